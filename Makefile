@@ -1,0 +1,111 @@
+# Millrace. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+LAYER := layers/shared/python
+NPM := $(BIN)/python -m local.node npm --prefix web
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help install run test check bench build deploy token lock format lint types imports sam-lint clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# --- set-up ------------------------------------------------------------------------------------
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.13 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+
+define install_locked
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $(1)
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+# What `make run` needs.
+$(VENV)/.local: local/requirements.txt pyproject.toml | $(BIN)/uv
+	$(call install_locked,local/requirements.txt)
+
+# What tests and checks need: everything above and more.
+$(VENV)/.dev: tests/requirements.txt pyproject.toml | $(BIN)/uv
+	$(call install_locked,tests/requirements.txt)
+	@touch $(VENV)/.local
+
+# aws-sam-cli pins half of PyPI, so it lives alone.
+.venv-sam/.done: tests/requirements-sam.txt | $(BIN)/uv
+	$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-sam
+	$(BIN)/uv pip install -q --python .venv-sam/bin/python --require-hashes -r tests/requirements-sam.txt
+	@touch $@
+
+web/node_modules/.done: web/package-lock.json | $(VENV)/.local
+	$(NPM) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web/dist/index.html: web/node_modules/.done $(shell find web/src web/public web/*.html web/*.ts -type f 2>/dev/null)
+	$(NPM) run --silent build
+
+install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done ## everything that tests and checks need
+
+# --- on one machine ----------------------------------------------------------------------------
+
+run: $(VENV)/.local web/dist/index.html ## the whole stack on http://localhost:8080 (MILLRACE_PORT moves it)
+	@exec $(BIN)/python -m local $(ARGS)
+
+token: ## print a bearer token for the running stack
+	@$(BIN)/python -m local.token
+
+test: $(VENV)/.dev .venv-sam/.done web/dist/index.html ## every test that needs no AWS account
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not bench" $(ARGS)
+	$(NPM) test --silent
+
+bench: $(VENV)/.dev .venv-sam/.done ## measure speed: ratios against a baseline and a peer
+	$(BIN)/python -m tests.bench $(ARGS)
+
+# --- quality -----------------------------------------------------------------------------------
+
+check: lint types imports sam-lint test ## what CI runs
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev web/node_modules/.done
+	$(BIN)/mypy
+	$(NPM) run --silent types
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+sam-lint: .venv-sam/.done
+	.venv-sam/bin/sam validate --lint --region us-east-1
+
+format: $(VENV)/.dev ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# --- deploy ------------------------------------------------------------------------------------
+
+build: .venv-sam/.done ## sam build (needs python3.13 on PATH), then compile to .pyc
+	.venv-sam/bin/sam build
+	python3.13 -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build || true
+
+deploy: build ## sam deploy (ARGS="--guided" the first time, ARGS="--config-env prod")
+	.venv-sam/bin/sam deploy $(ARGS)
+
+# --- upkeep ------------------------------------------------------------------------------------
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+lock: | $(BIN)/uv ## renew the lock files
+	$(LOCK) pyproject.toml --extra dev --no-emit-package millrace -o tests/requirements.txt $(ARGS)
+	$(LOCK) pyproject.toml --extra local --no-emit-package millrace -c tests/requirements.txt -o local/requirements.txt $(ARGS)
+	$(LOCK) pyproject.toml -c tests/requirements.txt -o $(LAYER)/requirements.txt $(ARGS)
+	echo aws-sam-cli | $(LOCK) - -o tests/requirements-sam.txt $(ARGS)
+
+clean: ## remove what was made (environments, builds, caches)
+	rm -rf .venv .venv-sam .aws-sam web/dist web/node_modules .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,6 @@
+"""Conversations with agents, streamed: an ASGI app under the streaming runtime."""
+
+from millrace.api.conversation_app import create_app
+from millrace.settings import Settings
+
+app = create_app(Settings.from_environment())
