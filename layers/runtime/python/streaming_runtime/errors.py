@@ -1,0 +1,143 @@
+"""Failures, and how they are told to Lambda.
+
+    StreamingRuntimeError
+    ├── SetupError      the function cannot start; carries Lambda's error type
+    ├── EventError      an event that is not an HTTP request
+    ├── ResponseError   what the app sends is not a response
+    ├── ShutdownError   the environment ends while a request is in flight
+    └── RuntimeAPIError the host breaks the Runtime API's protocol
+    ClientGone (OSError) nobody reads the response any more
+
+Wire format: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html (streaming, error trailers).
+"""
+
+import json
+import re
+import traceback
+from base64 import b64encode
+from dataclasses import dataclass
+
+ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
+ERROR_BODY = "Lambda-Runtime-Function-Error-Body"
+# Go's net/http, which the emulator is written in, takes a trailer block of 4,096 bytes, blank line included,
+# and resets the connection beyond; the margin is for hosts that count differently.
+MAX_TRAILERS = 4_000
+MAX_MESSAGE = 8_000
+SHORT = 300
+MAX_FRAMES = 30
+MAX_STACK_LINES = 200
+MAX_STACK_LINE = 2_000
+
+
+class StreamingRuntimeError(Exception):
+    """Base of the runtime's own errors; `kind` is Lambda's error type."""
+
+    kind = "Runtime.Error"
+
+
+class SetupError(StreamingRuntimeError):
+    """The function cannot start."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class EventError(StreamingRuntimeError):
+    """The event is not an HTTP request of a function URL or an API Gateway."""
+
+    kind = "Runtime.UnsupportedEvent"
+
+
+class ResponseError(StreamingRuntimeError):
+    """What the app sends breaks ASGI or cannot be expressed in HTTP."""
+
+    kind = "Runtime.InvalidResponse"
+
+
+class ShutdownError(StreamingRuntimeError):
+    """The execution environment was shut down before the app had finished."""
+
+    kind = "Runtime.Shutdown"
+
+
+class RuntimeAPIError(StreamingRuntimeError):
+    """The host's Runtime API answered with something that is not its protocol."""
+
+    kind = "Runtime.APIError"
+
+
+class ClientGone(OSError):
+    """`send` found that the host has ended the response: nobody reads it any more (ASGI 2.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReport:
+    """One failure: `kind` is `Function.Name` or `Runtime.Name`, `stack` the traceback."""
+
+    kind: str
+    name: str
+    message: str
+    stack: tuple[str, ...]
+    request_id: str
+
+    def body(self) -> bytes:
+        """Lambda's error object as JSON."""
+        return self._dump(self.message, self.stack)
+
+    def trailers(self) -> bytes:
+        """The two error trailers with the final blank line, never more than `MAX_TRAILERS` bytes."""
+        head = f"{ERROR_TYPE}: {self.kind}\r\n{ERROR_BODY}: ".encode()
+        room = (MAX_TRAILERS - len(head) - len(b"\r\n\r\n")) // 4 * 3
+        return head + b64encode(self._fitted(room)) + b"\r\n\r\n"
+
+    def _fitted(self, limit: int) -> bytes:
+        """The JSON in `limit` bytes: long texts are cut, then outer frames go, then more of the message."""
+        body, message = self.body(), self.message[:SHORT]
+        stack = tuple(line[:SHORT] for line in self.stack)
+        while len(body) > limit:
+            body = self._dump(message, stack)
+            if stack:
+                stack = stack[1:]
+            else:
+                message = message[: len(message) // 2]
+        return body
+
+    def _dump(self, message: str, stack: tuple[str, ...]) -> bytes:
+        error = {
+            "errorMessage": message,
+            "errorType": self.name,
+            "requestId": self.request_id,
+            "stackTrace": stack,
+        }
+        return json.dumps(error, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def describe(error: BaseException, request_id: str = "") -> ErrorReport:
+    """The report of an exception, bounded in size; `Function.` marks errors of the app."""
+    if isinstance(error, StreamingRuntimeError):
+        kind = name = error.kind
+    else:
+        name = _token(type(error).__name__)
+        kind = f"Function.{name}"
+    return ErrorReport(kind, name, _message(error), _stack(error), request_id)
+
+
+def _token(name: str) -> str:
+    """Class names may hold any letter and any length; a header may not."""
+    return re.sub(r"[^A-Za-z0-9_.]", "_", name)[:100]
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:MAX_MESSAGE]
+    except Exception:
+        return "<exception str() failed>"
+
+
+def _stack(error: BaseException) -> tuple[str, ...]:
+    """The traceback with its causes; the runtime's own errors need none."""
+    if isinstance(error, StreamingRuntimeError) and error.__cause__ is None:
+        return ()
+    lines = traceback.TracebackException.from_exception(error, limit=-MAX_FRAMES).format()
+    return tuple(line.rstrip("\n")[:MAX_STACK_LINE] for line in list(lines)[-MAX_STACK_LINES:])

@@ -1,0 +1,46 @@
+"""From the function's `Handler` setting to its ASGI app."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from streaming_runtime.asgi import ASGIApp
+from streaming_runtime.errors import SetupError
+
+
+def extend_import_path() -> None:
+    """Put the function and its layers on the import path, in the order of Lambda's managed runtime."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    root = os.environ.get("LAMBDA_TASK_ROOT") or str(Path.cwd())
+    wanted = [root, f"/opt/python/lib/{version}/site-packages", "/opt/python", "/var/runtime"]
+    sys.path[:] = wanted + [entry for entry in sys.path if entry not in wanted]
+
+
+def parse_handler(handler: str) -> tuple[str, str]:
+    """Module and attribute of `module:app`, `module.app` or `package/module.app`; raises SetupError."""
+    module, _, attribute = handler.rpartition(":" if ":" in handler else ".")
+    module = module.removesuffix(".py").replace("/", ".").strip(".")
+    if not module or not attribute.isidentifier():
+        raise SetupError(
+            "Runtime.MalformedHandlerName",
+            f"bad handler {handler!r}: write `module.app` or `package.module.app`, `app` being the ASGI app",
+        )
+    return module, attribute
+
+
+def load_app(handler: str) -> ASGIApp:
+    """Import the app. Raises SetupError, or what the module itself raises."""
+    module, attribute = parse_handler(handler)
+    try:
+        app = getattr(importlib.import_module(module), attribute, None)
+    except ImportError as error:
+        message = f"unable to import module {module!r}: {error}"
+        raise SetupError("Runtime.ImportModuleError", message) from error
+    except SyntaxError as error:
+        message = f"syntax error in module {module!r}: {error}"
+        raise SetupError("Runtime.UserCodeSyntaxError", message) from error
+    if not callable(app):
+        raise SetupError("Runtime.HandlerNotFound", f"module {module!r} has no ASGI app named {attribute!r}")
+    loaded: ASGIApp = app
+    return loaded

@@ -1,0 +1,55 @@
+"""ASGI lifespan: the app's startup belongs to Lambda's init, its shutdown to SIGTERM."""
+
+import asyncio
+from typing import Any
+
+from streaming_runtime import logs
+from streaming_runtime.asgi import ASGIApp, Message
+from streaming_runtime.errors import SetupError, describe
+
+
+class Lifespan:
+    """One run of the app's lifespan. `state` is what the app hands on to each request's `scope["state"]`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._task: asyncio.Task[None] | None = None
+        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._outbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._started = False
+        self.state: dict[str, Any] = {}
+
+    async def startup(self) -> None:
+        """Wait for the app's startup; an app that does not know lifespan has none. Raises SetupError."""
+        self._task = asyncio.create_task(self._run())
+        reply = await self._ask("lifespan.startup")
+        if reply and reply["type"] == "lifespan.startup.failed":
+            raise SetupError("Function.StartupFailed", reply.get("message") or "the app's startup failed")
+        self._started = reply is not None
+
+    async def shutdown(self) -> None:
+        """Wait for the app's shutdown. Raises SetupError when it failed."""
+        reply = await self._ask("lifespan.shutdown")
+        if reply and reply["type"] == "lifespan.shutdown.failed":
+            raise SetupError("Function.ShutdownFailed", reply.get("message") or "the app's shutdown failed")
+
+    async def _ask(self, kind: str) -> Message | None:
+        """Send one message and wait for the reply; None when the app's lifespan has ended instead."""
+        if self._task is None or self._task.done():
+            return None
+        self._inbox.put_nowait({"type": kind})
+        reply = asyncio.create_task(self._outbox.get())
+        await asyncio.wait([reply, self._task], return_when=asyncio.FIRST_COMPLETED)
+        if not self._outbox.empty() or reply.done():
+            return await reply
+        reply.cancel()
+        return None
+
+    async def _run(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        try:
+            await self._app(scope, self._inbox.get, self._outbox.put)
+        except (Exception, SystemExit) as error:
+            # Apps without lifespan raise on its scope; one whose startup failed has said so in a message.
+            if self._started:
+                logs.failure(describe(error))
