@@ -1,0 +1,145 @@
+"""One address for everything: the web UI, the function URLs by their routes, sign-in, and what tools ask for.
+
+/config.json        what the web UI must know, in the shape that it has on AWS
+/_local/sign-in     Cognito's protocol, sign-in actions only
+/_local/jwks.json   the user pool's keys
+/_local/users       makes a user of any organisation: {"username", "organization"} -> {"username", "password"}
+/_local/stack       names and addresses of what runs
+/_local/logs        the last lines of the log, one JSON object per line
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from local.sign_in import SignIn, User, action_of
+
+_BODY_LIMIT = 64 * 1024
+_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class Front:
+    """Routes by the longest matching prefix; what no function serves belongs to the web UI."""
+
+    def __init__(self, routes: Mapping[str, ASGIApp], own: ASGIApp, web: ASGIApp) -> None:
+        self._routes = sorted(routes.items(), key=lambda route: -len(route[0]))
+        self._own = own
+        self._web = web
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope["path"])(scope, receive, send)
+
+    def _app(self, path: str) -> ASGIApp:
+        if path == "/config.json" or path.startswith("/_local/"):
+            return self._own
+        serving = (app for prefix, app in self._routes if _is_under(path, prefix))
+        return next(serving, self._web)
+
+
+def _is_under(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(prefix.rstrip("/") + "/")
+
+
+def own_pages(
+    sign_in: SignIn, dev_user: User | None, stack: Mapping[str, Any], log_lines: Callable[[], list[str]]
+) -> ASGIApp:
+    """The pages that only one machine has. They answer to local names only, so that no foreign site's script
+    gets at them by a DNS name that it points to 127.0.0.1."""
+    routes = [
+        Route("/config.json", partial(_config, sign_in, dev_user)),
+        Route("/_local/sign-in", partial(_sign_in, sign_in), methods=["POST"]),
+        Route("/_local/jwks.json", partial(_jwks, sign_in)),
+        Route("/_local/users", partial(_make_user, sign_in), methods=["POST"]),
+        Route("/_local/stack", partial(_stack, stack)),
+        Route("/_local/logs", partial(_logs, log_lines)),
+    ]
+    return _LocalNamesOnly(Starlette(routes=routes, exception_handlers={HTTPException: _as_json}))
+
+
+class _LocalNamesOnly:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = Request(scope).headers.get("host", "").lower()
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        local = name in _HOSTS or name.endswith(".localhost")
+        app = self._app if local else JSONResponse({"message": f"{name!r} is not a local name."}, 421)
+        await app(scope, receive, send)
+
+
+def web_pages(files: Any) -> ASGIApp:
+    """The web UI at every path, with JSON errors."""
+    app = Starlette(exception_handlers={HTTPException: _as_json})
+    app.mount("/", files)
+    return app
+
+
+async def _config(sign_in: SignIn, dev_user: User | None, request: Request) -> Response:
+    user = {"username": dev_user.username, "password": dev_user.password} if dev_user else None
+    auth = {
+        "issuer": sign_in.issuer,
+        "clientId": sign_in.client_id,
+        "userPoolEndpoint": "/_local/sign-in",
+    }
+    return _uncached({"auth": auth, "devUser": user, "apiBase": {}})
+
+
+async def _sign_in(sign_in: SignIn, request: Request) -> Response:
+    action = action_of(request.headers.get("x-amz-target", ""))
+    if action is None:
+        return JSONResponse({"__type": "UnknownOperationException", "message": "Not part of sign-in."}, 400)
+    answer = await sign_in.forward(action, await _body(request))
+    return Response(answer.content, answer.status_code, media_type="application/x-amz-json-1.1")
+
+
+async def _jwks(sign_in: SignIn, request: Request) -> Response:
+    return Response(await sign_in.jwks(), media_type="application/json")
+
+
+async def _make_user(sign_in: SignIn, request: Request) -> Response:
+    """JSON only: a page of another origin cannot send that without a preflight, which fails."""
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        raise HTTPException(415, "Send application/json.")
+    try:
+        wanted = json.loads(await _body(request))
+        username, organization = str(wanted["username"]), str(wanted["organization"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise HTTPException(400, "username and organization are needed.") from error
+    user = await run_in_threadpool(sign_in.ensure_user, username, organization)
+    return _uncached({"username": user.username, "password": user.password})
+
+
+async def _stack(stack: Mapping[str, Any], request: Request) -> Response:
+    return _uncached(stack)
+
+
+async def _logs(log_lines: Callable[[], list[str]], request: Request) -> Response:
+    return PlainTextResponse("".join(line + "\n" for line in log_lines()), media_type="application/jsonl")
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY_LIMIT:
+            raise HTTPException(413, f"At most {_BODY_LIMIT} bytes.")
+    return body
+
+
+async def _as_json(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"message": error.detail}, error.status_code)
+
+
+def _uncached(content: Any) -> Response:
+    return JSONResponse(content, headers={"cache-control": "no-store"})

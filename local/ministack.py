@@ -1,0 +1,159 @@
+"""MiniStack, the emulator of AWS's stores and queues, as a child process on a free loopback port.
+
+    with MiniStack() as aws:
+        dynamodb = boto3.client("dynamodb", **aws.client_arguments())
+
+State lives in memory, or in `state_dir` when one is given. A 12-digit access key is an account of its own, so
+tests that run at the same time do not see each other (`client_arguments(account="000000000042")`).
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from signal import SIGTERM
+from typing import Self, TypedDict
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from local import child
+
+ACCOUNT = "111111111111"
+REGION = "us-east-1"
+_START_SECONDS = 30.0
+_STOP_SECONDS = 1.0
+_SAVE_SECONDS = 10.0
+_ATTEMPTS = 3
+
+
+class ClientArguments(TypedDict):
+    """What `boto3.client` and `boto3.resource` need to reach the emulator."""
+
+    endpoint_url: str
+    region_name: str
+    aws_access_key_id: str
+    aws_secret_access_key: str
+
+
+class MiniStackError(RuntimeError):
+    """The emulator did not start; the message ends with the last lines that it wrote."""
+
+
+class MiniStack:
+    """One emulator process. `start` returns when it answers; `stop` when it is gone."""
+
+    def __init__(
+        self, state_dir: Path | None = None, log: Path | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
+        """`log`: file for its output. `environ`: variables that functions run by the emulator see too."""
+        self._state_dir = state_dir
+        self._environ = dict(environ or {})
+        self._scratch = Path(tempfile.mkdtemp(prefix="millrace-aws-"))
+        self.log = log or self._scratch / "ministack.log"
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """The process id; 0 before `start` and after `stop`."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
+    def client_arguments(self, account: str = ACCOUNT) -> ClientArguments:
+        return {
+            "endpoint_url": self.endpoint_url,
+            "region_name": REGION,
+            "aws_access_key_id": account,
+            "aws_secret_access_key": "local",
+        }
+
+    def start(self) -> Self:
+        """Raises `MiniStackError` when it does not answer in time."""
+        for _ in range(_ATTEMPTS):  # another process may take the free port first
+            self._port = _free_port()
+            self._spawn()
+            if self._answers():
+                return self
+            self._end_process()
+        raise MiniStackError(f"MiniStack did not start. Its last words:\n{self.last_words()}")
+
+    def stop(self) -> None:
+        self._end_process()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _spawn(self) -> None:
+        argv = child.command([sys.executable, "-m", "ministack"], at_parents_death=SIGTERM)
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                argv,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        own = {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self._port),
+            "MINISTACK_REGION": REGION,
+            "TMPDIR": str(self._scratch),
+            "S3_DATA_DIR": str((self._state_dir or self._scratch) / "s3"),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "PYTHONUNBUFFERED": "1",
+        }
+        if self._state_dir:
+            own |= {"PERSIST_STATE": "1", "S3_PERSIST": "1", "STATE_DIR": str(self._state_dir / "aws")}
+        return inherited | self._environ | own
+
+    def _answers(self) -> bool:
+        until = time.monotonic() + _START_SECONDS
+        while self.running and time.monotonic() < until:
+            if _is_ready(self.endpoint_url):
+                return True
+            time.sleep(0.02)
+        return False
+
+    def _end_process(self) -> None:
+        if self._process:
+            child.end(self._process, _SAVE_SECONDS if self._state_dir else _STOP_SECONDS)
+            self._process = None
+
+
+def _is_ready(endpoint_url: str) -> bool:
+    try:
+        with urlopen(f"{endpoint_url}/_ministack/ready", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,120 @@
+"""Sign-in on one machine: the stack's own Cognito user pool, a dev user, and tokens.
+
+    sign_in = SignIn(deployment, arguments)
+    user = sign_in.ensure_user("dev@example.com", organization="dev")
+    sign_in.token(user)                       # an ID token, RS256, for `authorization: Bearer ...`
+
+Browsers speak Cognito's own protocol with `forward`; the functions fetch the keys from `jwks`.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import httpx
+
+from local.deploy import Deployment
+from local.ministack import ClientArguments
+
+DEV_USER = "dev@example.com"
+DEV_ORGANIZATION = "dev"
+# What a sign-in page needs, and nothing that administers users.
+ACTIONS = ("InitiateAuth", "RespondToAuthChallenge", "RevokeToken")
+_TARGET = "AWSCognitoIdentityProviderService."
+_FORWARD_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class User:
+    username: str
+    password: str
+
+
+class NoUserPool(RuntimeError):
+    """The template was deployed with an issuer of its own, so there are no local users."""
+
+
+class SignIn:
+    """The user pool of one deployment."""
+
+    def __init__(self, deployment: Deployment, arguments: ClientArguments) -> None:
+        self.pool = deployment.outputs.get("UserPoolId", "")
+        self.client_id = deployment.outputs.get("UserPoolClientId", "")
+        self.issuer = deployment.outputs.get("Issuer", "")
+        self._arguments = arguments
+        self._cognito: Any = boto3.client("cognito-idp", **arguments)
+
+    def ensure_user(self, username: str, organization: str) -> User:
+        """Makes the user, or brings the one that is there to this organisation. Raises `NoUserPool`."""
+        if not self.pool:
+            raise NoUserPool("The stack has no user pool: it was deployed with OidcIssuer.")
+        user = User(username, _password(self.pool, username))
+        attributes = [
+            {"Name": "email", "Value": username},
+            {"Name": "email_verified", "Value": "true"},
+            {"Name": "name", "Value": username.partition("@")[0]},
+            {"Name": "custom:organization", "Value": organization},
+        ]
+        self._create_or_update(username, attributes)
+        self._cognito.admin_set_user_password(
+            UserPoolId=self.pool, Username=username, Password=user.password, Permanent=True
+        )
+        return user
+
+    def token(self, user: User) -> str:
+        """An ID token of the user."""
+        answer = self._cognito.initiate_auth(
+            ClientId=self.client_id,
+            AuthFlow="USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": user.username, "PASSWORD": user.password},
+        )
+        return str(answer["AuthenticationResult"]["IdToken"])
+
+    async def forward(self, action: str, body: bytes) -> httpx.Response:
+        """One of `ACTIONS` in Cognito's JSON protocol, to the emulator."""
+        headers = {
+            "content-type": "application/x-amz-json-1.1",
+            "x-amz-target": _TARGET + action,
+            "authorization": self._account_header(),
+        }
+        async with httpx.AsyncClient(timeout=_FORWARD_SECONDS) as client:
+            return await client.post(self._arguments["endpoint_url"], content=body, headers=headers)
+
+    async def jwks(self) -> bytes:
+        """The pool's public keys, as JSON."""
+        url = f"{self._arguments['endpoint_url']}/{self.pool}/.well-known/jwks.json"
+        async with httpx.AsyncClient(timeout=_FORWARD_SECONDS) as client:
+            answer = await client.get(url, headers={"authorization": self._account_header()})
+        return answer.raise_for_status().content
+
+    def _create_or_update(self, username: str, attributes: list[dict[str, str]]) -> None:
+        try:
+            self._cognito.admin_create_user(
+                UserPoolId=self.pool,
+                Username=username,
+                UserAttributes=attributes,
+                MessageAction="SUPPRESS",
+            )
+        except self._cognito.exceptions.UsernameExistsException:
+            self._cognito.admin_update_user_attributes(
+                UserPoolId=self.pool, Username=username, UserAttributes=attributes
+            )
+
+    def _account_header(self) -> str:
+        """Unsigned requests land in the emulator's default account; this names ours."""
+        scope = f"{self._arguments['aws_access_key_id']}/20260101/{self._arguments['region_name']}"
+        return (
+            f"AWS4-HMAC-SHA256 Credential={scope}/cognito-idp/aws4_request, SignedHeaders=host, Signature=0"
+        )
+
+
+def action_of(target: str) -> str | None:
+    """The action that an x-amz-target header names, if it is one of `ACTIONS`."""
+    action = target.removeprefix(_TARGET)
+    return action if action in ACTIONS and target.startswith(_TARGET) else None
+
+
+def _password(pool: str, username: str) -> str:
+    """The same for the same pool and user, so that it survives kept state; no secret, it is printed."""
+    return "Dev1-" + hashlib.sha256(f"{pool}/{username}".encode()).hexdigest()[:12]

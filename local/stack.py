@@ -1,0 +1,285 @@
+"""The whole stack on one machine: the emulator with the template, the functions, one address in front.
+
+with Stack(options, listening_socket, console) as stack:
+    asyncio.run(stack.serve())                # until a signal, or `stack.end()`
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Coroutine, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import uvicorn
+
+from local import reload
+from local.console import Console
+from local.deploy import Deployment, Function, deploy, update_code
+from local.emulated_logs import EmulatedLogs
+from local.environments import LIMIT, Environments
+from local.front import Front, own_pages, web_pages
+from local.function_urls import FunctionUrlApp
+from local.invocation import FunctionFailed
+from local.ministack import REGION, MiniStack
+from local.sign_in import DEV_ORGANIZATION, DEV_USER, SignIn, User
+from local.template import read_template
+from local.token import DEFAULT_PORT
+from local.web import WebFiles
+
+_WATCH_SECONDS = 1.0
+ROOT = Path(__file__).resolve().parent.parent
+# Of the caller's shell, for the functions: whose models to use, and where.
+PASSED_ON = (
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_BASE_URL",
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "BEDROCK_ENDPOINT_URL",
+    "DEFAULT_MODEL",
+    "LOG_LEVEL",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """`keep`: folder for the state, or None to throw it away. `limit`: environments per function."""
+
+    template: Path = ROOT / "template.yaml"
+    web: Path = ROOT / "web" / "dist"
+    keep: Path | None = None
+    reload: bool = False
+    limit: int = LIMIT
+
+
+class Stack:
+    """Everything that runs; entering starts the emulator and deploys, `serve` does the rest."""
+
+    def __init__(self, options: Options, listening: socket.socket, console: Console) -> None:
+        self._options = options
+        self._listening = listening
+        self._console = console
+        self._extra = function_variables(os.environ)
+        self._ministack = MiniStack(state_dir=_folder(options.keep), environ=self._extra)
+        self._functions: dict[str, Environments] = {}
+        self._server: uvicorn.Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self._listening.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._ministack.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ministack.stop()
+
+    def end(self) -> None:
+        """Makes `serve` return; what is under way is cut off."""
+        if self._server:
+            self._server.should_exit = self._server.force_exit = True
+
+    async def serve(self) -> None:
+        self._functions = {name: self._environments(one) for name, one in self._served_functions()}
+        self._server = _Server(self._front())
+        serving = asyncio.create_task(self._server.serve(sockets=[self._listening]))
+        helpers = [self._help("Warming up", self._warm_up()), self._help("Logs", self._logs())]
+        helpers.append(self._help("Watching", self._watch()))
+        if self._options.reload:
+            helpers.append(self._help("Reloading", self._reload()))
+        try:
+            await asyncio.wait({serving})
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*(one.stop() for one in self._functions.values()))
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    def _help(self, what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Beside the serving; a failure is told and ends nothing else."""
+
+        async def told() -> None:
+            try:
+                await work
+            except Exception as error:  # whatever it is, the functions go on
+                self._console.say(f"{what} has failed: {error!r}", "red")
+
+        return asyncio.create_task(told())
+
+    # --- starting ------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        template = read_template(self._options.template, REGION)
+        self._ministack.start()
+        self._console.step("AWS is up (MiniStack: DynamoDB, SQS, EventBridge, S3, Cognito)")
+        self.arguments = self._ministack.client_arguments()
+        keys = {"OidcJwksUrl": f"{self._own_address()}/_local/jwks.json"}
+        parameters = {name: value for name, value in keys.items() if name in template.parameters}
+        self.deployment: Deployment = deploy(template, self.arguments, parameters=parameters)
+        self._console.step(f"{self._options.template.name} is deployed: {_summary(self.deployment)}")
+        if self.deployment.left_out:
+            self._console.say(f"Not played here: {', '.join(self.deployment.left_out)}", "yellow")
+        self.sign_in = SignIn(self.deployment, self.arguments)
+        self.dev_user = self._dev_user()
+        self._console.functions(self.deployment.functions)
+
+    def _own_address(self) -> str:
+        return f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+
+    def _dev_user(self) -> User | None:
+        return self.sign_in.ensure_user(DEV_USER, DEV_ORGANIZATION) if self.sign_in.pool else None
+
+    def _served_functions(self) -> Iterator[tuple[str, Function]]:
+        """Those with a URL; the others are run from their queues by the emulator."""
+        return ((name, one) for name, one in self.deployment.functions.items() if one.url)
+
+    def _environments(self, function: Function) -> Environments:
+        on_line = partial(self._console.line, function.logical_id)
+        return Environments(function, self.arguments, on_line, self._extra, self._options.limit)
+
+    def _front(self) -> Front:
+        routes: dict[str, Any] = {}
+        for name, environments in self._functions.items():
+            function = self.deployment.functions[name]
+            assert function.url is not None
+            app = FunctionUrlApp(function.url, environments, self._console.served)
+            routes |= dict.fromkeys(function.source.routes, app)
+        own = own_pages(self.sign_in, self.dev_user, self._description(), self._console.kept_lines)
+        return Front(routes, own, web_pages(WebFiles(self._options.web)))
+
+    def _description(self) -> dict[str, Any]:
+        """What /_local/stack tells."""
+        deployment = self.deployment
+        return {
+            "arguments": self.arguments,
+            "pid": os.getpid(),
+            "ministack_pid": self._ministack.pid,
+            "tables": deployment.tables,
+            "resources": deployment.resources,
+            "outputs": deployment.outputs,
+            "functions": {name: _described(one) for name, one in deployment.functions.items()},
+            "dev_user": asdict(self.dev_user) if self.dev_user else None,
+        }
+
+    async def _warm_up(self) -> None:
+        """One environment of each function ahead of its first request."""
+        await asyncio.gather(*(self._warm_up_one(name) for name in self._functions))
+        self._console.step("ready")
+        self._console.say(self._greeting())
+
+    async def _warm_up_one(self, name: str) -> None:
+        try:
+            seconds = await self._functions[name].warm()
+        except FunctionFailed as failure:
+            self._console.say(f"{name} does not start. {failure.kind}: {failure}", "red")
+        else:
+            self._console.step(f"{name} is warm (its init took {seconds:.1f} s)")
+
+    async def _watch(self) -> None:
+        """Nothing works without the emulator: when it has died, the stack says so and ends."""
+        while self._ministack.running:  # noqa: ASYNC110 - it is a process, without events
+            await asyncio.sleep(_WATCH_SECONDS)
+        self._console.say(f"MiniStack has died. Its last words:\n{self._ministack.last_words()}", "red")
+        self.end()
+
+    async def _logs(self) -> None:
+        functions, console = self.deployment.functions, self._console
+        await EmulatedLogs(functions, self.arguments, self._ministack.log, console.line).follow()
+
+    def _greeting(self) -> str:
+        port = self._listening.getsockname()[1]
+        token = "make -s token" + ("" if port == DEFAULT_PORT else f" MILLRACE_PORT={port}")
+        lines = ["", f"  Millrace runs on {self.url}"]
+        if self.dev_user:
+            lines += [
+                f"  Sign in as {self.dev_user.username} with {self.dev_user.password}",
+                f"  For scripts: {token}",
+                f"    curl -N {self.url}/api/conversations/first/messages \\",
+                f'      -H "authorization: Bearer $({token})" -H "accept: text/event-stream" \\',
+                """      -H "content-type: application/json" -d '{"agentId": "demo", "content": "Hello"}'""",
+            ]
+        return "\n".join([*lines, "  Ctrl-C ends it.", ""])
+
+    # --- reloading -----------------------------------------------------------------------------
+
+    async def _reload(self) -> None:
+        async for change in reload.changes(self.deployment, self._options.template):
+            await self._apply(change)
+
+    async def _apply(self, change: reload.Change) -> None:
+        if change.template:
+            self._console.say("The template changed: start again to deploy it.", "yellow")
+        for name in change.functions:
+            await self._restart(name)
+
+    async def _restart(self, name: str) -> None:
+        if environments := self._functions.get(name):
+            await environments.restart()
+            await self._warm_up_one(name)
+        else:
+            await asyncio.to_thread(update_code, self.deployment.functions[name], self.arguments)
+            self._console.say(f"{name} has new code", "dim")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers (ours end the functions too) and without its log."""
+
+    def __init__(self, app: Any) -> None:
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+        super().__init__(config)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def function_variables(environ: Any) -> dict[str, str]:
+    """The functions' variables that only one machine needs. Raises nothing: what is not given is left out."""
+    given = {name: environ[name] for name in PASSED_ON if environ.get(name)}
+    if (
+        "AWS_BEARER_TOKEN_BEDROCK" in given
+    ):  # else AWS_ENDPOINT_URL would send Bedrock's calls to the emulator
+        region = environ.get("AWS_REGION") or REGION
+        given.setdefault("BEDROCK_ENDPOINT_URL", f"https://bedrock-runtime.{region}.amazonaws.com")
+    return {"ALLOW_LOOPBACK_HTTP": "true", **given}
+
+
+def _folder(keep: Path | None) -> Path | None:
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+    return keep.resolve() if keep else None
+
+
+def _described(function: Function) -> dict[str, Any]:
+    return {
+        "name": function.name,
+        "environment": function.environment,
+        "routes": function.source.routes,
+        "streamed": bool(function.url and function.url.streamed),
+    }
+
+
+def _summary(deployment: Deployment) -> str:
+    return f"{len(deployment.functions)} functions, {len(deployment.tables)} tables"

@@ -1,0 +1,141 @@
+"""The project's SAM template, read for one machine: translated by AWS's own SAM translator.
+
+Code and layers stay where they are on disk: their paths travel through the translation as the keys of a
+bucket that `deploy` makes, so that the translated functions still say where their code is.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+CODE_BUCKET = "code-on-this-machine"
+_NOT_PLAYED = frozenset(
+    {
+        "AWS::DSQL::Cluster",
+        "AWS::Events::Archive",
+        "AWS::Events::ApiDestination",
+        "AWS::Events::Connection",
+    }
+)
+
+
+class TemplateError(ValueError):
+    """The template cannot be read or translated; the message says what and where."""
+
+
+@dataclass(frozen=True)
+class FunctionSource:
+    """What a deployed function cannot tell: where its code is, and the paths that it serves."""
+
+    logical_id: str
+    code: Path
+    layers: tuple[Path, ...]
+    routes: tuple[str, ...]
+
+    def import_path(self) -> tuple[Path, ...]:
+        """What Lambda has as /opt/python: a layer's `python` folder, or the layer that sam builds into it."""
+        return tuple(layer / "python" if (layer / "python").is_dir() else layer for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A translated template. `left_out`: logical ids of resources that no emulator plays."""
+
+    body: dict[str, Any]
+    functions: dict[str, FunctionSource]
+    left_out: tuple[str, ...]
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        return frozenset(self.body.get("Parameters", {}))
+
+    def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Properties by logical id, of one CloudFormation type."""
+        resources = self.body["Resources"].items()
+        return {name: one.get("Properties", {}) for name, one in resources if one["Type"] == kind}
+
+
+def read_template(path: Path, region: str = "us-east-1") -> Template:
+    """Raises `TemplateError`."""
+    folder = path.resolve().parent
+    raw = _parse(path)
+    for properties in _with_code(raw):
+        _point_to_bucket(properties, folder)
+    body = _translate(raw, region)
+    left_out = tuple(name for name, one in body["Resources"].items() if one["Type"] in _NOT_PLAYED)
+    for name in left_out:
+        del body["Resources"][name]
+    return Template(body, _functions(body["Resources"]), left_out)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml_parse(path.read_text())
+    except Exception as error:  # the parser's own errors have no common base
+        raise TemplateError(f"{path} cannot be read: {error}") from error
+    if not isinstance(raw, dict) or not raw.get("Resources"):
+        raise TemplateError(f"{path} has no Resources.")
+    return raw
+
+
+def _with_code(raw: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    globals_ = raw.get("Globals", {}).get("Function", {})
+    yield from (one.get("Properties", {}) for one in raw["Resources"].values())
+    yield globals_
+
+
+def _point_to_bucket(properties: dict[str, Any], folder: Path) -> None:
+    for key in ("CodeUri", "ContentUri"):
+        if isinstance(properties.get(key), str):
+            properties[key] = f"s3://{CODE_BUCKET}{(folder / properties[key]).resolve()}"
+
+
+def path_of(key: str) -> Path:
+    """The path on disk that a key of the bucket stands for."""
+    return Path("/", key)
+
+
+def _translate(raw: dict[str, Any], region: str) -> dict[str, Any]:
+    before = os.environ.get("AWS_DEFAULT_REGION")
+    os.environ["AWS_DEFAULT_REGION"] = region  # the translator knows no other way to be told
+    try:
+        translated: dict[str, Any] = transform(raw, {}, SimpleNamespace(load=dict))
+    except InvalidDocumentException as error:
+        causes = "; ".join(cause.message for cause in error.causes)
+        raise TemplateError(f"The SAM template is not valid: {causes}") from error
+    finally:
+        _put_back("AWS_DEFAULT_REGION", before)
+    return translated
+
+
+def _put_back(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _functions(resources: dict[str, Any]) -> dict[str, FunctionSource]:
+    found = {}
+    for name, one in resources.items():
+        if one["Type"] == "AWS::Lambda::Function":
+            code = path_of(one["Properties"]["Code"]["S3Key"])
+            layers = tuple(_layers(one["Properties"], resources))
+            routes = tuple(one.get("Metadata", {}).get("Routes", ()))
+            found[name] = FunctionSource(name, code, layers, routes)
+    return found
+
+
+def _layers(properties: dict[str, Any], resources: dict[str, Any]) -> Iterator[Path]:
+    """Layers that the template itself builds; those named by ARN are somewhere in AWS."""
+    for layer in properties.get("Layers", ()):
+        resource = resources.get(layer.get("Ref", "")) if isinstance(layer, dict) else None
+        if resource:
+            yield path_of(resource["Properties"]["Content"]["S3Key"])

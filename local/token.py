@@ -1,0 +1,70 @@
+"""`python -m local.token`: a bearer token for the running stack on stdout, and nothing else.
+
+curl -H "authorization: Bearer $(make -s token)" http://localhost:8080/api/health
+python -m local.token --user me@example.com --organization other
+"""
+
+import argparse
+import os
+import sys
+from typing import Any
+
+import httpx
+
+from local.sign_in import DEV_ORGANIZATION, DEV_USER
+
+DEFAULT_PORT = 8080
+_SECONDS = 10.0
+
+
+class TokenError(RuntimeError):
+    """No token; the message says why and what to do."""
+
+
+def fetch_token(url: str, username: str = DEV_USER, organization: str = DEV_ORGANIZATION) -> str:
+    """Signs a user in at the stack that runs on `url`; makes the user first. Raises `TokenError`."""
+    try:
+        with httpx.Client(base_url=url, timeout=_SECONDS) as client:
+            return _sign_in(client, username, organization)
+    except httpx.ConnectError as error:
+        raise TokenError(f"Nothing runs on {url}: start it with `make run`.") from error
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise TokenError(f"{url} does not sign in: {error}") from error
+
+
+def _sign_in(client: httpx.Client, username: str, organization: str) -> str:
+    auth = _json(client.get("/config.json"))["auth"]
+    user = _json(client.post("/_local/users", json={"username": username, "organization": organization}))
+    parameters = {"USERNAME": user["username"], "PASSWORD": user["password"]}
+    request = {
+        "AuthFlow": "USER_PASSWORD_AUTH",
+        "ClientId": auth["clientId"],
+        "AuthParameters": parameters,
+    }
+    headers = {"x-amz-target": "AWSCognitoIdentityProviderService.InitiateAuth"}
+    answer = _json(client.post(auth["userPoolEndpoint"], json=request, headers=headers))
+    return str(answer["AuthenticationResult"]["IdToken"])
+
+
+def _json(answer: httpx.Response) -> Any:
+    if answer.is_error:
+        raise TokenError(f"{answer.request.url} answered {answer.status_code}: {answer.text[:300]}")
+    return answer.json()
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.token", description=__doc__)
+    parser.add_argument("--user", default=DEV_USER)
+    parser.add_argument("--organization", default=DEV_ORGANIZATION)
+    chosen = parser.parse_args(arguments)
+    url = f"http://localhost:{os.environ.get('MILLRACE_PORT') or DEFAULT_PORT}"
+    try:
+        print(fetch_token(url, chosen.user, chosen.organization))
+    except TokenError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

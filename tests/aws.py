@@ -1,0 +1,93 @@
+"""The emulated AWS for tests: one MiniStack per test process, with the project's own template deployed.
+
+A test that needs stores, queues or the bus takes the fixture `aws`:
+
+    def test_something(aws: Aws) -> None:
+        log = EventLog(aws.client("dynamodb"), aws.tables["EventsTable"])
+
+`aws.environment("ConversationFunction")` is what that function sees, ready for `Settings.from_environment`;
+the fixture `aws_environment` also puts the credentials and the endpoint into this process's environment.
+State is shared by the tests of a process: use keys of your own (an organisation per test).
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from local.deploy import Deployment, deploy
+from local.ministack import REGION, ClientArguments, MiniStack
+from local.template import Template, read_template
+
+TEMPLATE = Path(__file__).parent.parent / "template.yaml"
+
+
+@dataclass(frozen=True)
+class Aws:
+    """`arguments` are for boto3; `account` (12 digits) is this test process's own."""
+
+    arguments: ClientArguments
+    deployment: Deployment
+    account: str
+    region: str = REGION
+
+    @property
+    def endpoint_url(self) -> str:
+        return self.arguments["endpoint_url"]
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Real table names by logical id."""
+        return self.deployment.tables
+
+    @cached_property
+    def environ(self) -> dict[str, str]:
+        """Where AWS is and who calls, as botocore reads it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.account,
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
+
+    def environment(self, function: str) -> dict[str, str]:
+        """All variables that the function (by logical id) sees."""
+        return self.environ | self.deployment.functions[function].environment
+
+    def client(self, service: Any) -> Any:
+        return boto3.client(service, **self.arguments)
+
+    def resource(self, service: Any) -> Any:
+        return boto3.resource(service, **self.arguments)
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
+    with MiniStack(log=tmp_path_factory.mktemp("aws") / "ministack.log") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template() -> Template:
+    return read_template(TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def aws(ministack: MiniStack, template: Template) -> Aws:
+    account = f"{int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw')) + 1:012d}"
+    arguments = ministack.client_arguments(account)
+    return Aws(arguments, deploy(template, arguments), account)
+
+
+@pytest.fixture
+def aws_environment(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    for name, value in aws.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    return aws

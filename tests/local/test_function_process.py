@@ -1,0 +1,58 @@
+"""Command lines and variables of function processes."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from local.deploy import Function
+from local.function_process import FunctionProcessError, command, variables
+from local.stack import function_variables
+from local.template import FunctionSource
+from tests.local.test_environments import NOWHERE, a_function
+
+WRAPPER = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bin/wrapper"}
+
+
+def with_layer(layer: Path, **environment: str) -> Function:
+    function = a_function("waiting")
+    source = FunctionSource("AFunction", function.source.code, (layer,), ())
+    return replace(function, source=source, environment=environment)
+
+
+def test_a_function_runs_under_awss_runtime_interface_client() -> None:
+    assert command(a_function("waiting")) == [sys.executable, "-m", "awslambdaric", "app.handler"]
+
+
+def test_the_exec_wrapper_is_found_in_its_layer(tmp_path: Path) -> None:
+    wrapper = tmp_path / "bin" / "wrapper"
+    wrapper.parent.mkdir()
+    wrapper.write_text("#!/bin/sh\n")
+    with pytest.raises(FunctionProcessError, match=r"no layer has the executable /opt/bin/wrapper"):
+        command(with_layer(tmp_path, **WRAPPER))
+    wrapper.chmod(0o755)
+    assert command(with_layer(tmp_path, **WRAPPER))[0] == str(wrapper)
+
+
+def test_layers_are_imported_as_from_opt_python(tmp_path: Path) -> None:
+    assert variables(with_layer(tmp_path), NOWHERE, "x:1", {})["PYTHONPATH"] == str(tmp_path)
+    (tmp_path / "python").mkdir()
+    assert variables(with_layer(tmp_path), NOWHERE, "x:1", {})["PYTHONPATH"] == str(tmp_path / "python")
+
+
+def test_reserved_variables_win_and_given_ones_beat_the_templates(tmp_path: Path) -> None:
+    function = with_layer(tmp_path, AWS_REGION="elsewhere", MODEL="template", KEPT="template")
+    seen = variables(function, NOWHERE, "127.0.0.1:9001", {"MODEL": "given", "KEPT": ""})
+    assert (seen["AWS_REGION"], seen["MODEL"], seen["KEPT"]) == ("us-east-1", "given", "template")
+    assert seen["AWS_LAMBDA_RUNTIME_API"] == "127.0.0.1:9001"
+
+
+def test_the_shells_model_variables_are_passed_on_and_nothing_else() -> None:
+    seen = function_variables({"OPENAI_API_KEY": "k", "SECRET": "s", "DEFAULT_MODEL": ""})
+    assert seen == {"ALLOW_LOOPBACK_HTTP": "true", "OPENAI_API_KEY": "k"}
+
+
+def test_bedrock_with_a_key_is_the_real_one() -> None:
+    seen = function_variables({"AWS_BEARER_TOKEN_BEDROCK": "k", "AWS_REGION": "eu-west-1"})
+    assert seen["BEDROCK_ENDPOINT_URL"] == "https://bedrock-runtime.eu-west-1.amazonaws.com"

@@ -1,0 +1,198 @@
+"""`python -m local` as a person runs it: start, signals, ports, tokens, kept state, reloading."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import jwt
+import psutil
+import pytest
+
+from tests.local.conftest import TEMPLATE
+from tests.stack import ROOT, RunningStack
+
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("small_stack")]
+
+
+@contextmanager
+def a_stack(*arguments: str, template: Path = TEMPLATE) -> Iterator[RunningStack]:
+    running = RunningStack(["--template", str(template), *arguments])
+    try:
+        yield running.wait_until_ready()
+    finally:
+        running.stop()
+
+
+def family(running: RunningStack) -> list[psutil.Process]:
+    """The stack, MiniStack, and at least one process per function that starts."""
+    parent = psutil.Process(running.pid)
+    processes = [parent, *parent.children(recursive=True)]
+    assert len(processes) >= 6
+    return processes
+
+
+def all_end(processes: list[psutil.Process], seconds: float) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return not alive
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_every_process_even_in_mid_stream(how: signal.Signals) -> None:
+    with a_stack() as running:
+        with httpx.stream("GET", f"{running.url}/patient/hang?begin=1", timeout=30) as response:
+            next(response.iter_bytes())
+            processes = family(running)
+            running.signal(how)
+            assert running.wait() == 0
+        assert all_end(processes, 5)
+
+
+def test_no_process_survives_when_the_stack_is_killed_hard() -> None:
+    with a_stack() as running:
+        processes = family(running)
+        running.signal(signal.SIGKILL)
+        assert all_end(processes, 10)
+
+
+def test_two_signals_end_it_hard_and_leave_nothing() -> None:
+    with a_stack() as running:
+        processes = family(running)
+        running.signal(signal.SIGINT)
+        running.signal(signal.SIGINT)
+        assert running.wait() in (0, 130)
+        assert all_end(processes, 10)
+
+
+def test_the_stack_ends_with_a_reason_when_the_emulator_dies() -> None:
+    with a_stack() as running:
+        processes = family(running)
+        os.kill(running.deployment["ministack_pid"], signal.SIGKILL)
+        assert running.wait(20) == 0
+        assert all_end(processes, 5)
+        assert "MiniStack has died" in "".join(running.output)
+
+
+def test_a_port_in_use_is_told_with_what_to_do(small_stack: RunningStack) -> None:
+    port = httpx.URL(small_stack.url).port
+    second = run("local", "--template", str(TEMPLATE), MILLRACE_PORT=str(port))
+    assert second.returncode == 1
+    assert f"Port {port} cannot be used" in second.stderr
+    assert f"MILLRACE_PORT={(port or 0) + 1}" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_template_that_is_not_valid_is_told_without_a_traceback(tmp_path: Path) -> None:
+    wrong = tmp_path / "template.yaml"
+    wrong.write_text("Resources: {A: {Type: 'AWS::Serverless::Function', Properties: {Timeout: 3}}}\n")
+    ended = run("local", "--port", "0", "--template", str(wrong))
+    assert ended.returncode == 1
+    assert "The stack does not start." in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_token_command_prints_a_token_that_the_keys_verify(small_stack: RunningStack) -> None:
+    port = str(httpx.URL(small_stack.url).port)
+    told = run("local.token", "--organization", "other", "--user", "me@other.example", MILLRACE_PORT=port)
+    assert told.returncode == 0, told.stderr
+    environment = small_stack.deployment["functions"]["StreamedFunction"]["environment"]
+    auth = httpx.get(f"{small_stack.url}/config.json").json()["auth"]
+    token = told.stdout.strip()
+    key = jwt.PyJWKClient(environment["OIDC_JWKS_URL"]).get_signing_key_from_jwt(token)
+    claims = jwt.decode(
+        token, key, algorithms=["RS256"], audience=auth["clientId"], issuer=environment["OIDC_ISSUER"]
+    )
+    assert claims["custom:organization"] == "other"
+    assert claims["email"] == "me@other.example"
+
+
+def test_the_token_command_says_what_to_do_when_nothing_runs() -> None:
+    told = run("local.token", MILLRACE_PORT="9")
+    assert told.returncode == 1
+    assert told.stdout == ""
+    assert told.stderr == "Nothing runs on http://localhost:9: start it with `make run`.\n"
+
+
+def test_the_greeting_names_address_user_and_token(small_stack: RunningStack) -> None:
+    said = "".join(small_stack.output)
+    user = small_stack.deployment["dev_user"]
+    assert f"Millrace runs on {small_stack.url}" in said
+    assert f"Sign in as {user['username']} with {user['password']}" in said
+    assert "make -s token" in said
+
+
+def test_state_is_kept_from_run_to_run_when_asked(tmp_path: Path) -> None:
+    keep = ("--keep", str(tmp_path / "state"))
+    with a_stack(*keep) as first:
+        table = first.deployment["tables"]["ItemsTable"]
+        item = {"pk": {"S": "kept"}, "sk": {"S": "1"}}
+        first.client("dynamodb").put_item(TableName=table, Item=item)
+        user = first.deployment["dev_user"]
+        first.signal(signal.SIGINT)
+        assert first.wait() == 0
+    with a_stack(*keep) as second:
+        assert second.deployment["tables"]["ItemsTable"] == table
+        dynamodb = second.client("dynamodb")
+        assert dynamodb.get_item(TableName=table, Key=item)["Item"] == item
+        assert second.deployment["dev_user"] == user
+        assert second.token("dev")
+        assert httpx.get(f"{second.url}/patient/count?to=1").text == "0\n"
+
+
+def test_state_is_thrown_away_otherwise(small_stack: RunningStack) -> None:
+    table = small_stack.deployment["tables"]["ItemsTable"]
+    small_stack.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": "a"}, "sk": {"S": "1"}})
+    with a_stack() as other:
+        other_table = other.deployment["tables"]["ItemsTable"]
+        assert other.client("dynamodb").scan(TableName=other_table)["Count"] == 0
+
+
+def test_a_function_without_a_url_runs_from_its_queue_and_its_lines_are_shown(
+    small_stack: RunningStack,
+) -> None:
+    deployed = small_stack.deployment
+    shown = small_stack.output_has(lambda line: "Queued" in line and "queued takes shown" in line)
+    stored = {"pk": {"S": "queued"}, "sk": {"S": "shown"}}
+    small_stack.client("sqs").send_message(QueueUrl=deployed["resources"]["Queue"], MessageBody="shown")
+    assert shown.wait(20)
+    found = small_stack.client("dynamodb").get_item(TableName=deployed["tables"]["ItemsTable"], Key=stored)
+    assert found["Item"]["loopback"] == {"S": "true"}
+
+
+def test_a_changed_function_is_restarted(tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(TEMPLATE.parent / "functions", folder / "functions")
+    layer = TEMPLATE.parent.parent.parent / "layers" / "runtime"
+    (folder / "template.yaml").write_text(TEMPLATE.read_text().replace("../../layers/runtime", str(layer)))
+    with a_stack("--reload", template=folder / "template.yaml") as running:
+        assert httpx.get(f"{running.url}/buffered/text").text == "just text"
+        source = folder / "functions" / "buffered" / "app.py"
+        restarted = running.output_has(lambda line: "BufferedFunction is warm" in line, times=2)
+        source.write_text(source.read_text().replace("just text", "new text"))
+        assert restarted.wait(20)
+        assert httpx.get(f"{running.url}/buffered/text").text == "new text"
+        queued = folder / "functions" / "queued" / "app.py"
+        updated = running.output_has(lambda line: "QueuedFunction has new code" in line)
+        queued.write_text(queued.read_text().replace('_NAME = "queued"', '_NAME = "changed"'))
+        assert updated.wait(20)
+        taken = running.output_has(lambda line: "changed takes news" in line)
+        queue = running.deployment["resources"]["Queue"]
+        running.client("sqs").send_message(QueueUrl=queue, MessageBody="news")
+        assert taken.wait(20)
+
+
+def run(module: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,0 +1,145 @@
+"""The running stack for tests, as its users start it: a child process that serves one address.
+
+`stack` is the product's own template; a test that takes it runs in the xdist group "stack", so that one
+worker starts it once (`group_stack_tests`, called from `pytest_collection_modifyitems`).
+
+    def test_something(stack: RunningStack) -> None:
+        httpx.get(stack.url + "/api/agents", headers=stack.headers(organization="one"))
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from local import child
+from local.sign_in import DEV_ORGANIZATION, DEV_USER
+from local.token import fetch_token
+
+ROOT = Path(__file__).parent.parent
+_STOP_SECONDS = 10.0
+_GREETING = " runs on "
+
+
+class RunningStack:
+    """`python -m local` on a free port; `output` is what it has said so far."""
+
+    def __init__(self, arguments: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:
+        self.output: list[str] = []
+        self._watches: list[_Watch] = []
+        self.url = ""
+        self._ready = threading.Event()
+        self._process = subprocess.Popen(
+            child.command([sys.executable, "-u", "-m", "local", "--port", "0", *arguments], signal.SIGTERM),
+            cwd=ROOT,
+            env={**os.environ, **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait_until_ready(self, seconds: float = 60.0) -> "RunningStack":
+        """Raises `RuntimeError` with the output when the stack does not come up."""
+        if not self._ready.wait(seconds) or not self.url:
+            self.stop()
+            raise RuntimeError("The stack did not start:\n" + "".join(self.output))
+        return self
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def deployment(self) -> dict[str, Any]:
+        """What /_local/stack tells: arguments (for boto3), tables, resources, outputs, functions."""
+        told: dict[str, Any] = httpx.get(f"{self.url}/_local/stack").raise_for_status().json()
+        return told
+
+    def token(self, organization: str = DEV_ORGANIZATION, user: str = "") -> str:
+        """A bearer token of a user of that organisation (one per organisation unless named)."""
+        username = user or (
+            DEV_USER if organization == DEV_ORGANIZATION else f"someone@{organization}.example"
+        )
+        return fetch_token(self.url, username, organization)
+
+    def headers(self, organization: str = DEV_ORGANIZATION, user: str = "") -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token(organization, user)}"}
+
+    def client(self, service: Any) -> Any:
+        """A boto3 client of the stack's own account."""
+        return boto3.client(service, **self.deployment["arguments"])
+
+    def output_has(self, wanted: Callable[[str], bool], times: int = 1) -> threading.Event:
+        """An event that is set once `times` lines of the output are as wanted."""
+        watch = _Watch(wanted, times)
+        self._watches.append(watch)
+        for line in list(self.output):
+            watch.see(line)
+        return watch.seen
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float = _STOP_SECONDS) -> int:
+        """The exit status; raises `subprocess.TimeoutExpired`."""
+        status = self._process.wait(seconds)
+        self._reader.join(seconds)
+        return status
+
+    def stop(self) -> None:
+        child.end(self._process, _STOP_SECONDS)
+        self._reader.join(_STOP_SECONDS)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            text = line.decode(errors="replace")
+            self.output.append(text)
+            for watch in self._watches:
+                watch.see(text)
+            if _GREETING in text and not self.url:
+                self.url = text.split(_GREETING)[1].split()[0]
+                self._ready.set()
+        self._ready.set()
+
+
+class _Watch:
+    def __init__(self, wanted: Callable[[str], bool], times: int) -> None:
+        self.seen = threading.Event()
+        self._wanted = wanted
+        self._times = times
+
+    def see(self, line: str) -> None:
+        self._times -= self._wanted(line)
+        if self._times <= 0:
+            self.seen.set()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[RunningStack]:
+    running = RunningStack()
+    try:
+        yield running.wait_until_ready()
+    finally:
+        running.stop()
+
+
+def group_stack_tests(items: Sequence[pytest.Item]) -> None:
+    """Tests that use `stack` run on one worker (`--dist loadgroup`) and carry the marker `stack`."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("stack"))
+            item.add_marker(pytest.mark.stack)

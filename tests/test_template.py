@@ -1,0 +1,229 @@
+"""The template as AWS gets it: translated by SAM's own translator. `sam validate` lets all this pass."""
+
+from typing import Any
+
+import pytest
+
+from local.template import Template
+from local.template import read_template as read
+from tests.aws import TEMPLATE
+
+# A wildcard that no policy can do without, and why.
+WILDCARDS = {
+    "bedrock:InvokeModelWithResponseStream": "models and inference profiles are the account's to choose",
+    "xray:PutTraceSegments": "X-Ray knows no resources",
+    "xray:PutTelemetryRecords": "X-Ray knows no resources",
+    "polly:SynthesizeSpeech": "lexicons are the account's to choose",
+}
+MANAGED = {
+    "service-role/AWSLambdaBasicExecutionRole",
+    "AWSXrayWriteOnlyAccess",
+    "AWSXRayDaemonWriteAccess",
+    "service-role/AWSLambdaSQSQueueExecutionRole",
+    "service-role/AWSLambdaDynamoDBExecutionRole",
+}
+# More may stream; these must.
+STREAMED = {"ConversationFunction"}
+
+Resources = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def translated() -> Template:
+    return read(TEMPLATE)
+
+
+@pytest.fixture(scope="module")
+def resources(translated: Template) -> Resources:
+    found: Resources = translated.body["Resources"]
+    return found
+
+
+def of_type(resources: Resources, kind: str) -> dict[str, dict[str, Any]]:
+    return {name: one.get("Properties", {}) for name, one in resources.items() if one["Type"] == kind}
+
+
+def functions(resources: Resources) -> dict[str, dict[str, Any]]:
+    return of_type(resources, "AWS::Lambda::Function")
+
+
+def variables(function: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = function["Environment"]["Variables"]
+    return found
+
+
+def url_of(resources: Resources, function: str) -> dict[str, Any]:
+    return resources[f"{function}Url"]["Properties"] if f"{function}Url" in resources else {}
+
+
+def test_streamed_functions_have_streamed_urls_and_the_exec_wrapper_and_only_they(
+    resources: Resources,
+) -> None:
+    modes = {name: url_of(resources, name).get("InvokeMode") for name in functions(resources)}
+    assert {name for name, mode in modes.items() if mode == "RESPONSE_STREAM"} >= STREAMED
+    for name, function in functions(resources).items():
+        wrapped = variables(function).get("AWS_LAMBDA_EXEC_WRAPPER") == "/opt/streaming-bootstrap"
+        assert wrapped == (modes[name] == "RESPONSE_STREAM"), name
+        layers = [layer["Ref"] for layer in function["Layers"]]
+        assert any(layer.startswith("RuntimeLayer") for layer in layers) == wrapped, name
+
+
+def test_timeouts_are_within_lambdas_and_said_for_each_function(resources: Resources) -> None:
+    for name, function in functions(resources).items():
+        assert 1 <= function["Timeout"] <= 900, name
+        assert 128 <= function["MemorySize"] <= 10240, name
+
+
+def test_each_public_url_has_both_permissions(resources: Resources) -> None:
+    """URLs made since October 2025 need InvokeFunctionUrl and InvokeFunction."""
+    given = {
+        (permission["FunctionName"]["Ref"], permission["Action"])
+        for permission in of_type(resources, "AWS::Lambda::Permission").values()
+        if permission.get("Principal") == "*"
+    }
+    for name in functions(resources):
+        if url_of(resources, name):
+            assert (name, "lambda:InvokeFunctionUrl") in given
+            assert (name, "lambda:InvokeFunction") in given
+
+
+def test_each_function_with_a_url_has_a_route_of_its_own(translated: Template, resources: Resources) -> None:
+    routes = [route for one in translated.functions.values() for route in one.routes]
+    assert len(routes) == len(set(routes))
+    assert all(route.startswith("/") and not route.endswith("/") for route in routes)
+    for name, source in translated.functions.items():
+        assert bool(source.routes) == bool(url_of(resources, name)), name
+
+
+def test_code_and_layers_are_where_the_template_says(translated: Template) -> None:
+    for source in translated.functions.values():
+        assert any(source.code.glob("*.py")), source.code
+        for folder in source.import_path():
+            assert any(folder.glob("*/__init__.py")), folder
+
+
+def test_the_urls_configure_cors_themselves(resources: Resources) -> None:
+    for name in functions(resources):
+        if url := url_of(resources, name):
+            cors = url["Cors"]
+            assert "authorization" in cors["AllowHeaders"], name
+            assert not cors.get("AllowCredentials"), name
+
+
+def test_tables_are_on_demand_encrypted_and_restorable(resources: Resources) -> None:
+    tables = of_type(resources, "AWS::DynamoDB::Table")
+    assert tables
+    for name, table in tables.items():
+        assert table["BillingMode"] == "PAY_PER_REQUEST", name
+        assert table["SSESpecification"]["SSEEnabled"] is True, name
+        assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True, name
+
+
+@pytest.mark.parametrize("table", ["ConversationsTable", "RunsTable", "EventsTable", "InjectionsTable"])
+def test_what_passes_away_has_a_ttl(resources: Resources, table: str) -> None:
+    ttl = resources[table]["Properties"]["TimeToLiveSpecification"]
+    assert ttl == {"AttributeName": "expiresAt", "Enabled": True}
+
+
+def test_each_function_logs_to_a_group_with_retention(resources: Resources) -> None:
+    groups = of_type(resources, "AWS::Logs::LogGroup")
+    used = [function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions(resources).values()]
+    assert sorted(used) == sorted(set(used))
+    for group in used:
+        assert groups[group]["RetentionInDays"]
+
+
+def test_each_function_has_an_alarm_on_its_errors(resources: Resources) -> None:
+    watched = {
+        dimension["Value"].get("Ref")
+        for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        if alarm.get("MetricName") == "Errors"
+        for dimension in alarm["Dimensions"]
+        if isinstance(dimension["Value"], dict)
+    }
+    assert functions(resources).keys() <= watched
+
+
+def test_each_queue_redrives_to_a_dead_letter_queue_that_is_watched(resources: Resources) -> None:
+    queues = of_type(resources, "AWS::SQS::Queue")
+    dead = {name for name in queues if "Dead" in name}
+    for name in queues.keys() - dead:
+        assert queues[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0] in dead, name
+    watched = {
+        dimension["Value"]["Fn::GetAtt"][0]
+        for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        for dimension in alarm.get("Dimensions", ())
+        if dimension["Name"] == "QueueName" and "Fn::GetAtt" in dimension["Value"]
+    }
+    assert dead <= watched
+
+
+def test_event_sources_report_partial_failures(resources: Resources) -> None:
+    for name, source in of_type(resources, "AWS::Lambda::EventSourceMapping").items():
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+
+
+def test_customers_data_survives_the_stack(resources: Resources) -> None:
+    for name in ("ConversationsTable", "RunsTable", "AgentsTable"):
+        assert resources[name]["DeletionPolicy"].startswith("Retain")
+        assert resources[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def statements(resources: Resources) -> list[tuple[str, dict[str, Any]]]:
+    roles = of_type(resources, "AWS::IAM::Role")
+    found = []
+    for name, role in roles.items():
+        for policy in role.get("Policies", ()):
+            policies = policy["Fn::If"][1:] if "Fn::If" in policy else [policy]
+            for one in policies:
+                found += [(name, statement) for statement in _statements(one)]
+    return found
+
+
+def _statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
+    document = policy.get("PolicyDocument", {})
+    told = document.get("Statement", [])
+    return told if isinstance(told, list) else [told]
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _text(resource: Any) -> str:
+    """The ARN as written; a reference is as narrow as the resource that it names."""
+    if isinstance(resource, dict):
+        sub = resource.get("Fn::Sub", "")
+        return str(sub[0] if isinstance(sub, list) else sub)
+    return str(resource)
+
+
+def is_wild(resource: Any) -> bool:
+    """A `*` that stands for whole resources; below a table or bucket it is only that one's parts."""
+    text = _text(resource)
+    return text == "*" or (
+        text.endswith("*") and not text.endswith("/index/*") and "${" not in text.rpartition(":")[2]
+    )
+
+
+def test_no_policy_reaches_further_than_it_must(resources: Resources) -> None:
+    found = statements(resources)
+    assert found
+    for role, statement in found:
+        actions = as_list(statement["Action"])
+        assert not any(action == "*" or action.endswith(":*") for action in actions), (role, actions)
+        if any(map(is_wild, as_list(statement["Resource"]))):
+            assert set(actions) <= WILDCARDS.keys(), (role, statement)
+
+
+def test_managed_policies_are_the_known_ones(resources: Resources) -> None:
+    for name, role in of_type(resources, "AWS::IAM::Role").items():
+        for arn in role.get("ManagedPolicyArns", ()):
+            assert _text(arn).partition(":policy/")[2] in MANAGED, (name, arn)
+
+
+def test_every_url_is_an_output(translated: Template, resources: Resources) -> None:
+    told = str(translated.body["Outputs"])
+    for name in functions(resources):
+        if url_of(resources, name):
+            assert f"{name}Url" in told, name
