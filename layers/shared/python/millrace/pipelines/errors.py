@@ -1,0 +1,35 @@
+"""What goes wrong in a pipeline.
+
+InvalidExpression   422, when a definition is made: carries line and column (both from 1)
+EvaluationError     one event cannot be evaluated; the step's `onError` decides what becomes of it
+"""
+
+from millrace.errors import InvalidRequest, MillraceError, Unavailable
+
+
+class InvalidExpression(InvalidRequest):
+    """A mistake in an expression, template or pattern. The message says what to do."""
+
+    code = "invalid_expression"
+
+    def __init__(self, message: str, *, source: str = "", offset: int = 0) -> None:
+        before = source[:offset]
+        self.line = before.count("\n") + 1
+        self.column = offset - (before.rfind("\n") + 1) + 1
+        self.reason = message
+        super().__init__(
+            f"{message} (line {self.line}, column {self.column})", line=self.line, column=self.column
+        )
+
+
+class EvaluationError(MillraceError):
+    """An event has a value that an expression or step cannot work with."""
+
+    status = 422
+    code = "evaluation_failed"
+
+
+class Contended(Unavailable):
+    """A register changed under every attempt to write it. The message is its key."""
+
+    code = "contended"

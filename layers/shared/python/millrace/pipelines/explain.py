@@ -1,0 +1,43 @@
+"""What each step did to one event, in words: for dry runs."""
+
+from typing import Any
+
+from millrace.pipelines.event import Event
+from millrace.pipelines.outcome import Outcome, StepCount
+from millrace.pipelines.plan import Plan, PlanStep
+from millrace.pipelines.stages import Chunk
+from millrace.pipelines.store import MemoryStore, Store
+from millrace.pipelines.transform import run_step
+
+
+def explain(plan: Plan, event: Event, state: Store | None = None) -> dict[str, Any]:
+    """`{id, steps: [{step, type, did, ...}], outputs}`. `did` is passed, mapped, dropped, split, held, late
+    or failed; `payloads` are those that go on, `error` says why one did not. `state` is what dedupe and
+    totals look at and change, by default an empty one."""
+    store = state or MemoryStore()
+    outcome = Outcome([StepCount() for _ in plan.steps])
+    chunk, steps = Chunk([event.payload], [event]), []
+    for step in plan.steps:
+        if not len(chunk):
+            break
+        letters = len(outcome.dead_letters)
+        before, chunk = chunk, run_step(step, chunk, outcome, store, event.ingested, backfill=True)
+        said: dict[str, Any] = {"step": step.index, "type": step.step.type}
+        said["did"] = _verb(step, outcome.counts[step.index], before, chunk)
+        if chunk.payloads != before.payloads:
+            said["payloads"] = chunk.payloads
+        if errors := [letter.message for letter in outcome.dead_letters[letters:]]:
+            said["error"] = errors[0]
+        steps.append(said)
+    return {"id": event.id, "steps": steps, "outputs": chunk.payloads}
+
+
+def _verb(step: PlanStep, count: StepCount, before: Chunk, after: Chunk) -> str:
+    for verb, number in (("failed", count.failed), ("late", count.late), ("held", count.held)):
+        if number:
+            return verb
+    if not len(after):
+        return "dropped"
+    if len(after) > len(before) or step.step.type == "split":
+        return "split"
+    return "passed" if after.payloads == before.payloads else "mapped"

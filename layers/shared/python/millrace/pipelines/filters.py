@@ -1,0 +1,89 @@
+"""Filters compiled: a condition tree to a predicate over a chunk of events.
+
+eq and neq are type-strict (neq of a missing field is true); ordering of unlike types is false; contains is
+substring, list member or object key; regex is unanchored and takes strings only. No filter can fail.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from millrace.pipelines import values
+from millrace.pipelines.conditions import AllOf, AnyOf, Condition, ConditionTree, NotOf
+from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.event import Event, Payload
+from millrace.pipelines.fields import field_column, parent_and_name
+from millrace.pipelines.patterns import Pattern
+
+Mask = Callable[[Sequence[Payload], Sequence[Event]], list[bool]]
+Test = Callable[[Any], bool]
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": values.equal,
+    "neq": values.not_equal,
+    "gt": values.greater,
+    "gte": values.greater_or_equal,
+    "lt": values.less,
+    "lte": values.less_or_equal,
+    "contains": values.contains,
+    "in": values.within,
+}
+
+
+def compile_filter(tree: ConditionTree) -> Mask:
+    """For a chunk of events: which of them pass."""
+    match tree:
+        case AllOf(all_of=parts):
+            return _combined(all, parts)
+        case AnyOf(any_of=parts):
+            return _combined(any, parts)
+        case NotOf(not_of=part):
+            inner = compile_filter(part)
+            return lambda payloads, events: [not passed for passed in inner(payloads, events)]
+    return _condition(tree)
+
+
+def _combined(join: Callable[[Any], bool], parts: list[ConditionTree]) -> Mask:
+    masks = [compile_filter(part) for part in parts]
+
+    def combined(payloads: Sequence[Payload], events: Sequence[Event]) -> list[bool]:
+        return list(map(join, zip(*(mask(payloads, events) for mask in masks), strict=True)))
+
+    return combined
+
+
+def _condition(condition: Condition) -> Mask:
+    if condition.operator == "exists":
+        return _existence(condition)
+    column, expected = field_column(condition.field), condition.value
+    if condition.operator == "eq" and type(expected) is str:
+        # A string equals nothing but strings, so Python's own comparison is type-strict enough.
+        return lambda payloads, events: [value == expected for value in column(payloads, events)]
+    test = _test(condition)
+    return lambda payloads, events: list(map(test, column(payloads, events)))
+
+
+def _test(condition: Condition) -> Test:
+    expected = condition.value
+    if condition.operator == "regex":
+        found_in = Pattern(expected).found_in
+        return lambda value: type(value) is str and found_in(value)
+    compare = _COMPARISONS[condition.operator]
+
+    def test(value: Any) -> bool:
+        try:
+            return compare(value, expected)
+        except EvaluationError:  # nested too deeply to compare: not equal to a value from a definition
+            return condition.operator == "neq"
+
+    return test
+
+
+def _existence(condition: Condition) -> Mask:
+    parent, name = parent_and_name(condition.field)
+    wanted = condition.value is not False
+
+    def existence(payloads: Sequence[Payload], events: Sequence[Event]) -> list[bool]:
+        parents = map(parent, payloads, events)
+        return [(type(each) is dict and name in each) is wanted for each in parents]
+
+    return existence

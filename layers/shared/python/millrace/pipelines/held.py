@@ -1,0 +1,246 @@
+"""The steps with state, compiled: windows, batches, running totals and dedupe."""
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+
+import orjson
+
+from millrace.pipelines.aggregates import Grouping, group_key, read_key
+from millrace.pipelines.batches import Batch, item_of
+from millrace.pipelines.compiler import Scalar
+from millrace.pipelines.errors import Contended, EvaluationError
+from millrace.pipelines.event import Event, Payload
+from millrace.pipelines.expression import compile_expression
+from millrace.pipelines.fields import field_of
+from millrace.pipelines.limits import FUTURE_MS
+from millrace.pipelines.outcome import Change, Outcome
+from millrace.pipelines.outputs import output_id
+from millrace.pipelines.rows import Rows, canonical, identity
+from millrace.pipelines.sessions import SessionWindow
+from millrace.pipelines.stages import Chunk, or_null
+from millrace.pipelines.steps import AggregateStep, BatchStep, DedupeStep, WindowStep
+from millrace.pipelines.store import Store
+from millrace.pipelines.times import to_ms
+from millrace.pipelines.totals import Change as TotalChange
+from millrace.pipelines.totals import add_changes
+from millrace.pipelines.values import Value
+from millrace.pipelines.windows import Scope, Window
+
+_ATTEMPTS = 20
+_OWNERS = 8
+HeldStage = Callable[[Chunk, Outcome, Store, int, bool], Chunk]
+_NONE = Chunk([], [])
+
+
+def window_stage(index: int, step: WindowStep, window: Window | SessionWindow) -> HeldStage:
+    """Rows for the window's places; nothing passes before it fires."""
+    clock = _clock(step)
+
+    def kept(chunk: Chunk, outcome: Outcome, backfill: bool) -> list[Change]:
+        times = [clock(payload, event) for payload, event in chunk.pairs()]
+        keys = window.grouping.keys(chunk.payloads, chunk.events)
+        late = [
+            not backfill and window.is_late(time, event.ingested)
+            for time, event in zip(times, chunk.events, strict=True)
+        ]
+        cells = window.grouping.cells(chunk.payloads, chunk.events)
+        places: dict[int, list[int]] = {}
+        for at, (time, key) in enumerate(zip(times, keys, strict=True)):
+            if late[at]:
+                outcome.is_late(index, step.config.late, chunk.payloads[at], chunk.events[at])
+            else:
+                places.setdefault(window.place(time, key), []).append(at)
+        return [
+            _rows_change(index, place, window.grouping, chunk, times, keys, cells, members)
+            for place, members in places.items()
+        ]
+
+    def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
+        try:
+            changes = kept(chunk, outcome, backfill)
+        except EvaluationError as error:
+            if len(chunk) > 1:
+                return _one_by_one(chunk, lambda single: stage(single, outcome, store, now, backfill))
+            outcome.fail(index, step.on_error, chunk.payloads[0], chunk.events[0], error)
+            return _NONE
+        return _hold(outcome, index, changes)
+
+    return stage
+
+
+def _one_by_one(chunk: Chunk, take: Callable[[Chunk], Chunk]) -> Chunk:
+    """Because one of the chunk's events fails."""
+    for payload, event in chunk.pairs():
+        take(Chunk([payload], [event]))
+    return _NONE
+
+
+def _rows_change(
+    index: int,
+    place: int,
+    grouping: Grouping,
+    chunk: Chunk,
+    times: list[int],
+    keys: list[bytes],
+    cells: list[Sequence[Value]],
+    members: list[int],
+) -> Change:
+    """The rows of one place."""
+    events = [chunk.events[at] for at in members]
+    rows = grouping.empty()
+    rows.add_all(
+        [identity(event.source, event.id) for event in events],
+        [keys[at] for at in members],
+        [times[at] for at in members],
+        [event.id for event in events],
+        [[column[at] for at in members] for column in cells],
+    )
+    return Change(index, place, rows, events, [chunk.payloads[at] for at in members])
+
+
+def _hold(outcome: Outcome, index: int, changes: Iterable[Change]) -> Chunk:
+    held = list(changes)
+    outcome.counts[index].held += sum(len(change.events) for change in held)
+    outcome.changes += held
+    return _NONE
+
+
+def _clock(step: WindowStep) -> Callable[[Payload, Event], int]:
+    """When an event happened, for its window. A time that is missing, unreadable or more than a day ahead
+    of its acceptance raises `EvaluationError`; with `onError: null` the event's own time stands in."""
+    field = field_of(step.config.time_field) if step.config.time_field else None
+
+    def clock(payload: Payload, event: Event) -> int:
+        try:
+            time = to_ms(field(payload, event)) if field else event.time
+            if time > event.ingested + FUTURE_MS:
+                raise EvaluationError("The event's time is more than a day ahead.", code="future_time")
+            return time
+        except EvaluationError:
+            if step.on_error == "null" and field:
+                return event.time
+            raise
+
+    return clock
+
+
+def batch_stage(index: int, step: BatchStep, batch: Batch) -> HeldStage:
+    """Items for the batch's slots; nothing passes before it is full or its time is over."""
+
+    def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
+        slots: dict[int, Change] = {}
+        for payload, event in chunk.pairs():
+            try:
+                item = item_of(event, payload)
+            except EvaluationError as error:
+                outcome.fail(index, step.on_error, payload, event, error)
+                continue
+            slot = batch.place(event.ingested)
+            change = slots.setdefault(slot, Change(index, slot, [], [], []))
+            change.content.append(item)
+            change.events.append(event)
+            change.payloads.append(payload)
+        return _hold(outcome, index, slots.values())
+
+    return stage
+
+
+def batch_aggregate_stage(index: int, step: AggregateStep, scope: Scope) -> HeldStage:
+    """`aggregate` after `batch`: one event per group of each batch's items."""
+    grouping = Grouping(step.config.group_by, step.config.aggregations)
+
+    def of_batch(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
+        items: list[Payload] = payload["items"]
+        inner = [Event(item, f"{event.id}#{at:06d}", time=event.time) for at, item in enumerate(items)]
+        rows = grouping.empty()
+        keys, cells = grouping.keys(items, inner), grouping.cells(items, inner)
+        rows.add_all(range(len(items)), keys, [event.time] * len(items), [each.id for each in inner], cells)
+        return [_batch_group(grouping, rows, key, rows_of, event) for key, rows_of in rows.by_group().items()]
+
+    def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
+        passed: list[tuple[Payload, Event]] = []
+        for payload, event in chunk.pairs():
+            try:
+                passed += of_batch(payload, event)
+            except EvaluationError as error:
+                outcome.fail(index, step.on_error, payload, event, error)
+        return Chunk([payload for payload, _ in passed], [event for _, event in passed])
+
+    return stage
+
+
+def _batch_group(
+    grouping: Grouping, rows: Rows, key: bytes, members: list[int], event: Event
+) -> tuple[Payload, Event]:
+    values, skipped = grouping.values(rows, members)
+    id = output_id(event.id, key)
+    payload: Payload = {"id": id, "group": grouping.group(key), "values": values, "count": len(members)}
+    return (payload | {"skipped": skipped} if skipped else payload), event.with_payload(payload, id)
+
+
+def total_stage(index: int, step: AggregateStep, scope: Scope) -> HeldStage:
+    """`aggregate` on its own: the running total of the event's group, for each event."""
+    fields = [field_of(field) for field in step.config.group_by]
+    cells = [field_of(each.field) if each.field != "*" else None for each in step.config.aggregations]
+
+    def change(payload: Payload, event: Event) -> TotalChange:
+        key = group_key([field(payload, event) for field in fields])
+        group = dict(zip(step.config.group_by, read_key(key), strict=True))
+        return TotalChange(event, key, group, [cell(payload, event) if cell else None for cell in cells])
+
+    def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
+        changes: dict[bytes, list[TotalChange]] = {}
+        for payload, event in chunk.pairs():
+            try:
+                found = change(payload, event)
+                changes.setdefault(found.key, []).append(found)
+            except EvaluationError as error:
+                outcome.fail(index, step.on_error, payload, event, error)
+        totals: dict[int, Event] = {}
+        for each in changes.values():
+            events = add_changes(scope, step.config.aggregations, each, store, now)
+            totals.update((id(one.event), total) for one, total in zip(each, events, strict=True))
+        ordered = [totals[id(event)] for event in chunk.events if id(event) in totals]
+        return Chunk([event.payload for event in ordered], ordered)
+
+    return stage
+
+
+def dedupe_stage(index: int, step: DedupeStep, scope: Scope) -> HeldStage:
+    """The first event of each key within `ttl` passes, whenever it is delivered; a null key always does."""
+    key = compile_expression(step.config.key).evaluate
+    if step.on_error == "null":
+        key = or_null(key)
+
+    def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
+        mask = []
+        for payload, event in chunk.pairs():
+            try:
+                mask.append(_is_first(key, payload, event, scope, step.config.ttl, store))
+                outcome.counts[index].dropped += not mask[-1]
+            except EvaluationError as error:
+                outcome.fail(index, step.on_error, payload, event, error)
+                mask.append(False)
+        return chunk.where(mask)
+
+    return stage
+
+
+def _is_first(key: Scalar, payload: Payload, event: Event, scope: Scope, ttl: int, store: Store) -> bool:
+    value = key(payload, event)
+    if value is None:
+        return True
+    place = scope.key("key-" + sha256(canonical(value)).hexdigest())
+    me = identity(event.source, event.id)
+    for _ in range(_ATTEMPTS):
+        register = store.read(place)
+        until, owners = orjson.loads(register.data) if register else (0, [])
+        if me in owners:
+            return True
+        if event.ingested < until:
+            return False
+        until = event.ingested + ttl
+        data = orjson.dumps([until, [*owners, me][-_OWNERS:]])
+        if store.write(place, data, register.version if register else 0, until + ttl):
+            return True
+    raise Contended(str(place))

@@ -1,0 +1,73 @@
+"""A pipeline in memory, from events to outputs: for the command line, dry runs and tests.
+
+Windows fire when the input is over, as in a backfill: once, and no event is late.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+
+from millrace.pipelines.event import Event
+from millrace.pipelines.outcome import DeadLetter, Outcome, StepCount
+from millrace.pipelines.plan import Plan
+from millrace.pipelines.store import Key, MemoryStore
+from millrace.pipelines.transform import fire, keep, resume, transform
+
+_FAR_MS = 2**52
+
+
+class LocalRun:
+    """`feed` events and take the outputs; `finish` gives what windows and batches still hold."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.store = MemoryStore()
+        self.counts = [StepCount() for _ in plan.steps]
+        self.dead_letters: list[DeadLetter] = []
+        self._sent: deque[tuple[Key, list[Event]]] = deque()
+        self._timers: set[tuple[int, Key]] = set()
+
+    def timer(self, key: Key, at: int) -> None:
+        self._timers.add((at, key))
+
+    def send(self, key: Key, events: list[Event]) -> None:
+        self._sent.append((key, events))
+
+    def late(self, key: Key, events: int) -> None:
+        step = self.plan.of_hash(key.step)
+        if step:
+            self.counts[step.index].late += events
+
+    def feed(self, events: list[Event]) -> Iterator[Event]:
+        """The outputs that these events cause at once."""
+        now = max((event.ingested for event in events), default=0)
+        yield from self._kept(transform(self.plan, events, self.store, now, backfill=True), now)
+        yield from self._fire_due(now)
+
+    def finish(self) -> Iterator[Event]:
+        """Everything that is still held, earliest window first."""
+        yield from self._fire_due(_FAR_MS)
+
+    def _fire_due(self, now: int) -> Iterator[Event]:
+        """Fires what is due: at its own time, so that a window that looks at the clock sees that one."""
+        while due := sorted(timer for timer in self._timers if timer[0] <= now):
+            for at, key in due:
+                self._timers.discard((at, key))
+                fire(self.plan, key, self.store, self, at)
+                yield from self._resumed(at)
+
+    def _resumed(self, now: int) -> Iterator[Event]:
+        while self._sent:
+            key, events = self._sent.popleft()
+            yield from self._kept(resume(self.plan, key, events, self.store, now, backfill=True), now)
+
+    def _kept(self, outcome: Outcome, now: int) -> Iterator[Event]:
+        keep(self.plan, outcome, self.store, self, now, backfill=True)
+        self.dead_letters += outcome.dead_letters
+        for total, count in zip(self.counts, outcome.counts, strict=True):
+            total.add(count)
+        yield from outcome.outputs
+
+    def take_dead_letters(self) -> list[DeadLetter]:
+        """Those since the last call."""
+        taken, self.dead_letters = self.dead_letters, []
+        return taken

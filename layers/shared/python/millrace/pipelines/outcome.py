@@ -1,0 +1,77 @@
+"""What a call of `transform` found."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.event import Event, Payload
+
+
+@dataclass(slots=True)
+class StepCount:
+    """Events of one step: received = passed (to the next) + dropped + failed + held (by a window or batch)
+    + late, where no step made several of one. A late one sent to the dead letters is not failed as well."""
+
+    received: int = 0
+    passed: int = 0
+    dropped: int = 0
+    failed: int = 0
+    held: int = 0
+    late: int = 0
+
+    def as_json(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def add(self, other: "StepCount") -> None:
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that a step could not take, as it came to that step, and why."""
+
+    event: Event
+    payload: Payload
+    step: int
+    code: str
+    message: str
+
+    def as_json(self) -> dict[str, Any]:
+        error = {"code": self.code, "message": self.message}
+        return {"step": self.step, "error": error, "meta": self.event.meta(), "payload": self.payload}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """`counts` has one entry per step of the definition; `changes` is what `keep` has to write."""
+
+    counts: list[StepCount]
+    outputs: list[Event] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    changes: list["Change"] = field(default_factory=list)
+
+    def fail(self, step: int, on_error: str, payload: Payload, event: Event, error: EvaluationError) -> None:
+        """An event that ends here because of an error."""
+        self.counts[step].failed += 1
+        if on_error != "drop":
+            letter = DeadLetter(event, payload, step, error.code, error.message)
+            self.dead_letters.append(letter)
+
+    def is_late(self, step: int, policy: str, payload: Payload, event: Event) -> None:
+        """An event whose window is over for good."""
+        self.counts[step].late += 1
+        if policy == "dlq":
+            message = "The event came after the allowed lateness of its window."
+            self.dead_letters.append(DeadLetter(event, payload, step, "late", message))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Events to keep at one place of a window or batch step: `content` is their rows or items."""
+
+    step: int
+    place: int
+    content: Any
+    events: list[Event]
+    payloads: list[Payload]

@@ -1,0 +1,139 @@
+"""A definition compiled, once per version: the stages that events go through."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import orjson
+
+from millrace.pipelines import held, stages
+from millrace.pipelines.aggregates import Grouping
+from millrace.pipelines.batches import Batch
+from millrace.pipelines.compiler import Scalar
+from millrace.pipelines.definition import PipelineDefinition
+from millrace.pipelines.expression import compile_expression
+from millrace.pipelines.held import HeldStage
+from millrace.pipelines.outcome import Outcome
+from millrace.pipelines.sessions import SessionWindow
+from millrace.pipelines.stages import Chunk, Stage
+from millrace.pipelines.steps import (
+    AggregateStep,
+    BatchStep,
+    DedupeStep,
+    FilterStep,
+    MapStep,
+    SampleStep,
+    SplitStep,
+    Step,
+    WindowStep,
+)
+from millrace.pipelines.windows import Scope, Window
+
+State = Window | SessionWindow | Batch
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """One step: `run` takes a chunk; `state` is the window or batch that holds events back, if it is one."""
+
+    index: int
+    step: Step
+    hash: str
+    run: HeldStage
+    when: Scalar | None
+    state: State | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `transform` runs."""
+
+    definition: PipelineDefinition
+    tenant: str
+    pipeline: str
+    steps: list[PlanStep]
+
+    def of_hash(self, step_hash: str) -> PlanStep | None:
+        """The step that a key belongs to; None for one of an earlier version."""
+        return next((step for step in self.steps if step.hash == step_hash), None)
+
+
+def compile_plan(definition: PipelineDefinition, tenant: str = "local", pipeline: str = "local") -> Plan:
+    """Never fails for a definition that `parse_definition` made."""
+    steps = [_step(definition, index, tenant, pipeline) for index in range(len(definition.transforms))]
+    return Plan(definition, tenant, pipeline, steps)
+
+
+def step_hash(definition: PipelineDefinition, index: int) -> str:
+    """Of the step and all before it (and the `aggregate` that is a part of it): state of one definition never
+    meets that of another which would have kept something else."""
+    until = index + 2 if _is_split_window(definition, index) else index + 1
+    steps = [each.model_dump(mode="json", exclude={"name"}) for each in definition.transforms[:until]]
+    return sha256(orjson.dumps(steps, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def _is_split_window(definition: PipelineDefinition, index: int) -> bool:
+    """Whether the step is a window whose aggregations stand in the next step."""
+    step = definition.transforms[index]
+    return isinstance(step, WindowStep) and not step.config.aggregations
+
+
+def _step(definition: PipelineDefinition, index: int, tenant: str, pipeline: str) -> PlanStep:
+    step, hash = definition.transforms[index], step_hash(definition, index)
+    scope = Scope(tenant, pipeline, hash)
+    state = _state(definition, index, scope)
+    run = _run(definition, index, scope, state)
+    when = compile_expression(step.when).evaluate if step.when else None
+    return PlanStep(index, step, hash, run, when, state)
+
+
+def _state(definition: PipelineDefinition, index: int, scope: Scope) -> State | None:
+    step = definition.transforms[index]
+    if isinstance(step, BatchStep):
+        return Batch(scope, step.config)
+    if not isinstance(step, WindowStep):
+        return None
+    group_by, aggregations = step.config.group_by, step.config.aggregations
+    if _is_split_window(definition, index):
+        after = definition.transforms[index + 1]
+        assert isinstance(after, AggregateStep)
+        group_by, aggregations = after.config.group_by or group_by, after.config.aggregations
+    kind = SessionWindow if step.config.type == "session" else Window
+    return kind(scope, step.config, Grouping(group_by, aggregations))
+
+
+def _run(definition: PipelineDefinition, index: int, scope: Scope, state: State | None) -> HeldStage:
+    match definition.transforms[index]:
+        case FilterStep() as step:
+            return _stateless(stages.filter_stage(index, step))
+        case MapStep() as step:
+            return _stateless(stages.map_stage(index, step))
+        case SampleStep() as step:
+            return _stateless(stages.sample_stage(index, step))
+        case SplitStep() as step:
+            return _stateless(stages.split_stage(index, step))
+        case DedupeStep() as step:
+            return held.dedupe_stage(index, step, scope)
+        case BatchStep() as step if isinstance(state, Batch):
+            return held.batch_stage(index, step, state)
+        case WindowStep() as step if isinstance(state, Window | SessionWindow):
+            return held.window_stage(index, step, state)
+        case AggregateStep() as step:
+            return _aggregate(definition, index, step, scope)
+    raise AssertionError("every kind of step is above")
+
+
+def _aggregate(definition: PipelineDefinition, index: int, step: AggregateStep, scope: Scope) -> HeldStage:
+    before = definition.transforms[index - 1] if index else None
+    if isinstance(before, BatchStep):
+        return held.batch_aggregate_stage(index, step, scope)
+    if isinstance(before, WindowStep):
+        return _stateless(_pass)
+    return held.total_stage(index, step, scope)
+
+
+def _pass(chunk: Chunk, outcome: Outcome) -> Chunk:
+    return chunk
+
+
+def _stateless(stage: Stage) -> HeldStage:
+    return lambda chunk, outcome, store, now, backfill: stage(chunk, outcome)

@@ -1,0 +1,150 @@
+"""The steps without state, compiled: each takes a chunk of events and gives what goes on."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import compress
+
+from millrace.pipelines.compiler import Scalar
+from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.event import Event, Payload
+from millrace.pipelines.expression import compile_expression
+from millrace.pipelines.fields import field_of
+from millrace.pipelines.filters import compile_filter
+from millrace.pipelines.limits import LIST_ITEMS
+from millrace.pipelines.mapping import Mapping
+from millrace.pipelines.outcome import Outcome
+from millrace.pipelines.rows import canonical
+from millrace.pipelines.steps import FilterStep, MapStep, SampleStep, SplitStep
+from millrace.pipelines.values import kind
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Events and, at the same places, what their payloads have become."""
+
+    payloads: list[Payload]
+    events: list[Event]
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def pairs(self) -> Iterable[tuple[Payload, Event]]:
+        return zip(self.payloads, self.events, strict=True)
+
+    def where(self, mask: list[bool]) -> "Chunk":
+        return Chunk(list(compress(self.payloads, mask)), list(compress(self.events, mask)))
+
+
+Stage = Callable[[Chunk, Outcome], Chunk]
+Each = Callable[[Payload, Event], Iterable[tuple[Payload, Event]]]
+
+
+def each_event(step: int, on_error: str, take: Each) -> Stage:
+    """A stage that treats events one by one; one that fails ends here."""
+
+    def stage(chunk: Chunk, outcome: Outcome) -> Chunk:
+        passed: list[tuple[Payload, Event]] = []
+        for payload, event in chunk.pairs():
+            try:
+                passed += take(payload, event)
+            except EvaluationError as error:
+                outcome.fail(step, on_error, payload, event, error)
+        return Chunk([payload for payload, _ in passed], [event for _, event in passed])
+
+    return stage
+
+
+def filter_stage(index: int, step: FilterStep) -> Stage:
+    mask = compile_filter(step.config)
+
+    def stage(chunk: Chunk, outcome: Outcome) -> Chunk:
+        passed = chunk.where(mask(chunk.payloads, chunk.events))
+        outcome.counts[index].dropped += len(chunk) - len(passed)
+        return passed
+
+    return stage
+
+
+def map_stage(index: int, step: MapStep) -> Stage:
+    """A chunk at once; where an event of it fails, one by one."""
+    mapping = Mapping(step.config.expression, step.on_error == "null")
+    slow = each_event(index, step.on_error, lambda payload, event: [(mapping.row(payload, event), event)])
+
+    def stage(chunk: Chunk, outcome: Outcome) -> Chunk:
+        try:
+            return Chunk(mapping.rows(chunk.payloads, chunk.events), chunk.events)
+        except EvaluationError:
+            return slow(chunk, outcome)
+
+    return stage
+
+
+def sample_stage(index: int, step: SampleStep) -> Stage:
+    """By a hash of the key, so that the same keys are kept everywhere and again."""
+    limit = int(step.config.rate * 2**64)
+    key = compile_expression(step.config.key).evaluate if step.config.key else _identity
+    if step.on_error == "null":
+        key = or_null(key)
+
+    def take(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
+        digest = blake2b(canonical(key(payload, event)), digest_size=8).digest()
+        return [(payload, event)] if int.from_bytes(digest, "little") < limit else []
+
+    return counting(index, each_event(index, step.on_error, take))
+
+
+def _identity(payload: Payload, event: Event) -> list[str]:
+    return [event.source, event.id]
+
+
+def or_null(scalar: Scalar) -> Scalar:
+    """Null where the expression fails."""
+
+    def value(payload: Payload, event: Event) -> object:
+        try:
+            return scalar(payload, event)
+        except EvaluationError:
+            return None
+
+    return value
+
+
+def counting(index: int, stage: Stage) -> Stage:
+    """Counts as dropped what neither passed nor failed."""
+
+    def counted(chunk: Chunk, outcome: Outcome) -> Chunk:
+        failed = outcome.counts[index].failed
+        passed = stage(chunk, outcome)
+        failed = outcome.counts[index].failed - failed
+        outcome.counts[index].dropped += len(chunk) - len(passed) - failed
+        return passed
+
+    return counted
+
+
+def split_stage(index: int, step: SplitStep) -> Stage:
+    """An event per element; a missing, null or empty list gives none. The new ids end in `#0`, `#1`, ..."""
+    field = field_of(step.config.field)
+    keys = tuple(step.config.field.split("."))
+
+    def take(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
+        items = field(payload, event)
+        if items is None:
+            return []
+        if type(items) is not list or len(items) > LIST_ITEMS:
+            if step.on_error == "null":
+                return [(_with(payload, keys, None), event)]
+            raise EvaluationError(f"`split` needs a list of at most {LIST_ITEMS:,} items, not {kind(items)}.")
+        return [
+            (_with(payload, keys, item), event.with_payload(event.payload, f"{event.id}#{at}"))
+            for at, item in enumerate(items)
+        ]
+
+    return each_event(index, step.on_error, take)
+
+
+def _with(payload: Payload, keys: tuple[str, ...], value: object) -> Payload:
+    """A copy of the payload with another value at a path that exists."""
+    first, *rest = keys
+    return {**payload, first: _with(payload[first], tuple(rest), value) if rest else value}

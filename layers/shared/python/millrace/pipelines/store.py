@@ -1,0 +1,118 @@
+"""All that the engine asks of a database, and the same in memory.
+
+Two things per key: blocks, which are only ever appended and deleted, and one register, which is written only
+where its version is still the one that was read. A key is `W#tenant#pipeline#stepHash#start`.
+"""
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple, Protocol
+from urllib.parse import quote, unquote
+
+from millrace.pipelines.event import Event
+
+
+class Key(NamedTuple):
+    """`step` is the step's hash, so that an edited definition never meets old state; `part` is a window's
+    start, or whatever else divides the step's state."""
+
+    tenant: str
+    pipeline: str
+    step: str
+    part: str
+
+    def __str__(self) -> str:
+        return "#".join(["W", *(quote(name, safe="") for name in self)])
+
+    @classmethod
+    def parse(cls, text: str) -> "Key":
+        return cls(*map(unquote, text.split("#")[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """`due`: when a sweeper should look at it (epoch ms), if ever."""
+
+    data: bytes
+    version: int
+    due: int | None = None
+
+
+class Store(Protocol):
+    """Every read is strongly consistent; every call may be repeated."""
+
+    def append(self, key: Key, blocks: list[bytes], expires: int) -> None:
+        """Adds blocks of at most 350 KB. From `expires` (epoch ms) on they may vanish."""
+
+    def blocks(self, key: Key) -> list[tuple[str, bytes]]:
+        """All blocks of the key with a reference each, from every shard."""
+
+    def delete(self, key: Key, references: list[str]) -> None:
+        """Removes blocks; unknown references are none of its business."""
+
+    def read(self, key: Key) -> Register | None:
+        """The key's register."""
+
+    def write(self, key: Key, data: bytes, version: int, expires: int, due: int | None = None) -> bool:
+        """Sets the register (at most 400 KB) to version + 1 if it is still at `version` (0: absent)."""
+
+    def count(self, key: Key, more: int) -> int:
+        """Adds to a counter and returns it: a hint only, a repeated call counts twice."""
+
+    def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
+        """(due, key) of the registers that are due before that time, the oldest first."""
+
+
+class Outbox(Protocol):
+    """What goes out of the engine: at least once, in any order."""
+
+    def timer(self, key: Key, at: int) -> None:
+        """Asks for a call of `fire` for the key at that time (epoch ms)."""
+
+    def send(self, key: Key, events: list[Event]) -> None:
+        """Hands results to the steps after the one that the key belongs to."""
+
+    def late(self, key: Key, events: int) -> None:
+        """Counts events that came when their window was closed for good."""
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """For tests, dry runs and the command line."""
+
+    _blocks: dict[Key, dict[str, bytes]] = field(default_factory=dict)
+    _registers: dict[Key, Register] = field(default_factory=dict)
+    _counters: dict[Key, int] = field(default_factory=dict)
+    _references: "count[int]" = field(default_factory=count)
+
+    def append(self, key: Key, blocks: list[bytes], expires: int) -> None:
+        held = self._blocks.setdefault(key, {})
+        held.update((f"{next(self._references):012d}", block) for block in blocks)
+
+    def blocks(self, key: Key) -> list[tuple[str, bytes]]:
+        return list(self._blocks.get(key, {}).items())
+
+    def delete(self, key: Key, references: list[str]) -> None:
+        held = self._blocks.get(key, {})
+        for reference in references:
+            held.pop(reference, None)
+        if not held:
+            self._blocks.pop(key, None)
+
+    def read(self, key: Key) -> Register | None:
+        return self._registers.get(key)
+
+    def write(self, key: Key, data: bytes, version: int, expires: int, due: int | None = None) -> bool:
+        held = self._registers.get(key)
+        if (held.version if held else 0) != version:
+            return False
+        self._registers[key] = Register(data, version + 1, due)
+        return True
+
+    def count(self, key: Key, more: int) -> int:
+        self._counters[key] = self._counters.get(key, 0) + more
+        return self._counters[key]
+
+    def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
+        waiting = [(held.due, key) for key, held in self._registers.items() if held.due is not None]
+        return sorted(entry for entry in waiting if entry[0] < before)[:limit]

@@ -1,0 +1,125 @@
+"""Events through a plan, and the state that this leaves.
+
+`transform` is what happens to events; it changes only registers of dedupe and running totals, which know a
+repetition. `keep` writes what windows and batches hold; `fire` is what timers call. Whoever calls them may
+crash between any two and begin again with the same events.
+"""
+
+from millrace.pipelines.batches import Batch, fire_batch, write_batch
+from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.event import Event
+from millrace.pipelines.firing import fire_sessions, fire_window
+from millrace.pipelines.outcome import Change, Outcome, StepCount
+from millrace.pipelines.plan import Plan, PlanStep
+from millrace.pipelines.sessions import SessionWindow
+from millrace.pipelines.stages import Chunk
+from millrace.pipelines.store import Key, Outbox, Store
+from millrace.pipelines.writing import write_window
+
+
+def transform(
+    plan: Plan, events: list[Event], state: Store, now: int, start: int = 0, backfill: bool = False
+) -> Outcome:
+    """Takes events through the steps from `start` on. In a backfill no event is late.
+
+    Raises `Contended` where the state changed under every attempt: repeat the call.
+    """
+    outcome = Outcome([StepCount() for _ in plan.steps])
+    chunk = Chunk([event.payload for event in events], events)
+    for step in plan.steps[start:]:
+        chunk = run_step(step, chunk, outcome, state, now, backfill)
+    outcome.outputs = [event.with_payload(payload) for payload, event in chunk.pairs()]
+    return outcome
+
+
+def run_step(
+    step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: int, backfill: bool = False
+) -> Chunk:
+    """One step with its guard: events for which `when` is not true pass it by, in their place."""
+    if not len(chunk):
+        return chunk
+    count = outcome.counts[step.index]
+    count.received += len(chunk)
+    if step.when is None:
+        passed = step.run(chunk, outcome, state, now, backfill)
+    else:
+        passed = _guarded(step, chunk, outcome, state, now, backfill)
+    count.passed += len(passed)
+    return passed
+
+
+def _guarded(step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: int, backfill: bool) -> Chunk:
+    passed = Chunk([], [])
+    for payload, event in chunk.pairs():
+        single = Chunk([payload], [event])
+        if _applies(step, single, outcome):
+            single = step.run(single, outcome, state, now, backfill)
+        passed.payloads += single.payloads
+        passed.events += single.events
+    return passed
+
+
+def _applies(step: PlanStep, single: Chunk, outcome: Outcome) -> bool:
+    """Whether the guard is true. One that fails ends the event, or is not true with `onError: null`."""
+    (payload,), (event,) = single.payloads, single.events
+    try:
+        return step.when is None or step.when(payload, event) is True
+    except EvaluationError as error:
+        if step.step.on_error != "null":
+            outcome.fail(step.index, step.step.on_error, payload, event, error)
+            single.payloads, single.events = [], []
+        return False
+
+
+def keep(
+    plan: Plan,
+    outcome: Outcome,
+    store: Store,
+    outbox: Outbox,
+    now: int,
+    lag: int = 0,
+    backfill: bool = False,
+) -> None:
+    """Writes what windows and batches hold. Events whose window is closed are added to the outcome as late.
+
+    `lag` is how far the queue is behind (ms).
+    """
+    for change in outcome.changes:
+        state = plan.steps[change.step].state
+        if isinstance(state, Batch):
+            write_batch(state, change.place, change.content, store, outbox, now)
+        elif state and not write_window(
+            state, change.place, change.content, store, outbox, now, lag, backfill
+        ):
+            _were_late(plan, change, outcome)
+
+
+def _were_late(plan: Plan, change: Change, outcome: Outcome) -> None:
+    state = plan.steps[change.step].state
+    policy = "drop" if state is None or isinstance(state, Batch) else state.config.late
+    outcome.counts[change.step].held -= len(change.events)
+    for payload, event in zip(change.payloads, change.events, strict=True):
+        outcome.is_late(change.step, policy, payload, event)
+
+
+def fire(plan: Plan, key: Key, store: Store, outbox: Outbox, now: int, lag: int = 0) -> None:
+    """What a timer calls. Keys of an earlier version of the definition need that version's plan."""
+    step = plan.of_hash(key.step)
+    match step.state if step else None:
+        case Batch() as batch:
+            fire_batch(batch, key, store, outbox, now)
+        case SessionWindow() as window:
+            fire_sessions(window, key, store, outbox, now, lag)
+        case None:
+            return
+        case window:
+            fire_window(window, key, store, outbox, now)
+
+
+def resume(
+    plan: Plan, key: Key, events: list[Event], state: Store, now: int, backfill: bool = False
+) -> Outcome:
+    """Takes what a window or batch gave out through the steps after it."""
+    step = plan.of_hash(key.step)
+    start = step.index + 1 if step else len(plan.steps)
+    return transform(plan, events, state, now, start, backfill)

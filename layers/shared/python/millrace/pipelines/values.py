@@ -1,0 +1,219 @@
+"""What the operators of the expression language do to values (JSON's: null, booleans, numbers, strings,
+lists, objects). Null passes through arithmetic; every function raises `EvaluationError` and nothing else."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.limits import PAYLOAD_DEPTH, STRING_CHARACTERS
+
+Value = Any
+_INT64 = 2**63
+_NAMES = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list"}
+
+
+def kind(value: Value) -> str:
+    """The value's type in words, for messages."""
+    return "null" if value is None else _NAMES.get(type(value), "an object")
+
+
+def is_number(value: Value) -> bool:
+    """True for integers and floats; a boolean is no number."""
+    return type(value) is int or type(value) is float
+
+
+def number(value: Value) -> Value:
+    """A result as JSON can carry it: null for inf and nan, a float beyond 64 bits."""
+    if type(value) is float:
+        return value if math.isfinite(value) else None
+    return value if -_INT64 <= value < _INT64 else _as_float(value)
+
+
+def _as_float(value: int) -> float | None:
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def shortest(value: float) -> int | float | None:
+    """A finished aggregate: an integer where the float is one and exact (up to 2**53), null for inf/nan."""
+    if not math.isfinite(value):
+        return None
+    return int(value) if abs(value) <= 2**53 and value.is_integer() else value
+
+
+def check_depth(value: Value, deepest: int = PAYLOAD_DEPTH) -> None:
+    """Raises if lists and objects are nested deeper than that: writers of JSON have such limits."""
+    level = [value]
+    for _ in range(deepest + 1):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return
+    raise EvaluationError(f"The value is nested deeper than {deepest}.")
+
+
+def _inside(value: Value) -> Iterable[Value]:
+    if type(value) is dict:
+        return value.values()
+    return value if type(value) is list else ()
+
+
+def check_length(characters: int) -> None:
+    """Raises unless a string of this many characters may be built."""
+    if characters > STRING_CHARACTERS:
+        raise EvaluationError(
+            f"The result would have {characters:,} characters; at most {STRING_CHARACTERS:,} are allowed."
+        )
+
+
+def text(value: Value) -> str:
+    """A value as text: null is "", strings are themselves, the rest is JSON."""
+    if type(value) is str:
+        return value
+    if value is None:
+        return ""
+    try:
+        result = orjson.dumps(value).decode()
+    except (TypeError, RecursionError, UnicodeError) as error:
+        raise EvaluationError(f"{kind(value).capitalize()} cannot be written as text: {error}.") from None
+    check_length(len(result))
+    return result
+
+
+def concat(*values: Value) -> str:
+    """All values as one text; null reads as ""."""
+    try:
+        length = sum(map(len, values))
+        if length <= STRING_CHARACTERS:
+            return "".join(values)
+    except TypeError:
+        pass
+    texts = [text(value) for value in values]
+    check_length(sum(map(len, texts)))
+    return "".join(texts)
+
+
+def equal(left: Value, right: Value, depth: int = 0) -> bool:
+    """Type-strict and deep: 1 == 1.0, but true != 1 and "1" != 1."""
+    if type(left) is not type(right):
+        return is_number(left) and is_number(right) and bool(left == right)
+    if type(left) is list:
+        return len(left) == len(right) and _all_equal(zip(left, right, strict=True), depth)
+    if type(left) is dict:
+        pairs = ((value, right[key]) for key, value in left.items())
+        return left.keys() == right.keys() and _all_equal(pairs, depth)
+    return bool(left == right)
+
+
+def _all_equal(pairs: Iterable[tuple[Value, Value]], depth: int) -> bool:
+    if depth >= PAYLOAD_DEPTH:
+        raise EvaluationError(f"Values nested deeper than {PAYLOAD_DEPTH} cannot be compared.")
+    return all(equal(left, right, depth + 1) for left, right in pairs)
+
+
+def not_equal(left: Value, right: Value) -> bool:
+    return not equal(left, right)
+
+
+def comparable(left: Value, right: Value) -> bool:
+    """Only numbers with numbers and strings with strings have an order."""
+    if type(left) is str:
+        return type(right) is str
+    return is_number(left) and is_number(right)
+
+
+def less(left: Value, right: Value) -> bool:
+    return comparable(left, right) and bool(left < right)
+
+
+def less_or_equal(left: Value, right: Value) -> bool:
+    return comparable(left, right) and bool(left <= right)
+
+
+def greater(left: Value, right: Value) -> bool:
+    return comparable(left, right) and bool(left > right)
+
+
+def greater_or_equal(left: Value, right: Value) -> bool:
+    return comparable(left, right) and bool(left >= right)
+
+
+def contains(container: Value, item: Value) -> bool:
+    """Substring of a string, member of a list, key of an object; false for anything else."""
+    if type(container) is str:
+        return type(item) is str and item in container
+    if type(container) is list:
+        return any(equal(item, member) for member in container)
+    return type(container) is dict and type(item) is str and item in container
+
+
+def within(item: Value, container: Value) -> bool:
+    """`item in container`."""
+    return contains(container, item)
+
+
+def _operands(operator: str, left: Value, right: Value) -> bool:
+    """False if null passes through; raises unless both are numbers."""
+    if is_number(left) and is_number(right):
+        return True
+    if left is None or right is None:
+        return False
+    raise EvaluationError(f"`{operator}` needs numbers, not {kind(left)} and {kind(right)}.")
+
+
+def add(left: Value, right: Value) -> Value:
+    if type(left) is str or type(right) is str:
+        return None if left is None or right is None else concat(left, right)
+    return number(left + right) if _operands("+", left, right) else None
+
+
+def subtract(left: Value, right: Value) -> Value:
+    return number(left - right) if _operands("-", left, right) else None
+
+
+def multiply(left: Value, right: Value) -> Value:
+    return number(left * right) if _operands("*", left, right) else None
+
+
+def divide(left: Value, right: Value) -> Value:
+    """True division; an exact quotient of integers stays an integer, by zero is null."""
+    if not _operands("/", left, right) or right == 0:
+        return None
+    if type(left) is int and type(right) is int and left % right == 0:
+        return number(left // right)
+    return number(left / right)
+
+
+def remainder(left: Value, right: Value) -> Value:
+    """The remainder with the sign of the left side (as in SQL and JavaScript); by zero is null."""
+    if not _operands("%", left, right) or right == 0:
+        return None
+    if type(left) is int and type(right) is int:
+        return number(abs(left) % abs(right) * (-1 if left < 0 else 1))
+    return number(math.fmod(left, right))
+
+
+def negate(value: Value) -> Value:
+    if value is None:
+        return None
+    if not is_number(value):
+        raise EvaluationError(f"`-` needs a number, not {kind(value)}.")
+    return number(-value)
+
+
+def invert(value: Value) -> bool:
+    """`!value`: only true is true."""
+    return value is not True
+
+
+def item(target: Value, key: Value) -> Value:
+    """`target[key]`: a string key of an object, an index from 0 of a list, null for all else."""
+    if type(target) is dict:
+        return target.get(key) if type(key) is str else None
+    if type(target) is list and type(key) is int:
+        return target[key] if 0 <= key < len(target) else None
+    return None

@@ -1,0 +1,68 @@
+"""Blocks: what is packed comes back, within their limit, and each event counts once."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from millrace.pipelines.limits import BLOCK_BYTES
+from millrace.pipelines.rows import ColumnKind, Rows, canonical, merge, pack, unpack
+from millrace.pipelines.store import Key
+
+KINDS: tuple[ColumnKind, ...] = ("number", "value")
+NUMBER = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+ROW = st.tuples(
+    st.integers(0, 2**64 - 1), st.sampled_from([b'["a"]', b"[1]"]), st.integers(-(2**62), 2**62), NUMBER, JSON
+)
+
+
+def made(rows: list[Any]) -> Rows:
+    ids, keys, times, numbers, values = ([row[at] for row in rows] for at in range(5))
+    block = Rows(KINDS, named=True)
+    block.add_all(ids, keys, times, [str(id) for id in ids], [numbers, values])
+    return block
+
+
+@given(st.lists(ROW, min_size=1, max_size=30))
+@settings(max_examples=150, deadline=None)
+def test_what_is_packed_comes_back(rows: list[Any]) -> None:
+    (block,) = pack(made(rows))
+    back = unpack(block, KINDS, named=True)
+    keys = [back.table[index] for index in back.groups]
+    assert list(zip(back.ids, keys, back.times, *back.columns, strict=True)) == rows
+    assert back.names == [str(row[0]) for row in rows]
+
+
+@given(st.lists(st.lists(ROW, min_size=1, max_size=8), min_size=1, max_size=4))
+@settings(max_examples=100, deadline=None)
+def test_merging_keeps_each_event_once_whatever_is_repeated(parts: list[list[Any]]) -> None:
+    blocks = [made(part) for part in parts]
+    merged = merge([*blocks, *reversed(blocks)], KINDS, named=True)
+    assert sorted(merged.ids) == sorted({row[0] for part in parts for row in part})
+
+
+def test_blocks_stay_below_their_limit_and_cost_little() -> None:
+    many = 50_000
+    rows = Rows(("number",))
+    rows.add_all(range(many), [b'["g%d"]' % (at % 10) for at in range(many)], [0] * many, [], [[1.5] * many])
+    blocks = pack(rows)
+    assert max(map(len, blocks)) <= BLOCK_BYTES
+    assert sum(map(len, blocks)) < many * 29
+    assert len(merge([unpack(block, ("number",), False) for block in blocks], ("number",), False)) == many
+
+
+def test_equal_values_have_one_text() -> None:
+    assert canonical(1) == canonical(1.0)
+    assert canonical({"a": 1, "b": 2}) == canonical({"b": 2, "a": 1})
+    assert len({canonical(value) for value in (1, "1", True, None, [1])}) == 5
+
+
+def test_a_key_survives_its_text_whatever_stands_in_it() -> None:
+    key = Key("ten#ant", "pipe/line", "ab%12", "-60000")
+    assert Key.parse(str(key)) == key
+    assert str(key).count("#") == 4
