@@ -1,0 +1,50 @@
+"""What a run may spend, and what it has spent."""
+
+from dataclasses import dataclass, field
+
+from millrace.agent.model import Usage
+from millrace.agent.prices import cost
+from millrace.domain.agents import Limits
+
+CALL_TOKENS = 8192
+"""The most output tokens asked of one model call: models refuse more than they can write."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """The sum over a run's model calls, its sub-agents' among them. `cost` in US dollars; None once a call's
+    price was not known."""
+
+    limits: Limits
+    input: int = 0
+    output: int = 0
+    iterations: int = 0
+    cost: float | None = 0.0
+    parents: list["Budget"] = field(default_factory=list)
+
+    def spend(self, model: str, usage: Usage) -> float | None:
+        """Adds one model call; `model` with its provider's prefix. Returns its cost."""
+        price = cost(model, usage)
+        for budget in (self, *self.parents):
+            budget.input += usage.input
+            budget.output += usage.output
+            budget.cost = None if budget.cost is None or price is None else budget.cost + price
+        return price
+
+    def call_tokens(self) -> int:
+        """The output tokens that the next model call may take."""
+        return max(1, min(self.limits.max_tokens - self.output, CALL_TOKENS))
+
+    def exhausted(self) -> str | None:
+        """The finish reason when another iteration would pass a limit."""
+        if self.iterations >= self.limits.max_iterations:
+            return "max_iterations"
+        if self.output >= self.limits.max_tokens:
+            return "max_tokens"
+        if self.limits.max_cost is not None and self.cost is not None and self.cost >= self.limits.max_cost:
+            return "max_cost"
+        return next((why for parent in self.parents if (why := parent.exhausted())), None)
+
+    def usage(self) -> dict[str, int]:
+        """As the `done` event has it."""
+        return {"input": self.input, "output": self.output, "total": self.input + self.output}

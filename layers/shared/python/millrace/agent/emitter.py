@@ -1,0 +1,58 @@
+"""The emitter of the run that the current code is part of, as a context variable.
+
+Any code under a run may call `emit(event)`; without a run it does nothing. Child tasks and threads started
+with the context inherit it. A sub-agent's emitter adds tags to each event: `parent`, the tool call that
+started it, and `agentId`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from millrace.domain.events import Event
+
+Sink = Callable[[Event], None]
+
+
+class Emitter:
+    """Hands events to a run's sink, with this emitter's tags."""
+
+    __slots__ = ("_sink", "_tags")
+
+    def __init__(self, sink: Sink, tags: dict[str, Any] | None = None) -> None:
+        self._sink = sink
+        self._tags = tags or {}
+
+    def emit(self, event: Event) -> None:
+        """Hands on one event; never blocks."""
+        self._sink(event | self._tags if self._tags else event)
+
+    def tagged(self, **tags: Any) -> "Emitter":
+        """An emitter into the same run whose events carry these tags too."""
+        return Emitter(self._sink, self._tags | tags)
+
+
+_current: ContextVar[Emitter | None] = ContextVar("millrace_emitter", default=None)
+
+
+def emit(event: Event) -> None:
+    """Emits an event of the run that this code is part of, if there is one."""
+    emitter = _current.get()
+    if emitter is not None:
+        emitter.emit(event)
+
+
+def current_emitter() -> Emitter | None:
+    """The emitter of the current run, if there is one."""
+    return _current.get()
+
+
+@contextmanager
+def emitting(emitter: Emitter) -> Iterator[None]:
+    """Makes `emitter` the current one inside the block."""
+    token = _current.set(emitter)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,62 @@
+"""From stored messages to the turns that a model may see."""
+
+from collections.abc import Sequence
+
+from millrace.agent.model import Block, Message
+from millrace.domain.conversations import LIVE_MESSAGE_MARKER, StoredMessage
+
+HISTORY_CHARACTERS = 600_000
+
+
+def to_turns(messages: Sequence[StoredMessage]) -> list[Message]:
+    """Strictly alternating turns that begin with the user's: neighbours of one role are joined (tool results
+    before live messages), live messages carry their marker, a tool call whose result was cut off is left out
+    together with what precedes the oldest plain user turn that fits."""
+    turns: list[Message] = []
+    for message in _recent(messages):
+        blocks = _blocks(message)
+        if not blocks:
+            continue
+        if turns and turns[-1]["role"] == message.role:
+            turns[-1]["content"] = _results_first(turns[-1]["content"] + blocks)
+        else:
+            turns.append({"role": message.role, "content": blocks})
+    return _from_first_question(turns)
+
+
+def _recent(messages: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
+    room = HISTORY_CHARACTERS
+    for position in range(len(messages) - 1, -1, -1):
+        room -= len(str(messages[position].content))
+        if room < 0 and position < len(messages) - 1:
+            return messages[position + 1 :]
+    return messages
+
+
+def _blocks(message: StoredMessage) -> list[Block]:
+    blocks = [block for block in message.content if block.get("text") != ""]
+    if not message.injected:
+        return blocks
+    return [{"text": f"{LIVE_MESSAGE_MARKER}\n{block['text']}"} for block in blocks if "text" in block]
+
+
+def _results_first(blocks: list[Block]) -> list[Block]:
+    return sorted(blocks, key=lambda block: "toolResult" not in block)
+
+
+def _from_first_question(turns: list[Message]) -> list[Message]:
+    for position, turn in enumerate(turns):
+        if turn["role"] == "user" and not any("toolResult" in block for block in turn["content"]):
+            return turns[position:]
+    return turns
+
+
+def open_calls(content: Sequence[Block]) -> list[str]:
+    """The ids of an assistant message's tool calls, in order."""
+    return [block["toolUse"]["toolUseId"] for block in content if "toolUse" in block]
+
+
+def result_block(call_id: str, ok: bool, text: str) -> Block:
+    """A tool's answer as a block of the history."""
+    status = "success" if ok else "error"
+    return {"toolResult": {"toolUseId": call_id, "status": status, "content": [{"text": text}]}}

@@ -1,0 +1,99 @@
+"""What passes between the executor and a model provider: a request in, deltas out.
+
+Messages are Converse-style (Amazon Bedrock's `messages`), whatever the provider:
+`{"role": "user" | "assistant", "content": [block, ...]}` with blocks
+`{"text": str}`,
+`{"toolUse": {"toolUseId": str, "name": str, "input": dict}}`,
+`{"toolResult": {"toolUseId": str, "status": "success" | "error", "content": [{"text": str}]}}`,
+`{"reasoningContent": {"reasoningText": {"text": str, "signature": str}}}` and
+`{"reasoningContent": {"redactedContent": str}}` (base64).
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Block = dict[str, Any]
+Message = dict[str, Any]
+FinishReason = Literal["stop", "tool_use", "max_tokens", "refusal"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as the model sees it; `parameters` is a JSON Schema of type object."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One call of a model. `model` is without the provider's prefix; `max_tokens` bounds the answer."""
+
+    model: str
+    system: str
+    messages: list[Message]
+    tools: list[ToolSpec] = field(default_factory=list)
+    max_tokens: int = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer's text, as the model cut it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """A piece of the model's reasoning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingBlock:
+    """A finished `reasoningContent` block to be kept in the history: sent after its `Thinking` pieces, only
+    where the provider signed it (or redacted it), since thinking is replayed only with its signature."""
+
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A whole tool call. `arguments` is None when the model's JSON was cut or is not an object; `raw` then
+    holds what came, so that the executor can hand the error back to the model."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any] | None
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one model call, as the server counted them (cached input is part of `input`)."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The model's own end of message: always the last delta. `usage` is None where the server sent none."""
+
+    reason: FinishReason
+    usage: Usage | None
+
+
+Delta = Text | Thinking | ThinkingBlock | ToolCall | Finish
+
+
+class Provider(Protocol):
+    """A model server. `stream` yields deltas, the last of them a `Finish`; closing the generator closes the
+    connection at once. Raises `ProviderError`, also when the stream ends without its end of message."""
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]: ...

@@ -1,0 +1,232 @@
+"""Amazon Bedrock's ConverseStream over plain HTTP, signed by botocore.
+
+Format: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html. No boto3
+client: its streams block a thread each and run on after a cancel. The credential chain is botocore's own,
+resolved at the first call and refreshed by it.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+import orjson
+
+from millrace.agent.model import (
+    Block,
+    Delta,
+    Finish,
+    FinishReason,
+    ModelRequest,
+    Text,
+    ToolSpec,
+    Usage,
+)
+from millrace.agent.providers.connection import Call, stream_deltas
+from millrace.agent.providers.event_stream import EventStreamParser
+from millrace.agent.providers.failures import Server, failure, incomplete, words
+from millrace.agent.providers.history import count, tools, turns
+from millrace.agent.providers.thoughts import OpenThought
+from millrace.agent.providers.tool_calls import OpenCall, OpenCalls
+from millrace.errors import ProviderError
+from millrace.settings import Settings
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials, ReadOnlyCredentials
+
+_REASONS: dict[str, FinishReason] = {
+    "tool_use": "tool_use",
+    "max_tokens": "max_tokens",
+    "model_context_window_exceeded": "max_tokens",
+    "guardrail_intervened": "refusal",
+    "content_filtered": "refusal",
+}
+_EXCEPTION_STATUS = {
+    "validationException": 400,
+    "accessDeniedException": 403,
+    "resourceNotFoundException": 404,
+    "modelTimeoutException": 408,
+    "modelStreamErrorException": 424,
+    "throttlingException": 429,
+    "internalServerException": 500,
+    "serviceUnavailableException": 503,
+}
+_CACHE_POINT: Block = {"cachePoint": {"type": "default"}}
+# Claude 3.7 and later; a request to a model without a prompt cache is refused when it marks one.
+_CACHING_MODELS = re.compile(r"anthropic\.claude-(3-7|(opus|sonnet|haiku|fable|mythos)-[4-9])")
+
+
+class BedrockProvider:
+    """A `Provider` for ConverseStream, for every model that Bedrock serves through it."""
+
+    def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
+        region = settings.region
+        endpoint = settings.bedrock_endpoint_url or f"https://bedrock-runtime.{region}.amazonaws.com"
+        self._client = client
+        self._endpoint = endpoint.rstrip("/")
+        self._signer = Signer(region)
+        check = f"Check bedrock:InvokeModelWithResponseStream and the account's access to models in {region}."
+        self._server = Server("Bedrock", check)
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        """See `Provider`."""
+
+        async def prepare() -> Call:
+            # Quoted once: the signer quotes the path again, as every AWS service but S3 expects.
+            url = f"{self._endpoint}/model/{quote(request.model, safe='')}/converse-stream"
+            body = orjson.dumps(converse_request(request))
+            return Call(url, await asyncio.to_thread(self._signer.headers, url, body), body)
+
+        return stream_deltas(self._client, self._server, prepare, ConverseReader(self._server))
+
+
+class Signer:
+    """Signature version 4 for Bedrock. Resolving or refreshing credentials may block: call it in a thread."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._lock = Lock()
+        self._credentials: Credentials | None = None
+
+    def headers(self, url: str, body: bytes) -> dict[str, str]:
+        """The headers of a signed POST. Raises `ProviderError` without credentials."""
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        headers = {"content-type": "application/json"}
+        request = AWSRequest(method="POST", url=url, data=body, headers=headers)
+        SigV4Auth(self._current(), "bedrock", self._region).add_auth(request)
+        return {name.lower(): str(value) for name, value in request.headers.items()}
+
+    def _current(self) -> "ReadOnlyCredentials":
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            with self._lock:
+                self._credentials = self._credentials or _resolve()
+            return self._credentials.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise _no_credentials(str(error)) from error
+
+
+def _resolve() -> "Credentials":
+    from botocore.session import Session
+
+    credentials = Session().get_credentials()
+    if credentials is None:
+        raise _no_credentials("none found")
+    return credentials
+
+
+def _no_credentials(why: str) -> ProviderError:
+    return ProviderError(
+        f"No AWS credentials for Bedrock ({why}). Give the function a role, or set AWS_PROFILE.",
+        code="provider_auth",
+    )
+
+
+def converse_request(request: ModelRequest) -> dict[str, Any]:
+    """The body of the request, with cache points for models that are known to have a prompt cache."""
+    mark = [_CACHE_POINT] if _CACHING_MODELS.search(request.model) else []
+    messages = turns(request.messages)
+    if mark and messages:
+        messages[-1]["content"] = messages[-1]["content"] + mark
+    body: dict[str, Any] = {"messages": messages, "inferenceConfig": {"maxTokens": request.max_tokens}}
+    if request.system.strip():
+        body["system"] = [{"text": request.system}, *mark]
+    if offered := tools(request):
+        body["toolConfig"] = {"tools": [*map(_tool, offered), *mark]}
+    return body
+
+
+def _tool(tool: ToolSpec) -> Block:
+    schema = {"json": tool.parameters}
+    # An empty description is refused.
+    description = tool.description.strip() or tool.name
+    return {"toolSpec": {"name": tool.name, "description": description, "inputSchema": schema}}
+
+
+class ConverseReader:
+    """A `Reader` of ConverseStream's events."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._parser = EventStreamParser()
+        self._calls = OpenCalls()
+        self._thoughts: dict[int, OpenThought] = {}
+        self._reason = ""
+        self._usage: Usage | None = None
+        self.done = False
+
+    def feed(self, chunk: bytes) -> Iterator[Delta]:
+        """See `Reader`."""
+        for headers, payload in self._parser.feed(chunk):
+            yield from self._read(headers, payload)
+
+    def _read(self, headers: dict[str, Any], payload: bytes) -> Iterable[Delta]:
+        """The deltas of one event; the usual one, a piece of text, takes the shortest way."""
+        kind = headers.get(":event-type")
+        event = orjson.loads(payload or b"{}")
+        if kind == "contentBlockDelta":
+            delta = event["delta"]
+            text = delta.get("text")
+            return (Text(text),) if text else self._piece(event["contentBlockIndex"], delta)
+        if headers.get(":message-type") != "event":
+            raise self._failure(headers, event)
+        if kind == "contentBlockStart":
+            self._start(event["contentBlockIndex"], event["start"])
+        elif kind == "contentBlockStop":
+            return self._stop(event["contentBlockIndex"])
+        elif kind == "messageStop":
+            self._reason = event["stopReason"]
+        elif kind == "metadata":
+            self._usage = _usage(event["usage"])
+            self.done = bool(self._reason)
+        return ()
+
+    def _start(self, index: int, start: Block) -> None:
+        if use := start.get("toolUse"):
+            self._calls.start(OpenCall(use["toolUseId"], use["name"]), index)
+
+    def _piece(self, index: int, delta: Block) -> Iterator[Delta]:
+        if use := delta.get("toolUse"):
+            if call := self._calls.get(index):
+                call.add(use["input"])
+        elif reasoning := delta.get("reasoningContent"):
+            thought = self._thoughts.setdefault(index, OpenThought())
+            thought.sign(reasoning.get("signature") or "")
+            thought.redact(reasoning.get("redactedContent") or "")
+            yield from thought.add(reasoning.get("text") or "")
+
+    def _stop(self, index: int) -> Iterator[Delta]:
+        if thought := self._thoughts.pop(index, None):
+            yield from thought.close()
+
+    def _failure(self, headers: dict[str, Any], event: dict[str, Any]) -> ProviderError:
+        kind = str(headers.get(":exception-type") or headers.get(":error-code") or "an error")
+        message = words(event) or str(headers.get(":error-message") or "")
+        return failure(self._server, _EXCEPTION_STATUS.get(kind, 500), f"{kind}: {message}")
+
+    def end(self) -> Iterator[Delta]:
+        """See `Reader`. `messageStop` is the end of message; the usage behind it may be missing."""
+        if not self._reason:
+            raise incomplete(self._server)
+        if self._reason.startswith("malformed_"):
+            raise failure(self._server, 424, f"the model's answer is no answer ({self._reason})")
+        reason = _REASONS.get(self._reason, "stop")
+        yield from self._calls.close(cut=reason == "max_tokens")
+        yield Finish(reason, self._usage)
+
+
+def _usage(usage: dict[str, Any]) -> Usage:
+    """Bedrock counts cached input beside `inputTokens`, not in it."""
+    read, write = count(usage.get("cacheReadInputTokens")), count(usage.get("cacheWriteInputTokens"))
+    return Usage(
+        input=count(usage.get("inputTokens")) + read + write,
+        output=count(usage.get("outputTokens")),
+        cache_read=read,
+        cache_write=write,
+    )

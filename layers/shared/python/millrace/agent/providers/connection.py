@@ -1,0 +1,133 @@
+"""One HTTP client for every model server, and one way to read a streamed answer."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx
+
+from millrace.agent.model import Delta
+from millrace.agent.providers.failures import Server, failure, retry_after, said, unreadable
+from millrace.errors import ProviderError
+
+CONNECTIONS = 128
+ERROR_BODY_LIMIT = 64 * 1024
+# How long the bytes behind the end of message may take before the connection is given up.
+DRAIN_SECONDS = 0.25
+# What reading a JSON of an unexpected shape raises.
+_SHAPE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A POST to a model server."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Reader(Protocol):
+    """What one protocol makes of the bytes of one answer, without knowing HTTP.
+
+    `feed` gives the deltas that a chunk completes; `done` turns true when nothing more is needed; `end` gives
+    the rest with its `Finish`, or raises `ProviderError` when the end of message is missing."""
+
+    done: bool
+
+    def feed(self, chunk: bytes) -> Iterable[Delta]: ...
+
+    def end(self) -> Iterable[Delta]: ...
+
+
+def model_client(*, read_timeout: float = 600.0) -> httpx.AsyncClient:
+    """The process's one client, made at init and handed to every provider. `read_timeout` is the longest
+    silence in seconds that a thinking model is allowed. HTTP/1.1: closing a stream then closes its socket."""
+    return httpx.AsyncClient(
+        trust_env=False,
+        timeout=httpx.Timeout(30.0, connect=5.0, read=read_timeout),
+        limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+    )
+
+
+async def stream_deltas(
+    client: httpx.AsyncClient, server: Server, prepare: Callable[[], Awaitable[Call]], reader: Reader
+) -> AsyncGenerator[Delta, None]:
+    """What `Provider.stream` returns: the deltas that `reader` finds in the answer to the prepared call."""
+    async with answer(client, server, await prepare()) as chunks:
+        try:
+            async for chunk in chunks:
+                for delta in reader.feed(chunk):
+                    yield delta
+                if reader.done:
+                    break
+            for delta in reader.end():
+                yield delta
+        except _SHAPE_ERRORS as error:
+            raise unreadable(server, f"what its protocol does not know ({error!r:.200})") from error
+        await _drain(chunks)
+
+
+@asynccontextmanager
+async def answer(
+    client: httpx.AsyncClient, server: Server, call: Call
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Gives the chunks of a 200 as the network cuts them; leaving closes the socket unless the answer was
+    read to its end. Every failure of the network or the server is a `ProviderError`."""
+    headers = {"content-type": "application/json", "accept-encoding": "identity"} | call.headers
+    try:
+        async with client.stream("POST", call.url, headers=headers, content=call.body) as response:
+            await _accept(response, server)
+            async with aclosing(_chunks(response)) as chunks:
+                yield chunks
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        why = str(error) or type(error).__name__
+        message = f"{server.name} cannot be reached or fell silent: {why}"
+        raise ProviderError(message, code="provider_unreachable", retryable=True) from error
+
+
+async def _accept(response: httpx.Response, server: Server) -> None:
+    if response.status_code != 200:
+        raise await _refusal(response, server)
+    kind = response.headers.get("content-type", "")
+    if kind.startswith(("application/json", "text/html")):
+        raise unreadable(server, f"{kind} where a stream was asked for: check its address")
+
+
+async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """The body. A connection that breaks ends it: the reader knows whether the message was whole."""
+    source = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
+    try:
+        async for chunk in source:
+            yield chunk
+    except httpx.TimeoutException:
+        raise
+    except httpx.HTTPError:
+        return
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    """Reads past the end of message, so that the connection is kept for the next call instead of closed."""
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in chunks:
+                pass
+    except TimeoutError:
+        return
+
+
+async def _refusal(response: httpx.Response, server: Server) -> ProviderError:
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > ERROR_BODY_LIMIT:
+            break
+    message, status = said(body), response.status_code
+    if status == 400 and "model identifier is invalid" in message:
+        status = 404  # Bedrock's way to say so
+    # OpenAI's 429 for an empty purse does not go away by waiting.
+    retryable = False if b"insufficient_quota" in body else None
+    wait = retry_after(response.headers)
+    return failure(server, status, message, retry_after=wait, retryable=retryable)

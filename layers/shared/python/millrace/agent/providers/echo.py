@@ -1,0 +1,156 @@
+"""The `echo:` model: a deterministic agent for tests, demos and load. No network.
+
+It thinks, calls `echo_tool`, then streams the last user message back, followed by one line per live message
+that was injected meanwhile. A first line `/echo key=value ...` steers it (and is not echoed):
+
+| key      | default         | meaning                                                          |
+|----------|-----------------|------------------------------------------------------------------|
+| tokens   | the text's own  | how many tokens to stream; the text is cut or repeated           |
+| repeat   | 1               | the text that many times                                         |
+| delayMs  | 0               | pause before each token                                          |
+| think    | 1               | pieces of thinking in each step                                  |
+| tools    | 1               | rounds of tools, one after another                               |
+| toolMs   | 0               | how long each tool sleeps                                        |
+| failAfter| never           | fails with `echo_failed` after that many tokens of the answer    |
+| hang     | 0               | 1: streams one token, then nothing for ever                      |
+
+Unknown keys and values that are no number within the limits fail with `echo_steering`, which names them: a
+load test with a misspelt key must not measure something else. Tokens are words with the space before them.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
+from itertools import chain, cycle, islice, repeat
+from typing import Any
+
+from millrace.agent.model import (
+    Delta,
+    Finish,
+    Message,
+    ModelRequest,
+    Text,
+    Thinking,
+    ToolCall,
+    Usage,
+)
+from millrace.agent.providers.history import blocks, rounds, tokens_of
+from millrace.errors import ProviderError
+
+STEERING = "/echo"
+TOOL = "echo_tool"
+
+
+async def echo_tool(text: str, ms: int = 0) -> str:
+    """Gives `text` back after `ms` milliseconds (at most a minute)."""
+    await asyncio.sleep(min(max(ms, 0), 60_000) / 1000)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What the first line of a message asks for; times in milliseconds, -1 for "not given"."""
+
+    tokens: int = -1
+    repeat: int = 1
+    delay_ms: int = 0
+    think: int = 1
+    tools: int = 1
+    tool_ms: int = 0
+    fail_after: int = -1
+    hang: int = 0
+
+
+_KEYS = {
+    "tokens": ("tokens", 1_000_000),
+    "repeat": ("repeat", 10_000),
+    "delayMs": ("delay_ms", 60_000),
+    "think": ("think", 1_000),
+    "tools": ("tools", 100),
+    "toolMs": ("tool_ms", 60_000),
+    "failAfter": ("fail_after", 1_000_000),
+    "hang": ("hang", 1),
+}
+
+
+def steering(message: str) -> tuple[Steering, str]:
+    """(what the first line asks for, the text to echo). Raises `ProviderError` code `echo_steering`."""
+    line, _, text = message.partition("\n")
+    if line.split(" ", 1)[0] != STEERING:
+        return Steering(), message
+    return Steering(**dict(map(_setting, line.split()[1:]))), text
+
+
+def _setting(word: str) -> tuple[str, int]:
+    key, _, value = word.partition("=")
+    name, limit = _KEYS.get(key, ("", 0))
+    if not name or not re.fullmatch(r"\d{1,9}", value) or int(value) > limit:
+        known = ", ".join(f"{key}=0..{limit}" for key, (_, limit) in _KEYS.items())
+        raise ProviderError(f"{STEERING} does not know {word!r:.80}. It knows {known}.", code="echo_steering")
+    return name, int(value)
+
+
+class EchoProvider:
+    """A `Provider` without a model. It has no memory: what comes next follows from the messages alone."""
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        """See `Provider`."""
+        question, done, live = rounds(request.messages)
+        asked, text = steering(question)
+        for number in range(asked.think):
+            yield Thinking(f"Echoing, step {done + 1}, thought {number + 1}. ")
+        if question and done < asked.tools and any(tool.name == TOOL for tool in request.tools):
+            yield _call(done, text, asked)
+            yield Finish("tool_use", _usage(request.messages, 1))
+            return
+        streamed = 0
+        async for token in _paced(_answer(question, text, live, asked), asked):
+            streamed += 1
+            yield Text(token)
+        yield Finish("stop", _usage(request.messages, streamed))
+
+
+def _call(done: int, text: str, asked: Steering) -> ToolCall:
+    arguments: dict[str, Any] = {"text": text}
+    if asked.tool_ms:
+        arguments["ms"] = asked.tool_ms
+    return ToolCall(f"echo_{done + 1}", TOOL, arguments)
+
+
+def _answer(question: str, text: str, live: list[str], asked: Steering) -> Iterator[str]:
+    """The echo, then a line for each live message, whatever `tokens` says."""
+    lines = [f"\n{message}" for message in live]
+    return chain(echoed(text, asked) if question else (), *map(tokens_of, lines))
+
+
+async def _paced(tokens: Iterator[str], asked: Steering) -> AsyncGenerator[str, None]:
+    sent = 0
+    for token in tokens:
+        _fail_at(sent, asked)
+        await asyncio.sleep(asked.delay_ms / 1000)
+        yield token
+        sent += 1
+        if asked.hang:
+            await asyncio.Event().wait()
+    _fail_at(sent, asked)
+
+
+def _fail_at(sent: int, asked: Steering) -> None:
+    if sent == asked.fail_after:
+        raise ProviderError(f"Failed after {sent} tokens, as asked.", code="echo_failed")
+
+
+def echoed(text: str, asked: Steering) -> Iterator[str]:
+    """The answer's tokens, made one by one: the text `repeat` times, a line each, cut or repeated to
+    `tokens`."""
+    once = tokens_of(text) or ["echo"]
+    lines = chain.from_iterable(repeat([*once[:-1], once[-1] + "\n"], asked.repeat - 1))
+    if asked.tokens < 0:
+        return chain(lines, once)
+    return islice(chain(lines, cycle([*once[:-1], once[-1] + " "])), asked.tokens)
+
+
+def _usage(messages: list[Message], output: int) -> Usage:
+    words = sum(len(tokens_of(block.get("text", ""))) for block in blocks(messages))
+    return Usage(input=words, output=output)

@@ -1,0 +1,170 @@
+"""What a model server's refusal means to the executor: one table from HTTP status to `ProviderError`.
+
+`code` is stable: `provider_auth`, `unknown_model`, `provider_rejected`, `request_too_large`, `rate_limited`,
+`provider_unavailable`, `provider_unreachable`, `incomplete_response`, `unreadable_response`.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from millrace.errors import ProviderError
+
+MESSAGE_LIMIT = 500
+# A day: beyond it a clock is wrong or the server jokes, and no executor waits that long.
+LONGEST_RETRY_AFTER = 86_400.0
+
+_CODES = {
+    400: "provider_rejected",
+    401: "provider_auth",
+    403: "provider_auth",
+    404: "unknown_model",
+    413: "request_too_large",
+    422: "provider_rejected",
+    429: "rate_limited",
+}
+_UNAVAILABLE = {408, 409, 424, 425}
+_QUOTAS = ("requests", "tokens", "input-tokens", "output-tokens")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Who answers: its name for people, what to check when it refuses the credential, and the secrets that no
+    message may repeat."""
+
+    name: str
+    check: str
+    secrets: tuple[str, ...] = ()
+
+
+def failure(
+    server: Server,
+    status: int,
+    message: str,
+    *,
+    retry_after: float | None = None,
+    retryable: bool | None = None,
+) -> ProviderError:
+    """The error for a server's HTTP status (or for the status that an error in mid-stream stands for)."""
+    code, usual = _meaning(status)
+    text = f"{server.name} answered {status}: {readable(message, server.secrets) or 'no reason given'}"
+    if code == "provider_auth":
+        text = f"{text} {server.check}"
+    again = usual if retryable is None else retryable
+    return ProviderError(text, code=code, retryable=again, retry_after=retry_after, http_status=status)
+
+
+def _meaning(status: int) -> tuple[str, bool]:
+    if status >= 500 or status in _UNAVAILABLE:
+        return "provider_unavailable", True
+    return _CODES.get(status, "provider_rejected"), status == 429
+
+
+def incomplete(server: Server) -> ProviderError:
+    """The stream ended before the server's own end of message."""
+    return ProviderError(
+        f"{server.name} broke off before the end of its answer.", code="incomplete_response", retryable=True
+    )
+
+
+def unreadable(server: Server, what: str) -> ProviderError:
+    """The server sent something that its protocol does not know, or more than any answer needs."""
+    return ProviderError(f"{server.name} sent {what}.", code="unreadable_response")
+
+
+def readable(message: str, secrets: Iterable[str]) -> str:
+    """A server's message without secrets, on one line, cut to `MESSAGE_LIMIT` characters."""
+    for secret in secrets:
+        if secret:
+            message = message.replace(secret, "***")
+    return " ".join(message.split())[:MESSAGE_LIMIT]
+
+
+def said(body: bytes) -> str:
+    """The words of an error body, or the body itself where it is none of the known JSON shapes."""
+    try:
+        return words(orjson.loads(body)) or body.decode(errors="replace")
+    except orjson.JSONDecodeError:
+        return body.decode(errors="replace")
+
+
+def words(found: Any, depth: int = 5) -> str:
+    """What an error object says: itself or its `error`, `message` or `detail`, a few levels deep."""
+    if isinstance(found, str):
+        return found
+    if not isinstance(found, dict) or not depth:
+        return ""
+    for key in ("error", "message", "Message", "detail"):
+        if inner := words(found.get(key), depth - 1):
+            return inner
+    return ""
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds to wait by `retry-after-ms`, `Retry-After` (seconds or an HTTP date), else by the reset of the
+    quota that OpenAI's (`x-ratelimit-*`) or Anthropic's (`anthropic-ratelimit-*`) headers say is used up."""
+    now = time.time() if now is None else now
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return _bounded(milliseconds / 1000)
+    given = headers.get("retry-after")
+    if given:
+        return _bounded(_wait(given, now))
+    return _bounded(max(_resets(headers, now), default=None))
+
+
+def _resets(headers: Mapping[str, str], now: float) -> list[float]:
+    waits = []
+    for quota in _QUOTAS:
+        for name in _quota_headers(headers, quota):
+            wait = _wait(headers.get(name, ""), now)
+            if wait is not None:
+                waits.append(wait)
+    return waits
+
+
+def _quota_headers(headers: Mapping[str, str], quota: str) -> list[str]:
+    return [
+        reset
+        for remaining, reset in (
+            ("x-ratelimit-remaining-" + quota, "x-ratelimit-reset-" + quota),
+            (f"anthropic-ratelimit-{quota}-remaining", f"anthropic-ratelimit-{quota}-reset"),
+        )
+        if headers.get(remaining) == "0"
+    ]
+
+
+def _wait(given: str, now: float) -> float | None:
+    """Seconds from `7`, `6m0s`, an HTTP date or an RFC 3339 time."""
+    number = _number(given)
+    if number is not None:
+        return number
+    if _DURATION.match(given):
+        return sum(float(count) * _SECONDS[unit] for count, unit in _DURATION.findall(given))
+    moment = _moment(given)
+    return None if moment is None else moment - now
+
+
+def _moment(given: str) -> float | None:
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            return read(given).timestamp()
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
+def _number(given: str) -> float | None:
+    return float(given) if re.fullmatch(r"\d{1,9}(\.\d+)?", given.strip()) else None
+
+
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None else min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

@@ -1,0 +1,35 @@
+"""A model's thinking while it arrives: shown piece by piece, kept for replay only when it is signed."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+
+from millrace.agent.model import Delta, Thinking, ThinkingBlock
+
+
+class OpenThought:
+    """One block of thinking. Its text may be empty: some models sign what they do not show."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._signature = ""
+        self._redacted = b""
+
+    def add(self, text: str) -> Iterator[Delta]:
+        if text:
+            self._text.append(text)
+            yield Thinking(text)
+
+    def sign(self, signature: str) -> None:
+        self._signature += signature
+
+    def redact(self, piece: str) -> None:
+        """A piece of encrypted thinking in base64."""
+        self._redacted += b64decode(piece)
+
+    def close(self) -> Iterator[Delta]:
+        """The block to replay, where the thinking is signed or encrypted."""
+        if self._redacted:
+            yield ThinkingBlock({"reasoningContent": {"redactedContent": b64encode(self._redacted).decode()}})
+        if self._signature:
+            text = {"text": "".join(self._text), "signature": self._signature}
+            yield ThinkingBlock({"reasoningContent": {"reasoningText": text}})

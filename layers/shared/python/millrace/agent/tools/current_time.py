@@ -1,0 +1,31 @@
+"""What time it is, which no model knows."""
+
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from millrace.errors import InvalidRequest
+
+
+def current_time(timezone: str = "UTC") -> str:
+    """The current date and time.
+
+    Args:
+        timezone: An IANA time zone such as "Europe/Berlin" or "America/New_York".
+    """
+    return described(datetime.now(UTC), timezone)
+
+
+def described(moment: datetime, timezone: str) -> str:
+    """A moment in a zone, for a model to read. Raises `InvalidRequest` for a zone that is not known."""
+    local = moment.astimezone(_zone(timezone))
+    return f"{local.isoformat(timespec='seconds')} ({local:%A}, {timezone})"
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC  # also where the system has no time zones
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message = f"There is no time zone {name[:64]!r}; use an IANA name such as Europe/Berlin or UTC."
+        raise InvalidRequest(message, code="invalid_arguments") from None

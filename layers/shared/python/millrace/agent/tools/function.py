@@ -1,0 +1,154 @@
+"""Tools from typed Python functions.
+
+    def weather(city: str, days: int = 1) -> str:
+        '''The weather forecast of a city.
+
+        Args:
+            city: Name of the city, with its country if it is not famous.
+            days: How many days to look ahead.
+        '''
+
+    weather_tool = tool(weather)
+
+The signature gives the schema (by pydantic, `Annotated[..., Field(...)]` included), the docstring the
+descriptions. A parameter of type `ToolContext` is filled in and hidden from the model. A function returns a
+`ToolResult`, a string, or anything that pydantic can write as JSON.
+"""
+
+import inspect
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import to_json
+
+from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
+from millrace.agent.tools.workers import in_thread
+from millrace.errors import InvalidRequest
+
+ERRORS_SHOWN = 5
+_PREFIX = "argument_"  # keeps parameters called `json` or `copy` from shadowing the model's own attributes
+_ARGS_HEADING = re.compile(r"^\s*Args:\s*$", re.MULTILINE)
+_ARG_LINE = re.compile(r"^\s*(\w+)\s*:\s*(.+)$")
+_OTHER_HEADING = re.compile(r"^\s*(Returns|Raises|Yields|Examples?):\s*$", re.MULTILINE)
+
+
+def tool(function: Callable[..., Any], *, name: str = "") -> Tool:
+    """Makes a tool of a function, sync (it will run in a thread) or async.
+
+    Raises `TypeError` for a signature that has no schema: `*args`, or a parameter without a type.
+    """
+    description, documented = _read_docstring(inspect.getdoc(function) or "")
+    parameters, context_name = _parameters(function)
+    model = _arguments_model(function.__name__, parameters, documented)
+    return Tool(
+        name=name or function.__name__,
+        description=description,
+        parameters=_schema(model),
+        run=partial(_run, function, model, context_name),
+    )
+
+
+async def _run(
+    function: Callable[..., Any],
+    model: type[BaseModel],
+    context_name: str | None,
+    arguments: dict[str, Any],
+    context: ToolContext,
+) -> ToolResult:
+    given = _validated(model, arguments)
+    if context_name:
+        given[context_name] = context
+    if inspect.iscoroutinefunction(function):
+        return as_result(await function(**given))
+    return as_result(await in_thread(function, **given))
+
+
+def as_result(value: Any) -> ToolResult:
+    """What a function returned, as a result that succeeded unless it says otherwise."""
+    if isinstance(value, ToolResult):
+        return value
+    text = value if isinstance(value, str) else to_json(value, fallback=str).decode()
+    return ToolResult(ok=True, text=text, summary=text)
+
+
+def _validated(model: type[BaseModel], arguments: dict[str, Any]) -> dict[str, Any]:
+    try:
+        checked = model.model_validate(arguments)
+    except ValidationError as error:
+        raise InvalidRequest(_explained(error), code="invalid_arguments") from error
+    return {field.removeprefix(_PREFIX): getattr(checked, field) for field in model.model_fields}
+
+
+def _explained(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    lines = [f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg']}" for one in found[:ERRORS_SHOWN]]
+    return "; ".join(lines)
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[dict[str, tuple[Any, Any]], str | None]:
+    """Type and default of each parameter that the model fills, and the name of the context's."""
+    hints = get_type_hints(function, include_extras=True)
+    parameters: dict[str, tuple[Any, Any]] = {}
+    context_name = None
+    for name, parameter in inspect.signature(function).parameters.items():
+        if hints.get(name) is ToolContext:
+            context_name = name
+        elif name not in hints or parameter.kind not in (
+            parameter.POSITIONAL_OR_KEYWORD,
+            parameter.KEYWORD_ONLY,
+        ):
+            raise TypeError(
+                f"{function.__name__}({name}) needs a type, and may not be positional or starred."
+            )
+        else:
+            default = ... if parameter.default is parameter.empty else parameter.default
+            parameters[name] = (hints[name], default)
+    return parameters, context_name
+
+
+def _arguments_model(
+    name: str, parameters: dict[str, tuple[Any, Any]], documented: dict[str, str]
+) -> type[BaseModel]:
+    fields: dict[str, Any] = {
+        _PREFIX + parameter: (kind, _field(parameter, default, documented.get(parameter, "")))
+        for parameter, (kind, default) in parameters.items()
+    }
+    return create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+
+
+def _field(name: str, default: Any, description: str) -> Any:
+    """A docstring's description wins over an annotation's, which must not be wiped out by the lack of one."""
+    described: dict[str, Any] = {"description": description} if description else {}
+    return Field(default, alias=name, **described)
+
+
+class _Untitled(GenerateJsonSchema):
+    """Schemas without a title per field: it repeats the name and costs the model tokens."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema(schema_generator=_Untitled)
+    schema.pop("title", None)
+    return schema | {"properties": schema.get("properties", {})}
+
+
+def _read_docstring(text: str) -> tuple[str, dict[str, str]]:
+    """The description, and what the docstring's `Args:` say of each parameter (continued lines joined)."""
+    head, *rest = _ARGS_HEADING.split(text, maxsplit=1)
+    described: dict[str, str] = {}
+    current = ""
+    for line in _OTHER_HEADING.split(rest[0])[0].splitlines() if rest else []:
+        found = _ARG_LINE.match(line)
+        if found:
+            current = found[1]
+            described[current] = found[2].strip()
+        elif current and line.strip():
+            described[current] += " " + line.strip()
+    return _OTHER_HEADING.split(head)[0].strip(), described

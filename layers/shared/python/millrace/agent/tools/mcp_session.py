@@ -1,0 +1,186 @@
+"""A session with one MCP server through the official client. Imports `mcp`, so it is itself imported late.
+
+The client's session is bound to the task that opened it, while tools are called from many: so a task of its
+own holds it open, and the others only send through it.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, ContentBlock, EmbeddedResource, TextContent, TextResourceContents
+
+from millrace.agent.tools.mcp import TOOLS_LIMIT, ListedTool, McpServer
+from millrace.agent.tools.tool import ToolResult
+from millrace.errors import MillraceError
+from millrace.net.addresses import Rules
+from millrace.net.client import GuardedTransport, resolve_name
+from millrace.net.errors import RequestFailed
+
+OPEN_SECONDS = 10.0
+CALL_SECONDS = 300.0
+CLOSE_SECONDS = 1.0
+BODY_LIMIT = 8 * 1024 * 1024
+
+logger = logging.getLogger(__name__)
+
+
+class McpSession:
+    """Opened at its first use, again if it broke. What fails is a `RequestFailed` that names the server."""
+
+    def __init__(self, server: McpServer, allow_loopback_http: bool = False) -> None:
+        self._server = server
+        self._rules = Rules(loopback=allow_loopback_http)
+        self._holder: asyncio.Task[None] | None = None
+        self._opened: asyncio.Future[Client] | None = None
+        self._closing = asyncio.Event()
+
+    async def list_tools(self) -> list[ListedTool]:
+        """The server's tools, at most `TOOLS_LIMIT`."""
+        tools: list[ListedTool] = []
+        cursor: str | None = None
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                client = await self._client()
+                while len(tools) < TOOLS_LIMIT:
+                    page = await client.list_tools(cursor=cursor)
+                    tools += [ListedTool(t.name, t.description or "", t.input_schema) for t in page.tools]
+                    cursor = page.next_cursor
+                    if not cursor or not page.tools:
+                        break
+        except Exception as error:
+            raise self._problem(error) from error
+        return tools[:TOOLS_LIMIT]
+
+    async def call(self, name: str, arguments: dict[str, Any]) -> ToolResult:
+        """Calls a tool; a result that the server marks as an error is a result that is not ok."""
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                client = await self._client()
+            return _as_result(await client.call_tool(name, arguments, read_timeout_seconds=CALL_SECONDS))
+        except Exception as error:
+            raise self._problem(error) from error
+
+    async def aclose(self) -> None:
+        """Says goodbye to the server, for at most a second."""
+        self._closing.set()
+        if self._holder is not None and not self._holder.done():
+            await asyncio.wait({self._holder}, timeout=CLOSE_SECONDS)
+            self._holder.cancel()
+            await asyncio.wait({self._holder})
+
+    async def _client(self) -> Client:
+        if self._holder is None or self._holder.done():
+            self._opened = asyncio.get_running_loop().create_future()
+            self._holder = asyncio.create_task(self._hold(self._opened))
+        assert self._opened is not None
+        # Shielded: the caller may be cancelled while others wait for the same session.
+        return await asyncio.shield(self._opened)
+
+    async def _hold(self, opened: asyncio.Future[Client]) -> None:
+        """Keeps the session open until it is closed or breaks; whoever waits for it learns why it did not."""
+        bridge = _Bridge(GuardedTransport(self._rules, resolve_name))
+        headers = dict(self._server.headers) | {"Accept-Encoding": "identity"}
+        timeout = httpx2.Timeout(OPEN_SECONDS, read=CALL_SECONDS)
+        try:
+            async with httpx2.AsyncClient(
+                transport=bridge, headers=headers, timeout=timeout, trust_env=False
+            ) as http:
+                transport = streamable_http_client(self._server.url, http_client=http)
+                async with Client(transport, cache=None) as client:
+                    opened.set_result(client)
+                    await self._closing.wait()
+        except Exception as error:
+            self._broke(opened, error)
+        finally:
+            opened.cancel()
+
+    def _broke(self, opened: asyncio.Future[Client], error: Exception) -> None:
+        if not opened.done():
+            opened.set_exception(_innermost(error))
+            opened.exception()  # marked as seen: nobody may be waiting any more
+        else:
+            logger.info("The session with the MCP server %s broke.", self._server.name, exc_info=error)
+
+    def _problem(self, error: Exception) -> MillraceError:
+        """The error in words that name the server and nothing of its URL or headers."""
+        cause = _innermost(error)
+        said = cause.message if isinstance(cause, MillraceError) else f"{type(cause).__name__}: {cause}"
+        if isinstance(cause, TimeoutError):
+            said = "it did not answer in time"
+        return RequestFailed(f"The MCP server {self._server.name} is not available: {said[:500]}")
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The first real error of an exception group: task groups wrap what broke them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _as_result(result: CallToolResult) -> ToolResult:
+    text = "\n".join(_told(block) for block in result.content)
+    return ToolResult(ok=not result.is_error, text=text, summary=text)
+
+
+def _told(block: ContentBlock) -> str:
+    if isinstance(block, TextContent):
+        return block.text
+    if isinstance(block, EmbeddedResource) and isinstance(block.resource, TextResourceContents):
+        return block.resource.text
+    named = getattr(block, "uri", None) or getattr(block, "mime_type", None) or ""
+    return f"[{block.type} {named}]"
+
+
+class _Bridge(httpx2.AsyncBaseTransport):
+    """Lets the client, which speaks httpx2, send through the guarded transport, which is httpx's."""
+
+    def __init__(self, guarded: GuardedTransport) -> None:
+        self._guarded = guarded
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        content = await request.aread()
+        sent = httpx.Request(
+            request.method,
+            str(request.url),
+            headers=request.headers.raw,
+            content=content,
+            extensions={"timeout": request.extensions.get("timeout", {})},
+        )
+        try:
+            response = await self._guarded.handle_async_request(sent)
+        except httpx.HTTPError as error:
+            raise httpx2.ConnectError(str(error) or type(error).__name__) from error
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            await response.aclose()
+            raise httpx2.DecodingError("the answer is packed, which was not asked for")
+        return httpx2.Response(response.status_code, headers=response.headers.raw, stream=_Body(response))
+
+    async def aclose(self) -> None:
+        await self._guarded.aclose()
+
+
+class _Body(httpx2.AsyncByteStream):
+    """The bytes of an answer, up to a limit."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        try:
+            async for chunk in self._response.aiter_raw():
+                size += len(chunk)
+                if size > BODY_LIMIT:
+                    raise httpx2.ReadError(f"the answer has more than {BODY_LIMIT} bytes")
+                yield chunk
+        except httpx.HTTPError as error:
+            raise httpx2.ReadError(str(error) or type(error).__name__) from error
+
+    async def aclose(self) -> None:
+        await self._response.aclose()

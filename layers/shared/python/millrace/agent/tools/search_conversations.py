@@ -1,0 +1,33 @@
+"""Lets an agent look up what was said in earlier conversations."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from millrace.agent.tools.tool import SearchHit, ToolContext, ToolResult, one_line
+from millrace.errors import NotImplementedHere
+
+HIT_LIMIT = 1000
+
+
+async def search_conversations(
+    query: Annotated[str, Field(min_length=1, max_length=500)],
+    context: ToolContext,
+    limit: Annotated[int, Field(ge=1, le=20)] = 5,
+) -> ToolResult:
+    """Searches earlier conversations for messages about something.
+
+    Args:
+        query: Words to look for.
+        limit: How many messages to return at most.
+    """
+    if context.search_conversations is None:
+        raise NotImplementedHere("Conversations cannot be searched in this deployment.")
+    hits = list(await context.search_conversations(query, limit))[:limit]
+    summary = f"{len(hits)} message{'' if len(hits) == 1 else 's'} about {query}"
+    return ToolResult(ok=True, text="\n\n".join(map(_told, hits)) or "Nothing was found.", summary=summary)
+
+
+def _told(hit: SearchHit) -> str:
+    text = one_line(hit.text, HIT_LIMIT)
+    return f"[{hit.created_at}, conversation {hit.conversation_id}, {hit.role}] {text}"

@@ -1,0 +1,87 @@
+"""What a tool is: a name, a schema for the model, and something to run in the context of a run."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from millrace.agent.model import ToolSpec
+from millrace.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
+
+SUMMARY_LIMIT = 120
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A message that a search of the organisation's conversations found; `created_at` is ISO 8601."""
+
+    conversation_id: str
+    created_at: str
+    role: str
+    text: str
+
+
+SearchConversations = Callable[[str, int], Awaitable[Sequence[SearchHit]]]
+"""Given a query and the most hits wanted, searches the conversations that the caller of the run may read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a tool may know of the run it works for. Filled by the service that starts the run.
+
+    `http` gives the process's guarded client (`millrace.net.client`); without it a tool makes its own.
+    `call_id` is the call that the tool answers, set by the toolbox.
+    """
+
+    organization: str
+    conversation_id: str
+    run_id: str
+    agent_id: str
+    settings: Settings
+    search_conversations: SearchConversations | None = None
+    http: "Callable[[], httpx.AsyncClient] | None" = None
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What came of a tool call.
+
+    `text` is for the model, `summary` one line for people (at most 120 characters). A toolbox cuts `text` and
+    keeps the whole in `full`; until then `full` is empty. `duration_ms` is also the toolbox's.
+    """
+
+    ok: bool
+    text: str
+    summary: str
+    full: str = ""
+    duration_ms: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "summary", one_line(self.summary))
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that an agent may call. `parameters` is a JSON Schema of type object.
+
+    `run` gets the model's arguments unchecked; it raises `InvalidRequest` for wrong ones, and any other
+    exception for a failure, whose message the model will read.
+    """
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    run: Callable[[dict[str, Any], ToolContext], Awaitable[ToolResult]]
+
+    def spec(self) -> ToolSpec:
+        """The tool as the model sees it."""
+        return ToolSpec(self.name, self.description, self.parameters)
+
+
+def one_line(text: str, limit: int = SUMMARY_LIMIT) -> str:
+    """The text on one line, cut to `limit` characters."""
+    line = " ".join(text[: 4 * limit].split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

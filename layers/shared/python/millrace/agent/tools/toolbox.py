@@ -1,0 +1,132 @@
+"""The tools of an agent, and how one turn's calls are run: side by side, each on its own."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from millrace.agent.model import ToolCall, ToolSpec
+from millrace.agent.tools.tool import Tool, ToolContext, ToolResult, one_line
+from millrace.errors import MillraceError
+
+RESULT_LIMIT = 32 * 1024
+FULL_LIMIT = 1024 * 1024
+PARALLEL_LIMIT = 16
+ERROR_LIMIT = 1000
+
+OnResult = Callable[[ToolCall, ToolResult], None]
+
+logger = logging.getLogger(__name__)
+
+
+class Toolbox:
+    """A set of tools by name. Raises `ValueError` where two have the same one.
+
+    `result_limit` bounds what the model reads of one result, in bytes of UTF-8.
+    """
+
+    def __init__(self, tools: Iterable[Tool], *, result_limit: int = RESULT_LIMIT) -> None:
+        self._tools: dict[str, Tool] = {}
+        self._result_limit = result_limit
+        for tool in tools:
+            if tool.name in self._tools:
+                raise ValueError(f"Two tools are called {tool.name}.")
+            self._tools[tool.name] = tool
+
+    def specs(self) -> list[ToolSpec]:
+        return [tool.spec() for tool in self._tools.values()]
+
+    async def run_all(
+        self,
+        calls: list[ToolCall],
+        context: ToolContext,
+        timeout: float,  # noqa: ASYNC109 (each call's, not the whole's)
+        on_result: OnResult | None = None,
+    ) -> list[ToolResult]:
+        """Runs every call and gives their results in the same order. A call that fails, takes longer than
+        `timeout` seconds or makes no sense gives a result that tells the model so; nothing is raised.
+
+        `on_result` is called as each result comes. Cancelling this cancels every call, and does not wait for
+        tools that block a thread.
+        """
+        turns = asyncio.Semaphore(PARALLEL_LIMIT)
+
+        async def run(call: ToolCall) -> ToolResult:
+            async with turns:
+                result = await self.run(call, context, timeout)
+            if on_result:
+                on_result(call, result)
+            return result
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run(call)) for call in calls]
+        return [task.result() for task in tasks]
+
+    async def run(
+        self,
+        call: ToolCall,
+        context: ToolContext,
+        timeout: float,  # noqa: ASYNC109 (a call that takes longer has a result)
+    ) -> ToolResult:
+        """Runs one call, as `run_all` does each."""
+        started = time.monotonic()
+        result = await self._attempt(call, context, timeout)
+        full = cut(result.text, FULL_LIMIT)
+        elapsed = int((time.monotonic() - started) * 1000)
+        return replace(result, text=cut(result.text, self._result_limit), full=full, duration_ms=elapsed)
+
+    async def _attempt(self, call: ToolCall, context: ToolContext, seconds: float) -> ToolResult:
+        tool = self._tools.get(call.name)
+        if tool is None:
+            known = ", ".join(self._tools) or "none"
+            return failed(f"There is no tool {call.name!r}. The tools are: {known}.")
+        if call.arguments is None:
+            return failed(_unreadable(call))
+        deadline = asyncio.timeout(seconds)
+        try:
+            async with deadline:
+                return await tool.run(call.arguments, replace(context, call_id=call.id))
+        except (Exception, asyncio.CancelledError, SystemExit) as error:
+            if _is_being_cancelled():
+                raise asyncio.CancelledError from error
+            if deadline.expired():
+                return failed(f"{call.name} did not finish within {seconds:g} s and was given up.")
+            return _failure(call, error)
+
+
+def failed(text: str) -> ToolResult:
+    """A result that says what went wrong, for the model and for people."""
+    return ToolResult(ok=False, text=text, summary=text)
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, or its beginning and a note of what is missing, in at most `limit` bytes of UTF-8."""
+    if len(text) * 4 <= limit:
+        return text
+    whole = text.encode(errors="replace")
+    if len(whole) <= limit:
+        return text
+    note = f"\n[cut here: the whole has {len(whole)} bytes; ask for less of it]"
+    return whole[: max(0, limit - len(note))].decode(errors="ignore") + note
+
+
+def _is_being_cancelled() -> bool:
+    """Whether it is the run that is cancelled, rather than the tool's own work or its time that ended."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _failure(call: ToolCall, error: BaseException) -> ToolResult:
+    if isinstance(error, MillraceError):
+        hint = " Call it again with other arguments." if error.code == "invalid_arguments" else ""
+        return failed(f"{call.name} failed: {error.message}{hint}")
+    logger.warning("The tool %s failed.", call.name, exc_info=error)
+    return failed(f"{call.name} failed: {type(error).__name__}: {one_line(str(error), ERROR_LIMIT)}")
+
+
+def _unreadable(call: ToolCall) -> str:
+    return (
+        f"The arguments of {call.name} were cut off or are not a JSON object: {one_line(call.raw, 200)!r}. "
+        "Call it again with one complete JSON object; make it shorter if it was too long."
+    )

@@ -1,0 +1,113 @@
+"""One call of a model: its deltas become events at once, and a message of the history at the end."""
+
+import time
+from contextlib import aclosing
+
+from millrace.agent.emitter import Emitter
+from millrace.agent.leak import LeakFilter, Piece
+from millrace.agent.model import (
+    Block,
+    Finish,
+    ModelRequest,
+    Provider,
+    Text,
+    Thinking,
+    ThinkingBlock,
+    ToolCall,
+)
+from millrace.domain import events
+from millrace.errors import ProviderError
+
+
+class Turn:
+    """What a model has said so far. `started` turns true with the first delta: after that a failure is the
+    run's, before it the call may be repeated."""
+
+    def __init__(self, emitter: Emitter, react: bool = False) -> None:
+        self.blocks: list[Block] = []
+        self.calls: list[ToolCall] = []
+        self.finish: Finish | None = None
+        self.first_token_ms: int | None = None
+        self.pieces = 0
+        self._emit = emitter.emit
+        self._filter = LeakFilter(react=react)
+        self._text: list[str] = []
+        self._action = ""
+        self._began = time.monotonic()
+
+    @property
+    def started(self) -> bool:
+        """Something of the answer has been seen."""
+        return self.first_token_ms is not None
+
+    async def stream(self, provider: Provider, request: ModelRequest) -> None:
+        """Reads the model's answer to its end. Cancelling closes the provider's connection at once."""
+        deltas = provider.stream(request)
+        async with aclosing(deltas):
+            async for delta in deltas:
+                if self.first_token_ms is None and not isinstance(delta, Finish):
+                    self.first_token_ms = self.elapsed_ms()
+                self._take(delta)
+        self._show(self._filter.finish())
+        self._close_text()
+        if self.finish is None:
+            raise ProviderError("The model's answer broke off.", code="incomplete_response", retryable=True)
+
+    def elapsed_ms(self) -> int:
+        """Since the call began."""
+        return round((time.monotonic() - self._began) * 1000)
+
+    def _take(self, delta: Text | Thinking | ThinkingBlock | ToolCall | Finish) -> None:
+        if type(delta) is Text:
+            self.pieces += 1
+            self._show(self._filter.feed(delta.text))
+        elif type(delta) is Thinking:
+            self._emit(events.thinking(delta.text))
+        elif type(delta) is ToolCall:
+            self._call(delta)
+        elif type(delta) is ThinkingBlock:
+            self._close_text()
+            self.blocks.append(delta.block)
+        elif type(delta) is Finish:
+            self.finish = delta
+
+    def _show(self, pieces: list[Piece]) -> None:
+        for kind, text in pieces:
+            if kind == "text":
+                self._text.append(text)
+                self._emit({"type": "token", "token": text})
+            elif kind == "thinking":
+                self._emit(events.thinking(text))
+            else:
+                self._step(kind, text)
+
+    def _step(self, kind: str, text: str) -> None:
+        """A ReAct line: shown as a tool's step, whoever runs that tool."""
+        if kind == "action":
+            self._action = text.strip()
+        elif kind == "action_input":
+            self._emit(events.tool_call("react", self._action, {"input": text.strip()}))
+        else:
+            self._emit(events.tool_result("react", self._action, True, text.strip()[:120], text, 0))
+
+    def _call(self, call: ToolCall) -> None:
+        self._close_text()
+        self.calls.append(call)
+        use = {"toolUseId": call.id, "name": call.name, "input": call.arguments or {}}
+        self.blocks.append({"toolUse": use})
+        shown = call.raw if call.arguments is None else call.arguments
+        self._emit(events.tool_call(call.id, call.name, shown))
+
+    def _close_text(self) -> None:
+        if self._text:
+            self.blocks.append({"text": "".join(self._text)})
+            self._text = []
+
+    def content(self) -> list[Block]:
+        """The message's blocks so far, also when the answer was cut off."""
+        self._close_text()
+        return self.blocks
+
+    def said_nothing(self) -> bool:
+        """Neither text nor a tool call came."""
+        return not self.calls and not any(block.get("text", "").strip() for block in self.content())

@@ -1,0 +1,68 @@
+"""Agents over HTTP: FastAPI, part of the management API."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from pydantic import Field, ValidationError
+
+from millrace.api.auth import Authenticator
+from millrace.api.cursors import from_cursor, to_cursor
+from millrace.api.endpoint import invalid
+from millrace.domain.access import Principal
+from millrace.domain.agents import Agent, AgentSettings, Wire
+from millrace.services.agents import Agents
+
+
+class NewAgent(AgentSettings):
+    """What a client gives to make an agent; without an id one is made."""
+
+    id: str | None = Field(default=None, max_length=128)
+
+
+class AgentPage(Wire):
+    """A page of agents."""
+
+    items: list[Agent]
+    next_cursor: str | None
+
+
+def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
+    """The routes under `/api/agents`."""
+    router = APIRouter(prefix="/api/agents", tags=["agents"])
+
+    async def caller(request: Request) -> Principal:
+        return await auth(request)
+
+    Caller = Annotated[Principal, Depends(caller)]
+
+    @router.get("", summary="List agents: the built-in ones, then yours")
+    async def list_agents(
+        who: Caller, limit: Annotated[int, Query(ge=1, le=100)] = 50, cursor: str | None = None
+    ) -> AgentPage:
+        after = from_cursor(cursor, "id") or {"id": ""}
+        found, more = await agents.page(who, after["id"], limit)
+        return AgentPage(items=found, next_cursor=to_cursor({"id": more}) if more else None)
+
+    @router.post("", status_code=201, summary="Create an agent")
+    async def create_agent(who: Caller, given: NewAgent, response: Response) -> Agent:
+        settings = AgentSettings(**{name: getattr(given, name) for name in AgentSettings.model_fields})
+        made = await agents.create(who, settings, given.id)
+        response.headers["location"] = f"/api/agents/{made.id}"
+        return made
+
+    @router.get("/{agent_id}", summary="Read an agent")
+    async def get_agent(who: Caller, agent_id: str) -> Agent:
+        return await agents.get(who, agent_id)
+
+    @router.patch("/{agent_id}", summary="Change an agent: only the fields that are given")
+    async def change_agent(who: Caller, agent_id: str, changes: Annotated[dict[str, Any], Body()]) -> Agent:
+        try:
+            return await agents.change(who, agent_id, changes)
+        except ValidationError as problem:
+            raise invalid(problem) from problem
+
+    @router.delete("/{agent_id}", status_code=204, summary="Delete an agent; its conversations stay")
+    async def delete_agent(who: Caller, agent_id: str) -> None:
+        await agents.delete(who, agent_id)
+
+    return router

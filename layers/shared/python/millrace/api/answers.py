@@ -1,0 +1,57 @@
+"""A run's answer as one JSON document, for clients that do not stream."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from millrace.api.errors import error_response
+from millrace.domain.events import Logged, error
+from millrace.domain.runs import Run
+from millrace.services.recover import RUN_LOST
+from millrace.stores.event_log import is_last
+
+_STATUS = {
+    "rate_limited": 429,
+    "deadline": 504,
+    "provider_unavailable": 503,
+    "run_lost": 503,
+    "internal": 500,
+    "provider_rejected": 502,
+}
+
+
+def answer_of(request: Request, run: Run, events: list[Logged]) -> Response:
+    """What the agent said, or the error that ended its run."""
+    ended = events and is_last(events[-1])
+    last = events[-1].event if ended else error(RUN_LOST, "run_lost", retryable=True)
+    if last["type"] == "error":
+        return error_response(
+            request,
+            _STATUS.get(last["code"], 502),
+            last["code"],
+            last["message"],
+            retryable=last["retryable"],
+            runId=run.id,
+        )
+    return JSONResponse(_body(run, events, last), headers={"x-run-id": run.id})
+
+
+def _body(run: Run, events: list[Logged], last: dict[str, Any]) -> dict[str, Any]:
+    own = [event.event for event in events if "parent" not in event.event]
+    content = "".join(event["token"] for event in own if event["type"] == "token")
+    calls = [event for event in own if event["type"] == "tool_result"]
+    return {
+        "runId": run.id,
+        "conversationId": run.slot.conversation_id,
+        "messageId": run.message_id,
+        "role": "assistant",
+        "content": content,
+        "toolCalls": [
+            {"id": c["id"], "name": c["name"], "ok": c["ok"], "summary": c["summary"]} for c in calls
+        ],
+        "usage": last["usage"],
+        "cost": last["cost"],
+        "finishReason": last["finishReason"],
+        "durationMs": last["durationMs"],
+    }

@@ -1,0 +1,77 @@
+"""An audio response: sent as it is made, ended the moment its listener leaves, cut where it fails."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from millrace.errors import MillraceError
+
+
+class BrokenOff(Exception):
+    """Audio that failed after its first byte. The streaming runtime makes an error trailer of it, uvicorn
+    closes the connection: no player takes what it has for the whole."""
+
+
+class AudioStream:
+    """An ASGI response. What fails before the first byte is raised as it is, and becomes an HTTP error,
+    unless the headers leave `at_once`."""
+
+    def __init__(
+        self,
+        audio: AsyncGenerator[bytes, None],
+        media_type: str,
+        *,
+        headers: dict[str, str] | None = None,
+        at_once: bool = False,
+    ) -> None:
+        self._audio = audio
+        self._at_once = at_once
+        named = {
+            "content-type": media_type,
+            "cache-control": "no-store, no-transform",
+            "x-accel-buffering": "no",
+        } | (headers or {})
+        self._headers = [(name.encode(), value.encode()) for name, value in named.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the response, or stops when the client is seen to leave."""
+        sending = asyncio.create_task(self._send(send))
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
+            leaving.cancel()
+            await asyncio.wait((sending, leaving))
+        if not sending.cancelled():
+            sending.result()
+
+    async def _send(self, send: Send) -> None:
+        async with aclosing(self._audio):
+            first = b"" if self._at_once else await anext(self._audio, b"")
+            await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+            await send({"type": "http.response.body", "body": first, "more_body": True})
+            try:
+                async for part in self._audio:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+            except MillraceError as problem:
+                raise BrokenOff(problem.message) from problem
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def deadline_of(request: Request) -> float | None:
+    """The function's own end on the monotonic clock, where there is one."""
+    context: Any = request.scope.get("aws.context")
+    if context is None:
+        return None
+    return time.monotonic() + float(context.get_remaining_time_in_millis()) / 1000

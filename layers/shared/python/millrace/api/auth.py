@@ -1,0 +1,121 @@
+"""Bearer tokens of any OIDC issuer: RS256 or ES256, checked against the issuer's published keys."""
+
+import asyncio
+import json
+import time
+import urllib.request
+from typing import Any, cast
+
+import jwt
+from starlette.requests import HTTPConnection
+
+from millrace.domain.access import SCOPES, Principal, Scope
+from millrace.domain.ids import valid_organization
+from millrace.errors import Unauthenticated, Unavailable
+from millrace.settings import Settings
+
+ALGORITHMS = ["RS256", "ES256"]
+KEYS_SECONDS = 3600.0
+UNKNOWN_KEY_SECONDS = 10.0
+LEEWAY_SECONDS = 30
+
+
+class Authenticator:
+    """Checks a request's token. Keys are fetched when first needed, cached for an hour, and fetched again (at
+    most every ten seconds) when a token names one that is not there: issuers rotate them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def __call__(self, connection: HTTPConnection, scope: Scope | None = None) -> Principal:
+        """The caller. Raises `Unauthenticated` or, for a caller without the scope, `Forbidden`."""
+        kind, _, token = connection.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token.strip():
+            raise Unauthenticated("Send a bearer token in the Authorization header.", code="token_missing")
+        caller = self._principal(await self._verified(token.strip()))
+        if scope:
+            caller.require(scope)
+        return caller
+
+    async def _verified(self, token: str) -> dict[str, Any]:
+        try:
+            header = jwt.get_unverified_header(token)
+            key = await self._key(str(header.get("kid", "")))
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                issuer=self._settings.oidc_issuer,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "iss", "sub"], "verify_aud": False},
+            )
+        except jwt.ExpiredSignatureError as problem:
+            raise Unauthenticated("The token has expired; sign in again.", code="token_expired") from problem
+        except (jwt.PyJWTError, ValueError, TypeError) as problem:
+            raise Unauthenticated("The token does not hold.", code="token_invalid") from problem
+        self._check_audience(claims)
+        return claims
+
+    def _check_audience(self, claims: dict[str, Any]) -> None:
+        # Cognito's access tokens name their client in client_id and have no aud.
+        named = claims.get("aud") or claims.get("client_id") or []
+        audiences = [named] if isinstance(named, str) else named
+        if self._settings.oidc_audience not in audiences:
+            raise Unauthenticated("The token is for another audience.", code="token_invalid")
+
+    async def _key(self, kid: str) -> jwt.PyJWK:
+        async with self._lock:
+            age = time.monotonic() - self._fetched
+            if age > KEYS_SECONDS or (kid not in self._keys and age > UNKNOWN_KEY_SECONDS):
+                await self._refresh()
+        if kid not in self._keys:
+            raise Unauthenticated("The token is signed by an unknown key.", code="token_invalid")
+        return self._keys[kid]
+
+    async def _refresh(self) -> None:
+        self._fetched = time.monotonic()
+        try:
+            self._keys = await asyncio.to_thread(self._fetch)
+        except Unavailable:
+            if not self._keys:
+                self._fetched = float("-inf")
+                raise  # with keys at hand an issuer that is down stops nobody
+
+    def _fetch(self) -> dict[str, jwt.PyJWK]:
+        try:
+            url = self._settings.oidc_jwks_url or self._discover()
+            published = jwt.PyJWKSet.from_dict(_get_json(url)).keys
+        except (OSError, ValueError, KeyError, jwt.PyJWTError) as problem:
+            raise Unavailable("The issuer's keys cannot be read now.", retry_after=2) from problem
+        return {key.key_id: key for key in published if key.key_id and key.algorithm_name in ALGORITHMS}
+
+    def _discover(self) -> str:
+        issuer = self._settings.oidc_issuer.rstrip("/")
+        return str(_get_json(f"{issuer}/.well-known/openid-configuration")["jwks_uri"])
+
+    def _principal(self, claims: dict[str, Any]) -> Principal:
+        organization = claims.get(self._settings.organization_claim)
+        if not isinstance(organization, str) or not valid_organization(organization):
+            raise Unauthenticated(
+                f"The token names no organisation in its claim {self._settings.organization_claim!r}.",
+                code="organization_missing",
+            )
+        return Principal(organization, str(claims["sub"]), _scopes(claims))
+
+
+def _scopes(claims: dict[str, Any]) -> frozenset[str]:
+    """Our scopes among the token's; all of them where the token speaks of none of ours (a plain sign-in)."""
+    named = claims.get("scope", claims.get("scp", ""))
+    given = set(named.split() if isinstance(named, str) else named)
+    ours = {name.rsplit("/", 1)[-1] for name in given} & SCOPES
+    return frozenset(ours) or SCOPES
+
+
+def _get_json(url: str) -> dict[str, Any]:
+    if not url.startswith(("https://", "http://")):
+        raise ValueError(f"not an address of keys: {url!r}")
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return cast(dict[str, Any], json.load(answer))

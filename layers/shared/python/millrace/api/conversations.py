@@ -1,0 +1,120 @@
+"""Conversations: create, list, read, delete."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import Field, field_validator
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from millrace.api.auth import Authenticator
+from millrace.api.cursors import from_cursor, to_cursor
+from millrace.api.endpoint import Endpoint, read_body, whole_number
+from millrace.domain.agents import Wire
+from millrace.domain.clock import iso
+from millrace.domain.conversations import Conversation, Slot
+from millrace.domain.ids import new_id
+from millrace.services.platform import Platform
+
+PAGE = 50
+METADATA_BYTES = 16 * 1024
+
+
+class NewConversation(Wire):
+    """What a client gives to make a conversation; without an id one is made."""
+
+    id: str | None = Field(default=None, max_length=128)
+    agent_id: str = Field(min_length=1, max_length=128)
+    title: str = Field(default="", max_length=200)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("metadata")
+    @classmethod
+    def _small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+        if len(orjson.dumps(metadata)) > METADATA_BYTES:
+            raise ValueError(f"may have {METADATA_BYTES // 1024} KB as JSON")
+        return metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Conversations:
+    """The endpoints."""
+
+    platform: Platform
+    auth: Authenticator
+
+    def endpoints(self) -> list[Endpoint]:
+        """The table of them."""
+        base = "/api/conversations"
+        page = {"limit": "1 to 100", "cursor": "nextCursor of the page before"}
+        return [
+            Endpoint(
+                "POST",
+                base,
+                self.create_conversation,
+                "Create a conversation",
+                body=NewConversation,
+                status=201,
+            ),
+            Endpoint("GET", base, self.list_conversations, "List conversations, latest first", query=page),
+            Endpoint("GET", base + "/{conversation_id}", self.get_conversation, "Read a conversation"),
+            Endpoint(
+                "DELETE",
+                base + "/{conversation_id}",
+                self.delete_conversation,
+                "Delete a conversation and its messages; a run under way ends",
+                status=204,
+            ),
+        ]
+
+    async def create_conversation(self, request: Request) -> Response:
+        caller = await self.auth(request, "chat")
+        given = await read_body(request, NewConversation)
+        slot = Slot.of(caller.organization, given.id or new_id("c"))
+        await self.platform.stores.agents.get(caller.organization, given.agent_id)
+        now = iso(self.platform.stores.clock())
+        made = Conversation(
+            slot.conversation_id, given.agent_id, given.title, now, now, caller.subject, given.metadata
+        )
+        await self.platform.stores.conversations.create(slot, made)
+        return JSONResponse(made.wire(), 201, {"location": f"/api/conversations/{made.id}"})
+
+    async def list_conversations(self, request: Request) -> Response:
+        caller = await self.auth(request, "chat")
+        limit = whole_number(request, "limit", PAGE, 1, 100)
+        start = from_cursor(request.query_params.get("cursor"), "id", "at")
+        key = _list_key(caller.organization, start["id"], start["at"]) if start else None
+        found, last = await self.platform.stores.conversations.page(caller.organization, limit, key)
+        more = to_cursor({"id": found[-1].id, "at": found[-1].updated_at}) if last and found else None
+        return JSONResponse({"items": [one.wire() for one in found], "nextCursor": more})
+
+    async def get_conversation(self, request: Request) -> Response:
+        caller = await self.auth(request, "chat")
+        found = await self.platform.stores.conversations.get(_slot(request, caller.organization))
+        return JSONResponse(found.wire())
+
+    async def delete_conversation(self, request: Request) -> Response:
+        caller = await self.auth(request, "chat")
+        slot = _slot(request, caller.organization)
+        stores = self.platform.stores
+        await stores.conversations.get(slot)
+        await stores.leases.request_stop(slot, "stopped")
+        await stores.injections.forget(slot)
+        await stores.conversations.delete(slot)
+        return Response(status_code=204)
+
+
+def _slot(request: Request, organization: str) -> Slot:
+    return Slot.of(organization, request.path_params["conversation_id"])
+
+
+def _list_key(organization: str, conversation_id: str, updated_at: str) -> dict[str, Any]:
+    # Built from the caller's own organisation: a cursor can lead nowhere else.
+    slot = Slot.of(organization, conversation_id)
+    return {
+        "pk": slot.key,
+        "sk": "META",
+        "listPk": organization,
+        "listSk": f"{updated_at}#{conversation_id}",
+    }

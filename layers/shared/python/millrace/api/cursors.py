@@ -1,0 +1,33 @@
+"""Cursors of lists: opaque to clients, made of the key to go on from."""
+
+import base64
+import binascii
+from typing import Any
+
+import orjson
+
+from millrace.errors import InvalidRequest
+
+
+def to_cursor(key: dict[str, Any]) -> str:
+    """A key as an opaque text."""
+    return base64.urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
+
+
+def from_cursor(text: str | None, *names: str) -> dict[str, str] | None:
+    """The key that a cursor was made of, which must have exactly these names. Raises `InvalidRequest`."""
+    if not text:
+        return None
+    try:
+        key = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (binascii.Error, ValueError) as problem:
+        raise _bad() from problem
+    if not isinstance(key, dict) or set(key) != set(names):
+        raise _bad()
+    if not all(isinstance(value, str) for value in key.values()):
+        raise _bad()
+    return key
+
+
+def _bad() -> InvalidRequest:
+    return InvalidRequest("This cursor is not one of ours; start without it.", code="invalid_cursor")

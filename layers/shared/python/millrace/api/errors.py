@@ -1,0 +1,83 @@
+"""Every error's HTTP shape: `{"error": {"code", "message", "requestId", ...}}` with the right status."""
+
+import logging
+import math
+import uuid
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from millrace.errors import MillraceError
+
+log = logging.getLogger(__name__)
+_CODES = {404: "no_such_path", 405: "method_not_allowed"}
+
+
+def request_id(request: Request) -> str:
+    """Lambda's id of this request, or one of our own."""
+    state = request.scope.setdefault("state", {})
+    if "request_id" not in state:
+        context = request.scope.get("aws.context")
+        state["request_id"] = getattr(context, "aws_request_id", None) or str(uuid.uuid4())
+    return str(state["request_id"])
+
+
+def error_response(
+    request: Request,
+    status: int,
+    code: str,
+    message: str,
+    *,
+    retry_after: float | None = None,
+    **details: Any,
+) -> JSONResponse:
+    """The answer to a request that failed before its first byte."""
+    ours = request_id(request)
+    headers = {"x-request-id": ours, "cache-control": "no-store"}
+    if retry_after is not None:
+        headers["retry-after"] = str(math.ceil(retry_after))
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    body = {"error": {"code": code, "message": message, "requestId": ours} | details}
+    return JSONResponse(body, status, headers=headers)
+
+
+async def on_millrace_error(request: Request, problem: Exception) -> Response:
+    """Handler of the product's own errors."""
+    assert isinstance(problem, MillraceError)
+    if problem.status >= 500:
+        log.warning("%s: %s", problem.code, problem.message)
+    return error_response(
+        request,
+        problem.status,
+        problem.code,
+        problem.message,
+        retry_after=problem.retry_after,
+        **problem.details,
+    )
+
+
+async def on_http_exception(request: Request, problem: Exception) -> Response:
+    """Handler of the framework's own refusals: no such path, method not allowed."""
+    assert isinstance(problem, HTTPException)
+    code = _CODES.get(problem.status_code, "bad_request")
+    response = error_response(request, problem.status_code, code, _explain(request, problem))
+    response.headers.update(problem.headers or {})
+    return response
+
+
+def _explain(request: Request, problem: HTTPException) -> str:
+    if problem.status_code in (404, 405):
+        return f"{request.method} {request.url.path} is not part of this API; see /api/openapi.json."
+    return str(problem.detail)
+
+
+async def on_any_exception(request: Request, problem: Exception) -> Response:
+    """Handler of what should not happen."""
+    log.exception("unhandled", exc_info=problem)
+    return error_response(request, 500, "internal", "Something went wrong on our side.")
+
+
+HANDLERS = {MillraceError: on_millrace_error, HTTPException: on_http_exception, Exception: on_any_exception}

@@ -1,0 +1,62 @@
+"""The app of the management function: FastAPI, buffered through Mangum."""
+
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import JSONResponse, Response
+
+from millrace import __version__
+from millrace.api.agents import agents_router
+from millrace.api.auth import Authenticator
+from millrace.api.errors import HANDLERS, error_response
+from millrace.services.agents import Agents
+from millrace.services.platform import Platform
+from millrace.settings import Settings
+
+
+def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
+    """The app; clients that every request needs are made now, in init."""
+    platform = platform or Platform.make(settings)
+    platform.stores.aws.client("dynamodb")
+    auth = Authenticator(settings)
+    app = FastAPI(title="Millrace", version=__version__, openapi_url=None, redirect_slashes=False)
+    for kind, handler in (*HANDLERS.items(), (RequestValidationError, _on_invalid)):
+        app.add_exception_handler(kind, handler)
+    app.include_router(agents_router(Agents(platform.stores.agents, platform.stores.clock), auth))
+
+    @app.get("/api/health", summary="Whether the API answers; needs no token", tags=["health"])
+    async def health() -> dict[str, str]:
+        return {"status": "ok", "version": __version__}
+
+    @app.get("/api/openapi.json", include_in_schema=False)
+    async def openapi(request: Request) -> Response:
+        await auth(request)
+        return JSONResponse(document(platform, auth, app))
+
+    return app
+
+
+@cache
+def document(platform: Platform, auth: Authenticator, app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of everything, made when first asked for."""
+    from millrace.api.conversation_app import endpoints
+    from millrace.api.openapi import whole_document
+
+    return whole_document(app, endpoints(platform, auth))
+
+
+async def _on_invalid(request: Request, problem: Exception) -> Response:
+    """FastAPI's own validation errors in our shape."""
+    assert isinstance(problem, RequestValidationError)
+    errors = problem.errors()
+    if errors and errors[0]["type"] == "json_invalid":
+        why = errors[0].get("ctx", {}).get("error", "")
+        return error_response(request, 422, "invalid_json", f"The body is not JSON: {why}.")
+    fields = [
+        {"path": ".".join(str(part) for part in error["loc"][1:]), "message": error["msg"]}
+        for error in errors
+    ]
+    first = f"{fields[0]['path'] or 'body'}: {fields[0]['message']}."
+    return error_response(request, 422, "invalid_request", first, fields=fields)

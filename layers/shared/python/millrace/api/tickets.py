@@ -1,0 +1,79 @@
+"""Tickets over HTTP: for `<audio>` and `EventSource`, which cannot send an Authorization header."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import unquote
+
+from pydantic import Field, field_validator
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from millrace.api.auth import Authenticator
+from millrace.api.endpoint import Endpoint, read_body
+from millrace.domain.access import Principal, Scope
+from millrace.domain.agents import Wire
+from millrace.domain.clock import iso
+from millrace.stores.tickets import Ticket, TicketStore, invalid_ticket
+
+PARAMETER = "ticket"
+
+
+class NewTicket(Wire):
+    """What the ticket is for. `body` takes the place of a request body, which a GET has not: a long text
+    belongs there, not into an address."""
+
+    path: str = Field(max_length=1024)
+    method: Literal["GET"] = "GET"
+    body: dict[str, Any] | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _of_this_api(cls, path: str) -> str:
+        if not path.startswith(("/api/", "/v1/")) or {"?", "#"} & set(path):
+            raise ValueError("must be a path of this API without its query, such as /api/voice/tts/stream")
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Who calls: stands wherever an `Authenticator` does, and takes a ticket where there is no token."""
+
+    auth: Authenticator
+    tickets: TicketStore
+
+    async def __call__(self, request: Request, scope: Scope | None = None) -> Principal:
+        """The caller, by token or ticket. Raises `Unauthenticated` or `Forbidden`."""
+        if "authorization" in request.headers or PARAMETER not in request.query_params:
+            return await self.auth(request, scope)
+        return (await self.ticket(request, scope)).caller
+
+    async def ticket(self, request: Request, scope: Scope | None = None) -> Ticket:
+        """The ticket of a request, which is used up with this. Raises `Unauthenticated` or `Forbidden`."""
+        found = await self.tickets.use(request.query_params.get(PARAMETER, ""))
+        if (found.method, unquote(found.path)) != (request.method, request.scope["path"]):
+            raise invalid_ticket()
+        if scope:
+            found.caller.require(scope)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Tickets:
+    """The endpoint that gives them out."""
+
+    callers: Callers
+
+    def endpoints(self) -> list[Endpoint]:
+        """The table of it."""
+        path, summary = "/api/stream-tickets", "A ticket for one GET within a minute, without a token"
+        return [Endpoint("POST", path, self.create_ticket, summary, scope=None, body=NewTicket, status=201)]
+
+    async def create_ticket(self, request: Request) -> Response:
+        caller = await self.callers.auth(request)
+        given = await read_body(request, NewTicket)
+        secret, expires_ms = await self.callers.tickets.issue(
+            Ticket(caller, given.method, given.path, given.body)
+        )
+        url = f"{given.path}?{PARAMETER}={secret}"
+        answer = {"ticket": secret, "url": url, "expiresAt": iso(expires_ms)}
+        return JSONResponse(answer, 201, {"cache-control": "no-store"})

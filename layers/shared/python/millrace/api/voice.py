@@ -1,0 +1,199 @@
+"""Voice: text to speech, an agent's answer aloud, OpenAI's `/v1/audio/speech`."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from millrace.api.audio import AudioStream, deadline_of
+from millrace.api.endpoint import Endpoint, invalid, read_body
+from millrace.api.tickets import Callers
+from millrace.domain.access import Principal
+from millrace.domain.agents import Wire
+from millrace.domain.ids import valid_id
+from millrace.domain.runs import Run
+from millrace.errors import NotFound
+from millrace.services.speak import Order, Speaking, prepare, speak_run, speak_text
+from millrace.speech.encoders import FORMATS
+from millrace.speech.engines import NAMES, Engines
+from millrace.stores.connect import Stores
+
+MAX_TEXT = 100_000
+Given = TypeVar("Given", bound=BaseModel)
+OPENAI_PCM_RATE = 24_000
+"""What clients of OpenAI play pcm at: they are not told."""
+
+
+class Manner(Wire):
+    """How to speak. `speed` 1 is the voice's own pace; without `engine` the deployment's speaks."""
+
+    voice: str = Field(default="alloy", min_length=1, max_length=128)
+    format: str = Field(default="mp3", max_length=16)
+    speed: float = Field(default=1.0, ge=0.25, le=4.0)
+    engine: str = Field(default="", max_length=16)
+
+    def order(self) -> Order:
+        return Order(self.voice, self.format, self.speed, self.engine)
+
+
+class Speak(Manner):
+    """A text to speak."""
+
+    text: str = Field(min_length=1, max_length=MAX_TEXT)
+
+
+class NamedVoice(BaseModel):
+    """How OpenAI's clients name a voice of their own."""
+
+    id: str = Field(min_length=1, max_length=128)
+
+
+class OpenAiSpeech(BaseModel):
+    """OpenAI's request; what it has beyond this is ignored. A `model` that is the name of an engine chooses
+    it, any other takes the deployment's."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: str = Field(max_length=200)
+    input: str = Field(min_length=1, max_length=MAX_TEXT)
+    voice: str | NamedVoice
+    response_format: str = Field(default="mp3", max_length=16)
+    speed: float = Field(default=1.0, ge=0.25, le=4.0)
+    stream_format: Literal["audio"] = "audio"
+
+    def order(self) -> Order:
+        voice = self.voice if isinstance(self.voice, str) else self.voice.id
+        engine = self.model if self.model in NAMES else ""
+        rate = OPENAI_PCM_RATE if self.response_format == "pcm" else 0
+        return Order(voice[:128], self.response_format, self.speed, engine, rate)
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceApi:
+    """The endpoints."""
+
+    engines: Engines
+    stores: Stores
+    callers: Callers
+
+    def endpoints(self) -> list[Endpoint]:
+        """The table of them."""
+        speech, run = "/api/voice/tts/stream", "/api/voice/conversations/{run_id}/stream"
+        ticket = {"ticket": "of POST /api/stream-tickets, whose body is that of the POST"}
+        aloud = "An agent's answer aloud, while it is written"
+        return [
+            Endpoint("POST", speech, self.speak_text, "Speak a text", "voice", Speak),
+            Endpoint("GET", speech, self.speak_text_by_ticket, "Speak a text", "voice", query=ticket),
+            Endpoint("POST", run, self.speak_run, aloud, "voice", Manner),
+            Endpoint("GET", run, self.speak_run_by_ticket, aloud, "voice", query=ticket),
+            Endpoint(
+                "GET",
+                "/api/voice/voices",
+                self.list_voices,
+                "Voices, formats, engines",
+                "voice",
+                query={"engine": "whose voices; the deployment's own by default"},
+            ),
+            Endpoint(
+                "POST",
+                "/v1/audio/speech",
+                self.speak_openai,
+                "Speak a text, OpenAI's way",
+                "voice",
+                OpenAiSpeech,
+            ),
+        ]
+
+    # --- texts -------------------------------------------------------------------------------------
+
+    async def speak_text(self, request: Request) -> ASGIApp:
+        await self.callers.auth(request, "voice")
+        return await self._text(await read_body(request, Speak))
+
+    async def speak_text_by_ticket(self, request: Request) -> ASGIApp:
+        _, body = await self._by_ticket(request)
+        return await self._text(_valid(Speak, body))
+
+    async def _text(self, given: Speak) -> ASGIApp:
+        speaking = await prepare(self.engines, given.order())
+        return _stream(speaking, speak_text(speaking, given.text))
+
+    async def speak_openai(self, request: Request) -> ASGIApp:
+        await self.callers.auth(request, "voice")
+        given = await read_body(request, OpenAiSpeech)
+        speaking = await prepare(self.engines, given.order())
+        return _stream(speaking, speak_text(speaking, given.input))
+
+    # --- runs --------------------------------------------------------------------------------------
+
+    async def speak_run(self, request: Request) -> ASGIApp:
+        caller = await self.callers.auth(request, "voice")
+        return await self._run(request, caller, await read_body(request, Manner))
+
+    async def speak_run_by_ticket(self, request: Request) -> ASGIApp:
+        caller, body = await self._by_ticket(request)
+        return await self._run(request, caller, _valid(Manner, body))
+
+    async def _run(self, request: Request, caller: Principal, given: Manner) -> ASGIApp:
+        caller.require("chat")
+        speaking = await prepare(self.engines, given.order())
+        run = await self._find(caller, request.path_params["run_id"])
+        audio = await speak_run(speaking, self.stores, run, deadline_of(request))
+        # An agent may think for a minute before it speaks: the listener hears at once that it is connected.
+        return _stream(speaking, audio, {"x-run-id": run.id}, at_once=True)
+
+    async def _find(self, caller: Principal, run_id: str) -> Run:
+        if not valid_id(run_id):
+            raise NotFound("No run has this id.", code="run_not_found")
+        return await self.stores.runs.get(caller.organization, run_id)
+
+    # --- about -------------------------------------------------------------------------------------
+
+    async def list_voices(self, request: Request) -> Response:
+        await self.callers.auth(request, "voice")
+        engine = self.engines.get(request.query_params.get("engine", ""))
+        return JSONResponse(
+            {
+                "engine": engine.name,
+                "speed": {"min": engine.slowest, "max": engine.fastest},
+                "sampleRate": engine.sample_rate,
+                "voices": [voice.wire() for voice in await engine.voices()],
+                "formats": [found.wire() for found in FORMATS.values()],
+                "engines": [self._about(name) for name in NAMES],
+            }
+        )
+
+    def _about(self, name: str) -> dict[str, Any]:
+        missing = self.engines.missing(name)
+        return {
+            "id": name,
+            "default": name == self.engines.default,
+            "available": not missing,
+            "missing": missing or None,
+        }
+
+    async def _by_ticket(self, request: Request) -> tuple[Principal, dict[str, Any]]:
+        ticket = await self.callers.ticket(request, "voice")
+        return ticket.caller, ticket.body or {}
+
+
+def _valid(model: type[Given], body: dict[str, Any]) -> Given:
+    try:
+        return model.model_validate(body)
+    except ValidationError as problem:
+        raise invalid(problem) from problem
+
+
+def _stream(
+    speaking: Speaking,
+    audio: AsyncGenerator[bytes, None],
+    headers: dict[str, str] | None = None,
+    *,
+    at_once: bool = False,
+) -> AudioStream:
+    rate = {"x-sample-rate": str(speaking.sample_rate)} if speaking.format.name == "pcm" else {}
+    return AudioStream(audio, speaking.format.media_type, headers=rate | (headers or {}), at_once=at_once)

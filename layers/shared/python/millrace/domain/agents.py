@@ -1,0 +1,91 @@
+"""Agents: what they are made of, and the two that are always there."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.alias_generators import to_camel
+
+from millrace.domain.events import Detail
+
+MODEL_PREFIXES = ("bedrock:", "anthropic:", "openai:", "demo:", "echo:")
+
+
+class Wire(BaseModel):
+    """Base of what goes over the wire: camelCase there, unknown fields refused."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object as clients see it."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Limits(Wire):
+    """Where a run ends by itself. Tokens are the model's output tokens of the whole run, cost is in US
+    dollars (only where the model's price is known)."""
+
+    max_iterations: int = Field(default=20, ge=1, le=200)
+    max_tokens: int = Field(default=8192, ge=1, le=1_000_000)
+    max_seconds: int = Field(default=600, ge=1, le=840)
+    max_cost: float | None = Field(default=None, gt=0)
+
+
+class McpServer(Wire):
+    """An MCP server (streamable HTTP); its tools appear as `<name>__<tool>`."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$", max_length=24)
+    url: str = Field(max_length=2048)
+    headers: dict[str, str] = Field(default_factory=dict, max_length=20)
+
+
+ToolName = Annotated[str, Field(min_length=1, max_length=140)]
+
+
+class AgentSettings(Wire):
+    """What a client gives to make an agent, and may change later."""
+
+    name: str = Field(min_length=1, max_length=120)
+    description: str = Field(default="", max_length=1000)
+    model: str = Field(default="", max_length=2048, description="provider:model; empty takes the default")
+    instructions: str = Field(default="", max_length=100_000)
+    tools: list[ToolName] = Field(default_factory=list, max_length=64)
+    mcp_servers: list[McpServer] = Field(default_factory=list, max_length=8)
+    visibility: Detail = Field(default="full", description="the most that any viewer may see")
+    react: bool = Field(default=False, description="the model writes ReAct lines (Action:, Observation:)")
+    limits: Limits = Field(default_factory=Limits)
+
+    @field_validator("model")
+    @classmethod
+    def _known_provider(cls, model: str) -> str:
+        if model and not model.startswith(MODEL_PREFIXES):
+            raise ValueError(f"must start with one of {', '.join(MODEL_PREFIXES)}")
+        return model
+
+
+class Agent(AgentSettings):
+    """An agent of an organisation; `builtin` ones can be neither changed nor deleted."""
+
+    id: str
+    builtin: bool = False
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+DEMO = Agent(
+    id="demo",
+    name="Demo",
+    description="The newcomer's agent: no network and no key. It is not a language model.",
+    model="demo:",
+    tools=["calculator", "current_time", "http_fetch", "search_conversations"],
+    builtin=True,
+)
+ECHO = Agent(
+    id="echo",
+    name="Echo",
+    description="Deterministic, for tests and load: thinks once, calls a tool, streams your text back.",
+    model="echo:",
+    tools=["echo_tool"],
+    builtin=True,
+    limits=Limits(max_tokens=1_000_000, max_seconds=840, max_iterations=200),
+)
+BUILTIN_AGENTS: dict[str, Agent] = {agent.id: agent for agent in (DEMO, ECHO)}

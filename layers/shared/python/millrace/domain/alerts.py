@@ -1,0 +1,109 @@
+"""Alert rules: what is measured, when an alert is triggered, and when it is resolved.
+
+Between triggered and resolved lies a margin (hysteresis): a metric that hovers around its threshold does not
+make an alert flap.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from millrace.domain.agents import Wire
+
+Metric = Literal["error_rate", "cost", "latency_p95", "tokens", "stuck_run", "backpressure"]
+Op = Literal["gt", "gte", "lt", "lte"]
+MARGIN = 0.1
+MIN_WINDOW_MS, MAX_WINDOW_MS = 10_000, 3_600_000
+MAX_RULES = 100
+AgentId = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class AlertSettings(Wire):
+    """What a client gives. `error_rate` is 0 to 1, `cost` US dollars, `latency_p95` milliseconds, `tokens` a
+    sum, `stuck_run` seconds of a running run's silence, `backpressure` 0 to 1; `window` is milliseconds."""
+
+    name: str = Field(min_length=1, max_length=120)
+    metric: Metric
+    op: Op = "gt"
+    threshold: float = Field(ge=0, le=1e12, allow_inf_nan=False)
+    resolve_threshold: float | None = Field(
+        default=None, ge=0, le=1e12, allow_inf_nan=False, description="resolved beyond it; default: 10 % off"
+    )
+    window: int = Field(default=300_000, ge=MIN_WINDOW_MS, le=MAX_WINDOW_MS)
+    agent_ids: list[AgentId] = Field(default_factory=list, max_length=100)
+    enabled: bool = True
+
+    @model_validator(mode="after")
+    def _resolves_on_the_right_side(self) -> "AlertSettings":
+        back = self.resolve_threshold
+        if back is not None and (back > self.threshold if self.rises else back < self.threshold):
+            raise ValueError("resolveThreshold must lie on the healthy side of threshold")
+        return self
+
+    @property
+    def rises(self) -> bool:
+        """Whether high values are the bad ones."""
+        return self.op in ("gt", "gte")
+
+    @property
+    def settled(self) -> float:
+        """The value that resolves the alert."""
+        if self.resolve_threshold is not None:
+            return self.resolve_threshold
+        return self.threshold * (1 - MARGIN if self.rises else 1 + MARGIN)
+
+
+class AlertRule(AlertSettings):
+    """A rule of an organisation."""
+
+    id: str
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertState:
+    """Where a rule stands. `count` numbers its alerts; `version` fences writers. `unannounced` holds the last
+    event until the bus has it."""
+
+    triggered: bool = False
+    count: int = 0
+    version: int = 0
+    triggered_at: str | None = None
+    unannounced: str | None = None
+
+
+def crosses(rule: AlertSettings, value: float | None, triggered: bool) -> bool:
+    """Whether the alert is on with this value: a triggered one stays on until the value has settled. Without
+    a value (nothing ran) nothing is wrong."""
+    if value is None:
+        return False
+    if not triggered:
+        return _compare(rule.op, value, rule.threshold)
+    if rule.settled == rule.threshold:
+        return _compare(rule.op, value, rule.threshold)
+    return value > rule.settled if rule.rises else value < rule.settled
+
+
+def _compare(op: Op, value: float, threshold: float) -> bool:
+    beyond = value > threshold if op in ("gt", "gte") else value < threshold
+    return beyond or (op in ("gte", "lte") and value == threshold)
+
+
+def alert_wire(rule: AlertRule, state: AlertState, value: float | None, at: str) -> dict[str, Any]:
+    """The `alert` of an event; `id` names this one alert of the rule."""
+    return {
+        "id": f"{rule.id}:{state.count}",
+        "ruleId": rule.id,
+        "name": rule.name,
+        "metric": rule.metric,
+        "op": rule.op,
+        "threshold": rule.threshold,
+        "window": rule.window,
+        "agentIds": rule.agent_ids,
+        "value": value,
+        "state": "triggered" if state.triggered else "resolved",
+        "triggeredAt": state.triggered_at,
+        "resolvedAt": None if state.triggered else at,
+    }

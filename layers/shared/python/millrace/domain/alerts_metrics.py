@@ -1,0 +1,101 @@
+"""What alert rules measure: sums in buckets of ten seconds by agent, added up over a rule's window.
+
+A bucket is JSON: `{agentId: {"runs", "errors", "cost", "tokens", "backpressure", "durations": {bin: count}}}`,
+fields that are zero left out. Durations are kept as a histogram with bins 5 % wide, so a percentile is within
+2.5 % and a bucket's size does not grow with traffic.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from millrace.domain.alerts import MAX_WINDOW_MS, AlertSettings
+from millrace.domain.clock import from_iso
+from millrace.domain.command_center import ENDS
+from millrace.domain.events import Event
+
+BUCKET_MS = 10_000
+_WIDTH = math.log(1.05)
+Bucket = dict[str, dict[str, Any]]
+
+
+def bucket_start(ms: int) -> int:
+    """The start of the bucket that holds this time."""
+    return ms - ms % BUCKET_MS
+
+
+def bucket_of(event: Event, now: int) -> int | None:
+    """The start of the bucket that counts an event: that of its own time (`now` for one from the future).
+    None for events that say nothing of metrics, and for those too late for any rule."""
+    at = min(from_iso(event["time"]), now)
+    if not _facts(event) or now - at > MAX_WINDOW_MS:
+        return None
+    return bucket_start(at)
+
+
+def count(bucket: Bucket, event: Event) -> None:
+    """Adds a recorded event to its bucket."""
+    totals = bucket.setdefault(event.get("agentId", ""), {})
+    for name, value in _facts(event).items():
+        if name == "durations":
+            bins = totals.setdefault("durations", {})
+            bins[value] = bins.get(value, 0) + 1
+        elif name == "backpressure":
+            totals[name] = max(totals.get(name, 0), value)
+        else:
+            totals[name] = totals.get(name, 0) + value
+
+
+def _facts(event: Event) -> dict[str, Any]:
+    kind = event["type"]
+    if kind == "run:llm_call":
+        tokens = event.get("tokens") or {}
+        return {"tokens": sum(tokens.values()), "cost": event.get("cost") or 0}
+    if kind in ENDS:
+        return {"runs": 1, "errors": int(kind == "run:error"), "durations": _bin(event.get("durationMs"))}
+    if kind == "pipeline:backpressure":
+        return {"backpressure": float(event.get("backpressure") or 0)}
+    return {}
+
+
+def _bin(duration_ms: Any) -> str:
+    return str(math.ceil(math.log(max(1, duration_ms or 1)) / _WIDTH))
+
+
+def value_of(
+    rule: AlertSettings, buckets: Iterable[Bucket], live: Iterable[dict[str, Any]], now: int
+) -> float | None:
+    """The rule's metric over these buckets and running runs; None when there is nothing to measure."""
+    if rule.metric == "stuck_run":
+        runs = [run for run in live if not rule.agent_ids or run["agentId"] in rule.agent_ids]
+        return max((now - from_iso(run["lastEventAt"])) / 1000 for run in runs) if runs else None
+    kept = [totals for bucket in buckets for agent, totals in bucket.items() if _concerns(rule, agent)]
+    if rule.metric == "error_rate":
+        runs_ended = _sum(kept, "runs")
+        return _sum(kept, "errors") / runs_ended if runs_ended else None
+    if rule.metric == "latency_p95":
+        return _percentile(kept, 0.95)
+    if rule.metric == "backpressure":
+        return max((totals["backpressure"] for totals in kept if "backpressure" in totals), default=None)
+    return _sum(kept, rule.metric)
+
+
+def _concerns(rule: AlertSettings, agent: str) -> bool:
+    return not rule.agent_ids or agent in rule.agent_ids
+
+
+def _sum(kept: list[dict[str, Any]], name: str) -> float:
+    return math.fsum(totals.get(name, 0) for totals in kept)
+
+
+def _percentile(kept: list[dict[str, Any]], share: float) -> float | None:
+    bins: dict[int, int] = {}
+    for totals in kept:
+        for number, times in totals.get("durations", {}).items():
+            bins[int(number)] = bins.get(int(number), 0) + times
+    rank = math.ceil(share * sum(bins.values()))
+    for number in sorted(bins):
+        rank -= bins[number]
+        if rank <= 0:
+            return math.exp((number - 0.5) * _WIDTH)
+    return None

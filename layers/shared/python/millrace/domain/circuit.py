@@ -1,0 +1,90 @@
+"""A circuit breaker for one destination, as pure steps from one state to the next.
+
+closed: requests go out and are counted. Half of at least 20 failed within a minute: open.
+open: nothing goes out until `until`; then one probe may (half-open), all others wait for its result.
+A probe that succeeds closes the circuit, one that fails opens it again, each time for twice as long.
+disabled: the server said that the destination is gone (410); nothing goes out any more.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+WINDOW_MS = 60_000
+LEAST_REQUESTS = 20
+FAILED_SHARE = 0.5
+OPEN_MS = 15_000
+LONGEST_OPEN_MS = 10 * 60_000
+PROBE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """Times in epoch milliseconds. `until` is 0 while closed; `opened` counts openings in a row."""
+
+    since: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    opened: int = 0
+    until: int = 0
+    probe_until: int = 0
+    disabled: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return self.until > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """`probe` asks for the probe's place, which has to be taken with `probing` first; `wait_ms` says when
+    to ask again."""
+
+    verdict: Literal["go", "probe", "wait", "disabled"]
+    wait_ms: int = 0
+
+
+def admission(circuit: Circuit, now: int) -> Admission:
+    """Whether a request may go out now."""
+    if circuit.disabled:
+        return Admission("disabled")
+    if not circuit.is_open:
+        return Admission("go")
+    free_at = max(circuit.until, circuit.probe_until)
+    return Admission("probe") if now >= free_at else Admission("wait", free_at - now)
+
+
+def probing(circuit: Circuit, now: int) -> Circuit:
+    """The probe's place is taken, for a minute at most: its holder may crash."""
+    return replace(circuit, probe_until=now + PROBE_MS)
+
+
+def probed(circuit: Circuit, healthy: bool, now: int) -> Circuit:
+    """What a probe found."""
+    if healthy:
+        return Circuit(since=now)
+    return _opened(circuit, now) if circuit.is_open else circuit
+
+
+def counted(circuit: Circuit, succeeded: int, failed: int, now: int) -> Circuit:
+    """After requests that were let through. Results that come in after it opened change nothing."""
+    if circuit.is_open or circuit.disabled:
+        return circuit
+    if now - circuit.since >= WINDOW_MS:
+        circuit = Circuit(since=now)
+    circuit = replace(circuit, succeeded=circuit.succeeded + succeeded, failed=circuit.failed + failed)
+    return _opened(circuit, now) if _is_failing(circuit) else circuit
+
+
+def disabled(circuit: Circuit) -> Circuit:
+    """The destination is gone for good."""
+    return replace(circuit, disabled=True)
+
+
+def _is_failing(circuit: Circuit) -> bool:
+    requests = circuit.succeeded + circuit.failed
+    return requests >= LEAST_REQUESTS and circuit.failed >= FAILED_SHARE * requests
+
+
+def _opened(circuit: Circuit, now: int) -> Circuit:
+    length = min(LONGEST_OPEN_MS, OPEN_MS * 2 ** min(circuit.opened, 16))
+    return Circuit(since=now, opened=circuit.opened + 1, until=now + length)

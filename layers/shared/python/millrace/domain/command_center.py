@@ -1,0 +1,76 @@
+"""The command center's events: which there are, who sees which, and what a viewer's filters mean."""
+
+from dataclasses import dataclass
+
+from millrace.domain.events import Event
+from millrace.errors import InvalidRequest
+
+ENDS = frozenset({"run:completed", "run:error"})
+EVENT_TYPES = (
+    "run:started",
+    "run:status_changed",
+    "run:progress",
+    "run:tool_started",
+    "run:tool_completed",
+    "run:llm_call",
+    "run:memory_op",
+    "run:completed",
+    "run:error",
+    "alert:triggered",
+    "alert:resolved",
+    "pipeline:backpressure",
+)
+MAX_NAMES = 100
+
+
+def center_stream(organization: str) -> str:
+    """The event-log stream of an organisation's command center."""
+    return f"{organization}#center"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a viewer wants to see; an empty set stands for everything."""
+
+    agent_ids: frozenset[str] = frozenset()
+    event_types: frozenset[str] = frozenset()
+    run_ids: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, agent_ids: str, event_types: str, run_ids: str) -> "Filters":
+        """From comma-separated lists. Raises `InvalidRequest` for an unknown type or too many names."""
+        types = _names("eventTypes", event_types)
+        unknown = sorted(types.difference(EVENT_TYPES))
+        if unknown:
+            raise InvalidRequest(
+                f"Unknown event types: {', '.join(unknown)}. Known: {', '.join(EVENT_TYPES)}.",
+                code="unknown_event_type",
+            )
+        return cls(_names("agentIds", agent_ids), types, _names("runIds", run_ids))
+
+    def admit(self, event: Event) -> bool:
+        """Whether the viewer sees the event. An alert belongs to the agents that its rule names, to every
+        agent when it names none, and to no single run unless it names one."""
+        if self.event_types and event["type"] not in self.event_types:
+            return False
+        if self.run_ids and event.get("runId") not in self.run_ids:
+            return False
+        return not self.agent_ids or self._concerns_agents(event)
+
+    def admits_run(self, run: Event) -> bool:
+        """The same for a run of the snapshot, whatever the types."""
+        wanted = not self.run_ids or run["runId"] in self.run_ids
+        return wanted and (not self.agent_ids or run["agentId"] in self.agent_ids)
+
+    def _concerns_agents(self, event: Event) -> bool:
+        if "alert" in event:
+            named = event["alert"]["agentIds"]
+            return not named or not self.agent_ids.isdisjoint(named)
+        return event.get("agentId") in self.agent_ids
+
+
+def _names(parameter: str, text: str) -> frozenset[str]:
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    if len(names) > MAX_NAMES:
+        raise InvalidRequest(f"{parameter} may name {MAX_NAMES} at most.", code="invalid_query")
+    return names

@@ -1,0 +1,100 @@
+"""Conversations: slots, messages, and what they look like to clients."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from millrace.domain.ids import valid_id
+from millrace.errors import InvalidRequest
+
+LIVE_MESSAGE_MARKER = "[Live message from the user, sent while you were working]"
+"""What precedes an injected message in the history that the model sees. One constant, documented."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where one run at a time may be: a conversation, or one thread of it. `key` is the partition of its
+    items; another organisation can never form it."""
+
+    organization: str
+    conversation_id: str
+    thread_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        base = f"{self.organization}#{self.conversation_id}"
+        return f"{base}#{self.thread_id}" if self.thread_id else base
+
+    def root(self) -> "Slot":
+        """The conversation itself, without the thread."""
+        return Slot(self.organization, self.conversation_id)
+
+    @classmethod
+    def of(cls, organization: str, conversation_id: str, thread_id: str | None = None) -> "Slot":
+        """Checks ids that came from outside. Raises `InvalidRequest`."""
+        for name, value in (("conversationId", conversation_id), ("threadId", thread_id)):
+            if value is not None and not valid_id(value):
+                raise InvalidRequest(
+                    f"{name} may hold 1 to 128 of A-Z a-z 0-9 _ . : ~ - and starts with a letter or digit.",
+                    code="invalid_id",
+                )
+        return cls(organization, conversation_id, thread_id)
+
+
+@dataclass(slots=True)
+class StoredMessage:
+    """A message of the history: Converse-style blocks and where they came from."""
+
+    id: str
+    role: Literal["user", "assistant"]
+    content: list[dict[str, Any]]
+    created_at: str
+    run_id: str | None = None
+    injected: bool = False
+    interrupted: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object as clients see it."""
+        body: dict[str, Any] = {
+            "id": self.id,
+            "role": self.role,
+            "content": self.content,
+            "createdAt": self.created_at,
+        }
+        body["runId"] = self.run_id
+        flags = {"injected": self.injected, "interrupted": self.interrupted}
+        return body | {name: True for name, on in flags.items() if on} | self.extra
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation as clients see it."""
+
+    id: str
+    agent_id: str
+    title: str
+    created_at: str
+    updated_at: str
+    created_by: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    active_run_id: str | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object as clients see it."""
+        return {
+            "id": self.id,
+            "agentId": self.agent_id,
+            "title": self.title,
+            "createdAt": self.created_at,
+            "updatedAt": self.updated_at,
+            "createdBy": self.created_by,
+            "metadata": self.metadata,
+            "activeRunId": self.active_run_id,
+        }
+
+
+def title_of(text: str) -> str:
+    """A conversation's title from its first message: the first line, at most 80 characters."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    first = lines[0] if lines else "New conversation"
+    return first if len(first) <= 80 else first[:79].rstrip() + "…"

@@ -1,0 +1,91 @@
+"""The events of a run, as they stand in the log and (projected) on the wire.
+
+An event is a JSON object with a `type`; the log keeps every event in full, numbered from 1 without gaps.
+The builders below are the catalogue. An event of a sub-agent carries `parent` (the tool call that started
+it) and `agentId` beside its own fields.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+Event = dict[str, Any]
+Detail = Literal["answer", "steps", "full"]
+DETAILS: tuple[Detail, ...] = ("answer", "steps", "full")
+TERMINAL = frozenset({"done", "error"})
+
+
+class Logged(NamedTuple):
+    """An event with its place in the log; `data` is its JSON, encoded once for the log and the wire."""
+
+    seq: int
+    type: str
+    event: Event
+    data: bytes
+
+
+def start(run_id: str, conversation_id: str, message_id: str, agent_id: str) -> Event:
+    """The run has begun; `messageId` is the answer's id."""
+    return {
+        "type": "start",
+        "runId": run_id,
+        "conversationId": conversation_id,
+        "messageId": message_id,
+        "agentId": agent_id,
+    }
+
+
+def status(message: str, icon: str | None = None) -> Event:
+    """What the agent does now, for people."""
+    return {"type": "status", "message": message} | ({"icon": icon} if icon else {})
+
+
+def thinking(text: str) -> Event:
+    """A piece of reasoning."""
+    return {"type": "thinking", "text": text}
+
+
+def token(text: str) -> Event:
+    """A piece of the answer."""
+    return {"type": "token", "token": text}
+
+
+def tool_call(id: str, name: str, arguments: Any) -> Event:
+    """The agent calls a tool."""
+    return {"type": "tool_call", "id": id, "name": name, "arguments": arguments}
+
+
+def tool_result(id: str, name: str, ok: bool, summary: str, result: str, duration_ms: int) -> Event:
+    """A tool has answered: `result` is its whole text (seen at `detail=full` only), `bytes` its size."""
+    return {
+        "type": "tool_result",
+        "id": id,
+        "name": name,
+        "ok": ok,
+        "summary": summary,
+        "bytes": len(result.encode()),
+        "durationMs": duration_ms,
+        "result": result,
+    }
+
+
+def injected(message_id: str, content: str, iteration: int) -> Event:
+    """A live message has been put before the model, in this iteration (counted from 1)."""
+    return {"type": "injected", "messageId": message_id, "content": content, "iteration": iteration}
+
+
+def done(
+    message_id: str, usage: dict[str, int], cost: float | None, finish_reason: str, duration_ms: int
+) -> Event:
+    """The run has ended well. `cost` in US dollars, null where the model's price is not known."""
+    return {
+        "type": "done",
+        "messageId": message_id,
+        "usage": usage,
+        "cost": cost,
+        "finishReason": finish_reason,
+        "durationMs": duration_ms,
+    }
+
+
+def error(message: str, code: str, retryable: bool) -> Event:
+    """The run has ended badly; `retryable` says whether sending the message again may work."""
+    return {"type": "error", "message": message, "code": code, "retryable": retryable}

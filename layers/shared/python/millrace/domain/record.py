@@ -1,0 +1,131 @@
+"""What is kept of each run while its events are recorded: which have been seen, and how it stands.
+
+Events come at least once and in any order. An event's id is `<subject>:<n>` (a run's id and a count from 1),
+so that a few ranges of numbers tell all that were seen. An ended run takes no second end.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace.domain.command_center import ENDS, EVENT_TYPES
+from millrace.domain.events import Event
+from millrace.domain.ids import valid_organization
+from millrace.domain.clock import from_iso
+from millrace.errors import InvalidRequest
+
+OVER = frozenset({"completed", "failed", "stopped", "waiting"})
+RANGES = 200
+_TEXTS = ("id", "type", "time", "organization")
+
+
+@dataclass(slots=True)
+class Subject:
+    """A run (or another thing that events are about). `seen` holds ranges `[first, last]` in order; `view` is
+    what the snapshot shows, as clients see it; `ended`: its last event has been recorded."""
+
+    id: str
+    seen: list[list[int]] = field(default_factory=list)
+    view: dict[str, Any] = field(default_factory=dict)
+    ended: bool = False
+    tool_event: int = 0
+
+    @property
+    def live(self) -> bool:
+        """Whether the snapshot shows it: a run that is not over."""
+        return bool(self.view) and self.view["status"] not in OVER
+
+
+def check_event(event: Any) -> Event:
+    """An event that can be recorded. Raises `InvalidRequest` for one that can never be."""
+    if not isinstance(event, dict) or not all(isinstance(event.get(name), str) for name in _TEXTS):
+        raise InvalidRequest(f"An event needs the texts {', '.join(_TEXTS)}.", code="invalid_event")
+    subject, number = split_id(event["id"])
+    if not subject or number < 1 or not valid_organization(event["organization"]):
+        raise InvalidRequest("An event's id is <subject>:<number from 1>.", code="invalid_event")
+    if event["type"] not in EVENT_TYPES or event["type"].startswith("alert:"):
+        raise InvalidRequest(f"{event['type']!r:.80} is not recorded from the bus.", code="invalid_event")
+    if event["type"].startswith("run:") and event.get("runId") != subject:
+        raise InvalidRequest("A run event's id begins with its runId.", code="invalid_event")
+    from_iso(event["time"])
+    return event
+
+
+def split_id(event_id: str) -> tuple[str, int]:
+    """`("run_01J", 7)` of `run_01J:7`; the number is 0 when there is none."""
+    subject, _, number = event_id.rpartition(":")
+    return subject, int(number) if number.isascii() and number.isdigit() and len(number) <= 15 else 0
+
+
+def take(subject: Subject, event: Event) -> bool:
+    """Takes an event into account; False for one that was taken before, or a second end."""
+    number = split_id(event["id"])[1]
+    if not mark(subject.seen, number):
+        return False
+    if event["type"] in ENDS:
+        if subject.ended:
+            return False
+        subject.ended = True
+    if event["type"].startswith("run:"):
+        _look(subject, event, number)
+    return True
+
+
+def mark(ranges: list[list[int]], number: int) -> bool:
+    """Adds a number to ordered ranges; False when it is there. Beyond `RANGES` gaps the oldest gap counts as
+    seen: what was lost that long ago does not come any more."""
+    at = len(ranges)
+    while at and ranges[at - 1][0] > number:
+        at -= 1
+    if at and ranges[at - 1][1] >= number:
+        return False
+    ranges.insert(at, [number, number])
+    if at + 1 < len(ranges) and ranges[at + 1][0] == number + 1:
+        ranges[at][1] = ranges.pop(at + 1)[1]
+    if at and ranges[at - 1][1] == number - 1:
+        ranges[at - 1][1] = ranges.pop(at)[1]
+    if len(ranges) > RANGES:
+        ranges[0][1] = ranges.pop(1)[1]
+    return True
+
+
+def _look(subject: Subject, event: Event, number: int) -> None:
+    """The run as the event shows it; what only grows never shrinks, whatever the order."""
+    view = subject.view or _unknown(event)
+    view["lastEventAt"] = max(view["lastEventAt"], event["time"])
+    if event.get("agentName"):
+        view["agentName"] = event["agentName"]
+    if event["type"] in ("run:progress", *ENDS):
+        view["tokens"] = max(view["tokens"], event.get("tokens") or 0)
+        view["cost"] = _more(view["cost"], event.get("cost"))
+    if event["type"] == "run:started":
+        view["startedAt"] = event["run"]["startedAt"]
+        view["model"] = event["run"].get("model", "")
+    if event["type"] in ("run:tool_started", "run:tool_completed") and number > subject.tool_event:
+        subject.tool_event = number
+        view["tool"] = event.get("tool") if event["type"] == "run:tool_started" else None
+    status = event.get("to") if event["type"] == "run:status_changed" else event.get("status")
+    if isinstance(status, str) and view["status"] not in OVER:
+        view["status"] = status
+    subject.view = view
+
+
+def _unknown(event: Event) -> dict[str, Any]:
+    return {
+        "runId": event["runId"],
+        "agentId": event.get("agentId", ""),
+        "agentName": "",
+        "conversationId": event.get("conversationId"),
+        "model": "",
+        "status": "running",
+        "startedAt": event["time"],
+        "lastEventAt": event["time"],
+        "tokens": 0,
+        "cost": None,
+        "tool": None,
+    }
+
+
+def _more(known: float | None, told: Any) -> float | None:
+    if not isinstance(told, int | float):
+        return known
+    return told if known is None else max(known, told)

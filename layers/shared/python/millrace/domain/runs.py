@@ -1,0 +1,80 @@
+"""Runs: states, leases, and the numbers that bound them."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from millrace.domain.conversations import Slot
+from millrace.domain.events import Detail
+
+RunState = Literal["queued", "running", "waiting", "completed", "failed", "stopped"]
+StopReason = Literal["stopped", "interrupted"]
+
+LEASE_MS = 30_000
+"""A run whose lease has not been renewed for this long is lost."""
+INJECTION_TTL_MS = 600_000
+MAX_WAITING = 100
+MAX_INJECTION_BYTES = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The state of a slot: which run is active, who holds it (a nonce of the process) and until when, the
+    last event logged (`seq`), how many live messages it has accepted, whether it is to stop, and how many
+    messages the history holds."""
+
+    run_id: str | None = None
+    holder: str | None = None
+    until_ms: int = 0
+    seq: int = 0
+    accepted: int = 0
+    stop: StopReason | None = None
+    messages: int = 0
+
+    def active(self, now_ms: int) -> bool:
+        """A run is here and alive."""
+        return self.run_id is not None and self.until_ms > now_ms
+
+    def lost(self, now_ms: int) -> bool:
+        """A run is here, but whoever ran it is gone."""
+        return self.run_id is not None and self.until_ms <= now_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as stored and as clients see it. `usage` in tokens, `cost` in US dollars or None."""
+
+    id: str
+    slot: Slot
+    agent_id: str
+    state: RunState
+    started_at: str
+    message_id: str
+    visibility: Detail = "full"
+    agent_name: str = ""
+    model: str = ""
+    ended_at: str | None = None
+    finish_reason: str | None = None
+    usage: dict[str, int] | None = None
+    cost: float | None = None
+    error: dict[str, Any] | None = None
+    duration_ms: int | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object as clients see it."""
+        return {
+            "id": self.id,
+            "conversationId": self.slot.conversation_id,
+            "threadId": self.slot.thread_id,
+            "agentId": self.agent_id,
+            "agentName": self.agent_name,
+            "model": self.model,
+            "state": self.state,
+            "messageId": self.message_id,
+            "startedAt": self.started_at,
+            "endedAt": self.ended_at,
+            "durationMs": self.duration_ms,
+            "finishReason": self.finish_reason,
+            "usage": self.usage,
+            "cost": self.cost,
+            "error": self.error,
+        }

@@ -1,0 +1,133 @@
+"""Every error the product raises on purpose.
+
+    MillraceError
+    ├── InvalidRequest        422
+    ├── Unauthenticated       401
+    ├── Forbidden             403
+    ├── NotFound              404
+    ├── Conflict              409
+    ├── TooLarge              413
+    ├── UnsupportedMedia      415
+    ├── TooManyRequests       429  (retry_after)
+    ├── NotImplementedHere    501
+    ├── Unavailable           503  (retry_after)
+    └── ProviderError         a model's server failed (retryable, retry_after)
+
+`code` is a stable word that clients may switch on; `message` says what to do. `details` are added to the
+error object as they are. The HTTP shape is made in one place, `millrace.api.errors`.
+"""
+
+from typing import Any, ClassVar
+
+
+class MillraceError(Exception):
+    """Base of all: carries a stable `code`, a `message` for people, and the HTTP `status` it maps to."""
+
+    status: ClassVar[int] = 500
+    code: str = "internal"
+    retryable: bool = False
+
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after: float | None = None, **details: Any
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.retry_after = retry_after
+        self.details = details
+
+
+class InvalidRequest(MillraceError):
+    """The request is well formed but says something that cannot be done."""
+
+    status = 422
+    code = "invalid_request"
+
+
+class Unauthenticated(MillraceError):
+    """No credential, or one that does not hold."""
+
+    status = 401
+    code = "unauthenticated"
+
+
+class Forbidden(MillraceError):
+    """A good credential without the scope that this needs."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(MillraceError):
+    """No such thing in the caller's organisation (another organisation's id looks the same)."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(MillraceError):
+    """The thing is in a state that does not allow this."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooLarge(MillraceError):
+    """The request is larger than the documented limit."""
+
+    status = 413
+    code = "too_large"
+
+
+class UnsupportedMedia(MillraceError):
+    """The request's content type is not one that this endpoint reads."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class TooManyRequests(MillraceError):
+    """A limit is reached; `retry_after` gives the seconds to wait."""
+
+    status = 429
+    code = "too_many_requests"
+    retryable = True
+
+
+class NotImplementedHere(MillraceError):
+    """The deployment lacks an optional part; the message names it."""
+
+    status = 501
+    code = "not_available"
+
+
+class Unavailable(MillraceError):
+    """A dependency does not answer now."""
+
+    status = 503
+    code = "unavailable"
+    retryable = True
+
+
+class ProviderError(MillraceError):
+    """A model's server refused, broke off or sent something unreadable.
+
+    `http_status` is the server's own status where there was one. `retryable` says whether the same request
+    may succeed later (429, 503, network); the executor retries only before the first token.
+    """
+
+    status = 502
+    code = "provider_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        http_status: int | None = None,
+    ) -> None:
+        super().__init__(message, code=code, retry_after=retry_after)
+        self.retryable = retryable
+        self.http_status = http_status

@@ -1,0 +1,86 @@
+"""One guarded request with everything bounded: the time it takes, the bytes that are read and unpacked."""
+
+import asyncio
+import zlib
+from dataclasses import dataclass
+
+import httpx
+
+from millrace.net.client import TIMEOUT
+from millrace.net.errors import AddressNotAllowed, RequestFailed
+
+BODY_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer of any status, 3xx too. `body` is its beginning (`truncated` says whether more would follow),
+    unpacked if it came gzipped."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    truncated: bool
+
+
+async def fetch(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    headers: dict[str, str] | None = None,
+    content: bytes | None = None,
+    limit: int = BODY_LIMIT,
+    seconds: float = TIMEOUT,
+) -> Fetched:
+    """Sends a request and reads at most `limit` bytes of the answer, all within `seconds`.
+
+    Raises `AddressNotAllowed` for a URL that may not be called and `RequestFailed` where no answer came.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await _fetch(client, method, url, headers or {}, content, limit)
+    except (TimeoutError, httpx.TimeoutException) as error:
+        raise RequestFailed(f"No whole answer came within {seconds:g} s.") from error
+    except httpx.HTTPError as error:
+        raise RequestFailed(f"The request failed: {error or type(error).__name__}") from error
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise AddressNotAllowed(f"This is not a URL that can be called: {error}") from error
+
+
+async def _fetch(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    content: bytes | None,
+    limit: int,
+) -> Fetched:
+    # Asked for as it is: a gzip of a few KB may unpack to gigabytes. Some servers pack all the same.
+    asked = {"Accept-Encoding": "identity"} | headers
+    async with client.stream(method, url, headers=asked, content=content) as response:
+        body, truncated = await _read(response, limit)
+    packed = response.headers.get("Content-Encoding", "").strip().lower()
+    if packed in ("gzip", "x-gzip", "deflate"):
+        body, more = _unpacked(body, limit)
+        truncated = truncated or more
+    return Fetched(response.status_code, response.headers, body, truncated)
+
+
+async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > limit:
+            return bytes(body[:limit]), True
+    return bytes(body), False
+
+
+def _unpacked(body: bytes, limit: int) -> tuple[bytes, bool]:
+    """Gzip or zlib data unpacked to at most `limit` bytes; data that is neither stays as it came."""
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        text = unpacker.decompress(body, limit)
+    except zlib.error:
+        return body, False
+    return text, bool(unpacker.unconsumed_tail)

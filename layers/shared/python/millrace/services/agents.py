@@ -1,0 +1,84 @@
+"""Agents of an organisation: make, change, delete."""
+
+from typing import Any
+
+from millrace.agent.providers.registry import split_model
+from millrace.domain.access import Principal
+from millrace.domain.agents import BUILTIN_AGENTS, Agent, AgentSettings
+from millrace.domain.clock import Clock, iso
+from millrace.domain.ids import new_id, valid_id
+from millrace.errors import Conflict, InvalidRequest
+from millrace.services.launch import check_tools
+from millrace.stores.agents import AgentStore
+
+READ_ONLY = frozenset({"id", "builtin", "createdAt", "updatedAt"})
+
+
+class Agents:
+    """The verbs; writing needs the scope `agents:write`."""
+
+    def __init__(self, store: AgentStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[Agent], str | None]:
+        """The built-in agents first, then the organisation's by id; and the id to go on after."""
+        builtin = list(BUILTIN_AGENTS.values()) if not after else []
+        stored = await self._store.page(caller.organization, after, limit)
+        return builtin + stored, stored[-1].id if len(stored) == limit else None
+
+    async def get(self, caller: Principal, agent_id: str) -> Agent:
+        """Raises `NotFound`."""
+        return await self._store.get(caller.organization, agent_id)
+
+    async def create(self, caller: Principal, given: AgentSettings, agent_id: str | None) -> Agent:
+        """Raises `Conflict` for a taken id, `InvalidRequest` for a wrong one."""
+        caller.require("agents:write")
+        agent_id = agent_id or new_id("agent")
+        if not valid_id(agent_id):
+            raise InvalidRequest("id may hold 1 to 128 of A-Z a-z 0-9 _ . : ~ -.", code="invalid_id")
+        if agent_id in BUILTIN_AGENTS:
+            raise Conflict(f"{agent_id!r} is a built-in agent.", code="agent_exists")
+        _check(given)
+        now = iso(self._clock())
+        made = Agent(id=agent_id, created_at=now, updated_at=now, **dict(given))
+        await self._store.create(caller.organization, made)
+        return made
+
+    async def change(self, caller: Principal, agent_id: str, changes: dict[str, Any]) -> Agent:
+        """Merges the given fields into the agent (`limits` field by field). Raises pydantic's
+        `ValidationError` for wrong ones, `Conflict` when somebody else changed it meanwhile."""
+        caller.require("agents:write")
+        _must_be_stored(agent_id)
+        old = await self._store.get(caller.organization, agent_id)
+        kept = {name: value for name, value in old.wire().items() if name not in READ_ONLY}
+        if isinstance(changes.get("limits"), dict):
+            changes = changes | {"limits": kept["limits"] | changes["limits"]}
+        given = AgentSettings.model_validate(kept | changes)
+        _check(given)
+        new = Agent(id=old.id, created_at=old.created_at, updated_at=_later(self._clock, old), **dict(given))
+        await self._store.replace(caller.organization, new, old.updated_at)
+        return new
+
+    async def delete(self, caller: Principal, agent_id: str) -> None:
+        """Raises `NotFound`. Conversations with it stay; a new message there names another agent."""
+        caller.require("agents:write")
+        _must_be_stored(agent_id)
+        await self._store.delete(caller.organization, agent_id)
+
+
+def _check(given: AgentSettings) -> None:
+    check_tools(given.tools)
+    if given.model:
+        split_model(given.model)
+
+
+def _later(clock: Clock, old: Agent) -> str:
+    """The time now, but never the replaced version's own: conflicts are told by it."""
+    now = iso(clock())
+    return now if now != old.updated_at else iso(clock() + 1)
+
+
+def _must_be_stored(agent_id: str) -> None:
+    if agent_id in BUILTIN_AGENTS:
+        raise Conflict(f"{agent_id!r} is built in; make an agent of your own.", code="agent_builtin")

@@ -1,0 +1,42 @@
+"""Live messages: into a running agent, or plainly refused."""
+
+from millrace.domain.conversations import Slot
+from millrace.domain.runs import MAX_INJECTION_BYTES
+from millrace.errors import Conflict, InvalidRequest, NotFound, TooLarge
+from millrace.stores.connect import Stores
+from millrace.stores.injections import Injection, NotStreaming
+
+
+async def inject(stores: Stores, slot: Slot, content: str, key: str | None = None) -> Injection:
+    """Accepts a message for the active run. Raises `InvalidRequest`, `TooLarge`, `NotFound`, `Conflict`
+    (`not_streaming`) or `TooManyRequests`."""
+    if not content.strip():
+        raise InvalidRequest("The message is empty.", code="empty_message")
+    if len(content.encode()) > MAX_INJECTION_BYTES:
+        raise TooLarge(f"A live message may have {MAX_INJECTION_BYTES // 1024} KB.", code="message_too_large")
+    try:
+        return await stores.injections.accept(slot, content, key)
+    except NotStreaming as refused:
+        if not refused.known:
+            await stores.conversations.get(slot.root())
+        raise Conflict(
+            "No run is active here; send it as a normal message.", code="not_streaming"
+        ) from refused
+
+
+async def waiting(stores: Stores, slot: Slot) -> list[Injection]:
+    """What waits to be taken, in order. Raises `NotFound` for an unknown conversation."""
+    await stores.conversations.get(slot.root())
+    fresh, _ = await stores.injections.waiting(slot)
+    return fresh
+
+
+async def withdraw(stores: Stores, slot: Slot, message_id: str) -> None:
+    """Takes a waiting message back. Raises `NotFound`, or `Conflict` (`already_seen`)."""
+    try:
+        await stores.injections.withdraw(slot, message_id)
+    except NotFound:
+        opening = await stores.conversations.open(slot)
+        if any(message.id == message_id for message in opening.history):
+            raise Conflict("The agent has already seen this message.", code="already_seen") from None
+        raise

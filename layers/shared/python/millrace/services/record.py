@@ -1,0 +1,93 @@
+"""Recording: events from the bus into each organisation's command center, exactly once each.
+
+Bus and queue deliver at least once and in any order, and several environments record at a time. Everything
+that a batch changes is one transaction on the stream's head; whoever loses the race reads again.
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass
+
+from millrace.domain.alerts_metrics import Bucket, bucket_of, count
+from millrace.domain.clock import Clock, now_ms
+from millrace.domain.events import Event
+from millrace.domain.record import Subject, split_id, take
+from millrace.errors import Unavailable
+from millrace.settings import Settings
+from millrace.stores.alerts import AlertStore
+from millrace.stores.aws import Aws
+from millrace.stores.bus import EventBus
+from millrace.stores.connect import Stores
+from millrace.stores.dynamo import ConditionFailed, Dynamo
+from millrace.stores.record import RecordStore
+
+TRIES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """What recording, alerts and viewers need of a deployment."""
+
+    records: RecordStore
+    alerts: AlertStore
+    bus: EventBus
+    stores: Stores
+    clock: Clock
+
+    @classmethod
+    def connect(cls, settings: Settings, stores: Stores | None = None, clock: Clock = now_ms) -> "Recorder":
+        """Makes it; no call goes out yet."""
+        stores = stores or Stores.connect(settings, clock=clock)
+        aws: Aws = stores.aws
+        records = RecordStore(Dynamo(aws), settings.events_table)
+        return cls(records, AlertStore(aws, settings.alerts_table), stores.bus, stores, clock)
+
+
+async def record(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:
+    """Records checked events of one organisation; returns those that were new. Raises `Unavailable` when
+    others write all the time: the queue brings the events again."""
+    for attempt in range(TRIES):
+        try:
+            return await _record_once(recorder, organization, events)
+        except ConditionFailed:
+            await asyncio.sleep(random.uniform(0, min(0.5, 0.01 * 2**attempt)))
+    raise Unavailable("The organisation's stream is written by many at once.", retry_after=1)
+
+
+async def _record_once(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:
+    seq = await recorder.records.head(organization)
+    subjects = await _subjects(recorder, organization, events)
+    fresh = [event for event in sorted(events, key=_order) if take(subjects[_subject(event)], event)]
+    if not fresh:
+        return []
+    buckets = await _counted(recorder, organization, fresh)
+    changed = [subjects[name] for name in {_subject(event) for event in fresh}]
+    await recorder.records.commit(organization, seq, fresh, changed, buckets)
+    return fresh
+
+
+async def _subjects(recorder: Recorder, organization: str, events: list[Event]) -> dict[str, Subject]:
+    names = list({_subject(event) for event in events})
+    found = await asyncio.gather(*(recorder.records.subject(organization, name) for name in names))
+    return dict(zip(names, found, strict=True))
+
+
+async def _counted(recorder: Recorder, organization: str, events: list[Event]) -> dict[int, Bucket]:
+    """The buckets that these events belong to, with them added."""
+    now = recorder.clock()
+    places = [(start, event) for event in events if (start := bucket_of(event, now)) is not None]
+    starts = sorted({start for start, _ in places})
+    known = await asyncio.gather(*(recorder.records.bucket(organization, start) for start in starts))
+    buckets = dict(zip(starts, known, strict=True))
+    for start, event in places:
+        count(buckets[start], event)
+    return buckets
+
+
+def _subject(event: Event) -> str:
+    return split_id(event["id"])[0]
+
+
+def _order(event: Event) -> tuple[str, int]:
+    """The events of one run stand together, in the order in which they were made."""
+    return _subject(event), split_id(event["id"])[1]

@@ -1,0 +1,85 @@
+"""The look of every minute at what no event tells of: runs that fell silent, alerts whose window passed."""
+
+import logging
+
+from millrace.domain.clock import from_iso
+from millrace.domain.events import Event
+from millrace.domain.record import Subject
+from millrace.domain.runs import LEASE_MS, Run
+from millrace.errors import MillraceError, NotFound
+from millrace.services.alerts import evaluate
+from millrace.services.record import Recorder, record
+from millrace.services.recover import give_up_lost_run
+from millrace.services.run_events import ended_facts
+
+log = logging.getLogger(__name__)
+LAST_NUMBER = 10**15 - 1
+"""The number of an end that is told for a run which cannot tell it itself; higher than any of its own."""
+
+
+async def check(recorder: Recorder, organization: str) -> list[Event]:
+    """Ends in the command center the runs that have ended unseen (their last event was lost with their
+    process, or with the bus), then looks at the alerts. Returns the events recorded."""
+    now = recorder.clock()
+    ends = []
+    for subject in await recorder.records.live(organization):
+        if now - from_iso(subject.view["lastEventAt"]) > LEASE_MS:
+            ends.append(await _end_of(recorder, organization, subject))
+    missed = [end for end in ends if end]
+    if missed:
+        await record(recorder, organization, missed)
+    return missed + await evaluate(recorder, organization)
+
+
+async def _end_of(recorder: Recorder, organization: str, subject: Subject) -> Event | None:
+    """The end of a run that is over; None while it goes on."""
+    try:
+        run = await recorder.stores.runs.get(organization, subject.id)
+        if run.ended_at is None and await _is_lost(recorder, run):
+            run = await recorder.stores.runs.get(organization, subject.id)
+    except NotFound:
+        return _gone(organization, subject)
+    except MillraceError as problem:
+        log.warning("run %s cannot be looked at now: %s", subject.id, problem.message)
+        return None
+    return _told(organization, run) if run.ended_at else None
+
+
+async def _is_lost(recorder: Recorder, run: Run) -> bool:
+    """Gives up a run whose process is gone."""
+    lease = await recorder.stores.leases.peek(run.slot)
+    if lease.run_id != run.id:
+        return True
+    return lease.lost(recorder.clock()) and await give_up_lost_run(recorder.stores, run.slot, lease)
+
+
+def _told(organization: str, run: Run) -> Event:
+    facts = ended_facts(run)
+    end = {"type": "run:error", "error": run.error} if run.error else {"type": "run:completed", "result": ""}
+    return {
+        "id": f"{run.id}:{LAST_NUMBER}",
+        "time": run.ended_at,
+        "organization": organization,
+        "runId": run.id,
+        "agentId": run.agent_id,
+        "agentName": run.agent_name,
+        "conversationId": run.slot.conversation_id,
+    } | (facts | end)
+
+
+def _gone(organization: str, subject: Subject) -> Event:
+    """A run that is not stored (any more) has no other end."""
+    view = subject.view
+    error = {"message": "The run is not known any more.", "code": "run_lost", "retryable": True}
+    return {
+        "id": f"{subject.id}:{LAST_NUMBER}",
+        "type": "run:error",
+        "time": view["lastEventAt"],
+        "organization": organization,
+        "runId": subject.id,
+        "agentId": view["agentId"],
+        "agentName": view["agentName"],
+        "conversationId": view["conversationId"],
+        "status": "failed",
+        "error": error,
+    }

@@ -1,0 +1,40 @@
+"""Ends runs whose process is gone."""
+
+from dataclasses import replace
+
+from millrace.domain import events
+from millrace.domain.clock import iso
+from millrace.domain.conversations import Slot, StoredMessage
+from millrace.domain.runs import Lease
+from millrace.stores.connect import Stores
+from millrace.stores.leases import failed
+from millrace.stores.runs import stream_of
+
+RUN_LOST = "The process that ran the agent is gone; send the message again."
+
+
+async def give_up_lost_run(stores: Stores, slot: Slot, lost: Lease) -> bool:
+    """Logs `run_lost`, keeps what the agent had said, and frees the slot. False when the run is not lost any
+    more, or somebody else was faster. Raises `NotFound` never for a lease that names a stored run."""
+    run = await stores.runs.get(slot.organization, lost.run_id or "")
+    partial = await _partial_answer(stores, slot, run.id, run.message_id)
+    error = events.error(RUN_LOST, "run_lost", True)
+    ended = failed(run, error, iso(stores.clock()))
+    return await stores.leases.give_up(replace(ended, finish_reason="error"), lost, error, partial)
+
+
+async def _partial_answer(stores: Stores, slot: Slot, run_id: str, message_id: str) -> list[StoredMessage]:
+    logged = await stores.log.read(stream_of(slot.organization, run_id))
+    said = [e.event["token"] for e in logged if e.type == "token" and "parent" not in e.event]
+    if not said:
+        return []
+    return [
+        StoredMessage(
+            id=message_id,
+            role="assistant",
+            content=[{"text": "".join(said)}],
+            created_at=iso(stores.clock()),
+            run_id=run_id,
+            interrupted=True,
+        )
+    ]

@@ -1,0 +1,127 @@
+"""What the command center and pipelines see of a run, put on the bus in batches beside the stream.
+
+Each entry has the source `millrace.agent_execution`, its type as detail type, and a detail
+`{id, type, time, organization, runId, agentId, agentName, conversationId, ...}`; `id` is unique and the same
+when an entry is put twice.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import orjson
+
+from millrace.domain.clock import Clock, iso
+from millrace.domain.events import Event
+from millrace.domain.runs import Run
+from millrace.stores.bus import BusEvent, EventBus
+
+log = logging.getLogger(__name__)
+
+SOURCE = "millrace.agent_execution"
+PROGRESS_SECONDS = 1.0
+FLUSH_SECONDS = 0.25
+RESULT_CHARACTERS = 16_000
+
+
+def ended_facts(run: Run) -> dict[str, Any]:
+    """What the last event of a run tells of it, well or badly ended."""
+    usage = run.usage or {}
+    return {
+        "run": run.wire(),
+        "status": run.state,
+        "tokenUsage": usage,
+        "tokens": usage.get("total", 0),
+        "cost": run.cost,
+        "startedAt": run.started_at,
+        "completedAt": run.ended_at,
+        "durationMs": run.duration_ms,
+        "finishReason": run.finish_reason,
+    }
+
+
+class RunEvents:
+    """Collects a run's events and puts them on the bus; `flush` never raises: a bus that is down costs the
+    view, not the run."""
+
+    def __init__(self, bus: EventBus, run: Run, clock: Clock) -> None:
+        self._bus = bus
+        self._run = run
+        self._clock = clock
+        self._count = 0
+        self._waiting: list[BusEvent] = []
+        self._urgent = False
+        self._tokens = 0
+        self._shown_tokens = 0
+        self._last_flush = 0.0
+        self._last_progress = time.monotonic()
+        self._lock = asyncio.Lock()
+
+    def add(self, kind: str, data: dict[str, Any], *, urgent: bool = False) -> None:
+        """Collects one event; `urgent` ones go with the next beat."""
+        self._count += 1
+        run = self._run
+        detail = {
+            "id": f"{run.id}:{self._count}",
+            "type": kind,
+            "time": iso(self._clock()),
+            "organization": run.slot.organization,
+            "runId": run.id,
+            "agentId": run.agent_id,
+            "agentName": run.agent_name,
+            "conversationId": run.slot.conversation_id,
+        } | data
+        self._waiting.append(BusEvent(SOURCE, kind, orjson.dumps(detail).decode()))
+        self._urgent = self._urgent or urgent
+
+    def started(self) -> None:
+        """The run has begun."""
+        self.add("run:started", {"run": self._run.wire(), "status": "running"}, urgent=True)
+
+    def watch(self, event: Event) -> None:
+        """Sees every event of the run but tokens, as it is emitted."""
+        kind = event["type"]
+        if kind == "tool_call":
+            self.add("run:tool_started", {"tool": event["name"], "callId": event["id"]}, urgent=True)
+        elif kind == "tool_result":
+            data = {name: event[name] for name in ("ok", "durationMs", "bytes")}
+            self.add("run:tool_completed", {"tool": event["name"], "callId": event["id"]} | data)
+        elif kind == "injected":
+            self.add("run:memory_op", {"op": "inject", "messageId": event["messageId"]})
+
+    def count_token(self) -> None:
+        """One more piece of text has been streamed."""
+        self._tokens += 1
+
+    def ended(self, run: Run, answer: str) -> None:
+        """The run has ended, well or badly; one that waits for input has not said its last."""
+        self._run = run
+        self.add("run:status_changed", {"from": "running", "to": run.state}, urgent=True)
+        if run.state == "waiting":
+            return
+        if run.error:
+            self.add("run:error", ended_facts(run) | {"error": run.error})
+        else:
+            self.add("run:completed", ended_facts(run) | {"result": answer[:RESULT_CHARACTERS]})
+
+    def beat(self, cost: float | None) -> bool:
+        """Adds progress when it is due; says whether there is something to put now."""
+        now = time.monotonic()
+        if self._tokens > self._shown_tokens and now - self._last_progress >= PROGRESS_SECONDS:
+            self.add("run:progress", {"tokens": self._tokens, "cost": cost}, urgent=True)
+            self._shown_tokens, self._last_progress = self._tokens, now
+        due = self._urgent and now - self._last_flush >= FLUSH_SECONDS
+        return due or len(self._waiting) >= 10
+
+    async def flush(self) -> None:
+        """Puts what waits."""
+        async with self._lock:
+            events, self._waiting, self._urgent = self._waiting, [], False
+            self._last_flush = time.monotonic()
+            if not events:
+                return
+            try:
+                await self._bus.put(events)
+            except Exception:  # whatever is wrong with the bus, the run goes on
+                log.exception("%d events of %s did not reach the bus", len(events), self._run.id)

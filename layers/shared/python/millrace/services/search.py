@@ -1,0 +1,48 @@
+"""Searching an organisation's conversations, for the tool of that name."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from millrace.agent.tools.tool import SearchConversations, SearchHit
+from millrace.domain.conversations import Conversation, Slot, StoredMessage
+from millrace.stores.connect import Stores
+
+SEARCHED = 20
+
+
+def search_in(
+    stores: Stores, current: Slot, report: Callable[[str, dict[str, Any]], None]
+) -> SearchConversations:
+    """A search of the latest conversations but the current one: messages that hold every word of the query,
+    then those that hold any, latest conversation first."""
+
+    async def search(query: str, limit: int) -> Sequence[SearchHit]:
+        words = query.lower().split()
+        found, _ = await stores.conversations.page(current.organization, SEARCHED, None)
+        others = [one for one in found if one.id != current.conversation_id]
+        openings = await asyncio.gather(
+            *(stores.conversations.open(Slot(current.organization, one.id)) for one in others)
+        )
+        hits = [
+            (score, hit)
+            for one, opening in zip(others, openings, strict=True)
+            for score, hit in _hits(one, opening.history, words)
+        ]
+        hits.sort(key=lambda pair: -pair[0])
+        report("run:memory_op", {"op": "search", "query": query[:200], "hits": len(hits)})
+        return [hit for _, hit in hits[:limit]]
+
+    return search
+
+
+def _hits(
+    conversation: Conversation, messages: list[StoredMessage], words: list[str]
+) -> list[tuple[int, SearchHit]]:
+    found = []
+    for message in reversed(messages):
+        text = "".join(block.get("text", "") for block in message.content)
+        score = sum(word in text.lower() for word in words)
+        if score:
+            found.append((score, SearchHit(conversation.id, message.created_at, message.role, text)))
+    return found

@@ -1,0 +1,57 @@
+"""Everything the product reads from its environment, read once.
+
+A function calls `Settings.from_environment()` in its init and passes the object on; nothing else in the
+package looks at `os.environ` (botocore reads its own `AWS_*` variables, `AWS_ENDPOINT_URL` among them).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from millrace.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The deployment as a function sees it. Names of tables and queues, issuer and model defaults."""
+
+    region: str
+    conversations_table: str = ""
+    runs_table: str = ""
+    events_table: str = ""
+    injections_table: str = ""
+    agents_table: str = ""
+    alerts_table: str = ""
+    flows_table: str = ""
+    bus_name: str = ""
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
+    oidc_jwks_url: str = ""
+    organization_claim: str = "custom:organization"
+    default_model: str = "demo:"
+    openai_base_url: str = "https://api.openai.com/v1"
+    openai_api_key: str = ""
+    anthropic_base_url: str = "https://api.anthropic.com"
+    anthropic_api_key: str = ""
+    bedrock_endpoint_url: str = ""
+    model_keys_secret: str = ""
+    allow_loopback_http: bool = False
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Reads every field from the variable of its name in capitals (region from AWS_REGION)."""
+        env = os.environ if environ is None else environ
+        region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1"
+        names = [name for name in cls.__dataclass_fields__ if name not in ("region", "allow_loopback_http")]
+        given = {name: env[name.upper()] for name in names if env.get(name.upper())}
+        loopback = env.get("ALLOW_LOOPBACK_HTTP", "").lower() in ("1", "true")
+        return cls(region=region, allow_loopback_http=loopback, **given)
+
+    def require(self, *names: str) -> None:
+        """Raises `Unavailable` that names each setting a function cannot do without."""
+        missing = [name.upper() for name in names if not getattr(self, name)]
+        if missing:
+            raise Unavailable(
+                f"Set {', '.join(missing)} in the function's environment.", code="not_configured"
+            )

@@ -1,0 +1,106 @@
+"""Agents in DynamoDB, one item each by organisation and id; reads are cached for a few seconds."""
+
+import time
+
+import orjson
+
+from millrace.domain.agents import BUILTIN_AGENTS, Agent
+from millrace.errors import Conflict, NotFound
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put
+
+CACHE_SECONDS = 5.0
+_CACHE_SIZE = 1000
+WARMED = 25
+
+
+class AgentStore:
+    """The table of agents; the built-in ones belong to every organisation."""
+
+    def __init__(self, dynamo: Dynamo, table: str) -> None:
+        self._dynamo = dynamo
+        self._table = table
+        self._cache: dict[tuple[str, str], tuple[float, Agent]] = {}
+        self._warmed: dict[str, float] = {}
+
+    async def get(self, organization: str, agent_id: str) -> Agent:
+        """Raises `NotFound`. May be up to `CACHE_SECONDS` old."""
+        if agent_id in BUILTIN_AGENTS:
+            return BUILTIN_AGENTS[agent_id]
+        cached = self._cache.get((organization, agent_id))
+        if cached and time.monotonic() - cached[0] < CACHE_SECONDS:
+            return cached[1]
+        item = await self._dynamo.get(self._table, {"pk": organization, "sk": agent_id})
+        if item is None:
+            raise unknown_agent(agent_id)
+        agent = _to_agent(item)
+        self._remember(organization, agent)
+        return agent
+
+    async def warm(self, organization: str) -> None:
+        """Reads an organisation's first agents into the cache, unless that was done just now: beside the
+        query that tells which agent a conversation has, instead of after it."""
+        if time.monotonic() - self._warmed.get(organization, -CACHE_SECONDS) < CACHE_SECONDS:
+            return
+        for agent in await self.page(organization, "", WARMED):
+            self._remember(organization, agent)
+        self._warmed[organization] = time.monotonic()
+
+    def _remember(self, organization: str, agent: Agent) -> None:
+        if len(self._cache) >= _CACHE_SIZE:
+            self._cache.clear()
+            self._warmed.clear()
+        self._cache[organization, agent.id] = (time.monotonic(), agent)
+
+    async def page(self, organization: str, after: str, limit: int) -> list[Agent]:
+        """Stored agents with ids above `after`, by id."""
+        items = await self._dynamo.query(
+            self._table, "pk = :pk AND sk > :after", limit=limit, pk=organization, after=after or " "
+        )
+        return [_to_agent(item) for item in items]
+
+    async def create(self, organization: str, agent: Agent) -> None:
+        """Raises `Conflict` when the id is taken."""
+        try:
+            await self._dynamo.write(put(self._table, _to_item(organization, agent), new=True))
+        except ConditionFailed as refused:
+            raise Conflict(f"An agent {agent.id!r} exists.", code="agent_exists") from refused
+
+    async def replace(self, organization: str, agent: Agent, unchanged_since: str | None) -> None:
+        """Raises `Conflict` when somebody else changed the agent meanwhile, or deleted it."""
+        item = _to_item(organization, agent)
+        request = put(self._table, item, new=True)
+        request["Put"] |= {
+            "ConditionExpression": "updatedAt = :seen",
+            "ExpressionAttributeValues": {":seen": {"S": unchanged_since or ""}},
+        }
+        try:
+            await self._dynamo.write(request)
+        except ConditionFailed as refused:
+            raise Conflict("Somebody else changed this agent; read it again.", code="changed") from refused
+        self._cache.pop((organization, agent.id), None)
+
+    async def delete(self, organization: str, agent_id: str) -> None:
+        """Raises `NotFound`."""
+        try:
+            await self._dynamo.write(delete(self._table, {"pk": organization, "sk": agent_id}))
+        except ConditionFailed as refused:
+            raise unknown_agent(agent_id) from refused
+        self._cache.pop((organization, agent_id), None)
+
+
+def unknown_agent(agent_id: str) -> NotFound:
+    """The error for an id that names no agent of the organisation."""
+    return NotFound(f"No agent has the id {agent_id!r}. GET /api/agents lists them.", code="agent_not_found")
+
+
+def _to_item(organization: str, agent: Agent) -> Item:
+    return {
+        "pk": organization,
+        "sk": agent.id,
+        "updatedAt": agent.updated_at or "",
+        "body": agent.model_dump_json(by_alias=True),
+    }
+
+
+def _to_agent(item: Item) -> Agent:
+    return Agent.model_validate(orjson.loads(item["body"]))

@@ -1,0 +1,164 @@
+"""Alert rules and where each stands, by organisation: `RULE#<id>` and `STATE#<id>`."""
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from millrace.domain.alerts import AlertRule, AlertState
+from millrace.errors import Conflict, NotFound
+from millrace.stores.aws import Aws
+from millrace.stores.dynamo import (
+    ConditionFailed,
+    Dynamo,
+    Item,
+    TransactItem,
+    delete,
+    from_item,
+    put,
+    to_attribute,
+    update,
+)
+
+
+class AlertStore:
+    """The table of alerts."""
+
+    def __init__(self, aws: Aws, table: str) -> None:
+        self._aws = aws
+        self._dynamo = Dynamo(aws)
+        self.table = table
+
+    async def rules(self, organization: str) -> list[AlertRule]:
+        """Every rule, oldest first."""
+        items = await self._dynamo.query(
+            self.table, "pk = :pk AND begins_with(sk, :kind)", pk=organization, kind="RULE#"
+        )
+        return [_to_rule(item) for item in items]
+
+    async def rule(self, organization: str, rule_id: str) -> AlertRule:
+        """Raises `NotFound`."""
+        item = await self._dynamo.get(self.table, _rule_key(organization, rule_id))
+        if item is None:
+            raise unknown_rule()
+        return _to_rule(item)
+
+    async def create(self, organization: str, rule: AlertRule) -> None:
+        """Stores a rule under its new id."""
+        await self._dynamo.write(put(self.table, _rule_item(organization, rule), new=True))
+
+    async def replace(self, organization: str, rule: AlertRule, unchanged_since: str) -> None:
+        """Raises `Conflict` when somebody else changed the rule meanwhile, or deleted it."""
+        changed = update(
+            self.table,
+            _rule_key(organization, rule.id),
+            "SET body = :body, updatedAt = :now",
+            "updatedAt = :seen",
+            body=rule.model_dump_json(by_alias=True),
+            now=rule.updated_at,
+            seen=unchanged_since,
+        )
+        try:
+            await self._dynamo.write(changed)
+        except ConditionFailed as refused:
+            raise Conflict("Somebody else changed this rule; read it again.", code="changed") from refused
+
+    async def delete(self, organization: str, rule_id: str) -> None:
+        """Removes a rule and where it stands. Raises `NotFound`."""
+        try:
+            await self._dynamo.transact(
+                delete(self.table, _rule_key(organization, rule_id)),
+                delete(self.table, _state_key(organization, rule_id), existing=False),
+            )
+        except ConditionFailed as refused:
+            raise unknown_rule() from refused
+
+    async def states(self, organization: str) -> dict[str, AlertState]:
+        """Where each rule stands, by its id; those that never were triggered have none."""
+        items = await self._dynamo.query(
+            self.table, "pk = :pk AND begins_with(sk, :kind)", pk=organization, kind="STATE#"
+        )
+        return {item["sk"].partition("#")[2]: _to_state(item) for item in items}
+
+    def moves(self, organization: str, rule: AlertRule, state: AlertState) -> list[TransactItem]:
+        """The writes that set a rule's state, refused unless it stands at the version before and the rule is
+        as it was when it was looked at."""
+        key = _state_key(organization, rule.id)
+        moved = put(self.table, key | _state_body(state))
+        moved["Put"] |= {
+            "ConditionExpression": "version = :seen OR (:seen = :zero AND attribute_not_exists(pk))",
+            "ExpressionAttributeValues": {":seen": to_attribute(state.version - 1), ":zero": {"N": "0"}},
+        }
+        check = {
+            "TableName": self.table,
+            "Key": {name: {"S": value} for name, value in _rule_key(organization, rule.id).items()},
+            "ConditionExpression": "updatedAt = :rule",
+            "ExpressionAttributeValues": {":rule": {"S": rule.updated_at}},
+        }
+        return [moved, {"ConditionCheck": check}]
+
+    async def announced(self, organization: str, rule_id: str, state: AlertState) -> None:
+        """Notes that the bus has the state's event; nothing happens when the state has moved on."""
+        told = replace(state, unannounced=None)
+        change = put(self.table, _state_key(organization, rule_id) | _state_body(told))
+        change["Put"] |= {
+            "ConditionExpression": "version = :seen",
+            "ExpressionAttributeValues": {":seen": to_attribute(state.version)},
+        }
+        try:
+            await self._dynamo.write(change)
+        except ConditionFailed:
+            pass
+
+    async def organizations(self) -> set[str]:
+        """The organisations that have rules: a scan, for the check of every minute."""
+        found: set[str] = set()
+        request: dict[str, Any] = {"TableName": self.table, "ProjectionExpression": "pk"}
+        while True:
+            answer = await self._aws.call("dynamodb", "scan", **request)
+            found |= {from_item(item)["pk"] for item in answer["Items"]}
+            if "LastEvaluatedKey" not in answer:
+                return found
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def unknown_rule() -> NotFound:
+    """The error for an id that names no rule of the organisation."""
+    return NotFound("No alert rule has this id.", code="alert_rule_not_found")
+
+
+def _rule_key(organization: str, rule_id: str) -> Item:
+    return {"pk": organization, "sk": f"RULE#{rule_id}"}
+
+
+def _state_key(organization: str, rule_id: str) -> Item:
+    return {"pk": organization, "sk": f"STATE#{rule_id}"}
+
+
+def _rule_item(organization: str, rule: AlertRule) -> Item:
+    body = {"body": rule.model_dump_json(by_alias=True), "updatedAt": rule.updated_at}
+    return _rule_key(organization, rule.id) | body
+
+
+def _to_rule(item: Item) -> AlertRule:
+    return AlertRule.model_validate(orjson.loads(item["body"]))
+
+
+def _state_body(state: AlertState) -> Item:
+    return {
+        "triggered": state.triggered,
+        "alerts": state.count,
+        "version": state.version,
+        "triggeredAt": state.triggered_at,
+        "unannounced": state.unannounced,
+    }
+
+
+def _to_state(item: Item) -> AlertState:
+    return AlertState(
+        triggered=item["triggered"],
+        count=item["alerts"],
+        version=item["version"],
+        triggered_at=item["triggeredAt"],
+        unannounced=item["unannounced"],
+    )

@@ -1,0 +1,90 @@
+"""boto3 for async code: clients made on first use, their calls on a bounded executor of our own."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import Any
+
+from millrace.errors import MillraceError, Unavailable
+
+WORKERS = 32
+_BUSY = {
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "InternalServerError",
+    "ServiceUnavailable",
+}
+
+
+class Aws:
+    """The AWS services of one process. `AWS_ENDPOINT_URL` and credentials are botocore's own business."""
+
+    def __init__(self, region: str, workers: int = WORKERS) -> None:
+        self.region = region
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="aws")
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._workers = workers
+
+    @cached_property
+    def _session(self) -> Any:
+        import boto3
+
+        return boto3.session.Session()
+
+    def client(self, service: str) -> Any:
+        """The one client of a service. Making it takes some 100 ms of CPU: warm the needed ones in init."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    def _make(self, service: str) -> Any:
+        from botocore.config import Config
+
+        config = Config(
+            connect_timeout=2,
+            read_timeout=10,
+            retries={"mode": "standard", "max_attempts": 4},
+            max_pool_connections=self._workers,
+            tcp_keepalive=True,
+        )
+        make: Any = self._session.client  # its stubs know only literal names
+        return make(service, region_name=self.region, config=config)
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Runs one operation in a thread. Raises botocore's `ClientError` as it is for callers that expect
+        one, and `Unavailable` when the service does not answer."""
+        method: Callable[..., dict[str, Any]] = getattr(self.client(service), operation)
+        loop = asyncio.get_running_loop()
+        with unavailable_when_down(service):
+            return await loop.run_in_executor(self._executor, partial(method, **parameters))
+
+    def close(self) -> None:
+        """Waits for calls under way and ends the threads."""
+        self._executor.shutdown(wait=True)
+        for client in self._clients.values():
+            client.close()
+
+
+@contextmanager
+def unavailable_when_down(service: str) -> Iterator[None]:
+    """Turns throttling, outages and a network that does not answer into `Unavailable`."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as problem:
+        if problem.response.get("Error", {}).get("Code") in _BUSY:
+            raise _unavailable(service) from problem
+        raise
+    except BotoCoreError as problem:
+        raise _unavailable(service) from problem
+
+
+def _unavailable(service: str) -> MillraceError:
+    return Unavailable(f"{service} does not answer now; try again.", retry_after=1)

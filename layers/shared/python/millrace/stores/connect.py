@@ -1,0 +1,50 @@
+"""Every store of a deployment, made from its settings."""
+
+from dataclasses import dataclass
+
+from millrace.domain.clock import Clock, now_ms
+from millrace.settings import Settings
+from millrace.stores.agents import AgentStore
+from millrace.stores.aws import Aws
+from millrace.stores.bus import EventBus
+from millrace.stores.conversations import ConversationStore
+from millrace.stores.dynamo import Dynamo
+from millrace.stores.event_log import EventLog
+from millrace.stores.injections import InjectionStore
+from millrace.stores.leases import LeaseStore
+from millrace.stores.runs import RunStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The stores that conversations need; `clock` gives milliseconds and may be fixed in tests."""
+
+    aws: Aws
+    conversations: ConversationStore
+    runs: RunStore
+    log: EventLog
+    leases: LeaseStore
+    injections: InjectionStore
+    agents: AgentStore
+    bus: EventBus
+    clock: Clock
+
+    @classmethod
+    def connect(cls, settings: Settings, aws: Aws | None = None, clock: Clock = now_ms) -> "Stores":
+        """Makes the stores; no call goes out and no client is made yet."""
+        aws = aws or Aws(settings.region)
+        dynamo = Dynamo(aws)
+        conversations = ConversationStore(dynamo, settings.conversations_table)
+        runs = RunStore(dynamo, settings.runs_table)
+        log = EventLog(dynamo, settings.events_table)
+        return cls(
+            aws=aws,
+            conversations=conversations,
+            runs=runs,
+            log=log,
+            leases=LeaseStore(dynamo, conversations, runs, log, clock),
+            injections=InjectionStore(dynamo, settings.injections_table, conversations.table, clock),
+            agents=AgentStore(dynamo, settings.agents_table),
+            bus=EventBus(aws, settings.bus_name),
+            clock=clock,
+        )

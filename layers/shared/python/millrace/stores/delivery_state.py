@@ -1,0 +1,186 @@
+"""What deliveries to one destination share: its circuit, its token bucket, and marks of what was sent.
+
+All in one table: partition `<organisation>#<pipeline>`, one item each for circuit and bucket of a
+destination, one per mark. Circuits and buckets are changed by reading, computing and writing on condition
+that nobody else wrote meanwhile.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Literal, TypeVar
+
+import orjson
+
+from millrace.domain.circuit import Admission, Circuit, admission, counted, disabled, probed, probing
+from millrace.domain.clock import Clock
+from millrace.domain.token_bucket import Bucket, take
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put, update
+
+KEPT_SECONDS = 7 * 24 * 3600
+MARK_SECONDS = 24 * 3600
+SENDING_MS = 120_000
+CONTENDED_MS = 500
+_TRIES = 8
+
+State = TypeVar("State", Circuit, Bucket)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One destination of one pipeline; `destination` changes with its configuration."""
+
+    organization: str
+    pipeline_id: str
+    destination: str
+
+    @property
+    def partition(self) -> str:
+        return f"{self.organization}#{self.pipeline_id}"
+
+
+class Contended(Exception):
+    """Others wrote at every attempt: nothing was changed."""
+
+
+class DeliveryState:
+    """The table of deliveries' state. `clock` gives epoch milliseconds."""
+
+    def __init__(self, dynamo: Dynamo, table: str, clock: Clock) -> None:
+        self._dynamo = dynamo
+        self._table = table
+        self._clock = clock
+
+    async def admit(self, place: Place) -> Admission:
+        """Whether a job may be sent. `probe` is given to one caller at a time, who has to tell `probed`."""
+
+        def step(circuit: Circuit) -> tuple[Circuit, Admission]:
+            now = self._clock()
+            asked = admission(circuit, now)
+            return (probing(circuit, now) if asked.verdict == "probe" else circuit), asked
+
+        try:
+            return await self._change(place, "C", Circuit, step)
+        except Contended:
+            return Admission("wait", CONTENDED_MS)
+
+    async def count(self, place: Place, succeeded: int, failed: int) -> None:
+        """Counts requests that were let through. Under heavy contention a count may be lost: it is a
+        statistic, and the others' counts tell the same."""
+        if succeeded or failed:
+            await self._try(place, lambda circuit: counted(circuit, succeeded, failed, self._clock()))
+
+    async def probed(self, place: Place, healthy: bool) -> None:
+        """Tells what the probe found. If this is lost, the next probe comes when this one's time is over."""
+        await self._try(place, lambda circuit: probed(circuit, healthy, self._clock()))
+
+    async def disable(self, place: Place) -> None:
+        """Sends nothing to this destination any more, until `enable`."""
+        await self._try(place, disabled)
+
+    async def enable(self, place: Place) -> None:
+        """Forgets failures and disabling."""
+        await self._dynamo.write(delete(self._table, self._key(place, "C"), existing=False))
+
+    async def circuit(self, place: Place) -> Circuit:
+        """As it stands, for health and people."""
+        item = await self._dynamo.get(self._table, self._key(place, "C"))
+        return Circuit(**orjson.loads(item["body"])) if item else Circuit()
+
+    async def take_token(self, place: Place, per_second: float, burst: int) -> int:
+        """Milliseconds to wait for a token; 0 when one was taken."""
+        try:
+            return await self._change(
+                place, "T", Bucket, lambda bucket: take(bucket, per_second, burst, self._clock())
+            )
+        except Contended:
+            return CONTENDED_MS
+
+    async def claim(self, place: Place, id: str) -> Literal["claimed", "sent", "busy"]:
+        """Marks that an event is about to be sent, for destinations that do not know repetitions.
+
+        `sent`: it was, within the last 24 hours. `busy`: another delivery is at it, or crashed at it less
+        than two minutes ago. A claim whose holder crashed is given again: at least once, never lost.
+        """
+        now = self._clock()
+        item = self._key(place, f"M#{id}") | {
+            "untilMs": now + SENDING_MS,
+            "expiresAt": now // 1000 + MARK_SECONDS,
+        }
+        request = put(self._table, item, new=True)
+        request["Put"] |= {
+            "ConditionExpression": "attribute_not_exists(pk) OR untilMs <= :now OR expiresAt <= :seconds",
+            "ExpressionAttributeValues": {":now": {"N": str(now)}, ":seconds": {"N": str(now // 1000)}},
+        }
+        try:
+            await self._dynamo.write(request)
+        except ConditionFailed as refused:
+            held = refused.items[0] or {}
+            return "sent" if held.get("untilMs") == _SENT else "busy"
+        return "claimed"
+
+    async def sent(self, place: Place, id: str) -> None:
+        """Marks a claimed event as sent."""
+        await self._dynamo.write(
+            update(
+                self._table,
+                self._key(place, f"M#{id}"),
+                "SET untilMs = :sent, expiresAt = :expires",
+                sent=_SENT,
+                expires=self._clock() // 1000 + MARK_SECONDS,
+            )
+        )
+
+    async def release(self, place: Place, id: str) -> None:
+        """Takes a claim back: the event was certainly not sent."""
+        await self._dynamo.write(delete(self._table, self._key(place, f"M#{id}"), existing=False))
+
+    async def _try(self, place: Place, step: Callable[[Circuit], Circuit]) -> None:
+        try:
+            await self._change(place, "C", Circuit, lambda circuit: (step(circuit), None))
+        except Contended:
+            return
+
+    async def _change(
+        self, place: Place, kind: str, empty: type[State], step: Callable[[State], tuple[State, Result]]
+    ) -> Result:
+        key = self._key(place, kind)
+        for attempt in range(_TRIES):
+            item = await self._dynamo.get(self._table, key)
+            state = empty(**orjson.loads(item["body"])) if item else empty()
+            changed, result = step(state)
+            if changed == state or await self._swap(key, item, changed):
+                return result
+            await asyncio.sleep(random.uniform(0, 0.005 * 2**attempt))
+        raise Contended(kind)
+
+    async def _swap(self, key: Item, seen: Item | None, state: Circuit | Bucket) -> bool:
+        revision = int(seen["revision"]) if seen else 0
+        try:
+            await self._dynamo.write(self._put(key, revision, orjson.dumps(asdict(state)).decode()))
+        except ConditionFailed:
+            return False
+        return True
+
+    def _put(self, key: Item, revision: int, body: str) -> TransactItem:
+        item = key | {
+            "body": body,
+            "revision": revision + 1,
+            "expiresAt": self._clock() // 1000 + KEPT_SECONDS,
+        }
+        request = put(self._table, item, new=True)
+        if revision:
+            request["Put"] |= {
+                "ConditionExpression": "revision = :seen",
+                "ExpressionAttributeValues": {":seen": {"N": str(revision)}},
+            }
+        return request
+
+    def _key(self, place: Place, kind: str) -> Item:
+        return {"pk": place.partition, "sk": f"{place.destination}#{kind}"}
+
+
+_SENT = 10**15
+"""An `untilMs` beyond any clock's: sent, so never to be claimed again."""

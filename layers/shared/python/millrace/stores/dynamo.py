@@ -1,0 +1,186 @@
+"""DynamoDB in plain Python: flat items, conditional writes, transactions.
+
+Items are flat (`str`, `int`, `float`, `bool`, `bytes`, None); what is nested is stored as JSON text by the
+stores. `TransactItem`s are built by `put`, `update` and `delete` and run by `Table.transact`.
+"""
+
+import asyncio
+import random
+from typing import Any
+
+from millrace.errors import Unavailable
+from millrace.stores.aws import Aws
+
+Item = dict[str, Any]
+TransactItem = dict[str, dict[str, Any]]
+_TRIES = 8
+
+
+class ConditionFailed(Exception):
+    """A conditional write was refused. `items` holds, by position in the transaction, the item that refused
+    it as it stands (None: there is none); positions that would have gone through are absent."""
+
+    def __init__(self, items: dict[int, Item | None]) -> None:
+        super().__init__(f"refused by {sorted(items)}")
+        self.items = items
+
+
+def to_attribute(value: Any) -> dict[str, Any]:
+    """One Python value as DynamoDB's JSON."""
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, int | float):
+        return {"N": repr(value)}
+    if isinstance(value, bytes):
+        return {"B": value}
+    if value is None:
+        return {"NULL": True}
+    raise TypeError(f"no DynamoDB type for {type(value).__name__}: store it as JSON text")
+
+
+def from_attribute(attribute: dict[str, Any]) -> Any:
+    """The Python value of one attribute."""
+    ((kind, value),) = attribute.items()
+    if kind == "N":
+        return int(value) if value.lstrip("-").isdigit() else float(value)
+    return None if kind == "NULL" else value
+
+
+def to_item(values: Item) -> dict[str, Any]:
+    """A flat item as DynamoDB's JSON."""
+    return {name: to_attribute(value) for name, value in values.items()}
+
+
+def from_item(item: dict[str, Any]) -> Item:
+    """A flat item from DynamoDB's JSON."""
+    return {name: from_attribute(value) for name, value in item.items()}
+
+
+def put(table: str, item: Item, *, new: bool = False) -> TransactItem:
+    """Puts an item; `new` refuses when the key is taken."""
+    request: dict[str, Any] = {"TableName": table, "Item": to_item(item)}
+    if new:
+        request |= {"ConditionExpression": "attribute_not_exists(pk)"} | _OLD
+    return {"Put": request}
+
+
+def put_unless_alive(table: str, item: Item, now: int) -> TransactItem:
+    """Puts an item with a TTL unless the key is taken by one that has not expired (DynamoDB deletes late);
+    `now` in seconds since the epoch."""
+    request = put(table, item, new=True)
+    request["Put"] |= {
+        "ConditionExpression": "attribute_not_exists(pk) OR expiresAt <= :now",
+        "ExpressionAttributeValues": {":now": to_attribute(now)},
+    }
+    return request
+
+
+def delete(table: str, key: Item, *, existing: bool = True) -> TransactItem:
+    """Deletes an item; `existing` refuses when it is not there."""
+    request: dict[str, Any] = {"TableName": table, "Key": to_item(key)}
+    if existing:
+        request |= {"ConditionExpression": "attribute_exists(pk)"} | _OLD
+    return {"Delete": request}
+
+
+def update(table: str, key: Item, expression: str, condition: str = "", **values: Any) -> TransactItem:
+    """Updates an item. In expressions `:name` stands for the keyword argument `name`; attribute names are
+    written as they are (none of ours is a reserved word of DynamoDB)."""
+    request = {"TableName": table, "Key": to_item(key), "UpdateExpression": expression} | _values(values)
+    if condition:
+        request |= {"ConditionExpression": condition} | _OLD
+    return {"Update": request}
+
+
+_OLD = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+
+
+def _values(values: Item) -> dict[str, Any]:
+    named = {f":{name}": to_attribute(value) for name, value in values.items()}
+    return {"ExpressionAttributeValues": named} if named else {}
+
+
+class Dynamo:
+    """The operations that the stores use."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+
+    async def get(self, table: str, key: Item) -> Item | None:
+        """One item, read consistently."""
+        answer = await self._aws.call(
+            "dynamodb", "get_item", TableName=table, Key=to_item(key), ConsistentRead=True
+        )
+        item = answer.get("Item")
+        return from_item(item) if item else None
+
+    async def query(
+        self, table: str, condition: str, *, limit: int = 0, newest_first: bool = False, **values: Any
+    ) -> list[Item]:
+        """The items of a partition that meet the key condition, read consistently: one page of at most 1 MB
+        when `limit` is given, all pages otherwise."""
+        request: dict[str, Any] = {
+            "TableName": table,
+            "KeyConditionExpression": condition,
+            "ConsistentRead": True,
+            "ScanIndexForward": not newest_first,
+        } | _values(values)
+        if limit:
+            request["Limit"] = limit
+        items: list[Item] = []
+        while True:
+            answer = await self._aws.call("dynamodb", "query", **request)
+            items += [from_item(item) for item in answer["Items"]]
+            if limit or "LastEvaluatedKey" not in answer:
+                return items
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    async def query_page(self, **request: Any) -> tuple[list[Item], dict[str, Any] | None]:
+        """One page of a query as boto3 takes it, and the key to go on from."""
+        answer = await self._aws.call("dynamodb", "query", **request)
+        return [from_item(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
+
+    async def write(self, request: TransactItem) -> None:
+        """One write by itself: half the price of a transaction. Raises `ConditionFailed`."""
+        ((kind, parameters),) = request.items()
+        operation = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[kind]
+        code, response = await self._attempt(operation, parameters)
+        if code == "ConditionalCheckFailedException":
+            raise ConditionFailed({0: from_item(response["Item"]) if response.get("Item") else None})
+
+    async def transact(self, *requests: TransactItem) -> None:
+        """All or nothing. Repeats while another transaction holds an item; raises `ConditionFailed`."""
+        for attempt in range(_TRIES):
+            code, response = await self._attempt("transact_write_items", {"TransactItems": list(requests)})
+            if code is None:
+                return
+            reasons = response.get("CancellationReasons", [])
+            refused = {n: why for n, why in enumerate(reasons) if why.get("Code") == "ConditionalCheckFailed"}
+            if refused:
+                raise ConditionFailed(
+                    {n: from_item(why["Item"]) if why.get("Item") else None for n, why in refused.items()}
+                )
+            await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
+        raise Unavailable("The conversation is written by many at once; try again.", retry_after=1)
+
+    async def _attempt(self, operation: str, parameters: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+        from botocore.exceptions import ClientError
+
+        try:
+            await self._aws.call("dynamodb", operation, **parameters)
+        except ClientError as problem:
+            code = problem.response["Error"]["Code"]
+            if code in _EXPECTED:
+                return code, dict(problem.response)
+            raise
+        return None, {}
+
+
+_EXPECTED = {
+    "ConditionalCheckFailedException",
+    "TransactionCanceledException",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}

@@ -1,0 +1,180 @@
+"""The queue of live messages: accepted while a run is active, taken by its next iteration, gone after ten
+minutes.
+
+A slot's partition holds `I#<ulid>` per waiting message, and `K#<key>` per idempotency key. Accepting is one
+transaction with the lease (`accepted` + 1, below its `ceiling`); taking moves messages into the history in
+one transaction under the lease. Items carry the TTL attribute, but DynamoDB deletes late, so time decides
+here as well.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.domain.clock import Clock, iso
+from millrace.domain.conversations import Slot
+from millrace.domain.ids import new_ulid
+from millrace.domain.runs import INJECTION_TTL_MS, MAX_WAITING
+from millrace.errors import Conflict, NotFound, TooManyRequests
+from millrace.stores.conversations import to_lease
+from millrace.stores.dynamo import (
+    ConditionFailed,
+    Dynamo,
+    Item,
+    TransactItem,
+    delete,
+    put,
+    put_unless_alive,
+    update,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """A live message that was accepted; `expires_ms` in milliseconds since the epoch."""
+
+    id: str
+    content: str
+    created_ms: int
+    expires_ms: int
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object as clients see it."""
+        return {
+            "messageId": self.id,
+            "content": self.content,
+            "createdAt": iso(self.created_ms),
+            "expiresAt": iso(self.expires_ms),
+        }
+
+
+class NotStreaming(Exception):
+    """No run is active in the slot; `known` says whether it ever had one."""
+
+    def __init__(self, known: bool) -> None:
+        super().__init__(known)
+        self.known = known
+
+
+class InjectionStore:
+    """The table of live messages, beside the conversations' one that holds the leases."""
+
+    def __init__(self, dynamo: Dynamo, table: str, leases_table: str, clock: Clock) -> None:
+        self._dynamo = dynamo
+        self._table = table
+        self._leases = leases_table
+        self._clock = clock
+
+    async def accept(self, slot: Slot, content: str, key: str | None = None) -> Injection:
+        """Accepts a message for the active run, in one round trip. With an idempotency key a repeat gives
+        the first one's answer. Raises `NotStreaming`, `TooManyRequests` or `Conflict`."""
+        now = self._clock()
+        message_id = f"msg_{new_ulid()}"
+        made = Injection(message_id, content, now, now + INJECTION_TTL_MS)
+        writes = [self._count(slot, now), put(self._table, _item(slot, made), new=True)]
+        if key:
+            writes.append(put_unless_alive(self._table, _marker(slot, key, made), now // 1000))
+        try:
+            await self._dynamo.transact(*writes)
+        except ConditionFailed as refused:
+            return self._refused(refused, content)
+        return made
+
+    def _count(self, slot: Slot, now: int) -> TransactItem:
+        return update(
+            self._leases,
+            {"pk": slot.key, "sk": "RUN"},
+            "SET accepted = accepted + :one",
+            "attribute_exists(runId) AND untilMs > :now AND accepted < ceiling "
+            "AND attribute_not_exists(stopReason)",
+            one=1,
+            now=now,
+        )
+
+    def _refused(self, refused: ConditionFailed, content: str) -> Injection:
+        repeat = refused.items.get(2)
+        if repeat:
+            if repeat["content"] != content:
+                raise Conflict(
+                    "This idempotencyKey was used for another message.", code="idempotency_key_reused"
+                ) from refused
+            return _from(repeat)
+        item = refused.items.get(0)
+        lease = to_lease(item)
+        if item is None or not lease.active(self._clock()) or lease.stop:
+            raise NotStreaming(known=item is not None) from refused
+        raise TooManyRequests(
+            f"{MAX_WAITING} live messages wait for this run; the agent takes them at its next step.",
+            code="too_many_waiting",
+            retry_after=2,
+        ) from refused
+
+    async def waiting(self, slot: Slot) -> tuple[list[Injection], list[Injection]]:
+        """What waits, in order of acceptance, and what has expired but is still in the table. One read."""
+        items = await self._dynamo.query(
+            self._table, "pk = :pk AND begins_with(sk, :prefix)", pk=slot.key, prefix="I#"
+        )
+        now = self._clock()
+        found = [_from(item) for item in items]
+        fresh = [one for one in found if one.expires_ms > now]
+        return fresh, [one for one in found if one.expires_ms <= now]
+
+    def takes(self, slot: Slot, gone: list[Injection]) -> list[TransactItem]:
+        """The writes that remove these from the queue: refused when one of them is no longer there."""
+        return [delete(self._table, _key(slot, one.id)) for one in gone]
+
+    async def withdraw(self, slot: Slot, message_id: str) -> None:
+        """Takes a waiting message back. Raises `NotFound` when it does not wait (any more)."""
+        fresh, _ = await self.waiting(slot)
+        if not any(one.id == message_id for one in fresh):
+            raise not_waiting()
+        room = update(
+            self._leases,
+            {"pk": slot.key, "sk": "RUN"},
+            "SET ceiling = if_not_exists(ceiling, :zero) + :one",
+            zero=0,
+            one=1,
+        )
+        try:
+            await self._dynamo.transact(delete(self._table, _key(slot, message_id)), room)
+        except ConditionFailed as refused:
+            raise not_waiting() from refused
+
+    async def forget(self, slot: Slot) -> None:
+        """Removes everything that waits in a slot that is being deleted."""
+        for items in await self.waiting(slot):
+            for one in items:
+                await self._dynamo.write(delete(self._table, _key(slot, one.id), existing=False))
+
+
+def not_waiting() -> NotFound:
+    """The error for a live message that cannot be withdrawn."""
+    return NotFound(
+        "No such live message waits: the agent has seen it, it has expired, or it never was.",
+        code="not_waiting",
+    )
+
+
+def _key(slot: Slot, message_id: str) -> Item:
+    return {"pk": slot.key, "sk": f"I#{message_id}"}
+
+
+def _item(slot: Slot, made: Injection) -> Item:
+    return _key(slot, made.id) | _body(made)
+
+
+def _marker(slot: Slot, key: str, made: Injection) -> Item:
+    return {"pk": slot.key, "sk": f"K#{key}"} | _body(made)
+
+
+def _body(made: Injection) -> Item:
+    return {
+        "messageId": made.id,
+        "content": made.content,
+        "createdMs": made.created_ms,
+        "expiresMs": made.expires_ms,
+        "expiresAt": -(-made.expires_ms // 1000),
+    }
+
+
+def _from(item: Item) -> Injection:
+    return Injection(item["messageId"], item["content"], item["createdMs"], item["expiresMs"])

@@ -1,0 +1,336 @@
+"""The lease on a slot: which run is active there, in the item `RUN` of the slot's partition.
+
+Every write of a run is one transaction that also checks the lease, so that a run that was given up for lost
+can write nothing more, and an event, a message and the state they belong to are stored together or not at
+all. `holder` is a nonce of the process that runs it.
+"""
+
+from dataclasses import dataclass, replace
+
+from millrace.domain.clock import Clock
+from millrace.domain.conversations import Conversation, Slot, StoredMessage
+from millrace.domain.events import Event, Logged
+from millrace.domain.runs import LEASE_MS, MAX_WAITING, Lease, Run, StopReason
+from millrace.stores.conversations import ConversationStore, to_lease
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put_unless_alive, update
+from millrace.stores.event_log import EventLog, encode
+from millrace.stores.runs import RunStore, stream_of
+
+_HELD = "runId = :run AND holder = :holder"
+
+
+class LeaseLost(Exception):
+    """Somebody else has ended this run, or its conversation was deleted: write nothing more."""
+
+
+class Busy(Exception):
+    """The slot changed since it was read: `lease` is how it stands now."""
+
+    def __init__(self, lease: Lease) -> None:
+        super().__init__(lease)
+        self.lease = lease
+
+
+class Repeated(Exception):
+    """The idempotency key was used before: for `run_id`, with a request of this `fingerprint`."""
+
+    def __init__(self, run_id: str, fingerprint: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+        self.fingerprint = fingerprint
+
+
+class Stopping(Exception):
+    """The run has been asked to stop."""
+
+    def __init__(self, reason: StopReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Injected(Exception):
+    """The run cannot end yet: `accepted` live messages have been accepted in all."""
+
+    def __init__(self, accepted: int) -> None:
+        super().__init__(accepted)
+        self.accepted = accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """An idempotency key of a message, and what its request was."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class Held:
+    """A lease as its holder knows it: advanced by each write."""
+
+    run: Run
+    holder: str
+    seq: int
+    messages: int
+
+    @property
+    def stream(self) -> str:
+        """The run's event-log stream."""
+        return stream_of(self.run.slot.organization, self.run.id)
+
+
+class LeaseStore:
+    """Everything that begins, advances and ends runs."""
+
+    def __init__(
+        self,
+        dynamo: Dynamo,
+        conversations: ConversationStore,
+        runs: RunStore,
+        log: EventLog,
+        clock: Clock,
+    ) -> None:
+        self._dynamo = dynamo
+        self._conversations = conversations
+        self._runs = runs
+        self._log = log
+        self._clock = clock
+        self._table = conversations.table
+
+    async def peek(self, slot: Slot) -> Lease:
+        """The lease as it stands."""
+        return to_lease(await self._dynamo.get(self._table, _key(slot)))
+
+    async def begin(
+        self,
+        run: Run,
+        holder: str,
+        conversation: Conversation,
+        message: StoredMessage,
+        seen: Lease,
+        marker: Marker | None = None,
+    ) -> Held:
+        """Takes the lease for a new run, with the message that starts it.
+
+        Raises `Repeated` for a used idempotency key and `Busy` when the slot is not as it was `seen`."""
+        writes = [self._take(run, holder, seen)]
+        if marker:
+            writes.append(self._mark(run, marker))
+        writes += self._conversations.put_messages(run.slot, seen.messages + 1, [message])
+        writes.append(self._runs.put(run, new=True))
+        writes += self._touches(run, conversation, titled=seen.messages == 0, active=run.id)
+        try:
+            await self._dynamo.transact(*writes)
+        except ConditionFailed as refused:
+            used = refused.items.get(1) if marker else None
+            if used:
+                raise Repeated(used["runId"], used["fingerprint"]) from refused
+            if 0 in refused.items:
+                raise Busy(to_lease(refused.items[0])) from refused
+            raise
+        return Held(run, holder, seq=0, messages=seen.messages + 1)
+
+    def _take(self, run: Run, holder: str, seen: Lease) -> TransactItem:
+        return update(
+            self._table,
+            _key(run.slot),
+            "SET runId = :run, holder = :holder, untilMs = :until, seq = :zero, accepted = :zero, "
+            "ceiling = :ceiling, messages = :messages REMOVE stopReason",
+            "attribute_not_exists(runId) AND "
+            "(messages = :seen OR (:seen = :zero AND attribute_not_exists(messages)))",
+            run=run.id,
+            holder=holder,
+            until=self._clock() + LEASE_MS,
+            zero=0,
+            ceiling=MAX_WAITING,
+            messages=seen.messages + 1,
+            seen=seen.messages,
+        )
+
+    def _mark(self, run: Run, marker: Marker) -> TransactItem:
+        item: Item = _marker_key(run.slot, marker.key) | {
+            "runId": run.id,
+            "fingerprint": marker.fingerprint,
+            "expiresAt": self._clock() // 1000 + 24 * 3600,
+        }
+        return put_unless_alive(self._table, item, self._clock() // 1000)
+
+    async def marked(self, slot: Slot, key: str) -> Repeated | None:
+        """What an idempotency key was used for, if it was."""
+        item = await self._dynamo.get(self._table, _marker_key(slot, key))
+        alive = item and item["expiresAt"] > self._clock() // 1000
+        return Repeated(item["runId"], item["fingerprint"]) if item and alive else None
+
+    def _touches(
+        self, run: Run, conversation: Conversation, *, titled: bool, active: str | None
+    ) -> list[TransactItem]:
+        slots = [run.slot]
+        if run.slot.thread_id:
+            slots.append(run.slot.root())
+        return [
+            self._conversations.touch(
+                slot, conversation, titled=titled, active=active if slot is run.slot else None
+            )
+            for slot in slots
+        ]
+
+    async def write(
+        self,
+        held: Held,
+        events: list[Logged],
+        messages: list[StoredMessage] | None = None,
+        takes: list[TransactItem] | None = None,
+    ) -> None:
+        """Logs events and appends messages under the lease, and renews it; `takes` are live messages leaving
+        their queue, all in one transaction. Raises `LeaseLost`, `Stopping`, or `ConditionFailed` when a live
+        message has been withdrawn meanwhile: nothing was written then."""
+        added, taken = messages or [], takes or []
+        seq = events[-1].seq if events else held.seq
+        fence = update(
+            self._table,
+            _key(held.run.slot),
+            "SET seq = :seq, untilMs = :until, messages = :messages, ceiling = ceiling + :taken",
+            f"{_HELD} AND seq = :seen AND messages = :kept AND attribute_not_exists(stopReason)",
+            seq=seq,
+            seen=held.seq,
+            kept=held.messages,
+            until=self._clock() + LEASE_MS,
+            messages=held.messages + len(added),
+            taken=len(taken),
+            **_holder(held),
+        )
+        writes = [fence, *self._log.puts(held.stream, events), *taken]
+        writes += self._conversations.put_messages(held.run.slot, held.messages + 1, added)
+        try:
+            await self._dynamo.transact(*writes)
+        except ConditionFailed as refused:
+            if 0 not in refused.items:
+                raise
+            lease = to_lease(refused.items[0])
+            _may_go_on(held, lease)
+            if (lease.seq, lease.messages) != (seq, held.messages + len(added)):
+                raise LeaseLost(held.run.id) from refused
+            # The write of an attempt whose answer was lost: everything is there.
+        held.seq, held.messages = seq, held.messages + len(added)
+
+    async def check(self, held: Held) -> None:
+        """Looks whether the run may go on: `LeaseLost`, `Stopping` or nothing. One read."""
+        _may_go_on(held, await self.peek(held.run.slot))
+
+    async def end(
+        self,
+        held: Held,
+        run: Run,
+        events: list[Logged],
+        messages: list[StoredMessage],
+        *,
+        accepted: int | None,
+    ) -> None:
+        """Ends the run: its last events, its messages, its final state, and the lease, all at once. With
+        `accepted` only when no further live message has been accepted and no stop was asked for; raises
+        `Injected` or `Stopping` otherwise."""
+        condition = _HELD
+        values: Item = _holder(held) | {"messages": held.messages + len(messages)}
+        if accepted is not None:
+            condition += " AND accepted = :accepted AND attribute_not_exists(stopReason)"
+            values["accepted"] = accepted
+        fence = self._release(run.slot, condition, values)
+        writes = [fence, *self._log.puts(held.stream, events)]
+        writes += self._conversations.put_messages(run.slot, held.messages + 1, messages)
+        writes += [self._runs.put(run), *self._touches(run, _ended(run), titled=False, active=None)]
+        try:
+            await self._dynamo.transact(*writes)
+        except ConditionFailed as refused:
+            if 0 not in refused.items:
+                raise
+            lease = to_lease(refused.items[0])
+            _may_go_on(held, lease)
+            raise Injected(lease.accepted) from refused
+
+    def _release(self, slot: Slot, condition: str, values: Item) -> TransactItem:
+        return update(
+            self._table,
+            _key(slot),
+            "SET messages = :messages REMOVE runId, holder, untilMs, stopReason, seq, accepted, ceiling",
+            condition,
+            **values,
+        )
+
+    async def request_stop(self, slot: Slot, reason: StopReason, run_id: str | None = None) -> str | None:
+        """Asks the active run to stop; its id, or None when nothing (else) runs there."""
+        lease = await self.peek(slot)
+        if not lease.active(self._clock()) or (run_id and lease.run_id != run_id):
+            return None
+        request = update(
+            self._table,
+            _key(slot),
+            "SET stopReason = if_not_exists(stopReason, :reason)",
+            "runId = :run",
+            reason=reason,
+            run=lease.run_id,
+        )
+        try:
+            await self._dynamo.write(request)
+        except ConditionFailed:
+            return None
+        return lease.run_id
+
+    async def give_up(self, run: Run, lost: Lease, event: Event, messages: list[StoredMessage]) -> bool:
+        """Ends a run whose holder is gone, as its last logged event `event` says. False when somebody else
+        did it, or the holder is back."""
+        values: Item = {
+            "run": lost.run_id,
+            "holder": lost.holder,
+            "until": lost.until_ms,
+            "seen": lost.seq,
+            "messages": lost.messages + len(messages),
+        }
+        condition = f"{_HELD} AND untilMs = :until AND seq = :seen"
+        stream = stream_of(run.slot.organization, run.id)
+        writes = [
+            self._release(run.slot, condition, values),
+            *self._log.puts(stream, [encode(lost.seq + 1, event)]),
+            *self._conversations.put_messages(run.slot, lost.messages + 1, messages),
+            self._runs.put(run),
+            *self._touches(run, _ended(run), titled=False, active=None),
+        ]
+        try:
+            await self._dynamo.transact(*writes)
+        except ConditionFailed:
+            return False
+        return True
+
+
+def _key(slot: Slot) -> Item:
+    return {"pk": slot.key, "sk": "RUN"}
+
+
+def _marker_key(slot: Slot, key: str) -> Item:
+    return {"pk": slot.key, "sk": f"K#{key}"}
+
+
+def _holder(held: Held) -> Item:
+    return {"run": held.run.id, "holder": held.holder}
+
+
+def _ended(run: Run) -> Conversation:
+    return Conversation(
+        id=run.slot.conversation_id,
+        agent_id=run.agent_id,
+        title="",
+        created_at=run.started_at,
+        updated_at=run.ended_at or run.started_at,
+    )
+
+
+def _may_go_on(held: Held, lease: Lease) -> None:
+    if lease.run_id != held.run.id or lease.holder != held.holder:
+        raise LeaseLost(held.run.id)
+    if lease.stop:
+        raise Stopping(lease.stop)
+
+
+def failed(run: Run, error: Event, ended_at: str) -> Run:
+    """The run as it ends with an error event."""
+    shown = {name: error[name] for name in ("message", "code", "retryable")}
+    return replace(run, state="failed", error=shown, ended_at=ended_at)

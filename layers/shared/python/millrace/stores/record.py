@@ -1,0 +1,136 @@
+"""What the command center knows of an organisation: its stream, its runs, its metrics.
+
+All in the events table, and all written in one transaction that moves the stream's head, so that whoever has
+read the head and then the rest has either seen it all as it is or is refused:
+`<org>#center` the event log; `<org>#center#live` and `<org>#center#ended` one item per run, the live ones by
+themselves for the snapshot; `<org>#center#metrics` one item per ten seconds.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from millrace.domain.alerts_metrics import Bucket
+from millrace.domain.command_center import center_stream
+from millrace.domain.events import Event, Logged
+from millrace.domain.record import Subject
+from millrace.stores.dynamo import Dynamo, Item, TransactItem, put
+from millrace.stores.event_log import KEPT_SECONDS, EventLog, number
+
+HEAD_SECONDS = 400 * 24 * 3600
+"""The stream's numbers go on for longer than any viewer stays away."""
+METRICS_SECONDS = 2 * 3600
+
+
+class RecordStore:
+    """The items of the command center."""
+
+    def __init__(self, dynamo: Dynamo, table: str) -> None:
+        self._dynamo = dynamo
+        self._table = table
+        self.log = EventLog(dynamo, table)
+
+    async def head(self, organization: str) -> int:
+        """The number of the stream's last event."""
+        return await self.log.head(center_stream(organization))
+
+    async def subject(self, organization: str, subject_id: str) -> Subject:
+        """What has been recorded of a run; a new one when there is nothing."""
+        live, ended = await asyncio.gather(
+            *(
+                self._dynamo.get(self._table, _subject_key(organization, subject_id, live))
+                for live in (True, False)
+            )
+        )
+        item = ended or live
+        return _to_subject(item) if item else Subject(subject_id)
+
+    async def live(self, organization: str) -> list[Subject]:
+        """The runs that are under way."""
+        pk = _subject_key(organization, "", True)["pk"]
+        items = await self._dynamo.query(self._table, "pk = :pk", pk=pk)
+        now = time.time()
+        return [_to_subject(item) for item in items if item["expiresAt"] > now]
+
+    async def bucket(self, organization: str, start: int) -> Bucket:
+        """The metrics of one bucket."""
+        item = await self._dynamo.get(self._table, _bucket_key(organization, start))
+        return orjson.loads(item["totals"]) if item else {}
+
+    async def buckets(self, organization: str, first: int, last: int) -> dict[int, Bucket]:
+        """The buckets that start within these times, both included."""
+        low, high = _bucket_key(organization, first), _bucket_key(organization, last)
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND sk BETWEEN :low AND :high",
+            pk=low["pk"],
+            low=low["sk"],
+            high=high["sk"],
+        )
+        return {int(item["sk"]): orjson.loads(item["totals"]) for item in items}
+
+    async def commit(
+        self,
+        organization: str,
+        seq: int,
+        events: list[Event],
+        subjects: Iterable[Subject] = (),
+        buckets: dict[int, Bucket] | None = None,
+        more: Iterable[TransactItem] = (),
+    ) -> list[Logged]:
+        """Appends events to the stream whose head was `seq`, with the state that they leave, all or nothing.
+        Raises `ConditionFailed` when somebody else appended meanwhile, or `more` was refused."""
+        logged = number(seq, events)
+        writes = self.log.appends(center_stream(organization), seq, logged, HEAD_SECONDS)
+        for subject in subjects:
+            writes += self._subject_writes(organization, subject)
+        for start, bucket in (buckets or {}).items():
+            writes.append(self._bucket_write(organization, start, bucket))
+        await self._dynamo.transact(*writes, *more)
+        return logged
+
+    def _subject_writes(self, organization: str, subject: Subject) -> list[TransactItem]:
+        live = subject.live
+        kept = put(self._table, _subject_key(organization, subject.id, live) | _subject_body(subject))
+        gone = {"TableName": self._table, "Key": _subject_key_json(organization, subject.id, not live)}
+        return [kept, {"Delete": gone}]
+
+    def _bucket_write(self, organization: str, start: int, bucket: Bucket) -> TransactItem:
+        expires = start // 1000 + METRICS_SECONDS
+        body = {"totals": orjson.dumps(bucket).decode(), "expiresAt": expires}
+        return put(self._table, _bucket_key(organization, start) | body)
+
+
+def _subject_key(organization: str, subject_id: str, live: bool) -> Item:
+    return {"pk": f"{center_stream(organization)}#{'live' if live else 'ended'}", "sk": subject_id}
+
+
+def _subject_key_json(organization: str, subject_id: str, live: bool) -> dict[str, Any]:
+    return {name: {"S": value} for name, value in _subject_key(organization, subject_id, live).items()}
+
+
+def _subject_body(subject: Subject) -> Item:
+    return {
+        "seen": orjson.dumps(subject.seen).decode(),
+        "shown": orjson.dumps(subject.view).decode(),
+        "ended": subject.ended,
+        "toolEvent": subject.tool_event,
+        "expiresAt": int(time.time()) + KEPT_SECONDS,
+    }
+
+
+def _to_subject(item: Item) -> Subject:
+    return Subject(
+        id=item["sk"],
+        seen=orjson.loads(item["seen"]),
+        view=orjson.loads(item["shown"]),
+        ended=item["ended"],
+        tool_event=item["toolEvent"],
+    )
+
+
+def _bucket_key(organization: str, start: int) -> Item:
+    return {"pk": f"{center_stream(organization)}#metrics", "sk": f"{start:015d}"}

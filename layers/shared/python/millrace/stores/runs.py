@@ -1,0 +1,84 @@
+"""Runs in DynamoDB: one item each, by organisation and id (ULIDs, so by time), kept 30 days."""
+
+import time
+from typing import Any
+
+import orjson
+
+from millrace.domain.conversations import Slot
+from millrace.domain.runs import Run
+from millrace.errors import NotFound
+from millrace.stores.dynamo import Dynamo, Item, TransactItem, put
+
+KEPT_SECONDS = 30 * 24 * 3600
+
+
+def stream_of(organization: str, run_id: str) -> str:
+    """The event-log stream of a run."""
+    return f"{organization}#run#{run_id}"
+
+
+class RunStore:
+    """The table of runs."""
+
+    def __init__(self, dynamo: Dynamo, table: str) -> None:
+        self._dynamo = dynamo
+        self.table = table
+
+    async def get(self, organization: str, run_id: str) -> Run:
+        """Raises `NotFound`, also for another organisation's run."""
+        item = await self._dynamo.get(self.table, {"pk": organization, "sk": run_id})
+        if item is None:
+            raise NotFound("No run has this id.", code="run_not_found")
+        return _to_run(organization, item)
+
+    def put(self, run: Run, *, new: bool = False) -> TransactItem:
+        """The write that stores a run as it stands."""
+        return put(self.table, _to_item(run), new=new)
+
+
+def _to_item(run: Run) -> Item:
+    details: dict[str, Any] = {
+        "agentName": run.agent_name,
+        "model": run.model,
+        "messageId": run.message_id,
+        "visibility": run.visibility,
+        "endedAt": run.ended_at,
+        "finishReason": run.finish_reason,
+        "usage": run.usage,
+        "cost": run.cost,
+        "error": run.error,
+        "durationMs": run.duration_ms,
+    }
+    return {
+        "pk": run.slot.organization,
+        "sk": run.id,
+        "conversationId": run.slot.conversation_id,
+        "threadId": run.slot.thread_id,
+        "agentId": run.agent_id,
+        "runState": run.state,
+        "startedAt": run.started_at,
+        "details": orjson.dumps(details).decode(),
+        "expiresAt": int(time.time()) + KEPT_SECONDS,
+    }
+
+
+def _to_run(organization: str, item: Item) -> Run:
+    details = orjson.loads(item["details"])
+    return Run(
+        id=item["sk"],
+        slot=Slot(organization, item["conversationId"], item["threadId"]),
+        agent_id=item["agentId"],
+        state=item["runState"],
+        started_at=item["startedAt"],
+        message_id=details["messageId"],
+        visibility=details["visibility"],
+        agent_name=details["agentName"],
+        model=details["model"],
+        ended_at=details["endedAt"],
+        finish_reason=details["finishReason"],
+        usage=details["usage"],
+        cost=details["cost"],
+        error=details["error"],
+        duration_ms=details["durationMs"],
+    )

@@ -1,0 +1,176 @@
+"""The organisations' own secrets: written through the API, read when something is sent, never shown.
+
+Each value is encrypted by one KMS key of the deployment, with organisation and name as encryption context,
+and kept in DynamoDB. So whoever writes needs only kms:Encrypt and whoever sends only kms:Decrypt; a value
+copied into another organisation's item does not decrypt. Secrets Manager would do the same for 0.40 USD per
+secret and month, and has a quota per account.
+"""
+
+import re
+import time
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+import orjson
+
+from millrace.errors import InvalidRequest, NotFound
+from millrace.stores.aws import Aws
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put
+
+CACHE_SECONDS = 60.0
+_CACHE_SIZE = 1_000
+LONGEST = 4_000
+SHORTEST = 8
+MAX_HOSTS = 20
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """`hosts` are the only ones that it may be sent to; `*.example.com` allows every name below that."""
+
+    name: str
+    value: str = field(repr=False)
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SecretInfo:
+    """What may be shown."""
+
+    name: str
+    hosts: tuple[str, ...]
+    updated_at: int
+
+
+class SecretStore:
+    """Write only for people, readable for deliveries."""
+
+    def __init__(self, aws: Aws, dynamo: Dynamo, table: str, key_id: str) -> None:
+        self._aws = aws
+        self._dynamo = dynamo
+        self._table = table
+        self._key_id = key_id
+        self._cache: dict[tuple[str, str], tuple[float, Secret]] = {}
+
+    async def put(self, organization: str, secret: Secret, now: int) -> SecretInfo:
+        """Stores or replaces a secret. Raises `InvalidRequest`."""
+        hosts = check_secret(secret)
+        answer = await self._aws.call(
+            "kms",
+            "encrypt",
+            KeyId=self._key_id,
+            Plaintext=secret.value.encode(),
+            EncryptionContext=_context(organization, secret.name, hosts),
+        )
+        item: Item = _key(organization, secret.name) | {
+            "sealed": answer["CiphertextBlob"],
+            "hosts": orjson.dumps(hosts).decode(),
+            "updatedAt": now,
+        }
+        await self._dynamo.write(put(self._table, item))
+        self._cache.pop((organization, secret.name), None)
+        return SecretInfo(secret.name, hosts, now)
+
+    async def page(self, organization: str, after: str = "", limit: int = 100) -> list[SecretInfo]:
+        """Names and hosts, by name."""
+        items = await self._dynamo.query(
+            self._table, "pk = :pk AND sk > :after", limit=limit, pk=organization, after=after or " "
+        )
+        return [_info(item) for item in items]
+
+    async def names(self, organization: str) -> dict[str, tuple[str, ...]]:
+        """All names with their hosts, to check a new definition against."""
+        items = await self._dynamo.query(self._table, "pk = :pk", pk=organization)
+        return {item["sk"]: tuple(orjson.loads(item["hosts"])) for item in items}
+
+    async def delete(self, organization: str, name: str) -> None:
+        """Raises `NotFound`. Processes that send may still have it for a minute."""
+        try:
+            await self._dynamo.write(delete(self._table, _key(organization, name)))
+        except ConditionFailed as refused:
+            raise NotFound(f"There is no secret {name!r}.", code="secret_not_found") from refused
+        self._cache.pop((organization, name), None)
+
+    async def read(self, organization: str, names: set[str]) -> dict[str, Secret]:
+        """The values of those that exist; up to a minute old."""
+        found = [await self._read(organization, name) for name in sorted(names)]
+        return {secret.name: secret for secret in found if secret}
+
+    async def _read(self, organization: str, name: str) -> Secret | None:
+        cached = self._cache.get((organization, name))
+        if cached and time.monotonic() - cached[0] < CACHE_SECONDS:
+            return cached[1]
+        item = await self._dynamo.get(self._table, _key(organization, name))
+        secret = await self._open(organization, item) if item else None
+        if secret:
+            if len(self._cache) >= _CACHE_SIZE:
+                self._cache.clear()
+            self._cache[organization, name] = (time.monotonic(), secret)
+        return secret
+
+    async def _open(self, organization: str, item: Item) -> Secret | None:
+        """None for an item that was not made by `put` for this organisation, name and hosts."""
+        from botocore.exceptions import ClientError
+
+        hosts = tuple(orjson.loads(item["hosts"]))
+        try:
+            answer = await self._aws.call(
+                "kms",
+                "decrypt",
+                KeyId=self._key_id,
+                CiphertextBlob=item["sealed"],
+                EncryptionContext=_context(organization, item["sk"], hosts),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidCiphertextException":
+                return None
+            raise
+        return Secret(item["sk"], answer["Plaintext"].decode(), hosts)
+
+
+def check_secret(secret: Secret) -> tuple[str, ...]:
+    """The hosts in lower case, sorted. Raises `InvalidRequest` that says what is wrong."""
+    if not _NAME.fullmatch(secret.name):
+        raise InvalidRequest("A secret's name has 1 to 100 of `A-Z a-z 0-9 _ -`.", code="invalid_secret")
+    if not SHORTEST <= len(secret.value) <= LONGEST or len(secret.value.encode()) > LONGEST:
+        raise InvalidRequest(f"A secret has {SHORTEST} to {LONGEST:,} characters.", code="invalid_secret")
+    if not secret.value.isprintable():
+        raise InvalidRequest("A secret has no line breaks or control characters.", code="invalid_secret")
+    hosts = tuple(sorted({host.lower() for host in secret.hosts}))
+    if not 1 <= len(hosts) <= MAX_HOSTS:
+        raise InvalidRequest(
+            f"Name the 1 to {MAX_HOSTS} `hosts` that the secret may be sent to.", code="invalid_secret"
+        )
+    wrong = [host for host in hosts if not _valid_host(host)]
+    if wrong:
+        raise InvalidRequest(f"{wrong[0]!r} is no host name.", code="invalid_secret")
+    return hosts
+
+
+def _valid_host(host: str) -> bool:
+    """A name of two parts at least below a `*.`, which may not span a whole top-level domain."""
+    if host.startswith("*.") and host.count(".") < 2:
+        return False
+    return len(host) <= 253 and (_HOST.fullmatch(host) is not None or _is_address(host))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _key(organization: str, name: str) -> Item:
+    return {"pk": organization, "sk": name}
+
+
+def _context(organization: str, name: str, hosts: tuple[str, ...]) -> dict[str, str]:
+    return {"organization": organization, "name": name, "hosts": ",".join(hosts)}
+
+
+def _info(item: Item) -> SecretInfo:
+    return SecretInfo(item["sk"], tuple(orjson.loads(item["hosts"])), item["updatedAt"])

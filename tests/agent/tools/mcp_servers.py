@@ -1,0 +1,111 @@
+"""A real MCP server on loopback, from the official package, under uvicorn."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import uvicorn
+from mcp.server.mcpserver import Context, MCPServer
+
+
+@dataclass
+class Running:
+    """The server's URL, the header `authorization` of each request, and each request's JSON-RPC method."""
+
+    url: str = ""
+    keys: list[str] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@asynccontextmanager
+async def mcp_server(old: bool = False, json: bool = False) -> AsyncIterator[Running]:
+    """Serves until the block ends. `old` refuses what came with the protocol's version of 2026."""
+    running = Running()
+    app = _watched(_server(running).streamable_http_app(json_response=json), running, old)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_config=None, ws="none", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    sockets = [config.bind_socket()]
+    serving = asyncio.create_task(server.serve(sockets))
+    running.url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/mcp"
+    try:
+        while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
+            await asyncio.sleep(0.01)
+        yield running
+    finally:
+        server.should_exit = True
+        await serving
+        sockets[0].close()
+
+
+def _server(running: Running) -> MCPServer[Any]:
+    server: MCPServer[Any] = MCPServer("test", log_level="CRITICAL")
+
+    @server.tool()
+    def add(a: int, b: int) -> int:
+        """Adds two numbers."""
+        return a + b
+
+    @server.tool()
+    def fail() -> str:
+        """Fails."""
+        raise ValueError("it broke")
+
+    @server.tool(name="odd name/with.signs")
+    def odd() -> str:
+        return "odd"
+
+    @server.tool()
+    async def wait(context: Context[Any]) -> str:
+        """Never ends."""
+        running.waiting.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            running.cancelled.set()
+        return ""
+
+    @server.tool()
+    def flood() -> str:
+        """Says too much."""
+        return "x" * 9_000_000
+
+    return server
+
+
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def _watched(app: Asgi, running: Running, old: bool) -> Asgi:
+    """Notes what is asked; as an `old` server does not know the newer protocol's first request."""
+
+    async def watch(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return await app(scope, receive, send)
+        running.keys.append(dict(scope["headers"]).get(b"authorization", b"").decode())
+        message = await receive()
+        asked = orjson.loads(message["body"] or b"{}")
+        running.methods.append(asked.get("method", ""))
+        if old and asked.get("method") == "server/discover":
+            return await _refuse(asked, send)
+        messages = iter([message])
+
+        async def replay() -> Any:
+            return next(messages, None) or await receive()
+
+        await app(scope, replay, send)
+
+    return watch
+
+
+async def _refuse(asked: dict[str, Any], send: Any) -> None:
+    error = {"jsonrpc": "2.0", "id": asked["id"], "error": {"code": -32601, "message": "Method not found"}}
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": orjson.dumps(error)})

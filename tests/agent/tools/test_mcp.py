@@ -1,0 +1,179 @@
+"""Tools of MCP servers, against the official package's own server."""
+
+import asyncio
+import socket
+
+import pytest
+
+from millrace.agent.tools.mcp import Catalogue, ListedTool, McpServer, McpTools, acceptable, tool_name
+from millrace.agent.tools.tool import ToolResult
+from millrace.agent.tools.toolbox import Toolbox
+from millrace.errors import InvalidRequest
+from tests.agent.tools.contexts import call, context
+from tests.agent.tools.mcp_servers import mcp_server
+from tests.net.servers import response, serving
+
+
+def local(*servers: McpServer, catalogue: Catalogue | None = None) -> McpTools:
+    return McpTools(servers, catalogue or Catalogue(), allow_loopback_http=True)
+
+
+async def called(tools: McpTools, name: str, **arguments: int) -> ToolResult:
+    [result] = await Toolbox(await tools.tools()).run_all([call(name, arguments)], context(), 20.0)
+    return result
+
+
+@pytest.mark.parametrize(("old", "json"), [(False, False), (False, True), (True, False)])
+async def test_a_servers_tools_are_listed_and_called(old: bool, json: bool) -> None:
+    async with mcp_server(old, json) as server:
+        async with local(McpServer("calc", server.url, {"Authorization": "Bearer s3cret"})) as tools:
+            listed = {tool.name: tool for tool in await tools.tools()}
+            three = await called(tools, "calc__add", a=1, b=2)
+            broken = await called(tools, "calc__fail")
+    assert {"calc__add", "calc__fail"} < set(listed)
+    assert listed["calc__add"].description == "Adds two numbers."
+    assert listed["calc__add"].parameters["required"] == ["a", "b"]
+    assert (three.ok, three.text) == (True, "3")
+    assert not broken.ok
+    assert "it broke" in broken.text or "Error executing" in broken.text
+    assert set(server.keys) == {"Bearer s3cret"}
+    assert ("initialize" in server.methods) == old
+
+
+async def test_wrong_arguments_come_back_as_the_servers_own_words() -> None:
+    async with mcp_server() as server, local(McpServer("calc", server.url)) as tools:
+        result = await called(tools, "calc__add", a=1)
+    assert not result.ok
+    assert "b" in result.text
+
+
+async def test_names_that_providers_refuse_are_made_to_fit_and_still_reach_their_tool() -> None:
+    odd = tool_name("calc", "odd name/with.signs")
+    async with mcp_server() as server, local(McpServer("calc", server.url)) as tools:
+        assert (await called(tools, odd)).text == "odd"
+    assert odd.startswith("calc__odd_name_with_signs_")
+    assert tool_name("a", "b c") != tool_name("a", "b_c") == "a__b_c"
+    assert len(tool_name("a", "x" * 100)) == 64
+    assert tool_name("a", "x" * 100) != tool_name("a", "x" * 101)
+
+
+async def test_a_server_is_listed_once_in_five_minutes_and_a_remembered_tool_can_be_called_at_once() -> None:
+    now = 1000.0
+    catalogue = Catalogue(clock=lambda: now)
+    async with mcp_server() as server:
+        for _ in range(2):
+            async with local(McpServer("calc", server.url), catalogue=catalogue) as tools:
+                assert (await called(tools, "calc__add", a=2, b=2)).text == "4"
+        assert server.methods.count("tools/list") >= 1
+        before = len(server.methods)
+        async with local(McpServer("calc", server.url), catalogue=catalogue) as tools:
+            assert await tools.tools()
+        assert len(server.methods) == before
+        now += 301.0
+        async with local(McpServer("calc", server.url), catalogue=catalogue) as tools:
+            assert await tools.tools()
+        assert len(server.methods) > before
+
+
+async def test_a_server_that_is_down_is_a_problem_in_words_and_costs_only_its_own_tools() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        down = f"http://127.0.0.1:{closed.getsockname()[1]}/mcp?key=s3cret"
+    async with mcp_server() as server, serving(lambda _: response(b"hello")) as strange:
+        servers = [
+            McpServer("down", down, {"Authorization": "s3cret"}),
+            McpServer("strange", f"http://127.0.0.1:{strange.port}/"),
+            McpServer("calc", server.url),
+        ]
+        async with local(*servers) as tools:
+            names = {tool.name for tool in await tools.tools()}
+    assert {name.partition("__")[0] for name in names} == {"calc"}
+    problems = {problem.split(" is not available: ")[0] for problem in tools.problems}
+    assert problems == {"The MCP server down", "The MCP server strange"}
+    assert "s3cret" not in str(tools.problems) + repr(servers)
+
+
+async def test_a_server_that_goes_down_in_the_middle_of_a_run_gives_an_error_result() -> None:
+    async with mcp_server() as server:
+        tools = local(McpServer("calc", server.url))
+        toolbox = Toolbox(await tools.tools())
+    async with tools:
+        [result] = await toolbox.run_all([call("calc__add", {"a": 1, "b": 2})], context(), 20.0)
+    assert not result.ok
+    assert "calc__add failed: The MCP server calc is not available" in result.text
+
+
+async def test_a_servers_private_address_is_refused() -> None:
+    async with mcp_server() as server:
+        async with McpTools([McpServer("calc", server.url)], Catalogue()) as tools:
+            assert await tools.tools() == []
+    assert "Only https URLs may be called" in tools.problems[0]
+    assert server.methods == []
+
+
+async def test_a_call_that_is_given_up_is_cancelled_at_the_server_and_others_go_on() -> None:
+    async with mcp_server() as server, local(McpServer("calc", server.url)) as tools:
+        toolbox = Toolbox(await tools.tools())
+        [late] = await toolbox.run_all([call("calc__wait")], context(), 0.3)
+        [result] = await toolbox.run_all([call("calc__add", {"a": 1, "b": 2})], context(), 20.0)
+        assert server.waiting.is_set()
+        async with asyncio.timeout(10):
+            await server.cancelled.wait()
+    assert "did not finish within 0.3 s" in late.text
+    assert result.text == "3"
+
+
+async def test_cancelling_a_run_in_a_call_leaves_nothing_open() -> None:
+    before = asyncio.all_tasks()
+    async with mcp_server() as server:
+
+        async def run() -> None:
+            async with local(McpServer("calc", server.url)) as tools:
+                await called(tools, "calc__wait")
+
+        running = asyncio.create_task(run())
+        await server.waiting.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize("json", [False, True])
+async def test_a_flood_is_cut_off_and_the_session_opens_again(json: bool) -> None:
+    async with mcp_server(json=json) as server, local(McpServer("calc", server.url)) as tools:
+        flooded = await called(tools, "calc__flood")
+        result = await called(tools, "calc__add", a=1, b=2)
+    assert not flooded.ok
+    assert len(flooded.text) < 1000
+    assert result.text == "3"
+
+
+def test_only_tools_of_a_sensible_size_are_offered() -> None:
+    listed = [ListedTool("big", "", {"x": "y" * 20_000}), ListedTool("long", "d" * 9999, {"type": "object"})]
+    [kept] = acceptable(listed)
+    assert (kept.name, len(kept.description)) == ("long", 2000)
+    assert len(acceptable([ListedTool(str(n), "", {}) for n in range(200)])) == 64
+
+
+@pytest.mark.parametrize("name", ["", "a__b", "_a", "a b", "a" * 25, "ä", "a\n"])
+def test_a_servers_name_must_fit_in_front_of_its_tools(name: str) -> None:
+    with pytest.raises(InvalidRequest, match="letters"):
+        McpServer(name, "https://example.com/mcp")
+
+
+def test_servers_of_one_name_and_too_many_servers_are_refused() -> None:
+    for names in (["a", "a"], [f"s{n}" for n in range(11)]):
+        with pytest.raises(InvalidRequest, match="at most 10"):
+            McpTools([McpServer(name, "https://example.com/mcp") for name in names], Catalogue())
+
+
+def test_the_catalogue_keeps_credentials_apart_and_stays_small() -> None:
+    catalogue = Catalogue()
+    one = McpServer("a", "https://a.test/", {"Authorization": "1"})
+    catalogue.put(one, [])
+    assert catalogue.get(one) == []
+    assert catalogue.get(McpServer("b", "https://a.test/", {"Authorization": "1"})) == []
+    assert catalogue.get(McpServer("a", "https://a.test/", {"Authorization": "2"})) is None
+    for n in range(256):
+        catalogue.put(McpServer("a", f"https://{n}.test/"), [])
+    assert catalogue.get(one) is None

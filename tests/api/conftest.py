@@ -1,0 +1,72 @@
+"""The conversation app and the management app behind real sockets, on the emulated AWS."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import httpx
+import pytest
+
+from millrace.api.conversation_app import create_app as conversation_app
+from millrace.api.management_app import create_app as management_app
+from millrace.services.platform import Platform
+from millrace.settings import Settings
+from tests.aws import Aws
+from tests.serving import served
+from tests.tokens import AUDIENCE, ISSUER, Issuer
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Issuer:
+    return Issuer()
+
+
+@pytest.fixture(scope="session")
+def keys_url(issuer: Issuer) -> Iterator[str]:
+    with served(issuer.app) as url:
+        yield f"{url}/keys"
+
+
+@pytest.fixture
+def settings(aws_environment: Aws, keys_url: str) -> Settings:
+    environment = aws_environment.environment("ConversationFunction")
+    return replace(
+        Settings.from_environment(environment),
+        oidc_issuer=ISSUER,
+        oidc_audience=AUDIENCE,
+        oidc_jwks_url=keys_url,
+    )
+
+
+@pytest.fixture
+def platform(settings: Settings) -> Platform:
+    return Platform.make(settings)
+
+
+@dataclass
+class Api:
+    """A client of the app as one organisation's user."""
+
+    http: httpx.Client
+    organization: str
+
+
+@pytest.fixture
+def organization() -> str:
+    return f"org-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def chat(platform: Platform, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
+    """The conversation function's app."""
+    with served(conversation_app(platform.settings, platform)) as url:
+        with httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=30) as client:
+            yield client
+
+
+@pytest.fixture
+def management(platform: Platform, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
+    """The management function's app."""
+    with served(management_app(platform.settings, platform)) as url:
+        with httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=30) as client:
+            yield client

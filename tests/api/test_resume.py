@@ -1,0 +1,185 @@
+"""Resuming and attaching: the rest of the events, each once and in order, from anywhere."""
+
+import threading
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from millrace.api.conversation_app import create_app
+from millrace.domain.clock import now_ms
+from millrace.services.platform import Platform
+from millrace.settings import Settings
+from millrace.stores.connect import Stores
+from tests.api.talk import STREAM, attach, error_of, say, saying
+from tests.serving import served
+from tests.sse import Sent, read_events
+from tests.tokens import Issuer
+
+STEERED = "/echo tools=2 toolMs=150 delayMs=60 tokens=6\nword"
+
+
+def without_heartbeats(events: list[Sent]) -> list[Sent]:
+    return [event for event in events if event.id is not None]
+
+
+@pytest.fixture
+def elsewhere(settings: Settings, chat: httpx.Client) -> Iterator[httpx.Client]:
+    """The same deployment as another process sees it: nothing shared but AWS."""
+    with served(create_app(settings, Platform.make(settings))) as url:
+        with httpx.Client(base_url=url, headers=chat.headers, timeout=30) as client:
+            yield client
+
+
+def wait_until_logged(chat: httpx.Client, run_id: str, kind: str) -> None:
+    """A viewer sees only what is in the log."""
+    with chat.stream("GET", f"/api/runs/{run_id}/stream", headers=STREAM) as response:
+        assert any(event.data["type"] == kind for event in read_events(response.iter_lines()))
+
+
+@pytest.mark.parametrize("cut_after", range(1, 17))
+def test_a_client_cut_at_any_event_gets_exactly_the_rest(
+    chat: httpx.Client, elsewhere: httpx.Client, cut_after: int
+) -> None:
+    seen: list[Sent] = []
+    with saying(chat, STEERED) as events:
+        for event in events:
+            seen.append(event)
+            if len(seen) == cut_after:
+                break
+    run_id = seen[0].data["runId"]
+    rest = attach(elsewhere, f"/api/runs/{run_id}/stream", **{"last-event-id": str(seen[-1].id)})
+    whole = attach(elsewhere, f"/api/runs/{run_id}/stream")
+    together = without_heartbeats(seen + rest)
+    assert [event.id for event in together] == list(range(1, len(together) + 1))
+    assert together == without_heartbeats(whole)
+    assert together[-1].data["type"] == "done"
+
+
+def test_viewers_see_the_same_as_the_sender_while_it_runs(
+    chat: httpx.Client, elsewhere: httpx.Client
+) -> None:
+    views: list[list[Sent]] = []
+
+    def view(client: httpx.Client, path: str) -> None:
+        views.append(attach(client, path))
+
+    with saying(chat, STEERED) as events:
+        first = next(events)
+        run_id = first.data["runId"]
+        paths = (
+            f"/api/runs/{run_id}/stream",
+            "/api/conversations/c1/stream",
+            "/api/conversations/c1/messages?stream=true",
+        )
+        viewers = [threading.Thread(target=view, args=(elsewhere, path)) for path in paths]
+        for viewer in viewers:
+            viewer.start()
+        sent = [first, *events]
+    for viewer in viewers:
+        viewer.join(30)
+    assert len(views) == 3
+    assert all(without_heartbeats(view) == without_heartbeats(sent) for view in views)
+
+
+def test_every_way_to_name_the_last_event_works_alike(chat: httpx.Client) -> None:
+    events = say(chat, "hello")
+    path = f"/api/runs/{events[0].data['runId']}/stream"
+    rest = events[3:]
+    assert attach(chat, f"{path}?after=3") == rest
+    assert attach(chat, f"{path}?lastEventId=3") == rest
+    assert attach(chat, path, **{"last-event-id": "3"}) == rest
+
+
+def test_after_the_end_there_is_nothing(chat: httpx.Client) -> None:
+    events = say(chat, "hello")
+    run_id = events[0].data["runId"]
+    last = {"last-event-id": str(events[-1].id)}
+    assert chat.get(f"/api/runs/{run_id}/stream", headers=STREAM | last).status_code == 204
+    assert chat.get("/api/conversations/c1/stream", headers=STREAM).status_code == 204
+    assert chat.get("/api/conversations/c1/messages", headers=STREAM).status_code == 204
+    assert error_of(chat.get("/api/conversations/nowhere/stream")) == (404, "conversation_not_found")
+    assert error_of(chat.get("/api/runs/run_nothing/stream")) == (404, "run_not_found")
+    assert error_of(chat.get("/api/runs/a%23b/stream")) == (404, "run_not_found")
+
+
+def test_a_post_with_last_event_id_resumes_and_starts_no_second_run(
+    chat: httpx.Client, elsewhere: httpx.Client
+) -> None:
+    body = {"agentId": "echo", "content": STEERED}
+    with saying(chat, STEERED) as events:
+        seen = [next(events), next(events)]
+    path = "/api/conversations/c1/messages"
+    with elsewhere.stream("POST", path, json=body, headers=STREAM | {"last-event-id": "2"}) as response:
+        rest = without_heartbeats(list(read_events(response.iter_lines())))
+    assert [event.id for event in seen + rest] == list(range(1, len(rest) + 3))
+    again = elsewhere.post(path, json=body, headers=STREAM | {"last-event-id": str(rest[-1].id)})
+    assert again.status_code == 204
+    questions = [
+        m for m in chat.get(path).json()["items"] if m["role"] == "user" and "text" in m["content"][0]
+    ]
+    assert len(questions) == 1
+
+
+def test_a_run_goes_on_when_its_client_goes_away(chat: httpx.Client, elsewhere: httpx.Client) -> None:
+    with saying(chat, STEERED) as events:
+        run_id = next(events).data["runId"]
+    assert attach(elsewhere, f"/api/runs/{run_id}/stream")[-1].data["type"] == "done"
+    assert elsewhere.get(f"/api/runs/{run_id}").json()["state"] == "completed"
+
+
+def test_a_viewer_of_less_detail_sees_less_also_from_the_log(chat: httpx.Client) -> None:
+    run_id = say(chat, "hello")[0].data["runId"]
+    path = f"/api/runs/{run_id}/stream"
+    assert {e.data["type"] for e in attach(chat, f"{path}?detail=answer")} == {"start", "token", "done"}
+    full = attach(chat, f"{path}?detail=full")
+    assert [e.data["result"] for e in full if e.data["type"] == "tool_result"] == ["hello"]
+
+
+def test_a_run_whose_process_is_gone_is_given_up_and_the_conversation_goes_on(
+    settings: Settings, chat: httpx.Client, issuer: Issuer
+) -> None:
+    """The process is 'gone' for one whose clock is 40 s ahead; `tests/e2e` kills a real one."""
+    later = Stores.connect(settings, clock=lambda: now_ms() + 40_000)
+    with served(create_app(settings, Platform.make(settings, later))) as url:
+        with httpx.Client(base_url=url, headers=chat.headers, timeout=30) as elsewhere:
+            with saying(chat, "/echo tools=1 hang=1\nword") as events:
+                run_id = next(events).data["runId"]
+                wait_until_logged(chat, run_id, "token")
+                found = attach(elsewhere, f"/api/runs/{run_id}/stream")
+                left = list(events)
+            assert found[-1].data["type"] == "error"
+            assert found[-1].data["code"] == "run_lost"
+            assert found[-1].data["retryable"] is True
+            assert [event.id for event in found] == list(range(1, len(found) + 1))
+            assert left[-1].data["code"] == "run_lost"  # its own process finds out and writes no more
+            assert attach(elsewhere, f"/api/runs/{run_id}/stream") == found
+            assert elsewhere.get(f"/api/runs/{run_id}").json()["error"]["code"] == "run_lost"
+            kept = elsewhere.get("/api/conversations/c1/messages").json()["items"][-1]
+            assert kept["interrupted"] is True
+            said = "".join(e.data["token"] for e in found if e.data["type"] == "token")
+            assert kept["content"][0]["text"] == said
+            assert say(elsewhere, "/echo tools=0\ngoes on")[-1].data["type"] == "done"
+
+
+def test_a_new_message_after_a_crash_gives_the_lost_run_up_first(
+    settings: Settings, chat: httpx.Client
+) -> None:
+    later = Stores.connect(settings, clock=lambda: now_ms() + 40_000)
+    with served(create_app(settings, Platform.make(settings, later))) as url:
+        with httpx.Client(base_url=url, headers=chat.headers, timeout=30) as elsewhere:
+            with saying(chat, "/echo toolMs=60000\nword") as events:
+                lost = next(events).data["runId"]
+                assert say(elsewhere, "/echo tools=0\nnext")[-1].data["type"] == "done"
+                assert list(events)[-1].data["type"] == "error"
+            assert elsewhere.get(f"/api/runs/{lost}").json()["state"] == "failed"
+
+
+def test_the_agents_visibility_caps_what_a_viewer_may_ask_for(
+    chat: httpx.Client, management: httpx.Client
+) -> None:
+    shy = {"id": "shy", "name": "Shy", "model": "echo:", "tools": ["echo_tool"], "visibility": "answer"}
+    assert management.post("/api/agents", json=shy).status_code == 201
+    run_id = say(chat, "hello", agentId="shy")[0].data["runId"]
+    seen = attach(chat, f"/api/runs/{run_id}/stream?detail=full")
+    assert {event.data["type"] for event in seen} == {"start", "token", "done"}

@@ -1,0 +1,20 @@
+"""A client of the running stack, as an organisation of the test's own."""
+
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.stack import RunningStack
+
+
+@pytest.fixture
+def organization() -> str:
+    return f"org-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def chat(stack: RunningStack, organization: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stack.url, headers=stack.headers(organization), timeout=90) as client:
+        yield client

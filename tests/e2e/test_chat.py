@@ -1,0 +1,184 @@
+"""The product on the local stack: real function processes behind one address, as `make run` starts it."""
+
+import os
+import signal
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psutil
+import pytest
+
+from tests.api.talk import STREAM, attach, error_of, say, saying
+from tests.sse import Sent, answer, read_events
+from tests.stack import RunningStack
+
+MESSAGES = "/api/conversations/c1/messages"
+
+
+def test_curl_shows_events_as_they_are_made(stack: RunningStack, organization: str) -> None:
+    """The README's command. While curl shows the first event the run goes on: it ends when it is told to."""
+    token = stack.token(organization)
+    command = [
+        "curl", "-sN", "-H", f"Authorization: Bearer {token}", "-H", "Accept: text/event-stream",
+        "-H", "Content-Type: application/json",
+        "-d", '{"agentId":"echo","content":"/echo toolMs=60000\\nhello"}', stack.url + MESSAGES,
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as curl:
+        assert curl.stdout is not None
+        events = read_events(line.rstrip("\n") for line in curl.stdout)
+        assert next(events).data["type"] == "start"
+        stop = httpx.post(
+            f"{stack.url}/api/conversations/c1/stop", headers={"authorization": f"Bearer {token}"}
+        )
+        assert stop.status_code == 202
+        assert list(events)[-1].data["finishReason"] == "stopped"
+
+
+def test_the_same_without_accept_is_one_json_answer(chat: httpx.Client) -> None:
+    body = chat.post(MESSAGES, json={"agentId": "echo", "content": "hello"}).json()
+    assert body["content"] == "hello"
+
+
+def test_each_refusal_says_what_to_do(chat: httpx.Client) -> None:
+    sent = {"agentId": "echo", "content": "hello"}
+    without = httpx.post(str(chat.base_url) + MESSAGES, json=sent)
+    assert error_of(without) == (401, "token_missing")
+    forged = httpx.post(str(chat.base_url) + MESSAGES, json=sent, headers={"authorization": "Bearer a.b.c"})
+    assert error_of(forged) == (401, "token_invalid")
+    broken = chat.post(MESSAGES, content=b'{"content": ', headers={"content-type": "application/json"})
+    assert error_of(broken) == (422, "invalid_json")
+    unknown = chat.post(MESSAGES, json=sent | {"agentId": "nobody"})
+    assert error_of(unknown) == (404, "agent_not_found")
+    assert error_of(chat.get("/api/conversations/c1")) == (404, "conversation_not_found")
+
+
+def test_health_and_only_health_needs_no_token(stack: RunningStack) -> None:
+    assert httpx.get(f"{stack.url}/api/health").json()["status"] == "ok"
+    assert error_of(httpx.get(f"{stack.url}/api/agents")) == (401, "token_missing")
+    assert error_of(httpx.get(f"{stack.url}/api/openapi.json")) == (401, "token_missing")
+
+
+def test_events_come_one_by_one_while_the_run_goes_on(chat: httpx.Client) -> None:
+    """Each token is seen while the run still has most of its tokens to make."""
+    with saying(chat, "/echo tools=0 tokens=2000 delayMs=300\nword") as events:
+        run_id = ""
+        for count, event in enumerate(events):
+            run_id = run_id or event.data["runId"]
+            if event.data["type"] == "token":
+                assert chat.get(f"/api/runs/{run_id}").json()["state"] == "running"
+            if count == 5:
+                chat.post("/api/conversations/c1/stop")
+    assert event.data["finishReason"] == "stopped"
+
+
+def test_thirty_streams_at_once_are_complete_and_in_order(chat: httpx.Client) -> None:
+    text = " ".join(f"word{n}" for n in range(40))
+
+    def one(number: int) -> list[Sent]:
+        return say(chat, f"/echo toolMs=300 delayMs=5\n{text} {number}", conversation=f"many-{number}")
+
+    with ThreadPoolExecutor(30) as pool:
+        streams = list(pool.map(one, range(30)))
+    for number, events in enumerate(streams):
+        assert answer(events) == f"{text} {number}"
+        numbered = [event.id for event in events if event.id is not None]
+        assert numbered == list(range(1, len(numbered) + 1))
+
+
+def conversation_processes(stack: RunningStack) -> list[psutil.Process]:
+    """The function's environments that are busy or warm."""
+    found = []
+    for process in psutil.Process(stack.pid).children(recursive=True):
+        try:
+            name = process.environ().get("AWS_LAMBDA_FUNCTION_NAME", "")
+        except psutil.Error:
+            continue
+        if "Conversation" in name:
+            found.append(process)
+    return found
+
+
+def test_a_killed_process_costs_its_own_run_only_and_whoever_resumes_learns_it(
+    stack: RunningStack, chat: httpx.Client
+) -> None:
+    """SIGKILL in mid-run: the log is kept, `run_lost` within a minute, the conversation goes on."""
+    seen: list[Sent] = []
+    killed = threading.Event()
+
+    def read() -> None:
+        with saying(chat, "/echo tools=0 tokens=9000 delayMs=50\nword") as events:
+            for event in events:
+                seen.append(event)
+                if len(seen) == 30:
+                    for process in conversation_processes(stack):
+                        os.kill(process.pid, signal.SIGKILL)
+                    killed.set()
+
+    def read_until_cut() -> None:
+        with pytest.raises(httpx.RemoteProtocolError):
+            read()
+
+    reader = threading.Thread(target=read_until_cut)
+    reader.start()
+    assert killed.wait(60)
+    reader.join(30)
+    assert not reader.is_alive()
+    other = say(chat, "/echo tools=0\nstill here", conversation="c2")
+    assert answer(other) == "still here"
+    found = attach(chat, f"/api/runs/{seen[0].data['runId']}/stream")
+    logged = [event for event in found if event.id is not None]
+    assert logged[-1].data["code"] == "run_lost"
+    assert logged[:-1] == seen[: len(logged) - 1]
+    assert len(logged) > 5
+    assert answer(say(chat, "/echo tools=0\nnext")) == "next"
+
+
+@pytest.mark.timeout(180)
+def test_live_messages_of_eight_senders_all_reach_the_agents_of_a_running_stack(chat: httpx.Client) -> None:
+    """8 injectors against running agents for 30 seconds: accepted = taken, none twice, in order."""
+    accepted: list[str] = []
+    taken: list[dict[str, str]] = []
+    over = threading.Event()
+
+    def send(sender: int) -> None:
+        number = 0
+        while not over.wait(0.05):
+            number += 1
+            body = {"content": f"{sender}-{number}"}
+            response = chat.post("/api/conversations/c1/inject", json=body)
+            if response.status_code == 202:
+                accepted.append(response.json()["messageId"])
+
+    senders = [threading.Thread(target=send, args=(sender,)) for sender in range(8)]
+    timer = threading.Timer(30, over.set)
+    timer.start()
+    for sender in senders:
+        sender.start()
+    try:
+        while not over.is_set():
+            events = say(chat, "/echo tools=3 toolMs=100 delayMs=2\nword")
+            taken += [event.data for event in events if event.data["type"] == "injected"]
+    finally:
+        over.set()
+        timer.cancel()
+        for sender in senders:
+            sender.join(60)
+    last = say(chat, "/echo tools=0\nlast")
+    taken += [event.data for event in last if event.data["type"] == "injected"]
+    ids = [one["messageId"] for one in taken]
+    assert len(ids) == len(set(ids))
+    assert sorted(ids) == sorted(accepted)
+    assert len(ids) > 50
+    for number in range(8):
+        own = [int(one["content"].split("-")[1]) for one in taken if one["content"].startswith(f"{number}-")]
+        assert own == sorted(own)
+
+
+def test_a_viewer_attaches_from_another_environment(chat: httpx.Client) -> None:
+    with saying(chat, "/echo tools=2 toolMs=300 tokens=10 delayMs=50\nword") as events:
+        first = next(events)
+        seen = attach(chat, f"/api/runs/{first.data['runId']}/stream", **STREAM)
+        own = [first, *events]
+    assert [event for event in seen if event.id] == [event for event in own if event.id]

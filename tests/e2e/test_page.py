@@ -1,0 +1,26 @@
+"""The web page on the running stack, in a real browser: signed in by itself, tokens as they come."""
+
+from playwright.sync_api import Browser, expect
+
+from tests.stack import RunningStack
+from tests.web.conftest import browser, chromium
+
+__all__ = ["browser", "chromium"]
+
+
+def test_the_page_signs_in_and_streams_an_answer_with_its_steps(
+    stack: RunningStack, browser: Browser
+) -> None:
+    context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto("/")
+    box = page.get_by_role("textbox")
+    box.fill("What is 12 * 34, and what time is it in Tokyo?")
+    box.press("Enter")
+    expect(page.get_by_text("12 * 34 = 408")).to_be_visible(timeout=30_000)
+    page.reload()
+    expect(page.get_by_text("12 * 34 = 408")).to_be_visible(timeout=30_000)
+    assert problems == []
+    context.close()

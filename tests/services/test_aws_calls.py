@@ -1,0 +1,101 @@
+"""What a run costs in AWS calls, and that no token waits for one."""
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from millrace.domain.access import Principal
+from millrace.domain.events import Logged
+from millrace.services.launch import launch
+from millrace.services.platform import Platform
+from millrace.services.send import NewMessage, Started, send
+from millrace.settings import Settings
+from millrace.stores.aws import Aws as AwsClients
+from millrace.stores.connect import Stores
+from tests.aws import Aws
+
+
+@dataclass
+class Call:
+    operation: str
+    began: float
+    ended: float = float("inf")
+
+
+@dataclass
+class Counting(AwsClients):
+    """AWS clients that keep a list of their calls; `delay` makes each one take longer."""
+
+    delay: float = 0.0
+    calls: list[Call] = field(default_factory=list)
+
+    def __init__(self, region: str, delay: float = 0.0) -> None:
+        super().__init__(region)
+        self.delay = delay
+        self.calls = []
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        call = Call(operation, time.monotonic())
+        self.calls.append(call)
+        await asyncio.sleep(self.delay)
+        try:
+            return await super().call(service, operation, **parameters)
+        finally:
+            call.ended = time.monotonic()
+
+    def in_sequence_before(self, moment: float) -> int:
+        """The longest chain of calls, each begun after the one before it had ended, all ended by then."""
+        chain, last_end = 0, float("-inf")
+        for call in sorted((c for c in self.calls if c.ended <= moment), key=lambda c: c.ended):
+            if call.began >= last_end:
+                chain, last_end = chain + 1, call.ended
+        return chain
+
+
+@pytest.fixture
+def settings(aws_environment: Aws) -> Settings:
+    return Settings.from_environment(aws_environment.environment("ConversationFunction"))
+
+
+async def answer(platform: Platform, content: str) -> list[tuple[float, Logged]]:
+    caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
+    started = await send(platform.stores, platform.models, caller, "c1", NewMessage(content, "echo"))
+    assert isinstance(started, Started)
+    session = launch(platform, started, None)
+    seen: list[tuple[float, Logged]] = []
+    while batch := await session.outbox.take():
+        seen += [(time.monotonic(), event) for event in batch]
+    await session.over()
+    return seen
+
+
+async def test_a_long_answer_costs_at_most_forty_calls_two_of_them_before_its_first_token(
+    settings: Settings,
+) -> None:
+    counting = Counting(settings.region)
+    platform = Platform.make(settings, Stores.connect(settings, counting))
+    seen = await answer(platform, "/echo tools=0 think=0 tokens=500 delayMs=20\nword")
+    assert [event.type for _, event in seen].count("token") == 500
+    assert len(counting.calls) <= 40, [call.operation for call in counting.calls]
+    first = next(moment for moment, event in seen if event.type == "token")
+    assert counting.in_sequence_before(first) <= 2
+    await platform.close()
+
+
+async def test_no_token_waits_for_a_call(settings: Settings) -> None:
+    """With calls of a second each, 100 tokens come before the first flush of the log has ended."""
+    counting = Counting(settings.region, delay=1.0)
+    platform = Platform.make(settings, Stores.connect(settings, counting))
+    seen = await answer(platform, "/echo tools=0 think=0 tokens=100 delayMs=5\nword")
+    tokens = [moment for moment, event in seen if event.type == "token"]
+    flushes = [call for call in counting.calls if call.operation == "transact_write_items"][1:]
+    done = seen[-1][0]
+    assert len(tokens) == 100
+    assert flushes
+    assert tokens[-1] < flushes[0].ended
+    assert done >= flushes[-1].ended  # but the end waits for the log
+    await platform.close()
