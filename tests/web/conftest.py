@@ -1,0 +1,64 @@
+"""A real Chromium and a fresh backend for every test of the page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.web.backend import DIST, Backend, BackendThread
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Debian's browser. Without it these tests are skipped; where CI is set they fail."""
+    path = shutil.which("chromium")
+    if path:
+        return path
+    reason = "Chromium is missing: apt-get install -y chromium"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def backend() -> Iterator[Backend]:
+    if not (DIST / "index.html").exists():
+        pytest.fail("The page is not built: make web/dist/index.html")
+    with BackendThread() as backend:
+        yield backend
+
+
+@pytest.fixture
+def page(browser: Browser, backend: Backend) -> Iterator[Page]:
+    """The page, open and signed in. An uncaught script error fails the test."""
+    context = browser.new_context(base_url=backend.url, viewport={"width": 1200, "height": 800})
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.set_default_timeout(10_000)
+    page.goto("/")
+    yield page
+    context.close()
+    assert problems == []

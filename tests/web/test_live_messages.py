@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web.backend import Backend, Run
+from tests.web.test_chat import ask
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+
+def tell(page: Page, text: str = "Only in metric units") -> None:
+    page.get_by_role("textbox", name="Message").fill(text)
+    page.keyboard.press("Enter")
+
+
+@pytest.fixture
+def run(page: Page, backend: Backend) -> Run:
+    """A run that has begun to answer."""
+    run = ask(page, backend)
+    run.say("First part.")
+    expect(page.locator(".prose")).to_contain_text("First part.")
+    return run
+
+
+def test_a_live_message_is_accepted_then_seen_where_the_agent_read_it(
+    page: Page, backend: Backend, run: Run
+) -> None:
+    tell(page)
+    live = page.locator(".question").last
+    expect(live).to_have_attribute("data-delivery", "accepted")
+    run.emit("injected", messageId="live1", content="Only in metric units", iteration=2)
+    expect(live).to_have_attribute("data-delivery", "seen")
+    run.say("Second part.")
+    run.done()
+    expect(page.locator(".answer-foot")).to_be_visible()
+    articles = page.get_by_role("article").evaluate_all("all => all.map(one => one.className)")
+    assert articles == ["question", "answer", "question", "answer"]
+    expect(page.locator(".prose")).to_have_text(["First part.", "Second part."])
+
+
+def test_an_accepted_message_can_be_withdrawn(page: Page, backend: Backend, run: Run) -> None:
+    tell(page)
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.locator(".question")).to_have_count(1)
+    assert len(backend.sent("DELETE", "/inject/live1")) == 1
+
+
+def test_a_message_that_the_agent_already_has_cannot_be_withdrawn(
+    page: Page, backend: Backend, run: Run
+) -> None:
+    backend.refuse("DELETE", "/inject/live1", 409, "already_delivered", "Too late.")
+    tell(page)
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("Too late to withdraw")).to_be_visible()
+    run.emit("injected", messageId="live1", content="Only in metric units", iteration=2)
+    expect(page.get_by_text("Seen by the agent")).to_be_visible()
+
+
+def test_a_message_too_late_for_the_run_becomes_the_next_question(
+    page: Page, backend: Backend, run: Run
+) -> None:
+    backend.refuse("POST", "/inject", 409, "not_streaming", "No run is active.")
+    tell(page)
+    expect(page.locator(".question").last).to_have_attribute("data-delivery", "held")
+    run.done()
+    following = backend.next_run()
+    following.say("In metres.")
+    following.done()
+    expect(page.locator(".prose").last).to_have_text("In metres.")
+    assert [body["content"] for body in backend.sent("POST", "/messages")][1:] == ["Only in metric units"]
+    expect(page.locator(".question")).to_have_count(2)
+
+
+def test_a_backend_without_injection_keeps_the_message_until_the_end(
+    page: Page, backend: Backend, run: Run
+) -> None:
+    backend.refuse("POST", "/inject", 404, "not_found", "No such route.")
+    tell(page)
+    expect(page.get_by_text("takes no messages while the agent answers")).to_be_visible()
+    run.done()
+    backend.next_run().say("Now I know.")
+    expect(page.locator(".prose").last).to_have_text("Now I know.")
+
+
+def test_a_held_message_can_be_withdrawn_and_is_never_sent(page: Page, backend: Backend, run: Run) -> None:
+    backend.refuse("POST", "/inject", 404, "not_found", "No such route.")
+    tell(page)
+    page.get_by_role("button", name="Withdraw").click()
+    run.done()
+    expect(page.locator(".answer-foot")).to_be_visible()
+    expect(page.locator(".question")).to_have_count(1)
+    assert len(backend.sent("POST", "/messages")) == 1
+
+
+def test_an_expired_message_says_so_and_can_be_sent_again(page: Page, backend: Backend, run: Run) -> None:
+    tell(page)
+    live = page.locator(".question").last
+    expect(live).to_have_attribute("data-delivery", "accepted")
+    backend.wait_until_sent("POST", "/inject")
+    page.clock.install()
+    tell(page, "A second one")
+    expect(page.locator(".question").last).to_have_attribute("data-delivery", "accepted")
+    page.clock.fast_forward(600_000)
+    expect(page.locator(".question").last).to_have_attribute("data-delivery", "expired")
+    page.get_by_role("button", name="Send again").click()
+    backend.wait_until_sent("POST", "/inject", 3)
+
+
+def test_a_message_that_was_not_accepted_is_kept_and_can_be_repeated(
+    page: Page, backend: Backend, run: Run
+) -> None:
+    backend.refuse("POST", "/inject", 429, "too_many_waiting", "Too many messages are waiting.")
+    tell(page)
+    expect(page.get_by_text("Too many messages are waiting.")).to_be_visible()
+    page.get_by_role("button", name="Send again").click()
+    expect(page.locator(".question").last).to_have_attribute("data-delivery", "accepted")
+
+
+def test_a_server_that_contradicts_itself_ends_in_an_error_not_a_loop(
+    page: Page, backend: Backend, run: Run
+) -> None:
+    run.done()
+    backend.conversations[run.conversation_id]["activeRunId"] = None
+    expect(page.locator(".answer-foot")).to_be_visible()
+    for _ in range(20):
+        backend.refuse("POST", "/messages", 409, "run_active", "A run is active.")
+        backend.refuse("POST", "/inject", 409, "not_streaming", "No run is active.")
+    tell(page)
+    expect(page.get_by_role("alert")).to_contain_text("A run is active.")
+    assert len(backend.sent("POST", "/messages")) == 5
+
+
+def test_a_run_of_another_tab_is_joined_and_gets_the_message(page: Page, backend: Backend, run: Run) -> None:
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator(".prose")).to_contain_text("First part.")
+    run.done()
+    expect(other.locator(".answer-foot")).to_be_visible()
+    second = ask(page, backend, "From the first tab")
+    backend.refuse("POST", "/messages", 409, "run_active", "A run is active.")
+    tell(other, "From the second tab")
+    backend.wait_until(lambda: backend.sent("POST", "/inject") == [{"content": "From the second tab"}])
+    second.emit("injected", messageId="live1", content="From the second tab", iteration=2)
+    second.say("Both of you.")
+    second.done()
+    expect(other.locator(".prose").last).to_have_text("Both of you.")
+    expect(other.locator(".question")).to_have_text(
+        ["How does a mill race work?", "From the first tab", "From the second tabSeen by the agent"]
+    )

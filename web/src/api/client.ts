@@ -1,0 +1,132 @@
+import { HttpError, httpErrorFrom } from "../stream/errors";
+import type { Position } from "../stream/connection";
+import type { Auth } from "./auth";
+import type { Accepted, Agent, Conversation, Message, Page } from "./types";
+
+const EVENT_STREAM = "text/event-stream";
+const PAGE_SIZE = 30;
+/** Pages of messages that one conversation may have: a limit against a server whose pages never end. */
+const MOST_PAGES = 50;
+
+export interface NewMessage {
+  readonly content: string;
+  readonly agentId?: string;
+  /** The same key never starts a second run, so that an unanswered request can be repeated. */
+  readonly idempotencyKey: string;
+}
+
+/** Millrace's HTTP API. Every method throws HttpError for a refusal and TypeError when there is no network. */
+export class Api {
+  constructor(
+    private readonly auth: Auth,
+    private readonly apiBase: Readonly<Record<string, string>>,
+  ) {}
+
+  listAgents(): Promise<Page<Agent>> {
+    return this.#json("/api/agents");
+  }
+
+  listConversations(cursor: string | null = null): Promise<Page<Conversation>> {
+    const query = new URLSearchParams({ limit: String(PAGE_SIZE), ...(cursor && { cursor }) });
+    return this.#json(`/api/conversations?${query}`);
+  }
+
+  getConversation(id: string): Promise<Conversation> {
+    return this.#json(conversationPath(id));
+  }
+
+  async deleteConversation(id: string): Promise<void> {
+    await this.#checked(conversationPath(id), { method: "DELETE" });
+  }
+
+  /** All messages, oldest first. */
+  async listMessages(id: string): Promise<Message[]> {
+    const messages: Message[] = [];
+    let cursor: string | null = null;
+    for (let pages = 0; pages < MOST_PAGES; pages += 1) {
+      const query: string = cursor ? `?${new URLSearchParams({ cursor })}` : "";
+      const page: Page<Message> = await this.#json(`${conversationPath(id)}/messages${query}`);
+      messages.push(...page.items);
+      cursor = page.nextCursor;
+      if (!cursor) break;
+    }
+    return messages;
+  }
+
+  /** The event stream of a new run. The response is not checked: the stream client does. */
+  sendMessage(id: string, message: NewMessage, signal: AbortSignal): Promise<Response> {
+    return this.#fetch(`${conversationPath(id)}/messages`, {
+      ...jsonBody(message),
+      headers: { "Content-Type": "application/json", Accept: EVENT_STREAM },
+      signal,
+    });
+  }
+
+  /** The event stream of a run that was started before, from `position` on. The response is not checked. */
+  attach(id: string, { runId, lastEventId }: Position, signal: AbortSignal): Promise<Response> {
+    const path = runId ? `/api/runs/${encodeURIComponent(runId)}/stream` : `${conversationPath(id)}/stream`;
+    const headers = { Accept: EVENT_STREAM, ...(lastEventId && { "Last-Event-ID": lastEventId }) };
+    return this.#fetch(path, { headers, signal });
+  }
+
+  async stop(id: string): Promise<void> {
+    await this.#checked(`${conversationPath(id)}/stop`, { method: "POST" });
+  }
+
+  inject(id: string, content: string): Promise<Accepted> {
+    return this.#json(`${conversationPath(id)}/inject`, jsonBody({ content }));
+  }
+
+  async withdraw(id: string, messageId: string): Promise<void> {
+    await this.#checked(`${conversationPath(id)}/inject/${encodeURIComponent(messageId)}`, { method: "DELETE" });
+  }
+
+  async #json<Result>(path: string, init: RequestInit = {}): Promise<Result> {
+    return (await (await this.#checked(path, init)).json()) as Result;
+  }
+
+  async #checked(path: string, init: RequestInit): Promise<Response> {
+    const response = await this.#fetch(path, init);
+    if (!response.ok) throw await httpErrorFrom(response);
+    return response;
+  }
+
+  /** One request with a bearer token; a 401 renews the token once. */
+  async #fetch(path: string, init: RequestInit): Promise<Response> {
+    const token = await this.auth.token();
+    const response = await this.#send(path, init, token);
+    if (response.status !== 401) return response;
+    await response.body?.cancel();
+    const again = await this.#send(path, init, await this.auth.renew(token));
+    if (again.status === 401) this.auth.signOut();
+    return again;
+  }
+
+  #send(path: string, init: RequestInit, token: string): Promise<Response> {
+    const headers = new Headers(init.headers);
+    headers.set("Authorization", `Bearer ${token}`);
+    return fetch(this.#base(path) + path, { ...init, headers });
+  }
+
+  #base(path: string): string {
+    const name = /^\/api\/(conversations|runs)\b/.test(path) ? "conversation" : "api";
+    return (this.apiBase[name] ?? "").replace(/\/$/, "");
+  }
+}
+
+function conversationPath(id: string): string {
+  return `/api/conversations/${encodeURIComponent(id)}`;
+}
+
+function jsonBody(value: object): RequestInit {
+  return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) };
+}
+
+/** A sentence for the user, with what support needs to find the request. */
+export function explain(error: unknown): string {
+  if (error instanceof HttpError) {
+    return error.requestId ? `${error.message} (request ${error.requestId})` : error.message;
+  }
+  if (error instanceof TypeError) return "The server cannot be reached.";
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,52 @@
+import type { Usage } from "../stream/events";
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly nextCursor: string | null;
+}
+
+export interface Agent {
+  readonly id: string;
+  readonly name: string;
+  readonly model: string;
+  readonly description?: string;
+}
+
+export interface Conversation {
+  readonly id: string;
+  readonly agentId: string;
+  readonly title: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly activeRunId: string | null;
+}
+
+/** One content block in the shape of Bedrock's Converse API: exactly one of the fields is there. */
+export interface Block {
+  readonly text?: string;
+  readonly toolUse?: { readonly toolUseId: string; readonly name: string; readonly input?: unknown };
+  readonly toolResult?: {
+    readonly toolUseId: string;
+    readonly status?: string;
+    readonly content?: readonly { readonly text?: string; readonly json?: unknown }[];
+  };
+  readonly reasoningContent?: { readonly reasoningText?: { readonly text?: string } };
+}
+
+/** A stored message. User messages that hold only tool results are steps of the run. */
+export interface Message {
+  readonly id: string;
+  readonly role: "user" | "assistant";
+  readonly content: readonly Block[];
+  readonly createdAt: string;
+  readonly runId?: string | null;
+  readonly injected?: boolean;
+  readonly interrupted?: boolean;
+  readonly usage?: Usage | null;
+  readonly cost?: number | null;
+}
+
+export interface Accepted {
+  readonly messageId: string;
+  readonly expiresAt: string | number;
+}

@@ -1,0 +1,29 @@
+import type { RunEvent } from "../stream/events";
+
+/** Collects events and hands them over together, once per scheduled moment (a frame), in order. */
+export class EventBatch {
+  #events: RunEvent[] = [];
+  #isScheduled = false;
+
+  constructor(
+    private readonly schedule: (flush: () => void) => void,
+    private readonly deliver: (events: readonly RunEvent[]) => void,
+  ) {}
+
+  add(event: RunEvent): void {
+    this.#events.push(event);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.schedule(() => {
+      this.#isScheduled = false;
+      this.flush();
+    });
+  }
+
+  flush(): void {
+    if (this.#events.length === 0) return;
+    const events = this.#events;
+    this.#events = [];
+    this.deliver(events);
+  }
+}

@@ -1,0 +1,112 @@
+import { explain } from "../api/client";
+import type { Accepted } from "../api/types";
+import { HttpError } from "../stream/errors";
+import type { Action } from "./reducer";
+import type { Entry } from "./state";
+
+/** A message that nothing can be done with any more after this time; the server says so too. */
+const LONGEST_LIFE_MS = 600_000;
+const MISSING = [404, 405, 501];
+const NOT_SUPPORTED = "This deployment takes no messages while the agent answers.";
+
+interface Port {
+  inject(text: string): Promise<Accepted>;
+  withdraw(messageId: string): Promise<void>;
+  dispatch(action: Action): void;
+  entries(): readonly Entry[];
+}
+
+interface Held {
+  readonly id: string;
+  readonly text: string;
+  readonly agentId: string;
+}
+
+/** Messages to a running agent, from the keyboard until the agent has read them. */
+export class LiveMessages {
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  #held: Held[] = [];
+
+  constructor(private readonly port: Port) {}
+
+  /** Never throws: the message's entry shows what became of it. */
+  async send(text: string, agentId: string): Promise<void> {
+    const id = crypto.randomUUID();
+    this.port.dispatch({ type: "injecting", id, text });
+    try {
+      this.#accepted(id, await this.port.inject(text));
+    } catch (error) {
+      this.#refused({ id, text, agentId }, error);
+    }
+  }
+
+  /** Takes back a message that the agent has not read. */
+  async withdraw(id: string): Promise<void> {
+    const entry = this.port.entries().find((candidate) => candidate.id === id);
+    if (entry?.kind !== "user") return;
+    this.#held = this.#held.filter((held) => held.id !== id);
+    const isOnServer = entry.messageId !== undefined && entry.delivery === "accepted";
+    if (isOnServer && !(await this.#withdrawFromServer(id, entry.messageId as string))) return;
+    this.port.dispatch({ type: "removed", id });
+  }
+
+  /** The oldest message that waits for the end of the run; its entry disappears. */
+  takeHeld(): Held | null {
+    const held = this.#held.shift() ?? null;
+    if (held) this.port.dispatch({ type: "removed", id: held.id });
+    return held;
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  #accepted(id: string, { messageId, expiresAt }: Accepted): void {
+    this.port.dispatch({ type: "accepted", id, messageId });
+    const life = Math.min(Math.max(toMilliseconds(expiresAt) - Date.now(), 0), LONGEST_LIFE_MS);
+    const timer = setTimeout(() => this.#expire(id, timer), life);
+    this.#timers.add(timer);
+  }
+
+  #expire(id: string, timer: ReturnType<typeof setTimeout>): void {
+    this.#timers.delete(timer);
+    const entry = this.port.entries().find((candidate) => candidate.id === id);
+    if (entry?.kind === "user" && entry.delivery === "accepted") {
+      this.port.dispatch({ type: "delivery", id, delivery: "expired" });
+    }
+  }
+
+  #refused(message: Held, error: unknown): void {
+    const status = error instanceof HttpError ? error.status : 0;
+    const isMissing = MISSING.includes(status);
+    if (status !== 409 && !isMissing) {
+      this.port.dispatch({ type: "delivery", id: message.id, delivery: "failed", note: explain(error) });
+      return;
+    }
+    this.#held.push(message);
+    const note = isMissing ? { note: NOT_SUPPORTED } : {};
+    this.port.dispatch({ type: "delivery", id: message.id, delivery: "held", ...note });
+  }
+
+  /** Returns whether the message is gone. The agent may have been faster. */
+  async #withdrawFromServer(id: string, messageId: string): Promise<boolean> {
+    try {
+      await this.port.withdraw(messageId);
+      return true;
+    } catch (error) {
+      const isTooLate = error instanceof HttpError && [404, 409, 410].includes(error.status);
+      const note = isTooLate ? "Too late to withdraw: the agent already has it." : explain(error);
+      const entry = this.port.entries().find((candidate) => candidate.id === id);
+      if (entry?.kind === "user" && entry.delivery === "accepted") {
+        this.port.dispatch({ type: "delivery", id, delivery: "accepted", note });
+      }
+      return false;
+    }
+  }
+}
+
+function toMilliseconds(moment: string | number): number {
+  if (typeof moment === "string") return Date.parse(moment) || Date.now() + LONGEST_LIFE_MS;
+  return moment < 1e12 ? moment * 1000 : moment;
+}

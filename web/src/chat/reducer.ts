@@ -1,0 +1,164 @@
+import type { LinkState } from "../stream/connection";
+import type { RunEvent } from "../stream/events";
+import { extendAnswer, failAnswer, settleSteps } from "./answer";
+import {
+  type AnswerEntry,
+  type ChatState,
+  type Delivery,
+  type Entry,
+  type Failure,
+  type UserEntry,
+  isPending,
+  isQuestion,
+  newAnswer,
+} from "./state";
+
+export type Action =
+  | { type: "loading" }
+  | { type: "loaded"; entries: readonly Entry[]; runId: string | null }
+  | { type: "unavailable"; notice: string }
+  /** An ordinary message: a new run begins. `id` names the message and, with a suffix, its answer. */
+  | { type: "asked"; id: string; text: string }
+  | { type: "events"; events: readonly RunEvent[] }
+  | { type: "link"; link: LinkState | "lost" }
+  | { type: "stopping" }
+  | { type: "stop_failed"; notice: string }
+  /** The request was refused, or nothing more will be received. */
+  | { type: "failed"; failure: Failure }
+  | { type: "injecting"; id: string; text: string }
+  | { type: "accepted"; id: string; messageId: string }
+  | { type: "delivery"; id: string; delivery: Delivery; note?: string }
+  | { type: "removed"; id: string }
+  /** The last question disappears with all that followed it, but for what waits for the agent. */
+  | { type: "turn_removed" }
+  | { type: "notice"; notice: string | null };
+
+export function reduce(state: ChatState, action: Action): ChatState {
+  switch (action.type) {
+    case "loading":
+      return { ...state, phase: "loading", link: "open", notice: null };
+    case "loaded":
+      return load(state, action.entries, action.runId);
+    case "unavailable":
+      return { ...state, phase: "unavailable", notice: action.notice };
+    case "asked":
+      return ask(state, action.id, action.text);
+    case "events":
+      return action.events.reduce(applyEvent, state);
+    case "failed":
+      return fail(state, action.failure);
+    case "stopping":
+      return state.phase === "answering" ? { ...state, phase: "stopping" } : state;
+    case "stop_failed":
+      return { ...state, phase: state.phase === "stopping" ? "answering" : state.phase, notice: action.notice };
+    case "turn_removed":
+      return { ...state, entries: removeLastTurn(state.entries) };
+    case "link":
+      return { ...state, link: action.link };
+    case "notice":
+      return { ...state, notice: action.notice };
+    default:
+      return { ...state, entries: changeLiveMessage(state.entries, action) };
+  }
+}
+
+/** The stored entries, and after them what waits for the agent in this page. */
+function load(state: ChatState, entries: readonly Entry[], runId: string | null): ChatState {
+  const known = new Set(entries.map((entry) => (entry.kind === "user" ? entry.messageId : undefined)));
+  const pending = state.entries.filter((entry) => isPending(entry) && !(entry.messageId && known.has(entry.messageId)));
+  const open = runId ? [newAnswer(`${runId}/answer`)] : [];
+  const phase = runId ? "answering" : "idle";
+  return { ...state, entries: [...entries, ...open, ...pending], phase, runId, link: "open", notice: null };
+}
+
+function ask(state: ChatState, id: string, text: string): ChatState {
+  const question: UserEntry = { kind: "user", id, text, delivery: "sent" };
+  const entries = insertBeforePending(state.entries, [question, newAnswer(`${id}/answer`)]);
+  return { ...state, entries, phase: "answering", runId: null, link: "connecting", notice: null };
+}
+
+function applyEvent(state: ChatState, event: RunEvent): ChatState {
+  switch (event.type) {
+    case "start":
+      return { ...state, runId: event.runId };
+    case "injected":
+      return { ...state, entries: showInjected(state.entries, event.messageId, event.content) };
+    case "done":
+    case "error": {
+      const ended = changeOpenAnswer(state.entries, (answer) => extendAnswer(answer, event));
+      return { ...state, entries: ended, phase: "idle", link: "open" };
+    }
+    default:
+      return { ...state, entries: changeOpenAnswer(state.entries, (answer) => extendAnswer(answer, event)) };
+  }
+}
+
+function fail(state: ChatState, failure: Failure): ChatState {
+  const entries = changeOpenAnswer(state.entries, (answer) => failAnswer(answer, failure));
+  return { ...state, entries, phase: "idle", link: "open" };
+}
+
+function changeOpenAnswer(entries: readonly Entry[], change: (answer: AnswerEntry) => AnswerEntry): readonly Entry[] {
+  return entries.map((entry) => (entry.kind === "answer" && entry.state === "open" ? change(entry) : entry));
+}
+
+/** Puts a live message where the agent read it: the answer so far ends there and goes on below. */
+function showInjected(entries: readonly Entry[], messageId: string, content: string): readonly Entry[] {
+  const isThisOne = (entry: Entry) => entry.kind === "user" && entry.messageId === messageId;
+  const own = entries.find(isThisOne);
+  if (own?.kind === "user" && own.delivery === "seen") return entries;
+  const base: UserEntry = own?.kind === "user" ? own : { kind: "user", id: messageId, text: content, delivery: "seen" };
+  const seen: UserEntry = { ...base, text: content, messageId, delivery: "seen" };
+  const rest = entries.filter((entry) => !isThisOne(entry));
+  return insertBeforePending(closeOpenAnswer(rest), [seen, newAnswer(`${messageId}/answer`)]);
+}
+
+/** An answer that had not begun simply moves below the message. */
+function closeOpenAnswer(entries: readonly Entry[]): readonly Entry[] {
+  return entries.flatMap((entry) => {
+    if (entry.kind !== "answer" || entry.state !== "open") return [entry];
+    const isEmpty = !entry.text && entry.steps.length === 0;
+    return isEmpty ? [] : [{ ...entry, state: "continued" as const, status: null, steps: settleSteps(entry.steps) }];
+  });
+}
+
+function removeLastTurn(entries: readonly Entry[]): readonly Entry[] {
+  const start = entries.findLastIndex(isQuestion);
+  return start < 0 ? entries : [...entries.slice(0, start), ...entries.slice(start).filter(isPending)];
+}
+
+function insertBeforePending(entries: readonly Entry[], added: readonly Entry[]): readonly Entry[] {
+  return [...entries.filter((entry) => !isPending(entry)), ...added, ...entries.filter(isPending)];
+}
+
+type LiveMessageAction = Extract<Action, { type: "injecting" | "accepted" | "delivery" | "removed" }>;
+
+function changeLiveMessage(entries: readonly Entry[], action: LiveMessageAction): readonly Entry[] {
+  switch (action.type) {
+    case "injecting":
+      return [...entries, { kind: "user", id: action.id, text: action.text, delivery: "sending" }];
+    case "accepted":
+      return accept(entries, action.id, action.messageId);
+    case "delivery": {
+      const { delivery, note } = action;
+      return changeUser(entries, action.id, (user) => ({ ...withoutNote(user), delivery, ...(note && { note }) }));
+    }
+    case "removed":
+      return entries.filter((entry) => entry.id !== action.id);
+  }
+}
+
+/** The agent may have read the message before the answer to our request arrived: then it is shown already. */
+function accept(entries: readonly Entry[], id: string, messageId: string): readonly Entry[] {
+  const isSeen = entries.some((entry) => entry.kind === "user" && entry.messageId === messageId && entry.id !== id);
+  if (isSeen) return entries.filter((entry) => entry.id !== id);
+  return changeUser(entries, id, (user) => ({ ...withoutNote(user), messageId, delivery: "accepted" }));
+}
+
+function changeUser(entries: readonly Entry[], id: string, change: (user: UserEntry) => UserEntry): readonly Entry[] {
+  return entries.map((entry) => (entry.kind === "user" && entry.id === id ? change(entry) : entry));
+}
+
+function withoutNote({ note: _, ...user }: UserEntry): UserEntry {
+  return user;
+}

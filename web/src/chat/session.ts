@@ -1,0 +1,258 @@
+import type { Api } from "../api/client";
+import { explain } from "../api/client";
+import type { Conversation } from "../api/types";
+import { type FollowOptions, type Outcome, type Position, follow } from "../stream/connection";
+import { ConnectionLostError, HttpError } from "../stream/errors";
+import { type RunEvent, isTerminal } from "../stream/events";
+import { EventBatch } from "./batch";
+import { entriesFrom } from "./history";
+import { LiveMessages } from "./live";
+import { type Action, reduce } from "./reducer";
+import { type ChatState, EMPTY_CHAT, isQuestion, isRunning } from "./state";
+
+export interface SessionOptions {
+  readonly api: Api;
+  readonly conversationId: string;
+  /** Runs `flush` when the screen is drawn next. */
+  readonly schedule: (flush: () => void) => void;
+  readonly onLoaded?: (conversation: Conversation) => void;
+  /** A run began or ended: the list of conversations may have changed. */
+  readonly onRunChange?: () => void;
+}
+
+interface Question {
+  readonly id: string;
+  readonly text: string;
+  readonly agentId: string;
+}
+
+type Open = FollowOptions["open"];
+
+/** How often one message may find another run in its way before the user is told. */
+const MOST_JOINS = 3;
+
+/** One conversation on the screen: its state, and everything that the user can do in it. */
+export class ChatSession {
+  #state: ChatState = EMPTY_CHAT;
+  readonly #listeners = new Set<() => void>();
+  readonly #batch: EventBatch;
+  readonly #live: LiveMessages;
+  #connection = new AbortController();
+  #question: Question | null = null;
+  #isStopWanted = false;
+  #joins = 0;
+
+  constructor(private readonly options: SessionOptions) {
+    const { api, conversationId, schedule } = options;
+    this.#batch = new EventBatch(schedule, (events) => this.#dispatch({ type: "events", events }));
+    this.#live = new LiveMessages({
+      inject: (text) => api.inject(conversationId, text),
+      withdraw: (messageId) => api.withdraw(conversationId, messageId),
+      dispatch: (action) => this.#dispatch(action),
+      entries: () => this.#state.entries,
+    });
+  }
+
+  readonly getState = (): ChatState => this.#state;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Shows the stored messages and goes on with the run that is active, if there is one. */
+  async load(): Promise<void> {
+    const { signal } = this.#newConnection();
+    this.#dispatch({ type: "loading" });
+    try {
+      const runId = await this.#loadMessages(signal, true);
+      if (runId) await this.#resume(runId, signal);
+      else await this.#sendHeld();
+    } catch (error) {
+      if (!signal.aborted) this.#dispatch({ type: "unavailable", notice: explain(error) });
+    }
+  }
+
+  /** Ends the connection. The run goes on without it. */
+  close(): void {
+    this.#connection.abort();
+    this.#live.close();
+    this.#batch.flush();
+  }
+
+  /** A message to the agent: a live one while it answers, else the beginning of a new run. */
+  send(text: string, agentId: string): Promise<void> {
+    this.#joins = 0;
+    return this.#deliver(text, agentId);
+  }
+
+  /** Asks again what was answered with an error. */
+  async retry(agentId: string): Promise<void> {
+    const question = this.#question ?? this.#lastQuestion(agentId);
+    if (!question || isRunning(this.#state)) return;
+    this.#dispatch({ type: "turn_removed" });
+    // A request that started no run is repeated under its own key: should it have arrived, it is not run twice.
+    await this.#ask(this.#state.runId ? { ...question, id: crypto.randomUUID() } : question);
+  }
+
+  /** Sends a live message again that failed or expired. */
+  async resend(id: string, agentId: string): Promise<void> {
+    const entry = this.#state.entries.find((candidate) => candidate.id === id);
+    if (entry?.kind !== "user") return;
+    this.#dispatch({ type: "removed", id });
+    await this.send(entry.text, agentId);
+  }
+
+  withdraw(id: string): Promise<void> {
+    return this.#live.withdraw(id);
+  }
+
+  /** The run ends within about a second; what was answered so far stays. */
+  async stop(): Promise<void> {
+    if (this.#state.phase !== "answering") return;
+    this.#dispatch({ type: "stopping" });
+    // Before its first event the run may not exist: the stop follows then.
+    if (this.#state.runId) await this.#requestStop();
+    else this.#isStopWanted = true;
+  }
+
+  dismissNotice(): void {
+    this.#dispatch({ type: "notice", notice: null });
+  }
+
+  async #deliver(text: string, agentId: string): Promise<void> {
+    if (isRunning(this.#state)) await this.#sendLive(text, agentId);
+    else await this.#ask({ id: crypto.randomUUID(), text, agentId });
+  }
+
+  async #requestStop(): Promise<void> {
+    this.#isStopWanted = false;
+    try {
+      await this.options.api.stop(this.options.conversationId);
+    } catch (error) {
+      this.#dispatch({ type: "stop_failed", notice: `The answer could not be stopped: ${explain(error)}` });
+    }
+  }
+
+  async #ask(question: Question): Promise<void> {
+    const { api, conversationId } = this.options;
+    const { signal } = this.#newConnection();
+    const { id, text, agentId } = question;
+    this.#question = question;
+    this.#dispatch({ type: "asked", id, text });
+    const message = { content: text, idempotencyKey: id, ...(agentId && { agentId }) };
+    const open: Open = (position, aborted) =>
+      position.runId
+        ? api.attach(conversationId, position, aborted)
+        : api.sendMessage(conversationId, message, aborted);
+    await this.#follow(open, signal);
+  }
+
+  async #resume(runId: string, signal: AbortSignal): Promise<void> {
+    const { api, conversationId } = this.options;
+    const open: Open = (position, aborted) => api.attach(conversationId, position, aborted);
+    await this.#follow(open, signal, { runId, lastEventId: null });
+  }
+
+  async #follow(open: Open, signal: AbortSignal, position?: Position): Promise<void> {
+    try {
+      const outcome = await follow({
+        open,
+        signal,
+        ...(position && { position }),
+        onEvent: (event) => this.#receive(event),
+        onLink: (link) => this.#dispatch({ type: "link", link }),
+      }).catch((error: unknown) => this.#nothingIfGone(error));
+      if (outcome === "nothing") await this.#loadMessages(signal, false);
+      await this.#afterRun();
+    } catch (error) {
+      if (!signal.aborted) await this.#explainFailure(error);
+    }
+  }
+
+  /** The log of a run is kept for a day: after that only the stored messages tell about it. */
+  #nothingIfGone(error: unknown): Outcome {
+    const isGone = error instanceof HttpError && [404, 410].includes(error.status);
+    if (isGone && this.#state.runId) return "nothing";
+    throw error;
+  }
+
+  #receive(event: RunEvent): void {
+    this.#batch.add(event);
+    if (event.type === "start") {
+      this.options.onRunChange?.();
+      this.#batch.flush();
+      if (this.#isStopWanted) void this.#requestStop();
+    }
+    if (isTerminal(event)) this.#batch.flush();
+  }
+
+  /** Another tab's run is in the way: join it, and let the message reach it as a live one. */
+  async #explainFailure(error: unknown): Promise<void> {
+    const isBusy = error instanceof HttpError && error.code === "run_active" && this.#joins < MOST_JOINS;
+    if (isBusy && this.#question) return this.#joinOtherRun(this.#question);
+    const isTransient = error instanceof HttpError ? error.isTransient : error instanceof ConnectionLostError;
+    if (isTransient && this.#state.runId) return this.#dispatch({ type: "link", link: "lost" });
+    const code = error instanceof HttpError ? error.code : null;
+    this.#dispatch({ type: "failed", failure: { message: explain(error), code } });
+    this.options.onRunChange?.();
+  }
+
+  async #joinOtherRun({ text, agentId }: Question): Promise<void> {
+    this.#joins += 1;
+    this.#dispatch({ type: "turn_removed" });
+    this.#question = null;
+    const joined = this.load();
+    await this.#sendLive(text, agentId);
+    await joined;
+  }
+
+  async #sendLive(text: string, agentId: string): Promise<void> {
+    await this.#live.send(text, agentId);
+    if (this.#state.phase === "idle") await this.#sendHeld();
+  }
+
+  async #afterRun(): Promise<void> {
+    this.options.onRunChange?.();
+    await this.#sendHeld();
+  }
+
+  /** A message that could not reach the run becomes the next question. */
+  async #sendHeld(): Promise<void> {
+    const held = this.#live.takeHeld();
+    if (held) await this.#deliver(held.text, held.agentId);
+  }
+
+  /** Returns the active run, which `attach` says whether to show as running. */
+  async #loadMessages(signal: AbortSignal, attach: boolean): Promise<string | null> {
+    const { api, conversationId } = this.options;
+    const conversation = await api.getConversation(conversationId);
+    const messages = await api.listMessages(conversationId);
+    signal.throwIfAborted();
+    this.options.onLoaded?.(conversation);
+    const runId = attach ? conversation.activeRunId : null;
+    this.#dispatch({ type: "loaded", entries: entriesFrom(messages, runId), runId });
+    return runId;
+  }
+
+  /** After a reload the question is known from the stored messages only. */
+  #lastQuestion(agentId: string): Question | null {
+    const entry = this.#state.entries.findLast(isQuestion);
+    return entry?.kind === "user" ? { id: entry.id, text: entry.text, agentId } : null;
+  }
+
+  #newConnection(): AbortController {
+    this.#connection.abort();
+    this.#batch.flush();
+    this.#isStopWanted = false;
+    this.#connection = new AbortController();
+    return this.#connection;
+  }
+
+  #dispatch(action: Action): void {
+    const next = reduce(this.#state, action);
+    if (next === this.#state) return;
+    this.#state = next;
+    for (const listener of this.#listeners) listener();
+  }
+}

@@ -1,0 +1,101 @@
+import type { LinkState } from "../stream/connection";
+import type { Usage } from "../stream/events";
+
+/** One thing that the agent did on its way to the answer. */
+export type Step =
+  | { readonly kind: "thinking"; readonly text: string }
+  | {
+      readonly kind: "tool";
+      readonly id: string;
+      readonly name: string;
+      readonly state: "running" | "ok" | "failed" | "unknown";
+      readonly arguments?: unknown;
+      readonly summary?: string;
+      readonly durationMs?: number;
+    };
+
+export interface Failure {
+  readonly message: string;
+  readonly code: string | null;
+}
+
+/**
+ * Where a user's message is on its way to the agent.
+ *
+ * `sent` is an ordinary message. All others are live messages: `sending` -> `accepted` (the server keeps it) -> `seen`
+ * (the agent has read it) or `expired`. `held` ones wait in this page for the end of the run.
+ */
+export type Delivery = "sent" | "sending" | "accepted" | "seen" | "expired" | "held" | "failed";
+
+export interface UserEntry {
+  readonly kind: "user";
+  readonly id: string;
+  readonly text: string;
+  readonly delivery: Delivery;
+  /** The server's id of a live message. */
+  readonly messageId?: string;
+  /** Why a live message failed or is held. */
+  readonly note?: string;
+}
+
+export interface AnswerEntry {
+  readonly kind: "answer";
+  readonly id: string;
+  readonly text: string;
+  readonly steps: readonly Step[];
+  /** How many tools had been called when the last piece of text came. */
+  readonly toolsAtText: number;
+  /** `continued`: a live message came in between, the run goes on in the next answer. */
+  readonly state: "open" | "done" | "continued" | "failed";
+  readonly status: string | null;
+  readonly finishReason: string | null;
+  readonly usage: Usage | null;
+  readonly cost: number | null;
+  readonly durationMs: number | null;
+  readonly failure: Failure | null;
+}
+
+export type Entry = UserEntry | AnswerEntry;
+
+export interface ChatState {
+  readonly entries: readonly Entry[];
+  readonly phase: "loading" | "idle" | "answering" | "stopping" | "unavailable";
+  readonly link: LinkState | "lost";
+  readonly runId: string | null;
+  /** What went wrong beside the answers, in a sentence for the user. */
+  readonly notice: string | null;
+}
+
+export const EMPTY_CHAT: ChatState = { entries: [], phase: "idle", link: "open", runId: null, notice: null };
+
+export function isRunning(state: ChatState): boolean {
+  return state.phase === "answering" || state.phase === "stopping";
+}
+
+/** The message that began a run. */
+export function isQuestion(entry: Entry): entry is UserEntry {
+  return entry.kind === "user" && entry.delivery === "sent";
+}
+
+/** A live message that the agent has not read: it stays below the answer. */
+export function isPending(entry: Entry): entry is UserEntry {
+  return entry.kind === "user" && entry.delivery !== "sent" && entry.delivery !== "seen";
+}
+
+export function newAnswer(id: string, fields: Partial<AnswerEntry> = {}): AnswerEntry {
+  return {
+    kind: "answer",
+    id,
+    text: "",
+    steps: [],
+    toolsAtText: 0,
+    state: "open",
+    status: null,
+    finishReason: null,
+    usage: null,
+    cost: null,
+    durationMs: null,
+    failure: null,
+    ...fields,
+  };
+}

@@ -1,0 +1,117 @@
+import { type ReactNode, useCallback, useEffect, useRef, useSyncExternalStore } from "react";
+import type { Agent } from "../api/types";
+import type { ChatSession } from "../chat/session";
+import { type ChatState, isRunning } from "../chat/state";
+import { Answer } from "./Answer";
+import { Composer } from "./Composer";
+import { Icon } from "./Icon";
+import { Question } from "./Question";
+import { useFollowBottom } from "./useFollowBottom";
+
+interface ChatViewProps {
+  readonly session: ChatSession;
+  readonly agent: Agent | null;
+  /** Called with the first message of a conversation that is not stored yet, and with every other one. */
+  readonly onSend: () => void;
+}
+
+export function ChatView({ session, agent, onSend }: ChatViewProps): ReactNode {
+  const state = useSyncExternalStore(session.subscribe, session.getState);
+  const box = useRef<HTMLTextAreaElement>(null);
+  const { scroller, isAtBottom, onScroll, toBottom } = useFollowBottom(state.entries);
+  const agentId = agent?.id ?? "";
+  const send = (text: string) => {
+    onSend();
+    void session.send(text, agentId);
+    toBottom();
+  };
+  useStopOnEscape(session);
+  useEffect(() => box.current?.focus(), [session]);
+  return (
+    <>
+      <div className="scroller" ref={scroller} onScroll={onScroll}>
+        <div className="column" role="log" aria-live="polite" aria-label="Conversation">
+          {state.entries.length === 0 && <Welcome state={state} agent={agent} />}
+          <Entries session={session} state={state} agentId={agentId} />
+        </div>
+      </div>
+      <div className="dock">
+        {!isAtBottom && (
+          <button type="button" className="jump" aria-label="Jump to the latest" onClick={toBottom}>
+            <Icon name="down" />
+          </button>
+        )}
+        <LinkLine session={session} state={state} />
+        <Composer
+          box={box}
+          isRunning={isRunning(state)}
+          isStopping={state.phase === "stopping"}
+          isDisabled={agentId === "" || state.phase === "loading" || state.phase === "unavailable"}
+          onSend={send}
+          onStop={() => void session.stop()}
+        />
+      </div>
+    </>
+  );
+}
+
+function Entries({ session, state, agentId }: { session: ChatSession; state: ChatState; agentId: string }): ReactNode {
+  const running = isRunning(state);
+  const lastAnswer = state.entries.findLast((entry) => entry.kind === "answer");
+  const onRetry = useCallback(() => void session.retry(agentId), [session, agentId]);
+  const onWithdraw = useCallback((id: string) => void session.withdraw(id), [session]);
+  const onResend = useCallback((id: string) => void session.resend(id, agentId), [session, agentId]);
+  return state.entries.map((entry) =>
+    entry.kind === "answer" ? (
+      <Answer key={entry.id} answer={entry} onRetry={entry === lastAnswer && !running ? onRetry : null} />
+    ) : (
+      <Question key={entry.id} entry={entry} isRunning={running} onWithdraw={onWithdraw} onResend={onResend} />
+    ),
+  );
+}
+
+function Welcome({ state, agent }: { state: ChatState; agent: Agent | null }): ReactNode {
+  if (state.phase !== "idle") return null;
+  return (
+    <div className="welcome">
+      <Icon name="waves" />
+      <h1>{agent?.name ?? "What can I do for you?"}</h1>
+      {agent?.description && <p>{agent.description}</p>}
+    </div>
+  );
+}
+
+/** One line about the connection, above the box: nothing while all is well. */
+function LinkLine({ session, state }: { session: ChatSession; state: ChatState }): ReactNode {
+  const reload = () => void session.load();
+  if (state.phase === "unavailable") {
+    return <Line text={state.notice ?? "This conversation cannot be loaded."} action="Try again" onAction={reload} />;
+  }
+  if (state.notice) return <Line text={state.notice} action="Dismiss" onAction={() => session.dismissNotice()} />;
+  if (!isRunning(state)) return null;
+  if (state.link === "lost") return <Line text="Connection lost." action="Reconnect" onAction={reload} />;
+  return state.link === "waiting" ? <Line text="Connection lost. Reconnecting…" /> : null;
+}
+
+function Line(props: { text: string; action?: string; onAction?: () => void }): ReactNode {
+  return (
+    <p className="line" role="status">
+      <span>{props.text}</span>
+      {props.action && (
+        <button type="button" className="quiet" onClick={props.onAction}>
+          {props.action}
+        </button>
+      )}
+    </p>
+  );
+}
+
+function useStopOnEscape(session: ChatSession): void {
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !event.isComposing) void session.stop();
+    };
+    document.addEventListener("keydown", onKeyDown);
+    return () => document.removeEventListener("keydown", onKeyDown);
+  }, [session]);
+}

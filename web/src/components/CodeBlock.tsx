@@ -1,0 +1,31 @@
+import { type ReactNode, useState } from "react";
+
+const COPIED_FOR_MS = 1500;
+
+export function CodeBlock({ code, language }: { code: string; language: string }): ReactNode {
+  return (
+    <div className="code">
+      <div className="code-head">
+        <span>{language}</span>
+        <CopyButton text={code} label="Copy code" />
+      </div>
+      <pre tabIndex={0}>
+        <code>{code}</code>
+      </pre>
+    </div>
+  );
+}
+
+export function CopyButton({ text, label }: { text: string; label: string }): ReactNode {
+  const [isCopied, setCopied] = useState(false);
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    setCopied(true);
+    setTimeout(() => setCopied(false), COPIED_FOR_MS);
+  };
+  return (
+    <button type="button" className="quiet" aria-label={label} onClick={() => copy().catch(() => setCopied(false))}>
+      {isCopied ? "Copied" : "Copy"}
+    </button>
+  );
+}

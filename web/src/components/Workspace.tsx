@@ -1,0 +1,136 @@
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import type { Api } from "../api/client";
+import type { Agent, Conversation } from "../api/types";
+import { ChatSession } from "../chat/session";
+import { ChatView } from "./ChatView";
+import { Icon } from "./Icon";
+import { conversationHash, newConversationId, useConversationId } from "./route";
+import { Sidebar } from "./Sidebar";
+import { useAgents } from "./useAgents";
+import { useConversations } from "./useConversations";
+
+/** Everything that a signed-in user sees. */
+export function Workspace({ api }: { api: Api }): ReactNode {
+  const routeId = useConversationId();
+  const [draftId, setDraftId] = useState(newConversationId);
+  const [isMenuOpen, setMenuOpen] = useState(false);
+  const [pickedAgentId, setPickedAgentId] = useState<string | null>(null);
+  const agents = useAgents(api);
+  const conversations = useConversations(api);
+  const id = routeId ?? draftId;
+  const [loaded, setLoaded] = useState<Conversation | null>(null);
+  const session = useSession(api, id, id === draftId, setLoaded, conversations.refresh);
+  // Whoever leaves a draft that became a conversation finds it stored on coming back.
+  useEffect(() => setDraftId((draft) => (draft === routeId ? draft : newConversationId())), [routeId]);
+
+  // The list holds the newest conversations only: an address may lead to an older one.
+  const stored = [...conversations.items, loaded].find((conversation) => conversation?.id === id);
+  const picked = agents.find((one) => one.id === pickedAgentId) ?? agents[0] ?? null;
+  const agent = stored ? agentOf(stored, agents) : picked;
+  const startNew = () => {
+    location.hash = "#/";
+    setMenuOpen(false);
+  };
+  const remove = async (removedId: string) => {
+    await conversations.remove(removedId);
+    if (removedId === id) startNew();
+  };
+  return (
+    <div className="workspace" data-menu={isMenuOpen ? "open" : "closed"}>
+      <Sidebar
+        conversations={conversations.items}
+        hasMore={conversations.hasMore}
+        error={conversations.error}
+        currentId={routeId}
+        onMore={() => void conversations.more()}
+        onDelete={(removedId) => void remove(removedId)}
+        onNew={startNew}
+        onPick={() => setMenuOpen(false)}
+      />
+      <div className="scrim" aria-hidden="true" onClick={() => setMenuOpen(false)} />
+      <main>
+        <header className="bar">
+          <MenuButton isOpen={isMenuOpen} onToggle={() => setMenuOpen(!isMenuOpen)} />
+          <AgentPicker agents={agents} agent={agent} isFixed={Boolean(stored)} onPick={setPickedAgentId} />
+        </header>
+        <ChatView session={session} agent={agent} onSend={() => (location.hash = conversationHash(id))} />
+      </main>
+    </div>
+  );
+}
+
+/** Also an agent that is not in the list any more keeps its conversations. */
+function agentOf({ agentId }: Conversation, agents: readonly Agent[]): Agent {
+  return agents.find((agent) => agent.id === agentId) ?? { id: agentId, name: agentId, model: "" };
+}
+
+/** The session of conversation `id`. A draft has nothing stored to load, also after its first message. */
+function useSession(
+  api: Api,
+  id: string,
+  isDraft: boolean,
+  onLoaded: (conversation: Conversation) => void,
+  onRunChange: () => Promise<void>,
+): ChatSession {
+  const notify = useRef(onRunChange);
+  notify.current = onRunChange;
+  const session = useMemo(
+    () =>
+      new ChatSession({
+        api,
+        conversationId: id,
+        schedule: (flush) => void requestAnimationFrame(flush),
+        onLoaded,
+        onRunChange: () => void notify.current(),
+      }),
+    [api, id, onLoaded],
+  );
+  useEffect(() => {
+    if (!isDraft) void session.load();
+    return () => session.close();
+  }, [session, isDraft]);
+  return session;
+}
+
+function MenuButton({ isOpen, onToggle }: { isOpen: boolean; onToggle: () => void }): ReactNode {
+  return (
+    <button
+      type="button"
+      className="bare menu"
+      aria-label="Conversations"
+      aria-expanded={isOpen}
+      aria-controls="sidebar"
+      onClick={onToggle}
+    >
+      <Icon name={isOpen ? "close" : "menu"} />
+    </button>
+  );
+}
+
+interface AgentPickerProps {
+  readonly agents: readonly Agent[];
+  readonly agent: Agent | null;
+  readonly isFixed: boolean;
+  readonly onPick: (id: string) => void;
+}
+
+/** A conversation keeps its agent: only a new one has the choice. */
+function AgentPicker({ agents, agent, isFixed, onPick }: AgentPickerProps): ReactNode {
+  if (!agent) return null;
+  if (isFixed || agents.length < 2) {
+    return (
+      <p className="agent">
+        {agent.name} <span className="muted">{agent.model}</span>
+      </p>
+    );
+  }
+  return (
+    <select className="agent" aria-label="Agent" value={agent.id} onChange={(event) => onPick(event.target.value)}>
+      {agents.map(({ id, name }) => (
+        <option key={id} value={id}>
+          {name}
+        </option>
+      ))}
+    </select>
+  );
+}

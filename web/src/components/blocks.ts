@@ -1,0 +1,35 @@
+import { type Token, marked } from "marked";
+import remend from "remend";
+
+/** A text and its top-level Markdown blocks. */
+export interface Blocks {
+  readonly text: string;
+  readonly tokens: readonly Token[];
+}
+
+export const NO_BLOCKS: Blocks = { text: "", tokens: [] };
+
+/** Blocks at the end that more text may change: a list and the blank line after it, a paragraph and its underline. */
+const UNSETTLED = 4;
+
+/**
+ * The blocks of `text`. While it streams, open marks at its end are closed (`**bol` is bold already), and the blocks
+ * of `previous` that cannot change any more are taken over: the work does not grow with the length of the answer.
+ */
+export function parseBlocks(previous: Blocks, text: string, isStreaming: boolean): Blocks {
+  if (!isStreaming) return { text, tokens: marked.lexer(text) };
+  const settled = settledBlocks(previous, text);
+  const start = settled.reduce((length, token) => length + token.raw.length, 0);
+  return { text, tokens: [...settled, ...marked.lexer(closeMarks(text.slice(start)))] };
+}
+
+/** None when they are not, letter by letter, how `text` begins. */
+function settledBlocks(previous: Blocks, text: string): readonly Token[] {
+  const settled = previous.tokens.slice(0, -UNSETTLED);
+  return text.startsWith(settled.map((token) => token.raw).join("")) ? settled : [];
+}
+
+/** Only at the end of the text: elsewhere the blocks would differ from what the text says. */
+function closeMarks(text: string): string {
+  return remend(text, { linkMode: "text-only", comparisonOperators: false, singleTilde: false });
+}

@@ -1,0 +1,41 @@
+import { type RefObject, useCallback, useLayoutEffect, useRef, useState } from "react";
+
+const NEAR_PX = 48;
+
+interface FollowBottom {
+  readonly scroller: RefObject<HTMLDivElement | null>;
+  readonly isAtBottom: boolean;
+  readonly onScroll: () => void;
+  readonly toBottom: () => void;
+}
+
+/** Keeps a growing list scrolled to its end, unless the reader has scrolled away from it. */
+export function useFollowBottom(content: unknown): FollowBottom {
+  const scroller = useRef<HTMLDivElement>(null);
+  const isPinned = useRef(true);
+  const lastTop = useRef(0);
+  const [isAtBottom, setAtBottom] = useState(true);
+
+  const toBottom = useCallback(() => {
+    isPinned.current = true;
+    setAtBottom(true);
+    scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
+  }, []);
+
+  const onScroll = useCallback(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const isNearEnd = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
+    // The list may have grown since our own scrolling: only a way up shows that the reader left.
+    if (isNearEnd) isPinned.current = true;
+    else if (element.scrollTop < lastTop.current) isPinned.current = false;
+    lastTop.current = element.scrollTop;
+    setAtBottom(isPinned.current);
+  }, []);
+
+  useLayoutEffect(() => {
+    if (isPinned.current) toBottom();
+  }, [content, toBottom]);
+
+  return { scroller, isAtBottom, onScroll, toBottom };
+}

@@ -1,0 +1,60 @@
+/** Input, output and total tokens of one run. */
+export interface Usage {
+  readonly input: number;
+  readonly output: number;
+  readonly total: number;
+}
+
+interface EventFields {
+  start: { runId: string; conversationId: string; messageId: string };
+  status: { message: string; icon?: string };
+  thinking: { text: string };
+  token: { token: string };
+  tool_call: { id: string; name: string; arguments?: unknown };
+  tool_result: { id: string; name: string; ok: boolean; summary?: string; durationMs?: number };
+  injected: { messageId: string; content: string; iteration?: number };
+  heartbeat: object;
+  done: { messageId?: string; usage?: Usage; cost?: number | null; finishReason?: string; durationMs?: number };
+  error: { message: string; code?: string; retryable?: boolean };
+}
+
+export type RunEvent = { [Type in keyof EventFields]: { type: Type } & EventFields[Type] }[keyof EventFields];
+
+type FieldType = "string" | "boolean";
+
+/** The fields without which an event of that type cannot be used. All others are optional. */
+const REQUIRED: Record<keyof EventFields, Record<string, FieldType>> = {
+  start: { runId: "string" },
+  status: { message: "string" },
+  thinking: { text: "string" },
+  token: { token: "string" },
+  tool_call: { id: "string", name: "string" },
+  tool_result: { id: "string", name: "string", ok: "boolean" },
+  injected: { messageId: "string", content: "string" },
+  heartbeat: {},
+  done: {},
+  error: { message: "string" },
+};
+
+/** The event in the `data:` of one SSE message, or null for what this page does not know (newer servers). */
+export function parseRunEvent(data: string): RunEvent | null {
+  const value = parseObject(data);
+  const type = value?.["type"];
+  if (!value || typeof type !== "string" || !Object.hasOwn(REQUIRED, type)) return null;
+  const required = Object.entries(REQUIRED[type as keyof EventFields]);
+  return required.every(([name, kind]) => typeof value[name] === kind) ? (value as RunEvent) : null;
+}
+
+function parseObject(data: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(data);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A stream ends with exactly one of these. */
+export function isTerminal(event: RunEvent): boolean {
+  return event.type === "done" || event.type === "error";
+}

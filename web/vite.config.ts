@@ -1,0 +1,35 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig, type Plugin } from "vitest/config";
+
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self' https: http://localhost:* http://127.0.0.1:*",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+
+// Only in the build: vite's dev server puts inline scripts into the page.
+const contentSecurityPolicy: Plugin = {
+  name: "content-security-policy",
+  apply: "build",
+  transformIndexHtml: () => [
+    {
+      tag: "meta",
+      attrs: { "http-equiv": "Content-Security-Policy", content: CONTENT_SECURITY_POLICY },
+      injectTo: "head-prepend",
+    },
+  ],
+};
+
+export default defineConfig({
+  plugins: [react(), contentSecurityPolicy],
+  build: { target: "es2023", modulePreload: { polyfill: false } },
+  server: {
+    host: "127.0.0.1",
+    proxy: { "/api": "http://localhost:8080", "/config.json": "http://localhost:8080" },
+  },
+  test: { include: ["test/**/*.test.ts"], testTimeout: 5000 },
+});
