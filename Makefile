@@ -10,7 +10,7 @@ LAYER := layers/shared/python
 NPM := $(BIN)/python -m local.node npm --prefix web
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help install run test check bench build deploy token lock format lint types imports sam-lint clean
+.PHONY: help install run test check bench build deploy token lock format lint types imports sam-lint openapi clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -91,9 +91,9 @@ format: $(VENV)/.dev ## format and fix what can be fixed
 
 # --- deploy ------------------------------------------------------------------------------------
 
-build: .venv-sam/.done ## sam build (needs python3.13 on PATH), then compile to .pyc
+build: .venv-sam/.done $(VENV)/.local ## sam build (needs python3.13 on PATH), cut to size and compiled
 	.venv-sam/bin/sam build
-	python3.13 -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build || true
+	$(BIN)/python -m local.artifact .aws-sam/build python3.13
 
 deploy: build ## sam deploy (ARGS="--guided" the first time, ARGS="--config-env prod")
 	.venv-sam/bin/sam deploy $(ARGS)
@@ -106,6 +106,9 @@ lock: | $(BIN)/uv ## renew the lock files
 	$(LOCK) pyproject.toml --extra local --no-emit-package millrace -c tests/requirements.txt -o local/requirements.txt $(ARGS)
 	$(LOCK) pyproject.toml -c tests/requirements.txt -o $(LAYER)/requirements.txt $(ARGS)
 	echo aws-sam-cli | $(LOCK) - -o tests/requirements-sam.txt $(ARGS)
+
+openapi: $(VENV)/.dev ## renew docs/openapi.json
+	$(BIN)/python -m local.openapi > docs/openapi.json
 
 clean: ## remove what was made (environments, builds, caches)
 	rm -rf .venv .venv-sam .aws-sam web/dist web/node_modules .mypy_cache .ruff_cache .pytest_cache

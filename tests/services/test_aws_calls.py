@@ -67,7 +67,7 @@ async def answer(platform: Platform, content: str) -> list[tuple[float, Logged]]
     assert isinstance(started, Started)
     session = launch(platform, started, None)
     seen: list[tuple[float, Logged]] = []
-    while batch := await session.outbox.take():
+    async for batch in session.outbox:
         seen += [(time.monotonic(), event) for event in batch]
     await session.over()
     return seen

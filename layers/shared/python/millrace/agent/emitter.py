@@ -16,17 +16,17 @@ Sink = Callable[[Event], None]
 
 
 class Emitter:
-    """Hands events to a run's sink, with this emitter's tags."""
+    """Hands events to a run's sink, with this emitter's tags: `emit(event)` never blocks."""
 
-    __slots__ = ("_sink", "_tags")
+    __slots__ = ("_sink", "_tags", "emit")
 
     def __init__(self, sink: Sink, tags: dict[str, Any] | None = None) -> None:
         self._sink = sink
         self._tags = tags or {}
+        self.emit: Sink = self._emit_tagged if tags else sink  # untagged: nothing between token and sink
 
-    def emit(self, event: Event) -> None:
-        """Hands on one event; never blocks."""
-        self._sink(event | self._tags if self._tags else event)
+    def _emit_tagged(self, event: Event) -> None:
+        self._sink(event | self._tags)
 
     def tagged(self, **tags: Any) -> "Emitter":
         """An emitter into the same run whose events carry these tags too."""

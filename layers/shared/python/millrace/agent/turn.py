@@ -7,6 +7,7 @@ from millrace.agent.emitter import Emitter
 from millrace.agent.leak import LeakFilter, Piece
 from millrace.agent.model import (
     Block,
+    Delta,
     Finish,
     ModelRequest,
     Provider,
@@ -28,7 +29,6 @@ class Turn:
         self.calls: list[ToolCall] = []
         self.finish: Finish | None = None
         self.first_token_ms: int | None = None
-        self.pieces = 0
         self._emit = emitter.emit
         self._filter = LeakFilter(react=react)
         self._text: list[str] = []
@@ -45,9 +45,12 @@ class Turn:
         deltas = provider.stream(request)
         async with aclosing(deltas):
             async for delta in deltas:
-                if self.first_token_ms is None and not isinstance(delta, Finish):
+                if type(delta) is Text:
+                    self._show(self._filter.feed(delta.text))
+                else:
+                    self._take(delta)
+                if self.first_token_ms is None and type(delta) is not Finish:
                     self.first_token_ms = self.elapsed_ms()
-                self._take(delta)
         self._show(self._filter.finish())
         self._close_text()
         if self.finish is None:
@@ -57,18 +60,15 @@ class Turn:
         """Since the call began."""
         return round((time.monotonic() - self._began) * 1000)
 
-    def _take(self, delta: Text | Thinking | ThinkingBlock | ToolCall | Finish) -> None:
-        if type(delta) is Text:
-            self.pieces += 1
-            self._show(self._filter.feed(delta.text))
-        elif type(delta) is Thinking:
+    def _take(self, delta: Delta) -> None:
+        if isinstance(delta, Thinking):
             self._emit(events.thinking(delta.text))
-        elif type(delta) is ToolCall:
+        elif isinstance(delta, ToolCall):
             self._call(delta)
-        elif type(delta) is ThinkingBlock:
+        elif isinstance(delta, ThinkingBlock):
             self._close_text()
             self.blocks.append(delta.block)
-        elif type(delta) is Finish:
+        elif isinstance(delta, Finish):
             self.finish = delta
 
     def _show(self, pieces: list[Piece]) -> None:

@@ -41,23 +41,25 @@ def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
     ) -> AgentPage:
         after = from_cursor(cursor, "id") or {"id": ""}
         found, more = await agents.page(who, after["id"], limit)
-        return AgentPage(items=found, next_cursor=to_cursor({"id": more}) if more else None)
+        return AgentPage(
+            items=[agent.shown() for agent in found], next_cursor=to_cursor({"id": more}) if more else None
+        )
 
     @router.post("", status_code=201, summary="Create an agent")
     async def create_agent(who: Caller, given: NewAgent, response: Response) -> Agent:
         settings = AgentSettings(**{name: getattr(given, name) for name in AgentSettings.model_fields})
         made = await agents.create(who, settings, given.id)
         response.headers["location"] = f"/api/agents/{made.id}"
-        return made
+        return made.shown()
 
     @router.get("/{agent_id}", summary="Read an agent")
     async def get_agent(who: Caller, agent_id: str) -> Agent:
-        return await agents.get(who, agent_id)
+        return (await agents.get(who, agent_id)).shown()
 
     @router.patch("/{agent_id}", summary="Change an agent: only the fields that are given")
     async def change_agent(who: Caller, agent_id: str, changes: Annotated[dict[str, Any], Body()]) -> Agent:
         try:
-            return await agents.change(who, agent_id, changes)
+            return (await agents.change(who, agent_id, changes)).shown()
         except ValidationError as problem:
             raise invalid(problem) from problem
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -15,6 +15,10 @@ from millrace.errors import MillraceError
 class BrokenOff(Exception):
     """Audio that failed after its first byte. The streaming runtime makes an error trailer of it, uvicorn
     closes the connection: no player takes what it has for the whole."""
+
+
+class _Gone(Exception):
+    """The host takes no more: the listener has left."""
 
 
 class AudioStream:
@@ -49,19 +53,27 @@ class AudioStream:
             leaving.cancel()
             await asyncio.wait((sending, leaving))
         if not sending.cancelled():
-            sending.result()
+            with suppress(_Gone):
+                sending.result()
 
     async def _send(self, send: Send) -> None:
         async with aclosing(self._audio):
             first = b"" if self._at_once else await anext(self._audio, b"")
             await send({"type": "http.response.start", "status": 200, "headers": self._headers})
-            await send({"type": "http.response.body", "body": first, "more_body": True})
+            await _put(send, first)
             try:
                 async for part in self._audio:
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                    await _put(send, part)
             except MillraceError as problem:
                 raise BrokenOff(problem.message) from problem
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await _put(send, b"", more=False)
+
+
+async def _put(send: Send, part: bytes, *, more: bool = True) -> None:
+    try:
+        await send({"type": "http.response.body", "body": part, "more_body": more})
+    except OSError as problem:  # ASGI's way to say that nobody reads
+        raise _Gone from problem
 
 
 async def _left(receive: Receive) -> None:

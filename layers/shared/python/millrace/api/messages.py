@@ -1,7 +1,6 @@
 """Messages: send and stream, attach, resume, stop, inject."""
 
 import time
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ from millrace.api.sse import EventStream
 from millrace.domain.access import Principal
 from millrace.domain.agents import Wire
 from millrace.domain.conversations import Slot
-from millrace.domain.events import DETAILS, Detail, Logged
+from millrace.domain.events import DETAILS, Detail
 from millrace.domain.ids import valid_id
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, NotFound
@@ -147,15 +146,16 @@ class Messages:
             return await self._whole(request, session)
         run = session.run
         return EventStream(
-            _drain(session),
+            session.outbox,
             capped(detail, run.visibility),
             named=_named(request),
             headers={"x-run-id": run.id},
             on_end=session.over,
+            on_gone=session.outbox.close,
         )
 
     async def _whole(self, request: Request, session: RunSession) -> Response:
-        events = [event async for batch in _drain(session) for event in batch]
+        events = [event async for batch in session.outbox for event in batch]
         await session.over()
         return answer_of(request, session.run, events)
 
@@ -258,15 +258,6 @@ class Messages:
         slot, message_id = _slot(request, caller), request.path_params["message_id"]
         await injections.withdraw(self.platform.stores, slot, message_id)
         return Response(status_code=204)
-
-
-async def _drain(session: RunSession) -> AsyncGenerator[list[Logged], None]:
-    """The run's events as they are made, to its end; the run goes on when the client goes away."""
-    try:
-        while batch := await session.outbox.take():
-            yield batch
-    finally:
-        session.outbox.close()
 
 
 def _slot(request: Request, caller: Principal) -> Slot:

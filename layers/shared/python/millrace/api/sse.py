@@ -19,7 +19,8 @@ HEADERS = {
 
 class EventStream:
     """An ASGI response. The stream ends with its source; `on_end` is awaited after the last event has been
-    sent and before the response ends (on Lambda the process is frozen after that)."""
+    sent and before the response ends (on Lambda the process is frozen after that), `on_gone` is called in
+    any case once nobody reads any more."""
 
     def __init__(
         self,
@@ -29,12 +30,14 @@ class EventStream:
         named: bool = False,
         headers: dict[str, str] | None = None,
         on_end: Callable[[], Awaitable[None]] | None = None,
+        on_gone: Callable[[], None] | None = None,
     ) -> None:
         self._batches = batches
         self._detail = detail
         self._named = named
         self._headers = HEADERS | (headers or {})
         self._on_end = on_end
+        self._on_gone = on_gone
         self._last = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,6 +57,8 @@ class EventStream:
                 await self._on_end()
         finally:
             heart.cancel()
+            if self._on_gone:
+                self._on_gone()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _beat(self, send: Send, clock: Callable[[], float]) -> None:

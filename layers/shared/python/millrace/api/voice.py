@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -23,6 +23,7 @@ from millrace.speech.engines import NAMES, Engines
 from millrace.stores.connect import Stores
 
 MAX_TEXT = 100_000
+VoiceName = Annotated[str, Field(min_length=1, max_length=128)]
 Given = TypeVar("Given", bound=BaseModel)
 OPENAI_PCM_RATE = 24_000
 """What clients of OpenAI play pcm at: they are not told."""
@@ -31,7 +32,7 @@ OPENAI_PCM_RATE = 24_000
 class Manner(Wire):
     """How to speak. `speed` 1 is the voice's own pace; without `engine` the deployment's speaks."""
 
-    voice: str = Field(default="alloy", min_length=1, max_length=128)
+    voice: VoiceName = "alloy"
     format: str = Field(default="mp3", max_length=16)
     speed: float = Field(default=1.0, ge=0.25, le=4.0)
     engine: str = Field(default="", max_length=16)
@@ -49,7 +50,7 @@ class Speak(Manner):
 class NamedVoice(BaseModel):
     """How OpenAI's clients name a voice of their own."""
 
-    id: str = Field(min_length=1, max_length=128)
+    id: VoiceName
 
 
 class OpenAiSpeech(BaseModel):
@@ -60,7 +61,7 @@ class OpenAiSpeech(BaseModel):
 
     model: str = Field(max_length=200)
     input: str = Field(min_length=1, max_length=MAX_TEXT)
-    voice: str | NamedVoice
+    voice: VoiceName | NamedVoice
     response_format: str = Field(default="mp3", max_length=16)
     speed: float = Field(default=1.0, ge=0.25, le=4.0)
     stream_format: Literal["audio"] = "audio"
@@ -69,7 +70,7 @@ class OpenAiSpeech(BaseModel):
         voice = self.voice if isinstance(self.voice, str) else self.voice.id
         engine = self.model if self.model in NAMES else ""
         rate = OPENAI_PCM_RATE if self.response_format == "pcm" else 0
-        return Order(voice[:128], self.response_format, self.speed, engine, rate)
+        return Order(voice, self.response_format, self.speed, engine, rate)
 
 
 @dataclass(frozen=True, slots=True)

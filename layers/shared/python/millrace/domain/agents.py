@@ -41,6 +41,10 @@ class McpServer(Wire):
 ToolName = Annotated[str, Field(min_length=1, max_length=140)]
 
 
+HIDDEN = "[hidden]"
+"""What stands for a secret in an answer; given back in a change it keeps the secret as it is."""
+
+
 class AgentSettings(Wire):
     """What a client gives to make an agent, and may change later."""
 
@@ -69,6 +73,30 @@ class Agent(AgentSettings):
     builtin: bool = False
     created_at: str | None = None
     updated_at: str | None = None
+
+    def shown(self) -> "Agent":
+        """As clients may see it: headers of MCP servers hold secrets, so only their names are shown."""
+        servers = [
+            server.model_copy(update={"headers": dict.fromkeys(server.headers, HIDDEN)})
+            for server in self.mcp_servers
+        ]
+        return self.model_copy(update={"mcp_servers": servers})
+
+    def unhide(self, changed: AgentSettings) -> AgentSettings:
+        """The changed settings with the headers that were only shown hidden put back from this agent."""
+        known = {server.name: server.headers for server in self.mcp_servers}
+        servers = [
+            server.model_copy(
+                update={
+                    "headers": {
+                        name: known.get(server.name, {}).get(name, value) if value == HIDDEN else value
+                        for name, value in server.headers.items()
+                    }
+                }
+            )
+            for server in changed.mcp_servers
+        ]
+        return changed.model_copy(update={"mcp_servers": servers})
 
 
 DEMO = Agent(

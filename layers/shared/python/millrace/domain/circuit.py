@@ -58,6 +58,11 @@ def probing(circuit: Circuit, now: int) -> Circuit:
     return replace(circuit, probe_until=now + PROBE_MS)
 
 
+def unused(circuit: Circuit) -> Circuit:
+    """The probe's place is given back: nothing was sent."""
+    return replace(circuit, probe_until=0)
+
+
 def probed(circuit: Circuit, healthy: bool, now: int) -> Circuit:
     """What a probe found."""
     if healthy:

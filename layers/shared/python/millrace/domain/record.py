@@ -7,10 +7,10 @@ so that a few ranges of numbers tell all that were seen. An ended run takes no s
 from dataclasses import dataclass, field
 from typing import Any
 
+from millrace.domain.clock import from_iso
 from millrace.domain.command_center import ENDS, EVENT_TYPES
 from millrace.domain.events import Event
 from millrace.domain.ids import valid_organization
-from millrace.domain.clock import from_iso
 from millrace.errors import InvalidRequest
 
 OVER = frozenset({"completed", "failed", "stopped", "waiting"})

@@ -19,8 +19,8 @@ MAX_INJECTION_BYTES = 32 * 1024
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The state of a slot: which run is active, who holds it (a nonce of the process) and until when, the
-    last event logged (`seq`), how many live messages it has accepted, whether it is to stop, and how many
-    messages the history holds."""
+    last event logged (`seq`), how many live messages it has accepted, whether it is to stop, how many
+    messages the history holds, and whether live messages were left over by the run before."""
 
     run_id: str | None = None
     holder: str | None = None
@@ -29,6 +29,7 @@ class Lease:
     accepted: int = 0
     stop: StopReason | None = None
     messages: int = 0
+    leftovers: bool = False
 
     def active(self, now_ms: int) -> bool:
         """A run is here and alive."""

@@ -54,7 +54,7 @@ class Agents:
         kept = {name: value for name, value in old.wire().items() if name not in READ_ONLY}
         if isinstance(changes.get("limits"), dict):
             changes = changes | {"limits": kept["limits"] | changes["limits"]}
-        given = AgentSettings.model_validate(kept | changes)
+        given = old.unhide(AgentSettings.model_validate(kept | changes))
         _check(given)
         new = Agent(id=old.id, created_at=old.created_at, updated_at=_later(self._clock, old), **dict(given))
         await self._store.replace(caller.organization, new, old.updated_at)

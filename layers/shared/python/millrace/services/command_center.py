@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -23,19 +24,15 @@ async def snapshot(recorder: Recorder, organization: str, filters: Filters) -> d
     """The runs under way and the id to stream from: `{since, runs, alerts, truncated}`. The runs are as of
     `since`, or, while many events come, a little later: a viewer then sees some of them again, and misses
     none."""
-    since = await recorder.records.head(organization)
     for _ in range(SNAPSHOT_TRIES):
+        since = await recorder.records.head(organization)
         live, rules, states = await asyncio.gather(
             recorder.records.live(organization),
             recorder.alerts.rules(organization),
             recorder.alerts.states(organization),
         )
-        now = await recorder.records.head(organization)
-        if now == since:
+        if await recorder.records.head(organization) == since:
             break
-        since, seen = now, since
-    else:
-        since = seen
     runs = sorted(
         (one.view for one in live if filters.admits_run(one.view)), key=lambda run: str(run["startedAt"])
     )
@@ -50,34 +47,53 @@ async def snapshot(recorder: Recorder, organization: str, filters: Filters) -> d
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who watches: filters, the end of the function that serves it (monotonic; None: no end), and whether it
+    has gone away."""
+
+    filters: Filters
+    deadline: float | None = None
+    gone: Callable[[], Awaitable[bool]] | None = None
+
+    async def stays(self) -> bool:
+        """Whether to go on; not until the very end: the client comes back and resumes."""
+        if self.deadline is not None and time.monotonic() > self.deadline - DEADLINE_MARGIN:
+            return False
+        return self.gone is None or not await self.gone()
+
+
 async def watch(
-    recorder: Recorder, organization: str, filters: Filters, after: int | None, deadline: float | None = None
+    recorder: Recorder, organization: str, viewer: Viewer, after: int | None
 ) -> AsyncGenerator[list[Logged], None]:
-    """The organisation's events after a number (None: from now on) that the filters admit, each once and in
-    order. Ends shortly before `deadline` (monotonic): the client comes back and resumes.
+    """The organisation's events after a number (None: from now on) that the viewer's filters admit, each once
+    and in order, for as long as it stays.
 
     The first frame, and one whenever events were passed over for a while, is a heartbeat with an id: a viewer
     that has seen nothing yet, or nothing for long, also resumes where it was."""
     stream = center_stream(organization)
-    at = await recorder.records.head(organization) if after is None else after
+    head = await recorder.records.head(organization)
+    at = head if after is None else min(after, head)
     yield [_mark(at)]
-    marked, wait = time.monotonic(), FAST_POLL
-    while deadline is None or time.monotonic() < deadline - DEADLINE_MARGIN:
+    told, wait = time.monotonic(), FAST_POLL
+    while await viewer.stays():
         events = await recorder.records.log.read(stream, at, limit=PAGE)
-        if events and events[0].seq > at + 1:
-            yield [_gap(at, events[0].seq)]
-        admitted = [event for event in events if filters.admit(event.event)]
         if events:
+            shown = _shown(viewer.filters, at, events)
             at, wait = events[-1].seq, FAST_POLL
-        if admitted:
-            yield admitted
-            marked = time.monotonic()
-        elif events and time.monotonic() - marked > MARK_SECONDS:
-            yield [_mark(at)]
-            marked = time.monotonic()
+            if not shown and time.monotonic() - told > MARK_SECONDS:
+                shown = [_mark(at)]
+            if shown:
+                yield shown
+                told = time.monotonic()
         if len(events) < PAGE:
             await asyncio.sleep(wait)
             wait = min(wait * 1.5, SLOW_POLL)
+
+
+def _shown(filters: Filters, after: int, events: list[Logged]) -> list[Logged]:
+    admitted = [event for event in events if filters.admit(event.event)]
+    return [_gap(after, events[0].seq), *admitted] if events[0].seq > after + 1 else admitted
 
 
 def _mark(seq: int) -> Logged:

@@ -5,9 +5,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from millrace.agent.loop import AgentLoop
+from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
 from millrace.errors import MillraceError
 from millrace.services.run_session import RunSession
@@ -18,8 +18,17 @@ DEADLINE_MARGIN = 3.0
 UNWIND_SECONDS = 1.0
 
 
+class Loop(Protocol):
+    """What a run does: an agent's loop, or a flow's steps. `agent.limits` bound it; `run` returns the finish
+    reason."""
+
+    agent: Agent
+
+    async def run(self, history: Sequence[StoredMessage]) -> str: ...
+
+
 async def execute(
-    session: RunSession, loop: AgentLoop, history: Sequence[StoredMessage], deadline: float | None
+    session: RunSession, loop: Loop, history: Sequence[StoredMessage], deadline: float | None
 ) -> None:
     """Returns when everything of the run is stored and its outbox is closed. `deadline` is the function's own
     end on `time.monotonic()`'s scale; the run ends a little before it."""
@@ -38,7 +47,7 @@ async def execute(
 
 
 async def _until_over(
-    session: RunSession, loop: AgentLoop, work: asyncio.Task[str], deadline: float | None
+    session: RunSession, loop: Loop, work: asyncio.Task[str], deadline: float | None
 ) -> None:
     own = loop.agent.limits.max_seconds
     left = deadline - time.monotonic() - DEADLINE_MARGIN if deadline else float("inf")

@@ -1,15 +1,18 @@
 """Events on their way from a run to the one client that started it, in the same process."""
 
 import asyncio
+from typing import Self
 
 from millrace.domain.events import Logged
 
 
 class Outbox:
-    """A queue with one reader that takes all there is at once. Putting never blocks and costs no task
-    switch: a slow client never slows the agent, and what it has not read is bounded by the run's limits."""
+    """A queue with one reader that takes all there is at once. Putting never blocks: a slow client never
+    slows the agent, and what it has not read is bounded by the run's limits. The reader is woken one turn of
+    the event loop later, so that tokens which come in one burst leave in one write."""
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._events: list[Logged] = []
         self._waiter: asyncio.Future[None] | None = None
         self._open = True
@@ -18,21 +21,29 @@ class Outbox:
         """Hands over one event; thrown away when nobody reads any more."""
         if self._open:
             self._events.append(event)
-            self._wake()
+            if self._waiter is not None:
+                self._loop.call_soon(self._wake, self._waiter)
+                self._waiter = None
 
-    async def take(self) -> list[Logged]:
-        """What has come since the last call, at least one event; empty once closed."""
-        while not self._events and self._open:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Logged]:
+        """What has come since the last call, at least one event, until closed."""
+        while not self._events:
+            if not self._open:
+                raise StopAsyncIteration
+            self._waiter = waiter = self._loop.create_future()
+            await waiter
         taken, self._events = self._events, []
         return taken
 
     def close(self) -> None:
         """Nothing more will come, or nobody reads any more. What is there can still be taken."""
         self._open = False
-        self._wake()
+        if self._waiter is not None:
+            self._wake(self._waiter)
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def _wake(self, waiter: asyncio.Future[None]) -> None:
+        if not waiter.done():
+            waiter.set_result(None)

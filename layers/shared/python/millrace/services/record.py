@@ -46,6 +46,7 @@ class Recorder:
 async def record(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:
     """Records checked events of one organisation; returns those that were new. Raises `Unavailable` when
     others write all the time: the queue brings the events again."""
+    await recorder.alerts.note_active(organization)
     for attempt in range(TRIES):
         try:
             return await _record_once(recorder, organization, events)

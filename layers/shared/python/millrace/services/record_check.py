@@ -32,25 +32,22 @@ async def check(recorder: Recorder, organization: str) -> list[Event]:
 
 
 async def _end_of(recorder: Recorder, organization: str, subject: Subject) -> Event | None:
-    """The end of a run that is over; None while it goes on."""
+    """The end of a run that is over; None while it goes on. A run whose process is gone is given up."""
+    stores = recorder.stores
     try:
-        run = await recorder.stores.runs.get(organization, subject.id)
-        if run.ended_at is None and await _is_lost(recorder, run):
-            run = await recorder.stores.runs.get(organization, subject.id)
+        run = await stores.runs.get(organization, subject.id)
+        if run.ended_at is None:
+            lease = await stores.leases.peek(run.slot)
+            lost = lease.lost(recorder.clock())
+            if lease.run_id == run.id and not (lost and await give_up_lost_run(stores, run.slot, lease)):
+                return None
+            run = await stores.runs.get(organization, subject.id)
     except NotFound:
         return _gone(organization, subject)
     except MillraceError as problem:
         log.warning("run %s cannot be looked at now: %s", subject.id, problem.message)
         return None
-    return _told(organization, run) if run.ended_at else None
-
-
-async def _is_lost(recorder: Recorder, run: Run) -> bool:
-    """Gives up a run whose process is gone."""
-    lease = await recorder.stores.leases.peek(run.slot)
-    if lease.run_id != run.id:
-        return True
-    return lease.lost(recorder.clock()) and await give_up_lost_run(recorder.stores, run.slot, lease)
+    return _told(organization, run) if run.ended_at else _gone(organization, subject)
 
 
 def _told(organization: str, run: Run) -> Event:

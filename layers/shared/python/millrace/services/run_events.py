@@ -52,7 +52,7 @@ class RunEvents:
         self._count = 0
         self._waiting: list[BusEvent] = []
         self._urgent = False
-        self._tokens = 0
+        self.tokens = 0
         self._shown_tokens = 0
         self._last_flush = 0.0
         self._last_progress = time.monotonic()
@@ -90,10 +90,6 @@ class RunEvents:
         elif kind == "injected":
             self.add("run:memory_op", {"op": "inject", "messageId": event["messageId"]})
 
-    def count_token(self) -> None:
-        """One more piece of text has been streamed."""
-        self._tokens += 1
-
     def ended(self, run: Run, answer: str) -> None:
         """The run has ended, well or badly; one that waits for input has not said its last."""
         self._run = run
@@ -108,9 +104,9 @@ class RunEvents:
     def beat(self, cost: float | None) -> bool:
         """Adds progress when it is due; says whether there is something to put now."""
         now = time.monotonic()
-        if self._tokens > self._shown_tokens and now - self._last_progress >= PROGRESS_SECONDS:
-            self.add("run:progress", {"tokens": self._tokens, "cost": cost}, urgent=True)
-            self._shown_tokens, self._last_progress = self._tokens, now
+        if self.tokens > self._shown_tokens and now - self._last_progress >= PROGRESS_SECONDS:
+            self.add("run:progress", {"tokens": self.tokens, "cost": cost}, urgent=True)
+            self._shown_tokens, self._last_progress = self.tokens, now
         due = self._urgent and now - self._last_flush >= FLUSH_SECONDS
         return due or len(self._waiting) >= 10
 

@@ -78,7 +78,7 @@ class RunSession:
             self.bus.watch(event)
         elif "parent" not in event:
             self.answer.append(event["token"])
-            self.bus.count_token()
+            self.bus.tokens += 1
 
     def _number(self, event: Event) -> Logged:
         self._seq += 1

@@ -6,7 +6,7 @@ agent and idempotency marker beside it), then one transaction that takes the lea
 
 import asyncio
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from millrace.agent.model import Provider
@@ -81,7 +81,7 @@ async def send(
     `Unavailable`, all before anything is stored."""
     slot = Slot.of(caller.organization, conversation_id, message.thread_id)
     for attempt in range(TRIES):
-        opening, agent, leftovers = await _look(stores, slot, message)
+        opening, agent = await _look(stores, slot, message)
         if isinstance(opening, Repeated):
             return await _replay(stores, slot, message, opening)
         if opening.lease.lost(stores.clock()):
@@ -96,8 +96,7 @@ async def send(
                 return accepted
             continue
         try:
-            begun = await _begin(stores, models, caller, slot, opening, agent, message)
-            return replace(begun, leftovers=leftovers)
+            return await _begin(stores, models, caller, slot, opening, agent, message)
         except Repeated as repeated:
             return await _replay(stores, slot, message, repeated)
         except Busy:
@@ -105,11 +104,9 @@ async def send(
     raise Unavailable("The conversation is written by many at once; try again.", retry_after=1)
 
 
-async def _look(
-    stores: Stores, slot: Slot, message: NewMessage
-) -> tuple[Opening | Repeated, Agent | None, bool]:
-    """One round trip: what is there, whether the key was used, the agent (None: unknown, or a replay, which
-    needs none), and whether live messages were left over."""
+async def _look(stores: Stores, slot: Slot, message: NewMessage) -> tuple[Opening | Repeated, Agent | None]:
+    """One round trip: what is there, whether the key was used, and the agent (None: unknown, or a replay,
+    which needs none)."""
     organization = slot.organization
 
     async def agent() -> Agent | None:
@@ -123,19 +120,18 @@ async def _look(
             return None
         return (await stores.conversations.open(slot.root())).conversation
 
-    opening, repeated, found, root, (left, _) = await asyncio.gather(
+    opening, repeated, found, root = await asyncio.gather(
         stores.conversations.open(slot),
         _marked(stores, slot, message),
         agent(),
         parent(),
-        stores.injections.waiting(slot),
     )
     if repeated:
-        return repeated, None, False
+        return repeated, None
     known = opening.conversation or root
     if found is None and known is not None and known.agent_id:
         found = await stores.agents.get(organization, known.agent_id)
-    return opening, found, bool(left)
+    return opening, found
 
 
 async def _marked(stores: Stores, slot: Slot, message: NewMessage) -> Repeated | None:
@@ -215,4 +211,4 @@ async def _begin(
     key = message.idempotency_key
     marker = Marker(key, message.fingerprint()) if key else None
     held = await stores.leases.begin(run, new_id("env"), conversation, question, opening.lease, marker)
-    return Started(held, agent, provider, model, [*opening.history, question], leftovers=False)
+    return Started(held, agent, provider, model, [*opening.history, question], opening.lease.leftovers)

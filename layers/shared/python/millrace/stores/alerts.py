@@ -1,5 +1,7 @@
-"""Alert rules and where each stands, by organisation: `RULE#<id>` and `STATE#<id>`."""
+"""Alert rules and where each stands, by organisation: `RULE#<id>` and `STATE#<id>`; and `ACTIVE`, for a day
+after an organisation's last run."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +22,9 @@ from millrace.stores.dynamo import (
     update,
 )
 
+NOTED_SECONDS = 3600
+ACTIVE_SECONDS = 25 * 3600
+
 
 class AlertStore:
     """The table of alerts."""
@@ -28,6 +33,15 @@ class AlertStore:
         self._aws = aws
         self._dynamo = Dynamo(aws)
         self.table = table
+        self._active: dict[str, float] = {}
+
+    async def note_active(self, organization: str) -> None:
+        """Notes, at most once an hour and process, that an organisation's runs are to be looked after."""
+        now = time.time()
+        if now - self._active.get(organization, 0) > NOTED_SECONDS:
+            item = {"pk": organization, "sk": "ACTIVE", "expiresAt": int(now) + ACTIVE_SECONDS}
+            await self._dynamo.write(put(self.table, item))
+            self._active[organization] = now
 
     async def rules(self, organization: str) -> list[AlertRule]:
         """Every rule, oldest first."""
@@ -111,7 +125,7 @@ class AlertStore:
             pass
 
     async def organizations(self) -> set[str]:
-        """The organisations that have rules: a scan, for the check of every minute."""
+        """The organisations that have rules or runs: a scan, for the check of every minute."""
         found: set[str] = set()
         request: dict[str, Any] = {"TableName": self.table, "ProjectionExpression": "pk"}
         while True:

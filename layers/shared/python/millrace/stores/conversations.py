@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
-from millrace.domain.runs import Lease
+from millrace.domain.runs import MAX_WAITING, Lease
 from millrace.errors import Conflict, NotFound
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put, to_item, update
 
@@ -204,6 +204,7 @@ def to_lease(item: Item | None) -> Lease:
         accepted=item.get("accepted", 0),
         stop=item.get("stopReason"),
         messages=item.get("messages", 0),
+        leftovers=item.get("leftovers", -MAX_WAITING) > -MAX_WAITING,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 import orjson
 
-from millrace.domain.circuit import Admission, Circuit, admission, counted, disabled, probed, probing
+from millrace.domain.circuit import Admission, Circuit, admission, counted, disabled, probed, probing, unused
 from millrace.domain.clock import Clock
 from millrace.domain.token_bucket import Bucket, take
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put, update
@@ -75,6 +75,10 @@ class DeliveryState:
     async def probed(self, place: Place, healthy: bool) -> None:
         """Tells what the probe found. If this is lost, the next probe comes when this one's time is over."""
         await self._try(place, lambda circuit: probed(circuit, healthy, self._clock()))
+
+    async def unused(self, place: Place) -> None:
+        """Gives the probe's place back: nothing was sent."""
+        await self._try(place, unused)
 
     async def disable(self, place: Place) -> None:
         """Sends nothing to this destination any more, until `enable`."""

@@ -135,7 +135,7 @@ class LeaseStore:
             self._table,
             _key(run.slot),
             "SET runId = :run, holder = :holder, untilMs = :until, seq = :zero, accepted = :zero, "
-            "ceiling = :ceiling, messages = :messages REMOVE stopReason",
+            "ceiling = :ceiling, messages = :messages REMOVE stopReason, leftovers",
             "attribute_not_exists(runId) AND "
             "(messages = :seen OR (:seen = :zero AND attribute_not_exists(messages)))",
             run=run.id,
@@ -251,7 +251,9 @@ class LeaseStore:
         return update(
             self._table,
             _key(slot),
-            "SET messages = :messages REMOVE runId, holder, untilMs, stopReason, seq, accepted, ceiling",
+            # What still waits, less MAX_WAITING: each one taken or withdrawn has raised the ceiling by one.
+            "SET messages = :messages, leftovers = accepted - ceiling "
+            "REMOVE runId, holder, untilMs, stopReason, seq, accepted, ceiling",
             condition,
             **values,
         )

@@ -15,7 +15,7 @@ import orjson
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import Clock
-from millrace.errors import TooLarge, Unauthenticated
+from millrace.errors import TooLarge, Unauthenticated, Unavailable
 from millrace.stores.aws import Aws
 from millrace.stores.dynamo import Dynamo, from_item, put, to_item
 
@@ -36,13 +36,19 @@ class Ticket:
 
 
 class TicketStore:
-    """The table of tickets (`pk`, TTL attribute `expiresAt`)."""
+    """The table of tickets (`pk`, TTL attribute `expiresAt`). Without one its methods raise `Unavailable`."""
 
     def __init__(self, aws: Aws, table: str, clock: Clock) -> None:
         self._aws = aws
         self._dynamo = Dynamo(aws)
-        self._table = table
+        self._named = table
         self._clock = clock
+
+    @property
+    def _table(self) -> str:
+        if not self._named:
+            raise Unavailable("Set TICKETS_TABLE in the function's environment.", code="not_configured")
+        return self._named
 
     async def issue(self, ticket: Ticket) -> tuple[str, int]:
         """Stores a ticket; gives its secret and its end (milliseconds since the epoch). Raises `TooLarge`."""

@@ -1,0 +1,97 @@
+"""Alert rules over HTTP, part of the command center's function."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import RootModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from millrace.api.auth import Authenticator
+from millrace.api.endpoint import Endpoint, invalid, read_body
+from millrace.domain.alerts import AlertSettings
+from millrace.domain.ids import valid_id
+from millrace.services.alerts import AlertRules
+from millrace.services.record import Recorder
+from millrace.stores.alerts import unknown_rule
+
+BASE = "/api/command-center/alerts"
+
+
+class AlertChanges(RootModel[dict[str, Any]]):
+    """The fields of a rule that are to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """The endpoints."""
+
+    recorder: Recorder
+    auth: Authenticator
+
+    def endpoints(self) -> list[Endpoint]:
+        """The table of them."""
+        one = BASE + "/{rule_id}"
+        return [
+            Endpoint(
+                "GET", BASE, self.list_alert_rules, "Alert rules, and whether they are triggered", "observe"
+            ),
+            Endpoint(
+                "POST",
+                BASE,
+                self.create_alert_rule,
+                "Create an alert rule",
+                "observe",
+                AlertSettings,
+                status=201,
+            ),
+            Endpoint("GET", one, self.get_alert_rule, "Read an alert rule", "observe"),
+            Endpoint(
+                "PATCH",
+                one,
+                self.change_alert_rule,
+                "Change an alert rule: only the fields that are given",
+                "observe",
+                AlertChanges,
+            ),
+            Endpoint("DELETE", one, self.delete_alert_rule, "Delete an alert rule", "observe", status=204),
+        ]
+
+    @property
+    def rules(self) -> AlertRules:
+        """The verbs."""
+        return AlertRules(self.recorder)
+
+    async def list_alert_rules(self, request: Request) -> Response:
+        caller = await self.auth(request, "observe")
+        return JSONResponse({"items": await self.rules.all(caller), "nextCursor": None})
+
+    async def create_alert_rule(self, request: Request) -> Response:
+        caller = await self.auth(request, "observe")
+        made = await self.rules.create(caller, await read_body(request, AlertSettings))
+        return JSONResponse(made.wire(), 201, {"location": f"{BASE}/{made.id}"})
+
+    async def get_alert_rule(self, request: Request) -> Response:
+        caller = await self.auth(request, "observe")
+        return JSONResponse(await self.rules.get(caller, _rule_id(request)))
+
+    async def change_alert_rule(self, request: Request) -> Response:
+        caller = await self.auth(request, "observe")
+        changes = await read_body(request, AlertChanges)
+        try:
+            changed = await self.rules.change(caller, _rule_id(request), changes.root)
+        except ValidationError as problem:
+            raise invalid(problem) from problem
+        return JSONResponse(changed.wire())
+
+    async def delete_alert_rule(self, request: Request) -> Response:
+        caller = await self.auth(request, "observe")
+        await self.rules.delete(caller, _rule_id(request))
+        return Response(status_code=204)
+
+
+def _rule_id(request: Request) -> str:
+    rule_id = str(request.path_params["rule_id"])
+    if not valid_id(rule_id):
+        raise unknown_rule()
+    return rule_id

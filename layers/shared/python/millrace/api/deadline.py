@@ -1,0 +1,14 @@
+"""When the function that answers a request is going to end."""
+
+import time
+from typing import Any
+
+from starlette.requests import Request
+
+
+def deadline(request: Request) -> float | None:
+    """The function's own end on the monotonic clock, where there is one."""
+    context: Any = request.scope.get("aws.context")
+    if context is None:
+        return None
+    return time.monotonic() + float(context.get_remaining_time_in_millis()) / 1000

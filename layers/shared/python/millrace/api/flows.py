@@ -1,0 +1,178 @@
+"""Flows over HTTP: definitions, and running them, as JSON or streamed."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from millrace.api.accept import wants_stream
+from millrace.api.auth import Authenticator
+from millrace.api.cursors import from_cursor, to_cursor
+from millrace.api.deadline import deadline
+from millrace.api.endpoint import Endpoint, read_body, whole_number
+from millrace.api.flows_answers import flow_answer
+from millrace.api.sse import EventStream
+from millrace.domain.agents import Wire
+from millrace.domain.events import DETAILS, Detail, Logged
+from millrace.domain.flows import FlowSettings, NewFlow
+from millrace.domain.runs import Run
+from millrace.errors import InvalidRequest, NotFound
+from millrace.protocols.native.projection import capped
+from millrace.services.flows import Flows, Underway
+from millrace.services.follow import follow, outcome
+from millrace.services.run_session import RunSession
+
+BASE = "/api/flows"
+PAGE = 50
+
+
+class FlowEvent(Wire):
+    """What runs a flow: any JSON as `input`. With `executionId` it continues an execution that waits (at
+    `step`, where named)."""
+
+    input: Any = None
+    execution_id: str | None = Field(default=None, max_length=128)
+    step: str | None = Field(default=None, max_length=64)
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowsApi:
+    """The endpoints."""
+
+    flows: Flows
+    auth: Authenticator
+
+    def endpoints(self) -> list[Endpoint]:
+        """The table of them."""
+        one = BASE + "/{name}"
+        page = {"limit": "1 to 100", "cursor": "nextCursor of the page before"}
+        stream = {
+            "stream": "true streams",
+            "detail": "answer, steps or full",
+            "events": "named adds SSE's event field",
+        }
+        return [
+            Endpoint("GET", BASE, self.list_flows, "List flows", query=page),
+            Endpoint("POST", BASE, self.create_flow, "Create a flow", "agents:write", NewFlow, status=201),
+            Endpoint("GET", one, self.get_flow, "Read a flow"),
+            Endpoint("PUT", one, self.replace_flow, "Replace a flow", "agents:write", FlowSettings),
+            Endpoint("DELETE", one, self.delete_flow, "Delete a flow", "agents:write", status=204),
+            Endpoint(
+                "POST",
+                one + "/events",
+                self.run_flow,
+                "Run a flow, or continue one that waits; JSON, or streamed step by step",
+                body=FlowEvent,
+                query=stream,
+                streams=True,
+            ),
+            Endpoint(
+                "GET", one + "/executions/{execution_id}", self.get_execution, "An execution that waits"
+            ),
+        ]
+
+    # --- management --------------------------------------------------------------------------------
+
+    async def list_flows(self, request: Request) -> Response:
+        caller = await self.auth(request, "chat")
+        limit = whole_number(request, "limit", PAGE, 1, 100)
+        after = from_cursor(request.query_params.get("cursor"), "name") or {"name": ""}
+        found = await self.flows.store.page(caller.organization, after["name"], limit)
+        more = to_cursor({"name": found[-1].name}) if len(found) == limit else None
+        return JSONResponse({"items": [flow.wire() for flow in found], "nextCursor": more})
+
+    async def create_flow(self, request: Request) -> Response:
+        caller = await self.auth(request, "agents:write")
+        made = await self.flows.create(caller, await read_body(request, NewFlow))
+        return JSONResponse(made.wire(), 201, {"location": f"{BASE}/{made.name}"})
+
+    async def get_flow(self, request: Request) -> Response:
+        caller = await self.auth(request, "chat")
+        found = await self.flows.store.get(caller.organization, request.path_params["name"])
+        return JSONResponse(found.wire())
+
+    async def replace_flow(self, request: Request) -> Response:
+        caller = await self.auth(request, "agents:write")
+        given = await read_body(request, FlowSettings)
+        flow = await self.flows.replace(caller, request.path_params["name"], given)
+        return JSONResponse(flow.wire())
+
+    async def delete_flow(self, request: Request) -> Response:
+        caller = await self.auth(request, "agents:write")
+        await self.flows.delete(caller, request.path_params["name"])
+        return Response(status_code=204)
+
+    # --- running -----------------------------------------------------------------------------------
+
+    async def run_flow(self, request: Request) -> ASGIApp:
+        caller = await self.auth(request, "chat")
+        given, detail = await read_body(request, FlowEvent), _detail(request)
+        name, key, end = request.path_params["name"], _key(request, given), deadline(request)
+        if given.execution_id is None:
+            begun = await self.flows.start(caller, name, given.input, key, end)
+        else:
+            begun = await self.flows.resume(
+                caller, name, given.execution_id, given.input, key, end, given.step
+            )
+        if isinstance(begun, Underway):
+            return await self._answer(request, begun.session, detail)
+        return await self._replay(request, begun.run, detail)
+
+    async def _answer(self, request: Request, session: RunSession, detail: Detail) -> ASGIApp:
+        if wants_stream(request):
+            return _stream(request, session.run, session.outbox, detail, session)
+        events = [event async for batch in session.outbox for event in batch]
+        await session.over()
+        return flow_answer(request, session.run, events)
+
+    async def _replay(self, request: Request, run: Run, detail: Detail) -> ASGIApp:
+        stores = self.flows.platform.stores
+        if wants_stream(request):
+            return _stream(request, run, follow(stores, run, 0, deadline(request)), detail)
+        events = await outcome(stores, run)
+        if not events:
+            raise NotFound("The run of this key has ended long ago.", code="run_expired")
+        return flow_answer(request, run, events)
+
+    async def get_execution(self, request: Request) -> Response:
+        caller = await self.auth(request, "chat")
+        execution_id = request.path_params["execution_id"]
+        found = await self.flows.store.execution(caller.organization, execution_id)
+        return JSONResponse(found.wire())
+
+
+def _stream(
+    request: Request,
+    run: Run,
+    events: AsyncIterator[list[Logged]],
+    detail: Detail,
+    session: RunSession | None = None,
+) -> EventStream:
+    return EventStream(
+        events,
+        capped(detail, run.visibility),
+        named=request.query_params.get("events") == "named",
+        headers={"x-run-id": run.id},
+        on_end=session.over if session else None,
+        on_gone=session.outbox.close if session else None,
+    )
+
+
+def _detail(request: Request) -> Detail:
+    given = request.query_params.get("detail", "steps")
+    for detail in DETAILS:
+        if detail == given:
+            return detail
+    raise InvalidRequest(f"detail is one of {', '.join(DETAILS)}.", code="invalid_query")
+
+
+def _key(request: Request, given: FlowEvent) -> str | None:
+    key = request.headers.get("idempotency-key", "").strip() or given.idempotency_key
+    if key and len(key) > 200:
+        raise InvalidRequest("An idempotency key may have 200 characters.", code="invalid_query")
+    return key

@@ -1,0 +1,129 @@
+"""Pipelines over HTTP: FastAPI, part of the management API."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
+
+from millrace.api.auth import Authenticator
+from millrace.api.cursors import from_cursor, to_cursor
+from millrace.domain.access import Principal
+from millrace.domain.pipelines import Action
+from millrace.pipelines.definition import json_schema
+from millrace.services.pipelines import Pipelines
+from millrace.services.pipelines_ingest import Ingest
+from millrace.services.pipelines_line import Line
+from millrace.services.pipelines_metrics import Metering
+from millrace.stores.secrets import SecretStore
+
+Given = Annotated[Any, Body()]
+Json = dict[str, Any]
+
+
+def pipelines_router(line: Line, auth: Authenticator) -> APIRouter:
+    """The routes under `/api/streaming`."""
+    router = APIRouter(prefix="/api/streaming", tags=["pipelines"])
+    settings = line.settings
+    secrets = SecretStore(line.aws, line.dynamo, settings.secrets_table, settings.secrets_key_id)
+    metering = Metering(line)
+
+    async def caller(request: Request) -> Principal:
+        return await auth(request)
+
+    Caller = Annotated[Principal, Depends(caller)]
+    _add_registry(router, Pipelines(line, secrets), Caller)
+    _add_ingest(router, Ingest(line, metering), Caller)
+    _add_metering(router, metering, Caller)
+    return router
+
+
+def _add_registry(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
+    @router.get("/schema", summary="The JSON Schema of a pipeline's definition")
+    async def get_schema(who: Caller) -> Json:
+        who.require("pipelines:read")
+        return json_schema()
+
+    @router.post("/pipelines", status_code=201, summary="Create a pipeline")
+    async def create_pipeline(who: Caller, definition: Given, response: Response) -> Json:
+        made = await pipelines.create(who, definition)
+        response.headers["location"] = f"/api/streaming/pipelines/{made.id}"
+        return made.shown()
+
+    @router.get("/pipelines", summary="List pipelines, the oldest first")
+    async def list_pipelines(
+        who: Caller, limit: Annotated[int, Query(ge=1, le=100)] = 50, cursor: str | None = None
+    ) -> Json:
+        after = from_cursor(cursor, "id") or {"id": ""}
+        found, more = await pipelines.page(who, after["id"], limit)
+        return {
+            "items": [one.shown() for one in found],
+            "nextCursor": to_cursor({"id": more}) if more else None,
+        }
+
+    @router.get("/pipelines/{pipeline_id}", summary="Read a pipeline")
+    async def get_pipeline(who: Caller, pipeline_id: str) -> Json:
+        return (await pipelines.get(who, pipeline_id)).shown()
+
+    @router.get("/pipelines/{pipeline_id}/versions/{version}", summary="Read a definition of the past")
+    async def get_version(who: Caller, pipeline_id: str, version: int) -> Json:
+        return await pipelines.version(who, pipeline_id, version)
+
+    @router.put("/pipelines/{pipeline_id}", summary="Replace the definition: a new version")
+    async def replace_pipeline(who: Caller, pipeline_id: str, definition: Given) -> Json:
+        return (await pipelines.replace(who, pipeline_id, definition)).shown()
+
+    @router.patch("/pipelines/{pipeline_id}", summary="Change parts of the definition: a new version")
+    async def change_pipeline(
+        who: Caller, pipeline_id: str, changes: Annotated[dict[str, Any], Body()]
+    ) -> Json:
+        return (await pipelines.change(who, pipeline_id, changes)).shown()
+
+    @router.delete("/pipelines/{pipeline_id}", status_code=204, summary="Delete a pipeline")
+    async def delete_pipeline(who: Caller, pipeline_id: str) -> None:
+        await pipelines.delete(who, pipeline_id)
+
+    @router.post("/pipelines/{pipeline_id}/start", summary="Let events in")
+    async def start_pipeline(who: Caller, pipeline_id: str) -> Json:
+        return await _act(pipelines, who, pipeline_id, "start")
+
+    @router.post("/pipelines/{pipeline_id}/pause", summary="Keep events until it is resumed")
+    async def pause_pipeline(who: Caller, pipeline_id: str) -> Json:
+        return await _act(pipelines, who, pipeline_id, "pause")
+
+    @router.post("/pipelines/{pipeline_id}/resume", summary="Process what was kept, and go on")
+    async def resume_pipeline(who: Caller, pipeline_id: str) -> Json:
+        return await _act(pipelines, who, pipeline_id, "resume")
+
+    @router.post("/pipelines/{pipeline_id}/stop", summary="Take no more, fire what windows hold")
+    async def stop_pipeline(who: Caller, pipeline_id: str) -> Json:
+        return await _act(pipelines, who, pipeline_id, "stop")
+
+
+async def _act(pipelines: Pipelines, who: Principal, pipeline_id: str, action: Action) -> Json:
+    return (await pipelines.act(who, pipeline_id, action)).shown()
+
+
+def _add_ingest(router: APIRouter, ingest: Ingest, Caller: Any) -> None:
+    @router.post("/pipelines/{pipeline_id}/process", status_code=202, summary="Push an item")
+    async def process(who: Caller, pipeline_id: str, item: Given) -> Json:
+        (id,) = await ingest.push(who, pipeline_id, [item])
+        return {"accepted": 1, "id": id, "ids": [id]}
+
+    @router.post("/pipelines/{pipeline_id}/batch", status_code=202, summary="Push up to 1,000 items")
+    async def batch(who: Caller, pipeline_id: str, items: Given) -> Json:
+        given = items.get("items", items) if isinstance(items, dict) else items
+        ids = await ingest.push(who, pipeline_id, given)
+        return {"accepted": len(ids), "ids": ids}
+
+
+def _add_metering(router: APIRouter, metering: Metering, Caller: Any) -> None:
+    @router.get("/pipelines/{pipeline_id}/metrics", summary="Counts, throughput, latency, backpressure")
+    async def get_metrics(who: Caller, pipeline_id: str) -> Json:
+        return await metering.metrics(who, pipeline_id)
+
+    @router.get("/pipelines/{pipeline_id}/health", summary="How the pipeline does, in words")
+    async def get_health(who: Caller, pipeline_id: str) -> Json:
+        return await metering.health(who, pipeline_id)
+
+    @router.get("/stats", summary="All pipelines together")
+    async def get_stats(who: Caller) -> Json:
+        return await metering.stats(who)

@@ -1,0 +1,130 @@
+"""Flows: named lists of steps, and what is kept of one that waits for input."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from millrace.domain.agents import Limits, Wire
+
+MAX_STEPS = 32
+RESULTS_BYTES = 256 * 1024
+AGENT_PREFIX = "flow:"
+"""Starts the agent id under which a flow's runs appear."""
+
+FlowName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
+StepName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+Expression = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class FlowStep(Wire):
+    """Base of the steps. Expressions see `input` (what was posted), `steps` (results by name) and `last`."""
+
+    name: StepName
+
+
+class AgentStep(FlowStep):
+    """Asks an agent; the result is its answer's text."""
+
+    type: Literal["agent"]
+    agent_id: str = Field(min_length=1, max_length=128)
+    message: Expression = "input"
+
+
+class ToolStep(FlowStep):
+    """Calls a tool; `arguments` are expressions, as in a pipeline's map. The result is what the tool gave,
+    as JSON where it is an object, a list or a number."""
+
+    type: Literal["tool"]
+    tool: str = Field(min_length=1, max_length=140)
+    arguments: dict[str, Any] = Field(default_factory=dict, max_length=50)
+
+
+class PipelineStep(FlowStep):
+    """Takes events (a list or one object) through a pipeline's transforms; the result is its outputs. Nothing
+    is delivered. Either `pipelineId` or a `definition`."""
+
+    type: Literal["pipeline"]
+    pipeline_id: str | None = Field(default=None, min_length=1, max_length=128)
+    definition: dict[str, Any] | None = None
+    events: Expression = "last"
+
+    @model_validator(mode="after")
+    def _one_pipeline(self) -> "PipelineStep":
+        if (self.pipeline_id is None) == (self.definition is None):
+            raise ValueError("give either pipelineId or definition")
+        return self
+
+
+class WaitStep(FlowStep):
+    """Suspends the flow until somebody posts input; the result is that input."""
+
+    type: Literal["wait_for_input"]
+    prompt: str = Field(default="", max_length=2000)
+
+
+Step = Annotated[AgentStep | ToolStep | PipelineStep | WaitStep, Field(discriminator="type")]
+
+
+class FlowSettings(Wire):
+    """What a client gives. `output` is an expression; without it the last step's result is the flow's."""
+
+    description: str = Field(default="", max_length=1000)
+    steps: list[Step] = Field(min_length=1, max_length=MAX_STEPS)
+    output: Expression | None = None
+    limits: Limits = Field(default_factory=lambda: Limits(max_tokens=100_000))
+
+    @field_validator("steps")
+    @classmethod
+    def _names_differ(cls, steps: list[Step]) -> list[Step]:
+        if len({step.name for step in steps}) < len(steps):
+            raise ValueError("every step needs a name of its own")
+        return steps
+
+
+class NewFlow(FlowSettings):
+    """A flow to be made."""
+
+    name: FlowName
+
+
+class Flow(NewFlow):
+    """A flow of an organisation."""
+
+    created_at: str
+    updated_at: str
+
+    @property
+    def agent_id(self) -> str:
+        """What its runs carry as agent id."""
+        return AGENT_PREFIX + self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution: the flow as it was when it began, what was posted, the results so far, the step that
+    comes next, and whether that step waits for input. `version` fences writers."""
+
+    id: str
+    flow: Flow
+    input: Any
+    results: dict[str, Any] = field(default_factory=dict)
+    next_step: int = 0
+    waiting: bool = False
+    version: int = 0
+
+    def payload(self) -> dict[str, Any]:
+        """What expressions see."""
+        last = list(self.results.values())[-1] if self.results else self.input
+        return {"input": self.input, "steps": self.results, "last": last}
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object as clients see it."""
+        step = self.flow.steps[self.next_step] if self.waiting else None
+        prompt = step.prompt if isinstance(step, WaitStep) else None
+        return {
+            "executionId": self.id,
+            "flow": self.flow.name,
+            "steps": self.results,
+            "waitingFor": {"step": step.name, "prompt": prompt} if step else None,
+        }

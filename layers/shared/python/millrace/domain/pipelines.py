@@ -1,0 +1,95 @@
+"""Pipelines as an organisation has them: their states, and what leads from one to the next.
+
+created --start--> running <--pause / resume--> paused
+running, paused --stop--> stopped (for good)
+"""
+
+from typing import Any, Literal, get_args
+
+from millrace.domain.agents import Wire
+from millrace.errors import Conflict
+
+PipelineState = Literal["created", "running", "paused", "stopped"]
+Action = Literal["start", "pause", "resume", "stop"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+MAX_PIPELINES = 100
+MAX_DEFINITION_BYTES = 32 * 1024
+
+_NEXT: dict[tuple[PipelineState, Action], PipelineState] = {
+    ("created", "start"): "running",
+    ("running", "pause"): "paused",
+    ("paused", "resume"): "running",
+    ("running", "stop"): "stopped",
+    ("paused", "stop"): "stopped",
+}
+
+
+class Pipeline(Wire):
+    """One pipeline with its current definition (as its author wrote it). `version` counts definitions,
+    `revision` every change of the item. Until `hold_until` (epoch ms) windows wait for events that came
+    while the pipeline was paused."""
+
+    id: str
+    state: PipelineState = "created"
+    version: int = 1
+    revision: int = 1
+    definition: dict[str, Any]
+    created_at: str
+    updated_at: str
+    state_since: str
+    hold_until: int = 0
+
+    def shown(self) -> dict[str, Any]:
+        """The JSON object as clients see it: the definition, and what became of it."""
+        return self.definition | {
+            "id": self.id,
+            "state": self.state,
+            "version": self.version,
+            "createdAt": self.created_at,
+            "updatedAt": self.updated_at,
+            "stateSince": self.state_since,
+        }
+
+    @property
+    def source_type(self) -> str:
+        return str(self.definition["source"]["type"])
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether its source feeds it now; events for a paused one are kept until it is resumed."""
+        return self.state in ("running", "paused")
+
+    def waits(self, now: int) -> bool:
+        """Whether its windows must not fire now."""
+        return self.state == "paused" or (self.state == "running" and self.hold_until > now)
+
+
+def allowed(state: PipelineState) -> list[Action]:
+    """What can be done in this state."""
+    return [action for action in ACTIONS if (state, action) in _NEXT]
+
+
+def after(state: PipelineState, action: Action) -> PipelineState:
+    """The state that an action leads to. Raises `Conflict` that names the allowed ones."""
+    if (state, action) not in _NEXT:
+        can = allowed(state)
+        hint = f"allowed now: {', '.join(can)}" if can else "make a new one with the same definition"
+        raise Conflict(
+            f"The pipeline is {state}, so {action} does nothing here; {hint}.",
+            code="invalid_transition",
+            state=state,
+            allowed=can,
+        )
+    return _NEXT[state, action]
+
+
+def check_deletable(state: PipelineState) -> None:
+    """Raises `Conflict` for one that takes events."""
+    if state in ("running", "paused"):
+        raise Conflict(
+            f"The pipeline is {state}: stop it first.",
+            code="pipeline_active",
+            state=state,
+            allowed=allowed(state),
+        )

@@ -1,0 +1,67 @@
+"""What pipelines' queues carry, as JSON text: events packed to fill messages, and orders.
+
+Ingest queue: an EventBridge event, or `{organization, pipelineId}` with one of `events` (and `start`,
+`version` for those that begin at a later step), `tick` (of a schedule), `entry`, `replay`, `drain`.
+Timer queue: `{key, at}`, or `{organization, pipelineId, stop: true}`.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from millrace.pipelines.event import Event
+
+EVENTS_PER_MESSAGE = 200
+BYTES_PER_MESSAGE = 200 * 1024
+Recorded = dict[str, Any]
+
+
+def recorded(event: Event) -> Recorded:
+    """An event as queues, journal and dead letters carry it: all of it but its pipeline."""
+    return {
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "time": event.time,
+        "ingested": event.ingested,
+        "payload": event.payload,
+    } | ({"window": event.window} if event.window else {})
+
+
+def event_of(record: Recorded, pipeline_id: str) -> Event:
+    """The event of a record."""
+    return Event(
+        record["payload"],
+        record["id"],
+        record["source"],
+        record["type"],
+        record["time"],
+        record["ingested"],
+        pipeline_id,
+        record.get("window"),
+    )
+
+
+def pack(head: dict[str, Any], events: Iterable[Recorded]) -> Iterator[str]:
+    """Messages of at most 200 events and 200 KB (one event alone may be larger): `head` with `events`."""
+    chunk: list[bytes] = []
+    size = 0
+    for event in events:
+        one = orjson.dumps(event)
+        if chunk and (len(chunk) == EVENTS_PER_MESSAGE or size + len(one) > BYTES_PER_MESSAGE):
+            yield _message(head, chunk)
+            chunk, size = [], 0
+        chunk.append(one)
+        size += len(one) + 1
+    if chunk:
+        yield _message(head, chunk)
+
+
+def _message(head: dict[str, Any], chunk: list[bytes]) -> str:
+    return orjson.dumps(head | {"events": [orjson.Fragment(one) for one in chunk]}).decode()
+
+
+def order(organization: str, pipeline_id: str, **what: Any) -> str:
+    """A message that asks for something to be done."""
+    return orjson.dumps({"organization": organization, "pipelineId": pipeline_id} | what).decode()

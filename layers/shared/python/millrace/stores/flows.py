@@ -1,0 +1,131 @@
+"""Flows and waiting executions, by organisation: `FLOW#<name>` and `EXECUTION#<id>`."""
+
+import time
+
+import orjson
+
+from millrace.domain.flows import Execution, Flow
+from millrace.errors import Conflict, NotFound
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put, to_attribute
+
+EXECUTION_SECONDS = 30 * 24 * 3600
+
+
+class FlowStore:
+    """The table of flows."""
+
+    def __init__(self, dynamo: Dynamo, table: str) -> None:
+        self._dynamo = dynamo
+        self._table = table
+
+    async def get(self, organization: str, name: str) -> Flow:
+        """Raises `NotFound`."""
+        item = await self._dynamo.get(self._table, _flow_key(organization, name))
+        if item is None:
+            raise unknown_flow(name)
+        return _to_flow(item)
+
+    async def page(self, organization: str, after: str, limit: int) -> list[Flow]:
+        """Flows with names above `after`, by name."""
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND sk BETWEEN :low AND :high",
+            limit=limit,
+            pk=organization,
+            low=f"FLOW#{after}\x01",
+            high="FLOW#~",
+        )
+        return [_to_flow(item) for item in items]
+
+    async def create(self, organization: str, flow: Flow) -> None:
+        """Raises `Conflict` when the name is taken."""
+        try:
+            await self._dynamo.write(put(self._table, _flow_item(organization, flow), new=True))
+        except ConditionFailed as refused:
+            raise Conflict(f"A flow {flow.name!r} exists.", code="flow_exists") from refused
+
+    async def replace(self, organization: str, flow: Flow, unchanged_since: str) -> None:
+        """Raises `Conflict` when somebody else changed the flow meanwhile, or deleted it."""
+        request = put(self._table, _flow_item(organization, flow))
+        request["Put"] |= {
+            "ConditionExpression": "updatedAt = :seen",
+            "ExpressionAttributeValues": {":seen": to_attribute(unchanged_since)},
+        }
+        try:
+            await self._dynamo.write(request)
+        except ConditionFailed as refused:
+            raise Conflict("Somebody else changed this flow; read it again.", code="changed") from refused
+
+    async def delete(self, organization: str, name: str) -> None:
+        """Raises `NotFound`. Executions that wait keep the flow as it was when they began."""
+        try:
+            await self._dynamo.write(delete(self._table, _flow_key(organization, name)))
+        except ConditionFailed as refused:
+            raise unknown_flow(name) from refused
+
+    async def execution(self, organization: str, execution_id: str) -> Execution:
+        """Raises `NotFound`."""
+        item = await self._dynamo.get(self._table, _execution_key(organization, execution_id))
+        if item is None or item["expiresAt"] <= time.time():
+            raise NotFound("No execution has this id, or it is over.", code="execution_not_found")
+        body = orjson.loads(item["body"])
+        return Execution(
+            id=execution_id,
+            flow=Flow.model_validate(body["flow"]),
+            input=body["input"],
+            results=body["results"],
+            next_step=item["nextStep"],
+            waiting=item["waiting"],
+            version=item["version"],
+        )
+
+    async def save(self, organization: str, execution: Execution) -> None:
+        """Stores an execution as the version after the one it was read as. Raises `Conflict` when somebody
+        else has taken it on."""
+        body = {"flow": execution.flow.wire(), "input": execution.input, "results": execution.results}
+        item = _execution_key(organization, execution.id) | {
+            "body": orjson.dumps(body).decode(),
+            "nextStep": execution.next_step,
+            "waiting": execution.waiting,
+            "version": execution.version,
+            "expiresAt": int(time.time()) + EXECUTION_SECONDS,
+        }
+        request = put(self._table, item)
+        request["Put"] |= {
+            "ConditionExpression": "version = :seen OR (:seen = :zero AND attribute_not_exists(pk))",
+            "ExpressionAttributeValues": {
+                ":seen": to_attribute(execution.version - 1),
+                ":zero": to_attribute(0),
+            },
+        }
+        try:
+            await self._dynamo.write(request)
+        except ConditionFailed as refused:
+            raise not_waiting() from refused
+
+
+def not_waiting() -> Conflict:
+    """The error for input that nobody waits for."""
+    return Conflict("This execution does not wait for input (any more).", code="not_waiting")
+
+
+def unknown_flow(name: str) -> NotFound:
+    """The error for a name that no flow of the organisation has."""
+    return NotFound(f"No flow is called {name!r:.80}. GET /api/flows lists them.", code="flow_not_found")
+
+
+def _flow_key(organization: str, name: str) -> Item:
+    return {"pk": organization, "sk": f"FLOW#{name}"}
+
+
+def _execution_key(organization: str, execution_id: str) -> Item:
+    return {"pk": organization, "sk": f"EXECUTION#{execution_id}"}
+
+
+def _flow_item(organization: str, flow: Flow) -> Item:
+    body = {"body": flow.model_dump_json(by_alias=True), "updatedAt": flow.updated_at}
+    return _flow_key(organization, flow.name) | body
+
+
+def _to_flow(item: Item) -> Flow:
+    return Flow.model_validate(orjson.loads(item["body"]))

@@ -1,0 +1,190 @@
+"""The registry of pipelines in DynamoDB: current definitions, all their versions, checkpoints.
+
+pk <organisation>              sk P#<id>              a pipeline as it stands
+pk <organisation>#<id>         sk V#<version>         a definition as it was
+                               sk S#<step hash>       the last version with that step
+                               sk C#<checkpoint>      a place to go back to
+"""
+
+from typing import Any
+
+import orjson
+
+from millrace.domain.pipelines import Pipeline
+from millrace.errors import Conflict, NotFound
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put
+
+BY_ID = "ById"
+
+
+class PipelineStore:
+    """One table; the journal's index, dead letters and metrics of a pipeline share its partition."""
+
+    def __init__(self, dynamo: Dynamo, table: str) -> None:
+        self._dynamo = dynamo
+        self._table = table
+
+    async def create(self, organization: str, pipeline: Pipeline, step_hashes: list[str]) -> None:
+        """Stores a new pipeline and its first version."""
+        request = put(self._table, _to_item(organization, pipeline), new=True)
+        await self._dynamo.transact(request, *self._version(organization, pipeline, step_hashes))
+
+    async def get(self, organization: str, pipeline_id: str) -> Pipeline:
+        """As it stands, read consistently. Raises `NotFound`."""
+        item = await self._dynamo.get(self._table, {"pk": organization, "sk": f"P#{pipeline_id}"})
+        if item is None:
+            raise unknown_pipeline(pipeline_id)
+        return _to_pipeline(item)
+
+    async def find(self, pipeline_id: str) -> tuple[str, Pipeline]:
+        """The organisation and the pipeline of an id alone, for addresses that strangers call; it may be a
+        moment old. Raises `NotFound`."""
+        items, _ = await self._dynamo.query_page(
+            TableName=self._table,
+            IndexName=BY_ID,
+            KeyConditionExpression="pipelineId = :id",
+            ExpressionAttributeValues={":id": {"S": pipeline_id}},
+            Limit=1,
+        )
+        if not items:
+            raise unknown_pipeline(pipeline_id)
+        return items[0]["pk"], _to_pipeline(items[0])
+
+    async def page(self, organization: str, after: str, limit: int) -> list[Pipeline]:
+        """Pipelines with ids above `after`, the oldest first."""
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND sk > :after",
+            limit=limit,
+            pk=organization,
+            after=f"P#{after}",
+        )
+        return [_to_pipeline(item) for item in items]
+
+    async def all(self, organization: str) -> list[Pipeline]:
+        """Every pipeline of an organisation (there are at most a hundred)."""
+        items = await self._dynamo.query(self._table, "pk = :pk", pk=organization)
+        return [_to_pipeline(item) for item in items]
+
+    async def replace(self, organization: str, old: Pipeline, new: Pipeline) -> None:
+        """Raises `Conflict` when somebody else changed it meanwhile, or deleted it."""
+        try:
+            await self._dynamo.write(self._swap(organization, old, new))
+        except ConditionFailed as refused:
+            raise _changed() from refused
+
+    async def add_version(
+        self, organization: str, old: Pipeline, new: Pipeline, step_hashes: list[str]
+    ) -> None:
+        """Replaces the pipeline by one with the next version. Raises `Conflict` as `replace` does."""
+        versions = self._version(organization, new, step_hashes)
+        try:
+            await self._dynamo.transact(self._swap(organization, old, new), *versions)
+        except ConditionFailed as refused:
+            raise _changed() from refused
+
+    async def delete(self, organization: str, pipeline: Pipeline) -> None:
+        """Deletes the pipeline, then all that is kept about it. Raises `Conflict` as `replace` does."""
+        key = {"pk": organization, "sk": f"P#{pipeline.id}"}
+        request = delete(self._table, key)
+        request["Delete"] |= {
+            "ConditionExpression": "revision = :seen",
+            "ExpressionAttributeValues": {":seen": {"N": str(pipeline.revision)}},
+        }
+        try:
+            await self._dynamo.write(request)
+        except ConditionFailed as refused:
+            raise _changed() from refused
+        for item in await self._dynamo.query(self._table, "pk = :pk", pk=f"{organization}#{pipeline.id}"):
+            key = {"pk": item["pk"], "sk": item["sk"]}
+            await self._dynamo.write(delete(self._table, key, existing=False))
+
+    async def definition(self, organization: str, pipeline_id: str, version: int) -> dict[str, Any]:
+        """The definition that a version had. Raises `NotFound`."""
+        key = {"pk": f"{organization}#{pipeline_id}", "sk": f"V#{version:08d}"}
+        item = await self._dynamo.get(self._table, key)
+        if item is None:
+            raise NotFound(f"The pipeline has no version {version}.", code="version_not_found")
+        definition: dict[str, Any] = orjson.loads(item["body"])
+        return definition
+
+    async def version_with(self, organization: str, pipeline_id: str, step_hash: str) -> int | None:
+        """The last version that has the step; None if none ever had."""
+        key = {"pk": f"{organization}#{pipeline_id}", "sk": f"S#{step_hash}"}
+        item = await self._dynamo.get(self._table, key)
+        return int(item["definitionVersion"]) if item else None
+
+    async def add_checkpoint(self, organization: str, pipeline_id: str, checkpoint: dict[str, Any]) -> None:
+        """Keeps a checkpoint: `{id, ...}`."""
+        item = {
+            "pk": f"{organization}#{pipeline_id}",
+            "sk": f"C#{checkpoint['id']}",
+            "body": orjson.dumps(checkpoint).decode(),
+        }
+        await self._dynamo.write(put(self._table, item, new=True))
+
+    async def checkpoints(
+        self, organization: str, pipeline_id: str, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """The newest first."""
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND begins_with(sk, :kind)",
+            limit=limit,
+            newest_first=True,
+            pk=f"{organization}#{pipeline_id}",
+            kind="C#",
+        )
+        return [orjson.loads(item["body"]) for item in items]
+
+    async def checkpoint(self, organization: str, pipeline_id: str, checkpoint_id: str) -> dict[str, Any]:
+        """Raises `NotFound`."""
+        key = {"pk": f"{organization}#{pipeline_id}", "sk": f"C#{checkpoint_id}"}
+        item = await self._dynamo.get(self._table, key)
+        if item is None:
+            raise NotFound(f"No checkpoint has the id {checkpoint_id!r}.", code="checkpoint_not_found")
+        found: dict[str, Any] = orjson.loads(item["body"])
+        return found
+
+    def _version(self, organization: str, pipeline: Pipeline, step_hashes: list[str]) -> list[TransactItem]:
+        partition = f"{organization}#{pipeline.id}"
+        body = orjson.dumps(pipeline.definition).decode()
+        version: Item = {"pk": partition, "sk": f"V#{pipeline.version:08d}", "body": body}
+        steps: list[Item] = [
+            {"pk": partition, "sk": f"S#{one}", "definitionVersion": pipeline.version} for one in step_hashes
+        ]
+        return [put(self._table, item) for item in [version, *steps]]
+
+    def _swap(self, organization: str, old: Pipeline, new: Pipeline) -> TransactItem:
+        request = put(self._table, _to_item(organization, new), new=True)
+        request["Put"] |= {
+            "ConditionExpression": "revision = :seen",
+            "ExpressionAttributeValues": {":seen": {"N": str(old.revision)}},
+        }
+        return request
+
+
+def unknown_pipeline(pipeline_id: str) -> NotFound:
+    """The error for an id that names no pipeline of the organisation."""
+    return NotFound(
+        f"No pipeline has the id {pipeline_id!r:.140}. GET /api/streaming/pipelines lists them.",
+        code="pipeline_not_found",
+    )
+
+
+def _changed() -> Conflict:
+    return Conflict("Somebody else changed this pipeline; read it again.", code="changed")
+
+
+def _to_item(organization: str, pipeline: Pipeline) -> Item:
+    return {
+        "pk": organization,
+        "sk": f"P#{pipeline.id}",
+        "pipelineId": pipeline.id,
+        "revision": pipeline.revision,
+        "body": pipeline.model_dump_json(by_alias=True),
+    }
+
+
+def _to_pipeline(item: Item) -> Pipeline:
+    return Pipeline.model_validate(orjson.loads(item["body"]))

@@ -1,0 +1,70 @@
+"""SQS queues: messages sent in batches, those that the queue refused again."""
+
+import random
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from millrace.errors import Unavailable
+from millrace.stores.aws import Aws, unavailable_when_down
+
+BATCH = 10
+MESSAGE_BYTES = 256 * 1024
+LONGEST_DELAY_MS = 900_000
+_TRIES = 5
+
+
+class Queue:
+    """One queue; its calls block. Bodies are JSON text of at most 256 KB."""
+
+    def __init__(self, aws: Aws, url: str) -> None:
+        self._aws = aws
+        self._url = url
+
+    def send(self, bodies: Iterable[str], delay_ms: int = 0) -> None:
+        """Sends messages, to be seen after the delay (at most 15 minutes). Raises `Unavailable`."""
+        seconds = -(-min(max(delay_ms, 0), LONGEST_DELAY_MS) // 1000)
+        self.send_delayed((body, seconds) for body in bodies)
+
+    def send_delayed(self, messages: Iterable[tuple[str, int]]) -> None:
+        """Sends messages, each with its own delay in seconds. Raises `Unavailable`."""
+        for batch in _batches(messages):
+            entries = [
+                {"Id": str(at), "MessageBody": body, "DelaySeconds": seconds}
+                for at, (body, seconds) in enumerate(batch)
+            ]
+            self._send(entries)
+
+    def _send(self, entries: list[dict[str, Any]]) -> None:
+        for attempt in range(_TRIES):
+            with unavailable_when_down("sqs"):
+                answer = self._aws.client("sqs").send_message_batch(QueueUrl=self._url, Entries=entries)
+            failed = {one["Id"] for one in answer.get("Failed", ())}
+            if not failed:
+                return
+            entries = [entry for entry in entries if entry["Id"] in failed]
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))
+        raise Unavailable(f"The queue refused {len(entries)} messages.", retry_after=1)
+
+    def waiting(self) -> int:
+        """About how many messages wait or are being worked on."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        with unavailable_when_down("sqs"):
+            client = self._aws.client("sqs")
+            found = client.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)["Attributes"]
+        return sum(int(found.get(name, 0)) for name in names)
+
+
+def _batches(messages: Iterable[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:
+    """At most ten messages and 256 KB in one call."""
+    batch: list[tuple[str, int]] = []
+    size = 0
+    for body, seconds in messages:
+        length = len(body.encode())
+        if batch and (len(batch) == BATCH or size + length > MESSAGE_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append((body, seconds))
+        size += length
+    if batch:
+        yield batch

@@ -1,0 +1,150 @@
+"""Tickets: `<audio>` and `EventSource` without a token."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+
+from millrace.api.auth import Authenticator
+from millrace.api.tickets import Callers
+from millrace.domain.access import Principal
+from millrace.domain.clock import now_ms
+from millrace.errors import Unauthenticated
+from millrace.settings import Settings
+from millrace.stores.connect import Stores
+from millrace.stores.tickets import Ticket, TicketStore
+from tests.api.talk import error_of
+from tests.api.voicing import SPEECH, TEXT, tickets_table, voice_client
+from tests.aws import Aws
+from tests.speech.programs import seconds_of
+from tests.tokens import Issuer
+
+TICKETS = "/api/stream-tickets"
+
+
+@pytest.fixture
+def voice(settings: Settings, aws: Aws, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
+    with voice_client(settings, issuer, organization, tickets_table(aws)) as client:
+        yield client
+
+
+@pytest.fixture
+def browser(voice: httpx.Client) -> Iterator[httpx.Client]:
+    """A client without a token."""
+    with httpx.Client(base_url=voice.base_url, timeout=30) as client:
+        yield client
+
+
+def ticket(client: httpx.Client, path: str = SPEECH, **body: Any) -> str:
+    response = client.post(TICKETS, json={"path": path, "body": body} if body else {"path": path})
+    assert response.status_code == 201, response.text
+    return str(response.json()["url"])
+
+
+def test_an_audio_element_plays_with_a_ticket(voice: httpx.Client, browser: httpx.Client) -> None:
+    response = browser.get(ticket(voice, text=TEXT, voice="nova", format="wav"))
+    assert response.headers["content-type"] == "audio/wav"
+    assert seconds_of(response.content) == pytest.approx(3.8, rel=0.1)
+
+
+def test_a_long_text_of_any_script_fits(voice: httpx.Client, browser: httpx.Client) -> None:
+    with browser.stream(
+        "GET", ticket(voice, text="今日はとても良い天気です。" * 7000, format="pcm")
+    ) as response:
+        assert response.status_code == 200
+        assert next(response.iter_raw())
+
+
+def test_a_ticket_is_used_once(voice: httpx.Client, browser: httpx.Client) -> None:
+    url = ticket(voice, text="Hi")
+    assert browser.get(url).status_code == 200
+    assert error_of(browser.get(url)) == (401, "ticket_invalid")
+
+
+def test_of_many_at_once_one_is_served(voice: httpx.Client, browser: httpx.Client) -> None:
+    url = ticket(voice, text="Hi")
+    with ThreadPoolExecutor(8) as listeners:
+        answers = list(listeners.map(lambda _: browser.get(url).status_code, range(8)))
+    assert sorted(answers) == [200] + [401] * 7
+
+
+def test_a_ticket_is_for_one_path(voice: httpx.Client, browser: httpx.Client) -> None:
+    secret = ticket(voice, "/api/conversations/c1/stream").partition("ticket=")[2]
+    assert error_of(browser.get(f"{SPEECH}?ticket={secret}")) == (401, "ticket_invalid")
+
+
+@pytest.mark.parametrize("query", ["", "?ticket=", "?ticket=abc", "?ticket=%00%ff", "?ticket=" + "x" * 5000])
+def test_what_is_no_ticket_opens_nothing(browser: httpx.Client, query: str) -> None:
+    assert error_of(browser.get(SPEECH + query)) == (401, "ticket_invalid")
+
+
+def test_the_body_of_a_ticket_is_checked_as_that_of_a_request(
+    voice: httpx.Client, browser: httpx.Client
+) -> None:
+    assert error_of(browser.get(ticket(voice, text="Hi", voice="nobody"))) == (422, "unknown_voice")
+    assert error_of(browser.get(ticket(voice))) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("path", ["", "https://elsewhere.example/api/", "//x", "/api/a?b=c", "/other"])
+def test_tickets_are_for_paths_of_this_api(voice: httpx.Client, path: str) -> None:
+    assert error_of(voice.post(TICKETS, json={"path": path})) == (422, "invalid_request")
+
+
+def test_only_a_token_gets_a_ticket(voice: httpx.Client, browser: httpx.Client) -> None:
+    assert error_of(browser.post(TICKETS, json={"path": SPEECH})) == (401, "token_missing")
+    secret = ticket(voice, TICKETS).partition("?")[2]
+    assert error_of(browser.post(f"{TICKETS}?{secret}", json={"path": SPEECH})) == (401, "token_missing")
+
+
+def test_a_ticket_has_no_more_scopes_than_its_caller(
+    voice: httpx.Client, browser: httpx.Client, issuer: Issuer, organization: str
+) -> None:
+    chatter = issuer.headers(organization, scope="chat")
+    made = voice.post(TICKETS, json={"path": SPEECH, "body": {"text": "Hi"}}, headers=chatter)
+    assert error_of(browser.get(made.json()["url"])) == (403, "missing_scope")
+
+
+async def test_a_ticket_ends_after_a_minute(settings: Settings, aws: Aws) -> None:
+    now = 1_800_000_000_000
+    store = TicketStore(Stores.connect(settings).aws, tickets_table(aws), lambda: now)
+    given = Ticket(Principal("org-a", "someone", frozenset({"voice"})), "GET", SPEECH, {"text": "Hi"})
+    secret, expires = await store.issue(given)
+    assert expires == now + 60_000
+    now += 59_999
+    assert await store.use(secret) == given
+    secret, _ = await store.issue(given)
+    now += 60_000
+    with pytest.raises(Unauthenticated):
+        await store.use(secret)
+
+
+async def test_the_table_holds_no_ticket_that_works(settings: Settings, aws: Aws) -> None:
+    store = TicketStore(Stores.connect(settings).aws, tickets_table(aws), lambda: 1_800_000_000_000)
+    secret, _ = await store.issue(Ticket(Principal("org-b", "x"), "GET", SPEECH, None))
+    assert secret not in str(aws.client("dynamodb").scan(TableName=tickets_table(aws)))
+
+
+def test_without_a_table_it_says_so(settings: Settings, issuer: Issuer, organization: str) -> None:
+    with voice_client(settings, issuer, organization, "") as client:
+        assert error_of(client.post(TICKETS, json={"path": SPEECH})) == (503, "not_configured")
+
+
+async def test_callers_come_by_token_or_by_ticket(settings: Settings, aws: Aws, issuer: Issuer) -> None:
+    path = "/api/conversations/c%3A1/stream"
+    store = TicketStore(Stores.connect(settings).aws, tickets_table(aws), now_ms)
+    callers = Callers(Authenticator(settings), store)
+    someone = Principal("org-c", "someone", frozenset({"chat"}))
+    secret, _ = await store.issue(Ticket(someone, "GET", path, None))
+
+    def request(query: str, headers: dict[str, str] | None = None) -> Request:
+        raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+        scope = {"type": "http", "method": "GET", "path": "/api/conversations/c:1/stream"}
+        return Request(scope | {"query_string": query.encode(), "headers": raw})
+
+    assert await callers(request(f"after=3&ticket={secret}"), "chat") == someone
+    assert (await callers(request("ticket=old", issuer.headers("org-d")), "chat")).organization == "org-d"
+    with pytest.raises(Unauthenticated):
+        await callers(request("after=3"), "chat")

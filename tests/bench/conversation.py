@@ -1,0 +1,198 @@
+"""The conversation app against a bare `StreamingResponse`, its time to the first token, and its init.
+
+Both apps are driven as ASGI in one process, in turns; CPU is the process's own, threads that call AWS (a
+MiniStack child) included. The model is `echo:`, which takes no time of its own, so that all that is measured
+is ours.
+"""
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import StreamingResponse
+
+from local.artifact import size
+from local.deploy import deploy
+from local.ministack import MiniStack
+from local.template import read_template
+from millrace.api.conversation_app import create_app
+from millrace.api.sse import HEADERS
+from millrace.services.platform import Platform
+from millrace.settings import Settings
+from millrace.stores.aws import Aws
+from millrace.stores.connect import Stores
+from tests.serving import served
+from tests.tokens import AUDIENCE, ISSUER, Issuer
+
+ROOT = Path(__file__).parent.parent.parent
+TOKENS = 20_000
+TURNS = 5
+ASGI = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def measure() -> dict[str, float]:
+    """Tokens per second and CPU per token of both, the ratio, the added time to the first token (ms, median),
+    CPU and memory of the function's init, and the layers' size where `make build` has made them."""
+    with tempfile.TemporaryDirectory() as folder, MiniStack(log=Path(folder) / "log") as aws:
+        deployment = deploy(read_template(ROOT / "template.yaml"), aws.client_arguments())
+        environment = deployment.functions["ConversationFunction"].environment
+        issuer = Issuer()
+        with served(issuer.app) as url:
+            settings = replace(
+                Settings.from_environment(environment),
+                oidc_issuer=ISSUER,
+                oidc_audience=AUDIENCE,
+                oidc_jwks_url=f"{url}/keys",
+            )
+            found = asyncio.run(_measure_app(settings, _Local(aws), issuer))
+        return found | _init(environment) | _artifact()
+
+
+class _Local(Aws):
+    """Clients of the emulator, without touching this process's environment."""
+
+    def __init__(self, aws: MiniStack) -> None:
+        super().__init__(aws.client_arguments()["region_name"])
+        self._arguments = {
+            name: value for name, value in aws.client_arguments().items() if name != "region_name"
+        }
+
+    def _make(self, service: str) -> Any:
+        return self._session.client(service, region_name=self.region, **self._arguments)
+
+
+async def _measure_app(settings: Settings, aws: Aws, issuer: Issuer) -> dict[str, float]:
+    platform = Platform.make(settings, Stores.connect(settings, aws))
+    app = create_app(settings, platform)
+    token = issuer.token("bench").encode()
+
+    def ours(count: int) -> ASGI:
+        body = {"agentId": "echo", "content": f"/echo tools=0 think=0 tokens={count}\nword"}
+        return lambda _scope, _receive, send: app(_scope_of(token), _once(json.dumps(body).encode()), send)
+
+    await _drive(ours(10))  # keys, connections
+    first = statistics.median([await _first_token(ours(3)) for _ in range(30)])
+    rates = [(await _rate(_bare), await _rate(ours(TOKENS))) for _ in range(TURNS)]
+    await platform.close()
+    bare, app_rate = ([pair[n] for pair in rates] for n in (0, 1))
+    return {
+        "tokens_per_s": max(wall for wall, _ in app_rate),
+        "bare_tokens_per_s": max(wall for wall, _ in bare),
+        "ratio_to_bare": statistics.median(a[0] / b[0] for b, a in rates),
+        "cpu_us_per_token": min(cpu for _, cpu in app_rate),
+        "bare_cpu_us_per_token": min(cpu for _, cpu in bare),
+        "first_token_ms": first * 1000,
+    }
+
+
+async def _bare(scope: Any, receive: Any, send: Any) -> None:
+    async def frames() -> AsyncIterator[bytes]:
+        for number in range(TOKENS):
+            await asyncio.sleep(0)
+            data = json.dumps({"type": "token", "token": " word"})
+            yield f"id: {number}\ndata: {data}\n\n".encode()
+
+    await StreamingResponse(frames(), headers=HEADERS)(scope, receive, send)
+
+
+def _scope_of(token: bytes) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "https",
+        "path": f"/api/conversations/{uuid.uuid4().hex}/messages",
+        "raw_path": b"",
+        "query_string": b"",
+        "headers": [
+            (b"authorization", b"Bearer " + token),
+            (b"accept", b"text/event-stream"),
+            (b"content-type", b"application/json"),
+        ],
+        "state": {},
+    }
+
+
+def _once(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> dict[str, Any]:
+        message = next(messages, None)
+        if message is None:
+            await asyncio.Event().wait()
+        assert message is not None
+        return message
+
+    return receive
+
+
+async def _drive(app: ASGI) -> list[float]:
+    """The moments at which bodies were sent."""
+    moments: list[float] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            assert message["status"] == 200, message
+        elif b"token" in message["body"]:
+            moments.append(time.perf_counter())
+
+    await app(_scope_of(b""), _once(b""), send)
+    return moments
+
+
+async def _rate(app: ASGI) -> tuple[float, float]:
+    """Tokens per second, and microseconds of CPU per token."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    await _drive(app)
+    return TOKENS / (time.perf_counter() - wall), (time.process_time() - cpu) / TOKENS * 1e6
+
+
+async def _first_token(app: ASGI) -> float:
+    began = time.perf_counter()
+    return (await _drive(app))[0] - began
+
+
+_INIT = """
+import sys, time
+began = time.process_time()
+sys.path.insert(0, sys.argv[1])
+import app
+status = open("/proc/self/status").read()  # ru_maxrss would count the parent before exec
+print((time.process_time() - began) * 1000, int(status.split("VmHWM:")[1].split()[0]) / 1024)
+"""
+
+
+def _init(environment: dict[str, str]) -> dict[str, float]:
+    folder = str(ROOT / "functions" / "conversation")
+    credentials = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-east-1"}
+    found = []
+    for _ in range(5):
+        command = [sys.executable, "-c", _INIT, folder]
+        output = subprocess.run(
+            command, env=environment | credentials, capture_output=True, text=True, check=True
+        )
+        found.append([float(word) for word in output.stdout.split()])
+    return {"init_cpu_ms": min(cpu for cpu, _ in found), "init_mb": max(mb for _, mb in found)}
+
+
+def _artifact() -> dict[str, float]:
+    build = ROOT / ".aws-sam" / "build"
+    parts = ("SharedLayer", "RuntimeLayer", "ConversationFunction")
+    if not all((build / part).exists() for part in parts):
+        return {}
+    return {"artifact_mb": sum(size(build / part) for part in parts) / 1e6}
+
+
+if __name__ == "__main__":
+    for name, value in measure().items():
+        print(f"{name:24} {value:12.2f}")

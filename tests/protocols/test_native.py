@@ -1,0 +1,76 @@
+"""The native projection and its bytes: golden streams, hidden parts, framing that no text can break."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.domain import events
+from millrace.domain.events import Detail, Event
+from millrace.protocols.native.encoding import HEARTBEAT, encode
+from millrace.protocols.native.projection import capped, project
+from millrace.stores.event_log import encode as logged
+from tests.sse import read_events
+
+CALL = events.tool_call("c1", "search", {"q": "x"})
+RESULT = events.tool_result("c1", "search", True, "2 hits", "hit one\nhit two", 12)
+NESTED = events.token("words") | {"parent": "c1", "agentId": "sub"}
+
+
+def test_the_golden_stream() -> None:
+    story = [events.start("run_1", "c1", "msg_1", "echo"), events.token("Hé\n"), CALL, RESULT]
+    assert encode([logged(n, event) for n, event in enumerate(story, 1)], "steps") == (
+        b'id: 1\ndata: {"type":"start","runId":"run_1","conversationId":"c1","messageId":"msg_1",'
+        b'"agentId":"echo"}\n\n'
+        b'id: 2\ndata: {"type":"token","token":"H\xc3\xa9\\n"}\n\n'
+        b'id: 3\ndata: {"type":"tool_call","id":"c1","name":"search","arguments":{}}\n\n'
+        b'id: 4\ndata: {"type":"tool_result","id":"c1","name":"search","ok":true,"summary":"2 hits",'
+        b'"bytes":15,"durationMs":12}\n\n'
+    )
+    assert HEARTBEAT == b'data: {"type":"heartbeat"}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("event", "answer", "steps"),
+    [
+        (events.token("x"), True, True),
+        (events.status("x"), True, True),
+        (events.done("m", {}, None, "stop", 1), True, True),
+        (events.error("x", "y", False), True, True),
+        (events.thinking("x"), False, True),
+        (events.injected("m", "x", 2), False, True),
+        (CALL, False, True),
+        (RESULT, False, True),
+        (NESTED, False, True),
+        (events.done("m", {}, None, "stop", 1) | {"parent": "c1"}, False, False),
+    ],
+)
+def test_less_detail_shows_less(event: Event, answer: bool, steps: bool) -> None:
+    assert (project(event, "answer") is not None) is answer
+    assert (project(event, "steps") is not None) is steps
+
+
+def test_a_sub_agents_words_are_never_tokens() -> None:
+    for detail in ("steps", "full"):
+        seen = project(NESTED, detail)  # type: ignore[arg-type]
+        assert seen == {"type": "thinking", "text": "words", "parent": "c1", "agentId": "sub"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed", "given"),
+    [("full", "answer", "answer"), ("answer", "full", "answer"), ("full", "steps", "steps")],
+)
+def test_visibility_caps_detail(asked: Detail, allowed: Detail, given: Detail) -> None:
+    assert capped(asked, allowed) == given
+
+
+@given(st.lists(st.text(), max_size=20))
+def test_no_text_breaks_the_framing(texts: list[str]) -> None:
+    sent = [logged(n, events.token(text)) for n, text in enumerate(texts, 1)]
+    body = encode(sent, "steps")
+    assert b"\r" not in body
+    found = list(read_events(body.decode().split("\n")))
+    assert [event.data["token"] for event in found] == texts
+    assert [event.id for event in found] == list(range(1, len(texts) + 1))
+    assert all(json.loads(event.data) for event in sent)

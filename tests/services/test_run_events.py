@@ -1,0 +1,97 @@
+"""What a run puts on the bus: every event type, in batches, beside the stream."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from millrace.domain.access import Principal
+from millrace.services.launch import launch
+from millrace.services.platform import Platform
+from millrace.services.send import NewMessage, Started, send
+from millrace.settings import Settings
+from millrace.stores.aws import Aws as AwsClients
+from millrace.stores.connect import Stores
+from tests.aws import Aws
+
+
+class Recording(AwsClients):
+    """AWS clients that keep what is put on the bus; `broken` makes the bus refuse."""
+
+    broken = False
+
+    def __init__(self, region: str) -> None:
+        super().__init__(region)
+        self.batches: list[list[dict[str, Any]]] = []
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        if operation == "put_events":
+            if self.broken:
+                raise RuntimeError("no bus")
+            self.batches.append([json.loads(entry["Detail"]) for entry in parameters["Entries"]])
+        return await super().call(service, operation, **parameters)
+
+
+@pytest.fixture
+def settings(aws_environment: Aws) -> Settings:
+    return Settings.from_environment(aws_environment.environment("ConversationFunction"))
+
+
+async def run(recording: Recording, settings: Settings, content: str) -> list[str]:
+    platform = Platform.make(settings, Stores.connect(settings, recording))
+    caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
+    started = await send(platform.stores, platform.models, caller, "c1", NewMessage(content, "echo"))
+    assert isinstance(started, Started)
+    session = launch(platform, started, None)
+    kinds = [event.type async for batch in session.outbox for event in batch]
+    await session.over()
+    await platform.close()
+    return kinds
+
+
+async def test_a_run_tells_its_story_in_order_with_ids_of_its_own(settings: Settings) -> None:
+    recording = Recording(settings.region)
+    await run(recording, settings, "/echo tools=1\nhello")
+    details = [detail for batch in recording.batches for detail in batch]
+    assert [detail["type"] for detail in details] == [
+        "run:started", "run:tool_started", "run:llm_call", "run:tool_completed", "run:llm_call",
+        "run:status_changed", "run:completed",
+    ]  # fmt: skip
+    assert len({detail["id"] for detail in details}) == len(details)
+    assert all(len(batch) <= 10 for batch in recording.batches)
+    assert len(recording.batches) <= 3
+    completed = details[-1]
+    assert completed["status"] == "completed"
+    assert completed["result"] == "hello"
+    assert completed["tokenUsage"]["total"] == completed["tokens"] > 0
+    assert completed["cost"] == 0.0
+    assert completed["completedAt"]
+    assert completed["agentName"] == "Echo"
+    call = next(detail for detail in details if detail["type"] == "run:llm_call")
+    assert call["firstTokenMs"] is not None
+    assert call["model"] == "echo:"
+
+
+async def test_a_failed_run_tells_its_error(settings: Settings) -> None:
+    recording = Recording(settings.region)
+    await run(recording, settings, "/echo tools=0 failAfter=1\na b")
+    last = recording.batches[-1][-1]
+    assert last["type"] == "run:error"
+    assert last["status"] == "failed"
+    assert last["error"]["code"] == "echo_failed"
+
+
+async def test_progress_is_told_now_and_then_not_per_token(settings: Settings) -> None:
+    recording = Recording(settings.region)
+    await run(recording, settings, "/echo tools=0 tokens=250 delayMs=20\nword")
+    details = [detail for batch in recording.batches for detail in batch]
+    progress = [detail for detail in details if detail["type"] == "run:progress"]
+    assert 1 <= len(progress) <= 4
+    assert [one["tokens"] for one in progress] == sorted(one["tokens"] for one in progress)
+
+
+async def test_a_bus_that_is_down_costs_the_view_and_not_the_run(settings: Settings) -> None:
+    recording = Recording(settings.region)
+    recording.broken = True
+    assert (await run(recording, settings, "hello"))[-1] == "done"
