@@ -92,9 +92,8 @@ def deploy(
     """Raises `DeployError`; returns when everything stands and every variable resolved."""
     _upload_code(template, arguments)
     cloudformation = boto3.client("cloudformation", **arguments)
-    body = json.dumps(template.body).replace(CODE_BUCKET, _bucket(arguments))
     _check_parameters(template, parameters or {})
-    _start_deployment(cloudformation, body, stack_name, parameters or {})
+    _start_deployment(cloudformation, _upload_template(template, arguments), stack_name, parameters or {})
     outputs = _await_deployment(cloudformation, stack_name)
     resources = _physical_ids(cloudformation, stack_name)
     _enable_ttls(template, resources, arguments)
@@ -118,6 +117,14 @@ def _upload_code(template: Template, arguments: ClientArguments) -> None:
         s3.put_object(Bucket=bucket, Key=key, Body=_zipped(path_of(key)))
     for properties in template.of_type("AWS::Lambda::LayerVersion").values():
         s3.put_object(Bucket=bucket, Key=properties["Content"]["S3Key"], Body=_zip({}))
+
+
+def _upload_template(template: Template, arguments: ClientArguments) -> str:
+    """Its address: CloudFormation takes no more than 50 KB in the call itself."""
+    bucket = _bucket(arguments)
+    body = json.dumps(template.body).replace(CODE_BUCKET, bucket)
+    boto3.client("s3", **arguments).put_object(Bucket=bucket, Key="template.json", Body=body)
+    return f"{arguments['endpoint_url']}/{bucket}/template.json"
 
 
 def _bucket(arguments: ClientArguments) -> str:
@@ -152,10 +159,10 @@ def _check_parameters(template: Template, parameters: Mapping[str, str]) -> None
         raise DeployError(f"The template has no parameters {', '.join(unknown)}.")
 
 
-def _start_deployment(cloudformation: Any, body: str, stack_name: str, parameters: Mapping[str, str]) -> None:
+def _start_deployment(cloudformation: Any, url: str, stack_name: str, parameters: Mapping[str, str]) -> None:
     request = {
         "StackName": stack_name,
-        "TemplateBody": body,
+        "TemplateURL": url,
         "Parameters": [{"ParameterKey": name, "ParameterValue": parameters[name]} for name in parameters],
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     }

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.api.talk import STREAM, error_of, say, saying
-from tests.sse import answer, types
+from tests.sse import answer, read_events, types
 from tests.tokens import Issuer
 
 MESSAGES = "/api/conversations/c1/messages"
@@ -71,8 +71,6 @@ def test_detail_decides_what_a_viewer_sees(
 ) -> None:
     path = f"{MESSAGES}?detail={detail}&stream=true"
     text = chat.post(path, json={"agentId": "echo", "content": "hi"}).text
-    from tests.sse import read_events
-
     events = list(read_events(text.splitlines()))
     assert {event.data["type"] for event in events} == seen
     calls = [event.data for event in events if event.data["type"] == "tool_call"]

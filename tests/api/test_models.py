@@ -188,8 +188,12 @@ def test_a_stop_closes_the_providers_connection(
 ) -> None:
     make("bedrock:amazon.nova-pro-v1:0")
     kind = {"content-type": "application/vnd.amazon.eventstream"}
-    steps = [bedrock_event("messageStart", {"role": "assistant"}), bedrock_delta(0, text="Well"), Gate()]
-    model_server.play(Script(list(steps), headers=kind))
+    steps: list[Any] = [
+        bedrock_event("messageStart", {"role": "assistant"}),
+        bedrock_delta(0, text="Well"),
+        Gate(),
+    ]
+    model_server.play(Script(steps, headers=kind))
     with saying(talk, "hi", agentId="agent") as events:
         while next(events).data["type"] != "token":
             pass

@@ -7,7 +7,7 @@ import pytest
 
 from millrace.settings import Settings
 from tests.api.talk import error_of, say, saying
-from tests.api.voicing import tickets_table, voice_client
+from tests.api.voicing import voice_client
 from tests.aws import Aws
 from tests.speech.programs import seconds_of
 from tests.tokens import Issuer
@@ -18,7 +18,7 @@ PCM = {"format": "pcm"}
 
 @pytest.fixture
 def voice(settings: Settings, aws: Aws, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
-    with voice_client(settings, issuer, organization, tickets_table(aws)) as client:
+    with voice_client(settings, issuer, organization) as client:
         yield client
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -17,7 +18,7 @@ from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from millrace.stores.tickets import Ticket, TicketStore
 from tests.api.talk import error_of
-from tests.api.voicing import SPEECH, TEXT, tickets_table, voice_client
+from tests.api.voicing import SPEECH, TEXT, voice_client
 from tests.aws import Aws
 from tests.speech.programs import seconds_of
 from tests.tokens import Issuer
@@ -27,7 +28,7 @@ TICKETS = "/api/stream-tickets"
 
 @pytest.fixture
 def voice(settings: Settings, aws: Aws, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
-    with voice_client(settings, issuer, organization, tickets_table(aws)) as client:
+    with voice_client(settings, issuer, organization) as client:
         yield client
 
 
@@ -109,7 +110,7 @@ def test_a_ticket_has_no_more_scopes_than_its_caller(
 
 async def test_a_ticket_ends_after_a_minute(settings: Settings, aws: Aws) -> None:
     now = 1_800_000_000_000
-    store = TicketStore(Stores.connect(settings).aws, tickets_table(aws), lambda: now)
+    store = TicketStore(Stores.connect(settings).aws, settings.tickets_table, lambda: now)
     given = Ticket(Principal("org-a", "someone", frozenset({"voice"})), "GET", SPEECH, {"text": "Hi"})
     secret, expires = await store.issue(given)
     assert expires == now + 60_000
@@ -122,19 +123,19 @@ async def test_a_ticket_ends_after_a_minute(settings: Settings, aws: Aws) -> Non
 
 
 async def test_the_table_holds_no_ticket_that_works(settings: Settings, aws: Aws) -> None:
-    store = TicketStore(Stores.connect(settings).aws, tickets_table(aws), lambda: 1_800_000_000_000)
+    store = TicketStore(Stores.connect(settings).aws, settings.tickets_table, lambda: 1_800_000_000_000)
     secret, _ = await store.issue(Ticket(Principal("org-b", "x"), "GET", SPEECH, None))
-    assert secret not in str(aws.client("dynamodb").scan(TableName=tickets_table(aws)))
+    assert secret not in str(aws.client("dynamodb").scan(TableName=settings.tickets_table))
 
 
 def test_without_a_table_it_says_so(settings: Settings, issuer: Issuer, organization: str) -> None:
-    with voice_client(settings, issuer, organization, "") as client:
+    with voice_client(replace(settings, tickets_table=""), issuer, organization) as client:
         assert error_of(client.post(TICKETS, json={"path": SPEECH})) == (503, "not_configured")
 
 
 async def test_callers_come_by_token_or_by_ticket(settings: Settings, aws: Aws, issuer: Issuer) -> None:
     path = "/api/conversations/c%3A1/stream"
-    store = TicketStore(Stores.connect(settings).aws, tickets_table(aws), now_ms)
+    store = TicketStore(Stores.connect(settings).aws, settings.tickets_table, now_ms)
     callers = Callers(Authenticator(settings), store)
     someone = Principal("org-c", "someone", frozenset({"chat"}))
     secret, _ = await store.issue(Ticket(someone, "GET", path, None))

@@ -1,7 +1,7 @@
 """The voice app behind a real socket, on the emulated AWS."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -9,7 +9,6 @@ import httpx
 from millrace.api.voice_app import create_app
 from millrace.settings import Settings
 from millrace.speech.engines import SpeechConfig
-from tests.aws import Aws
 from tests.serving import served
 from tests.tokens import Issuer
 
@@ -17,32 +16,16 @@ SPEECH = "/api/voice/tts/stream"
 TEXT = "Nine ships sail past the old stone bridge on a Sunday afternoon."
 
 
-def tickets_table(aws: Aws) -> str:
-    """The template's table of tickets, or one like it."""
-    if "TicketsTable" in aws.tables:
-        return aws.tables["TicketsTable"]
-    dynamo = aws.client("dynamodb")
-    with suppress(dynamo.exceptions.ResourceInUseException):
-        dynamo.create_table(
-            TableName="tickets",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        )
-    return "tickets"
-
-
 @contextmanager
 def voice_client(
     settings: Settings,
     issuer: Issuer,
     organization: str,
-    tickets: str = "",
     speech: SpeechConfig | None = None,
     **claims: Any,
 ) -> Iterator[httpx.Client]:
     """A client of the voice app as one organisation's user."""
-    with served(create_app(settings, speech, tickets)) as url:
+    with served(create_app(settings, speech)) as url:
         headers = issuer.headers(organization, **claims)
         with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
             yield client

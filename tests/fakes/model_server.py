@@ -18,7 +18,7 @@ import asyncio
 import re
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import unquote
@@ -62,7 +62,7 @@ class Script:
     """What one request gets: HTTP chunks, pauses in seconds and gates, in order. `cut` closes the socket
     without the body's end."""
 
-    steps: list[bytes | float | Gate]
+    steps: Sequence[bytes | float | Gate]
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False

@@ -56,9 +56,8 @@ class SpeechServer(ModelServer):
         if polly and len(text) > POLLY_LONGEST:
             return refusal(400, "TextLengthExceededException", "Maximum text length has been exceeded")
         words, rate = unescape(re.sub(r"<[^>]+>", "", text)), 16000 if polly else 24000
-        return Script(
-            self._pieces(at_rate(speech_now(words), rate), rate // 10), 200, {"content-type": "audio/pcm"}
-        )
+        self.sounds.append(at_rate(speech_now(words), rate))
+        return Script(self._pieces(self.sounds[-1], rate // 10), 200, SOUND)
 
     def _pieces(self, pcm: bytes, size: int) -> list[bytes | float | Gate]:
         pieces = [pcm[at : at + size] for at in range(0, len(pcm), size)]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.domain import events
-from millrace.domain.events import Detail, Event
+from millrace.domain.events import DETAILS, Detail, Event
 from millrace.protocols.native.encoding import HEARTBEAT, encode
 from millrace.protocols.native.projection import capped, project
 from millrace.stores.event_log import encode as logged
@@ -52,8 +52,8 @@ def test_less_detail_shows_less(event: Event, answer: bool, steps: bool) -> None
 
 
 def test_a_sub_agents_words_are_never_tokens() -> None:
-    for detail in ("steps", "full"):
-        seen = project(NESTED, detail)  # type: ignore[arg-type]
+    for detail in DETAILS[1:]:
+        seen = project(NESTED, detail)
         assert seen == {"type": "thinking", "text": "words", "parent": "c1", "agentId": "sub"}
 
 

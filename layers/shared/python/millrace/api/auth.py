@@ -4,10 +4,10 @@ import asyncio
 import json
 import time
 import urllib.request
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import jwt
-from starlette.requests import HTTPConnection
+from starlette.requests import Request
 
 from millrace.domain.access import SCOPES, Principal, Scope
 from millrace.domain.ids import valid_organization
@@ -20,6 +20,14 @@ UNKNOWN_KEY_SECONDS = 10.0
 LEEWAY_SECONDS = 30
 
 
+class Auth(Protocol):
+    """Finds out who calls: an `Authenticator` by token, `tickets.Callers` by token or ticket."""
+
+    async def __call__(self, request: Request, scope: Scope | None = None) -> Principal:
+        """The caller. Raises `Unauthenticated` or, for a caller without the scope, `Forbidden`."""
+        ...
+
+
 class Authenticator:
     """Checks a request's token. Keys are fetched when first needed, cached for an hour, and fetched again (at
     most every ten seconds) when a token names one that is not there: issuers rotate them."""
@@ -30,9 +38,9 @@ class Authenticator:
         self._fetched = float("-inf")
         self._lock = asyncio.Lock()
 
-    async def __call__(self, connection: HTTPConnection, scope: Scope | None = None) -> Principal:
+    async def __call__(self, request: Request, scope: Scope | None = None) -> Principal:
         """The caller. Raises `Unauthenticated` or, for a caller without the scope, `Forbidden`."""
-        kind, _, token = connection.headers.get("authorization", "").partition(" ")
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token.strip():
             raise Unauthenticated("Send a bearer token in the Authorization header.", code="token_missing")
         caller = self._principal(await self._verified(token.strip()))

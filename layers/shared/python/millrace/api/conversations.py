@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from millrace.api.auth import Authenticator
+from millrace.api.auth import Auth
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import Endpoint, read_body, whole_number
 from millrace.domain.agents import Wire
@@ -42,7 +42,7 @@ class Conversations:
     """The endpoints."""
 
     platform: Platform
-    auth: Authenticator
+    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""

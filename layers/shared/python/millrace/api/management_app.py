@@ -11,7 +11,9 @@ from millrace import __version__
 from millrace.api.agents import agents_router
 from millrace.api.auth import Authenticator
 from millrace.api.errors import HANDLERS, error_response
+from millrace.api.pipelines import pipelines_router
 from millrace.services.agents import Agents
+from millrace.services.pipelines_line import Line
 from millrace.services.platform import Platform
 from millrace.settings import Settings
 
@@ -24,7 +26,9 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     app = FastAPI(title="Millrace", version=__version__, openapi_url=None, redirect_slashes=False)
     for kind, handler in (*HANDLERS.items(), (RequestValidationError, _on_invalid)):
         app.add_exception_handler(kind, handler)
-    app.include_router(agents_router(Agents(platform.stores.agents, platform.stores.clock), auth))
+    agents = Agents(platform.stores.agents, platform.stores.clock, settings.default_model)
+    app.include_router(agents_router(agents, auth))
+    app.include_router(pipelines_router(Line.connect(settings, platform.stores.aws), auth))
 
     @app.get("/api/health", summary="Whether the API answers; needs no token", tags=["health"])
     async def health() -> dict[str, str]:

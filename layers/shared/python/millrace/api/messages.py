@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from millrace.api.accept import wants_stream
 from millrace.api.answers import answer_of
-from millrace.api.auth import Authenticator
+from millrace.api.auth import Auth
 from millrace.api.endpoint import Endpoint, read_body, whole_number
 from millrace.api.sse import EventStream
 from millrace.domain.access import Principal
@@ -69,7 +69,7 @@ class Messages:
     """The endpoints."""
 
     platform: Platform
-    auth: Authenticator
+    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""

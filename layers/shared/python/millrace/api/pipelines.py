@@ -6,13 +6,17 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from millrace.api.auth import Authenticator
 from millrace.api.cursors import from_cursor, to_cursor
+from millrace.api.pipelines_operate import add_letters, add_recovery, add_secrets
 from millrace.domain.access import Principal
 from millrace.domain.pipelines import Action
 from millrace.pipelines.definition import json_schema
 from millrace.services.pipelines import Pipelines
 from millrace.services.pipelines_ingest import Ingest
+from millrace.services.pipelines_letters import Letters
 from millrace.services.pipelines_line import Line
 from millrace.services.pipelines_metrics import Metering
+from millrace.services.pipelines_recover import Recovery
+from millrace.services.pipelines_secrets import Secrets
 from millrace.stores.secrets import SecretStore
 
 Given = Annotated[Any, Body()]
@@ -30,9 +34,14 @@ def pipelines_router(line: Line, auth: Authenticator) -> APIRouter:
         return await auth(request)
 
     Caller = Annotated[Principal, Depends(caller)]
-    _add_registry(router, Pipelines(line, secrets), Caller)
+    pipelines = Pipelines(line, secrets)
+    _add_registry(router, pipelines, Caller)
+    _add_actions(router, pipelines, Caller)
     _add_ingest(router, Ingest(line, metering), Caller)
     _add_metering(router, metering, Caller)
+    add_recovery(router, Recovery(line), Caller)
+    add_letters(router, Letters(line), Caller)
+    add_secrets(router, Secrets(secrets, line.clock), Caller)
     return router
 
 
@@ -81,6 +90,8 @@ def _add_registry(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
     async def delete_pipeline(who: Caller, pipeline_id: str) -> None:
         await pipelines.delete(who, pipeline_id)
 
+
+def _add_actions(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
     @router.post("/pipelines/{pipeline_id}/start", summary="Let events in")
     async def start_pipeline(who: Caller, pipeline_id: str) -> Json:
         return await _act(pipelines, who, pipeline_id, "start")

@@ -20,13 +20,12 @@ from millrace.stores.tickets import TicketStore
 def create_app(
     settings: Settings,
     speech: SpeechConfig | None = None,
-    tickets_table: str = "",
     stores: Stores | None = None,
 ) -> Starlette:
     """The app; the engine and clients that every request needs are made now, in init."""
     stores = stores or Stores.connect(settings)
     http = Http(settings)
-    engines = Engines(speech or SpeechConfig(), stores.aws, lambda: http.models)
+    engines = Engines(speech or _configured(settings), stores.aws, lambda: http.models)
     stores.aws.client("dynamodb")
     engines.warm()
 
@@ -37,11 +36,21 @@ def create_app(
         await http.close()
         stores.aws.close()
 
-    callers = Callers(Authenticator(settings), TicketStore(stores.aws, tickets_table, stores.clock))
+    callers = Callers(Authenticator(settings), TicketStore(stores.aws, settings.tickets_table, stores.clock))
     routes = [endpoint.route() for endpoint in endpoints(engines, stores, callers)]
     app = Starlette(routes=routes, exception_handlers=dict(HANDLERS), lifespan=lifespan)
     app.router.redirect_slashes = False
     return app
+
+
+def _configured(settings: Settings) -> SpeechConfig:
+    return SpeechConfig(
+        settings.speech_engine,
+        settings.speech_base_url or settings.openai_base_url,
+        settings.openai_api_key,
+        settings.speech_model,
+        settings.polly_engine,
+    )
 
 
 def endpoints(engines: Engines, stores: Stores, callers: Callers) -> list[Endpoint]:

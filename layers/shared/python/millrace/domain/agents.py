@@ -116,4 +116,18 @@ ECHO = Agent(
     builtin=True,
     limits=Limits(max_tokens=1_000_000, max_seconds=840, max_iterations=200),
 )
-BUILTIN_AGENTS: dict[str, Agent] = {agent.id: agent for agent in (DEMO, ECHO)}
+ASSISTANT = Agent(
+    id="assistant",
+    name="Assistant",
+    description="The deployment's default model with the built-in tools.",
+    instructions="You are a helpful assistant. Use your tools where they help; answer briefly, in Markdown.",
+    tools=["calculator", "current_time", "http_fetch", "search_conversations"],
+    builtin=True,
+)
+BUILTIN_AGENTS: dict[str, Agent] = {agent.id: agent for agent in (ASSISTANT, DEMO, ECHO)}
+
+
+def listed_agents(default_model: str) -> list[Agent]:
+    """The built-in agents that a deployment shows: the assistant only where there is a model behind it."""
+    has_model = not default_model.startswith(("demo:", "echo:"))
+    return [ASSISTANT, DEMO, ECHO] if has_model else [DEMO, ECHO]

@@ -4,7 +4,7 @@ from typing import Any
 
 from millrace.agent.providers.registry import split_model
 from millrace.domain.access import Principal
-from millrace.domain.agents import BUILTIN_AGENTS, Agent, AgentSettings
+from millrace.domain.agents import BUILTIN_AGENTS, Agent, AgentSettings, listed_agents
 from millrace.domain.clock import Clock, iso
 from millrace.domain.ids import new_id, valid_id
 from millrace.errors import Conflict, InvalidRequest
@@ -17,13 +17,14 @@ READ_ONLY = frozenset({"id", "builtin", "createdAt", "updatedAt"})
 class Agents:
     """The verbs; writing needs the scope `agents:write`."""
 
-    def __init__(self, store: AgentStore, clock: Clock) -> None:
+    def __init__(self, store: AgentStore, clock: Clock, default_model: str) -> None:
         self._store = store
+        self._default_model = default_model
         self._clock = clock
 
     async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[Agent], str | None]:
         """The built-in agents first, then the organisation's by id; and the id to go on after."""
-        builtin = list(BUILTIN_AGENTS.values()) if not after else []
+        builtin = listed_agents(self._default_model) if not after else []
         stored = await self._store.page(caller.organization, after, limit)
         return builtin + stored, stored[-1].id if len(stored) == limit else None
 

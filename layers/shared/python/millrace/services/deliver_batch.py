@@ -8,6 +8,7 @@ from typing import Any
 
 from millrace.destinations.catalogue import Catalogue, Limits
 from millrace.domain.clock import now_ms
+from millrace.errors import MillraceError
 from millrace.net.client import guarded_client
 from millrace.services.deliver import Deliverer
 from millrace.services.delivery_job import read_job
@@ -106,8 +107,9 @@ class BatchDeliverer:
         try:
             await self._deliverer.deliver(read_job(record["body"]))
         except Exception as error:
-            # Without the traceback's message: what a driver says may hold a credential.
-            log.error("message %s was not delivered: %s", record["messageId"], type(error).__name__)
+            # No traceback and no foreign message: what a library says may hold a credential.
+            told = error.message if isinstance(error, MillraceError) else type(error).__name__
+            log.error("message %s was not delivered: %s", record["messageId"], told)
             return str(record["messageId"])
         return None
 

@@ -157,21 +157,16 @@ class Flows:
         if opening.lease.lost(stores.clock()):
             await give_up_lost_run(stores, slot, opening.lease)
             opening = await stores.conversations.open(slot)
-        now = iso(stores.clock())
-        run = Run(
-            id=new_id("run"),
-            slot=slot,
-            agent_id=flow.agent_id,
-            agent_name=flow.name,
-            visibility=visibility,
-            state="running",
-            started_at=now,
-            message_id=new_id("msg"),
-        )
+        run = self._run(slot, flow, visibility)
         text = given if isinstance(given, str) and given.strip() else orjson.dumps(given).decode()
-        question = StoredMessage(new_id("msg"), "user", [{"text": text}], now, run.id)
+        question = StoredMessage(new_id("msg"), "user", [{"text": text}], run.started_at, run.id)
         conversation = Conversation(
-            slot.conversation_id, flow.agent_id, f"Flow {flow.name}", now, now, caller.subject
+            slot.conversation_id,
+            flow.agent_id,
+            f"Flow {flow.name}",
+            run.started_at,
+            run.started_at,
+            caller.subject,
         )
         try:
             return await stores.leases.begin(
@@ -181,6 +176,18 @@ class Flows:
             raise Conflict(
                 "This execution is under way.", code="run_active", runId=busy.lease.run_id
             ) from busy
+
+    def _run(self, slot: Slot, flow: Flow, visibility: Detail) -> Run:
+        return Run(
+            id=new_id("run"),
+            slot=slot,
+            agent_id=flow.agent_id,
+            agent_name=flow.name,
+            visibility=visibility,
+            state="running",
+            started_at=iso(self.platform.stores.clock()),
+            message_id=new_id("msg"),
+        )
 
     def _launch(
         self, session: RunSession, execution: Execution, given: Any, deadline: float | None

@@ -16,10 +16,11 @@ from millrace.agent.emitter import Emitter, emitting
 from millrace.domain import events
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
-from millrace.domain.flows import RESULTS_BYTES, Execution, Step, WaitStep
+from millrace.domain.flows import INPUT_BYTES, RESULTS_BYTES, Execution, Step, WaitStep
 from millrace.domain.runs import RunState
 from millrace.errors import InvalidRequest, MillraceError
-from millrace.services.flows_steps import Expressions, StepFailed, Steps
+from millrace.services.flows_calls import StepFailed
+from millrace.services.flows_steps import Expressions, Steps
 from millrace.services.run_session import RunSession
 from millrace.stores.flows import FlowStore, not_waiting
 
@@ -46,30 +47,27 @@ class FlowLoop:
         """Runs the steps and ends the run; see `AgentLoop.run`. A failed step ends it at once; an execution
         that had been waiting then waits as before."""
         flow = self.execution.flow
-        if self.execution.waiting and not await self._continue():
-            return "error"
         while self.execution.next_step < len(flow.steps):
             step = flow.steps[self.execution.next_step]
-            if isinstance(step, WaitStep):
+            if isinstance(step, WaitStep) and not self.execution.waiting:
                 await self._wait(step)
                 return "input_required"
             try:
-                await self._step(step)
+                await (self._continue(step) if self.execution.waiting else self._step(step))
             except Exception as problem:
                 await self._fail(step.name, problem)
                 return "error"
         await self._complete()
         return "stop"
 
-    async def _continue(self) -> bool:
-        """Takes the input for the step that waits, unless somebody else did while the lease was awaited."""
-        step = self.execution.flow.steps[self.execution.next_step]
+    async def _continue(self, step: Step) -> None:
+        """Takes the input for the step that waits. Raises `Conflict` where somebody else did, while the lease
+        was awaited."""
         stored = await self._flows.execution(self._organization, self.execution.id)
         if stored.version != self.execution.version or not stored.waiting:
-            await self._fail(step.name, not_waiting())
-            return False
+            raise not_waiting()
         self._keep(step, self._given)
-        return True
+        self.execution = replace(self.execution, waiting=False)
 
     @property
     def _organization(self) -> str:
@@ -142,8 +140,10 @@ class FlowLoop:
         await session.end(state, last | told)
 
 
-def checked_input(given: Any, limit: int = RESULTS_BYTES) -> Any:
+def checked_input(given: Any) -> Any:
     """What was posted, if it is small enough to be kept. Raises `InvalidRequest`."""
-    if len(orjson.dumps(given)) > limit // 2:
-        raise InvalidRequest(f"The input of a flow may have {limit // 2048} KB.", code="input_too_large")
+    if len(orjson.dumps(given)) > INPUT_BYTES:
+        raise InvalidRequest(
+            f"The input of a flow may have {INPUT_BYTES // 1024} KB.", code="input_too_large"
+        )
     return given

@@ -9,36 +9,24 @@ from typing import Any
 
 import orjson
 
-from millrace.agent.budget import Budget
-from millrace.agent.emitter import Emitter, current_emitter, emit
-from millrace.agent.loop import TOOL_SECONDS
+from millrace.agent.emitter import Emitter, current_emitter
 from millrace.agent.model import ToolCall
-from millrace.agent.providers.echo import echo_tool
-from millrace.agent.tools.builtin import built_in_tools
-from millrace.agent.tools.function import tool
-from millrace.agent.tools.toolbox import Toolbox
-from millrace.domain import events
 from millrace.domain.clock import now_ms
-from millrace.domain.flows import AgentStep, Flow, FlowSettings, PipelineStep, Step, ToolStep
-from millrace.errors import InvalidRequest, MillraceError
+from millrace.domain.flows import FLOW_BYTES, AgentStep, Flow, FlowSettings, PipelineStep, Step, ToolStep
+from millrace.errors import InvalidRequest
 from millrace.pipelines.definition import PipelineDefinition, parse_definition
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
 from millrace.pipelines.local_run import LocalRun
 from millrace.pipelines.mapping import Mapping
 from millrace.pipelines.plan import compile_plan
-from millrace.services.launch import Crew, Nested
+from millrace.services.flows_calls import StepFailed, ask_agent, call_tool, toolbox_of
+from millrace.services.flows_plan import plan_and_answer
+from millrace.services.launch import Crew
 
 FindPipeline = Callable[[str, str], Awaitable[PipelineDefinition]]
 """Given an organisation and a pipeline's id, its definition. Raises `NotFound`."""
 MAX_EVENTS = 1000
-
-
-class StepFailed(MillraceError):
-    """A step that could not do its work."""
-
-    status = 422
-    code = "step_failed"
 
 
 class Expressions:
@@ -74,18 +62,15 @@ def _evaluated(mapping: Mapping, payload: dict[str, Any]) -> Any:
 
 
 def check_flow(flow: FlowSettings) -> None:
-    """Raises `InvalidRequest` for a flow that could never run: expressions, tools, pipeline definitions."""
+    """Raises `InvalidRequest` for a flow that could never run: size, expressions, tools, pipelines."""
+    if len(flow.model_dump_json()) > FLOW_BYTES:
+        raise InvalidRequest(f"A flow may have {FLOW_BYTES // 1024} KB.", code="flow_too_large")
     Expressions(flow)
     for step in flow.steps:
         if isinstance(step, ToolStep):
             toolbox_of(step.tool)
         elif isinstance(step, PipelineStep) and step.definition is not None:
             parse_definition(step.definition)
-
-
-def toolbox_of(name: str) -> Toolbox:
-    """The one tool of this name. Raises `InvalidRequest`."""
-    return Toolbox([tool(echo_tool)] if name == "echo_tool" else built_in_tools([name]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +96,11 @@ class Steps:
         crew = self.crew
         agent = await crew.platform.stores.agents.get(crew.context.organization, step.agent_id)
         emitter = (current_emitter() or Emitter(lambda event: None)).tagged(agentId=agent.id)
-        budget = Budget(agent.limits, parents=[crew.budget, *crew.budget.parents])
-        nested = Nested(crew.context.run_id)
-        own = Crew(crew.platform, crew.context, budget, crew.report)
-        await own.loop(agent, emitter, nested).run([nested.question(text)])
-        return nested.answer()
+        answer = plan_and_answer if step.plan else ask_agent
+        return await answer(crew, agent, text, emitter)
 
     async def _tool(self, step: ToolStep, given: dict[str, Any]) -> Any:
-        call = ToolCall(f"call_{step.name}", step.tool, given)
-        emit(events.tool_call(call.id, call.name, given))
-        result = await toolbox_of(step.tool).run(call, self.crew.context, TOOL_SECONDS)
-        shown = events.tool_result(
-            call.id, call.name, result.ok, result.summary, result.full, result.duration_ms
-        )
-        emit(shown)
+        result = await call_tool(self.crew, ToolCall(f"call_{step.name}", step.tool, given))
         if not result.ok:
             raise StepFailed(result.text, code="tool_failed")
         return _structured(result.full)

@@ -1,16 +1,24 @@
 """The model providers of this process, made when the first agent needs them."""
 
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+import orjson
 
 from millrace.agent.model import Provider
 from millrace.agent.providers.registry import ProviderRegistry
 from millrace.domain.agents import Agent
 from millrace.settings import Settings
+from millrace.stores.aws import Aws
 
 if TYPE_CHECKING:
     import httpx
+
+
+log = logging.getLogger(__name__)
 
 
 class Models:
@@ -19,6 +27,23 @@ class Models:
     def __init__(self, settings: Settings, client: "Callable[[], httpx.AsyncClient]") -> None:
         self._settings = settings
         self._client = client
+
+    def load_keys(self, aws: Aws) -> None:
+        """Takes the providers' keys from the deployment's secret, where it names one (in init: the call
+        blocks). Without them the environment's keys hold, and a provider that lacks its key says so."""
+        if not self._settings.model_keys_secret:
+            return
+        try:
+            secrets = aws.client("secretsmanager")
+            found = secrets.get_secret_value(SecretId=self._settings.model_keys_secret)
+            keys = orjson.loads(found["SecretString"])
+            self._settings = replace(
+                self._settings,
+                openai_api_key=keys.get("OPENAI_API_KEY", self._settings.openai_api_key),
+                anthropic_api_key=keys.get("ANTHROPIC_API_KEY", self._settings.anthropic_api_key),
+            )
+        except Exception:  # the function still serves agents that need no key
+            log.exception("the model keys cannot be read from %s", self._settings.model_keys_secret)
 
     @cached_property
     def _registry(self) -> ProviderRegistry:

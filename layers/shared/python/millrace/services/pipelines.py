@@ -76,6 +76,7 @@ class Pipelines:
             state_since=now,
         )
         await self._store.create(caller.organization, made, _hashes(caller, made, definition))
+        self._line.plans.forget(caller.organization)
         return made
 
     async def replace(self, caller: Principal, pipeline_id: str, given: Any) -> Pipeline:
@@ -97,6 +98,7 @@ class Pipelines:
         changes = {"definition": written, "version": old.version + 1, "updated_at": iso(self._line.clock())}
         new = _next(old, changes)
         await self._store.add_version(caller.organization, old, new, _hashes(caller, new, definition))
+        self._line.plans.forget(caller.organization)
         return new
 
     async def change(self, caller: Principal, pipeline_id: str, changes: dict[str, Any]) -> Pipeline:
@@ -125,6 +127,7 @@ class Pipelines:
             new = new.model_copy(update={"hold_until": now + HOLD_MS})
         await self._order(caller.organization, old, action)
         await self._store.replace(caller.organization, old, new)
+        self._line.plans.forget(caller.organization)
         if action == "stop":
             await self._schedules.remove(caller.organization, old)
         return new

@@ -39,7 +39,7 @@ class Ingest:
         if not isinstance(items, list) or not 1 <= len(items) <= MAX_EVENTS:
             raise InvalidRequest(f"Send 1 to {MAX_EVENTS:,} items.", code="invalid_items")
         now = self._line.clock()
-        events = [_event(item, at, now) for at, item in enumerate(items)]
+        events = [event_from(item, at, now) for at, item in enumerate(items)]
         return await self.accept(caller.organization, pipeline, events)
 
     async def accept(self, organization: str, pipeline: Pipeline, events: list[Event]) -> list[str]:
@@ -68,7 +68,8 @@ class Ingest:
             )
 
 
-def _event(item: Any, at: int, now: int) -> Event:
+def event_from(item: Any, at: int, now: int) -> Event:
+    """An item as it was sent, as an event. Raises `InvalidRequest` or `TooLarge`."""
     if not isinstance(item, dict):
         raise InvalidRequest(f"items.{at}: an item is a JSON object.", code="invalid_items")
     if isinstance(item.get("payload"), dict) and item.keys() <= _FIELDS:

@@ -72,6 +72,10 @@ class Plans:
             return known
         return await self._store.get(organization, pipeline_id)
 
+    def forget(self, organization: str) -> None:
+        """One of its pipelines was changed here; other processes see that within seconds."""
+        self._known.pop(organization, None)
+
     def made(self, organization: str, pipeline: Pipeline) -> Made:
         """The current version, compiled."""
         key = (organization, pipeline.id, pipeline.version)

@@ -68,6 +68,7 @@ class Platform:
         default model is behind a network."""
         self.stores.aws.client("dynamodb")
         self.stores.aws.client("events")
+        self.models.load_keys(self.stores.aws)
         if not self.settings.default_model.startswith(("demo:", "echo:")):
             _ = self.http.models
 

@@ -106,7 +106,7 @@ class RunEvents:
         now = time.monotonic()
         if self.tokens > self._shown_tokens and now - self._last_progress >= PROGRESS_SECONDS:
             self.add("run:progress", {"tokens": self.tokens, "cost": cost}, urgent=True)
-            self._shown_tokens, self._last_progress = self.tokens, now
+            self._shown_tokens, self._last_progress = self.tokens, time.monotonic()
         due = self._urgent and now - self._last_flush >= FLUSH_SECONDS
         return due or len(self._waiting) >= 10
 

@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Literal, TypeVar
 
 import orjson
@@ -109,7 +110,7 @@ class DeliveryState:
         than two minutes ago. A claim whose holder crashed is given again: at least once, never lost.
         """
         now = self._clock()
-        item = self._key(place, f"M#{id}") | {
+        item = self._mark_key(place, id) | {
             "untilMs": now + SENDING_MS,
             "expiresAt": now // 1000 + MARK_SECONDS,
         }
@@ -130,7 +131,7 @@ class DeliveryState:
         await self._dynamo.write(
             update(
                 self._table,
-                self._key(place, f"M#{id}"),
+                self._mark_key(place, id),
                 "SET untilMs = :sent, expiresAt = :expires",
                 sent=_SENT,
                 expires=self._clock() // 1000 + MARK_SECONDS,
@@ -139,7 +140,7 @@ class DeliveryState:
 
     async def release(self, place: Place, id: str) -> None:
         """Takes a claim back: the event was certainly not sent."""
-        await self._dynamo.write(delete(self._table, self._key(place, f"M#{id}"), existing=False))
+        await self._dynamo.write(delete(self._table, self._mark_key(place, id), existing=False))
 
     async def _try(self, place: Place, step: Callable[[Circuit], Circuit]) -> None:
         try:
@@ -181,6 +182,10 @@ class DeliveryState:
                 "ExpressionAttributeValues": {":seen": {"N": str(revision)}},
             }
         return request
+
+    def _mark_key(self, place: Place, id: str) -> Item:
+        """Ids may be longer than a key."""
+        return self._key(place, f"M#{sha256(id.encode(errors='surrogatepass')).hexdigest()[:32]}")
 
     def _key(self, place: Place, kind: str) -> Item:
         return {"pk": place.partition, "sk": f"{place.destination}#{kind}"}

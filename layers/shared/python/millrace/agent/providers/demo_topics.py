@@ -21,7 +21,8 @@ _TOPICS = (
         "Studio) with `OPENAI_BASE_URL`, for example `http://localhost:11434/v1`.\n"
         "- `anthropic:claude-sonnet-5-5` with `ANTHROPIC_API_KEY`.\n"
         "- `bedrock:us.anthropic.claude-sonnet-5-5`, signed with the function's own role: no key at all.\n"
-        "Set the variable before you start Millrace, and `DEFAULT_MODEL` to use the model everywhere.",
+        "\nSet the variable before you start Millrace. With `DEFAULT_MODEL` set too, an Assistant that uses "
+        "that model appears beside me; `POST /api/agents` makes agents of your own.",
     ),
     (
         r"inject|interrupt|while (?:you|it|i)|live message|in the middle|stop",

@@ -1,0 +1,6 @@
+"""Speech, streamed: an ASGI app under the streaming runtime."""
+
+from millrace.api.voice_app import create_app
+from millrace.settings import Settings
+
+app = create_app(Settings.from_environment())

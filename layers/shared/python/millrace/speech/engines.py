@@ -1,0 +1,90 @@
+"""The engines of a deployment: one is the default, each is made when first asked for."""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from millrace.errors import InvalidRequest, NotImplementedHere
+from millrace.speech.engine import Engine
+from millrace.stores.aws import Aws
+
+if TYPE_CHECKING:
+    import httpx
+
+NAMES = ("espeak", "polly", "openai")
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechConfig:
+    """Which engine speaks by default, and what the engines need. `openai_base_url` is any server with
+    OpenAI's `/audio/speech`."""
+
+    engine: str = "espeak"
+    openai_base_url: str = "https://api.openai.com/v1"
+    openai_api_key: str = ""
+    openai_model: str = "gpt-4o-mini-tts"
+    polly_engine: str = "neural"
+
+
+class Engines:
+    """Finds engines by name. Not made twice, and not at all where something is missing."""
+
+    def __init__(self, config: SpeechConfig, aws: Aws, http: "Callable[[], httpx.AsyncClient]") -> None:
+        self.default = config.engine
+        self._config = config
+        self._aws = aws
+        self._http = http
+        self._made: dict[str, Engine] = {}
+
+    def get(self, name: str = "") -> Engine:
+        """The engine of this name, or the default. Raises `InvalidRequest` for an unknown one and
+        `NotImplementedHere` for one that this deployment lacks."""
+        name = name or self.default
+        if name not in NAMES:
+            raise InvalidRequest(
+                f"Unknown engine {name[:40]!r}; there are {', '.join(NAMES)}.", code="unknown_engine"
+            )
+        if missing := self.missing(name):
+            raise NotImplementedHere(missing, code="engine_missing")
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def missing(self, name: str) -> str:
+        """What an engine lacks here, for people; empty when it works."""
+        needed = ("sentencex", "espeakng_loader") if name == "espeak" else ("sentencex",)
+        if not all(importlib.util.find_spec(module) for module in needed):
+            return f"The engine {name} is not installed here: install millrace[voice]."
+        config = self._config
+        if name == "openai" and "api.openai.com" in config.openai_base_url and not config.openai_api_key:
+            return "The engine openai needs OPENAI_API_KEY, or the address of another server."
+        return ""
+
+    def _make(self, name: str) -> Engine:
+        config = self._config
+        if name == "espeak":
+            from millrace.speech.espeak import EspeakEngine
+
+            return EspeakEngine()
+        if name == "polly":
+            from millrace.speech.polly import PollyEngine
+
+            return PollyEngine(self._aws, config.polly_engine)
+        from millrace.speech.openai import OpenAiEngine
+
+        return OpenAiEngine(self._http, config.openai_base_url, config.openai_api_key, config.openai_model)
+
+    def warm(self) -> None:
+        """Makes the default engine in init, so that no request waits for it."""
+        if self.default in NAMES and not self.missing(self.default):
+            self.get()
+        if self.default == "polly":
+            self._aws.client("polly")
+        if self.default == "openai":
+            self._http()
+
+    async def close(self) -> None:
+        """Closes what was made."""
+        for engine in self._made.values():
+            await engine.close()

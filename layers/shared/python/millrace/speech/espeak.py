@@ -1,0 +1,190 @@
+"""espeak-ng in this process, by ctypes: speaks a hundred languages without an account or a network.
+
+`espeakng_loader` (PyPI) brings the library and its data. The library is one per process and not safe for
+threads: everything that calls it runs on one thread of its own, sentence by sentence in the order of asking,
+so that listeners take turns. Interface: espeak-ng's `speak_lib.h`, version 1.52.
+"""
+
+import asyncio
+import ctypes
+import importlib
+import threading
+from collections.abc import AsyncGenerator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from millrace.speech.engine import Voice, find_voice
+
+_SYNCHRONOUS, _BUFFER_MS, _DONT_EXIT = 2, 500, 0x8000
+_UTF8, _END_PAUSE = 1, 0x1000  # the pause that keeps a sentence from running into the next
+_RATE, _WORDGAP = 1, 7
+_NORMAL_WPM, _SLOWEST_WPM = 175, 80
+_GAPS_PER_SECOND = 29  # units of WORDGAP at 80 words per minute, measured
+_LONGEST_DATA_PATH = 150  # the library cuts it at about 160 characters
+_GENDERS = {1: "male", 2: "female"}
+_ALIASES = {
+    "alloy": "gmw/en-US",
+    "ash": "gmw/en-US+m3",
+    "ballad": "gmw/en+m7",
+    "coral": "gmw/en-US+f2",
+    "echo": "gmw/en-US+m1",
+    "fable": "gmw/en",
+    "nova": "gmw/en-US+f3",
+    "onyx": "gmw/en-US+m7",
+    "sage": "gmw/en-US+f4",
+    "shimmer": "gmw/en-US+f5",
+    "verse": "gmw/en-US+m4",
+}
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+
+class _NativeVoice(ctypes.Structure):
+    """`espeak_VOICE`."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_char_p),
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("unused", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
+    )
+
+
+class EspeakEngine:
+    """See `engine.Engine`. Voices are languages: `en-us`, `de`, `fr-fr`."""
+
+    name = "espeak"
+    slowest, fastest = 0.25, 4.0
+
+    def __init__(self) -> None:
+        self._library = _library()
+        self.sample_rate = self._library.sample_rate
+        self._voices = [*_aliases(), *self._library.voices]
+
+    async def voices(self) -> list[Voice]:
+        """See `engine.Engine`."""
+        return self._voices
+
+    async def voice(self, name: str) -> Voice:
+        """See `engine.Engine`. Only what was listed reaches the library, which takes names for paths."""
+        return find_voice(self._voices, name, self.name)
+
+    async def speak(self, text: str, voice: Voice, speed: float) -> AsyncGenerator[bytes, None]:
+        """See `engine.Engine`: one chunk per sentence, since a sentence takes milliseconds."""
+        left = threading.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            pcm = await loop.run_in_executor(
+                self._library.thread, self._library.speak, text, voice.native, speed, left
+            )
+        finally:
+            left.set()
+        if pcm:
+            yield pcm
+
+    async def close(self) -> None:
+        """See `engine.Engine`; the library stays for the life of the process."""
+
+
+class _Library:
+    """The C library, once per process."""
+
+    def __init__(self) -> None:
+        loader: Any = importlib.import_module("espeakng_loader")
+        self._c = ctypes.CDLL(loader.get_library_path())
+        self._data = Path(loader.get_data_path())
+        self._short = TemporaryDirectory(prefix="espeak-")
+        self.thread = ThreadPoolExecutor(1, "espeak")
+        self._c.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_NativeVoice))
+        path = str(self._short_path()).encode()
+        self.sample_rate: int = self._c.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, path, _DONT_EXIT)
+        self._c.espeak_SetSynthCallback(self._callback)
+        self._pcm: list[bytes] = []
+        self._left = threading.Event()
+        self.voices = tuple(self._listed())  # now, while nothing speaks
+
+    def _short_path(self) -> Path:
+        """The data's folder, by a short name where its own is too long for the library."""
+        if len(str(self._data)) <= _LONGEST_DATA_PATH:
+            return self._data
+        link = Path(self._short.name) / self._data.name
+        link.symlink_to(self._data)
+        return link
+
+    @cached_property
+    def _callback(self) -> Any:
+        def heard(samples: Any, count: int, events: Any) -> int:
+            if samples and count > 0:
+                self._pcm.append(ctypes.string_at(samples, 2 * count))
+            return int(self._left.is_set())  # 1 ends the sentence
+
+        return _Callback(heard)
+
+    def speak(self, text: str, native: str, speed: float, left: threading.Event) -> bytes:
+        """A sentence as PCM; cut short when `left` is set."""
+        if left.is_set():
+            return b""
+        self._pcm, self._left = [], left
+        self._c.espeak_SetVoiceByName(native.encode())
+        self._pace(speed)
+        data = text.encode()
+        self._c.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8 | _END_PAUSE, None, None)
+        pcm, self._pcm = b"".join(self._pcm), []
+        return pcm
+
+    def _pace(self, speed: float) -> None:
+        # Below 80 words per minute only the gaps between words can grow.
+        pace = max(round(_NORMAL_WPM * speed), _SLOWEST_WPM)
+        gap = max(60 / (_NORMAL_WPM * speed) - 60 / pace, 0)
+        self._c.espeak_SetParameter(_RATE, pace, 0)
+        self._c.espeak_SetParameter(_WORDGAP, round(gap * _GAPS_PER_SECOND), 0)
+
+    def _listed(self) -> Iterator[Voice]:
+        """Every voice whose dictionary is there (two languages are listed without one)."""
+        listed = self._c.espeak_ListVoices(None)
+        position = 0
+        while listed[position]:
+            native = listed[position].contents
+            position += 1
+            language = native.languages[1:].decode()
+            if (self._data / f"{_dictionary(self._data, native.identifier.decode())}_dict").exists():
+                yield Voice(
+                    language,
+                    native.identifier.decode(),
+                    native.name.decode(),
+                    language,
+                    _GENDERS.get(native.gender, ""),
+                )
+
+
+_loading = threading.Lock()
+
+
+def _library() -> _Library:
+    with _loading:
+        return _loaded()
+
+
+@cache
+def _loaded() -> _Library:
+    return _Library()
+
+
+def _dictionary(data: Path, identifier: str) -> str:
+    """The dictionary's name: the voice file says it, or it is the language's."""
+    lines = (data / "lang" / identifier).read_text(errors="replace").splitlines()
+    named = {line.split()[0]: line.split()[1] for line in reversed(lines) if len(line.split()) > 1}
+    return named.get("dictionary", named["language"].partition("-")[0])
+
+
+def _aliases() -> Iterator[Voice]:
+    for name, native in _ALIASES.items():
+        language = "en-us" if native.startswith("gmw/en-US") else "en-gb"
+        yield Voice(name, native, name.capitalize(), language)

@@ -1,0 +1,141 @@
+"""Any server that speaks OpenAI's `POST /audio/speech`: OpenAI itself, Kokoro-FastAPI, vLLM, LocalAI.
+
+Its `pcm` is 24 kHz, signed 16 bit, little endian, one channel
+(https://platform.openai.com/docs/api-reference/audio/createSpeech).
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from millrace.errors import InvalidRequest, ProviderError
+from millrace.speech.engine import OPENAI_VOICES, Voice, unknown_voice
+
+if TYPE_CHECKING:
+    import httpx
+
+_TRIES = 4
+_RETRY = frozenset({408, 409, 429, 500, 502, 503, 504})
+_LONGEST_WAIT = 5.0
+_ERROR_BYTES = 16 * 1024
+_VOICE = re.compile(r"[A-Za-z0-9][\w.+:/()-]{0,127}", re.ASCII)
+
+
+class OpenAiEngine:
+    """See `engine.Engine`. Servers have voices of their own that cannot be listed: any name that looks like
+    one is passed on. `pause` is the first wait (seconds) before a sentence is asked for again; it doubles."""
+
+    name = "openai"
+    sample_rate = 24000
+    slowest, fastest = 0.25, 4.0
+
+    def __init__(
+        self,
+        client: "Callable[[], httpx.AsyncClient]",
+        base_url: str,
+        api_key: str = "",
+        model: str = "gpt-4o-mini-tts",
+        pause: float = 0.25,
+    ) -> None:
+        self._client = client
+        self._url = f"{base_url.rstrip('/')}/audio/speech"
+        self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._model = model
+        self._pause = pause
+
+    async def voices(self) -> list[Voice]:
+        """See `engine.Engine`."""
+        return [Voice(name, name, name.capitalize()) for name in OPENAI_VOICES]
+
+    async def voice(self, name: str) -> Voice:
+        """See `engine.Engine`."""
+        if not _VOICE.fullmatch(name):
+            raise unknown_voice(name, self.name)
+        return Voice(name, name, name)
+
+    async def speak(self, text: str, voice: Voice, speed: float) -> AsyncGenerator[bytes, None]:
+        """See `engine.Engine`."""
+        body = {"model": self._model, "input": text, "voice": voice.native, "response_format": "pcm"}
+        async with self._accepted(body | ({} if speed == 1 else {"speed": speed})) as response:
+            async for chunk in response.aiter_raw():
+                yield chunk
+
+    @asynccontextmanager
+    async def _accepted(self, body: dict[str, Any]) -> "AsyncIterator[httpx.Response]":
+        """A 200; until there is one, what may pass is repeated."""
+        for attempt in range(1, _TRIES + 1):
+            last = attempt == _TRIES
+            try:
+                async with self._answer(body) as response:
+                    if response.status_code == 200:
+                        yield _audio(response)
+                        return
+                    problem = await _refusal(response)
+                    if response.status_code in (400, 422):
+                        raise InvalidRequest(problem.message, code="speech_refused")
+            except _Unreached as unreached:
+                problem = unreached.problem
+            if last or not problem.retryable:
+                raise problem
+            await asyncio.sleep(min(problem.retry_after or self._pause * 2 ** (attempt - 1), _LONGEST_WAIT))
+
+    @asynccontextmanager
+    async def _answer(self, body: dict[str, Any]) -> "AsyncIterator[httpx.Response]":
+        import httpx
+
+        headers = self._headers | {"accept-encoding": "identity"}
+        begun = False
+        try:
+            async with self._client().stream("POST", self._url, headers=headers, json=body) as response:
+                begun = response.status_code == 200
+                yield response
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            problem = _broken(str(error) or type(error).__name__)
+            raise problem if begun else _Unreached(problem) from error
+
+    async def close(self) -> None:
+        """See `engine.Engine`; the client is the caller's."""
+
+
+class _Unreached(Exception):
+    """The network failed before an answer began."""
+
+    def __init__(self, problem: ProviderError) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def _audio(response: "httpx.Response") -> "httpx.Response":
+    kind = response.headers.get("content-type", "")
+    if kind.startswith(("application/json", "text/")):
+        raise ProviderError(
+            f"The speech server sends {kind[:80]} where audio was asked for: check its address.",
+            code="speech_failed",
+        )
+    return response
+
+
+async def _refusal(response: "httpx.Response") -> ProviderError:
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _ERROR_BYTES:
+            break
+    status = response.status_code
+    said = body[:500].decode(errors="replace").strip()
+    wait = response.headers.get("retry-after", "")
+    return ProviderError(
+        f"The speech server answers {status}: {said or response.reason_phrase}",
+        code="speech_failed",
+        retryable=status in _RETRY and b"insufficient_quota" not in body,
+        retry_after=float(wait) if wait.isascii() and wait.isdigit() else None,
+        http_status=status,
+    )
+
+
+def _broken(why: str) -> ProviderError:
+    return ProviderError(
+        f"The speech server cannot be reached or broke off: {why}", code="speech_failed", retryable=True
+    )

@@ -1,0 +1,37 @@
+"""Model keys: from the deployment's secret, read once in init."""
+
+import json
+import uuid
+
+import pytest
+
+from millrace.domain.agents import ASSISTANT
+from millrace.errors import Unavailable
+from millrace.services.platform import Platform
+from millrace.settings import Settings
+from tests.aws import Aws
+
+PLACEHOLDER = "not-a-real-key"
+
+
+def assistant(aws: Aws, **more: str) -> Platform:
+    environment = aws.environment("ConversationFunction") | {"DEFAULT_MODEL": "anthropic:claude-sonnet-4-5"}
+    return Platform.make(Settings.from_environment(environment | more))
+
+
+def test_keys_come_from_the_secret(aws_environment: Aws) -> None:
+    name = f"keys-{uuid.uuid4().hex}"
+    secret = json.dumps({"ANTHROPIC_API_KEY": PLACEHOLDER})
+    aws_environment.client("secretsmanager").create_secret(Name=name, SecretString=secret)
+    platform = assistant(aws_environment, MODEL_KEYS_SECRET=name)
+    platform.warm()
+    _, model = platform.models.provider_for(ASSISTANT)
+    assert model == "claude-sonnet-4-5"
+
+
+@pytest.mark.parametrize("secret", ["", "no-such-secret"])
+def test_a_provider_without_its_key_names_what_to_set(aws_environment: Aws, secret: str) -> None:
+    platform = assistant(aws_environment, MODEL_KEYS_SECRET=secret)
+    platform.warm()
+    with pytest.raises(Unavailable, match="ANTHROPIC_API_KEY"):
+        platform.models.provider_for(ASSISTANT)

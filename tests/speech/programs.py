@@ -1,0 +1,33 @@
+"""System programs that judge what was made: ffmpeg, ffprobe, espeak-ng."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+_PACKAGES = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "espeak-ng": "espeak-ng"}
+
+
+def run(program: str, *arguments: str, given: bytes = b"") -> bytes:
+    """What the program prints. Without the program the test is skipped, in CI it fails."""
+    path = shutil.which(program)
+    if path is None:
+        hint = f"{program} is missing: apt-get install -y {_PACKAGES[program]}"
+        if os.environ.get("CI"):
+            pytest.fail(hint)
+        pytest.skip(hint)
+    done = subprocess.run([path, *arguments], input=given, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def decoded(audio: bytes, rate: int = 16000) -> bytes:
+    """Any audio file as PCM, by ffmpeg; fails on what it cannot read."""
+    output = ("-f", "s16le", "-ac", "1", "-ar", str(rate), "pipe:1")
+    return run("ffmpeg", "-v", "error", "-i", "pipe:0", *output, given=audio)
+
+
+def seconds_of(audio: bytes) -> float:
+    """How long a file plays."""
+    return len(decoded(audio)) / 32000

@@ -1,0 +1,135 @@
+"""Sentences spoken one ahead of the listener."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from millrace.errors import ProviderError
+from millrace.speech import ahead
+from millrace.speech.ahead import spoken
+
+
+class Engine:
+    """Says each sentence as its own bytes, when it is let; knows who was begun and who was closed."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.closed: list[str] = []
+        self.hold = asyncio.Event()
+        self.hold.set()
+
+    async def speak(self, sentence: str) -> AsyncGenerator[bytes, None]:
+        self.begun.append(sentence)
+        try:
+            await self.hold.wait()
+            if sentence == "bad":
+                raise ProviderError("the engine is out")
+            yield sentence.encode()
+        finally:
+            self.closed.append(sentence)
+
+
+class Source:
+    """Sentences, and whether they were closed."""
+
+    def __init__(self, *sentences: str) -> None:
+        self.sentences = sentences
+        self.closed = False
+
+    async def __call__(self) -> AsyncGenerator[str, None]:
+        try:
+            for sentence in self.sentences:
+                yield sentence
+        finally:
+            self.closed = True
+
+
+async def settle() -> None:
+    """Lets every task run until all wait."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_the_next_sentence_is_made_while_one_is_heard_and_no_more_than_that() -> None:
+    engine = Engine()
+    audio = spoken(engine.speak, Source("s1", "s2", "s3", "s4")())
+    assert await anext(audio) == b"s1"
+    await settle()
+    assert engine.begun == ["s1", "s2"]
+    assert await anext(audio) == b"s2"
+    await settle()
+    assert engine.begun == ["s1", "s2", "s3"]
+    assert [chunk async for chunk in audio] == [b"s3", b"s4"]
+
+
+async def test_a_listener_who_leaves_frees_the_engine_and_the_source() -> None:
+    engine, source = Engine(), Source("s1", "s2", "s3")
+    audio = spoken(engine.speak, source())
+    await anext(audio)
+    engine.hold.clear()
+    await settle()
+    await audio.aclose()
+    assert engine.closed == engine.begun == ["s1", "s2"]
+    assert source.closed
+
+
+async def test_leaving_before_the_first_byte_frees_it_as_well() -> None:
+    engine = Engine()
+    engine.hold.clear()
+    audio = spoken(engine.speak, Source("s1", "s2", "s3")())
+    first = asyncio.create_task(anext(audio))
+    await settle()
+    first.cancel()
+    await asyncio.wait([first])
+    assert engine.closed == engine.begun == ["s1", "s2"]
+
+
+async def test_an_error_comes_in_its_place_after_what_was_good() -> None:
+    engine = Engine()
+    audio = spoken(engine.speak, Source("s1", "bad", "s3")())
+    assert await anext(audio) == b"s1"
+    await settle()
+    with pytest.raises(ProviderError):
+        await anext(audio)
+    assert engine.closed == engine.begun
+
+
+async def test_an_error_of_the_source_comes_after_what_it_gave() -> None:
+    async def source() -> AsyncGenerator[str, None]:
+        yield "s1"
+        raise ProviderError("the run has failed")
+
+    audio = spoken(Engine().speak, source())
+    assert await anext(audio) == b"s1"
+    with pytest.raises(ProviderError, match="the run has failed"):
+        await anext(audio)
+
+
+async def test_a_silent_sentence_is_an_error() -> None:
+    with pytest.raises(ProviderError, match="no sound"):
+        await anext(spoken(Engine().speak, Source("")()))
+
+
+async def test_an_engine_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "MAX_SENTENCE_BYTES", 100)
+
+    async def speak(sentence: str) -> AsyncGenerator[bytes, None]:
+        while True:
+            yield b"xx"
+
+    with pytest.raises(ProviderError, match="does not come to an end"):
+        async for _ in spoken(speak, Source("s1")()):
+            pass
+
+
+async def test_a_sample_cut_in_two_by_the_network_is_put_together_and_never_shifts_the_next_sentence() -> (
+    None
+):
+    async def speak(sentence: str) -> AsyncGenerator[bytes, None]:
+        for byte in sentence.encode():
+            yield bytes([byte])
+
+    audio = [chunk async for chunk in spoken(speak, Source("abcde", "fg")())]
+    assert all(len(chunk) % 2 == 0 for chunk in audio)
+    assert b"".join(audio) == b"abcdfg"

@@ -1,0 +1,139 @@
+"""Any server with OpenAI's `/audio/speech`, against one with real speech and all the faults."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+
+import httpx
+import pytest
+
+from millrace.errors import InvalidRequest, ProviderError
+from millrace.speech.openai import OpenAiEngine
+from tests.fakes.model_server import Gate, Script
+from tests.fakes.speech_server import JSON, SpeechServer
+from tests.speech.sound import speech
+
+TEXT = "Nine ships sail past the old stone bridge."
+BUSY = Script([b'{"error": {"message": "slow down"}}'], 429, JSON | {"retry-after": "0"})
+
+
+@pytest.fixture
+def server() -> Iterator[SpeechServer]:
+    with SpeechServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def openai(server: SpeechServer) -> AsyncGenerator[OpenAiEngine, None]:
+    async with httpx.AsyncClient() as client:
+        yield OpenAiEngine(lambda: client, f"{server.url}/v1/", "sk-secret", pause=0.001)
+
+
+async def say(openai: OpenAiEngine, speed: float = 1.0) -> bytes:
+    voice = await openai.voice("nova")
+    return b"".join([chunk async for chunk in openai.speak(TEXT, voice, speed)])
+
+
+async def test_every_byte_of_a_sentence_arrives(openai: OpenAiEngine, server: SpeechServer) -> None:
+    made = await say(openai, 1.5)
+    asked = server.spoken[0]
+    assert asked.path == "/v1/audio/speech"
+    assert asked.headers["authorization"] == "Bearer sk-secret"
+    assert asked.json == {
+        "model": "gpt-4o-mini-tts",
+        "input": TEXT,
+        "voice": "nova",
+        "response_format": "pcm",
+        "speed": 1.5,
+    }
+    assert [made] == server.sounds
+    assert len(made) / 48000 == pytest.approx(len(await speech(TEXT)) / 44100, rel=0.02)
+
+
+async def test_the_first_bytes_are_given_while_the_server_still_speaks(
+    openai: OpenAiEngine, server: SpeechServer
+) -> None:
+    silence = Gate()
+    server.play(Script([b"\1\2", silence, b"\3\4"]))
+    audio = openai.speak(TEXT, await openai.voice("nova"), 1.0)
+    assert await anext(audio) == b"\1\2"
+    silence.open()
+    assert [chunk async for chunk in audio] == [b"\3\4"]
+
+
+async def test_what_may_pass_is_repeated_before_the_first_byte(
+    openai: OpenAiEngine, server: SpeechServer
+) -> None:
+    server.play(BUSY, Script([], 503, JSON, cut=True))
+    assert len(await say(openai)) > 48000
+    assert len(server.spoken) == 3
+
+
+async def test_it_is_not_repeated_for_ever(openai: OpenAiEngine, server: SpeechServer) -> None:
+    server.play(*[BUSY] * 10)
+    with pytest.raises(ProviderError, match="slow down") as raised:
+        await say(openai)
+    assert len(server.spoken) == 4
+    assert raised.value.retryable
+
+
+async def test_a_sentence_that_breaks_off_is_an_error_and_not_repeated(
+    openai: OpenAiEngine, server: SpeechServer
+) -> None:
+    server.play(Script([b"\1\2" * 5000], cut=True))
+    with pytest.raises(ProviderError, match="broke off"):
+        await say(openai)
+    assert len(server.spoken) == 1
+
+
+async def test_a_refusal_of_the_request_says_what_the_server_said(
+    openai: OpenAiEngine, server: SpeechServer
+) -> None:
+    server.play(Script([b'{"error": {"message": "no voice nova"}}'], 400, JSON))
+    with pytest.raises(InvalidRequest, match="no voice nova"):
+        await say(openai)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(401, b"bad key"), (404, b"no model"), (429, b'{"error": {"code": "insufficient_quota"}}')],
+)
+async def test_what_waiting_does_not_help_is_not_repeated(
+    openai: OpenAiEngine, server: SpeechServer, status: int, said: bytes
+) -> None:
+    server.play(Script([said], status, JSON))
+    with pytest.raises(ProviderError, match=str(status)):
+        await say(openai)
+    assert len(server.spoken) == 1
+
+
+async def test_a_page_instead_of_sound_is_an_error(openai: OpenAiEngine, server: SpeechServer) -> None:
+    server.play(Script([b"<html>"], 200, {"content-type": "text/html"}))
+    with pytest.raises(ProviderError, match="check its address"):
+        await say(openai)
+
+
+async def test_nobody_there_is_an_error_that_may_pass() -> None:
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(ProviderError, match="cannot be reached") as raised:
+            await say(OpenAiEngine(lambda: client, "http://127.0.0.1:9/v1", pause=0.001))
+    assert raised.value.retryable
+
+
+async def test_a_listener_who_leaves_closes_the_connection(
+    openai: OpenAiEngine, server: SpeechServer
+) -> None:
+    server.play(Script([b"\1\2" * 128, Gate()]))
+    audio = openai.speak(TEXT, await openai.voice("nova"), 1.0)
+    await anext(audio)
+    await audio.aclose()
+    assert await asyncio.to_thread(server.spoken[0].disconnected.wait, 10)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x\r\ny", "x" * 200, "ü"])
+async def test_what_is_no_name_of_a_voice_is_not_passed_on(openai: OpenAiEngine, name: str) -> None:
+    with pytest.raises(InvalidRequest):
+        await openai.voice(name)
+
+
+async def test_voices_of_other_servers_are_passed_on(openai: OpenAiEngine) -> None:
+    assert (await openai.voice("af_bella+af_sky")).native == "af_bella+af_sky"

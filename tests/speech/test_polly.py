@@ -1,0 +1,156 @@
+"""Amazon Polly, against a server with its protocol, real speech and all the faults."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+
+import pytest
+
+from millrace.errors import InvalidRequest, MillraceError, ProviderError
+from millrace.speech.ahead import spoken
+from millrace.speech.polly import PollyEngine
+from millrace.speech.sentences import sentences_of
+from millrace.stores.aws import Aws
+from tests.fakes.model_server import Gate, Script
+from tests.fakes.speech_server import SpeechServer, refusal
+from tests.speech.sound import speech
+
+TEXT = "Nine ships sail past the old stone bridge."
+
+
+@pytest.fixture
+def server() -> Iterator[SpeechServer]:
+    with SpeechServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def polly(server: SpeechServer, monkeypatch: pytest.MonkeyPatch) -> PollyEngine:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_POLLY", server.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "000000000001")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    return PollyEngine(Aws("eu-central-1"))
+
+
+async def say(polly: PollyEngine, text: str, voice: str = "alloy", speed: float = 1.0) -> bytes:
+    chosen = await polly.voice(voice)
+    return b"".join([chunk async for chunk in polly.speak(text, chosen, speed)])
+
+
+async def test_every_byte_of_a_sentence_arrives(polly: PollyEngine, server: SpeechServer) -> None:
+    made = await say(polly, TEXT)
+    asked = server.spoken[0].json
+    assert asked == {
+        "Engine": "neural",
+        "VoiceId": "Joanna",
+        "OutputFormat": "pcm",
+        "SampleRate": "16000",
+        "TextType": "text",
+        "Text": TEXT,
+    }
+    assert [made] == server.sounds
+    assert len(made) / 32000 == pytest.approx(len(await speech(TEXT)) / 44100, rel=0.02)
+
+
+async def test_the_first_bytes_are_given_while_polly_still_speaks(
+    polly: PollyEngine, server: SpeechServer
+) -> None:
+    silence = Gate()
+    server.play(Script([b"\1\2" * 128, silence, b"\3\4" * 5000]))
+    audio = polly.speak(TEXT, await polly.voice("Joanna"), 1.0)
+    assert await anext(audio) == b"\1\2" * 128
+    assert silence.reached.is_set()
+    silence.open()
+    assert b"".join([chunk async for chunk in audio]) == b"\3\4" * 5000
+
+
+async def test_the_next_sentence_is_asked_for_while_one_is_heard(
+    polly: PollyEngine, server: SpeechServer
+) -> None:
+    gates = Gate(), Gate()
+    server.play(*(Script([b"\1\1" * 128, gate]) for gate in gates))
+    voice = await polly.voice("Joanna")
+
+    async def sentences() -> AsyncGenerator[str, None]:
+        for sentence in sentences_of("One is heard. The next is made. A third waits."):
+            yield sentence
+
+    audio = spoken(lambda sentence: polly.speak(sentence, voice, 1.0), sentences())
+    assert await anext(audio) == b"\1\1" * 128
+    for gate in gates:
+        assert await asyncio.to_thread(gate.reached.wait, 10)
+    asked = {exchange.json["Text"] for exchange in server.spoken}
+    assert asked == {"One is heard.", "The next is made."}
+    for gate in gates:
+        gate.open()
+    await audio.aclose()
+
+
+async def test_throttling_is_repeated_before_the_first_byte(polly: PollyEngine, server: SpeechServer) -> None:
+    server.play(refusal(400, "ThrottlingException", "Rate exceeded"))
+    assert len(await say(polly, TEXT)) > 32000
+    assert len(server.spoken) == 2
+
+
+async def test_a_sentence_that_breaks_off_is_an_error(polly: PollyEngine, server: SpeechServer) -> None:
+    server.play(Script([b"\1\2" * 5000], cut=True))
+    with pytest.raises(ProviderError, match="broke off"):
+        await say(polly, TEXT)
+
+
+async def test_a_refusal_says_what_polly_said(polly: PollyEngine, server: SpeechServer) -> None:
+    server.play(refusal(403, "AccessDeniedException", "not authorized to perform polly:SynthesizeSpeech"))
+    with pytest.raises(ProviderError, match="polly:SynthesizeSpeech") as raised:
+        await say(polly, TEXT)
+    assert raised.value.http_status == 403
+
+
+async def test_a_sentence_is_never_longer_than_polly_takes(polly: PollyEngine, server: SpeechServer) -> None:
+    for sentence in sentences_of("on and on & " * 300):
+        await say(polly, sentence, speed=1.5)
+    assert len(server.spoken) >= 12
+
+
+async def test_pace_is_ssml_and_signs_are_escaped(polly: PollyEngine, server: SpeechServer) -> None:
+    await say(polly, "a < b & c", speed=1.5)
+    asked = server.spoken[0].json
+    assert asked["TextType"] == "ssml"
+    assert asked["Text"] == '<speak><prosody rate="150%">a &lt; b &amp; c</prosody></speak>'
+
+
+async def test_voices_are_listed_to_the_last_page_and_only_once(
+    polly: PollyEngine, server: SpeechServer
+) -> None:
+    names = [voice.id for voice in await polly.voices()]
+    assert names == ["alloy", "ash", "Joanna", "Matthew", "Vicki", "Ola"]
+    assert (await polly.voice("vicki")).language == "de-DE"
+    assert len(server.exchanges) == 2
+
+
+async def test_a_voice_that_lacks_the_wanted_kind_speaks_with_what_it_has(
+    polly: PollyEngine, server: SpeechServer
+) -> None:
+    await say(polly, TEXT, "Ola")
+    assert server.spoken[0].json["Engine"] == "standard"
+
+
+async def test_an_unknown_voice_is_refused(polly: PollyEngine) -> None:
+    with pytest.raises(InvalidRequest, match="has no voice 'Nobody'"):
+        await polly.voice("Nobody")
+
+
+async def test_a_listener_who_leaves_closes_the_connection(polly: PollyEngine, server: SpeechServer) -> None:
+    slowly: list[bytes | float | Gate] = [b"\1\2" * 128, 0.01]
+    server.play(Script(slowly * 3000))
+    audio = polly.speak(TEXT, await polly.voice("Joanna"), 1.0)
+    await anext(audio)
+    await audio.aclose()
+    assert await asyncio.to_thread(server.spoken[0].disconnected.wait, 10)
+
+
+async def test_nobody_there_is_an_error_that_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_POLLY", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "000000000001")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    with pytest.raises(MillraceError) as raised:
+        await PollyEngine(Aws("eu-central-1")).voices()
+    assert raised.value.retryable
