@@ -2,12 +2,13 @@
 in which nothing else was sent. Plain ASGI: one message per batch, nothing between the run and the socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
 
 from millrace.domain.events import Detail, Logged
-from millrace.protocols.native.encoding import HEARTBEAT, encode
+from millrace.protocols.native.encoding import HEARTBEAT, RETRY, encode
+from millrace.stores.event_log import is_last
 
 HEARTBEAT_SECONDS = 5.0
 HEADERS = {
@@ -41,31 +42,54 @@ class EventStream:
         self._last = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the response."""
+        """Sends the response. A client that leaves is no error: what it listened to goes on to its end, and
+        only then does the response end."""
         headers = [(name.encode(), value.encode()) for name, value in self._headers.items()]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        clock = asyncio.get_running_loop().time
-        self._last = clock()
-        heart = asyncio.create_task(self._beat(send, clock))
+        heart: asyncio.Task[None] | None = None
         try:
-            async for batch in self._batches:
-                body = encode(batch, self._detail, named=self._named)
-                if body:
-                    self._last = clock()
-                    await send({"type": "http.response.body", "body": body, "more_body": True})
-            if self._on_end:
-                await self._on_end()
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            heart = asyncio.create_task(self._beat(send))
+            await self._send_all(send)
+            gone = False
+        except OSError:  # what servers raise, by ASGI, when the client is gone
+            gone = True
         finally:
-            heart.cancel()
-            if self._on_gone:
-                self._on_gone()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if heart:
+                heart.cancel()
+            await self._leave()
+        if self._on_end:
+            await self._on_end()
+        if not gone:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _beat(self, send: Send, clock: Callable[[], float]) -> None:
+    async def _send_all(self, send: Send) -> None:
+        finished = False
+        async for batch in self._batches:
+            body = encode(batch, self._detail, named=self._named)
+            finished = is_last(batch[-1])
+            if body:
+                self._last = asyncio.get_running_loop().time()
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        if not finished:
+            await send({"type": "http.response.body", "body": RETRY, "more_body": True})
+
+    async def _leave(self) -> None:
+        """Nobody reads any more."""
+        if self._on_gone:
+            self._on_gone()
+        if isinstance(self._batches, AsyncGenerator):
+            await self._batches.aclose()
+
+    async def _beat(self, send: Send) -> None:
+        clock = asyncio.get_running_loop().time
+        self._last = self._last or clock()
         while True:
             left = self._last + HEARTBEAT_SECONDS - clock()
-            if left <= 0:
-                self._last = clock()
-                await send({"type": "http.response.body", "body": HEARTBEAT, "more_body": True})
-            else:
+            if left > 0:
                 await asyncio.sleep(left)
+                continue
+            self._last = clock()
+            try:
+                await send({"type": "http.response.body", "body": HEARTBEAT, "more_body": True})
+            except OSError:
+                return  # the client is gone: the stream itself will notice

@@ -8,6 +8,8 @@ from millrace.domain.events import Detail, Logged
 from millrace.protocols.native.projection import project
 
 HEARTBEAT = b'data: {"type":"heartbeat"}\n\n'
+RETRY = b"retry: 1000\n\n"
+"""The end of a stream that is not the end of what it follows: clients come back and resume."""
 
 
 def encode(events: Iterable[Logged], detail: Detail, *, named: bool = False) -> bytes:

@@ -1,0 +1,37 @@
+"""The app of the webhooks function: anybody may call it; a pipeline's signature check decides."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+
+from millrace.api.errors import HANDLERS
+from millrace.errors import TooLarge
+from millrace.services.pipelines_hooks import Hooks
+from millrace.services.pipelines_ingest import Ingest
+from millrace.services.pipelines_line import Line
+from millrace.services.pipelines_metrics import Metering
+from millrace.settings import Settings
+from millrace.stores.secrets import SecretStore
+
+MAX_BODY = 1024 * 1024
+
+
+def create_app(settings: Settings, line: Line | None = None) -> FastAPI:
+    """The app; clients that every request needs are made now, in init."""
+    line = line or Line.connect(settings)
+    line.warm()
+    secrets = SecretStore(line.aws, line.dynamo, settings.secrets_table, settings.secrets_key_id)
+    hooks = Hooks(line, Ingest(line, Metering(line)), secrets)
+    app = FastAPI(title="Millrace webhooks", openapi_url=None, redirect_slashes=False)
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+    @app.post("/hooks/{pipeline_id}", status_code=202, summary="Events for a pipeline")
+    async def receive(pipeline_id: str, request: Request) -> dict[str, Any]:
+        body = await request.body()
+        if len(body) > MAX_BODY:
+            raise TooLarge(f"The body may have {MAX_BODY // 1024} KB.")
+        ids = await hooks.receive(pipeline_id, dict(request.headers), body)
+        return {"accepted": len(ids), "ids": ids}
+
+    return app
