@@ -1,7 +1,10 @@
 """What a run puts on the bus: every event type, in batches, beside the stream."""
 
+import asyncio
 import json
 import uuid
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -87,7 +90,9 @@ async def test_progress_is_told_now_and_then_not_per_token(settings: Settings) -
     await run(recording, settings, "/echo tools=0 tokens=250 delayMs=20\nword")
     details = [detail for batch in recording.batches for detail in batch]
     progress = [detail for detail in details if detail["type"] == "run:progress"]
-    assert 1 <= len(progress) <= 4
+    assert progress
+    moments = [datetime.fromisoformat(one["time"]) for one in progress]
+    assert all(later - earlier >= timedelta(seconds=0.9) for earlier, later in pairwise(moments))
     assert [one["tokens"] for one in progress] == sorted(one["tokens"] for one in progress)
 
 
@@ -95,3 +100,37 @@ async def test_a_bus_that_is_down_costs_the_view_and_not_the_run(settings: Setti
     recording = Recording(settings.region)
     recording.broken = True
     assert (await run(recording, settings, "hello"))[-1] == "done"
+
+
+async def test_a_slow_bus_holds_up_neither_the_log_nor_a_stop(settings: Settings) -> None:
+    """The bus answers after 20 s; the stop is noticed by the log's own writer meanwhile."""
+    hanging = Hanging(settings.region)
+    platform = Platform.make(settings, Stores.connect(settings, hanging))
+    caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
+    message = NewMessage("/echo tools=0 tokens=100000 delayMs=10\nword", "echo")
+    started = await send(platform.stores, platform.models, caller, "c1", message)
+    assert isinstance(started, Started)
+    session = launch(platform, started, None)
+    last = ""
+    async for batch in session.outbox:
+        if hanging.asked.is_set() and not session.stop_asked.done():
+            await platform.stores.leases.request_stop(started.held.run.slot, "stopped")
+        last = batch[-1].event.get("finishReason", "")
+    assert last == "stopped"
+    hanging.answer.set()
+    await session.over()
+    await platform.close()
+
+
+class Hanging(AwsClients):
+    """A bus that answers only when it is told to."""
+
+    def __init__(self, region: str) -> None:
+        super().__init__(region)
+        self.asked, self.answer = asyncio.Event(), asyncio.Event()
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        if operation == "put_events":
+            self.asked.set()
+            await self.answer.wait()
+        return await super().call(service, operation, **parameters)

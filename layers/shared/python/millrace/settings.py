@@ -7,6 +7,7 @@ package looks at `os.environ` (botocore reads its own `AWS_*` variables, `AWS_EN
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from millrace.errors import Unavailable
 
@@ -56,7 +57,7 @@ class Settings:
     log_level: str = "INFO"
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Reads every field from the variable of its name in capitals (region from AWS_REGION)."""
         env = os.environ if environ is None else environ
         region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1"

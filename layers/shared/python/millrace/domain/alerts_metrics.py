@@ -1,7 +1,8 @@
 """What alert rules measure: sums in buckets of ten seconds by agent, added up over a rule's window.
 
-A bucket is JSON: `{agentId: {"runs", "errors", "cost", "tokens", "backpressure", "durations": {bin: n}}}`. Durations are kept as a histogram with bins 5 % wide, so a percentile is within
-2.5 % and a bucket's size does not grow with traffic.
+A bucket is JSON: `{agentId: {"runs", "errors", "cost", "tokens", "backpressure", "durations": {bin: n}}}`.
+Durations are kept as a histogram with bins 5 % wide, so a percentile is within 2.5 % and a bucket's size does
+not grow with traffic.
 """
 
 import math

@@ -8,7 +8,8 @@ from pydantic import Field, field_validator, model_validator
 from millrace.domain.agents import Limits, Wire
 
 MAX_STEPS = 32
-RESULTS_BYTES = 256 * 1024
+FLOW_BYTES, INPUT_BYTES, RESULTS_BYTES = 64 * 1024, 100 * 1024, 200 * 1024
+"""Together they fit into one item of 400 KB."""
 AGENT_PREFIX = "flow:"
 """Starts the agent id under which a flow's runs appear."""
 
@@ -24,11 +25,13 @@ class FlowStep(Wire):
 
 
 class AgentStep(FlowStep):
-    """Asks an agent; the result is its answer's text."""
+    """Asks an agent; the result is its answer's text. With `plan` the agent plans which of its tools to call
+    before they are called and it answers."""
 
     type: Literal["agent"]
     agent_id: str = Field(min_length=1, max_length=128)
     message: Expression = "input"
+    plan: bool = False
 
 
 class ToolStep(FlowStep):

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,22 +31,11 @@ class DeliverySettings(Settings):
     """What deliveries need beside: queue, tables, the secrets' key, and what destinations may reach.
     `database_hosts` is a list with commas."""
 
-    delivery_queue_url: str = ""
     delivery_table: str = ""
-    dead_letters_table: str = ""
     definitions_table: str = ""
-    secrets_table: str = ""
-    secrets_key_id: str = ""
     destination_table_prefix: str = ""
     destination_topic_prefix: str = ""
     database_hosts: str = ""
-
-    @classmethod
-    def read(cls, environ: Mapping[str, str] | None = None) -> "DeliverySettings":
-        """`from_environment`, as what it is."""
-        found = cls.from_environment(environ)
-        assert isinstance(found, cls)
-        return found
 
     def limits(self) -> Limits:
         """What the operator lets destinations reach."""
@@ -69,8 +57,8 @@ class BatchDeliverer:
             "secrets_table",
             "secrets_key_id",
         )
-        for name in ("httpx", "httpcore"):  # they log every URL, secrets in it included
-            logging.getLogger(name).setLevel(logging.WARNING)
+        for name in ("httpx", "httpcore", "psycopg"):  # they log URLs, hosts and users
+            logging.getLogger(name).setLevel(logging.ERROR)
         self._aws = Aws(settings.region)
         self._catalogue = catalogue or Catalogue(self._aws, settings.limits(), now_ms)
         self._client = guarded_client(allow_loopback_http=settings.allow_loopback_http)

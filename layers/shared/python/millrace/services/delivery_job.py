@@ -12,7 +12,7 @@ from millrace.pipelines.model import Model
 
 MESSAGE_BYTES = 250_000  # SQS takes 256 KiB wherever a queue was not set to more
 EVENTS = 1_000
-_HEAD_BYTES = 1_000
+_ROOM = MESSAGE_BYTES - 3_000  # the rest is the job's own fields
 
 Text = Annotated[str, Field(min_length=1, max_length=512)]
 Ms = Annotated[int, Field(ge=0, le=253_402_300_799_999)]
@@ -76,22 +76,32 @@ def read_job(body: str) -> Job:
 
 def jobs_of(job: Job, events: Iterable[Event]) -> tuple[list[Job], list[Event]]:
     """Packs a pipeline's outputs into jobs like `job` (whose own events do not matter), each small enough
-    for one message; and those events that are too large for any."""
+    for one message; and those events that are too large for any, or cannot be written."""
     groups: list[list[JobEvent]] = []
     too_large: list[Event] = []
     room = 0
     for event in events:
-        one = job_event(event)
-        size = len(one.model_dump_json(by_alias=True).encode()) + 1
-        if size > MESSAGE_BYTES - _HEAD_BYTES:
+        one, size = _measured(event)
+        if one is None:
             too_large.append(event)
             continue
         if size > room or len(groups[-1]) == EVENTS:
             groups.append([])
-            room = MESSAGE_BYTES - _HEAD_BYTES
+            room = _ROOM
         groups[-1].append(one)
         room -= size
     return [job.model_copy(update={"events": group}) for group in groups], too_large
+
+
+def _measured(event: Event) -> tuple[JobEvent | None, int]:
+    """The event as it stands in a job, and its bytes there; None for one that fits into no job, or that
+    cannot be written (an id beyond 512 characters, half of a surrogate pair)."""
+    try:
+        one = job_event(event)
+        size = len(one.model_dump_json(by_alias=True).encode()) + 1
+    except ValueError:
+        return None, 0
+    return (one, size) if size <= _ROOM else (None, 0)
 
 
 def job_event(event: Event) -> JobEvent:

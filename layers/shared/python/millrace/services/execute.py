@@ -2,6 +2,7 @@
 failure. The run never outlives this coroutine and never depends on its client."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from millrace.stores.leases import LeaseLost, Stopping
 log = logging.getLogger(__name__)
 DEADLINE_MARGIN = 3.0
 UNWIND_SECONDS = 1.0
+BUS_SECONDS = 5.0
 
 
 class Loop(Protocol):
@@ -34,6 +36,7 @@ async def execute(
     end on `time.monotonic()`'s scale; the run ends a little before it."""
     work = asyncio.create_task(loop.run(history))
     pump = asyncio.create_task(session.pump())
+    tell = asyncio.create_task(session.tell())
     try:
         await _until_over(session, loop, work, deadline)
     except LeaseLost:
@@ -42,7 +45,10 @@ async def execute(
     finally:
         await _unwind(work)
         await _unwind(pump)
-        await session.bus.flush()
+        await _unwind(tell)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BUS_SECONDS):
+                await session.bus.flush()
         session.outbox.close()
 
 

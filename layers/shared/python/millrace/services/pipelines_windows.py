@@ -19,6 +19,8 @@ from millrace.services.pipelines_timers import Timers
 
 log = logging.getLogger(__name__)
 
+SEEN = 20_000
+"""What a sweep looks at; of deleted pipelines something may stand until its TTL."""
 SWEPT = 5_000
 AHEAD_MS = 900_000
 _STOP_PAGE = 200
@@ -98,7 +100,7 @@ class _Agenda:
 async def sweep_all(line: Line) -> int:
     """Runs every minute; returns how many timers it sent."""
     now = line.clock()
-    found = await asyncio.to_thread(line.windows.due, now + AHEAD_MS, SWEPT)
+    found = await asyncio.to_thread(line.windows.due, now + AHEAD_MS, SEEN)
     awake = [entry for entry in found if await _is_awake(line, entry[1], now)]
     timers = Timers(line.timers, now)
     count = sweep(_Agenda(awake), timers, now, SWEPT)

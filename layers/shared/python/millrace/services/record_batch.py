@@ -4,6 +4,7 @@ A batch is recorded by organisation, one transaction each, where a batch process
 record and pay for each. What fails is reported item by item, so that the queue repeats only that.
 """
 
+import asyncio
 import logging
 from collections import defaultdict
 from typing import Any
@@ -19,6 +20,7 @@ from millrace.services.record_check import check
 
 log = logging.getLogger(__name__)
 TICK = "aws.events"
+CHECKED_AT_ONCE = 8
 
 Work = dict[str, list[tuple[str, Event]]]
 """Per organisation, its events with the ids of the messages that brought them."""
@@ -63,22 +65,34 @@ async def _record_all(recorder: Recorder, organization: str, events: list[tuple[
     """The ids of the messages that failed. Where one event spoils the batch, each is tried by itself."""
     try:
         await record(recorder, organization, [event for _, event in events])
-        await evaluate(recorder, organization)
     except Exception:
         log.exception("%d events of one organisation were not recorded together", len(events))
         if len(events) == 1:
             return [events[0][0]]
         return [one for each in events for one in await _record_all(recorder, organization, [each])]
+    await _look(recorder, organization)
     return []
+
+
+async def _look(recorder: Recorder, organization: str) -> None:
+    """Looks at the alerts; the next look, a minute later at most, makes up for one that fails."""
+    try:
+        await evaluate(recorder, organization)
+    except Exception:
+        log.exception("the alerts of an organisation could not be looked at")
 
 
 async def _tick(recorder: Recorder) -> bool:
     """Checks every organisation that has rules or runs; one that fails does not stop the others."""
-    fine = True
-    for organization in sorted(await recorder.alerts.organizations()):
-        try:
-            await check(recorder, organization)
-        except Exception:
-            log.exception("the check of an organisation failed")
-            fine = False
-    return fine
+    turns = asyncio.Semaphore(CHECKED_AT_ONCE)
+
+    async def fine(organization: str) -> bool:
+        async with turns:
+            try:
+                await check(recorder, organization)
+            except Exception:
+                log.exception("the check of an organisation failed")
+                return False
+            return True
+
+    return all(await asyncio.gather(*map(fine, await recorder.alerts.organizations())))

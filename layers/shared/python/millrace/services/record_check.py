@@ -51,8 +51,6 @@ async def _end_of(recorder: Recorder, organization: str, subject: Subject) -> Ev
 
 
 def _told(organization: str, run: Run) -> Event:
-    facts = ended_facts(run)
-    end = {"type": "run:error", "error": run.error} if run.error else {"type": "run:completed", "result": ""}
     return {
         "id": f"{run.id}:{LAST_NUMBER}",
         "time": run.ended_at,
@@ -61,7 +59,15 @@ def _told(organization: str, run: Run) -> Event:
         "agentId": run.agent_id,
         "agentName": run.agent_name,
         "conversationId": run.slot.conversation_id,
-    } | (facts | end)
+    } | _end(run)
+
+
+def _end(run: Run) -> Event:
+    if run.state == "waiting":
+        return {"type": "run:status_changed", "from": "running", "to": "waiting"}
+    if run.error:
+        return ended_facts(run) | {"type": "run:error", "error": run.error}
+    return ended_facts(run) | {"type": "run:completed", "result": ""}
 
 
 def _gone(organization: str, subject: Subject) -> Event:

@@ -119,5 +119,8 @@ class RunEvents:
                 return
             try:
                 await self._bus.put(events)
+            except asyncio.CancelledError:
+                self._waiting = events + self._waiting  # put again by whoever flushes last: same ids
+                raise
             except Exception:  # whatever is wrong with the bus, the run goes on
                 log.exception("%d events of %s did not reach the bus", len(events), self._run.id)

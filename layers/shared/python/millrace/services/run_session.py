@@ -27,7 +27,7 @@ from millrace.stores.event_log import encode
 from millrace.stores.injections import Injection
 from millrace.stores.leases import Held, Injected, LeaseLost, Stopping
 
-FIRST_FLUSH, SLOWEST_FLUSH, LOOK_EVERY = 0.1, 0.5, 0.5
+FIRST_FLUSH, SLOWEST_FLUSH, LOOK_EVERY, TELL_EVERY = 0.1, 0.5, 0.5, 0.25
 RENEW_AFTER = LEASE_MS / 3000
 FLUSH_BYTES = 1_000_000
 TAKEN_AT_ONCE = 30
@@ -89,8 +89,6 @@ class RunSession:
         wait, looked = FIRST_FLUSH, time.monotonic()
         while not self.stop_asked.done():
             await asyncio.sleep(wait)
-            if self.bus.beat(self.budget.cost):
-                await self.bus.flush()
             if self._unlogged:
                 wait = min(wait * 1.5, SLOWEST_FLUSH)
                 looked = time.monotonic()
@@ -99,6 +97,13 @@ class RunSession:
                 wait = FIRST_FLUSH
                 looked = time.monotonic()
                 await self._ask_to_stop(self._look)
+
+    async def tell(self) -> None:
+        """Puts the run's story on the bus, beside everything else: a slow bus holds up nothing."""
+        while True:
+            await asyncio.sleep(TELL_EVERY)
+            if self.bus.beat(self.budget.cost):
+                await self.bus.flush()
 
     async def _ask_to_stop(self, step: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -58,10 +58,12 @@ class Journal:
         entry = Entry(position, key, len(events), version)
         partition = f"{organization}#{pipeline_id}"
         item = _to_item(entry) | {"expiresAt": now // 1000 + KEPT_SECONDS}
-        kinds = ("J", "Q") if waiting else ("J",)
-        await self._dynamo.transact(
-            *(put(self._table, {"pk": partition, "sk": f"{kind}#{position}"} | item) for kind in kinds)
-        )
+        indexed = put(self._table, {"pk": partition, "sk": f"J#{position}"} | item)
+        if waiting:
+            marked = put(self._table, {"pk": partition, "sk": f"Q#{position}"} | item)
+            await self._dynamo.transact(indexed, marked)
+        else:
+            await self._dynamo.write(indexed)
         return entry
 
     async def read(self, entry_key: str) -> list[Recorded]:

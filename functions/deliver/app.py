@@ -1,0 +1,13 @@
+"""Delivers pipelines' outputs to their destinations, from the delivery queue."""
+
+from typing import Any
+
+from millrace.services.deliver_batch import BatchDeliverer, DeliverySettings
+
+deliver = BatchDeliverer(DeliverySettings.from_environment())
+deliver.warm()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """An SQS batch of delivery jobs; what failed is reported item by item."""
+    return deliver(event)

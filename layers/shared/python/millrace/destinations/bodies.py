@@ -1,0 +1,73 @@
+"""Bodies of requests: an event's payload as JSON, or a template of one."""
+
+from collections.abc import Callable
+
+import orjson
+
+from millrace.destinations.fates import Unsendable
+from millrace.pipelines.compiler import Scalar
+from millrace.pipelines.event import Event
+from millrace.pipelines.template import Template, compile_template
+from millrace.pipelines.values import text
+
+Body = Callable[[Event], bytes]
+
+
+def body_of(template: str | None, content_type: str) -> Body:
+    """How an event becomes a request's body. Without a template it is the payload as JSON."""
+    if template is None:
+        return lambda event: json_bytes(event.payload)
+    compiled = compile_template(template)
+    if "json" in content_type.lower():
+        return lambda event: json_body(compiled, event)
+    return lambda event: compiled.render(event.payload, event).encode()
+
+
+def json_bytes(value: object) -> bytes:
+    """Raises `Unsendable` for what is no JSON."""
+    try:
+        return orjson.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Unsendable("not_json", f"The event cannot be written as JSON: {error}") from None
+
+
+def json_body(template: Template, event: Event) -> bytes:
+    """A template of JSON, filled so that no value can change its structure: inside quotes a value is text,
+    escaped; outside of quotes it is a JSON value. Raises `Unsendable` when the template is not JSON."""
+    parts: list[str] = []
+    quoted = False
+    for piece in template.pieces:
+        if isinstance(piece, str):
+            parts.append(piece)
+            quoted = _ends_in_quotes(piece, quoted)
+        else:
+            parts.append(_value(piece, event, quoted))
+    return _checked("".join(parts).encode())
+
+
+def _checked(body: bytes) -> bytes:
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Unsendable(
+            "not_json",
+            f"The body's template gives no JSON ({error}). Set a content-type header that is not JSON, "
+            "or correct it.",
+        ) from None
+    return body
+
+
+def _value(piece: Scalar, event: Event, quoted: bool) -> str:
+    value = piece(event.payload, event)
+    if quoted:
+        return json_bytes(text(value))[1:-1].decode()
+    return json_bytes(value).decode()
+
+
+def _ends_in_quotes(literal: str, quoted: bool) -> bool:
+    escaped = False
+    for character in literal:
+        if character == '"' and not escaped:
+            quoted = not quoted
+        escaped = quoted and character == "\\" and not escaped
+    return quoted

@@ -1,0 +1,205 @@
+"""Connections to users' databases, made from a URL without trusting it.
+
+Only user, password, host, port, database and `sslmode` of the URL are used: drivers know parameters that
+name other hosts or read files. The host is resolved once, checked like any other address that users name, and
+the connection goes to the address that was checked while TLS checks the name.
+"""
+
+import socket
+import ssl
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from hashlib import sha256
+from threading import Lock
+from typing import Any
+
+import certifi
+from sqlalchemy import URL, Engine, Table, create_engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from millrace.destinations.fates import Unsendable
+from millrace.net.addresses import Rules, check_addresses
+from millrace.net.errors import AddressNotAllowed
+from millrace.stores.aws import Aws
+
+PORTS = (5432, 5433, 6432, 6543, 3306, 3307, 4000, 26257)
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 20
+_DATABASES = 16
+_DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "dsql": 5432}
+_DSQL_ROLE = "millrace-"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the operator allows: `private_hosts` are database hosts that may have private addresses;
+    `loopback` (one machine's stack) also allows this machine and SQLite files."""
+
+    loopback: bool = False
+    private_hosts: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An engine, and the tables looked up through it with the time when (`time.monotonic`)."""
+
+    engine: Engine
+    tables: dict[str, tuple[float, Table]] = field(default_factory=dict)
+
+
+class Databases:
+    """The databases of one process by URL, the 16 used last; two connections each."""
+
+    def __init__(self, access: Access, aws: Aws) -> None:
+        self._access = access
+        self._aws = aws
+        self._known: OrderedDict[str, Database] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, url: str, organization: str) -> Database:
+        """The database of a URL. Raises `Unsendable` for one that may not be used."""
+        name = sha256(f"{organization}\0{url}".encode()).hexdigest()
+        with self._lock:
+            if name not in self._known:
+                self._known[name] = Database(self._make(url, organization))
+            self._known.move_to_end(name)
+            while len(self._known) > _DATABASES:
+                self._known.popitem(last=False)[1].engine.dispose()
+            return self._known[name]
+
+    def close(self) -> None:
+        """Closes all connections."""
+        while self._known:
+            self._known.popitem()[1].engine.dispose()
+
+    def _make(self, text: str, organization: str) -> Engine:
+        url = parse_url(text)
+        kind = url.get_backend_name()
+        if kind == "sqlite":
+            return self._sqlite(url)
+        connect = {"postgresql": self._postgresql, "mysql": self._mysql, "dsql": self._dsql}[kind]
+        dialect = "mysql+pymysql" if kind == "mysql" else "postgresql+psycopg"
+        return create_engine(
+            f"{dialect}://",
+            creator=lambda: connect(url, organization),
+            pool_size=2,
+            max_overflow=0,
+            pool_timeout=STATEMENT_SECONDS,
+            pool_recycle=240,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+
+    def _sqlite(self, url: URL) -> Engine:
+        if not self._access.loopback:
+            raise Unsendable("database_not_allowed", "SQLite files are for the stack on one machine only.")
+        return create_engine(
+            URL.create("sqlite", database=url.database), hide_parameters=True, connect_args={"timeout": 5}
+        )
+
+    def _address(self, host: str, port: int, tls: bool) -> str:
+        """The address to connect to. Raises `Unsendable`, and OSError where the name has none."""
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in found]
+        if host in self._access.private_hosts:
+            return addresses[0]
+        try:
+            return check_addresses(host, port, addresses, Rules(PORTS, self._access.loopback), tls)[0]
+        except AddressNotAllowed as error:
+            raise Unsendable(error.code, error.message) from None
+
+    def _postgresql(self, url: URL, organization: str) -> Any:
+        mode = _sslmode(url)
+        return self._connect_postgresql(url, mode, url.username or "", url.password or "")
+
+    def _dsql(self, url: URL, organization: str) -> Any:
+        """Aurora DSQL: an IAM token instead of a password, good for 15 minutes, made for each connection. The
+        function's role may be many organisations', so the database role is the organisation's own."""
+        host = url.host or ""
+        region = host.split(".dsql.")[-1].split(".")[0]
+        token = self._aws.client("dsql").generate_db_connect_auth_token(host, region)
+        return self._connect_postgresql(url, "verify-full", _DSQL_ROLE + organization, token)
+
+    def _connect_postgresql(self, url: URL, mode: str, user: str, password: str) -> Any:
+        import psycopg
+
+        host, port = url.host or "", url.port or 5432
+        return psycopg.connect(
+            host=host,
+            hostaddr=self._address(host, port, mode != "disable"),
+            port=port,
+            user=user,
+            password=password,
+            dbname=url.database or "postgres",
+            sslmode=mode,
+            sslrootcert=certifi.where() if mode == "verify-full" else None,
+            gssencmode="disable",
+            connect_timeout=CONNECT_SECONDS,
+            # DSQL refuses start-up options; all others take this one.
+            options="" if user.startswith(_DSQL_ROLE) else f"-c statement_timeout={STATEMENT_SECONDS}s",
+            application_name="millrace",
+        )
+
+    def _mysql(self, url: URL, organization: str) -> Any:
+        import pymysql
+
+        host, port, mode = url.host or "", url.port or 3306, _sslmode(url)
+        address = self._address(host, port, mode != "disable")
+        connection = pymysql.connect(
+            host=host,
+            port=port,
+            user=url.username or "",
+            password=url.password or "",
+            database=url.database,
+            charset="utf8mb4",
+            ssl=_ssl_context(mode),
+            ssl_disabled=mode == "disable",
+            local_infile=False,
+            read_timeout=STATEMENT_SECONDS,
+            write_timeout=STATEMENT_SECONDS,
+            defer_connect=True,
+        )
+        connection.connect(socket.create_connection((address, port), CONNECT_SECONDS))
+        return connection
+
+
+def parse_url(text: str) -> URL:
+    """Raises `Unsendable` for what is no URL of a database that can be written to. Says nothing of it: it
+    holds a password."""
+    try:
+        url = make_url(text)
+        kind = url.get_backend_name()
+    except (ArgumentError, ValueError):
+        raise Unsendable("invalid_connection", "The connection is no URL of a database.") from None
+    kind = "postgresql" if kind == "postgres" else "mysql" if kind == "mariadb" else kind
+    if kind not in (*_DEFAULT_PORTS, "sqlite"):
+        raise Unsendable(
+            "invalid_connection", "The connection begins with postgresql://, mysql://, dsql:// or dynamodb:."
+        )
+    if kind == "dsql" and not (url.host or "").endswith(".on.aws"):
+        raise Unsendable("invalid_connection", "A DSQL cluster's host ends with .on.aws.")
+    if kind != "sqlite" and not url.host:
+        raise Unsendable("invalid_connection", "The connection names no host.")
+    unknown = set(url.query) - {"sslmode"}
+    if unknown:
+        raise Unsendable("invalid_connection", "Of the connection's parameters only `sslmode` is known.")
+    return url.set(drivername=kind)
+
+
+def _sslmode(url: URL) -> str:
+    """verify-full (the default) checks the certificate, require only encrypts, disable is for loopback."""
+    mode = str(url.query.get("sslmode", "verify-full"))
+    if mode not in ("verify-full", "require", "disable"):
+        raise Unsendable("invalid_connection", "`sslmode` is verify-full, require or disable.")
+    return mode
+
+
+def _ssl_context(mode: str) -> ssl.SSLContext | None:
+    if mode == "disable":
+        return None
+    context = ssl.create_default_context(cafile=certifi.where())
+    if mode == "require":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

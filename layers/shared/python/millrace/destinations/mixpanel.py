@@ -1,0 +1,94 @@
+"""Mixpanel's import (developer.mixpanel.com/reference/import-events), strict: it tells what it refused.
+
+It knows a repetition by event, distinct_id, time and $insert_id together, so time is the event's own.
+A 400 with `failed_records` is a partial success: the others were taken.
+"""
+
+import base64
+import gzip
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from millrace.destinations.bodies import json_bytes
+from millrace.destinations.fates import DELIVERED, Dead, Fate
+from millrace.destinations.tracking import Tracking, insert_id
+from millrace.destinations.wire import (
+    USER_AGENT,
+    Answer,
+    Item,
+    Limits,
+    Request,
+    Verdict,
+    by_status,
+    failure_of,
+    halved_or_dead,
+)
+from millrace.pipelines.destinations import MixpanelConfig
+from millrace.pipelines.event import Event
+
+URL = "https://api.mixpanel.com"
+
+
+class Mixpanel:
+    """`HttpDestination` for Mixpanel."""
+
+    limits = Limits(events=2_000, content=1_900_000, event=1_000_000)
+
+    def __init__(self, config: MixpanelConfig, url: str = URL) -> None:
+        self._tracking = Tracking(config)
+        self._token = config.project_token
+        project = f"&project_id={quote(config.project_id, safe='')}" if config.project_id else ""
+        self._url = f"{url}/import?strict=1{project}"
+        self._headers = {
+            "authorization": basic(*_credentials(config)),
+            "content-type": "application/json",
+            "content-encoding": "gzip",
+            "user-agent": USER_AGENT,
+        }
+
+    def encode(self, event: Event) -> bytes:
+        own = {
+            "token": self._token,
+            "time": event.time,
+            "distinct_id": self._tracking.person(event),
+            "$insert_id": insert_id(event.id),
+        }
+        return json_bytes({"event": self._tracking.name(event), "properties": {**event.payload, **own}})
+
+    def request(self, items: Sequence[Item], now: int) -> Request:
+        content = b"[" + b",".join(item.content for item in items) + b"]"
+        return Request(self._url, gzip.compress(content, 6, mtime=0), headers=self._headers)
+
+    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
+        if answer.status == 413:
+            return halved_or_dead(answer, items)
+        refused = _failed_records(answer, len(items)) if answer.status == 400 else {}
+        if not refused:
+            return by_status(answer, items)
+        fates: dict[int, Fate] = dict.fromkeys(range(len(items)), DELIVERED)
+        fates |= {n: Dead(failure_of(answer, told, "refused")) for n, told in refused.items()}
+        return Verdict(fates)
+
+
+def basic(user: str, password: str) -> str:
+    """Basic credentials."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _credentials(config: MixpanelConfig) -> tuple[str, str]:
+    if config.service_account and config.service_secret:
+        return config.service_account, config.service_secret
+    return config.project_token, ""
+
+
+def _failed_records(answer: Answer, count: int) -> dict[int, str]:
+    """What Mixpanel says about each refused event, by its position."""
+    try:
+        records: Any = orjson.loads(answer.body)["failed_records"]
+        told = {record["index"]: f"{record.get('field')}: {record.get('message')}" for record in records}
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return {}
+    return {n: text for n, text in told.items() if type(n) is int and 0 <= n < count}

@@ -1,0 +1,64 @@
+"""Segment's batch API (segment.com/docs/connections/sources/catalog/libraries/server/http-api).
+
+It answers 200 even for events that it then throws away, so events are checked before. `messageId` is how it
+knows repetitions.
+"""
+
+from collections.abc import Sequence
+
+from millrace.destinations.bodies import json_bytes
+from millrace.destinations.mixpanel import basic
+from millrace.destinations.tracking import Tracking, insert_id
+from millrace.destinations.wire import (
+    USER_AGENT,
+    Answer,
+    Item,
+    Limits,
+    Request,
+    Verdict,
+    by_status,
+    halved_or_dead,
+)
+from millrace.domain.clock import iso
+from millrace.pipelines.destinations import SegmentConfig
+from millrace.pipelines.event import Event
+
+URLS = {"us": "https://api.segment.io", "eu": "https://eu1.api.segmentapis.com"}
+_ENVELOPE = 200
+
+
+class Segment:
+    """`HttpDestination` for Segment: each event a `track` call."""
+
+    limits = Limits(events=2_500, content=475_000 - _ENVELOPE, event=32_000)
+
+    def __init__(self, config: SegmentConfig, url: str = "") -> None:
+        self._tracking = Tracking(config)
+        self._url = (url or URLS[config.region]) + "/v1/batch"
+        self._headers = {
+            "authorization": basic(config.write_key, ""),
+            "content-type": "application/json",
+            "user-agent": USER_AGENT,
+        }
+
+    def encode(self, event: Event) -> bytes:
+        return json_bytes(
+            {
+                "type": "track",
+                "event": self._tracking.name(event),
+                "userId": self._tracking.person(event),
+                "messageId": insert_id(event.id),
+                "timestamp": iso(event.time),
+                "properties": event.payload,
+            }
+        )
+
+    def request(self, items: Sequence[Item], now: int) -> Request:
+        events = b",".join(item.content for item in items)
+        content = b'{"sentAt":%b,"batch":[%b]}' % (json_bytes(iso(now)), events)
+        return Request(self._url, content, headers=self._headers)
+
+    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
+        if answer.status == 413:
+            return halved_or_dead(answer, items)
+        return by_status(answer, items)

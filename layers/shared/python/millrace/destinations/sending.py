@@ -1,0 +1,124 @@
+"""Events to an HTTP destination: encode, pack into requests, send a few at a time, read the answers."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+from millrace.destinations.fates import Dead, Failure, Fate, Retry, Sent, Unsendable, Wait, unsendable
+from millrace.destinations.wire import Answer, HttpDestination, Item, Limits, Request, failure_of
+from millrace.net.errors import AddressNotAllowed, RequestFailed
+from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.event import Event
+
+AT_ONCE = 8
+_THROTTLED = "throttled"
+
+Post = Callable[[Request], Awaitable[Answer]]
+Turn = Callable[[], Awaitable[int]]
+"""Asked before every request: 0 to go on, or the milliseconds to wait (no token, or no time left)."""
+
+
+class HttpSender:
+    """Sends events to one destination. `now` is the time of sending in epoch milliseconds."""
+
+    def __init__(self, destination: HttpDestination, post: Post, now: Callable[[], int]) -> None:
+        self._destination = destination
+        self._post = post
+        self._now = now
+
+    async def send(self, events: Sequence[Event], turn: Turn) -> Sent:
+        """One fate per event. Never raises for what an event, the network or the server does."""
+        job = _Job(self._destination, events)
+        await asyncio.gather(*(self._work(job, turn) for _ in range(min(AT_ONCE, len(job.waiting)))))
+        fates = [job.fates[n] for n in range(len(events))]
+        return Sent(fates, job.succeeded, job.failed, job.gone is not None)
+
+    async def _work(self, job: "_Job", turn: Turn) -> None:
+        while job.waiting:
+            part = job.waiting.popleft()
+            wait = 0 if job.gone else await turn()
+            if job.gone:
+                job.settle(part, job.gone)
+            elif wait:
+                job.settle(part, Wait(wait))
+                job.settle_rest(Wait(wait))
+            else:
+                await self._send_part(job, part)
+
+    async def _send_part(self, job: "_Job", part: list[int]) -> None:
+        items = [job.items[n] for n in part]
+        try:
+            answer = await self._post(self._destination.request(items, self._now()))
+        except RequestFailed as error:
+            job.failed += 1
+            job.settle(part, Retry(Failure("unreachable", error.message)))
+        except AddressNotAllowed as error:
+            job.settle(part, Dead(Failure(error.code, error.message)))
+        except Unsendable as error:
+            job.settle(part, unsendable(error))
+        else:
+            job.read(part, answer, items)
+
+
+class _Job:
+    """The events of one call: `waiting` are groups of their positions, `fates` what is known already."""
+
+    def __init__(self, destination: HttpDestination, events: Sequence[Event]) -> None:
+        self._destination = destination
+        self.items: dict[int, Item] = {}
+        self.fates: dict[int, Fate] = {}
+        self.succeeded = 0
+        self.failed = 0
+        self.gone: Dead | None = None
+        for position, event in enumerate(events):
+            self._encode(position, event)
+        self.waiting = deque(pack(self.items, destination.limits))
+
+    def _encode(self, position: int, event: Event) -> None:
+        limit = self._destination.limits.event
+        try:
+            content = self._destination.encode(event)
+            if len(content) > limit:
+                raise Unsendable("too_large", f"The event has {len(content):,} bytes; {limit:,} are allowed.")
+        except Unsendable as error:
+            self.fates[position] = unsendable(error)
+        except EvaluationError as error:
+            self.fates[position] = Dead(Failure(error.code, error.message))
+        else:
+            self.items[position] = Item(event, content)
+
+    def settle(self, part: list[int], fate: Fate) -> None:
+        self.fates |= dict.fromkeys(part, fate)
+
+    def settle_rest(self, fate: Fate) -> None:
+        """The same fate for all that is not under way."""
+        while self.waiting:
+            self.settle(self.waiting.popleft(), fate)
+
+    def read(self, part: list[int], answer: Answer, items: list[Item]) -> None:
+        """Takes over what the answer means. A destination that is throttling or refuses an event works."""
+        verdict = self._destination.read(answer, items)
+        if answer.status == 410:
+            self.gone = Dead(failure_of(answer))
+        failed = [fate for fate in verdict.fates.values() if isinstance(fate, Retry)]
+        if not failed:
+            self.succeeded += 1
+        elif failed[0].failure.code != _THROTTLED:
+            self.failed += 1
+        self.fates |= {part[n]: fate for n, fate in verdict.fates.items()}
+        self.waiting.extend([part[n] for n in group] for group in verdict.again)
+
+
+def pack(items: dict[int, Item], limits: Limits) -> Iterator[list[int]]:
+    """Groups of positions within the limits; two bytes are counted for what stands between events."""
+    group: list[int] = []
+    length = 0
+    for position, item in items.items():
+        size = len(item.content) + 2
+        if group and (len(group) == limits.events or length + size > limits.content):
+            yield group
+            group, length = [], 0
+        group.append(position)
+        length += size
+    if group:
+        yield group

@@ -1,0 +1,101 @@
+"""Amazon SNS: one message per event. The function's own role publishes, so that only topics of the caller's
+organisation may be named: `<prefix><organisation>__<anything>`, where the operator sets the prefix."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from botocore.exceptions import ClientError
+
+from millrace.destinations.fates import (
+    DELIVERED,
+    Dead,
+    Failure,
+    Fate,
+    Retry,
+    Sent,
+    Unsendable,
+    Wait,
+    unsendable,
+)
+from millrace.destinations.sending import Turn
+from millrace.errors import Unavailable
+from millrace.pipelines.destinations import SnsConfig
+from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.event import Event
+from millrace.pipelines.template import compile_template
+from millrace.stores.aws import Aws
+
+LONGEST = 256 * 1024
+SUBJECT = 100
+
+
+class SnsSender:
+    """Publishes to one topic."""
+
+    def __init__(self, config: SnsConfig, organization: str, prefix: str, aws: Aws) -> None:
+        check_topic(config.topic_arn, organization, prefix)
+        self._config = config
+        self._aws = aws
+        self._text = compile_template(config.template)
+        self._subject = compile_template(config.subject) if config.subject else None
+
+    async def send(self, events: Sequence[Event], turn: Turn) -> Sent:
+        """One fate per event."""
+        sent = Sent([])
+        for event in events:
+            wait = await turn()
+            fate = Wait(wait) if wait else await self._publish(event)
+            sent.fates.append(fate)
+            sent.failed += isinstance(fate, Retry)
+            sent.succeeded += not isinstance(fate, Retry | Wait)
+        return sent
+
+    async def _publish(self, event: Event) -> Fate:
+        try:
+            await self._aws.call("sns", "publish", **self._message(event))
+        except Unsendable as error:
+            return unsendable(error)
+        except EvaluationError as error:
+            return Dead(Failure(error.code, error.message))
+        except Unavailable as error:
+            return Retry(Failure("unreachable", error.message))
+        except ClientError as error:
+            return _fate(error)
+        return DELIVERED
+
+    def _message(self, event: Event) -> dict[str, str]:
+        text = self._text.render(event.payload, event)
+        if not text.strip() or len(text.encode()) > LONGEST:
+            raise Unsendable("invalid_text", "The template has to give 1 byte to 256 KB of text.")
+        message = {"TopicArn": self._config.topic_arn, "Message": text}
+        if self._subject:
+            message["Subject"] = _one_line(self._subject.render(event.payload, event))
+        if self._config.topic_arn.endswith(".fifo"):
+            message["MessageDeduplicationId"] = sha256(event.id.encode()).hexdigest()
+            message["MessageGroupId"] = event.pipeline_id or "pipeline"
+        return message
+
+
+def _fate(error: ClientError) -> Fate:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    throttled = "Thrott" in error.response.get("Error", {}).get("Code", "")
+    if throttled or status >= 500:
+        return Retry(Failure("throttled" if throttled else "failed", str(error), status))
+    return Dead(Failure("refused", str(error), status))
+
+
+def check_topic(arn: str, organization: str, prefix: str) -> None:
+    """Raises `Unsendable` unless the topic is the organisation's."""
+    name = arn.rpartition(":")[2]
+    if not prefix:
+        raise Unsendable("not_configured", "This deployment publishes to no SNS topics.")
+    if "__" in organization or not name.startswith(f"{prefix}{organization}__"):
+        raise Unsendable(
+            "topic_not_allowed", f"Name the topic {prefix}{organization}__something: others are not yours."
+        )
+
+
+def _one_line(text: str) -> str:
+    """A subject: ASCII, no line breaks, 100 characters at most."""
+    plain = " ".join(text.encode("ascii", "replace").decode().split())
+    return plain[:SUBJECT].strip() or "-"

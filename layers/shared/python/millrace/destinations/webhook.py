@@ -1,0 +1,88 @@
+"""Any HTTP endpoint: one request per event, signed as Standard Webhooks says (standardwebhooks.com).
+
+`webhook-id` is the event's id and stays the same however often it is sent. `webhook-timestamp` (seconds) is
+the time of sending. With a signing secret, `webhook-signature` is `v1,` and the base64 of HMAC-SHA256 over
+`id.timestamp.body`; the key is what follows `whsec_` (base64), or the secret's own bytes.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+
+from millrace.destinations.bodies import body_of
+from millrace.destinations.fates import Unsendable
+from millrace.destinations.wire import USER_AGENT, Answer, Item, Limits, Request, Verdict, by_status
+from millrace.pipelines.destinations import WebhookConfig
+from millrace.pipelines.event import Event
+
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OURS = {"host", "content-length", "transfer-encoding", "connection", "upgrade", "expect", "te", "trailer"}
+_KEY_PREFIX = "whsec_"
+
+
+class Webhook:
+    """`HttpDestination` for a URL of the user's."""
+
+    limits = Limits()
+
+    def __init__(self, config: WebhookConfig) -> None:
+        self._config = config
+        self._headers = clean_headers(config.headers)
+        self._body = body_of(config.body, self._headers["content-type"])
+        self._key = signing_key(config.signing_secret) if config.signing_secret else None
+
+    def encode(self, event: Event) -> bytes:
+        return self._body(event)
+
+    def request(self, items: Sequence[Item], now: int) -> Request:
+        item = items[0]
+        stamp = str(now // 1000)
+        ours = {"webhook-id": header_text(item.event.id), "webhook-timestamp": stamp}
+        if self._key:
+            ours["webhook-signature"] = sign(self._key, ours["webhook-id"], stamp, item.content)
+        return Request(self._config.url, item.content, self._config.method, {**self._headers, **ours})
+
+    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
+        return by_status(answer, items)
+
+
+def clean_headers(given: dict[str, str]) -> dict[str, str]:
+    """Headers with lower-case names and defaults. Raises `Unsendable` for what would break the request."""
+    headers = {"content-type": "application/json", "user-agent": USER_AGENT}
+    for name, value in given.items():
+        if not _NAME.fullmatch(name) or name.lower() in _OURS or name.lower().startswith("webhook-"):
+            raise Unsendable("invalid_header", f"The header {name!r} may not be set.")
+        if not (value.isascii() and value.isprintable()):
+            raise Unsendable(
+                "invalid_header", f"The header {name!r} has characters that headers cannot have."
+            )
+        headers[name.lower()] = value.strip()
+    return headers
+
+
+def header_text(id: str) -> str:
+    """An id as a header may carry it; the same for the same id."""
+    if id.isascii() and id.isprintable() and id.strip() == id and 0 < len(id) <= 256:
+        return id
+    return hashlib.sha256(id.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def signing_key(secret: str) -> bytes:
+    """The bytes to sign with."""
+    if not secret.startswith(_KEY_PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_KEY_PREFIX), validate=True)
+    except binascii.Error:
+        raise Unsendable(
+            "invalid_secret", "A signing secret that begins with `whsec_` goes on in base64."
+        ) from None
+
+
+def sign(key: bytes, id: str, stamp: str, content: bytes) -> str:
+    """The value of `webhook-signature`."""
+    digest = hmac.digest(key, f"{id}.{stamp}.".encode() + content, "sha256")
+    return "v1," + base64.b64encode(digest).decode()

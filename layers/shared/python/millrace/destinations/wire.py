@@ -1,0 +1,163 @@
+"""What HTTP destinations are made of: requests and answers as data, and how answers are read.
+
+A destination says how an event is written (`encode`), how many fit into a request (`limits`), how the request
+looks (`request`) and what the answer means (`read`). `millrace.destinations.sending` does the rest.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Literal, Protocol
+
+from millrace.destinations.fates import BODY_SHOWN, DELIVERED, Dead, Failure, Fate, Retry
+from millrace.pipelines.event import Event
+
+RETRIED = frozenset({408, 425, 429})
+USER_AGENT = "Millrace/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`headers` have lower-case names."""
+
+    url: str = field(repr=False)
+    content: bytes = field(repr=False)
+    method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`headers` are looked up in lower case. `body` is its first 64 KB."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An event as it will stand in a request."""
+
+    event: Event
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one request: events, bytes of all with what stands between them, bytes of one."""
+
+    events: int = 1
+    content: int = 1_000_000
+    event: int = 1_000_000
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What an answer means: fates by position in the request, and groups of positions to send again now."""
+
+    fates: dict[int, Fate] = field(default_factory=dict)
+    again: list[list[int]] = field(default_factory=list)
+
+
+class HttpDestination(Protocol):
+    """A wire format. `encode` raises `Unsendable`."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    def encode(self, event: Event) -> bytes: ...
+
+    def request(self, items: Sequence[Item], now: int) -> Request: ...
+
+    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict: ...
+
+
+def all_of(items: Sequence[Item], fate: Fate) -> Verdict:
+    """The same fate for the whole request."""
+    return Verdict(fates=dict.fromkeys(range(len(items)), fate))
+
+
+def by_status(answer: Answer, items: Sequence[Item]) -> Verdict:
+    """What the status says of all events: 2xx arrived; 408, 425, 429 and 5xx later; all others never. A
+    redirect is never followed: it would lead past the checks of the address."""
+    return all_of(items, fate_of(answer))
+
+
+def fate_of(answer: Answer) -> Fate:
+    """See `by_status`."""
+    if 200 <= answer.status < 300:
+        return DELIVERED
+    if answer.status in RETRIED or answer.status >= 500:
+        return Retry(failure_of(answer))
+    return Dead(failure_of(answer))
+
+
+def failure_of(answer: Answer, message: str = "", code: str = "") -> Failure:
+    """The failure that an answer tells."""
+    told = _told(answer.status)
+    return Failure(
+        code=code or told[0],
+        message=message or told[1],
+        status=answer.status,
+        body=answer.text(),
+        retry_after=retry_after(answer.headers.get("retry-after", ""), answer.headers.get("date", "")),
+    )
+
+
+def shown(body: str) -> str:
+    """The first 1 KB."""
+    return body.encode()[:BODY_SHOWN].decode(errors="ignore")
+
+
+def halves(items: Sequence[Item]) -> list[list[int]]:
+    """The positions of a request in two groups."""
+    middle = len(items) // 2
+    return [list(range(middle)), list(range(middle, len(items)))]
+
+
+def halved_or_dead(answer: Answer, items: Sequence[Item]) -> Verdict:
+    """What a 413 means: each half by itself, until a single event is refused."""
+    if len(items) > 1:
+        return Verdict(again=halves(items))
+    return all_of(items, Dead(failure_of(answer, "The event is too large for the destination.", "too_large")))
+
+
+def retry_after(value: str, date: str = "") -> float | None:
+    """Seconds that a `Retry-After` header asks for: a number, or a date (against the answer's own `Date`,
+    or this machine's clock)."""
+    value = value.strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
+        return float(value)
+    asked = _date(value)
+    if asked is None:
+        return None
+    return max(0.0, (asked - (_date(date) or datetime.now(UTC))).total_seconds())
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Meaning = tuple[Literal["redirected", "throttled", "gone", "refused", "failed"], str]
+
+
+def _told(status: int) -> Meaning:
+    if status == 410:
+        return "gone", "The destination is gone (410); it gets nothing more until it is enabled again."
+    if status == 429:
+        return "throttled", "The destination asks for fewer requests (429)."
+    if 300 <= status < 400:
+        return "redirected", f"The destination answered with a redirect ({status}); name the final URL."
+    if status >= 500 or status in RETRIED:
+        return "failed", f"The destination failed ({status})."
+    return "refused", f"The destination refused the request ({status})."

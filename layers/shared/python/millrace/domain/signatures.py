@@ -1,0 +1,88 @@
+"""Signatures of incoming webhooks, checked on the raw body before anything of it is read. Pure.
+
+    standard   Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature: v1,<base64>` over
+               `id.timestamp.body`; the secret is base64, with or without `whsec_`
+    github     `x-hub-signature-256: sha256=<hex>` over the body
+    stripe     `stripe-signature: t=<seconds>,v1=<hex>` over `t.body`
+    slack      `x-slack-request-timestamp`, `x-slack-signature: v0=<hex>` over `v0:timestamp:body`
+    hmac       `x-signature: <hex>` over the body, with or without `sha256=`
+
+All are HMAC-SHA256. Where a time is signed, it may be five minutes off. GitHub's and plain ones sign none:
+their repetitions are known by the delivery's id alone.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Literal
+
+from millrace.errors import Unauthenticated
+
+Scheme = Literal["standard", "github", "stripe", "slack", "hmac"]
+TOLERANCE_SECONDS = 300
+_MOST_SIGNATURES = 10
+
+
+def check_signature(scheme: Scheme, secret: str, headers: Mapping[str, str], body: bytes, now: int) -> None:
+    """Header names in lower case, `now` in epoch ms. Raises `Unauthenticated`."""
+    signed, given = _parts(scheme, headers, body, now // 1000)
+    digest = hmac.new(_key(scheme, secret), signed, sha256).digest()
+    wanted = base64.b64encode(digest) if scheme == "standard" else digest.hex().encode()
+    # All are compared, so that the time taken tells nothing.
+    if not any([hmac.compare_digest(wanted, one.encode()) for one in given[:_MOST_SIGNATURES]]):
+        raise _refused("The signature does not fit the body and the secret.")
+
+
+def delivery_id(scheme: Scheme | None, headers: Mapping[str, str]) -> str | None:
+    """What the sender calls this delivery, the same when it sends again; None where it tells none."""
+    names = {"standard": "webhook-id", "github": "x-github-delivery"}
+    name = names.get(scheme or "", "idempotency-key")
+    return headers.get(name) or None
+
+
+def _parts(scheme: Scheme, headers: Mapping[str, str], body: bytes, now: int) -> tuple[bytes, list[str]]:
+    """The signed bytes and the signatures offered."""
+    if scheme == "standard":
+        id, time = _header(headers, "webhook-id"), _header(headers, "webhook-timestamp")
+        _check_time(time, now)
+        offered = [one.partition(",") for one in _header(headers, "webhook-signature").split()]
+        return f"{id}.{time}.".encode() + body, [text for version, _, text in offered if version == "v1"]
+    if scheme == "stripe":
+        pairs = [one.partition("=") for one in _header(headers, "stripe-signature").split(",")]
+        time = next((value for name, _, value in pairs if name.strip() == "t"), "")
+        _check_time(time, now)
+        return f"{time}.".encode() + body, [value for name, _, value in pairs if name.strip() == "v1"]
+    if scheme == "slack":
+        time = _header(headers, "x-slack-request-timestamp")
+        _check_time(time, now)
+        offered_text = _header(headers, "x-slack-signature").removeprefix("v0=")
+        return f"v0:{time}:".encode() + body, [offered_text]
+    name = "x-hub-signature-256" if scheme == "github" else "x-signature"
+    return body, [_header(headers, name).removeprefix("sha256=").lower()]
+
+
+def _key(scheme: Scheme, secret: str) -> bytes:
+    if scheme != "standard":
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError) as problem:
+        raise _refused("The pipeline's secret is no Standard Webhooks secret (base64).") from problem
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    value = headers.get(name, "")
+    if not value:
+        raise _refused(f"The header {name} is missing.")
+    return value
+
+
+def _check_time(text: str, now: int) -> None:
+    if not text.isascii() or not text.isdigit() or abs(int(text[:15]) - now) > TOLERANCE_SECONDS:
+        raise _refused("The signature's time is missing or more than five minutes off.")
+
+
+def _refused(message: str) -> Unauthenticated:
+    return Unauthenticated(message, code="signature_invalid")

@@ -1,0 +1,52 @@
+"""Events and senders for tests."""
+
+from typing import Any
+
+import httpx
+
+from millrace.destinations.fates import Dead, Delivered, Retry, Sent
+from millrace.destinations.sending import HttpSender, Post
+from millrace.destinations.wire import Answer, HttpDestination, Request
+from millrace.net.fetch import fetch
+from millrace.pipelines.event import Event
+
+NOW = 1_790_000_000_000
+
+
+def event(id: str = "e1", time: int = NOW, **payload: Any) -> Event:
+    return Event(payload, id, "agents", "agent.completed", time, time, "pipe")
+
+
+async def always() -> int:
+    """Everybody's turn."""
+    return 0
+
+
+def posting(client: httpx.AsyncClient) -> Post:
+    async def post(request: Request) -> Answer:
+        found = await fetch(
+            client, request.method, request.url, headers=dict(request.headers), content=request.content
+        )
+        return Answer(found.status, found.headers, found.body)
+
+    return post
+
+
+async def send(destination: HttpDestination, client: httpx.AsyncClient, *events: Event) -> Sent:
+    return await HttpSender(destination, posting(client), lambda: NOW).send(events, always)
+
+
+def kinds(sent: Sent) -> list[str]:
+    """`delivered`, or `dead:code`, or `retry:code` for each event."""
+    return [_kind(fate) for fate in sent.fates]
+
+
+def _kind(fate: object) -> str:
+    match fate:
+        case Delivered():
+            return "delivered"
+        case Dead(failure):
+            return f"dead:{failure.code}"
+        case Retry(failure):
+            return f"retry:{failure.code}"
+    return "wait"

@@ -1,0 +1,486 @@
+"""Whole deliveries: jobs through the service, to real receivers, with the emulated AWS's tables and queue."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from starlette.responses import PlainTextResponse, RedirectResponse
+
+from millrace.destinations.catalogue import Services
+from millrace.destinations.secrets import check_secrets
+from millrace.errors import InvalidRequest
+from millrace.net.client import guarded_client
+from millrace.pipelines.definition import parse_definition
+from millrace.services.delivery_job import EVENTS, MESSAGE_BYTES, jobs_of, read_job
+from millrace.services.delivery_target import Targets
+from tests.aws import Aws
+from tests.fakes.receivers import TOKEN, Receivers, receiving
+from tests.services.delivering import World, event, resources, world
+
+
+@pytest.fixture
+def receivers() -> Iterator[Receivers]:
+    with receiving() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def deliver_resources(aws: Aws) -> Iterator[dict[str, str]]:
+    with resources(aws) as made:
+        yield made
+
+
+@pytest.fixture
+def environ(aws_environment: Aws, deliver_resources: dict[str, str]) -> dict[str, str]:
+    return aws_environment.environ | deliver_resources
+
+
+@pytest.fixture
+async def here(environ: dict[str, str], receivers: Receivers) -> AsyncIterator[World]:
+    """Destinations may be on this machine, as in the local stack."""
+    services = Services(mixpanel=receivers.url, amplitude=receivers.url, segment=receivers.url)
+    async with guarded_client(allow_loopback_http=True) as client:
+        yield world(environ, client, services, loopback=True)
+
+
+@pytest.fixture
+async def deployed(environ: dict[str, str]) -> AsyncIterator[World]:
+    """Destinations may only be public, as in a deployment. Every name leads to 127.0.0.1 at last."""
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return {"private.example": ["10.0.0.7"], "mixed.example": ["1.1.1.1", "127.0.0.1"]}.get(
+            host, ["127.0.0.1"]
+        )
+
+    async with guarded_client(resolve=resolve) as client:
+        yield world(environ, client, Services(), loopback=False)
+
+
+def ids(receivers: Receivers) -> list[str]:
+    return [got.headers["webhook-id"] for got in receivers.hook.taken]
+
+
+async def test_a_job_is_delivered(here: World, receivers: Receivers) -> None:
+    await here.webhook(receivers.url + "/hook")
+    report = await here.deliver(*(event(f"e{n}", n=n) for n in range(30)))
+    assert len(report.delivered) == 30
+    assert sorted(ids(receivers)) == sorted(f"e{n}" for n in range(30))
+    assert here.queue.sent == []
+
+
+async def test_what_fails_for_a_while_arrives_at_last_with_the_same_id(
+    here: World, receivers: Receivers
+) -> None:
+    await here.webhook(receivers.url + "/hook", retryPolicy={"maxRetries": 5, "backoffMs": 4000})
+    receivers.answers.extend(PlainTextResponse("down", 503) for _ in range(3))
+    report = await here.deliver(event("a"))
+    ((delay, body),) = here.queue.sent
+    assert (report.retried, delay) == (1, 4_000)
+    job = read_job(body)
+    assert (job.attempt, job.not_before) == (1, here.now + 4_000)
+    began = here.now
+    await here.settle()
+    assert ids(receivers) == ["a"]
+    assert here.now - began == 4_000 + 8_000 + 16_000
+    assert await here.dead() == []
+
+
+async def test_a_message_that_comes_too_early_waits_and_spends_no_attempt(
+    here: World, receivers: Receivers
+) -> None:
+    await here.webhook(receivers.url + "/hook")
+    report = await here.deliver(event("a"), notBefore=here.now + 5_400_000, attempt=2)
+    ((delay, body),) = here.queue.sent
+    assert (report.waiting, delay, read_job(body).attempt) == (1, 5_400_000, 2)
+    assert receivers.requests == 0
+
+
+async def test_retry_after_is_kept(here: World, receivers: Receivers) -> None:
+    await here.webhook(receivers.url + "/hook")
+    receivers.answers.append(PlainTextResponse("busy", 429, headers={"Retry-After": "120"}))
+    await here.deliver(event("a"))
+    assert here.queue.sent[0][0] == 120_000
+
+
+async def test_what_never_arrives_becomes_a_dead_letter_with_all_it_takes_to_send_it_again(
+    here: World, receivers: Receivers
+) -> None:
+    await here.webhook(receivers.url + "/hook", retryPolicy={"maxRetries": 2})
+    receivers.always = PlainTextResponse("x" * 5_000, 500)
+    await here.deliver(event("a", cost=3))
+    await here.settle()
+    (letter,) = await here.dead()
+    assert receivers.requests == 3
+    assert (letter.attempts, letter.status, letter.code) == (3, 500, "failed")
+    assert len(letter.body) == 1_024
+    assert (letter.event["id"], letter.event["payload"]) == ("a", {"cost": 3})
+    assert (letter.definition_version, letter.place) == (1, "destination:0")
+
+
+async def test_a_poison_event_does_not_stop_its_batch(here: World, receivers: Receivers) -> None:
+    await here.webhook(receivers.url + "/hook", body='{"n": {{n}}, "at": "{{formatTime(at)}}"}')
+    good = [event(f"e{n}", n=n, at=0) for n in range(6)]
+    report = await here.deliver(*good[:3], event("bad", n=1, at="never"), *good[3:])
+    assert (len(report.delivered), report.dead) == (6, 1)
+    assert [letter.event_id for letter in await here.dead()] == ["bad"]
+
+
+async def test_a_crash_before_the_acknowledgement_delivers_again_with_the_same_ids(
+    here: World, receivers: Receivers
+) -> None:
+    await here.define("analytics", {"provider": "mixpanel", "projectToken": TOKEN})
+    events = [event("good", userId="u"), event("bad", userId="anonymous")]
+    job = here.job(*events)
+    for _ in range(3):  # the message was not deleted: it comes again, whole
+        await here.deliverer.deliver(job)
+    assert len(receivers.mixpanel.taken) == 1
+    assert len(await here.dead()) == 1
+
+
+async def test_a_retry_that_cannot_be_sent_fails_the_message(here: World, receivers: Receivers) -> None:
+    await here.webhook(receivers.url + "/hook")
+    receivers.answers.append(PlainTextResponse("down", 503))
+    here.queue.broken = True
+    with pytest.raises(ConnectionError):
+        await here.deliver(event("a"))
+    here.queue.broken = False
+    await here.deliver(event("a"))
+    assert ids(receivers) == ["a"]
+
+
+async def test_slack_gets_an_event_once_though_it_knows_no_repetitions(
+    here: World, receivers: Receivers
+) -> None:
+    config = {"channel": "slack", "webhook": receivers.url + "/slack", "template": "{{name}}"}
+    await here.define("notification", config)
+    for _ in range(3):
+        report = await here.deliver(event("a", name="one"), event("b", name="two"))
+        assert len(report.delivered) == 2
+        here.now += 5_000
+    assert receivers.slack.taken == ["one\ntwo"]
+
+
+async def test_a_crash_while_slack_is_sent_to_loses_nothing(here: World, receivers: Receivers) -> None:
+    config = {"channel": "slack", "webhook": receivers.url + "/slack", "template": "{{name}}"}
+    await here.define("notification", config)
+    job = here.job(event("a", name="one"))
+    target = await here.deliverer.targets.of(job)
+    assert await here.state.claim(target.place, "a") == "claimed"  # and its process is gone
+    report = await here.deliver(event("a", name="one"))
+    assert (report.waiting, receivers.slack.taken) == (1, [])
+    await here.settle()
+    assert receivers.slack.taken == ["one"]
+
+
+async def test_slack_gets_one_message_a_second(here: World, receivers: Receivers) -> None:
+    config = {"channel": "slack", "webhook": receivers.url + "/slack", "template": "{{name}}"}
+    await here.define("notification", config)
+    for n in range(3):
+        await here.deliver(event(f"e{n}", name=str(n)))
+    assert receivers.slack.taken == ["0"]
+    began = here.now
+    await here.settle()
+    assert sorted(receivers.slack.taken) == ["0", "1", "2"]
+    assert here.now - began >= 2_000
+
+
+async def test_a_rate_limit_is_kept_and_loses_nothing(here: World, receivers: Receivers) -> None:
+    await here.webhook(receivers.url + "/hook", rateLimit={"perSecond": 2, "burst": 4})
+    await here.deliver(*(event(f"e{n}") for n in range(12)))
+    assert len(receivers.hook.taken) == 4
+    began = here.now
+    await here.settle()
+    assert sorted(ids(receivers)) == sorted(f"e{n}" for n in range(12))
+    assert here.now - began >= 4_000
+
+
+async def test_a_dead_destination_opens_its_circuit_and_one_probe_closes_it(
+    here: World, receivers: Receivers
+) -> None:
+    await here.webhook(receivers.url + "/hook", retryPolicy={"maxRetries": 0})
+    receivers.always = PlainTextResponse("down", 500)
+    await here.deliver(*(event(f"lost{n}") for n in range(20)))
+    asked = receivers.requests
+    report = await here.deliver(*(event(f"kept{n}") for n in range(10)))
+    assert (report.waiting, receivers.requests) == (10, asked)
+    receivers.always = None
+    here.now += 15_000
+    probe = await here.deliver(*(event(f"probe{n}") for n in range(3)))
+    assert (len(probe.delivered), probe.waiting, receivers.requests) == (1, 2, asked + 1)
+    await here.settle()
+    assert len(ids(receivers)) == 13
+    assert len(await here.dead()) == 20
+
+
+async def test_a_probe_that_fails_keeps_the_circuit_open_for_longer(
+    here: World, receivers: Receivers
+) -> None:
+    await here.webhook(receivers.url + "/hook", retryPolicy={"maxRetries": 9})
+    receivers.always = PlainTextResponse("down", 500)
+    await here.deliver(*(event(f"e{n}") for n in range(20)))
+    asked = receivers.requests
+    here.now += 15_000
+    await here.deliver(event("probe"))
+    here.now += 15_000
+    report = await here.deliver(event("more"))
+    assert (report.waiting, receivers.requests) == (1, asked + 1)
+
+
+async def test_events_that_only_ever_wait_die_after_a_day(here: World, receivers: Receivers) -> None:
+    await here.webhook(receivers.url + "/hook", retryPolicy={"maxRetries": 0})
+    receivers.always = PlainTextResponse("down", 500)
+    await here.deliver(*(event(f"lost{n}") for n in range(20)))
+    report = await here.deliver(event("old"), createdAt=here.now - 86_400_000)
+    assert report.dead == 1
+    assert {letter.code for letter in await here.dead()} == {"failed", "expired"}
+
+
+async def test_a_410_disables_the_destination_until_it_is_corrected(
+    here: World, receivers: Receivers
+) -> None:
+    await here.webhook(receivers.url + "/hook")
+    receivers.answers.append(PlainTextResponse("gone", 410))
+    await here.deliver(event("a"))
+    await here.deliver(event("b"))
+    assert receivers.requests == 1
+    assert {letter.event_id: letter.code for letter in await here.dead()} == {
+        "a": "gone",
+        "b": "destination_disabled",
+    }
+    await here.webhook(receivers.url + "/hook?corrected")
+    assert len((await here.deliver(event("c"))).delivered) == 1
+
+
+async def test_a_410_does_not_hold_up_others_of_the_organisation(here: World, receivers: Receivers) -> None:
+    await here.webhook(receivers.url + "/hook")
+    receivers.answers.append(PlainTextResponse("gone", 410))
+    await here.deliver(event("a"))
+    here.organization += "-other"
+    here.version = 0
+    await here.webhook(receivers.url + "/hook")
+    assert len((await here.deliver(event("b"))).delivered) == 1
+
+
+SECRET = 'sk-"very/secret+value=='
+
+
+@pytest.mark.parametrize("echo", ["{}", "Authorization: Bearer {}", "x" * 1_015 + "{}"])
+async def test_a_secret_is_sent_and_never_seen_again(
+    here: World, receivers: Receivers, caplog: pytest.LogCaptureFixture, echo: str
+) -> None:
+    caplog.set_level(logging.DEBUG, "millrace")
+    await here.secret("API_KEY", SECRET, "127.0.0.1")
+    await here.webhook(receivers.url + "/hook", headers={"Authorization": "Bearer ${secrets.API_KEY}"})
+    await here.deliver(event("a"))
+    assert receivers.hook.taken[0].headers["authorization"] == f"Bearer {SECRET}"
+    receivers.always = PlainTextResponse(echo.format(SECRET), 400)
+    await here.deliver(event("b"))
+    (letter,) = await here.dead()
+    seen = repr(letter) + caplog.text + repr(here.queue.sent) + repr(here.deliverer)
+    assert "very/secret" not in seen
+    assert "sk-" not in seen
+    assert "[secret" in letter.body
+
+
+async def test_basic_credentials_are_redacted_as_they_are_sent(here: World, receivers: Receivers) -> None:
+    await here.define("analytics", {"provider": "segment", "writeKey": "a-literal-write-key"})
+    receivers.always = PlainTextResponse("you sent YS1saXRlcmFsLXdyaXRlLWtleTo=", 403)
+    await here.deliver(event("a", userId="u"))
+    assert (await here.dead())[0].body == "you sent [secret write_key]"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/?k=${secrets.API_KEY}",
+        "https://${secrets.API_KEY}.evil.example/",
+        "https://api.example.com@evil.example/${secrets.API_KEY}",
+        "https://api.example.com.evil.example/${secrets.API_KEY}",
+        "https://evilexample.com/${secrets.API_KEY}",
+    ],
+)
+async def test_a_secret_is_not_sent_to_a_host_it_is_not_bound_to(deployed: World, url: str) -> None:
+    await deployed.secret("API_KEY", "averysecretvalue", "api.example.com", "*.example.com")
+    await deployed.webhook(url)
+    await deployed.deliver(event("a"))
+    (letter,) = await deployed.dead()
+    assert letter.code == "secret_not_allowed"
+    assert "averysecretvalue" not in repr(letter)
+
+
+async def test_an_unknown_secret_is_named_when_the_pipeline_is_made_and_when_it_is_gone(
+    here: World, receivers: Receivers
+) -> None:
+    config = {"url": receivers.url, "headers": {"X": "${secrets.LOST}"}}
+    definition = parse_definition(
+        {
+            "name": "p",
+            "source": {"type": "agent_execution"},
+            "destinations": [
+                {"type": "webhook", "config": config},
+                {"type": "database", "config": {"table": "t"}},
+            ],
+        }
+    )
+    with pytest.raises(InvalidRequest) as refused:
+        check_secrets(definition, await here.secrets.names(here.organization))
+    assert refused.value.details["secrets"] == ["DATABASE_URL", "LOST"]
+    await here.define("webhook", config)
+    await here.deliver(event("a"))
+    assert [letter.code for letter in await here.dead()] == ["unknown_secret"]
+
+
+async def test_another_organisations_secret_is_unknown(here: World, receivers: Receivers) -> None:
+    await here.secret("API_KEY", "averysecretvalue", "127.0.0.1")
+    here.organization += "-other"
+    await here.webhook(receivers.url + "/hook", headers={"X": "${secrets.API_KEY}"})
+    await here.deliver(event("a"))
+    assert [letter.code for letter in await here.dead()] == ["unknown_secret"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/",
+        "https://127.0.0.1/",
+        "https://localhost/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://10.1.2.3/",
+        "https://192.168.1.1:8443/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[::ffff:7f00:1]/",
+        "https://[64:ff9b::7f00:1]/",
+        "https://[2002:7f00:1::]/",
+        "https://[fd00:ec2::254]/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://0177.0.0.1/",
+        "https://127.1/",
+        "https://private.example/",
+        "https://mixed.example/",
+        "https://example.com:22/",
+    ],
+)
+async def test_where_a_delivery_never_goes(deployed: World, url: str) -> None:
+    await deployed.webhook(url)
+    report = await deployed.deliver(event("a"))
+    assert report.dead == 1
+    (letter,) = await deployed.dead()
+    assert letter.code in ("address_not_allowed", "invalid_url")
+
+
+async def test_a_name_whose_address_changes_gains_nothing(environ: dict[str, str]) -> None:
+    answers = iter([["127.0.0.1"], ["169.254.169.254"]])
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return next(answers)
+
+    async with guarded_client(resolve=resolve) as client:
+        place = world(environ, client, Services(), loopback=False)
+        await place.webhook("https://rebinding.example/")
+        for id in ("a", "b"):
+            await place.deliver(event(id))
+        assert {letter.code for letter in await place.dead()} == {"address_not_allowed"}
+
+
+async def test_a_redirect_to_a_private_address_is_not_followed(here: World, receivers: Receivers) -> None:
+    await here.webhook(receivers.url + "/hook")
+    receivers.answers.append(RedirectResponse("http://169.254.169.254/latest/", 302))
+    await here.deliver(event("a"))
+    assert [letter.code for letter in await here.dead()] == ["redirected"]
+    assert receivers.requests == 1
+
+
+async def test_the_organisations_database_is_its_secret(here: World, tmp_path: Path) -> None:
+    await here.secret("DATABASE_URL", f"sqlite:///{tmp_path}/own.db", "localhost")
+    await here.define("database", {"table": "agent_metrics"})
+    report = await here.deliver(event("a", cost=1))
+    assert report.dead == 1
+    assert [letter.code for letter in await here.dead()] == ["unknown_table"]
+
+
+async def test_dynamodb_tables_are_the_organisations_own(here: World, aws: Aws) -> None:
+    name = f"tables-{here.organization}.metrics"
+    aws.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "agent", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "agent", "KeyType": "HASH"}],
+    )
+    config = {
+        "table": "metrics",
+        "operation": "upsert",
+        "conflictFields": ["agent"],
+        "versionField": "version",
+        "connection": "dynamodb:",
+    }
+    await here.define("database", config)
+    for version in (2, 1, 3, 2):
+        report = await here.deliver(
+            event("a", agent="x", version=version, cost=version / 2, status={"a": []})
+        )
+        assert len(report.delivered) == 1
+    item = aws.resource("dynamodb").Table(name).get_item(Key={"agent": "x"})["Item"]
+    assert (int(item["version"]), float(item["cost"]), item["status"]) == (3, 1.5, {"a": []})
+    await here.define("database", config | {"table": "../other.metrics"})
+    await here.deliver(event("b", agent="x", version=9))
+    assert [letter.code for letter in await here.dead()] == ["invalid_table"]
+
+
+async def test_sns_publishes_to_topics_of_the_organisation_only(here: World, aws: Aws) -> None:
+    sns, sqs = aws.client("sns"), aws.client("sqs")
+    topic = sns.create_topic(Name=f"topics-{here.organization}__alerts")["TopicArn"]
+    queue = sqs.create_queue(QueueName=f"sns-{here.organization}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    config = {"channel": "sns", "topicArn": topic, "template": "{{name}} is done"}
+    await here.define("notification", config)
+    for _ in range(2):
+        assert len((await here.deliver(event("a", name="x"))).delivered) == 1
+        here.now += 2_000
+    messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=2)["Messages"]
+    assert [orjson.loads(one["Body"])["Message"] for one in messages] == ["x is done"]
+    other = topic.replace(here.organization, "someone")
+    await here.define("notification", config | {"topicArn": other})
+    await here.deliver(event("b", name="x"))
+    assert [letter.code for letter in await here.dead()] == ["topic_not_allowed"]
+
+
+async def test_a_deleted_pipeline_keeps_its_events_as_dead_letters(here: World) -> None:
+    await here.deliver(event("a"), definitionVersion=7)
+    assert [letter.code for letter in await here.dead()] == ["pipeline_gone"]
+
+
+async def test_definitions_are_read_once(here: World, receivers: Receivers) -> None:
+    await here.webhook(receivers.url + "/hook")
+    assert isinstance(here.deliverer.targets, Targets)
+    for n in range(3):
+        await here.deliver(event(f"e{n}"))
+    assert len(here.deliverer.targets._known) == 1
+
+
+def test_an_event_that_cannot_be_written_stops_no_other(here: World) -> None:
+    here.version = 1
+    events = [event("a"), event("x" * 600), event("b", text="\ud800"), event("c")]
+    jobs, refused = jobs_of(here.job(event("t")), events)
+    assert [one.id for job in jobs for one in job.events] == ["a", "c"]
+    assert refused == events[1:3]
+
+
+def test_jobs_fit_into_messages(here: World) -> None:
+    here.version = 1
+    sizes: list[Any] = [10, 100_000, 140_000, 5, 260_000, 248_900, 100, "ü" * 120_000]
+    texts = [size if isinstance(size, str) else "x" * size for size in sizes]
+    events = [event(f"e{n}", text=text) for n, text in enumerate(texts)]
+    many = [event(f"m{n}") for n in range(2_500)]
+    jobs, too_large = jobs_of(here.job(event("t")), [*events, *many])
+    assert all(len(job.encode().encode()) <= MESSAGE_BYTES for job in jobs)
+    assert all(len(job.events) <= EVENTS for job in jobs)
+    assert [one.id for one in too_large] == ["e4", "e5"]
+    packed = [one.id for job in jobs for one in job.events]
+    assert packed == [one.id for one in [*events, *many] if one.id not in ("e4", "e5")]
+    assert read_job(jobs[0].encode()) == jobs[0]
