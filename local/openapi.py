@@ -2,7 +2,6 @@
 
 import json
 
-from millrace.api.auth import Authenticator
 from millrace.api.management_app import create_app, document
 from millrace.services.platform import Platform
 from millrace.settings import Settings
@@ -12,7 +11,7 @@ def main() -> None:
     """Needs no AWS: nothing is called."""
     settings = Settings(region="us-east-1")
     platform = Platform.make(settings)
-    print(json.dumps(document(platform, Authenticator(settings), create_app(settings, platform)), indent=2))
+    print(json.dumps(document(settings, platform, create_app(settings, platform)), indent=2))
 
 
 if __name__ == "__main__":

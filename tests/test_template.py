@@ -14,6 +14,7 @@ WILDCARDS = {
     "xray:PutTraceSegments": "X-Ray knows no resources",
     "xray:PutTelemetryRecords": "X-Ray knows no resources",
     "polly:SynthesizeSpeech": "lexicons are the account's to choose",
+    "polly:DescribeVoices": "takes no resource",
 }
 MANAGED = {
     "service-role/AWSLambdaBasicExecutionRole",

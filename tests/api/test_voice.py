@@ -249,7 +249,8 @@ def test_polly_is_served_as_it_speaks(
 
 
 def test_no_thread_is_left_behind(settings: Settings, issuer: Issuer, organization: str) -> None:
+    before = set(threading.enumerate())
     with voice_client(settings, issuer, organization) as client:
         client.post(SPEECH, json={"text": "Hi"})
-    names = [thread.name for thread in threading.enumerate()]
-    assert not [name for name in names if name.startswith(("polly", "aws"))]
+    left = [thread.name for thread in set(threading.enumerate()) - before]
+    assert not [name for name in left if name.startswith(("polly", "aws"))]

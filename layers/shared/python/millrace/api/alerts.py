@@ -7,7 +7,7 @@ from pydantic import RootModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from millrace.api.auth import Authenticator
+from millrace.api.auth import Auth
 from millrace.api.endpoint import Endpoint, invalid, read_body
 from millrace.domain.alerts import AlertSettings
 from millrace.domain.ids import valid_id
@@ -27,7 +27,7 @@ class Alerts:
     """The endpoints."""
 
     recorder: Recorder
-    auth: Authenticator
+    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""

@@ -1,12 +1,9 @@
 """An audio response: sent as it is made, ended the moment its listener leaves, cut where it fails."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from typing import Any
 
-from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from millrace.errors import MillraceError
@@ -79,11 +76,3 @@ async def _put(send: Send, part: bytes, *, more: bool = True) -> None:
 async def _left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def deadline_of(request: Request) -> float | None:
-    """The function's own end on the monotonic clock, where there is one."""
-    context: Any = request.scope.get("aws.context")
-    if context is None:
-        return None
-    return time.monotonic() + float(context.get_remaining_time_in_millis()) / 1000

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from millrace.api.auth import Authenticator
+from millrace.api.auth import Auth
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, whole_number
 from millrace.api.sse import EventStream
@@ -28,7 +28,7 @@ class CommandCenter:
     """The endpoints."""
 
     recorder: Recorder
-    auth: Authenticator
+    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""

@@ -1,16 +1,15 @@
-"""The app of the command center's function: Starlette, streamed."""
+"""The app of the command center's function, streamed."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
 
 from millrace.api.alerts import Alerts
-from millrace.api.auth import Authenticator
+from millrace.api.auth import Auth
 from millrace.api.command_center import CommandCenter
 from millrace.api.endpoint import Endpoint
-from millrace.api.errors import HANDLERS
+from millrace.api.streamed_app import streamed_app
+from millrace.api.tickets import callers
 from millrace.services.record import Recorder
 from millrace.settings import Settings
 
@@ -21,17 +20,12 @@ def create_app(settings: Settings, recorder: Recorder | None = None) -> Starlett
     aws = recorder.stores.aws
     aws.client("dynamodb")
 
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        yield
+    async def close() -> None:
         await asyncio.to_thread(aws.close)
 
-    routes = [endpoint.route() for endpoint in endpoints(recorder, Authenticator(settings))]
-    app = Starlette(routes=routes, exception_handlers=dict(HANDLERS), lifespan=lifespan)
-    app.router.redirect_slashes = False
-    return app
+    return streamed_app(endpoints(recorder, callers(settings, recorder.stores)), close)
 
 
-def endpoints(recorder: Recorder, auth: Authenticator) -> list[Endpoint]:
+def endpoints(recorder: Recorder, auth: Auth) -> list[Endpoint]:
     """What the function serves."""
     return [*CommandCenter(recorder, auth).endpoints(), *Alerts(recorder, auth).endpoints()]

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from millrace.api.accept import wants_stream
-from millrace.api.auth import Authenticator
+from millrace.api.auth import Auth
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
@@ -45,7 +45,7 @@ class FlowsApi:
     """The endpoints."""
 
     flows: Flows
-    auth: Authenticator
+    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""

@@ -1,18 +1,16 @@
-"""The app of the flows' function: Starlette, streamed.
+"""The app of the flows' function, streamed.
 
 A function of its own, rather than part of the conversations': the expression engine and its tables are no
 business of a chat's first token, and a flow may wait on its slowest step without taking a chat's place.
 """
 
-import contextlib
-from collections.abc import AsyncIterator
-
 from starlette.applications import Starlette
 
-from millrace.api.auth import Authenticator
+from millrace.api.auth import Auth
 from millrace.api.endpoint import Endpoint
-from millrace.api.errors import HANDLERS
 from millrace.api.flows import FlowsApi
+from millrace.api.streamed_app import streamed_app
+from millrace.api.tickets import callers
 from millrace.services.flows import Flows
 from millrace.services.flows_steps import FindPipeline, no_pipelines
 from millrace.services.platform import Platform
@@ -26,18 +24,10 @@ def create_app(
     platform = platform or Platform.make(settings)
     platform.warm()
 
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        yield
-        await platform.close()
-
     flows = Flows.connect(platform, find_pipeline)
-    routes = [endpoint.route() for endpoint in endpoints(flows, Authenticator(settings))]
-    app = Starlette(routes=routes, exception_handlers=dict(HANDLERS), lifespan=lifespan)
-    app.router.redirect_slashes = False
-    return app
+    return streamed_app(endpoints(flows, callers(settings, platform.stores)), platform.close)
 
 
-def endpoints(flows: Flows, auth: Authenticator) -> list[Endpoint]:
+def endpoints(flows: Flows, auth: Auth) -> list[Endpoint]:
     """What the function serves."""
     return FlowsApi(flows, auth).endpoints()

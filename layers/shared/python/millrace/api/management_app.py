@@ -37,18 +37,17 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     @app.get("/api/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> Response:
         await auth(request)
-        return JSONResponse(document(platform, auth, app))
+        return JSONResponse(document(settings, platform, app))
 
     return app
 
 
 @cache
-def document(platform: Platform, auth: Authenticator, app: FastAPI) -> dict[str, Any]:
+def document(settings: Settings, platform: Platform, app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document of everything, made when first asked for."""
-    from millrace.api.conversation_app import endpoints
-    from millrace.api.openapi import whole_document
+    from millrace.api.openapi import streamed_endpoints, whole_document
 
-    return whole_document(app, endpoints(platform, auth))
+    return whole_document(app, streamed_endpoints(settings, platform))
 
 
 async def _on_invalid(request: Request, problem: Exception) -> Response:

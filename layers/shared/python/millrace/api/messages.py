@@ -1,8 +1,7 @@
 """Messages: send and stream, attach, resume, stop, inject."""
 
-import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from starlette.types import ASGIApp
 from millrace.api.accept import wants_stream
 from millrace.api.answers import answer_of
 from millrace.api.auth import Auth
+from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
 from millrace.api.sse import EventStream
 from millrace.domain.access import Principal
@@ -141,7 +141,7 @@ class Messages:
             return JSONResponse(outcome.injection.wire() | {"runId": outcome.run_id}, 202)
         if isinstance(outcome, Replayed):
             return await self._replay(request, outcome.run, detail)
-        session = launch(self.platform, outcome, _deadline(request))
+        session = launch(self.platform, outcome, deadline(request))
         if not wants_stream(request):
             return await self._whole(request, session)
         run = session.run
@@ -222,7 +222,7 @@ class Messages:
 
     def _stream(self, request: Request, run: Run, after: int, detail: Detail) -> EventStream:
         return EventStream(
-            follow(self.platform.stores, run, after, _deadline(request)),
+            follow(self.platform.stores, run, after, deadline(request)),
             capped(detail, run.visibility),
             named=_named(request),
             headers={"x-run-id": run.id},
@@ -263,14 +263,6 @@ class Messages:
 def _slot(request: Request, caller: Principal) -> Slot:
     thread = request.query_params.get("threadId") or None
     return Slot.of(caller.organization, request.path_params["conversation_id"], thread)
-
-
-def _deadline(request: Request) -> float | None:
-    """The function's own end on the monotonic clock, where there is one."""
-    context: Any = request.scope.get("aws.context")
-    if context is None:
-        return None
-    return time.monotonic() + float(context.get_remaining_time_in_millis()) / 1000
 
 
 def _detail(request: Request) -> Detail:

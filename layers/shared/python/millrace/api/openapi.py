@@ -7,7 +7,15 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
+from millrace.api import command_center_app, conversation_app, flows_app, voice_app
 from millrace.api.endpoint import Endpoint
+from millrace.api.tickets import callers
+from millrace.services.flows import Flows
+from millrace.services.flows_steps import no_pipelines
+from millrace.services.platform import Platform
+from millrace.services.record import Recorder
+from millrace.settings import Settings
+from millrace.speech.engines import Engines, SpeechConfig
 
 ERROR = {
     "type": "object",
@@ -25,6 +33,19 @@ ERROR = {
         }
     },
 }
+
+
+def streamed_endpoints(settings: Settings, platform: Platform) -> list[Endpoint]:
+    """The tables of all streamed functions; nothing in them is called."""
+    stores = platform.stores
+    who = callers(settings, stores)
+    engines = Engines(SpeechConfig(), stores.aws, lambda: platform.http.models)
+    return [
+        *conversation_app.endpoints(platform, who),
+        *command_center_app.endpoints(Recorder.connect(settings), who),
+        *flows_app.endpoints(Flows.connect(platform, no_pipelines), who),
+        *voice_app.endpoints(engines, stores, who),
+    ]
 
 
 def whole_document(app: FastAPI, endpoints: Iterable[Endpoint]) -> dict[str, Any]:

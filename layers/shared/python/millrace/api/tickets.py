@@ -13,6 +13,8 @@ from millrace.api.endpoint import Endpoint, read_body
 from millrace.domain.access import Principal, Scope
 from millrace.domain.agents import Wire
 from millrace.domain.clock import iso
+from millrace.settings import Settings
+from millrace.stores.connect import Stores
 from millrace.stores.tickets import Ticket, TicketStore, invalid_ticket
 
 PARAMETER = "ticket"
@@ -55,6 +57,12 @@ class Callers:
         if scope:
             found.caller.require(scope)
         return found
+
+
+def callers(settings: Settings, stores: Stores) -> Callers:
+    """Who may call a streamed function: bearers of tokens and of tickets."""
+    tickets = TicketStore(stores.aws, settings.tickets_table, stores.clock)
+    return Callers(Authenticator(settings), tickets)
 
 
 @dataclass(frozen=True, slots=True)

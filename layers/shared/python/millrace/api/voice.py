@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from millrace.api.audio import AudioStream, deadline_of
+from millrace.api.audio import AudioStream
+from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, invalid, read_body
 from millrace.api.tickets import Callers
 from millrace.domain.access import Principal
@@ -143,7 +144,7 @@ class VoiceApi:
         caller.require("chat")
         speaking = await prepare(self.engines, given.order())
         run = await self._find(caller, request.path_params["run_id"])
-        audio = await speak_run(speaking, self.stores, run, deadline_of(request))
+        audio = await speak_run(speaking, self.stores, run, deadline(request))
         # An agent may think for a minute before it speaks: the listener hears at once that it is connected.
         return _stream(speaking, audio, {"x-run-id": run.id}, at_once=True)
 

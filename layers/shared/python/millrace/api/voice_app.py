@@ -1,26 +1,19 @@
-"""The app of the voice function: Starlette, streamed."""
-
-import contextlib
-from collections.abc import AsyncIterator
+"""The app of the voice function, streamed."""
 
 from starlette.applications import Starlette
 
-from millrace.api.auth import Authenticator
 from millrace.api.endpoint import Endpoint
-from millrace.api.errors import HANDLERS
-from millrace.api.tickets import Callers, Tickets
+from millrace.api.streamed_app import streamed_app
+from millrace.api.tickets import Callers, Tickets, callers
 from millrace.api.voice import VoiceApi
 from millrace.services.platform import Http
 from millrace.settings import Settings
 from millrace.speech.engines import Engines, SpeechConfig
 from millrace.stores.connect import Stores
-from millrace.stores.tickets import TicketStore
 
 
 def create_app(
-    settings: Settings,
-    speech: SpeechConfig | None = None,
-    stores: Stores | None = None,
+    settings: Settings, speech: SpeechConfig | None = None, stores: Stores | None = None
 ) -> Starlette:
     """The app; the engine and clients that every request needs are made now, in init."""
     stores = stores or Stores.connect(settings)
@@ -29,18 +22,12 @@ def create_app(
     stores.aws.client("dynamodb")
     engines.warm()
 
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        yield
+    async def close() -> None:
         await engines.close()
         await http.close()
         stores.aws.close()
 
-    callers = Callers(Authenticator(settings), TicketStore(stores.aws, settings.tickets_table, stores.clock))
-    routes = [endpoint.route() for endpoint in endpoints(engines, stores, callers)]
-    app = Starlette(routes=routes, exception_handlers=dict(HANDLERS), lifespan=lifespan)
-    app.router.redirect_slashes = False
-    return app
+    return streamed_app(endpoints(engines, stores, callers(settings, stores)), close)
 
 
 def _configured(settings: Settings) -> SpeechConfig:

@@ -14,7 +14,7 @@ from millrace.pipelines.event import Event
 from millrace.pipelines.meta import KEEP_MS, Meta, announce, read_meta, take, write_meta
 from millrace.pipelines.rows import Rows
 from millrace.pipelines.sessions import Anchors, SessionWindow, merge_anchors, pack_anchors
-from millrace.pipelines.store import Key, Outbox, Store
+from millrace.pipelines.store import Agenda, Alarm, Key, Outbox, Store
 from millrace.pipelines.windows import Contents, Window, read_contents
 
 SEND_EVENTS = 500
@@ -190,7 +190,7 @@ def _forget(
         store.delete(_anchors_key(window, key), [name for name, _ in anchor_blocks])
 
 
-def sweep(store: Store, outbox: Outbox, now: int, limit: int = 1_000) -> int:
+def sweep(store: Agenda, outbox: Alarm, now: int, limit: int = 1_000) -> int:
     """Runs every minute: sends timers that queues could not hold before (they wait 15 minutes at most), and
     sends again for what is overdue by a minute. Returns how many it sent."""
     sent = 0

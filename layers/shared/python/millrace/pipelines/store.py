@@ -63,6 +63,20 @@ class Store(Protocol):
         """(due, key) of the registers that are due before that time, the oldest first."""
 
 
+class Agenda(Protocol):
+    """The part of a store that a sweep looks at."""
+
+    def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
+        """See `Store.due`."""
+
+
+class Alarm(Protocol):
+    """The part of an outbox that a sweep writes to."""
+
+    def timer(self, key: Key, at: int) -> None:
+        """See `Outbox.timer`."""
+
+
 class Outbox(Protocol):
     """What goes out of the engine: at least once, in any order."""
 

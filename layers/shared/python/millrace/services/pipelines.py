@@ -7,8 +7,6 @@ change waits or does nothing, a change without its order would be forgotten.
 import asyncio
 from typing import Any
 
-import orjson
-
 from millrace.destinations.secrets import check_secrets
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso
@@ -24,7 +22,7 @@ from millrace.domain.pipelines import (
 from millrace.errors import Conflict, TooLarge
 from millrace.pipelines.definition import PipelineDefinition, parse_definition
 from millrace.services.pipelines_line import Line, make, stateful_hashes
-from millrace.services.pipelines_messages import order
+from millrace.services.pipelines_messages import json_size, order
 from millrace.services.pipelines_schedule import Schedules
 from millrace.stores.secrets import SecretStore
 
@@ -137,13 +135,13 @@ class Pipelines:
             drain = order(organization, old.id, drain={"after": "", "round": 0})
             await asyncio.to_thread(self._line.ingest.send, [drain], _SOON_MS)
         if action == "stop":
-            stop = order(organization, old.id, stop=True)
+            stop = order(organization, old.id, stop=1)
             await asyncio.to_thread(self._line.timers.send, [stop], _SOON_MS)
 
     async def _checked(self, caller: Principal, given: Any) -> PipelineDefinition:
         if isinstance(given, dict):
             given = {name: value for name, value in given.items() if name not in READ_ONLY}
-        if len(orjson.dumps(given)) > MAX_DEFINITION_BYTES:
+        if json_size(given) > MAX_DEFINITION_BYTES:
             raise TooLarge(f"A definition may have {MAX_DEFINITION_BYTES // 1024} KB as JSON.")
         definition = parse_definition(given)
         check_secrets(definition, await self._secrets.names(caller.organization))

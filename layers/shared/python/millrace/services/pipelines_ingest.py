@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any
 
-import orjson
-
 from millrace.domain.access import Principal
 from millrace.domain.clock import from_iso
 from millrace.domain.ids import new_id
@@ -13,7 +11,7 @@ from millrace.errors import Conflict, InvalidRequest, TooLarge, TooManyRequests
 from millrace.pipelines.event import Event
 from millrace.services.pipelines_line import Line
 from millrace.services.pipelines_match import LONGEST_ID, check_payload
-from millrace.services.pipelines_messages import BYTES_PER_MESSAGE, pack, recorded
+from millrace.services.pipelines_messages import BYTES_PER_MESSAGE, json_size, pack, recorded
 from millrace.services.pipelines_metrics import Metering
 
 MAX_EVENTS = 1_000
@@ -100,6 +98,6 @@ def _time(item: dict[str, Any], at: int, now: int) -> int:
 def checked(event: Event, at: int) -> Event:
     """The event, if a message can hold it. Raises `InvalidRequest` or `TooLarge`."""
     check_payload(event.payload)
-    if len(orjson.dumps(event.payload)) > BYTES_PER_MESSAGE:
+    if json_size(recorded(event)) > BYTES_PER_MESSAGE:
         raise TooLarge(f"items.{at}: an item may have {BYTES_PER_MESSAGE // 1024} KB as JSON.")
     return event

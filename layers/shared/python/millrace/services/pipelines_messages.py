@@ -2,7 +2,7 @@
 
 Ingest queue: an EventBridge event, or `{organization, pipelineId}` with one of `events` (and `start`,
 `version` for those that begin at a later step), `tick` (of a schedule), `entry`, `replay`, `drain`.
-Timer queue: `{key, at}`, or `{organization, pipelineId, stop: true}`.
+Timer queue: `{key, at}`, or `{organization, pipelineId, stop: <round>}`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from millrace.errors import InvalidRequest
 from millrace.pipelines.event import Event
 
 EVENTS_PER_MESSAGE = 200
@@ -56,6 +57,15 @@ def pack(head: dict[str, Any], events: Iterable[Recorded]) -> Iterator[str]:
         size += len(one) + 1
     if chunk:
         yield _message(head, chunk)
+
+
+def json_size(value: Any) -> int:
+    """Bytes as JSON. Raises `InvalidRequest` for what cannot be written: integers beyond 64 bits, halves of
+    surrogate pairs."""
+    try:
+        return len(orjson.dumps(value))
+    except TypeError as problem:
+        raise InvalidRequest(f"This cannot be stored as JSON: {problem}.", code="invalid_json") from problem
 
 
 def _message(head: dict[str, Any], chunk: list[bytes]) -> str:

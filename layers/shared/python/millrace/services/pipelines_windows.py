@@ -23,8 +23,9 @@ SEEN = 20_000
 """What a sweep looks at; of deleted pipelines something may stand until its TTL."""
 SWEPT = 5_000
 AHEAD_MS = 900_000
-_STOP_PAGE = 200
-_STOP_ROUNDS = 20
+STOPPED_AT_ONCE = 300
+_STOP_ROUNDS = 200
+_STOP_AGAIN_MS = 5_000
 
 
 async def close_batch(line: Line, batch: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +42,7 @@ async def close_batch(line: Line, batch: dict[str, Any]) -> dict[str, Any]:
 
 async def _close(line: Line, timer: dict[str, Any]) -> None:
     if timer.get("stop"):
-        await fire_all(line, timer["organization"], timer["pipelineId"])
+        await fire_all(line, timer["organization"], timer["pipelineId"], int(timer["stop"]))
         return
     key = Key.parse(timer["key"])
     made = await _made(line, key)
@@ -63,20 +64,21 @@ async def _made(line: Line, key: Key) -> Made | None:
     return made if made.plan.of_hash(key.step) else await line.plans.with_step(key)
 
 
-async def fire_all(line: Line, organization: str, pipeline_id: str) -> None:
-    """Fires what a stopped pipeline still holds, before its time. Closing comes later, by timers."""
-    done: set[tuple[int, Key]] = set()
-    for _ in range(_STOP_ROUNDS):
-        found = await asyncio.to_thread(line.windows.due_of, organization, pipeline_id, _STOP_PAGE)
-        fresh = [entry for entry in found if entry not in done]
-        if not fresh:
-            return
-        for due, key in fresh:
-            made = await _made(line, key)
-            if made is not None and await asyncio.to_thread(_is_open, line.windows, made, key):
-                await ring(line, made, key, max(due, line.clock()))
-        done.update(fresh)
-    line.timers.send([order(organization, pipeline_id, stop=True)], 5_000)
+async def fire_all(line: Line, organization: str, pipeline_id: str, round: int = 1) -> None:
+    """Fires what a stopped pipeline still holds, before its time; in rounds, because there may be much
+    of it, and firing a session may show the next one. Closing comes later, by timers."""
+    found = await asyncio.to_thread(line.windows.due_of, organization, pipeline_id, SEEN)
+    fired = 0
+    for due, key in found:
+        made = await _made(line, key)
+        if made is not None and await asyncio.to_thread(_is_open, line.windows, made, key):
+            await ring(line, made, key, max(due, line.clock()))
+            fired += 1
+        if fired == STOPPED_AT_ONCE:
+            break
+    if fired and round < _STOP_ROUNDS:
+        again = order(organization, pipeline_id, stop=round + 1)
+        await asyncio.to_thread(line.timers.send, [again], _STOP_AGAIN_MS)
 
 
 def _is_open(store: WindowStore, made: Made, key: Key) -> bool:

@@ -84,7 +84,8 @@ class PipelineStore:
             raise _changed() from refused
 
     async def delete(self, organization: str, pipeline: Pipeline) -> None:
-        """Deletes the pipeline, then all that is kept about it. Raises `Conflict` as `replace` does."""
+        """Deletes the pipeline, then its versions and checkpoints; what else is kept about it has a TTL.
+        Raises `Conflict` as `replace` does."""
         key = {"pk": organization, "sk": f"P#{pipeline.id}"}
         request = delete(self._table, key)
         request["Delete"] |= {
@@ -95,8 +96,13 @@ class PipelineStore:
             await self._dynamo.write(request)
         except ConditionFailed as refused:
             raise _changed() from refused
-        for item in await self._dynamo.query(self._table, "pk = :pk", pk=f"{organization}#{pipeline.id}"):
-            key = {"pk": item["pk"], "sk": item["sk"]}
+        for kind in ("V#", "S#", "C#"):
+            await self._delete_all(f"{organization}#{pipeline.id}", kind)
+
+    async def _delete_all(self, partition: str, kind: str) -> None:
+        condition = "pk = :pk AND begins_with(sk, :kind)"
+        for item in await self._dynamo.query(self._table, condition, pk=partition, kind=kind):
+            key = {"pk": partition, "sk": item["sk"]}
             await self._dynamo.write(delete(self._table, key, existing=False))
 
     async def definition(self, organization: str, pipeline_id: str, version: int) -> dict[str, Any]:

@@ -1,0 +1,16 @@
+"""Fires windows and batches whose time has come, from the timer queue."""
+
+import asyncio
+from typing import Any
+
+from millrace.services.pipelines_line import Line
+from millrace.services.pipelines_windows import close_batch
+from millrace.settings import Settings
+
+line = Line.connect(Settings.from_environment())
+line.warm()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """An SQS batch; what failed is reported item by item."""
+    return asyncio.run(close_batch(line, event))

@@ -1,0 +1,6 @@
+"""Flows of agents, tools and pipelines, streamed: an ASGI app under the streaming runtime."""
+
+from millrace.api.flows_app import create_app
+from millrace.settings import Settings
+
+app = create_app(Settings.from_environment())

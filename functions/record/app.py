@@ -1,0 +1,17 @@
+"""Records what happens for the command center, from the record queue."""
+
+import asyncio
+from typing import Any
+
+from millrace.services.record import Recorder
+from millrace.services.record_batch import record_batch
+from millrace.settings import Settings
+
+recorder = Recorder.connect(Settings.from_environment())
+recorder.stores.aws.client("dynamodb")
+recorder.stores.aws.client("events")
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """An SQS batch; what failed is reported item by item."""
+    return asyncio.run(record_batch(recorder, event))

@@ -1,0 +1,16 @@
+"""Takes events from the ingest queue through their pipelines."""
+
+import asyncio
+from typing import Any
+
+from millrace.services.pipelines_line import Line
+from millrace.services.pipelines_transform import transform_batch
+from millrace.settings import Settings
+
+line = Line.connect(Settings.from_environment())
+line.warm()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """An SQS batch; what failed is reported item by item."""
+    return asyncio.run(transform_batch(line, event))

@@ -1,0 +1,1 @@
+"""The command center in a terminal. Needs `rich`, which comes with the extra `local`."""

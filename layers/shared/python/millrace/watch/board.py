@@ -1,0 +1,75 @@
+"""What the terminal shows, kept up to date from a snapshot and the events after it."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace.domain.command_center import ENDS
+from millrace.domain.events import Event
+from millrace.domain.record import OVER
+
+RECENT = 8
+
+
+@dataclass(slots=True)
+class Board:
+    """Runs under way by id, alerts that are on by rule, what ended last, and sums since the view began.
+    `cost` is US dollars of the model calls whose price is known."""
+
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    alerts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    recent: deque[Event] = field(default_factory=lambda: deque(maxlen=RECENT))
+    started: int = 0
+    completed: int = 0
+    failed: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+
+    def begin(self, snapshot: dict[str, Any]) -> int:
+        """Starts from a snapshot, sums kept; the number to stream from."""
+        self.runs = {run["runId"]: run for run in snapshot["runs"]}
+        self.alerts = {alert["ruleId"]: alert for alert in snapshot["alerts"]}
+        return int(snapshot["since"])
+
+    def take(self, event: Event) -> None:
+        """Takes one event into account."""
+        kind = event["type"]
+        if kind == "alert:triggered":
+            self.alerts[event["alert"]["ruleId"]] = event["alert"]
+        elif kind == "alert:resolved":
+            self.alerts.pop(event["alert"]["ruleId"], None)
+        elif kind in ENDS:
+            self._end(event)
+        elif kind.startswith("run:"):
+            self._look(event)
+
+    def _end(self, event: Event) -> None:
+        self.runs.pop(event["runId"], None)
+        self.recent.appendleft(event)
+        if event["type"] == "run:error":
+            self.failed += 1
+        else:
+            self.completed += 1
+
+    def _look(self, event: Event) -> None:
+        kind = event["type"]
+        if kind == "run:llm_call":
+            self.tokens += sum((event.get("tokens") or {}).values())
+            self.cost += event.get("cost") or 0
+        if kind == "run:status_changed" and event["to"] in OVER:
+            self.runs.pop(event["runId"], None)
+            return
+        if kind == "run:started":
+            self.started += 1
+            names = ("runId", "agentId", "agentName")
+            new = {name: event[name] for name in names} | {"startedAt": event["time"], "status": "running"}
+            self.runs.setdefault(event["runId"], new)
+        run = self.runs.get(event["runId"])
+        if run is None:
+            return
+        if kind == "run:progress":
+            run["tokens"], run["cost"] = event["tokens"], event["cost"]
+        elif kind == "run:tool_started":
+            run["tool"] = event["tool"]
+        elif kind == "run:tool_completed":
+            run["tool"] = None

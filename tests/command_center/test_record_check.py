@@ -1,0 +1,119 @@
+"""The look of every minute: runs that ended unseen are ended in the command center too."""
+
+import pytest
+
+from millrace.domain.access import Principal
+from millrace.domain.alerts import AlertSettings
+from millrace.domain.clock import iso
+from millrace.domain.conversations import Conversation, Slot, StoredMessage
+from millrace.domain.runs import Lease, Run, RunState
+from millrace.errors import Unavailable
+from millrace.services.alerts import AlertRules
+from millrace.services.record import Recorder, record
+from millrace.services.record_batch import record_batch
+from millrace.services.record_check import check
+from millrace.stores.bus import BusEvent
+from tests.command_center.conftest import NOON, Clock
+from tests.command_center.making import ended, message, started
+
+TICK = {
+    "messageId": "tick",
+    "body": '{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}',
+}
+SECOND = 1000
+
+
+def run_of(organization: str, state: RunState = "running", ended_at: str | None = None) -> Run:
+    return Run(
+        id="run_1",
+        slot=Slot(organization, "c-run_1"),
+        agent_id="echo",
+        state=state,
+        started_at=iso(NOON),
+        message_id="msg_1",
+        ended_at=ended_at,
+    )
+
+
+async def begin(recorder: Recorder, organization: str) -> None:
+    """A real run, held by a process that is never heard of again."""
+    now = iso(NOON)
+    conversation = Conversation("c-run_1", "echo", "A title", now, now)
+    question = StoredMessage("msg_0", "user", [{"text": "hi"}], now)
+    await recorder.stores.leases.begin(run_of(organization), "env", conversation, question, Lease())
+    await record(recorder, organization, [started(organization, "run_1")])
+
+
+async def test_a_run_whose_process_died_is_given_up_and_ended(
+    recorder: Recorder, organization: str, clock: Clock
+) -> None:
+    await begin(recorder, organization)
+    clock.now += 29 * SECOND
+    assert await check(recorder, organization) == []
+    clock.now += 2 * SECOND
+    (end,) = await check(recorder, organization)
+    assert (end["type"], end["error"]["code"]) == ("run:error", "run_lost")
+    assert (await recorder.stores.runs.get(organization, "run_1")).state == "failed"
+    assert await recorder.records.live(organization) == []
+    assert await record(recorder, organization, [ended(organization, "run_1")]) == []
+
+
+async def test_a_silent_run_that_is_alive_is_left_alone(
+    recorder: Recorder, organization: str, clock: Clock
+) -> None:
+    clock.now += 20 * SECOND
+    await begin(recorder, organization)
+    clock.now += 20 * SECOND
+    assert await check(recorder, organization) == []
+    assert len(await recorder.records.live(organization)) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"), [("completed", "run:completed"), ("waiting", "run:status_changed")]
+)
+async def test_a_run_whose_last_event_never_came_is_ended_as_it_is_stored(
+    recorder: Recorder, organization: str, clock: Clock, state: RunState, kind: str
+) -> None:
+    await record(recorder, organization, [started(organization, "run_1")])
+    stored = run_of(organization, state, iso(NOON + SECOND))
+    await recorder.records._dynamo.write(recorder.stores.runs.put(stored))
+    clock.now += 31 * SECOND
+    assert [end["type"] for end in await check(recorder, organization)] == [kind]
+    assert await recorder.records.live(organization) == []
+
+
+async def test_a_run_that_is_stored_nowhere_is_ended(
+    recorder: Recorder, organization: str, clock: Clock
+) -> None:
+    await record(recorder, organization, [started(organization, "run_1")])
+    clock.now += 31 * SECOND
+    (end,) = await check(recorder, organization)
+    assert end["error"]["code"] == "run_lost"
+    assert await check(recorder, organization) == []
+
+
+async def test_a_tick_checks_every_organisation_that_had_runs(
+    recorder: Recorder, organization: str, clock: Clock
+) -> None:
+    names = [organization, f"{organization}-b"]
+    for name in names:
+        await record(recorder, name, [started(name, "run_1")])
+    clock.now += 31 * SECOND
+    assert await record_batch(recorder, {"Records": [TICK]}) == {"batchItemFailures": []}
+    for name in names:
+        assert await recorder.records.live(name) == []
+
+
+async def test_events_are_not_repeated_because_the_bus_is_down(
+    recorder: Recorder, organization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(events: list[BusEvent]) -> None:
+        raise Unavailable("The bus is down.")
+
+    rule = AlertSettings(name="Errors", metric="error_rate", threshold=0.1)
+    await AlertRules(recorder).create(Principal(organization, "user"), rule)
+    monkeypatch.setattr(recorder.bus, "put", down)
+    batch = {"Records": [message(ended(organization, "run_1", failed=True))]}
+    assert await record_batch(recorder, batch) == {"batchItemFailures": []}
+    states = await recorder.alerts.states(organization)
+    assert [state.unannounced is None for state in states.values()] == [False]

@@ -1,0 +1,38 @@
+"""The function's own handler with the events of `events/record`."""
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.aws import Aws
+
+ROOT = Path(__file__).parents[2]
+Handler = Callable[[dict[str, Any], object], dict[str, Any]]
+FAILS = {"one-unreadable": 1}
+
+
+@pytest.fixture
+def handler(aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handler]:
+    for name, value in aws_environment.environment("RecordFunction").items():
+        monkeypatch.setenv(name, value)
+    spec = importlib.util.spec_from_file_location("record_function", ROOT / "functions/record/app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module.handler
+    module.recorder.stores.aws.close()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "events/record").glob("*.json")), ids=lambda path: path.stem)
+def test_a_sample_batch_is_recorded_and_says_what_failed(handler: Handler, path: Path) -> None:
+    batch = json.loads(path.read_text().replace("acme", f"acme-{path.stem}"))
+    for _ in range(2):
+        failed = handler(batch, None)["batchItemFailures"]
+        assert [one["itemIdentifier"] for one in failed] == [
+            record["messageId"] for record in batch["Records"][: FAILS.get(path.stem, 0)]
+        ]

@@ -1,0 +1,106 @@
+"""The command center over the running stack: real runs of two organisations, from the bus to the viewers."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+
+from millrace.domain.clock import from_iso
+from millrace.domain.command_center import EVENT_TYPES
+from tests.command_center.viewing import until, viewing
+from tests.sse import Sent, read_events
+from tests.stack import RunningStack
+
+RUNS = 10
+SLOW = "/echo tokens=30 delayMs=100 tools=1\nslow words"
+STREAM = {"accept": "text/event-stream"}
+
+
+def client_of(stack: RunningStack, organization: str) -> httpx.Client:
+    return httpx.Client(base_url=stack.url, headers=stack.headers(organization), timeout=60)
+
+
+def say(client: httpx.Client, conversation: str, content: str) -> str:
+    """Runs the echo agent to its end, with a live message if it is slow; its run's id."""
+    body = {"agentId": "echo", "content": content}
+    path = f"/api/conversations/{conversation}"
+    with client.stream("POST", f"{path}/messages", json=body, headers=STREAM) as response:
+        assert response.status_code == 200, response.read()
+        events = read_events(response.iter_lines())
+        run_id: str = next(events).data["runId"]
+        if content == SLOW:
+            assert client.post(f"{path}/inject", json={"content": "and this"}).status_code == 202
+        for _ in events:
+            pass
+    return run_id
+
+
+@pytest.fixture
+def organizations() -> tuple[str, str]:
+    stem = uuid.uuid4().hex[:8]
+    return f"center-a-{stem}", f"center-b-{stem}"
+
+
+def watch_runs(client: httpx.Client, ends: int) -> list[Sent]:
+    """Everything from the beginning to so many ends of runs."""
+    found: list[Sent] = []
+    with viewing(client, since=0) as events:
+        for event in events:
+            if event.data["type"] != "heartbeat":
+                found.append(event)
+            ends -= event.data["type"] in ("run:completed", "run:error")
+            if not ends:
+                return found
+    raise AssertionError("the stream ended early")
+
+
+def test_each_of_two_organisations_sees_its_own_twenty_runs_and_every_type(
+    stack: RunningStack, organizations: tuple[str, str]
+) -> None:
+    contents = ["/echo failAfter=1 tools=0\nx y", SLOW, *["hello there"] * (RUNS - 2)]
+    rule = {"name": "Errors", "metric": "error_rate", "threshold": 0.3, "window": 600_000}
+    clients = [client_of(stack, one) for one in organizations]
+    with ThreadPoolExecutor(6) as pool:
+        watching = [pool.submit(watch_runs, client, RUNS) for client in clients]
+        ran: list[set[str]] = []
+        for client in clients:
+            assert client.post("/api/command-center/alerts", json=rule).status_code == 201
+            first = say(client, "c0", contents[0])
+            with viewing(client, since=0) as alerts:
+                until(alerts, "alert:triggered")
+            rest = pool.map(lambda n, who=client: say(who, f"c{n}", contents[n]), range(1, RUNS))
+            ran.append({first, *rest})
+        seen = [one.result(60) for one in watching]
+    for client, runs, events in zip(clients, ran, seen, strict=True):
+        with viewing(client, since=0, eventTypes="alert:resolved,alert:triggered") as both:
+            told = until(both, "alert:resolved")
+        assert [one.data["type"] for one in told] == ["alert:triggered", "alert:resolved"]
+        assert {one.data["runId"] for one in events if "runId" in one.data} == runs
+        types = {one.data["type"] for one in [*events, *told]}
+        assert types == set(EVENT_TYPES) - {"pipeline:backpressure"}
+        _progress_is_at_most_one_a_second(events)
+        _clients_of_the_reference_find_what_they_read(events)
+        assert client.get("/api/command-center/snapshot").json()["runs"] == []
+        client.close()
+
+
+def _progress_is_at_most_one_a_second(events: list[Sent]) -> None:
+    told: dict[str, list[int]] = {}
+    for event in events:
+        if event.data["type"] == "run:progress":
+            told.setdefault(event.data["runId"], []).append(from_iso(event.data["time"]))
+    assert told
+    assert all(later - before >= 999 for times in told.values() for before, later in pairwise(sorted(times)))
+
+
+def _clients_of_the_reference_find_what_they_read(events: list[Sent]) -> None:
+    by_type: dict[str, dict[str, Any]] = {event.data["type"]: event.data for event in events}
+    assert by_type["run:started"]["run"]["id"]
+    assert by_type["run:progress"]["tokens"] > 0
+    assert "cost" in by_type["run:progress"]
+    assert by_type["run:tool_started"]["tool"] == "echo_tool"
+    assert by_type["run:completed"]["result"]
+    assert by_type["alert:triggered"]["alert"]["name"] == "Errors"

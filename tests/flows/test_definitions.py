@@ -1,0 +1,82 @@
+"""Flows as they are made, changed and refused."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.flows.making import THREE_STEPS, make_flow, post
+from tests.tokens import Issuer
+
+TOOL = THREE_STEPS[0]
+AGENT = THREE_STEPS[1]
+
+
+def test_flows_are_made_listed_replaced_and_deleted(flows: httpx.Client) -> None:
+    for name in ("one", "two", "three"):
+        make_flow(flows, [TOOL], name)
+    page = flows.get("/api/flows", params={"limit": 2}).json()
+    rest = flows.get("/api/flows", params={"limit": 2, "cursor": page["nextCursor"]}).json()
+    assert [flow["name"] for flow in page["items"] + rest["items"]] == ["one", "three", "two"]
+    replaced = flows.put("/api/flows/two", json={"steps": [AGENT]}).json()
+    assert [step["name"] for step in replaced["steps"]] == ["told"]
+    assert flows.get("/api/flows/two").json() == replaced
+    assert flows.delete("/api/flows/two").status_code == 204
+    assert flows.get("/api/flows/two").status_code == 404
+
+
+def test_a_name_is_taken_once(flows: httpx.Client) -> None:
+    make_flow(flows, [TOOL])
+    again = flows.post("/api/flows", json={"name": "flow", "steps": [TOOL]})
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "flow_exists")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [],
+        [TOOL, TOOL],
+        [TOOL | {"tool": "no_such_tool"}],
+        [TOOL | {"arguments": {"expression": "1 +"}}],
+        [AGENT | {"message": "upper("}],
+        [{"name": "p", "type": "pipeline"}],
+        [{"name": "p", "type": "pipeline", "definition": {"name": "p"}}],
+        [{"name": "p", "type": "sleep"}],
+        [TOOL | {"name": f"step{n}"} for n in range(33)],
+    ],
+)
+def test_a_flow_that_could_never_run_is_refused(flows: httpx.Client, steps: list[dict[str, Any]]) -> None:
+    response = flows.post("/api/flows", json={"name": "flow", "steps": steps})
+    assert response.status_code == 422, response.text
+    assert response.json()["error"]["message"]
+
+
+def test_making_flows_needs_a_scope_and_running_another(
+    flows: httpx.Client, issuer: Issuer, organization: str
+) -> None:
+    make_flow(flows, [TOOL])
+    chat_only = issuer.headers(organization, scope="chat")
+    made = flows.post("/api/flows", json={"name": "other", "steps": [TOOL]}, headers=chat_only)
+    assert made.status_code == 403
+    ran = flows.post("/api/flows/flow/events", json={"input": {"sum": "1"}}, headers=chat_only)
+    assert ran.status_code == 200
+    observing = issuer.headers(organization, scope="observe")
+    assert flows.post("/api/flows/flow/events", json={}, headers=observing).status_code == 403
+
+
+def test_an_expression_that_fails_names_its_step(flows: httpx.Client) -> None:
+    make_flow(flows, [TOOL | {"arguments": {"expression": "upper(5)"}}])
+    error = post(flows, {}).json()["error"]
+    assert (error["code"], error["step"]) == ("invalid_expression", "sum")
+
+
+def test_input_that_is_too_large_is_refused(flows: httpx.Client) -> None:
+    make_flow(flows, [TOOL])
+    response = post(flows, {"sum": "1" * 200_000})
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "input_too_large")
+
+
+def test_a_flow_that_is_too_large_is_refused(flows: httpx.Client) -> None:
+    step = {"name": "p", "type": "pipeline", "definition": {"name": "x" * 70_000}}
+    response = flows.post("/api/flows", json={"name": "large", "steps": [step]})
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "flow_too_large")

@@ -1,0 +1,68 @@
+"""A flow that waits for input, and goes on elsewhere."""
+
+import threading
+
+import httpx
+
+from tests.flows.making import WAITING, make_flow, post, stream
+
+
+def test_a_flow_waits_for_input_and_goes_on_in_another_process(
+    flows: httpx.Client, flows_elsewhere: httpx.Client
+) -> None:
+    make_flow(flows, WAITING)
+    waiting = post(flows, "Hello").json()
+    assert waiting["state"] == "waiting"
+    assert waiting["waitingFor"] == {"step": "approval", "prompt": "Send it?"}
+    execution = waiting["executionId"]
+    shown = flows_elsewhere.get(f"/api/flows/flow/executions/{execution}").json()
+    assert shown["waitingFor"]["step"] == "approval"
+    done = post(flows_elsewhere, "yes", executionId=execution).json()
+    assert (done["state"], done["result"]) == ("completed", "Hello: yes")
+    again = post(flows, "yes", executionId=execution)
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "not_waiting")
+
+
+def test_a_flow_that_waits_ends_its_stream_with_done(flows: httpx.Client) -> None:
+    make_flow(flows, WAITING)
+    last = stream(flows, "Hello")[-1].data
+    assert (last["type"], last["finishReason"]) == ("done", "input_required")
+    assert last["waitingFor"] == {"step": "approval", "prompt": "Send it?"}
+
+
+def test_input_is_taken_once_when_two_bring_it(flows: httpx.Client) -> None:
+    make_flow(flows, WAITING)
+    execution = post(flows, "Hello").json()["executionId"]
+    answers: list[httpx.Response] = []
+    threads = [
+        threading.Thread(target=lambda text=text: answers.append(post(flows, text, executionId=execution)))
+        for text in ("yes", "no", "perhaps")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
+
+
+def test_a_waiting_flow_goes_on_as_it_was_when_it_began(flows: httpx.Client) -> None:
+    make_flow(flows, WAITING)
+    execution = post(flows, "Hello").json()["executionId"]
+    assert flows.delete("/api/flows/flow").status_code == 204
+    assert post(flows, "yes", executionId=execution).json()["result"] == "Hello: yes"
+
+
+def test_a_leg_that_fails_can_be_posted_again(flows: httpx.Client) -> None:
+    steps = [WAITING[1], WAITING[2] | {"message": "steps.approval"}]
+    make_flow(flows, steps)
+    execution = post(flows, None).json()["executionId"]
+    bad = post(flows, "/echo failAfter=0 tools=0\nx", executionId=execution)
+    assert bad.json()["error"]["step"] == "sent"
+    assert post(flows, "good", executionId=execution).json()["result"] == "good"
+
+
+def test_input_for_another_step_is_refused(flows: httpx.Client) -> None:
+    make_flow(flows, WAITING)
+    execution = post(flows, "Hello").json()["executionId"]
+    assert post(flows, "yes", executionId=execution, step="draft").status_code == 409
+    assert post(flows, "yes", executionId=execution, step="approval").status_code == 200

@@ -1,0 +1,83 @@
+"""Circuits, buckets and marks under many writers at once."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from millrace.stores.aws import Aws as AwsClients
+from millrace.stores.delivery_state import DeliveryState, Place
+from millrace.stores.dynamo import Dynamo
+from tests.aws import Aws
+from tests.services.delivering import resources
+
+PLACE = Place("acme", "pipe", "0-abc")
+
+
+class Clock:
+    now = 1_790_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def state(aws_environment: Aws, clock: Clock) -> Iterator[DeliveryState]:
+    with resources(aws_environment) as made:
+        aws = AwsClients(aws_environment.region)
+        yield DeliveryState(Dynamo(aws), made["DELIVERY_TABLE"], clock)
+        aws.close()
+
+
+async def test_many_at_once_get_no_more_tokens_than_there_are(state: DeliveryState) -> None:
+    waits = await asyncio.gather(*(state.take_token(PLACE, 1, 5) for _ in range(24)))
+    assert 1 <= waits.count(0) <= 5
+
+
+async def test_one_of_many_gets_the_probe(state: DeliveryState, clock: Clock) -> None:
+    await state.count(PLACE, 0, 20)
+    clock.now += 15_000
+    verdicts = [each.verdict for each in await asyncio.gather(*(state.admit(PLACE) for _ in range(12)))]
+    assert verdicts.count("probe") == 1
+    assert verdicts.count("wait") == 11
+
+
+async def test_one_of_many_claims_an_event(state: DeliveryState, clock: Clock) -> None:
+    claims = await asyncio.gather(*(state.claim(PLACE, "e1") for _ in range(12)))
+    assert sorted(claims) == ["busy"] * 11 + ["claimed"]
+    await state.sent(PLACE, "e1")
+    clock.now += 3_600_000
+    assert await state.claim(PLACE, "e1") == "sent"
+
+
+async def test_a_mark_holds_for_a_day_whether_or_not_it_is_deleted_then(
+    state: DeliveryState, clock: Clock
+) -> None:
+    await state.claim(PLACE, "e1")
+    await state.sent(PLACE, "e1")
+    clock.now += 24 * 3_600_000 + 1_000
+    assert await state.claim(PLACE, "e1") == "claimed"
+
+
+async def test_a_claim_that_is_taken_back_is_free(state: DeliveryState) -> None:
+    assert await state.claim(PLACE, "e1") == "claimed"
+    await state.release(PLACE, "e1")
+    assert await state.claim(PLACE, "e1") == "claimed"
+
+
+async def test_places_do_not_share(state: DeliveryState) -> None:
+    await state.disable(PLACE)
+    for other in (
+        Place("acme", "pipe", "0-def"),
+        Place("acme", "other", "0-abc"),
+        Place("b", "pipe", "0-abc"),
+    ):
+        assert (await state.admit(other)).verdict == "go"
+    assert (await state.circuit(PLACE)).disabled
+    await state.enable(PLACE)
+    assert (await state.admit(PLACE)).verdict == "go"
