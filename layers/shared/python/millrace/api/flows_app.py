@@ -12,19 +12,20 @@ from millrace.api.flows import FlowsApi
 from millrace.api.streamed_app import streamed_app
 from millrace.api.tickets import callers
 from millrace.services.flows import Flows
-from millrace.services.flows_steps import FindPipeline, no_pipelines
+from millrace.services.flows_steps import FindPipeline, stored_pipelines
 from millrace.services.platform import Platform
 from millrace.settings import Settings
+from millrace.stores.dynamo import Dynamo
 
 
 def create_app(
-    settings: Settings, platform: Platform | None = None, find_pipeline: FindPipeline = no_pipelines
+    settings: Settings, platform: Platform | None = None, find_pipeline: FindPipeline | None = None
 ) -> Starlette:
     """The app; clients that every request needs are made now, in init."""
     platform = platform or Platform.make(settings)
     platform.warm()
-
-    flows = Flows.connect(platform, find_pipeline)
+    stored = stored_pipelines(Dynamo(platform.stores.aws), settings.pipelines_table)
+    flows = Flows.connect(platform, find_pipeline or stored)
     return streamed_app(endpoints(flows, callers(settings, platform.stores)), platform.close)
 
 

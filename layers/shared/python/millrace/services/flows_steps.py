@@ -23,6 +23,8 @@ from millrace.pipelines.plan import compile_plan
 from millrace.services.flows_calls import StepFailed, ask_agent, call_tool, toolbox_of
 from millrace.services.flows_plan import plan_and_answer
 from millrace.services.launch import Crew
+from millrace.stores.dynamo import Dynamo
+from millrace.stores.pipelines import PipelineStore
 
 FindPipeline = Callable[[str, str], Awaitable[PipelineDefinition]]
 """Given an organisation and a pipeline's id, its definition. Raises `NotFound`."""
@@ -151,6 +153,16 @@ def _structured(text: str) -> Any:
 def flow_agents(flow: Flow) -> list[str]:
     """The ids of the agents that a flow asks."""
     return [step.agent_id for step in flow.steps if isinstance(step, AgentStep)]
+
+
+def stored_pipelines(dynamo: Dynamo, table: str) -> FindPipeline:
+    """The organisation's own pipelines, by id, as they are defined now; `NotFound` for others."""
+    store = PipelineStore(dynamo, table)
+
+    async def find(organization: str, pipeline_id: str) -> PipelineDefinition:
+        return parse_definition((await store.get(organization, pipeline_id)).definition)
+
+    return find
 
 
 async def no_pipelines(organization: str, pipeline_id: str) -> PipelineDefinition:
