@@ -27,6 +27,7 @@ const contentSecurityPolicy: Plugin = {
 export default defineConfig({
   plugins: [react(), contentSecurityPolicy],
   build: { target: "es2023", modulePreload: { polyfill: false } },
+  worker: { format: "es" },
   server: {
     host: "127.0.0.1",
     proxy: { "/api": "http://localhost:8080", "/config.json": "http://localhost:8080" },

@@ -10,6 +10,7 @@ import pytest
 
 from millrace.domain.access import Principal
 from millrace.domain.events import Logged
+from millrace.services.inject import inject
 from millrace.services.launch import launch
 from millrace.services.platform import Platform
 from millrace.services.send import NewMessage, Started, send
@@ -99,3 +100,28 @@ async def test_no_token_waits_for_a_call(settings: Settings) -> None:
     assert tokens[-1] < flushes[0].ended
     assert done >= flushes[-1].ended  # but the end waits for the log
     await platform.close()
+
+
+async def test_an_injection_costs_its_sender_one_call_and_the_run_one_read_per_iteration(
+    settings: Settings,
+) -> None:
+    counting, sender = Counting(settings.region), Counting(settings.region)
+    platform = Platform.make(settings, Stores.connect(settings, counting))
+    stores = Stores.connect(settings, sender)
+    caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
+    message = NewMessage("/echo tools=3 toolMs=300\nword", "echo")
+    started = await send(platform.stores, platform.models, caller, "c1", message)
+    assert isinstance(started, Started)
+    session = launch(platform, started, None)
+    iterations = 0
+    async for batch in session.outbox:
+        kinds = [event.type for event in batch]
+        iterations += kinds.count("tool_call")
+        if "tool_call" in kinds and iterations == 1:
+            await inject(stores, started.held.run.slot, "by the way")
+    await session.over()
+    assert [call.operation for call in sender.calls] == ["transact_write_items"]
+    queries = [call for call in counting.calls if call.operation == "query"]
+    assert len(queries) <= 1 + iterations  # the first was the conversation itself
+    await platform.close()
+    sender.close()

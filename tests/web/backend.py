@@ -21,6 +21,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from tests.web.sound import VOICES, Sound
+
 DIST = Path(__file__).parents[2] / "web" / "dist"
 PATIENCE_S = 10
 NOW = "2026-03-02T09:00:00Z"
@@ -116,10 +118,15 @@ class Backend:
     #: Whether a run begins at once, or when the test emits its `start`.
     has_start: bool = True
     _new_runs: queue.Queue[Run] = field(default_factory=queue.Queue)
+    _new_sounds: queue.Queue[Sound] = field(default_factory=queue.Queue)
 
     def next_run(self) -> Run:
         """The run of the message that the page sends next (or has just sent)."""
         return self._new_runs.get(timeout=PATIENCE_S)
+
+    def next_sound(self) -> Sound:
+        """The speech that the page asks for next (or has just asked for)."""
+        return self._new_sounds.get(timeout=PATIENCE_S)
 
     def refuse(self, method: str, path_end: str, status: int, code: str, message: str) -> None:
         error = {"error": {"code": code, "message": message, "requestId": "req-1"}}
@@ -192,6 +199,10 @@ class Backend:
 
     def _act(self, method: str, path: list[str], body: Json) -> Response:
         match method, *path:
+            case "GET", "voice", "voices":
+                return JSONResponse(VOICES)
+            case "POST", "voice", *_, "stream":
+                return self._speak()
             case "POST", "conversations", name, "messages":
                 return self._start(name, body)
             case "POST", "conversations", name, "stop":
@@ -210,6 +221,11 @@ class Backend:
     def _start(self, name: str, body: Json) -> Response:
         run = self.runs.get(f"run-{body['idempotencyKey']}") or self._new_run(name, body)
         return self._stream(run, 0)
+
+    def _speak(self) -> Response:
+        sound = Sound(self.loop)
+        self._new_sounds.put(sound)
+        return sound.response()
 
     def _new_run(self, name: str, body: Json) -> Run:
         run = Run(f"run-{body['idempotencyKey']}", name, self.loop)

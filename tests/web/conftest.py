@@ -34,11 +34,20 @@ def chromium() -> str:
     pytest.skip(reason)
 
 
+_started: list[Browser] = []
+
+
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
+    """The one of this process: other folders import this fixture, and Playwright does not start twice."""
+    if _started:
+        yield _started[0]
+        return
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        _started.append(browser)
         yield browser
+        _started.clear()
         browser.close()
 
 

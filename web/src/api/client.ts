@@ -1,7 +1,7 @@
 import { HttpError, httpErrorFrom } from "../stream/errors";
 import type { Position } from "../stream/connection";
 import type { Auth } from "./auth";
-import type { Accepted, Agent, Conversation, Message, Page } from "./types";
+import type { Accepted, Agent, Conversation, Manner, Message, Page, Voices } from "./types";
 
 const EVENT_STREAM = "text/event-stream";
 const PAGE_SIZE = 30;
@@ -81,6 +81,21 @@ export class Api {
     await this.#checked(`${conversationPath(id)}/inject/${encodeURIComponent(messageId)}`, { method: "DELETE" });
   }
 
+  listVoices(): Promise<Voices> {
+    return this.#json("/api/voice/voices");
+  }
+
+  /** A text as sound, sample by sample. The response is not checked. */
+  speakText(text: string, manner: Manner, signal: AbortSignal): Promise<Response> {
+    return this.#fetch("/api/voice/tts/stream", { ...jsonBody({ text, format: "pcm", ...manner }), signal });
+  }
+
+  /** The answer of a run as sound, while it is written. The response is not checked. */
+  speakRun(runId: string, manner: Manner, signal: AbortSignal): Promise<Response> {
+    const path = `/api/voice/conversations/${encodeURIComponent(runId)}/stream`;
+    return this.#fetch(path, { ...jsonBody({ format: "pcm", ...manner }), signal });
+  }
+
   async #json<Result>(path: string, init: RequestInit = {}): Promise<Result> {
     return (await (await this.#checked(path, init)).json()) as Result;
   }
@@ -109,9 +124,13 @@ export class Api {
   }
 
   #base(path: string): string {
-    const name = /^\/api\/(conversations|runs)\b/.test(path) ? "conversation" : "api";
-    return (this.apiBase[name] ?? "").replace(/\/$/, "");
+    return (this.apiBase[functionFor(path)] ?? "").replace(/\/$/, "");
   }
+}
+
+function functionFor(path: string): string {
+  if (path.startsWith("/api/voice/")) return "voice";
+  return /^\/api\/(conversations|runs)\b/.test(path) ? "conversation" : "api";
 }
 
 function conversationPath(id: string): string {

@@ -50,3 +50,15 @@ export interface Accepted {
   readonly messageId: string;
   readonly expiresAt: string | number;
 }
+
+/** How to speak; what is left out is the deployment's choice. */
+export interface Manner {
+  readonly voice?: string;
+  /** 1 is the voice's own pace. */
+  readonly speed: number;
+}
+
+export interface Voices {
+  readonly speed: { readonly min: number; readonly max: number };
+  readonly voices: readonly { readonly id: string; readonly name: string; readonly language: string | null }[];
+}

@@ -18,6 +18,8 @@ export interface SessionOptions {
   readonly onLoaded?: (conversation: Conversation) => void;
   /** A run began or ended: the list of conversations may have changed. */
   readonly onRunChange?: () => void;
+  /** A run began here, on a message of this page. */
+  readonly onStart?: (runId: string) => void;
 }
 
 interface Question {
@@ -181,6 +183,8 @@ export class ChatSession {
     this.#batch.add(event);
     if (event.type === "start") {
       this.options.onRunChange?.();
+      // A run that was there when the page came, or a connection that came again, knows its id already.
+      if (event.runId !== this.#state.runId) this.options.onStart?.(event.runId);
       this.#batch.flush();
       if (this.#isStopWanted) void this.#requestStop();
     }

@@ -2,18 +2,22 @@ import { type ReactNode, memo } from "react";
 import type { AnswerEntry } from "../chat/state";
 import { CopyButton } from "./CodeBlock";
 import { activityOf, footnotes } from "./format";
+import { ListenButton } from "./Listen";
 import { Markdown } from "./Markdown";
 import { Steps } from "./Steps";
 
 interface AnswerProps {
   readonly answer: AnswerEntry;
+  readonly isSpoken: boolean;
+  readonly onListen: (answer: AnswerEntry, wasSpoken: boolean) => void;
   /** Only the last answer can be asked for again. */
   readonly onRetry: (() => void) | null;
 }
 
 /** `aria-busy` lets screen readers speak the answer when it is whole instead of token by token. */
-export const Answer = memo(({ answer, onRetry }: AnswerProps): ReactNode => {
+export const Answer = memo(({ answer, isSpoken, onListen, onRetry }: AnswerProps): ReactNode => {
   const isOpen = answer.state === "open";
+  const listen = <ListenButton isSpoken={isSpoken} onToggle={() => onListen(answer, isSpoken)} />;
   return (
     <article className="answer" data-state={answer.state} aria-label="Answer" aria-busy={isOpen}>
       <Steps steps={answer.steps} activity={activityOf(answer)} />
@@ -24,7 +28,8 @@ export const Answer = memo(({ answer, onRetry }: AnswerProps): ReactNode => {
         </div>
       )}
       {answer.failure && <FailureBox answer={answer} onRetry={onRetry} />}
-      {answer.state === "done" && <Footer answer={answer} />}
+      {answer.state === "done" && <Footer answer={answer}>{listen}</Footer>}
+      {answer.state !== "done" && (answer.text || isSpoken) && <div className="actions">{listen}</div>}
     </article>
   );
 });
@@ -39,7 +44,7 @@ function Skeleton(): ReactNode {
   );
 }
 
-function FailureBox({ answer, onRetry }: AnswerProps): ReactNode {
+function FailureBox({ answer, onRetry }: Pick<AnswerProps, "answer" | "onRetry">): ReactNode {
   return (
     <div className="failure" role="alert">
       <p>{answer.failure?.message}</p>
@@ -52,13 +57,18 @@ function FailureBox({ answer, onRetry }: AnswerProps): ReactNode {
   );
 }
 
-function Footer({ answer }: { answer: AnswerEntry }): ReactNode {
+function Footer({ answer, children }: { answer: AnswerEntry; children: ReactNode }): ReactNode {
   return (
     <footer className="answer-foot">
       {footnotes(answer).map((note) => (
         <span key={note}>{note}</span>
       ))}
-      {answer.text && <CopyButton text={answer.text} label="Copy answer" />}
+      {answer.text && (
+        <div className="actions">
+          <CopyButton text={answer.text} label="Copy answer" />
+          {children}
+        </div>
+      )}
     </footer>
   );
 }

@@ -1,38 +1,47 @@
 import { type ReactNode, useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 import type { Agent } from "../api/types";
 import type { ChatSession } from "../chat/session";
-import { type ChatState, isRunning } from "../chat/state";
+import { type AnswerEntry, type ChatState, isQuestion, isRunning } from "../chat/state";
 import { Answer } from "./Answer";
 import { Composer } from "./Composer";
 import { Icon } from "./Icon";
+import { Line } from "./Line";
+import { SpeechLine, useSubject } from "./Listen";
 import { Question } from "./Question";
 import { useFollowBottom } from "./useFollowBottom";
+import type { Voice } from "./useVoice";
 
 interface ChatViewProps {
   readonly session: ChatSession;
   readonly agent: Agent | null;
+  readonly voice: Voice;
   /** Called with the first message of a conversation that is not stored yet, and with every other one. */
   readonly onSend: () => void;
 }
 
-export function ChatView({ session, agent, onSend }: ChatViewProps): ReactNode {
+export function ChatView({ session, agent, voice, onSend }: ChatViewProps): ReactNode {
   const state = useSyncExternalStore(session.subscribe, session.getState);
   const box = useRef<HTMLTextAreaElement>(null);
   const { scroller, isAtBottom, onScroll, toBottom } = useFollowBottom(state.entries);
   const agentId = agent?.id ?? "";
   const send = (text: string) => {
     onSend();
+    if (voice.preferences.isAutomatic) voice.speech.unlock();
     void session.send(text, agentId);
     toBottom();
   };
-  useStopOnEscape(session);
+  const stop = useCallback(() => {
+    voice.speech.stop();
+    void session.stop();
+  }, [voice.speech, session]);
+  useEscape(stop);
   useEffect(() => box.current?.focus(), [session]);
   return (
     <>
       <div className="scroller" ref={scroller} onScroll={onScroll}>
         <div className="column" role="log" aria-live="polite" aria-label="Conversation">
           {state.entries.length === 0 && <Welcome state={state} agent={agent} />}
-          <Entries session={session} state={state} agentId={agentId} />
+          <Entries session={session} state={state} agentId={agentId} voice={voice} />
         </div>
       </div>
       <div className="dock">
@@ -42,28 +51,43 @@ export function ChatView({ session, agent, onSend }: ChatViewProps): ReactNode {
           </button>
         )}
         <LinkLine session={session} state={state} />
+        <SpeechLine speech={voice.speech} />
         <Composer
           box={box}
           isRunning={isRunning(state)}
           isStopping={state.phase === "stopping"}
           isDisabled={agentId === "" || state.phase === "loading" || state.phase === "unavailable"}
           onSend={send}
-          onStop={() => void session.stop()}
+          onStop={stop}
         />
       </div>
     </>
   );
 }
 
-function Entries({ session, state, agentId }: { session: ChatSession; state: ChatState; agentId: string }): ReactNode {
+interface EntriesProps {
+  readonly session: ChatSession;
+  readonly state: ChatState;
+  readonly agentId: string;
+  readonly voice: Voice;
+}
+
+function Entries({ session, state, agentId, voice }: EntriesProps): ReactNode {
   const running = isRunning(state);
   const lastAnswer = state.entries.findLast((entry) => entry.kind === "answer");
   const onRetry = useCallback(() => void session.retry(agentId), [session, agentId]);
   const onWithdraw = useCallback((id: string) => void session.withdraw(id), [session]);
   const onResend = useCallback((id: string) => void session.resend(id, agentId), [session, agentId]);
+  const { isSpoken, onListen } = useListening(state, voice);
   return state.entries.map((entry) =>
     entry.kind === "answer" ? (
-      <Answer key={entry.id} answer={entry} onRetry={entry === lastAnswer && !running ? onRetry : null} />
+      <Answer
+        key={entry.id}
+        answer={entry}
+        isSpoken={isSpoken(entry)}
+        onListen={onListen}
+        onRetry={entry === lastAnswer && !running ? onRetry : null}
+      />
     ) : (
       <Question key={entry.id} entry={entry} isRunning={running} onWithdraw={onWithdraw} onResend={onResend} />
     ),
@@ -93,25 +117,32 @@ function LinkLine({ session, state }: { session: ChatSession; state: ChatState }
   return state.link === "waiting" ? <Line text="Connection lost. Reconnecting…" /> : null;
 }
 
-function Line(props: { text: string; action?: string; onAction?: () => void }): ReactNode {
-  return (
-    <p className="line" role="status">
-      <span>{props.text}</span>
-      {props.action && (
-        <button type="button" className="quiet" onClick={props.onAction}>
-          {props.action}
-        </button>
-      )}
-    </p>
+/** An answer that streams is spoken as its run, to the end; a finished one as the text that it is. */
+function useListening({ runId, entries }: ChatState, voice: Voice) {
+  const { speech, speakText, speakRun } = voice;
+  const subject = useSubject(speech);
+  const lastQuestion = entries.findLastIndex(isQuestion);
+  const isOfRun = (answer: AnswerEntry) => entries.indexOf(answer) > lastQuestion && answer.state !== "continued";
+  const isSpoken = (answer: AnswerEntry) =>
+    subject !== null && (subject === answer.id || (subject === runId && isOfRun(answer)));
+  const onListen = useCallback(
+    (answer: AnswerEntry, wasSpoken: boolean) => {
+      if (wasSpoken) speech.stop();
+      else if (answer.state === "open" && runId) speakRun(runId);
+      else speakText(answer.id, answer.text);
+    },
+    [speech, speakText, speakRun, runId],
   );
+  return { isSpoken, onListen };
 }
 
-function useStopOnEscape(session: ChatSession): void {
+/** An open popover takes the key for itself. */
+function useEscape(action: () => void): void {
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
-      if (event.key === "Escape" && !event.isComposing) void session.stop();
+      if (event.key === "Escape" && !event.isComposing && !document.querySelector(":popover-open")) action();
     };
     document.addEventListener("keydown", onKeyDown);
     return () => document.removeEventListener("keydown", onKeyDown);
-  }, [session]);
+  }, [action]);
 }

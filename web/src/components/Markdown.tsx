@@ -2,6 +2,7 @@ import type { Token, Tokens } from "marked";
 import { type ReactNode, memo, useMemo, useRef } from "react";
 import { type Blocks, NO_BLOCKS, parseBlocks } from "./blocks";
 import { CodeBlock } from "./CodeBlock";
+import { unescapeEntities } from "./entities";
 
 const SAFE_LINK = /^(https?:|mailto:)/i;
 /** Longer answers are shown as plain text: drawing them would stall the page. */
@@ -131,7 +132,7 @@ function renderInline(token: Token): ReactNode {
     case "escape":
       return (token as Tokens.Escape).text;
     default:
-      return childrenOf(token).length > 0 ? inline(token) : unescapeEntities(token);
+      return childrenOf(token).length > 0 ? inline(token) : plainText(token);
   }
 }
 
@@ -145,10 +146,6 @@ function renderLink(token: Tokens.Link | Tokens.Image): ReactNode {
   );
 }
 
-const ENTITIES: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'", nbsp: "\u00a0" };
-
-/** HTML stays what it is, text; only the usual entities are read, as writers expect. */
-function unescapeEntities(token: Token): string {
-  const text = token.type === "text" ? (token as Tokens.Text).text : token.raw;
-  return text.replace(/&(amp|lt|gt|quot|#39|nbsp);/g, (_, name: string) => ENTITIES[name] ?? "");
+function plainText(token: Token): string {
+  return unescapeEntities(token.type === "text" ? (token as Tokens.Text).text : token.raw);
 }

@@ -8,6 +8,8 @@ import { conversationHash, newConversationId, useConversationId } from "./route"
 import { Sidebar } from "./Sidebar";
 import { useAgents } from "./useAgents";
 import { useConversations } from "./useConversations";
+import { useVoice } from "./useVoice";
+import { VoiceMenu } from "./VoiceMenu";
 
 /** Everything that a signed-in user sees. */
 export function Workspace({ api }: { api: Api }): ReactNode {
@@ -19,7 +21,12 @@ export function Workspace({ api }: { api: Api }): ReactNode {
   const conversations = useConversations(api);
   const id = routeId ?? draftId;
   const [loaded, setLoaded] = useState<Conversation | null>(null);
-  const session = useSession(api, id, id === draftId, setLoaded, conversations.refresh);
+  const voice = useVoice(api, id);
+  const session = useSession(api, id, id === draftId, {
+    onLoaded: setLoaded,
+    onRunChange: () => void conversations.refresh(),
+    onStart: (runId) => voice.preferences.isAutomatic && voice.speakRun(runId),
+  });
   // Whoever leaves a draft that became a conversation finds it stored on coming back.
   useEffect(() => setDraftId((draft) => (draft === routeId ? draft : newConversationId())), [routeId]);
 
@@ -52,8 +59,14 @@ export function Workspace({ api }: { api: Api }): ReactNode {
         <header className="bar">
           <MenuButton isOpen={isMenuOpen} onToggle={() => setMenuOpen(!isMenuOpen)} />
           <AgentPicker agents={agents} agent={agent} isFixed={Boolean(stored)} onPick={setPickedAgentId} />
+          <VoiceMenu api={api} voice={voice} />
         </header>
-        <ChatView session={session} agent={agent} onSend={() => (location.hash = conversationHash(id))} />
+        <ChatView
+          session={session}
+          agent={agent}
+          voice={voice}
+          onSend={() => (location.hash = conversationHash(id))}
+        />
       </main>
     </div>
   );
@@ -64,26 +77,27 @@ function agentOf({ agentId }: Conversation, agents: readonly Agent[]): Agent {
   return agents.find((agent) => agent.id === agentId) ?? { id: agentId, name: agentId, model: "" };
 }
 
+interface SessionNews {
+  readonly onLoaded: (conversation: Conversation) => void;
+  readonly onRunChange: () => void;
+  readonly onStart: (runId: string) => void;
+}
+
 /** The session of conversation `id`. A draft has nothing stored to load, also after its first message. */
-function useSession(
-  api: Api,
-  id: string,
-  isDraft: boolean,
-  onLoaded: (conversation: Conversation) => void,
-  onRunChange: () => Promise<void>,
-): ChatSession {
-  const notify = useRef(onRunChange);
-  notify.current = onRunChange;
+function useSession(api: Api, id: string, isDraft: boolean, news: SessionNews): ChatSession {
+  const latest = useRef(news);
+  latest.current = news;
   const session = useMemo(
     () =>
       new ChatSession({
         api,
         conversationId: id,
         schedule: (flush) => void requestAnimationFrame(flush),
-        onLoaded,
-        onRunChange: () => void notify.current(),
+        onLoaded: (conversation) => latest.current.onLoaded(conversation),
+        onRunChange: () => latest.current.onRunChange(),
+        onStart: (runId) => latest.current.onStart(runId),
       }),
-    [api, id, onLoaded],
+    [api, id],
   );
   useEffect(() => {
     if (!isDraft) void session.load();

@@ -1,0 +1,67 @@
+"""An agent's answer aloud in a real browser, on the running stack: heard while the agent still writes."""
+
+import re
+
+from playwright.sync_api import Browser, Response, expect
+
+from tests.stack import RunningStack
+from tests.web.conftest import browser, chromium
+
+__all__ = ["browser", "chromium"]
+
+PATIENCE_MS = 60_000
+#: Hundreds of sentences, two words a second: the answer takes minutes, its first sentence seconds.
+LONG_AND_SLOW = "/echo tools=0 repeat=300 delayMs=150\nThe water turns the wheel."
+
+
+def test_an_answer_is_heard_before_it_is_written(stack: RunningStack, browser: Browser) -> None:
+    context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+
+    def check(response: Response) -> None:
+        if response.status >= 400:
+            problems.append(f"{response.status} {response.url}")
+
+    page.on("response", check)
+    page.goto("/")
+    page.get_by_label("Agent").select_option("echo", timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Speak answers").click()
+    page.get_by_role("textbox", name="Message").fill(LONG_AND_SLOW)
+    page.keyboard.press("Enter")
+    voice = page.locator(".voice")
+    expect(voice).to_have_attribute("data-phase", re.compile("waiting|speaking"), timeout=PATIENCE_MS)
+    expect(voice).not_to_have_attribute("data-phase", "waiting", timeout=PATIENCE_MS)
+    assert problems == []
+    expect(voice).to_have_attribute("data-phase", "speaking")
+    expect(voice).to_have_attribute("data-peak", re.compile(r"^0\.[1-9]|^1"))
+    expect(page.locator(".answer")).to_have_attribute("aria-busy", "true")
+    page.keyboard.press("Escape")
+    expect(voice).to_have_attribute("data-tail-ms", re.compile(r"\d"))
+    assert float(voice.get_attribute("data-tail-ms") or "") <= 100
+    expect(page.locator(".answer-foot")).to_contain_text("Stopped", timeout=PATIENCE_MS)
+    assert problems == []
+    context.close()
+
+
+def test_a_stored_answer_is_read_in_a_chosen_voice(stack: RunningStack, browser: Browser) -> None:
+    context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_label("Agent").select_option("echo", timeout=PATIENCE_MS)
+    page.get_by_role("textbox", name="Message").fill("/echo tools=0\nThe **water** turns the wheel.")
+    page.keyboard.press("Enter")
+    expect(page.locator(".answer-foot")).to_be_visible(timeout=PATIENCE_MS)
+    page.reload()
+    page.get_by_role("button", name="Voice and speed").click()
+    voices = page.get_by_role("combobox", name="Voice", exact=True)
+    expect(voices.locator("option[value=nova]")).to_be_attached(timeout=PATIENCE_MS)
+    voices.select_option("nova")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Listen to the answer").click()
+    voice = page.locator(".voice")
+    expect(voice).to_have_attribute("data-peak", re.compile(r"^0\.[1-9]|^1"), timeout=PATIENCE_MS)
+    expect(voice).to_have_attribute("data-phase", "silent", timeout=PATIENCE_MS)
+    assert int(voice.get_attribute("data-played-ms") or "") > 500
+    context.close()

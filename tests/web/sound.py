@@ -1,0 +1,73 @@
+"""Speech for the tests of the page: a tone that is sent piece by piece, at the test's command."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import struct
+from collections.abc import AsyncIterator
+
+from starlette.responses import StreamingResponse
+
+#: Another than the page guesses before its first speech.
+RATE = 16_000
+VOICES = {
+    "engine": "scripted",
+    "speed": {"min": 0.5, "max": 1.5},
+    "sampleRate": RATE,
+    "voices": [
+        {"id": "alloy", "name": "Alloy", "language": "en", "gender": None},
+        {"id": "nova", "name": "Nova", "language": None, "gender": None},
+    ],
+}
+
+
+class BrokenOff(Exception):
+    """What uvicorn makes a closed connection of."""
+
+
+class Sound:
+    """One response with speech. `is_open` until it has ended or the page has left."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.is_open = True
+        self._loop = loop
+        self._parts: asyncio.Queue[bytes | BrokenOff | None] = asyncio.Queue()
+
+    def tone(self, ms: int, cut_at: int | None = None) -> None:
+        """A 440 Hz tone at half volume; with `cut_at` as two parts, the first of so many bytes."""
+        for part in filter(None, _cut(tone(ms), cut_at)):
+            self._put(part)
+
+    def end(self) -> None:
+        self._put(None)
+
+    def break_off(self) -> None:
+        self._put(BrokenOff())
+
+    def response(self) -> StreamingResponse:
+        return StreamingResponse(self._stream(), media_type="audio/pcm", headers={"X-Sample-Rate": str(RATE)})
+
+    def _put(self, part: bytes | BrokenOff | None) -> None:
+        self._loop.call_soon_threadsafe(self._parts.put_nowait, part)
+
+    async def _stream(self) -> AsyncIterator[bytes]:
+        try:
+            while (part := await self._parts.get()) is not None:
+                if isinstance(part, BrokenOff):
+                    raise part
+                yield part
+        finally:
+            self.is_open = False
+
+
+def tone(ms: int) -> bytes:
+    """Signed 16 bit, little endian, mono."""
+    samples = range(RATE * ms // 1000)
+    return b"".join(struct.pack("<h", round(16_384 * math.sin(math.tau * 440 * n / RATE))) for n in samples)
+
+
+def _cut(data: bytes, at: int | None) -> list[bytes]:
+    places = [0, *([at] if at is not None else []), len(data)]
+    return [data[start:end] for start, end in itertools.pairwise(places)]

@@ -1,0 +1,15 @@
+/** What the page tells the audio worklet. `complete`: no more samples will come. */
+export type Order =
+  | { readonly type: "samples"; readonly samples: Int16Array<ArrayBuffer> }
+  | { readonly type: "complete" | "stop" };
+
+/** What the audio worklet tells the page. */
+export interface Progress {
+  /** Samples that were played. */
+  readonly played: number;
+  /** The loudest one of them, 0 to 1. */
+  readonly peak: number;
+  /** The end of the last sound, in seconds of the audio clock. */
+  readonly lastSound: number;
+  readonly isOver: boolean;
+}

@@ -1,0 +1,141 @@
+import type { Order, Progress } from "./messages";
+import workletUrl from "./worklet.ts?worker&url";
+
+/** The server makes speech faster than it is heard: what is further ahead waits in the network. */
+const LONGEST_AHEAD_S = 20 * 60;
+const RATES = { least: 8000, most: 96_000 };
+const USUAL_RATE = 22_050;
+/** A context needs a moment to start; only after that it is the browser that holds the sound back. */
+const START_MS = 500;
+/** The last sound is on its way through the hardware, and the next speech may come soon. */
+const REST_AFTER_MS = 1000;
+
+/** `tailMs`: how long after its end was asked for the speech was still heard; null while nobody asked. */
+type OnProgress = (progress: Progress, tailMs: number | null) => void;
+
+export interface PlayerOptions {
+  /** The browser lets sound through (true), or waits for the user to touch the page (false). */
+  readonly onAudible: (isAudible: boolean) => void;
+}
+
+/** The loudspeaker: one audio context, whose rate is that of the speech, so that the browser resamples. */
+export class Player {
+  #context: AudioContext | null = null;
+  #ready: Promise<void> = Promise.resolve();
+  #rate = USUAL_RATE;
+  #starting: ReturnType<typeof setTimeout> | undefined;
+  #resting: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly options: PlayerOptions) {}
+
+  /** To be called while the user clicks or types: browsers allow sound only then. */
+  unlock(): void {
+    clearTimeout(this.#resting);
+    const context = this.#contextAt(this.#rate);
+    // Refused only where the context was closed meanwhile; a page that may not play yet leaves it pending.
+    context.resume().catch(() => undefined);
+  }
+
+  /** Nothing more is to be played: the audio hardware may sleep until the next `unlock`. */
+  rest(): void {
+    clearTimeout(this.#resting);
+    this.#resting = setTimeout(() => void this.#context?.suspend().catch(() => undefined), REST_AFTER_MS);
+  }
+
+  /** A new utterance; the one before must be over or stopped. Throws an Error where the browser cannot play. */
+  async open(rate: number, onProgress: OnProgress, signal: AbortSignal): Promise<Utterance> {
+    if (!(rate >= RATES.least && rate <= RATES.most)) throw new Error(`Speech at ${rate} Hz cannot be played.`);
+    this.#rate = rate;
+    const context = this.#contextAt(rate);
+    this.unlock();
+    await this.#ready;
+    signal.throwIfAborted();
+    this.#tell();
+    return new Utterance(context, onProgress, signal);
+  }
+
+  #contextAt(rate: number): AudioContext {
+    if (this.#context?.sampleRate === rate) return this.#context;
+    void this.#context?.close();
+    if (!globalThis.AudioWorkletNode) throw new Error("This browser cannot play speech (or not without HTTPS).");
+    const context = new AudioContext({ sampleRate: rate });
+    context.onstatechange = () => this.#tell();
+    this.#context = context;
+    this.#ready = context.audioWorklet.addModule(workletUrl);
+    this.#ready.catch(() => this.#forget(context));
+    return context;
+  }
+
+  /** The next speech tries anew. A context that was replaced meanwhile is no failure. */
+  #forget(context: AudioContext): void {
+    if (this.#context === context) this.#context = null;
+  }
+
+  #tell(): void {
+    clearTimeout(this.#starting);
+    const isRunning = () => this.#context?.state === "running";
+    if (isRunning()) this.options.onAudible(true);
+    else this.#starting = setTimeout(() => this.options.onAudible(isRunning()), START_MS);
+  }
+}
+
+/** One speech on its way through the worklet. Aborting `signal` silences it within 10 ms of sound. */
+export class Utterance {
+  readonly #node: AudioWorkletNode;
+  readonly #over: Promise<void>;
+  #sent = 0;
+  #played = 0;
+  #stoppedAt: number | null = null;
+  #wake: () => void = () => undefined;
+
+  constructor(
+    private readonly context: AudioContext,
+    private readonly onProgress: OnProgress,
+    signal: AbortSignal,
+  ) {
+    this.#node = new AudioWorkletNode(context, "speech", { numberOfInputs: 0, outputChannelCount: [1] });
+    this.#node.connect(context.destination);
+    this.#over = new Promise((resolve) => {
+      this.#node.port.onmessage = ({ data }: MessageEvent<Progress>) => {
+        this.#note(data);
+        if (data.isOver) resolve();
+      };
+      signal.addEventListener("abort", () => (this.#stop(), resolve()), { once: true });
+    });
+  }
+
+  /** Resolves when more may be sent: after twenty minutes ahead the sender waits. */
+  async write(samples: Int16Array<ArrayBuffer>): Promise<void> {
+    this.#sent += samples.length;
+    this.#order({ type: "samples", samples }, [samples.buffer]);
+    while (this.#stoppedAt === null && this.#sent - this.#played > LONGEST_AHEAD_S * this.context.sampleRate) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  /** Resolves when everything was heard. */
+  async finish(): Promise<void> {
+    this.#order({ type: "complete" });
+    await this.#over;
+  }
+
+  #stop(): void {
+    this.#stoppedAt = this.context.currentTime;
+    this.#order({ type: "stop" });
+    this.#wake();
+  }
+
+  #note(progress: Progress): void {
+    this.#played = progress.played;
+    this.#wake();
+    const tail = this.#stoppedAt === null ? null : Math.max(0, progress.lastSound - this.#stoppedAt) * 1000;
+    this.onProgress(progress, tail);
+    if (!progress.isOver) return;
+    this.#node.port.close();
+    this.#node.disconnect();
+  }
+
+  #order(order: Order, transfer: Transferable[] = []): void {
+    this.#node.port.postMessage(order, transfer);
+  }
+}

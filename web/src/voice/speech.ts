@@ -1,0 +1,143 @@
+import { explain } from "../api/client";
+import { Watchdog } from "../stream/clock";
+import { httpErrorFrom } from "../stream/errors";
+import type { Progress } from "./messages";
+import { PcmReader } from "./pcm";
+import { Player, type Utterance } from "./player";
+
+/** Longest wait for the headers: a cold start passes, a dead network does not. */
+const OPEN_MS = 30_000;
+/** Longest silence of the network; an agent may use a tool for minutes between two sentences. */
+const SILENCE_MS = 300_000;
+
+export interface SpeechState {
+  /** `waiting`: asked for, nothing heard yet. `blocked`: the browser waits for a click before it plays. */
+  readonly phase: "silent" | "waiting" | "speaking" | "blocked";
+  /** What is spoken: the id of an answer or of a run. */
+  readonly subject: string | null;
+  readonly playedMs: number;
+  /** The loudest sample that was played, 0 to 1: nothing is heard of a speech that stays at 0. */
+  readonly peak: number;
+  /** How long the last speech that was stopped was still heard. */
+  readonly tailMs: number | null;
+  /** Why nothing is heard, in a sentence for the user. */
+  readonly notice: string | null;
+}
+
+const SILENT: SpeechState = { phase: "silent", subject: null, playedMs: 0, peak: 0, tailMs: null, notice: null };
+
+type Open = (signal: AbortSignal) => Promise<Response>;
+
+/** Speaks one thing at a time, as its sound arrives. */
+export class Speech {
+  #state = SILENT;
+  #current = new AbortController();
+  readonly #listeners = new Set<() => void>();
+  readonly #player = new Player({ onAudible: (isAudible) => this.#block(!isAudible) });
+
+  readonly getState = (): SpeechState => this.#state;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** To be called while the user clicks or types: browsers allow sound only then. Never throws. */
+  readonly unlock = (): void => {
+    try {
+      this.#player.unlock();
+      if (this.#state.phase === "silent") this.#player.rest();
+    } catch (error) {
+      this.#set({ notice: explain(error) });
+    }
+  };
+
+  /** Speaks what `open` answers with, in place of what is spoken now. Never throws: the state tells. */
+  async speak(subject: string, open: Open): Promise<void> {
+    this.stop();
+    const current = new AbortController();
+    this.#current = current;
+    this.#set({ ...SILENT, phase: "waiting", subject });
+    this.unlock();
+    const notice = await this.#play(open, current.signal).then(() => null, explain);
+    if (!current.signal.aborted) this.#end(notice);
+  }
+
+  /** Silence at once; the request is aborted. */
+  readonly stop = (): void => {
+    if (this.#state.phase === "silent") return;
+    this.#current.abort();
+    this.#end(null);
+  };
+
+  readonly dismissNotice = (): void => this.#set({ notice: null });
+
+  #end(notice: string | null): void {
+    const { playedMs, peak } = this.#state;
+    this.#set({ ...SILENT, notice, playedMs, peak });
+    this.#player.rest();
+  }
+
+  async #play(open: Open, signal: AbortSignal): Promise<void> {
+    const request = new AbortController();
+    signal.addEventListener("abort", () => request.abort(signal.reason), { once: true });
+    try {
+      const response = await this.#request(open, request);
+      const rate = Number(response.headers.get("X-Sample-Rate"));
+      const onProgress = (progress: Progress, tailMs: number | null) => this.#note(progress, tailMs, rate, signal);
+      const utterance = await this.#player.open(rate, onProgress, signal);
+      await this.#pass(response, utterance, request);
+    } finally {
+      request.abort();
+    }
+  }
+
+  async #request(open: Open, request: AbortController): Promise<Response> {
+    const watchdog = new Watchdog(OPEN_MS, () => request.abort(new Error("No answer from the voice service.")));
+    const response = await open(request.signal).finally(() => watchdog.stop());
+    if (!response.ok) throw await httpErrorFrom(response);
+    return response;
+  }
+
+  /** What arrived is heard also when the rest is cut off. */
+  async #pass(response: Response, utterance: Utterance, request: AbortController): Promise<void> {
+    const isWhole = await this.#pump(response, utterance, request).then(
+      () => true,
+      () => false,
+    );
+    await utterance.finish();
+    if (!isWhole) throw new Error("The speech broke off before its end.");
+  }
+
+  async #pump(response: Response, utterance: Utterance, request: AbortController): Promise<void> {
+    const reader = response.body?.getReader();
+    const pcm = new PcmReader();
+    while (reader) {
+      const watchdog = new Watchdog(SILENCE_MS, () => request.abort());
+      const { done, value } = await reader.read().finally(() => watchdog.stop());
+      if (done) return;
+      await utterance.write(pcm.push(value));
+    }
+  }
+
+  #note(progress: Progress, tailMs: number | null, rate: number, signal: AbortSignal): void {
+    if (!signal.aborted) this.#show(progress, rate);
+    if (progress.isOver) this.#set({ tailMs });
+  }
+
+  #show({ played, peak }: Progress, rate: number): void {
+    const phase = this.#state.phase === "waiting" && played > 0 ? "speaking" : this.#state.phase;
+    this.#set({ phase, playedMs: Math.round((played / rate) * 1000), peak });
+  }
+
+  #block(isBlocked: boolean): void {
+    const { phase, playedMs } = this.#state;
+    if (isBlocked && phase !== "silent") this.#set({ phase: "blocked" });
+    if (!isBlocked && phase === "blocked") this.#set({ phase: playedMs > 0 ? "speaking" : "waiting" });
+  }
+
+  #set(change: Partial<SpeechState>): void {
+    this.#state = { ...this.#state, ...change };
+    for (const listener of this.#listeners) listener();
+  }
+}
