@@ -61,7 +61,8 @@ token: ## print a bearer token for the running stack
 	@$(BIN)/python -m local.token
 
 test: $(VENV)/.dev .venv-sam/.done web/dist/index.html ## every test that needs no AWS account
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not bench" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not bench and not browser" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m browser $(ARGS) # alone: Playwright keeps an event loop running
 	$(NPM) test --silent
 
 bench: $(VENV)/.dev .venv-sam/.done ## measure speed: ratios against a baseline and a peer

@@ -11,3 +11,6 @@ __all__ = ["aws", "aws_environment", "ministack", "model_server", "stack", "temp
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     group_stack_tests(items)
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
