@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 from starlette.responses import StreamingResponse
 
 from local.artifact import size
@@ -45,6 +46,7 @@ def measure() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder, MiniStack(log=Path(folder) / "log") as aws:
         deployment = deploy(read_template(ROOT / "template.yaml"), aws.client_arguments())
         environment = deployment.functions["ConversationFunction"].environment
+        _no_queue_functions(aws)
         issuer = Issuer()
         with served(issuer.app) as url:
             settings = replace(
@@ -55,6 +57,13 @@ def measure() -> dict[str, float]:
             )
             found = asyncio.run(_measure_app(settings, _Local(aws), issuer))
         return found | _init(environment) | _artifact()
+
+
+def _no_queue_functions(aws: MiniStack) -> None:
+    """What the runs set off on the bus has machines of its own on AWS; here it would share our cores."""
+    functions = boto3.client("lambda", **aws.client_arguments())
+    for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+        functions.delete_event_source_mapping(UUID=mapping["UUID"])
 
 
 class _Local(Aws):
