@@ -33,10 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _token(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty: does the stack run?")
+    return text.strip()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m millrace.watch", description=__doc__)
     parser.add_argument("--url", default="http://localhost:8080", help="where the API is")
-    parser.add_argument("--token", required=True, help="a bearer token with the scope observe")
+    parser.add_argument("--token", required=True, type=_token, help="a bearer token with the scope observe")
     parser.add_argument("--agents", default="", help="only these agents, separated by commas")
     parser.add_argument("--once", action="store_true", help="print what runs now, and end")
     return parser
