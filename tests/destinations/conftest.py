@@ -1,6 +1,5 @@
 """Fixtures: receivers on loopback, and a sender of each kind that talks to them."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -9,6 +8,7 @@ import pytest
 from millrace.net.client import guarded_client
 from tests.fakes.postgres import postgres, programs
 from tests.fakes.receivers import Receivers, receiving
+from tests.missing import missing
 
 
 @pytest.fixture
@@ -27,9 +27,6 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 def postgres_url() -> Iterator[str]:
     found = programs()
     if found is None:
-        hint = "PostgreSQL is missing: apt-get install postgresql"
-        if os.environ.get("CI"):
-            pytest.fail(hint)
-        pytest.skip(hint)
+        missing("PostgreSQL is missing: apt-get install postgresql")
     with postgres(found) as url:
         yield url

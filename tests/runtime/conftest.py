@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.missing import missing
 from tests.runtime.emulator import can_mount, program, public_python
 from tests.runtime.host import Host
 
@@ -19,7 +20,7 @@ def rie() -> Path:
     """AWS's runtime interface emulator."""
     found = program()
     if found is None:
-        pytest.skip("aws-sam-cli is missing: `make install` brings it")
+        missing("aws-sam-cli is missing: `make install` brings it")
     return found
 
 
@@ -28,5 +29,5 @@ def shared_python() -> str:
     """A Python for the emulator's concurrent mode, which needs mounts and another user."""
     found = public_python()
     if found is None or not can_mount():
-        pytest.skip("needs root (for `unshare -m`) and Debian's python3, 3.11 or newer: apt install python3")
+        missing("needs root (for `unshare -m`) and Debian's python3, 3.11 or newer: apt install python3")
     return found

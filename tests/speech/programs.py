@@ -1,10 +1,9 @@
 """System programs that judge what was made: ffmpeg, ffprobe, espeak-ng."""
 
-import os
 import shutil
 import subprocess
 
-import pytest
+from tests.missing import missing
 
 _PACKAGES = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "espeak-ng": "espeak-ng"}
 
@@ -13,10 +12,7 @@ def run(program: str, *arguments: str, given: bytes = b"") -> bytes:
     """What the program prints. Without the program the test is skipped, in CI it fails."""
     path = shutil.which(program)
     if path is None:
-        hint = f"{program} is missing: apt-get install -y {_PACKAGES[program]}"
-        if os.environ.get("CI"):
-            pytest.fail(hint)
-        pytest.skip(hint)
+        missing(f"{program} is missing: apt-get install -y {_PACKAGES[program]}")
     done = subprocess.run([path, *arguments], input=given, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout

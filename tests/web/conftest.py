@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.missing import missing
 from tests.web.backend import DIST, Backend, BackendThread
 
 ARGUMENTS = [
@@ -28,10 +28,7 @@ def chromium() -> str:
     path = shutil.which("chromium")
     if path:
         return path
-    reason = "Chromium is missing: apt-get install -y chromium"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    missing("Chromium is missing: apt-get install -y chromium")
 
 
 _started: list[Browser] = []

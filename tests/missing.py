@@ -1,0 +1,13 @@
+"""What becomes of a test whose system program is not there."""
+
+import os
+from typing import NoReturn
+
+import pytest
+
+
+def missing(hint: str) -> NoReturn:
+    """Skips the test with the line that says what brings the program; where CI is set, fails it."""
+    if os.environ.get("CI"):
+        pytest.fail(hint)
+    pytest.skip(hint)
