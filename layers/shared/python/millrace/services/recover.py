@@ -15,7 +15,7 @@ RUN_LOST = "The process that ran the agent is gone; send the message again."
 
 async def give_up_lost_run(stores: Stores, slot: Slot, lost: Lease) -> bool:
     """Logs `run_lost`, keeps what the agent had said, and frees the slot. False when the run is not lost any
-    more, or somebody else was faster. Raises `NotFound` never for a lease that names a stored run."""
+    more, or somebody else was faster."""
     run = await stores.runs.get(slot.organization, lost.run_id or "")
     partial = await _partial_answer(stores, slot, run.id, run.message_id)
     error = events.error(RUN_LOST, "run_lost", True)
