@@ -3,7 +3,7 @@
 import json
 
 from millrace.api.management_app import create_app, document
-from millrace.services.platform import Platform
+from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 
 

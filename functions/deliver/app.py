@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from millrace.services.deliver_batch import BatchDeliverer, DeliverySettings
+from millrace.services.delivery.batch import BatchDeliverer, DeliverySettings
 
 deliver = BatchDeliverer(DeliverySettings.from_environment())
 deliver.warm()

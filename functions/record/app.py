@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from millrace.services.record import Recorder
-from millrace.services.record_batch import record_batch
+from millrace.services.command_center.record import Recorder
+from millrace.services.command_center.record_batch import record_batch
 from millrace.settings import Settings
 
 recorder = Recorder.connect(Settings.from_environment())

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from millrace.services.pipelines_line import Line
-from millrace.services.pipelines_windows import sweep_all
+from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.windows import sweep_all
 from millrace.settings import Settings
 
 line = Line.connect(Settings.from_environment())

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from millrace.services.pipelines_line import Line
-from millrace.services.pipelines_transform import transform_batch
+from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.transform import transform_batch
 from millrace.settings import Settings
 
 line = Line.connect(Settings.from_environment())

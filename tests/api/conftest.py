@@ -9,7 +9,7 @@ import pytest
 
 from millrace.api.conversation_app import create_app as conversation_app
 from millrace.api.management_app import create_app as management_app
-from millrace.services.platform import Platform
+from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from tests.aws import Aws
 from tests.serving import served

@@ -7,7 +7,7 @@ import pytest
 
 from millrace.api.conversation_app import create_app
 from millrace.domain.clock import now_ms
-from millrace.services.platform import Platform
+from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from tests.api.talk import STREAM, error_of, say, saying

@@ -13,7 +13,7 @@ import pytest
 
 from millrace.api.conversation_app import create_app
 from millrace.domain.conversations import LIVE_MESSAGE_MARKER
-from millrace.services.platform import Platform
+from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from tests.agent.tools.mcp_servers import Running, mcp_server

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from millrace.api.conversation_app import create_app
-from millrace.services.platform import Platform
+from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from tests.api.talk import attach, error_of, say, saying
 from tests.serving import served

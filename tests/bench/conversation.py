@@ -27,7 +27,7 @@ from local.ministack import MiniStack
 from local.template import read_template
 from millrace.api.conversation_app import create_app
 from millrace.api.sse import HEADERS
-from millrace.services.platform import Platform
+from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
 from millrace.stores.connect import Stores

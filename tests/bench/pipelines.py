@@ -9,17 +9,17 @@ from typing import Any
 
 import orjson
 
-from millrace.pipelines.aggregates import Grouping
-from millrace.pipelines.definition import parse_definition
+from millrace.pipelines.definitions.definition import parse_definition
+from millrace.pipelines.definitions.steps import Aggregation
 from millrace.pipelines.event import Event
-from millrace.pipelines.expression import compile_expression
+from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.local_run import LocalRun
 from millrace.pipelines.outcome import Outcome, StepCount
 from millrace.pipelines.plan import Plan, compile_plan
-from millrace.pipelines.rows import identity, merge, pack, unpack
 from millrace.pipelines.stages import Chunk
-from millrace.pipelines.steps import Aggregation
-from millrace.pipelines.store import MemoryStore
+from millrace.pipelines.state.aggregates import Grouping
+from millrace.pipelines.state.rows import identity, merge, pack, unpack
+from millrace.pipelines.state.store import MemoryStore
 from millrace.pipelines.transform import run_step
 
 REFERENCE = ['"agent_completion"', "agentId", "tokenUsage.total", "cost", "completedAt"]

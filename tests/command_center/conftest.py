@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from millrace.api.command_center_app import create_app
-from millrace.services.record import Recorder
+from millrace.services.command_center.record import Recorder
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from tests.api.conftest import issuer, keys_url, settings

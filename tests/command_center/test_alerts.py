@@ -14,8 +14,8 @@ from millrace.domain.alerts_metrics import Bucket, bucket_of, count, value_of
 from millrace.domain.command_center import center_stream
 from millrace.domain.events import Event
 from millrace.errors import Unavailable
-from millrace.services.alerts import AlertRules, evaluate
-from millrace.services.record import Recorder, record
+from millrace.services.command_center.alerts import AlertRules, evaluate
+from millrace.services.command_center.record import Recorder, record
 from millrace.stores.bus import BusEvent
 from tests.command_center.conftest import NOON, Clock
 from tests.command_center.making import ended, run_event, started, whole_run

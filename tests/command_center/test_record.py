@@ -12,8 +12,8 @@ from millrace.domain.clock import iso
 from millrace.domain.command_center import center_stream
 from millrace.domain.events import Event
 from millrace.domain.record import RANGES, Subject, mark, take
-from millrace.services.record import Recorder, record
-from millrace.services.record_batch import record_batch
+from millrace.services.command_center.record import Recorder, record
+from millrace.services.command_center.record_batch import record_batch
 from tests.command_center.conftest import NOON
 from tests.command_center.making import ended, message, run_event, started, whole_run
 

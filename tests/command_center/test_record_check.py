@@ -8,10 +8,10 @@ from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.runs import Lease, Run, RunState
 from millrace.errors import Unavailable
-from millrace.services.alerts import AlertRules
-from millrace.services.record import Recorder, record
-from millrace.services.record_batch import record_batch
-from millrace.services.record_check import check
+from millrace.services.command_center.alerts import AlertRules
+from millrace.services.command_center.record import Recorder, record
+from millrace.services.command_center.record_batch import record_batch
+from millrace.services.command_center.record_check import check
 from millrace.stores.bus import BusEvent
 from tests.command_center.conftest import NOON, Clock
 from tests.command_center.making import ended, message, started

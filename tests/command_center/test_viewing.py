@@ -11,8 +11,8 @@ import pytest
 
 from millrace.domain.command_center import EVENT_TYPES, Filters
 from millrace.domain.record import Subject, check_event, split_id, take
-from millrace.services.command_center import Viewer, snapshot, watch
-from millrace.services.record import Recorder, record
+from millrace.services.command_center.record import Recorder, record
+from millrace.services.command_center.view import Viewer, snapshot, watch
 from tests.command_center.making import ended, started, whole_run
 from tests.command_center.viewing import STREAM, look, resuming, until, viewing
 from tests.sse import Sent

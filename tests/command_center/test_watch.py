@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from millrace.domain.events import Event
-from millrace.services.record import Recorder, record
+from millrace.services.command_center.record import Recorder, record
 from millrace.watch.__main__ import follow, main
 from millrace.watch.board import Board
 from millrace.watch.feed import Feed, Refused

@@ -12,7 +12,7 @@ from millrace.destinations.fates import Dead, Retry
 from millrace.destinations.mixpanel import Mixpanel
 from millrace.destinations.segment import Segment
 from millrace.destinations.wire import HttpDestination
-from millrace.pipelines.destinations import AmplitudeConfig, MixpanelConfig, SegmentConfig
+from millrace.pipelines.definitions.destinations import AmplitudeConfig, MixpanelConfig, SegmentConfig
 from tests.destinations.sending import NOW, event, kinds, send
 from tests.fakes.receivers import TOKEN, Receivers
 

@@ -9,7 +9,7 @@ from millrace.destinations.discord import Discord
 from millrace.destinations.fates import Retry
 from millrace.destinations.slack import Slack
 from millrace.destinations.teams import Teams
-from millrace.pipelines.destinations import ChatConfig
+from millrace.pipelines.definitions.destinations import ChatConfig
 from tests.destinations.sending import event, kinds, send
 from tests.fakes.receivers import Receivers
 

@@ -14,7 +14,7 @@ from millrace.destinations.connections import Access, Databases
 from millrace.destinations.database import DatabaseSender, look_up
 from millrace.destinations.fates import Dead, Sent, Unsendable
 from millrace.destinations.statements import key_of, statement
-from millrace.pipelines.destinations import DatabaseConfig
+from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
 from millrace.stores.aws import Aws
 from tests.destinations.sending import always, event, kinds

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from millrace.destinations.fates import Unsendable
 from millrace.destinations.secrets import Redactor, host_allowed, resolve, secrets_of
-from millrace.pipelines.destinations import DatabaseConfig, MixpanelConfig, WebhookConfig
+from millrace.pipelines.definitions.destinations import DatabaseConfig, MixpanelConfig, WebhookConfig
 from millrace.stores.secrets import Secret
 
 VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=40)

@@ -7,7 +7,7 @@ from millrace.destinations.custom import custom_analytics
 from millrace.destinations.fates import Dead, Retry, Unsendable, Wait
 from millrace.destinations.sending import AT_ONCE, HttpSender
 from millrace.destinations.webhook import Webhook, sign, signing_key
-from millrace.pipelines.destinations import CustomAnalyticsConfig, WebhookConfig
+from millrace.pipelines.definitions.destinations import CustomAnalyticsConfig, WebhookConfig
 from tests.destinations.sending import NOW, event, kinds, posting, send
 from tests.fakes.receivers import Receivers
 

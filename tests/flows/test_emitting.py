@@ -10,9 +10,9 @@ from millrace.agent.tools.builtin import BUILT_IN
 from millrace.domain import events
 from millrace.domain.access import Principal
 from millrace.domain.flows import NewFlow, PipelineStep
-from millrace.pipelines.definition import PipelineDefinition, parse_definition
-from millrace.services.flows import Flows, Underway
-from millrace.services.platform import Platform
+from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition
+from millrace.services.flows.manage import Flows, Underway
+from millrace.services.runs.platform import Platform
 from tests.flows.making import DEFINITION, STREAM, make_flow, post, stream
 from tests.sse import read_events, types
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from millrace.errors import MillraceError
-from millrace.services.flows_plan import MAX_CALLS, read_plan
+from millrace.services.flows.plan import MAX_CALLS, read_plan
 from tests.flows.making import make_flow, post, stream
 
 AGENT = {"id": "planner", "name": "Planner", "model": "echo:", "tools": ["calculator", "current_time"]}

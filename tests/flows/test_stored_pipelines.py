@@ -6,7 +6,7 @@ import pytest
 
 from millrace.domain.pipelines import Pipeline
 from millrace.errors import NotFound
-from millrace.services.flows_steps import stored_pipelines
+from millrace.services.flows.steps import stored_pipelines
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.pipelines import PipelineStore

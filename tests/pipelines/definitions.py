@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from millrace.pipelines.definition import PipelineDefinition, parse_definition
+from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition
 from millrace.pipelines.event import Event
 from millrace.pipelines.local_run import LocalRun
 from millrace.pipelines.plan import Plan, compile_plan

@@ -12,9 +12,9 @@ from random import Random
 from typing import Any
 
 from millrace.pipelines.event import Event
-from millrace.pipelines.firing import sweep
 from millrace.pipelines.plan import Plan
-from millrace.pipelines.store import Key, MemoryStore, Register
+from millrace.pipelines.state.firing import sweep
+from millrace.pipelines.state.store import Key, MemoryStore, Register
 from millrace.pipelines.transform import fire, keep, transform
 
 Task = Callable[[], None]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from millrace.pipelines.definition import InvalidDefinition, json_schema, parse_definition
+from millrace.pipelines.definitions.definition import InvalidDefinition, json_schema, parse_definition
 from tests.pipelines.definitions import step, wire
 
 SOURCES: list[dict[str, Any]] = [

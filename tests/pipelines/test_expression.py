@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from millrace.pipelines.errors import EvaluationError, InvalidExpression
 from millrace.pipelines.event import Event
-from millrace.pipelines.expression import compile_expression
-from millrace.pipelines.functions import FUNCTIONS, Function
+from millrace.pipelines.expressions.expression import compile_expression
+from millrace.pipelines.expressions.functions import FUNCTIONS, Function
 
 PAYLOAD: dict[str, Any] = {
     "a": True,

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from millrace.pipelines.reference import functions_page
+from millrace.pipelines.expressions.reference import functions_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "pipelines" / "expressions.md"
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.pipelines.limits import BLOCK_BYTES
-from millrace.pipelines.rows import ColumnKind, Rows, canonical, merge, pack, unpack
-from millrace.pipelines.store import Key
+from millrace.pipelines.state.rows import ColumnKind, Rows, canonical, merge, pack, unpack
+from millrace.pipelines.state.store import Key
 
 KINDS: tuple[ColumnKind, ...] = ("number", "value")
 NUMBER = st.none() | st.floats(allow_nan=False, allow_infinity=False)

@@ -2,7 +2,7 @@ import pytest
 
 from millrace.pipelines.errors import EvaluationError, InvalidExpression
 from millrace.pipelines.event import Event
-from millrace.pipelines.template import compile_template, escape_slack
+from millrace.pipelines.expressions.template import compile_template, escape_slack
 
 EVENT = Event({}, "e1")
 

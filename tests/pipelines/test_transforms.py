@@ -8,7 +8,7 @@ import pytest
 from millrace.pipelines.event import Event
 from millrace.pipelines.outcome import Outcome
 from millrace.pipelines.plan import Plan, step_hash
-from millrace.pipelines.store import Key, MemoryStore
+from millrace.pipelines.state.store import Key, MemoryStore
 from millrace.pipelines.transform import transform
 from tests.pipelines.definitions import definition, events, plan, run, step
 

@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
-from millrace.pipelines.aggregates import Grouping
+from millrace.pipelines.definitions.steps import Aggregation
 from millrace.pipelines.event import Event
-from millrace.pipelines.firing import sweep
+from millrace.pipelines.expressions.times import to_ms
 from millrace.pipelines.local_run import LocalRun
 from millrace.pipelines.outcome import Outcome
 from millrace.pipelines.plan import Plan
-from millrace.pipelines.rows import identity
-from millrace.pipelines.steps import Aggregation
-from millrace.pipelines.store import Key, MemoryStore
-from millrace.pipelines.times import to_ms
+from millrace.pipelines.state.aggregates import Grouping
+from millrace.pipelines.state.firing import sweep
+from millrace.pipelines.state.rows import identity
+from millrace.pipelines.state.store import Key, MemoryStore
+from millrace.pipelines.state.windows import Contents, Scope, Window, results
 from millrace.pipelines.transform import fire, keep, transform
-from millrace.pipelines.windows import Contents, Scope, Window, results
 from tests.pipelines.definitions import definition, plan, run, step
 
 MINUTE, DAY = 60_000, 86_400_000

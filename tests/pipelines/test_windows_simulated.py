@@ -11,7 +11,7 @@ import pytest
 
 from millrace.pipelines.event import Event
 from millrace.pipelines.plan import Plan
-from millrace.pipelines.store import Key, Register
+from millrace.pipelines.state.store import Key, Register
 from tests.pipelines.definitions import plan, step
 from tests.pipelines.simulator import (
     Simulation,

@@ -16,10 +16,10 @@ import httpx
 from millrace.destinations.catalogue import Catalogue, Limits, Services
 from millrace.domain.clock import now_ms
 from millrace.pipelines.event import Event
-from millrace.services.deliver import Deliverer, Report
-from millrace.services.deliver_batch import DeliverySettings
-from millrace.services.delivery_job import Job, job_event, read_job
-from millrace.services.delivery_target import Targets
+from millrace.services.delivery.batch import DeliverySettings
+from millrace.services.delivery.deliver import Deliverer, Report
+from millrace.services.delivery.job import Job, job_event, read_job
+from millrace.services.delivery.target import Targets
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.dead_letters import DeadLetterStore, Letter
 from millrace.stores.definitions import DefinitionStore

@@ -10,10 +10,10 @@ import pytest
 
 from millrace.domain.access import Principal
 from millrace.domain.events import Logged
-from millrace.services.inject import inject
-from millrace.services.launch import launch
-from millrace.services.platform import Platform
-from millrace.services.send import NewMessage, Started, send
+from millrace.services.runs.inject import inject
+from millrace.services.runs.launch import launch
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.send import NewMessage, Started, send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores

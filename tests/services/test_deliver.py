@@ -13,9 +13,9 @@ from millrace.destinations.catalogue import Services
 from millrace.destinations.secrets import check_secrets
 from millrace.errors import InvalidRequest
 from millrace.net.client import guarded_client
-from millrace.pipelines.definition import parse_definition
-from millrace.services.delivery_job import EVENTS, MESSAGE_BYTES, jobs_of, read_job
-from millrace.services.delivery_target import Targets
+from millrace.pipelines.definitions.definition import parse_definition
+from millrace.services.delivery.job import EVENTS, MESSAGE_BYTES, jobs_of, read_job
+from millrace.services.delivery.target import Targets
 from tests.aws import Aws
 from tests.fakes.receivers import TOKEN, Receivers, receiving
 from tests.services.delivering import World, event, resources, world

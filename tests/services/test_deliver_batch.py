@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from millrace.errors import Unavailable
-from millrace.services.deliver_batch import BatchDeliverer, DeliverySettings
+from millrace.services.delivery.batch import BatchDeliverer, DeliverySettings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.definitions import DefinitionStore
 from millrace.stores.dynamo import Dynamo

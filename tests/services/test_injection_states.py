@@ -23,12 +23,12 @@ from millrace.domain.agents import ECHO
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import INJECTION_TTL_MS, LEASE_MS
 from millrace.errors import Conflict, NotFound, Unavailable
-from millrace.services import run_session
-from millrace.services.inject import inject, withdraw
-from millrace.services.models import Models
-from millrace.services.recover import give_up_lost_run
-from millrace.services.run_session import RunSession
-from millrace.services.send import NewMessage, Started, send
+from millrace.services.runs import run_session
+from millrace.services.runs.inject import inject, withdraw
+from millrace.services.runs.models import Models
+from millrace.services.runs.recover import give_up_lost_run
+from millrace.services.runs.run_session import RunSession
+from millrace.services.runs.send import NewMessage, Started, send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores

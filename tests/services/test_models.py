@@ -7,7 +7,7 @@ import pytest
 
 from millrace.domain.agents import ASSISTANT
 from millrace.errors import Unavailable
-from millrace.services.platform import Platform
+from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from tests.aws import Aws
 

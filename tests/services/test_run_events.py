@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from millrace.domain.access import Principal
-from millrace.services.launch import launch
-from millrace.services.platform import Platform
-from millrace.services.send import NewMessage, Started, send
+from millrace.services.runs.launch import launch
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.send import NewMessage, Started, send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores

@@ -15,9 +15,9 @@ from millrace.api.auth import Authenticator
 from millrace.api.errors import HANDLERS
 from millrace.api.pipelines import pipelines_router
 from millrace.domain.clock import now_ms
-from millrace.services.pipelines_line import Line
-from millrace.services.pipelines_transform import transform_batch
-from millrace.services.pipelines_windows import close_batch
+from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.transform import transform_batch
+from millrace.services.pipelines.windows import close_batch
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.dead_letters import Letter

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from millrace.services.delivery_job import read_job
+from millrace.services.delivery.job import read_job
 from tests.api.talk import error_of
 from tests.streaming.conftest import Plant
 from tests.streaming.definitions import WEBHOOK, act, counted, made, step

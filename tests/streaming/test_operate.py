@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from millrace.domain.clock import iso
-from millrace.services import pipelines_windows
-from millrace.services.pipelines_metrics import backpressure
-from millrace.services.pipelines_windows import sweep_all
+from millrace.services.pipelines import windows as pipelines_windows
+from millrace.services.pipelines.metrics import backpressure
+from millrace.services.pipelines.windows import sweep_all
 from tests.api.talk import error_of
 from tests.streaming.conftest import Plant
 from tests.streaming.definitions import act, counted, made, pipeline, step

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from millrace.pipelines.store import Key, MemoryStore, Store
-from millrace.services.pipelines_state import WindowStore
+from millrace.pipelines.state.store import Key, MemoryStore, Store
+from millrace.services.pipelines.state import WindowStore
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.windows import WindowTable
 from tests.aws import Aws

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from millrace.pipelines.definition import PipelineDefinition
+from millrace.pipelines.definitions.definition import PipelineDefinition
 from millrace.pipelines.event import Event
 from millrace.pipelines.plan import Plan, compile_plan
-from millrace.pipelines.store import Key
-from millrace.services.pipelines_state import WindowStore
+from millrace.pipelines.state.store import Key
+from millrace.services.pipelines.state import WindowStore
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.windows import WindowTable
 from tests.aws import Aws

@@ -11,8 +11,8 @@ from millrace.api.auth import Auth
 from millrace.api.endpoint import Endpoint, invalid, read_body
 from millrace.domain.alerts import AlertSettings
 from millrace.domain.ids import valid_id
-from millrace.services.alerts import AlertRules
-from millrace.services.record import Recorder
+from millrace.services.command_center.alerts import AlertRules
+from millrace.services.command_center.record import Recorder
 from millrace.stores.alerts import unknown_rule
 
 BASE = "/api/command-center/alerts"

@@ -12,8 +12,8 @@ from millrace.api.endpoint import Endpoint, whole_number
 from millrace.api.sse import EventStream
 from millrace.domain.command_center import Filters
 from millrace.errors import InvalidRequest
-from millrace.services.command_center import Viewer, snapshot, watch
-from millrace.services.record import Recorder
+from millrace.services.command_center.record import Recorder
+from millrace.services.command_center.view import Viewer, snapshot, watch
 
 MAX_SEQ = 10**11
 FILTERS = {

@@ -10,7 +10,7 @@ from millrace.api.command_center import CommandCenter
 from millrace.api.endpoint import Endpoint
 from millrace.api.streamed_app import streamed_app
 from millrace.api.tickets import callers
-from millrace.services.record import Recorder
+from millrace.services.command_center.record import Recorder
 from millrace.settings import Settings
 
 

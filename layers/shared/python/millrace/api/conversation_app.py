@@ -8,7 +8,7 @@ from millrace.api.endpoint import Endpoint
 from millrace.api.messages import Messages
 from millrace.api.streamed_app import streamed_app
 from millrace.api.tickets import callers
-from millrace.services.platform import Platform
+from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 
 

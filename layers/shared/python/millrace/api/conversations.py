@@ -15,7 +15,7 @@ from millrace.domain.agents import Wire
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot
 from millrace.domain.ids import new_id
-from millrace.services.platform import Platform
+from millrace.services.runs.platform import Platform
 
 PAGE = 50
 METADATA_BYTES = 16 * 1024

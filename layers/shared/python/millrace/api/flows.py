@@ -22,9 +22,9 @@ from millrace.domain.flows import FlowSettings, NewFlow
 from millrace.domain.runs import Run
 from millrace.errors import InvalidRequest, NotFound
 from millrace.protocols.native.projection import capped
-from millrace.services.flows import Flows, Underway
-from millrace.services.follow import follow, outcome
-from millrace.services.run_session import RunSession
+from millrace.services.flows.manage import Flows, Underway
+from millrace.services.runs.follow import follow, outcome
+from millrace.services.runs.run_session import RunSession
 
 BASE = "/api/flows"
 PAGE = 50

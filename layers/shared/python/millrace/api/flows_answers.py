@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from millrace.api.errors import error_response
 from millrace.domain.events import Logged, error
 from millrace.domain.runs import Run
-from millrace.services.recover import RUN_LOST
+from millrace.services.runs.recover import RUN_LOST
 from millrace.stores.event_log import is_last
 
 _STATUS = {"not_waiting": 409, "rate_limited": 429, "internal": 500, "run_lost": 503, "deadline": 504}

@@ -11,9 +11,9 @@ from millrace.api.endpoint import Endpoint
 from millrace.api.flows import FlowsApi
 from millrace.api.streamed_app import streamed_app
 from millrace.api.tickets import callers
-from millrace.services.flows import Flows
-from millrace.services.flows_steps import FindPipeline, stored_pipelines
-from millrace.services.platform import Platform
+from millrace.services.flows.manage import Flows
+from millrace.services.flows.steps import FindPipeline, stored_pipelines
+from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.stores.dynamo import Dynamo
 

@@ -13,8 +13,8 @@ from millrace.api.auth import Authenticator
 from millrace.api.errors import HANDLERS, error_response
 from millrace.api.pipelines import pipelines_router
 from millrace.services.agents import Agents
-from millrace.services.pipelines_line import Line
-from millrace.services.platform import Platform
+from millrace.services.pipelines.line import Line
+from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 
 

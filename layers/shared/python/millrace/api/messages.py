@@ -22,12 +22,12 @@ from millrace.domain.ids import valid_id
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.protocols.native.projection import capped
-from millrace.services import inject as injections
-from millrace.services.follow import find_active_run, follow, has_more, outcome
-from millrace.services.launch import launch
-from millrace.services.platform import Platform
-from millrace.services.run_session import RunSession
-from millrace.services.send import Accepted, NewMessage, Replayed, send
+from millrace.services.runs import inject as injections
+from millrace.services.runs.follow import find_active_run, follow, has_more, outcome
+from millrace.services.runs.launch import launch
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.run_session import RunSession
+from millrace.services.runs.send import Accepted, NewMessage, Replayed, send
 
 MAX_CONTENT = 200_000
 PAGE = 100

@@ -10,10 +10,10 @@ from pydantic.json_schema import models_json_schema
 from millrace.api import command_center_app, conversation_app, flows_app, voice_app
 from millrace.api.endpoint import Endpoint
 from millrace.api.tickets import callers
-from millrace.services.flows import Flows
-from millrace.services.flows_steps import no_pipelines
-from millrace.services.platform import Platform
-from millrace.services.record import Recorder
+from millrace.services.command_center.record import Recorder
+from millrace.services.flows.manage import Flows
+from millrace.services.flows.steps import no_pipelines
+from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.speech.engines import Engines, SpeechConfig
 

@@ -9,14 +9,14 @@ from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.pipelines_operate import add_letters, add_recovery, add_secrets
 from millrace.domain.access import Principal
 from millrace.domain.pipelines import Action
-from millrace.pipelines.definition import json_schema
-from millrace.services.pipelines import Pipelines
-from millrace.services.pipelines_ingest import Ingest
-from millrace.services.pipelines_letters import Letters
-from millrace.services.pipelines_line import Line
-from millrace.services.pipelines_metrics import Metering
-from millrace.services.pipelines_recover import Recovery
-from millrace.services.pipelines_secrets import Secrets
+from millrace.pipelines.definitions.definition import json_schema
+from millrace.services.pipelines.ingest import Ingest
+from millrace.services.pipelines.letters import Letters
+from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.manage import Pipelines
+from millrace.services.pipelines.metrics import Metering
+from millrace.services.pipelines.recover import Recovery
+from millrace.services.pipelines.secrets import Secrets
 from millrace.stores.secrets import SecretStore
 
 Given = Annotated[Any, Body()]

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query
 
 from millrace.api.cursors import from_cursor, to_cursor
-from millrace.services.pipelines_letters import Letters, read_choice
-from millrace.services.pipelines_letters import shown as shown_letter
-from millrace.services.pipelines_recover import Recovery
-from millrace.services.pipelines_secrets import Secrets
-from millrace.services.pipelines_secrets import shown as shown_secret
+from millrace.services.pipelines.letters import Letters, read_choice
+from millrace.services.pipelines.letters import shown as shown_letter
+from millrace.services.pipelines.recover import Recovery
+from millrace.services.pipelines.secrets import Secrets
+from millrace.services.pipelines.secrets import shown as shown_secret
 
 Json = dict[str, Any]
 Object = Annotated[dict[str, Any], Body()]

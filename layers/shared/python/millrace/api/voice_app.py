@@ -6,7 +6,7 @@ from millrace.api.endpoint import Endpoint
 from millrace.api.streamed_app import streamed_app
 from millrace.api.tickets import Callers, Tickets, callers
 from millrace.api.voice import VoiceApi
-from millrace.services.platform import Http
+from millrace.services.runs.platform import Http
 from millrace.settings import Settings
 from millrace.speech.engines import Engines, SpeechConfig
 from millrace.stores.connect import Stores

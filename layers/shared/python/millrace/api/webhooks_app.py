@@ -6,10 +6,10 @@ from fastapi import FastAPI, Request
 
 from millrace.api.errors import HANDLERS
 from millrace.errors import TooLarge
-from millrace.services.pipelines_hooks import Hooks
-from millrace.services.pipelines_ingest import Ingest
-from millrace.services.pipelines_line import Line
-from millrace.services.pipelines_metrics import Metering
+from millrace.services.pipelines.hooks import Hooks
+from millrace.services.pipelines.ingest import Ingest
+from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.metrics import Metering
 from millrace.settings import Settings
 from millrace.stores.secrets import SecretStore
 

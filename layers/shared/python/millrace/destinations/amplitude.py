@@ -23,7 +23,7 @@ from millrace.destinations.wire import (
     failure_of,
     halved_or_dead,
 )
-from millrace.pipelines.destinations import AmplitudeConfig
+from millrace.pipelines.definitions.destinations import AmplitudeConfig
 from millrace.pipelines.event import Event
 
 URLS = {"us": "https://api2.amplitude.com", "eu": "https://api.eu.amplitude.com"}

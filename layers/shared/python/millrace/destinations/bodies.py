@@ -5,10 +5,10 @@ from collections.abc import Callable
 import orjson
 
 from millrace.destinations.fates import Unsendable
-from millrace.pipelines.compiler import Scalar
 from millrace.pipelines.event import Event
-from millrace.pipelines.template import Template, compile_template
-from millrace.pipelines.values import text
+from millrace.pipelines.expressions.compiler import Scalar
+from millrace.pipelines.expressions.template import Template, compile_template
+from millrace.pipelines.expressions.values import text
 
 Body = Callable[[Event], bytes]
 

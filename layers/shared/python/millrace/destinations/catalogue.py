@@ -13,7 +13,7 @@ from typing import Protocol
 from millrace.destinations.fates import Sent
 from millrace.destinations.sending import HttpSender, Post, Turn
 from millrace.destinations.wire import HttpDestination
-from millrace.pipelines.destinations import (
+from millrace.pipelines.definitions.destinations import (
     AmplitudeConfig,
     ChatConfig,
     CustomAnalyticsConfig,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from millrace.destinations.fates import Unsendable
 from millrace.destinations.wire import Item
 from millrace.pipelines.event import Event
-from millrace.pipelines.template import compile_template
+from millrace.pipelines.expressions.template import compile_template
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|>~<-])")
 

@@ -2,7 +2,7 @@
 event. The same as an unsigned webhook by POST."""
 
 from millrace.destinations.webhook import Webhook
-from millrace.pipelines.destinations import CustomAnalyticsConfig, WebhookConfig
+from millrace.pipelines.definitions.destinations import CustomAnalyticsConfig, WebhookConfig
 
 
 def custom_analytics(config: CustomAnalyticsConfig) -> Webhook:

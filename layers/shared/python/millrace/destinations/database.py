@@ -36,7 +36,7 @@ from millrace.destinations.fates import (
 from millrace.destinations.rows import Row, by_columns, last_per_key, row_values
 from millrace.destinations.sending import Turn
 from millrace.destinations.statements import key_of, parameters, statement
-from millrace.pipelines.destinations import DatabaseConfig
+from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
 
 LOOKED_UP_SECONDS = 300.0

@@ -8,7 +8,7 @@ import orjson
 from millrace.destinations.bodies import json_bytes
 from millrace.destinations.chat import Lines, escape_markdown, message
 from millrace.destinations.wire import USER_AGENT, Answer, Item, Limits, Request, Verdict, by_status
-from millrace.pipelines.destinations import ChatConfig
+from millrace.pipelines.definitions.destinations import ChatConfig
 from millrace.pipelines.event import Event
 
 LONGEST = 2_000

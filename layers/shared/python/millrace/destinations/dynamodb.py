@@ -25,7 +25,7 @@ from millrace.destinations.fates import (
 )
 from millrace.destinations.sending import Turn
 from millrace.errors import Unavailable
-from millrace.pipelines.destinations import DatabaseConfig
+from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
 
 AT_ONCE = 16

@@ -26,7 +26,7 @@ from millrace.destinations.wire import (
     failure_of,
     halved_or_dead,
 )
-from millrace.pipelines.destinations import MixpanelConfig
+from millrace.pipelines.definitions.destinations import MixpanelConfig
 from millrace.pipelines.event import Event
 
 URL = "https://api.mixpanel.com"

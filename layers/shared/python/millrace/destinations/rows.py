@@ -25,8 +25,8 @@ from sqlalchemy.types import TypeEngine
 
 from millrace.destinations.fates import Unsendable
 from millrace.pipelines.errors import EvaluationError
-from millrace.pipelines.times import to_datetime, to_ms
-from millrace.pipelines.values import text
+from millrace.pipelines.expressions.times import to_datetime, to_ms
+from millrace.pipelines.expressions.values import text
 
 EVENT_ID = "millrace_id"
 """A column of this name, where a table has one, gets the event's id."""

@@ -12,8 +12,8 @@ import orjson
 
 from millrace.destinations.fates import Unsendable
 from millrace.errors import InvalidRequest
-from millrace.pipelines.definition import PipelineDefinition
-from millrace.pipelines.destinations import DatabaseConfig, Delivery, secret_names
+from millrace.pipelines.definitions.definition import PipelineDefinition
+from millrace.pipelines.definitions.destinations import DatabaseConfig, Delivery, secret_names
 from millrace.stores.secrets import Secret
 
 DATABASE = "DATABASE_URL"

@@ -20,7 +20,7 @@ from millrace.destinations.wire import (
     halved_or_dead,
 )
 from millrace.domain.clock import iso
-from millrace.pipelines.destinations import SegmentConfig
+from millrace.pipelines.definitions.destinations import SegmentConfig
 from millrace.pipelines.event import Event
 
 URLS = {"us": "https://api.segment.io", "eu": "https://eu1.api.segmentapis.com"}

@@ -20,9 +20,9 @@ from millrace.destinations.wire import (
     by_status,
     failure_of,
 )
-from millrace.pipelines.destinations import ChatConfig
+from millrace.pipelines.definitions.destinations import ChatConfig
 from millrace.pipelines.event import Event
-from millrace.pipelines.template import escape_slack
+from millrace.pipelines.expressions.template import escape_slack
 
 LONGEST = 4_000
 

@@ -19,10 +19,10 @@ from millrace.destinations.fates import (
 )
 from millrace.destinations.sending import Turn
 from millrace.errors import Unavailable
-from millrace.pipelines.destinations import SnsConfig
+from millrace.pipelines.definitions.destinations import SnsConfig
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
-from millrace.pipelines.template import compile_template
+from millrace.pipelines.expressions.template import compile_template
 from millrace.stores.aws import Aws
 
 LONGEST = 256 * 1024

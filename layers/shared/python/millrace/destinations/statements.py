@@ -14,7 +14,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from millrace.destinations.fates import Unsendable
 from millrace.destinations.rows import EVENT_ID, Row, Values
-from millrace.pipelines.destinations import DatabaseConfig
+from millrace.pipelines.definitions.destinations import DatabaseConfig
 
 DIALECTS = ("postgresql", "sqlite", "mysql")
 _PREFIX = "v_"

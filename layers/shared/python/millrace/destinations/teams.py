@@ -17,7 +17,7 @@ from millrace.destinations.wire import (
     by_status,
     failure_of,
 )
-from millrace.pipelines.destinations import ChatConfig
+from millrace.pipelines.definitions.destinations import ChatConfig
 from millrace.pipelines.event import Event
 
 LONGEST = 4_000

@@ -6,10 +6,10 @@ from hashlib import sha256
 from typing import Any
 
 from millrace.destinations.fates import Unsendable
-from millrace.pipelines.destinations import ProductAnalytics
+from millrace.pipelines.definitions.destinations import ProductAnalytics
 from millrace.pipelines.event import Event
-from millrace.pipelines.expression import compile_expression
-from millrace.pipelines.values import text
+from millrace.pipelines.expressions.expression import compile_expression
+from millrace.pipelines.expressions.values import text
 
 _NAMES = ("event", "event_type", "eventType")
 _PEOPLE = ("distinct_id", "distinctId", "user_id", "userId", "agent_id", "agentId")

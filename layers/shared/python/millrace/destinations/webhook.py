@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from millrace.destinations.bodies import body_of
 from millrace.destinations.fates import Unsendable
 from millrace.destinations.wire import USER_AGENT, Answer, Item, Limits, Request, Verdict, by_status
-from millrace.pipelines.destinations import WebhookConfig
+from millrace.pipelines.definitions.destinations import WebhookConfig
 from millrace.pipelines.event import Event
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

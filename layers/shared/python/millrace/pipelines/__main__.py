@@ -13,13 +13,13 @@ from typing import BinaryIO
 import orjson
 
 from millrace.errors import MillraceError
-from millrace.pipelines.definition import json_schema, parse_definition
+from millrace.pipelines.definitions.definition import json_schema, parse_definition
 from millrace.pipelines.event import Event
 from millrace.pipelines.explain import explain
+from millrace.pipelines.expressions.reference import functions_page
 from millrace.pipelines.local_run import LocalRun
 from millrace.pipelines.plan import Plan, compile_plan
 from millrace.pipelines.reader import Reader, Unreadable
-from millrace.pipelines.reference import functions_page
 
 _INDENTED = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _DEFINITION_BYTES = 1_000_000

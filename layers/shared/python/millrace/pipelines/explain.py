@@ -6,7 +6,7 @@ from millrace.pipelines.event import Event
 from millrace.pipelines.outcome import Outcome, StepCount
 from millrace.pipelines.plan import Plan, PlanStep
 from millrace.pipelines.stages import Chunk
-from millrace.pipelines.store import MemoryStore, Store
+from millrace.pipelines.state.store import MemoryStore, Store
 from millrace.pipelines.transform import run_step
 
 

@@ -7,12 +7,12 @@ substring, list member or object key; regex is unanchored and takes strings only
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from millrace.pipelines import values
-from millrace.pipelines.conditions import AllOf, AnyOf, Condition, ConditionTree, NotOf
+from millrace.pipelines.definitions.conditions import AllOf, AnyOf, Condition, ConditionTree, NotOf
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event, Payload
-from millrace.pipelines.fields import field_column, parent_and_name
-from millrace.pipelines.patterns import Pattern
+from millrace.pipelines.expressions import values
+from millrace.pipelines.expressions.fields import field_column, parent_and_name
+from millrace.pipelines.expressions.patterns import Pattern
 
 Mask = Callable[[Sequence[Payload], Sequence[Event]], list[bool]]
 Test = Callable[[Any], bool]

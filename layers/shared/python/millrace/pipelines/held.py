@@ -5,26 +5,26 @@ from hashlib import sha256
 
 import orjson
 
-from millrace.pipelines.aggregates import Grouping, group_key, read_key
-from millrace.pipelines.batches import Batch, item_of
-from millrace.pipelines.compiler import Scalar
+from millrace.pipelines.definitions.steps import AggregateStep, BatchStep, DedupeStep, WindowStep
 from millrace.pipelines.errors import Contended, EvaluationError
 from millrace.pipelines.event import Event, Payload
-from millrace.pipelines.expression import compile_expression
-from millrace.pipelines.fields import field_of
+from millrace.pipelines.expressions.compiler import Scalar
+from millrace.pipelines.expressions.expression import compile_expression
+from millrace.pipelines.expressions.fields import field_of
+from millrace.pipelines.expressions.times import to_ms
+from millrace.pipelines.expressions.values import Value
 from millrace.pipelines.limits import FUTURE_MS
 from millrace.pipelines.outcome import Change, Outcome
-from millrace.pipelines.outputs import output_id
-from millrace.pipelines.rows import Rows, canonical, identity
-from millrace.pipelines.sessions import SessionWindow
 from millrace.pipelines.stages import Chunk, or_null
-from millrace.pipelines.steps import AggregateStep, BatchStep, DedupeStep, WindowStep
-from millrace.pipelines.store import Store
-from millrace.pipelines.times import to_ms
-from millrace.pipelines.totals import Change as TotalChange
-from millrace.pipelines.totals import add_changes
-from millrace.pipelines.values import Value
-from millrace.pipelines.windows import Scope, Window
+from millrace.pipelines.state.aggregates import Grouping, group_key, read_key
+from millrace.pipelines.state.batches import Batch, item_of
+from millrace.pipelines.state.outputs import output_id
+from millrace.pipelines.state.rows import Rows, canonical, identity
+from millrace.pipelines.state.sessions import SessionWindow
+from millrace.pipelines.state.store import Store
+from millrace.pipelines.state.totals import Change as TotalChange
+from millrace.pipelines.state.totals import add_changes
+from millrace.pipelines.state.windows import Scope, Window
 
 _ATTEMPTS = 20
 _OWNERS = 8

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from millrace.pipelines.event import Event
 from millrace.pipelines.outcome import DeadLetter, Outcome, StepCount
 from millrace.pipelines.plan import Plan
-from millrace.pipelines.store import Key, MemoryStore
+from millrace.pipelines.state.store import Key, MemoryStore
 from millrace.pipelines.transform import fire, keep, resume, transform
 
 _FAR_MS = 2**52

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from millrace.pipelines.compiler import Column, Scalar
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event, Payload
-from millrace.pipelines.expression import compile_expression
-from millrace.pipelines.functions import FUNCTIONS, Function
-from millrace.pipelines.values import Value
+from millrace.pipelines.expressions.compiler import Column, Scalar
+from millrace.pipelines.expressions.expression import compile_expression
+from millrace.pipelines.expressions.functions import FUNCTIONS, Function
+from millrace.pipelines.expressions.values import Value
 
 Rows = Callable[[Sequence[Payload], Sequence[Event]], list[Payload]]
 

@@ -6,16 +6,8 @@ from hashlib import sha256
 import orjson
 
 from millrace.pipelines import held, stages
-from millrace.pipelines.aggregates import Grouping
-from millrace.pipelines.batches import Batch
-from millrace.pipelines.compiler import Scalar
-from millrace.pipelines.definition import PipelineDefinition
-from millrace.pipelines.expression import compile_expression
-from millrace.pipelines.held import HeldStage
-from millrace.pipelines.outcome import Outcome
-from millrace.pipelines.sessions import SessionWindow
-from millrace.pipelines.stages import Chunk, Stage
-from millrace.pipelines.steps import (
+from millrace.pipelines.definitions.definition import PipelineDefinition
+from millrace.pipelines.definitions.steps import (
     AggregateStep,
     BatchStep,
     DedupeStep,
@@ -26,7 +18,15 @@ from millrace.pipelines.steps import (
     Step,
     WindowStep,
 )
-from millrace.pipelines.windows import Scope, Window
+from millrace.pipelines.expressions.compiler import Scalar
+from millrace.pipelines.expressions.expression import compile_expression
+from millrace.pipelines.held import HeldStage
+from millrace.pipelines.outcome import Outcome
+from millrace.pipelines.stages import Chunk, Stage
+from millrace.pipelines.state.aggregates import Grouping
+from millrace.pipelines.state.batches import Batch
+from millrace.pipelines.state.sessions import SessionWindow
+from millrace.pipelines.state.windows import Scope, Window
 
 State = Window | SessionWindow | Batch
 

@@ -9,8 +9,8 @@ import orjson
 from millrace.errors import InvalidRequest
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
-from millrace.pipelines.times import to_ms
-from millrace.pipelines.values import check_depth
+from millrace.pipelines.expressions.times import to_ms
+from millrace.pipelines.expressions.values import check_depth
 
 LINE_BYTES = 1_000_000
 _CHUNK_LINES = 1_000

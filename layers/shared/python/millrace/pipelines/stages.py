@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import compress
 
-from millrace.pipelines.compiler import Scalar
+from millrace.pipelines.definitions.steps import FilterStep, MapStep, SampleStep, SplitStep
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event, Payload
-from millrace.pipelines.expression import compile_expression
-from millrace.pipelines.fields import field_of
+from millrace.pipelines.expressions.compiler import Scalar
+from millrace.pipelines.expressions.expression import compile_expression
+from millrace.pipelines.expressions.fields import field_of
+from millrace.pipelines.expressions.values import kind
 from millrace.pipelines.filters import compile_filter
 from millrace.pipelines.limits import LIST_ITEMS
 from millrace.pipelines.mapping import Mapping
 from millrace.pipelines.outcome import Outcome
-from millrace.pipelines.rows import canonical
-from millrace.pipelines.steps import FilterStep, MapStep, SampleStep, SplitStep
-from millrace.pipelines.values import kind
+from millrace.pipelines.state.rows import canonical
 
 
 @dataclass(slots=True)

@@ -5,16 +5,16 @@ repetition. `keep` writes what windows and batches hold; `fire` is what timers c
 crash between any two and begin again with the same events.
 """
 
-from millrace.pipelines.batches import Batch, fire_batch, write_batch
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
-from millrace.pipelines.firing import fire_sessions, fire_window
 from millrace.pipelines.outcome import Change, Outcome, StepCount
 from millrace.pipelines.plan import Plan, PlanStep
-from millrace.pipelines.sessions import SessionWindow
 from millrace.pipelines.stages import Chunk
-from millrace.pipelines.store import Key, Outbox, Store
-from millrace.pipelines.writing import write_window
+from millrace.pipelines.state.batches import Batch, fire_batch, write_batch
+from millrace.pipelines.state.firing import fire_sessions, fire_window
+from millrace.pipelines.state.sessions import SessionWindow
+from millrace.pipelines.state.store import Key, Outbox, Store
+from millrace.pipelines.state.writing import write_window
 
 
 def transform(

@@ -8,7 +8,7 @@ from millrace.domain.agents import BUILTIN_AGENTS, Agent, AgentSettings, listed_
 from millrace.domain.clock import Clock, iso
 from millrace.domain.ids import new_id, valid_id
 from millrace.errors import Conflict, InvalidRequest
-from millrace.services.launch import check_tools
+from millrace.services.runs.launch import check_tools
 from millrace.stores.agents import AgentStore
 
 READ_ONLY = frozenset({"id", "builtin", "createdAt", "updatedAt"})

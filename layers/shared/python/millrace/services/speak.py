@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from millrace.domain.events import Logged
 from millrace.domain.runs import Run
 from millrace.errors import InvalidRequest, NotFound, ProviderError, Unavailable
-from millrace.services.follow import follow, has_more
+from millrace.services.runs.follow import follow, has_more
 from millrace.speech.ahead import spoken
 from millrace.speech.encoders import Format, encoded, format_named
 from millrace.speech.engine import Engine, Voice

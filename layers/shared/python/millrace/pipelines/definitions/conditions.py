@@ -1,0 +1,74 @@
+"""Filters, as they are written: one comparison, or a tree of them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from millrace.pipelines.definitions.model import FieldPath, Model
+from millrace.pipelines.errors import InvalidExpression
+from millrace.pipelines.expressions.patterns import Pattern
+from millrace.pipelines.limits import FILTER_CONDITIONS
+
+Operator = Literal["eq", "neq", "gt", "gte", "lt", "lte", "contains", "in", "regex", "exists"]
+
+
+class Condition(Model):
+    """One comparison of a field. `exists` takes true (the default) or false."""
+
+    field: FieldPath
+    operator: Operator
+    value: Any = None
+
+    @model_validator(mode="after")
+    def _value_fits(self) -> "Condition":
+        if self.operator == "in" and not isinstance(self.value, list):
+            raise ValueError("`in` needs a list as its value.")
+        if self.operator == "regex":
+            _check_pattern(self.value)
+        if self.operator == "exists" and self.value not in (None, True, False):
+            raise ValueError("`exists` takes true or false as its value.")
+        return self
+
+
+def _check_pattern(value: Any) -> None:
+    if not isinstance(value, str):
+        raise ValueError("`regex` needs a pattern as its value.")
+    try:
+        Pattern(value)
+    except InvalidExpression as error:
+        raise ValueError(error.reason) from None
+
+
+class AllOf(Model):
+    """True if every one is."""
+
+    all_of: Annotated[list["ConditionTree"], Field(alias="and", min_length=1, max_length=FILTER_CONDITIONS)]
+
+
+class AnyOf(Model):
+    """True if one is."""
+
+    any_of: Annotated[list["ConditionTree"], Field(alias="or", min_length=1, max_length=FILTER_CONDITIONS)]
+
+
+class NotOf(Model):
+    """True if the one inside is not."""
+
+    not_of: Annotated["ConditionTree", Field(alias="not")]
+
+
+def _shape(value: Any) -> str:
+    """Which form a filter has, by its key: so that errors speak of that form only."""
+    if isinstance(value, dict):
+        return next((f"<{key}>" for key in ("and", "or", "not") if key in value), "<comparison>")
+    models = ((AllOf, "<and>"), (AnyOf, "<or>"), (NotOf, "<not>"))
+    return next((shape for model, shape in models if isinstance(value, model)), "<comparison>")
+
+
+ConditionTree = Annotated[
+    Annotated[Condition, Tag("<comparison>")]
+    | Annotated[AllOf, Tag("<and>")]
+    | Annotated[AnyOf, Tag("<or>")]
+    | Annotated[NotOf, Tag("<not>")],
+    Discriminator(_shape),
+]

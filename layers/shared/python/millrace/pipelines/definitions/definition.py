@@ -1,0 +1,125 @@
+"""A pipeline's definition: source, transforms, destinations."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from millrace.errors import InvalidRequest
+from millrace.pipelines.definitions.destinations import Destination, secret_names
+from millrace.pipelines.definitions.model import Model, Name
+from millrace.pipelines.definitions.sources import Source
+from millrace.pipelines.definitions.steps import AggregateStep, BatchStep, Step, WindowStep
+from millrace.pipelines.limits import DESTINATIONS, STEPS
+
+Destinations = Annotated[list[Destination], Field(min_length=1, max_length=DESTINATIONS)]
+_UNBOUNDED = ("countDistinct", "percentile", "p50", "p90", "p95", "p99")
+
+
+class PipelineDefinition(Model):
+    """What a user writes. One `destination`, or several as `destinations`."""
+
+    name: Name
+    description: Annotated[str, Field(max_length=2_000)] | None = None
+    source: Source
+    transforms: Annotated[list[Step], Field(max_length=STEPS)] = Field(default_factory=list)
+    destination: Destination | None = None
+    destinations: Destinations | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PipelineDefinition":
+        if (self.destination is None) == (self.destinations is None):
+            raise ValueError("Give either `destination` or `destinations`.")
+        for index, step in enumerate(self.transforms):
+            _check_place(step, index, self.transforms)
+        return self
+
+    @property
+    def targets(self) -> list[Destination]:
+        """All destinations."""
+        return self.destinations or ([self.destination] if self.destination else [])
+
+    @property
+    def secrets(self) -> set[str]:
+        """The names of all secrets that the definition refers to."""
+        return secret_names([self.source.model_dump(), *(each.model_dump() for each in self.targets)])
+
+
+def _check_place(step: Step, index: int, steps: list[Step]) -> None:
+    """Raises ValueError where a step cannot stand where it does."""
+    before = steps[index - 1] if index else None
+    after = steps[index + 1] if index + 1 < len(steps) else None
+    if isinstance(step, WindowStep) and not step.config.aggregations and not isinstance(after, AggregateStep):
+        raise ValueError(
+            f"transforms.{index}: a window without `aggregations` needs an `aggregate` step after it."
+        )
+    if isinstance(step, AggregateStep):
+        _check_aggregate(step, index, before)
+    joined = isinstance(step, AggregateStep) and isinstance(before, WindowStep | BatchStep)
+    totals = isinstance(step, WindowStep | AggregateStep) and not joined
+    if totals and any(isinstance(each, WindowStep) for each in steps[:index]):
+        raise ValueError(
+            f"transforms.{index}: a window's revised result would count twice here: use a second pipeline."
+        )
+
+
+def _check_aggregate(step: AggregateStep, index: int, before: Step | None) -> None:
+    if isinstance(before, WindowStep):
+        if before.config.aggregations:
+            raise ValueError(f"transforms.{index}: the window before it has `aggregations` already.")
+        if step.config.group_by and before.config.group_by:
+            raise ValueError(f"transforms.{index}: `groupBy` stands in the window already.")
+        if step.when is not None:
+            raise ValueError(f"transforms.{index}: put `when` on the window; this step is a part of it.")
+        return
+    if isinstance(before, BatchStep):
+        return
+    unbounded = [each.function for each in step.config.aggregations if each.function in _UNBOUNDED]
+    if unbounded:
+        raise ValueError(
+            f"transforms.{index}: `{unbounded[0]}` over all time needs unbounded memory: put it in a window."
+        )
+
+
+class InvalidDefinition(InvalidRequest):
+    """`details["problems"]` lists every mistake: path, message and, for expressions, line and column."""
+
+    code = "invalid_definition"
+
+
+def parse_definition(data: Any) -> PipelineDefinition:
+    """A checked definition from decoded JSON; raises `InvalidDefinition` that names each field at fault."""
+    try:
+        return PipelineDefinition.model_validate(data)
+    except ValidationError as error:
+        problems = [_problem(data, each) for each in error.errors(include_url=False, include_input=False)]
+    except RecursionError:
+        problems = [{"path": "", "message": "The definition is nested too deeply."}]
+    lines = "; ".join(f"{each['path'] or 'definition'}: {each['message']}" for each in problems[:5])
+    raise InvalidDefinition(lines, problems=problems)
+
+
+def _problem(data: Any, error: Any) -> dict[str, Any]:
+    where = {name: error["ctx"][name] for name in ("line", "column") if name in error.get("ctx", {})}
+    path = ".".join(map(str, _written(data, error["loc"], error["type"] == "missing")))
+    return {"path": path, "message": error["msg"].removeprefix("Value error, "), **where}
+
+
+def _written(data: Any, location: Iterable[str | int], missing: bool) -> list[str | int]:
+    """The location without the tags that pydantic adds for unions: only what stands in the data."""
+    path: list[str | int] = []
+    parts = list(location)
+    for at, part in enumerate(parts):
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        elif not (missing and at == len(parts) - 1):
+            continue
+        path.append(part)
+    return path
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a definition, as published at /api/streaming/schema."""
+    return PipelineDefinition.model_json_schema(by_alias=True)

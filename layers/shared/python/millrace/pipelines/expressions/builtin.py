@@ -1,0 +1,221 @@
+"""What the functions of the expression language do. Each gets plain values, is pure, and raises
+`EvaluationError` for what it cannot work with; null passes through wherever one value is the subject."""
+
+import hashlib
+import math
+import re
+
+import orjson
+
+from millrace.pipelines.errors import EvaluationError, InvalidExpression
+from millrace.pipelines.expressions.patterns import Pattern
+from millrace.pipelines.expressions.times import to_datetime, to_ms
+from millrace.pipelines.expressions.values import Value, check_length, is_number, kind, number, text
+from millrace.pipelines.limits import LIST_ITEMS, STRING_CHARACTERS
+
+
+def _wrong(function: str, needed: str, value: Value) -> EvaluationError:
+    return EvaluationError(f"`{function}` needs {needed}, not {kind(value)}.")
+
+
+def _string(function: str, value: Value) -> str:
+    if type(value) is not str:
+        raise _wrong(function, "a string", value)
+    return value
+
+
+def _numeric(function: str, value: Value) -> int | float:
+    if not is_number(value):
+        raise _wrong(function, "a number", value)
+    return value  # type: ignore[no-any-return]  # just checked
+
+
+def _index(function: str, value: Value) -> int:
+    if type(value) is float and value.is_integer():
+        return int(value)
+    if type(value) is not int:
+        raise _wrong(function, "a whole number", value)
+    return value
+
+
+def upper(value: Value) -> Value:
+    if type(value) is str:
+        capitals = value.upper()
+        if len(capitals) > STRING_CHARACTERS:
+            check_length(len(capitals))
+        return capitals
+    return None if value is None else _string("upper", value)
+
+
+def lower(value: Value) -> Value:
+    if type(value) is str:
+        return value.lower()
+    return None if value is None else _string("lower", value)
+
+
+def trim(value: Value) -> Value:
+    return None if value is None else _string("trim", value).strip()
+
+
+def length(value: Value) -> Value:
+    if value is None:
+        return None
+    if type(value) in (str, list, dict):
+        return len(value)
+    raise _wrong("length", "a string, list or object", value)
+
+
+def substring(value: Value, start: Value, count: Value = None) -> Value:
+    if value is None or start is None:
+        return None
+    begin = max(0, _index("substring", start))
+    end = None if count is None else begin + max(0, _index("substring", count))
+    return _string("substring", value)[begin:end]
+
+
+def replace(value: Value, old: Value, new: Value) -> Value:
+    if value is None:
+        return None
+    whole, sought, other = (_string("replace", part) for part in (value, old, new))
+    if not sought:
+        return whole
+    check_length(len(whole) + whole.count(sought) * (len(other) - len(sought)))
+    return whole.replace(sought, other)
+
+
+def split(value: Value, separator: Value) -> Value:
+    if value is None:
+        return None
+    whole, mark = _string("split", value), _string("split", separator)
+    if not mark:
+        raise EvaluationError("`split` needs a separator of at least one character.")
+    if whole.count(mark) >= LIST_ITEMS:
+        raise EvaluationError(f"`split` would give more than {LIST_ITEMS:,} items.")
+    return whole.split(mark)
+
+
+def join(values: Value, separator: Value = "") -> Value:
+    if values is None:
+        return None
+    if type(values) is not list:
+        raise _wrong("join", "a list", values)
+    mark = _string("join", separator)
+    check_length(len(mark) * max(0, len(values) - 1))
+    texts = [text(value) for value in values]
+    check_length(sum(map(len, texts)) + len(mark) * max(0, len(texts) - 1))
+    return mark.join(texts)
+
+
+def starts_with(value: Value, prefix: Value) -> bool:
+    return type(value) is str and type(prefix) is str and value.startswith(prefix)
+
+
+def ends_with(value: Value, suffix: Value) -> bool:
+    return type(value) is str and type(suffix) is str and value.endswith(suffix)
+
+
+def matches(value: Value, pattern: Value) -> bool:
+    """The slow way, for a pattern that is computed: a constant one is compiled with the expression."""
+    if type(value) is not str or pattern is None:
+        return False
+    try:
+        return Pattern(_string("matches", pattern)).found_in(value)
+    except InvalidExpression as error:
+        raise EvaluationError(error.reason) from None
+
+
+def to_string(value: Value) -> Value:
+    return None if value is None else text(value)
+
+
+def to_number(value: Value) -> Value:
+    """Null for text that is no JSON number."""
+    if type(value) is str:
+        return _number_of(value.strip())
+    if type(value) is bool:
+        return int(value)
+    return None if value is None else _numeric("toNumber", value)
+
+
+def _number_of(digits: str) -> Value:
+    try:
+        parsed = orjson.loads(digits)
+    except ValueError:
+        return None
+    return number(parsed) if is_number(parsed) else None
+
+
+def to_bool(value: Value) -> Value:
+    if value is None or type(value) is bool:
+        return value
+    if is_number(value):
+        return value != 0
+    word = _string("toBool", value).strip().lower()
+    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(word)
+
+
+def rounded(value: Value, digits: Value = 0) -> Value:
+    """Half away from zero, as people round; `digits` from -15 to 15 after the point."""
+    if value is None or digits is None:
+        return None
+    places = _index("round", digits)
+    if not -15 <= places <= 15:
+        raise EvaluationError("`round` takes from -15 to 15 digits.")
+    return _half_up(_numeric("round", value), places)
+
+
+def _half_up(value: int | float, places: int) -> Value:
+    scaled = abs(value) * 10.0**places
+    if scaled >= 2**52:
+        return value
+    nearest = math.copysign(math.floor(scaled + 0.5), value)
+    return number(nearest / 10.0**places) if places > 0 else int(nearest / 10.0**places)
+
+
+def floor(value: Value) -> Value:
+    return None if value is None else number(math.floor(_numeric("floor", value)))
+
+
+def ceil(value: Value) -> Value:
+    return None if value is None else number(math.ceil(_numeric("ceil", value)))
+
+
+def absolute(value: Value) -> Value:
+    return None if value is None else number(abs(_numeric("abs", value)))
+
+
+def _numbers(function: str, values: tuple[Value, ...]) -> list[int | float]:
+    items = values[0] if len(values) == 1 and type(values[0]) is list else values
+    return [_numeric(function, value) for value in items if value is not None]
+
+
+def minimum(*values: Value) -> Value:
+    return min(_numbers("min", values), default=None)
+
+
+def maximum(*values: Value) -> Value:
+    return max(_numbers("max", values), default=None)
+
+
+def parse_time(value: Value) -> Value:
+    return None if value is None else to_ms(value)
+
+
+_TIME_CODE = re.compile("%(.?)", re.DOTALL)
+_TIME_CODES = frozenset("YmdHMSfjaAbByGVuIp%Z")
+
+
+def format_time(value: Value, pattern: Value = "%Y-%m-%dT%H:%M:%SZ") -> Value:
+    if value is None:
+        return None
+    shape = _string("formatTime", pattern)
+    check_length(len(shape) * 12)
+    if not _TIME_CODES.issuperset(_TIME_CODE.findall(shape)) or not shape.isascii() or "\0" in shape:
+        raise EvaluationError(f"`formatTime` knows the codes {' '.join(sorted(_TIME_CODES))} after `%`.")
+    return to_datetime(to_ms(value)).strftime(shape)
+
+
+def sha256(value: Value) -> Value:
+    if value is None:
+        return None
+    return hashlib.sha256(_string("sha256", value).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,293 @@
+"""Syntax to Python closures.
+
+Each node becomes a `Scalar`, `(payload, event) -> value`, and where that pays also a `Column`,
+`(payloads, events) -> values`: the same over a whole chunk with the loops in C. Both give equal results; a
+column that raises says nothing about which event was at fault, so callers fall back to the scalar.
+Constant parts are evaluated once, here.
+"""
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any
+
+from millrace.pipelines.errors import EvaluationError, InvalidExpression
+from millrace.pipelines.event import Event, Payload
+from millrace.pipelines.expressions import values
+from millrace.pipelines.expressions.functions import Function
+from millrace.pipelines.expressions.patterns import Pattern
+from millrace.pipelines.expressions.syntax import Call, Item, ListOf, Literal, Node, Operation, Path
+from millrace.pipelines.expressions.values import Value
+
+Scalar = Callable[[Payload, Event], Value]
+Column = Callable[[Sequence[Payload], Sequence[Event]], Sequence[Value]]
+
+_BINARY: dict[str, Callable[[Value, Value], Value]] = {
+    "==": values.equal,
+    "!=": values.not_equal,
+    "<": values.less,
+    "<=": values.less_or_equal,
+    ">": values.greater,
+    ">=": values.greater_or_equal,
+    "in": values.within,
+    "+": values.add,
+    "-": values.subtract,
+    "*": values.multiply,
+    "/": values.divide,
+    "%": values.remainder,
+}
+_UNARY: dict[str, Callable[[Value], Value]] = {"-": values.negate, "!": values.invert}
+
+
+class Compiler:
+    """Compiles the nodes of one expression against one table of functions."""
+
+    def __init__(self, source: str, functions: dict[str, Function]) -> None:
+        self.source = source
+        self.functions = functions
+
+    def scalar(self, node: Node) -> Scalar:
+        """The node as a closure over one event. Raises `InvalidExpression` for a bad constant pattern."""
+        match node:
+            case Literal(value=value):
+                return constant(value)
+            case Path(root=root, keys=keys):
+                return path(root, keys)
+            case Item(target=target, key=key):
+                return _applied(values.item, [self.scalar(target), self.scalar(key)])
+            case ListOf(items=items):
+                return _applied(_listed, [self.scalar(item) for item in items])
+            case Operation(operator=operator, operands=operands):
+                return _operation(operator, [self.scalar(operand) for operand in operands])
+            case Call():
+                return self.call(node)
+
+    def call(self, node: Call) -> Scalar:
+        function = self.functions[node.name]
+        if function.form == "has":
+            return self.presence(node.arguments[0])
+        if function.form == "now":
+            return _now
+        if function.form == "matches" and isinstance(node.arguments[1], Literal):
+            return _applied(self.pattern(node.arguments[1]), [self.scalar(node.arguments[0])])
+        arguments = [self.scalar(argument) for argument in node.arguments]
+        if function.form == "coalesce":
+            return _first(arguments)
+        return _applied(function.call, arguments)
+
+    def pattern(self, node: Literal) -> Callable[[Value], bool]:
+        if type(node.value) is not str:
+            raise InvalidExpression("`matches` needs a pattern.", source=self.source, offset=node.offset)
+        try:
+            found_in = Pattern(node.value).found_in
+        except InvalidExpression as error:
+            raise InvalidExpression(error.reason, source=self.source, offset=node.offset) from None
+        return lambda value: type(value) is str and found_in(value)
+
+    def presence(self, node: Node) -> Scalar:
+        if isinstance(node, Path) and node.keys:
+            target, last = path(node.root, node.keys[:-1]), constant(node.keys[-1])
+        elif isinstance(node, Item):
+            target, last = self.scalar(node.target), self.scalar(node.key)
+        else:
+            message = "`has` needs a field, such as `has(user.id)`."
+            raise InvalidExpression(message, source=self.source, offset=node.offset)
+        return _applied(_is_there, [target, last])
+
+    def column(self, node: Node) -> Column:
+        """The node as a closure over a chunk of events."""
+        match node:
+            case Path(root="$event", keys=keys) if keys:
+                return path_column(keys)
+            case Literal(value=value):
+                return lambda payloads, events: [value] * len(payloads)
+            case Item(target=target, key=key):
+                return self.mapped(values.item, (target, key))
+            case Operation(operator=operator, operands=operands) if (
+                operator in _BINARY and len(operands) == 2
+            ):
+                return self.mapped(_BINARY[operator], operands)
+            case Call(name=name, arguments=arguments) if self.functions[name].form == "plain" and arguments:
+                return self.mapped(self.functions[name].call, arguments)
+        scalar = self.scalar(node)
+        return lambda payloads, events: list(map(scalar, payloads, events))
+
+    def mapped(self, function: Callable[..., Value], operands: Sequence[Node]) -> Column:
+        columns = [self.column(operand) for operand in operands]
+        if len(columns) == 1:
+            only = columns[0]
+            return lambda payloads, events: list(map(function, only(payloads, events)))
+        return lambda payloads, events: list(map(function, *[make(payloads, events) for make in columns]))
+
+
+def fold(node: Node, compiler: Compiler) -> Node:
+    """The node with its constant parts evaluated (those that fail are left to fail with their event)."""
+    match node:
+        case Operation(offset=offset, operator=operator, operands=operands):
+            folded: Node = Operation(offset, operator, tuple(fold(each, compiler) for each in operands))
+        case Call(offset=offset, name=name, arguments=arguments):
+            folded = Call(offset, name, tuple(fold(each, compiler) for each in arguments))
+        case Item(offset=offset, target=target, key=key):
+            folded = Item(offset, fold(target, compiler), fold(key, compiler))
+        case ListOf(offset=offset, items=items):
+            folded = ListOf(offset, tuple(fold(each, compiler) for each in items))
+        case _:
+            return node
+    return _evaluated(folded, compiler) if _is_constant(folded, compiler) else folded
+
+
+def _is_constant(node: Node, compiler: Compiler) -> bool:
+    match node:
+        case Operation(operands=parts) | ListOf(items=parts):
+            return all(isinstance(part, Literal) for part in parts)
+        case Call(name=name, arguments=parts):
+            special = compiler.functions[name].form in ("now", "has")
+            return not special and all(isinstance(part, Literal) for part in parts)
+        case Item(target=target, key=key):
+            return isinstance(target, Literal) and isinstance(key, Literal)
+    return False
+
+
+def _evaluated(node: Node, compiler: Compiler) -> Node:
+    try:
+        return Literal(node.offset, compiler.scalar(node)({}, _NOTHING))
+    except EvaluationError:
+        return node
+
+
+_NOTHING = Event({}, "")
+
+
+def constant(value: Value) -> Scalar:
+    """A closure that always gives `value` (shared: nothing changes a payload's values in place)."""
+    return lambda payload, event: value
+
+
+def _now(payload: Payload, event: Event) -> int:
+    return event.ingested
+
+
+def _listed(*items: Value) -> list[Value]:
+    return list(items)
+
+
+def _is_there(target: Value, key: Value) -> bool:
+    if type(target) is list:
+        return type(key) is int and 0 <= key < len(target)
+    return type(target) is dict and key in target if type(key) is str else False
+
+
+def path(root: str, keys: tuple[str, ...]) -> Scalar:
+    """The field at `keys` from `$event` or `$meta`; null where there is none."""
+    if root == "$meta":
+        return _meta_path(keys)
+    if not keys:
+        return lambda payload, event: payload
+    if len(keys) == 1:
+        return _field(keys[0])
+    return _field_of_field(*keys) if len(keys) == 2 else _deep_field(keys)
+
+
+def _meta_path(keys: tuple[str, ...]) -> Scalar:
+    def meta(payload: Payload, event: Event) -> Value:
+        found: Value = event.meta()
+        for key in keys:
+            found = values.item(found, key)
+        return found
+
+    return meta
+
+
+def _field(name: str) -> Scalar:
+    return lambda payload, event: payload.get(name)
+
+
+# A string key fits objects only, so the two errors below mean "missing" and nothing else.
+_MISSING = (KeyError, TypeError)
+
+
+def _field_of_field(first: str, second: str) -> Scalar:
+    def field(payload: Payload, event: Event) -> Value:
+        try:
+            return payload[first][second]
+        except _MISSING:
+            return None
+
+    return field
+
+
+def _deep_field(keys: tuple[str, ...]) -> Scalar:
+    def field(payload: Payload, event: Event) -> Value:
+        found: Any = payload
+        try:
+            for key in keys:
+                found = found[key]
+        except _MISSING:
+            return None
+        return found
+
+    return field
+
+
+def path_column(keys: tuple[str, ...]) -> Column:
+    """Fast while every event has the field; one that has not sends the chunk the slow way."""
+    slow = path("$event", keys)
+    if len(keys) > 2:
+        return lambda payloads, events: list(map(slow, payloads, events))
+    fast = _one_key(keys[0]) if len(keys) == 1 else _two_keys(*keys)
+
+    def column(payloads: Sequence[Payload], events: Sequence[Event]) -> Sequence[Value]:
+        try:
+            return fast(payloads)
+        except _MISSING:
+            return list(map(slow, payloads, events))
+
+    return column
+
+
+def _one_key(name: str) -> Callable[[Sequence[Payload]], Sequence[Value]]:
+    get = itemgetter(name)
+    return lambda payloads: list(map(get, payloads))
+
+
+def _two_keys(first: str, second: str) -> Callable[[Sequence[Payload]], Sequence[Value]]:
+    return lambda payloads: [payload[first][second] for payload in payloads]
+
+
+def _operation(operator: str, parts: list[Scalar]) -> Scalar:
+    if operator == "?:":
+        condition, then, otherwise = parts
+        return lambda p, e: then(p, e) if condition(p, e) is True else otherwise(p, e)
+    if len(parts) == 1:
+        return _applied(_UNARY[operator], parts)
+    left, right = parts
+    if operator == "&&":
+        return lambda p, e: left(p, e) is True and right(p, e) is True
+    if operator == "||":
+        return lambda p, e: left(p, e) is True or right(p, e) is True
+    return _first(parts) if operator == "??" else _applied(_BINARY[operator], parts)
+
+
+def _first(parts: list[Scalar]) -> Scalar:
+    """The first value that is not null; what follows it is not evaluated."""
+    *others, last = parts
+
+    def first(payload: Payload, event: Event) -> Value:
+        for part in others:
+            value = part(payload, event)
+            if value is not None:
+                return value
+        return last(payload, event)
+
+    return first
+
+
+def _applied(function: Callable[..., Value], parts: list[Scalar]) -> Scalar:
+    """`function` over its arguments, without a loop for up to three of them."""
+    match parts:
+        case [a]:
+            return lambda p, e: function(a(p, e))
+        case [a, b]:
+            return lambda p, e: function(a(p, e), b(p, e))
+        case [a, b, c]:
+            return lambda p, e: function(a(p, e), b(p, e), c(p, e))
+    return lambda p, e: function(*[part(p, e) for part in parts])

@@ -1,0 +1,30 @@
+"""An expression, compiled: the one way in for map values, guards and templates."""
+
+from dataclasses import dataclass, field
+
+from millrace.pipelines.expressions.compiler import Column, Compiler, Scalar, fold
+from millrace.pipelines.expressions.functions import FUNCTIONS, Function, call_problem
+from millrace.pipelines.expressions.parser import parse
+from millrace.pipelines.expressions.syntax import Literal, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """`evaluate(payload, event)` gives a value or raises `EvaluationError`; `column` does a whole chunk."""
+
+    source: str
+    evaluate: Scalar = field(repr=False)
+    column: Column = field(repr=False)
+    is_constant: bool = False
+
+
+def compile_expression(source: str, functions: dict[str, Function] = FUNCTIONS) -> Expression:
+    """Raises `InvalidExpression` with line and column."""
+    compiler = Compiler(source, functions)
+    node = fold(syntax(source, functions), compiler)
+    return Expression(source, compiler.scalar(node), compiler.column(node), isinstance(node, Literal))
+
+
+def syntax(source: str, functions: dict[str, Function] = FUNCTIONS) -> Node:
+    """The parsed source, for tools that look at an expression rather than run it."""
+    return parse(source, lambda name, arguments: call_problem(functions, name, arguments))

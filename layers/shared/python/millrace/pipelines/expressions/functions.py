@@ -1,0 +1,209 @@
+"""The functions of the expression language, in one table: docs and checks are made from it.
+
+`Function.call` gets plain values. It raises `EvaluationError` for what it cannot work with, and must be pure:
+a redelivered event has to give the same result. Add your own with
+`compile_expression(source, FUNCTIONS | {"double": Function(...)})`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from millrace.pipelines.expressions import builtin
+from millrace.pipelines.expressions.values import Value, concat, contains
+from millrace.pipelines.limits import NODES
+
+Form = Literal["plain", "coalesce", "has", "now", "matches"]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One entry. `form` marks the few that the compiler itself must know (they look at more than values)."""
+
+    call: Callable[..., Value]
+    fewest: int
+    most: int
+    summary: str
+    examples: tuple[tuple[str, Value], ...]
+    form: Form = "plain"
+
+
+def _special(*_: Value) -> Value:
+    """Stands in for the forms that the compiler makes itself."""
+    raise AssertionError("never called")
+
+
+FUNCTIONS: dict[str, Function] = {
+    "upper": Function(
+        builtin.upper, 1, 1, "Capital letters.", (('upper("ab")', "AB"), ("upper(null)", None))
+    ),
+    "lower": Function(builtin.lower, 1, 1, "Small letters.", (('lower("AB")', "ab"),)),
+    "trim": Function(builtin.trim, 1, 1, "Without white space at both ends.", (('trim("  a b ")', "a b"),)),
+    "length": Function(
+        builtin.length,
+        1,
+        1,
+        "Characters of a string, items of a list, fields of an object.",
+        (('length("héllo")', 5), ("length([1, 2])", 2)),
+    ),
+    "concat": Function(
+        concat,
+        1,
+        NODES,
+        'All arguments as one text; null reads as "".',
+        (('concat("a", "-", 1)', "a-1"), ('concat("a", null)', "a")),
+    ),
+    "coalesce": Function(
+        _special,
+        1,
+        NODES,
+        "The first argument that is not null; later ones are not evaluated.",
+        (("coalesce(null, 0, 1)", 0),),
+        "coalesce",
+    ),
+    "substring": Function(
+        builtin.substring,
+        2,
+        3,
+        "From a position (the first is 0), all or so many characters.",
+        (('substring("stream", 2)', "ream"), ('substring("stream", 0, 3)', "str")),
+    ),
+    "replace": Function(
+        builtin.replace,
+        3,
+        3,
+        "Every occurrence replaced; no patterns.",
+        (('replace("a-b-c", "-", "+")', "a+b+c"),),
+    ),
+    "split": Function(
+        builtin.split, 2, 2, "The pieces between a separator.", (('split("a,b", ",")', ["a", "b"]),)
+    ),
+    "join": Function(
+        builtin.join,
+        1,
+        2,
+        'A list as one text, with a separator between; null reads as "".',
+        (('join(["a", "b"], ", ")', "a, b"), ("join([1, 2])", "12")),
+    ),
+    "startsWith": Function(
+        builtin.starts_with, 2, 2, "Whether a string begins so.", (('startsWith("stream", "st")', True),)
+    ),
+    "endsWith": Function(
+        builtin.ends_with, 2, 2, "Whether a string ends so.", (('endsWith("stream", "am")', True),)
+    ),
+    "contains": Function(
+        contains,
+        2,
+        2,
+        "Whether a string holds a substring, a list an item, an object a field.",
+        (('contains("stream", "tre")', True), ("contains([1, 2], 2)", True), ('contains([1], "1")', False)),
+    ),
+    "matches": Function(
+        builtin.matches,
+        2,
+        2,
+        "Whether a regular expression (RE2) is found anywhere in a string.",
+        (('matches("order-42", "[0-9]+$")', True), ('matches(null, "a")', False)),
+        "matches",
+    ),
+    "toString": Function(
+        builtin.to_string,
+        1,
+        1,
+        "The value as text; lists and objects as JSON.",
+        (("toString(1.5)", "1.5"), ("toString([1])", "[1]")),
+    ),
+    "toNumber": Function(
+        builtin.to_number,
+        1,
+        1,
+        "The number that a text or boolean stands for; null where there is none.",
+        (('toNumber(" 42 ")', 42), ('toNumber("4x")', None), ("toNumber(true)", 1)),
+    ),
+    "toBool": Function(
+        builtin.to_bool,
+        1,
+        1,
+        "true for true, yes, 1 and other numbers than 0; false for false, no, 0; null for other texts.",
+        (('toBool("Yes")', True), ("toBool(0)", False), ('toBool("maybe")', None)),
+    ),
+    "round": Function(
+        builtin.rounded,
+        1,
+        2,
+        "The nearest number with so many digits (0) after the point; halves away from zero.",
+        (("round(2.5)", 3), ("round(-2.5)", -3), ("round(3.14159, 2)", 3.14)),
+    ),
+    "floor": Function(builtin.floor, 1, 1, "The next whole number down.", (("floor(-1.5)", -2),)),
+    "ceil": Function(builtin.ceil, 1, 1, "The next whole number up.", (("ceil(1.2)", 2),)),
+    "abs": Function(builtin.absolute, 1, 1, "Without its sign.", (("abs(-3)", 3),)),
+    "min": Function(
+        builtin.minimum,
+        1,
+        NODES,
+        "The smallest of its arguments or of one list; nulls are left out.",
+        (("min(3, 1, 2)", 1), ("min([4, null])", 4)),
+    ),
+    "max": Function(
+        builtin.maximum,
+        1,
+        NODES,
+        "The largest of its arguments or of one list; nulls are left out.",
+        (("max(3, 1, 2)", 3), ("max([])", None)),
+    ),
+    "has": Function(
+        _special,
+        1,
+        1,
+        "Whether a field is there, even if it is null.",
+        (("has($meta.id)", True), ("has(missing.field)", False)),
+        "has",
+    ),
+    "now": Function(
+        _special,
+        0,
+        0,
+        "When the event was accepted, in epoch milliseconds; the same on redelivery.",
+        (("now()", 0),),
+        "now",
+    ),
+    "parseTime": Function(
+        builtin.parse_time,
+        1,
+        1,
+        "Epoch milliseconds of an ISO 8601 text (UTC unless it says otherwise).",
+        (('parseTime("1970-01-01T00:00:01Z")', 1000), ('parseTime("1970-01-01T01:00:00+01:00")', 0)),
+    ),
+    "formatTime": Function(
+        builtin.format_time,
+        1,
+        2,
+        "Epoch milliseconds or an ISO 8601 text as UTC text, by strftime's codes.",
+        (("formatTime(0)", "1970-01-01T00:00:00Z"), ('formatTime(86400000, "%Y-%m-%d")', "1970-01-02")),
+    ),
+    "sha256": Function(
+        builtin.sha256,
+        1,
+        1,
+        "The SHA-256 of a text's UTF-8, in hexadecimal.",
+        (('substring(sha256("a"), 0, 8)', "ca978112"),),
+    ),
+}
+
+
+def call_problem(functions: dict[str, Function], name: str, arguments: int) -> str | None:
+    """What is wrong with a call of `name` with so many arguments, or None."""
+    function = functions.get(name)
+    if function is None:
+        return f"There is no function `{name}`. Known are {', '.join(sorted(functions))}."
+    if function.fewest <= arguments <= function.most:
+        return None
+    return f"`{name}` takes {_count(function)}, not {arguments}."
+
+
+def _count(function: Function) -> str:
+    if function.fewest == function.most:
+        return f"{function.fewest} argument{'' if function.fewest == 1 else 's'}"
+    if function.most >= NODES:
+        return f"{function.fewest} or more arguments"
+    return f"{function.fewest} to {function.most} arguments"

@@ -1,0 +1,42 @@
+"""Instants: epoch milliseconds inside, ISO 8601 outside."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.expressions.values import is_number, kind
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+MAX_MS = 253_402_300_799_999
+MIN_MS = -62_135_596_800_000
+
+
+def to_ms(value: Any) -> int:
+    """Epoch milliseconds of a number (taken as such) or ISO 8601 text (UTC unless it says otherwise).
+
+    Raises `EvaluationError` for anything else and for years outside 1 to 9999.
+    """
+    if is_number(value) and MIN_MS <= value <= MAX_MS:
+        return int(value)
+    if type(value) is str:
+        return _parse(value)
+    raise EvaluationError(
+        f"A time must be ISO 8601 text or epoch milliseconds, not {kind(value)} {value!r:.40}."
+    )
+
+
+def _parse(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (moment - _EPOCH) // _MILLISECOND
+    except (ValueError, OverflowError):
+        raise EvaluationError(f"{text!r:.60} is not an ISO 8601 time.") from None
+
+
+def to_datetime(ms: int | float) -> datetime:
+    """An aware UTC datetime; raises `EvaluationError` outside the years 1 to 9999."""
+    if not MIN_MS <= ms <= MAX_MS:
+        raise EvaluationError(f"{ms} is no time in milliseconds between the years 1 and 9999.")
+    return _EPOCH + timedelta(milliseconds=int(ms))

@@ -1,0 +1,211 @@
+"""`batch`: items collected to so many, or to what there is when the time is over.
+
+An item belongs to the slot of its ingest time (`timeout` long), so that a redelivered one meets itself. A
+batch exists once it is sealed: a list of its items' hashes in a register that is only written where it is
+unchanged. So two closers can never put an item into two batches, and a batch sent again is the same batch.
+"""
+
+import zlib
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, field
+
+import orjson
+
+from millrace.pipelines.definitions.steps import BatchConfig
+from millrace.pipelines.errors import Contended, EvaluationError
+from millrace.pipelines.event import Event, Payload
+from millrace.pipelines.limits import BLOCK_BYTES
+from millrace.pipelines.state.meta import KEEP_MS, LEASE_MS
+from millrace.pipelines.state.outputs import output_id
+from millrace.pipelines.state.rows import canonical, identity
+from millrace.pipelines.state.store import Key, Outbox, Store
+from millrace.pipelines.state.windows import Scope
+
+_SEAL_BYTES = 200_000
+_ITEM_BYTES = 300_000
+_ATTEMPTS = 20
+Item = tuple[int, int, str, Payload]
+Seal = list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch step, compiled."""
+
+    scope: Scope
+    config: BatchConfig
+
+    def place(self, ingested: int) -> int:
+        """The start of the slot."""
+        return ingested // self.config.timeout * self.config.timeout
+
+    def key(self, slot: int) -> Key:
+        return self.scope.key(f"batch-{slot}")
+
+    def seals_key(self, slot: int, number: int) -> Key:
+        return self.scope.key(f"seals-{slot}-{number}")
+
+    def due(self, slot: int) -> int:
+        return slot + self.config.timeout
+
+
+def item_of(event: Event, payload: Payload) -> Item:
+    """What is kept of an event: hash, time, id, payload. Raises `EvaluationError` if that is too large."""
+    if len(canonical(payload)) > _ITEM_BYTES:
+        raise EvaluationError(f"An item of a batch may have {_ITEM_BYTES:,} bytes as JSON at most.")
+    return identity(event.source, event.id), event.time, event.id, payload
+
+
+def write_batch(batch: Batch, slot: int, items: list[Item], store: Store, outbox: Outbox, now: int) -> None:
+    """Keeps the items of one slot and sees to it that `fire_batch` is called: when the slot ends, and at once
+    whenever another batch may be full. Blocks before the register, as in `writing`."""
+    key, due, size = batch.key(slot), batch.due(slot), batch.config.size
+    store.append(key, _pack(items), now + KEEP_MS)
+    state = _state(store, key)
+    if state.version == 0 and store.write(key, _OPEN, 0, now + KEEP_MS, due):
+        outbox.timer(key, due)
+    elif state.version == 0 or state.ending:
+        outbox.timer(key, max(now, due))
+    total = store.count(key, len(items))
+    if total // size > (total - len(items)) // size:
+        outbox.timer(key, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A slot's register: how many of its batches are surely sent, and whether its time is over."""
+
+    sent: int = 0
+    ending: bool = False
+    version: int = 0
+
+
+_OPEN = orjson.dumps([0, False])
+
+
+def _state(store: Store, key: Key) -> _State:
+    register = store.read(key)
+    if register is None:
+        return _State()
+    sent, ending = orjson.loads(register.data)
+    return _State(sent, ending, register.version)
+
+
+def _advance(store: Store, key: Key, sent: int, ending: bool, now: int, due: int | None) -> None:
+    """Sets what is known; nothing is ever taken back."""
+    for _ in range(_ATTEMPTS):
+        state = _state(store, key)
+        data = orjson.dumps([max(sent, state.sent), ending or state.ending])
+        if store.write(key, data, state.version, now + KEEP_MS, due):
+            return
+    raise Contended(str(key))
+
+
+def _pack(items: list[Item]) -> list[bytes]:
+    block = zlib.compress(orjson.dumps(items), 1)
+    if len(block) <= BLOCK_BYTES or len(items) == 1:
+        return [block]
+    middle = len(items) // 2
+    return _pack(items[:middle]) + _pack(items[middle:])
+
+
+@dataclass(slots=True)
+class _Slot:
+    """What a closer read: items by hash, which block holds which, and the batches that are sealed; of these
+    `last` is the register that still has room."""
+
+    items: dict[int, Item] = field(default_factory=dict)
+    blocks: dict[str, list[int]] = field(default_factory=dict)
+    seals: list[Seal] = field(default_factory=list)
+    last: int = 0
+    last_seals: list[str] = field(default_factory=list)
+    last_version: int = 0
+
+
+def fire_batch(batch: Batch, key: Key, store: Store, outbox: Outbox, now: int) -> None:
+    """What a timer calls: seals what can be, sends what is sealed, deletes what is sent."""
+    slot = int(key.part.removeprefix("batch-"))
+    over = now >= batch.due(slot)
+    if over:
+        # Said before the blocks are read, so that whoever writes one after that calls us again.
+        _advance(store, key, 0, True, now, now + LEASE_MS)
+    for _ in range(_ATTEMPTS):
+        held = _read(batch, slot, store)
+        free = _free(held)
+        if _seal(batch, slot, held, free, over, store, now):
+            break
+    else:
+        raise Contended(str(key))
+    _send(batch, slot, held, store, outbox)
+    left = over and len(_free(held)) > 0
+    _advance(store, key, len(held.seals), over, now, None if over and not left else batch.due(slot))
+    if left:
+        outbox.timer(key, now)
+    sealed = {hash for seal in held.seals for hash in seal}
+    store.delete(key, [name for name, hashes in held.blocks.items() if sealed.issuperset(hashes)])
+
+
+def _read(batch: Batch, slot: int, store: Store) -> _Slot:
+    """Seals first, then blocks: a block that is gone by then is one whose items were sealed and sent."""
+    held = _Slot()
+    while (register := store.read(batch.seals_key(slot, held.last))) is not None:
+        held.last_seals, held.last_version = orjson.loads(register.data), register.version
+        held.seals += map(_unpacked, held.last_seals)
+        if len(register.data) < _SEAL_BYTES:
+            break
+        held.last, held.last_seals, held.last_version = held.last + 1, [], 0
+    for name, block in store.blocks(batch.key(slot)):
+        items: list[Item] = [tuple(item) for item in orjson.loads(zlib.decompress(block))]
+        held.blocks[name] = [item[0] for item in items]
+        held.items.update((item[0], item) for item in items)
+    return held
+
+
+def _free(held: _Slot) -> list[Item]:
+    """Items in no batch yet, in order of time and id."""
+    sealed = {hash for seal in held.seals for hash in seal}
+    free = [item for hash, item in held.items.items() if hash not in sealed]
+    return sorted(free, key=lambda item: item[1:3])
+
+
+def _seal(batch: Batch, slot: int, held: _Slot, free: list[Item], over: bool, store: Store, now: int) -> bool:
+    """Makes batches, as many as the register has room for; False if somebody else did so meanwhile."""
+    size = batch.config.size
+    usable = len(free) if over else len(free) // size * size
+    new: list[str] = []
+    room = _SEAL_BYTES - sum(map(len, held.last_seals))
+    for at in range(0, usable, size):
+        if room > 0:
+            new.append(_packed([item[0] for item in free[at : min(at + size, usable)]]))
+            room -= len(new[-1])
+    data = orjson.dumps([*held.last_seals, *new])
+    if new and not store.write(batch.seals_key(slot, held.last), data, held.last_version, now + KEEP_MS):
+        return False
+    held.seals += map(_unpacked, new)
+    return True
+
+
+def _packed(seal: Seal) -> str:
+    return b64encode(b"".join(hash.to_bytes(8, "little") for hash in seal)).decode()
+
+
+def _unpacked(text: str) -> Seal:
+    raw = b64decode(text)
+    return [int.from_bytes(raw[at : at + 8], "little") for at in range(0, len(raw), 8)]
+
+
+def _send(batch: Batch, slot: int, held: _Slot, store: Store, outbox: Outbox) -> None:
+    key = batch.key(slot)
+    for number in range(_state(store, key).sent, len(held.seals)):
+        seal = held.seals[number]
+        # Items that are gone were deleted after they were sent, by a closer faster than us.
+        if all(hash in held.items for hash in seal):
+            outbox.send(key, [_event(batch, slot, number, [held.items[hash] for hash in seal])])
+
+
+def _event(batch: Batch, slot: int, number: int, items: list[Item]) -> Event:
+    scope = batch.scope
+    id = output_id(scope.pipeline, scope.step, slot, number)
+    payload: Payload = {"id": id, "items": [item[3] for item in items], "count": len(items)}
+    time = max(item[1] for item in items)
+    return Event(payload, id, "batch", "batch", time, batch.due(slot), scope.pipeline)

@@ -1,0 +1,201 @@
+"""The closer and the sweeper.
+
+A closer takes a lease by a conditional write (FIRING, generation + 1), reads the blocks after that, sends
+what is new, and ends with FIRED if the generation is still its own. The revision of a result is its
+generation less one: of two closers that both send, the one that saw more has the higher revision. A closer
+may crash anywhere and be called any number of times.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from millrace.pipelines.event import Event
+from millrace.pipelines.state import sessions, windows
+from millrace.pipelines.state.meta import KEEP_MS, Meta, announce, read_meta, take, write_meta
+from millrace.pipelines.state.rows import Rows
+from millrace.pipelines.state.sessions import Anchors, SessionWindow, merge_anchors, pack_anchors
+from millrace.pipelines.state.store import Agenda, Alarm, Key, Outbox, Store
+from millrace.pipelines.state.windows import Contents, Window, read_contents
+
+SEND_EVENTS = 500
+_CLOSE_LATER_MS = 60_000
+_OVERDUE_MS = 60_000
+_TIMER_MS = 900_000
+_SWEEP_EVERY_MS = 60_000
+_ANCHOR_BLOCKS = 8
+
+
+def fire_window(window: Window, key: Key, store: Store, outbox: Outbox, now: int) -> None:
+    """What a timer calls for a tumbling or sliding window."""
+    meta, start = read_meta(store, key), int(key.part)
+    if meta is None:
+        return
+    if meta.state == "OPEN" and meta.due is not None and meta.due > now:
+        outbox.timer(key, meta.due)
+    elif meta.state == "CLOSED":
+        _empty(window, start, meta, store, now)
+    elif meta.state == "CLOSING":
+        _closing(window, start, meta, store, outbox, now)
+    elif meta.state == "FIRED" and not _read(window, start, store).has_news(meta.covered):
+        _close(window, start, meta, store, outbox, now)
+    else:
+        _fire(window, start, meta, store, outbox, now)
+
+
+def _fire(window: Window, start: int, meta: Meta, store: Store, outbox: Outbox, now: int) -> None:
+    key = window.key(start)
+    firing = take(store, outbox, key, meta, now)
+    if firing is None:
+        return
+    contents = _read(window, start, store)
+    revision = firing.generation - 1
+    _send(outbox, key, windows.results(window, start, contents.rows(), contents.rows(meta.covered), revision))
+    due = window.closable(start)
+    fired = replace(firing, state="FIRED", due=max(due, now), fired_at=now, covered=contents.marks())
+    write_meta(store, key, fired, now)
+
+
+def _read(window: Window, start: int, store: Store) -> Contents:
+    return read_contents(store, map(window.key, window.panes(start)), window.grouping)
+
+
+def _send(outbox: Outbox, key: Key, events: Iterable[Event]) -> None:
+    chunk: list[Event] = []
+    for event in events:
+        chunk.append(event)
+        if len(chunk) == SEND_EVENTS:
+            outbox.send(key, chunk)
+            chunk = []
+    if chunk:
+        outbox.send(key, chunk)
+
+
+def _close(window: Window, start: int, meta: Meta, store: Store, outbox: Outbox, now: int) -> None:
+    """Closes a fired window whose lateness is over, once those before it, which share panes, are closed."""
+    if meta.due is None or meta.due > now:
+        return
+    earlier = [read_meta(store, window.key(other)) for other in window.owners(start)[:-1]]
+    if any(other is not None and other.state != "CLOSED" for other in earlier):
+        outbox.timer(window.key(start), now + _CLOSE_LATER_MS)
+        return
+    closing = write_meta(store, window.key(start), replace(meta, state="CLOSING", due=now), now)
+    if closing:
+        _closing(window, start, closing, store, outbox, now)
+
+
+def _closing(window: Window, start: int, closing: Meta, store: Store, outbox: Outbox, now: int) -> None:
+    """A writer that saw the window before it was closing has put its block before: it is found here, and the
+    window opens again. From CLOSED on there is no way back, and only then anything is deleted."""
+    key = window.key(start)
+    if closing.covered and _read(window, start, store).has_news(closing.covered):
+        if write_meta(store, key, replace(closing, state="OPEN", due=now), now):
+            outbox.timer(key, now)
+        return
+    closed = write_meta(store, key, replace(closing, state="CLOSED", due=now, covered=frozenset()), now)
+    if closed:
+        _empty(window, start, closed, store, now)
+
+
+def _empty(window: Window, start: int, closed: Meta, store: Store, now: int) -> None:
+    """Deletes the panes that no later window needs."""
+    if closed.due is None:
+        return
+    for pane in window.panes(start):
+        if pane < start + window.slide:
+            place = window.key(pane)
+            store.delete(place, [name for name, _ in store.blocks(place)])
+    write_meta(store, window.key(start), replace(closed, due=None), now)
+
+
+def fire_sessions(
+    window: SessionWindow, key: Key, store: Store, outbox: Outbox, now: int, lag: int = 0
+) -> None:
+    """What a timer calls for a part of a session window."""
+    meta = read_meta(store, key)
+    firing = take(store, outbox, key, meta, now) if meta else None
+    if firing is None:
+        return
+    anchor_blocks = store.blocks(_anchors_key(window, key))
+    anchors = merge_anchors(block for _, block in anchor_blocks)
+    contents = read_contents(store, [key], window.grouping)
+    # What we are about to send is written down first: should we crash, the next one knows what to retract.
+    announced = announce(store, key, firing, contents.marks(), now)
+    if announced is None:
+        return
+    found = _found(window, firing, contents, anchors, now, lag)
+    _send(outbox, key, found.outputs)
+    if found.final:
+        store.append(_anchors_key(window, key), pack_anchors(found.final), now + KEEP_MS)
+    _count_late(contents, firing, anchors, key, outbox)
+    if _sessions_fired(announced, found, contents, key, store, outbox, now):
+        _forget(window, key, contents, {**anchors, **found.final}, anchor_blocks, store, now)
+
+
+def _anchors_key(window: SessionWindow, key: Key) -> Key:
+    return window.anchors_key(int(key.part.removeprefix("session-")))
+
+
+def _found(
+    window: SessionWindow, firing: Meta, contents: Contents, anchors: Anchors, now: int, lag: int
+) -> sessions.Firing:
+    covered = contents.rows(firing.covered)
+    sent = sessions.ended(window, covered, anchors, firing.fired_at) if firing.fired_at is not None else {}
+    maybe = [sessions.ended(window, contents.rows(held), anchors, at) for at, held in firing.pending]
+    maybe_sent = {id for each in maybe for id in each}
+    revision = firing.generation - 1
+    return sessions.results(window, contents.rows(), anchors, sent, maybe_sent, revision, now, lag)
+
+
+def _count_late(contents: Contents, firing: Meta, anchors: Anchors, key: Key, outbox: Outbox) -> None:
+    """Rows that came when their session was over for good."""
+    late = _behind(contents.rows(), anchors) - _behind(contents.rows(firing.covered), anchors)
+    if late:
+        outbox.late(key, late)
+
+
+def _behind(rows: Rows, anchors: Anchors) -> int:
+    limits = [anchors.get(key) for key in rows.table]
+    pairs = zip(rows.groups, rows.times, strict=True)
+    return sum(1 for group, time in pairs if (limit := limits[group]) is not None and time <= limit)
+
+
+def _sessions_fired(
+    firing: Meta, found: sessions.Firing, contents: Contents, key: Key, store: Store, outbox: Outbox, now: int
+) -> bool:
+    state: Meta = replace(firing, fired_at=now, covered=contents.marks(), pending=())
+    if found.due is None:
+        return write_meta(store, key, replace(state, state="FIRED", due=found.settles), now) is not None
+    written = write_meta(store, key, replace(state, state="OPEN", due=found.due), now)
+    if written:
+        outbox.timer(key, found.due)
+    return written is not None
+
+
+def _forget(
+    window: SessionWindow,
+    key: Key,
+    contents: Contents,
+    anchors: Anchors,
+    anchor_blocks: list[tuple[str, bytes]],
+    store: Store,
+    now: int,
+) -> None:
+    """Deletes blocks that hold nothing but rows up to their anchors, and joins blocks of anchors."""
+    done = [name for _, name, rows in contents.blocks if _behind(rows, anchors) == len(rows)]
+    if done:
+        store.delete(key, done)
+    if len(anchor_blocks) > _ANCHOR_BLOCKS:
+        recent = {group: time for group, time in anchors.items() if time > now - KEEP_MS}
+        store.append(_anchors_key(window, key), pack_anchors(recent), now + KEEP_MS)
+        store.delete(_anchors_key(window, key), [name for name, _ in anchor_blocks])
+
+
+def sweep(store: Agenda, outbox: Alarm, now: int, limit: int = 1_000) -> int:
+    """Runs every minute: sends timers that queues could not hold before (they wait 15 minutes at most), and
+    sends again for what is overdue by a minute. Returns how many it sent."""
+    sent = 0
+    for due, key in store.due(now + _TIMER_MS, limit):
+        if due < now - _OVERDUE_MS or due > now + _TIMER_MS - 2 * _SWEEP_EVERY_MS:
+            outbox.timer(key, max(due, now))
+            sent += 1
+    return sent

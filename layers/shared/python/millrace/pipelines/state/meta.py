@@ -1,0 +1,94 @@
+"""A window's META register: which state it is in, who is firing it, and what the last firing covered."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Literal
+
+import orjson
+
+from millrace.pipelines.state.store import Key, Outbox, Register, Store
+
+State = Literal["OPEN", "FIRING", "FIRED", "CLOSING", "CLOSED"]
+Marks = frozenset[bytes]
+LEASE_MS = 60_000
+KEEP_MS = 15 * 86_400_000  # longer than SQS keeps a message: what comes after may begin anew
+_RETRY_MS = 1_000
+_MAX_COVERED = 8_000  # 11 bytes each, for the last firing and a few pending: below DynamoDB's 400 KB
+_MAX_PENDING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """`generation` counts firings that began; `fired_at` and `covered` (block hashes) belong to the last one
+    that ended; `pending` are those of firings that may have sent and never ended (sessions need to know).
+    `due`: when to fire; for FIRING the lease's end, for FIRED when it may be closed, for CLOSING and CLOSED
+    that something is left to do."""
+
+    state: State = "OPEN"
+    due: int | None = None
+    generation: int = 0
+    fired_at: int | None = None
+    covered: Marks = frozenset()
+    pending: tuple[tuple[int, Marks], ...] = ()
+    version: int = 0
+
+    def encode(self) -> bytes:
+        pending = [[at, _packed(held)] for at, held in self.pending]
+        return orjson.dumps([self.state, self.generation, self.fired_at, _packed(self.covered), pending])
+
+
+def decode(register: Register) -> Meta:
+    state, generation, fired_at, covered, pending = orjson.loads(register.data)
+    attempts = tuple((at, _unpacked(held)) for at, held in pending)
+    return Meta(state, register.due, generation, fired_at, _unpacked(covered), attempts, register.version)
+
+
+def _packed(held: Marks) -> str:
+    return b64encode(b"".join(sorted(held))).decode()
+
+
+def _unpacked(text: str) -> Marks:
+    raw = b64decode(text)
+    return frozenset(raw[at : at + 8] for at in range(0, len(raw), 8))
+
+
+def read_meta(store: Store, key: Key) -> Meta | None:
+    register = store.read(key)
+    return decode(register) if register else None
+
+
+def write_meta(store: Store, key: Key, meta: Meta, now: int) -> Meta | None:
+    """The meta as it now stands; None if another was faster."""
+    written = store.write(key, meta.encode(), meta.version, now + KEEP_MS, meta.due)
+    return replace(meta, version=meta.version + 1) if written else None
+
+
+def mark(reference: str) -> bytes:
+    """A block's reference in 8 bytes."""
+    return blake2b(reference.encode(), digest_size=8).digest()
+
+
+def marks(references: Iterable[str]) -> Marks:
+    """What META says of the covered blocks; too many for its item are none (all is then sent again)."""
+    covered = frozenset(map(mark, references))
+    return covered if len(covered) <= _MAX_COVERED else frozenset()
+
+
+def take(store: Store, outbox: Outbox, key: Key, meta: Meta, now: int) -> Meta | None:
+    """The lease to fire, with the next generation; None (and a timer) where somebody else has it."""
+    if meta.state == "FIRING" and meta.due is not None and meta.due > now:
+        outbox.timer(key, meta.due)
+        return None
+    firing = replace(meta, state="FIRING", generation=meta.generation + 1, due=now + LEASE_MS)
+    taken = write_meta(store, key, firing, now)
+    if taken is None:
+        outbox.timer(key, now + _RETRY_MS)
+    return taken
+
+
+def announce(store: Store, key: Key, firing: Meta, covered: Marks, now: int) -> Meta | None:
+    """Records what is about to be sent; None if another has taken over, and nothing may be sent."""
+    pending = (*firing.pending, (now, covered))[-_MAX_PENDING:]
+    return write_meta(store, key, replace(firing, pending=pending), now)

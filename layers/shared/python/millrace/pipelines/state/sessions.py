@@ -1,0 +1,182 @@
+"""Session windows: per group, events with less than `gap` between them; cut where they exceed `maxDuration`.
+
+State is kept by a hash of the group, so that everything about a session is in one place, whatever its length.
+Once no accepted event can change a session any more, its group's anchor is set to its last event: rows up to
+the anchor are ignored from then on, by everyone, so blocks can be deleted in any order.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from zlib import crc32
+
+import orjson
+
+from millrace.pipelines.definitions.steps import WindowConfig
+from millrace.pipelines.event import Event
+from millrace.pipelines.expressions.values import Value
+from millrace.pipelines.state.aggregates import Grouping
+from millrace.pipelines.state.outputs import output_id, window_event
+from millrace.pipelines.state.rows import Rows
+from millrace.pipelines.state.store import Key
+from millrace.pipelines.state.windows import Scope
+
+PARTS = 16
+Anchors = dict[bytes, int]
+SessionId = tuple[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Rows of one group from `start` to `last` (both times of events)."""
+
+    key: bytes
+    start: int
+    last: int
+    members: list[int]
+
+    @property
+    def id(self) -> SessionId:
+        return self.key, self.start
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWindow:
+    """A session window step, compiled."""
+
+    scope: Scope
+    config: WindowConfig
+    grouping: Grouping
+
+    @property
+    def gap(self) -> int:
+        return self.config.gap or 0
+
+    def place(self, time: int, key: bytes) -> int:
+        """The part that keeps a group."""
+        return crc32(key) % PARTS
+
+    def owners(self, place: int) -> list[int]:
+        return [place]
+
+    def key(self, part: int) -> Key:
+        return self.scope.key(f"session-{part}")
+
+    def anchors_key(self, part: int) -> Key:
+        return self.scope.key(f"anchors-{part}")
+
+    def is_late(self, time: int, ingested: int) -> bool:
+        return ingested > time + self.gap + self.config.grace + self.config.allowed_lateness
+
+    def due(self, last: int) -> int:
+        """When a session with this last event has ended for sure, but for late events."""
+        return last + self.gap + self.config.grace
+
+    def settles(self, session: Session) -> int:
+        """From when on no accepted event can change it: one that could extend it would itself be late."""
+        return self.due(session.last) + self.gap + self.config.allowed_lateness + 900_000
+
+    def final(self, session: Session, now: int) -> bool:
+        return self.settles(session) < now
+
+
+def sessions(window: SessionWindow, rows: Rows, anchors: Anchors) -> Iterator[Session]:
+    """The sessions in the rows: a function of the set of events, not of their order."""
+    for key, members in rows.by_group().items():
+        anchor = anchors.get(key)
+        alive = [row for row in members if anchor is None or rows.times[row] > anchor]
+        yield from _of_group(window, key, sorted(alive, key=rows.times.__getitem__), rows.times)
+
+
+def _of_group(window: SessionWindow, key: bytes, ordered: list[int], times: list[int]) -> Iterator[Session]:
+    members: list[int] = []
+    for row in ordered:
+        if members and _parted(window, times[members[0]], times[members[-1]], times[row]):
+            yield Session(key, times[members[0]], times[members[-1]], members)
+            members = []
+        members.append(row)
+    if members:
+        yield Session(key, times[members[0]], times[members[-1]], members)
+
+
+def _parted(window: SessionWindow, start: int, last: int, time: int) -> bool:
+    return time - last >= window.gap or time - start >= window.config.max_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """What a firing found: events to send, sessions that are over for good, and when to look again: `due`
+    for the next session's end, `settles` for the next that will be over for good."""
+
+    outputs: list[Event]
+    final: Anchors
+    due: int | None
+    settles: int | None
+
+
+def ended(window: SessionWindow, rows: Rows, anchors: Anchors, at: int) -> dict[SessionId, Session]:
+    """The sessions that had ended by then."""
+    return {each.id: each for each in sessions(window, rows, anchors) if window.due(each.last) <= at}
+
+
+def results(
+    window: SessionWindow,
+    rows: Rows,
+    anchors: Anchors,
+    sent: dict[SessionId, Session],
+    maybe_sent: set[SessionId],
+    revision: int,
+    now: int,
+    lag: int,
+) -> Firing:
+    """Sends ended sessions that are not yet `sent` as they are, and retracts (count 0) what was or may have
+    been sent and is no more, because a late event moved or merged it."""
+    every = {each.id: each for each in sessions(window, rows, anchors)}
+    over = {id: each for id, each in every.items() if window.due(each.last) <= now}
+    outputs = [
+        _event(window, each, revision, *window.grouping.values(rows, each.members))
+        for id, each in over.items()
+        if id not in sent or len(sent[id].members) != len(each.members)
+    ]
+    gone = [id for id in (*sent, *maybe_sent.difference(sent)) if id not in every]
+    outputs += [_event(window, Session(*id, id[1], []), revision, {}, {}) for id in gone]
+    final = [each for each in over.values() if window.final(each, now - lag)]
+    settling = [window.settles(each) for each in over.values() if not window.final(each, now - lag)]
+    waiting = [window.due(each.last) for id, each in every.items() if id not in over]
+    anchors_now = {each.key: each.last for each in sorted(final, key=lambda each: each.last)}
+    return Firing(outputs, anchors_now, min(waiting, default=None), min(settling, default=None))
+
+
+def _event(
+    window: SessionWindow,
+    session: Session,
+    revision: int,
+    values: dict[str, Value],
+    skipped: dict[str, int],
+) -> Event:
+    scope = window.scope
+    return window_event(
+        scope.pipeline,
+        output_id(scope.pipeline, scope.step, session.start, session.key),
+        revision,
+        (session.start, session.last + window.gap),
+        window.grouping.group(session.key),
+        values,
+        len(session.members),
+        skipped,
+    )
+
+
+def pack_anchors(anchors: Anchors, limit: int = 5_000) -> list[bytes]:
+    """As blocks of so many groups."""
+    pairs = [[key.decode(), time] for key, time in anchors.items()]
+    return [orjson.dumps(pairs[at : at + limit]) for at in range(0, len(pairs), limit)]
+
+
+def merge_anchors(blocks: Iterable[bytes]) -> Anchors:
+    """The latest anchor of each group."""
+    merged: Anchors = {}
+    for block in blocks:
+        for text, time in orjson.loads(block):
+            key = text.encode()
+            merged[key] = max(time, merged.get(key, time))
+    return merged

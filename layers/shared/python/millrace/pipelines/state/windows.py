@@ -1,0 +1,128 @@
+"""Tumbling and sliding windows: where an event belongs, and what a firing gives out.
+
+Windows are half-open, [start, start + size), aligned to the epoch plus `offset`. A sliding window hops: an
+event is kept once, in a pane of gcd(size, slide), and a firing merges panes.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import gcd
+
+from millrace.pipelines.definitions.steps import WindowConfig
+from millrace.pipelines.event import Event
+from millrace.pipelines.state.aggregates import Grouping
+from millrace.pipelines.state.meta import Marks, mark, marks
+from millrace.pipelines.state.outputs import output_id, window_event
+from millrace.pipelines.state.rows import Rows, merge, unpack
+from millrace.pipelines.state.store import Key, Store
+
+LAG_FACTOR = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose state it is: part of every key."""
+
+    tenant: str
+    pipeline: str
+    step: str
+
+    def key(self, part: str | int) -> Key:
+        return Key(self.tenant, self.pipeline, self.step, str(part))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A tumbling or sliding window step, compiled. All times in epoch ms."""
+
+    scope: Scope
+    config: WindowConfig
+    grouping: Grouping
+
+    @property
+    def size(self) -> int:
+        return self.config.size or 0
+
+    @property
+    def slide(self) -> int:
+        return self.config.slide or self.size
+
+    @property
+    def pane(self) -> int:
+        return gcd(self.size, self.slide)
+
+    def place(self, time: int, key: bytes) -> int:
+        """The start of the pane that keeps an event."""
+        return (time - self.config.offset) // self.pane * self.pane + self.config.offset
+
+    def owners(self, place: int) -> list[int]:
+        """The starts of all windows that hold a pane, the first to end first."""
+        last = (place - self.config.offset) // self.slide * self.slide + self.config.offset
+        return [start for start in range(last, place - self.size, -self.slide)][::-1]
+
+    def panes(self, start: int) -> range:
+        return range(start, start + self.size, self.pane)
+
+    def key(self, start: int) -> Key:
+        return self.scope.key(start)
+
+    def is_late(self, time: int, ingested: int) -> bool:
+        """Whether an event came after the lateness of the last window that it belongs to."""
+        end = self.owners(self.place(time, b""))[-1] + self.size
+        return ingested > end + self.config.grace + self.config.allowed_lateness
+
+    def due(self, start: int, lag: int) -> int:
+        """When to fire: `grace` after the end, or the queue's lag, at most five times `grace`."""
+        return start + self.size + max(self.config.grace, min(lag, LAG_FACTOR * self.config.grace))
+
+    def closable(self, start: int) -> int:
+        """When no event can be in time any more; a quarter of an hour for those still on their way."""
+        return start + self.size + self.config.grace + self.config.allowed_lateness + 900_000
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The blocks of some keys, unpacked."""
+
+    grouping: Grouping
+    blocks: list[tuple[Key, str, Rows]]
+
+    def rows(self, covered: Marks | None = None) -> Rows:
+        """All rows, each event once; or only those of the blocks with these marks."""
+        held = [rows for _, name, rows in self.blocks if covered is None or mark(name) in covered]
+        return merge(held, self.grouping.kinds, self.grouping.named)
+
+    def marks(self) -> Marks:
+        return marks(name for _, name, _ in self.blocks)
+
+    def has_news(self, covered: Marks) -> bool:
+        """Whether any event is in none of those blocks (a repeated one may be in a new block as well)."""
+        return len(self.rows()) > len(self.rows(covered))
+
+
+def read_contents(store: Store, keys: Iterable[Key], grouping: Grouping) -> Contents:
+    """Reads every block of the keys."""
+    blocks = [(key, name, block) for key in keys for name, block in store.blocks(key)]
+    unpacked = [(key, name, unpack(block, grouping.kinds, grouping.named)) for key, name, block in blocks]
+    return Contents(grouping, unpacked)
+
+
+def results(window: Window, start: int, rows: Rows, before: Rows, revision: int) -> Iterator[Event]:
+    """An event for each group that has more rows than the last firing gave (rows are never taken away, so
+    as many are the same ones, and the result is unchanged)."""
+    known = before.by_group()
+    scope = window.scope
+    for key, members in rows.by_group().items():
+        if len(members) == len(known.get(key, ())):
+            continue
+        values, skipped = window.grouping.values(rows, members)
+        yield window_event(
+            scope.pipeline,
+            output_id(scope.pipeline, scope.step, start, key),
+            revision,
+            (start, start + window.size),
+            window.grouping.group(key),
+            values,
+            len(members),
+            skipped,
+        )

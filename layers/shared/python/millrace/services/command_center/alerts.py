@@ -1,0 +1,154 @@
+"""Alert rules of an organisation: make, change, delete; and looking whether they are triggered."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from millrace.domain.access import Principal
+from millrace.domain.alerts import MAX_RULES, AlertRule, AlertSettings, AlertState, alert_wire, crosses
+from millrace.domain.alerts_metrics import bucket_start, value_of
+from millrace.domain.clock import iso
+from millrace.domain.events import Event
+from millrace.domain.ids import new_id
+from millrace.errors import TooManyRequests
+from millrace.services.command_center.record import TRIES, Recorder
+from millrace.stores.alerts import AlertStore
+from millrace.stores.bus import BusEvent
+from millrace.stores.dynamo import ConditionFailed
+
+SOURCE = "millrace.alert"
+READ_ONLY = frozenset({"id", "createdAt", "updatedAt"})
+
+
+class AlertRules:
+    """The verbs on rules; they need the scope `observe`, which the API checks."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._store: AlertStore = recorder.alerts
+        self._clock = recorder.clock
+
+    async def all(self, caller: Principal) -> list[dict[str, Any]]:
+        """Every rule with its state, oldest first."""
+        rules, states = await asyncio.gather(
+            self._store.rules(caller.organization), self._store.states(caller.organization)
+        )
+        return [_with_state(rule, states.get(rule.id)) for rule in rules]
+
+    async def get(self, caller: Principal, rule_id: str) -> dict[str, Any]:
+        """One rule with its state. Raises `NotFound`."""
+        rule = await self._store.rule(caller.organization, rule_id)
+        states = await self._store.states(caller.organization)
+        return _with_state(rule, states.get(rule_id))
+
+    async def create(self, caller: Principal, given: AlertSettings) -> AlertRule:
+        """Raises `TooManyRequests` beyond the limit of rules."""
+        if len(await self._store.rules(caller.organization)) >= MAX_RULES:
+            raise TooManyRequests(
+                f"An organisation may have {MAX_RULES} alert rules; delete one.", code="too_many_rules"
+            )
+        now = iso(self._clock())
+        rule = AlertRule(id=new_id("rule"), created_at=now, updated_at=now, **dict(given))
+        await self._store.create(caller.organization, rule)
+        return rule
+
+    async def change(self, caller: Principal, rule_id: str, changes: dict[str, Any]) -> AlertRule:
+        """Merges the given fields. Raises pydantic's `ValidationError`, `NotFound` or `Conflict`."""
+        old = await self._store.rule(caller.organization, rule_id)
+        kept = {name: value for name, value in old.wire().items() if name not in READ_ONLY}
+        given = AlertSettings.model_validate(kept | changes)
+        # Never the replaced version's own time: conflicts are told by it.
+        now = iso(self._clock())
+        now = now if now != old.updated_at else iso(self._clock() + 1)
+        new = AlertRule(id=old.id, created_at=old.created_at, updated_at=now, **dict(given))
+        await self._store.replace(caller.organization, new, old.updated_at)
+        return new
+
+    async def delete(self, caller: Principal, rule_id: str) -> None:
+        """Raises `NotFound`. An alert that is triggered ends without a word."""
+        await self._store.delete(caller.organization, rule_id)
+
+
+def _with_state(rule: AlertRule, state: AlertState | None) -> dict[str, Any]:
+    state = state or AlertState()
+    shown = {"triggered": state.triggered, "triggeredAt": state.triggered_at, "alerts": state.count}
+    return rule.wire() | {"state": shown}
+
+
+async def evaluate(recorder: Recorder, organization: str) -> list[Event]:
+    """Looks at every rule of an organisation, and records and announces the alerts that were triggered or
+    resolved; returns their events. An announcement that failed is made up for by the next look."""
+    rules, states = await asyncio.gather(
+        recorder.alerts.rules(organization), recorder.alerts.states(organization)
+    )
+    changed = [
+        await _evaluate_rule(recorder, organization, rule, states.get(rule.id, AlertState()))
+        for rule in rules
+    ]
+    return [event for event in changed if event]
+
+
+async def _evaluate_rule(
+    recorder: Recorder, organization: str, rule: AlertRule, state: AlertState
+) -> Event | None:
+    """One rule's transition. It is recorded only if nothing was recorded since the metric was read, so that
+    two who look at the same time cannot both see the crossing."""
+    if state.unannounced:
+        await _announce(recorder, organization, rule, state)
+    for _ in range(TRIES):
+        seq = await recorder.records.head(organization)
+        now = recorder.clock()
+        value = await _measure(recorder, organization, rule, now)
+        triggered = rule.enabled and crosses(rule, value, state.triggered)
+        if triggered == state.triggered:
+            return None
+        event, moved = _transition(organization, rule, state, value, iso(now))
+        writes = recorder.alerts.moves(organization, rule, moved)
+        try:
+            await recorder.records.commit(organization, seq, [event], more=writes)
+        except ConditionFailed as refused:
+            if 0 in refused.items:
+                continue  # events came in between: measure again
+            return None  # somebody else was faster, or the rule was changed: the next look tells
+        await _announce(recorder, organization, rule, moved)
+        return event
+    return None
+
+
+async def _measure(recorder: Recorder, organization: str, rule: AlertRule, now: int) -> float | None:
+    if rule.metric == "stuck_run":
+        live = await recorder.records.live(organization)
+        return value_of(rule, [], [subject.view for subject in live], now)
+    first = bucket_start(now - rule.window) + 1  # a bucket that is partly too old is left out
+    found = await recorder.records.buckets(organization, first, now)
+    return value_of(rule, found.values(), [], now)
+
+
+def _transition(
+    organization: str, rule: AlertRule, state: AlertState, value: float | None, at: str
+) -> tuple[Event, AlertState]:
+    on = not state.triggered
+    moved = AlertState(
+        triggered=on,
+        count=state.count + on,
+        version=state.version + 1,
+        triggered_at=at if on else state.triggered_at,
+    )
+    kind = "alert:triggered" if on else "alert:resolved"
+    event = {
+        "id": f"{rule.id}:{moved.version}",
+        "type": kind,
+        "time": at,
+        "organization": organization,
+        "alert": alert_wire(rule, moved, value, at),
+    }
+    return event, replace(moved, unannounced=orjson.dumps(event).decode())
+
+
+async def _announce(recorder: Recorder, organization: str, rule: AlertRule, state: AlertState) -> None:
+    """Puts the state's event on the bus, for pipelines with the source `alert`: at least once, under one id.
+    The state remembers what is still to be put, so nothing is lost when this fails."""
+    detail = state.unannounced or ""
+    await recorder.bus.put([BusEvent(SOURCE, orjson.loads(detail)["type"], detail)])
+    await recorder.alerts.announced(organization, rule.id, state)

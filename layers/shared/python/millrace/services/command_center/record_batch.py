@@ -1,0 +1,98 @@
+"""A batch from the record queue: EventBridge events, and the tick of every minute.
+
+A batch is recorded by organisation, one transaction each, where a batch processor would take record by
+record and pay for each. What fails is reported item by item, so that the queue repeats only that.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from typing import Any
+
+import orjson
+
+from millrace.domain.events import Event
+from millrace.domain.record import check_event
+from millrace.errors import InvalidRequest
+from millrace.services.command_center.alerts import evaluate
+from millrace.services.command_center.record import Recorder, record
+from millrace.services.command_center.record_check import check
+
+log = logging.getLogger(__name__)
+TICK = "aws.events"
+CHECKED_AT_ONCE = 8
+
+Work = dict[str, list[tuple[str, Event]]]
+"""Per organisation, its events with the ids of the messages that brought them."""
+
+
+async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, Any]:
+    """Takes an SQS event; returns `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+    failed: list[str] = []
+    work: Work = defaultdict(list)
+    ticks: list[str] = []
+    for message in batch["Records"]:
+        message_id = message["messageId"]
+        try:
+            event = _read(message["body"])
+        except InvalidRequest as problem:
+            log.error("message %s cannot be recorded: %s", message_id, problem.message)
+            failed.append(message_id)
+            continue
+        if event is None:
+            ticks.append(message_id)
+        else:
+            work[event["organization"]].append((message_id, event))
+    for organization, events in work.items():
+        failed += await _record_all(recorder, organization, events)
+    if ticks and not await _tick(recorder):
+        failed += ticks
+    return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
+
+
+def _read(body: str) -> Event | None:
+    """The event of a message, None for a tick. Raises `InvalidRequest`."""
+    try:
+        envelope = orjson.loads(body)
+    except orjson.JSONDecodeError as problem:
+        raise InvalidRequest("The message is not JSON.", code="invalid_event") from problem
+    if not isinstance(envelope, dict):
+        raise InvalidRequest("The message is no EventBridge event.", code="invalid_event")
+    return None if envelope.get("source") == TICK else check_event(envelope.get("detail"))
+
+
+async def _record_all(recorder: Recorder, organization: str, events: list[tuple[str, Event]]) -> list[str]:
+    """The ids of the messages that failed. Where one event spoils the batch, each is tried by itself."""
+    try:
+        await record(recorder, organization, [event for _, event in events])
+    except Exception:
+        log.exception("%d events of one organisation were not recorded together", len(events))
+        if len(events) == 1:
+            return [events[0][0]]
+        return [one for each in events for one in await _record_all(recorder, organization, [each])]
+    await _look(recorder, organization)
+    return []
+
+
+async def _look(recorder: Recorder, organization: str) -> None:
+    """Looks at the alerts; the next look, a minute later at most, makes up for one that fails."""
+    try:
+        await evaluate(recorder, organization)
+    except Exception:
+        log.exception("the alerts of an organisation could not be looked at")
+
+
+async def _tick(recorder: Recorder) -> bool:
+    """Checks every organisation that has rules or runs; one that fails does not stop the others."""
+    turns = asyncio.Semaphore(CHECKED_AT_ONCE)
+
+    async def fine(organization: str) -> bool:
+        async with turns:
+            try:
+                await check(recorder, organization)
+            except Exception:
+                log.exception("the check of an organisation failed")
+                return False
+            return True
+
+    return all(await asyncio.gather(*map(fine, await recorder.alerts.organizations())))

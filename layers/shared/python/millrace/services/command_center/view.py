@@ -1,0 +1,106 @@
+"""What a viewer of the command center gets: a snapshot, and the events from there on."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from millrace.domain.command_center import Filters, center_stream
+from millrace.domain.events import Logged
+from millrace.services.command_center.record import Recorder
+
+PAGE = 50
+FAST_POLL, SLOW_POLL = 0.1, 0.5
+DEADLINE_MARGIN = 3.0
+MARK_SECONDS = 5.0
+SNAPSHOT_TRIES = 5
+MAX_RUNS = 1000
+
+
+async def snapshot(recorder: Recorder, organization: str, filters: Filters) -> dict[str, Any]:
+    """The runs under way and the id to stream from: `{since, runs, alerts, truncated}`. The runs are as of
+    `since`, or, while many events come, a little later: a viewer then sees some of them again, and misses
+    none."""
+    for _ in range(SNAPSHOT_TRIES):
+        since = await recorder.records.head(organization)
+        live, rules, states = await asyncio.gather(
+            recorder.records.live(organization),
+            recorder.alerts.rules(organization),
+            recorder.alerts.states(organization),
+        )
+        if await recorder.records.head(organization) == since:
+            break
+    runs = sorted(
+        (one.view for one in live if filters.admits_run(one.view)), key=lambda run: str(run["startedAt"])
+    )
+    on = [rule for rule in rules if rule.id in states and states[rule.id].triggered]
+    return {
+        "since": since,
+        "runs": runs[:MAX_RUNS],
+        "alerts": [
+            {"ruleId": rule.id, "name": rule.name, "triggeredAt": states[rule.id].triggered_at} for rule in on
+        ],
+        "truncated": len(runs) > MAX_RUNS,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who watches: filters, the end of the function that serves it (monotonic; None: no end), and whether it
+    has gone away."""
+
+    filters: Filters
+    deadline: float | None = None
+    gone: Callable[[], Awaitable[bool]] | None = None
+
+    async def stays(self) -> bool:
+        """Whether to go on; not until the very end: the client comes back and resumes."""
+        if self.deadline is not None and time.monotonic() > self.deadline - DEADLINE_MARGIN:
+            return False
+        return self.gone is None or not await self.gone()
+
+
+async def watch(
+    recorder: Recorder, organization: str, viewer: Viewer, after: int | None
+) -> AsyncGenerator[list[Logged], None]:
+    """The organisation's events after a number (None: from now on) that the viewer's filters admit, each once
+    and in order, for as long as it stays.
+
+    The first frame, and one whenever events were passed over for a while, is a heartbeat with an id: a viewer
+    that has seen nothing yet, or nothing for long, also resumes where it was."""
+    stream = center_stream(organization)
+    head = await recorder.records.head(organization)
+    at = head if after is None else min(after, head)
+    yield [_mark(at)]
+    told, wait = time.monotonic(), FAST_POLL
+    while await viewer.stays():
+        events = await recorder.records.log.read(stream, at, limit=PAGE)
+        if events:
+            shown = _shown(viewer.filters, at, events)
+            at, wait = events[-1].seq, FAST_POLL
+            if not shown and time.monotonic() - told > MARK_SECONDS:
+                shown = [_mark(at)]
+            if shown:
+                yield shown
+                told = time.monotonic()
+        if len(events) < PAGE:
+            await asyncio.sleep(wait)
+            wait = min(wait * 1.5, SLOW_POLL)
+
+
+def _shown(filters: Filters, after: int, events: list[Logged]) -> list[Logged]:
+    admitted = [event for event in events if filters.admit(event.event)]
+    return [_gap(after, events[0].seq), *admitted] if events[0].seq > after + 1 else admitted
+
+
+def _mark(seq: int) -> Logged:
+    return Logged(seq, "heartbeat", {"type": "heartbeat"}, b'{"type":"heartbeat"}')
+
+
+def _gap(after: int, first: int) -> Logged:
+    """Events that have passed out of the log while the viewer was away: it takes a new snapshot."""
+    event = {"type": "resync", "missed": first - 1 - after}
+    return Logged(first - 1, "resync", event, orjson.dumps(event))

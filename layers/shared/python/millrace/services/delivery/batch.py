@@ -1,0 +1,109 @@
+"""A batch from the delivery queue. Jobs run side by side; one that fails is repeated by itself."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.destinations.catalogue import Catalogue, Limits
+from millrace.domain.clock import now_ms
+from millrace.errors import MillraceError
+from millrace.net.client import guarded_client
+from millrace.services.delivery.deliver import Deliverer
+from millrace.services.delivery.job import read_job
+from millrace.services.delivery.target import Targets
+from millrace.settings import Settings
+from millrace.stores.aws import Aws
+from millrace.stores.dead_letters import DeadLetterStore
+from millrace.stores.definitions import DefinitionStore
+from millrace.stores.delivery_queue import DeliveryQueue
+from millrace.stores.delivery_state import DeliveryState
+from millrace.stores.dynamo import Dynamo
+from millrace.stores.secrets import SecretStore
+
+log = logging.getLogger(__name__)
+
+Batch = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings(Settings):
+    """What deliveries need beside: queue, tables, the secrets' key, and what destinations may reach.
+    `database_hosts` is a list with commas."""
+
+    delivery_table: str = ""
+    definitions_table: str = ""
+    destination_table_prefix: str = ""
+    destination_topic_prefix: str = ""
+    database_hosts: str = ""
+
+    def limits(self) -> Limits:
+        """What the operator lets destinations reach."""
+        hosts = tuple(host.strip() for host in self.database_hosts.split(",") if host.strip())
+        return Limits(
+            self.destination_table_prefix, self.destination_topic_prefix, hosts, self.allow_loopback_http
+        )
+
+
+class BatchDeliverer:
+    """One per process: its loop lives as long, so that connections stay open from batch to batch."""
+
+    def __init__(self, settings: DeliverySettings, catalogue: Catalogue | None = None) -> None:
+        settings.require(
+            "delivery_queue_url",
+            "delivery_table",
+            "dead_letters_table",
+            "definitions_table",
+            "secrets_table",
+            "secrets_key_id",
+        )
+        for name in ("httpx", "httpcore", "psycopg"):  # they log URLs, hosts and users
+            logging.getLogger(name).setLevel(logging.ERROR)
+        self._aws = Aws(settings.region)
+        self._catalogue = catalogue or Catalogue(self._aws, settings.limits(), now_ms)
+        self._client = guarded_client(allow_loopback_http=settings.allow_loopback_http)
+        self._deliverer = self._connect(settings)
+        self._runner = asyncio.Runner()
+
+    def _connect(self, settings: DeliverySettings) -> Deliverer:
+        dynamo = Dynamo(self._aws)
+        secrets = SecretStore(self._aws, dynamo, settings.secrets_table, settings.secrets_key_id)
+        definitions = DefinitionStore(dynamo, settings.definitions_table)
+        return Deliverer(
+            targets=Targets(definitions, secrets, self._catalogue, self._client),
+            state=DeliveryState(dynamo, settings.delivery_table, now_ms),
+            letters=DeadLetterStore(dynamo, settings.dead_letters_table),
+            queue=DeliveryQueue(self._aws, settings.delivery_queue_url),
+            clock=now_ms,
+        )
+
+    def warm(self) -> None:
+        """Does in init what the first batch would wait for."""
+        for service in ("dynamodb", "sqs"):
+            self._aws.client(service)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Takes an SQS event; returns `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+        return self._runner.run(self._deliver(batch))
+
+    async def _deliver(self, batch: Batch) -> Batch:
+        failed = await asyncio.gather(*map(self._failed, batch["Records"]))
+        return {"batchItemFailures": [{"itemIdentifier": one} for one in failed if one]}
+
+    async def _failed(self, record: Batch) -> str | None:
+        """The message's id if it has to come again (and after some times goes to the dead-letter queue)."""
+        try:
+            await self._deliverer.deliver(read_job(record["body"]))
+        except Exception as error:
+            # No traceback and no foreign message: what a library says may hold a credential.
+            told = error.message if isinstance(error, MillraceError) else type(error).__name__
+            log.error("message %s was not delivered: %s", record["messageId"], told)
+            return str(record["messageId"])
+        return None
+
+    def close(self) -> None:
+        """Ends connections, the loop and the threads."""
+        self._runner.run(self._client.aclose())
+        self._runner.close()
+        self._catalogue.close()
+        self._aws.close()

@@ -1,0 +1,238 @@
+"""Delivers a job: sends its events, sends again later what did not arrive, stores as dead letters what never
+will.
+
+At least once: only when all of that is done may the message be deleted. A crash anywhere means that the whole
+job comes again, with the same ids; destinations know repetitions by them, or marks are kept for those that do
+not. Events that wait (an open circuit, no token, no time left) spend no attempt.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from millrace.destinations.fates import (
+    DELIVERED,
+    Dead,
+    Delivered,
+    Failure,
+    Fate,
+    Retry,
+    Sent,
+    Unsendable,
+    Wait,
+)
+from millrace.domain.circuit import Admission
+from millrace.domain.clock import Clock
+from millrace.domain.retries import wait_ms
+from millrace.pipelines.event import Event
+from millrace.services.delivery.job import Job
+from millrace.services.delivery.target import Target, Targets
+from millrace.stores.dead_letters import DeadLetterStore, Letter
+from millrace.stores.delivery_queue import DeliveryQueue
+from millrace.stores.delivery_state import DeliveryState
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT_MS = 24 * 3600 * 1000
+BUDGET_MS = 45_000
+OUT_OF_TIME_MS = 1_000
+BUSY_MS = 5_000
+_DISABLED = Failure(
+    "destination_disabled",
+    "The destination said that it is gone (410). Correct it, or enable it again, then redrive.",
+    410,
+)
+_EXPIRED = "Nothing could be sent to the destination for 24 hours."
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a job's events; `delivered` for metrics, `retried` and `waiting` come again."""
+
+    delivered: list[Event] = field(default_factory=list)
+    retried: int = 0
+    waiting: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverer:
+    """`clock` gives epoch milliseconds, `chance` a number from 0 to 1 for jitter."""
+
+    targets: Targets
+    state: DeliveryState
+    letters: DeadLetterStore
+    queue: DeliveryQueue
+    clock: Clock
+    chance: Callable[[], float] = random.random
+
+    async def deliver(self, job: Job) -> Report:
+        """Raises what AWS raises; the message has to come again then."""
+        early = job.not_before - self.clock()
+        if early > 0:
+            await self.queue.send(job.encode(), early)
+            return Report(waiting=len(job.events))
+        events = job.pipeline_events()
+        try:
+            target = await self.targets.of(job)
+        except Unsendable as error:
+            fates: list[Fate] = [Dead(Failure(error.code, error.message))] * len(events)
+            return await self._settle(job, events, fates, None)
+        sent = await self._attempt(target, events)
+        return await self._settle(job, events, sent.fates, target)
+
+    async def _attempt(self, target: Target, events: list[Event]) -> Sent:
+        """Sends what the circuit lets through; a probe is a single event."""
+        admitted = await self.state.admit(target.place)
+        if admitted.verdict == "wait":
+            return Sent([Wait(admitted.wait_ms)] * len(events))
+        if admitted.verdict == "disabled":
+            return Sent([Dead(_DISABLED)] * len(events))
+        through = events[:1] if admitted.verdict == "probe" else events
+        sent = await self._send_once(target, through)
+        await self._tell(target, admitted, sent)
+        sent.fates += [Wait(OUT_OF_TIME_MS)] * (len(events) - len(through))
+        return sent
+
+    async def _tell(self, target: Target, admitted: Admission, sent: Sent) -> None:
+        """Tells the circuit how it went."""
+        if sent.gone:
+            await self.state.disable(target.place)
+        elif admitted.verdict != "probe":
+            await self.state.count(target.place, sent.succeeded, sent.failed)
+        elif sent.succeeded + sent.failed:
+            await self.state.probed(target.place, healthy=not sent.failed)
+        else:
+            await self.state.unused(target.place)
+
+    async def _send_once(self, target: Target, events: list[Event]) -> Sent:
+        """Sends events, leaving out those that are marked as sent where the destination cannot tell."""
+        turn = self._turn(target)
+        if target.repeatable:
+            return await target.sender.send(events, turn)
+        claims = await asyncio.gather(*(self.state.claim(target.place, event.id) for event in events))
+        mine = [n for n, claim in enumerate(claims) if claim == "claimed"]
+        sent = await target.sender.send([events[n] for n in mine], turn)
+        await asyncio.gather(
+            *(self._mark(target, events[n], fate) for n, fate in zip(mine, sent.fates, strict=True))
+        )
+        fates: list[Fate] = [DELIVERED if claim == "sent" else Wait(BUSY_MS) for claim in claims]
+        for n, fate in zip(mine, sent.fates, strict=True):
+            fates[n] = fate
+        sent.fates = fates
+        return sent
+
+    async def _mark(self, target: Target, event: Event, fate: Fate) -> None:
+        if isinstance(fate, Delivered):
+            await self.state.sent(target.place, event.id)
+        else:
+            await self.state.release(target.place, event.id)
+
+    def _turn(self, target: Target) -> Callable[[], Awaitable[int]]:
+        """Before each request: is there time left for it, and a token?"""
+        ends = self.clock() + BUDGET_MS
+        limit = target.rate_limit
+
+        async def turn() -> int:
+            if self.clock() >= ends:
+                return OUT_OF_TIME_MS
+            if limit is None:
+                return 0
+            return await self.state.take_token(target.place, limit.per_second, limit.burst)
+
+        return turn
+
+    async def _settle(
+        self, job: Job, events: Sequence[Event], fates: list[Fate], target: Target | None
+    ) -> Report:
+        """Stores dead letters first, then sends again what has to come again."""
+        last = target is None or job.attempt >= target.config.retry_policy.max_retries
+        expired = self.clock() - job.created_at >= LONGEST_WAIT_MS
+        fates = [_final(fate, last, expired) for fate in fates]
+        dead = [(n, fate) for n, fate in enumerate(fates) if isinstance(fate, Dead)]
+        if dead:
+            letters = [self._letter(job, events[n], fate, target) for n, fate in dead]
+            await self.letters.put(job.organization, letters, self.clock())
+        report = Report(
+            delivered=[events[n] for n, fate in enumerate(fates) if isinstance(fate, Delivered)],
+            retried=await self._retry(job, fates, target),
+            waiting=await self._wait(job, fates),
+            dead=len(dead),
+        )
+        _log(job, report, [fate.failure.code for _, fate in dead])
+        return report
+
+    def _letter(self, job: Job, event: Event, fate: Dead, target: Target | None) -> Letter:
+        failure = target.written(fate.failure) if target else fate.failure
+        return Letter(
+            pipeline_id=job.pipeline_id,
+            place=f"destination:{job.destination}",
+            definition_version=job.definition_version,
+            event_id=event.id,
+            at=event.ingested,
+            code=failure.code,
+            message=failure.message,
+            attempts=job.attempt + 1,
+            status=failure.status,
+            body=failure.body,
+            event=event.meta() | {"payload": event.payload, "ingested": event.ingested},
+        )
+
+    async def _retry(self, job: Job, fates: list[Fate], target: Target | None) -> int:
+        failed = {n: fate.failure for n, fate in enumerate(fates) if isinstance(fate, Retry)}
+        if not failed or target is None:
+            return 0
+        asked = max((failure.retry_after or 0.0 for failure in failed.values()), default=0.0)
+        backoff = target.config.retry_policy.backoff_ms
+        wait = wait_ms(job.attempt, backoff, asked, self.chance())
+        await self._again(job, list(failed), wait, job.attempt + 1)
+        return len(failed)
+
+    async def _wait(self, job: Job, fates: list[Fate]) -> int:
+        waits = {n: fate.wait_ms for n, fate in enumerate(fates) if isinstance(fate, Wait)}
+        if waits:
+            # Not all at once when the circuit closes.
+            jitter = int(self.chance() * 1_000)
+            await self._again(job, list(waits), max(waits.values()) + jitter, job.attempt)
+        return len(waits)
+
+    async def _again(self, job: Job, positions: list[int], wait: int, attempt: int) -> None:
+        later = job.model_copy(
+            update={
+                "events": [job.events[n] for n in positions],
+                "attempt": attempt,
+                "not_before": self.clock() + wait,
+            }
+        )
+        await self.queue.send(later.encode(), wait)
+
+
+def _final(fate: Fate, last: bool, expired: bool) -> Fate:
+    """A fate that gives up where no attempt, or no time, is left."""
+    if isinstance(fate, Retry) and (last or expired):
+        return Dead(fate.failure)
+    if isinstance(fate, Wait) and expired:
+        return Dead(Failure("expired", _EXPIRED))
+    return fate
+
+
+def _log(job: Job, report: Report, codes: list[str]) -> None:
+    """Counts and codes only: payloads and answers are customers' own."""
+    level = logging.WARNING if report.dead or report.retried else logging.INFO
+    log.log(
+        level,
+        "delivered %d, retried %d, waiting %d, dead %d %s",
+        len(report.delivered),
+        report.retried,
+        report.waiting,
+        report.dead,
+        sorted(set(codes)) or "",
+        extra={
+            "organization": job.organization,
+            "pipeline": job.pipeline_id,
+            "destination": job.destination,
+            "attempt": job.attempt,
+        },
+    )

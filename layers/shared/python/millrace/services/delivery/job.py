@@ -1,0 +1,117 @@
+"""A delivery job: events for one destination of one version of a pipeline, as one SQS message."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from millrace.errors import InvalidRequest
+from millrace.pipelines.definitions.model import Model
+from millrace.pipelines.event import Event
+from millrace.pipelines.limits import DESTINATIONS
+
+MESSAGE_BYTES = 250_000  # SQS takes 256 KiB wherever a queue was not set to more
+EVENTS = 1_000
+_ROOM = MESSAGE_BYTES - 3_000  # the rest is the job's own fields
+
+Text = Annotated[str, Field(min_length=1, max_length=512)]
+Ms = Annotated[int, Field(ge=0, le=253_402_300_799_999)]
+
+
+class JobEvent(Model):
+    """One of a pipeline's outputs: `time` is when it happened, `ingested` when it was accepted (ms)."""
+
+    id: Text
+    payload: dict[str, Any]
+    time: Annotated[int, Field(ge=-62_135_596_800_000, le=253_402_300_799_999)] = 0
+    ingested: Ms = 0
+    source: str = ""
+    type: str = ""
+    window: dict[str, Any] | None = None
+
+
+class Job(Model):
+    """`destination` counts from 0. `attempt` is how often it was tried before; `notBefore` and `createdAt`
+    are epoch milliseconds."""
+
+    organization: Text
+    pipeline_id: Text
+    definition_version: Annotated[int, Field(ge=1)]
+    destination: Annotated[int, Field(ge=0, lt=DESTINATIONS)]
+    created_at: Ms
+    attempt: Annotated[int, Field(ge=0)] = 0
+    not_before: Ms = 0
+    events: Annotated[list[JobEvent], Field(min_length=1, max_length=EVENTS)]
+
+    def encode(self) -> str:
+        """The message's body."""
+        return self.model_dump_json(by_alias=True, exclude_defaults=True)
+
+    def pipeline_events(self) -> list[Event]:
+        """The events as pipelines know them."""
+        return [
+            Event(
+                each.payload,
+                each.id,
+                each.source,
+                each.type,
+                each.time,
+                each.ingested,
+                self.pipeline_id,
+                each.window,
+            )
+            for each in self.events
+        ]
+
+
+def read_job(body: str) -> Job:
+    """Raises `InvalidRequest` for what is no job."""
+    try:
+        return Job.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InvalidRequest(f"The message is no delivery job: {place}: {first['msg']}") from None
+
+
+def jobs_of(job: Job, events: Iterable[Event]) -> tuple[list[Job], list[Event]]:
+    """Packs a pipeline's outputs into jobs like `job` (whose own events do not matter), each small enough
+    for one message; and those events that are too large for any, or cannot be written."""
+    groups: list[list[JobEvent]] = []
+    too_large: list[Event] = []
+    room = 0
+    for event in events:
+        one, size = _measured(event)
+        if one is None:
+            too_large.append(event)
+            continue
+        if size > room or len(groups[-1]) == EVENTS:
+            groups.append([])
+            room = _ROOM
+        groups[-1].append(one)
+        room -= size
+    return [job.model_copy(update={"events": group}) for group in groups], too_large
+
+
+def _measured(event: Event) -> tuple[JobEvent | None, int]:
+    """The event as it stands in a job, and its bytes there; None for one that fits into no job, or that
+    cannot be written (an id beyond 512 characters, half of a surrogate pair)."""
+    try:
+        one = job_event(event)
+        size = len(one.model_dump_json(by_alias=True).encode()) + 1
+    except ValueError:
+        return None, 0
+    return (one, size) if size <= _ROOM else (None, 0)
+
+
+def job_event(event: Event) -> JobEvent:
+    """An output as it stands in a job."""
+    return JobEvent(
+        id=event.id,
+        payload=event.payload,
+        time=event.time,
+        ingested=event.ingested,
+        source=event.source,
+        type=event.type,
+        window=event.window,
+    )

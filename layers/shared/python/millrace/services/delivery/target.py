@@ -1,0 +1,141 @@
+"""A job's destination, ready to be sent to: its configuration of the job's version, with secrets in place."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import httpx
+
+from millrace.destinations.catalogue import Catalogue, Sender, host_of, is_repeatable
+from millrace.destinations.fates import Failure, Unsendable
+from millrace.destinations.secrets import Redactor, Resolved, resolve, secrets_of
+from millrace.destinations.wire import Answer, Request, shown
+from millrace.net.fetch import fetch
+from millrace.pipelines.definitions.definition import InvalidDefinition, PipelineDefinition, parse_definition
+from millrace.pipelines.definitions.destinations import ChatConfig, Delivery, Destination, RateLimit
+from millrace.services.delivery.job import Job
+from millrace.stores.definitions import DefinitionStore
+from millrace.stores.delivery_state import Place
+from millrace.stores.secrets import SecretStore
+
+CHAT_RATE = RateLimit(per_second=1, burst=1)
+_DEFINITIONS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`place` is the destination's in the delivery state; it changes with the configuration."""
+
+    place: Place
+    config: Delivery
+    sender: Sender
+    redact: Redactor = field(repr=False)
+
+    @property
+    def repeatable(self) -> bool:
+        return is_repeatable(self.config)
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        if self.config.rate_limit is None and isinstance(self.config, ChatConfig):
+            return CHAT_RATE
+        return self.config.rate_limit
+
+    def written(self, failure: Failure) -> Failure:
+        """A failure as it may be stored and shown: without secrets, the first 1 KB of the body."""
+        return Failure(
+            failure.code,
+            self.redact(failure.message),
+            failure.status,
+            shown(self.redact(failure.body)),
+            failure.retry_after,
+        )
+
+
+class Targets:
+    """Finds and prepares the destinations of jobs."""
+
+    def __init__(
+        self,
+        definitions: DefinitionStore,
+        secrets: SecretStore,
+        catalogue: Catalogue,
+        client: httpx.AsyncClient,
+    ) -> None:
+        self._definitions = definitions
+        self._secrets = secrets
+        self._catalogue = catalogue
+        self._client = client
+        self._known: OrderedDict[tuple[str, str, int], PipelineDefinition] = OrderedDict()
+
+    async def of(self, job: Job) -> Target:
+        """Raises `Unsendable` for a destination that is gone or cannot work."""
+        destination = await self._destination(job)
+        place = Place(job.organization, job.pipeline_id, _fingerprint(job.destination, destination))
+        known = await self._secrets.read(job.organization, secrets_of(destination.config))
+        config, resolved = resolve(destination.config, known)
+        host = host_of(config)
+        if host:
+            resolved.check_host(host)
+        sender = self._catalogue.sender(config, job.organization, self._post(resolved))
+        return Target(place, config, sender, Redactor(resolved))
+
+    async def _destination(self, job: Job) -> Destination:
+        targets = (await self._definition(job)).targets
+        if job.destination >= len(targets):
+            raise Unsendable("unknown_destination", f"The pipeline has no destination {job.destination}.")
+        return targets[job.destination]
+
+    async def _definition(self, job: Job) -> PipelineDefinition:
+        """Versions never change, so they are kept."""
+        key = (job.organization, job.pipeline_id, job.definition_version)
+        if key not in self._known:
+            document = await self._definitions.get(*key)
+            if document is None:
+                raise Unsendable("pipeline_gone", "The pipeline, or this version of it, was deleted.")
+            self._known[key] = _parsed(document)
+            if len(self._known) > _DEFINITIONS:
+                self._known.popitem(last=False)
+        return self._known[key]
+
+    def _post(self, resolved: Resolved) -> "_Post":
+        return _Post(self._client, resolved)
+
+
+def _parsed(document: object) -> PipelineDefinition:
+    try:
+        return parse_definition(document)
+    except InvalidDefinition as error:
+        raise Unsendable(error.code, error.message) from None
+
+
+class _Post:
+    """Requests over the guarded client. The last gate: no secret goes to a host it is not bound to."""
+
+    def __init__(self, client: httpx.AsyncClient, resolved: Resolved) -> None:
+        self._client = client
+        self._resolved = resolved
+
+    async def __call__(self, request: Request) -> Answer:
+        self._resolved.check_host(_host(request.url))
+        found = await fetch(
+            self._client,
+            request.method,
+            request.url,
+            headers=dict(request.headers),
+            content=request.content,
+        )
+        return Answer(found.status, found.headers, found.body)
+
+
+def _host(url: str) -> str:
+    """The host as the client will read it."""
+    try:
+        return httpx.URL(url).raw_host.decode("ascii")
+    except (httpx.InvalidURL, UnicodeError):
+        raise Unsendable("invalid_url", "The destination's url, with its secrets, is no URL.") from None
+
+
+def _fingerprint(index: int, destination: Destination) -> str:
+    said = f"{index}:{destination.config.model_dump_json()}"
+    return f"{index}-{sha256(said.encode()).hexdigest()[:16]}"

@@ -1,0 +1,45 @@
+"""What the steps of a flow call: a tool, or an agent."""
+
+from millrace.agent.budget import Budget
+from millrace.agent.emitter import Emitter, emit
+from millrace.agent.loop import TOOL_SECONDS
+from millrace.agent.model import ToolCall
+from millrace.agent.providers.echo import echo_tool
+from millrace.agent.tools.builtin import built_in_tools
+from millrace.agent.tools.function import tool
+from millrace.agent.tools.tool import ToolResult
+from millrace.agent.tools.toolbox import Toolbox
+from millrace.domain import events
+from millrace.domain.agents import Agent
+from millrace.errors import MillraceError
+from millrace.services.runs.launch import Crew, Nested
+
+
+class StepFailed(MillraceError):
+    """A step that could not do its work."""
+
+    status = 422
+    code = "step_failed"
+
+
+def toolbox_of(name: str) -> Toolbox:
+    """The one tool of this name. Raises `InvalidRequest`."""
+    return Toolbox([tool(echo_tool)] if name == "echo_tool" else built_in_tools([name]))
+
+
+async def call_tool(crew: Crew, call: ToolCall) -> ToolResult:
+    """Calls a tool, with its events. Raises `InvalidRequest` for a name that none has."""
+    toolbox = toolbox_of(call.name)
+    emit(events.tool_call(call.id, call.name, call.arguments))
+    result = await toolbox.run(call, crew.context, TOOL_SECONDS)
+    emit(events.tool_result(call.id, call.name, result.ok, result.summary, result.full, result.duration_ms))
+    return result
+
+
+async def ask_agent(crew: Crew, agent: Agent, text: str, emitter: Emitter) -> str:
+    """An agent's answer to a text, its events emitted; what it spends counts for the flow as well."""
+    budget = Budget(agent.limits, parents=[crew.budget, *crew.budget.parents])
+    nested = Nested(crew.context.run_id)
+    own = Crew(crew.platform, crew.context, budget, crew.report)
+    await own.loop(agent, emitter, nested).run([nested.question(text)])
+    return nested.answer()

@@ -1,0 +1,227 @@
+"""Flows of an organisation: make, change, delete, run, continue."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from millrace.agent.budget import Budget
+from millrace.agent.tools.tool import ToolContext
+from millrace.domain import events
+from millrace.domain.access import Principal
+from millrace.domain.clock import iso
+from millrace.domain.conversations import Conversation, Slot, StoredMessage
+from millrace.domain.events import DETAILS, Detail
+from millrace.domain.flows import Execution, Flow, FlowSettings, NewFlow
+from millrace.domain.ids import new_id
+from millrace.domain.runs import Run
+from millrace.errors import Conflict, InvalidRequest
+from millrace.services.flows.run import FlowLoop, checked_input
+from millrace.services.flows.steps import FindPipeline, Steps, check_flow, flow_agents, no_pipelines
+from millrace.services.runs.execute import execute
+from millrace.services.runs.launch import Crew
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.recover import give_up_lost_run
+from millrace.services.runs.run_session import RunSession
+from millrace.services.runs.search import search_in
+from millrace.services.runs.send import Replayed
+from millrace.stores.dynamo import Dynamo
+from millrace.stores.flows import FlowStore, not_waiting
+from millrace.stores.leases import Busy, Held, Marker, Repeated
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """A run of a flow in this process."""
+
+    session: RunSession
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """The verbs; writing needs the scope `agents:write`, running `chat` (which the API checks)."""
+
+    platform: Platform
+    store: FlowStore
+    find_pipeline: FindPipeline = no_pipelines
+
+    @classmethod
+    def connect(cls, platform: Platform, find_pipeline: FindPipeline = no_pipelines) -> "Flows":
+        """Makes it; no call goes out yet."""
+        store = FlowStore(Dynamo(platform.stores.aws), platform.settings.flows_table)
+        return cls(platform, store, find_pipeline)
+
+    # --- management --------------------------------------------------------------------------------
+
+    async def create(self, caller: Principal, given: NewFlow) -> Flow:
+        """Raises `Conflict` for a taken name, `InvalidRequest` for a flow that could never run."""
+        caller.require("agents:write")
+        check_flow(given)
+        now = iso(self.platform.stores.clock())
+        flow = Flow(created_at=now, updated_at=now, **dict(given))
+        await self.store.create(caller.organization, flow)
+        return flow
+
+    async def replace(self, caller: Principal, name: str, given: FlowSettings) -> Flow:
+        """Puts another definition under the name. Raises `NotFound`, `Conflict` or `InvalidRequest`."""
+        caller.require("agents:write")
+        check_flow(given)
+        old = await self.store.get(caller.organization, name)
+        now = iso(self.platform.stores.clock())
+        now = now if now != old.updated_at else iso(self.platform.stores.clock() + 1)
+        flow = Flow(name=old.name, created_at=old.created_at, updated_at=now, **dict(given))
+        await self.store.replace(caller.organization, flow, old.updated_at)
+        return flow
+
+    async def delete(self, caller: Principal, name: str) -> None:
+        """Raises `NotFound`."""
+        caller.require("agents:write")
+        await self.store.delete(caller.organization, name)
+
+    # --- running -----------------------------------------------------------------------------------
+
+    async def start(
+        self, caller: Principal, name: str, given: Any, key: str | None, deadline: float | None
+    ) -> Underway | Replayed:
+        """Begins an execution. With an idempotency key a repeat gives the first one's run. Raises
+        `NotFound` or `InvalidRequest`."""
+        flow = await self.store.get(caller.organization, name)
+        execution = Execution(_execution_id(name, key), flow, checked_input(given))
+        marker = Marker(key, _fingerprint(given)) if key else None
+        return await self._begin(caller, execution, given, marker, deadline)
+
+    async def resume(
+        self,
+        caller: Principal,
+        name: str,
+        execution_id: str,
+        given: Any,
+        key: str | None,
+        deadline: float | None,
+        step: str | None = None,
+    ) -> Underway | Replayed:
+        """Continues an execution that waits, with the input that it waits for (at `step`, if named). Raises
+        `NotFound`, `Conflict` (`not_waiting`) or `InvalidRequest`."""
+        execution = await self.store.execution(caller.organization, execution_id)
+        if execution.flow.name != name:
+            raise InvalidRequest(f"This execution is of the flow {execution.flow.name!r}.", code="other_flow")
+        here = execution.flow.steps[execution.next_step].name if execution.waiting else None
+        if not key and (here is None or (step is not None and step != here)):
+            raise not_waiting()
+        marker = Marker(key, _fingerprint(given)) if key else None
+        return await self._begin(caller, execution, checked_input(given), marker, deadline)
+
+    async def _begin(
+        self,
+        caller: Principal,
+        execution: Execution,
+        given: Any,
+        marker: Marker | None,
+        deadline: float | None,
+    ) -> Underway | Replayed:
+        slot = Slot.of(caller.organization, execution.id)
+        visibility = await self._visibility(caller.organization, execution.flow)
+        try:
+            held = await self._hold(caller, slot, execution, given, visibility, marker)
+        except Repeated as repeated:
+            if marker and repeated.fingerprint != marker.fingerprint:
+                raise InvalidRequest(
+                    "This idempotency key was used for another input; take a new key.",
+                    code="idempotency_key_reused",
+                ) from repeated
+            return Replayed(await self.platform.stores.runs.get(caller.organization, repeated.run_id))
+        session = RunSession(self.platform.stores, held, Budget(execution.flow.limits))
+        return self._launch(session, execution, given, deadline)
+
+    async def _visibility(self, organization: str, flow: Flow) -> Detail:
+        """The least that any agent of the flow allows. Raises `NotFound` for an agent that is gone."""
+        agents = self.platform.stores.agents
+        found = await asyncio.gather(*(agents.get(organization, one) for one in set(flow_agents(flow))))
+        return min((agent.visibility for agent in found), key=DETAILS.index, default="full")
+
+    async def _hold(
+        self,
+        caller: Principal,
+        slot: Slot,
+        execution: Execution,
+        given: Any,
+        visibility: Detail,
+        marker: Marker | None,
+    ) -> Held:
+        """Takes the execution's lease with a run of its own. Raises `Conflict` while another holds it."""
+        stores, flow = self.platform.stores, execution.flow
+        opening = await stores.conversations.open(slot)
+        if opening.lease.lost(stores.clock()):
+            await give_up_lost_run(stores, slot, opening.lease)
+            opening = await stores.conversations.open(slot)
+        run = self._run(slot, flow, visibility)
+        text = given if isinstance(given, str) and given.strip() else orjson.dumps(given).decode()
+        question = StoredMessage(new_id("msg"), "user", [{"text": text}], run.started_at, run.id)
+        conversation = Conversation(
+            slot.conversation_id,
+            flow.agent_id,
+            f"Flow {flow.name}",
+            run.started_at,
+            run.started_at,
+            caller.subject,
+        )
+        try:
+            return await stores.leases.begin(
+                run, new_id("env"), conversation, question, opening.lease, marker
+            )
+        except Busy as busy:
+            raise Conflict(
+                "This execution is under way.", code="run_active", runId=busy.lease.run_id
+            ) from busy
+
+    def _run(self, slot: Slot, flow: Flow, visibility: Detail) -> Run:
+        return Run(
+            id=new_id("run"),
+            slot=slot,
+            agent_id=flow.agent_id,
+            agent_name=flow.name,
+            visibility=visibility,
+            state="running",
+            started_at=iso(self.platform.stores.clock()),
+            message_id=new_id("msg"),
+        )
+
+    def _launch(
+        self, session: RunSession, execution: Execution, given: Any, deadline: float | None
+    ) -> Underway:
+        run = session.run
+        session.emit(events.start(run.id, run.slot.conversation_id, run.message_id, run.agent_id))
+        session.bus.started()
+        crew = Crew(self.platform, self._context(session), session.budget, session.bus.add)
+        loop = FlowLoop(session, Steps(crew, self.find_pipeline), self.store, execution, given)
+        task = asyncio.create_task(execute(session, loop, [], deadline))
+        self.platform.tasks.add(task)
+        task.add_done_callback(self.platform.tasks.discard)
+        session.task = task
+        return Underway(session, execution.id)
+
+    def _context(self, session: RunSession) -> ToolContext:
+        run, platform = session.run, self.platform
+        return ToolContext(
+            organization=run.slot.organization,
+            conversation_id=run.slot.conversation_id,
+            run_id=run.id,
+            agent_id=run.agent_id,
+            settings=platform.settings,
+            search_conversations=search_in(platform.stores, run.slot, session.bus.add),
+            http=lambda: platform.http.guarded,
+        )
+
+
+def _execution_id(name: str, key: str | None) -> str:
+    """A new execution, or the one that a key stands for."""
+    if key is None:
+        return new_id(f"flow_{name}")
+    return f"flow_{name}_{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+
+
+def _fingerprint(given: Any) -> str:
+    return hashlib.sha256(orjson.dumps(given, option=orjson.OPT_SORT_KEYS)).hexdigest()

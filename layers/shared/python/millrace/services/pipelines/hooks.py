@@ -1,0 +1,105 @@
+"""Webhooks that come in for pipelines with a `webhook` source."""
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from millrace.domain.ids import new_id
+from millrace.domain.pipelines import Pipeline
+from millrace.domain.signatures import check_signature, delivery_id
+from millrace.errors import InvalidRequest, Unauthenticated
+from millrace.pipelines.definitions.sources import WebhookSource
+from millrace.pipelines.event import Event
+from millrace.services.pipelines.ingest import Ingest, checked
+from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.match import LONGEST_ID
+from millrace.stores.pipelines import unknown_pipeline
+from millrace.stores.secrets import SecretStore
+
+_REFERENCE = re.compile(r"\$\{secrets\.([A-Za-z0-9_-]{1,100})\}")
+
+
+class Hooks:
+    """Strangers call it: a pipeline that takes no webhooks looks like none."""
+
+    def __init__(self, line: Line, ingest: Ingest, secrets: SecretStore) -> None:
+        self._line = line
+        self._ingest = ingest
+        self._secrets = secrets
+
+    async def receive(self, pipeline_id: str, headers: Mapping[str, str], body: bytes) -> list[str]:
+        """Accepts the events of one request and returns their ids; header names in lower case.
+
+        Raises `NotFound`, `Unauthenticated` for a wrong or old signature, `InvalidRequest` for a body that is
+        no JSON object, list of objects or form, and as `Ingest.accept`.
+        """
+        organization, pipeline = await self._line.pipelines.find(pipeline_id)
+        source = self._line.plans.made(organization, pipeline).plan.definition.source
+        if not isinstance(source, WebhookSource):
+            raise unknown_pipeline(pipeline_id)
+        if source.verify:
+            secret = await self._secret(organization, source)
+            check_signature(source.verify, secret, headers, body, self._line.clock())
+        events = self._events(source, headers, body)
+        return await self._ingest.accept(organization, await self._fresh(organization, pipeline), events)
+
+    async def _fresh(self, organization: str, pipeline: Pipeline) -> Pipeline:
+        """The index by id may lag behind a start or stop."""
+        return await self._line.plans.running(organization, pipeline.id)
+
+    async def _secret(self, organization: str, source: WebhookSource) -> str:
+        """The source's secret; `${secrets.NAME}` is read from the store."""
+        text = source.secret or ""
+        names = set(_REFERENCE.findall(text))
+        found = await self._secrets.read(organization, names)
+        if names - found.keys():
+            raise Unauthenticated("The pipeline's secret is not stored.", code="signature_invalid")
+        return _REFERENCE.sub(lambda name: found[name[1]].value, text)
+
+    def _events(self, source: WebhookSource, headers: Mapping[str, str], body: bytes) -> list[Event]:
+        payloads = _payloads(headers.get("content-type", ""), body)
+        id = delivery_id(source.verify, headers)
+        # A sender that names no delivery but signs it sends the same bytes again when it repeats itself.
+        if id is None and source.verify:
+            id = sha256(body).hexdigest()[:32]
+        ids = [_event_id(id, at, len(payloads)) for at in range(len(payloads))]
+        now = self._line.clock()
+        kind = headers.get("x-github-event", "webhook")[:LONGEST_ID]
+        return [
+            checked(Event(payload, one, "webhook", kind, now, now), at)
+            for at, (payload, one) in enumerate(zip(payloads, ids, strict=True))
+        ]
+
+
+def _event_id(delivery: str | None, at: int, count: int) -> str:
+    if delivery is None:
+        return new_id("evt")
+    short = delivery if len(delivery) <= 200 else sha256(delivery.encode()).hexdigest()
+    return short if count == 1 else f"{short}#{at}"
+
+
+def _payloads(kind: str, body: bytes) -> list[dict[str, Any]]:
+    """The events in a body: a JSON object, a list of them, or a form (GitHub's and Slack's older way)."""
+    if kind.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
+        return [_form(body)]
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as problem:
+        raise InvalidRequest("The body is no JSON.", code="invalid_json") from problem
+    payloads = found if isinstance(found, list) else [found]
+    if not payloads or len(payloads) > 1_000 or not all(isinstance(one, dict) for one in payloads):
+        raise InvalidRequest("Send a JSON object, or a list of 1 to 1,000.", code="invalid_items")
+    return payloads
+
+
+def _form(body: bytes) -> dict[str, Any]:
+    try:
+        fields = dict(parse_qsl(body.decode(), max_num_fields=1_000))
+        payload = orjson.loads(fields["payload"]) if set(fields) == {"payload"} else fields
+    except (ValueError, UnicodeDecodeError) as problem:
+        raise InvalidRequest("The body is no form.", code="invalid_form") from problem
+    return payload if isinstance(payload, dict) else {"payload": payload}

@@ -1,0 +1,103 @@
+"""Events pushed over HTTP: checked, packed into messages, accepted once they are on the queue."""
+
+import asyncio
+from typing import Any
+
+from millrace.domain.access import Principal
+from millrace.domain.clock import from_iso
+from millrace.domain.ids import new_id
+from millrace.domain.pipelines import Pipeline, allowed
+from millrace.errors import Conflict, InvalidRequest, TooLarge, TooManyRequests
+from millrace.pipelines.event import Event
+from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.match import LONGEST_ID, check_payload
+from millrace.services.pipelines.messages import BYTES_PER_MESSAGE, json_size, pack, recorded
+from millrace.services.pipelines.metrics import Metering
+
+MAX_EVENTS = 1_000
+REFUSE_AT = 0.95
+_FIELDS = frozenset({"id", "type", "time", "payload"})
+
+
+class Ingest:
+    """Takes items for pipelines that run, or are paused: their events wait until they are resumed."""
+
+    def __init__(self, line: Line, metering: Metering) -> None:
+        self._line = line
+        self._metering = metering
+
+    async def push(self, caller: Principal, pipeline_id: str, items: Any) -> list[str]:
+        """Accepts items: each an object, which is the event's payload, or `{payload, id?, type?, time?}`.
+        Returns the events' ids. Nothing of a list is accepted when one of it is wrong.
+
+        Raises `Conflict` unless the pipeline takes events, `TooManyRequests` when it cannot keep up.
+        """
+        caller.require("pipelines:write")
+        pipeline = await self._line.plans.running(caller.organization, pipeline_id)
+        if not isinstance(items, list) or not 1 <= len(items) <= MAX_EVENTS:
+            raise InvalidRequest(f"Send 1 to {MAX_EVENTS:,} items.", code="invalid_items")
+        now = self._line.clock()
+        events = [event_from(item, at, now) for at, item in enumerate(items)]
+        return await self.accept(caller.organization, pipeline, events)
+
+    async def accept(self, organization: str, pipeline: Pipeline, events: list[Event]) -> list[str]:
+        """Puts checked events on the queue. Raises as `push`."""
+        if not pipeline.takes_events:
+            raise Conflict(
+                f"The pipeline is {pipeline.state} and takes no events.",
+                code="pipeline_not_running",
+                state=pipeline.state,
+                allowed=allowed(pipeline.state),
+            )
+        await self._check_pressure(organization, pipeline)
+        head = {"organization": organization, "pipelineId": pipeline.id}
+        messages = pack(head, map(recorded, events))
+        await asyncio.to_thread(self._line.ingest.send, messages)
+        return [event.id for event in events]
+
+    async def _check_pressure(self, organization: str, pipeline: Pipeline) -> None:
+        pressure = await self._metering.pressure(organization, pipeline.id)
+        if pressure >= REFUSE_AT:
+            raise TooManyRequests(
+                "The pipeline cannot keep up; send again later.",
+                code="backpressure",
+                retry_after=5,
+                backpressure=pressure,
+            )
+
+
+def event_from(item: Any, at: int, now: int) -> Event:
+    """An item as it was sent, as an event. Raises `InvalidRequest` or `TooLarge`."""
+    if not isinstance(item, dict):
+        raise InvalidRequest(f"items.{at}: an item is a JSON object.", code="invalid_items")
+    if isinstance(item.get("payload"), dict) and item.keys() <= _FIELDS:
+        return _described(item, at, now)
+    return checked(Event(item, new_id("evt"), "api", "item", now, now), at)
+
+
+def _described(item: dict[str, Any], at: int, now: int) -> Event:
+    id, type = item.get("id", ""), item.get("type", "item")
+    for name, value in (("id", id), ("type", type)):
+        if not isinstance(value, str) or len(value) > LONGEST_ID:
+            message = f"items.{at}.{name}: a text of at most {LONGEST_ID} characters."
+            raise InvalidRequest(message, code="invalid_items")
+    event = Event(item["payload"], id or new_id("evt"), "api", type, _time(item, at, now), now)
+    return checked(event, at)
+
+
+def _time(item: dict[str, Any], at: int, now: int) -> int:
+    time = item.get("time", now)
+    if isinstance(time, str):
+        return from_iso(time)
+    if type(time) is not int or not 0 <= time <= 253_402_300_799_999:
+        message = f"items.{at}.time: ISO 8601, or milliseconds since the epoch."
+        raise InvalidRequest(message, code="invalid_items")
+    return time
+
+
+def checked(event: Event, at: int) -> Event:
+    """The event, if a message can hold it. Raises `InvalidRequest` or `TooLarge`."""
+    check_payload(event.payload)
+    if json_size(recorded(event)) > BYTES_PER_MESSAGE:
+        raise TooLarge(f"items.{at}: an item may have {BYTES_PER_MESSAGE // 1024} KB as JSON.")
+    return event

@@ -1,0 +1,95 @@
+"""Which events of the bus feed which source, and what becomes of an EventBridge event. Pure.
+
+Run events feed `agent_execution` pipelines once per run, with the event that ends it; `statuses` chooses
+among `completed`, `failed` and `stopped`, and may ask for `running`: the event with which a run starts.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from millrace.domain.clock import from_iso
+from millrace.errors import InvalidRequest
+from millrace.pipelines.definitions.sources import (
+    AgentExecutionSource,
+    ApiEventSource,
+    DatabaseChangeSource,
+    Source,
+)
+from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.event import Event, Payload
+from millrace.pipelines.expressions.values import check_depth
+
+SOURCES = {
+    "millrace.agent_execution": "agent_execution",
+    "millrace.api_event": "api_event",
+    "millrace.database_change": "database_change",
+}
+LONGEST_ID = 256
+_ENDS = frozenset({"run:completed", "run:error"})
+
+
+def source_type(envelope: dict[str, Any]) -> str | None:
+    """The source type that an EventBridge event belongs to; None for one of no pipeline's business."""
+    return SOURCES.get(envelope["source"])
+
+
+def bus_event(envelope: dict[str, Any], ingested: int) -> tuple[str, Event]:
+    """The organisation and the event of an EventBridge event. Raises `InvalidRequest`."""
+    detail = envelope.get("detail")
+    if not isinstance(detail, dict) or not isinstance(detail.get("organization"), str):
+        raise InvalidRequest("The event's detail names no organization.", code="invalid_event")
+    check_payload(detail)
+    id = str(detail.get("id") or envelope["id"])[:LONGEST_ID]
+    time = from_iso(str(detail.get("time") or envelope["time"]))
+    return detail["organization"], Event(
+        detail, id, envelope["source"], envelope["detail-type"], time, ingested
+    )
+
+
+def check_payload(payload: Payload) -> None:
+    """Raises `InvalidRequest` for one that is nested too deeply to be written again."""
+    try:
+        check_depth(payload)
+    except EvaluationError as problem:
+        raise InvalidRequest(problem.message, code="invalid_event") from problem
+
+
+def feeds(event: Event, source: Source) -> bool:
+    """Whether a pipeline with this source takes an event of the source's type."""
+    match source:
+        case AgentExecutionSource():
+            return _is_run(event, source)
+        case ApiEventSource():
+            return _is_call(event.payload, source)
+        case DatabaseChangeSource():
+            return _is_change(event.payload, source)
+    return False
+
+
+def _is_run(event: Event, source: AgentExecutionSource) -> bool:
+    status = event.payload.get("status")
+    if source.agent_ids is not None and event.payload.get("agentId") not in source.agent_ids:
+        return False
+    if source.statuses is None:
+        return event.type in _ENDS
+    return status in source.statuses and (event.type in _ENDS or event.type == "run:started")
+
+
+def _is_call(payload: Payload, source: ApiEventSource) -> bool:
+    method, path = str(payload.get("method", "")).upper(), str(payload.get("path", ""))
+    if source.methods is not None and method not in map(str.upper, source.methods):
+        return False
+    if source.statuses is not None and payload.get("status") not in source.statuses:
+        return False
+    return source.paths is None or _any_path(path, source.paths)
+
+
+def _any_path(path: str, wanted: Iterable[str]) -> bool:
+    """Exact paths, or those that begin as one that ends in `*`."""
+    return any(path.startswith(one[:-1]) if one.endswith("*") else path == one for one in wanted)
+
+
+def _is_change(payload: Payload, source: DatabaseChangeSource) -> bool:
+    if payload.get("table") != source.table:
+        return False
+    return source.operations is None or payload.get("operation") in source.operations

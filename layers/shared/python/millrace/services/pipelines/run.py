@@ -1,0 +1,185 @@
+"""The engine on real parts: runs in a thread, because it and its store are plain blocking Python.
+
+Everything that leaves does so before the caller acknowledges what came in: outputs to the delivery queue,
+dead letters to their table, timers to their queue. Whatever is repeated after a crash leaves again with the
+same ids.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.event import Event
+from millrace.pipelines.outcome import DeadLetter, Outcome
+from millrace.pipelines.state.store import Key
+from millrace.pipelines.transform import fire, keep, resume, transform
+from millrace.services.delivery.job import Job, job_event, jobs_of
+from millrace.services.pipelines.line import Line, Made
+from millrace.services.pipelines.messages import recorded
+from millrace.services.pipelines.timers import Timers
+from millrace.stores.dead_letters import Letter
+
+LATENCIES_MS = (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 1_000_000)
+"""Upper bounds of the latency histogram's buckets."""
+
+
+class Run:
+    """One pass of events through a version of a pipeline, and the outbox that the engine writes to.
+
+    `lag` is how far the queue is behind (ms). `counters` is what metrics get.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        made: Made,
+        loop: asyncio.AbstractEventLoop,
+        lag: int = 0,
+        backfill: bool = False,
+    ) -> None:
+        self.counters: Counter[str] = Counter()
+        self._line = line
+        self._made = made
+        self._loop = loop
+        self._lag = lag
+        self._backfill = backfill
+        self._now = line.clock()
+        self._timers = Timers(line.timers, self._now)
+
+    def take(self, events: list[Event], start: int = 0) -> None:
+        """Events from the step `start` on. Raises `Unavailable`: repeat the call."""
+        plan, store = self._made.plan, self._line.windows
+        outcome = transform(plan, events, store, self._now, start, self._backfill)
+        self._settle(outcome)
+        failed = sum(count.failed for count in outcome.counts)
+        self.counters["itemsProcessed"] += max(len(events) - failed, 0)
+        self.counters["lagSum"] += self._lag
+        self.counters["lagCount"] += 1
+        for event in outcome.outputs:
+            self._measure(event)
+        self._timers.flush()
+
+    def fire(self, key: Key, now: int) -> None:
+        """What a timer asks for."""
+        fire(self._made.plan, key, self._line.windows, self, now, self._lag)
+        self._timers.flush()
+
+    # --- the engine's outbox -------------------------------------------------------------------
+
+    def timer(self, key: Key, at: int) -> None:
+        self._timers.timer(key, at)
+
+    def send(self, key: Key, events: list[Event]) -> None:
+        self._settle(resume(self._made.plan, key, events, self._line.windows, self._now, self._backfill))
+
+    def late(self, key: Key, events: int) -> None:
+        self.counters["lateEvents"] += events
+
+    # --- what leaves ---------------------------------------------------------------------------
+
+    def _settle(self, outcome: Outcome) -> None:
+        keep(self._made.plan, outcome, self._line.windows, self, self._now, self._lag, self._backfill)
+        letters = [self._letter(one) for one in outcome.dead_letters]
+        for destination in range(len(self._made.guards)):
+            chosen = list(self._chosen(outcome.outputs, destination, letters))
+            if chosen:
+                letters += self._deliver(destination, chosen)
+        if letters:
+            self._bury(letters)
+        self._count(outcome, len(letters))
+
+    def _chosen(self, events: list[Event], destination: int, letters: list[Letter]) -> Iterator[Event]:
+        """What a destination gets: where its guard is true. One that fails makes a dead letter."""
+        guard = self._made.guards[destination]
+        for event in events:
+            try:
+                if guard is None or guard(event.payload, event) is True:
+                    yield event
+            except EvaluationError as problem:
+                letters.append(self._undelivered(event, destination, problem))
+
+    def _deliver(self, destination: int, events: list[Event]) -> list[Letter]:
+        """Puts jobs on the delivery queue; gives the letters of events that no message can hold."""
+        made = self._made
+        first = Job(
+            organization=made.organization,
+            pipeline_id=made.pipeline_id,
+            definition_version=made.version,
+            destination=destination,
+            created_at=self._now,
+            events=[job_event(events[0])],
+        )
+        jobs, too_large = jobs_of(first, events)
+        self._line.deliveries.send(job.encode() for job in jobs)
+        problem = EvaluationError("The output is too large for a message (250 KB).", code="too_large")
+        return [self._undelivered(event, destination, problem) for event in too_large]
+
+    def _bury(self, letters: list[Letter]) -> None:
+        self._wait(self._line.letters.put(self._made.organization, letters, self._now))
+
+    def _wait(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _letter(self, letter: DeadLetter) -> Letter:
+        event = letter.event.with_payload(letter.payload)
+        return self._addressed(event, f"step:{letter.step}", letter.code, letter.message)
+
+    def _undelivered(self, event: Event, destination: int, problem: EvaluationError) -> Letter:
+        return self._addressed(event, f"destination:{destination}", problem.code, problem.message)
+
+    def _addressed(self, event: Event, place: str, code: str, message: str) -> Letter:
+        """`event` is as it came to that place."""
+        made = self._made
+        return Letter(
+            pipeline_id=made.pipeline_id,
+            place=place,
+            definition_version=made.version,
+            event_id=event.id,
+            at=event.ingested,
+            code=code,
+            message=message,
+            attempts=1,
+            event=recorded(event),
+        )
+
+    def _count(self, outcome: Outcome, letters: int) -> None:
+        self.counters["itemsOut"] += len(outcome.outputs)
+        self.counters["deadLetters"] += letters
+        for index, count in enumerate(outcome.counts):
+            self.counters["itemsFailed"] += count.failed
+            self.counters["itemsFiltered"] += count.dropped
+            self.counters["lateEvents"] += count.late
+            for name, value in count.as_json().items():
+                self.counters[f"step{index}{name}"] += value
+
+    def _measure(self, event: Event) -> None:
+        """From when it happened to when its output was handed to delivery; windows wait on purpose."""
+        latency = max(self._now - event.time, 0)
+        bucket = next((at for at, bound in enumerate(LATENCIES_MS) if latency <= bound), len(LATENCIES_MS))
+        self.counters["latencySum"] += latency
+        self.counters["latencyCount"] += 1
+        self.counters[f"latency{bucket}"] += 1
+
+
+async def take(
+    line: Line,
+    made: Made,
+    events: list[Event],
+    *,
+    lag: int = 0,
+    backfill: bool = False,
+    start: int = 0,
+) -> None:
+    """Events through a pipeline, in a thread. Raises `Unavailable`: repeat the call."""
+    run = Run(line, made, asyncio.get_running_loop(), lag, backfill)
+    await asyncio.to_thread(run.take, events, start)
+    await line.metrics.add(made.organization, made.pipeline_id, run.counters, line.clock())
+
+
+async def ring(line: Line, made: Made, key: Key, now: int) -> None:
+    """A timer has run down. Raises `Unavailable`: repeat the call."""
+    run = Run(line, made, asyncio.get_running_loop())
+    await asyncio.to_thread(run.fire, key, now)
+    await line.metrics.add(made.organization, made.pipeline_id, run.counters, line.clock())

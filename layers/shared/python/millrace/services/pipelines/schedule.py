@@ -1,0 +1,73 @@
+"""Pipelines with a `schedule` source: one EventBridge schedule each, which puts ticks on the ingest queue."""
+
+from hashlib import sha256
+
+from botocore.exceptions import ClientError
+
+from millrace.domain.pipelines import Pipeline
+from millrace.errors import InvalidRequest, NotImplementedHere
+from millrace.pipelines.definitions.definition import parse_definition
+from millrace.pipelines.definitions.sources import ScheduleSource
+from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.messages import order
+
+_TICK = {"id": "<aws.scheduler.execution-id>", "time": "<aws.scheduler.scheduled-time>"}
+
+
+class Schedules:
+    """Named after organisation and pipeline, in the deployment's own group."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def ensure(self, organization: str, pipeline: Pipeline) -> None:
+        """Makes the schedule of a pipeline that has one; one that is there already stays. Raises
+        `InvalidRequest` for an expression that Scheduler refuses."""
+        source = parse_definition(pipeline.definition).source
+        if not isinstance(source, ScheduleSource):
+            return
+        settings = self._line.settings
+        if not settings.scheduler_role_arn:
+            raise NotImplementedHere("This deployment has no role for schedules.", code="no_scheduler")
+        try:
+            await self._line.aws.call(
+                "scheduler",
+                "create_schedule",
+                Name=_name(organization, pipeline.id),
+                GroupName=settings.schedule_group,
+                ScheduleExpression=source.expression,
+                ScheduleExpressionTimezone=source.timezone or "UTC",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                Target={
+                    "Arn": settings.ingest_queue_arn,
+                    "RoleArn": settings.scheduler_role_arn,
+                    "Input": order(organization, pipeline.id, tick=_TICK),
+                },
+            )
+        except ClientError as problem:
+            code = problem.response["Error"]["Code"]
+            if code == "ValidationException":
+                message = f"source.expression: {problem.response['Error']['Message']}"
+                raise InvalidRequest(message, code="invalid_schedule") from problem
+            if code != "ConflictException":
+                raise
+
+    async def remove(self, organization: str, pipeline: Pipeline) -> None:
+        """Removes the schedule, if there is one."""
+        if pipeline.source_type != "schedule":
+            return
+        try:
+            await self._line.aws.call(
+                "scheduler",
+                "delete_schedule",
+                Name=_name(organization, pipeline.id),
+                GroupName=self._line.settings.schedule_group,
+            )
+        except ClientError as problem:
+            if problem.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+
+
+def _name(organization: str, pipeline_id: str) -> str:
+    """Scheduler takes 64 of `A-Z a-z 0-9 _ . -`."""
+    return f"{sha256(organization.encode()).hexdigest()[:16]}-{pipeline_id}"

@@ -1,0 +1,53 @@
+"""The engine's `Store` on the table of windows."""
+
+from itertools import islice
+
+from millrace.pipelines.state.store import Key, Register
+from millrace.stores.windows import WindowTable
+
+
+class WindowStore:
+    """See `millrace.pipelines.state.store.Store`: a key's place starts with the organisation."""
+
+    def __init__(self, table: WindowTable) -> None:
+        self._table = table
+
+    def append(self, key: Key, blocks: list[bytes], expires: int) -> None:
+        self._table.append(_place(key), blocks, expires)
+
+    def blocks(self, key: Key) -> list[tuple[str, bytes]]:
+        return self._table.blocks(_place(key))
+
+    def delete(self, key: Key, references: list[str]) -> None:
+        self._table.delete(_place(key), references)
+
+    def read(self, key: Key) -> Register | None:
+        found = self._table.read(_place(key))
+        return Register(*found) if found else None
+
+    def write(self, key: Key, data: bytes, version: int, expires: int, due: int | None = None) -> bool:
+        return self._table.write(_place(key), owner_of(key), data, version, expires, due)
+
+    def count(self, key: Key, more: int) -> int:
+        return self._table.count(_place(key), more)
+
+    def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
+        return [(due, _key(place)) for due, place in islice(self._table.due(before), limit)]
+
+    def due_of(self, tenant: str, pipeline: str, limit: int) -> list[tuple[int, Key]]:
+        """What one pipeline has that is ever due, the oldest first."""
+        owner = owner_of(Key(tenant, pipeline, "", ""))
+        return [(due, _key(place)) for due, place in self._table.due_of(owner, limit)]
+
+
+def _place(key: Key) -> str:
+    return str(key).removeprefix("W#")
+
+
+def _key(place: str) -> Key:
+    return Key.parse(f"W#{place}")
+
+
+def owner_of(key: Key) -> str:
+    """The part of a place that says whose it is."""
+    return "#".join(_place(key).split("#")[:2])

@@ -1,0 +1,28 @@
+"""Timers collected and sent together."""
+
+import orjson
+
+from millrace.pipelines.state.store import Key
+from millrace.stores.queues import LONGEST_DELAY_MS, Queue
+
+
+class Timers:
+    """`flush` has to be called before what asked for the timers is acknowledged. `now` in epoch ms."""
+
+    def __init__(self, queue: Queue, now: int) -> None:
+        self._queue = queue
+        self._now = now
+        self._waiting: dict[tuple[Key, int], None] = {}
+
+    def timer(self, key: Key, at: int) -> None:
+        """Asks for a call at that time. Later than a queue can hold is the sweeper's business."""
+        if at - self._now <= LONGEST_DELAY_MS:
+            self._waiting[key, at] = None
+
+    def flush(self) -> None:
+        """Raises `Unavailable`."""
+        waiting, self._waiting = list(self._waiting), {}
+        self._queue.send_delayed(
+            (orjson.dumps({"key": str(key), "at": at}).decode(), -(-max(at - self._now, 0) // 1000))
+            for key, at in waiting
+        )

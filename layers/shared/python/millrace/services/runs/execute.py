@@ -1,0 +1,99 @@
+"""Runs a session's loop to its end, whoever ends it: the agent, a limit, a stop, the function's deadline, a
+failure. The run never outlives this coroutine and never depends on its client."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from millrace.domain.agents import Agent
+from millrace.domain.conversations import StoredMessage
+from millrace.errors import MillraceError
+from millrace.services.runs.run_session import RunSession
+from millrace.stores.leases import LeaseLost, Stopping
+
+log = logging.getLogger(__name__)
+DEADLINE_MARGIN = 3.0
+UNWIND_SECONDS = 1.0
+BUS_SECONDS = 5.0
+
+
+class Loop(Protocol):
+    """What a run does: an agent's loop, or a flow's steps. `agent.limits` bound it; `run` returns the finish
+    reason."""
+
+    agent: Agent
+
+    async def run(self, history: Sequence[StoredMessage]) -> str: ...
+
+
+async def execute(
+    session: RunSession, loop: Loop, history: Sequence[StoredMessage], deadline: float | None
+) -> None:
+    """Returns when everything of the run is stored and its outbox is closed. `deadline` is the function's own
+    end on `time.monotonic()`'s scale; the run ends a little before it."""
+    work = asyncio.create_task(loop.run(history))
+    pump = asyncio.create_task(session.pump())
+    tell = asyncio.create_task(session.tell())
+    try:
+        await _until_over(session, loop, work, deadline)
+    except LeaseLost:
+        log.warning("run %s was ended by somebody else", session.run.id)
+        session.cut_off()
+    finally:
+        await _unwind(work)
+        await _unwind(pump)
+        await _unwind(tell)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BUS_SECONDS):
+                await session.bus.flush()
+        session.outbox.close()
+
+
+async def _until_over(
+    session: RunSession, loop: Loop, work: asyncio.Task[str], deadline: float | None
+) -> None:
+    own = loop.agent.limits.max_seconds
+    left = deadline - time.monotonic() - DEADLINE_MARGIN if deadline else float("inf")
+    over: set[asyncio.Future[Any]] = {work, session.stop_asked}
+    await asyncio.wait(over, timeout=max(0, min(own, left)), return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        return await _conclude(session, work)
+    await _unwind(work)
+    if session.ended:
+        return
+    if session.stop_asked.done():
+        reason = session.stop_asked.result()
+        if reason == "lost":
+            raise LeaseLost(session.run.id)
+        await session.stop(reason)
+    elif own <= left:
+        await session.stop("max_seconds")
+    else:
+        await session.fail("The function's time is over; send the message again to go on.", "deadline", True)
+
+
+async def _conclude(session: RunSession, work: asyncio.Task[str]) -> None:
+    try:
+        reason = work.result()
+        if not session.ended:
+            await session.stop(reason)
+    except Stopping as stop:
+        await session.stop(stop.reason)
+    except LeaseLost:
+        raise
+    except MillraceError as problem:
+        await session.fail(problem.message, problem.code, problem.retryable)
+    except Exception:
+        log.exception("run %s failed", session.run.id)
+        await session.fail("Something went wrong inside the agent.", "internal", False)
+
+
+async def _unwind(task: asyncio.Task[str] | asyncio.Task[None]) -> None:
+    """Cancels a task and gives it a moment; one that does not end is left behind, its run is over anyway."""
+    task.cancel()
+    await asyncio.wait({task}, timeout=UNWIND_SECONDS)
+    if task.done() and not task.cancelled():
+        task.exception()

@@ -1,0 +1,74 @@
+"""Following a run through its log, from any process."""
+
+import time
+from collections.abc import AsyncGenerator
+
+from millrace.domain.conversations import Slot
+from millrace.domain.events import Logged
+from millrace.domain.runs import Run
+from millrace.errors import NotFound
+from millrace.services.runs.recover import give_up_lost_run
+from millrace.stores.connect import Stores
+from millrace.stores.event_log import is_last
+from millrace.stores.runs import stream_of
+
+CHECK_SECONDS = 2.0
+DEADLINE_MARGIN = 3.0
+
+
+async def find_active_run(stores: Stores, slot: Slot) -> Run | None:
+    """The run that is active in a slot (alive or lost), if any. Raises `NotFound` for an unknown
+    conversation."""
+    opening = await stores.conversations.open(slot)
+    if opening.conversation is None:
+        raise NotFound("No conversation has this id.", code="conversation_not_found")
+    if opening.lease.run_id is None:
+        return None
+    return await stores.runs.get(slot.organization, opening.lease.run_id)
+
+
+async def follow(
+    stores: Stores, run: Run, after: int, deadline: float | None = None
+) -> AsyncGenerator[list[Logged], None]:
+    """The run's events after a number, each once and in order, to its end; empty when nothing is left. A run
+    whose process is gone is given up for lost, so that this ends too. Shortly before `deadline` (monotonic,
+    the function's own end) it ends without a last event: the client comes back and resumes."""
+    stream = stream_of(run.slot.organization, run.id)
+    seen = time.monotonic()
+
+    async def may_grow() -> bool:
+        nonlocal seen
+        if deadline and time.monotonic() > deadline - DEADLINE_MARGIN:
+            return False
+        if time.monotonic() - seen < CHECK_SECONDS:
+            return True
+        seen = time.monotonic()
+        return await _goes_on(stores, run)
+
+    async for batch in stores.log.tail(stream, after, may_grow):
+        seen = time.monotonic()
+        yield batch
+        if deadline and seen > deadline - DEADLINE_MARGIN:
+            return
+
+
+async def has_more(stores: Stores, run: Run, after: int) -> bool:
+    """Whether `follow` would give anything: events are left, or the run goes on."""
+    if run.ended_at is None and await _goes_on(stores, run):
+        return True
+    return bool(await stores.log.read(stream_of(run.slot.organization, run.id), after, limit=1))
+
+
+async def _goes_on(stores: Stores, run: Run) -> bool:
+    lease = await stores.leases.peek(run.slot)
+    if lease.run_id != run.id:
+        return False
+    if lease.lost(stores.clock()):
+        await give_up_lost_run(stores, run.slot, lease)
+    return True
+
+
+async def outcome(stores: Stores, run: Run) -> list[Logged]:
+    """Every event of a run, once it has ended."""
+    events = [event async for batch in follow(stores, run, 0) for event in batch]
+    return events if events and is_last(events[-1]) else []

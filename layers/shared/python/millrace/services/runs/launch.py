@@ -1,0 +1,194 @@
+"""From a lease taken to an agent at work: session, tools, loop, task."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+from millrace.agent.budget import Budget
+from millrace.agent.emitter import Emitter, current_emitter, emit
+from millrace.agent.loop import AgentLoop, Report
+from millrace.agent.model import Block
+from millrace.agent.providers.echo import echo_tool
+from millrace.agent.tools.builtin import BUILT_IN, built_in_tools
+from millrace.agent.tools.function import tool
+from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
+from millrace.agent.tools.toolbox import Toolbox
+from millrace.domain import events
+from millrace.domain.agents import Agent
+from millrace.domain.clock import iso
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.ids import new_id
+from millrace.errors import InvalidRequest
+from millrace.services.runs.execute import execute
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.run_session import RunSession
+from millrace.services.runs.search import search_in
+from millrace.services.runs.send import Started
+
+SUB_AGENT = "agent:"
+DEEPEST = 3
+
+
+def launch(platform: Platform, started: Started, deadline: float | None) -> RunSession:
+    """Starts the run as a task of its own, which goes on whoever listens; `session.outbox` has its events."""
+    run, agent = started.held.run, started.agent
+    budget = Budget(agent.limits)
+    session = RunSession(platform.stores, started.held, budget, started.leftovers)
+    session.emit(events.start(run.id, run.slot.conversation_id, run.message_id, agent.id))
+    session.bus.started()
+    crew = Crew(platform, _context(platform, session), budget, session.bus.add)
+    loop = crew.loop(agent, Emitter(session.emit), session)
+    task = asyncio.create_task(execute(session, loop, started.history, deadline))
+    platform.tasks.add(task)
+    task.add_done_callback(platform.tasks.discard)
+    session.task = task
+    return session
+
+
+def _context(platform: Platform, session: RunSession) -> ToolContext:
+    run = session.run
+    return ToolContext(
+        organization=run.slot.organization,
+        conversation_id=run.slot.conversation_id,
+        run_id=run.id,
+        agent_id=run.agent_id,
+        settings=platform.settings,
+        search_conversations=search_in(platform.stores, run.slot, session.bus.add),
+        http=lambda: platform.http.guarded,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What the agents of one run share: its context, its budget, its reports; `depth` counts nesting."""
+
+    platform: Platform
+    context: ToolContext
+    budget: Budget
+    report: Report
+    depth: int = 0
+
+    def loop(self, agent: Agent, emitter: Emitter, steering: Any) -> AgentLoop:
+        """The loop of one agent of the run."""
+        models = self.platform.models
+        provider, model = models.provider_for(agent)
+        named = agent.model_copy(update={"model": models.name_of(agent)})
+        context = replace(self.context, agent_id=agent.id)
+        return AgentLoop(
+            named,
+            provider,
+            model,
+            partial(self._open_tools, agent),
+            context,
+            emitter,
+            steering,
+            self.budget,
+            self.report,
+        )
+
+    @asynccontextmanager
+    async def _open_tools(self, agent: Agent) -> AsyncIterator[Toolbox]:
+        tools = [self._tool(name) for name in dict.fromkeys(agent.tools)]
+        if not agent.mcp_servers:
+            yield Toolbox(tools)
+            return
+        from millrace.agent.tools.mcp import McpServer, McpTools
+
+        servers = [McpServer(one.name, one.url, one.headers) for one in agent.mcp_servers]
+        loopback = self.platform.settings.allow_loopback_http
+        async with McpTools(servers, self.platform.catalogue, allow_loopback_http=loopback) as mcp:
+            tools += await mcp.tools()
+            for problem in mcp.problems:
+                emit(events.status(problem, "⚠️"))
+            yield Toolbox(tools)
+
+    def _tool(self, name: str) -> Tool:
+        if name == "echo_tool":
+            return tool(echo_tool)
+        if name.startswith(SUB_AGENT):
+            return self._sub_agent(name.removeprefix(SUB_AGENT))
+        return built_in_tools([name])[0]
+
+    def _sub_agent(self, agent_id: str) -> Tool:
+        async def ask(arguments: dict[str, Any], context: ToolContext) -> ToolResult:
+            return await self._ask(agent_id, arguments, context)
+
+        return Tool(
+            name=tool_name(agent_id),
+            description=f"Asks the agent {agent_id!r} to do a task and gives its answer.",
+            parameters={
+                "type": "object",
+                "properties": {"task": {"type": "string", "description": "What it is to do, in full."}},
+                "required": ["task"],
+            },
+            run=ask,
+        )
+
+    async def _ask(self, agent_id: str, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
+        task = arguments.get("task")
+        if not isinstance(task, str) or not task.strip():
+            raise InvalidRequest("Give the task as text.", code="invalid_arguments")
+        if self.depth >= DEEPEST:
+            raise InvalidRequest(f"Agents may ask agents {DEEPEST} deep at most.")
+        agent = await self.platform.stores.agents.get(context.organization, agent_id)
+        emitter = (current_emitter() or Emitter(lambda event: None)).tagged(
+            parent=context.call_id, agentId=agent.id
+        )
+        budget = Budget(agent.limits, parents=[self.budget, *self.budget.parents])
+        nested = Nested(context.run_id)
+        deeper = replace(self, budget=budget, depth=self.depth + 1)
+        await deeper.loop(agent, emitter, nested).run([nested.question(task)])
+        answer = nested.answer()
+        return ToolResult(ok=True, text=answer, summary=answer)
+
+
+def tool_name(agent_id: str) -> str:
+    """How a sub-agent is called among a model's tools (letters, digits, `_` and `-`, at most 64)."""
+    return "ask_" + "".join(c if c.isalnum() or c in "_-" else "_" for c in agent_id)[:60]
+
+
+def check_tools(names: list[str]) -> None:
+    """Raises `InvalidRequest` for names that no agent can have as a tool."""
+    plain = [name for name in names if not name.startswith(SUB_AGENT) and name != "echo_tool"]
+    unknown = [name for name in plain if name not in BUILT_IN]
+    if unknown:
+        raise InvalidRequest(
+            f"Unknown tools: {', '.join(unknown)}. Known: {', '.join(BUILT_IN)}, and {SUB_AGENT}<agentId>.",
+            code="unknown_tool",
+        )
+
+
+class Nested:
+    """The steering of a sub-agent: nobody injects, nothing is kept but its answer."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._messages: list[StoredMessage] = []
+
+    def question(self, task: str) -> StoredMessage:
+        """The task as the message that starts the sub-agent."""
+        return self.add("user", [{"text": task}])
+
+    def add(
+        self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False
+    ) -> StoredMessage:
+        """See `agent.loop.Steering`."""
+        message = StoredMessage(new_id("msg"), role, content, iso(0), self._run_id, interrupted=interrupted)
+        self._messages.append(message)
+        return message
+
+    async def take(self, iteration: int) -> list[StoredMessage]:
+        """See `agent.loop.Steering`."""
+        return []
+
+    async def may_end(self, reason: str) -> bool:
+        """See `agent.loop.Steering`."""
+        return True
+
+    def answer(self) -> str:
+        """The text of the last message that the sub-agent wrote."""
+        said = [message for message in self._messages if message.role == "assistant"]
+        return "".join(block.get("text", "") for block in said[-1].content) if said else ""

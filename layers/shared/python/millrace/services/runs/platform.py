@@ -1,0 +1,80 @@
+"""What a function holds from its init to its end: settings, stores, model providers, runs under way."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from millrace.agent.tools.mcp import Catalogue
+from millrace.services.runs.models import Models
+from millrace.settings import Settings
+from millrace.stores.connect import Stores
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class Http:
+    """The process's two HTTP clients, made when first used (their import alone costs 0.1 s): one for model
+    servers, one guarded against addresses that are not public."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def models(self) -> "httpx.AsyncClient":
+        """For model servers, which the operator names."""
+        from millrace.agent.providers.connection import model_client
+
+        return model_client()
+
+    @cached_property
+    def guarded(self) -> "httpx.AsyncClient":
+        """For addresses that come from users or models."""
+        from millrace.net.client import guarded_client
+
+        return guarded_client(allow_loopback_http=self._settings.allow_loopback_http)
+
+    async def close(self) -> None:
+        """Closes what was made."""
+        for name in ("models", "guarded"):
+            if name in self.__dict__:
+                await self.__dict__[name].aclose()
+
+
+@dataclass(eq=False)
+class Platform:
+    """Made once per process, in init; nothing goes out over the network until it is used."""
+
+    settings: Settings
+    stores: Stores
+    models: Models
+    http: Http
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    @classmethod
+    def make(cls, settings: Settings, stores: Stores | None = None) -> "Platform":
+        """From settings; tests may bring their own stores."""
+        for name in ("httpx", "httpx2", "mcp"):  # they log every URL, secrets in its query included
+            logging.getLogger(name).setLevel(logging.WARNING)
+        http = Http(settings)
+        models = Models(settings, lambda: http.models)
+        return cls(settings, stores or Stores.connect(settings), models, http)
+
+    def warm(self) -> None:
+        """Does in init what the first request would wait for: the AWS clients, and the HTTP client where the
+        default model is behind a network."""
+        self.stores.aws.client("dynamodb")
+        self.stores.aws.client("events")
+        self.models.load_keys(self.stores.aws)
+        if not self.settings.default_model.startswith(("demo:", "echo:")):
+            _ = self.http.models
+
+    async def close(self) -> None:
+        """Lets runs under way end, then closes connections and threads."""
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=10)
+        await self.http.close()
+        await asyncio.to_thread(self.stores.aws.close)

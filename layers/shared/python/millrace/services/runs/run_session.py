@@ -1,0 +1,324 @@
+"""A run under way: its events, its lease, its messages, and everybody who may end it.
+
+The loop's events go to the client's outbox at once and to the log beside it: a pump writes what has come
+every 0.1 to 0.5 s in one transaction that also renews the lease and notices a stop. `done` waits for the log.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+from millrace.agent.budget import Budget
+from millrace.agent.model import Block
+from millrace.domain import events
+from millrace.domain.clock import iso
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.events import Event, Logged
+from millrace.domain.ids import new_id
+from millrace.domain.runs import LEASE_MS, Run, RunState, StopReason
+from millrace.errors import Unavailable
+from millrace.services.runs.outbox import Outbox
+from millrace.services.runs.run_events import RunEvents
+from millrace.stores.connect import Stores
+from millrace.stores.dynamo import ConditionFailed
+from millrace.stores.event_log import encode
+from millrace.stores.injections import Injection
+from millrace.stores.leases import Held, Injected, LeaseLost, Stopping
+
+FIRST_FLUSH, SLOWEST_FLUSH, LOOK_EVERY, TELL_EVERY = 0.1, 0.5, 0.5, 0.25
+RENEW_AFTER = LEASE_MS / 3000
+FLUSH_BYTES = 1_000_000
+TAKEN_AT_ONCE = 30
+UNSAVED_MESSAGES = 10
+RETRY_SECONDS = 0.5
+
+
+class RunSession:
+    """The steering of a conversation's run (see `agent.loop.Steering`) and the owner of its lease."""
+
+    def __init__(self, stores: Stores, held: Held, budget: Budget, leftovers: bool = False) -> None:
+        self.outbox = Outbox()
+        self.budget = budget
+        self.held = held
+        self.run = held.run
+        self.answer: list[str] = []
+        self.ended = False
+        self.task: asyncio.Task[None] | None = None
+        self.stop_asked: asyncio.Future[StopReason | Literal["lost"]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self.bus = RunEvents(stores.bus, held.run, stores.clock)
+        self._stores = stores
+        self._seq = held.seq
+        self._unlogged: list[Logged] = []
+        self._unsaved: list[StoredMessage] = []
+        self._taken = 0
+        self._look_at_once = leftovers
+        self._lock = asyncio.Lock()
+        self._began = time.monotonic()
+        self._last_write = time.monotonic()
+
+    async def over(self) -> None:
+        """Waits until everything of the run is stored and told."""
+        if self.task is not None:
+            await asyncio.shield(self.task)
+
+    # --- events ------------------------------------------------------------------------------------
+
+    def emit(self, event: Event) -> None:
+        """The run's sink: numbers an event, hands it to the client and keeps it for the log."""
+        if self.ended:
+            return
+        logged = self._number(event)
+        self._unlogged.append(logged)
+        self.outbox.put(logged)
+        if logged.type != "token":
+            self.bus.watch(event)
+        elif "parent" not in event:
+            self.answer.append(event["token"])
+            self.bus.tokens += 1
+
+    def _number(self, event: Event) -> Logged:
+        self._seq += 1
+        return encode(self._seq, event)
+
+    async def pump(self) -> None:
+        """Writes the log and looks for a stop until the run ends or is to end."""
+        wait, looked = FIRST_FLUSH, time.monotonic()
+        while not self.stop_asked.done():
+            await asyncio.sleep(wait)
+            if self._unlogged:
+                wait = min(wait * 1.5, SLOWEST_FLUSH)
+                looked = time.monotonic()
+                await self._ask_to_stop(self._flush)
+            elif time.monotonic() - looked >= LOOK_EVERY:
+                wait = FIRST_FLUSH
+                looked = time.monotonic()
+                await self._ask_to_stop(self._look)
+
+    async def tell(self) -> None:
+        """Puts the run's story on the bus, beside everything else: a slow bus holds up nothing."""
+        while True:
+            await asyncio.sleep(TELL_EVERY)
+            if self.bus.beat(self.budget.cost):
+                await self.bus.flush()
+
+    async def _ask_to_stop(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except Stopping as stop:
+            self._stop(stop.reason)
+        except LeaseLost:
+            self._stop("lost")
+        except Unavailable:
+            if time.monotonic() - self._last_write > LEASE_MS / 1000:
+                self._stop("lost")
+
+    def _stop(self, reason: StopReason | Literal["lost"]) -> None:
+        if not self.stop_asked.done():
+            self.stop_asked.set_result(reason)
+
+    async def _look(self) -> None:
+        async with self._lock:
+            if self.ended:
+                return
+            if time.monotonic() - self._last_write > RENEW_AFTER:
+                await self._write([])
+            else:
+                await self._stores.leases.check(self.held)
+
+    async def _flush(self) -> None:
+        async with self._lock:
+            if not self.ended:
+                await self._write(self._next_batch())
+
+    def _next_batch(self) -> list[Logged]:
+        size = 0
+        batch: list[Logged] = []
+        for event in self._unlogged:
+            size += len(event.data)
+            if size > FLUSH_BYTES and batch:
+                break
+            batch.append(event)
+        return batch
+
+    async def _write(
+        self, batch: list[Logged], messages: list[StoredMessage] | None = None, takes: Any = None
+    ) -> None:
+        """One write under the lease; the caller holds the lock. Repeating it after an answer that was lost is
+        harmless, so an outage is waited out here as long as the lease lasts."""
+        while True:
+            try:
+                await self._stores.leases.write(self.held, batch, messages, takes)
+                break
+            except Unavailable:
+                if time.monotonic() - self._last_write > LEASE_MS / 1000:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+        self._last_write = time.monotonic()
+        del self._unlogged[: len(batch)]
+
+    # --- steering ----------------------------------------------------------------------------------
+
+    def add(
+        self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False
+    ) -> StoredMessage:
+        """Keeps a message for the next write. The run's final answer has the id that `start` announced."""
+        message = StoredMessage(
+            id=new_id("msg"),
+            role=role,
+            content=content,
+            created_at=iso(self._stores.clock()),
+            run_id=self.run.id,
+            interrupted=interrupted,
+        )
+        self._unsaved.append(message)
+        return message
+
+    async def take(self, iteration: int) -> list[StoredMessage]:
+        """Drains the queue of live messages into the history: one read, and a write only when some wait. The
+        first iteration needs no read: what was left over was looked for before the run began."""
+        if iteration == 1 and not self._look_at_once:
+            return []
+        fresh, expired = await self._stores.injections.waiting(self.run.slot)
+        taken: list[StoredMessage] = []
+        while fresh or expired:
+            batch, gone = fresh[:TAKEN_AT_ONCE], expired[:TAKEN_AT_ONCE]
+            fresh, expired = fresh[TAKEN_AT_ONCE:], expired[TAKEN_AT_ONCE:]
+            try:
+                taken += await self._take_batch(batch, gone, iteration)
+            except ConditionFailed:  # one was withdrawn meanwhile: look again
+                fresh, expired = await self._stores.injections.waiting(self.run.slot)
+        if len(self._unsaved) >= UNSAVED_MESSAGES:
+            async with self._lock:
+                await self._save([], [])
+        return taken
+
+    async def _take_batch(
+        self, batch: list[Injection], gone: list[Injection], iteration: int
+    ) -> list[StoredMessage]:
+        live = [self._live_message(one) for one in batch]
+        async with self._lock:
+            await self._save(live, batch + gone)
+        self._taken += len(batch) + len(gone)
+        for one in batch:
+            self.emit(events.injected(one.id, one.content, iteration))
+        return live
+
+    async def _save(self, live: list[StoredMessage], gone: list[Injection]) -> None:
+        messages = self._unsaved + live
+        takes = self._stores.injections.takes(self.run.slot, gone)
+        await self._write(self._next_batch(), messages, takes)
+        del self._unsaved[: len(messages) - len(live)]
+
+    def _live_message(self, one: Injection) -> StoredMessage:
+        return StoredMessage(
+            id=one.id,
+            role="user",
+            content=[{"text": one.content}],
+            created_at=iso(one.created_ms),
+            run_id=self.run.id,
+            injected=True,
+        )
+
+    async def may_end(self, reason: str) -> bool:
+        """Ends the run unless a live message that was accepted still waits."""
+        accepted = self._taken
+        while True:
+            try:
+                await self.end("completed", self._done(reason), accepted=accepted)
+                return True
+            except Injected as more:
+                fresh, _ = await self._stores.injections.waiting(self.run.slot)
+                if fresh:
+                    return False
+                accepted = more.accepted  # withdrawn or expired: nothing to wait for
+
+    # --- the end -----------------------------------------------------------------------------------
+
+    def duration_ms(self) -> int:
+        """Since the run began."""
+        return round((time.monotonic() - self._began) * 1000)
+
+    def _done(self, reason: str) -> Event:
+        budget = self.budget
+        return events.done(self.run.message_id, budget.usage(), budget.cost, reason, self.duration_ms())
+
+    async def stop(self, reason: str) -> None:
+        """Ends the run whatever waits, keeping what was said: asked to, or at a limit."""
+        state: RunState = "stopped" if reason in ("stopped", "interrupted") else "completed"
+        await self.end(state, self._done(reason))
+
+    async def fail(self, message: str, code: str, retryable: bool) -> None:
+        """Ends the run with an error."""
+        await self.end("failed", events.error(message, code, retryable))
+
+    def cut_off(self) -> None:
+        """Tells the client that somebody else has ended the run: it was given up for lost, or its
+        conversation was deleted. Nothing is written: what the log says holds."""
+        if not self.ended:
+            self.ended = True
+            message = "The run was ended from outside: its conversation was deleted, or it was given up."
+            self.outbox.put(self._number(events.error(message, "run_lost", True)))
+
+    async def end(self, state: RunState, last: Event, *, accepted: int | None = None) -> None:
+        """Writes the last event, the messages and the run's final state in one transaction, then tells the
+        client. With `accepted` see `LeaseStore.end`."""
+        async with self._lock:
+            while len(self._unlogged) > 200 or sum(len(e.data) for e in self._unlogged) > FLUSH_BYTES:
+                await self._write(self._next_batch())
+            final = encode(self._seq + 1, last)
+            run = self._ended_run(state, last)
+            await self._end_once(run, [*self._unlogged, final], self._final_messages(last), accepted)
+            self.ended, self.run = True, run
+        self.outbox.put(final)
+        self.bus.ended(run, "".join(self.answer))
+
+    async def _end_once(
+        self, run: Run, batch: list[Logged], messages: list[StoredMessage], accepted: int | None
+    ) -> None:
+        for attempt in range(10):
+            try:
+                return await self._stores.leases.end(self.held, run, batch, messages, accepted=accepted)
+            except Unavailable:
+                if attempt == 9:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+            except LeaseLost:
+                if attempt and await self._is_ended(run.id):
+                    return  # the write of an attempt whose answer was lost
+                raise
+
+    async def _is_ended(self, run_id: str) -> bool:
+        stored = await self._stores.runs.get(self.run.slot.organization, run_id)
+        return stored.ended_at is not None
+
+    def _ended_run(self, state: RunState, last: Event) -> Run:
+        shown = (
+            {name: last[name] for name in ("message", "code", "retryable")}
+            if last["type"] == "error"
+            else None
+        )
+        return replace(
+            self.run,
+            state=state,
+            ended_at=iso(self._stores.clock()),
+            finish_reason=last.get("finishReason", "error"),
+            usage=self.budget.usage(),
+            cost=self.budget.cost,
+            error=shown,
+            duration_ms=self.duration_ms(),
+        )
+
+    def _final_messages(self, last: Event) -> list[StoredMessage]:
+        """What is still to be saved; the last answer gets the id that `start` announced, and the figures."""
+        answers = [n for n, message in enumerate(self._unsaved) if message.role == "assistant"]
+        messages = list(self._unsaved)
+        if answers:
+            shown = ("usage", "cost", "finishReason")
+            figures: dict[str, Any] = {name: last[name] for name in shown if name in last}
+            answer = messages[answers[-1]]
+            messages[answers[-1]] = replace(answer, id=self.run.message_id, extra=figures)
+        return messages

@@ -1,0 +1,214 @@
+"""Sending a message to an agent: finds out whether a run may begin, and begins it.
+
+Two round trips to AWS before the model is asked: what is there (conversation, lease and history in one query,
+agent and idempotency marker beside it), then one transaction that takes the lease and stores the message.
+"""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+from millrace.agent.model import Provider
+from millrace.domain.access import Principal
+from millrace.domain.agents import Agent
+from millrace.domain.clock import iso
+from millrace.domain.conversations import Conversation, Slot, StoredMessage, title_of
+from millrace.domain.ids import new_id
+from millrace.domain.runs import Run
+from millrace.errors import Conflict, InvalidRequest, Unavailable
+from millrace.services.runs.inject import inject
+from millrace.services.runs.models import Models
+from millrace.services.runs.recover import give_up_lost_run
+from millrace.stores.connect import Stores
+from millrace.stores.conversations import Opening
+from millrace.stores.injections import Injection
+from millrace.stores.leases import Busy, Held, Marker, Repeated
+
+IfBusy = Literal["reject", "inject", "interrupt"]
+TRIES = 6
+INTERRUPT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """What a client sends. `if_busy` says what happens when a run is active."""
+
+    content: str
+    agent_id: str | None = None
+    thread_id: str | None = None
+    idempotency_key: str | None = None
+    if_busy: IfBusy = "reject"
+
+    def fingerprint(self) -> str:
+        """The same for the same request."""
+        parts = "\0".join((self.content, self.agent_id or "", self.thread_id or ""))
+        return hashlib.sha256(parts.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run that this process now holds and must execute. `leftovers`: live messages of an earlier run that
+    ended without them may still wait."""
+
+    held: Held
+    agent: Agent
+    provider: Provider
+    model: str
+    history: list[StoredMessage]
+    leftovers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The idempotency key was used before: its run is there to follow."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The message went to the active run (`ifBusy: inject`)."""
+
+    injection: Injection
+    run_id: str
+
+
+async def send(
+    stores: Stores, models: Models, caller: Principal, conversation_id: str, message: NewMessage
+) -> Started | Replayed | Accepted:
+    """Begins a run for a message. Raises `NotFound`, `InvalidRequest`, `Conflict` (`run_active`) or
+    `Unavailable`, all before anything is stored."""
+    slot = Slot.of(caller.organization, conversation_id, message.thread_id)
+    for attempt in range(TRIES):
+        opening, agent = await _look(stores, slot, message)
+        if isinstance(opening, Repeated):
+            return await _replay(stores, slot, message, opening)
+        if opening.lease.lost(stores.clock()):
+            await give_up_lost_run(stores, slot, opening.lease)
+            continue
+        if opening.lease.run_id:
+            # The run that is active may be this very key's, begun between the two reads.
+            if repeated := await _marked(stores, slot, message):
+                return await _replay(stores, slot, message, repeated)
+            accepted = await _when_busy(stores, slot, opening, message)
+            if accepted:
+                return accepted
+            continue
+        try:
+            return await _begin(stores, models, caller, slot, opening, agent, message)
+        except Repeated as repeated:
+            return await _replay(stores, slot, message, repeated)
+        except Busy:
+            await asyncio.sleep(0.02 * attempt)
+    raise Unavailable("The conversation is written by many at once; try again.", retry_after=1)
+
+
+async def _look(stores: Stores, slot: Slot, message: NewMessage) -> tuple[Opening | Repeated, Agent | None]:
+    """One round trip: what is there, whether the key was used, and the agent (None: unknown, or a replay,
+    which needs none)."""
+    organization = slot.organization
+
+    async def agent() -> Agent | None:
+        if message.agent_id:
+            return await stores.agents.get(organization, message.agent_id)
+        await stores.agents.warm(organization)
+        return None
+
+    async def parent() -> Conversation | None:
+        if not slot.thread_id:
+            return None
+        return (await stores.conversations.open(slot.root())).conversation
+
+    opening, repeated, found, root = await asyncio.gather(
+        stores.conversations.open(slot),
+        _marked(stores, slot, message),
+        agent(),
+        parent(),
+    )
+    if repeated:
+        return repeated, None
+    known = opening.conversation or root
+    if found is None and known is not None and known.agent_id:
+        found = await stores.agents.get(organization, known.agent_id)
+    return opening, found
+
+
+async def _marked(stores: Stores, slot: Slot, message: NewMessage) -> Repeated | None:
+    key = message.idempotency_key
+    return await stores.leases.marked(slot, key) if key else None
+
+
+async def _replay(stores: Stores, slot: Slot, message: NewMessage, repeated: Repeated) -> Replayed:
+    if repeated.fingerprint != message.fingerprint():
+        raise InvalidRequest(
+            "This idempotency key was used for another message; take a new key.",
+            code="idempotency_key_reused",
+        )
+    return Replayed(await stores.runs.get(slot.organization, repeated.run_id))
+
+
+async def _when_busy(stores: Stores, slot: Slot, opening: Opening, message: NewMessage) -> Accepted | None:
+    run_id = opening.lease.run_id or ""
+    if message.if_busy == "inject":
+        try:
+            accepted = await inject(stores, slot, message.content, message.idempotency_key)
+        except Conflict as refused:
+            if refused.code != "not_streaming":
+                raise
+            return None  # it ended just now: begin a run
+        return Accepted(accepted, run_id)
+    if message.if_busy == "interrupt":
+        await _interrupt(stores, slot, run_id)
+        return None
+    raise Conflict(
+        "The agent is still answering. Wait, stop it, or send with ifBusy inject or interrupt.",
+        code="run_active",
+        runId=run_id,
+    )
+
+
+async def _interrupt(stores: Stores, slot: Slot, run_id: str) -> None:
+    await stores.leases.request_stop(slot, "interrupted", run_id)
+    waited = 0.0
+    while waited < INTERRUPT_SECONDS:
+        await asyncio.sleep(0.1)
+        waited += 0.1
+        lease = await stores.leases.peek(slot)
+        if lease.run_id != run_id or lease.lost(stores.clock()):
+            return
+    raise Unavailable("The run does not stop; try again.", code="still_running", retry_after=5)
+
+
+async def _begin(
+    stores: Stores,
+    models: Models,
+    caller: Principal,
+    slot: Slot,
+    opening: Opening,
+    agent: Agent | None,
+    message: NewMessage,
+) -> Started:
+    if agent is None:
+        raise InvalidRequest("A new conversation needs an agentId.", code="agent_required")
+    provider, model = models.provider_for(agent)
+    now = iso(stores.clock())
+    run = Run(
+        id=new_id("run"),
+        slot=slot,
+        agent_id=agent.id,
+        agent_name=agent.name,
+        model=models.name_of(agent),
+        visibility=agent.visibility,
+        state="running",
+        started_at=now,
+        message_id=new_id("msg"),
+    )
+    question = StoredMessage(new_id("msg"), "user", [{"text": message.content}], now, run.id)
+    conversation = Conversation(
+        slot.conversation_id, agent.id, title_of(message.content), now, now, caller.subject
+    )
+    key = message.idempotency_key
+    marker = Marker(key, message.fingerprint()) if key else None
+    held = await stores.leases.begin(run, new_id("env"), conversation, question, opening.lease, marker)
+    return Started(held, agent, provider, model, [*opening.history, question], opening.lease.leftovers)
