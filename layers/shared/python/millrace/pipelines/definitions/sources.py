@@ -50,6 +50,14 @@ class ApiEventSource(Model):
     statuses: Annotated[list[Annotated[int, Field(ge=100, le=599)]], Field(min_length=1)] | None = None
 
 
+class AlertSource(Model):
+    """Alerts of the command center, when they are triggered and when they are resolved."""
+
+    type: Literal["alert"]
+    rule_ids: Names | None = None
+    states: Annotated[list[Literal["triggered", "resolved"]], Field(min_length=1, max_length=2)] | None = None
+
+
 class ScheduleSource(Model):
     """One event per tick of an EventBridge Scheduler expression."""
 
@@ -60,6 +68,11 @@ class ScheduleSource(Model):
 
 
 Source = Annotated[
-    AgentExecutionSource | WebhookSource | DatabaseChangeSource | ApiEventSource | ScheduleSource,
+    AgentExecutionSource
+    | WebhookSource
+    | DatabaseChangeSource
+    | ApiEventSource
+    | AlertSource
+    | ScheduleSource,
     Field(discriminator="type"),
 ]

@@ -11,6 +11,7 @@ from millrace.domain.clock import from_iso
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.sources import (
     AgentExecutionSource,
+    AlertSource,
     ApiEventSource,
     DatabaseChangeSource,
     Source,
@@ -21,6 +22,7 @@ from millrace.pipelines.expressions.values import check_depth
 
 SOURCES = {
     "millrace.agent_execution": "agent_execution",
+    "millrace.alert": "alert",
     "millrace.api_event": "api_event",
     "millrace.database_change": "database_change",
 }
@@ -63,6 +65,8 @@ def feeds(event: Event, source: Source) -> bool:
             return _is_call(event.payload, source)
         case DatabaseChangeSource():
             return _is_change(event.payload, source)
+        case AlertSource():
+            return _is_alert(event.payload, source)
     return False
 
 
@@ -93,3 +97,12 @@ def _is_change(payload: Payload, source: DatabaseChangeSource) -> bool:
     if payload.get("table") != source.table:
         return False
     return source.operations is None or payload.get("operation") in source.operations
+
+
+def _is_alert(payload: Payload, source: AlertSource) -> bool:
+    alert = payload.get("alert")
+    if not isinstance(alert, dict):
+        return False
+    if source.rule_ids is not None and alert.get("ruleId") not in source.rule_ids:
+        return False
+    return source.states is None or alert.get("state") in source.states
