@@ -1,5 +1,8 @@
 """The look of every minute: runs that ended unseen are ended in the command center too."""
 
+import json
+from typing import Any
+
 import pytest
 
 from millrace.domain.access import Principal
@@ -44,15 +47,28 @@ async def begin(recorder: Recorder, organization: str) -> None:
     await record(recorder, organization, [started(organization, "run_1")])
 
 
-async def test_a_run_whose_process_died_is_given_up_and_ended(
-    recorder: Recorder, organization: str, clock: Clock
+def bus_of(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What is put on the bus from now on."""
+    put: list[dict[str, Any]] = []
+
+    async def keep(events: list[BusEvent]) -> None:
+        put.extend(json.loads(event.detail) for event in events)
+
+    monkeypatch.setattr(recorder.bus, "put", keep)
+    return put
+
+
+async def test_a_run_whose_process_died_is_given_up_and_ended_also_for_pipelines(
+    recorder: Recorder, organization: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await begin(recorder, organization)
     clock.now += 29 * SECOND
     assert await check(recorder, organization) == []
     clock.now += 2 * SECOND
+    put = bus_of(recorder, monkeypatch)
     (end,) = await check(recorder, organization)
     assert (end["type"], end["error"]["code"]) == ("run:error", "run_lost")
+    assert {(one["id"], one["runId"], one["status"]) for one in put} == {(end["id"], "run_1", "failed")}
     assert (await recorder.stores.runs.get(organization, "run_1")).state == "failed"
     assert await recorder.records.live(organization) == []
     assert await record(recorder, organization, [ended(organization, "run_1")]) == []

@@ -32,6 +32,18 @@ def run_ended(organization: str, run: str, **detail: Any) -> dict[str, Any]:
     }
 
 
+def test_a_runs_end_is_one_event_whoever_told_of_it(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    """Its own process may have put its end before it died; whoever finds it dead puts it again."""
+    made(streaming)
+    again = run_ended(organization, "r1", id="r1:999999999999999") | {"id": "another"}
+    send(plant, run_ended(organization, "r1"), again, run_ended(organization, "r2"))
+    plant.transform()
+    ids = [event["id"] for job in plant.deliveries() for event in job["events"]]
+    assert set(ids) == {"r1:end", "r2:end"}
+
+
 def send(plant: Plant, *bodies: dict[str, Any]) -> None:
     plant.line.ingest.send([json.dumps(body) for body in bodies])
 
@@ -130,7 +142,7 @@ def test_the_references_pipeline_gets_the_ends_of_its_agents_runs(
     assert plant.transform() == {"batchItemFailures": []}
     (job,) = plant.deliveries()
     (event,) = job["events"]
-    assert event["id"] == "r1:9"
+    assert event["id"] == "r1:end"
     assert event["payload"] == {
         "event_type": "agent_completion",
         "agent_id": "agent-123",
@@ -155,7 +167,7 @@ def test_events_fan_out_to_all_pipelines_and_destinations_that_want_them(
         for job in plant.deliveries()
         for event in job["events"]
     }
-    assert seen == {(first, 0, "r1:9"), (first, 1, "r2:9"), (second, 0, "r1:9"), (second, 0, "r2:9")}
+    assert seen == {(first, 0, "r1:end"), (first, 1, "r2:end"), (second, 0, "r1:end"), (second, 0, "r2:end")}
 
 
 def test_what_a_step_cannot_take_becomes_a_dead_letter(

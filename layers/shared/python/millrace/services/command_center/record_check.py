@@ -5,21 +5,19 @@ import logging
 from millrace.domain.clock import from_iso
 from millrace.domain.events import Event
 from millrace.domain.record import Subject
-from millrace.domain.runs import LEASE_MS, Run
+from millrace.domain.runs import LEASE_MS
 from millrace.errors import MillraceError, NotFound
 from millrace.services.command_center.alerts import evaluate
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.runs.recover import give_up_lost_run
-from millrace.services.runs.run_events import ended_facts
+from millrace.services.runs.run_events import LAST_NUMBER, missed_end, to_bus
 
 log = logging.getLogger(__name__)
-LAST_NUMBER = 10**15 - 1
-"""The number of an end that is told for a run which cannot tell it itself; higher than any of its own."""
 
 
 async def check(recorder: Recorder, organization: str) -> list[Event]:
     """Ends in the command center the runs that have ended unseen (their last event was lost with their
-    process, or with the bus), then looks at the alerts. Returns the events recorded."""
+    process, or with the bus), also for pipelines, then looks at the alerts. Returns the events recorded."""
     now = recorder.clock()
     ends = []
     for subject in await recorder.records.live(organization):
@@ -27,6 +25,7 @@ async def check(recorder: Recorder, organization: str) -> list[Event]:
             ends.append(await _end_of(recorder, organization, subject))
     missed = [end for end in ends if end]
     if missed:
+        await recorder.bus.put([to_bus(end) for end in missed])  # first, so that pipelines miss none either
         await record(recorder, organization, missed)
     return missed + await evaluate(recorder, organization)
 
@@ -47,27 +46,7 @@ async def _end_of(recorder: Recorder, organization: str, subject: Subject) -> Ev
     except MillraceError as problem:
         log.warning("run %s cannot be looked at now: %s", subject.id, problem.message)
         return None
-    return _told(organization, run) if run.ended_at else _gone(organization, subject)
-
-
-def _told(organization: str, run: Run) -> Event:
-    return {
-        "id": f"{run.id}:{LAST_NUMBER}",
-        "time": run.ended_at,
-        "organization": organization,
-        "runId": run.id,
-        "agentId": run.agent_id,
-        "agentName": run.agent_name,
-        "conversationId": run.slot.conversation_id,
-    } | _end(run)
-
-
-def _end(run: Run) -> Event:
-    if run.state == "waiting":
-        return {"type": "run:status_changed", "from": "running", "to": "waiting"}
-    if run.error:
-        return ended_facts(run) | {"type": "run:error", "error": run.error}
-    return ended_facts(run) | {"type": "run:completed", "result": ""}
+    return missed_end(run) if run.ended_at else _gone(organization, subject)
 
 
 def _gone(organization: str, subject: Subject) -> Event:

@@ -41,11 +41,19 @@ def bus_event(envelope: dict[str, Any], ingested: int) -> tuple[str, Event]:
     if not isinstance(detail, dict) or not isinstance(detail.get("organization"), str):
         raise InvalidRequest("The event's detail names no organization.", code="invalid_event")
     check_payload(detail)
-    id = str(detail.get("id") or envelope["id"])[:LONGEST_ID]
+    id = _identity(envelope, detail)[:LONGEST_ID]
     time = from_iso(str(detail.get("time") or envelope["time"]))
     return detail["organization"], Event(
         detail, id, envelope["source"], envelope["detail-type"], time, ingested
     )
+
+
+def _identity(envelope: dict[str, Any], detail: Payload) -> str:
+    """A run's end is one event, whoever told of it: its own process, or those who found it dead."""
+    is_end = envelope["source"] == "millrace.agent_execution" and envelope["detail-type"] in _ENDS
+    if is_end and detail.get("runId"):
+        return f"{detail['runId']}:end"
+    return str(detail.get("id") or envelope["id"])
 
 
 def check_payload(payload: Payload) -> None:

@@ -1,14 +1,18 @@
 """Ends runs whose process is gone."""
 
+import logging
 from dataclasses import replace
 
 from millrace.domain import events
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot, StoredMessage
-from millrace.domain.runs import Lease
+from millrace.domain.runs import Lease, Run
+from millrace.services.runs.run_events import missed_end, to_bus
 from millrace.stores.connect import Stores
 from millrace.stores.leases import failed
 from millrace.stores.runs import stream_of
+
+log = logging.getLogger(__name__)
 
 RUN_LOST = "The process that ran the agent is gone; send the message again."
 
@@ -19,8 +23,20 @@ async def give_up_lost_run(stores: Stores, slot: Slot, lost: Lease) -> bool:
     run = await stores.runs.get(slot.organization, lost.run_id or "")
     partial = await _partial_answer(stores, slot, run.id, run.message_id)
     error = events.error(RUN_LOST, "run_lost", True)
-    ended = failed(run, error, iso(stores.clock()))
-    return await stores.leases.give_up(replace(ended, finish_reason="error"), lost, error, partial)
+    ended = replace(failed(run, error, iso(stores.clock())), finish_reason="error")
+    if not await stores.leases.give_up(ended, lost, error, partial):
+        return False
+    await _tell(stores, ended)
+    return True
+
+
+async def _tell(stores: Stores, ended: Run) -> None:
+    """Puts the run's end on the bus, which its process cannot any more. Should this fail, the look of every
+    minute at silent runs makes up for it."""
+    try:
+        await stores.bus.put([to_bus(missed_end(ended))])
+    except Exception:
+        log.exception("the end of %s did not reach the bus", ended.id)
 
 
 async def _partial_answer(stores: Stores, slot: Slot, run_id: str, message_id: str) -> list[StoredMessage]:

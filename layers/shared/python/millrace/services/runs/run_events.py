@@ -23,6 +23,8 @@ SOURCE = "millrace.agent_execution"
 PROGRESS_SECONDS = 1.0
 FLUSH_SECONDS = 0.25
 RESULT_CHARACTERS = 16_000
+LAST_NUMBER = 10**15 - 1
+"""The number of an end that others tell of a run; higher than any of its own."""
 
 
 def ended_facts(run: Run) -> dict[str, Any]:
@@ -39,6 +41,29 @@ def ended_facts(run: Run) -> dict[str, Any]:
         "durationMs": run.duration_ms,
         "finishReason": run.finish_reason,
     }
+
+
+def missed_end(run: Run) -> Event:
+    """The last event of a run that could not tell it itself, or whose word was lost."""
+    end: Event = {
+        "id": f"{run.id}:{LAST_NUMBER}",
+        "time": run.ended_at,
+        "organization": run.slot.organization,
+        "runId": run.id,
+        "agentId": run.agent_id,
+        "agentName": run.agent_name,
+        "conversationId": run.slot.conversation_id,
+    }
+    if run.state == "waiting":
+        return end | {"type": "run:status_changed", "from": "running", "to": "waiting"}
+    if run.error:
+        return end | ended_facts(run) | {"type": "run:error", "error": run.error}
+    return end | ended_facts(run) | {"type": "run:completed", "result": ""}
+
+
+def to_bus(event: Event) -> BusEvent:
+    """An event of a run as the bus takes it."""
+    return BusEvent(SOURCE, event["type"], orjson.dumps(event).decode())
 
 
 class RunEvents:
@@ -72,7 +97,7 @@ class RunEvents:
             "agentName": run.agent_name,
             "conversationId": run.slot.conversation_id,
         } | data
-        self._waiting.append(BusEvent(SOURCE, kind, orjson.dumps(detail).decode()))
+        self._waiting.append(to_bus(detail))
         self._urgent = self._urgent or urgent
 
     def started(self) -> None:
