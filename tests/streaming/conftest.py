@@ -10,9 +10,11 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 
 from millrace.api.auth import Authenticator
 from millrace.api.errors import HANDLERS
+from millrace.api.management_app import on_invalid
 from millrace.api.pipelines import pipelines_router
 from millrace.domain.clock import now_ms
 from millrace.services.pipelines.line import Line
@@ -168,7 +170,7 @@ def plant(settings: Settings, aws_environment: Aws) -> Iterator[Plant]:
 @pytest.fixture
 def app(plant: Plant) -> FastAPI:
     made = FastAPI(openapi_url=None)
-    for kind, handler in HANDLERS.items():
+    for kind, handler in (*HANDLERS.items(), (RequestValidationError, on_invalid)):
         made.add_exception_handler(kind, handler)
     made.include_router(pipelines_router(plant.line, Authenticator(plant.line.settings)))
     return made

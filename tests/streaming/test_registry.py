@@ -137,6 +137,29 @@ def test_an_update_makes_a_version_and_keeps_the_old_one(streaming: httpx.Client
     assert (partly["version"], partly["name"], len(partly["transforms"])) == (3, "again", 1)
 
 
+def test_versions_are_listed_the_newest_first(streaming: httpx.Client) -> None:
+    id = made(streaming, start=False)
+    for n in (2, 3):
+        assert streaming.patch(f"/pipelines/{id}", json={"name": f"name {n}"}).json()["version"] == n
+    first = streaming.get(f"/pipelines/{id}/versions", params={"limit": 2}).json()
+    assert [(one["version"], one["definition"]["name"]) for one in first["items"]] == [
+        (3, "name 3"),
+        (2, "name 2"),
+    ]
+    rest = streaming.get(f"/pipelines/{id}/versions", params={"cursor": first["nextCursor"]}).json()
+    assert [(one["version"], one["definition"]["name"]) for one in rest["items"]] == [(1, "test")]
+    assert rest["nextCursor"] is None
+    assert error_of(streaming.get("/pipelines/nobody/versions"))[0] == 404
+
+
+def test_lists_go_on_where_a_page_is_larger_than_the_database_answers(streaming: httpx.Client) -> None:
+    """A query's answer ends at 1 MB, wherever that is."""
+    long = {"field": "text", "operator": "eq", "value": "x" * 20_000}
+    ids = [made(streaming, step("filter", long), start=False) for _ in range(60)]
+    listed = streaming.get("/pipelines", params={"limit": 100}).json()
+    assert [one["id"] for one in listed["items"]] == ids
+
+
 def test_what_was_read_can_be_put_back_and_changes_nothing(streaming: httpx.Client) -> None:
     id = made(streaming)
     shown = streaming.get(f"/pipelines/{id}").json()

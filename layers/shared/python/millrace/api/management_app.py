@@ -24,7 +24,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     platform.stores.aws.client("dynamodb")
     auth = Authenticator(settings)
     app = FastAPI(title="Millrace", version=__version__, openapi_url=None, redirect_slashes=False)
-    for kind, handler in (*HANDLERS.items(), (RequestValidationError, _on_invalid)):
+    for kind, handler in (*HANDLERS.items(), (RequestValidationError, on_invalid)):
         app.add_exception_handler(kind, handler)
     agents = Agents(platform.stores.agents, platform.stores.clock, settings.default_model)
     app.include_router(agents_router(agents, auth))
@@ -50,7 +50,7 @@ def document(settings: Settings, platform: Platform, app: FastAPI) -> dict[str, 
     return whole_document(app, streamed_endpoints(settings, platform))
 
 
-async def _on_invalid(request: Request, problem: Exception) -> Response:
+async def on_invalid(request: Request, problem: Exception) -> Response:
     """FastAPI's own validation errors in our shape."""
     assert isinstance(problem, RequestValidationError)
     errors = problem.errors()

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from millrace.api.auth import Authenticator
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.pipelines_operate import add_letters, add_recovery, add_secrets
+from millrace.api.pipelines_templates import add_templates
 from millrace.domain.access import Principal
 from millrace.domain.pipelines import Action
 from millrace.pipelines.definitions.definition import json_schema
@@ -36,6 +37,7 @@ def pipelines_router(line: Line, auth: Authenticator) -> APIRouter:
     Caller = Annotated[Principal, Depends(caller)]
     pipelines = Pipelines(line, secrets)
     _add_registry(router, pipelines, Caller)
+    add_templates(router, pipelines, Caller)
     _add_actions(router, pipelines, Caller)
     _add_ingest(router, Ingest(line, metering), Caller)
     _add_metering(router, metering, Caller)
@@ -71,6 +73,19 @@ def _add_registry(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
     @router.get("/pipelines/{pipeline_id}", summary="Read a pipeline")
     async def get_pipeline(who: Caller, pipeline_id: str) -> Json:
         return (await pipelines.get(who, pipeline_id)).shown()
+
+    @router.get("/pipelines/{pipeline_id}/versions", summary="List versions, the newest first")
+    async def list_versions(
+        who: Caller,
+        pipeline_id: str,
+        limit: Annotated[int, Query(ge=1, le=100)] = 50,
+        cursor: str | None = None,
+    ) -> Json:
+        before = from_cursor(cursor, "version")
+        found, more = await pipelines.versions(
+            who, pipeline_id, int(before["version"]) if before else None, limit
+        )
+        return {"items": found, "nextCursor": to_cursor({"version": str(more)}) if more else None}
 
     @router.get("/pipelines/{pipeline_id}/versions/{version}", summary="Read a definition of the past")
     async def get_version(who: Caller, pipeline_id: str, version: int) -> Json:

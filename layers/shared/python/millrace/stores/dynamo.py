@@ -119,21 +119,21 @@ class Dynamo:
     async def query(
         self, table: str, condition: str, *, limit: int = 0, newest_first: bool = False, **values: Any
     ) -> list[Item]:
-        """The items of a partition that meet the key condition, read consistently: one page of at most 1 MB
-        when `limit` is given, all pages otherwise."""
+        """The items of a partition that meet the key condition, read consistently: `limit` of them (fewer:
+        there are no more), or all. An answer of DynamoDB's holds 1 MB, so this may take several."""
         request: dict[str, Any] = {
             "TableName": table,
             "KeyConditionExpression": condition,
             "ConsistentRead": True,
             "ScanIndexForward": not newest_first,
         } | _values(values)
-        if limit:
-            request["Limit"] = limit
         items: list[Item] = []
         while True:
+            if limit:
+                request["Limit"] = limit - len(items)
             answer = await self._aws.call("dynamodb", "query", **request)
             items += [from_item(item) for item in answer["Items"]]
-            if limit or "LastEvaluatedKey" not in answer:
+            if (limit and len(items) == limit) or "LastEvaluatedKey" not in answer:
                 return items
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 

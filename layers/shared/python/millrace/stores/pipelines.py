@@ -114,6 +114,21 @@ class PipelineStore:
         definition: dict[str, Any] = orjson.loads(item["body"])
         return definition
 
+    async def versions(
+        self, organization: str, pipeline_id: str, before: int | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """`{version, definition}`, the newest first, of versions below `before`."""
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND sk BETWEEN :first AND :last",
+            limit=limit,
+            newest_first=True,
+            pk=f"{organization}#{pipeline_id}",
+            first="V#",
+            last=f"V#{before - 1:08d}" if before is not None else "V#~",
+        )
+        return [{"version": int(item["sk"][2:]), "definition": orjson.loads(item["body"])} for item in items]
+
     async def version_with(self, organization: str, pipeline_id: str, step_hash: str) -> int | None:
         """The last version that has the step; None if none ever had."""
         key = {"pk": f"{organization}#{pipeline_id}", "sk": f"S#{step_hash}"}

@@ -52,6 +52,15 @@ class Pipelines:
         caller.require("pipelines:read")
         return await self._store.get(caller.organization, pipeline_id)
 
+    async def versions(
+        self, caller: Principal, pipeline_id: str, before: int | None, limit: int
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """`{version, definition}`, the newest first, and the version to go on before."""
+        caller.require("pipelines:read")
+        await self._store.get(caller.organization, pipeline_id)
+        found = await self._store.versions(caller.organization, pipeline_id, before, limit)
+        return found, found[-1]["version"] if len(found) == limit else None
+
     async def version(self, caller: Principal, pipeline_id: str, version: int) -> dict[str, Any]:
         """A definition as it was. Raises `NotFound`."""
         caller.require("pipelines:read")

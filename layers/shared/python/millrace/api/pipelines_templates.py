@@ -1,0 +1,44 @@
+"""Pipeline templates over HTTP: listed, and made into pipelines."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from millrace.services.pipelines.manage import Pipelines
+from millrace.services.pipelines.templates import TEMPLATES, template
+
+
+class Filling(BaseModel):
+    """What a template is filled with; `name` is the new pipeline's, if it shall have another."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Annotated[str, Field(min_length=1)] | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+def add_templates(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
+    """Definitions for the common cases."""
+
+    @router.get("/templates", summary="Definitions for the common cases, with parameters")
+    async def list_templates(who: Caller) -> dict[str, Any]:
+        who.require("pipelines:read")
+        return {"items": [one.shown() for one in TEMPLATES]}
+
+    @router.get("/templates/{template_id}", summary="Read a template")
+    async def get_template(who: Caller, template_id: str) -> dict[str, Any]:
+        who.require("pipelines:read")
+        return template(template_id).shown()
+
+    @router.post(
+        "/templates/{template_id}/pipelines", status_code=201, summary="Create a pipeline from a template"
+    )
+    async def create_from_template(
+        who: Caller, template_id: str, response: Response, filling: Filling | None = None
+    ) -> dict[str, Any]:
+        who.require("pipelines:write")
+        filling = filling or Filling()
+        definition = template(template_id).fill(filling.parameters)
+        made = await pipelines.create(who, definition | ({"name": filling.name} if filling.name else {}))
+        response.headers["location"] = f"/api/streaming/pipelines/{made.id}"
+        return made.shown()

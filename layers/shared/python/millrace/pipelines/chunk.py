@@ -1,0 +1,139 @@
+"""Events that go through the steps together, with what their payloads have become.
+
+Steps ask a chunk for columns: one field of every event, read by loops in C. So what `map` makes of a chunk
+stays columns, and its payloads are only built for a step that wants them whole.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
+from operator import itemgetter
+from typing import Any
+
+from millrace.pipelines.event import Event, Payload
+
+Values = Sequence[Any]
+Column = Callable[["Chunk"], Values]
+Mask = Sequence[bool]
+
+
+class Chunk:
+    """`payloads` and `events` have as many entries, those of one event at the same place."""
+
+    __slots__ = ("_payloads", "events")
+
+    def __init__(self, payloads: list[Payload], events: list[Event]) -> None:
+        self._payloads = payloads
+        self.events = events
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    @property
+    def payloads(self) -> list[Payload]:
+        return self._payloads
+
+    def pairs(self) -> Iterable[tuple[Payload, Event]]:
+        return zip(self.payloads, self.events, strict=True)
+
+    def field(self, keys: tuple[str, ...]) -> Values:
+        """The field at that path in each payload; null where there is none."""
+        return inside(self.payloads, keys)
+
+    def where(self, mask: Mask) -> "Chunk":
+        """The events for which the mask is true."""
+        return Chunk(list(compress(self.payloads, mask)), list(compress(self.events, mask)))
+
+
+class MappedChunk(Chunk):
+    """A chunk after `map`: `made` holds the columns that are evaluated, `columns` those that cannot fail and
+    are evaluated when a step asks for them. `names` are all fields in their order."""
+
+    __slots__ = ("_columns", "_made", "_names", "_source")
+
+    def __init__(
+        self, source: Chunk, names: list[str], columns: dict[str, Column], made: dict[str, Values]
+    ) -> None:
+        super().__init__([], source.events)
+        self._source = source
+        self._names = names
+        self._columns = columns
+        self._made = made
+
+    @property
+    def payloads(self) -> list[Payload]:
+        if not self._payloads:
+            self._payloads = rows(self._names, [self._column(name) for name in self._names])
+        return self._payloads
+
+    def field(self, keys: tuple[str, ...]) -> Values:
+        if keys[0] not in self._names:
+            return [None] * len(self)
+        column = self._column(keys[0])
+        return inside(column, keys[1:]) if len(keys) > 1 else column
+
+    def _column(self, name: str) -> Values:
+        column = self._made.get(name)
+        if column is None:
+            column = self._made[name] = self._columns[name](self._source)
+        return column
+
+    def where(self, mask: Mask) -> Chunk:
+        made = {name: list(compress(column, mask)) for name, column in self._made.items()}
+        return MappedChunk(self._source.where(mask), self._names, self._columns, made)
+
+
+# A text as key fits objects only, so these two mean that there is no such field and nothing else.
+MISSING = (KeyError, TypeError)
+
+
+def inside(values: Values, keys: tuple[str, ...]) -> Values:
+    """What stands at a path in each of the values; fast while all of them have it."""
+    found: Iterable[Any] = values
+    for key in keys:
+        found = map(itemgetter(key), found)
+    try:
+        return list(found)
+    except MISSING:
+        return [_reached(value, keys) for value in values]
+
+
+def _reached(value: Any, keys: tuple[str, ...]) -> Any:
+    try:
+        for key in keys:
+            value = value[key]
+    except MISSING:
+        return None
+    return value
+
+
+def rows(names: list[str], columns: list[Values]) -> list[Payload]:
+    """Columns to payloads. A dict display is twice as fast as `dict(zip(...))`, so the usual widths are
+    spelled out."""
+    return _WIDTHS.get(len(names), _any_width)(names, columns)
+
+
+def _any_width(names: list[str], columns: list[Values]) -> list[Payload]:
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _three(names: list[str], columns: list[Values]) -> list[Payload]:
+    i, j, k = names
+    return [{i: a, j: b, k: c} for a, b, c in zip(*columns, strict=True)]
+
+
+def _four(names: list[str], columns: list[Values]) -> list[Payload]:
+    i, j, k, m = names
+    return [{i: a, j: b, k: c, m: d} for a, b, c, d in zip(*columns, strict=True)]
+
+
+def _five(names: list[str], columns: list[Values]) -> list[Payload]:
+    i, j, k, m, n = names
+    return [{i: a, j: b, k: c, m: d, n: e} for a, b, c, d, e in zip(*columns, strict=True)]
+
+
+def _six(names: list[str], columns: list[Values]) -> list[Payload]:
+    i, j, k, m, n, o = names
+    return [{i: a, j: b, k: c, m: d, n: e, o: f} for a, b, c, d, e, f in zip(*columns, strict=True)]
+
+
+_WIDTHS = {3: _three, 4: _four, 5: _five, 6: _six}
