@@ -75,7 +75,7 @@ def test_explain_says_what_each_step_did(files: Any, capfd: Any) -> None:
     [
         (b"nope", "not JSON"),
         (orjson.dumps(wire(step("map", {"expression": {"a": "1 +"}}))), "transforms.0.config.expression.a"),
-        (b"{}", "name: Field required"),
+        (b"{}", "name: This field is required"),
         (b" " * 1_000_001, "1,000,000 bytes"),
     ],
 )

@@ -49,6 +49,30 @@ DESTINATIONS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("part", "path", "expected"),
+    [
+        ({"source": {"type": "kafka"}}, "source.type", "`kafka` is not known here; allowed are"),
+        ({"source": {}}, "source.type", "required"),
+        ({"source": None}, "source", "a JSON object"),
+        ({"source": {"type": "schedule", "expression": "daily"}}, "source.expression", "rate(5 minutes)"),
+        (
+            {"destination": {"type": "webhook", "config": {"url": "ftp://a"}}},
+            "destination.config.url",
+            "https",
+        ),
+        ({"name": 7}, "name", "a text"),
+        ({"transforms": {}}, "transforms", "a list"),
+    ],
+)
+def test_each_part_at_fault_is_named_with_what_is_allowed(
+    part: dict[str, Any], path: str, expected: str
+) -> None:
+    ((found, message),) = problems(wire() | part)
+    assert found == path
+    assert expected in message
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source["type"])
 def test_every_source_is_valid(source: dict[str, Any]) -> None:
     assert parse_definition(wire(source=source)).source.type == source["type"]
@@ -87,7 +111,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
         "transforms.0.config.expression.a",
         "Secrets",
     ),
-    (step("map", {"expression": {"a": 1}, "x": 1}), "transforms.0.config.x", "not permitted"),
+    (step("map", {"expression": {"a": 1}, "x": 1}), "transforms.0.config.x", "not known here"),
     (step("filter", {"field": "a"}), "transforms.0.config.operator", "required"),
     (
         step("filter", {"or": [{"not": {"field": "a", "operator": "regex", "value": "("}}]}),
@@ -96,7 +120,11 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ),
     (step("filter", {"field": "a", "operator": "in", "value": 1}), "transforms.0.config", "list"),
     (step("filter", {"and": []}), "transforms.0.config.and", "at least 1"),
-    (step("nope", {}), "transforms.0", "does not match any"),
+    (step("filter", {"field": "a", "operator": "is"}), "transforms.0.config.operator", "Allowed are 'eq'"),
+    (step("filter", {"field": "a.", "operator": "exists"}), "transforms.0.config.field", "names with dots"),
+    ({"type": "map", "config": []}, "transforms.0.config", "a JSON object"),
+    (window(type="tumbling", size="1m"), "transforms.0.config.size", "a whole number"),
+    (step("nope", {}), "transforms.0.type", "allowed are 'filter', 'map'"),
     (step("filter", {"field": "a", "operator": "exists"}, when="a ="), "transforms.0.when", "column 3"),
     (window(type="tumbling"), "transforms.0.config", "takes size"),
     (window(type="sliding", size=1000, slide=2000), "transforms.0.config", "may not exceed"),
@@ -139,7 +167,7 @@ def test_an_invalid_expression_tells_line_and_column() -> None:
 
 
 def test_unknown_fields_and_missing_destinations_are_named() -> None:
-    assert problems(wire(nope=1)) == [("nope", "Extra inputs are not permitted")]
+    assert problems(wire(nope=1)) == [("nope", "This field is not known here.")]
     assert "destination" in problems(wire(destination=None))[0][1]
 
 

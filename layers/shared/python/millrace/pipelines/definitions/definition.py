@@ -1,6 +1,5 @@
 """A pipeline's definition: source, transforms, destinations."""
 
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -8,6 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.destinations import Destination, secret_names
 from millrace.pipelines.definitions.model import Model, Name
+from millrace.pipelines.definitions.problems import problem
 from millrace.pipelines.definitions.sources import Source
 from millrace.pipelines.definitions.steps import AggregateStep, BatchStep, Step, WindowStep
 from millrace.pipelines.limits import DESTINATIONS, STEPS
@@ -92,32 +92,11 @@ def parse_definition(data: Any) -> PipelineDefinition:
     try:
         return PipelineDefinition.model_validate(data)
     except ValidationError as error:
-        problems = [_problem(data, each) for each in error.errors(include_url=False, include_input=False)]
+        problems = [problem(data, each) for each in error.errors(include_url=False, include_input=False)]
     except RecursionError:
         problems = [{"path": "", "message": "The definition is nested too deeply."}]
     lines = "; ".join(f"{each['path'] or 'definition'}: {each['message']}" for each in problems[:5])
     raise InvalidDefinition(lines, problems=problems)
-
-
-def _problem(data: Any, error: Any) -> dict[str, Any]:
-    where = {name: error["ctx"][name] for name in ("line", "column") if name in error.get("ctx", {})}
-    path = ".".join(map(str, _written(data, error["loc"], error["type"] == "missing")))
-    return {"path": path, "message": error["msg"].removeprefix("Value error, "), **where}
-
-
-def _written(data: Any, location: Iterable[str | int], missing: bool) -> list[str | int]:
-    """The location without the tags that pydantic adds for unions: only what stands in the data."""
-    path: list[str | int] = []
-    parts = list(location)
-    for at, part in enumerate(parts):
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        elif not (missing and at == len(parts) - 1):
-            continue
-        path.append(part)
-    return path
 
 
 def json_schema() -> dict[str, Any]:

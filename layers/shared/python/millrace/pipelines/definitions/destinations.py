@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from millrace.pipelines.definitions.model import ExpressionText, Model, Name, TemplateText
 
-Url = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^(https?://|\$\{secrets\.)")]
+URL = r"^(https?://|\$\{secrets\.)"
+TOPIC_ARN = r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$"
+Url = Annotated[str, Field(min_length=1, max_length=2_000, pattern=URL)]
 Credential = Annotated[str, Field(min_length=1, max_length=1_000)]
 Headers = Annotated[dict[Name, Annotated[str, Field(max_length=4_000)]], Field(max_length=50)]
 _SECRET = re.compile(r"\$\{secrets\.([A-Za-z0-9_-]{1,100})\}")
@@ -103,9 +105,7 @@ class ChatConfig(Delivery):
 
 class SnsConfig(Delivery):
     channel: Literal["sns"]
-    topic_arn: Annotated[
-        str, Field(pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$", max_length=400)
-    ]
+    topic_arn: Annotated[str, Field(pattern=TOPIC_ARN, max_length=400)]
     template: TemplateText
     subject: TemplateText | None = None
 

@@ -69,12 +69,13 @@ TemplateText = Annotated[
     AfterValidator(_template),
     Field(max_length=TEMPLATE_CHARACTERS, description="Text with `{{expression}}` in it."),
 ]
+FIELD = r"^[^.]+(\.[^.]+)*$"
 FieldPath = Annotated[
     str,
     Field(
         min_length=1,
         max_length=200,
-        pattern=r"^[^.]+(\.[^.]+)*$",
+        pattern=FIELD,
         description="A field by name; dots lead into objects (`tokenUsage.total`, `$meta.type`).",
     ),
 ]

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from millrace.pipelines.definitions.model import Model, Name
 
+SCHEDULE = r"^(rate|cron|at)\([^()]{1,200}\)$"
 Names = Annotated[list[Name], Field(min_length=1, max_length=100)]
 
 
@@ -62,7 +63,7 @@ class ScheduleSource(Model):
     """One event per tick of an EventBridge Scheduler expression."""
 
     type: Literal["schedule"]
-    expression: Annotated[str, Field(pattern=r"^(rate|cron|at)\([^()]{1,200}\)$")]
+    expression: Annotated[str, Field(pattern=SCHEDULE)]
     timezone: Name | None = None
     payload: dict[str, Any] | None = None
 
