@@ -76,6 +76,31 @@ def test_a_redelivered_message_leaves_again_with_the_same_ids(streaming: httpx.C
     assert [event["id"] for job in plant.deliveries() for event in job["events"]] == ["e1", "e1"]
 
 
+def test_a_repeated_push_under_a_key_is_the_same_events(streaming: httpx.Client, plant: Plant) -> None:
+    """Also to a window: a repetition does not fall into a later one."""
+    id = made(streaming, counted())
+    key, items = {"idempotency-key": "k1"}, [{"g": "a"}, {"g": "a"}]
+    first = streaming.post(f"/pipelines/{id}/batch", json=items, headers=key)
+    plant.clock.pass_time(2 * MINUTE)
+    again = streaming.post(f"/pipelines/{id}/batch", json=items, headers=key)
+    assert first.json() == again.json()
+    assert len(set(first.json()["ids"])) == 2
+    plant.transform()
+    plant.clock.pass_time(10 * MINUTE)
+    plant.close()
+    results = [event["payload"]["values"]["n"] for job in plant.deliveries() for event in job["events"]]
+    assert results == [2]
+
+
+def test_a_key_with_other_items_is_refused(streaming: httpx.Client, plant: Plant) -> None:
+    id, key = made(streaming), {"idempotency-key": "k1"}
+    assert streaming.post(f"/pipelines/{id}/process", json={"n": 1}, headers=key).status_code == 202
+    refused = streaming.post(f"/pipelines/{id}/process", json={"n": 2}, headers=key)
+    assert error_of(refused) == (409, "idempotency_key_reused")
+    plant.clock.pass_time(25 * 60 * MINUTE)
+    assert streaming.post(f"/pipelines/{id}/process", json={"n": 2}, headers=key).status_code == 202
+
+
 def test_a_batch_is_packed_into_few_messages(streaming: httpx.Client, plant: Plant) -> None:
     id = made(streaming)
     answer = streaming.post(f"/pipelines/{id}/batch", json=[{"n": n} for n in range(1_000)])

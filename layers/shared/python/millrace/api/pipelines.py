@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 
 from millrace.api.auth import Authenticator
 from millrace.api.cursors import from_cursor, to_cursor
@@ -21,6 +21,7 @@ from millrace.services.pipelines.secrets import Secrets
 from millrace.stores.secrets import SecretStore
 
 Given = Annotated[Any, Body()]
+Key = Annotated[str, Header(max_length=200, description="Repeats under the same key are one push")]
 Json = dict[str, Any]
 
 
@@ -130,14 +131,14 @@ async def _act(pipelines: Pipelines, who: Principal, pipeline_id: str, action: A
 
 def _add_ingest(router: APIRouter, ingest: Ingest, Caller: Any) -> None:
     @router.post("/pipelines/{pipeline_id}/process", status_code=202, summary="Push an item")
-    async def process(who: Caller, pipeline_id: str, item: Given) -> Json:
-        (id,) = await ingest.push(who, pipeline_id, [item])
+    async def process(who: Caller, pipeline_id: str, item: Given, idempotency_key: Key = "") -> Json:
+        (id,) = await ingest.push(who, pipeline_id, [item], idempotency_key)
         return {"accepted": 1, "id": id, "ids": [id]}
 
     @router.post("/pipelines/{pipeline_id}/batch", status_code=202, summary="Push up to 1,000 items")
-    async def batch(who: Caller, pipeline_id: str, items: Given) -> Json:
+    async def batch(who: Caller, pipeline_id: str, items: Given, idempotency_key: Key = "") -> Json:
         given = items.get("items", items) if isinstance(items, dict) else items
-        ids = await ingest.push(who, pipeline_id, given)
+        ids = await ingest.push(who, pipeline_id, given, idempotency_key)
         return {"accepted": len(ids), "ids": ids}
 
 

@@ -4,8 +4,10 @@ pk <organisation>              sk P#<id>              a pipeline as it stands
 pk <organisation>#<id>         sk V#<version>         a definition as it was
                                sk S#<step hash>       the last version with that step
                                sk C#<checkpoint>      a place to go back to
+                               sk K#<hash of a key>   when a push with this idempotency key first came
 """
 
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -15,6 +17,7 @@ from millrace.errors import Conflict, NotFound
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put
 
 BY_ID = "ById"
+KEY_SECONDS = 86_400
 
 
 class PipelineStore:
@@ -166,6 +169,35 @@ class PipelineStore:
             raise NotFound(f"No checkpoint has the id {checkpoint_id!r}.", code="checkpoint_not_found")
         found: dict[str, Any] = orjson.loads(item["body"])
         return found
+
+    async def first_push(
+        self, organization: str, pipeline_id: str, key: str, content: bytes, now: int
+    ) -> int:
+        """When a push with this idempotency key first came (epoch ms): now, or at most a day ago. Raises
+        `Conflict` for a key that came with other content."""
+        item = {
+            "pk": f"{organization}#{pipeline_id}",
+            "sk": f"K#{sha256(key.encode(errors='surrogatepass')).hexdigest()}",
+            "content": sha256(content).hexdigest(),
+            "firstMs": now,
+            "expiresAt": now // 1000 + KEY_SECONDS,
+        }
+        request = put(self._table, item, new=True)
+        request["Put"] |= {
+            "ConditionExpression": "attribute_not_exists(pk) OR expiresAt <= :seconds",
+            "ExpressionAttributeValues": {":seconds": {"N": str(now // 1000)}},
+        }
+        try:
+            await self._dynamo.write(request)
+        except ConditionFailed as refused:
+            first: Item = refused.items[0] or item
+            if first["content"] != item["content"]:
+                raise Conflict(
+                    "This idempotency key came with other items before: use another.",
+                    code="idempotency_key_reused",
+                ) from refused
+            return int(first["firstMs"])
+        return now
 
     def _version(self, organization: str, pipeline: Pipeline, step_hashes: list[str]) -> list[TransactItem]:
         partition = f"{organization}#{pipeline.id}"

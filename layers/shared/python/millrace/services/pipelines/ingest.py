@@ -1,7 +1,10 @@
 """Events pushed over HTTP: checked, packed into messages, accepted once they are on the queue."""
 
 import asyncio
+from hashlib import sha256
 from typing import Any
+
+import orjson
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import from_iso
@@ -26,9 +29,10 @@ class Ingest:
         self._line = line
         self._metering = metering
 
-    async def push(self, caller: Principal, pipeline_id: str, items: Any) -> list[str]:
+    async def push(self, caller: Principal, pipeline_id: str, items: Any, key: str = "") -> list[str]:
         """Accepts items: each an object, which is the event's payload, or `{payload, id?, type?, time?}`.
-        Returns the events' ids. Nothing of a list is accepted when one of it is wrong.
+        Returns the events' ids. Nothing of a list is accepted when one of it is wrong. What is pushed again
+        within a day under the same idempotency `key` becomes the same events: same ids, same times.
 
         Raises `Conflict` unless the pipeline takes events, `TooManyRequests` when it cannot keep up.
         """
@@ -37,7 +41,11 @@ class Ingest:
         if not isinstance(items, list) or not 1 <= len(items) <= MAX_EVENTS:
             raise InvalidRequest(f"Send 1 to {MAX_EVENTS:,} items.", code="invalid_items")
         now = self._line.clock()
-        events = [event_from(item, at, now) for at, item in enumerate(items)]
+        events = [event_from(item, at, now, key) for at, item in enumerate(items)]
+        if key:
+            content = orjson.dumps(items)
+            first = await self._line.pipelines.first_push(caller.organization, pipeline_id, key, content, now)
+            events = [event_from(item, at, first, key) for at, item in enumerate(items)]
         return await self.accept(caller.organization, pipeline, events)
 
     async def accept(self, organization: str, pipeline: Pipeline, events: list[Event]) -> list[str]:
@@ -66,22 +74,29 @@ class Ingest:
             )
 
 
-def event_from(item: Any, at: int, now: int) -> Event:
-    """An item as it was sent, as an event. Raises `InvalidRequest` or `TooLarge`."""
+def event_from(item: Any, at: int, now: int, key: str = "") -> Event:
+    """An item as it was sent, as an event; its id is made from `key` if there is one. Raises
+    `InvalidRequest` or `TooLarge`."""
     if not isinstance(item, dict):
         raise InvalidRequest(f"items.{at}: an item is a JSON object.", code="invalid_items")
     if isinstance(item.get("payload"), dict) and item.keys() <= _FIELDS:
-        return _described(item, at, now)
-    return checked(Event(item, new_id("evt"), "api", "item", now, now), at)
+        return _described(item, at, now, key)
+    return checked(Event(item, _id(key, at), "api", "item", now, now), at)
 
 
-def _described(item: dict[str, Any], at: int, now: int) -> Event:
+def _id(key: str, at: int) -> str:
+    if not key:
+        return new_id("evt")
+    return "evt_" + sha256(f"{at}:{key}".encode(errors="surrogatepass")).hexdigest()[:26]
+
+
+def _described(item: dict[str, Any], at: int, now: int, key: str) -> Event:
     id, type = item.get("id", ""), item.get("type", "item")
     for name, value in (("id", id), ("type", type)):
         if not isinstance(value, str) or len(value) > LONGEST_ID:
             message = f"items.{at}.{name}: a text of at most {LONGEST_ID} characters."
             raise InvalidRequest(message, code="invalid_items")
-    event = Event(item["payload"], id or new_id("evt"), "api", type, _time(item, at, now), now)
+    event = Event(item["payload"], id or _id(key, at), "api", type, _time(item, at, now), now)
     return checked(event, at)
 
 
