@@ -11,13 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-SERVICES = frozenset(
-    {
-        "cognito-idp", "dynamodb", "events", "polly", "s3", "scheduler", "secretsmanager", "sns", "sqs",
-        "sso", "sso-oidc", "sts",
-    }
-)  # fmt: skip
-"""The services that the product calls, and those that credentials come from."""
+from millrace.stores.aws import SERVICES
+
+FOR_CREDENTIALS = frozenset(("sso", "sso-oidc", "sts"))
 USELESS = (
     "boto3/examples",
     "boto3/data",
@@ -32,7 +28,7 @@ def trim(build: Path) -> int:
     before = size(build)
     for data in build.glob("**/botocore/data"):
         for model in data.iterdir():
-            if model.is_dir() and model.name not in SERVICES:
+            if model.is_dir() and model.name not in SERVICES | FOR_CREDENTIALS:
                 shutil.rmtree(model)
     for name in USELESS:
         for folder in build.glob(f"**/{name}"):

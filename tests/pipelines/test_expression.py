@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.errors import EvaluationError, InvalidExpression
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.expression import compile_expression
@@ -133,14 +134,15 @@ def test_an_expression_means_what_the_table_says(source: str, expected: Any) -> 
 def test_a_column_gives_what_the_scalar_gives(source: str) -> None:
     expression = compile_expression(source)
     other = {"user": "no object", "s": 5}
-    payloads, events = [PAYLOAD, other, PAYLOAD], [EVENT] * 3
+    payloads = [PAYLOAD, other, PAYLOAD]
+    chunk = Chunk(payloads, [EVENT] * 3)
     try:
         expected = [expression.evaluate(payload, EVENT) for payload in payloads]
     except EvaluationError:
         with pytest.raises(EvaluationError):
-            expression.column(payloads, events)
+            expression.column(chunk)
     else:
-        assert list(expression.column(payloads, events)) == expected
+        assert list(expression.column(chunk)) == expected
 
 
 EXAMPLES = [(source, expected) for each in FUNCTIONS.values() for source, expected in each.examples]
@@ -327,7 +329,7 @@ def test_evaluation_fails_only_with_its_own_error_and_is_always_the_same(
         try:
             expression = compile_expression(source)
             outcomes.append(orjson.dumps(expression.evaluate(payload, event)))
-            assert orjson.dumps(expression.column([payload], [event])[0]) == outcomes[-1]
+            assert orjson.dumps(expression.column(Chunk([payload], [event]))[0]) == outcomes[-1]
         except (InvalidExpression, EvaluationError) as error:
             outcomes.append(error.message.encode("utf-8", "surrogatepass"))
     assert outcomes[0] == outcomes[1]

@@ -1,12 +1,24 @@
 """Blocks: what is packed comes back, within their limit, and each event counts once."""
 
+from array import array
+from math import isnan, nan
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.pipelines.event import Event
 from millrace.pipelines.limits import BLOCK_BYTES
-from millrace.pipelines.state.rows import ColumnKind, Rows, canonical, merge, pack, unpack
+from millrace.pipelines.state.rows import (
+    ColumnKind,
+    Rows,
+    canonical,
+    identities,
+    identity,
+    merge,
+    pack,
+    unpack,
+)
 from millrace.pipelines.state.store import Key
 
 KINDS: tuple[ColumnKind, ...] = ("number", "value")
@@ -24,7 +36,11 @@ ROW = st.tuples(
 def made(rows: list[Any]) -> Rows:
     ids, keys, times, numbers, values = ([row[at] for row in rows] for at in range(5))
     block = Rows(KINDS, named=True)
-    block.add_all(ids, keys, times, [str(id) for id in ids], [numbers, values])
+    block.ids.extend(ids)
+    block.groups.extend(block.enter(keys))
+    block.times.extend(times)
+    block.names += map(str, ids)
+    block.columns = [array("d", [nan if number is None else number for number in numbers]), values]
     return block
 
 
@@ -34,7 +50,8 @@ def test_what_is_packed_comes_back(rows: list[Any]) -> None:
     (block,) = pack(made(rows))
     back = unpack(block, KINDS, named=True)
     keys = [back.table[index] for index in back.groups]
-    assert list(zip(back.ids, keys, back.times, *back.columns, strict=True)) == rows
+    numbers = [None if isnan(number) else number for number in back.columns[0]]
+    assert list(zip(back.ids, keys, back.times, numbers, back.columns[1], strict=True)) == rows
     assert back.names == [str(row[0]) for row in rows]
 
 
@@ -49,7 +66,10 @@ def test_merging_keeps_each_event_once_whatever_is_repeated(parts: list[list[Any
 def test_blocks_stay_below_their_limit_and_cost_little() -> None:
     many = 50_000
     rows = Rows(("number",))
-    rows.add_all(range(many), [b'["g%d"]' % (at % 10) for at in range(many)], [0] * many, [], [[1.5] * many])
+    rows.ids.extend(range(many))
+    rows.groups.extend(rows.enter(b'["g%d"]' % (at % 10) for at in range(many)))
+    rows.times.extend([0] * many)
+    rows.columns = [array("d", [1.5] * many)]
     blocks = pack(rows)
     assert max(map(len, blocks)) <= BLOCK_BYTES
     assert sum(map(len, blocks)) < many * 29
@@ -60,6 +80,14 @@ def test_equal_values_have_one_text() -> None:
     assert canonical(1) == canonical(1.0)
     assert canonical({"a": 1, "b": 2}) == canonical({"b": 2, "a": 1})
     assert len({canonical(value) for value in (1, "1", True, None, [1])}) == 5
+
+
+def test_hashes_of_many_events_are_those_of_each() -> None:
+    events = [Event({}, id, source) for source in ("a", "bus", "") for id in ("1", "e:end", "ö", "")]
+    odd = [*events, Event({}, "half \ud800", "a")]
+    for each in (events, odd):
+        assert list(identities(each)) == [identity(event.source, event.id) for event in each]
+    assert len(set(identities(odd))) == len(odd)
 
 
 def test_a_key_survives_its_text_whatever_stands_in_it() -> None:

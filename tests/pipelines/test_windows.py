@@ -250,7 +250,9 @@ def test_a_window_of_a_million_groups_comes_out_group_by_group() -> None:
     window = Window(Scope("t", "p", "s"), config, grouping)  # type: ignore[arg-type]
     rows = grouping.empty()
     many = 1_000_000
-    rows.add_all(range(many), [b"[%d]" % at for at in range(many)], [0] * many, [], [])
+    rows.ids.extend(range(many))
+    rows.groups.extend(rows.enter(b"[%d]" % at for at in range(many)))
+    rows.times.extend([0] * many)
     contents = Contents(grouping, [(Key("t", "p", "s", "0"), "block", rows)])
     outputs = results(window, 0, contents.rows(), grouping.empty(), 0)
     assert next(outputs).payload["group"] == {"g": 0}

@@ -45,28 +45,26 @@ class Chunk:
 
 
 class MappedChunk(Chunk):
-    """A chunk after `map`: `made` holds the columns that are evaluated, `columns` those that cannot fail and
-    are evaluated when a step asks for them. `names` are all fields in their order."""
+    """A chunk after `map`: the values of `columns`, all fields in their order, over a source. `made` holds
+    those that were evaluated; the others cannot fail, and wait until a step asks for them."""
 
-    __slots__ = ("_columns", "_made", "_names", "_source")
+    __slots__ = ("_columns", "_made", "_source")
 
-    def __init__(
-        self, source: Chunk, names: list[str], columns: dict[str, Column], made: dict[str, Values]
-    ) -> None:
+    def __init__(self, source: Chunk, columns: dict[str, Column], made: dict[str, Values]) -> None:
         super().__init__([], source.events)
         self._source = source
-        self._names = names
         self._columns = columns
         self._made = made
 
     @property
     def payloads(self) -> list[Payload]:
         if not self._payloads:
-            self._payloads = rows(self._names, [self._column(name) for name in self._names])
+            names = list(self._columns)
+            self._payloads = rows(names, [self._column(name) for name in names])
         return self._payloads
 
     def field(self, keys: tuple[str, ...]) -> Values:
-        if keys[0] not in self._names:
+        if keys[0] not in self._columns:
             return [None] * len(self)
         column = self._column(keys[0])
         return inside(column, keys[1:]) if len(keys) > 1 else column
@@ -78,8 +76,8 @@ class MappedChunk(Chunk):
         return column
 
     def where(self, mask: Mask) -> Chunk:
-        made = {name: list(compress(column, mask)) for name, column in self._made.items()}
-        return MappedChunk(self._source.where(mask), self._names, self._columns, made)
+        made: dict[str, Values] = {name: list(compress(held, mask)) for name, held in self._made.items()}
+        return MappedChunk(self._source.where(mask), self._columns, made)
 
 
 # A text as key fits objects only, so these two mean that there is no such field and nothing else.
@@ -94,10 +92,11 @@ def inside(values: Values, keys: tuple[str, ...]) -> Values:
     try:
         return list(found)
     except MISSING:
-        return [_reached(value, keys) for value in values]
+        return [reached(value, keys) for value in values]
 
 
-def _reached(value: Any, keys: tuple[str, ...]) -> Any:
+def reached(value: Any, keys: tuple[str, ...]) -> Any:
+    """What stands at a path in the value; null where there is nothing."""
     try:
         for key in keys:
             value = value[key]

@@ -2,38 +2,30 @@
 
 from typing import Any
 
+from msgspec import Struct
+
 Payload = dict[str, Any]
 
 
-class Event:
+class Event(Struct, gc=False):
     """An event as it was accepted.
 
     `time` is when it happened, `ingested` when it was accepted (both epoch milliseconds; `ingested` stays the
     same on redelivery and is what `now()` gives). (source, id) is its identity. `window` is set on what a
     window or batch gave out.
+
+    A struct is made in a quarter of the time of an object of Python's. The garbage collector need not look at
+    it: it holds JSON, which has no way back to it.
     """
 
-    __slots__ = ("id", "ingested", "payload", "pipeline_id", "source", "time", "type", "window")
-
-    def __init__(
-        self,
-        payload: Payload,
-        id: str,
-        source: str = "",
-        type: str = "",
-        time: int = 0,
-        ingested: int = 0,
-        pipeline_id: str = "",
-        window: Payload | None = None,
-    ) -> None:
-        self.payload = payload
-        self.id = id
-        self.source = source
-        self.type = type
-        self.time = time
-        self.ingested = ingested
-        self.pipeline_id = pipeline_id
-        self.window = window
+    payload: Payload
+    id: str
+    source: str = ""
+    type: str = ""
+    time: int = 0
+    ingested: int = 0
+    pipeline_id: str = ""
+    window: Payload | None = None
 
     def meta(self) -> Payload:
         """What an expression sees as `$meta`."""
@@ -58,6 +50,3 @@ class Event:
             self.pipeline_id,
             self.window,
         )
-
-    def __repr__(self) -> str:
-        return f"Event(id={self.id!r}, time={self.time}, payload={self.payload!r})"

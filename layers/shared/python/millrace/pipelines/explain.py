@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.event import Event
 from millrace.pipelines.outcome import Outcome, StepCount
 from millrace.pipelines.plan import Plan, PlanStep
-from millrace.pipelines.stages import Chunk
 from millrace.pipelines.state.store import MemoryStore, Store
 from millrace.pipelines.transform import run_step
 

@@ -4,17 +4,17 @@ eq and neq are type-strict (neq of a missing field is true); ordering of unlike 
 substring, list member or object key; regex is unanchored and takes strings only. No filter can fail.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
+from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.definitions.conditions import AllOf, AnyOf, Condition, ConditionTree, NotOf
 from millrace.pipelines.errors import EvaluationError
-from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.expressions import values
 from millrace.pipelines.expressions.fields import field_column, parent_and_name
 from millrace.pipelines.expressions.patterns import Pattern
 
-Mask = Callable[[Sequence[Payload], Sequence[Event]], list[bool]]
+Filter = Callable[[Chunk], list[bool]]
 Test = Callable[[Any], bool]
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -29,7 +29,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def compile_filter(tree: ConditionTree) -> Mask:
+def compile_filter(tree: ConditionTree) -> Filter:
     """For a chunk of events: which of them pass."""
     match tree:
         case AllOf(all_of=parts):
@@ -38,28 +38,28 @@ def compile_filter(tree: ConditionTree) -> Mask:
             return _combined(any, parts)
         case NotOf(not_of=part):
             inner = compile_filter(part)
-            return lambda payloads, events: [not passed for passed in inner(payloads, events)]
+            return lambda chunk: [not passed for passed in inner(chunk)]
     return _condition(tree)
 
 
-def _combined(join: Callable[[Any], bool], parts: list[ConditionTree]) -> Mask:
+def _combined(join: Callable[[Any], bool], parts: list[ConditionTree]) -> Filter:
     masks = [compile_filter(part) for part in parts]
 
-    def combined(payloads: Sequence[Payload], events: Sequence[Event]) -> list[bool]:
-        return list(map(join, zip(*(mask(payloads, events) for mask in masks), strict=True)))
+    def combined(chunk: Chunk) -> list[bool]:
+        return list(map(join, zip(*(mask(chunk) for mask in masks), strict=True)))
 
     return combined
 
 
-def _condition(condition: Condition) -> Mask:
+def _condition(condition: Condition) -> Filter:
     if condition.operator == "exists":
         return _existence(condition)
     column, expected = field_column(condition.field), condition.value
     if condition.operator == "eq" and type(expected) is str:
         # A string equals nothing but strings, so Python's own comparison is type-strict enough.
-        return lambda payloads, events: [value == expected for value in column(payloads, events)]
+        return lambda chunk: [value == expected for value in column(chunk)]
     test = _test(condition)
-    return lambda payloads, events: list(map(test, column(payloads, events)))
+    return lambda chunk: list(map(test, column(chunk)))
 
 
 def _test(condition: Condition) -> Test:
@@ -78,12 +78,7 @@ def _test(condition: Condition) -> Test:
     return test
 
 
-def _existence(condition: Condition) -> Mask:
-    parent, name = parent_and_name(condition.field)
+def _existence(condition: Condition) -> Filter:
+    parents, name = parent_and_name(condition.field)
     wanted = condition.value is not False
-
-    def existence(payloads: Sequence[Payload], events: Sequence[Event]) -> list[bool]:
-        parents = map(parent, payloads, events)
-        return [(type(each) is dict and name in each) is wanted for each in parents]
-
-    return existence
+    return lambda chunk: [(type(each) is dict and name in each) is wanted for each in parents(chunk)]

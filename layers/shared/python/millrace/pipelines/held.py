@@ -1,25 +1,26 @@
 """The steps with state, compiled: windows, batches, running totals and dedupe."""
 
-from collections.abc import Callable, Iterable, Sequence
+from array import array
+from collections.abc import Callable
 from hashlib import sha256
 
 import orjson
 
+from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.definitions.steps import AggregateStep, BatchStep, DedupeStep, WindowStep
 from millrace.pipelines.errors import Contended, EvaluationError
 from millrace.pipelines.event import Event, Payload
-from millrace.pipelines.expressions.compiler import Scalar
+from millrace.pipelines.expressions.compiler import Scalar, or_null
 from millrace.pipelines.expressions.expression import compile_expression
-from millrace.pipelines.expressions.fields import field_of
+from millrace.pipelines.expressions.fields import field_column, field_of
 from millrace.pipelines.expressions.times import to_ms
 from millrace.pipelines.expressions.values import Value
 from millrace.pipelines.limits import FUTURE_MS
 from millrace.pipelines.outcome import Change, Outcome
-from millrace.pipelines.stages import Chunk, or_null
 from millrace.pipelines.state.aggregates import Grouping, group_key, read_key
-from millrace.pipelines.state.batches import Batch, item_of
+from millrace.pipelines.state.batches import Batch, Item, item_of
 from millrace.pipelines.state.outputs import output_id
-from millrace.pipelines.state.rows import Rows, canonical, identity
+from millrace.pipelines.state.rows import Rows, canonical, identities, identity
 from millrace.pipelines.state.sessions import SessionWindow
 from millrace.pipelines.state.store import Store
 from millrace.pipelines.state.totals import Change as TotalChange
@@ -37,22 +38,18 @@ def window_stage(index: int, step: WindowStep, window: Window | SessionWindow) -
     clock = _clock(step)
 
     def kept(chunk: Chunk, outcome: Outcome, backfill: bool) -> list[Change]:
-        times = [clock(payload, event) for payload, event in chunk.pairs()]
-        keys = window.grouping.keys(chunk.payloads, chunk.events)
-        late = [
-            not backfill and window.is_late(time, event.ingested)
-            for time, event in zip(times, chunk.events, strict=True)
-        ]
-        cells = window.grouping.cells(chunk.payloads, chunk.events)
-        places: dict[int, list[int]] = {}
-        for at, (time, key) in enumerate(zip(times, keys, strict=True)):
-            if late[at]:
-                outcome.is_late(index, step.config.late, chunk.payloads[at], chunk.events[at])
-            else:
-                places.setdefault(window.place(time, key), []).append(at)
+        times = clock(chunk)
+        rows = window.grouping.rows(chunk, identities(chunk.events), times)
+        late = set() if backfill else _late(window, chunk, times)
+        for at in sorted(late):
+            outcome.is_late(index, step.config.late, chunk.payloads[at], chunk.events[at])
+        places = window.places(rows)
+        if late:
+            places = {place: [at for at in members if at not in late] for place, members in places.items()}
         return [
-            _rows_change(index, place, window.grouping, chunk, times, keys, cells, members)
+            Change(index, place, rows.at(members) if len(members) < len(rows) else rows, chunk, members)
             for place, members in places.items()
+            if members
         ]
 
     def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
@@ -75,72 +72,67 @@ def _one_by_one(chunk: Chunk, take: Callable[[Chunk], Chunk]) -> Chunk:
     return _NONE
 
 
-def _rows_change(
-    index: int,
-    place: int,
-    grouping: Grouping,
-    chunk: Chunk,
-    times: list[int],
-    keys: list[bytes],
-    cells: list[Sequence[Value]],
-    members: list[int],
-) -> Change:
-    """The rows of one place."""
-    events = [chunk.events[at] for at in members]
-    rows = grouping.empty()
-    rows.add_all(
-        [identity(event.source, event.id) for event in events],
-        [keys[at] for at in members],
-        [times[at] for at in members],
-        [event.id for event in events],
-        [[column[at] for at in members] for column in cells],
-    )
-    return Change(index, place, rows, events, [chunk.payloads[at] for at in members])
+def _late(window: Window | SessionWindow, chunk: Chunk, times: list[int]) -> set[int]:
+    """The numbers of the events whose window is over for good."""
+    if max([event.ingested for event in chunk.events]) - min(times) <= window.patience:
+        return set()
+    pairs = enumerate(zip(times, chunk.events, strict=True))
+    return {at for at, (time, event) in pairs if window.is_late(time, event.ingested)}
 
 
-def _hold(outcome: Outcome, index: int, changes: Iterable[Change]) -> Chunk:
-    held = list(changes)
-    outcome.counts[index].held += sum(len(change.events) for change in held)
-    outcome.changes += held
+def _hold(outcome: Outcome, index: int, changes: list[Change]) -> Chunk:
+    outcome.counts[index].held += sum(len(change.members) for change in changes)
+    outcome.changes += changes
     return _NONE
 
 
-def _clock(step: WindowStep) -> Callable[[Payload, Event], int]:
-    """When an event happened, for its window. A time that is missing, unreadable or more than a day ahead
+def _clock(step: WindowStep) -> Callable[[Chunk], list[int]]:
+    """When each event happened, for its window. A time that is missing, unreadable or more than a day ahead
     of its acceptance raises `EvaluationError`; with `onError: null` the event's own time stands in."""
-    field = field_of(step.config.time_field) if step.config.time_field else None
+    if step.config.time_field is None:
+        return _own_times
+    field, forgiving = field_column(step.config.time_field), step.on_error == "null"
 
-    def clock(payload: Payload, event: Event) -> int:
+    def time(value: Value, event: Event) -> int:
         try:
-            time = to_ms(field(payload, event)) if field else event.time
-            if time > event.ingested + FUTURE_MS:
-                raise EvaluationError("The event's time is more than a day ahead.", code="future_time")
-            return time
+            return _not_ahead(to_ms(value), event)
         except EvaluationError:
-            if step.on_error == "null" and field:
+            if forgiving:
                 return event.time
             raise
 
-    return clock
+    return lambda chunk: list(map(time, field(chunk), chunk.events))
+
+
+def _own_times(chunk: Chunk) -> list[int]:
+    times = [event.time for event in chunk.events]
+    if max(times) > min([event.ingested for event in chunk.events]) + FUTURE_MS:
+        return list(map(_not_ahead, times, chunk.events))
+    return times
+
+
+def _not_ahead(time: int, event: Event) -> int:
+    if time > event.ingested + FUTURE_MS:
+        raise EvaluationError("The event's time is more than a day ahead.", code="future_time")
+    return time
 
 
 def batch_stage(index: int, step: BatchStep, batch: Batch) -> HeldStage:
     """Items for the batch's slots; nothing passes before it is full or its time is over."""
 
     def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
-        slots: dict[int, Change] = {}
-        for payload, event in chunk.pairs():
+        slots: dict[int, tuple[list[Item], list[int]]] = {}
+        for at, (payload, event) in enumerate(chunk.pairs()):
             try:
                 item = item_of(event, payload)
             except EvaluationError as error:
                 outcome.fail(index, step.on_error, payload, event, error)
                 continue
-            slot = batch.place(event.ingested)
-            change = slots.setdefault(slot, Change(index, slot, [], [], []))
-            change.content.append(item)
-            change.events.append(event)
-            change.payloads.append(payload)
-        return _hold(outcome, index, slots.values())
+            items, members = slots.setdefault(batch.place(event.ingested), ([], []))
+            items.append(item)
+            members.append(at)
+        changes = [Change(index, slot, items, chunk, members) for slot, (items, members) in slots.items()]
+        return _hold(outcome, index, changes)
 
     return stage
 
@@ -152,9 +144,8 @@ def batch_aggregate_stage(index: int, step: AggregateStep, scope: Scope) -> Held
     def of_batch(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
         items: list[Payload] = payload["items"]
         inner = [Event(item, f"{event.id}#{at:06d}", time=event.time) for at, item in enumerate(items)]
-        rows = grouping.empty()
-        keys, cells = grouping.keys(items, inner), grouping.cells(items, inner)
-        rows.add_all(range(len(items)), keys, [event.time] * len(items), [each.id for each in inner], cells)
+        times = [event.time] * len(items)
+        rows = grouping.rows(Chunk(items, inner), array("Q", range(len(items))), times)
         return [_batch_group(grouping, rows, key, rows_of, event) for key, rows_of in rows.by_group().items()]
 
     def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:

@@ -39,7 +39,7 @@ class LocalRun:
 
     def feed(self, events: list[Event]) -> Iterator[Event]:
         """The outputs that these events cause at once."""
-        now = max((event.ingested for event in events), default=0)
+        now = max([event.ingested for event in events], default=0)
         yield from self._kept(transform(self.plan, events, self.store, now, backfill=True), now)
         yield from self._fire_due(now)
 

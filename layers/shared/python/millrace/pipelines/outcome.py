@@ -1,8 +1,10 @@
 """What a call of `transform` found."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event, Payload
 
@@ -68,10 +70,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Events to keep at one place of a window or batch step: `content` is their rows or items."""
+    """Events to keep at one place of a window or batch step: the `members` of a chunk (their numbers), whose
+    rows or items are the `content`."""
 
     step: int
     place: int
     content: Any
-    events: list[Event]
-    payloads: list[Payload]
+    chunk: Chunk
+    members: Sequence[int]

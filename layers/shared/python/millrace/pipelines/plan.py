@@ -6,6 +6,7 @@ from hashlib import sha256
 import orjson
 
 from millrace.pipelines import held, stages
+from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.definitions.definition import PipelineDefinition
 from millrace.pipelines.definitions.steps import (
     AggregateStep,
@@ -22,7 +23,7 @@ from millrace.pipelines.expressions.compiler import Scalar
 from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.held import HeldStage
 from millrace.pipelines.outcome import Outcome
-from millrace.pipelines.stages import Chunk, Stage
+from millrace.pipelines.stages import Stage
 from millrace.pipelines.state.aggregates import Grouping
 from millrace.pipelines.state.batches import Batch
 from millrace.pipelines.state.sessions import SessionWindow

@@ -11,6 +11,7 @@ from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.times import to_ms
 from millrace.pipelines.expressions.values import check_depth
+from millrace.pipelines.limits import PAYLOAD_DEPTH
 
 LINE_BYTES = 1_000_000
 _CHUNK_LINES = 1_000
@@ -76,7 +77,8 @@ class Reader:
             raise Unreadable(f"Not JSON: {error}") from None
         if not isinstance(data, dict):
             raise Unreadable("An event is a JSON object.")
-        check_depth(data)
+        if line.count(b"{") + line.count(b"[") > PAYLOAD_DEPTH:  # else it cannot be nested deeper
+            check_depth(data)
         accepted = self._start + number - 1
         if not self._envelope:
             return Event(data, f"line-{number}", "file", "event", accepted, accepted, _PIPELINE)

@@ -1,14 +1,13 @@
 """The steps without state, compiled: each takes a chunk of events and gives what goes on."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import compress
 
+from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.definitions.steps import FilterStep, MapStep, SampleStep, SplitStep
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event, Payload
-from millrace.pipelines.expressions.compiler import Scalar
+from millrace.pipelines.expressions.compiler import or_null
 from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.expressions.fields import field_of
 from millrace.pipelines.expressions.values import kind
@@ -17,24 +16,6 @@ from millrace.pipelines.limits import LIST_ITEMS
 from millrace.pipelines.mapping import Mapping
 from millrace.pipelines.outcome import Outcome
 from millrace.pipelines.state.rows import canonical
-
-
-@dataclass(slots=True)
-class Chunk:
-    """Events and, at the same places, what their payloads have become."""
-
-    payloads: list[Payload]
-    events: list[Event]
-
-    def __len__(self) -> int:
-        return len(self.events)
-
-    def pairs(self) -> Iterable[tuple[Payload, Event]]:
-        return zip(self.payloads, self.events, strict=True)
-
-    def where(self, mask: list[bool]) -> "Chunk":
-        return Chunk(list(compress(self.payloads, mask)), list(compress(self.events, mask)))
-
 
 Stage = Callable[[Chunk, Outcome], Chunk]
 Each = Callable[[Payload, Event], Iterable[tuple[Payload, Event]]]
@@ -56,10 +37,10 @@ def each_event(step: int, on_error: str, take: Each) -> Stage:
 
 
 def filter_stage(index: int, step: FilterStep) -> Stage:
-    mask = compile_filter(step.config)
+    passes = compile_filter(step.config)
 
     def stage(chunk: Chunk, outcome: Outcome) -> Chunk:
-        passed = chunk.where(mask(chunk.payloads, chunk.events))
+        passed = chunk.where(passes(chunk))
         outcome.counts[index].dropped += len(chunk) - len(passed)
         return passed
 
@@ -73,7 +54,7 @@ def map_stage(index: int, step: MapStep) -> Stage:
 
     def stage(chunk: Chunk, outcome: Outcome) -> Chunk:
         try:
-            return Chunk(mapping.rows(chunk.payloads, chunk.events), chunk.events)
+            return mapping.over(chunk)
         except EvaluationError:
             return slow(chunk, outcome)
 
@@ -96,18 +77,6 @@ def sample_stage(index: int, step: SampleStep) -> Stage:
 
 def _identity(payload: Payload, event: Event) -> list[str]:
     return [event.source, event.id]
-
-
-def or_null(scalar: Scalar) -> Scalar:
-    """Null where the expression fails."""
-
-    def value(payload: Payload, event: Event) -> object:
-        try:
-            return scalar(payload, event)
-        except EvaluationError:
-            return None
-
-    return value
 
 
 def counting(index: int, stage: Stage) -> Stage:

@@ -5,11 +5,13 @@ repetition. `keep` writes what windows and batches hold; `fire` is what timers c
 crash between any two and begin again with the same events.
 """
 
+from itertools import groupby
+
+from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.errors import EvaluationError
-from millrace.pipelines.event import Event
+from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.outcome import Change, Outcome, StepCount
 from millrace.pipelines.plan import Plan, PlanStep
-from millrace.pipelines.stages import Chunk
 from millrace.pipelines.state.batches import Batch, fire_batch, write_batch
 from millrace.pipelines.state.firing import fire_sessions, fire_window
 from millrace.pipelines.state.sessions import SessionWindow
@@ -49,26 +51,36 @@ def run_step(
 
 
 def _guarded(step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: int, backfill: bool) -> Chunk:
-    passed = Chunk([], [])
-    for payload, event in chunk.pairs():
-        single = Chunk([payload], [event])
-        if _applies(step, single, outcome):
-            single = step.run(single, outcome, state, now, backfill)
-        passed.payloads += single.payloads
-        passed.events += single.events
-    return passed
+    """Neighbours for which the guard is true go through the step together; windows and batches, from which
+    nothing passes, take all of them at once."""
+    choices = [_applies(step, payload, event, outcome) for payload, event in chunk.pairs()]
+    if step.state:
+        if True in choices:
+            step.run(chunk.where([each is True for each in choices]), outcome, state, now, backfill)
+        return chunk.where([each is False for each in choices])
+    payloads: list[Payload] = []
+    events: list[Event] = []
+    end = 0
+    for applies, neighbours in groupby(choices):
+        start, end = end, end + len(list(neighbours))
+        part = Chunk(chunk.payloads[start:end], chunk.events[start:end])
+        if applies:
+            part = step.run(part, outcome, state, now, backfill)
+        if applies is not None:
+            payloads += part.payloads
+            events += part.events
+    return Chunk(payloads, events)
 
 
-def _applies(step: PlanStep, single: Chunk, outcome: Outcome) -> bool:
-    """Whether the guard is true. One that fails ends the event, or is not true with `onError: null`."""
-    (payload,), (event,) = single.payloads, single.events
+def _applies(step: PlanStep, payload: Payload, event: Event, outcome: Outcome) -> bool | None:
+    """Whether the guard is true; None where it fails, which ends the event (not with `onError: null`)."""
     try:
         return step.when is None or step.when(payload, event) is True
     except EvaluationError as error:
-        if step.step.on_error != "null":
-            outcome.fail(step.index, step.step.on_error, payload, event, error)
-            single.payloads, single.events = [], []
-        return False
+        if step.step.on_error == "null":
+            return False
+        outcome.fail(step.index, step.step.on_error, payload, event, error)
+        return None
 
 
 def keep(
@@ -97,9 +109,9 @@ def keep(
 def _were_late(plan: Plan, change: Change, outcome: Outcome) -> None:
     state = plan.steps[change.step].state
     policy = "drop" if state is None or isinstance(state, Batch) else state.config.late
-    outcome.counts[change.step].held -= len(change.events)
-    for payload, event in zip(change.payloads, change.events, strict=True):
-        outcome.is_late(change.step, policy, payload, event)
+    outcome.counts[change.step].held -= len(change.members)
+    for at in change.members:
+        outcome.is_late(change.step, policy, change.chunk.payloads[at], change.chunk.events[at])
 
 
 def fire(plan: Plan, key: Key, store: Store, outbox: Outbox, now: int, lag: int = 0) -> None:

@@ -10,6 +10,10 @@ from typing import Any
 
 from millrace.errors import MillraceError, Unavailable
 
+SERVICES = frozenset(
+    ("dsql", "dynamodb", "events", "kms", "polly", "s3", "scheduler", "secretsmanager", "sns", "sqs")
+)
+"""All that the product calls: only their models are deployed."""
 WORKERS = 32
 _BUSY = {
     "ProvisionedThroughputExceededException",
@@ -38,6 +42,7 @@ class Aws:
 
     def client(self, service: str) -> Any:
         """The one client of a service. Making it takes some 100 ms of CPU: warm the needed ones in init."""
+        assert service in SERVICES, f"add {service} to SERVICES, or its model is not deployed"
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = self._make(service)

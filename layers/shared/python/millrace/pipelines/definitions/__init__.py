@@ -1,0 +1,1 @@
+"""What a user writes: a pipeline's source, steps, conditions and destinations as pydantic models."""

@@ -74,6 +74,7 @@ class MixpanelConfig(ProductAnalytics):
     project_id: Name | None = None
     service_account: Credential | None = None
     service_secret: Credential | None = None
+    region: Literal["us", "eu", "in"] = "us"
 
 
 class AmplitudeConfig(ProductAnalytics):

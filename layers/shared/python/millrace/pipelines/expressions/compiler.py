@@ -1,15 +1,14 @@
 """Syntax to Python closures.
 
-Each node becomes a `Scalar`, `(payload, event) -> value`, and where that pays also a `Column`,
-`(payloads, events) -> values`: the same over a whole chunk with the loops in C. Both give equal results; a
-column that raises says nothing about which event was at fault, so callers fall back to the scalar.
+Each node becomes a `Scalar`, `(payload, event) -> value`, and a `Column`, `(chunk) -> values`: the same over
+a whole chunk, where it pays with the loops in C. Both give equal results; a column that raises says nothing
+about which event was at fault, so callers fall back to the scalar.
 Constant parts are evaluated once, here.
 """
 
 from collections.abc import Callable, Sequence
-from operator import itemgetter
-from typing import Any
 
+from millrace.pipelines.chunk import MISSING, Column, reached
 from millrace.pipelines.errors import EvaluationError, InvalidExpression
 from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.expressions import values
@@ -19,7 +18,6 @@ from millrace.pipelines.expressions.syntax import Call, Item, ListOf, Literal, N
 from millrace.pipelines.expressions.values import Value
 
 Scalar = Callable[[Payload, Event], Value]
-Column = Callable[[Sequence[Payload], Sequence[Event]], Sequence[Value]]
 
 _BINARY: dict[str, Callable[[Value, Value], Value]] = {
     "==": values.equal,
@@ -96,10 +94,10 @@ class Compiler:
     def column(self, node: Node) -> Column:
         """The node as a closure over a chunk of events."""
         match node:
-            case Path(root="$event", keys=keys) if keys:
-                return path_column(keys)
+            case Path(root=root, keys=keys):
+                return path_column(root, keys)
             case Literal(value=value):
-                return lambda payloads, events: [value] * len(payloads)
+                return repeated(value)
             case Item(target=target, key=key):
                 return self.mapped(values.item, (target, key))
             case Operation(operator=operator, operands=operands) if (
@@ -108,15 +106,14 @@ class Compiler:
                 return self.mapped(_BINARY[operator], operands)
             case Call(name=name, arguments=arguments) if self.functions[name].form == "plain" and arguments:
                 return self.mapped(self.functions[name].call, arguments)
-        scalar = self.scalar(node)
-        return lambda payloads, events: list(map(scalar, payloads, events))
+        return one_by_one(self.scalar(node))
 
     def mapped(self, function: Callable[..., Value], operands: Sequence[Node]) -> Column:
         columns = [self.column(operand) for operand in operands]
         if len(columns) == 1:
             only = columns[0]
-            return lambda payloads, events: list(map(function, only(payloads, events)))
-        return lambda payloads, events: list(map(function, *[make(payloads, events) for make in columns]))
+            return lambda chunk: list(map(function, only(chunk)))
+        return lambda chunk: list(map(function, *[column(chunk) for column in columns]))
 
 
 def fold(node: Node, compiler: Compiler) -> Node:
@@ -162,6 +159,23 @@ def constant(value: Value) -> Scalar:
     return lambda payload, event: value
 
 
+def repeated(value: Value) -> Column:
+    """`constant` over a chunk."""
+    return lambda chunk: [value] * len(chunk)
+
+
+def or_null(scalar: Scalar) -> Scalar:
+    """Null where the expression fails."""
+
+    def value(payload: Payload, event: Event) -> Value:
+        try:
+            return scalar(payload, event)
+        except EvaluationError:
+            return None
+
+    return value
+
+
 def _now(payload: Payload, event: Event) -> int:
     return event.ingested
 
@@ -184,7 +198,7 @@ def path(root: str, keys: tuple[str, ...]) -> Scalar:
         return lambda payload, event: payload
     if len(keys) == 1:
         return _field(keys[0])
-    return _field_of_field(*keys) if len(keys) == 2 else _deep_field(keys)
+    return _field_of_field(*keys) if len(keys) == 2 else lambda payload, event: reached(payload, keys)
 
 
 def _meta_path(keys: tuple[str, ...]) -> Scalar:
@@ -201,56 +215,27 @@ def _field(name: str) -> Scalar:
     return lambda payload, event: payload.get(name)
 
 
-# A string key fits objects only, so the two errors below mean "missing" and nothing else.
-_MISSING = (KeyError, TypeError)
-
-
 def _field_of_field(first: str, second: str) -> Scalar:
     def field(payload: Payload, event: Event) -> Value:
         try:
             return payload[first][second]
-        except _MISSING:
+        except MISSING:
             return None
 
     return field
 
 
-def _deep_field(keys: tuple[str, ...]) -> Scalar:
-    def field(payload: Payload, event: Event) -> Value:
-        found: Any = payload
-        try:
-            for key in keys:
-                found = found[key]
-        except _MISSING:
-            return None
-        return found
-
-    return field
+def path_column(root: str, keys: tuple[str, ...]) -> Column:
+    """`path` over a chunk."""
+    if root == "$meta":
+        meta = _meta_path(keys)
+        return lambda chunk: [meta({}, event) for event in chunk.events]
+    return (lambda chunk: chunk.field(keys)) if keys else (lambda chunk: chunk.payloads)
 
 
-def path_column(keys: tuple[str, ...]) -> Column:
-    """Fast while every event has the field; one that has not sends the chunk the slow way."""
-    slow = path("$event", keys)
-    if len(keys) > 2:
-        return lambda payloads, events: list(map(slow, payloads, events))
-    fast = _one_key(keys[0]) if len(keys) == 1 else _two_keys(*keys)
-
-    def column(payloads: Sequence[Payload], events: Sequence[Event]) -> Sequence[Value]:
-        try:
-            return fast(payloads)
-        except _MISSING:
-            return list(map(slow, payloads, events))
-
-    return column
-
-
-def _one_key(name: str) -> Callable[[Sequence[Payload]], Sequence[Value]]:
-    get = itemgetter(name)
-    return lambda payloads: list(map(get, payloads))
-
-
-def _two_keys(first: str, second: str) -> Callable[[Sequence[Payload]], Sequence[Value]]:
-    return lambda payloads: [payload[first][second] for payload in payloads]
+def one_by_one(scalar: Scalar) -> Column:
+    """A scalar over a chunk."""
+    return lambda chunk: list(map(scalar, chunk.payloads, chunk.events))
 
 
 def _operation(operator: str, parts: list[Scalar]) -> Scalar:

@@ -2,27 +2,31 @@
 
 from dataclasses import dataclass, field
 
-from millrace.pipelines.expressions.compiler import Column, Compiler, Scalar, fold
+from millrace.pipelines.chunk import Column
+from millrace.pipelines.expressions.compiler import Compiler, Scalar, fold
 from millrace.pipelines.expressions.functions import FUNCTIONS, Function, call_problem
 from millrace.pipelines.expressions.parser import parse
-from millrace.pipelines.expressions.syntax import Literal, Node
+from millrace.pipelines.expressions.syntax import Literal, Node, Path
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """`evaluate(payload, event)` gives a value or raises `EvaluationError`; `column` does a whole chunk."""
+    """`evaluate(payload, event)` gives a value or raises `EvaluationError`; `column` does a whole chunk.
+    `is_safe`: neither ever raises."""
 
     source: str
     evaluate: Scalar = field(repr=False)
     column: Column = field(repr=False)
     is_constant: bool = False
+    is_safe: bool = False
 
 
 def compile_expression(source: str, functions: dict[str, Function] = FUNCTIONS) -> Expression:
     """Raises `InvalidExpression` with line and column."""
     compiler = Compiler(source, functions)
     node = fold(syntax(source, functions), compiler)
-    return Expression(source, compiler.scalar(node), compiler.column(node), isinstance(node, Literal))
+    is_constant, is_safe = isinstance(node, Literal), isinstance(node, Literal | Path)
+    return Expression(source, compiler.scalar(node), compiler.column(node), is_constant, is_safe)
 
 
 def syntax(source: str, functions: dict[str, Function] = FUNCTIONS) -> Node:

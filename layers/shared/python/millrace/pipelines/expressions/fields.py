@@ -1,6 +1,7 @@
 """Field paths (`tokenUsage.total`, `$meta.type`) as closures."""
 
-from millrace.pipelines.expressions.compiler import Column, Scalar, path, path_column
+from millrace.pipelines.chunk import Column
+from millrace.pipelines.expressions.compiler import Scalar, path, path_column
 
 Keys = tuple[str, ...]
 
@@ -17,14 +18,10 @@ def field_of(field: str) -> Scalar:
 
 def field_column(field: str) -> Column:
     """The field's value in each event of a chunk."""
-    root, keys = _split(field)
-    if root == "$event" and keys:
-        return path_column(keys)
-    scalar = path(root, keys)
-    return lambda payloads, events: list(map(scalar, payloads, events))
+    return path_column(*_split(field))
 
 
-def parent_and_name(field: str) -> tuple[Scalar, str]:
+def parent_and_name(field: str) -> tuple[Column, str]:
     """Where the field stands, and its last name."""
     root, keys = _split(field)
-    return (path(root, keys[:-1]), keys[-1]) if keys else (path("$event", ()), root)
+    return (path_column(root, keys[:-1]), keys[-1]) if keys else (path_column("$event", ()), root)

@@ -12,6 +12,7 @@ from millrace.pipelines.limits import PAYLOAD_DEPTH, STRING_CHARACTERS
 
 Value = Any
 _INT64 = 2**63
+_NESTED = frozenset((dict, list))
 _NAMES = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list"}
 
 
@@ -49,11 +50,12 @@ def shortest(value: float) -> int | float | None:
 def check_depth(value: Value, deepest: int = PAYLOAD_DEPTH) -> None:
     """Raises if lists and objects are nested deeper than that: writers of JSON have such limits."""
     level = [value]
-    for _ in range(deepest + 1):
-        level = [inner for each in level for inner in _inside(each)]
+    for _ in range(deepest):
+        level = [inner for each in level for inner in _inside(each) if type(inner) in _NESTED]
         if not level:
             return
-    raise EvaluationError(f"The value is nested deeper than {deepest}.")
+    if any(level):
+        raise EvaluationError(f"The value is nested deeper than {deepest}.")
 
 
 def _inside(value: Value) -> Iterable[Value]:

@@ -1,0 +1,1 @@
+"""What outlives one call: windows, sessions, batches and running totals over a small store interface."""

@@ -5,23 +5,26 @@ do not depend on the order of rows: sums use `math.fsum`, first and last go by (
 """
 
 import math
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import repeat
+from operator import itemgetter
 
 import orjson
 
+from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.definitions.steps import Aggregation
 from millrace.pipelines.errors import EvaluationError
-from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.expressions.fields import field_column
 from millrace.pipelines.expressions.values import Value, is_number, kind, shortest
-from millrace.pipelines.state.rows import ColumnKind, Rows, canonical
+from millrace.pipelines.state.rows import Cells, ColumnKind, Rows, canonical, whole
 
 Numbers = Sequence[float]
 _ROW_BYTES = 100_000
-_KNOWN_KEYS = 10_000
+_KNOWN_KEYS, _KNOWN_BYTES = 10_000, 100
 _ORDERED = ("first", "last")
+_NUMBERS = frozenset((int, float))
 _BY_VALUE = ("count", "countDistinct", *_ORDERED)
 
 
@@ -96,28 +99,51 @@ class Grouping:
     def empty(self) -> Rows:
         return Rows(self.kinds, self.named)
 
-    def keys(self, payloads: Sequence[Payload], events: Sequence[Event]) -> list[bytes]:
-        """Each event's group, canonical. Raises `EvaluationError` if one has values that are no group."""
-        if len(self._fields) == 1:
-            return self._keys_of_one(self._fields[0](payloads, events))
-        if not self._fields:
-            return [b"[]"] * len(payloads)
-        columns = [field(payloads, events) for field in self._fields]
-        return [group_key(values) for values in zip(*columns, strict=True)]
+    def rows(self, chunk: Chunk, ids: "array[int]", times: list[int]) -> Rows:
+        """What is kept of the events. Raises as `add`."""
+        rows = self.empty()
+        self.add(rows, chunk, ids, times)
+        return rows
 
-    def _keys_of_one(self, column: Sequence[Value]) -> list[bytes]:
-        """Texts repeat, so each distinct one is written once (other values are not looked up: 1 is True)."""
-        if set(map(type, column)) != {str}:
-            return [group_key([value]) for value in column]
-        if len(self._known) > _KNOWN_KEYS:
-            self._known.clear()
-        known = self._known
-        known.update((text, group_key([text])) for text in set(column) - known.keys())
+    def add(self, rows: Rows, chunk: Chunk, ids: "array[int]", times: list[int]) -> None:
+        """Appends what is kept of the events. Raises `EvaluationError` if one has values that are no group,
+        or too large ones."""
+        cells = self._cells(chunk)
+        rows.groups.fromlist(self._groups(rows, chunk))
+        for column, more in zip(rows.columns, cells, strict=True):
+            column.extend(more)
+        rows.ids.extend(ids)
+        rows.times.fromlist(times)
+        if self.named:
+            rows.names += [event.id for event in chunk.events]
+
+    def _groups(self, rows: Rows, chunk: Chunk) -> list[int]:
+        """Each event's group, which is entered."""
+        columns = [field(chunk) for field in self._fields]
+        if len(columns) == 1 and set(map(type, columns[0])) == {str}:
+            return self._groups_of_texts(rows, columns[0])
+        values = zip(*columns, strict=True) if columns else repeat((), len(chunk))
+        return rows.enter(map(group_key, values))
+
+    def _groups_of_texts(self, rows: Rows, column: Sequence[str]) -> list[int]:
+        """Texts repeat, so each distinct one is written once (not so with other values: 1 is True)."""
+        known = rows.texts
+        fresh = [text for text in dict.fromkeys(column) if text not in known]
+        keys = [self._known.get(text) or self._learnt(text) for text in fresh]
+        known.update(zip(fresh, rows.enter(keys), strict=True))
         return list(map(known.__getitem__, column))
 
-    def cells(self, payloads: Sequence[Payload], events: Sequence[Event]) -> list[Sequence[Value]]:
-        """What is kept of the events, by column. Raises `EvaluationError` where that is too much."""
-        columns = [_cells(field(payloads, events), kind) for field, kind in self._columns]
+    def _learnt(self, text: str) -> bytes:
+        """A text's key, which is kept if it is short."""
+        key = _group_key([text])
+        if len(key) <= _KNOWN_BYTES:
+            if len(self._known) >= _KNOWN_KEYS:
+                self._known.clear()
+            self._known[text] = key
+        return key
+
+    def _cells(self, chunk: Chunk) -> list[Cells]:
+        columns = [_column(field(chunk), kind) for field, kind in self._columns]
         values = [column for column, kind in zip(columns, self.kinds, strict=True) if kind == "value"]
         for row in zip(*values, strict=True):
             if sum(len(canonical(cell)) for cell in row) > _ROW_BYTES:
@@ -139,20 +165,24 @@ class Grouping:
         return results, skipped
 
 
-def _cells(column: Sequence[Value], kept: ColumnKind) -> Sequence[Value]:
+def _column(column: Sequence[Value], kept: ColumnKind) -> Cells:
     if kept == "value":
-        return column
-    if {int, float}.issuperset(map(type, column)):
-        return list(map(float, column))
-    return [float(value) if is_number(value) else None for value in column]
+        return list(column)
+    if _NUMBERS.issuperset(map(type, column)):
+        return array("d", column)
+    return array("d", [value if is_number(value) else math.nan for value in column])
 
 
 def group_key(values: Sequence[Value]) -> bytes:
     """Raises `EvaluationError` for lists and objects, which are no groups, and for overlong texts."""
     for value in values:
-        if isinstance(value, list | dict):
+        if type(value) in (list, dict):
             raise EvaluationError(f"{kind(value).capitalize()} cannot be a group: group by a field of it.")
-    key = b"[" + b",".join(map(canonical, values)) + b"]"
+    return _group_key(list(map(whole, values)))
+
+
+def _group_key(values: list[Value]) -> bytes:
+    key = canonical(values)
     if len(key) > _ROW_BYTES:
         raise EvaluationError(f"The values of `groupBy` exceed {_ROW_BYTES:,} bytes.")
     return key
@@ -181,10 +211,19 @@ def _result(output: _Output, rows: Rows, members: list[int]) -> tuple[Value, int
         return len(members), len(members)
     column = rows.columns[output.column]
     if output.numeric:
-        numbers: list[Any] = [value for row in members if (value := column[row]) is not None]
+        numbers = _chosen(column, members)
         return (shortest(output.numeric(numbers)) if numbers else None), len(numbers)
     used = [row for row in members if column[row] is not None]
     return _by_value(output.function, rows, column, used), len(used)
+
+
+def _chosen(column: Sequence[float], members: list[int]) -> Numbers:
+    """Those rows' numbers. Their sum tells at once whether there is a NaN among them."""
+    if len(members) > 1:
+        numbers: Numbers = itemgetter(*members)(column)
+        if not math.isnan(sum(numbers)):
+            return numbers
+    return [number for row in members if (number := column[row]) == number]
 
 
 def _by_value(function: str, rows: Rows, column: list[Value], used: list[int]) -> Value:

@@ -10,19 +10,19 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import compress
-from math import nan
 from typing import Any, Literal
 
 import orjson
 
 from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.values import Value
 from millrace.pipelines.limits import BLOCK_BYTES
 
 ColumnKind = Literal["number", "value"]
+Code = Literal["Q", "I", "q", "d"]
+Cells = Any  # array[float] of numbers, list of values
 _LENGTH = struct.Struct("<I")
 _CANONICAL = orjson.OPT_SORT_KEYS
 
@@ -33,110 +33,110 @@ def identity(source: str, event_id: str) -> int:
     return int.from_bytes(blake2b(key, digest_size=8).digest(), "little")
 
 
+def identities(events: Sequence[Event]) -> "array[int]":
+    """`identity` of each event."""
+    prefixes = {source: f"{len(source)}:{source}" for source in {event.source for event in events}}
+    try:
+        keys = [(prefixes[event.source] + event.id).encode() for event in events]
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return array("Q", [identity(event.source, event.id) for event in events])
+    return _from_little("Q", b"".join([blake2b(key, digest_size=8).digest() for key in keys]))
+
+
 def canonical(value: Value) -> bytes:
     """One text per value: equal values (1 and 1.0, objects in any order) have the same.
 
     Raises `EvaluationError` for what is no JSON.
     """
-    if type(value) is float and value.is_integer() and abs(value) < 2**63:
-        value = int(value)
     try:
-        return orjson.dumps(value, option=_CANONICAL)
+        return orjson.dumps(whole(value), option=_CANONICAL)
     except TypeError as error:  # nested too deeply, or text that is no Unicode
         raise EvaluationError(f"A value cannot be kept: {error}.") from None
 
 
-@dataclass(slots=True)
+def whole(value: Value) -> Value:
+    """A float that is an integer as such."""
+    return int(value) if type(value) is float and value.is_integer() and abs(value) < 2**63 else value
+
+
 class Rows:
     """Parallel columns; `table[groups[i]]` is the canonical JSON of row i's group. `names` (the events' ids)
-    is filled only where `first` or `last` need them to break ties."""
+    is filled only where `first` or `last` need them to break ties. Of `columns`, one of numbers is an array,
+    where NaN stands for what is no number, one of values a list. `texts`: where groups are single texts, the
+    indices of those that are known."""
 
-    kinds: tuple[ColumnKind, ...]
-    named: bool = False
-    ids: list[int] = field(default_factory=list)
-    groups: list[int] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    table: list[bytes] = field(default_factory=list)
-    columns: list[list[Value]] = field(default_factory=list)
-    _index: dict[bytes, int] = field(default_factory=dict)
+    __slots__ = ("_index", "columns", "groups", "ids", "kinds", "named", "names", "texts", "times")
 
-    def __post_init__(self) -> None:
-        self.columns = self.columns or [[] for _ in self.kinds]
+    def __init__(self, kinds: tuple[ColumnKind, ...], named: bool = False) -> None:
+        self.kinds = kinds
+        self.named = named
+        self.ids = array("Q")
+        self.groups = array("I")
+        self.times = array("q")
+        self.names: list[str] = []
+        self.columns: list[Cells] = [array("d") if kind == "number" else [] for kind in kinds]
+        self.texts: dict[str, int] = {}
+        self._index: dict[bytes, int] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def group(self, key: bytes) -> int:
-        """The index of a group, which is entered if it is new."""
-        index = self._index.get(key)
-        if index is None:
-            index = self._index[key] = len(self.table)
-            self.table.append(key)
-        return index
+    @property
+    def table(self) -> list[bytes]:
+        return list(self._index)
 
-    def add_all(
-        self,
-        ids: Sequence[int],
-        keys: Sequence[bytes],
-        times: Sequence[int],
-        names: Sequence[str],
-        columns: Sequence[Sequence[Value]],
-    ) -> None:
-        """Appends events, given by columns."""
-        self.ids.extend(ids)
-        for key in dict.fromkeys(keys):
-            self.group(key)
-        self.groups.extend(map(self._index.__getitem__, keys))
-        self.times.extend(times)
-        if self.named:
-            self.names.extend(names)
-        for column, more in zip(self.columns, columns, strict=True):
+    def enter(self, keys: Iterable[bytes]) -> list[int]:
+        """The indices of groups; those that are new are entered."""
+        index = self._index
+        return [index.setdefault(key, len(index)) for key in keys]
+
+    def extend(self, other: "Rows") -> None:
+        """Appends the rows of another."""
+        self.ids.extend(other.ids)
+        self.groups.extend(map(self.enter(other.table).__getitem__, other.groups))
+        self.times.extend(other.times)
+        self.names.extend(other.names)
+        for column, more in zip(self.columns, other.columns, strict=True):
             column.extend(more)
 
-    def extend(self, other: "Rows", seen: set[int]) -> None:
-        """Appends the rows of another whose ids are not in `seen`, and puts them there."""
-        fresh = _fresh(other.ids, seen)
-        translate = [self.group(key) for key in other.table]
-        self.ids.extend(compress(other.ids, fresh))
-        self.groups.extend(translate[index] for index in compress(other.groups, fresh))
-        self.times.extend(compress(other.times, fresh))
-        self.names.extend(compress(other.names, fresh))
-        for column, more in zip(self.columns, other.columns, strict=True):
-            column.extend(compress(more, fresh))
-
-    def part(self, start: int, end: int) -> "Rows":
-        """Rows start to end (exclusive), with a group table of their own."""
-        part = Rows(self.kinds, self.named)
-        part.ids, part.times = self.ids[start:end], self.times[start:end]
-        part.names = self.names[start:end]
-        part.columns = [column[start:end] for column in self.columns]
-        part.groups = [part.group(self.table[index]) for index in self.groups[start:end]]
-        return part
+    def at(self, members: Sequence[int]) -> "Rows":
+        """The rows of these numbers, with a table of their own groups."""
+        chosen, table = Rows(self.kinds, self.named), self.table
+        chosen.ids.extend(self.ids[at] for at in members)
+        chosen.groups.extend(chosen.enter(table[self.groups[at]] for at in members))
+        chosen.times.extend(self.times[at] for at in members)
+        if self.named:
+            chosen.names.extend(self.names[at] for at in members)
+        for column, mine in zip(chosen.columns, self.columns, strict=True):
+            column.extend(mine[at] for at in members)
+        return chosen
 
     def by_group(self) -> dict[bytes, list[int]]:
         """The row numbers of each group."""
-        members: list[list[int]] = [[] for _ in self.table]
+        members: list[list[int]] = [[] for _ in self._index]
         for row, index in enumerate(self.groups):
             members[index].append(row)
-        return {key: rows for key, rows in zip(self.table, members, strict=True) if rows}
-
-
-def _fresh(ids: Sequence[int], seen: set[int]) -> list[bool]:
-    """Which ids are new, to `seen` and among themselves; they are entered."""
-    fresh = []
-    for id in ids:
-        fresh.append(id not in seen)
-        seen.add(id)
-    return fresh
+        return {key: rows for key, rows in zip(self._index, members, strict=True) if rows}
 
 
 def merge(blocks: Iterable[Rows], kinds: tuple[ColumnKind, ...], named: bool) -> Rows:
     """All blocks as one, each event once."""
-    merged, seen = Rows(kinds, named), set[int]()
-    for block in blocks:
-        merged.extend(block, seen)
+    merged, held = Rows(kinds, named), list(blocks)
+    seen: set[int] = set()
+    repeats = len(seen.union(*(block.ids for block in held))) < sum(map(len, held))
+    for block in held:
+        merged.extend(block.at(_fresh(block.ids, seen)) if repeats else block)
     return merged
+
+
+def _fresh(ids: Iterable[int], seen: set[int]) -> list[int]:
+    """The numbers of the ids that are new, to `seen` and among themselves; they are entered."""
+    fresh = []
+    for at, id in enumerate(ids):
+        if id not in seen:
+            seen.add(id)
+            fresh.append(at)
+    return fresh
 
 
 def pack(rows: Rows) -> list[bytes]:
@@ -145,19 +145,16 @@ def pack(rows: Rows) -> list[bytes]:
     if len(block) <= BLOCK_BYTES or len(rows) == 1:
         return [block]
     middle = len(rows) // 2
-    return pack(rows.part(0, middle)) + pack(rows.part(middle, len(rows)))
+    return pack(rows.at(range(middle))) + pack(rows.at(range(middle, len(rows))))
 
 
 def _pack(rows: Rows) -> bytes:
-    arrays = [_array("Q", rows.ids), _array("I", rows.groups), _array("q", rows.times)]
-    tables = []
-    for kind, column in zip(rows.kinds, rows.columns, strict=True):
-        if kind == "number":
-            arrays.append(_array("d", [nan if value is None else value for value in column]))
-        else:
-            table, indices = _tabled(column)
+    arrays, tables = [rows.ids, rows.groups, rows.times], []
+    for column in rows.columns:
+        if isinstance(column, list):
+            table, column = _tabled(column)
             tables.append(table)
-            arrays.append(_array("I", indices))
+        arrays.append(column)
     header = {
         "rows": len(rows),
         "groups": [key.decode() for key in rows.table],
@@ -165,14 +162,14 @@ def _pack(rows: Rows) -> bytes:
         "names": rows.names,
     }
     head = orjson.dumps(header)
-    return b"".join([_LENGTH.pack(len(head)), head, *arrays])
+    return b"".join([_LENGTH.pack(len(head)), head, *map(_little, arrays)])
 
 
-def _tabled(column: Sequence[Value]) -> tuple[list[str], list[int]]:
+def _tabled(column: Sequence[Value]) -> "tuple[list[str], array[int]]":
     """The distinct values as canonical JSON, and per row an index into them from 1 (0: null)."""
     table: dict[bytes, int] = {}
     indices = [0 if value is None else table.setdefault(canonical(value), len(table) + 1) for value in column]
-    return [key.decode() for key in table], indices
+    return [key.decode() for key in table], array("I", indices)
 
 
 def unpack(block: bytes, kinds: tuple[ColumnKind, ...], named: bool) -> Rows:
@@ -180,22 +177,18 @@ def unpack(block: bytes, kinds: tuple[ColumnKind, ...], named: bool) -> Rows:
     (length,) = _LENGTH.unpack_from(block)
     header = orjson.loads(block[_LENGTH.size : _LENGTH.size + length])
     reader = _Reader(block, _LENGTH.size + length, header["rows"])
-    rows = Rows(kinds, named, reader.take("Q"), reader.take("I"), reader.take("q"), header["names"])
-    for key in header["groups"]:
-        rows.group(key.encode())
+    rows = Rows(kinds, named)
+    rows.ids, rows.groups, rows.times = reader.take("Q"), reader.take("I"), reader.take("q")
+    rows.names = header["names"]
+    rows.enter([key.encode() for key in header["groups"]])
     tables = iter(header["tables"])
     rows.columns = [
-        _numbers(reader.take("d")) if kind == "number" else _values(reader.take("I"), next(tables))
-        for kind in kinds
+        reader.take("d") if kind == "number" else _values(reader.take("I"), next(tables)) for kind in kinds
     ]
     return rows
 
 
-def _numbers(column: list[float]) -> list[Value]:
-    return [None if value != value else value for value in column]
-
-
-def _values(column: list[int], table: list[str]) -> list[Value]:
+def _values(column: Iterable[int], table: list[str]) -> list[Value]:
     known = [None, *map(orjson.loads, table)]
     return [known[index] for index in column]
 
@@ -204,19 +197,23 @@ class _Reader:
     def __init__(self, block: bytes, offset: int, rows: int) -> None:
         self.block, self.offset, self.rows = block, offset, rows
 
-    def take(self, code: str) -> list[Any]:
+    def take(self, code: Code) -> "array[Any]":
         """The next column of so many rows."""
-        column: array[Any] = array(code)
-        end = self.offset + self.rows * column.itemsize
-        column.frombytes(self.block[self.offset : end])
+        end = self.offset + self.rows * array(code).itemsize
+        column = _from_little(code, self.block[self.offset : end])
         self.offset = end
-        if sys.byteorder == "big":
-            column.byteswap()
-        return column.tolist()
+        return column
 
 
-def _array(code: str, values: Sequence[Any]) -> bytes:
-    column: array[Any] = array(code, values)
+def _from_little(code: Code, packed: bytes) -> "array[Any]":
+    column: array[Any] = array(code, packed)
     if sys.byteorder == "big":
+        column.byteswap()
+    return column
+
+
+def _little(column: "array[Any]") -> bytes:
+    if sys.byteorder == "big":
+        column = column[:]
         column.byteswap()
     return column.tobytes()

@@ -5,7 +5,7 @@ Once no accepted event can change a session any more, its group's anchor is set 
 the anchor are ignored from then on, by everyone, so blocks can be deleted in any order.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -18,7 +18,7 @@ from millrace.pipelines.state.aggregates import Grouping
 from millrace.pipelines.state.outputs import output_id, window_event
 from millrace.pipelines.state.rows import Rows
 from millrace.pipelines.state.store import Key
-from millrace.pipelines.state.windows import Scope
+from millrace.pipelines.state.windows import Places, Scope, places_of
 
 PARTS = 16
 Anchors = dict[bytes, int]
@@ -51,9 +51,10 @@ class SessionWindow:
     def gap(self) -> int:
         return self.config.gap or 0
 
-    def place(self, time: int, key: bytes) -> int:
-        """The part that keeps a group."""
-        return crc32(key) % PARTS
+    def places(self, rows: Rows) -> Places:
+        """Which rows each part keeps: a group is in one, whatever the time."""
+        parts = [crc32(key) % PARTS for key in rows.table]
+        return places_of(map(parts.__getitem__, rows.groups))
 
     def owners(self, place: int) -> list[int]:
         return [place]
@@ -64,8 +65,13 @@ class SessionWindow:
     def anchors_key(self, part: int) -> Key:
         return self.scope.key(f"anchors-{part}")
 
+    @property
+    def patience(self) -> int:
+        """How late an event may be."""
+        return self.gap + self.config.grace + self.config.allowed_lateness
+
     def is_late(self, time: int, ingested: int) -> bool:
-        return ingested > time + self.gap + self.config.grace + self.config.allowed_lateness
+        return ingested > time + self.patience
 
     def due(self, last: int) -> int:
         """When a session with this last event has ended for sure, but for late events."""
@@ -87,7 +93,9 @@ def sessions(window: SessionWindow, rows: Rows, anchors: Anchors) -> Iterator[Se
         yield from _of_group(window, key, sorted(alive, key=rows.times.__getitem__), rows.times)
 
 
-def _of_group(window: SessionWindow, key: bytes, ordered: list[int], times: list[int]) -> Iterator[Session]:
+def _of_group(
+    window: SessionWindow, key: bytes, ordered: list[int], times: Sequence[int]
+) -> Iterator[Session]:
     members: list[int] = []
     for row in ordered:
         if members and _parted(window, times[members[0]], times[members[-1]], times[row]):

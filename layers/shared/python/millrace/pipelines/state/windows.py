@@ -4,8 +4,9 @@ Windows are half-open, [start, start + size), aligned to the epoch plus `offset`
 event is kept once, in a pane of gcd(size, slide), and a firing merges panes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import gcd
 
 from millrace.pipelines.definitions.steps import WindowConfig
@@ -17,6 +18,7 @@ from millrace.pipelines.state.rows import Rows, merge, unpack
 from millrace.pipelines.state.store import Key, Store
 
 LAG_FACTOR = 5
+Places = dict[int, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,15 @@ class Scope:
         return Key(self.tenant, self.pipeline, self.step, str(part))
 
 
-@dataclass(frozen=True, slots=True)
+def places_of(places: Iterable[int]) -> Places:
+    """The numbers of the rows in each place."""
+    members: dict[int, list[int]] = {}
+    for at, place in enumerate(places):
+        members.setdefault(place, []).append(at)
+    return {**members}
+
+
+@dataclass(frozen=True)
 class Window:
     """A tumbling or sliding window step, compiled. All times in epoch ms."""
 
@@ -39,21 +49,28 @@ class Window:
     config: WindowConfig
     grouping: Grouping
 
-    @property
+    @cached_property
     def size(self) -> int:
         return self.config.size or 0
 
-    @property
+    @cached_property
     def slide(self) -> int:
         return self.config.slide or self.size
 
-    @property
+    @cached_property
     def pane(self) -> int:
         return gcd(self.size, self.slide)
 
-    def place(self, time: int, key: bytes) -> int:
+    def place(self, time: int) -> int:
         """The start of the pane that keeps an event."""
         return (time - self.config.offset) // self.pane * self.pane + self.config.offset
+
+    def places(self, rows: Rows) -> Places:
+        """Which rows each pane keeps. Mostly there is but one pane."""
+        first = self.place(min(rows.times))
+        if first == self.place(max(rows.times)):
+            return {first: range(len(rows))}
+        return places_of(map(self.place, rows.times))
 
     def owners(self, place: int) -> list[int]:
         """The starts of all windows that hold a pane, the first to end first."""
@@ -66,9 +83,14 @@ class Window:
     def key(self, start: int) -> Key:
         return self.scope.key(start)
 
+    @property
+    def patience(self) -> int:
+        """How late an event may be at least, whatever its window."""
+        return self.config.grace + self.config.allowed_lateness
+
     def is_late(self, time: int, ingested: int) -> bool:
         """Whether an event came after the lateness of the last window that it belongs to."""
-        end = self.owners(self.place(time, b""))[-1] + self.size
+        end = self.owners(self.place(time))[-1] + self.size
         return ingested > end + self.config.grace + self.config.allowed_lateness
 
     def due(self, start: int, lag: int) -> int:
