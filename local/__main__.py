@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(chosen: argparse.Namespace) -> None:
     console = Console(chosen.level)
-    options = Options(chosen.template, chosen.web, chosen.keep, chosen.reload, chosen.limit)
+    options = Options(chosen.template, chosen.web, chosen.keep, chosen.reload, chosen.limit, chosen.demo)
     listening = _listen(chosen.port)
     console.say("Millrace starts on this machine ...")
     with Stack(options, listening, console) as stack:
@@ -82,6 +82,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--reload", action="store_true", help="restart functions when their code changes")
     parser.add_argument("--limit", type=int, default=Options.limit, help="environments per function (40)")
+    parser.add_argument("--demo", action="store_true", help="with a demo pipeline, as `make run` has it")
     parser.add_argument("--template", type=Path, default=Options.template, help="another template")
     parser.add_argument("--web", type=Path, default=Options.web, help="another folder of web files")
     how_much = parser.add_mutually_exclusive_group()

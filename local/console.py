@@ -18,6 +18,7 @@ QUIET, NORMAL, VERBOSE = range(3)
 _COLOURS = ("cyan", "magenta", "green", "blue", "yellow", "bright_cyan", "bright_magenta", "bright_green")
 _BAD_LEVELS = ("WARNING", "WARN", "ERROR", "CRITICAL", "FATAL")
 _BOILERPLATE = "LAMBDA_WARNING: Unhandled exception."
+_METRICS = '{"_aws":'  # CloudWatch's embedded metric format
 _KEPT_LINES = 1000
 
 
@@ -58,11 +59,14 @@ class Console:
             self._row(served.function, served.request_id, _failure_text(served.failure), "red")
 
     def line(self, function: str, request_id: str, line: str) -> None:
-        """A line that a function wrote; JSON logs are shown as level and message, whole with --verbose."""
+        """A line that a function wrote; JSON logs are shown as level and message, whole with --verbose, which
+        shows metrics as well."""
         line = line.replace("\r", "\n").rstrip()  # AWS's runtime client keeps an entry in one line with them
         if not line or _BOILERPLATE in line:
             return
         self._keep(function, request_id, line)
+        if line.startswith(_METRICS) and self._level < VERBOSE:
+            return
         level, text = _readable(line)
         if self._level > QUIET or level in _BAD_LEVELS:
             shown = line if self._level == VERBOSE else text

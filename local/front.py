@@ -6,6 +6,7 @@
 /_local/users       makes a user of any organisation: {"username", "organization"} -> {"username", "password"}
 /_local/stack       names and addresses of what runs
 /_local/logs        the last lines of the log, one JSON object per line
+/_local/events      takes what pipelines deliver here (POST) and shows the last of it, a document per line
 """
 
 import json
@@ -21,6 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from local.demo import PATH, Received
 from local.sign_in import SignIn, User, action_of
 
 _BODY_LIMIT = 64 * 1024
@@ -50,7 +52,11 @@ def _is_under(path: str, prefix: str) -> bool:
 
 
 def own_pages(
-    sign_in: SignIn, dev_user: User | None, stack: Mapping[str, Any], log_lines: Callable[[], list[str]]
+    sign_in: SignIn,
+    dev_user: User | None,
+    stack: Mapping[str, Any],
+    log_lines: Callable[[], list[str]],
+    received: Received,
 ) -> ASGIApp:
     """The pages that only one machine has. They answer to local names only, so that no foreign site's script
     gets at them by a DNS name that it points to 127.0.0.1."""
@@ -60,7 +66,9 @@ def own_pages(
         Route("/_local/jwks.json", partial(_jwks, sign_in)),
         Route("/_local/users", partial(_make_user, sign_in), methods=["POST"]),
         Route("/_local/stack", partial(_stack, stack)),
-        Route("/_local/logs", partial(_logs, log_lines)),
+        Route("/_local/logs", partial(_lines, log_lines)),
+        Route(PATH, partial(_lines, received.lines)),
+        Route(PATH, partial(_receive, received), methods=["POST"]),
     ]
     return _LocalNamesOnly(Starlette(routes=routes, exception_handlers={HTTPException: _as_json}))
 
@@ -107,13 +115,10 @@ async def _jwks(sign_in: SignIn, request: Request) -> Response:
 
 
 async def _make_user(sign_in: SignIn, request: Request) -> Response:
-    """JSON only: a page of another origin cannot send that without a preflight, which fails."""
-    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-        raise HTTPException(415, "Send application/json.")
     try:
-        wanted = json.loads(await _body(request))
+        wanted = await _json(request)
         username, organization = str(wanted["username"]), str(wanted["organization"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise HTTPException(400, "username and organization are needed.") from error
     user = await run_in_threadpool(sign_in.ensure_user, username, organization)
     return _uncached({"username": user.username, "password": user.password})
@@ -123,8 +128,23 @@ async def _stack(stack: Mapping[str, Any], request: Request) -> Response:
     return _uncached(stack)
 
 
-async def _logs(log_lines: Callable[[], list[str]], request: Request) -> Response:
-    return PlainTextResponse("".join(line + "\n" for line in log_lines()), media_type="application/jsonl")
+async def _lines(lines: Callable[[], list[str]], request: Request) -> Response:
+    return PlainTextResponse("".join(line + "\n" for line in lines()), media_type="application/jsonl")
+
+
+async def _receive(received: Received, request: Request) -> Response:
+    received.take(await _json(request))
+    return Response(status_code=204)
+
+
+async def _json(request: Request) -> Any:
+    """JSON only: a page of another origin cannot send that without a preflight, which fails."""
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        raise HTTPException(415, "Send application/json.")
+    try:
+        return json.loads(await _body(request))
+    except ValueError as error:
+        raise HTTPException(400, "This is no JSON.") from error
 
 
 async def _body(request: Request) -> bytes:

@@ -8,11 +8,9 @@ tests that run at the same time do not see each other (`client_arguments(account
 """
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,9 +20,11 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from local import child
+from local.scratch import Scratch
 
 ACCOUNT = "111111111111"
 REGION = "us-east-1"
+_ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 30.0
 _STOP_SECONDS = 1.0
 _SAVE_SECONDS = 10.0
@@ -53,8 +53,8 @@ class MiniStack:
         """`log`: file for its output. `environ`: variables that functions run by the emulator see too."""
         self._state_dir = state_dir
         self._environ = dict(environ or {})
-        self._scratch = Path(tempfile.mkdtemp(prefix="millrace-aws-"))
-        self.log = log or self._scratch / "ministack.log"
+        self._scratch = Scratch()
+        self.log = log or self._scratch.path / "ministack.log"
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -95,7 +95,7 @@ class MiniStack:
 
     def stop(self) -> None:
         self._end_process()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.remove()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -104,11 +104,12 @@ class MiniStack:
         self.stop()
 
     def _spawn(self) -> None:
-        argv = child.command([sys.executable, "-m", "ministack"], at_parents_death=SIGTERM)
+        argv = child.command([sys.executable, "-m", "local.emulator"], at_parents_death=SIGTERM)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 argv,
                 env=self._environment(),
+                cwd=_ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -121,8 +122,8 @@ class MiniStack:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self._port),
             "MINISTACK_REGION": REGION,
-            "TMPDIR": str(self._scratch),
-            "S3_DATA_DIR": str((self._state_dir or self._scratch) / "s3"),
+            "TMPDIR": str(self._scratch.path),
+            "S3_DATA_DIR": str((self._state_dir or self._scratch.path) / "s3"),
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "PYTHONUNBUFFERED": "1",

@@ -1,8 +1,7 @@
-"""Sign-in on one machine: the stack's own Cognito user pool, a dev user, and tokens.
+"""Sign-in on one machine: the stack's own Cognito user pool, with a dev user.
 
     sign_in = SignIn(deployment, arguments)
     user = sign_in.ensure_user("dev@example.com", organization="dev")
-    sign_in.token(user)                       # an ID token, RS256, for `authorization: Bearer ...`
 
 Browsers speak Cognito's own protocol with `forward`; the functions fetch the keys from `jwks`.
 """
@@ -61,15 +60,6 @@ class SignIn:
             UserPoolId=self.pool, Username=username, Password=user.password, Permanent=True
         )
         return user
-
-    def token(self, user: User) -> str:
-        """An ID token of the user."""
-        answer = self._cognito.initiate_auth(
-            ClientId=self.client_id,
-            AuthFlow="USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": user.username, "PASSWORD": user.password},
-        )
-        return str(answer["AuthenticationResult"]["IdToken"])
 
     async def forward(self, action: str, body: bytes) -> httpx.Response:
         """One of `ACTIONS` in Cognito's JSON protocol, to the emulator."""

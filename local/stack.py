@@ -18,6 +18,7 @@ import uvicorn
 
 from local import reload
 from local.console import Console
+from local.demo import PATH, Received, ensure_pipeline
 from local.deploy import Deployment, Function, deploy, update_code
 from local.emulated_logs import EmulatedLogs
 from local.environments import LIMIT, Environments
@@ -27,33 +28,38 @@ from local.invocation import FunctionFailed
 from local.ministack import REGION, MiniStack
 from local.sign_in import DEV_ORGANIZATION, DEV_USER, SignIn, User
 from local.template import read_template
-from local.token import DEFAULT_PORT
+from local.token import DEFAULT_PORT, fetch_token
 from local.web import WebFiles
 
 _WATCH_SECONDS = 1.0
 ROOT = Path(__file__).resolve().parent.parent
-# Of the caller's shell, for the functions: whose models to use, and where.
+# Of the caller's shell, for the functions: whose models and services to use, and where.
 PASSED_ON = (
+    "AMPLITUDE_BASE_URL",
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_BASE_URL",
     "AWS_BEARER_TOKEN_BEDROCK",
     "BEDROCK_ENDPOINT_URL",
     "DEFAULT_MODEL",
     "LOG_LEVEL",
+    "MIXPANEL_BASE_URL",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
+    "SEGMENT_BASE_URL",
 )
 
 
 @dataclass(frozen=True)
 class Options:
-    """`keep`: folder for the state, or None to throw it away. `limit`: environments per function."""
+    """`keep`: folder for the state, or None to throw it away. `limit`: environments per function. `demo`: the
+    dev organisation has the demo pipeline."""
 
     template: Path = ROOT / "template.yaml"
     web: Path = ROOT / "web" / "dist"
     keep: Path | None = None
     reload: bool = False
     limit: int = LIMIT
+    demo: bool = False
 
 
 class Stack:
@@ -92,8 +98,10 @@ class Stack:
         self._functions = {name: self._environments(one) for name, one in self._served_functions()}
         self._server = _Server(self._front())
         serving = asyncio.create_task(self._server.serve(sockets=[self._listening]))
-        helpers = [self._help("Warming up", self._warm_up()), self._help("Logs", self._logs())]
-        helpers.append(self._help("Watching", self._watch()))
+        warming = self._help("Warming up", self._warm_up())
+        helpers = [warming, self._help("Logs", self._logs()), self._help("Watching", self._watch())]
+        if self._options.demo and self.dev_user:
+            helpers.append(self._help("The demo pipeline", self._demonstrate(warming)))
         if self._options.reload:
             helpers.append(self._help("Reloading", self._reload()))
         try:
@@ -153,7 +161,8 @@ class Stack:
             assert function.url is not None
             app = FunctionUrlApp(function.url, environments, self._console.served)
             routes |= dict.fromkeys(function.source.routes, app)
-        own = own_pages(self.sign_in, self.dev_user, self._description(), self._console.kept_lines)
+        received = Received(lambda event: self._console.say(f"Received at {PATH}: {event}", "green"))
+        own = own_pages(self.sign_in, self.dev_user, self._description(), self._console.kept_lines, received)
         return Front(routes, own, web_pages(WebFiles(self._options.web)))
 
     def _description(self) -> dict[str, Any]:
@@ -175,6 +184,12 @@ class Stack:
         await asyncio.gather(*(self._warm_up_one(name) for name in self._functions))
         self._console.step("ready")
         self._console.say(self._greeting())
+
+    async def _demonstrate(self, warming: asyncio.Task[None]) -> None:
+        """The demo pipeline, once its API is warm."""
+        await warming
+        token = await asyncio.to_thread(fetch_token, self._own_address())
+        await ensure_pipeline(self._own_address(), token)
 
     async def _warm_up_one(self, name: str) -> None:
         try:
@@ -207,6 +222,8 @@ class Stack:
                 f'      -H "authorization: Bearer $({token})" -H "accept: text/event-stream" \\',
                 """      -H "content-type: application/json" -d '{"agentId": "demo", "content": "Hello"}'""",
             ]
+        if self._options.demo:
+            lines.append(f"  A demo pipeline tells of completed runs: curl {self.url}{PATH}")
         return "\n".join([*lines, "  Ctrl-C ends it.", ""])
 
     # --- reloading -----------------------------------------------------------------------------

@@ -16,6 +16,9 @@ from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 CODE_BUCKET = "code-on-this-machine"
+QUEUE_CONCURRENCY = 4
+"""Processes that a queue may start. AWS begins with five and adds more slowly; the emulator would start all
+that the template allows for the first few messages, each for a second of CPU and 70 MB."""
 _NOT_PLAYED = frozenset(
     {
         "AWS::DSQL::Cluster",
@@ -69,6 +72,7 @@ def read_template(path: Path, region: str = "us-east-1") -> Template:
     for properties in _with_code(raw):
         _point_to_bucket(properties, folder)
     body = _translate(raw, region)
+    _limit_concurrency(body["Resources"])
     left_out = tuple(name for name, one in body["Resources"].items() if one["Type"] in _NOT_PLAYED)
     for name in left_out:
         del body["Resources"][name]
@@ -113,6 +117,13 @@ def _translate(raw: dict[str, Any], region: str) -> dict[str, Any]:
     finally:
         _put_back("AWS_DEFAULT_REGION", before)
     return translated
+
+
+def _limit_concurrency(resources: dict[str, Any]) -> None:
+    for one in resources.values():
+        if one["Type"] == "AWS::Lambda::EventSourceMapping" and "ScalingConfig" in one["Properties"]:
+            scaling = one["Properties"]["ScalingConfig"]
+            scaling["MaximumConcurrency"] = min(scaling["MaximumConcurrency"], QUEUE_CONCURRENCY)
 
 
 def _put_back(name: str, value: str | None) -> None:

@@ -3,10 +3,10 @@
 import pytest
 
 from tests.aws import aws, aws_environment, ministack, template
-from tests.fakes.fixtures import model_server
+from tests.fakes.fixtures import model_server, services
 from tests.stack import group_stack_tests, stack
 
-__all__ = ["aws", "aws_environment", "ministack", "model_server", "stack", "template"]
+__all__ = ["aws", "aws_environment", "ministack", "model_server", "services", "stack", "template"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ worker starts it once (`group_stack_tests`, called from `pytest_collection_modif
         httpx.get(stack.url + "/api/agents", headers=stack.headers(organization="one"))
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,14 +19,16 @@ from typing import Any
 
 import boto3
 import httpx
+import psutil
 import pytest
 
 from local import child
 from local.sign_in import DEV_ORGANIZATION, DEV_USER
 from local.token import fetch_token
+from tests.fakes.receivers import Receivers
 
 ROOT = Path(__file__).parent.parent
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 30.0
 _GREETING = " runs on "
 
 
@@ -49,7 +52,7 @@ class RunningStack:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def wait_until_ready(self, seconds: float = 60.0) -> "RunningStack":
+    def wait_until_ready(self, seconds: float = 100.0) -> "RunningStack":
         """Raises `RuntimeError` with the output when the stack does not come up."""
         if not self._ready.wait(seconds) or not self.url:
             self.stop()
@@ -87,6 +90,17 @@ class RunningStack:
         for line in list(self.output):
             watch.see(line)
         return watch.seen
+
+    def kill(self, function: str) -> int:
+        """Kills every process of a function (by its logical id), as a crash would; how many there were."""
+        name = self.deployment["functions"][function]["name"]
+        killed = 0
+        for process in psutil.Process(self.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == name:
+                    process.kill()
+                    killed += 1
+        return killed
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -129,8 +143,9 @@ class _Watch:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[RunningStack]:
-    running = RunningStack()
+def stack(services: Receivers) -> Iterator[RunningStack]:
+    names = ("MIXPANEL_BASE_URL", "AMPLITUDE_BASE_URL", "SEGMENT_BASE_URL")
+    running = RunningStack(environ=dict.fromkeys(names, services.url))
     try:
         yield running.wait_until_ready()
     finally:

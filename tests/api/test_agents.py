@@ -51,6 +51,7 @@ def test_an_agent_is_made_changed_and_deleted(management: httpx.Client) -> None:
         ({"limits": {"maxSeconds": 100_000}}, "limits.maxSeconds"),
         ({"visibility": "everything"}, "visibility"),
         ({"mcpServers": [{"name": "a b", "url": "https://x.test"}]}, "mcpServers.0.name"),
+        ({"thinkingTokens": 1023}, "thinkingTokens"),
         ({"colour": "blue"}, "colour"),
     ],
 )
@@ -70,6 +71,9 @@ def test_a_wrong_field_is_named(management: httpx.Client, change: dict[str, Any]
     [
         ({"tools": ["rocket"]}, 422, "unknown_tool"),
         ({"model": "openai:"}, 422, "invalid_request"),
+        ({"thinkingTokens": 2048}, 422, "cannot_think"),
+        ({"model": "", "thinkingTokens": 2048}, 422, "cannot_think"),
+        ({"model": "anthropic:claude-sonnet-4-5", "thinkingTokens": 8192}, 422, "thinking_too_long"),
         ({"id": "a b"}, 422, "invalid_id"),
         ({"id": "echo"}, 409, "agent_exists"),
     ],

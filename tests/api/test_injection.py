@@ -1,6 +1,8 @@
 """Live messages: accepted ones reach the agent or expire, and none twice."""
 
+import itertools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -26,7 +28,7 @@ def inject(chat: httpx.Client, content: str, **query: str) -> httpx.Response:
 
 def test_a_message_during_a_tool_is_injected_before_the_next_model_call(chat: httpx.Client) -> None:
     kinds: list[str] = []
-    with saying(chat, "/echo tools=3 toolMs=400\nhello") as events:
+    with saying(chat, "/echo tools=3 toolMs=1500\nhello") as events:
         seen = []
         calls = 0
         for event in events:
@@ -50,15 +52,13 @@ def test_a_message_during_a_tool_is_injected_before_the_next_model_call(chat: ht
 
 
 def test_a_message_during_the_final_answer_leads_to_one_more_iteration(chat: httpx.Client) -> None:
-    with saying(chat, "/echo tools=0 tokens=12 delayMs=50\nword") as events:
-        seen = []
-        for event in events:
-            seen.append(event)
-            if event.data["type"] == "token" and len(seen) == 12:
-                assert inject(chat, "one more thing").status_code == 202
+    with saying(chat, "/echo tools=0 tokens=30 delayMs=100\nword") as events:
+        seen = list(itertools.takewhile(lambda event: event.data["type"] != "token", events))
+        assert inject(chat, "one more thing").status_code == 202
+        seen += events
     kinds = [event.data["type"] for event in seen]
     assert kinds.count("done") == 1
-    assert kinds.index("injected") > max(n for n, kind in enumerate(kinds[:14]) if kind == "token")
+    assert kinds[: kinds.index("injected")].count("token") == 29  # all but the one that was waited for
     assert "one more thing" in answer(seen)
     answers = [m for m in chat.get(MESSAGES).json()["items"] if m["role"] == "assistant"]
     assert len(answers) == 2  # the first answer stays
@@ -119,7 +119,7 @@ def test_the_hundred_and_first_waiting_message_is_refused(chat: httpx.Client) ->
 
 
 def test_a_withdrawn_message_never_reaches_the_agent(chat: httpx.Client) -> None:
-    with saying(chat, "/echo tools=1 toolMs=600\nword") as events:
+    with saying(chat, "/echo tools=1 toolMs=2500\nword") as events:
         seen = [next(events), next(events)]
         kept = inject(chat, "kept").json()["messageId"]
         gone = inject(chat, "withdrawn").json()["messageId"]
@@ -132,7 +132,7 @@ def test_a_withdrawn_message_never_reaches_the_agent(chat: httpx.Client) -> None
 
 
 def test_withdrawing_the_last_waiting_message_lets_the_run_end(chat: httpx.Client) -> None:
-    with saying(chat, "/echo tools=0 tokens=20 delayMs=50\nword") as events:
+    with saying(chat, "/echo tools=0 tokens=20 delayMs=150\nword") as events:
         seen = [next(events), next(events), next(events)]
         gone = inject(chat, "never mind").json()["messageId"]
         assert chat.delete(f"{INJECT}/{gone}").status_code == 204
@@ -142,7 +142,7 @@ def test_withdrawing_the_last_waiting_message_lets_the_run_end(chat: httpx.Clien
 
 
 def test_an_idempotency_key_injects_once(chat: httpx.Client) -> None:
-    with saying(chat, "/echo tools=1 toolMs=600\nword") as events:
+    with saying(chat, "/echo tools=1 toolMs=2500\nword") as events:
         seen = [next(events)]
         body = {"content": "only once", "idempotencyKey": "k"}
         first, second = chat.post(INJECT, json=body), chat.post(INJECT, json=body)
@@ -156,7 +156,7 @@ def test_an_idempotency_key_injects_once(chat: httpx.Client) -> None:
 
 
 def test_if_busy_inject_sends_a_live_message_or_begins_a_run(chat: httpx.Client) -> None:
-    with saying(chat, "/echo tools=1 toolMs=600\nword") as events:
+    with saying(chat, "/echo tools=1 toolMs=2500\nword") as events:
         run_id = next(events).data["runId"]
         body = {"agentId": "echo", "content": "by the way", "ifBusy": "inject"}
         accepted = chat.post(MESSAGES, json=body, headers=STREAM)
@@ -166,8 +166,54 @@ def test_if_busy_inject_sends_a_live_message_or_begins_a_run(chat: httpx.Client)
     assert answer(say(chat, "/echo tools=0\nfree", ifBusy="inject")) == "free"
 
 
+def test_a_key_of_if_busy_inject_stands_for_the_live_message_also_after_the_runs_end(
+    chat: httpx.Client,
+) -> None:
+    body = {"agentId": "echo", "content": "by the way", "ifBusy": "inject", "idempotencyKey": "k"}
+    with saying(chat, "/echo tools=1 toolMs=2500\nword") as events:
+        next(events)
+        first, during = chat.post(MESSAGES, json=body), chat.post(MESSAGES, json=body, headers=STREAM)
+        seen = list(events)
+    assert first.status_code == 202
+    assert [event.data["content"] for event in seen if event.data["type"] == "injected"] == ["by the way"]
+    after = chat.post(MESSAGES, json=body)
+    assert (after.status_code, after.json()) == (202, first.json())
+    assert during.json() == first.json()
+    other = chat.post(MESSAGES, json=body | {"content": "something else"})
+    assert error_of(other) == (422, "idempotency_key_reused")
+    stored = [message["content"] for message in chat.get(MESSAGES).json()["items"]]
+    assert stored.count([{"text": "by the way"}]) == 1
+
+
+def test_if_busy_inject_waits_for_a_run_that_is_being_stopped_and_begins_its_own(chat: httpx.Client) -> None:
+    with saying(chat, "/echo tools=0 hang=1\nword") as events:
+        next(events)
+        assert chat.post("/api/conversations/c1/stop").status_code == 202
+        body = {"agentId": "echo", "content": "/echo tools=0\nafter", "ifBusy": "inject"}
+        assert chat.post(MESSAGES, json=body).json()["content"] == "after"
+        assert list(events)[-1].data["finishReason"] == "stopped"
+
+
+def test_repeats_of_one_key_while_a_run_ends_are_one_message(chat: httpx.Client) -> None:
+    """Whether it becomes a live message or a run of its own is decided by the first, for all of them."""
+    body = {"content": "/echo tools=0\nonce", "agentId": "echo", "ifBusy": "inject", "idempotencyKey": "k"}
+
+    def repeat(_: int) -> dict[str, str]:
+        answer: dict[str, str] = chat.post(MESSAGES, json=body).json()
+        return answer
+
+    with saying(chat, "/echo tools=0 tokens=20 delayMs=5\nword") as events:
+        next(events)
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(repeat, range(24)))
+        list(events)
+    assert len({(answer["runId"], answer["messageId"]) for answer in answers}) == 1
+    stored = [message["content"] for message in chat.get(MESSAGES).json()["items"]]
+    assert stored.count([{"text": "/echo tools=0\nonce"}]) == 1
+
+
 def test_a_thread_has_its_own_live_messages(chat: httpx.Client) -> None:
-    with saying(chat, "/echo tools=1 toolMs=800\nword", threadId="t1") as events:
+    with saying(chat, "/echo tools=1 toolMs=2500\nword", threadId="t1") as events:
         next(events)
         assert error_of(inject(chat, "to the conversation")) == (409, "not_streaming")
         assert inject(chat, "to the thread", threadId="t1").status_code == 202
@@ -182,7 +228,7 @@ def test_an_expired_message_is_never_taken_though_the_table_still_has_it(
     earlier = Stores.connect(settings, clock=lambda: now_ms() - 660_000)
     with served(create_app(settings, Platform.make(settings, earlier))) as url:
         with httpx.Client(base_url=url, headers=chat.headers, timeout=30) as past:
-            with saying(chat, "/echo tools=1 toolMs=1200\nword") as events:
+            with saying(chat, "/echo tools=1 toolMs=2500\nword") as events:
                 seen = [next(events)]
                 assert past.post(INJECT, json={"content": "from the past"}).status_code == 202
                 assert chat.get(INJECT).json()["items"] == []

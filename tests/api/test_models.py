@@ -124,6 +124,33 @@ def test_results_and_live_messages_form_one_turn_results_first(
     assert "42" in str(last[0])
 
 
+def test_thinking_goes_back_with_its_signature_in_front_of_the_call_it_led_to(
+    talk: httpx.Client, make: Any, model_server: ModelServer
+) -> None:
+    make("anthropic:claude-sonnet-4-5", thinkingTokens=2048)
+    thought = anthropic_block(
+        0,
+        {"type": "thinking", "thinking": "", "signature": ""},
+        {"type": "thinking_delta", "thinking": "Multiply."},
+        {"type": "signature_delta", "signature": "sig"},
+    )
+    call = anthropic_call("calculator", SUM)
+    model_server.play(
+        Script([anthropic_start(), *thought, *call, *anthropic_end("tool_use", 9)]),
+        Script(anthropic_answer(["42."])),
+    )
+    events = say(talk, "What is 6 * 7?", agentId="agent")
+    assert types(events) == ["start", "thinking", "tool_call", "tool_result", "token", "done"]
+    first, second = (exchange.json for exchange in model_server.exchanges)
+    assert first["thinking"] == second["thinking"] == {"type": "enabled", "budget_tokens": 2048}
+    assert first["max_tokens"] > 2048
+    assert second["messages"][1]["content"][0] == {
+        "type": "thinking",
+        "thinking": "Multiply.",
+        "signature": "sig",
+    }
+
+
 def test_the_history_of_a_conversation_reaches_the_model(
     talk: httpx.Client, make: Any, model_server: ModelServer
 ) -> None:

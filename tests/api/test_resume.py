@@ -18,6 +18,8 @@ from tests.sse import Sent, read_events
 from tests.tokens import Issuer
 
 STEERED = "/echo tools=2 toolMs=150 delayMs=60 tokens=6\nword"
+#: Goes on for longer than a viewer needs to come, also on a busy machine.
+LASTING = "/echo tools=2 toolMs=1500 delayMs=60 tokens=6\nword"
 
 
 def without_heartbeats(events: list[Sent]) -> list[Sent]:
@@ -65,7 +67,7 @@ def test_viewers_see_the_same_as_the_sender_while_it_runs(
     def view(client: httpx.Client, path: str) -> None:
         views.append(attach(client, path))
 
-    with saying(chat, STEERED) as events:
+    with saying(chat, LASTING) as events:
         first = next(events)
         run_id = first.data["runId"]
         paths = (
@@ -107,8 +109,8 @@ def test_after_the_end_there_is_nothing(chat: httpx.Client) -> None:
 def test_a_post_with_last_event_id_resumes_and_starts_no_second_run(
     chat: httpx.Client, elsewhere: httpx.Client
 ) -> None:
-    body = {"agentId": "echo", "content": STEERED}
-    with saying(chat, STEERED) as events:
+    body = {"agentId": "echo", "content": LASTING}
+    with saying(chat, LASTING) as events:
         seen = [next(events), next(events)]
     path = "/api/conversations/c1/messages"
     with elsewhere.stream("POST", path, json=body, headers=STREAM | {"last-event-id": "2"}) as response:

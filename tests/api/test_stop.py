@@ -84,4 +84,4 @@ def test_a_run_ends_by_its_own_limits(chat: httpx.Client, management: httpx.Clie
         events = say(chat, "/echo tools=5 toolMs=600\nword", conversation=name, agentId=name)
         assert events[-1].data["type"] == "done"
         assert events[-1].data["finishReason"] == reason
-        assert answer(say(chat, "/echo tools=0\nagain", conversation=name, agentId=name)) == "again"
+        assert answer(say(chat, "/echo tools=0\nagain", conversation=name, agentId="echo")) == "again"

@@ -20,7 +20,7 @@ STREAM = {"accept": "text/event-stream"}
 
 
 def client_of(stack: RunningStack, organization: str) -> httpx.Client:
-    return httpx.Client(base_url=stack.url, headers=stack.headers(organization), timeout=60)
+    return httpx.Client(base_url=stack.url, headers=stack.headers(organization), timeout=100)
 
 
 def say(client: httpx.Client, conversation: str, content: str) -> str:
@@ -57,6 +57,7 @@ def watch_runs(client: httpx.Client, ends: int) -> list[Sent]:
     raise AssertionError("the stream ended early")
 
 
+@pytest.mark.timeout(300)  # twenty runs and their alerts, which the look of every minute may have to resolve
 def test_each_of_two_organisations_sees_its_own_twenty_runs_and_every_type(
     stack: RunningStack, organizations: tuple[str, str]
 ) -> None:
@@ -73,7 +74,7 @@ def test_each_of_two_organisations_sees_its_own_twenty_runs_and_every_type(
                 until(alerts, "alert:triggered")
             rest = pool.map(lambda n, who=client: say(who, f"c{n}", contents[n]), range(1, RUNS))
             ran.append({first, *rest})
-        seen = [one.result(60) for one in watching]
+        seen = [one.result(120) for one in watching]
     for client, runs, events in zip(clients, ran, seen, strict=True):
         with viewing(client, since=0, eventTypes="alert:resolved,alert:triggered") as both:
             told = until(both, "alert:resolved")

@@ -1,13 +1,10 @@
 """The product on the local stack: real function processes behind one address, as `make run` starts it."""
 
-import os
-import signal
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import psutil
 import pytest
 
 from tests.api.talk import STREAM, attach, error_of, say, saying
@@ -87,19 +84,6 @@ def test_thirty_streams_at_once_are_complete_and_in_order(chat: httpx.Client) ->
         assert numbered == list(range(1, len(numbered) + 1))
 
 
-def conversation_processes(stack: RunningStack) -> list[psutil.Process]:
-    """The function's environments that are busy or warm."""
-    found = []
-    for process in psutil.Process(stack.pid).children(recursive=True):
-        try:
-            name = process.environ().get("AWS_LAMBDA_FUNCTION_NAME", "")
-        except psutil.Error:
-            continue
-        if "Conversation" in name:
-            found.append(process)
-    return found
-
-
 def test_a_killed_process_costs_its_own_run_only_and_whoever_resumes_learns_it(
     stack: RunningStack, chat: httpx.Client
 ) -> None:
@@ -112,8 +96,7 @@ def test_a_killed_process_costs_its_own_run_only_and_whoever_resumes_learns_it(
             for event in events:
                 seen.append(event)
                 if len(seen) == 30:
-                    for process in conversation_processes(stack):
-                        os.kill(process.pid, signal.SIGKILL)
+                    assert stack.kill("ConversationFunction") > 0
                     killed.set()
 
     def read_until_cut() -> None:

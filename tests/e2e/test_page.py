@@ -24,3 +24,29 @@ def test_the_page_signs_in_and_streams_an_answer_with_its_steps(
     expect(page.get_by_text("12 * 34 = 408")).to_be_visible(timeout=30_000)
     assert problems == []
     context.close()
+
+
+def test_a_live_message_that_waits_is_there_after_a_reload_and_can_be_withdrawn(
+    stack: RunningStack, browser: Browser
+) -> None:
+    context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.goto("/")
+    page.get_by_label("Agent").select_option("echo")
+    box = page.get_by_role("textbox", name="Message")
+    box.fill("/echo toolMs=60000\nword")
+    box.press("Enter")
+    stop = page.get_by_role("button", name="Stop")
+    expect(stop).to_be_visible(timeout=30_000)
+    box.fill("make it blue")
+    box.press("Enter")
+    waiting = page.locator("[data-delivery=accepted] .bubble")
+    expect(waiting).to_have_text("make it blue", timeout=30_000)
+    page.reload()
+    expect(waiting).to_have_text("make it blue", timeout=30_000)
+    page.get_by_role("button", name="Withdraw").click()
+    expect(waiting).to_have_count(0, timeout=30_000)
+    stop.click()
+    expect(page.locator(".answer-foot")).to_contain_text("Stopped", timeout=30_000)
+    context.close()

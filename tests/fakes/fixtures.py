@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fakes.model_server import ModelServer
+from tests.fakes.postgres import postgres, programs
+from tests.fakes.receivers import Receivers, receiving
+from tests.missing import missing
 
 
 @pytest.fixture
@@ -12,3 +15,20 @@ def model_server() -> Iterator[ModelServer]:
     """A running `ModelServer`; see its module for what it can be told to do."""
     with ModelServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Receivers]:
+    """The analytics services as the running stack sees them, for all of its tests."""
+    with receiving() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A real PostgreSQL's address; see `tests.missing` for where there is none."""
+    found = programs()
+    if found is None:
+        missing("PostgreSQL is missing: apt-get install postgresql")
+    with postgres(found) as url:
+        yield url

@@ -54,6 +54,15 @@ def test_json_logs_are_shown_as_text_and_whole_when_verbose() -> None:
         assert shown in written.getvalue()
 
 
+def test_metrics_are_kept_and_shown_only_when_verbose() -> None:
+    line = '{"_aws":{"Timestamp":1,"CloudWatchMetrics":[]},"ItemsOut":1}'
+    for level, shown in ((NORMAL, False), (VERBOSE, True)):
+        console, written = a_console(level)
+        console.line("ApiFunction", "1", line)
+        assert ("ItemsOut" in written.getvalue()) is shown
+        assert "ItemsOut" in console.kept_lines()[0]
+
+
 def test_a_log_line_cannot_steer_the_terminal() -> None:
     console, written = a_console()
     console.line("ApiFunction", "1", "[red]\x1b[2Jcleared\x07")

@@ -6,7 +6,7 @@ import pytest
 
 from local.deploy import Cors, DeployError, deploy
 from local.ministack import MiniStack
-from local.template import Template, TemplateError, read_template
+from local.template import QUEUE_CONCURRENCY, Template, TemplateError, read_template
 from tests.aws import Aws
 
 
@@ -88,3 +88,26 @@ def test_resources_that_no_emulator_plays_are_left_out(tmp_path: Path) -> None:
     read = read_template(path)
     assert read.left_out == ("Old",)
     assert set(read.body["Resources"]) == {"T"}
+
+
+_QUEUE = """
+  Q: {Type: 'AWS::SQS::Queue'}
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/queued
+      Handler: app.handler
+      Runtime: python3.13
+      Events:
+        Q: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, ScalingConfig: {MaximumConcurrency: %d}}}
+"""
+
+
+@pytest.mark.parametrize(("wanted", "played"), [(50, QUEUE_CONCURRENCY), (2, 2)])
+def test_a_queue_starts_no_more_processes_than_one_machine_bears(
+    tmp_path: Path, wanted: int, played: int
+) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text("Transform: AWS::Serverless-2016-10-31\nResources:" + _QUEUE % wanted)
+    (mapping,) = read_template(path).of_type("AWS::Lambda::EventSourceMapping").values()
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": played}

@@ -93,7 +93,7 @@ def test_nothing_but_sign_in_goes_to_the_user_pool(small_stack: RunningStack, ac
     assert answer.json()["__type"] == "UnknownOperationException"
 
 
-@pytest.mark.parametrize("path", ["/config.json", "/_local/stack", "/_local/logs"])
+@pytest.mark.parametrize("path", ["/config.json", "/_local/stack", "/_local/logs", "/_local/events"])
 def test_what_is_local_answers_to_local_names_only(small_stack: RunningStack, path: str) -> None:
     assert get(small_stack, path, host="evil.example").status_code == 421
     assert get(small_stack, path, host="127.0.0.1:8080").status_code == 200
@@ -103,6 +103,14 @@ def test_a_user_is_made_by_json_only(small_stack: RunningStack) -> None:
     text = httpx.post(f"{small_stack.url}/_local/users", content='{"username": "a", "organization": "b"}')
     assert text.status_code == 415
     assert httpx.post(f"{small_stack.url}/_local/users", json={"username": "a"}).status_code == 400
+
+
+def test_events_are_received_as_json_only(small_stack: RunningStack) -> None:
+    url = f"{small_stack.url}/_local/events"
+    assert httpx.post(url, content='{"n": 1}').status_code == 415
+    assert httpx.post(url, content="{", headers={"content-type": "application/json"}).status_code == 400
+    assert httpx.post(url, json={"n": 1}).status_code == 204
+    assert httpx.get(url).text.splitlines()[-1] == '{"n": 1}'
 
 
 async def test_without_routes_everything_belongs_to_the_web_ui() -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +31,19 @@ def pipe(tmp_path: Path) -> Path:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     return path
+
+
+def logged(client: httpx.Client, text: str, request_id: str = "") -> list[dict[str, str]]:
+    """The lines of the log with this text (of that request). What a process has written arrives on its own
+    way, perhaps after the answer: waits for it, half a minute at most."""
+    pause = threading.Event()
+    for _ in range(300):
+        lines = [json.loads(line) for line in client.get("/_local/logs").text.splitlines()]
+        found = [line for line in lines if text in line["text"] and request_id in line["request_id"]]
+        if found:
+            return found
+        pause.wait(0.1)
+    raise AssertionError(f"{text!r} is not logged: {lines}")
 
 
 class Steps:
@@ -93,8 +107,9 @@ async def test_thirty_streams_at_once_are_whole_in_order_and_each_in_its_own_pro
 
 
 def test_a_free_environment_is_used_again(client: httpx.Client) -> None:
-    pids = {client.get("/streamed/told").json()["pid"] for _ in range(5)}
-    assert len(pids) == 1
+    """The client may have its answer a moment before the process is ready for the next request."""
+    pids = [client.get("/streamed/told").json()["pid"] for _ in range(10)]
+    assert len(set(pids)) < len(pids)
 
 
 def test_a_process_that_dies_in_mid_stream_cuts_its_own_client_only(
@@ -124,7 +139,7 @@ def test_an_error_in_mid_stream_cuts_the_stream_and_is_logged(
     with client.stream("GET", "/streamed/raise") as response, pytest.raises(httpx.RemoteProtocolError):
         response.read()
     assert client.get("/streamed/count", params={"to": "1"}).text == "0\n"
-    assert "broken in mid-stream" in client.get("/_local/logs").text
+    assert logged(client, "broken in mid-stream")
 
 
 def test_an_idle_process_that_is_killed_is_replaced_without_an_error(client: httpx.Client) -> None:
@@ -153,14 +168,14 @@ def test_a_stream_is_cut_at_the_timeout_and_the_next_request_works(client: httpx
 def test_a_timeout_before_the_first_byte_is_an_error_of_the_gateway(client: httpx.Client) -> None:
     assert client.get("/buffered/sleeps").status_code == 504
     assert client.get("/buffered/text").text == "just text"
-    assert "Task timed out after 3.00 seconds" in client.get("/_local/logs").text
+    assert logged(client, "Task timed out after 3.00 seconds")
 
 
 def test_a_function_that_does_not_load_says_why_in_the_log(client: httpx.Client) -> None:
     response = client.get("/buffered/broken")
     assert response.status_code == 502
     assert response.json() == {"Message": "Internal Server Error"}
-    assert "a_module_that_nobody_has" in client.get("/_local/logs").text
+    assert logged(client, "a_module_that_nobody_has")
 
 
 def test_the_function_does_not_notice_that_its_client_has_left(
@@ -221,9 +236,7 @@ def test_variables_are_those_of_lambda(client: httpx.Client, small_stack: Runnin
 
 def test_a_log_line_carries_its_function_and_request(client: httpx.Client) -> None:
     request_id = client.get("/streamed/told").headers["x-amzn-requestid"]
-    lines = [json.loads(line) for line in client.get("/_local/logs").text.splitlines()]
-    told = [line for line in lines if line["request_id"] == request_id]
-    assert any("told what it sees" in line["text"] for line in told)
+    told = logged(client, "told what it sees", request_id)
     assert {line["function"] for line in told} == {"StreamedFunction"}
 
 

@@ -1,6 +1,7 @@
 """The guarded client against real servers on loopback; only names and public addresses are played."""
 
 import gzip
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -234,9 +235,10 @@ async def test_no_answer_in_time_is_a_clear_error() -> None:
 
 
 async def test_a_closed_port_and_an_unknown_name_are_clear_errors() -> None:
-    async with serving(lambda _: b"") as server:
-        pass
-    async with guarded_client(allow_loopback_http=True) as client:
-        for url in (f"http://127.0.0.1:{server.port}/", "https://no-such-name.invalid/"):
-            with pytest.raises(RequestFailed, match="failed"):
-                await fetch(client, "GET", url)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen, so that nobody else does
+        closed = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        async with guarded_client(allow_loopback_http=True) as client:
+            for url in (closed, "https://no-such-name.invalid/"):
+                with pytest.raises(RequestFailed, match="failed"):
+                    await fetch(client, "GET", url)

@@ -1,7 +1,11 @@
 """The embedded engine."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,11 +14,17 @@ from hypothesis import strategies as st
 from millrace.errors import InvalidRequest
 from millrace.speech.ahead import MAX_SENTENCE_BYTES
 from millrace.speech.engine import OPENAI_VOICES
-from millrace.speech.espeak import EspeakEngine
+from millrace.speech.espeak import EspeakEngine, _library
 from millrace.speech.sentences import LONGEST, clean
 from tests.speech.programs import run
 from tests.speech.sound import likeness, speech
 
+FAR_DATA = """
+import asyncio, sys, espeakng_loader
+espeakng_loader.get_data_path = lambda: sys.argv[1]
+from tests.speech.sound import speech
+print(len(asyncio.run(speech("Hello there."))))
+"""
 TEXT = "Nine ships sail past the old stone bridge on a Sunday afternoon."
 OTHER = "My uncle often cooks rice with tomatoes, pepper and a little salt."
 
@@ -90,8 +100,19 @@ async def test_a_listener_who_left_is_not_spoken_to() -> None:
     assert engine._library.speak(TEXT, "gmw/en-US", 1.0, left) == b""
 
 
-async def test_a_path_too_long_for_the_library_is_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("millrace.speech.espeak._LONGEST_DATA_PATH", 10)
-    path = EspeakEngine()._library._short_path()
-    assert (path / "en_dict").exists()
-    path.unlink()
+def test_data_far_down_the_tree_is_found_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    """The library cuts paths at about 160 characters. It is one per process, so another one tries."""
+    far = tmp_path.joinpath(*["a-folder-with-a-name"] * 10)
+    far.mkdir(parents=True)
+    (far / "espeak-ng-data").symlink_to(_library()._data)
+    (tmp_path / "tmp").mkdir()
+    told = subprocess.run(
+        [sys.executable, "-c", FAR_DATA, str(far / "espeak-ng-data")],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=os.environ | {"TMPDIR": str(tmp_path / "tmp")},
+    )
+    assert told.returncode == 0, told.stderr
+    assert int(told.stdout) > 10_000
+    assert list((tmp_path / "tmp").iterdir()) == []

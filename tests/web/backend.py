@@ -24,7 +24,7 @@ from starlette.staticfiles import StaticFiles
 from tests.web.sound import VOICES, Sound
 
 DIST = Path(__file__).parents[2] / "web" / "dist"
-PATIENCE_S = 10
+PATIENCE_S = 30
 NOW = "2026-03-02T09:00:00Z"
 AGENTS = [
     {
@@ -110,6 +110,8 @@ class Backend:
     runs: dict[str, Run] = field(default_factory=dict)
     conversations: dict[str, Json] = field(default_factory=dict)
     messages: dict[str, list[Json]] = field(default_factory=dict)
+    #: Live messages that the agent has not read.
+    waiting: dict[str, list[Json]] = field(default_factory=dict)
     requests: list[tuple[str, str, Json]] = field(default_factory=list)
     #: (method, end of the path) -> answers to give, one per request, in place of the real one.
     answers: dict[tuple[str, str], list[Response]] = field(default_factory=dict)
@@ -192,6 +194,8 @@ class Backend:
                 return Response(status_code=204)
             case "GET", "conversations", name, "messages":
                 return JSONResponse({"items": self._history(name), "nextCursor": None})
+            case "GET", "conversations", name, "inject":
+                return JSONResponse({"items": self.waiting.get(name, []), "nextCursor": None})
             case "GET", "runs", name, "stream":
                 return self._stream(self.runs[name], int(request.headers.get("last-event-id", 0)))
             case _:
@@ -208,15 +212,25 @@ class Backend:
             case "POST", "conversations", name, "stop":
                 self._active_run(name).done("stopped")
                 return Response(status_code=202)
-            case "POST", "conversations", _, "inject":
-                number = len(self.sent("POST", "/inject"))
-                return JSONResponse({"messageId": f"live{number}", "expiresAt": "2999-01-01T00:00:00Z"}, 202)
-            case "DELETE", "conversations", _, "inject", _:
+            case "POST", "conversations", name, "inject":
+                return JSONResponse(self._keep(name, body["content"]), 202)
+            case "DELETE", "conversations", name, "inject", message_id:
+                self.take(name, message_id)
                 return Response(status_code=204)
             case _:
                 return JSONResponse(
                     {"error": {"code": "not_found", "message": "There is no such thing."}}, 404
                 )
+
+    def _keep(self, name: str, content: str) -> Json:
+        number = len(self.sent("POST", "/inject"))
+        made = {"messageId": f"live{number}", "content": content, "expiresAt": "2999-01-01T00:00:00Z"}
+        self.waiting.setdefault(name, []).append(made)
+        return made
+
+    def take(self, name: str, message_id: str) -> None:
+        """Removes a live message from those that wait."""
+        self.waiting[name] = [one for one in self.waiting[name] if one["messageId"] != message_id]
 
     def _start(self, name: str, body: Json) -> Response:
         run = self.runs.get(f"run-{body['idempotencyKey']}") or self._new_run(name, body)

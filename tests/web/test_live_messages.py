@@ -39,11 +39,65 @@ def test_a_live_message_is_accepted_then_seen_where_the_agent_read_it(
     expect(page.locator(".prose")).to_have_text(["First part.", "Second part."])
 
 
+def test_a_message_before_the_run_exists_is_sent_when_it_does(page: Page, backend: Backend) -> None:
+    backend.has_start = False
+    run = ask(page, backend)
+    tell(page)
+    live = page.locator(".question").last
+    expect(live).to_have_attribute("data-delivery", "sending")
+    assert backend.sent("POST", "/inject") == []
+    run.start()
+    expect(live).to_have_attribute("data-delivery", "accepted")
+
+
 def test_an_accepted_message_can_be_withdrawn(page: Page, backend: Backend, run: Run) -> None:
     tell(page)
     page.get_by_role("button", name="Withdraw").click()
     expect(page.locator(".question")).to_have_count(1)
     assert len(backend.sent("DELETE", "/inject/live1")) == 1
+
+
+def test_after_a_reload_what_waits_is_listed_and_can_be_withdrawn(
+    page: Page, backend: Backend, run: Run
+) -> None:
+    tell(page, "Only in metric units")
+    tell(page, "And briefly")
+    expect(page.locator("[data-delivery=accepted]")).to_have_count(2)
+    page.reload()
+    expect(page.locator("[data-delivery=accepted] .bubble")).to_have_text(
+        ["Only in metric units", "And briefly"]
+    )
+    expect(page.locator(".prose")).to_contain_text("First part.")
+    page.get_by_role("button", name="Withdraw").first.click()
+    expect(page.locator("[data-delivery=accepted] .bubble")).to_have_text(["And briefly"])
+    assert len(backend.sent("DELETE", "/inject/live1")) == 1
+    backend.take(run.conversation_id, "live2")
+    run.emit("injected", messageId="live2", content="And briefly", iteration=2)
+    run.say("Second part.")
+    run.done()
+    expect(page.get_by_text("Seen by the agent")).to_have_count(1)
+    expect(page.locator(".question")).to_have_count(2)
+
+
+def test_what_was_read_while_the_page_reloads_is_shown_once(page: Page, backend: Backend, run: Run) -> None:
+    """The list of what waits may be older than the run's events."""
+    tell(page, "And briefly")
+    expect(page.locator("[data-delivery=accepted]")).to_have_count(1)
+    run.emit("injected", messageId="live1", content="And briefly", iteration=2)
+    page.reload()
+    expect(page.locator("[data-delivery=seen] .bubble")).to_have_text(["And briefly"])
+    expect(page.locator(".question")).to_have_count(2)
+
+
+def test_a_message_that_waits_for_the_next_run_is_still_listed_after_a_reload(
+    page: Page, backend: Backend, run: Run
+) -> None:
+    tell(page, "And briefly")
+    expect(page.locator("[data-delivery=accepted]")).to_have_count(1)
+    run.done("stopped")
+    backend.conversations[run.conversation_id]["activeRunId"] = None
+    page.reload()
+    expect(page.get_by_text("Waits for the agent's next run")).to_be_visible()
 
 
 def test_a_message_that_the_agent_already_has_cannot_be_withdrawn(

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from millrace.agent.model import Delta, Finish, Text, Thinking, ThinkingBlock, ToolCall, Usage
 from millrace.agent.providers.anthropic import MessageReader, messages_request
+from millrace.domain.conversations import LIVE_MESSAGE_MARKER
 from millrace.errors import ProviderError
 from tests.agent.providers.asking import (
     SERVER,
@@ -110,7 +111,8 @@ def test_what_was_read_is_replayed_and_the_repeating_prefix_is_marked_for_the_ca
     unsigned = {"reasoningContent": {"reasoningText": {"text": "unsigned"}}}
     redacted = {"reasoningContent": {"redactedContent": "ZW5j"}}
     turn["content"] = [KEPT, redacted, unsigned, {"text": "Looking."}, {"text": " "}, *turn["content"]]
-    last = result("toolu_1", "no", "and Rome", status="error")
+    live = f"{LIVE_MESSAGE_MARKER}\nand Rome"
+    last = result("toolu_1", "no", live, status="error")
     body = messages_request(request(user("Hi"), turn, last, tools=[WEATHER], system="Be brief."))
     assert body["system"] == [{"type": "text", "text": "Be brief."} | CACHED]
     assert body["tools"] == [
@@ -135,7 +137,7 @@ def test_what_was_read_is_replayed_and_the_repeating_prefix_is_marked_for_the_ca
                     "content": [{"type": "text", "text": "no"}],
                     "is_error": True,
                 },
-                {"type": "text", "text": "and Rome"} | CACHED,
+                {"type": "text", "text": live} | CACHED,
             ],
         },
     ]

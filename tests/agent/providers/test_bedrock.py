@@ -1,4 +1,5 @@
 from base64 import b64encode
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -6,6 +7,8 @@ from hypothesis import strategies as st
 
 from millrace.agent.model import Delta, Finish, Text, Thinking, ThinkingBlock, ToolCall, Usage
 from millrace.agent.providers.bedrock import ConverseReader, converse_request
+from millrace.agent.providers.connection import model_client
+from millrace.agent.providers.registry import ProviderRegistry
 from millrace.errors import ProviderError
 from tests.agent.providers.asking import (
     SERVER,
@@ -17,8 +20,10 @@ from tests.agent.providers.asking import (
     read,
     request,
     result,
+    settings_for,
     user,
 )
+from tests.fakes.aws_signature import API_KEY
 from tests.fakes.model_bytes import (
     bedrock_answer,
     bedrock_delta,
@@ -99,6 +104,23 @@ async def test_a_session_token_is_signed_with_the_rest(
     headers = model_server.exchanges[0].headers
     assert headers["x-amz-security-token"] == "token+of/a/session=="
     assert "x-amz-security-token" in headers["authorization"]
+
+
+async def test_an_api_key_takes_the_place_of_the_signature(
+    model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    async with model_client(read_timeout=20) as client:
+        settings = replace(settings_for(model_server), aws_bearer_token_bedrock=API_KEY)
+        ask = Ask(ProviderRegistry(settings, lambda: client))
+        assert finish_of(await ask("bedrock:m")) == Finish("stop", Usage(11, 10))
+        headers = model_server.exchanges[0].headers
+        assert not any(name.startswith("x-amz") for name in headers)
+        wrong = replace(settings, aws_bearer_token_bedrock="an expired key")
+        _, failure = await Ask(ProviderRegistry(wrong, lambda: client)).failing("bedrock:m")
+    assert (failure.code, failure.http_status) == ("provider_auth", 403)
+    assert "AWS_BEARER_TOKEN_BEDROCK" in failure.message
+    assert "an expired key" not in failure.message
 
 
 async def test_a_wrong_secret_is_refused_and_says_what_to_check(

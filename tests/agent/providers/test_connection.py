@@ -136,7 +136,7 @@ async def test_a_server_that_is_not_there_is_unreachable(provider: str) -> None:
 
 async def test_a_silence_beyond_the_read_timeout_is_an_error(model_server: ModelServer) -> None:
     model_server.play(Script([*FIRST["openai"], Gate()]))
-    async with model_client(read_timeout=0.05) as client:
+    async with model_client(read_timeout=1.0) as client:
         ask = Ask(ProviderRegistry(settings_for(model_server), lambda: client))
         seen, failure = await ask.failing("openai:m")
     assert seen == [Text("x")]

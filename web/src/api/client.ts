@@ -1,7 +1,7 @@
 import { HttpError, httpErrorFrom } from "../stream/errors";
 import type { Position } from "../stream/connection";
 import type { Auth } from "./auth";
-import type { Accepted, Agent, Conversation, Manner, Message, Page, Voices } from "./types";
+import type { Accepted, Agent, Conversation, Manner, Message, Page, Voices, Waiting } from "./types";
 
 const EVENT_STREAM = "text/event-stream";
 const PAGE_SIZE = 30;
@@ -75,6 +75,12 @@ export class Api {
 
   inject(id: string, content: string): Promise<Accepted> {
     return this.#json(`${conversationPath(id)}/inject`, jsonBody({ content }));
+  }
+
+  /** Live messages that the agent has not read yet, in their order. */
+  async listWaiting(id: string): Promise<readonly Waiting[]> {
+    const page: Page<Waiting> = await this.#json(`${conversationPath(id)}/inject`);
+    return page.items;
   }
 
   async withdraw(id: string, messageId: string): Promise<void> {

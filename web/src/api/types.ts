@@ -51,6 +51,11 @@ export interface Accepted {
   readonly expiresAt: string | number;
 }
 
+/** A live message that the agent has not read yet. */
+export interface Waiting extends Accepted {
+  readonly content: string;
+}
+
 /** How to speak; what is left out is the deployment's choice. */
 export interface Manner {
   readonly voice?: string;

@@ -1,5 +1,5 @@
 import { explain } from "../api/client";
-import type { Accepted } from "../api/types";
+import type { Accepted, Waiting } from "../api/types";
 import { HttpError } from "../stream/errors";
 import type { Action } from "./reducer";
 import type { Entry } from "./state";
@@ -10,6 +10,8 @@ const MISSING = [404, 405, 501];
 const NOT_SUPPORTED = "This deployment takes no messages while the agent answers.";
 
 interface Port {
+  /** Resolves when the server knows of the run (or there is none any more). */
+  ready(): Promise<void>;
   inject(text: string): Promise<Accepted>;
   withdraw(messageId: string): Promise<void>;
   dispatch(action: Action): void;
@@ -34,9 +36,20 @@ export class LiveMessages {
     const id = crypto.randomUUID();
     this.port.dispatch({ type: "injecting", id, text });
     try {
+      await this.port.ready();
       this.#accepted(id, await this.port.inject(text));
     } catch (error) {
       this.#refused({ id, text, agentId }, error);
+    }
+  }
+
+  /** Shows messages that another page, or this one before its reload, has sent and the agent has not read. */
+  restore(waiting: readonly Waiting[]): void {
+    const known = this.port.entries().map((entry) => (entry.kind === "user" ? entry.messageId : undefined));
+    for (const { messageId, content, expiresAt } of waiting) {
+      if (known.includes(messageId)) continue;
+      this.port.dispatch({ type: "injecting", id: messageId, text: content });
+      this.#accepted(messageId, { messageId, expiresAt });
     }
   }
 

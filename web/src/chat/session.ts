@@ -1,6 +1,6 @@
 import type { Api } from "../api/client";
 import { explain } from "../api/client";
-import type { Conversation } from "../api/types";
+import type { Conversation, Waiting } from "../api/types";
 import { type FollowOptions, type Outcome, type Position, follow } from "../stream/connection";
 import { ConnectionLostError, HttpError } from "../stream/errors";
 import { type RunEvent, isTerminal } from "../stream/events";
@@ -48,6 +48,7 @@ export class ChatSession {
     const { api, conversationId, schedule } = options;
     this.#batch = new EventBatch(schedule, (events) => this.#dispatch({ type: "events", events }));
     this.#live = new LiveMessages({
+      ready: () => this.#whenStarted(),
       inject: (text) => api.inject(conversationId, text),
       withdraw: (messageId) => api.withdraw(conversationId, messageId),
       dispatch: (action) => this.#dispatch(action),
@@ -125,6 +126,18 @@ export class ChatSession {
   async #deliver(text: string, agentId: string): Promise<void> {
     if (isRunning(this.#state)) await this.#sendLive(text, agentId);
     else await this.#ask({ id: crypto.randomUUID(), text, agentId });
+  }
+
+  #whenStarted(): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!this.#state.runId && isRunning(this.#state)) return;
+        this.#listeners.delete(look);
+        resolve();
+      };
+      this.#listeners.add(look);
+      look();
+    });
   }
 
   async #requestStop(): Promise<void> {
@@ -231,12 +244,23 @@ export class ChatSession {
   async #loadMessages(signal: AbortSignal, attach: boolean): Promise<string | null> {
     const { api, conversationId } = this.options;
     const conversation = await api.getConversation(conversationId);
-    const messages = await api.listMessages(conversationId);
+    const [messages, waiting] = await Promise.all([api.listMessages(conversationId), this.#listWaiting()]);
     signal.throwIfAborted();
     this.options.onLoaded?.(conversation);
     const runId = attach ? conversation.activeRunId : null;
     this.#dispatch({ type: "loaded", entries: entriesFrom(messages, runId), runId });
+    const stored = new Set(messages.map((message) => message.id));
+    this.#live.restore(waiting.filter((one) => !stored.has(one.messageId)));
     return runId;
+  }
+
+  /** None from a server that knows no live messages. */
+  async #listWaiting(): Promise<readonly Waiting[]> {
+    const { api, conversationId } = this.options;
+    return api.listWaiting(conversationId).catch((error: unknown) => {
+      if (error instanceof HttpError && !error.isTransient) return [];
+      throw error;
+    });
   }
 
   /** After a reload the question is known from the stored messages only. */

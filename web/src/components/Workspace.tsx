@@ -128,13 +128,18 @@ interface AgentPickerProps {
   readonly onPick: (id: string) => void;
 }
 
+/** `demo:` and `echo:` are agents without a model. */
+function hasModelName({ model }: Agent): boolean {
+  return !model.endsWith(":");
+}
+
 /** A conversation keeps its agent: only a new one has the choice. */
 function AgentPicker({ agents, agent, isFixed, onPick }: AgentPickerProps): ReactNode {
   if (!agent) return null;
   if (isFixed || agents.length < 2) {
     return (
       <p className="agent">
-        {agent.name} <span className="muted">{agent.model}</span>
+        {agent.name} {hasModelName(agent) && <span className="muted">{agent.model}</span>}
       </p>
     );
   }

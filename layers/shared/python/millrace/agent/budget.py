@@ -31,9 +31,9 @@ class Budget:
             budget.cost = None if budget.cost is None or price is None else budget.cost + price
         return price
 
-    def call_tokens(self) -> int:
-        """The output tokens that the next model call may take."""
-        return max(1, min(self.limits.max_tokens - self.output, CALL_TOKENS))
+    def call_tokens(self, thinking: int = 0) -> int:
+        """The output tokens that the next model call may take, `thinking` more than usual."""
+        return max(1, min(self.limits.max_tokens - self.output, CALL_TOKENS + thinking))
 
     def exhausted(self) -> str | None:
         """The finish reason when another iteration would pass a limit."""

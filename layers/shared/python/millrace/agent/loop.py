@@ -114,12 +114,14 @@ class AgentLoop:
         return turn
 
     async def _call_model(self) -> Turn:
+        thinking = self.agent.thinking_tokens or 0
         request = ModelRequest(
             model=self._model,
             system=self.agent.instructions,
             messages=to_turns(self._history),
             tools=self._toolbox.specs(),
-            max_tokens=self.budget.call_tokens(),
+            max_tokens=self.budget.call_tokens(thinking),
+            thinking_tokens=thinking,
         )
         for attempt in range(1, TRIES + 1):
             self._turn = turn = Turn(self._emitter, self.agent.react)

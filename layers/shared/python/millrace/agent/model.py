@@ -29,13 +29,15 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One call of a model. `model` is without the provider's prefix; `max_tokens` bounds the answer."""
+    """One call of a model. `model` is without the provider's prefix; `max_tokens` bounds the answer with its
+    thinking, `thinking_tokens` (0 asks for none) the thinking of models that can be asked to think."""
 
     model: str
     system: str
     messages: list[Message]
     tools: list[ToolSpec] = field(default_factory=list)
     max_tokens: int = 4096
+    thinking_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

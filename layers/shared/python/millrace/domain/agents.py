@@ -56,6 +56,12 @@ class AgentSettings(Wire):
     mcp_servers: list[McpServer] = Field(default_factory=list, max_length=8)
     visibility: Detail = Field(default="full", description="the most that any viewer may see")
     react: bool = Field(default=False, description="the model writes ReAct lines (Action:, Observation:)")
+    thinking_tokens: int | None = Field(
+        default=None,
+        ge=1024,
+        le=64_000,
+        description="how much a Claude model may think before each answer; less than limits.maxTokens",
+    )
     limits: Limits = Field(default_factory=Limits)
 
     @field_validator("model")
@@ -102,7 +108,8 @@ class Agent(AgentSettings):
 DEMO = Agent(
     id="demo",
     name="Demo",
-    description="The newcomer's agent: no network and no key. It is not a language model.",
+    description="Rules instead of a language model, so no key. Ask for a sum, the time in Tokyo, a web page, "
+    "or how Millrace works.",
     model="demo:",
     tools=["calculator", "current_time", "http_fetch", "search_conversations"],
     builtin=True,

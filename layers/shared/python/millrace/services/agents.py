@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from millrace.agent.providers.extended_thinking import can_think
 from millrace.agent.providers.registry import split_model
 from millrace.domain.access import Principal
 from millrace.domain.agents import BUILTIN_AGENTS, Agent, AgentSettings, listed_agents
@@ -40,7 +41,7 @@ class Agents:
             raise InvalidRequest("id may hold 1 to 128 of A-Z a-z 0-9 _ . : ~ -.", code="invalid_id")
         if agent_id in BUILTIN_AGENTS:
             raise Conflict(f"{agent_id!r} is a built-in agent.", code="agent_exists")
-        _check(given)
+        _check(given, self._default_model)
         now = iso(self._clock())
         made = Agent(id=agent_id, created_at=now, updated_at=now, **dict(given))
         await self._store.create(caller.organization, made)
@@ -56,7 +57,7 @@ class Agents:
         if isinstance(changes.get("limits"), dict):
             changes = changes | {"limits": kept["limits"] | changes["limits"]}
         given = old.unhide(AgentSettings.model_validate(kept | changes))
-        _check(given)
+        _check(given, self._default_model)
         new = Agent(id=old.id, created_at=old.created_at, updated_at=_later(self._clock, old), **dict(given))
         await self._store.replace(caller.organization, new, old.updated_at)
         return new
@@ -68,10 +69,27 @@ class Agents:
         await self._store.delete(caller.organization, agent_id)
 
 
-def _check(given: AgentSettings) -> None:
+def _check(given: AgentSettings, default_model: str) -> None:
     check_tools(given.tools)
     if given.model:
         split_model(given.model)
+    if given.thinking_tokens is not None:
+        possible = can_think(*split_model(given.model or default_model))
+        _check_thinking(given, possible, given.thinking_tokens)
+
+
+def _check_thinking(given: AgentSettings, possible: bool, tokens: int) -> None:
+    if not possible:
+        raise InvalidRequest(
+            "thinkingTokens is for Claude models since 3.7, on Anthropic or Bedrock; leave it out here.",
+            code="cannot_think",
+        )
+    if tokens >= given.limits.max_tokens:
+        raise InvalidRequest(
+            f"thinkingTokens ({tokens}) must be less than limits.maxTokens ({given.limits.max_tokens}), "
+            "where thinking counts as well.",
+            code="thinking_too_long",
+        )
 
 
 def _later(clock: Clock, old: Agent) -> str:

@@ -8,14 +8,15 @@ so that listeners take turns. Interface: espeak-ng's `speak_lib.h`, version 1.52
 import asyncio
 import ctypes
 import importlib
+import os
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from millrace.errors import Unavailable
 from millrace.speech.engine import Voice, find_voice
 
 _SYNCHRONOUS, _BUFFER_MS, _DONT_EXIT = 2, 500, 0x8000
@@ -100,23 +101,16 @@ class _Library:
         loader: Any = importlib.import_module("espeakng_loader")
         self._c = ctypes.CDLL(loader.get_library_path())
         self._data = Path(loader.get_data_path())
-        self._short = TemporaryDirectory(prefix="espeak-")
         self.thread = ThreadPoolExecutor(1, "espeak")
         self._c.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_NativeVoice))
-        path = str(self._short_path()).encode()
+        path = _short(self._data).encode()
         self.sample_rate: int = self._c.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, path, _DONT_EXIT)
+        if self.sample_rate <= 0:
+            raise Unavailable(f"espeak-ng cannot read its data in {self._data}.", code="engine_unavailable")
         self._c.espeak_SetSynthCallback(self._callback)
         self._pcm: list[bytes] = []
         self._left = threading.Event()
         self.voices = tuple(self._listed())  # now, while nothing speaks
-
-    def _short_path(self) -> Path:
-        """The data's folder, by a short name where its own is too long for the library."""
-        if len(str(self._data)) <= _LONGEST_DATA_PATH:
-            return self._data
-        link = Path(self._short.name) / self._data.name
-        link.symlink_to(self._data)
-        return link
 
     @cached_property
     def _callback(self) -> Any:
@@ -162,6 +156,14 @@ class _Library:
                     language,
                     _GENDERS.get(native.gender, ""),
                 )
+
+
+def _short(folder: Path) -> str:
+    """The folder's path; where it is too long for the library, by a descriptor that stays open as long as the
+    process and leaves nothing behind."""
+    if len(str(folder)) <= _LONGEST_DATA_PATH:
+        return str(folder)
+    return f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY)}"
 
 
 _loading = threading.Lock()

@@ -1,10 +1,10 @@
 """The queue of live messages: accepted while a run is active, taken by its next iteration, gone after ten
 minutes.
 
-A slot's partition holds `I#<ulid>` per waiting message, and `K#<key>` per idempotency key. Accepting is one
-transaction with the lease (`accepted` + 1, below its `ceiling`); taking moves messages into the history in
-one transaction under the lease. Items carry the TTL attribute, but DynamoDB deletes late, so time decides
-here as well.
+A slot's partition holds `I#<ulid>` per waiting message, and `K#<key>` per idempotency key, for a day.
+Accepting is one transaction with the lease (`accepted` + 1, below its `ceiling`); taking moves messages into
+the history in one transaction under the lease. Items carry the TTL attribute, but DynamoDB deletes late, so
+time decides here as well.
 """
 
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ from millrace.stores.dynamo import (
     put_unless_alive,
     update,
 )
+from millrace.stores.idempotency import LIFE_SECONDS, Marker, Repeated, mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,32 @@ class InjectionStore:
         """Accepts a message for the active run, in one round trip. With an idempotency key a repeat gives
         the first one's answer. Raises `NotStreaming`, `TooManyRequests` or `Conflict`."""
         now = self._clock()
-        message_id = f"msg_{new_ulid()}"
-        made = Injection(message_id, content, now, now + INJECTION_TTL_MS)
+        made = _made(content, now)
         writes = [self._count(slot, now), put(self._table, _item(slot, made), new=True)]
         if key:
             writes.append(put_unless_alive(self._table, _marker(slot, key, made), now // 1000))
         try:
             await self._dynamo.transact(*writes)
         except ConditionFailed as refused:
-            return self._refused(refused, content)
+            if repeat := refused.items.get(2):
+                return _repeated(repeat, content, refused)
+            raise self._refusal(refused) from refused
+        return made
+
+    async def accept_sent(self, slot: Slot, content: str, run_id: str, marker: Marker) -> Injection:
+        """Accepts a message that would have begun a run, had `run_id` not been active: its idempotency key
+        stands for this live message from now on. Raises `Repeated`, `NotStreaming` or `TooManyRequests`."""
+        now = self._clock()
+        made = _made(content, now)
+        key = mark(self._leases, slot, marker, run_id, now, **_body(made))
+        try:
+            await self._dynamo.transact(
+                self._count(slot, now), put(self._table, _item(slot, made), new=True), key
+            )
+        except ConditionFailed as refused:
+            if used := refused.items.get(2):
+                raise Repeated(used) from refused
+            raise self._refusal(refused) from refused
         return made
 
     def _count(self, slot: Slot, now: int) -> TransactItem:
@@ -90,23 +108,16 @@ class InjectionStore:
             now=now,
         )
 
-    def _refused(self, refused: ConditionFailed, content: str) -> Injection:
-        repeat = refused.items.get(2)
-        if repeat:
-            if repeat["content"] != content:
-                raise Conflict(
-                    "This idempotencyKey was used for another message.", code="idempotency_key_reused"
-                ) from refused
-            return _from(repeat)
+    def _refusal(self, refused: ConditionFailed) -> NotStreaming | TooManyRequests:
         item = refused.items.get(0)
         lease = to_lease(item)
         if item is None or not lease.active(self._clock()) or lease.stop:
-            raise NotStreaming(known=item is not None) from refused
-        raise TooManyRequests(
+            return NotStreaming(known=item is not None)
+        return TooManyRequests(
             f"{MAX_WAITING} live messages wait for this run; the agent takes them at its next step.",
             code="too_many_waiting",
             retry_after=2,
-        ) from refused
+        )
 
     async def waiting(self, slot: Slot) -> tuple[list[Injection], list[Injection]]:
         """What waits, in order of acceptance, and what has expired but is still in the table. One read."""
@@ -114,7 +125,7 @@ class InjectionStore:
             self._table, "pk = :pk AND begins_with(sk, :prefix)", pk=slot.key, prefix="I#"
         )
         now = self._clock()
-        found = [_from(item) for item in items]
+        found = [injection_of(item) for item in items]
         fresh = [one for one in found if one.expires_ms > now]
         return fresh, [one for one in found if one.expires_ms <= now]
 
@@ -154,6 +165,18 @@ def not_waiting() -> NotFound:
     )
 
 
+def _made(content: str, now: int) -> Injection:
+    return Injection(f"msg_{new_ulid()}", content, now, now + INJECTION_TTL_MS)
+
+
+def _repeated(marker: Item, content: str, refused: ConditionFailed) -> Injection:
+    if marker["content"] != content:
+        raise Conflict(
+            "This idempotencyKey was used for another message.", code="idempotency_key_reused"
+        ) from refused
+    return injection_of(marker)
+
+
 def _key(slot: Slot, message_id: str) -> Item:
     return {"pk": slot.key, "sk": f"I#{message_id}"}
 
@@ -163,7 +186,8 @@ def _item(slot: Slot, made: Injection) -> Item:
 
 
 def _marker(slot: Slot, key: str, made: Injection) -> Item:
-    return {"pk": slot.key, "sk": f"K#{key}"} | _body(made)
+    expires = made.created_ms // 1000 + LIFE_SECONDS
+    return {"pk": slot.key, "sk": f"K#{key}"} | _body(made) | {"expiresAt": expires}
 
 
 def _body(made: Injection) -> Item:
@@ -176,5 +200,6 @@ def _body(made: Injection) -> Item:
     }
 
 
-def _from(item: Item) -> Injection:
+def injection_of(item: Item) -> Injection:
+    """The live message of a stored item."""
     return Injection(item["messageId"], item["content"], item["createdMs"], item["expiresMs"])

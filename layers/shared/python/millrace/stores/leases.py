@@ -12,8 +12,9 @@ from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import Event, Logged
 from millrace.domain.runs import LEASE_MS, MAX_WAITING, Lease, Run, StopReason
 from millrace.stores.conversations import ConversationStore, to_lease
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put_unless_alive, update
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, update
 from millrace.stores.event_log import EventLog, encode
+from millrace.stores.idempotency import Marker, Repeated, key_of, mark
 from millrace.stores.runs import RunStore, stream_of
 
 _HELD = "runId = :run AND holder = :holder"
@@ -31,15 +32,6 @@ class Busy(Exception):
         self.lease = lease
 
 
-class Repeated(Exception):
-    """The idempotency key was used before: for `run_id`, with a request of this `fingerprint`."""
-
-    def __init__(self, run_id: str, fingerprint: str) -> None:
-        super().__init__(run_id)
-        self.run_id = run_id
-        self.fingerprint = fingerprint
-
-
 class Stopping(Exception):
     """The run has been asked to stop."""
 
@@ -54,14 +46,6 @@ class Injected(Exception):
     def __init__(self, accepted: int) -> None:
         super().__init__(accepted)
         self.accepted = accepted
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """An idempotency key of a message, and what its request was."""
-
-    key: str
-    fingerprint: str
 
 
 @dataclass(slots=True)
@@ -115,7 +99,7 @@ class LeaseStore:
         Raises `Repeated` for a used idempotency key and `Busy` when the slot is not as it was `seen`."""
         writes = [self._take(run, holder, seen)]
         if marker:
-            writes.append(self._mark(run, marker))
+            writes.append(mark(self._table, run.slot, marker, run.id, self._clock()))
         writes += self._conversations.put_messages(run.slot, seen.messages + 1, [message])
         writes.append(self._runs.put(run, new=True))
         writes += self._touches(run, conversation, titled=seen.messages == 0, active=run.id)
@@ -124,7 +108,7 @@ class LeaseStore:
         except ConditionFailed as refused:
             used = refused.items.get(1) if marker else None
             if used:
-                raise Repeated(used["runId"], used["fingerprint"]) from refused
+                raise Repeated(used) from refused
             if 0 in refused.items:
                 raise Busy(to_lease(refused.items[0])) from refused
             raise
@@ -147,19 +131,11 @@ class LeaseStore:
             seen=seen.messages,
         )
 
-    def _mark(self, run: Run, marker: Marker) -> TransactItem:
-        item: Item = _marker_key(run.slot, marker.key) | {
-            "runId": run.id,
-            "fingerprint": marker.fingerprint,
-            "expiresAt": self._clock() // 1000 + 24 * 3600,
-        }
-        return put_unless_alive(self._table, item, self._clock() // 1000)
-
     async def marked(self, slot: Slot, key: str) -> Repeated | None:
         """What an idempotency key was used for, if it was."""
-        item = await self._dynamo.get(self._table, _marker_key(slot, key))
+        item = await self._dynamo.get(self._table, key_of(slot, key))
         alive = item and item["expiresAt"] > self._clock() // 1000
-        return Repeated(item["runId"], item["fingerprint"]) if item and alive else None
+        return Repeated(item) if item and alive else None
 
     def _touches(
         self, run: Run, conversation: Conversation, *, titled: bool, active: str | None
@@ -305,10 +281,6 @@ class LeaseStore:
 
 def _key(slot: Slot) -> Item:
     return {"pk": slot.key, "sk": "RUN"}
-
-
-def _marker_key(slot: Slot, key: str) -> Item:
-    return {"pk": slot.key, "sk": f"K#{key}"}
 
 
 def _holder(held: Held) -> Item:

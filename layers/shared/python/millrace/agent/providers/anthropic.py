@@ -23,6 +23,7 @@ from millrace.agent.model import (
     Usage,
 )
 from millrace.agent.providers.connection import Call, stream_deltas
+from millrace.agent.providers.extended_thinking import thinking_fields
 from millrace.agent.providers.failures import Server, failure, incomplete, words
 from millrace.agent.providers.history import count, tools, turns
 from millrace.agent.providers.sse import SseReader
@@ -75,12 +76,13 @@ class AnthropicProvider:
 
 def messages_request(request: ModelRequest) -> dict[str, Any]:
     """The body of the request, with its cache markers."""
+    past = turns(request.messages)
     body: dict[str, Any] = {
         "model": request.model,
         "max_tokens": request.max_tokens,
-        "messages": [_message(turn) for turn in turns(request.messages)],
+        "messages": [_message(turn) for turn in past],
         "stream": True,
-    }
+    } | thinking_fields(request, past)
     _mark_last(body["messages"][-1]["content"] if body["messages"] else [])
     if request.system.strip():
         body["system"] = [{"type": "text", "text": request.system} | _CACHED]

@@ -2,7 +2,7 @@
 
 Format: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html. No boto3
 client: its streams block a thread each and run on after a cancel. The credential chain is botocore's own,
-resolved at the first call and refreshed by it.
+resolved at the first call and refreshed by it; a Bedrock API key takes its place.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from millrace.agent.model import (
 )
 from millrace.agent.providers.connection import Call, stream_deltas
 from millrace.agent.providers.event_stream import EventStreamParser
+from millrace.agent.providers.extended_thinking import thinking_fields
 from millrace.agent.providers.failures import Server, failure, incomplete, words
 from millrace.agent.providers.history import count, tools, turns
 from millrace.agent.providers.thoughts import OpenThought
@@ -67,9 +68,12 @@ class BedrockProvider:
         endpoint = settings.bedrock_endpoint_url or f"https://bedrock-runtime.{region}.amazonaws.com"
         self._client = client
         self._endpoint = endpoint.rstrip("/")
+        self._token = token = settings.aws_bearer_token_bedrock
         self._signer = Signer(region)
         check = f"Check bedrock:InvokeModelWithResponseStream and the account's access to models in {region}."
-        self._server = Server("Bedrock", check)
+        if token:
+            check = f"Check AWS_BEARER_TOKEN_BEDROCK and its access to models in {region}."
+        self._server = Server("Bedrock", check, (token,))
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `Provider`."""
@@ -78,9 +82,14 @@ class BedrockProvider:
             # Quoted once: the signer quotes the path again, as every AWS service but S3 expects.
             url = f"{self._endpoint}/model/{quote(request.model, safe='')}/converse-stream"
             body = orjson.dumps(converse_request(request))
-            return Call(url, await asyncio.to_thread(self._signer.headers, url, body), body)
+            return Call(url, await self._headers(url, body), body)
 
         return stream_deltas(self._client, self._server, prepare, ConverseReader(self._server))
+
+    async def _headers(self, url: str, body: bytes) -> dict[str, str]:
+        if self._token:
+            return {"authorization": f"Bearer {self._token}"}
+        return await asyncio.to_thread(self._signer.headers, url, body)
 
 
 class Signer:
@@ -132,6 +141,7 @@ def converse_request(request: ModelRequest) -> dict[str, Any]:
     """The body of the request, with cache points for models that are known to have a prompt cache."""
     mark = [_CACHE_POINT] if _CACHING_MODELS.search(request.model) else []
     messages = turns(request.messages)
+    thinking = thinking_fields(request, messages)
     if mark and messages:
         messages[-1]["content"] = messages[-1]["content"] + mark
     body: dict[str, Any] = {"messages": messages, "inferenceConfig": {"maxTokens": request.max_tokens}}
@@ -139,6 +149,8 @@ def converse_request(request: ModelRequest) -> dict[str, Any]:
         body["system"] = [{"text": request.system}, *mark]
     if offered := tools(request):
         body["toolConfig"] = {"tools": [*map(_tool, offered), *mark]}
+    if thinking:
+        body["additionalModelRequestFields"] = thinking
     return body
 
 

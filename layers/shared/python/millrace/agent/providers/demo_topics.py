@@ -20,7 +20,8 @@ _TOPICS = (
         "- `openai:gpt-5.4-mini` with `OPENAI_API_KEY`; any compatible server (Ollama, vLLM, OpenRouter, LM "
         "Studio) with `OPENAI_BASE_URL`, for example `http://localhost:11434/v1`.\n"
         "- `anthropic:claude-sonnet-5-5` with `ANTHROPIC_API_KEY`.\n"
-        "- `bedrock:us.anthropic.claude-sonnet-5-5`, signed with the function's own role: no key at all.\n"
+        "- `bedrock:us.anthropic.claude-sonnet-5-5`: deployed by the function's own role, here "
+        "with `AWS_BEARER_TOKEN_BEDROCK`.\n"
         "\nSet the variable before you start Millrace. With `DEFAULT_MODEL` set too, an Assistant that uses "
         "that model appears beside me; `POST /api/agents` makes agents of your own.",
     ),

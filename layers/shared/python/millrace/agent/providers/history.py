@@ -12,10 +12,14 @@ NO_OUTPUT = "(no output)"
 
 def turns(messages: list[Message]) -> list[Message]:
     """New messages with alternating roles and without what servers refuse: blank text, thinking without its
-    signature, tool results and turns with nothing in them."""
+    signature, tool results and turns with nothing in them. Thinking goes back only since the last question,
+    with the tool calls that it led to: Claude's newest models refuse it once anything before it has changed,
+    as an agent's instructions or tools do from one question to the next."""
     merged: list[Message] = []
-    for message in messages:
-        content = [_answered(block) for block in message["content"] if _replayable(block)]
+    current = len(messages) - len(since_question(messages))
+    for number, message in enumerate(messages):
+        kept = (block for block in message["content"] if _replayable(block, number >= current))
+        content = [_answered(block) for block in kept]
         if not content:
             continue
         if merged and merged[-1]["role"] == message["role"]:
@@ -25,13 +29,14 @@ def turns(messages: list[Message]) -> list[Message]:
     return merged
 
 
-def _replayable(block: Block) -> bool:
+def _replayable(block: Block, current: bool) -> bool:
     if "text" in block:
         return bool(block["text"].strip())
     reasoning = block.get("reasoningContent")
     if reasoning is None:
         return True
-    return bool(reasoning.get("redactedContent") or reasoning.get("reasoningText", {}).get("signature"))
+    signed = reasoning.get("redactedContent") or reasoning.get("reasoningText", {}).get("signature")
+    return current and bool(signed)
 
 
 def _answered(block: Block) -> Block:

@@ -29,7 +29,8 @@ from millrace.services.runs.search import search_in
 from millrace.services.runs.send import Replayed
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.flows import FlowStore, not_waiting
-from millrace.stores.leases import Busy, Held, Marker, Repeated
+from millrace.stores.idempotency import Marker, Repeated
+from millrace.stores.leases import Busy, Held
 
 
 @dataclass(frozen=True, slots=True)

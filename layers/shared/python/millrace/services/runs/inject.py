@@ -10,10 +10,7 @@ from millrace.stores.injections import Injection, NotStreaming
 async def inject(stores: Stores, slot: Slot, content: str, key: str | None = None) -> Injection:
     """Accepts a message for the active run. Raises `InvalidRequest`, `TooLarge`, `NotFound`, `Conflict`
     (`not_streaming`) or `TooManyRequests`."""
-    if not content.strip():
-        raise InvalidRequest("The message is empty.", code="empty_message")
-    if len(content.encode()) > MAX_INJECTION_BYTES:
-        raise TooLarge(f"A live message may have {MAX_INJECTION_BYTES // 1024} KB.", code="message_too_large")
+    check(content)
     try:
         return await stores.injections.accept(slot, content, key)
     except NotStreaming as refused:
@@ -22,6 +19,14 @@ async def inject(stores: Stores, slot: Slot, content: str, key: str | None = Non
         raise Conflict(
             "No run is active here; send it as a normal message.", code="not_streaming"
         ) from refused
+
+
+def check(content: str) -> None:
+    """Whether a text can be a live message. Raises `InvalidRequest` or `TooLarge`."""
+    if not content.strip():
+        raise InvalidRequest("The message is empty.", code="empty_message")
+    if len(content.encode()) > MAX_INJECTION_BYTES:
+        raise TooLarge(f"A live message may have {MAX_INJECTION_BYTES // 1024} KB.", code="message_too_large")
 
 
 async def waiting(stores: Stores, slot: Slot) -> list[Injection]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
+_KEYS = ("openai_api_key", "anthropic_api_key", "aws_bearer_token_bedrock")
 
 
 class Models:
@@ -37,11 +38,8 @@ class Models:
             secrets = aws.client("secretsmanager")
             found = secrets.get_secret_value(SecretId=self._settings.model_keys_secret)
             keys = orjson.loads(found["SecretString"])
-            self._settings = replace(
-                self._settings,
-                openai_api_key=keys.get("OPENAI_API_KEY", self._settings.openai_api_key),
-                anthropic_api_key=keys.get("ANTHROPIC_API_KEY", self._settings.anthropic_api_key),
-            )
+            given = {name: keys[name.upper()].strip() for name in _KEYS if keys.get(name.upper())}
+            self._settings = replace(self._settings, **given)
         except Exception:  # the function still serves agents that need no key
             log.exception("the model keys cannot be read from %s", self._settings.model_keys_secret)
 

@@ -17,17 +17,20 @@ from millrace.domain.conversations import Conversation, Slot, StoredMessage, tit
 from millrace.domain.ids import new_id
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, Unavailable
-from millrace.services.runs.inject import inject
+from millrace.services.runs.inject import check
 from millrace.services.runs.models import Models
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import Opening
-from millrace.stores.injections import Injection
-from millrace.stores.leases import Busy, Held, Marker, Repeated
+from millrace.stores.idempotency import Marker, Repeated
+from millrace.stores.injections import Injection, NotStreaming, injection_of
+from millrace.stores.leases import Busy, Held
 
 IfBusy = Literal["reject", "inject", "interrupt"]
 TRIES = 6
 INTERRUPT_SECONDS = 10.0
+ENDING_SECONDS = 0.5
+"""Between looks at a run that takes no live messages any more: it has ended just now, or is being stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,12 @@ class NewMessage:
     idempotency_key: str | None = None
     if_busy: IfBusy = "reject"
 
-    def fingerprint(self) -> str:
-        """The same for the same request."""
+    def marker(self) -> Marker | None:
+        """The idempotency key with a fingerprint that is the same for the same request."""
+        if not self.idempotency_key:
+            return None
         parts = "\0".join((self.content, self.agent_id or "", self.thread_id or ""))
-        return hashlib.sha256(parts.encode()).hexdigest()
+        return Marker(self.idempotency_key, hashlib.sha256(parts.encode()).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,7 @@ async def send(
             # The run that is active may be this very key's, begun between the two reads.
             if repeated := await _marked(stores, slot, message):
                 return await _replay(stores, slot, message, repeated)
-            accepted = await _when_busy(stores, slot, opening, message)
-            if accepted:
+            if accepted := await _when_busy(stores, slot, opening.lease.run_id, message):
                 return accepted
             continue
         try:
@@ -139,25 +143,25 @@ async def _marked(stores: Stores, slot: Slot, message: NewMessage) -> Repeated |
     return await stores.leases.marked(slot, key) if key else None
 
 
-async def _replay(stores: Stores, slot: Slot, message: NewMessage, repeated: Repeated) -> Replayed:
-    if repeated.fingerprint != message.fingerprint():
+async def _replay(stores: Stores, slot: Slot, message: NewMessage, repeated: Repeated) -> Replayed | Accepted:
+    """What the key's first request was answered, whatever has become of it since."""
+    marker = message.marker()
+    if marker is None or repeated.fingerprint != marker.fingerprint:
         raise InvalidRequest(
             "This idempotency key was used for another message; take a new key.",
             code="idempotency_key_reused",
         )
+    if repeated.injection:
+        return Accepted(injection_of(repeated.injection), repeated.run_id)
     return Replayed(await stores.runs.get(slot.organization, repeated.run_id))
 
 
-async def _when_busy(stores: Stores, slot: Slot, opening: Opening, message: NewMessage) -> Accepted | None:
-    run_id = opening.lease.run_id or ""
+async def _when_busy(
+    stores: Stores, slot: Slot, run_id: str, message: NewMessage
+) -> Accepted | Replayed | None:
+    """None: the run is over by now, so another may begin."""
     if message.if_busy == "inject":
-        try:
-            accepted = await inject(stores, slot, message.content, message.idempotency_key)
-        except Conflict as refused:
-            if refused.code != "not_streaming":
-                raise
-            return None  # it ended just now: begin a run
-        return Accepted(accepted, run_id)
+        return await _inject(stores, slot, run_id, message)
     if message.if_busy == "interrupt":
         await _interrupt(stores, slot, run_id)
         return None
@@ -166,6 +170,20 @@ async def _when_busy(stores: Stores, slot: Slot, opening: Opening, message: NewM
         code="run_active",
         runId=run_id,
     )
+
+
+async def _inject(stores: Stores, slot: Slot, run_id: str, message: NewMessage) -> Accepted | Replayed | None:
+    check(message.content)
+    marker = message.marker()
+    try:
+        if marker is None:
+            return Accepted(await stores.injections.accept(slot, message.content), run_id)
+        return Accepted(await stores.injections.accept_sent(slot, message.content, run_id, marker), run_id)
+    except Repeated as repeated:
+        return await _replay(stores, slot, message, repeated)
+    except NotStreaming:
+        await asyncio.sleep(ENDING_SECONDS)
+        return None
 
 
 async def _interrupt(stores: Stores, slot: Slot, run_id: str) -> None:
@@ -208,7 +226,7 @@ async def _begin(
     conversation = Conversation(
         slot.conversation_id, agent.id, title_of(message.content), now, now, caller.subject
     )
-    key = message.idempotency_key
-    marker = Marker(key, message.fingerprint()) if key else None
-    held = await stores.leases.begin(run, new_id("env"), conversation, question, opening.lease, marker)
+    held = await stores.leases.begin(
+        run, new_id("env"), conversation, question, opening.lease, message.marker()
+    )
     return Started(held, agent, provider, model, [*opening.history, question], opening.lease.leftovers)
