@@ -44,6 +44,7 @@ class Authenticator:
         if kind.lower() != "bearer" or not token.strip():
             raise Unauthenticated("Send a bearer token in the Authorization header.", code="token_missing")
         caller = self._principal(await self._verified(token.strip()))
+        request.state.caller = caller
         if scope:
             caller.require(scope)
         return caller

@@ -23,7 +23,8 @@ def create_app(settings: Settings, recorder: Recorder | None = None) -> Starlett
     async def close() -> None:
         await asyncio.to_thread(aws.close)
 
-    return streamed_app(endpoints(recorder, callers(settings, recorder.stores)), close)
+    stores = recorder.stores
+    return streamed_app(endpoints(recorder, callers(settings, stores)), stores, close)
 
 
 def endpoints(recorder: Recorder, auth: Auth) -> list[Endpoint]:

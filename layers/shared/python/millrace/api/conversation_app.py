@@ -16,7 +16,8 @@ def create_app(settings: Settings, platform: Platform | None = None) -> Starlett
     """The app; clients that every request needs are made now, in init."""
     platform = platform or Platform.make(settings)
     platform.warm()
-    return streamed_app(endpoints(platform, callers(settings, platform.stores)), platform.close)
+    stores = platform.stores
+    return streamed_app(endpoints(platform, callers(settings, stores)), stores, platform.close)
 
 
 def endpoints(platform: Platform, auth: Auth) -> list[Endpoint]:

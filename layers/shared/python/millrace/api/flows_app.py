@@ -24,9 +24,10 @@ def create_app(
     """The app; clients that every request needs are made now, in init."""
     platform = platform or Platform.make(settings)
     platform.warm()
-    stored = stored_pipelines(Dynamo(platform.stores.aws), settings.pipelines_table)
+    stores = platform.stores
+    stored = stored_pipelines(Dynamo(stores.aws), settings.pipelines_table)
     flows = Flows.connect(platform, find_pipeline or stored)
-    return streamed_app(endpoints(flows, callers(settings, platform.stores)), platform.close)
+    return streamed_app(endpoints(flows, callers(settings, stores)), stores, platform.close)
 
 
 def endpoints(flows: Flows, auth: Auth) -> list[Endpoint]:

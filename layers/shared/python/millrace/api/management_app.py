@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from millrace import __version__
 from millrace.api.agents import agents_router
+from millrace.api.api_events import ApiEvents
 from millrace.api.auth import Authenticator
 from millrace.api.errors import HANDLERS, error_response
 from millrace.api.pipelines import pipelines_router
@@ -21,11 +22,13 @@ from millrace.settings import Settings
 def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     """The app; clients that every request needs are made now, in init."""
     platform = platform or Platform.make(settings)
-    platform.stores.aws.client("dynamodb")
+    for service in ("dynamodb", "events"):
+        platform.stores.aws.client(service)
     auth = Authenticator(settings)
     app = FastAPI(title="Millrace", version=__version__, openapi_url=None, redirect_slashes=False)
     for kind, handler in (*HANDLERS.items(), (RequestValidationError, on_invalid)):
         app.add_exception_handler(kind, handler)
+    app.add_middleware(ApiEvents, bus=platform.stores.bus, clock=platform.stores.clock)
     agents = Agents(platform.stores.agents, platform.stores.clock, settings.default_model)
     app.include_router(agents_router(agents, auth))
     app.include_router(pipelines_router(Line.connect(settings, platform.stores.aws), auth))

@@ -6,17 +6,21 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 
 from millrace.api.auth import Authenticator
 from millrace.api.cursors import from_cursor, to_cursor
-from millrace.api.pipelines_operate import add_letters, add_recovery, add_secrets
+from millrace.api.pipelines_letters import add_letter, add_letters, add_redrives
+from millrace.api.pipelines_operate import add_destinations, add_recovery, add_secrets
 from millrace.api.pipelines_templates import add_templates
 from millrace.domain.access import Principal
 from millrace.domain.pipelines import Action
 from millrace.pipelines.definitions.definition import json_schema
+from millrace.services.pipelines.destinations import Destinations
 from millrace.services.pipelines.ingest import Ingest
 from millrace.services.pipelines.letters import Letters
 from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.manage import Pipelines
 from millrace.services.pipelines.metrics import Metering
+from millrace.services.pipelines.pressure import Pressure
 from millrace.services.pipelines.recover import Recovery
+from millrace.services.pipelines.redrive import Redrives
 from millrace.services.pipelines.secrets import Secrets
 from millrace.stores.secrets import SecretStore
 
@@ -30,7 +34,7 @@ def pipelines_router(line: Line, auth: Authenticator) -> APIRouter:
     router = APIRouter(prefix="/api/streaming", tags=["pipelines"])
     settings = line.settings
     secrets = SecretStore(line.aws, line.dynamo, settings.secrets_table, settings.secrets_key_id)
-    metering = Metering(line)
+    pressure = Pressure(line)
 
     async def caller(request: Request) -> Principal:
         return await auth(request)
@@ -40,10 +44,14 @@ def pipelines_router(line: Line, auth: Authenticator) -> APIRouter:
     _add_registry(router, pipelines, Caller)
     add_templates(router, pipelines, Caller)
     _add_actions(router, pipelines, Caller)
-    _add_ingest(router, Ingest(line, metering), Caller)
-    _add_metering(router, metering, Caller)
+    _add_ingest(router, Ingest(line, pressure), Caller)
+    _add_metering(router, Metering(line, pressure), Caller)
+    add_destinations(router, Destinations(line), Caller)
     add_recovery(router, Recovery(line), Caller)
-    add_letters(router, Letters(line), Caller)
+    letters = Letters(line)
+    add_letters(router, letters, Caller)
+    add_redrives(router, Redrives(line), Caller)
+    add_letter(router, letters, Caller)
     add_secrets(router, Secrets(secrets, line.clock), Caller)
     return router
 

@@ -1,12 +1,11 @@
-"""Operating pipelines over HTTP: checkpoints, replays, dry runs, dead letters, secrets."""
+"""Operating pipelines over HTTP: checkpoints, replays, dry runs, destinations, secrets."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 
 from millrace.api.cursors import from_cursor, to_cursor
-from millrace.services.pipelines.letters import Letters, read_choice
-from millrace.services.pipelines.letters import shown as shown_letter
+from millrace.services.pipelines.destinations import Destinations
 from millrace.services.pipelines.recover import Recovery
 from millrace.services.pipelines.secrets import Secrets
 from millrace.services.pipelines.secrets import shown as shown_secret
@@ -46,27 +45,20 @@ def add_recovery(router: APIRouter, recovery: Recovery, Caller: Any) -> None:
         return await recovery.dry_run(who, pipeline_id, asked or {})
 
 
-def add_letters(router: APIRouter, letters: Letters, Caller: Any) -> None:
-    """Dead letters."""
+def add_destinations(router: APIRouter, destinations: Destinations, Caller: Any) -> None:
+    """Whether destinations get what they should."""
 
-    @router.get(f"{_PIPELINE}/dead-letters", summary="List dead letters, the oldest first")
-    async def list_dead_letters(
-        who: Caller, pipeline_id: str, limit: Limit = 50, cursor: str | None = None
-    ) -> Json:
-        after = from_cursor(cursor, "id") or {"id": ""}
-        found, more = await letters.page(who, pipeline_id, after["id"], limit)
-        next_cursor = to_cursor({"id": more}) if more else None
-        return {"items": [shown_letter(one) for one in found], "nextCursor": next_cursor}
+    @router.get(f"{_PIPELINE}/destinations", summary="List destinations: which get nothing now, and why")
+    async def list_destinations(who: Caller, pipeline_id: str) -> Json:
+        return {"items": await destinations.all(who, pipeline_id)}
 
-    @router.post(f"{_PIPELINE}/dead-letters/redrive", status_code=202, summary="Send dead letters again")
-    async def redrive(who: Caller, pipeline_id: str, asked: MaybeObject = None) -> Json:
-        return {"redriven": await letters.redrive(who, pipeline_id, read_choice(asked or {}))}
+    @router.post(f"{_PIPELINE}/destinations/{{number}}/enable", summary="Send to a destination again")
+    async def enable_destination(who: Caller, pipeline_id: str, number: int) -> Json:
+        return await destinations.enable(who, pipeline_id, number)
 
-    @router.delete(
-        f"{_PIPELINE}/dead-letters/{{letter_id}}", status_code=204, summary="Throw a dead letter away"
-    )
-    async def delete_dead_letter(who: Caller, pipeline_id: str, letter_id: str) -> None:
-        await letters.remove(who, pipeline_id, letter_id)
+    @router.post(f"{_PIPELINE}/destinations/{{number}}/disable", summary="Send nothing to a destination")
+    async def disable_destination(who: Caller, pipeline_id: str, number: int) -> Json:
+        return await destinations.disable(who, pipeline_id, number)
 
 
 def add_secrets(router: APIRouter, secrets: Secrets, Caller: Any) -> None:

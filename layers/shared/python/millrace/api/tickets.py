@@ -54,6 +54,7 @@ class Callers:
         found = await self.tickets.use(request.query_params.get(PARAMETER, ""))
         if (found.method, unquote(found.path)) != (request.method, request.scope["path"]):
             raise invalid_ticket()
+        request.state.caller = found.caller
         if scope:
             found.caller.require(scope)
         return found

@@ -27,7 +27,7 @@ def create_app(
         await http.close()
         stores.aws.close()
 
-    return streamed_app(endpoints(engines, stores, callers(settings, stores)), close)
+    return streamed_app(endpoints(engines, stores, callers(settings, stores)), stores, close)
 
 
 def _configured(settings: Settings) -> SpeechConfig:

@@ -9,7 +9,7 @@ from millrace.errors import TooLarge
 from millrace.services.pipelines.hooks import Hooks
 from millrace.services.pipelines.ingest import Ingest
 from millrace.services.pipelines.line import Line
-from millrace.services.pipelines.metrics import Metering
+from millrace.services.pipelines.pressure import Pressure
 from millrace.settings import Settings
 from millrace.stores.secrets import SecretStore
 
@@ -21,7 +21,7 @@ def create_app(settings: Settings, line: Line | None = None) -> FastAPI:
     line = line or Line.connect(settings)
     line.warm()
     secrets = SecretStore(line.aws, line.dynamo, settings.secrets_table, settings.secrets_key_id)
-    hooks = Hooks(line, Ingest(line, Metering(line)), secrets)
+    hooks = Hooks(line, Ingest(line, Pressure(line)), secrets)
     app = FastAPI(title="Millrace webhooks", openapi_url=None, redirect_slashes=False)
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)

@@ -2,12 +2,15 @@
 
 import asyncio
 import random
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from millrace.errors import Unavailable
 from millrace.stores.aws import Aws
 
 BATCH = 10
+CALL_BYTES = 256 * 1024
+_ENTRY_BYTES = 64
 _TRIES = 4
 
 
@@ -28,9 +31,9 @@ class EventBus:
         self._name = name
 
     async def put(self, events: list[BusEvent]) -> None:
-        """Puts events in batches of ten, those that the bus refused again. Raises `Unavailable`."""
-        for start in range(0, len(events), BATCH):
-            await self._put_batch(events[start : start + BATCH])
+        """Puts events by ten and 256 KB, those that the bus refused again. Raises `Unavailable`."""
+        for batch in _batches(events):
+            await self._put_batch(batch)
 
     async def _put_batch(self, events: list[BusEvent]) -> None:
         for attempt in range(_TRIES):
@@ -49,3 +52,18 @@ class EventBus:
             "DetailType": event.kind,
             "Detail": event.detail,
         }
+
+
+def _batches(events: Iterable[BusEvent]) -> Iterator[list[BusEvent]]:
+    """At most ten events and 256 KB in one call, which is what PutEvents counts: source, type and detail."""
+    batch: list[BusEvent] = []
+    size = 0
+    for event in events:
+        length = len(event.detail.encode()) + len(event.source) + len(event.kind) + _ENTRY_BYTES
+        if batch and (len(batch) == BATCH or size + length > CALL_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(event)
+        size += length
+    if batch:
+        yield batch

@@ -1,0 +1,49 @@
+-- The outbox of a PostgreSQL database (14 or newer): one row per change, written in the transaction of the
+-- change itself, deleted when the event is on the bus.
+CREATE TABLE millrace_outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event_id uuid NOT NULL DEFAULT gen_random_uuid(),
+    organization text NOT NULL,
+    table_name text NOT NULL,
+    operation text NOT NULL CHECK (operation IN ('insert', 'update', 'delete')),
+    keys jsonb NOT NULL DEFAULT '{}',
+    old_row jsonb,
+    new_row jsonb,
+    changed_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Fills it: millrace_capture('<column with the organisation>', '<key column>', ...). A row that moves to another
+-- organisation leaves the one and comes to the other; one whose column is null belongs to nobody and is left
+-- out. SECURITY DEFINER and REVOKE: whoever may only write rows can neither write into the outbox nor hang this
+-- trigger on a table of their own, and so speaks for no other organisation. `public` is the outbox's schema.
+CREATE FUNCTION millrace_capture() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+DECLARE
+    before jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    after jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    owner_before text := before ->> TG_ARGV[0];
+    owner_after text := after ->> TG_ARGV[0];
+    moved boolean := TG_OP = 'UPDATE' AND owner_before IS DISTINCT FROM owner_after;
+BEGIN
+    IF moved AND owner_before IS NOT NULL THEN
+        INSERT INTO millrace_outbox (organization, table_name, operation, keys, old_row)
+        VALUES (owner_before, TG_TABLE_NAME, 'delete', millrace_keys(before, TG_ARGV), before);
+    END IF;
+    IF moved AND owner_after IS NOT NULL THEN
+        INSERT INTO millrace_outbox (organization, table_name, operation, keys, new_row)
+        VALUES (owner_after, TG_TABLE_NAME, 'insert', millrace_keys(after, TG_ARGV), after);
+    END IF;
+    IF NOT moved AND coalesce(owner_after, owner_before) IS NOT NULL THEN
+        INSERT INTO millrace_outbox (organization, table_name, operation, keys, old_row, new_row)
+        VALUES (coalesce(owner_after, owner_before), TG_TABLE_NAME, lower(TG_OP),
+                millrace_keys(coalesce(after, before), TG_ARGV), before, after);
+    END IF;
+    RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION millrace_capture() FROM PUBLIC;
+
+-- The columns of a row that the trigger names after the first.
+CREATE FUNCTION millrace_keys(image jsonb, arguments text[]) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(jsonb_object_agg(name, image -> name), '{}')
+    FROM unnest(arguments) WITH ORDINALITY AS given (name, place) WHERE place > 1
+$$;

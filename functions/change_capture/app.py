@@ -1,0 +1,14 @@
+"""Puts changes of database rows on the bus: from DynamoDB Streams, and each minute from an outbox."""
+
+import asyncio
+from typing import Any
+
+from millrace.services.pipelines.capture import Capture, CaptureSettings
+
+capture = Capture(CaptureSettings.from_environment())
+capture.warm()
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """A batch of a stream, whose first failure is reported; or a tick of the schedule."""
+    return asyncio.run(capture(event, context.get_remaining_time_in_millis() / 1000))

@@ -1,0 +1,117 @@
+"""The platform's own API activity: one event on the bus per finished call of somebody who is known.
+
+`{id, time, organization, userId, method, path, route, status, durationMs, requestId}` with the source
+`millrace.api_event`: never a query (tickets stand there), a header or a body. Calls that nobody was
+authenticated for leave none, so strangers cannot fill an organisation's pipelines.
+
+Pushing data (`/process`, `/batch`, `/hooks`) leaves none either. It is what pipelines do to each other: an
+event for it, fed to a pipeline whose webhook pushes again, would go round for ever; and it is counted in the
+pipelines' metrics.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from millrace.api.errors import request_id
+from millrace.domain.access import Principal
+from millrace.domain.clock import Clock, iso
+from millrace.stores.bus import BusEvent, EventBus
+
+log = logging.getLogger(__name__)
+
+SOURCE = "millrace.api_event"
+SECONDS = 5.0
+LONGEST = 1_024
+_SILENT = frozenset(
+    {
+        "/api/openapi.json",
+        "/api/streaming/pipelines/{pipeline_id}/process",
+        "/api/streaming/pipelines/{pipeline_id}/batch",
+    }
+)
+
+
+class ApiEvents:
+    """Middleware. The event goes out after the answer's last byte, but before the app returns, since Lambda
+    may freeze the process then; calls that end while another's event is on its way share the next call of the
+    bus. What the bus does not take is logged, and costs the caller nothing."""
+
+    def __init__(self, app: ASGIApp, bus: EventBus, clock: Clock) -> None:
+        self._app = app
+        self._bus = bus
+        self._clock = clock
+        self._waiting: list[BusEvent] = []
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})
+        status, started = 500, time.monotonic()
+
+        def watch(message: Message) -> Any:  # no coroutine of its own: every token passes here
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            return send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            event = call_event(scope, status, self._clock(), round((time.monotonic() - started) * 1000))
+            if event:
+                self._waiting.append(event)
+                await self._flush()
+
+    async def _flush(self) -> None:
+        async with self._turn:
+            events, self._waiting = self._waiting, []
+            if not events:
+                return
+            try:
+                async with asyncio.timeout(SECONDS):
+                    await self._bus.put(events)
+            except asyncio.CancelledError:
+                _log(events)
+                raise
+            except Exception:
+                _log(events)
+
+
+def _log(events: list[BusEvent]) -> None:
+    log.exception("the bus did not take %s", ", ".join(event.detail for event in events))
+
+
+def call_event(scope: Scope, status: int, now: int, duration_ms: int) -> BusEvent | None:
+    """The event of a call that ended `now` (epoch ms); None for one that leaves none."""
+    caller: Principal | None = scope["state"].get("caller")
+    route = getattr(scope.get("route"), "path", None)
+    if caller is None or route in _SILENT:
+        return None
+    id = request_id(Request(scope))
+    detail = {
+        "id": id,
+        "time": iso(now),
+        "organization": caller.organization,
+        "userId": _text(caller.subject),
+        "method": scope["method"],
+        "path": _text(scope["path"]),
+        "route": route,
+        "status": status,
+        "durationMs": duration_ms,
+        "requestId": id,
+    }
+    return BusEvent(SOURCE, "call", orjson.dumps(detail).decode())
+
+
+def _text(given: str) -> str:
+    """Of bounded length, without halves of surrogate pairs: JSON has no way to write them."""
+    return given[:LONGEST].encode(errors="replace").decode()

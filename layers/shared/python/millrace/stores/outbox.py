@@ -1,0 +1,122 @@
+"""The outbox table of an application's PostgreSQL: rows are taken in a transaction that is the caller's to
+end. The table, and a trigger that fills it, are in docs/pipelines/outbox.sql.
+
+Rows are deleted, never remembered by the highest id seen: ids are given at insert and seen at commit, so a
+row with a lower id may come later.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from millrace.domain.changes import Change, number
+from millrace.errors import InvalidRequest, Unavailable
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 20
+IMAGE_BYTES = 200 * 1024
+"""Larger images stay in the database: no event could hold them, and a batch of them no function."""
+_OPTIONS = f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={STATEMENT_SECONDS}s"
+# MATERIALIZED: else the planner may run the inner query again for each row, and take more than the limit.
+_TAKE = """
+WITH taken AS MATERIALIZED (
+    SELECT id FROM millrace_outbox ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM millrace_outbox AS box USING taken WHERE box.id = taken.id
+RETURNING box.id, event_id::text, (extract(epoch FROM changed_at) * 1000)::bigint,
+    left(organization, 200), left(table_name, 200), operation, left(keys::text, %(bytes)s),
+    CASE WHEN octet_length(old_row::text) <= %(bytes)s THEN old_row::text END,
+    CASE WHEN octet_length(new_row::text) <= %(bytes)s THEN new_row::text END,
+    coalesce(octet_length(old_row::text) > %(bytes)s, false),
+    coalesce(octet_length(new_row::text) > %(bytes)s, false)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A row as the database tells it; `keys`, `old` and `new` are JSON text."""
+
+    position: int
+    id: str
+    time: int
+    organization: str
+    table: str
+    operation: Any
+    keys: str
+    old: str | None
+    new: str | None
+    old_is_large: bool
+    new_is_large: bool
+
+    def change(self) -> Change:
+        """The change that it tells of. Raises `InvalidRequest` for a row that cannot be read."""
+        left_out = tuple(
+            name for name, large in (("old", self.old_is_large), ("new", self.new_is_large)) if large
+        )
+        return Change(
+            self.id,
+            self.time,
+            self.table,
+            self.operation,
+            _object(self.keys) or {},
+            _object(self.old),
+            _object(self.new),
+            left_out=left_out,
+        )
+
+
+class Outbox:
+    """One connection, made by `connect`; psycopg comes with the function that uses it, not with the layer."""
+
+    def __init__(self, connection: "AsyncConnection[Any]") -> None:
+        self._connection = connection
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, url: str) -> AsyncIterator[Self]:
+        """Connects, encrypted unless the URL's `sslmode` says otherwise. Raises `Unavailable`."""
+        import psycopg
+        from psycopg.conninfo import conninfo_to_dict
+
+        try:
+            given: dict[str, Any] = {"sslmode": "require", "connect_timeout": CONNECT_SECONDS}
+            given |= conninfo_to_dict(url) | {"options": _OPTIONS}
+            connection = await psycopg.AsyncConnection.connect(**given, autocommit=True)
+        except psycopg.Error as problem:  # its message may hold the URL
+            raise _unavailable(problem) from None
+        async with connection:
+            yield cls(connection)
+
+    @asynccontextmanager
+    async def take(self, limit: int) -> AsyncIterator[list[OutboxRow]]:
+        """Up to `limit` rows by position; those that another poller has are left to it. They are gone when
+        the block ends well, and there again when it raises or this process dies. Raises `Unavailable`."""
+        import psycopg
+
+        try:
+            async with self._connection.transaction():
+                found = await self._connection.execute(_TAKE, {"limit": limit, "bytes": IMAGE_BYTES})
+                yield [OutboxRow(*row) for row in sorted(await found.fetchall())]
+        except psycopg.Error as problem:
+            raise _unavailable(problem) from None
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    """A JSON object whose numbers are exact. Raises `InvalidRequest`."""
+    try:
+        found = None if text is None else json.loads(text, parse_float=number, parse_int=number)
+    except (ValueError, RecursionError) as problem:
+        raise InvalidRequest(f"The row is no JSON: {type(problem).__name__}.", code="invalid_row") from None
+    if found is not None and not isinstance(found, dict):
+        raise InvalidRequest("keys, old_row and new_row are JSON objects.", code="invalid_row")
+    return found
+
+
+def _unavailable(problem: Exception) -> Unavailable:
+    state = getattr(problem, "sqlstate", None)
+    return Unavailable(f"The outbox's database failed: {type(problem).__name__} {state or ''}".strip())

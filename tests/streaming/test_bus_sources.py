@@ -1,0 +1,128 @@
+"""Events of the bus: API calls, and what a rule of the operator's own sends to one pipeline."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.transform import transform_batch
+from tests.streaming.conftest import Plant, UndelayedAws
+from tests.streaming.definitions import act, made
+from tests.streaming.test_flow import send
+
+TIME = "2027-01-15T08:00:00Z"
+
+
+def called(organization: str, id: str, method: str, path: str, status: int) -> dict[str, Any]:
+    """A finished call of the API, as the bus tells of it."""
+    detail = {"id": id, "time": TIME, "organization": organization, "userId": "u1", "durationMs": 5}
+    detail |= {"method": method, "path": path, "route": path, "status": status, "requestId": id}
+    return {
+        "version": "0",
+        "id": f"bus-{id}",
+        "detail-type": "call",
+        "source": "millrace.api_event",
+        "time": TIME,
+        "detail": detail,
+    }
+
+
+CALLS = {
+    "list": ("GET", "/api/agents", 200),
+    "create": ("POST", "/api/agents", 201),
+    "refused": ("POST", "/api/agents", 422),
+    "change": ("PUT", "/api/agents/a", 200),
+    "other": ("DELETE", "/api/agentsmith", 404),
+    "chat": ("POST", "/api/conversations/c1/messages", 200),
+}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, set(CALLS)),
+        ({"methods": ["post", "PUT"]}, {"create", "refused", "change", "chat"}),
+        ({"statuses": [422, 404]}, {"refused", "other"}),
+        ({"paths": ["/api/agents"]}, {"list", "create", "refused"}),
+        ({"paths": ["/api/agents/*", "/api/conversations*"]}, {"change", "chat"}),
+        ({"paths": ["/api/agents*"], "methods": ["POST"], "statuses": [201]}, {"create"}),
+        ({"paths": ["/API/agents"]}, set()),
+    ],
+)
+def test_a_pipeline_takes_the_calls_that_it_asks_for(
+    streaming: httpx.Client, plant: Plant, organization: str, chosen: dict[str, Any], expected: set[str]
+) -> None:
+    made(streaming, source={"type": "api_event"} | chosen)
+    send(plant, *(called(organization, id, *call) for id, call in CALLS.items()))
+    send(plant, called("somebody-else", "strangers", "POST", "/api/agents", 201))
+    assert plant.transform() == {"batchItemFailures": []}
+    assert {event["id"] for job in plant.deliveries() for event in job["events"]} == expected
+
+
+def own(organization: str, pipeline_id: str, **event: Any) -> dict[str, Any]:
+    """A message as the input transformer of a rule makes it."""
+    base = {"version": "0", "id": "e1", "source": "my.shop", "detail-type": "sold", "time": TIME}
+    return {
+        "organization": organization,
+        "pipelineId": pipeline_id,
+        "event": base | {"detail": {"n": 1}} | event,
+    }
+
+
+def test_a_rule_of_ones_own_sends_any_event_to_one_pipeline(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    id = made(streaming)
+    send(plant, own(organization, id), own(organization, id))
+    assert plant.transform() == {"batchItemFailures": []}
+    events = [event for job in plant.deliveries() for event in job["events"]]
+    assert {(event["id"], event["source"], event["type"]) for event in events} == {("e1", "my.shop", "sold")}
+    assert events[0]["time"] == 1_800_000_000_000
+    assert events[0]["payload"] == {"n": 1}
+
+
+def test_what_is_for_no_pipeline_that_takes_events_is_nobodys(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    created, stopped = made(streaming, start=False), made(streaming)
+    act(streaming, stopped, "stop")
+    plant.transform()
+    send(plant, *(own(organization, id) for id in (created, stopped, "pipeline_unknown")))
+    send(plant, own("somebody-else", made(streaming)))
+    assert plant.transform() == {"batchItemFailures": []}
+    assert plant.deliveries() == []
+
+
+@pytest.mark.parametrize("event", [None, "text", {}, {"detail": "text"}, {"detail": {}, "id": "e1"}])
+def test_what_is_no_event_of_eventbridge_is_reported(
+    streaming: httpx.Client, plant: Plant, organization: str, event: object
+) -> None:
+    id = made(streaming)
+    send(plant, {"organization": organization, "pipelineId": id, "event": event}, own(organization, id))
+    assert len(plant.transform()["batchItemFailures"]) == 1
+    assert plant.payloads() == [{"n": 1}]
+
+
+def test_an_event_after_a_start_meets_the_pipeline_in_every_process(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    """One that looked just before the start remembers what there was then."""
+    clients = UndelayedAws(plant.line.settings.region)
+    other = Line.connect(plant.line.settings, clients, plant.clock)
+    id = made(streaming, source={"type": "api_event"}, start=False)
+
+    def take(event_id: str) -> None:
+        body = json.dumps(called(organization, event_id, "GET", "/x", 200))
+        attributes = {"SentTimestamp": str(plant.clock.now)}
+        record = {"messageId": event_id, "body": body, "attributes": attributes}
+        assert asyncio.run(transform_batch(other, {"Records": [record]})) == {"batchItemFailures": []}
+
+    take("before")
+    plant.clock.pass_time(1)
+    act(streaming, id, "start")
+    take("after")
+    clients.close()
+    assert [event["id"] for job in plant.deliveries() for event in job["events"]] == ["after"]
