@@ -55,7 +55,7 @@ install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done ## everything that 
 # --- on one machine ----------------------------------------------------------------------------
 
 run: $(VENV)/.local web/dist/index.html ## the whole stack on http://localhost:8080 (MILLRACE_PORT moves it)
-	@exec $(BIN)/python -m local $(ARGS)
+	@exec $(BIN)/python -m local --demo $(ARGS)
 
 token: ## print a bearer token for the running stack
 	@$(BIN)/python -m local.token
@@ -107,6 +107,7 @@ lock: | $(BIN)/uv ## renew the lock files
 	$(LOCK) pyproject.toml --extra local --no-emit-package millrace -c tests/requirements.txt -o local/requirements.txt $(ARGS)
 	$(LOCK) pyproject.toml -c tests/requirements.txt -o $(LAYER)/requirements.txt $(ARGS)
 	printf '%s\n' 'psycopg[binary]' pymysql sqlalchemy | $(LOCK) - -c tests/requirements.txt -o functions/deliver/requirements.txt $(ARGS)
+	echo 'psycopg[binary]' | $(LOCK) - -c tests/requirements.txt -o functions/change_capture/requirements.txt $(ARGS)
 	printf '%s\n' espeakng-loader lameenc sentencex | $(LOCK) - -c tests/requirements.txt -o functions/voice/requirements.txt $(ARGS)
 	echo aws-sam-cli | $(LOCK) - -o tests/requirements-sam.txt $(ARGS)
 

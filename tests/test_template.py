@@ -1,11 +1,13 @@
 """The template as AWS gets it: translated by SAM's own translator. `sam validate` lets all this pass."""
 
+import json
 from typing import Any
 
 import pytest
 
 from local.template import Template
 from local.template import read_template as read
+from millrace.services.pipelines import emf
 from tests.aws import TEMPLATE
 
 # A wildcard that no policy can do without, and why.
@@ -23,6 +25,45 @@ MANAGED = {
     "service-role/AWSLambdaSQSQueueExecutionRole",
     "service-role/AWSLambdaDynamoDBExecutionRole",
 }
+# Tables with something that passes away, and resources with what nobody can make again.
+PASSING = [
+    "ConversationsTable",
+    "RunsTable",
+    "EventsTable",
+    "InjectionsTable",
+    "TicketsTable",
+    "AlertsTable",
+    "FlowsTable",
+    "PipelinesTable",
+    "WindowsTable",
+    "DeliveryTable",
+    "DeadLettersTable",
+]
+KEPT = [
+    "ConversationsTable",
+    "RunsTable",
+    "AgentsTable",
+    "AlertsTable",
+    "FlowsTable",
+    "PipelinesTable",
+    "DeadLettersTable",
+    "SecretsTable",
+    "SecretsKey",
+    "JournalBucket",
+]
+# What AWS itself counts, as far as the dashboard shows it.
+AWS_METRICS = {
+    "AWS/Lambda": {
+        "Invocations",
+        "Errors",
+        "Throttles",
+        "Duration",
+        "ConcurrentExecutions",
+        "Url5xxCount",
+    },
+    "AWS/SQS": {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
+}
+OWN_METRICS = {*emf.METRICS.values(), emf.LATENCY, emf.LAG, emf.BACKPRESSURE}
 # More may stream; these must.
 STREAMED = {"ConversationFunction"}
 
@@ -120,7 +161,7 @@ def test_tables_are_on_demand_encrypted_and_restorable(resources: Resources) -> 
         assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True, name
 
 
-@pytest.mark.parametrize("table", ["ConversationsTable", "RunsTable", "EventsTable", "InjectionsTable"])
+@pytest.mark.parametrize("table", PASSING)
 def test_what_passes_away_has_a_ttl(resources: Resources, table: str) -> None:
     ttl = resources[table]["Properties"]["TimeToLiveSpecification"]
     assert ttl == {"AttributeName": "expiresAt", "Enabled": True}
@@ -145,6 +186,62 @@ def test_each_function_has_an_alarm_on_its_errors(resources: Resources) -> None:
     assert functions(resources).keys() <= watched
 
 
+def test_each_url_has_an_alarm_on_its_5xx(resources: Resources) -> None:
+    """An app that answers 500 is no error of its function."""
+    watched = {
+        alarm["Dimensions"][0]["Value"]["Ref"]
+        for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        if alarm.get("MetricName") == "Url5xxCount"
+    }
+    assert watched == {name for name in functions(resources) if url_of(resources, name)}
+
+
+def dashboard_metrics(resources: Resources) -> list[list[str]]:
+    """Each metric of the dashboard: namespace, name, dimension and value; `.` stands for what was before."""
+    text = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    found: list[list[str]] = []
+    for widget in json.loads(text)["widgets"]:
+        before: list[str] = []
+        for metric in widget["properties"]["metrics"]:
+            words = [word for word in metric if isinstance(word, str)]
+            before = [before[at] if word == "." else word for at, word in enumerate(words)]
+            found.append(before)
+    return found
+
+
+def test_the_dashboard_shows_metrics_that_there_are(resources: Resources) -> None:
+    found = dashboard_metrics(resources)
+    for namespace, name, dimension, value in found:
+        if namespace == emf.NAMESPACE:
+            assert name in OWN_METRICS, name
+            assert (dimension, value) == ("Stack", "${AWS::StackName}")
+        else:
+            assert name in AWS_METRICS[namespace], name
+            logical_id = value.removeprefix("${").removesuffix("}").partition(".")[0]
+            assert logical_id in resources, value
+            assert dimension == ("QueueName" if namespace == "AWS/SQS" else "FunctionName")
+    assert {name for namespace, name, _, _ in found if namespace == emf.NAMESPACE} == OWN_METRICS
+
+
+def test_the_dashboard_shows_every_function_and_dead_letter_queue(resources: Resources) -> None:
+    shown = {
+        (name, value.removeprefix("${").partition(".")[0].rstrip("}"))
+        for _, name, _, value in dashboard_metrics(resources)
+    }
+    assert {value for name, value in shown if name == "Errors"} == functions(resources).keys()
+    assert {value for name, value in shown if name == "Url5xxCount"} == {
+        name for name in functions(resources) if url_of(resources, name)
+    }
+    dead = {name for name in of_type(resources, "AWS::SQS::Queue") if "Dead" in name}
+    assert dead <= {value for name, value in shown if name == "ApproximateNumberOfMessagesVisible"}
+
+
+def test_functions_that_measure_pipelines_know_their_stack(resources: Resources) -> None:
+    found = functions(resources)
+    for name in ("TransformFunction", "CloseWindowsFunction", "DeliverFunction", "SweepFunction"):
+        assert variables(found[name])["STACK"] == {"Ref": "AWS::StackName"}, name
+
+
 def test_each_queue_redrives_to_a_dead_letter_queue_that_is_watched(resources: Resources) -> None:
     queues = of_type(resources, "AWS::SQS::Queue")
     dead = {name for name in queues if "Dead" in name}
@@ -159,13 +256,32 @@ def test_each_queue_redrives_to_a_dead_letter_queue_that_is_watched(resources: R
     assert dead <= watched
 
 
+def test_what_a_rule_cannot_deliver_is_kept(resources: Resources) -> None:
+    """Without a dead-letter queue the bus throws away what it could not deliver within a day, or may not."""
+    queues = of_type(resources, "AWS::SQS::Queue")
+    allowed = {
+        (statement["Resource"]["Fn::GetAtt"][0], rule["Fn::GetAtt"][0])
+        for policy in of_type(resources, "AWS::SQS::QueuePolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "Condition" in statement
+        for rule in statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    }
+    for name, rule in of_type(resources, "AWS::Events::Rule").items():
+        for target in rule["Targets"]:
+            to = target["Arn"]["Fn::GetAtt"][0]
+            if to in queues:
+                dead = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
+                assert queues[to]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0] == dead
+                assert {(to, name), (dead, name)} <= allowed, name
+
+
 def test_event_sources_report_partial_failures(resources: Resources) -> None:
     for name, source in of_type(resources, "AWS::Lambda::EventSourceMapping").items():
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
 
 
 def test_customers_data_survives_the_stack(resources: Resources) -> None:
-    for name in ("ConversationsTable", "RunsTable", "AgentsTable"):
+    for name in KEPT:
         assert resources[name]["DeletionPolicy"].startswith("Retain")
         assert resources[name]["UpdateReplacePolicy"] == "Retain"
 

@@ -6,9 +6,10 @@ import httpx
 import pytest
 
 from millrace.net.client import guarded_client
-from tests.fakes.postgres import postgres, programs
+from tests.fakes.fixtures import postgres_url
 from tests.fakes.receivers import Receivers, receiving
-from tests.missing import missing
+
+__all__ = ["postgres_url"]
 
 
 @pytest.fixture
@@ -21,12 +22,3 @@ def receivers() -> Iterator[Receivers]:
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     async with guarded_client(allow_loopback_http=True) as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    found = programs()
-    if found is None:
-        missing("PostgreSQL is missing: apt-get install postgresql")
-    with postgres(found) as url:
-        yield url

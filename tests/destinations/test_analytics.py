@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from millrace.destinations.amplitude import Amplitude
@@ -12,7 +13,12 @@ from millrace.destinations.fates import Dead, Retry
 from millrace.destinations.mixpanel import Mixpanel
 from millrace.destinations.segment import Segment
 from millrace.destinations.wire import HttpDestination
-from millrace.pipelines.definitions.destinations import AmplitudeConfig, MixpanelConfig, SegmentConfig
+from millrace.pipelines.definitions.destinations import (
+    AmplitudeConfig,
+    Analytics,
+    MixpanelConfig,
+    SegmentConfig,
+)
 from tests.destinations.sending import NOW, event, kinds, send
 from tests.fakes.receivers import TOKEN, Receivers
 
@@ -175,3 +181,28 @@ async def test_an_unreadable_400_kills_all_and_nothing_else(
     for make in (mixpanel, amplitude):
         sent = await send(make(receivers), client, event("a", userId="u"), event("b", userId="u"))
         assert kinds(sent) == ["dead:refused"] * 2
+
+
+@pytest.mark.parametrize(
+    ("config", "make", "url"),
+    [
+        ({"provider": "mixpanel"}, Mixpanel, "https://api.mixpanel.com/import"),
+        ({"provider": "mixpanel", "region": "eu"}, Mixpanel, "https://api-eu.mixpanel.com/import"),
+        ({"provider": "mixpanel", "region": "in"}, Mixpanel, "https://api-in.mixpanel.com/import"),
+        ({"provider": "amplitude"}, Amplitude, "https://api2.amplitude.com/2/httpapi"),
+        ({"provider": "amplitude", "region": "eu"}, Amplitude, "https://api.eu.amplitude.com/2/httpapi"),
+        ({"provider": "segment"}, Segment, "https://api.segment.io/v1/batch"),
+        ({"provider": "segment", "region": "eu"}, Segment, "https://eu1.api.segmentapis.com/v1/batch"),
+    ],
+)
+def test_each_region_has_an_address_of_its_own(config: dict[str, str], make: Any, url: str) -> None:
+    credentials = {"mixpanel": "projectToken", "amplitude": "apiKey", "segment": "writeKey"}
+    given = config | {credentials[config["provider"]]: TOKEN}
+    request = make(TypeAdapter(Analytics).validate_python(given)).request([], NOW)
+    assert request.url.partition("?")[0] == url
+
+
+@pytest.mark.parametrize("provider", ["amplitude", "segment"])
+def test_a_region_that_a_service_does_not_have_is_refused(provider: str) -> None:
+    with pytest.raises(ValidationError, match="region"):
+        TypeAdapter(Analytics).validate_python({"provider": provider, "apiKey": "k", "region": "in"})

@@ -68,6 +68,6 @@ def test_results_that_come_late_change_nothing() -> None:
 
 
 def test_nothing_goes_to_a_destination_that_is_disabled() -> None:
-    gone = disabled(Circuit())
+    gone = disabled(Circuit(), NOW)
     assert admission(gone, NOW + 10**9).verdict == "disabled"
     assert counted(gone, 5, 50, NOW) == gone

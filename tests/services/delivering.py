@@ -133,7 +133,7 @@ class World:
             self.reports.append(await self.deliverer.deliver(read_job(body)))
 
     async def dead(self) -> list[Letter]:
-        return await self.letters.page(self.organization, "pipe", limit=1_000)
+        return (await self.letters.page(self.organization, "pipe", limit=1_000))[0]
 
 
 def world(environ: dict[str, str], client: httpx.AsyncClient, services: Services, loopback: bool) -> World:

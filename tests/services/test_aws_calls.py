@@ -74,28 +74,32 @@ async def answer(platform: Platform, content: str) -> list[tuple[float, Logged]]
     return seen
 
 
-async def test_a_long_answer_costs_at_most_forty_calls_two_of_them_before_its_first_token(
+async def test_a_long_answer_costs_at_most_forty_calls(
     settings: Settings,
 ) -> None:
+    """Forty in the ten seconds that it takes; a busy machine takes longer, with a flush every half second."""
     counting = Counting(settings.region)
     platform = Platform.make(settings, Stores.connect(settings, counting))
     seen = await answer(platform, "/echo tools=0 think=0 tokens=500 delayMs=20\nword")
     assert [event.type for _, event in seen].count("token") == 500
-    assert len(counting.calls) <= 40, [call.operation for call in counting.calls]
-    first = next(moment for moment, event in seen if event.type == "token")
-    assert counting.in_sequence_before(first) <= 2
+    longer = max(1.0, (seen[-1][0] - seen[0][0]) / 10)
+    assert len(counting.calls) <= 40 * longer, [call.operation for call in counting.calls]
     await platform.close()
 
 
-async def test_no_token_waits_for_a_call(settings: Settings) -> None:
-    """With calls of a second each, 100 tokens come before the first flush of the log has ended."""
-    counting = Counting(settings.region, delay=1.0)
+async def test_two_calls_in_sequence_come_before_the_first_token_and_no_token_waits_for_one(
+    settings: Settings,
+) -> None:
+    """With calls of two seconds each, all tokens come before the first flush of the log has ended."""
+    counting = Counting(settings.region, delay=2.0)
     platform = Platform.make(settings, Stores.connect(settings, counting))
-    seen = await answer(platform, "/echo tools=0 think=0 tokens=100 delayMs=5\nword")
+    seen = await answer(platform, "/echo tools=0 think=0 tokens=50 delayMs=5\nword")
+    first = next(moment for moment, event in seen if event.type == "token")
+    assert counting.in_sequence_before(first) <= 2
     tokens = [moment for moment, event in seen if event.type == "token"]
     flushes = [call for call in counting.calls if call.operation == "transact_write_items"][1:]
     done = seen[-1][0]
-    assert len(tokens) == 100
+    assert len(tokens) == 50
     assert flushes
     assert tokens[-1] < flushes[0].ended
     assert done >= flushes[-1].ended  # but the end waits for the log
@@ -109,7 +113,7 @@ async def test_an_injection_costs_its_sender_one_call_and_the_run_one_read_per_i
     platform = Platform.make(settings, Stores.connect(settings, counting))
     stores = Stores.connect(settings, sender)
     caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
-    message = NewMessage("/echo tools=3 toolMs=300\nword", "echo")
+    message = NewMessage("/echo tools=3 toolMs=1000\nword", "echo")
     started = await send(platform.stores, platform.models, caller, "c1", message)
     assert isinstance(started, Started)
     session = launch(platform, started, None)

@@ -1,66 +1,22 @@
 """Whole deliveries: jobs through the service, to real receivers, with the emulated AWS's tables and queue."""
 
-import logging
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.responses import PlainTextResponse
 
-from millrace.destinations.catalogue import Services
-from millrace.destinations.secrets import check_secrets
-from millrace.errors import InvalidRequest
-from millrace.net.client import guarded_client
-from millrace.pipelines.definitions.definition import parse_definition
 from millrace.services.delivery.job import EVENTS, MESSAGE_BYTES, jobs_of, read_job
 from millrace.services.delivery.target import Targets
 from tests.aws import Aws
-from tests.fakes.receivers import TOKEN, Receivers, receiving
-from tests.services.delivering import World, event, resources, world
-
-
-@pytest.fixture
-def receivers() -> Iterator[Receivers]:
-    with receiving() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def deliver_resources(aws: Aws) -> Iterator[dict[str, str]]:
-    with resources(aws) as made:
-        yield made
-
-
-@pytest.fixture
-def environ(aws_environment: Aws, deliver_resources: dict[str, str]) -> dict[str, str]:
-    return aws_environment.environ | deliver_resources
-
-
-@pytest.fixture
-async def here(environ: dict[str, str], receivers: Receivers) -> AsyncIterator[World]:
-    """Destinations may be on this machine, as in the local stack."""
-    services = Services(mixpanel=receivers.url, amplitude=receivers.url, segment=receivers.url)
-    async with guarded_client(allow_loopback_http=True) as client:
-        yield world(environ, client, services, loopback=True)
-
-
-@pytest.fixture
-async def deployed(environ: dict[str, str]) -> AsyncIterator[World]:
-    """Destinations may only be public, as in a deployment. Every name leads to 127.0.0.1 at last."""
-
-    async def resolve(host: str, port: int) -> list[str]:
-        return {"private.example": ["10.0.0.7"], "mixed.example": ["1.1.1.1", "127.0.0.1"]}.get(
-            host, ["127.0.0.1"]
-        )
-
-    async with guarded_client(resolve=resolve) as client:
-        yield world(environ, client, Services(), loopback=False)
+from tests.fakes.receivers import TOKEN, Receivers
+from tests.services.delivering import World, event
 
 
 def ids(receivers: Receivers) -> list[str]:
-    return [got.headers["webhook-id"] for got in receivers.hook.taken]
+    """The events' ids, without the mark of the destination."""
+    return [got.headers["webhook-id"].rpartition("-")[0] for got in receivers.hook.taken]
 
 
 async def test_a_job_is_delivered(here: World, receivers: Receivers) -> None:
@@ -69,6 +25,20 @@ async def test_a_job_is_delivered(here: World, receivers: Receivers) -> None:
     assert len(report.delivered) == 30
     assert sorted(ids(receivers)) == sorted(f"e{n}" for n in range(30))
     assert here.queue.sent == []
+
+
+async def test_the_same_event_for_two_destinations_has_two_ids(here: World, receivers: Receivers) -> None:
+    """One service may get both, and shall not take the second for a repetition of the first."""
+    await here.webhook(receivers.url + "/hook")
+    definition = await here.definitions.get(here.organization, "pipe", here.version)
+    assert definition is not None
+    await here.definitions.add(here.organization, "another", here.version, definition)
+    await here.deliver(event("a"))
+    await here.deliver(event("a"), pipelineId="another")
+    await here.deliver(event("a"))
+    first, other, again = [got.headers["webhook-id"] for got in receivers.hook.taken]
+    assert first == again != other
+    assert ids(receivers) == ["a", "a", "a"]
 
 
 async def test_what_fails_for_a_while_arrives_at_last_with_the_same_id(
@@ -101,8 +71,9 @@ async def test_a_message_that_comes_too_early_waits_and_spends_no_attempt(
 async def test_retry_after_is_kept(here: World, receivers: Receivers) -> None:
     await here.webhook(receivers.url + "/hook")
     receivers.answers.append(PlainTextResponse("busy", 429, headers={"Retry-After": "120"}))
-    await here.deliver(event("a"))
+    report = await here.deliver(event("a"))
     assert here.queue.sent[0][0] == 120_000
+    assert (report.attempts, report.throttled, report.behind_ms) == (1, 1, None)
 
 
 async def test_what_never_arrives_becomes_a_dead_letter_with_all_it_takes_to_send_it_again(
@@ -195,6 +166,11 @@ async def test_a_rate_limit_is_kept_and_loses_nothing(here: World, receivers: Re
     await here.settle()
     assert sorted(ids(receivers)) == sorted(f"e{n}" for n in range(12))
     assert here.now - began >= 4_000
+    behind = [report.behind_ms for report in here.reports]
+    assert behind[0] == 0
+    assert behind[-1] is None  # nothing waited any more
+    assert max(each or 0 for each in behind) >= 2_000
+    assert sum(report.attempts for report in here.reports) == 12
 
 
 async def test_a_dead_destination_opens_its_circuit_and_one_probe_closes_it(
@@ -250,6 +226,9 @@ async def test_a_410_disables_the_destination_until_it_is_corrected(
         "a": "gone",
         "b": "destination_disabled",
     }
+    target = await here.deliverer.targets.of(here.job(event("b")))
+    circuit = await here.state.circuit(target.place)
+    assert "gone (410)" in circuit.reason
     await here.webhook(receivers.url + "/hook?corrected")
     assert len((await here.deliver(event("c"))).delivered) == 1
 
@@ -262,137 +241,6 @@ async def test_a_410_does_not_hold_up_others_of_the_organisation(here: World, re
     here.version = 0
     await here.webhook(receivers.url + "/hook")
     assert len((await here.deliver(event("b"))).delivered) == 1
-
-
-SECRET = 'sk-"very/secret+value=='
-
-
-@pytest.mark.parametrize("echo", ["{}", "Authorization: Bearer {}", "x" * 1_015 + "{}"])
-async def test_a_secret_is_sent_and_never_seen_again(
-    here: World, receivers: Receivers, caplog: pytest.LogCaptureFixture, echo: str
-) -> None:
-    caplog.set_level(logging.DEBUG, "millrace")
-    await here.secret("API_KEY", SECRET, "127.0.0.1")
-    await here.webhook(receivers.url + "/hook", headers={"Authorization": "Bearer ${secrets.API_KEY}"})
-    await here.deliver(event("a"))
-    assert receivers.hook.taken[0].headers["authorization"] == f"Bearer {SECRET}"
-    receivers.always = PlainTextResponse(echo.format(SECRET), 400)
-    await here.deliver(event("b"))
-    (letter,) = await here.dead()
-    seen = repr(letter) + caplog.text + repr(here.queue.sent) + repr(here.deliverer)
-    assert "very/secret" not in seen
-    assert "sk-" not in seen
-    assert "[secret" in letter.body
-
-
-async def test_basic_credentials_are_redacted_as_they_are_sent(here: World, receivers: Receivers) -> None:
-    await here.define("analytics", {"provider": "segment", "writeKey": "a-literal-write-key"})
-    receivers.always = PlainTextResponse("you sent YS1saXRlcmFsLXdyaXRlLWtleTo=", 403)
-    await here.deliver(event("a", userId="u"))
-    assert (await here.dead())[0].body == "you sent [secret write_key]"
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://evil.example/?k=${secrets.API_KEY}",
-        "https://${secrets.API_KEY}.evil.example/",
-        "https://api.example.com@evil.example/${secrets.API_KEY}",
-        "https://api.example.com.evil.example/${secrets.API_KEY}",
-        "https://evilexample.com/${secrets.API_KEY}",
-    ],
-)
-async def test_a_secret_is_not_sent_to_a_host_it_is_not_bound_to(deployed: World, url: str) -> None:
-    await deployed.secret("API_KEY", "averysecretvalue", "api.example.com", "*.example.com")
-    await deployed.webhook(url)
-    await deployed.deliver(event("a"))
-    (letter,) = await deployed.dead()
-    assert letter.code == "secret_not_allowed"
-    assert "averysecretvalue" not in repr(letter)
-
-
-async def test_an_unknown_secret_is_named_when_the_pipeline_is_made_and_when_it_is_gone(
-    here: World, receivers: Receivers
-) -> None:
-    config = {"url": receivers.url, "headers": {"X": "${secrets.LOST}"}}
-    definition = parse_definition(
-        {
-            "name": "p",
-            "source": {"type": "agent_execution"},
-            "destinations": [
-                {"type": "webhook", "config": config},
-                {"type": "database", "config": {"table": "t"}},
-            ],
-        }
-    )
-    with pytest.raises(InvalidRequest) as refused:
-        check_secrets(definition, await here.secrets.names(here.organization))
-    assert refused.value.details["secrets"] == ["DATABASE_URL", "LOST"]
-    await here.define("webhook", config)
-    await here.deliver(event("a"))
-    assert [letter.code for letter in await here.dead()] == ["unknown_secret"]
-
-
-async def test_another_organisations_secret_is_unknown(here: World, receivers: Receivers) -> None:
-    await here.secret("API_KEY", "averysecretvalue", "127.0.0.1")
-    here.organization += "-other"
-    await here.webhook(receivers.url + "/hook", headers={"X": "${secrets.API_KEY}"})
-    await here.deliver(event("a"))
-    assert [letter.code for letter in await here.dead()] == ["unknown_secret"]
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://example.com/",
-        "https://127.0.0.1/",
-        "https://localhost/",
-        "https://169.254.169.254/latest/meta-data/",
-        "https://10.1.2.3/",
-        "https://192.168.1.1:8443/",
-        "https://[::1]/",
-        "https://[::ffff:127.0.0.1]/",
-        "https://[::ffff:7f00:1]/",
-        "https://[64:ff9b::7f00:1]/",
-        "https://[2002:7f00:1::]/",
-        "https://[fd00:ec2::254]/",
-        "https://2130706433/",
-        "https://0x7f000001/",
-        "https://0177.0.0.1/",
-        "https://127.1/",
-        "https://private.example/",
-        "https://mixed.example/",
-        "https://example.com:22/",
-    ],
-)
-async def test_where_a_delivery_never_goes(deployed: World, url: str) -> None:
-    await deployed.webhook(url)
-    report = await deployed.deliver(event("a"))
-    assert report.dead == 1
-    (letter,) = await deployed.dead()
-    assert letter.code in ("address_not_allowed", "invalid_url")
-
-
-async def test_a_name_whose_address_changes_gains_nothing(environ: dict[str, str]) -> None:
-    answers = iter([["127.0.0.1"], ["169.254.169.254"]])
-
-    async def resolve(host: str, port: int) -> list[str]:
-        return next(answers)
-
-    async with guarded_client(resolve=resolve) as client:
-        place = world(environ, client, Services(), loopback=False)
-        await place.webhook("https://rebinding.example/")
-        for id in ("a", "b"):
-            await place.deliver(event(id))
-        assert {letter.code for letter in await place.dead()} == {"address_not_allowed"}
-
-
-async def test_a_redirect_to_a_private_address_is_not_followed(here: World, receivers: Receivers) -> None:
-    await here.webhook(receivers.url + "/hook")
-    receivers.answers.append(RedirectResponse("http://169.254.169.254/latest/", 302))
-    await here.deliver(event("a"))
-    assert [letter.code for letter in await here.dead()] == ["redirected"]
-    assert receivers.requests == 1
 
 
 async def test_the_organisations_database_is_its_secret(here: World, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The function's handler with the events of `events/deliver`, and the real queue."""
 
+import asyncio
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,24 +8,21 @@ from typing import Any
 
 import orjson
 import pytest
+from starlette.responses import PlainTextResponse
 
+from millrace.domain.clock import now_ms
 from millrace.errors import Unavailable
 from millrace.services.delivery.batch import BatchDeliverer, DeliverySettings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.definitions import DefinitionStore
 from millrace.stores.dynamo import Dynamo
+from millrace.stores.pipeline_metrics import PipelineMetrics
 from tests.aws import Aws
-from tests.fakes.receivers import Receivers, receiving
+from tests.fakes.receivers import Receivers
 from tests.services.delivering import resources
 
 ROOT = Path(__file__).parent.parent.parent
 EVENTS = sorted((ROOT / "events/deliver").glob("*.json"))
-
-
-@pytest.fixture
-def receivers() -> Iterator[Receivers]:
-    with receiving() as running:
-        yield running
 
 
 @pytest.fixture
@@ -76,7 +74,8 @@ def test_each_sample_event_goes_through_the_handler(path: Path, function: Any, d
     due = [record for record in sample["Records"] if record["messageId"] not in expected]
     bodies = [orjson.loads(record["body"]) for record in due]
     now_due = [event["id"] for body in bodies if not body.get("notBefore") for event in body["events"]]
-    assert sorted(got.headers["webhook-id"] for got in defined.hook.taken) == sorted(now_due)
+    sent = [got.headers["webhook-id"].rpartition("-")[0] for got in defined.hook.taken]
+    assert sorted(sent) == sorted(now_due)
 
 
 def test_there_are_sample_events() -> None:
@@ -99,6 +98,74 @@ def test_what_has_to_wait_is_in_the_real_queue(
         QueueUrl=environment["DELIVERY_QUEUE_URL"], AttributeNames=["ApproximateNumberOfMessagesDelayed"]
     )
     assert told["Attributes"]["ApproximateNumberOfMessagesDelayed"] == "1"
+
+
+def metrics(environment: dict[str, str]) -> dict[str, int]:
+    """What has been counted of acme's pipeline."""
+
+    async def read() -> dict[str, int]:
+        aws = AwsClients(environment["AWS_REGION"])
+        found = PipelineMetrics(Dynamo(aws), environment["DEFINITIONS_TABLE"])
+        ((_, counters),) = await found.minutes("acme", "pipe_1", 0)
+        aws.close()
+        return counters
+
+    return asyncio.run(read())
+
+
+def test_deliveries_are_counted_with_the_time_from_the_event_to_its_arrival(
+    function: Any, defined: Receivers, environment: dict[str, str]
+) -> None:
+    sample = orjson.loads((ROOT / "events/deliver/one_job.json").read_bytes())
+    job = orjson.loads(sample["Records"][0]["body"])
+    job["createdAt"] = job["events"][0]["time"] = now_ms() - 5_000
+    sample["Records"][0]["body"] = orjson.dumps(job).decode()
+    function.handler(sample, None)
+    defined.answers.append(PlainTextResponse("busy", 429))
+    function.handler(sample, None)
+    defined.answers.append(PlainTextResponse("no", 400))
+    function.handler(sample, None)
+    counters = metrics(environment)
+    told = {name: value for name, value in counters.items() if not name.startswith("latency")}
+    assert told == {
+        "itemsDelivered": 1,
+        "deliveryAttempts": 3,
+        "deliveriesRetried": 1,
+        "deliveriesThrottled": 1,
+        "deliveriesFailed": 1,
+        "deadLetters": 1,
+    }
+    assert counters["latencyCount"] == 1
+    assert 5_000 <= counters["latencySum"] < 60_000
+
+
+def test_what_a_batch_did_is_one_line_for_cloudwatch(
+    environment: dict[str, str], defined: Receivers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = DeliverySettings.from_environment(environment | {"STACK": "millrace-test"})
+    sample = orjson.loads((ROOT / "events/deliver/one_job.json").read_bytes())
+    sample["Records"] += [dict(record, messageId="again") for record in sample["Records"]]
+    deliver = BatchDeliverer(settings)
+    deliver(sample)
+    deliver.close()
+    (line,) = [orjson.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert (line["Stack"], line["Pipeline"], line["ItemsDelivered"]) == ("millrace-test", "pipe_1", 2)
+    assert len(line["Latency"]) == 2
+
+
+def test_what_cannot_be_counted_is_delivered_nevertheless(
+    environment: dict[str, str], defined: Receivers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(*_: object) -> None:
+        raise Unavailable("no metrics today")
+
+    monkeypatch.setattr(PipelineMetrics, "add", refuses)
+    monkeypatch.setattr(PipelineMetrics, "add_taken", refuses)
+    deliver = BatchDeliverer(DeliverySettings.from_environment(environment))
+    sample = orjson.loads((ROOT / "events/deliver/one_job.json").read_bytes())
+    assert deliver(sample) == {"batchItemFailures": []}
+    deliver.close()
+    assert len(defined.hook.taken) == 1
 
 
 def test_a_function_that_lacks_settings_says_which() -> None:

@@ -21,12 +21,13 @@ def assistant(aws: Aws, **more: str) -> Platform:
 
 def test_keys_come_from_the_secret(aws_environment: Aws) -> None:
     name = f"keys-{uuid.uuid4().hex}"
-    secret = json.dumps({"ANTHROPIC_API_KEY": PLACEHOLDER})
+    secret = json.dumps({"ANTHROPIC_API_KEY": f"{PLACEHOLDER}\n"})
     aws_environment.client("secretsmanager").create_secret(Name=name, SecretString=secret)
     platform = assistant(aws_environment, MODEL_KEYS_SECRET=name)
     platform.warm()
     _, model = platform.models.provider_for(ASSISTANT)
     assert model == "claude-sonnet-4-5"
+    assert platform.models._settings.anthropic_api_key == PLACEHOLDER  # without the line end around it
 
 
 @pytest.mark.parametrize("secret", ["", "no-such-secret"])

@@ -81,3 +81,17 @@ async def test_places_do_not_share(state: DeliveryState) -> None:
     assert (await state.circuit(PLACE)).disabled
     await state.enable(PLACE)
     assert (await state.admit(PLACE)).verdict == "go"
+
+
+async def test_a_destination_stays_disabled_until_somebody_enables_it(
+    state: DeliveryState, clock: Clock
+) -> None:
+    await state.disable(PLACE, "gone")
+    first = await state.circuit(PLACE)
+    clock.now += 1_000
+    await state.disable(PLACE, "again")
+    await state.count(PLACE, 5, 5)
+    assert await state.circuit(PLACE) == first
+    assert (first.reason, first.since) == ("gone", clock.now - 1_000)
+    (item,) = await state._dynamo.query(state._table, "pk = :pk", pk=PLACE.partition)
+    assert item["expiresAt"] > clock.now // 1000 + 365 * 24 * 3600

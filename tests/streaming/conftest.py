@@ -70,9 +70,11 @@ class Plant:
     line: Line
     clock: Clock
     sqs: Any
+    age: int = 0
 
     def transform(self) -> dict[str, Any]:
-        """Everything on the ingest queue, orders that follow from it included."""
+        """Everything on the ingest queue, orders that follow from it included. Messages look as old as
+        `age` (ms) says."""
         return self._work(self.line.settings.ingest_queue_url, transform_batch)
 
     def close(self) -> dict[str, Any]:
@@ -85,7 +87,7 @@ class Plant:
 
     def letters(self, organization: str, pipeline_id: str) -> list[Letter]:
         """The pipeline's dead letters."""
-        return asyncio.run(self.line.letters.page(organization, pipeline_id))
+        return asyncio.run(self.line.letters.page(organization, pipeline_id))[0]
 
     def deliveries(self) -> list[dict[str, Any]]:
         """The jobs on the delivery queue since the last call."""
@@ -113,7 +115,7 @@ class Plant:
         return {"batchItemFailures": failures}
 
     def _record(self, message: dict[str, Any]) -> dict[str, Any]:
-        attributes = {"SentTimestamp": str(self.clock.now)}
+        attributes = {"SentTimestamp": str(self.clock.now - self.age)}
         return {"messageId": message["MessageId"], "body": message["Body"], "attributes": attributes}
 
     def _receive(self, url: str) -> list[dict[str, Any]]:

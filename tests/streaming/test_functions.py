@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 ANSWERS: dict[str, Any] = {
     "transform/run_completed": {"batchItemFailures": []},
     "transform/pushed": {"batchItemFailures": []},
+    "transform/redrive": {"batchItemFailures": []},
     "transform/broken": {"batchItemFailures": [{"itemIdentifier": "broken"}]},
     "close_windows/timer": {"batchItemFailures": []},
     "close_windows/stop": {"batchItemFailures": []},
@@ -25,12 +26,14 @@ LOGICAL_IDS = {
     "close_windows": "CloseWindowsFunction",
     "sweep": "SweepFunction",
     "webhooks": "WebhooksFunction",
+    "change_capture": "ChangeCaptureFunction",
 }
+CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)
 
 
-def handler_of(function: str, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The handler of a function's own file, with that function's own variables."""
-    for name, value in aws.environment(LOGICAL_IDS[function]).items():
+def handler_of(function: str, aws: Aws, monkeypatch: pytest.MonkeyPatch, **more: str) -> Any:
+    """The handler of a function's own file, with that function's own variables and `more`."""
+    for name, value in (aws.environment(LOGICAL_IDS[function]) | more).items():
         monkeypatch.setenv(name, value)
     path = ROOT / "functions" / function / "app.py"
     spec = importlib.util.spec_from_file_location(f"{function}_app", path)
@@ -57,6 +60,30 @@ def test_each_batch_is_answered_message_by_message(
 def test_a_tick_sweeps(aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = handler_of("sweep", aws_environment, monkeypatch)(event("sweep/tick"), SimpleNamespace())
     assert answer["timers"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("stream", {"batchItemFailures": []}),
+        ("nobodys", {"batchItemFailures": []}),
+        ("tick", {"rows": 0}),
+    ],
+)
+def test_changes_are_captured(
+    name: str, answer: dict[str, Any], aws_environment: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = aws_environment.environment("ChangeCaptureFunction")
+    handler = handler_of(
+        "change_capture", aws_environment, monkeypatch, CHANGE_ORGANIZATIONS="orders=@tenant"
+    )
+    url = environment["CHANGE_DEAD_LETTER_QUEUE_URL"]
+    aws_environment.client("sqs").purge_queue(QueueUrl=url)
+    assert handler(event(f"change_capture/{name}"), CONTEXT) == answer
+    letters = aws_environment.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    assert [json.loads(one["Body"])["code"] for one in letters.get("Messages", [])] == (
+        ["organization_missing"] if name == "nobodys" else []
+    )
 
 
 def test_a_webhook_for_no_pipeline_is_not_found(

@@ -29,13 +29,13 @@ def test_start_makes_a_schedule_whose_ticks_become_events_and_stop_removes_it(
     assert schedule["ScheduleExpression"] == "rate(5 minutes)"
     assert schedule["Target"]["Arn"] == plant.line.settings.ingest_queue_arn
     tick = schedule["Target"]["Input"]
-    for name, value in (("execution-id", "x1"), ("scheduled-time", "2027-01-15T08:00:00Z")):
-        tick = tick.replace(f"<aws.scheduler.{name}>", value)
+    tick = tick.replace("<aws.scheduler.scheduled-time>", "2027-01-15T08:00:00Z")
     for _ in range(2):
         plant.line.ingest.send([tick])
     plant.transform()
     events = [event for job in plant.deliveries() for event in job["events"]]
-    assert {event["id"] for event in events} == {"x1"}
+    assert {event["id"] for event in events} == {f"{id}@2027-01-15T08:00:00.000Z"}
+    assert {event["time"] for event in events} == {1_800_000_000_000}
     assert events[0]["payload"] == {"report": "daily", "scheduledTime": "2027-01-15T08:00:00Z"}
     act(streaming, id, "stop")
     assert schedules(aws_environment, plant, id) == []

@@ -36,6 +36,9 @@ class Settings:
     schedule_group: str = "default"
     scheduler_role_arn: str = ""
     dead_letters_table: str = ""
+    delivery_table: str = ""
+    stack: str = ""
+    pipeline_metrics: str = ""
     bus_name: str = ""
     tickets_table: str = ""
     speech_engine: str = "espeak"
@@ -52,6 +55,7 @@ class Settings:
     anthropic_base_url: str = "https://api.anthropic.com"
     anthropic_api_key: str = ""
     bedrock_endpoint_url: str = ""
+    aws_bearer_token_bedrock: str = ""
     model_keys_secret: str = ""
     allow_loopback_http: bool = False
     log_level: str = "INFO"
@@ -62,7 +66,7 @@ class Settings:
         env = os.environ if environ is None else environ
         region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1"
         names = [name for name in cls.__dataclass_fields__ if name not in ("region", "allow_loopback_http")]
-        given = {name: env[name.upper()] for name in names if env.get(name.upper())}
+        given = {name: found for name in names if (found := env.get(name.upper(), "").strip())}
         loopback = env.get("ALLOW_LOOPBACK_HTTP", "").lower() in ("1", "true")
         return cls(region=region, allow_loopback_http=loopback, **given)
 

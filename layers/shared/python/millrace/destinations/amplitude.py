@@ -19,9 +19,8 @@ from millrace.destinations.wire import (
     Limits,
     Request,
     Verdict,
-    by_status,
+    by_status_or_halves,
     failure_of,
-    halved_or_dead,
 )
 from millrace.pipelines.definitions.destinations import AmplitudeConfig
 from millrace.pipelines.event import Event
@@ -58,11 +57,9 @@ class Amplitude:
         return Request(self._url, head + events + b"]}", headers=headers)
 
     def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
-        if answer.status == 413:
-            return halved_or_dead(answer, items)
         refused = _refused(answer, len(items)) if answer.status == 400 else {}
         if not refused:
-            return by_status(answer, items)
+            return by_status_or_halves(answer, items)
         fates: dict[int, Fate] = {n: Dead(failure_of(answer, why, "refused")) for n, why in refused.items()}
         rest = [n for n in range(len(items)) if n not in refused]
         return Verdict(fates, [rest] if rest else [])

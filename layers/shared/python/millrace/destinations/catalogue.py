@@ -47,7 +47,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Other addresses for services than their own (tests play them)."""
+    """Other addresses for services than their own: proxies, regions."""
 
     mixpanel: str = ""
     amplitude: str = ""
@@ -83,7 +83,7 @@ class Catalogue:
             case WebhookConfig():
                 return webhook.Webhook(config)
             case MixpanelConfig():
-                return mixpanel.Mixpanel(config, self.services.mixpanel or mixpanel.URL)
+                return mixpanel.Mixpanel(config, self.services.mixpanel)
             case AmplitudeConfig():
                 return amplitude.Amplitude(config, self.services.amplitude)
             case SegmentConfig():

@@ -3,24 +3,43 @@ chats take about one message a second."""
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from millrace.destinations.bodies import json_bytes
 from millrace.destinations.fates import Unsendable
-from millrace.destinations.wire import Item
+from millrace.destinations.wire import USER_AGENT, Item, Limits, Request
+from millrace.pipelines.definitions.destinations import ChatConfig
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.template import compile_template
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|>~<-])")
 
 
-class Lines:
-    """A template's text for each event; `longest` is counted in characters."""
+def escape_markdown(value: str) -> str:
+    """A value as Discord and Teams show it literally."""
+    return _MARKDOWN.sub(r"\\\1", value)
 
-    def __init__(self, template: str, escape: Callable[[str], str], longest: int) -> None:
-        self._template = compile_template(template)
-        self._escape = escape
+
+class Chat:
+    """`HttpDestination` for one channel, but for how answers are read. `body` gives the JSON of a message of
+    these lines; `longest` is that of a line, in characters."""
+
+    limits: Limits
+
+    def __init__(
+        self,
+        config: ChatConfig,
+        body: Callable[[str], dict[str, Any]],
+        longest: int,
+        escape: Callable[[str], str] = escape_markdown,
+    ) -> None:
+        self._url = config.webhook
+        self._template = compile_template(config.template)
+        self._body = body
         self._longest = longest
+        self._escape = escape
 
-    def line(self, event: Event) -> bytes:
+    def encode(self, event: Event) -> bytes:
         """Raises `Unsendable` for a line that is empty; one that is too long is cut."""
         text = self._template.render(event.payload, event, self._escape).strip()
         if not text:
@@ -28,12 +47,7 @@ class Lines:
         shorter = text if len(text) <= self._longest else text[: self._longest - 1] + "…"
         return shorter.encode(errors="replace")
 
-
-def message(items: Sequence[Item]) -> str:
-    """The lines of a message."""
-    return "\n".join(item.content.decode() for item in items)
-
-
-def escape_markdown(value: str) -> str:
-    """A value as Discord and Teams show it literally."""
-    return _MARKDOWN.sub(r"\\\1", value)
+    def request(self, items: Sequence[Item], now: int) -> Request:
+        text = "\n".join(item.content.decode() for item in items)
+        headers = {"content-type": "application/json", "user-agent": USER_AGENT}
+        return Request(self._url, json_bytes(self._body(text)), headers=headers)

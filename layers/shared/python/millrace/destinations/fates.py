@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 BODY_SHOWN = 1024
+THROTTLED = "throttled"
+"""The code of failures that ask for fewer requests."""
 
 
 class Unsendable(Exception):
@@ -59,12 +61,18 @@ DELIVERED = Delivered()
 @dataclass(slots=True)
 class Sent:
     """What came of sending: one fate per event, in their order; how many requests worked and failed; whether
-    the destination said that it is gone for good."""
+    the destination said that it is gone for good; whether some had to wait for a rate limit."""
 
     fates: list[Fate]
     succeeded: int = 0
     failed: int = 0
     gone: bool = False
+    limited: bool = False
+
+    @property
+    def failure(self) -> Failure | None:
+        """The last of them, if any failed."""
+        return next((fate.failure for fate in reversed(self.fates) if isinstance(fate, Retry | Dead)), None)
 
 
 def unsendable(error: Unsendable) -> Dead:

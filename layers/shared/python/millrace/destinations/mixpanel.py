@@ -22,14 +22,17 @@ from millrace.destinations.wire import (
     Limits,
     Request,
     Verdict,
-    by_status,
+    by_status_or_halves,
     failure_of,
-    halved_or_dead,
 )
 from millrace.pipelines.definitions.destinations import MixpanelConfig
 from millrace.pipelines.event import Event
 
-URL = "https://api.mixpanel.com"
+URLS = {
+    "us": "https://api.mixpanel.com",
+    "eu": "https://api-eu.mixpanel.com",
+    "in": "https://api-in.mixpanel.com",
+}
 
 
 class Mixpanel:
@@ -37,11 +40,11 @@ class Mixpanel:
 
     limits = Limits(events=2_000, content=1_900_000, event=1_000_000)
 
-    def __init__(self, config: MixpanelConfig, url: str = URL) -> None:
+    def __init__(self, config: MixpanelConfig, url: str = "") -> None:
         self._tracking = Tracking(config)
         self._token = config.project_token
         project = f"&project_id={quote(config.project_id, safe='')}" if config.project_id else ""
-        self._url = f"{url}/import?strict=1{project}"
+        self._url = f"{url or URLS[config.region]}/import?strict=1{project}"
         self._headers = {
             "authorization": basic(*_credentials(config)),
             "content-type": "application/json",
@@ -63,11 +66,9 @@ class Mixpanel:
         return Request(self._url, gzip.compress(content, 6, mtime=0), headers=self._headers)
 
     def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
-        if answer.status == 413:
-            return halved_or_dead(answer, items)
         refused = _failed_records(answer, len(items)) if answer.status == 400 else {}
         if not refused:
-            return by_status(answer, items)
+            return by_status_or_halves(answer, items)
         fates: dict[int, Fate] = dict.fromkeys(range(len(items)), DELIVERED)
         fates |= {n: Dead(failure_of(answer, told, "refused")) for n, told in refused.items()}
         return Verdict(fates)

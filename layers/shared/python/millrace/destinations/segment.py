@@ -16,8 +16,7 @@ from millrace.destinations.wire import (
     Limits,
     Request,
     Verdict,
-    by_status,
-    halved_or_dead,
+    by_status_or_halves,
 )
 from millrace.domain.clock import iso
 from millrace.pipelines.definitions.destinations import SegmentConfig
@@ -59,6 +58,4 @@ class Segment:
         return Request(self._url, content, headers=self._headers)
 
     def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
-        if answer.status == 413:
-            return halved_or_dead(answer, items)
-        return by_status(answer, items)
+        return by_status_or_halves(answer, items)

@@ -4,14 +4,23 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-from millrace.destinations.fates import Dead, Failure, Fate, Retry, Sent, Unsendable, Wait, unsendable
+from millrace.destinations.fates import (
+    THROTTLED,
+    Dead,
+    Failure,
+    Fate,
+    Retry,
+    Sent,
+    Unsendable,
+    Wait,
+    unsendable,
+)
 from millrace.destinations.wire import Answer, HttpDestination, Item, Limits, Request, failure_of
 from millrace.net.errors import AddressNotAllowed, RequestFailed
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
 
 AT_ONCE = 8
-_THROTTLED = "throttled"
 
 Post = Callable[[Request], Awaitable[Answer]]
 Turn = Callable[[], Awaitable[int]]
@@ -103,7 +112,7 @@ class _Job:
         failed = [fate for fate in verdict.fates.values() if isinstance(fate, Retry)]
         if not failed:
             self.succeeded += 1
-        elif failed[0].failure.code != _THROTTLED:
+        elif failed[0].failure.code != THROTTLED:
             self.failed += 1
         self.fates |= {part[n]: fate for n, fate in verdict.fates.items()}
         self.waiting.extend([part[n] for n in group] for group in verdict.again)

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from millrace.destinations.fates import (
     DELIVERED,
+    THROTTLED,
     Dead,
     Failure,
     Fate,
@@ -46,7 +47,7 @@ class SnsSender:
             wait = await turn()
             fate = Wait(wait) if wait else await self._publish(event)
             sent.fates.append(fate)
-            sent.failed += isinstance(fate, Retry)
+            sent.failed += isinstance(fate, Retry) and fate.failure.code != THROTTLED
             sent.succeeded += not isinstance(fate, Retry | Wait)
         return sent
 
@@ -80,7 +81,7 @@ def _fate(error: ClientError) -> Fate:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     throttled = "Thrott" in error.response.get("Error", {}).get("Code", "")
     if throttled or status >= 500:
-        return Retry(Failure("throttled" if throttled else "failed", str(error), status))
+        return Retry(Failure(THROTTLED if throttled else "failed", str(error), status))
     return Dead(Failure("refused", str(error), status))
 
 

@@ -16,7 +16,6 @@ from millrace.destinations.fates import Unsendable
 from millrace.destinations.rows import EVENT_ID, Row, Values
 from millrace.pipelines.definitions.destinations import DatabaseConfig
 
-DIALECTS = ("postgresql", "sqlite", "mysql")
 _PREFIX = "v_"
 
 

@@ -121,8 +121,10 @@ def halves(items: Sequence[Item]) -> list[list[int]]:
     return [list(range(middle)), list(range(middle, len(items)))]
 
 
-def halved_or_dead(answer: Answer, items: Sequence[Item]) -> Verdict:
-    """What a 413 means: each half by itself, until a single event is refused."""
+def by_status_or_halves(answer: Answer, items: Sequence[Item]) -> Verdict:
+    """As `by_status`; after a 413 each half by itself, until a single event is refused."""
+    if answer.status != 413:
+        return by_status(answer, items)
     if len(items) > 1:
         return Verdict(again=halves(items))
     return all_of(items, Dead(failure_of(answer, "The event is too large for the destination.", "too_large")))

@@ -3,7 +3,7 @@
 closed: requests go out and are counted. Half of at least 20 failed within a minute: open.
 open: nothing goes out until `until`; then one probe may (half-open), all others wait for its result.
 A probe that succeeds closes the circuit, one that fails opens it again, each time for twice as long.
-disabled: the server said that the destination is gone (410); nothing goes out any more.
+disabled: the server said that the destination is gone (410), or an operator; nothing goes out any more.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,8 @@ PROBE_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """Times in epoch milliseconds. `until` is 0 while closed; `opened` counts openings in a row."""
+    """Times in epoch milliseconds. `until` is 0 while closed; `opened` counts openings in a row. `reason`
+    says in words why nothing goes out."""
 
     since: int = 0
     succeeded: int = 0
@@ -28,6 +29,7 @@ class Circuit:
     until: int = 0
     probe_until: int = 0
     disabled: bool = False
+    reason: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -63,26 +65,26 @@ def unused(circuit: Circuit) -> Circuit:
     return replace(circuit, probe_until=0)
 
 
-def probed(circuit: Circuit, healthy: bool, now: int) -> Circuit:
+def probed(circuit: Circuit, healthy: bool, now: int, reason: str = "") -> Circuit:
     """What a probe found."""
     if healthy:
         return Circuit(since=now)
-    return _opened(circuit, now) if circuit.is_open else circuit
+    return _opened(circuit, now, reason) if circuit.is_open else circuit
 
 
-def counted(circuit: Circuit, succeeded: int, failed: int, now: int) -> Circuit:
+def counted(circuit: Circuit, succeeded: int, failed: int, now: int, reason: str = "") -> Circuit:
     """After requests that were let through. Results that come in after it opened change nothing."""
     if circuit.is_open or circuit.disabled:
         return circuit
     if now - circuit.since >= WINDOW_MS:
         circuit = Circuit(since=now)
     circuit = replace(circuit, succeeded=circuit.succeeded + succeeded, failed=circuit.failed + failed)
-    return _opened(circuit, now) if _is_failing(circuit) else circuit
+    return _opened(circuit, now, reason) if _is_failing(circuit) else circuit
 
 
-def disabled(circuit: Circuit) -> Circuit:
-    """The destination is gone for good."""
-    return replace(circuit, disabled=True)
+def disabled(circuit: Circuit, now: int, reason: str = "") -> Circuit:
+    """Nothing goes out any more; the first reason stays."""
+    return circuit if circuit.disabled else replace(circuit, disabled=True, since=now, reason=reason)
 
 
 def _is_failing(circuit: Circuit) -> bool:
@@ -90,6 +92,7 @@ def _is_failing(circuit: Circuit) -> bool:
     return requests >= LEAST_REQUESTS and circuit.failed >= FAILED_SHARE * requests
 
 
-def _opened(circuit: Circuit, now: int) -> Circuit:
+def _opened(circuit: Circuit, now: int, reason: str) -> Circuit:
     length = min(LONGEST_OPEN_MS, OPEN_MS * 2 ** min(circuit.opened, 16))
-    return Circuit(since=now, opened=circuit.opened + 1, until=now + length)
+    since = circuit.since if circuit.is_open else now
+    return Circuit(since, opened=circuit.opened + 1, until=now + length, reason=reason or circuit.reason)

@@ -18,7 +18,8 @@ from millrace.stores.dynamo import (
     delete,
     from_item,
     put,
-    to_attribute,
+    put_version,
+    put_when,
     update,
 )
 
@@ -98,11 +99,7 @@ class AlertStore:
         """The writes that set a rule's state, refused unless it stands at the version before and the rule is
         as it was when it was looked at."""
         key = _state_key(organization, rule.id)
-        moved = put(self.table, key | _state_body(state))
-        moved["Put"] |= {
-            "ConditionExpression": "version = :seen OR (:seen = :zero AND attribute_not_exists(pk))",
-            "ExpressionAttributeValues": {":seen": to_attribute(state.version - 1), ":zero": {"N": "0"}},
-        }
+        moved = put_version(self.table, key | _state_body(state), state.version)
         check = {
             "TableName": self.table,
             "Key": {name: {"S": value} for name, value in _rule_key(organization, rule.id).items()},
@@ -114,11 +111,8 @@ class AlertStore:
     async def announced(self, organization: str, rule_id: str, state: AlertState) -> None:
         """Notes that the bus has the state's event; nothing happens when the state has moved on."""
         told = replace(state, unannounced=None)
-        change = put(self.table, _state_key(organization, rule_id) | _state_body(told))
-        change["Put"] |= {
-            "ConditionExpression": "version = :seen",
-            "ExpressionAttributeValues": {":seen": to_attribute(state.version)},
-        }
+        item = _state_key(organization, rule_id) | _state_body(told)
+        change = put_when(self.table, item, "version = :seen", seen=state.version)
         try:
             await self._dynamo.write(change)
         except ConditionFailed:

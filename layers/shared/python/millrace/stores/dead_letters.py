@@ -4,22 +4,27 @@ A letter's key is made from its event and place, so that writing it again change
 """
 
 import asyncio
-from dataclasses import dataclass, field
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
-from millrace.stores.dynamo import Dynamo, Item, put
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete_when, put, to_attribute
 
 KEPT_SECONDS = 14 * 24 * 3600
 _AT_ONCE = 16
+_READS = 20
+_LONGEST_ID = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """`place` is where the event failed (`destination:0`), `event` all that is needed to send it again, as
-    JSON values; `at` is when it was accepted, in epoch milliseconds."""
+    JSON values; `at` is when it was accepted, in epoch milliseconds. `stamp` is new whenever it is stored."""
 
     pipeline_id: str
     place: str
@@ -32,12 +37,51 @@ class Letter:
     status: int | None = None
     body: str = ""
     event: dict[str, Any] = field(default_factory=dict)
+    stamp: str = ""
 
     @property
     def id(self) -> str:
         """Sorts by time; the same for the same event at the same place."""
         said = orjson.dumps([self.place, self.definition_version, self.event_id])
         return f"{self.at:015d}-{sha256(said).hexdigest()[:24]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which letters: of a place, with a code, of events accepted from `since` on and before `until` (epoch
+    milliseconds). All by default."""
+
+    place: str | None = None
+    code: str | None = None
+    since: int = 0
+    until: int | None = None
+
+    @property
+    def picks(self) -> bool:
+        """Whether it leaves out letters of its time."""
+        return self.place is not None or self.code is not None
+
+    def takes(self, letter: Letter) -> bool:
+        """Whether the letter is one of these, apart from its time."""
+        return self.place in (None, letter.place) and self.code in (None, letter.code)
+
+
+EVERY = Filter()
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many letters there are, by place and by code; not `complete`: there are more."""
+
+    count: int = 0
+    complete: bool = False
+    places: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, letter: Letter) -> None:
+        self.count += 1
+        self.places[letter.place] += 1
+        self.codes[letter.code] += 1
 
 
 class DeadLetterStore:
@@ -57,24 +101,107 @@ class DeadLetterStore:
 
         await asyncio.gather(*map(store, letters))
 
+    async def get(self, organization: str, pipeline_id: str, letter_id: str) -> Letter | None:
+        """One letter; None if there is none (any more)."""
+        item = await self._dynamo.get(self._table, _key(organization, pipeline_id, letter_id))
+        return _to_letter(item) if item else None
+
     async def page(
-        self, organization: str, pipeline_id: str, after: str = "", limit: int = 50
-    ) -> list[Letter]:
-        """Letters after the one with the id `after`, oldest first."""
-        items = await self._dynamo.query(
-            self._table,
-            "pk = :pk AND sk > :after",
-            limit=limit,
-            pk=f"{organization}#{pipeline_id}",
-            after=after or " ",
-        )
-        return [Letter(**orjson.loads(item["body"])) for item in items]
+        self,
+        organization: str,
+        pipeline_id: str,
+        after: str = "",
+        limit: int = 50,
+        chosen: Filter = EVERY,
+    ) -> tuple[list[Letter], str | None]:
+        """Chosen letters after the one with the id `after`, oldest first; and the id to go on after, None at
+        the end. A page may have fewer than `limit`, or none: one call looks at 20 MB at most."""
+        found: list[Letter] = []
+        async for letter in self._letters(
+            organization, pipeline_id, after, chosen, 0 if chosen.picks else limit
+        ):
+            if letter is None:
+                return found, None
+            after = letter.id
+            if chosen.takes(letter):
+                found.append(letter)
+            if len(found) == limit:
+                break
+        return found, after
+
+    async def count(
+        self, organization: str, pipeline_id: str, after: str = "", chosen: Filter = EVERY
+    ) -> Tally:
+        """How many letters are chosen; it looks at 20 MB of them at most."""
+        tally = Tally()
+        async for letter in self._letters(organization, pipeline_id, after, chosen, 0):
+            if letter is None:
+                tally.complete = True
+            elif chosen.takes(letter):
+                tally.add(letter)
+        return tally
+
+    async def remove(self, organization: str, letter: Letter) -> bool:
+        """Removes a letter as it was read; one that was stored again meanwhile stays. Tells whether it was
+        there."""
+        key = _key(organization, letter.pipeline_id, letter.id)
+        try:
+            await self._dynamo.write(delete_when(self._table, key, "stamp = :seen", seen=letter.stamp))
+        except ConditionFailed:
+            return False
+        return True
+
+    async def remove_all(self, organization: str, letters: list[Letter]) -> int:
+        """Removes letters as `remove` does; tells how many were there."""
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def remove(letter: Letter) -> bool:
+            async with places:
+                return await self.remove(organization, letter)
+
+        return sum(await asyncio.gather(*map(remove, letters)))
+
+    async def _letters(
+        self, organization: str, pipeline_id: str, after: str, chosen: Filter, limit: int
+    ) -> AsyncIterator[Letter | None]:
+        """The letters of the chosen time, then None if these were all. DynamoDB reads 1 MB at a time, or
+        `limit` letters."""
+        first = max(f"{after[:_LONGEST_ID]}\x01" if after else "", f"{chosen.since:015d}")
+        last = f"{chosen.until:015d}" if chosen.until is not None else "~"
+        if first > last:
+            yield None
+            return
+        request = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+            "ExpressionAttributeValues": {
+                ":pk": to_attribute(f"{organization}#{pipeline_id}"),
+                ":first": to_attribute(first),
+                ":last": to_attribute(last),
+            },
+            "ConsistentRead": True,
+        } | ({"Limit": limit} if limit else {})
+        for _ in range(_READS):
+            items, more = await self._dynamo.query_page(**request)
+            for item in items:
+                yield _to_letter(item)
+            if not more:
+                yield None
+                return
+            request["ExclusiveStartKey"] = more
+
+
+def _key(organization: str, pipeline_id: str, letter_id: str) -> Item:
+    return {"pk": f"{organization}#{pipeline_id}", "sk": letter_id}
 
 
 def _to_item(organization: str, letter: Letter, now: int) -> Item:
-    return {
-        "pk": f"{organization}#{letter.pipeline_id}",
-        "sk": letter.id,
-        "body": orjson.dumps(letter).decode(),
+    return _key(organization, letter.pipeline_id, letter.id) | {
+        "body": orjson.dumps(asdict(letter) | {"stamp": ""}).decode(),
+        "stamp": uuid.uuid4().hex,
         "expiresAt": now // 1000 + KEPT_SECONDS,
     }
+
+
+def _to_letter(item: Item) -> Letter:
+    return Letter(**orjson.loads(item["body"]) | {"stamp": item["stamp"]})

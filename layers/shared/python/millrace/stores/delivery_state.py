@@ -17,9 +17,10 @@ import orjson
 from millrace.domain.circuit import Admission, Circuit, admission, counted, disabled, probed, probing, unused
 from millrace.domain.clock import Clock
 from millrace.domain.token_bucket import Bucket, take
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put, update
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put, put_when, update
 
 KEPT_SECONDS = 7 * 24 * 3600
+DISABLED_SECONDS = 400 * 24 * 3600
 MARK_SECONDS = 24 * 3600
 SENDING_MS = 120_000
 CONTENDED_MS = 500
@@ -67,23 +68,23 @@ class DeliveryState:
         except Contended:
             return Admission("wait", CONTENDED_MS)
 
-    async def count(self, place: Place, succeeded: int, failed: int) -> None:
-        """Counts requests that were let through. Under heavy contention a count may be lost: it is a
-        statistic, and the others' counts tell the same."""
+    async def count(self, place: Place, succeeded: int, failed: int, reason: str = "") -> None:
+        """Counts requests that were let through; `reason`: why the last failed. Under heavy contention a
+        count may be lost: it is a statistic, and the others' counts tell the same."""
         if succeeded or failed:
-            await self._try(place, lambda circuit: counted(circuit, succeeded, failed, self._clock()))
+            await self._try(place, lambda circuit: counted(circuit, succeeded, failed, self._clock(), reason))
 
-    async def probed(self, place: Place, healthy: bool) -> None:
+    async def probed(self, place: Place, healthy: bool, reason: str = "") -> None:
         """Tells what the probe found. If this is lost, the next probe comes when this one's time is over."""
-        await self._try(place, lambda circuit: probed(circuit, healthy, self._clock()))
+        await self._try(place, lambda circuit: probed(circuit, healthy, self._clock(), reason))
 
     async def unused(self, place: Place) -> None:
         """Gives the probe's place back: nothing was sent."""
         await self._try(place, unused)
 
-    async def disable(self, place: Place) -> None:
+    async def disable(self, place: Place, reason: str = "") -> None:
         """Sends nothing to this destination any more, until `enable`."""
-        await self._try(place, disabled)
+        await self._try(place, lambda circuit: disabled(circuit, self._clock(), reason))
 
     async def enable(self, place: Place) -> None:
         """Forgets failures and disabling."""
@@ -114,11 +115,8 @@ class DeliveryState:
             "untilMs": now + SENDING_MS,
             "expiresAt": now // 1000 + MARK_SECONDS,
         }
-        request = put(self._table, item, new=True)
-        request["Put"] |= {
-            "ConditionExpression": "attribute_not_exists(pk) OR untilMs <= :now OR expiresAt <= :seconds",
-            "ExpressionAttributeValues": {":now": {"N": str(now)}, ":seconds": {"N": str(now // 1000)}},
-        }
+        free = "attribute_not_exists(pk) OR untilMs <= :now OR expiresAt <= :seconds"
+        request = put_when(self._table, item, free, now=now, seconds=now // 1000)
         try:
             await self._dynamo.write(request)
         except ConditionFailed as refused:
@@ -164,24 +162,21 @@ class DeliveryState:
     async def _swap(self, key: Item, seen: Item | None, state: Circuit | Bucket) -> bool:
         revision = int(seen["revision"]) if seen else 0
         try:
-            await self._dynamo.write(self._put(key, revision, orjson.dumps(asdict(state)).decode()))
+            await self._dynamo.write(self._put(key, revision, state))
         except ConditionFailed:
             return False
         return True
 
-    def _put(self, key: Item, revision: int, body: str) -> TransactItem:
+    def _put(self, key: Item, revision: int, state: Circuit | Bucket) -> TransactItem:
+        kept = DISABLED_SECONDS if isinstance(state, Circuit) and state.disabled else KEPT_SECONDS
         item = key | {
-            "body": body,
+            "body": orjson.dumps(asdict(state)).decode(),
             "revision": revision + 1,
-            "expiresAt": self._clock() // 1000 + KEPT_SECONDS,
+            "expiresAt": self._clock() // 1000 + kept,
         }
-        request = put(self._table, item, new=True)
-        if revision:
-            request["Put"] |= {
-                "ConditionExpression": "revision = :seen",
-                "ExpressionAttributeValues": {":seen": {"N": str(revision)}},
-            }
-        return request
+        if not revision:
+            return put(self._table, item, new=True)
+        return put_when(self._table, item, "revision = :seen", seen=revision)
 
     def _mark_key(self, place: Place, id: str) -> Item:
         """Ids may be longer than a key."""

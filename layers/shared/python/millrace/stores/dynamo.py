@@ -69,12 +69,25 @@ def put(table: str, item: Item, *, new: bool = False) -> TransactItem:
 def put_unless_alive(table: str, item: Item, now: int) -> TransactItem:
     """Puts an item with a TTL unless the key is taken by one that has not expired (DynamoDB deletes late);
     `now` in seconds since the epoch."""
-    request = put(table, item, new=True)
-    request["Put"] |= {
-        "ConditionExpression": "attribute_not_exists(pk) OR expiresAt <= :now",
-        "ExpressionAttributeValues": {":now": to_attribute(now)},
-    }
-    return request
+    return put_when(table, item, "attribute_not_exists(pk) OR expiresAt <= :now", now=now)
+
+
+def put_when(table: str, item: Item, condition: str, **values: Any) -> TransactItem:
+    """Puts an item if the condition holds for what is there; `:name` as in `update`."""
+    request = {"TableName": table, "Item": to_item(item), "ConditionExpression": condition}
+    return {"Put": request | _values(values) | _OLD}
+
+
+def put_version(table: str, item: Item, version: int) -> TransactItem:
+    """Puts the item that has this `version`, if the one before is there; the first if there is none."""
+    first = "version = :seen OR (:seen = :zero AND attribute_not_exists(pk))"
+    return put_when(table, item, first, seen=version - 1, zero=0)
+
+
+def delete_when(table: str, key: Item, condition: str, **values: Any) -> TransactItem:
+    """Deletes an item if the condition holds for it; `:name` as in `update`."""
+    request = {"TableName": table, "Key": to_item(key), "ConditionExpression": condition}
+    return {"Delete": request | _values(values) | _OLD}
 
 
 def delete(table: str, key: Item, *, existing: bool = True) -> TransactItem:

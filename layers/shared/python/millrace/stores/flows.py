@@ -6,7 +6,7 @@ import orjson
 
 from millrace.domain.flows import Execution, Flow
 from millrace.errors import Conflict, NotFound
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put, to_attribute
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put, put_version, put_when
 
 EXECUTION_SECONDS = 30 * 24 * 3600
 
@@ -46,11 +46,8 @@ class FlowStore:
 
     async def replace(self, organization: str, flow: Flow, unchanged_since: str) -> None:
         """Raises `Conflict` when somebody else changed the flow meanwhile, or deleted it."""
-        request = put(self._table, _flow_item(organization, flow))
-        request["Put"] |= {
-            "ConditionExpression": "updatedAt = :seen",
-            "ExpressionAttributeValues": {":seen": to_attribute(unchanged_since)},
-        }
+        item = _flow_item(organization, flow)
+        request = put_when(self._table, item, "updatedAt = :seen", seen=unchanged_since)
         try:
             await self._dynamo.write(request)
         except ConditionFailed as refused:
@@ -90,16 +87,8 @@ class FlowStore:
             "version": execution.version,
             "expiresAt": int(time.time()) + EXECUTION_SECONDS,
         }
-        request = put(self._table, item)
-        request["Put"] |= {
-            "ConditionExpression": "version = :seen OR (:seen = :zero AND attribute_not_exists(pk))",
-            "ExpressionAttributeValues": {
-                ":seen": to_attribute(execution.version - 1),
-                ":zero": to_attribute(0),
-            },
-        }
         try:
-            await self._dynamo.write(request)
+            await self._dynamo.write(put_version(self._table, item, execution.version))
         except ConditionFailed as refused:
             raise not_waiting() from refused
 

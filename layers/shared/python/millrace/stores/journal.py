@@ -1,6 +1,8 @@
-"""The journal: every event that pipelines accepted, as gzip NDJSON objects in S3 with an index in DynamoDB.
+"""The journal: every event that pipelines accepted, as gzip NDJSON in S3 with an index in DynamoDB.
 
-An entry is what one invocation took for one pipeline. In the pipeline's partition of the registry's table:
+An entry is what one invocation took for one pipeline. A small one stands in the index itself: an object costs
+as much as eight units of writing, and one call more before its events are processed. In the pipeline's
+partition of the registry's table:
 
     sk J#<time>#<ulid>    the entry, by the time it was written (13 digits of epoch ms)
     sk Q#<time>#<ulid>    the same for one that waits because the pipeline is paused; deleted when processed
@@ -18,12 +20,15 @@ from millrace.stores.aws import Aws
 from millrace.stores.dynamo import Dynamo, Item, delete, put
 
 KEPT_SECONDS = 30 * 86_400
+INLINE_BYTES = 4_000
+DAY_MS = 86_400_000
 Recorded = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`position` orders entries by time, `key` is the object, `version` the definition that took them."""
+    """`position` orders entries by time, `key` is the object ("" for one in the index), `version` the
+    definition that took them."""
 
     position: str
     key: str
@@ -52,13 +57,16 @@ class Journal:
         """Records events; `waiting` marks them as still to be processed. `now` in epoch ms."""
         ulid = new_ulid()
         position = f"{now:013d}#{ulid}"
-        key = f"{quote(organization, safe='')}/{pipeline_id}/{now // 86_400_000}/{ulid}.ndjson.gz"
         body = gzip.compress(b"".join(orjson.dumps(event) + b"\n" for event in events), compresslevel=5)
-        await self._aws.call("s3", "put_object", Bucket=self._bucket, Key=key, Body=body)
+        small, key = len(body) <= INLINE_BYTES, ""
+        if not small:
+            key = f"{quote(organization, safe='')}/{pipeline_id}/{now // DAY_MS}/{ulid}.ndjson.gz"
+            await self._aws.call("s3", "put_object", Bucket=self._bucket, Key=key, Body=body)
         entry = Entry(position, key, len(events), version)
         partition = f"{organization}#{pipeline_id}"
         item = _to_item(entry) | {"expiresAt": now // 1000 + KEPT_SECONDS}
-        indexed = put(self._table, {"pk": partition, "sk": f"J#{position}"} | item)
+        held = {"body": body} if small else {}
+        indexed = put(self._table, {"pk": partition, "sk": f"J#{position}"} | item | held)
         if waiting:
             marked = put(self._table, {"pk": partition, "sk": f"Q#{position}"} | item)
             await self._dynamo.transact(indexed, marked)
@@ -66,18 +74,28 @@ class Journal:
             await self._dynamo.write(indexed)
         return entry
 
-    async def read(self, entry_key: str) -> list[Recorded]:
-        """The events of an entry; empty when its object is gone (the bucket keeps 30 days)."""
+    async def read(self, organization: str, pipeline_id: str, position: str, key: str) -> list[Recorded]:
+        """The events of an entry; empty when they are gone, after 30 days."""
+        if key:
+            body = await self._object(key)
+        else:
+            item = await self._dynamo.get(
+                self._table, {"pk": f"{organization}#{pipeline_id}", "sk": f"J#{position}"}
+            )
+            body = item["body"] if item else None
+        return [orjson.loads(line) for line in gzip.decompress(body).splitlines()] if body else []
+
+    async def _object(self, key: str) -> bytes | None:
         from botocore.exceptions import ClientError
 
         try:
-            answer = await self._aws.call("s3", "get_object", Bucket=self._bucket, Key=entry_key)
+            answer = await self._aws.call("s3", "get_object", Bucket=self._bucket, Key=key)
         except ClientError as problem:
             if problem.response["Error"]["Code"] == "NoSuchKey":
-                return []
+                return None
             raise
-        lines = gzip.decompress(answer["Body"].read()).splitlines()
-        return [orjson.loads(line) for line in lines]
+        body: bytes = answer["Body"].read()
+        return body
 
     async def entries(
         self, organization: str, pipeline_id: str, since: int, until: int, after: str = "", limit: int = 100

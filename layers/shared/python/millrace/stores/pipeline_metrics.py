@@ -1,58 +1,144 @@
-"""What pipelines did, in buckets of a minute.
+"""What pipelines did, in buckets of a minute, and how the queues that they share are drained.
 
-`sk M#<minute>` in a pipeline's partition of the registry's table; the organisation's own total has the
-pipeline id `~`. Counters only grow; under redelivery an event may be counted twice: these are statistics.
+pk <organisation>#<pipeline>   sk M#<minute>               what one pipeline did; `~`: the organisation
+pk ~                           sk T#<queue>#<ten seconds>  messages taken from a queue of the deployment
+pk ~                           sk A#<organisation>#<id>    a pipeline that did something lately
+
+All in the registry's table. Counters only grow; under redelivery something may be counted twice: these are
+statistics.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from millrace.stores.dynamo import Dynamo, Item, update
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, update
 
 MINUTE_MS = 60_000
+TAKEN_MS = 10_000
 KEPT_SECONDS = 8 * 86_400
+TAKEN_SECONDS = 3_600
+ACTIVE_SECONDS = 2 * 3_600
+NOTED_SECONDS = 600
 TOTAL = "~"
+_NOTED_SIZE = 5_000
 Counters = dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A pipeline that did something in the last two hours, and the backpressure last told of it."""
+
+    organization: str
+    pipeline_id: str
+    told: float
+
+
 class PipelineMetrics:
-    """Counter names are letters and digits only."""
+    """Counter names are letters and digits only. Times in epoch milliseconds."""
 
     def __init__(self, dynamo: Dynamo, table: str) -> None:
         self._dynamo = dynamo
         self._table = table
+        self._noted: dict[tuple[str, str], float] = {}
 
     async def add(self, organization: str, pipeline_id: str, counters: Mapping[str, int], now: int) -> None:
-        """Adds to the minute of `now` (epoch ms), for the pipeline and for the organisation."""
+        """Adds to the minute of `now`, for the pipeline and for the organisation."""
         grown = {name: value for name, value in counters.items() if value}
         if not grown:
             return
         totals = {name: value for name, value in grown.items() if not name.startswith("step")}
-        writes = [self._add(f"{organization}#{pipeline_id}", grown, now)]
+        writes = [self._add(f"{organization}#{pipeline_id}", _minute(now), grown, now, KEPT_SECONDS)]
         if totals:
-            writes.append(self._add(f"{organization}#{TOTAL}", totals, now))
+            writes.append(self._add(f"{organization}#{TOTAL}", _minute(now), totals, now, KEPT_SECONDS))
+        if self._is_news(organization, pipeline_id):
+            writes.append(self._note(organization, pipeline_id, now))
         await asyncio.gather(*writes)
 
-    async def _add(self, partition: str, counters: Counters, now: int) -> None:
-        minute = now // MINUTE_MS * MINUTE_MS
-        added = ", ".join(f"{name} :{name}" for name in counters)
-        values: dict[str, Any] = {**counters, "expires": now // 1000 + KEPT_SECONDS}
-        key = {"pk": partition, "sk": f"M#{minute:013d}"}
-        await self._dynamo.write(
-            update(self._table, key, f"ADD {added} SET expiresAt = :expires", "", **values)
+    async def add_taken(self, queue: str, messages: int, lag_ms: int, now: int) -> None:
+        """Counts messages taken from the queue of that name, with the sum of how late they were."""
+        counters = {"messages": messages, "lagSum": lag_ms}
+        key = f"T#{queue}#{now // TAKEN_MS * TAKEN_MS:013d}"
+        await self._add(TOTAL, key, counters, now, TAKEN_SECONDS)
+
+    async def taken(self, queue: str, now: int) -> list[tuple[int, int, int]]:
+        """(start, messages, sum of lags) of the last minute."""
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND sk BETWEEN :start AND :end",
+            pk=TOTAL,
+            start=f"T#{queue}#{now // TAKEN_MS * TAKEN_MS - MINUTE_MS:013d}",
+            end=f"T#{queue}#~",
         )
+        return [
+            (int(item["sk"].rpartition("#")[2]), item.get("messages", 0), item.get("lagSum", 0))
+            for item in items
+        ]
 
     async def minutes(self, organization: str, pipeline_id: str, since: int) -> list[tuple[int, Counters]]:
-        """(minute, counters) from the minute of `since` (epoch ms) on."""
+        """(minute, counters) from the minute of `since` on."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :start AND :end",
             pk=f"{organization}#{pipeline_id}",
-            start=f"M#{since // MINUTE_MS * MINUTE_MS:013d}",
+            start=_minute(since),
             end="M#~",
         )
         return [(int(item["sk"][2:]), _counters(item)) for item in items]
+
+    async def active(self, now: int) -> list[Active]:
+        """The deployment's pipelines that did something lately."""
+        items = await self._dynamo.query(
+            self._table, "pk = :pk AND begins_with(sk, :kind)", pk=TOTAL, kind="A#"
+        )
+        return [_to_active(item) for item in items if item["expiresAt"] > now // 1000]
+
+    async def tell(self, active: Active, pressure: float) -> None:
+        """Keeps what was told of a pipeline's backpressure; nothing of one that is no longer active."""
+        key = _active_key(active.organization, active.pipeline_id)
+        change = update(self._table, key, "SET told = :told", "attribute_exists(pk)", told=pressure)
+        try:
+            await self._dynamo.write(change)
+        except ConditionFailed:
+            pass
+
+    def _is_news(self, organization: str, pipeline_id: str) -> bool:
+        """Whether this process has not noted the pipeline in the last ten minutes."""
+        key = (organization, pipeline_id)
+        if time.monotonic() - self._noted.get(key, -NOTED_SECONDS) < NOTED_SECONDS:
+            return False
+        if len(self._noted) >= _NOTED_SIZE:
+            self._noted.clear()
+        self._noted[key] = time.monotonic()
+        return True
+
+    async def _note(self, organization: str, pipeline_id: str, now: int) -> None:
+        key = _active_key(organization, pipeline_id)
+        expires = now // 1000 + ACTIVE_SECONDS
+        await self._dynamo.write(update(self._table, key, "SET expiresAt = :expires", expires=expires))
+
+    async def _add(self, partition: str, sort_key: str, counters: Counters, now: int, kept: int) -> None:
+        added = ", ".join(f"{name} :{name}" for name in counters)
+        values: dict[str, Any] = {**counters, "expires": now // 1000 + kept}
+        key = {"pk": partition, "sk": sort_key}
+        await self._dynamo.write(
+            update(self._table, key, f"ADD {added} SET expiresAt = :expires", "", **values)
+        )
+
+
+def _minute(ms: int) -> str:
+    return f"M#{ms // MINUTE_MS * MINUTE_MS:013d}"
+
+
+def _active_key(organization: str, pipeline_id: str) -> Item:
+    return {"pk": TOTAL, "sk": f"A#{organization}#{pipeline_id}"}
+
+
+def _to_active(item: Item) -> Active:
+    _, organization, pipeline_id = item["sk"].split("#")
+    return Active(organization, pipeline_id, item.get("told", 0))
 
 
 def _counters(item: Item) -> Counters:

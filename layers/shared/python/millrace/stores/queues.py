@@ -21,6 +21,10 @@ class Queue:
         self._aws = aws
         self._url = url
 
+    @property
+    def name(self) -> str:
+        return queue_name(self._url)
+
     def send(self, bodies: Iterable[str], delay_ms: int = 0) -> None:
         """Sends messages, to be seen after the delay (at most 15 minutes). Raises `Unavailable`."""
         seconds = -(-min(max(delay_ms, 0), LONGEST_DELAY_MS) // 1000)
@@ -53,6 +57,11 @@ class Queue:
             client = self._aws.client("sqs")
             found = client.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)["Attributes"]
         return sum(int(found.get(name, 0)) for name in names)
+
+
+def queue_name(url: str) -> str:
+    """A queue's name, as its URL ends."""
+    return url.rpartition("/")[2]
 
 
 def _batches(messages: Iterable[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:

@@ -5,13 +5,15 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.destinations.catalogue import Catalogue, Limits
+from millrace.destinations.catalogue import Catalogue, Limits, Services
 from millrace.domain.clock import now_ms
 from millrace.errors import MillraceError
 from millrace.net.client import guarded_client
+from millrace.services.delivery.counting import Counting
 from millrace.services.delivery.deliver import Deliverer
 from millrace.services.delivery.job import read_job
 from millrace.services.delivery.target import Targets
+from millrace.services.pipelines.meter import Meter
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
 from millrace.stores.dead_letters import DeadLetterStore
@@ -19,6 +21,7 @@ from millrace.stores.definitions import DefinitionStore
 from millrace.stores.delivery_queue import DeliveryQueue
 from millrace.stores.delivery_state import DeliveryState
 from millrace.stores.dynamo import Dynamo
+from millrace.stores.queues import queue_name
 from millrace.stores.secrets import SecretStore
 
 log = logging.getLogger(__name__)
@@ -29,13 +32,16 @@ Batch = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class DeliverySettings(Settings):
     """What deliveries need beside: queue, tables, the secrets' key, and what destinations may reach.
-    `database_hosts` is a list with commas."""
+    `database_hosts` is a list with commas. The base URLs are for a proxy, or another region's address, in
+    front of the services."""
 
-    delivery_table: str = ""
     definitions_table: str = ""
     destination_table_prefix: str = ""
     destination_topic_prefix: str = ""
     database_hosts: str = ""
+    mixpanel_base_url: str = ""
+    amplitude_base_url: str = ""
+    segment_base_url: str = ""
 
     def limits(self) -> Limits:
         """What the operator lets destinations reach."""
@@ -43,6 +49,10 @@ class DeliverySettings(Settings):
         return Limits(
             self.destination_table_prefix, self.destination_topic_prefix, hosts, self.allow_loopback_http
         )
+
+    def services(self) -> Services:
+        """Where analytics services are, if elsewhere than by themselves."""
+        return Services(self.mixpanel_base_url, self.amplitude_base_url, self.segment_base_url)
 
 
 class BatchDeliverer:
@@ -60,13 +70,15 @@ class BatchDeliverer:
         for name in ("httpx", "httpcore", "psycopg"):  # they log URLs, hosts and users
             logging.getLogger(name).setLevel(logging.ERROR)
         self._aws = Aws(settings.region)
-        self._catalogue = catalogue or Catalogue(self._aws, settings.limits(), now_ms)
+        self._catalogue = catalogue or Catalogue(self._aws, settings.limits(), now_ms, settings.services())
         self._client = guarded_client(allow_loopback_http=settings.allow_loopback_http)
-        self._deliverer = self._connect(settings)
+        dynamo = Dynamo(self._aws)
+        self._queue = queue_name(settings.delivery_queue_url)
+        self._meter = Meter.connect(settings, dynamo, settings.definitions_table, now_ms)
+        self._deliverer = self._connect(settings, dynamo)
         self._runner = asyncio.Runner()
 
-    def _connect(self, settings: DeliverySettings) -> Deliverer:
-        dynamo = Dynamo(self._aws)
+    def _connect(self, settings: DeliverySettings, dynamo: Dynamo) -> Deliverer:
         secrets = SecretStore(self._aws, dynamo, settings.secrets_table, settings.secrets_key_id)
         definitions = DefinitionStore(dynamo, settings.definitions_table)
         return Deliverer(
@@ -87,19 +99,32 @@ class BatchDeliverer:
         return self._runner.run(self._deliver(batch))
 
     async def _deliver(self, batch: Batch) -> Batch:
-        failed = await asyncio.gather(*map(self._failed, batch["Records"]))
+        counting = Counting()
+        failed = await asyncio.gather(*(self._failed(record, counting) for record in batch["Records"]))
+        await self._count(counting)
         return {"batchItemFailures": [{"itemIdentifier": one} for one in failed if one]}
 
-    async def _failed(self, record: Batch) -> str | None:
+    async def _failed(self, record: Batch, counting: Counting) -> str | None:
         """The message's id if it has to come again (and after some times goes to the dead-letter queue)."""
         try:
-            await self._deliverer.deliver(read_job(record["body"]))
+            job = read_job(record["body"])
+            counting.taken(job, now_ms())
+            counting.done(job, await self._deliverer.deliver(job), now_ms())
         except Exception as error:
             # No traceback and no foreign message: what a library says may hold a credential.
             told = error.message if isinstance(error, MillraceError) else type(error).__name__
             log.error("message %s was not delivered: %s", record["messageId"], told)
             return str(record["messageId"])
         return None
+
+    async def _count(self, counting: Counting) -> None:
+        writes = [
+            self._meter.add(*address, count.counters, count.latencies)
+            for address, count in counting.counts.items()
+        ]
+        if counting.lags:
+            writes.append(self._meter.taken(self._queue, len(counting.lags), sum(counting.lags)))
+        await asyncio.gather(*writes)
 
     def close(self) -> None:
         """Ends connections, the loop and the threads."""

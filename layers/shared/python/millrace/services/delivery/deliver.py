@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from millrace.destinations.fates import (
     DELIVERED,
+    THROTTLED,
     Dead,
     Delivered,
     Failure,
@@ -41,20 +42,24 @@ OUT_OF_TIME_MS = 1_000
 BUSY_MS = 5_000
 _DISABLED = Failure(
     "destination_disabled",
-    "The destination said that it is gone (410). Correct it, or enable it again, then redrive.",
-    410,
+    "The destination is disabled. Correct it, or enable it again, then redrive.",
 )
 _EXPIRED = "Nothing could be sent to the destination for 24 hours."
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a job's events; `delivered` for metrics, `retried` and `waiting` come again."""
+    """What became of a job's events: `retried` and `waiting` come again. `attempts` were sent, of which
+    `throttled` got the answer that there are too many. `behind_ms`: how long the job has waited for its turn
+    at a rate limit; None where it did not."""
 
     delivered: list[Event] = field(default_factory=list)
     retried: int = 0
     waiting: int = 0
     dead: int = 0
+    attempts: int = 0
+    throttled: int = 0
+    behind_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,9 @@ class Deliverer:
             target = await self.targets.of(job)
         except Unsendable as error:
             fates: list[Fate] = [Dead(Failure(error.code, error.message))] * len(events)
-            return await self._settle(job, events, fates, None)
+            return await self._settle(job, events, Sent(fates), None)
         sent = await self._attempt(target, events)
-        return await self._settle(job, events, sent.fates, target)
+        return await self._settle(job, events, sent, target)
 
     async def _attempt(self, target: Target, events: list[Event]) -> Sent:
         """Sends what the circuit lets through; a probe is a single event."""
@@ -99,11 +104,11 @@ class Deliverer:
     async def _tell(self, target: Target, admitted: Admission, sent: Sent) -> None:
         """Tells the circuit how it went."""
         if sent.gone:
-            await self.state.disable(target.place)
+            await self.state.disable(target.place, target.reason(sent))
         elif admitted.verdict != "probe":
-            await self.state.count(target.place, sent.succeeded, sent.failed)
+            await self.state.count(target.place, sent.succeeded, sent.failed, target.reason(sent))
         elif sent.succeeded + sent.failed:
-            await self.state.probed(target.place, healthy=not sent.failed)
+            await self.state.probed(target.place, not sent.failed, target.reason(sent))
         else:
             await self.state.unused(target.place)
 
@@ -111,10 +116,10 @@ class Deliverer:
         """Sends events, leaving out those that are marked as sent where the destination cannot tell."""
         turn = self._turn(target)
         if target.repeatable:
-            return await target.sender.send(events, turn)
+            return _limited(await target.send(events, turn))
         claims = await asyncio.gather(*(self.state.claim(target.place, event.id) for event in events))
         mine = [n for n, claim in enumerate(claims) if claim == "claimed"]
-        sent = await target.sender.send([events[n] for n in mine], turn)
+        sent = _limited(await target.send([events[n] for n in mine], turn))
         await asyncio.gather(
             *(self._mark(target, events[n], fate) for n, fate in zip(mine, sent.fates, strict=True))
         )
@@ -144,13 +149,11 @@ class Deliverer:
 
         return turn
 
-    async def _settle(
-        self, job: Job, events: Sequence[Event], fates: list[Fate], target: Target | None
-    ) -> Report:
+    async def _settle(self, job: Job, events: Sequence[Event], sent: Sent, target: Target | None) -> Report:
         """Stores dead letters first, then sends again what has to come again."""
         last = target is None or job.attempt >= target.config.retry_policy.max_retries
         expired = self.clock() - job.created_at >= LONGEST_WAIT_MS
-        fates = [_final(fate, last, expired) for fate in fates]
+        fates = [_final(fate, last, expired) for fate in sent.fates]
         dead = [(n, fate) for n, fate in enumerate(fates) if isinstance(fate, Dead)]
         if dead:
             letters = [self._letter(job, events[n], fate, target) for n, fate in dead]
@@ -160,6 +163,9 @@ class Deliverer:
             retried=await self._retry(job, fates, target),
             waiting=await self._wait(job, fates),
             dead=len(dead),
+            attempts=sum(not isinstance(fate, Wait) for fate in sent.fates),
+            throttled=sum(_is_throttled(fate) for fate in sent.fates),
+            behind_ms=self.clock() - job.created_at if sent.limited and not job.attempt else None,
         )
         _log(job, report, [fate.failure.code for _, fate in dead])
         return report
@@ -209,6 +215,12 @@ class Deliverer:
         await self.queue.send(later.encode(), wait)
 
 
+def _limited(sent: Sent) -> Sent:
+    """Senders make events wait for nothing but their turn."""
+    sent.limited = any(isinstance(fate, Wait) for fate in sent.fates)
+    return sent
+
+
 def _final(fate: Fate, last: bool, expired: bool) -> Fate:
     """A fate that gives up where no attempt, or no time, is left."""
     if isinstance(fate, Retry) and (last or expired):
@@ -216,6 +228,10 @@ def _final(fate: Fate, last: bool, expired: bool) -> Fate:
     if isinstance(fate, Wait) and expired:
         return Dead(Failure("expired", _EXPIRED))
     return fate
+
+
+def _is_throttled(fate: Fate) -> bool:
+    return isinstance(fate, Retry | Dead) and fate.failure.code == THROTTLED
 
 
 def _log(job: Job, report: Report, codes: list[str]) -> None:

@@ -1,35 +1,49 @@
 """A job's destination, ready to be sent to: its configuration of the job's version, with secrets in place."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 import httpx
 
 from millrace.destinations.catalogue import Catalogue, Sender, host_of, is_repeatable
-from millrace.destinations.fates import Failure, Unsendable
+from millrace.destinations.fates import Failure, Sent, Unsendable
 from millrace.destinations.secrets import Redactor, Resolved, resolve, secrets_of
+from millrace.destinations.sending import Turn
 from millrace.destinations.wire import Answer, Request, shown
 from millrace.net.fetch import fetch
 from millrace.pipelines.definitions.definition import InvalidDefinition, PipelineDefinition, parse_definition
 from millrace.pipelines.definitions.destinations import ChatConfig, Delivery, Destination, RateLimit
+from millrace.pipelines.event import Event
 from millrace.services.delivery.job import Job
+from millrace.services.delivery.place import place_of
 from millrace.stores.definitions import DefinitionStore
 from millrace.stores.delivery_state import Place
 from millrace.stores.secrets import SecretStore
 
 CHAT_RATE = RateLimit(per_second=1, burst=1)
+REASON = 300
 _DEFINITIONS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`place` is the destination's in the delivery state; it changes with the configuration."""
+    """`place` is the destination's in the delivery state; it changes with the configuration. `mark` does not:
+    it makes the ids that leave here differ from those of other destinations."""
 
     place: Place
+    mark: str
     config: Delivery
     sender: Sender
     redact: Redactor = field(repr=False)
+
+    async def send(self, events: Sequence[Event], turn: Turn) -> Sent:
+        """Sends events under ids of this destination's own: a service that knows repetitions by ids may get
+        the same event from two pipelines, and both are meant."""
+        return await self.sender.send(
+            [event.with_payload(event.payload, f"{event.id}-{self.mark}") for event in events], turn
+        )
 
     @property
     def repeatable(self) -> bool:
@@ -40,6 +54,10 @@ class Target:
         if self.config.rate_limit is None and isinstance(self.config, ChatConfig):
             return CHAT_RATE
         return self.config.rate_limit
+
+    def reason(self, sent: Sent) -> str:
+        """Why the last failed, in words, as it may be shown; "" where none did."""
+        return self.redact(sent.failure.message)[:REASON] if sent.failure else ""
 
     def written(self, failure: Failure) -> Failure:
         """A failure as it may be stored and shown: without secrets, the first 1 KB of the body."""
@@ -71,14 +89,14 @@ class Targets:
     async def of(self, job: Job) -> Target:
         """Raises `Unsendable` for a destination that is gone or cannot work."""
         destination = await self._destination(job)
-        place = Place(job.organization, job.pipeline_id, _fingerprint(job.destination, destination))
+        place = place_of(job.organization, job.pipeline_id, job.destination, destination)
         known = await self._secrets.read(job.organization, secrets_of(destination.config))
         config, resolved = resolve(destination.config, known)
         host = host_of(config)
         if host:
             resolved.check_host(host)
         sender = self._catalogue.sender(config, job.organization, self._post(resolved))
-        return Target(place, config, sender, Redactor(resolved))
+        return Target(place, mark_of(job, destination), config, sender, Redactor(resolved))
 
     async def _destination(self, job: Job) -> Destination:
         targets = (await self._definition(job)).targets
@@ -100,6 +118,12 @@ class Targets:
 
     def _post(self, resolved: Resolved) -> "_Post":
         return _Post(self._client, resolved)
+
+
+def mark_of(job: Job, destination: Destination) -> str:
+    """Eight characters for a destination, known by its name or else its number."""
+    name = destination.name or job.destination
+    return sha256(f"{job.pipeline_id}/{name}".encode()).hexdigest()[:8]
 
 
 def _parsed(document: object) -> PipelineDefinition:
@@ -134,8 +158,3 @@ def _host(url: str) -> str:
         return httpx.URL(url).raw_host.decode("ascii")
     except (httpx.InvalidURL, UnicodeError):
         raise Unsendable("invalid_url", "The destination's url, with its secrets, is no URL.") from None
-
-
-def _fingerprint(index: int, destination: Destination) -> str:
-    said = f"{index}:{destination.config.model_dump_json()}"
-    return f"{index}-{sha256(said.encode()).hexdigest()[:16]}"

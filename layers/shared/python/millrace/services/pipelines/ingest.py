@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from millrace.domain.access import Principal
+from millrace.domain.backpressure import REFUSE_AT
 from millrace.domain.clock import from_iso
 from millrace.domain.ids import new_id
 from millrace.domain.pipelines import Pipeline, allowed
@@ -15,19 +16,18 @@ from millrace.pipelines.event import Event
 from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.match import LONGEST_ID, check_payload
 from millrace.services.pipelines.messages import BYTES_PER_MESSAGE, json_size, pack, recorded
-from millrace.services.pipelines.metrics import Metering
+from millrace.services.pipelines.pressure import Pressure
 
 MAX_EVENTS = 1_000
-REFUSE_AT = 0.95
 _FIELDS = frozenset({"id", "type", "time", "payload"})
 
 
 class Ingest:
     """Takes items for pipelines that run, or are paused: their events wait until they are resumed."""
 
-    def __init__(self, line: Line, metering: Metering) -> None:
+    def __init__(self, line: Line, pressure: Pressure) -> None:
         self._line = line
-        self._metering = metering
+        self._pressure = pressure
 
     async def push(self, caller: Principal, pipeline_id: str, items: Any, key: str = "") -> list[str]:
         """Accepts items: each an object, which is the event's payload, or `{payload, id?, type?, time?}`.
@@ -64,7 +64,7 @@ class Ingest:
         return [event.id for event in events]
 
     async def _check_pressure(self, organization: str, pipeline: Pipeline) -> None:
-        pressure = await self._metering.pressure(organization, pipeline.id)
+        pressure = await self._pressure.of(organization, pipeline.id)
         if pressure >= REFUSE_AT:
             raise TooManyRequests(
                 "The pipeline cannot keep up; send again later.",

@@ -12,10 +12,12 @@ from millrace.pipelines.expressions.compiler import Scalar
 from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.plan import Plan, compile_plan
 from millrace.pipelines.state.store import Key
+from millrace.services.pipelines.meter import Meter
 from millrace.services.pipelines.state import WindowStore
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
 from millrace.stores.dead_letters import DeadLetterStore
+from millrace.stores.delivery_state import DeliveryState
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.journal import Journal
 from millrace.stores.pipeline_metrics import PipelineMetrics
@@ -47,22 +49,26 @@ def make(organization: str, pipeline_id: str, version: int, definition: Pipeline
 
 
 class Plans:
-    """Pipelines of organisations, up to three seconds old, and compiled versions, which never change."""
+    """Pipelines of organisations, up to three seconds old unless asked for fresher ones, and compiled
+    versions, which never change."""
 
-    def __init__(self, store: PipelineStore) -> None:
+    def __init__(self, store: PipelineStore, clock: Clock = now_ms) -> None:
         self._store = store
-        self._known: dict[str, tuple[float, dict[str, Pipeline]]] = {}
+        self._clock = clock
+        self._known: dict[str, tuple[float, int, dict[str, Pipeline]]] = {}
         self._made: dict[tuple[str, str, int], Made] = {}
 
-    async def of(self, organization: str) -> dict[str, Pipeline]:
-        """An organisation's pipelines by id."""
+    async def of(self, organization: str, since: int = 0) -> dict[str, Pipeline]:
+        """An organisation's pipelines by id, as they were at `since` (epoch ms) or later: an event that was
+        sent after a start was answered meets that pipeline."""
         cached = self._known.get(organization)
-        if cached and time.monotonic() - cached[0] < CACHE_SECONDS:
-            return cached[1]
+        if cached and time.monotonic() - cached[0] < CACHE_SECONDS and cached[1] > since:
+            return cached[2]
         if len(self._known) >= _ORGANIZATIONS:
             self._known.clear()
+        asked, at = time.monotonic(), self._clock()
         found = {one.id: one for one in await self._store.all(organization)}
-        self._known[organization] = (time.monotonic(), found)
+        self._known[organization] = (asked, at, found)
         return found
 
     async def running(self, organization: str, pipeline_id: str) -> Pipeline:
@@ -124,7 +130,7 @@ class Line:
 
     @cached_property
     def plans(self) -> Plans:
-        return Plans(self.pipelines)
+        return Plans(self.pipelines, self.clock)
 
     @cached_property
     def windows(self) -> WindowStore:
@@ -143,8 +149,16 @@ class Line:
         return DeadLetterStore(self.dynamo, self.settings.dead_letters_table)
 
     @cached_property
+    def delivery_state(self) -> DeliveryState:
+        return DeliveryState(self.dynamo, self.settings.delivery_table, self.clock)
+
+    @cached_property
     def metrics(self) -> PipelineMetrics:
         return PipelineMetrics(self.dynamo, self.settings.pipelines_table)
+
+    @cached_property
+    def meter(self) -> Meter:
+        return Meter.connect(self.settings, self.dynamo, self.settings.pipelines_table, self.clock)
 
     @cached_property
     def ingest(self) -> Queue:

@@ -48,6 +48,15 @@ def bus_event(envelope: dict[str, Any], ingested: int) -> tuple[str, Event]:
     )
 
 
+def own_event(envelope: Any, ingested: int) -> Event:
+    """The event of an EventBridge event of any source: its detail. Raises `InvalidRequest`."""
+    if not isinstance(envelope, dict) or not isinstance(envelope.get("detail"), dict):
+        raise InvalidRequest("The event is no EventBridge event.", code="invalid_event")
+    check_payload(envelope["detail"])
+    id, source, kind = (str(envelope[name])[:LONGEST_ID] for name in ("id", "source", "detail-type"))
+    return Event(envelope["detail"], id, source, kind, from_iso(envelope["time"]), ingested)
+
+
 def _identity(envelope: dict[str, Any], detail: Payload) -> str:
     """A run's end is one event, whoever told of it: its own process, or those who found it dead."""
     is_end = envelope["source"] == "millrace.agent_execution" and envelope["detail-type"] in _ENDS

@@ -1,7 +1,8 @@
 """What pipelines' queues carry, as JSON text: events packed to fill messages, and orders.
 
 Ingest queue: an EventBridge event, or `{organization, pipelineId}` with one of `events` (and `start`,
-`version` for those that begin at a later step), `tick` (of a schedule), `entry`, `replay`, `drain`.
+`version` for those that begin at a later step), `event` (of EventBridge, by an operator's own rule), `tick`
+(of a schedule), `entry`, `replay`, `redrive`, `drain`.
 Timer queue: `{key, at}`, or `{organization, pipelineId, stop: <round>}`.
 """
 

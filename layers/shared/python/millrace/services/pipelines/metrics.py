@@ -1,47 +1,50 @@
-"""How pipelines do: metrics, health, backpressure. Read from the minute buckets and the ingest queue."""
+"""How pipelines do: metrics, stats, health. Read from the minute buckets, the queues and the circuits."""
 
-import asyncio
-import time
 from collections import Counter
 from typing import Any
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso
+from millrace.domain.latency import summary
 from millrace.domain.pipelines import Pipeline
+from millrace.services.pipelines.destinations import Destinations
 from millrace.services.pipelines.line import Line
-from millrace.services.pipelines.run import LATENCIES_MS
+from millrace.services.pipelines.pressure import Pressure, lag_of, total
 from millrace.stores.pipeline_metrics import MINUTE_MS, TOTAL, Counters
 
-TARGET_LAG_MS = 30_000
-DRAINED_PER_SECOND = 100
-"""Messages that the transform function takes at least, by its own concurrency."""
-CACHE_SECONDS = 5.0
 DAY_MS = 86_400_000
-_CACHE_SIZE = 2_000
+HEALTH_MS = 5 * MINUTE_MS
 _DEGRADED_PRESSURE = 0.8
 _STEP_COUNTS = ("received", "passed", "dropped", "failed", "held", "late")
+_TOTALS = ("itemsProcessed", "itemsFiltered", "itemsOut", "itemsDelivered", "lateEvents", "deadLetters")
+_DELIVERIES = {
+    "attempts": "deliveryAttempts",
+    "delivered": "itemsDelivered",
+    "failed": "deliveriesFailed",
+    "retried": "deliveriesRetried",
+    "throttled": "deliveriesThrottled",
+}
 
 
 class Metering:
-    """`pressure` is what ingest asks, a few seconds old."""
+    """Reading needs the scope `pipelines:read`."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, pressure: Pressure) -> None:
         self._line = line
-        self._known: dict[tuple[str, str], tuple[float, float]] = {}
+        self._pressure = pressure
+        self._destinations = Destinations(line)
 
     async def metrics(self, caller: Principal, pipeline_id: str) -> dict[str, Any]:
-        """Totals of the last 24 hours; throughput, latency and lag of the last two minutes. Times in ms."""
+        """Totals and latency of the last 24 hours; throughput and lag of the last two minutes. In ms."""
         caller.require("pipelines:read")
         pipeline = await self._line.pipelines.get(caller.organization, pipeline_id)
         day, recent, seconds = await self._read(caller.organization, pipeline_id)
         steps = pipeline.definition.get("transforms", [])
         return {
             "pipelineId": pipeline_id,
-            **_totals(day),
-            "throughput": round(recent["itemsProcessed"] / seconds, 3),
-            "latency": _latency(day),
-            "lag": _lag(recent),
-            "backpressure": await self.pressure(caller.organization, pipeline_id),
+            **_shown(day, recent, seconds),
+            "lag": lag_of(recent),
+            "backpressure": await self._pressure.of(caller.organization, pipeline_id),
             "steps": [
                 {"step": at, "type": step["type"]} | {name: day[f"step{at}{name}"] for name in _STEP_COUNTS}
                 for at, step in enumerate(steps)
@@ -54,111 +57,114 @@ class Metering:
         pipelines = await self._line.pipelines.all(caller.organization)
         day, recent, seconds = await self._read(caller.organization, TOTAL)
         states = Counter(one.state for one in pipelines)
-        return {
-            "pipelines": {"total": len(pipelines), **states},
-            **_totals(day),
-            "throughput": round(recent["itemsProcessed"] / seconds, 3),
-            "latency": _latency(day),
-        }
+        return {"pipelines": {"total": len(pipelines), **states}, **_shown(day, recent, seconds)}
 
     async def health(self, caller: Principal, pipeline_id: str) -> dict[str, Any]:
         """`healthy`, `degraded` or `unhealthy`, with reasons in words and since when."""
         caller.require("pipelines:read")
         pipeline = await self._line.pipelines.get(caller.organization, pipeline_id)
         now = self._line.clock()
-        minutes = await self._line.metrics.minutes(caller.organization, pipeline_id, now - 5 * MINUTE_MS)
-        pressure = await self.pressure(caller.organization, pipeline_id)
-        recent = _sum(counters for _, counters in minutes)
-        status, reasons = _judged(pipeline, recent, pressure)
-        bad = [minute for minute, counters in minutes if counters.get("itemsFailed")]
-        since = iso(bad[0]) if status != "healthy" and bad else pipeline.state_since
+        minutes = await self._line.metrics.minutes(caller.organization, pipeline_id, now - HEALTH_MS)
+        pressure = await self._pressure.of(caller.organization, pipeline_id)
+        judgement = Judgement(pipeline.state_since)
+        judgement.of_items(minutes)
+        judgement.of_pressure(pressure)
+        judgement.of_destinations(await self._destinations.of(caller.organization, pipeline))
+        judgement.of_state(pipeline)
         return {
             "pipelineId": pipeline_id,
-            "status": status,
+            "status": judgement.status,
             "state": pipeline.state,
-            "reasons": reasons,
-            "since": since,
+            "reasons": judgement.reasons,
+            "since": judgement.since,
             "checkedAt": iso(now),
         }
-
-    async def pressure(self, organization: str, pipeline_id: str) -> float:
-        """From 0 to 1: how near the pipeline is to falling behind for good."""
-        cached = self._known.get((organization, pipeline_id))
-        if cached and time.monotonic() - cached[0] < CACHE_SECONDS:
-            return cached[1]
-        now = self._line.clock()
-        minutes, depth = await asyncio.gather(
-            self._line.metrics.minutes(organization, pipeline_id, now - MINUTE_MS),
-            asyncio.to_thread(self._line.ingest.waiting),
-        )
-        pressure = backpressure(_lag(_sum(counters for _, counters in minutes)), depth)
-        if len(self._known) >= _CACHE_SIZE:
-            self._known.clear()
-        self._known[organization, pipeline_id] = (time.monotonic(), pressure)
-        return pressure
 
     async def _read(self, organization: str, pipeline_id: str) -> tuple[Counter[str], Counter[str], float]:
         """Counters of the day, of the last minutes, and how many seconds those are."""
         now = self._line.clock()
         minutes = await self._line.metrics.minutes(organization, pipeline_id, now - DAY_MS)
         start = now // MINUTE_MS * MINUTE_MS - MINUTE_MS
-        day = _sum(counters for _, counters in minutes)
-        recent = _sum(counters for minute, counters in minutes if minute >= start)
+        day = total(counters for _, counters in minutes)
+        recent = total(counters for minute, counters in minutes if minute >= start)
         return day, recent, (now - start) / 1000
 
 
-def backpressure(lag: float, depth: int) -> float:
-    """max(lag / target, depth / what is drained within the target), from 0 to 1. `lag` in ms."""
-    drained = DRAINED_PER_SECOND * TARGET_LAG_MS / 1000
-    return round(min(max(lag / TARGET_LAG_MS, depth / drained, 0.0), 1.0), 3)
+class Judgement:
+    """Reasons for a pipeline not to be healthy. `since` is the earliest moment that any of them names, or
+    `otherwise`."""
+
+    def __init__(self, otherwise: str) -> None:
+        self.status = "healthy"
+        self.reasons: list[str] = []
+        self._otherwise = otherwise
+        self._since: list[str] = []
+
+    @property
+    def since(self) -> str:
+        return min(self._since, default=self._otherwise)
+
+    def of_items(self, minutes: list[tuple[int, Counters]]) -> None:
+        """What failed in the last minutes."""
+        recent = total(counters for _, counters in minutes)
+        taken = recent["itemsProcessed"] + recent["itemsFailed"]
+        self._share("items failed", recent["itemsFailed"], taken, _first(minutes, "itemsFailed"))
+        ended = recent["itemsDelivered"] + recent["deliveriesFailed"]
+        lost = recent["deliveriesFailed"]
+        self._share("deliveries became dead letters", lost, ended, _first(minutes, "deliveriesFailed"))
+        retried, attempts = recent["deliveriesRetried"], recent["deliveryAttempts"]
+        if retried:
+            text = f"{retried} of {attempts} attempts to deliver failed and are repeated."
+            self._because(text, "degraded", _first(minutes, "deliveriesRetried"))
+        if recent["lateEvents"]:
+            text = f"{recent['lateEvents']} events came after their window was closed."
+            self._because(text, "degraded", _first(minutes, "lateEvents"))
+
+    def of_pressure(self, pressure: float) -> None:
+        if pressure >= _DEGRADED_PRESSURE:
+            text = f"It falls behind: backpressure is {pressure}."
+            self._because(text, "unhealthy" if pressure >= 1 else "degraded")
+
+    def of_destinations(self, destinations: list[dict[str, Any]]) -> None:
+        """One that gets nothing now."""
+        for one in destinations:
+            if one["state"] != "closed":
+                why = f": {one['reason']}" if one["reason"] else "."
+                text = f"Destination {one['destination']} ({one['type']}) {_SAID[one['state']]}{why}"
+                self._because(text, "unhealthy", one["since"])
+
+    def of_state(self, pipeline: Pipeline) -> None:
+        if pipeline.state == "paused":
+            text = "It is paused; events wait until it is resumed."
+            self._because(text, "degraded", pipeline.state_since)
+
+    def _share(self, what: str, bad: int, of: int, since: str | None) -> None:
+        if bad:
+            text = f"{bad} of {of} {what} in the last five minutes."
+            self._because(text, "unhealthy" if bad * 2 >= of else "degraded", since)
+
+    def _because(self, reason: str, status: str, since: str | None = None) -> None:
+        self.reasons.append(reason)
+        self.status = "unhealthy" if "unhealthy" in (status, self.status) else status
+        if since:
+            self._since.append(since)
 
 
-def _sum(all_counters: Any) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for counters in all_counters:
-        total.update(counters)
-    return total
+_SAID = {
+    "disabled": "is disabled and gets nothing",
+    "open": "fails and gets nothing for now",
+    "half_open": "failed and is being tried again",
+}
 
 
-def _totals(day: Counters) -> dict[str, int]:
-    names = ("itemsProcessed", "itemsFailed", "itemsFiltered", "itemsOut", "lateEvents", "deadLetters")
-    return {name: day[name] for name in names}
+def _first(minutes: list[tuple[int, Counters]], name: str) -> str | None:
+    return next((iso(minute) for minute, counters in minutes if counters.get(name)), None)
 
 
-def _lag(counters: Counter[str]) -> float:
-    return round(counters["lagSum"] / counters["lagCount"], 1) if counters["lagCount"] else 0.0
-
-
-def _latency(counters: Counter[str]) -> dict[str, float | None]:
-    """avg is exact; percentiles are the upper bounds of their buckets."""
-    count = counters["latencyCount"]
-    average = round(counters["latencySum"] / count, 1) if count else None
-    return {"avg": average} | {
-        f"p{rank}": _percentile(counters, rank, count) if count else None for rank in (50, 95, 99)
+def _shown(day: Counter[str], recent: Counter[str], seconds: float) -> dict[str, Any]:
+    return {name: day[name] for name in _TOTALS} | {
+        "itemsFailed": day["itemsFailed"] + day["deliveriesFailed"],
+        "deliveries": {name: day[counter] for name, counter in _DELIVERIES.items()},
+        "throughput": round(recent["itemsProcessed"] / seconds, 3),
+        "latency": summary(day),
     }
-
-
-def _percentile(counters: Counter[str], rank: int, count: int) -> float:
-    seen = 0
-    for bucket, bound in enumerate(LATENCIES_MS):
-        seen += counters[f"latency{bucket}"]
-        if seen * 100 >= rank * count:
-            return float(bound)
-    return float(LATENCIES_MS[-1])
-
-
-def _judged(pipeline: Pipeline, recent: Counter[str], pressure: float) -> tuple[str, list[str]]:
-    reasons = []
-    failed, taken = recent["itemsFailed"], recent["itemsProcessed"] + recent["itemsFailed"]
-    share = failed / taken if taken else 0.0
-    if failed:
-        reasons.append(f"{failed} of {taken} items failed in the last five minutes.")
-    if recent["lateEvents"]:
-        reasons.append(f"{recent['lateEvents']} events came after their window was closed.")
-    if pressure >= _DEGRADED_PRESSURE:
-        reasons.append(f"It falls behind: backpressure is {pressure}.")
-    if pipeline.state == "paused":
-        reasons.append("It is paused; events wait until it is resumed.")
-    if share >= 0.5 or pressure >= 1:
-        return "unhealthy", reasons
-    return ("degraded" if reasons else "healthy"), reasons

@@ -122,9 +122,11 @@ class Recovery:
 
     async def _recorded(self, organization: str, pipeline_id: str) -> list[Event]:
         events: list[Event] = []
-        for entry in await self._line.journal.newest(organization, pipeline_id, _DRY_ENTRIES):
+        journal = self._line.journal
+        for entry in await journal.newest(organization, pipeline_id, _DRY_ENTRIES):
             if len(events) < DRY_EVENTS:
-                events += [event_of(one, pipeline_id) for one in await self._line.journal.read(entry.key)]
+                records = await journal.read(organization, pipeline_id, entry.position, entry.key)
+                events += [event_of(one, pipeline_id) for one in records]
         return events[:DRY_EVENTS]
 
 

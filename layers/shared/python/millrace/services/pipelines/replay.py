@@ -32,7 +32,8 @@ async def take_entry(line: Line, address: Address, entry: dict[str, Any]) -> Non
         return
     if entry.get("waiting") and pipeline.state == "paused":
         return  # paused again: it still waits, and the next resume finds it
-    events = [event_of(one, pipeline_id) for one in await line.journal.read(entry["key"])]
+    records = await line.journal.read(organization, pipeline_id, entry["position"], entry["key"])
+    events = [event_of(one, pipeline_id) for one in records]
     for start in range(0, len(events), CHUNK):
         await take(line, made, events[start : start + CHUNK], backfill=True)
     if entry.get("waiting"):

@@ -21,9 +21,6 @@ from millrace.services.pipelines.messages import recorded
 from millrace.services.pipelines.timers import Timers
 from millrace.stores.dead_letters import Letter
 
-LATENCIES_MS = (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 1_000_000)
-"""Upper bounds of the latency histogram's buckets."""
-
 
 class Run:
     """One pass of events through a version of a pipeline, and the outbox that the engine writes to.
@@ -57,8 +54,6 @@ class Run:
         self.counters["itemsProcessed"] += max(len(events) - failed, 0)
         self.counters["lagSum"] += self._lag
         self.counters["lagCount"] += 1
-        for event in outcome.outputs:
-            self._measure(event)
         self._timers.flush()
 
     def fire(self, key: Key, now: int) -> None:
@@ -154,14 +149,6 @@ class Run:
             for name, value in count.as_json().items():
                 self.counters[f"step{index}{name}"] += value
 
-    def _measure(self, event: Event) -> None:
-        """From when it happened to when its output was handed to delivery; windows wait on purpose."""
-        latency = max(self._now - event.time, 0)
-        bucket = next((at for at, bound in enumerate(LATENCIES_MS) if latency <= bound), len(LATENCIES_MS))
-        self.counters["latencySum"] += latency
-        self.counters["latencyCount"] += 1
-        self.counters[f"latency{bucket}"] += 1
-
 
 async def take(
     line: Line,
@@ -175,11 +162,11 @@ async def take(
     """Events through a pipeline, in a thread. Raises `Unavailable`: repeat the call."""
     run = Run(line, made, asyncio.get_running_loop(), lag, backfill)
     await asyncio.to_thread(run.take, events, start)
-    await line.metrics.add(made.organization, made.pipeline_id, run.counters, line.clock())
+    await line.meter.add(made.organization, made.pipeline_id, run.counters)
 
 
 async def ring(line: Line, made: Made, key: Key, now: int) -> None:
     """A timer has run down. Raises `Unavailable`: repeat the call."""
     run = Run(line, made, asyncio.get_running_loop())
     await asyncio.to_thread(run.fire, key, now)
-    await line.metrics.add(made.organization, made.pipeline_id, run.counters, line.clock())
+    await line.meter.add(made.organization, made.pipeline_id, run.counters)

@@ -11,7 +11,8 @@ from millrace.pipelines.definitions.sources import ScheduleSource
 from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.messages import order
 
-_TICK = {"id": "<aws.scheduler.execution-id>", "time": "<aws.scheduler.scheduled-time>"}
+# Not the execution's id: that is another one for each attempt of the same tick.
+_TICK = {"time": "<aws.scheduler.scheduled-time>"}
 
 
 class Schedules:

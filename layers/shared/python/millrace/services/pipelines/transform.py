@@ -12,14 +12,15 @@ from typing import Any
 
 import orjson
 
-from millrace.domain.clock import from_iso
+from millrace.domain.clock import from_iso, iso
 from millrace.domain.pipelines import Pipeline
 from millrace.errors import InvalidRequest, NotFound
 from millrace.pipelines.definitions.sources import ScheduleSource
 from millrace.pipelines.event import Event
 from millrace.services.pipelines.line import Line
-from millrace.services.pipelines.match import bus_event, feeds, source_type
+from millrace.services.pipelines.match import bus_event, feeds, own_event, source_type
 from millrace.services.pipelines.messages import event_of, order, recorded
+from millrace.services.pipelines.redrive import redrive
 from millrace.services.pipelines.replay import drain, replay, take_entry
 from millrace.services.pipelines.run import take
 
@@ -45,7 +46,13 @@ class Message:
     body: dict[str, Any]
     sent: int
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it could come as soon as it was sent; orders may have been delayed on purpose."""
+        return not _NEW.isdisjoint(self.body) and "start" not in self.body
 
+
+_NEW = frozenset({"detail-type", "tick", "event", "events"})
 Address = tuple[str, str]
 Work = dict[Address, list[Parcel]]
 
@@ -58,7 +65,7 @@ async def transform_batch(line: Line, batch: dict[str, Any]) -> dict[str, Any]:
     for record in batch["Records"]:
         try:
             message = _read(record)
-            oldest = min(oldest, message.sent)
+            oldest = min(oldest, message.sent) if message.is_new else oldest
             await _sort(line, message, work)
         except Exception:
             log.exception("message %s cannot be read", record["messageId"])
@@ -66,6 +73,9 @@ async def transform_batch(line: Line, batch: dict[str, Any]) -> dict[str, Any]:
     lag = line.clock() - oldest
     for address, parcels in work.items():
         failed.update(await _take_all(line, address, parcels, lag))
+    done = len(batch["Records"]) - len(failed)
+    if done:
+        await line.meter.taken(line.ingest.name, done, lag * done)
     return {"batchItemFailures": [{"itemIdentifier": one} for one in sorted(failed)]}
 
 
@@ -86,12 +96,16 @@ async def _sort(line: Line, message: Message, work: Work) -> None:
     if "events" in body:
         events = [event_of(one, address[1]) for one in body["events"]]
         work[address].append(Parcel(message.id, events, body.get("start"), body.get("version")))
+    elif "event" in body:
+        await _sort_own_event(line, address, message, work)
     elif "tick" in body:
         work[address].append(Parcel(message.id, [await _tick(line, address, message)]))
     elif "entry" in body:
         await take_entry(line, address, body["entry"])
     elif "replay" in body:
         await replay(line, address, body["replay"])
+    elif "redrive" in body:
+        await redrive(line, address, body["redrive"])
     elif "drain" in body:
         await drain(line, address, body["drain"])
     else:
@@ -103,20 +117,29 @@ async def _sort_bus_event(line: Line, message: Message, work: Work) -> None:
     if kind is None:
         return
     organization, event = bus_event(message.body, message.sent)
-    for pipeline in (await line.plans.of(organization)).values():
+    for pipeline in (await line.plans.of(organization, message.sent)).values():
         if pipeline.takes_events and pipeline.source_type == kind:
             if feeds(event, line.plans.made(organization, pipeline).plan.definition.source):
                 work[organization, pipeline.id].append(Parcel(message.id, [event]))
 
 
+async def _sort_own_event(line: Line, address: Address, message: Message, work: Work) -> None:
+    """An event of any source, which a rule of the operator's own sends to one pipeline."""
+    event = own_event(message.body["event"], message.sent)
+    pipeline = (await line.plans.of(address[0], message.sent)).get(address[1])
+    if pipeline and pipeline.takes_events:
+        work[address].append(Parcel(message.id, [event]))
+
+
 async def _tick(line: Line, address: Address, message: Message) -> Event:
-    """The event of a schedule, as EventBridge Scheduler told of it."""
+    """The event of a schedule; the time it was to fire is its identity, since Scheduler may tell it twice."""
     tick = message.body["tick"]
     pipeline = await line.plans.running(*address)
     source = line.plans.made(address[0], pipeline).plan.definition.source
     payload = dict(source.payload or {}) if isinstance(source, ScheduleSource) else {}
     payload.setdefault("scheduledTime", tick["time"])
-    return Event(payload, tick["id"], "schedule", "schedule", from_iso(tick["time"]), message.sent)
+    time = from_iso(tick["time"])
+    return Event(payload, f"{address[1]}@{iso(time)}", "schedule", "schedule", time, message.sent)
 
 
 async def _take_all(line: Line, address: Address, parcels: list[Parcel], lag: int) -> list[str]:

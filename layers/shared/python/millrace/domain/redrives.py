@@ -1,0 +1,105 @@
+"""Redrives: dead letters sent again, page by page, at a rate."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from millrace.domain.agents import Wire
+from millrace.domain.clock import from_iso, iso
+from millrace.errors import Conflict, InvalidRequest
+
+MAX_IDS = 100
+PAGE_SECONDS = 10
+"""A page is what may be sent in so many seconds."""
+
+LetterId = Annotated[str, Field(min_length=1, max_length=100)]
+Place = Annotated[str, Field(pattern=r"^(step|destination):[0-9]{1,2}$")]
+RedriveState = Literal["running", "done", "cancelled"]
+
+
+class LetterChoice(Wire):
+    """Which dead letters: those with these `ids`; or those of a `place` (`step:0`, `destination:1`), with a
+    `code`, of events accepted `from` .. `to` (ISO 8601). All by default."""
+
+    ids: Annotated[list[LetterId], Field(max_length=MAX_IDS)] = Field(default_factory=list)
+    place: Place | None = None
+    code: Annotated[str, Field(max_length=100)] | None = None
+    since: Annotated[str, Field(max_length=40)] | None = Field(default=None, alias="from")
+    until: Annotated[str, Field(max_length=40)] | None = Field(default=None, alias="to")
+
+    @property
+    def names_some(self) -> bool:
+        """Whether it is not simply all of them."""
+        return bool(self.ids or self.place or self.code or self.since or self.until)
+
+    def times(self) -> tuple[int, int | None]:
+        """Epoch milliseconds. Raises `InvalidRequest`."""
+        since = from_iso(self.since) if self.since else 0
+        until = from_iso(self.until) if self.until else None
+        if until is not None and since >= until:
+            raise InvalidRequest("`from` lies before `to`.", code="invalid_time")
+        return max(since, 0), until
+
+
+class RedriveAsked(LetterChoice):
+    """`version`: with the `current` definition, or each with its `original` one. `fromStep` begins there with
+    the event as it came to the place where it failed."""
+
+    version: Literal["current", "original"] = "current"
+    from_step: Annotated[int, Field(ge=0, le=99)] | None = None
+    per_second: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class DeletionAsked(LetterChoice):
+    """`all`: really all, where nothing is chosen."""
+
+    all: bool = False
+
+
+class Redrive(Wire):
+    """How far a redrive has come: `page` counts what was sent page by page, `after` is the last letter looked
+    at. `skipped` letters stay: the definition has no such step or destination (any more)."""
+
+    id: str
+    state: RedriveState = "running"
+    asked: RedriveAsked
+    created_at: int
+    updated_at: int
+    page: int = 0
+    after: str = ""
+    redriven: int = 0
+    skipped: int = 0
+    revision: int = 1
+
+    def shown(self) -> dict[str, Any]:
+        """The JSON object as clients see it."""
+        return {
+            "id": self.id,
+            "state": self.state,
+            "asked": self.asked.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+            "redriven": self.redriven,
+            "skipped": self.skipped,
+            "createdAt": iso(self.created_at),
+            "updatedAt": iso(self.updated_at),
+        }
+
+    def sent(self, redriven: int, skipped: int, after: str | None, now: int) -> "Redrive":
+        """After a page; without `after` it was the last. One that was cancelled stays so."""
+        over = after is None and self.state == "running"
+        return self._next(
+            state="done" if over else self.state,
+            page=self.page + 1,
+            after=after or self.after,
+            redriven=self.redriven + redriven,
+            skipped=self.skipped + skipped,
+            updated_at=now,
+        )
+
+    def cancelled(self, now: int) -> "Redrive":
+        """Raises `Conflict` for one that is over."""
+        if self.state != "running":
+            raise Conflict(f"The redrive is {self.state}.", code="redrive_over", state=self.state)
+        return self._next(state="cancelled", updated_at=now)
+
+    def _next(self, **changes: Any) -> "Redrive":
+        return self.model_copy(update=changes | {"revision": self.revision + 1})

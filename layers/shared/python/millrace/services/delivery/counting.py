@@ -1,0 +1,51 @@
+"""What deliveries count as, for the metrics of their pipelines."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from millrace.domain.latency import measure
+from millrace.services.delivery.deliver import Report
+from millrace.services.delivery.job import Job
+
+Address = tuple[str, str]
+"""Organisation and pipeline."""
+
+
+@dataclass(slots=True)
+class Count:
+    """What a batch did for one pipeline. `latencies`: ms from when each event happened to its arrival."""
+
+    counters: Counter[str] = field(default_factory=Counter)
+    latencies: list[int] = field(default_factory=list)
+
+
+class Counting:
+    """Jobs of one batch. `lags` has for each how late it was taken (ms), after the time it had to wait."""
+
+    def __init__(self) -> None:
+        self.lags: list[int] = []
+        self.counts: defaultdict[Address, Count] = defaultdict(Count)
+
+    def taken(self, job: Job, now: int) -> None:
+        """A job came from the queue; one that came too early is none."""
+        due = max(job.created_at, job.not_before)
+        if now >= due:
+            self.lags.append(now - due)
+
+    def done(self, job: Job, report: Report, now: int) -> None:
+        """A job was delivered, as far as it could be."""
+        count = self.counts[job.organization, job.pipeline_id]
+        for event in report.delivered:
+            latency = max(now - event.time, 0)
+            count.latencies.append(latency)
+            measure(count.counters, latency)
+        count.counters.update(
+            itemsDelivered=len(report.delivered),
+            deliveryAttempts=report.attempts,
+            deliveriesFailed=report.dead,
+            deliveriesRetried=report.retried,
+            deliveriesThrottled=report.throttled,
+            deadLetters=report.dead,
+        )
+        if report.behind_ms is not None:
+            count.counters.update(behindSum=report.behind_ms, behindCount=1)

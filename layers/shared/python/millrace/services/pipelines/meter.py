@@ -1,0 +1,56 @@
+"""What a function did to a pipeline: added to its minute buckets, and written as a line for CloudWatch.
+
+Both come after the work and are statistics: where they fail, the work is done nevertheless.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from millrace.domain.clock import Clock
+from millrace.services.pipelines.emf import Lines
+from millrace.settings import Settings
+from millrace.stores.dynamo import Dynamo
+from millrace.stores.pipeline_metrics import PipelineMetrics
+
+log = logging.getLogger(__name__)
+
+
+class Meter:
+    """One per process; never raises."""
+
+    def __init__(self, metrics: PipelineMetrics, lines: Lines, clock: Clock) -> None:
+        self._metrics = metrics
+        self._lines = lines
+        self._clock = clock
+
+    @classmethod
+    def connect(cls, settings: Settings, dynamo: Dynamo, table: str, clock: Clock) -> "Meter":
+        """`table` is the registry's."""
+        lines = Lines(settings.stack, bool(settings.pipeline_metrics))
+        return cls(PipelineMetrics(dynamo, table), lines, clock)
+
+    async def add(
+        self,
+        organization: str,
+        pipeline_id: str,
+        counters: Mapping[str, int],
+        latencies: Sequence[int] = (),
+    ) -> None:
+        """Once per batch and pipeline. `latencies` in ms."""
+        now = self._clock()
+        self._lines.did(organization, pipeline_id, counters, latencies, now)
+        try:
+            await self._metrics.add(organization, pipeline_id, counters, now)
+        except Exception:
+            log.exception("what pipeline %s did was not counted", pipeline_id)
+
+    async def taken(self, queue: str, messages: int, lag_ms: int) -> None:
+        """Once per batch: messages of the queue of that name; `lag_ms` is the sum of how late they came."""
+        try:
+            await self._metrics.add_taken(queue, messages, lag_ms, self._clock())
+        except Exception:
+            log.exception("what was taken from %s was not counted", queue)
+
+    def pressed(self, organization: str, pipeline_id: str, pressure: float) -> None:
+        """A pipeline's backpressure, from 0 to 1."""
+        self._lines.pressed(organization, pipeline_id, pressure, self._clock())

@@ -1,0 +1,80 @@
+"""Redrives of pipelines, for 30 days: `sk R#<id>` in a pipeline's partition of the registry's table."""
+
+from collections.abc import Callable
+
+import orjson
+
+from millrace.domain.redrives import Redrive
+from millrace.errors import NotFound, Unavailable
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, put, put_when
+
+KEPT_SECONDS = 30 * 86_400
+_TRIES = 8
+
+
+class RedriveStore:
+    """Changed by reading, computing and writing on condition that nobody else wrote meanwhile."""
+
+    def __init__(self, dynamo: Dynamo, table: str) -> None:
+        self._dynamo = dynamo
+        self._table = table
+
+    async def create(self, organization: str, pipeline_id: str, redrive: Redrive) -> None:
+        """Stores a new one."""
+        item = _to_item(organization, pipeline_id, redrive)
+        await self._dynamo.write(put(self._table, item, new=True))
+
+    async def get(self, organization: str, pipeline_id: str, redrive_id: str) -> Redrive:
+        """Raises `NotFound`."""
+        item = await self._dynamo.get(self._table, _key(organization, pipeline_id, redrive_id))
+        if item is None:
+            raise NotFound(f"No redrive has the id {redrive_id!r:.80}.", code="redrive_not_found")
+        return _to_redrive(item)
+
+    async def newest(self, organization: str, pipeline_id: str, limit: int = 100) -> list[Redrive]:
+        """The newest first."""
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND begins_with(sk, :kind)",
+            limit=limit,
+            newest_first=True,
+            pk=f"{organization}#{pipeline_id}",
+            kind="R#",
+        )
+        return [_to_redrive(item) for item in items]
+
+    async def change(
+        self, organization: str, pipeline_id: str, redrive_id: str, step: Callable[[Redrive], Redrive]
+    ) -> Redrive:
+        """From one state to the next. Raises `NotFound`, what `step` raises, and `Unavailable` when others
+        write all the time."""
+        for _ in range(_TRIES):
+            old = await self.get(organization, pipeline_id, redrive_id)
+            new = step(old)
+            if new is old or await self._swap(organization, pipeline_id, old, new):
+                return new
+        raise Unavailable("The redrive is changed by many at once.", retry_after=1)
+
+    async def _swap(self, organization: str, pipeline_id: str, old: Redrive, new: Redrive) -> bool:
+        item = _to_item(organization, pipeline_id, new)
+        try:
+            await self._dynamo.write(put_when(self._table, item, "revision = :seen", seen=old.revision))
+        except ConditionFailed:
+            return False
+        return True
+
+
+def _key(organization: str, pipeline_id: str, redrive_id: str) -> Item:
+    return {"pk": f"{organization}#{pipeline_id}", "sk": f"R#{redrive_id}"}
+
+
+def _to_item(organization: str, pipeline_id: str, redrive: Redrive) -> Item:
+    return _key(organization, pipeline_id, redrive.id) | {
+        "revision": redrive.revision,
+        "body": redrive.model_dump_json(by_alias=True),
+        "expiresAt": redrive.created_at // 1000 + KEPT_SECONDS,
+    }
+
+
+def _to_redrive(item: Item) -> Redrive:
+    return Redrive.model_validate(orjson.loads(item["body"]))

@@ -1,0 +1,64 @@
+"""The journal keeps what was accepted: small entries in its index, large ones as objects."""
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from millrace.domain.clock import now_ms
+from millrace.settings import Settings
+from millrace.stores.aws import Aws as AwsClients
+from millrace.stores.dynamo import Dynamo
+from millrace.stores.journal import INLINE_BYTES, Entry, Journal
+from tests.aws import Aws
+
+ADDRESS = ("journal/tests", "pipeline_1")
+NOW = now_ms()
+
+
+@pytest.fixture
+def journal(aws_environment: Aws) -> Iterator[Journal]:
+    settings = Settings.from_environment(aws_environment.environment("TransformFunction"))
+    clients = AwsClients(settings.region)
+    yield Journal(clients, Dynamo(clients), settings.journal_bucket, settings.pipelines_table)
+    clients.close()
+
+
+def noise(size: int) -> list[dict[str, Any]]:
+    """An event that gzip cannot make much smaller."""
+    return [{"id": "e1", "payload": {"text": Random(7).randbytes(size).hex()}}]
+
+
+@pytest.mark.parametrize(
+    ("events", "small"),
+    [
+        ([{"id": "e1", "payload": {"text": "line\nfeed\r  and é"}}], True),
+        ([{"id": f"e{n}", "payload": {"n": n}} for n in range(200)], True),
+        (noise(INLINE_BYTES), False),
+    ],
+)
+async def test_what_is_written_is_read_wherever_it_stands(
+    journal: Journal, events: list[dict[str, Any]], small: bool
+) -> None:
+    entry = await journal.write(*ADDRESS, events, 3, NOW)
+    assert (entry.key == "") == small
+    assert await journal.read(*ADDRESS, entry.position, entry.key) == events
+    found = await journal.entries(*ADDRESS, NOW, NOW + 1)
+    assert entry in found
+    assert (entry.events, entry.version) == (len(events), 3)
+
+
+async def test_an_entry_that_waits_is_listed_until_it_is_settled_and_kept_after(journal: Journal) -> None:
+    address = ("journal-waiting", "pipeline_1")
+    events = [{"id": "e1", "payload": {}}]
+    entry = await journal.write(*address, events, 1, NOW, waiting=True)
+    assert await journal.waiting(*address) == [entry]
+    await journal.settle(*address, entry.position)
+    assert await journal.waiting(*address) == []
+    assert await journal.read(*address, entry.position, entry.key) == events
+
+
+@pytest.mark.parametrize("gone", [Entry("0#none", "", 1, 1), Entry("0#none", "no/such/object", 1, 1)])
+async def test_an_entry_that_is_gone_has_no_events(journal: Journal, gone: Entry) -> None:
+    assert await journal.read(*ADDRESS, gone.position, gone.key) == []
