@@ -129,8 +129,16 @@ class Plant:
         while batch := self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             for one in batch:
                 self._sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
-                sent = {"SentTimestamp": str(int(time.time() * 1000))}
-                found.append({"messageId": one["MessageId"], "body": one["Body"], "attributes": sent})
+                record = {
+                    "messageId": one["MessageId"],
+                    "receiptHandle": one["ReceiptHandle"],
+                    "body": one["Body"],
+                    "attributes": {
+                        "SentTimestamp": str(int(time.time() * 1000)),
+                        "ApproximateReceiveCount": "1",
+                    },
+                }
+                found.append(record)
         return found
 
     def _load(self, folder: str, logical_id: str) -> Handler:

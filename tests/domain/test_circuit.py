@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.domain.circuit import (
+    ASK_AGAIN_MS,
     LEAST_REQUESTS,
     LONGEST_OPEN_MS,
     OPEN_MS,
@@ -56,7 +57,7 @@ def test_one_probe_at_a_time(moments: list[int]) -> None:
     taken = probing(opened, opened.until)
     for passed in moments:
         asked = admission(taken, opened.until + passed)
-        assert (asked.verdict, asked.wait_ms) == ("wait", PROBE_MS - passed)
+        assert (asked.verdict, asked.wait_ms) == ("wait", min(PROBE_MS - passed, ASK_AGAIN_MS))
     assert admission(taken, opened.until + PROBE_MS).verdict == "probe"
     assert admission(unused(taken), opened.until + 1).verdict == "probe"
 

@@ -115,8 +115,15 @@ class Plant:
         return {"batchItemFailures": failures}
 
     def _record(self, message: dict[str, Any]) -> dict[str, Any]:
-        attributes = {"SentTimestamp": str(self.clock.now - self.age)}
-        return {"messageId": message["MessageId"], "body": message["Body"], "attributes": attributes}
+        return {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": {
+                "SentTimestamp": str(self.clock.now - self.age),
+                "ApproximateReceiveCount": "1",
+            },
+        }
 
     def _receive(self, url: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

@@ -15,6 +15,7 @@ FAILED_SHARE = 0.5
 OPEN_MS = 15_000
 LONGEST_OPEN_MS = 10 * 60_000
 PROBE_MS = 60_000
+ASK_AGAIN_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,11 @@ def admission(circuit: Circuit, now: int) -> Admission:
         return Admission("disabled")
     if not circuit.is_open:
         return Admission("go")
-    free_at = max(circuit.until, circuit.probe_until)
-    return Admission("probe") if now >= free_at else Admission("wait", free_at - now)
+    if now < circuit.until:
+        return Admission("wait", circuit.until - now)
+    if now < circuit.probe_until:  # which is when its holder must have died; it may tell any moment
+        return Admission("wait", min(circuit.probe_until - now, ASK_AGAIN_MS))
+    return Admission("probe")
 
 
 def probing(circuit: Circuit, now: int) -> Circuit:

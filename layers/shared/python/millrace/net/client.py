@@ -7,6 +7,7 @@ No redirects, no cookies, no proxies or credentials from the environment, no HTT
 """
 
 import asyncio
+import select
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -133,10 +134,10 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
         share = within and within / len(addresses)
         for address in addresses[:-1]:
             try:
-                return await self._plain.connect_tcp(address, port, timeout=share)
+                return _Stream(await self._plain.connect_tcp(address, port, timeout=share))
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue
-        return await self._plain.connect_tcp(addresses[-1], port)
+        return _Stream(await self._plain.connect_tcp(addresses[-1], port))
 
     async def connect_unix_socket(
         self,
@@ -148,3 +149,35 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await self._plain.sleep(seconds)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection that quickly tells whether it was closed: the pool asks every idle one before each
+    request, and anyio's own way took a fifth of a delivery's CPU."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._readable = select.poll()
+        self._readable.register(stream.get_extra_info("socket"), select.POLLIN)
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":
+            return bool(self._readable.poll(0))
+        return self._stream.get_extra_info(info)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))

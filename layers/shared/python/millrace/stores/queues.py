@@ -1,16 +1,21 @@
 """SQS queues: messages sent in batches, those that the queue refused again."""
 
+import logging
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from millrace.errors import Unavailable
 from millrace.stores.aws import Aws, unavailable_when_down
 
+log = logging.getLogger(__name__)
+
 BATCH = 10
 MESSAGE_BYTES = 256 * 1024
 LONGEST_DELAY_MS = 900_000
+AGAIN_SECONDS = 5
+LONGEST_AGAIN_SECONDS = 300
 _TRIES = 5
 
 
@@ -50,6 +55,29 @@ class Queue:
             time.sleep(random.uniform(0, 0.05 * 2**attempt))
         raise Unavailable(f"The queue refused {len(entries)} messages.", retry_after=1)
 
+    def answer(self, batch: dict[str, Any], failed: Collection[str]) -> dict[str, Any]:
+        """What a function answers for a batch of this queue: `{"batchItemFailures": [{"itemIdentifier"}]}`.
+        Messages that failed are seen again in seconds, later each time. The visibility timeout is for
+        functions that die: it outlasts all their time, and would hold up what succeeds a moment later."""
+        again = [record for record in batch["Records"] if record["messageId"] in failed]
+        for start in range(0, len(again), BATCH):
+            self._see_again(again[start : start + BATCH])
+        return {"batchItemFailures": [{"itemIdentifier": one} for one in sorted(failed)]}
+
+    def _see_again(self, records: list[dict[str, Any]]) -> None:
+        entries = [
+            {
+                "Id": str(at),
+                "ReceiptHandle": record["receiptHandle"],
+                "VisibilityTimeout": again_after(int(record["attributes"]["ApproximateReceiveCount"])),
+            }
+            for at, record in enumerate(records)
+        ]
+        try:
+            self._aws.client("sqs").change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+        except Exception:  # then they come when the timeout is over
+            log.exception("%d failed messages cannot be seen again sooner", len(records))
+
     def waiting(self) -> int:
         """About how many messages wait or are being worked on."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -57,6 +85,11 @@ class Queue:
             client = self._aws.client("sqs")
             found = client.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)["Attributes"]
         return sum(int(found.get(name, 0)) for name in names)
+
+
+def again_after(receives: int) -> int:
+    """Seconds until a message that failed so often is seen again."""
+    return min(AGAIN_SECONDS << min(receives - 1, 16), LONGEST_AGAIN_SECONDS)
 
 
 def queue_name(url: str) -> str:

@@ -21,7 +21,7 @@ from millrace.stores.definitions import DefinitionStore
 from millrace.stores.delivery_queue import DeliveryQueue
 from millrace.stores.delivery_state import DeliveryState
 from millrace.stores.dynamo import Dynamo
-from millrace.stores.queues import queue_name
+from millrace.stores.queues import Queue
 from millrace.stores.secrets import SecretStore
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class BatchDeliverer:
         self._catalogue = catalogue or Catalogue(self._aws, settings.limits(), now_ms, settings.services())
         self._client = guarded_client(allow_loopback_http=settings.allow_loopback_http)
         dynamo = Dynamo(self._aws)
-        self._queue = queue_name(settings.delivery_queue_url)
+        self._queue = Queue(self._aws, settings.delivery_queue_url)
         self._meter = Meter.connect(settings, dynamo, settings.definitions_table, now_ms)
         self._deliverer = self._connect(settings, dynamo)
         self._runner = asyncio.Runner()
@@ -102,7 +102,7 @@ class BatchDeliverer:
         counting = Counting()
         failed = await asyncio.gather(*(self._failed(record, counting) for record in batch["Records"]))
         await self._count(counting)
-        return {"batchItemFailures": [{"itemIdentifier": one} for one in failed if one]}
+        return await asyncio.to_thread(self._queue.answer, batch, {one for one in failed if one})
 
     async def _failed(self, record: Batch, counting: Counting) -> str | None:
         """The message's id if it has to come again (and after some times goes to the dead-letter queue)."""
@@ -123,7 +123,7 @@ class BatchDeliverer:
             for address, count in counting.counts.items()
         ]
         if counting.lags:
-            writes.append(self._meter.taken(self._queue, len(counting.lags), sum(counting.lags)))
+            writes.append(self._meter.taken(self._queue.name, len(counting.lags), sum(counting.lags)))
         await asyncio.gather(*writes)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ its events. Where one message spoils the rest, each is tried by itself; what fai
 queue repeats only that.
 """
 
+import asyncio
 import logging
 from collections import defaultdict
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ async def transform_batch(line: Line, batch: dict[str, Any]) -> dict[str, Any]:
     done = len(batch["Records"]) - len(failed)
     if done:
         await line.meter.taken(line.ingest.name, done, lag * done)
-    return {"batchItemFailures": [{"itemIdentifier": one} for one in sorted(failed)]}
+    return await asyncio.to_thread(line.ingest.answer, batch, failed)
 
 
 def _read(record: dict[str, Any]) -> Message:

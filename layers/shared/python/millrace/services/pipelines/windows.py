@@ -37,7 +37,7 @@ async def close_batch(line: Line, batch: dict[str, Any]) -> dict[str, Any]:
         except Exception:
             log.exception("timer %s failed", record["messageId"])
             failed.append(record["messageId"])
-    return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
+    return await asyncio.to_thread(line.timers.answer, batch, failed)
 
 
 async def _close(line: Line, timer: dict[str, Any]) -> None:

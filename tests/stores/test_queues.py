@@ -1,0 +1,66 @@
+"""Queues: what failed comes again soon, and ever later."""
+
+from typing import Any
+
+import pytest
+
+from millrace.stores.aws import Aws as AwsClients
+from millrace.stores.queues import Queue, again_after
+from tests.aws import Aws
+
+LONG = 3_600
+
+
+@pytest.fixture
+def url(aws: Aws, request: pytest.FixtureRequest) -> str:
+    """A queue on which a message that was received is not seen again for an hour."""
+    made = aws.client("sqs").create_queue(
+        QueueName=f"queue-{abs(hash(request.node.nodeid))}", Attributes={"VisibilityTimeout": str(LONG)}
+    )
+    return str(made["QueueUrl"])
+
+
+def received(aws: Aws, url: str, wait: int = 0) -> list[dict[str, Any]]:
+    """Messages as Lambda hands them over."""
+    answer = aws.client("sqs").receive_message(
+        QueueUrl=url,
+        MaxNumberOfMessages=10,
+        WaitTimeSeconds=wait,
+        MessageSystemAttributeNames=["ApproximateReceiveCount"],
+    )
+    return [
+        {
+            "messageId": one["MessageId"],
+            "receiptHandle": one["ReceiptHandle"],
+            "body": one["Body"],
+            "attributes": one["Attributes"],
+        }
+        for one in answer.get("Messages", ())
+    ]
+
+
+def test_what_failed_is_seen_again_in_seconds_and_nothing_else(aws_environment: Aws, url: str) -> None:
+    clients = AwsClients(aws_environment.region)
+    queue = Queue(clients, url)
+    queue.send(["good", "bad"])
+    batch = received(aws_environment, url)
+    (bad,) = [one["messageId"] for one in batch if one["body"] == "bad"]
+    assert queue.answer({"Records": batch}, {bad}) == {"batchItemFailures": [{"itemIdentifier": bad}]}
+    assert received(aws_environment, url) == []
+    assert [one["body"] for one in received(aws_environment, url, wait=20)] == ["bad"]
+    clients.close()
+
+
+def test_a_queue_that_does_not_answer_costs_only_the_haste(
+    aws_environment: Aws, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    clients = AwsClients(aws_environment.region)
+    record = {"messageId": "m", "receiptHandle": "nonsense", "attributes": {"ApproximateReceiveCount": "1"}}
+    gone = Queue(clients, url + "-gone")
+    assert gone.answer({"Records": [record]}, {"m"}) == {"batchItemFailures": [{"itemIdentifier": "m"}]}
+    assert "cannot be seen again sooner" in caplog.text
+    clients.close()
+
+
+def test_each_failure_waits_longer_up_to_five_minutes() -> None:
+    assert [again_after(receives) for receives in range(1, 10)] == [5, 10, 20, 40, 80, 160, 300, 300, 300]
