@@ -19,8 +19,12 @@ USELESS = (
     "boto3/data",
     "pycparser",
     "aws_lambda_powertools/event_handler/openapi/swagger_ui",
+    "certifi/tests",
+    "jsonschema/tests",
+    "jsonschema_specifications/tests",
+    "referencing/tests",
 )
-USELESS_ENDINGS = (".c", ".h", ".pyi", ".pyx")
+USELESS_FILES = (".c", ".h", ".pyi", ".pyx", "RECORD")  # endings, or names: pip's list of a package's files
 
 
 def trim(build: Path) -> int:
@@ -34,7 +38,7 @@ def trim(build: Path) -> int:
         for folder in build.glob(f"**/{name}"):
             shutil.rmtree(folder)
     for path in build.rglob("*"):
-        if path.suffix in USELESS_ENDINGS and path.is_file():
+        if (path.suffix or path.name) in USELESS_FILES and path.is_file():
             path.unlink()
     return before - size(build)
 
