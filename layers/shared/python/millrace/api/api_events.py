@@ -51,7 +51,7 @@ class ApiEvents:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or not self._bus.name:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})

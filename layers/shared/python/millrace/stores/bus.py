@@ -24,11 +24,11 @@ class BusEvent:
 
 
 class EventBus:
-    """Puts events on one bus."""
+    """Puts events on one bus; without a `name` there is none."""
 
     def __init__(self, aws: Aws, name: str) -> None:
         self._aws = aws
-        self._name = name
+        self.name = name
 
     async def put(self, events: list[BusEvent]) -> None:
         """Puts events by ten and 256 KB, those that the bus refused again. Raises `Unavailable`."""
@@ -47,7 +47,7 @@ class EventBus:
 
     def _entry(self, event: BusEvent) -> dict[str, str]:
         return {
-            "EventBusName": self._name,
+            "EventBusName": self.name,
             "Source": event.source,
             "DetailType": event.kind,
             "Detail": event.detail,
