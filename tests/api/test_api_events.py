@@ -158,6 +158,8 @@ def test_a_call_by_ticket_is_told_without_the_ticket(
 class Gate(EventBus):
     """A bus whose first call ends when the test lets it."""
 
+    name = "gate"
+
     def __init__(self) -> None:
         self.puts: list[list[BusEvent]] = []
         self.entered = asyncio.Event()
@@ -235,6 +237,8 @@ def test_what_json_cannot_write_or_is_too_long_is_replaced_and_cut() -> None:
 
 class Down(EventBus):
     """A bus that is down."""
+
+    name = "down"
 
     def __init__(self) -> None:
         pass
