@@ -92,15 +92,18 @@ class RunningStack:
         return watch.seen
 
     def kill(self, function: str) -> int:
-        """Kills every process of a function (by its logical id), as a crash would; how many there were."""
+        """Kills every process of a function (by its logical id), as a crash would; how many there were. They
+        are gone, and the stack has noticed it, when this returns: it is their parent and has reaped them."""
         name = self.deployment["functions"][function]["name"]
-        killed = 0
+        killed = []
         for process in psutil.Process(self.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == name:
                     process.kill()
-                    killed += 1
-        return killed
+                    killed.append(process)
+        _, left = psutil.wait_procs(killed, timeout=_STOP_SECONDS)
+        assert not left
+        return len(killed)
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
