@@ -66,7 +66,9 @@ def wiring_of(resources: Resources) -> Wiring:
     """From each function, queue, bus, table, bucket and topic to what it passes messages on to."""
     wiring: Wiring = defaultdict(set)
     for name, resource in resources.items():
-        for source, target in WIRES.get(resource["Type"], nothing)(name, resource["Properties"], resources):
+        for source, target in WIRES.get(resource["Type"], nothing)(
+            name, resource.get("Properties", {}), resources
+        ):
             wiring[source].add(target)
     return wiring
 
