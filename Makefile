@@ -28,12 +28,18 @@ define install_locked
 	@touch $@
 endef
 
+# The emulator of AWS pins botocore, which the product must not, so it lives alone.
+.venv-emulator/.done: local/requirements-emulator.txt | $(BIN)/uv
+	$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-emulator
+	$(BIN)/uv pip install -q --python .venv-emulator/bin/python --require-hashes -r local/requirements-emulator.txt
+	@touch $@
+
 # What `make run` needs.
-$(VENV)/.local: local/requirements.txt pyproject.toml | $(BIN)/uv
+$(VENV)/.local: local/requirements.txt pyproject.toml .venv-emulator/.done | $(BIN)/uv
 	$(call install_locked,local/requirements.txt)
 
 # What tests and checks need: everything above and more.
-$(VENV)/.dev: tests/requirements.txt pyproject.toml | $(BIN)/uv
+$(VENV)/.dev: tests/requirements.txt pyproject.toml .venv-emulator/.done | $(BIN)/uv
 	$(call install_locked,tests/requirements.txt)
 	@touch $(VENV)/.local
 
@@ -60,10 +66,16 @@ run: $(VENV)/.local web/dist/index.html ## the whole stack on http://localhost:8
 token: ## print a bearer token for the running stack
 	@$(BIN)/python -m local.token
 
-test: $(VENV)/.dev .venv-sam/.done web/dist/index.html ## every test that needs no AWS account
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not bench and not browser" $(ARGS)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m browser $(ARGS) # alone: Playwright keeps an event loop running
+ifdef ARGS
+# A path or an option of pytest: only what these tests need is made, and one run finds them all.
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+else
+test: $(VENV)/.dev .venv-sam/.done web/dist/index.html ## every test that needs no AWS account (ARGS=path: some of them)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not bench and not browser"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m browser # alone: Playwright keeps an event loop running
 	$(NPM) test --silent
+endif
 
 bench: $(VENV)/.dev .venv-sam/.done ## measure speed: ratios against a baseline and a peer
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -109,10 +121,11 @@ lock: | $(BIN)/uv ## renew the lock files
 	printf '%s\n' 'psycopg[binary]' pymysql sqlalchemy | $(LOCK) - -c tests/requirements.txt -o functions/deliver/requirements.txt $(ARGS)
 	echo 'psycopg[binary]' | $(LOCK) - -c tests/requirements.txt -o functions/change_capture/requirements.txt $(ARGS)
 	printf '%s\n' espeakng-loader lameenc sentencex | $(LOCK) - -c tests/requirements.txt -o functions/voice/requirements.txt $(ARGS)
+	printf '%s\n' 'ministack==1.5.33' cryptography | $(LOCK) - -o local/requirements-emulator.txt $(ARGS)
 	echo aws-sam-cli | $(LOCK) - -o tests/requirements-sam.txt $(ARGS)
 
 openapi: $(VENV)/.dev ## renew docs/openapi.json
 	$(BIN)/python -m local.openapi > docs/openapi.json
 
 clean: ## remove what was made (environments, builds, caches)
-	rm -rf .venv .venv-sam .aws-sam web/dist web/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-emulator .venv-sam .aws-sam web/dist web/node_modules .mypy_cache .ruff_cache .pytest_cache

@@ -13,7 +13,7 @@ from local.deploy import DeployError
 from local.ministack import MiniStackError
 from local.stack import Options, Stack
 from local.template import TemplateError
-from local.token import DEFAULT_PORT
+from local.token import DEFAULT_PORT, port
 
 
 def main(arguments: list[str]) -> int:
@@ -75,8 +75,8 @@ def _listen(port: int) -> socket.socket:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    port = int(os.environ.get("MILLRACE_PORT") or DEFAULT_PORT)
-    parser.add_argument("--port", type=int, default=port, help="address to serve, also MILLRACE_PORT (8080)")
+    named = os.environ.get("MILLRACE_PORT") or str(DEFAULT_PORT)
+    parser.add_argument("--port", type=port, default=named, help="port to serve, also MILLRACE_PORT (8080)")
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="keep the state here; else it is thrown away"
     )

@@ -5,16 +5,19 @@
 - Partial failures of a DynamoDB stream's batch: it goes on as if all had been taken. Here the whole batch
   comes again, which AWS may do as well.
 
-Both stand in its private functions; local/requirements.txt pins its version, tests/local/test_emulator.py
-fails when another one no longer has them.
+It runs in an environment of its own (`.venv-emulator`), because it pins botocore and the product must not.
+Functions run in the product's environment, whose interpreter `FUNCTIONS_PYTHON` names.
+
+All three stand in its private functions; local/requirements-emulator.txt pins its version,
+tests/local/test_emulator.py fails when another one no longer has them.
 """
 
+import os
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from ministack import app
-from ministack.services import eventbridge, lambda_svc
+FUNCTIONS_PYTHON = "FUNCTIONS_PYTHON"
 
 Json = dict[str, Any]
 
@@ -43,8 +46,12 @@ def failed_in_part(event: Json, result: Json) -> bool:
 
 
 def complete() -> None:
-    """Puts both in place."""
+    """Put all three in place."""
+    from ministack.core import lambda_runtime
+    from ministack.services import eventbridge, lambda_svc
+
     invoke_target, execute = eventbridge._invoke_target, lambda_svc._execute_function
+    detect = lambda_runtime._detect_runtime_binary
 
     def invoke(target: Json, event: Json, rule: Json, view: Any = None) -> None:
         if event.get("Source") == "aws.scheduler" and target.get("Input"):
@@ -55,9 +62,16 @@ def complete() -> None:
         result: Json = execute(function, event, *rest, **more)
         return result | {"error": True} if failed_in_part(event, result) else result
 
+    def binary(runtime: str) -> tuple[str, str]:
+        own, script = detect(runtime)
+        return (os.environ[FUNCTIONS_PYTHON] if runtime.startswith("python") else own), script
+
     eventbridge._invoke_target, lambda_svc._execute_function = invoke, run
+    lambda_runtime._detect_runtime_binary = binary
 
 
 if __name__ == "__main__":
+    from ministack import app
+
     complete()
     app.main()

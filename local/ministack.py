@@ -20,11 +20,13 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from local import child
+from local.emulator import FUNCTIONS_PYTHON
 from local.scratch import Scratch
 
 ACCOUNT = "111111111111"
 REGION = "us-east-1"
 _ROOT = Path(__file__).resolve().parent.parent
+_PYTHON = _ROOT / ".venv-emulator" / "bin" / "python"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 1.0
 _SAVE_SECONDS = 10.0
@@ -85,6 +87,8 @@ class MiniStack:
 
     def start(self) -> Self:
         """Raises `MiniStackError` when it does not answer in time."""
+        if not _PYTHON.exists():
+            raise MiniStackError("The emulator is not installed: run `make install`.")
         for _ in range(_ATTEMPTS):  # another process may take the free port first
             self._port = _free_port()
             self._spawn()
@@ -104,7 +108,7 @@ class MiniStack:
         self.stop()
 
     def _spawn(self) -> None:
-        argv = child.command([sys.executable, "-m", "local.emulator"], at_parents_death=SIGTERM)
+        argv = child.command([str(_PYTHON), "-m", "local.emulator"], at_parents_death=SIGTERM)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 argv,
@@ -126,6 +130,7 @@ class MiniStack:
             "S3_DATA_DIR": str((self._state_dir or self._scratch.path) / "s3"),
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
+            FUNCTIONS_PYTHON: sys.executable,
             "PYTHONUNBUFFERED": "1",
         }
         if self._state_dir:

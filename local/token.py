@@ -17,6 +17,15 @@ DEFAULT_PORT = 8080
 _SECONDS = 10.0
 
 
+def port(text: str) -> int:
+    """A port as an argument names it. Raises `argparse.ArgumentTypeError`."""
+    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port: set --port or MILLRACE_PORT to a number from 0 to 65535."
+        )
+    return int(text)
+
+
 class TokenError(RuntimeError):
     """No token; the message says why and what to do."""
 
@@ -27,7 +36,10 @@ def fetch_token(url: str, username: str = DEV_USER, organization: str = DEV_ORGA
         with httpx.Client(base_url=url, timeout=_SECONDS) as client:
             return _sign_in(client, username, organization)
     except httpx.ConnectError as error:
-        raise TokenError(f"Nothing runs on {url}: start it with `make run`.") from error
+        raise TokenError(
+            f"Nothing runs on {url}: start it with `make run`, "
+            "or name the port of the stack that runs: make token MILLRACE_PORT=8090."
+        ) from error
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise TokenError(f"{url} does not sign in: {error}") from error
 
@@ -56,8 +68,10 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.token", description=__doc__)
     parser.add_argument("--user", default=DEV_USER)
     parser.add_argument("--organization", default=DEV_ORGANIZATION)
+    named = os.environ.get("MILLRACE_PORT") or str(DEFAULT_PORT)
+    parser.add_argument("--port", type=port, default=named, help="of the stack, also MILLRACE_PORT (8080)")
     chosen = parser.parse_args(arguments)
-    url = f"http://localhost:{os.environ.get('MILLRACE_PORT') or DEFAULT_PORT}"
+    url = f"http://localhost:{chosen.port}"
     try:
         print(fetch_token(url, chosen.user, chosen.organization))
     except TokenError as error:

@@ -115,7 +115,10 @@ def test_the_token_command_says_what_to_do_when_nothing_runs() -> None:
     told = run("local.token", MILLRACE_PORT="9")
     assert told.returncode == 1
     assert told.stdout == ""
-    assert told.stderr == "Nothing runs on http://localhost:9: start it with `make run`.\n"
+    assert told.stderr == (
+        "Nothing runs on http://localhost:9: start it with `make run`, "
+        "or name the port of the stack that runs: make token MILLRACE_PORT=8090.\n"
+    )
 
 
 def test_the_greeting_names_address_user_and_token(small_stack: RunningStack) -> None:
@@ -197,3 +200,17 @@ def run(module: str, *arguments: str, **environ: str) -> subprocess.CompletedPro
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("module", ["local", "local.token"])
+@pytest.mark.parametrize("given", ["eight", "-1", "65536", "80 80", "٣"])
+def test_malformed_port_is_explained(module: str, given: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", module],
+        cwd=ROOT,
+        env={**os.environ, "MILLRACE_PORT": given},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 2
+    assert f"{given!r} is not a port: set --port or MILLRACE_PORT" in told.stderr
