@@ -16,12 +16,27 @@ SERVICES = frozenset(
 """All that the product calls: only their models are deployed."""
 WORKERS = 32
 _BUSY = {
-    "ProvisionedThroughputExceededException",
-    "ThrottlingException",
-    "RequestLimitExceeded",
+    "InternalError",
+    "InternalFailure",
     "InternalServerError",
+    "InternalServiceError",
+    "KMSThrottlingException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "RequestTimeout",
+    "RequestTimeoutException",
     "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
 }
+"""Codes that say nothing of the request: a later attempt may succeed. botocore has already tried several
+times. A conflict with a transaction is not among them: botocore does not repeat it, `stores.dynamo` does."""
 
 
 class Aws:
@@ -84,11 +99,16 @@ def unavailable_when_down(service: str) -> Iterator[None]:
     try:
         yield
     except ClientError as problem:
-        if problem.response.get("Error", {}).get("Code") in _BUSY:
+        if _passes(problem.response):
             raise _unavailable(service) from problem
         raise
     except BotoCoreError as problem:
         raise _unavailable(service) from problem
+
+
+def _passes(response: Any) -> bool:
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or response.get("Error", {}).get("Code") in _BUSY
 
 
 def _unavailable(service: str) -> MillraceError:

@@ -8,8 +8,9 @@ import asyncio
 import random
 from typing import Any
 
-from millrace.errors import Unavailable
+from millrace.errors import InvalidRequest, Unavailable
 from millrace.stores.aws import Aws
+from millrace.stores.sizes import KEY_BYTES, check_transaction, check_write, text_bytes, too_large, valid_key
 
 Item = dict[str, Any]
 TransactItem = dict[str, dict[str, Any]]
@@ -122,7 +123,9 @@ class Dynamo:
         self._aws = aws
 
     async def get(self, table: str, key: Item) -> Item | None:
-        """One item, read consistently."""
+        """One item, read consistently. No item has a key that DynamoDB could not hold."""
+        if not valid_key(to_item(key)):
+            return None
         answer = await self._aws.call(
             "dynamodb", "get_item", TableName=table, Key=to_item(key), ConsistentRead=True
         )
@@ -133,7 +136,11 @@ class Dynamo:
         self, table: str, condition: str, *, limit: int = 0, newest_first: bool = False, **values: Any
     ) -> list[Item]:
         """The items of a partition that meet the key condition, read consistently: `limit` of them (fewer:
-        there are no more), or all. An answer of DynamoDB's holds 1 MB, so this may take several."""
+        there are no more), or all. An answer of DynamoDB's holds 1 MB, so this may take several.
+
+        Raises `InvalidRequest` for values that no key can have: ids and cursors from outside."""
+        if any(text_bytes(value) > KEY_BYTES["sk"] for value in values.values() if isinstance(value, str)):
+            raise InvalidRequest("An id or a cursor is too long.", code="invalid_id")
         request: dict[str, Any] = {
             "TableName": table,
             "KeyConditionExpression": condition,
@@ -156,39 +163,77 @@ class Dynamo:
         return [from_item(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
 
     async def write(self, request: TransactItem) -> None:
-        """One write by itself: half the price of a transaction. Raises `ConditionFailed`."""
+        """One write by itself: half the price of a transaction. Repeats while a transaction holds the item.
+
+        Raises `ConditionFailed`, `TooLarge` or `Unavailable`."""
+        check_write(request)
         ((kind, parameters),) = request.items()
         operation = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[kind]
-        code, response = await self._attempt(operation, parameters)
-        if code == "ConditionalCheckFailedException":
-            raise ConditionFailed({0: from_item(response["Item"]) if response.get("Item") else None})
+        for attempt in range(_TRIES):
+            code, response = await self._attempt(operation, parameters)
+            if code is None:
+                return
+            if code == "ConditionalCheckFailedException":
+                raise ConditionFailed({0: from_item(response["Item"]) if response.get("Item") else None})
+            await _back_off(attempt)
+        raise _contended()
 
     async def transact(self, *requests: TransactItem) -> None:
-        """All or nothing. Repeats while another transaction holds an item; raises `ConditionFailed`."""
+        """All or nothing. Repeats while another transaction holds an item, or DynamoDB is short of capacity.
+
+        Raises `ConditionFailed`, `TooLarge` or `Unavailable`."""
+        check_transaction(requests)
         for attempt in range(_TRIES):
             code, response = await self._attempt("transact_write_items", {"TransactItems": list(requests)})
             if code is None:
                 return
             reasons = response.get("CancellationReasons", [])
-            refused = {n: why for n, why in enumerate(reasons) if why.get("Code") == "ConditionalCheckFailed"}
-            if refused:
-                raise ConditionFailed(
-                    {n: from_item(why["Item"]) if why.get("Item") else None for n, why in refused.items()}
-                )
-            await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
-        raise Unavailable("The conversation is written by many at once; try again.", retry_after=1)
+            codes = {why.get("Code") for why in reasons}
+            _check_sizes(reasons)
+            # While one item is held by another transaction, what the rest says may be about to change.
+            if not codes & _PASSING and "ConditionalCheckFailed" in codes:
+                raise _failed(reasons)
+            await _back_off(attempt)
+        raise _contended()
 
     async def _attempt(self, operation: str, parameters: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+        """The code and answer of a refusal that callers have to decide on; (None, {}) for a success."""
         from botocore.exceptions import ClientError
 
         try:
             await self._aws.call("dynamodb", operation, **parameters)
-        except ClientError as problem:
-            code = problem.response["Error"]["Code"]
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
             if code in _EXPECTED:
-                return code, dict(problem.response)
+                return code, dict(error.response)
+            if code == "ValidationException" and "size" in error.response["Error"].get("Message", ""):
+                raise too_large() from error
             raise
         return None, {}
+
+
+def _failed(reasons: list[dict[str, Any]]) -> ConditionFailed:
+    refused = {n: why for n, why in enumerate(reasons) if why.get("Code") == "ConditionalCheckFailed"}
+    return ConditionFailed(
+        {n: from_item(why["Item"]) if why.get("Item") else None for n, why in refused.items()}
+    )
+
+
+def _check_sizes(reasons: list[dict[str, Any]]) -> None:
+    """Raises `TooLarge` where an update would grow an item beyond its limit: every attempt would meet it."""
+    refused = [why for why in reasons if why.get("Code") in _REFUSED]
+    if any("size" in why.get("Message", "") for why in refused):
+        raise too_large()
+    if refused:
+        raise ValueError(f"DynamoDB refuses a transaction: {refused[0].get('Message')}")
+
+
+async def _back_off(attempt: int) -> None:
+    await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
+
+
+def _contended() -> Unavailable:
+    return Unavailable("Conflicting concurrent writes; retry.", retry_after=1)
 
 
 _EXPECTED = {
@@ -197,3 +242,7 @@ _EXPECTED = {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
+_PASSING = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
+"""Reasons of a canceled transaction that a later attempt does not meet."""
+_REFUSED = {"ValidationError", "ItemCollectionSizeLimitExceeded"}
+"""Reasons that every attempt meets."""

@@ -1,0 +1,82 @@
+"""The sizes that DynamoDB stores and the limits that it refuses to pass.
+
+DynamoDB counts the UTF-8 bytes of an attribute's name and of its value. Emulators forgive what it refuses, so
+every write of ours is measured here before it is sent.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from millrace.errors import InvalidRequest, TooLarge
+
+ITEM_BYTES = 400 * 1024
+TRANSACTION_ITEMS = 100
+TRANSACTION_BYTES = 4 * 1024 * 1024
+KEY_BYTES = {"pk": 2048, "sk": 1024}
+_NUMBER_BYTES = 21
+"""The most that a number takes: 38 digits in pairs, a sign and an exponent."""
+
+Attributes = Mapping[str, Mapping[str, Any]]
+
+
+def text_bytes(text: str) -> int:
+    """Return the length of a text in UTF-8; ASCII, by far the most common, is not copied for it."""
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+
+
+def item_bytes(item: Attributes) -> int:
+    """Return the stored size of an item given as DynamoDB's JSON; numbers count as their largest."""
+    return sum(text_bytes(name) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(attribute: Mapping[str, Any]) -> int:
+    ((kind, value),) = attribute.items()
+    if kind == "S":
+        return text_bytes(value)
+    if kind == "B":
+        return len(value)
+    return _NUMBER_BYTES if kind == "N" else 1
+
+
+def request_bytes(request: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return the stored size of what one write brings: the item, or the key and the values of an update."""
+    ((_, parameters),) = request.items()
+    item = parameters.get("Item") or parameters.get("Key", {})
+    return item_bytes(item) + item_bytes(parameters.get("ExpressionAttributeValues", {}))
+
+
+def valid_key(key: Attributes) -> bool:
+    """Return whether DynamoDB can hold an item under this key."""
+    lengths = ((text_bytes(value["S"]), KEY_BYTES[name]) for name, value in key.items() if name in KEY_BYTES)
+    return all(0 < length <= limit for length, limit in lengths)
+
+
+def check_write(request: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise `TooLarge` or `InvalidRequest` for a write that DynamoDB would refuse for its size."""
+    size = request_bytes(request)
+    if size > ITEM_BYTES:
+        raise too_large(size)
+    ((_, parameters),) = request.items()
+    if not valid_key(parameters.get("Item") or parameters["Key"]):
+        raise InvalidRequest("An id is empty or too long.", code="invalid_id")
+
+
+def check_transaction(requests: Iterable[Mapping[str, Mapping[str, Any]]]) -> None:
+    """Raise `TooLarge` or `InvalidRequest` for a transaction that DynamoDB would refuse for its size."""
+    count = total = 0
+    for request in requests:
+        check_write(request)
+        count += 1
+        total += request_bytes(request)
+    if count > TRANSACTION_ITEMS or total > TRANSACTION_BYTES:
+        raise TooLarge(
+            f"{count} items of {total:,} bytes must be stored together; the limit is {TRANSACTION_ITEMS} "
+            f"items and {TRANSACTION_BYTES:,} bytes. Send less at once.",
+            code="too_large",
+        )
+
+
+def too_large(size: int | None = None) -> TooLarge:
+    """The error for an item that cannot be stored."""
+    what = f"has {size:,} bytes as stored" if size else "is too large to be stored"
+    return TooLarge(f"This {what}; it must not exceed {ITEM_BYTES:,} bytes.", limit=ITEM_BYTES)
