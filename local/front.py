@@ -3,7 +3,7 @@
 /config.json        what the web UI must know, in the shape that it has on AWS
 /_local/sign-in     Cognito's protocol, sign-in actions only
 /_local/jwks.json   the user pool's keys
-/_local/users       makes a user of any organisation: {"username", "organization"} -> {"username", "password"}
+/_local/users       makes a user: {"username", "organization", "role"?} -> {"username", "password"}
 /_local/stack       names and addresses of what runs
 /_local/logs        the last lines of the log, one JSON object per line
 /_local/events      takes what pipelines deliver here (POST) and shows the last of it, a document per line
@@ -23,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.demo import PATH, Received
-from local.sign_in import SignIn, User, action_of
+from local.sign_in import SignIn, UnknownRole, User, action_of
 
 _BODY_LIMIT = 64 * 1024
 _HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -118,9 +118,13 @@ async def _make_user(sign_in: SignIn, request: Request) -> Response:
     try:
         wanted = await _json(request)
         username, organization = str(wanted["username"]), str(wanted["organization"])
+        role = None if wanted.get("role") is None else str(wanted["role"])
     except (KeyError, TypeError) as error:
         raise HTTPException(400, "username and organization are needed.") from error
-    user = await run_in_threadpool(sign_in.ensure_user, username, organization)
+    try:
+        user = await run_in_threadpool(sign_in.ensure_user, username, organization, role)
+    except UnknownRole as error:
+        raise HTTPException(400, str(error)) from error
     return _uncached({"username": user.username, "password": user.password})
 
 

@@ -18,6 +18,7 @@ from local.ministack import ClientArguments
 
 DEV_USER = "dev@example.com"
 DEV_ORGANIZATION = "dev"
+DEV_ROLE = "admin"
 # What a sign-in page needs, and nothing that administers users.
 ACTIONS = ("InitiateAuth", "RespondToAuthChallenge", "RevokeToken")
 _TARGET = "AWSCognitoIdentityProviderService."
@@ -34,6 +35,10 @@ class NoUserPool(RuntimeError):
     """The template was deployed with an issuer of its own, so there are no local users."""
 
 
+class UnknownRole(ValueError):
+    """The user pool has no group of this name."""
+
+
 class SignIn:
     """The user pool of one deployment."""
 
@@ -44,8 +49,10 @@ class SignIn:
         self._arguments = arguments
         self._cognito: Any = boto3.client("cognito-idp", **arguments)
 
-    def ensure_user(self, username: str, organization: str) -> User:
-        """Makes the user, or brings the one that is there to this organisation. Raises `NoUserPool`."""
+    def ensure_user(self, username: str, organization: str, role: str | None = None) -> User:
+        """Make the user, or bring the one that is there to this organization and role: a group of the pool,
+        empty for none, `DEV_ROLE` where none is given and the pool has it. Raises `NoUserPool` or
+        `UnknownRole`."""
         if not self.pool:
             raise NoUserPool("The stack has no user pool: it was deployed with OidcIssuer.")
         user = User(username, _password(self.pool, username))
@@ -59,6 +66,7 @@ class SignIn:
         self._cognito.admin_set_user_password(
             UserPoolId=self.pool, Username=username, Password=user.password, Permanent=True
         )
+        self._set_role(username, role)
         return user
 
     async def forward(self, action: str, body: bytes) -> httpx.Response:
@@ -90,6 +98,18 @@ class SignIn:
             self._cognito.admin_update_user_attributes(
                 UserPoolId=self.pool, Username=username, UserAttributes=attributes
             )
+
+    def _set_role(self, username: str, given: str | None) -> None:
+        known = {one["GroupName"] for one in self._cognito.list_groups(UserPoolId=self.pool)["Groups"]}
+        role = (DEV_ROLE if DEV_ROLE in known else "") if given is None else given
+        if role and role not in known:
+            raise UnknownRole(f"The user pool has no group {role!r}.")
+        named: dict[str, Any] = {"UserPoolId": self.pool, "Username": username}
+        groups = self._cognito.admin_list_groups_for_user(**named)["Groups"]
+        for group in {one["GroupName"] for one in groups} - {role}:
+            self._cognito.admin_remove_user_from_group(GroupName=group, **named)
+        if role:
+            self._cognito.admin_add_user_to_group(GroupName=role, **named)
 
     def _account_header(self) -> str:
         """Unsigned requests land in the emulator's default account; this names ours."""

@@ -1,7 +1,7 @@
 """`python -m local.token`: a bearer token for the running stack on stdout, and nothing else.
 
 curl -H "authorization: Bearer $(make -s token)" http://localhost:8080/api/health
-python -m local.token --user me@example.com --organization other
+python -m local.token --user me@example.com --organization other --role customer
 """
 
 import argparse
@@ -30,11 +30,13 @@ class TokenError(RuntimeError):
     """No token; the message says why and what to do."""
 
 
-def fetch_token(url: str, username: str = DEV_USER, organization: str = DEV_ORGANIZATION) -> str:
-    """Signs a user in at the stack that runs on `url`; makes the user first. Raises `TokenError`."""
+def fetch_token(
+    url: str, username: str = DEV_USER, organization: str = DEV_ORGANIZATION, role: str | None = None
+) -> str:
+    """Sign a user in at the stack that runs on `url`; make the user first. Raises `TokenError`."""
     try:
         with httpx.Client(base_url=url, timeout=_SECONDS) as client:
-            return _sign_in(client, username, organization)
+            return _sign_in(client, username, organization, role)
     except httpx.ConnectError as error:
         raise TokenError(
             f"Nothing runs on {url}: start it with `make run`, "
@@ -44,9 +46,10 @@ def fetch_token(url: str, username: str = DEV_USER, organization: str = DEV_ORGA
         raise TokenError(f"{url} does not sign in: {error}") from error
 
 
-def _sign_in(client: httpx.Client, username: str, organization: str) -> str:
+def _sign_in(client: httpx.Client, username: str, organization: str, role: str | None) -> str:
     auth = _json(client.get("/config.json"))["auth"]
-    user = _json(client.post("/_local/users", json={"username": username, "organization": organization}))
+    wanted = {"username": username, "organization": organization, "role": role}
+    user = _json(client.post("/_local/users", json=wanted))
     parameters = {"USERNAME": user["username"], "PASSWORD": user["password"]}
     request = {
         "AuthFlow": "USER_PASSWORD_AUTH",
@@ -70,10 +73,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--organization", default=DEV_ORGANIZATION)
     named = os.environ.get("MILLRACE_PORT") or str(DEFAULT_PORT)
     parser.add_argument("--port", type=port, default=named, help="of the stack, also MILLRACE_PORT (8080)")
+    parser.add_argument("--role", help="customer, member, operator or admin (the default); '' for none")
     chosen = parser.parse_args(arguments)
     url = f"http://localhost:{chosen.port}"
     try:
-        print(fetch_token(url, chosen.user, chosen.organization))
+        print(fetch_token(url, chosen.user, chosen.organization, chosen.role))
     except TokenError as error:
         print(error, file=sys.stderr)
         return 1

@@ -15,6 +15,7 @@ from starlette.routing import Route
 ISSUER = "https://issuer.test"
 AUDIENCE = "millrace-tests"
 CLAIM = "custom:organization"
+ROLES = "cognito:groups"
 
 
 class Issuer:
@@ -37,13 +38,14 @@ class Issuer:
         self.key_id = "key-2"
 
     def token(self, organization: str | None = "org", **claims: Any) -> str:
-        """A token for an hour, with any claim replaced (None leaves it out)."""
+        """A token of an admin for an hour, with any claim replaced (None leaves it out)."""
         body: dict[str, Any] = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": "user-1",
             "exp": int(time.time()) + 3600,
             CLAIM: organization,
+            ROLES: ["admin"],
         } | claims
         return jwt.encode(
             {name: value for name, value in body.items() if value is not None},
@@ -51,6 +53,10 @@ class Issuer:
             algorithm="RS256",
             headers={"kid": self.key_id},
         )
+
+    def user(self, organization: str, user: str, *roles: str, **claims: Any) -> dict[str, str]:
+        """The Authorization header of a user with these roles."""
+        return self.headers(organization, **{"sub": user, ROLES: list(roles)} | claims)
 
     def headers(self, organization: str = "org", **claims: Any) -> dict[str, str]:
         """The Authorization header of a caller."""

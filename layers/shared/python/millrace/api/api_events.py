@@ -101,7 +101,7 @@ def call_event(scope: Scope, status: int, now: int, duration_ms: int) -> BusEven
         "id": id,
         "time": iso(now),
         "organization": caller.organization,
-        "userId": _text(caller.subject),
+        "userId": _text(caller.id),
         "method": scope["method"],
         "path": _text(scope["path"]),
         "route": route,

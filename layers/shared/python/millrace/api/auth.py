@@ -9,8 +9,8 @@ from typing import Any, Protocol, cast
 import jwt
 from starlette.requests import Request
 
-from millrace.domain.access import SCOPES, Principal, Scope
-from millrace.domain.ids import valid_organization
+from millrace.api.claims import ClaimReader
+from millrace.domain.access import Principal, Scope
 from millrace.errors import Unauthenticated, Unavailable
 from millrace.settings import Settings
 
@@ -34,6 +34,7 @@ class Authenticator:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._claims = ClaimReader(settings)
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
         self._lock = asyncio.Lock()
@@ -43,7 +44,7 @@ class Authenticator:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token.strip():
             raise Unauthenticated("Send a bearer token in the Authorization header.", code="token_missing")
-        caller = self._principal(await self._verified(token.strip()))
+        caller = self._claims.principal(await self._verified(token.strip()))
         request.state.caller = caller
         if scope:
             caller.require(scope)
@@ -63,16 +64,18 @@ class Authenticator:
             )
         except jwt.ExpiredSignatureError as problem:
             raise Unauthenticated("The token has expired; sign in again.", code="token_expired") from problem
-        except (jwt.PyJWTError, ValueError, TypeError) as problem:
-            raise Unauthenticated("The token does not hold.", code="token_invalid") from problem
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as problem:
+            # Beside PyJWT's own: times such as 1e999, and headers nested a thousand deep.
+            raise Unauthenticated("The token is invalid.", code="token_invalid") from problem
         self._check_audience(claims)
         return claims
 
     def _check_audience(self, claims: dict[str, Any]) -> None:
         # Cognito's access tokens name their client in client_id and have no aud.
-        named = claims.get("aud") or claims.get("client_id") or []
-        audiences = [named] if isinstance(named, str) else named
-        if self._settings.oidc_audience not in audiences:
+        named = claims.get("aud") or claims.get("client_id")
+        audiences = named if isinstance(named, list) else [named]
+        ours = self._settings.oidc_audience
+        if not ours or ours not in audiences:
             raise Unauthenticated("The token is for another audience.", code="token_invalid")
 
     async def _key(self, kid: str) -> jwt.PyJWK:
@@ -104,23 +107,6 @@ class Authenticator:
     def _discover(self) -> str:
         issuer = self._settings.oidc_issuer.rstrip("/")
         return str(_get_json(f"{issuer}/.well-known/openid-configuration")["jwks_uri"])
-
-    def _principal(self, claims: dict[str, Any]) -> Principal:
-        organization = claims.get(self._settings.organization_claim)
-        if not isinstance(organization, str) or not valid_organization(organization):
-            raise Unauthenticated(
-                f"The token names no organisation in its claim {self._settings.organization_claim!r}.",
-                code="organization_missing",
-            )
-        return Principal(organization, str(claims["sub"]), _scopes(claims))
-
-
-def _scopes(claims: dict[str, Any]) -> frozenset[str]:
-    """Our scopes among the token's; all of them where the token speaks of none of ours (a plain sign-in)."""
-    named = claims.get("scope", claims.get("scp", ""))
-    given = set(named.split() if isinstance(named, str) else named)
-    ours = {name.rsplit("/", 1)[-1] for name in given} & SCOPES
-    return frozenset(ours) or SCOPES
 
 
 def _get_json(url: str) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Conversations:
         await self.platform.stores.agents.get(caller.organization, given.agent_id)
         now = iso(self.platform.stores.clock())
         made = Conversation(
-            slot.conversation_id, given.agent_id, given.title, now, now, caller.subject, given.metadata
+            slot.conversation_id, given.agent_id, given.title, now, now, caller.id, given.metadata
         )
         await self.platform.stores.conversations.create(slot, made)
         return JSONResponse(made.wire(), 201, {"location": f"/api/conversations/{made.id}"})

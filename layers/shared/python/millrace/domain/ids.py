@@ -23,6 +23,12 @@ def valid_organization(text: str) -> bool:
     return _ORGANIZATION.fullmatch(text) is not None
 
 
+def valid_user(text: str) -> bool:
+    """Return whether a text can be a user's id, which is whatever an issuer puts into `sub`: OpenID Connect
+    allows 255 characters. Unprintable ones, among them halves of surrogate pairs, cannot be stored."""
+    return 0 < len(text) <= 255 and text.isprintable() and not text.isspace()
+
+
 def new_ulid() -> str:
     """A ULID (26 characters of Crockford's base 32: 48 bits of milliseconds, 80 of chance), strictly
     increasing within a process, so that ids made in one millisecond sort as they were made."""

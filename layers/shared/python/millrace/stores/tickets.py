@@ -17,7 +17,7 @@ from millrace.domain.access import Principal
 from millrace.domain.clock import Clock
 from millrace.errors import TooLarge, Unauthenticated, Unavailable
 from millrace.stores.aws import Aws
-from millrace.stores.dynamo import Dynamo, from_item, put, to_item
+from millrace.stores.dynamo import Dynamo, Item, from_item, put, to_item
 
 TICKET_SECONDS = 60
 BODY_BYTES = 350_000
@@ -57,8 +57,9 @@ class TicketStore:
         item = {
             "pk": _key(secret),
             "organization": ticket.caller.organization,
-            "subject": ticket.caller.subject,
+            "subject": ticket.caller.id,
             "scopes": " ".join(sorted(ticket.caller.scopes)),
+            "roles": orjson.dumps(sorted(ticket.caller.roles)).decode(),
             "httpMethod": ticket.method,
             "httpPath": ticket.path,
             "body": _packed(ticket.body),
@@ -81,8 +82,13 @@ class TicketStore:
         # DynamoDB deletes late, so time decides here as well.
         if item is None or item["expiresMs"] <= self._clock():
             raise invalid_ticket()
-        caller = Principal(item["organization"], item["subject"], frozenset(item["scopes"].split()))
-        return Ticket(caller, item["httpMethod"], item["httpPath"], _unpacked(item["body"]))
+        return Ticket(_caller(item), item["httpMethod"], item["httpPath"], _unpacked(item["body"]))
+
+
+def _caller(item: Item) -> Principal:
+    """The caller as far as a GET needs it: without the claims, which only tools read."""
+    roles = frozenset(orjson.loads(item.get("roles", "[]")))
+    return Principal(item["organization"], item["subject"], frozenset(item["scopes"].split()), roles)
 
 
 def invalid_ticket() -> Unauthenticated:

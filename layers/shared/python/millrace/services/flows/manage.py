@@ -167,7 +167,7 @@ class Flows:
             f"Flow {flow.name}",
             run.started_at,
             run.started_at,
-            caller.subject,
+            caller.id,
         )
         try:
             return await stores.leases.begin(

@@ -224,7 +224,7 @@ async def _begin(
     )
     question = StoredMessage(new_id("msg"), "user", [{"text": message.content}], now, run.id)
     conversation = Conversation(
-        slot.conversation_id, agent.id, title_of(message.content), now, now, caller.subject
+        slot.conversation_id, agent.id, title_of(message.content), now, now, caller.id
     )
     held = await stores.leases.begin(
         run, new_id("env"), conversation, question, opening.lease, message.marker()
