@@ -34,6 +34,7 @@ def test_basic_credentials_and_passwords_in_urls_are_redacted() -> None:
             "projectToken": "literal-token",
             "serviceAccount": "me",
             "serviceSecret": "${secrets.S}",
+            "projectId": "7",
         }
     )
     _, resolved = resolve(config, {"S": Secret("S", "sesame-open", ())})

@@ -8,6 +8,7 @@ from millrace.destinations.fates import Dead, Retry, Unsendable, Wait
 from millrace.destinations.sending import AT_ONCE, HttpSender
 from millrace.destinations.webhook import Webhook, sign, signing_key
 from millrace.pipelines.definitions.destinations import CustomAnalyticsConfig, WebhookConfig
+from millrace.pipelines.definitions.written import STORED
 from tests.destinations.sending import NOW, event, kinds, posting, send
 from tests.fakes.receivers import Receivers
 
@@ -17,7 +18,7 @@ SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 def webhook(receivers: Receivers, **config: object) -> Webhook:
-    return Webhook(WebhookConfig.model_validate({"url": receivers.url + "/hook"} | config))
+    return Webhook(WebhookConfig.model_validate({"url": receivers.url + "/hook"} | config, context=STORED))
 
 
 def test_the_signature_is_standard_webhooks_own() -> None:
@@ -127,7 +128,9 @@ async def test_nobody_listening_is_tried_again(client: httpx.AsyncClient) -> Non
 )
 def test_headers_that_would_change_the_request_are_refused(headers: dict[str, str]) -> None:
     with pytest.raises(Unsendable):
-        Webhook(WebhookConfig.model_validate({"url": "https://example.com", "headers": headers}))
+        Webhook(
+            WebhookConfig.model_validate({"url": "https://example.com", "headers": headers}, context=STORED)
+        )
 
 
 async def test_one_bad_event_does_not_stop_the_others(

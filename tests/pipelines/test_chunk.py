@@ -22,13 +22,23 @@ PAYLOADS = st.lists(st.dictionaries(st.sampled_from("abc"), VALUE, max_size=3), 
 PATHS = st.sampled_from(["a", "b", "c", "a.x", "b.y.z", "gone", "$event", "$meta.id", "$meta.time"])
 RISKY = st.sampled_from(["upper(a)", "-b", "a + 1", "b * c", "length(c)", "a.x > 0 ? upper(b) : c"])
 FIELD = PATHS | RISKY | st.sampled_from([1, None, True, ["a", "-b"], {"x": "c"}, "'text'", "a == b"])
-CONDITION = st.fixed_dictionaries(
+CONDITION: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
-        "field": st.sampled_from(["a", "b", "c", "a.x", "$meta.id"]),
+        "field": st.sampled_from(["a", "b", "c", "a.x", "a[0].x", "b[1]", "$meta.id"]),
         "operator": st.sampled_from(["eq", "neq", "gt", "contains", "exists"]),
         "value": st.sampled_from([True, False, 1, "x", "text"]),
     }
 )
+
+
+def _can_match(condition: dict[str, Any]) -> bool:
+    """What a definition may compare: others are refused when it is written."""
+    operator, value = condition["operator"], condition["value"]
+    if operator == "exists":
+        return value is True
+    return operator != "gt" or not isinstance(value, bool)
+
+
 MORE = st.fixed_dictionaries(
     {},
     optional={
@@ -38,10 +48,8 @@ MORE = st.fixed_dictionaries(
 )
 COUNT, SUM, LAST = ({"field": "b", "function": name} for name in ("count", "sum", "last"))
 WINDOW = {"type": "tumbling", "size": 100, "aggregations": [COUNT, SUM, LAST]}
-CONFIGS = st.one_of(
-    st.tuples(
-        st.just("filter"), CONDITION.filter(lambda one: one["operator"] != "exists" or one["value"] is True)
-    ),
+CONFIGS: st.SearchStrategy[Any] = st.one_of(
+    st.tuples(st.just("filter"), CONDITION.filter(_can_match)),
     st.tuples(
         st.just("map"),
         st.fixed_dictionaries({"expression": st.dictionaries(st.sampled_from("abc"), FIELD, min_size=1)}),

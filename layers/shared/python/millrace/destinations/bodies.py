@@ -5,6 +5,7 @@ from collections.abc import Callable
 import orjson
 
 from millrace.destinations.fates import Unsendable
+from millrace.pipelines.definitions.bodies import fill
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.compiler import Scalar
 from millrace.pipelines.expressions.template import Template, compile_template
@@ -34,15 +35,7 @@ def json_bytes(value: object) -> bytes:
 def json_body(template: Template, event: Event) -> bytes:
     """A template of JSON, filled so that no value can change its structure: inside quotes a value is text,
     escaped; outside of quotes it is a JSON value. Raises `Unsendable` when the template is not JSON."""
-    parts: list[str] = []
-    quoted = False
-    for piece in template.pieces:
-        if isinstance(piece, str):
-            parts.append(piece)
-            quoted = _ends_in_quotes(piece, quoted)
-        else:
-            parts.append(_value(piece, event, quoted))
-    return _checked("".join(parts).encode())
+    return _checked(fill(template.pieces, lambda piece, quoted: _value(piece, event, quoted)).encode())
 
 
 def _checked(body: bytes) -> bytes:
@@ -62,12 +55,3 @@ def _value(piece: Scalar, event: Event, quoted: bool) -> str:
     if quoted:
         return json_bytes(text(value))[1:-1].decode()
     return json_bytes(value).decode()
-
-
-def _ends_in_quotes(literal: str, quoted: bool) -> bool:
-    escaped = False
-    for character in literal:
-        if character == '"' and not escaped:
-            quoted = not quoted
-        escaped = quoted and character == "\\" and not escaped
-    return quoted

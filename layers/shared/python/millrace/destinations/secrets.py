@@ -14,12 +14,12 @@ from millrace.destinations.fates import Unsendable
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.definition import PipelineDefinition
 from millrace.pipelines.definitions.destinations import DatabaseConfig, Delivery, secret_names
+from millrace.pipelines.definitions.references import REFERENCE
 from millrace.stores.secrets import Secret
 
 DATABASE = "DATABASE_URL"
 """The secret that a `database` destination without `connection` uses."""
 
-_REFERENCE = re.compile(r"\$\{secrets\.([A-Za-z0-9_-]{1,100})\}")
 _FIELDS = (
     "url",
     "webhook",
@@ -107,7 +107,7 @@ def resolve(config: Config, known: Mapping[str, Secret]) -> tuple[Config, Resolv
 def _filled(value: Any, known: Mapping[str, Secret]) -> Any:
     if isinstance(value, dict):
         return {name: _filled(each, known) for name, each in value.items()}
-    return _REFERENCE.sub(lambda found: known[found[1]].value, value)
+    return REFERENCE.sub(lambda found: known[found[1]].value, value)
 
 
 class Redactor:

@@ -9,17 +9,15 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 from collections.abc import Sequence
 
 from millrace.destinations.bodies import body_of
 from millrace.destinations.fates import Unsendable
 from millrace.destinations.wire import USER_AGENT, Answer, Item, Limits, Request, Verdict, by_status
+from millrace.pipelines.definitions.addresses import header_problem
 from millrace.pipelines.definitions.destinations import WebhookConfig
 from millrace.pipelines.event import Event
 
-_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_OURS = {"host", "content-length", "transfer-encoding", "connection", "upgrade", "expect", "te", "trailer"}
 _KEY_PREFIX = "whsec_"
 
 
@@ -53,12 +51,9 @@ def clean_headers(given: dict[str, str]) -> dict[str, str]:
     """Headers with lower-case names and defaults. Raises `Unsendable` for what would break the request."""
     headers = {"content-type": "application/json", "user-agent": USER_AGENT}
     for name, value in given.items():
-        if not _NAME.fullmatch(name) or name.lower() in _OURS or name.lower().startswith("webhook-"):
-            raise Unsendable("invalid_header", f"The header {name!r} may not be set.")
-        if not (value.isascii() and value.isprintable()):
-            raise Unsendable(
-                "invalid_header", f"The header {name!r} has characters that headers cannot have."
-            )
+        problem = header_problem(name, value)
+        if problem:
+            raise Unsendable("invalid_header", problem)
         headers[name.lower()] = value.strip()
     return headers
 

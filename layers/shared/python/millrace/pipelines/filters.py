@@ -81,4 +81,6 @@ def _test(condition: Condition) -> Test:
 def _existence(condition: Condition) -> Filter:
     parents, name = parent_and_name(condition.field)
     wanted = condition.value is not False
+    if type(name) is int:
+        return lambda chunk: [(type(each) is list and name < len(each)) is wanted for each in parents(chunk)]
     return lambda chunk: [(type(each) is dict and name in each) is wanted for each in parents(chunk)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
+from typing import Any
 
 from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.definitions.steps import FilterStep, MapStep, SampleStep, SplitStep
@@ -9,7 +10,7 @@ from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.expressions.compiler import or_null
 from millrace.pipelines.expressions.expression import compile_expression
-from millrace.pipelines.expressions.fields import field_of
+from millrace.pipelines.expressions.fields import Keys, field_of, keys_of
 from millrace.pipelines.expressions.values import kind
 from millrace.pipelines.filters import compile_filter
 from millrace.pipelines.limits import LIST_ITEMS
@@ -95,7 +96,7 @@ def counting(index: int, stage: Stage) -> Stage:
 def split_stage(index: int, step: SplitStep) -> Stage:
     """An event per element; a missing, null or empty list gives none. The new ids end in `#0`, `#1`, ..."""
     field = field_of(step.config.field)
-    keys = tuple(step.config.field.split("."))
+    keys = keys_of(step.config.field)
 
     def take(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
         items = field(payload, event)
@@ -113,7 +114,10 @@ def split_stage(index: int, step: SplitStep) -> Stage:
     return each_event(index, step.on_error, take)
 
 
-def _with(payload: Payload, keys: tuple[str, ...], value: object) -> Payload:
-    """A copy of the payload with another value at a path that exists."""
+def _with(container: Any, keys: Keys, value: object) -> Any:
+    """A copy of the payload, or of a part of it, with another value at a path that exists."""
     first, *rest = keys
-    return {**payload, first: _with(payload[first], tuple(rest), value) if rest else value}
+    changed = _with(container[first], tuple(rest), value) if rest else value
+    if isinstance(first, int):
+        return [*container[:first], changed, *container[first + 1 :]]
+    return {**container, first: changed}

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, model_validator
 
 from millrace.pipelines.definitions.model import FieldPath, Model
+from millrace.pipelines.definitions.references import refuse_references
+from millrace.pipelines.definitions.written import is_stored, misplaced
 from millrace.pipelines.errors import InvalidExpression
 from millrace.pipelines.expressions.patterns import Pattern
 from millrace.pipelines.limits import FILTER_CONDITIONS
@@ -28,6 +30,24 @@ class Condition(Model):
         if self.operator == "exists" and self.value not in (None, True, False):
             raise ValueError("`exists` takes true or false as its value.")
         return self
+
+    @model_validator(mode="after")
+    def _value_can_match(self, info: ValidationInfo) -> "Condition":
+        if not is_stored(info):
+            refuse_references(self.value)
+            _check_value(self.operator, self.value, "value" in self.model_fields_set)
+        return self
+
+
+def _check_value(operator: Operator, value: Any, given: bool) -> None:
+    """Raise for a comparison that says nothing, or that no event could ever pass."""
+    if operator != "exists" and not given:
+        raise misplaced("value", f"`{operator}` needs a `value`; write null to compare with null.")
+    ordered = operator in ("gt", "gte", "lt", "lte")
+    if ordered and (isinstance(value, bool) or not isinstance(value, int | float | str)):
+        raise misplaced("value", f"`{operator}` compares numbers with numbers and texts with texts.")
+    if operator == "in" and value == []:
+        raise misplaced("value", "Nothing is `in` an empty list.")
 
 
 def _check_pattern(value: Any) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.destinations import Destination, secret_names
@@ -10,6 +10,7 @@ from millrace.pipelines.definitions.model import Model, Name
 from millrace.pipelines.definitions.problems import problem
 from millrace.pipelines.definitions.sources import Source
 from millrace.pipelines.definitions.steps import AggregateStep, BatchStep, Step, WindowStep
+from millrace.pipelines.definitions.written import STORED, is_stored, misplaced
 from millrace.pipelines.limits import DESTINATIONS, STEPS
 
 Destinations = Annotated[list[Destination], Field(min_length=1, max_length=DESTINATIONS)]
@@ -32,6 +33,15 @@ class PipelineDefinition(Model):
             raise ValueError("Give either `destination` or `destinations`.")
         for index, step in enumerate(self.transforms):
             _check_place(step, index, self.transforms)
+        return self
+
+    @model_validator(mode="after")
+    def _destinations_differ(self, info: ValidationInfo) -> "PipelineDefinition":
+        names = [target.name for target in self.targets if target.name is not None]
+        if len(set(names)) < len(names) and not is_stored(info):
+            raise misplaced(
+                "destinations", "Two destinations have the same name: receivers would take them for one."
+            )
         return self
 
     @property
@@ -89,8 +99,17 @@ class InvalidDefinition(InvalidRequest):
 
 def parse_definition(data: Any) -> PipelineDefinition:
     """A checked definition from decoded JSON; raises `InvalidDefinition` that names each field at fault."""
+    return _parsed(data, None)
+
+
+def stored_definition(data: Any) -> PipelineDefinition:
+    """A definition that was accepted before, maybe by an earlier release with fewer checks."""
+    return _parsed(data, STORED)
+
+
+def _parsed(data: Any, context: str | None) -> PipelineDefinition:
     try:
-        return PipelineDefinition.model_validate(data)
+        return PipelineDefinition.model_validate(data, context=context)
     except ValidationError as error:
         problems = [problem(data, each) for each in error.errors(include_url=False, include_input=False)]
     except RecursionError:

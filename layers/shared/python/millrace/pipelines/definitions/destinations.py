@@ -1,19 +1,29 @@
 """Where a pipeline's outputs go: the configuration only. `${secrets.NAME}` may stand in urls, headers and
 credentials; it is resolved when sending."""
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
+from millrace.pipelines.definitions.addresses import check_headers, check_signing_secret, check_url
+from millrace.pipelines.definitions.bodies import check_json_template, is_json
 from millrace.pipelines.definitions.model import ExpressionText, Model, Name, TemplateText
+from millrace.pipelines.definitions.references import REFERENCE, WithoutReferences, WithReferences
+from millrace.pipelines.definitions.written import is_stored, misplaced, written
 
 URL = r"^(https?://|\$\{secrets\.)"
 TOPIC_ARN = r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$"
-Url = Annotated[str, Field(min_length=1, max_length=2_000, pattern=URL)]
-Credential = Annotated[str, Field(min_length=1, max_length=1_000)]
-Headers = Annotated[dict[Name, Annotated[str, Field(max_length=4_000)]], Field(max_length=50)]
-_SECRET = re.compile(r"\$\{secrets\.([A-Za-z0-9_-]{1,100})\}")
+Url = Annotated[str, Field(min_length=1, max_length=2_000, pattern=URL), written(check_url)]
+Credential = Annotated[str, Field(min_length=1, max_length=1_000), WithReferences]
+Headers = Annotated[
+    dict[Name, Annotated[str, Field(max_length=4_000)]], Field(max_length=50), written(check_headers)
+]
+PlainName = Annotated[Name, WithoutReferences]
+
+
+def _check_body(headers: dict[str, str], body: str | None, info: ValidationInfo) -> None:
+    if body is not None and not is_stored(info) and is_json(headers):
+        check_json_template(body)
 
 
 class RetryPolicy(Model):
@@ -41,23 +51,37 @@ class WebhookConfig(Delivery):
     url: Url
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     headers: Headers = Field(default_factory=dict)
-    signing_secret: Credential | None = None
+    signing_secret: Annotated[Credential, written(check_signing_secret)] | None = None
     body: TemplateText | None = None
+
+    @model_validator(mode="after")
+    def _body_is_json(self, info: ValidationInfo) -> "WebhookConfig":
+        _check_body(self.headers, self.body, info)
+        return self
 
 
 class DatabaseConfig(Delivery):
     """`conflictFields` are the key of upsert and update; with `versionField` a stale row never overwrites."""
 
-    table: Name
+    table: PlainName
     operation: Literal["insert", "upsert", "update"] = "insert"
-    conflict_fields: Annotated[list[Name], Field(max_length=16)] = Field(default_factory=list)
-    version_field: Name | None = None
+    conflict_fields: Annotated[list[PlainName], Field(max_length=16)] = Field(default_factory=list)
+    version_field: PlainName | None = None
     connection: Credential | None = None
 
     @model_validator(mode="after")
     def _key_is_known(self) -> "DatabaseConfig":
         if self.operation != "insert" and not self.conflict_fields:
             raise ValueError(f"`{self.operation}` needs `conflictFields`: the columns that identify a row.")
+        return self
+
+    @model_validator(mode="after")
+    def _fields_differ(self, info: ValidationInfo) -> "DatabaseConfig":
+        if not is_stored(info):
+            if len(set(self.conflict_fields)) < len(self.conflict_fields):
+                raise misplaced("conflictFields", "A column is named twice.")
+            if self.version_field in self.conflict_fields:
+                raise misplaced("versionField", "The version cannot be a part of the key.")
         return self
 
 
@@ -71,10 +95,19 @@ class ProductAnalytics(Delivery):
 class MixpanelConfig(ProductAnalytics):
     provider: Literal["mixpanel"]
     project_token: Credential
-    project_id: Name | None = None
+    project_id: Annotated[Name, WithReferences] | None = None
     service_account: Credential | None = None
     service_secret: Credential | None = None
     region: Literal["us", "eu", "in"] = "us"
+
+    @model_validator(mode="after")
+    def _account_is_whole(self, info: ValidationInfo) -> "MixpanelConfig":
+        given = [self.service_account, self.service_secret]
+        if not is_stored(info) and any(given) and not all((*given, self.project_id)):
+            raise misplaced(
+                "serviceAccount", "A service account needs `serviceAccount`, `serviceSecret` and `projectId`."
+            )
+        return self
 
 
 class AmplitudeConfig(ProductAnalytics):
@@ -94,6 +127,11 @@ class CustomAnalyticsConfig(Delivery):
     url: Url
     headers: Headers = Field(default_factory=dict)
     body: TemplateText | None = None
+
+    @model_validator(mode="after")
+    def _body_is_json(self, info: ValidationInfo) -> "CustomAnalyticsConfig":
+        _check_body(self.headers, self.body, info)
+        return self
 
 
 class ChatConfig(Delivery):
@@ -156,4 +194,4 @@ def secret_names(value: Any) -> set[str]:
         return secret_names(list(value.values()))
     if isinstance(value, list):
         return set().union(*map(secret_names, value))
-    return set(_SECRET.findall(value)) if isinstance(value, str) else set()
+    return set(REFERENCE.findall(value)) if isinstance(value, str) else set()

@@ -6,8 +6,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from millrace.pipelines.definitions.references import WithoutReferences
+from millrace.pipelines.definitions.written import written
 from millrace.pipelines.errors import InvalidExpression
 from millrace.pipelines.expressions.expression import compile_expression
+from millrace.pipelines.expressions.fields import parse_field
 from millrace.pipelines.expressions.template import compile_template
 from millrace.pipelines.limits import SOURCE_CHARACTERS, TEMPLATE_CHARACTERS
 
@@ -34,18 +37,9 @@ def _invalid(error: InvalidExpression) -> PydanticCustomError:
     )
 
 
-def _no_secret(text: str) -> str:
-    if "${secrets." in text:
-        raise PydanticCustomError(
-            "secret_not_allowed",
-            "Secrets stand only in urls, headers and credentials, never in expressions or templates.",
-        )
-    return text
-
-
 def _expression(text: str) -> str:
     try:
-        compile_expression(_no_secret(text))
+        compile_expression(text)
     except InvalidExpression as error:
         raise _invalid(error) from None
     return text
@@ -53,7 +47,7 @@ def _expression(text: str) -> str:
 
 def _template(text: str) -> str:
     try:
-        compile_template(_no_secret(text))
+        compile_template(text)
     except InvalidExpression as error:
         raise _invalid(error) from None
     return text
@@ -61,23 +55,36 @@ def _template(text: str) -> str:
 
 ExpressionText = Annotated[
     str,
-    AfterValidator(_expression),
     Field(max_length=SOURCE_CHARACTERS, description="An expression, such as `upper(user.name)`."),
+    WithoutReferences,
+    AfterValidator(_expression),
 ]
 TemplateText = Annotated[
     str,
-    AfterValidator(_template),
     Field(max_length=TEMPLATE_CHARACTERS, description="Text with `{{expression}}` in it."),
+    WithoutReferences,
+    AfterValidator(_template),
 ]
-FIELD = r"^[^.]+(\.[^.]+)*$"
+
+
+def _field(path: str) -> None:
+    if parse_field(path) is None:
+        raise PydanticCustomError("invalid_field", FIELD_SHAPE)
+
+
+FIELD_SHAPE = (
+    "A field is a name, or names with dots between: `tokenUsage.total`. `items[0].price` leads into a list, "
+    '`["a.b"]` to a name with dots.'
+)
 FieldPath = Annotated[
     str,
     Field(
         min_length=1,
         max_length=200,
-        pattern=FIELD,
-        description="A field by name; dots lead into objects (`tokenUsage.total`, `$meta.type`).",
+        description="A field by name; dots lead into objects (`tokenUsage.total`, `$meta.type`), brackets "
+        'into lists (`items[0].price`) and to other names (`["a.b"]`).',
     ),
+    written(_field),
 ]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Milliseconds = Annotated[int, Field(ge=0, le=366 * 86_400_000)]

@@ -6,8 +6,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from millrace.pipelines.definitions.destinations import TOPIC_ARN, URL
-from millrace.pipelines.definitions.model import FIELD
-from millrace.pipelines.definitions.sources import SCHEDULE
+from millrace.pipelines.definitions.schedules import SCHEDULE, SHAPES
 
 _WORDS = {
     "missing": "This field is required.",
@@ -29,8 +28,7 @@ _WORDS = {
 _SHAPES = {
     URL: "An address begins with https:// (or is `${secrets.NAME}`).",
     TOPIC_ARN: "This should be the ARN of an SNS topic.",
-    SCHEDULE: "Give rate(5 minutes), cron(0 9 * * ? *) or at(2027-01-15T08:00:00).",
-    FIELD: "A field is a name, or names with dots between: `tokenUsage.total`.",
+    SCHEDULE: SHAPES,
 }
 """Patterns, which say little to those who did not meet them, in words."""
 _PLACES = ("line", "column")
@@ -42,6 +40,8 @@ def problem(data: Any, error: ErrorDetails) -> dict[str, Any]:
     path = _written(data, error["loc"], error["type"] == "missing")
     if "discriminator" in context:
         path.append(context["discriminator"].strip("'"))
+    if "field" in context:
+        path.append(context["field"])
     where = {name: context[name] for name in _PLACES if name in context}
     return {"path": ".".join(map(str, path)), "message": _message(error), **where}
 

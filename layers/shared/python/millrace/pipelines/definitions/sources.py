@@ -2,12 +2,39 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from millrace.pipelines.definitions.model import Model, Name
+from millrace.pipelines.definitions.references import (
+    WithoutReferences,
+    check_references,
+)
+from millrace.pipelines.definitions.schedules import SCHEDULE, check_schedule, check_timezone
+from millrace.pipelines.definitions.written import misplaced, written
 
-SCHEDULE = r"^(rate|cron|at)\([^()]{1,200}\)$"
 Names = Annotated[list[Name], Field(min_length=1, max_length=100)]
+RUN_STATUSES = ("running", "completed", "failed", "stopped")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def _among(allowed: tuple[str, ...], what: str) -> AfterValidator:
+    def check(given: list[str]) -> None:
+        for at, each in enumerate(given):
+            if each not in allowed:
+                raise PydanticCustomError(
+                    "not_among",
+                    "{given} is not {what}; allowed are {allowed}.",
+                    {"given": repr(each), "what": what, "allowed": ", ".join(allowed), "field": str(at)},
+                )
+
+    return written(check)
+
+
+def _api_paths(paths: list[str]) -> None:
+    for at, path in enumerate(paths):
+        if not path.startswith("/") or "*" in path[:-1] or "?" in path or "#" in path:
+            raise misplaced(str(at), "A path begins with `/`; only a `*` at its end stands for more.")
 
 
 class AgentExecutionSource(Model):
@@ -15,7 +42,7 @@ class AgentExecutionSource(Model):
 
     type: Literal["agent_execution"]
     agent_ids: Names | None = None
-    statuses: Names | None = None
+    statuses: Annotated[Names, _among(RUN_STATUSES, "a status of runs")] | None = None
 
 
 class WebhookSource(Model):
@@ -23,7 +50,7 @@ class WebhookSource(Model):
 
     type: Literal["webhook"]
     verify: Literal["standard", "github", "stripe", "slack", "hmac"] | None = None
-    secret: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    secret: Annotated[str, Field(min_length=1, max_length=500), written(check_references)] | None = None
 
     @model_validator(mode="after")
     def _secret_goes_with_verify(self) -> "WebhookSource":
@@ -46,8 +73,8 @@ class ApiEventSource(Model):
     """The platform's own API activity."""
 
     type: Literal["api_event"]
-    paths: Names | None = None
-    methods: Names | None = None
+    paths: Annotated[Names, written(_api_paths)] | None = None
+    methods: Annotated[Names, _among(METHODS, "a method")] | None = None
     statuses: Annotated[list[Annotated[int, Field(ge=100, le=599)]], Field(min_length=1)] | None = None
 
 
@@ -63,9 +90,9 @@ class ScheduleSource(Model):
     """One event per tick of an EventBridge Scheduler expression."""
 
     type: Literal["schedule"]
-    expression: Annotated[str, Field(pattern=SCHEDULE)]
-    timezone: Name | None = None
-    payload: dict[str, Any] | None = None
+    expression: Annotated[str, Field(pattern=SCHEDULE), written(check_schedule)]
+    timezone: Annotated[Name, written(check_timezone)] | None = None
+    payload: Annotated[dict[str, Any], WithoutReferences] | None = None
 
 
 Source = Annotated[

@@ -97,16 +97,38 @@ class WindowConfig(Model):
     allowed_lateness: Annotated[Milliseconds, Field(le=7 * 86_400_000)] = 300_000
     late: Literal["drop", "dlq"] = "drop"
 
+    @property
+    def interval(self) -> int:
+        """Milliseconds from one window's start to the next: `slide`, by default half of `size`."""
+        size = self.size or 0
+        return (self.slide or max(size // 2, 100)) if self.type == "sliding" else size
+
+    @property
+    def silence(self) -> int:
+        """Milliseconds without events that end a session: `gap`, by default `size`."""
+        return self.gap or self.size or 0
+
     @model_validator(mode="after")
     def _sizes_fit(self) -> "WindowConfig":
-        needed = {"tumbling": {"size"}, "sliding": {"size", "slide"}, "session": {"gap"}}[self.type]
         given = {name for name in ("size", "slide", "gap") if getattr(self, name) is not None}
-        if given != needed:
-            raise ValueError(f"A {self.type} window takes {' and '.join(sorted(needed))} and no other size.")
-        if self.size and self.slide:
-            _check_sliding(self.size, self.slide)
+        if given not in _SIZES[self.type]:
+            raise ValueError(_SIZES_TOLD[self.type])
+        if self.type == "sliding" and self.size:
+            _check_sliding(self.size, self.interval)
         _check_names(self.aggregations)
         return self
+
+
+_SIZES: dict[str, tuple[set[str], ...]] = {
+    "tumbling": ({"size"},),
+    "sliding": ({"size", "slide"}, {"size"}),
+    "session": ({"gap"}, {"size"}),
+}
+_SIZES_TOLD = {
+    "tumbling": "A tumbling window takes size and no other size.",
+    "sliding": "A sliding window takes size and slide (half of size by default) and no other size.",
+    "session": "A session window takes gap (or size, which then is the gap) and no other size.",
+}
 
 
 def _check_sliding(size: int, slide: int) -> None:
@@ -115,7 +137,10 @@ def _check_sliding(size: int, slide: int) -> None:
     if -(-size // slide) > WINDOWS_PER_EVENT:
         raise ValueError(f"An event would be in more than {WINDOWS_PER_EVENT} windows: make `slide` larger.")
     if size // gcd(size, slide) > PANES_PER_WINDOW:
-        raise ValueError(f"`size` and `slide` share no divisor above 1/{PANES_PER_WINDOW} of `size`.")
+        raise ValueError(
+            f"`size` and `slide` share no divisor above 1/{PANES_PER_WINDOW} of `size`: "
+            "choose a `slide` that divides `size`."
+        )
 
 
 def _value_shape(value: Any) -> str:

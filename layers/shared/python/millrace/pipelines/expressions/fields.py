@@ -1,27 +1,79 @@
-"""Field paths (`tokenUsage.total`, `$meta.type`) as closures."""
+"""Field paths as closures: `tokenUsage.total`, `$meta.type`, `items[0].price`, `["name.with.dots"]`."""
+
+import re
 
 from millrace.pipelines.chunk import Column
-from millrace.pipelines.expressions.compiler import Scalar, path, path_column
+from millrace.pipelines.event import Event, Payload
+from millrace.pipelines.expressions.compiler import Scalar, one_by_one, path, path_column
+from millrace.pipelines.expressions.values import Value, item
 
-Keys = tuple[str, ...]
+Names = tuple[str, ...]
+Keys = tuple[str | int, ...]
+_PART = re.compile(
+    r"""(?P<dot>\.)?(?P<name>[^.\[\]"']+)|\[(?P<at>[0-9]{1,9})\]|\[(?P<quote>["'])(?P<key>.+?)(?P=quote)\]"""
+)
+
+
+def parse_field(field: str) -> Keys | None:
+    """Return the keys that a path leads along, names and list positions; None for what is no path."""
+    keys: list[str | int] = []
+    end = 0
+    for found in _PART.finditer(field):
+        name = found["name"]
+        if found.start() != end or (name is not None and bool(found["dot"]) == (end == 0)):
+            return None
+        keys.append(int(found["at"]) if found["at"] else name or found["key"])
+        end = found.end()
+    return tuple(keys) if keys and end == len(field) else None
+
+
+def keys_of(field: str) -> Keys:
+    """Return the keys of a path. One that was stored before brackets had a meaning is split at its dots."""
+    return parse_field(field) or tuple(field.split("."))
 
 
 def _split(field: str) -> tuple[str, Keys]:
-    names = tuple(field.split("."))
-    return (names[0], names[1:]) if names[0] in ("$meta", "$event") else ("$event", names)
+    keys = keys_of(field)
+    return (str(keys[0]), keys[1:]) if keys[0] in ("$meta", "$event") else ("$event", keys)
 
 
 def field_of(field: str) -> Scalar:
     """The field's value in one event; null where it is missing."""
-    return path(*_split(field))
+    return _scalar(*_split(field))
 
 
 def field_column(field: str) -> Column:
     """The field's value in each event of a chunk."""
-    return path_column(*_split(field))
+    return _column(*_split(field))
 
 
-def parent_and_name(field: str) -> tuple[Column, str]:
-    """Where the field stands, and its last name."""
+def parent_and_name(field: str) -> tuple[Column, str | int]:
+    """Where the field stands, and its last name or position."""
     root, keys = _split(field)
-    return (path_column(root, keys[:-1]), keys[-1]) if keys else (path_column("$event", ()), root)
+    return (_column(root, keys[:-1]), keys[-1]) if keys else (path_column("$event", ()), root)
+
+
+def _names(keys: Keys) -> Names | None:
+    """Names alone: the common case, for which there are faster closures."""
+    names = tuple(key for key in keys if isinstance(key, str))
+    return names if len(names) == len(keys) else None
+
+
+def _scalar(root: str, keys: Keys) -> Scalar:
+    names = _names(keys)
+    if names is not None:
+        return path(root, names)
+    start = path(root, ())
+
+    def reach(payload: Payload, event: Event) -> Value:
+        found: Value = start(payload, event)
+        for key in keys:
+            found = item(found, key)
+        return found
+
+    return reach
+
+
+def _column(root: str, keys: Keys) -> Column:
+    names = _names(keys)
+    return path_column(root, names) if names is not None else one_by_one(_scalar(root, keys))

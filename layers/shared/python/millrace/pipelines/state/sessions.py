@@ -49,7 +49,7 @@ class SessionWindow:
 
     @property
     def gap(self) -> int:
-        return self.config.gap or 0
+        return self.config.silence
 
     def places(self, rows: Rows) -> Places:
         """Which rows each part keeps: a group is in one, whatever the time."""

@@ -55,7 +55,7 @@ class Window:
 
     @cached_property
     def slide(self) -> int:
-        return self.config.slide or self.size
+        return self.config.interval
 
     @cached_property
     def pane(self) -> int:

@@ -13,7 +13,7 @@ from millrace.destinations.secrets import Redactor, Resolved, resolve, secrets_o
 from millrace.destinations.sending import Turn
 from millrace.destinations.wire import Answer, Request, shown
 from millrace.net.fetch import fetch
-from millrace.pipelines.definitions.definition import InvalidDefinition, PipelineDefinition, parse_definition
+from millrace.pipelines.definitions.definition import InvalidDefinition, PipelineDefinition, stored_definition
 from millrace.pipelines.definitions.destinations import ChatConfig, Delivery, Destination, RateLimit
 from millrace.pipelines.event import Event
 from millrace.services.delivery.job import Job
@@ -128,7 +128,7 @@ def mark_of(job: Job, destination: Destination) -> str:
 
 def _parsed(document: object) -> PipelineDefinition:
     try:
-        return parse_definition(document)
+        return stored_definition(document)
     except InvalidDefinition as error:
         raise Unsendable(error.code, error.message) from None
 

@@ -14,7 +14,7 @@ from millrace.agent.model import ToolCall
 from millrace.domain.clock import now_ms
 from millrace.domain.flows import FLOW_BYTES, AgentStep, Flow, FlowSettings, PipelineStep, Step, ToolStep
 from millrace.errors import InvalidRequest
-from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition
+from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition, stored_definition
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
 from millrace.pipelines.local_run import LocalRun
@@ -115,7 +115,7 @@ class Steps:
             )
         organization = self.crew.context.organization
         if step.definition is not None:
-            definition = parse_definition(step.definition)
+            definition = stored_definition(step.definition)
         else:
             definition = await self.find_pipeline(organization, step.pipeline_id or "")
         return process(definition, payloads, self.crew.context.run_id)
@@ -160,7 +160,7 @@ def stored_pipelines(dynamo: Dynamo, table: str) -> FindPipeline:
     store = PipelineStore(dynamo, table)
 
     async def find(organization: str, pipeline_id: str) -> PipelineDefinition:
-        return parse_definition((await store.get(organization, pipeline_id)).definition)
+        return stored_definition((await store.get(organization, pipeline_id)).definition)
 
     return find
 

@@ -1,6 +1,5 @@
 """Webhooks that come in for pipelines with a `webhook` source."""
 
-import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -12,6 +11,7 @@ from millrace.domain.ids import new_id
 from millrace.domain.pipelines import Pipeline
 from millrace.domain.signatures import check_signature, delivery_id
 from millrace.errors import InvalidRequest, Unauthenticated
+from millrace.pipelines.definitions.references import REFERENCE
 from millrace.pipelines.definitions.sources import WebhookSource
 from millrace.pipelines.event import Event
 from millrace.services.pipelines.ingest import Ingest, checked
@@ -19,8 +19,6 @@ from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.match import LONGEST_ID
 from millrace.stores.pipelines import unknown_pipeline
 from millrace.stores.secrets import SecretStore
-
-_REFERENCE = re.compile(r"\$\{secrets\.([A-Za-z0-9_-]{1,100})\}")
 
 
 class Hooks:
@@ -54,11 +52,11 @@ class Hooks:
     async def _secret(self, organization: str, source: WebhookSource) -> str:
         """The source's secret; `${secrets.NAME}` is read from the store."""
         text = source.secret or ""
-        names = set(_REFERENCE.findall(text))
+        names = set(REFERENCE.findall(text))
         found = await self._secrets.read(organization, names)
         if names - found.keys():
             raise Unauthenticated("The pipeline's secret is not stored.", code="signature_invalid")
-        return _REFERENCE.sub(lambda name: found[name[1]].value, text)
+        return REFERENCE.sub(lambda name: found[name[1]].value, text)
 
     def _events(self, source: WebhookSource, headers: Mapping[str, str], body: bytes) -> list[Event]:
         payloads = _payloads(headers.get("content-type", ""), body)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from millrace.domain.clock import Clock, now_ms
 from millrace.domain.pipelines import Pipeline
-from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition
+from millrace.pipelines.definitions.definition import PipelineDefinition, stored_definition
 from millrace.pipelines.expressions.compiler import Scalar
 from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.plan import Plan, compile_plan
@@ -103,7 +103,7 @@ class Plans:
         if len(self._made) >= _PLANS:
             self._made.clear()
         organization, pipeline_id, version = key
-        self._made[key] = make(organization, pipeline_id, version, parse_definition(definition))
+        self._made[key] = make(organization, pipeline_id, version, stored_definition(definition))
         return self._made[key]
 
 

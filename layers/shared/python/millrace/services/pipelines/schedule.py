@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from millrace.domain.pipelines import Pipeline
 from millrace.errors import InvalidRequest, NotImplementedHere
-from millrace.pipelines.definitions.definition import parse_definition
+from millrace.pipelines.definitions.definition import stored_definition
 from millrace.pipelines.definitions.sources import ScheduleSource
 from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.messages import order
@@ -24,7 +24,7 @@ class Schedules:
     async def ensure(self, organization: str, pipeline: Pipeline) -> None:
         """Makes the schedule of a pipeline that has one; one that is there already stays. Raises
         `InvalidRequest` for an expression that Scheduler refuses."""
-        source = parse_definition(pipeline.definition).source
+        source = stored_definition(pipeline.definition).source
         if not isinstance(source, ScheduleSource):
             return
         settings = self._line.settings

@@ -1,0 +1,103 @@
+"""URLs and headers of destinations: what is wrong with them whatever the network says."""
+
+import base64
+import binascii
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic_core import PydanticCustomError
+
+from millrace.pipelines.definitions.references import REFERENCE, check_references
+
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+RESERVED_HEADERS = frozenset(
+    {
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that belong to the connection or to the body as we send it."""
+_HOST = re.compile(r"[^\s/\\?#@:\[\]<>{}|^%\"'`]+|\[[0-9a-fA-F:.]+\]")
+_STANDIN = "secret"
+
+
+def split_url(url: str) -> tuple[SplitResult, str | None]:
+    """Return a URL's parts, and its host in lower case: None where a secret is part of the host.
+
+    Raises `ValueError` for what is no URL.
+    """
+    standin = _STANDIN
+    while standin in url:
+        standin += "x"
+    parts = urlsplit(REFERENCE.sub(standin, url))
+    host = parts.netloc.rpartition("@")[2]
+    name = host if host.startswith("[") and host.endswith("]") else host.rpartition(":")[0] or host
+    if parts.port == 0 or not _HOST.fullmatch(name):
+        raise ValueError("no host")
+    return parts, None if standin in host else (parts.hostname or "").rstrip(".")
+
+
+def check_url(url: str) -> None:
+    """Raise unless the URL can be called. One that begins with a secret is known only when it is sent to."""
+    check_references(url)
+    if "{{" in url:
+        raise _invalid("A URL is no template: `{{` would be sent as it stands.")
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise _invalid("A URL has no spaces, line breaks or control characters.")
+    if url.startswith("${secrets."):
+        return
+    try:
+        split_url(url)
+    except ValueError:
+        raise _invalid("This is no URL: write https://host/path.") from None
+
+
+def check_headers(headers: dict[str, str]) -> None:
+    """Raise for headers that would break the request, or that are not the author's to set."""
+    seen: set[str] = set()
+    for name, value in headers.items():
+        problem = header_problem(name, value) or (
+            f"The header {name!r} is given twice." if name.lower() in seen else None
+        )
+        if problem:
+            raise PydanticCustomError("invalid_header", "{problem}", {"problem": problem, "field": name})
+        seen.add(name.lower())
+        check_references(value)
+
+
+def check_signing_secret(secret: str) -> None:
+    """Raise for a key that begins with `whsec_` and does not go on in base64."""
+    check_references(secret)
+    if secret.startswith("whsec_") and not REFERENCE.search(secret):
+        try:
+            base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        except (binascii.Error, ValueError):
+            raise PydanticCustomError(
+                "invalid_secret", "A signing secret that begins with `whsec_` goes on in base64."
+            ) from None
+
+
+def header_problem(name: str, value: str) -> str | None:
+    """Return what is wrong with a header, in words; None for a good one."""
+    if not HEADER_NAME.fullmatch(name):
+        return f"{name!r} is not the name of a header."
+    if name.lower() in RESERVED_HEADERS or name.lower().startswith("webhook-"):
+        return f"The header {name!r} cannot be set: it is part of the connection or of our own."
+    if not (value.isascii() and value.isprintable()):
+        return f"The header {name!r} must be printable ASCII on one line."
+    return None
+
+
+def _invalid(message: str) -> PydanticCustomError:
+    return PydanticCustomError("invalid_url", "{message}", {"message": message})
