@@ -60,7 +60,8 @@ def test_a_cut_tool_call_gets_a_result_so_that_the_model_can_go_on(chat: httpx.C
         for event in events:
             if event.data["type"] == "tool_call":
                 chat.post(STOP)
-    call, result = chat.get("/api/conversations/c1/messages").json()["items"][-2:]
+    call, result, end = chat.get("/api/conversations/c1/messages").json()["items"][-3:]
+    assert (end["content"], end["finishReason"]) == ([], "stopped")
     assert call["content"][0]["toolUse"]["toolUseId"] == result["content"][0]["toolResult"]["toolUseId"]
     assert result["content"][0]["toolResult"]["status"] == "error"
 

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.domain import events
+from millrace.domain.agents import ECHO
 from millrace.domain.events import DETAILS, Detail, Event
+from millrace.domain.projection import capped, project
 from millrace.protocols.native.encoding import HEARTBEAT, encode
-from millrace.protocols.native.projection import capped, project
+from millrace.services.runs.launch import agent_tags
 from millrace.stores.event_log import encode as logged
 from tests.sse import read_events
 
@@ -55,6 +57,25 @@ def test_a_sub_agents_words_are_never_tokens() -> None:
     for detail in DETAILS[1:]:
         seen = project(NESTED, detail)
         assert seen == {"type": "thinking", "text": "words", "parent": "c1", "agentId": "sub"}
+
+
+def test_sub_agents_events_are_capped_by_its_own_visibility() -> None:
+    hidden = CALL | {"parent": "c0"} | agent_tags(ECHO.model_copy(update={"visibility": "answer"}))
+    assert project(hidden, "full") is None
+    short = CALL | {"parent": "c0"} | agent_tags(ECHO.model_copy(update={"visibility": "steps"}))
+    assert project(short, "full") == CALL | {"arguments": {}, "parent": "c0", "agentId": "echo"}
+
+
+def test_status_that_names_tools_is_not_part_of_the_answer() -> None:
+    named = events.status("Step 1 of 2: search.", least="steps")
+    assert project(named, "answer") is None
+    assert project(named, "steps") == events.status("Step 1 of 2: search.")
+
+
+def test_waiting_flow_shows_the_results_of_its_steps_in_full_only() -> None:
+    done = events.done("m", {}, None, "input_required", 1) | {"steps": {"a": "secret"}}
+    assert project(done, "full") == done
+    assert project(done, "steps") == events.done("m", {}, None, "input_required", 1)
 
 
 @pytest.mark.parametrize(

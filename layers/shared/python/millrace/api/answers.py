@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from millrace.api.errors import error_response
-from millrace.domain.events import Logged, error
+from millrace.domain.events import Detail, Logged, error
+from millrace.domain.projection import capped, project
 from millrace.domain.runs import Run
 from millrace.services.runs.recover import RUN_LOST
 from millrace.stores.event_log import is_last
@@ -21,7 +22,7 @@ _STATUS = {
 }
 
 
-def answer_of(request: Request, run: Run, events: list[Logged]) -> Response:
+def answer_of(request: Request, run: Run, events: list[Logged], detail: Detail) -> Response:
     """What the agent said, or the error that ended its run."""
     ended = events and is_last(events[-1])
     last = events[-1].event if ended else error(RUN_LOST, "run_lost", retryable=True)
@@ -34,11 +35,14 @@ def answer_of(request: Request, run: Run, events: list[Logged]) -> Response:
             retryable=last["retryable"],
             runId=run.id,
         )
-    return JSONResponse(_body(run, events, last), headers={"x-run-id": run.id})
+    return JSONResponse(
+        _body(run, events, last, capped(detail, run.visibility)), headers={"x-run-id": run.id}
+    )
 
 
-def _body(run: Run, events: list[Logged], last: dict[str, Any]) -> dict[str, Any]:
-    own = [event.event for event in events if "parent" not in event.event]
+def _body(run: Run, events: list[Logged], last: dict[str, Any], detail: Detail) -> dict[str, Any]:
+    shown = [event for logged in events if (event := project(logged.event, detail))]
+    own = [event for event in shown if "parent" not in event]
     content = "".join(event["token"] for event in own if event["type"] == "token")
     calls = [event for event in own if event["type"] == "tool_result"]
     return {

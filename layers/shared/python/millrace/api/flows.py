@@ -19,9 +19,9 @@ from millrace.api.sse import EventStream
 from millrace.domain.agents import Wire
 from millrace.domain.events import DETAILS, Detail, Logged
 from millrace.domain.flows import FlowSettings, NewFlow
+from millrace.domain.projection import capped
 from millrace.domain.runs import Run
 from millrace.errors import InvalidRequest, NotFound
-from millrace.protocols.native.projection import capped
 from millrace.services.flows.manage import Flows, Underway
 from millrace.services.runs.follow import follow, outcome
 from millrace.services.runs.run_session import RunSession
@@ -128,7 +128,7 @@ class FlowsApi:
             return _stream(request, session.run, session.outbox, detail, session)
         events = [event async for batch in session.outbox for event in batch]
         await session.over()
-        return flow_answer(request, session.run, events)
+        return flow_answer(request, session.run, events, detail)
 
     async def _replay(self, request: Request, run: Run, detail: Detail) -> ASGIApp:
         stores = self.flows.platform.stores
@@ -137,13 +137,11 @@ class FlowsApi:
         events = await outcome(stores, run)
         if not events:
             raise NotFound("The run of this key has ended long ago.", code="run_expired")
-        return flow_answer(request, run, events)
+        return flow_answer(request, run, events, detail)
 
     async def get_execution(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
-        execution_id = request.path_params["execution_id"]
-        found = await self.flows.store.execution(caller.organization, execution_id)
-        return JSONResponse(found.wire())
+        return JSONResponse(await self.flows.execution(caller, request.path_params["execution_id"]))
 
 
 def _stream(

@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from millrace.api.errors import error_response
-from millrace.domain.events import Logged, error
+from millrace.domain.events import Detail, Logged, error
+from millrace.domain.projection import capped, project
 from millrace.domain.runs import Run
 from millrace.services.runs.recover import RUN_LOST
 from millrace.stores.event_log import is_last
@@ -15,7 +16,7 @@ _STATUS = {"not_waiting": 409, "rate_limited": 429, "internal": 500, "run_lost":
 _STEP_FAILED = 502
 
 
-def flow_answer(request: Request, run: Run, events: list[Logged]) -> Response:
+def flow_answer(request: Request, run: Run, events: list[Logged], detail: Detail) -> Response:
     """The result, what the flow waits for, or the error of the step that failed."""
     ended = events and is_last(events[-1])
     last = events[-1].event if ended else error(RUN_LOST, "run_lost", retryable=True)
@@ -30,11 +31,13 @@ def flow_answer(request: Request, run: Run, events: list[Logged]) -> Response:
             step=last.get("step"),
             executionId=last.get("executionId", run.slot.conversation_id),
         )
-    return JSONResponse(_body(run, events, last), headers={"x-run-id": run.id})
+    detail = capped(detail, run.visibility)
+    return JSONResponse(_body(run, events, last, detail), headers={"x-run-id": run.id})
 
 
-def _body(run: Run, events: list[Logged], last: dict[str, Any]) -> dict[str, Any]:
-    done = [event.event for event in events if event.type == "flow_step_complete"]
+def _body(run: Run, events: list[Logged], last: dict[str, Any], detail: Detail) -> dict[str, Any]:
+    shown = [event for logged in events if (event := project(logged.event, detail))]
+    done = [event for event in shown if event["type"] == "flow_step_complete"]
     return {
         "runId": run.id,
         "executionId": run.slot.conversation_id,

@@ -19,11 +19,12 @@ from millrace.domain.agents import Wire
 from millrace.domain.conversations import Slot
 from millrace.domain.events import DETAILS, Detail
 from millrace.domain.ids import valid_id
+from millrace.domain.projection import capped
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, NotFound
-from millrace.protocols.native.projection import capped
 from millrace.services.runs import inject as injections
 from millrace.services.runs.follow import find_active_run, follow, has_more, outcome
+from millrace.services.runs.history import read_history
 from millrace.services.runs.launch import launch
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
@@ -143,7 +144,7 @@ class Messages:
             return await self._replay(request, outcome.run, detail)
         session = launch(self.platform, outcome, deadline(request))
         if not wants_stream(request):
-            return await self._whole(request, session)
+            return await self._whole(request, session, detail)
         run = session.run
         return EventStream(
             session.outbox,
@@ -154,10 +155,10 @@ class Messages:
             on_gone=session.outbox.close,
         )
 
-    async def _whole(self, request: Request, session: RunSession) -> Response:
+    async def _whole(self, request: Request, session: RunSession, detail: Detail) -> Response:
         events = [event async for batch in session.outbox for event in batch]
         await session.over()
-        return answer_of(request, session.run, events)
+        return answer_of(request, session.run, events, detail)
 
     async def _replay(self, request: Request, run: Run, detail: Detail) -> ASGIApp:
         if wants_stream(request):
@@ -165,7 +166,7 @@ class Messages:
         events = await outcome(self.platform.stores, run)
         if not events:
             raise NotFound("The run of this key has ended long ago.", code="run_expired")
-        return answer_of(request, run, events)
+        return answer_of(request, run, events, detail)
 
     async def _resume(
         self, request: Request, caller: Principal, conversation_id: str, thread_id: str | None, after: int
@@ -189,11 +190,8 @@ class Messages:
         slot = _slot(request, caller)
         limit = whole_number(request, "limit", PAGE, 1, 200)
         after = whole_number(request, "cursor", 0, 0, 10**8)
-        stores = self.platform.stores
-        await stores.conversations.get(slot.root())
-        found = await stores.conversations.messages(slot, after, limit)
-        more = str(found[-1][0]) if len(found) == limit else None
-        return JSONResponse({"items": [message.wire() for _, message in found], "nextCursor": more})
+        items, last = await read_history(self.platform.stores, slot, after, limit, _detail(request))
+        return JSONResponse({"items": items, "nextCursor": str(last) if last else None})
 
     async def attach(self, request: Request) -> ASGIApp:
         caller = await self.auth(request, "chat")

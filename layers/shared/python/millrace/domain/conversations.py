@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from millrace.domain.events import Detail, Event
 from millrace.domain.ids import valid_id
 from millrace.errors import InvalidRequest
 
@@ -42,7 +43,9 @@ class Slot:
 
 @dataclass(slots=True)
 class StoredMessage:
-    """A message of the history: Converse-style blocks and where they came from."""
+    """A message of the history: Converse-style blocks and where they came from. `steps` are the events of the
+    run that led to it (see `domain.projection.kept_step`), `visibility` is the run's (None: stored before it
+    was kept), `extra` tells how the run ended."""
 
     id: str
     role: Literal["user", "assistant"]
@@ -52,9 +55,11 @@ class StoredMessage:
     injected: bool = False
     interrupted: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
+    steps: list[Event] = field(default_factory=list)
+    visibility: Detail | None = None
 
     def wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """The whole message as JSON, without its steps; viewers get it by `domain.projection`."""
         body: dict[str, Any] = {
             "id": self.id,
             "role": self.role,

@@ -33,9 +33,11 @@ def start(run_id: str, conversation_id: str, message_id: str, agent_id: str) -> 
     }
 
 
-def status(message: str, icon: str | None = None) -> Event:
-    """What the agent does now, for people."""
-    return {"type": "status", "message": message} | ({"icon": icon} if icon else {})
+def status(message: str, icon: str | None = None, least: Detail | None = None) -> Event:
+    """What the agent does now, for people. One that names tools gives the `least` detail that shows it."""
+    shown = {"icon": icon, "leastDetail": least}
+    told = {name: value for name, value in shown.items() if value}
+    return {"type": "status", "message": message} | told
 
 
 def thinking(text: str) -> Event:

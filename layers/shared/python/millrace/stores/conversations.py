@@ -218,6 +218,8 @@ def _message_item(slot: Slot, position: int, message: StoredMessage) -> Item:
         "injected": message.injected,
         "interrupted": message.interrupted,
         "extra": message.extra,
+        "steps": message.steps,
+        "visibility": message.visibility,
     }
     return {"pk": slot.key, "sk": message_key(position), "body": orjson.dumps(body).decode()}
 
@@ -234,4 +236,6 @@ def to_message(item: Item) -> StoredMessage:
         injected=body["injected"],
         interrupted=body["interrupted"],
         extra=body["extra"],
+        steps=body.get("steps", []),
+        visibility=body.get("visibility"),
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import orjson
 
 from millrace.domain.events import Detail, Logged
-from millrace.protocols.native.projection import project
+from millrace.domain.projection import project
 
 HEARTBEAT = b'data: {"type":"heartbeat"}\n\n'
 RETRY = b"retry: 1000\n\n"

@@ -7,19 +7,31 @@ from millrace.agent.model import ToolCall
 from millrace.agent.providers.echo import echo_tool
 from millrace.agent.tools.builtin import built_in_tools
 from millrace.agent.tools.function import tool
-from millrace.agent.tools.tool import ToolResult
+from millrace.agent.tools.tool import ToolResult, one_line
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain import events
 from millrace.domain.agents import Agent
+from millrace.domain.events import Detail
 from millrace.errors import MillraceError
 from millrace.services.runs.launch import Crew, Nested
 
 
 class StepFailed(MillraceError):
-    """A step that could not do its work."""
+    """A step that could not do its work. `reason` holds what only those may read who see its tools and
+    results: the words of a tool, of a model, or of the data."""
 
     status = 422
     code = "step_failed"
+
+    def __init__(self, message: str, *, code: str | None = None, reason: str = "") -> None:
+        super().__init__(message, code=code)
+        self.reason = reason
+
+    def told(self, visibility: Detail) -> str:
+        """The message for a run of this visibility."""
+        if not self.reason or visibility == "answer":
+            return self.message
+        return f"{self.message} {self.reason if visibility == 'full' else one_line(self.reason)}"
 
 
 def toolbox_of(name: str) -> Toolbox:

@@ -17,7 +17,7 @@ from millrace.domain.events import DETAILS, Detail
 from millrace.domain.flows import Execution, Flow, FlowSettings, NewFlow
 from millrace.domain.ids import new_id
 from millrace.domain.runs import Run
-from millrace.errors import Conflict, InvalidRequest
+from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.services.flows.run import FlowLoop, checked_input
 from millrace.services.flows.steps import FindPipeline, Steps, check_flow, flow_agents, no_pipelines
 from millrace.services.runs.execute import execute
@@ -137,6 +137,16 @@ class Flows:
         session = RunSession(self.platform.stores, held, Budget(execution.flow.limits))
         return self._launch(session, execution, given, deadline)
 
+    async def execution(self, caller: Principal, execution_id: str) -> dict[str, Any]:
+        """An execution that waits, as JSON; the results of its steps only where its agents show everything.
+        Raises `NotFound`."""
+        found = await self.store.execution(caller.organization, execution_id)
+        try:
+            visibility = await self._visibility(caller.organization, found.flow)
+        except NotFound:  # an agent of it is gone, and with it what may be shown
+            visibility = "answer"
+        return found.wire() if visibility == "full" else found.wire() | {"steps": {}}
+
     async def _visibility(self, organization: str, flow: Flow) -> Detail:
         """The least that any agent of the flow allows. Raises `NotFound` for an agent that is gone."""
         agents = self.platform.stores.agents
@@ -212,7 +222,7 @@ class Flows:
             run_id=run.id,
             agent_id=run.agent_id,
             settings=platform.settings,
-            search_conversations=search_in(platform.stores, run.slot, session.bus.add),
+            search_conversations=search_in(platform.stores, run.slot, session.bus.searched),
             http=lambda: platform.http.guarded,
         )
 

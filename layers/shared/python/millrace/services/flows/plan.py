@@ -49,7 +49,7 @@ async def plan_and_answer(crew: Crew, agent: Agent, request: str, emitter: Emitt
     plan = read_plan(await ask_agent(crew, planner, request, emitter.tagged(parent="plan")), tools)
     findings = []
     for number, planned in enumerate(plan, 1):
-        emit(events.status(f"Step {number} of {len(plan)}: {planned.tool}.", "🔧"))
+        emit(events.status(f"Step {number} of {len(plan)}: {planned.tool}.", "🔧", least="steps"))
         result = await call_tool(crew, ToolCall(f"plan_{number}", planned.tool, planned.arguments))
         findings.append(f"{planned.tool}({orjson.dumps(planned.arguments).decode()}): {result.text}")
     emit(events.status("Writing the answer.", "✍️"))
@@ -64,13 +64,12 @@ def read_plan(text: str, tools: list[str]) -> list[PlannedCall]:
     try:
         plan = Plan.model_validate_json(text[start : end + 1] if start >= 0 else text).root
     except ValidationError as problem:
-        message = f"The agent's plan is no list of at most {MAX_CALLS} calls: {text[:200]!r}"
-        raise StepFailed(message, code="bad_plan") from problem
+        message = f"The agent's plan is no list of at most {MAX_CALLS} calls."
+        raise StepFailed(message, code="bad_plan", reason=repr(text[:200])) from problem
     unknown = sorted({planned.tool for planned in plan} - set(tools))
     if unknown:
-        raise StepFailed(
-            f"The agent's plan names tools that it has not: {', '.join(unknown)[:200]}", code="bad_plan"
-        )
+        message = "The agent's plan names tools that it has not."
+        raise StepFailed(message, code="bad_plan", reason=", ".join(unknown)[:200])
     return plan
 
 

@@ -127,7 +127,9 @@ class FlowLoop:
     async def _fail(self, step: str, problem: Exception) -> None:
         """Ends the run with an error that names the step."""
         if isinstance(problem, MillraceError):
-            last = events.error(f"Step {step}: {problem.message}", problem.code, problem.retryable)
+            visibility = self._session.run.visibility
+            told = problem.told(visibility) if isinstance(problem, StepFailed) else problem.message
+            last = events.error(f"Step {step}: {told}", problem.code, problem.retryable)
         else:
             log.error("step %s failed", step, exc_info=problem)
             last = events.error(f"Step {step}: something went wrong inside it.", "internal", False)

@@ -22,7 +22,7 @@ from millrace.pipelines.mapping import Mapping
 from millrace.pipelines.plan import compile_plan
 from millrace.services.flows.calls import StepFailed, ask_agent, call_tool, toolbox_of
 from millrace.services.flows.plan import plan_and_answer
-from millrace.services.runs.launch import Crew
+from millrace.services.runs.launch import Crew, agent_tags
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.pipelines import PipelineStore
 
@@ -60,7 +60,9 @@ def _evaluated(mapping: Mapping, payload: dict[str, Any]) -> Any:
     try:
         return mapping.row(payload, Event(payload, "flow", time=now_ms(), ingested=now_ms()))["value"]
     except EvaluationError as problem:
-        raise StepFailed(f"Its input cannot be worked out: {problem}", code="invalid_expression") from problem
+        raise StepFailed(
+            "Its input cannot be worked out.", code="invalid_expression", reason=str(problem)
+        ) from problem
 
 
 def check_flow(flow: FlowSettings) -> None:
@@ -97,14 +99,14 @@ class Steps:
             raise StepFailed("The message for the agent is empty.", code="empty_message")
         crew = self.crew
         agent = await crew.platform.stores.agents.get(crew.context.organization, step.agent_id)
-        emitter = (current_emitter() or Emitter(lambda event: None)).tagged(agentId=agent.id)
+        emitter = (current_emitter() or Emitter(lambda event: None)).tagged(**agent_tags(agent))
         answer = plan_and_answer if step.plan else ask_agent
         return await answer(crew, agent, text, emitter)
 
     async def _tool(self, step: ToolStep, given: dict[str, Any]) -> Any:
         result = await call_tool(self.crew, ToolCall(f"call_{step.name}", step.tool, given))
         if not result.ok:
-            raise StepFailed(result.text, code="tool_failed")
+            raise StepFailed("The tool failed.", code="tool_failed", reason=result.text)
         return _structured(result.full)
 
     async def _pipeline(self, step: PipelineStep, given: Any) -> list[dict[str, Any]]:
@@ -136,7 +138,7 @@ def process(
         letter = run.dead_letters[0]
         where = f"transforms.{letter.step}"
         raise StepFailed(
-            f"{len(run.dead_letters)} events failed; {where}: {letter.message}", code=letter.code
+            f"{len(run.dead_letters)} events failed.", code=letter.code, reason=f"{where}: {letter.message}"
         )
     return [output.payload for output in outputs]
 

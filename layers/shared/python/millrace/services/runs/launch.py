@@ -56,7 +56,7 @@ def _context(platform: Platform, session: RunSession) -> ToolContext:
         run_id=run.id,
         agent_id=run.agent_id,
         settings=platform.settings,
-        search_conversations=search_in(platform.stores, run.slot, session.bus.add),
+        search_conversations=search_in(platform.stores, run.slot, session.bus.searched),
         http=lambda: platform.http.guarded,
     )
 
@@ -102,7 +102,7 @@ class Crew:
         async with McpTools(servers, self.platform.catalogue, allow_loopback_http=loopback) as mcp:
             tools += await mcp.tools()
             for problem in mcp.problems:
-                emit(events.status(problem, "⚠️"))
+                emit(events.status(problem, "⚠️", least="steps"))
             yield Toolbox(tools)
 
     def _tool(self, name: str) -> Tool:
@@ -135,7 +135,7 @@ class Crew:
             raise InvalidRequest(f"Agents may ask agents {DEEPEST} deep at most.")
         agent = await self.platform.stores.agents.get(context.organization, agent_id)
         emitter = (current_emitter() or Emitter(lambda event: None)).tagged(
-            parent=context.call_id, agentId=agent.id
+            parent=context.call_id, **agent_tags(agent)
         )
         budget = Budget(agent.limits, parents=[self.budget, *self.budget.parents])
         nested = Nested(context.run_id)
@@ -143,6 +143,13 @@ class Crew:
         await deeper.loop(agent, emitter, nested).run([nested.question(task)])
         answer = nested.answer()
         return ToolResult(ok=True, text=answer, summary=answer)
+
+
+def agent_tags(agent: Agent) -> dict[str, Any]:
+    """What the events of an agent that works for another's run carry: who it is, and the most of them that
+    may be shown where that is less than everything."""
+    tags: dict[str, Any] = {"agentId": agent.id}
+    return tags if agent.visibility == "full" else tags | {"visibility": agent.visibility}
 
 
 def tool_name(agent_id: str) -> str:

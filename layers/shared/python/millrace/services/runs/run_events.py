@@ -14,6 +14,7 @@ import orjson
 
 from millrace.domain.clock import Clock, iso
 from millrace.domain.events import Event
+from millrace.domain.projection import project
 from millrace.domain.runs import Run
 from millrace.stores.bus import BusEvent, EventBus
 
@@ -23,6 +24,7 @@ SOURCE = "millrace.agent_execution"
 PROGRESS_SECONDS = 1.0
 FLUSH_SECONDS = 0.25
 RESULT_CHARACTERS = 16_000
+QUERY_CHARACTERS = 200
 LAST_NUMBER = 10**15 - 1
 """The number of an end that others tell of a run; higher than any of its own."""
 
@@ -105,15 +107,26 @@ class RunEvents:
         self.add("run:started", {"run": self._run.wire(), "status": "running"}, urgent=True)
 
     def watch(self, event: Event) -> None:
-        """Sees every event of the run but tokens, as it is emitted."""
+        """Sees every event of the run but tokens, as it is emitted. That a tool is at work may always be
+        seen; which one only where the run's visibility shows it."""
         kind = event["type"]
         if kind == "tool_call":
-            self.add("run:tool_started", {"tool": event["name"], "callId": event["id"]}, urgent=True)
+            self.add("run:tool_started", self._tool(event), urgent=True)
         elif kind == "tool_result":
             data = {name: event[name] for name in ("ok", "durationMs", "bytes")}
-            self.add("run:tool_completed", {"tool": event["name"], "callId": event["id"]} | data)
+            self.add("run:tool_completed", self._tool(event) | data)
         elif kind == "injected":
             self.add("run:memory_op", {"op": "inject", "messageId": event["messageId"]})
+
+    def _tool(self, event: Event) -> Event:
+        shown = project(event, self._run.visibility)
+        return {"tool": shown["name"] if shown else None, "callId": event["id"]}
+
+    def searched(self, query: str, hits: int) -> None:
+        """The agent has searched earlier conversations. The query is an argument of its tool, so it is told
+        where arguments are shown."""
+        shown = query[:QUERY_CHARACTERS] if self._run.visibility == "full" else None
+        self.add("run:memory_op", {"op": "search", "query": shown, "hits": hits})
 
     def ended(self, run: Run, answer: str) -> None:
         """The run has ended, well or badly; one that waits for input has not said its last."""

@@ -21,6 +21,7 @@ from millrace.domain.runs import LEASE_MS, Run, RunState, StopReason
 from millrace.errors import Unavailable
 from millrace.services.runs.outbox import Outbox
 from millrace.services.runs.run_events import RunEvents
+from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import ConditionFailed
 from millrace.stores.event_log import encode
@@ -51,6 +52,7 @@ class RunSession:
         )
         self.bus = RunEvents(stores.bus, held.run, stores.clock)
         self._stores = stores
+        self._steps = StepLog()
         self._seq = held.seq
         self._unlogged: list[Logged] = []
         self._unsaved: list[StoredMessage] = []
@@ -76,9 +78,12 @@ class RunSession:
         self.outbox.put(logged)
         if logged.type != "token":
             self.bus.watch(event)
+            self._steps.watch(event)
         elif "parent" not in event:
             self.answer.append(event["token"])
             self.bus.tokens += 1
+        else:
+            self._steps.watch(event)
 
     def _number(self, event: Event) -> Logged:
         self._seq += 1
@@ -165,7 +170,8 @@ class RunSession:
     def add(
         self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False
     ) -> StoredMessage:
-        """Keeps a message for the next write. The run's final answer has the id that `start` announced."""
+        """Keeps a message for the next write, with the steps that led to it. The run's final answer has the
+        id that `start` announced."""
         message = StoredMessage(
             id=new_id("msg"),
             role=role,
@@ -173,6 +179,8 @@ class RunSession:
             created_at=iso(self._stores.clock()),
             run_id=self.run.id,
             interrupted=interrupted,
+            steps=self._steps.take(),
+            visibility=self.run.visibility,
         )
         self._unsaved.append(message)
         return message
@@ -221,6 +229,7 @@ class RunSession:
             created_at=iso(one.created_ms),
             run_id=self.run.id,
             injected=True,
+            visibility=self.run.visibility,
         )
 
     async def may_end(self, reason: str) -> bool:
@@ -271,7 +280,7 @@ class RunSession:
                 await self._write(self._next_batch())
             final = encode(self._seq + 1, last)
             run = self._ended_run(state, last)
-            await self._end_once(run, [*self._unlogged, final], self._final_messages(last), accepted)
+            await self._end_once(run, [*self._unlogged, final], self._final_messages(state, last), accepted)
             self.ended, self.run = True, run
         self.outbox.put(final)
         self.bus.ended(run, "".join(self.answer))
@@ -296,11 +305,7 @@ class RunSession:
         return stored.ended_at is not None
 
     def _ended_run(self, state: RunState, last: Event) -> Run:
-        shown = (
-            {name: last[name] for name in ("message", "code", "retryable")}
-            if last["type"] == "error"
-            else None
-        )
+        shown = _shown_error(last) if last["type"] == "error" else None
         return replace(
             self.run,
             state=state,
@@ -312,13 +317,40 @@ class RunSession:
             duration_ms=self.duration_ms(),
         )
 
-    def _final_messages(self, last: Event) -> list[StoredMessage]:
-        """What is still to be saved; the last answer gets the id that `start` announced, and the figures."""
-        answers = [n for n, message in enumerate(self._unsaved) if message.role == "assistant"]
+    def _final_messages(self, state: RunState, last: Event) -> list[StoredMessage]:
+        """What is still to be saved. The last answer gets the id that `start` announced, and tells how the
+        run ended; a run that said nothing at its end has an empty one, so that a reader sees its end all the
+        same."""
         messages = list(self._unsaved)
-        if answers:
-            shown = ("usage", "cost", "finishReason")
-            figures: dict[str, Any] = {name: last[name] for name in shown if name in last}
-            answer = messages[answers[-1]]
-            messages[answers[-1]] = replace(answer, id=self.run.message_id, extra=figures)
-        return messages
+        if messages and messages[-1].role == "assistant":
+            answer = messages.pop()
+        else:
+            answer = self._empty_answer(interrupted=state == "stopped")
+        kept = replace(answer, id=self.run.message_id, extra=self._outcome(last))
+        return [*messages, replace(kept, steps=kept.steps + self._steps.take())]
+
+    def _empty_answer(self, *, interrupted: bool) -> StoredMessage:
+        now = iso(self._stores.clock())
+        return StoredMessage(
+            id=self.run.message_id,
+            role="assistant",
+            content=[],
+            created_at=now,
+            run_id=self.run.id,
+            interrupted=interrupted,
+            visibility=self.run.visibility,
+        )
+
+    def _outcome(self, last: Event) -> dict[str, Any]:
+        """How the run ended, as its last message keeps it."""
+        names = ("usage", "cost", "finishReason", "durationMs")
+        figures = {name: last[name] for name in names if name in last}
+        if last["type"] != "error":
+            return figures
+        budget = self.budget
+        spent = {"usage": budget.usage(), "cost": budget.cost, "durationMs": self.duration_ms()}
+        return spent | {"finishReason": "error", "error": _shown_error(last)}
+
+
+def _shown_error(last: Event) -> dict[str, Any]:
+    return {name: last[name] for name in ("message", "code", "retryable")}

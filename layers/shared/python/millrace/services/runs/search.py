@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from millrace.agent.tools.tool import SearchConversations, SearchHit
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
@@ -11,11 +10,10 @@ from millrace.stores.connect import Stores
 SEARCHED = 20
 
 
-def search_in(
-    stores: Stores, current: Slot, report: Callable[[str, dict[str, Any]], None]
-) -> SearchConversations:
+def search_in(stores: Stores, current: Slot, report: Callable[[str, int], None]) -> SearchConversations:
     """A search of the latest conversations but the current one: messages that hold every word of the query,
-    then those that hold any, latest conversation first."""
+    then those that hold any, latest conversation first. Only texts are searched, which every visibility
+    shows; `report` is told each query and its number of hits."""
 
     async def search(query: str, limit: int) -> Sequence[SearchHit]:
         words = query.lower().split()
@@ -30,7 +28,7 @@ def search_in(
             for score, hit in _hits(one, opening.history, words)
         ]
         hits.sort(key=lambda pair: -pair[0])
-        report("run:memory_op", {"op": "search", "query": query[:200], "hits": len(hits)})
+        report(query, len(hits))
         return [hit for _, hit in hits[:limit]]
 
     return search

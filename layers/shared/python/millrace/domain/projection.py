@@ -1,0 +1,120 @@
+"""The one view of a run: what a viewer may see of its events and messages, by detail.
+
+The levels are `answer`, `steps` and `full`. Every outlet (streams, history, JSON answers, flows, the command
+center, pipelines) shows a run through this module, so that none tells what another one hides.
+"""
+
+from typing import Any
+
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.events import DETAILS, Detail, Event
+
+_ALWAYS = frozenset({"start", "status", "done", "error", "heartbeat"})
+_LEAST = "leastDetail"
+"""The tag of a status that says more than `answer` shows."""
+_CAP = "visibility"
+"""The tag of events of an agent that shows less than the run that asked it."""
+
+
+def capped(detail: Detail, visibility: Detail) -> Detail:
+    """The lesser of what the viewer asks for and what the agent allows."""
+    return min(detail, visibility, key=DETAILS.index)
+
+
+def project(event: Event, detail: Detail) -> Event | None:
+    """The event as this viewer sees it, None where it is hidden.
+
+    `answer`: start, status, token, done, error. `steps`: also thinking, live messages, flow steps, and tool
+    calls and results by name and summary (`arguments` is then `{}`: clients rely on its being an object).
+    `full`: also arguments and raw results. A sub-agent's tokens are its reasoning for the run's reader, so
+    they come as `thinking` with its `parent`, and its own end is not shown; where that agent shows less than
+    the run, its own visibility holds for its events."""
+    kind = event["type"]
+    if _CAP in event and kind not in ("done", "error"):
+        detail = capped(detail, event[_CAP])
+        event = _without(event, _CAP)
+    if _LEAST in event:
+        if capped(detail, event[_LEAST]) != event[_LEAST]:
+            return None
+        event = _without(event, _LEAST)
+    if "parent" in event:
+        return _nested(event, kind, detail)
+    if kind == "token" or kind in _ALWAYS:
+        return event if detail == "full" or "steps" not in event else _without(event, "steps")
+    if detail == "answer":
+        return None
+    return event if detail == "full" else _summary(event, kind)
+
+
+def _nested(event: Event, kind: str, detail: Detail) -> Event | None:
+    if detail == "answer" or kind in ("start", "done", "error"):
+        return None
+    if kind == "token":
+        return {"type": "thinking", "text": event["token"]} | _without(event, "type", "token")
+    return event if detail == "full" else _summary(event, kind)
+
+
+def _summary(event: Event, kind: str) -> Event:
+    if kind == "tool_call":
+        return event | {"arguments": {}}
+    return _without(event, "result") if kind == "tool_result" else event
+
+
+def _without(event: Event, *names: str) -> Event:
+    return {name: value for name, value in event.items() if name not in names}
+
+
+def project_message(message: StoredMessage, detail: Detail) -> dict[str, Any] | None:
+    """The message as this viewer sees it in the history, None where all of it is hidden.
+
+    `answer`: texts, and how the run ended. `steps`: also thinking, and tools by name and result status;
+    `steps` lists what the stream showed on the way, in order. `full`: also arguments and raw results."""
+    content = [shown for block in message.content if (shown := _block(block, detail))]
+    if message.content and not content and not message.extra:
+        return None
+    steps = [shown for step in _whole_steps(message) if (shown := project(step, detail))]
+    return message.wire() | {"content": content} | ({"steps": steps} if steps else {})
+
+
+def _block(block: dict[str, Any], detail: Detail) -> dict[str, Any] | None:
+    if detail == "full" or "text" in block:
+        return block
+    if detail == "answer":
+        return None
+    if use := block.get("toolUse"):
+        return {"toolUse": {"toolUseId": use["toolUseId"], "name": use["name"], "input": {}}}
+    if result := block.get("toolResult"):
+        return {"toolResult": result | {"content": []}}
+    thought = block.get("reasoningContent", {}).get("reasoningText")
+    return {"reasoningContent": {"reasoningText": {"text": thought["text"]}}} if thought else None
+
+
+def _whole_steps(message: StoredMessage) -> list[Event]:
+    """The kept steps with the arguments and results that are in the message's blocks."""
+    arguments = {use["toolUseId"]: use["input"] for block in message.content if (use := block.get("toolUse"))}
+    results = {
+        result["toolUseId"]: "".join(part.get("text", "") for part in result["content"])
+        for block in message.content
+        if (result := block.get("toolResult"))
+    }
+    return [_whole_step(step, arguments, results) for step in message.steps]
+
+
+def _whole_step(step: Event, arguments: dict[str, Any], results: dict[str, str]) -> Event:
+    call = "" if "parent" in step else step.get("id", "")
+    if step["type"] == "tool_call":
+        return step | {"arguments": arguments.get(call, {})}
+    if step["type"] == "tool_result" and call in results:
+        return step | {"result": results[call]}
+    return step
+
+
+def kept_step(event: Event) -> Event | None:
+    """The part of an event that its run's messages keep for the history: None for what is not a step of the
+    way to the answer. Arguments and results stand in the messages' own blocks."""
+    kind = event["type"]
+    if kind == "token":
+        return project(event, "steps") if "parent" in event else None
+    if kind in _ALWAYS or kind == "injected":
+        return None
+    return _without(event, "arguments", "result")

@@ -1,0 +1,41 @@
+"""The steps of a run on their way into its messages, so that the history shows what the stream showed."""
+
+from millrace.domain.events import Event
+from millrace.domain.projection import kept_step
+
+
+class StepLog:
+    """Collects what a run shows between two of its messages."""
+
+    def __init__(self) -> None:
+        self._steps: list[Event] = []
+        self._thought: list[str] = []
+
+    def watch(self, event: Event) -> None:
+        """Keeps an event if it is a step; pieces of one thought become one step."""
+        step = kept_step(event)
+        if step is None:
+            return
+        if step["type"] != "thinking":
+            self._close_thought()
+            self._steps.append(step)
+            return
+        if not self._continues(step):
+            self._close_thought()
+            self._steps.append(step)
+        self._thought.append(step["text"])
+
+    def _continues(self, step: Event) -> bool:
+        last = self._steps[-1] if self._thought else None
+        return last is not None and last | {"text": ""} == step | {"text": ""}
+
+    def _close_thought(self) -> None:
+        if self._thought:
+            self._steps[-1] = self._steps[-1] | {"text": "".join(self._thought)}
+            self._thought = []
+
+    def take(self) -> list[Event]:
+        """The steps since the last call, in order."""
+        self._close_thought()
+        taken, self._steps = self._steps, []
+        return taken
