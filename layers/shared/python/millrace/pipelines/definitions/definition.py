@@ -12,6 +12,7 @@ from millrace.pipelines.definitions.sources import Source
 from millrace.pipelines.definitions.steps import AggregateStep, BatchStep, Step, WindowStep
 from millrace.pipelines.definitions.written import STORED, is_stored, misplaced
 from millrace.pipelines.limits import DESTINATIONS, STEPS
+from millrace.pipelines.together import mixed_fields
 
 Destinations = Annotated[list[Destination], Field(min_length=1, max_length=DESTINATIONS)]
 _UNBOUNDED = ("countDistinct", "percentile", "p50", "p90", "p95", "p99")
@@ -42,6 +43,20 @@ class PipelineDefinition(Model):
             raise misplaced(
                 "destinations", "Two destinations have the same name: receivers would take them for one."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _templates_fit_batches(self, info: ValidationInfo) -> "PipelineDefinition":
+        for at, target in enumerate(self.targets):
+            mixed = [] if is_stored(info) else mixed_fields(self.transforms, target)
+            if mixed:
+                place = "destination" if self.destination else f"destinations.{at}"
+                raise misplaced(
+                    f"{place}.config.template",
+                    f"After `batch` there is `items` and `count`, but no `{mixed[0]}`: write "
+                    f"{{{{items[0].{mixed[0]}}}}}, "
+                    "or leave `items` and `count` out to get a line for each item.",
+                )
         return self
 
     @property

@@ -1,6 +1,6 @@
 """Text with `{{expression}}` in it, and nothing else: no sections, no partials."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from millrace.pipelines.errors import InvalidExpression
@@ -50,9 +50,8 @@ def compile_template(source: str, functions: dict[str, Function] = FUNCTIONS) ->
         raise InvalidExpression(f"A template may have {TEMPLATE_CHARACTERS:,} characters at most.")
     pieces: list[str | Scalar] = []
     end = 0
-    while (start := source.find("{{", end)) >= 0:
+    for start, close in _expressions(source):
         pieces.append(source[end:start])
-        close = _close(source, start)
         pieces.append(_piece(source, start + 2, close, functions))
         end = close + 2
         if len(pieces) > 2 * NODES:
@@ -60,6 +59,20 @@ def compile_template(source: str, functions: dict[str, Function] = FUNCTIONS) ->
                 f"A template may hold {NODES} expressions at most.", source=source, offset=start
             )
     return Template(source, tuple(piece for piece in (*pieces, source[end:]) if piece != ""))
+
+
+def template_expressions(source: str) -> list[str]:
+    """Return the sources of the expressions in a template. Raises `InvalidExpression`."""
+    return [source[start + 2 : close] for start, close in _expressions(source)]
+
+
+def _expressions(source: str) -> Iterator[tuple[int, int]]:
+    """Where each `{{` and its `}}` stand."""
+    end = 0
+    while (start := source.find("{{", end)) >= 0:
+        close = _close(source, start)
+        yield start, close
+        end = close + 2
 
 
 def _close(source: str, start: int) -> int:

@@ -24,7 +24,7 @@ from millrace.pipelines.state.windows import Scope
 _SEAL_BYTES = 200_000
 _ITEM_BYTES = 300_000
 _ATTEMPTS = 20
-Item = tuple[int, int, str, Payload]
+Item = tuple[int, int, str, Payload, str]
 Seal = list[int]
 
 
@@ -50,10 +50,10 @@ class Batch:
 
 
 def item_of(event: Event, payload: Payload) -> Item:
-    """What is kept of an event: hash, time, id, payload. Raises `EvaluationError` if that is too large."""
+    """Return what is kept of an event: hash, time, id, payload, type. Raises `EvaluationError` if too large."""
     if len(canonical(payload)) > _ITEM_BYTES:
         raise EvaluationError(f"An item of a batch may have {_ITEM_BYTES:,} bytes as JSON at most.")
-    return identity(event.source, event.id), event.time, event.id, payload
+    return identity(event.source, event.id), event.time, event.id, payload, event.type
 
 
 def write_batch(batch: Batch, slot: int, items: list[Item], store: Store, outbox: Outbox, now: int) -> None:
@@ -155,7 +155,8 @@ def _read(batch: Batch, slot: int, store: Store) -> _Slot:
             break
         held.last, held.last_seals, held.last_version = held.last + 1, [], 0
     for name, block in store.blocks(batch.key(slot)):
-        items: list[Item] = [tuple(item) for item in orjson.loads(zlib.decompress(block))]
+        # Blocks of an earlier release have no types.
+        items: list[Item] = [(*item, "item")[:5] for item in orjson.loads(zlib.decompress(block))]
         held.blocks[name] = [item[0] for item in items]
         held.items.update((item[0], item) for item in items)
     return held
@@ -208,4 +209,5 @@ def _event(batch: Batch, slot: int, number: int, items: list[Item]) -> Event:
     id = output_id(scope.pipeline, scope.step, slot, number)
     payload: Payload = {"id": id, "items": [item[3] for item in items], "count": len(items)}
     time = max(item[1] for item in items)
-    return Event(payload, id, "batch", "batch", time, batch.due(slot), scope.pipeline)
+    parts = [(item[2], item[1], item[4]) for item in items]
+    return Event(payload, id, "batch", "batch", time, batch.due(slot), scope.pipeline, parts=parts)

@@ -12,6 +12,7 @@ from millrace.pipelines.expressions.compiler import Scalar
 from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.plan import Plan, compile_plan
 from millrace.pipelines.state.store import Key
+from millrace.pipelines.together import sends_items
 from millrace.services.pipelines.meter import Meter
 from millrace.services.pipelines.state import WindowStore
 from millrace.settings import Settings
@@ -32,20 +33,25 @@ _ORGANIZATIONS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A version of a pipeline, compiled; `guards` are its destinations' `when`."""
+    """A version of a pipeline, compiled; `guards` are its destinations' `when`, `together` the numbers of
+    those that get a batch's items one by one."""
 
     organization: str
     pipeline_id: str
     version: int
     plan: Plan
     guards: tuple[Scalar | None, ...]
+    together: frozenset[int] = frozenset()
 
 
 def make(organization: str, pipeline_id: str, version: int, definition: PipelineDefinition) -> Made:
     """Compiles a checked definition."""
     plan = compile_plan(definition, organization, pipeline_id)
     guards = [compile_expression(one.when).evaluate if one.when else None for one in definition.targets]
-    return Made(organization, pipeline_id, version, plan, tuple(guards))
+    together = frozenset(
+        at for at, one in enumerate(definition.targets) if sends_items(definition.transforms, one)
+    )
+    return Made(organization, pipeline_id, version, plan, tuple(guards), together)
 
 
 class Plans:

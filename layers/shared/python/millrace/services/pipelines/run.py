@@ -14,6 +14,7 @@ from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
 from millrace.pipelines.outcome import DeadLetter, Outcome
 from millrace.pipelines.state.store import Key
+from millrace.pipelines.together import items_of
 from millrace.pipelines.transform import fire, keep, resume, transform
 from millrace.services.delivery.job import Job, job_event, jobs_of
 from millrace.services.pipelines.line import Line, Made
@@ -91,7 +92,7 @@ class Run:
         for event in events:
             try:
                 if guard is None or guard(event.payload, event) is True:
-                    yield event
+                    yield from items_of(event) if destination in self._made.together else [event]
             except EvaluationError as problem:
                 letters.append(self._undelivered(event, destination, problem))
 

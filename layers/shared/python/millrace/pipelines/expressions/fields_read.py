@@ -1,0 +1,44 @@
+"""The fields of an event that an expression or a template reads, for checks of whole definitions."""
+
+from collections.abc import Iterator
+
+from millrace.pipelines.expressions.expression import syntax
+from millrace.pipelines.expressions.syntax import Call, Item, ListOf, Literal, Node, Operation, Path
+from millrace.pipelines.expressions.template import template_expressions
+
+WHOLE = "$event"
+"""Stands for the event as a whole: any of its fields may be read."""
+
+
+def template_fields(source: str) -> set[str]:
+    """Return the names of the top-level fields that a template reads; `$meta` is none of them."""
+    return set().union(*(expression_fields(one) for one in template_expressions(source)))
+
+
+def expression_fields(source: str) -> set[str]:
+    """Return the names of the top-level fields that an expression reads."""
+    return {_name(path) for path in _paths(syntax(source)) if path.root == WHOLE}
+
+
+def _name(path: Path) -> str:
+    return path.keys[0] if path.keys else WHOLE
+
+
+def _paths(node: Node) -> Iterator[Path]:
+    if isinstance(node, Path):
+        yield node
+    for inner in _inside(node):
+        yield from _paths(inner)
+
+
+def _inside(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Item(target=target, key=Literal(value=str() as name)) if target == Path(
+            target.offset, WHOLE, ()
+        ):
+            return (Path(node.offset, WHOLE, (name,)),)
+        case Item(target=target, key=key):
+            return (target, key)
+        case Operation(operands=parts) | Call(arguments=parts) | ListOf(items=parts):
+            return parts
+    return ()

@@ -1,0 +1,73 @@
+"""A `batch` right before a destination that takes many events in one request: it means "send them together".
+
+Mixpanel, Amplitude, Segment, databases, and notifications whose template is written for a single event get
+the batch's items as events of their own, with their own ids and times. Everything else gets the batch as one
+event, `{id, items, count}`.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from millrace.pipelines.definitions.destinations import (
+    ChatConfig,
+    CustomAnalyticsConfig,
+    Destination,
+    SnsConfig,
+    WebhookConfig,
+)
+from millrace.pipelines.definitions.steps import BatchStep, DedupeStep, FilterStep, SampleStep, Step
+from millrace.pipelines.event import Event
+from millrace.pipelines.expressions.fields_read import template_fields
+
+_OF_A_BATCH = frozenset({"items", "count", "$event"})
+_SHAPE_STAYS = (FilterStep, SampleStep, DedupeStep)
+
+
+def sends_items(steps: Sequence[Step], destination: Destination) -> bool:
+    """Return true if the destination after these steps gets the items of a batch one by one."""
+    return ends_in_batch(steps) and _takes_items(destination)
+
+
+def ends_in_batch(steps: Sequence[Step]) -> bool:
+    """Return true if what leaves the last step is a batch as the step `batch` made it."""
+    for step in reversed(steps):
+        if isinstance(step, BatchStep):
+            return True
+        if not isinstance(step, _SHAPE_STAYS):
+            return False
+    return False
+
+
+def _takes_items(destination: Destination) -> bool:
+    match destination.config:
+        case WebhookConfig() | CustomAnalyticsConfig():
+            return False
+        case ChatConfig() | SnsConfig() as config:
+            fields = template_fields(config.template)
+            return bool(fields) and not fields & _OF_A_BATCH
+    return True
+
+
+def mixed_fields(steps: Sequence[Step], destination: Destination) -> list[str]:
+    """Return the fields that a template reads beside those of the batch before it: they are always null."""
+    config = destination.config
+    if not isinstance(config, ChatConfig | SnsConfig) or not ends_in_batch(steps):
+        return []
+    fields = template_fields(config.template)
+    return sorted(fields - _OF_A_BATCH - {"id"}) if fields & _OF_A_BATCH else []
+
+
+def items_of(batch: Event) -> Iterator[Event]:
+    """Yield the items of a batch; an event that passed the batch by (its `when` was not true) as it is.
+
+    A batch that was recorded on its way, in a dead letter, has lost the ids and times of its items; then they
+    are made from its own, the same each time.
+    """
+    if batch.source != "batch" or batch.payload.keys() != {"id", "items", "count"}:
+        yield batch
+        return
+    items = batch.payload["items"]
+    parts = batch.parts or [(f"{batch.id}-{at}", batch.time, "item") for at in range(len(items))]
+    for item, (id, time, type) in zip(items, parts, strict=True):
+        event = batch.with_payload(item, id)
+        event.type, event.time = type, time
+        yield event
