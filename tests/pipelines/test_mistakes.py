@@ -242,3 +242,9 @@ def test_sliding_window_without_slide_needs_a_size_to_halve() -> None:
     ((path, message),) = problems(transforms=[step("window", config)])
     assert path == "transforms.0.config"
     assert "choose a `slide`" in message
+
+
+def test_connection_of_no_known_database_is_refused() -> None:
+    ((path, message),) = problems(destination=step("database", {"table": "t", "connection": "mongodb://h/d"}))
+    assert path == "destination.config.connection"
+    assert "postgresql://" in message

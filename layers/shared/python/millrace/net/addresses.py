@@ -70,6 +70,15 @@ def is_public(address: Address) -> bool:
     return address in _GLOBAL_IPV6 if isinstance(address, IPv6Address) else address.is_global
 
 
+def is_address(host: str) -> bool:
+    """Return true for an address as opposed to a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def check_url(scheme: str, host: str, port: int, rules: Rules) -> None:
     """Refuses what can be told without resolving the name. Raises `AddressNotAllowed`."""
     if scheme != "https" and not (scheme == "http" and rules.loopback):

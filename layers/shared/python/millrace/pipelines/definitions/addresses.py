@@ -29,6 +29,7 @@ RESERVED_HEADERS = frozenset(
 )
 """Headers that belong to the connection or to the body as we send it."""
 _HOST = re.compile(r"[^\s/\\?#@:\[\]<>{}|^%\"'`]+|\[[0-9a-fA-F:.]+\]")
+_CONNECTION = re.compile(r"(postgres(ql)?|mysql|mariadb|dsql|sqlite)(\+[a-z0-9]+)?://|dynamodb:")
 _STANDIN = "secret"
 
 
@@ -61,6 +62,18 @@ def check_url(url: str) -> None:
         split_url(url)
     except ValueError:
         raise _invalid("This is no URL: write https://host/path.") from None
+
+
+def check_connection(connection: str) -> None:
+    """Raise unless the connection is of a database that can be written to, or begins with a secret."""
+    check_references(connection)
+    if not REFERENCE.match(connection) and not _CONNECTION.match(connection):
+        raise _invalid("A connection begins with postgresql://, mysql://, dsql:// or dynamodb:.")
+    if not connection.startswith(("dynamodb:", "sqlite")):
+        try:
+            urlsplit(REFERENCE.sub("x", connection))
+        except ValueError:
+            raise _invalid("The connection is no URL of a database.") from None
 
 
 def check_headers(headers: dict[str, str]) -> None:

@@ -129,8 +129,13 @@ def _parsed(data: Any, context: str | None) -> PipelineDefinition:
         problems = [problem(data, each) for each in error.errors(include_url=False, include_input=False)]
     except RecursionError:
         problems = [{"path": "", "message": "The definition is nested too deeply."}]
+    raise invalid(problems)
+
+
+def invalid(problems: list[dict[str, Any]]) -> InvalidDefinition:
+    """Return the error for mistakes given as path and message."""
     lines = "; ".join(f"{each['path'] or 'definition'}: {each['message']}" for each in problems[:5])
-    raise InvalidDefinition(lines, problems=problems)
+    return InvalidDefinition(lines, problems=problems)
 
 
 def json_schema() -> dict[str, Any]:

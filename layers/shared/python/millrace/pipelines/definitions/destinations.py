@@ -5,7 +5,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
-from millrace.pipelines.definitions.addresses import check_headers, check_signing_secret, check_url
+from millrace.pipelines.definitions.addresses import (
+    check_connection,
+    check_headers,
+    check_signing_secret,
+    check_url,
+)
 from millrace.pipelines.definitions.bodies import check_json_template, is_json
 from millrace.pipelines.definitions.model import ExpressionText, Model, Name, TemplateText
 from millrace.pipelines.definitions.references import REFERENCE, WithoutReferences, WithReferences
@@ -67,7 +72,7 @@ class DatabaseConfig(Delivery):
     operation: Literal["insert", "upsert", "update"] = "insert"
     conflict_fields: Annotated[list[PlainName], Field(max_length=16)] = Field(default_factory=list)
     version_field: PlainName | None = None
-    connection: Credential | None = None
+    connection: Annotated[Credential, written(check_connection)] | None = None
 
     @model_validator(mode="after")
     def _key_is_known(self) -> "DatabaseConfig":

@@ -25,6 +25,7 @@ _SEAL_BYTES = 200_000
 _ITEM_BYTES = 300_000
 _ATTEMPTS = 20
 Item = tuple[int, int, str, Payload, str]
+"""Hash, time, id, payload, type."""
 Seal = list[int]
 
 
@@ -50,7 +51,7 @@ class Batch:
 
 
 def item_of(event: Event, payload: Payload) -> Item:
-    """Return what is kept of an event: hash, time, id, payload, type. Raises `EvaluationError` if too large."""
+    """Return what is kept of an event. Raises `EvaluationError` if that is too large."""
     if len(canonical(payload)) > _ITEM_BYTES:
         raise EvaluationError(f"An item of a batch may have {_ITEM_BYTES:,} bytes as JSON at most.")
     return identity(event.source, event.id), event.time, event.id, payload, event.type

@@ -20,7 +20,9 @@ from millrace.domain.pipelines import (
     check_deletable,
 )
 from millrace.errors import Conflict, TooLarge
+from millrace.net.addresses import Rules
 from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition
+from millrace.services.pipelines.checks import check_reach
 from millrace.services.pipelines.line import Line, make, stateful_hashes
 from millrace.services.pipelines.messages import json_size, order
 from millrace.services.pipelines.schedule import Schedules
@@ -153,7 +155,9 @@ class Pipelines:
         if json_size(given) > MAX_DEFINITION_BYTES:
             raise TooLarge(f"A definition may have {MAX_DEFINITION_BYTES // 1024} KB as JSON.")
         definition = parse_definition(given)
-        check_secrets(definition, await self._secrets.names(caller.organization))
+        secrets = await self._secrets.names(caller.organization)
+        check_secrets(definition, secrets)
+        check_reach(definition, secrets, Rules(loopback=self._line.settings.allow_loopback_http))
         return definition
 
 
