@@ -8,6 +8,7 @@ from millrace.pipelines.outcome import Outcome, StepCount
 from millrace.pipelines.plan import Plan, PlanStep
 from millrace.pipelines.state.store import MemoryStore, Store
 from millrace.pipelines.transform import run_step
+from millrace.pipelines.work import Work
 
 
 def explain(plan: Plan, event: Event, state: Store | None = None) -> dict[str, Any]:
@@ -15,7 +16,11 @@ def explain(plan: Plan, event: Event, state: Store | None = None) -> dict[str, A
     or failed; `payloads` are those that go on, `error` says why one did not. `state` is what dedupe and
     totals look at and change, by default an empty one."""
     store = state or MemoryStore()
-    outcome = Outcome([StepCount() for _ in plan.steps])
+    with Work() as work:
+        return _explained(plan, event, store, Outcome([StepCount() for _ in plan.steps], work=work))
+
+
+def _explained(plan: Plan, event: Event, store: Store, outcome: Outcome) -> dict[str, Any]:
     chunk, steps = Chunk([event.payload], [event]), []
     for step in plan.steps:
         if not len(chunk):

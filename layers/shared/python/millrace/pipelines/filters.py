@@ -1,7 +1,8 @@
 """Filters compiled: a condition tree to a predicate over a chunk of events.
 
 eq and neq are type-strict (neq of a missing field is true); ordering of unlike types is false; contains is
-substring, list member or object key; regex is unanchored and takes strings only. No filter can fail.
+substring, list member or object key; regex is unanchored and takes strings only.
+No filter can fail, but by too much work.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.expressions import values
 from millrace.pipelines.expressions.fields import field_column, parent_and_name
 from millrace.pipelines.expressions.patterns import Pattern
+from millrace.pipelines.work import TooMuchWork
 
 Filter = Callable[[Chunk], list[bool]]
 Test = Callable[[Any], bool]
@@ -72,6 +74,8 @@ def _test(condition: Condition) -> Test:
     def test(value: Any) -> bool:
         try:
             return compare(value, expected)
+        except TooMuchWork:
+            raise
         except EvaluationError:  # nested too deeply to compare: not equal to a value from a definition
             return condition.operator == "neq"
 

@@ -57,7 +57,7 @@ def window_stage(index: int, step: WindowStep, window: Window | SessionWindow) -
             changes = kept(chunk, outcome, backfill)
         except EvaluationError as error:
             if len(chunk) > 1:
-                return _one_by_one(chunk, lambda single: stage(single, outcome, store, now, backfill))
+                return _one_by_one(chunk, outcome, lambda one: stage(one, outcome, store, now, backfill))
             outcome.fail(index, step.on_error, chunk.payloads[0], chunk.events[0], error)
             return _NONE
         return _hold(outcome, index, changes)
@@ -65,9 +65,10 @@ def window_stage(index: int, step: WindowStep, window: Window | SessionWindow) -
     return stage
 
 
-def _one_by_one(chunk: Chunk, take: Callable[[Chunk], Chunk]) -> Chunk:
+def _one_by_one(chunk: Chunk, outcome: Outcome, take: Callable[[Chunk], Chunk]) -> Chunk:
     """Because one of the chunk's events fails."""
     for payload, event in chunk.pairs():
+        outcome.work.event(event.split_into)
         take(Chunk([payload], [event]))
     return _NONE
 
@@ -96,7 +97,7 @@ def _clock(step: WindowStep) -> Callable[[Chunk], list[int]]:
     def time(value: Value, event: Event) -> int:
         try:
             return _not_ahead(to_ms(value), event)
-        except EvaluationError:
+        except EvaluationError:  # reads one value: never too much work
             if forgiving:
                 return event.time
             raise
@@ -123,6 +124,7 @@ def batch_stage(index: int, step: BatchStep, batch: Batch) -> HeldStage:
     def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
         slots: dict[int, tuple[list[Item], list[int]]] = {}
         for at, (payload, event) in enumerate(chunk.pairs()):
+            outcome.work.event(event.split_into)
             try:
                 item = item_of(event, payload)
             except EvaluationError as error:
@@ -151,6 +153,7 @@ def batch_aggregate_stage(index: int, step: AggregateStep, scope: Scope) -> Held
     def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
         passed: list[tuple[Payload, Event]] = []
         for payload, event in chunk.pairs():
+            outcome.work.event(event.split_into)
             try:
                 passed += of_batch(payload, event)
             except EvaluationError as error:
@@ -182,6 +185,7 @@ def total_stage(index: int, step: AggregateStep, scope: Scope) -> HeldStage:
     def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
         changes: dict[bytes, list[TotalChange]] = {}
         for payload, event in chunk.pairs():
+            outcome.work.event(event.split_into)
             try:
                 found = change(payload, event)
                 changes.setdefault(found.key, []).append(found)
@@ -206,6 +210,7 @@ def dedupe_stage(index: int, step: DedupeStep, scope: Scope) -> HeldStage:
     def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
         mask = []
         for payload, event in chunk.pairs():
+            outcome.work.event(event.split_into)
             try:
                 mask.append(_is_first(key, payload, event, scope, step.config.ttl, store))
                 outcome.counts[index].dropped += not mask[-1]

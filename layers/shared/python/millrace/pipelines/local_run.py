@@ -10,7 +10,7 @@ from millrace.pipelines.event import Event
 from millrace.pipelines.outcome import DeadLetter, Outcome, StepCount
 from millrace.pipelines.plan import Plan
 from millrace.pipelines.state.store import Key, MemoryStore
-from millrace.pipelines.transform import fire, keep, resume, transform
+from millrace.pipelines.transform import fire, keep, resume, transform_all
 
 _FAR_MS = 2**52
 
@@ -40,7 +40,8 @@ class LocalRun:
     def feed(self, events: list[Event]) -> Iterator[Event]:
         """The outputs that these events cause at once."""
         now = max([event.ingested for event in events], default=0)
-        yield from self._kept(transform(self.plan, events, self.store, now, backfill=True), now)
+        for outcome in transform_all(self.plan, events, self.store, now, backfill=True):
+            yield from self._kept(outcome, now)
         yield from self._fire_due(now)
 
     def finish(self) -> Iterator[Event]:
@@ -58,7 +59,8 @@ class LocalRun:
     def _resumed(self, now: int) -> Iterator[Event]:
         while self._sent:
             key, events = self._sent.popleft()
-            yield from self._kept(resume(self.plan, key, events, self.store, now, backfill=True), now)
+            for outcome in resume(self.plan, key, events, self.store, now, backfill=True):
+                yield from self._kept(outcome, now)
 
     def _kept(self, outcome: Outcome, now: int) -> Iterator[Event]:
         keep(self.plan, outcome, self.store, self, now, backfill=True)

@@ -1,5 +1,6 @@
 """`map`: a new payload from expressions, compiled to one closure per field."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from millrace.pipelines.chunk import Chunk, Column, MappedChunk
@@ -7,6 +8,16 @@ from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.expressions.compiler import Scalar, constant, one_by_one, or_null, repeated
 from millrace.pipelines.expressions.expression import Expression, compile_expression
 from millrace.pipelines.expressions.functions import FUNCTIONS, Function
+from millrace.pipelines.expressions.syntax import Literal, Operation, Path
+from millrace.pipelines.sizes import (
+    META_BYTES,
+    NULL_BYTES,
+    NUMBER_BYTES,
+    Keys,
+    expanded_size,
+    growth,
+    largest,
+)
 
 
 class Mapping:
@@ -20,6 +31,12 @@ class Mapping:
         functions: dict[str, Function] = FUNCTIONS,
     ) -> None:
         compiled = {name: _value(value, functions) for name, value in fields.items()}
+        parts = [_parts_of(each) for each in compiled.values()]
+        extra = (
+            2 + sum(expanded_size(name) + NULL_BYTES for name in fields) + sum(each.extra for each in parts)
+        )
+        self._growth = growth([path for each in parts for path in each.paths], extra)
+        self._open = [name for name, each in zip(compiled, parts, strict=True) if each.is_open]
         self._columns: dict[str, Column] = {name: each.column for name, each in compiled.items()}
         self._risky = [name for name, each in compiled.items() if not each.is_safe]
         self._scalars = [
@@ -34,6 +51,37 @@ class Mapping:
         """What may fail is evaluated here, so that an error is this step's; the rest when it is asked for."""
         return MappedChunk(chunk, self._columns, {name: self._columns[name](chunk) for name in self._risky})
 
+    def bound(self, mapped: Chunk, before: int) -> int:
+        """An upper bound for the sizes of mapped payloads; `before` is one for their sources."""
+        made = sum(largest(mapped.field((name,))) for name in self._open)
+        return self._growth.of(before) + made
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a field's value can hold: what stands at some paths, and `extra` bytes. `is_open`: anything."""
+
+    paths: tuple[Keys, ...] = ()
+    extra: int = 0
+    is_open: bool = False
+
+
+def _parts_of(expression: Expression) -> _Parts:
+    match expression.node:
+        case Literal(value=value):
+            return _Parts(extra=expanded_size(value))
+        case Path(root="$event", keys=keys):
+            return _Parts(paths=(keys,))
+        case Path():
+            return _Parts(extra=META_BYTES)
+        case Operation(operator=operator) if operator not in _OPEN:
+            return _Parts(extra=NUMBER_BYTES)
+    return _Parts(is_open=True)
+
+
+_OPEN = ("+", "?:", "??")
+"""Operators that give more than numbers and booleans."""
+
 
 def _value(value: Any, functions: dict[str, Function]) -> Expression:
     """A field's value: an expression, a literal, or objects and lists of such."""
@@ -44,7 +92,14 @@ def _value(value: Any, functions: dict[str, Function]) -> Expression:
     elif isinstance(value, list):
         scalar = _list([_value(each, functions).evaluate for each in value])
     else:
-        return Expression(str(value), constant(value), repeated(value), is_constant=True, is_safe=True)
+        return Expression(
+            str(value),
+            constant(value),
+            repeated(value),
+            is_constant=True,
+            is_safe=True,
+            node=Literal(0, value),
+        )
     return Expression(str(value), scalar, one_by_one(scalar))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event, Payload
+from millrace.pipelines.work import Work
 
 
 @dataclass(slots=True)
@@ -46,12 +47,15 @@ class DeadLetter:
 
 @dataclass(slots=True)
 class Outcome:
-    """`counts` has one entry per step of the definition; `changes` is what `keep` has to write."""
+    """`counts` has one entry per step of the definition; `changes` is what `keep` has to write. `work` is
+    what the events may cost, `events` how many came."""
 
     counts: list[StepCount]
     outputs: list[Event] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     changes: list["Change"] = field(default_factory=list)
+    work: Work = field(default_factory=Work)
+    events: int = 0
 
     def fail(self, step: int, on_error: str, payload: Payload, event: Event, error: EvaluationError) -> None:
         """An event that ends here because of an error."""

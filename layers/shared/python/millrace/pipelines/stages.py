@@ -13,12 +13,15 @@ from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.expressions.fields import Keys, field_of, keys_of
 from millrace.pipelines.expressions.values import kind
 from millrace.pipelines.filters import compile_filter
-from millrace.pipelines.limits import LIST_ITEMS
+from millrace.pipelines.limits import EXPANDED_BYTES, LIST_ITEMS, PARTS
 from millrace.pipelines.mapping import Mapping
 from millrace.pipelines.outcome import Outcome
+from millrace.pipelines.sizes import TooLarge, expanded_size
 from millrace.pipelines.state.rows import canonical
+from millrace.pipelines.work import TooMuchWork, charge
 
 Stage = Callable[[Chunk, Outcome], Chunk]
+_FEW_PARTS = 8
 Each = Callable[[Payload, Event], Iterable[tuple[Payload, Event]]]
 
 
@@ -28,6 +31,7 @@ def each_event(step: int, on_error: str, take: Each) -> Stage:
     def stage(chunk: Chunk, outcome: Outcome) -> Chunk:
         passed: list[tuple[Payload, Event]] = []
         for payload, event in chunk.pairs():
+            outcome.work.event(event.split_into)
             try:
                 passed += take(payload, event)
             except EvaluationError as error:
@@ -38,10 +42,19 @@ def each_event(step: int, on_error: str, take: Each) -> Stage:
 
 
 def filter_stage(index: int, step: FilterStep) -> Stage:
+    """A chunk at once; where that is too much work, one by one."""
     passes = compile_filter(step.config)
 
+    def one(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
+        return [(payload, event)] if passes(Chunk([payload], [event]))[0] else []
+
+    slow = counting(index, each_event(index, step.on_error, one))
+
     def stage(chunk: Chunk, outcome: Outcome) -> Chunk:
-        passed = chunk.where(passes(chunk))
+        try:
+            passed = chunk.where(passes(chunk))
+        except TooMuchWork:
+            return slow(chunk, outcome)
         outcome.counts[index].dropped += len(chunk) - len(passed)
         return passed
 
@@ -49,17 +62,38 @@ def filter_stage(index: int, step: FilterStep) -> Stage:
 
 
 def map_stage(index: int, step: MapStep) -> Stage:
-    """A chunk at once; where an event of it fails, one by one."""
+    """A chunk at once; where an event of it fails, or might have become too large, one by one."""
     mapping = Mapping(step.config.expression, step.on_error == "null")
-    slow = each_event(index, step.on_error, lambda payload, event: [(mapping.row(payload, event), event)])
+
+    def one(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
+        row = mapping.row(payload, event)
+        _check_size(row)
+        return [(row, event)]
+
+    slow = each_event(index, step.on_error, one)
 
     def stage(chunk: Chunk, outcome: Outcome) -> Chunk:
+        work = outcome.work
         try:
-            return mapping.over(chunk)
+            mapped = mapping.over(chunk)
+            size = mapping.bound(mapped, work.bytes)
+            if size > EXPANDED_BYTES:
+                size = max(map(_check_size, mapped.payloads))
         except EvaluationError:
-            return slow(chunk, outcome)
+            mapped, size = slow(chunk, outcome), EXPANDED_BYTES
+        work.bytes = size
+        return mapped
 
     return stage
+
+
+def _check_size(payload: Payload) -> int:
+    """The size of a payload as it would be written, which counts as work: it will be. Raises `TooLarge`."""
+    size = expanded_size(payload)
+    if size > EXPANDED_BYTES:
+        raise TooLarge(f"The event would have {size:,} bytes as JSON; {EXPANDED_BYTES:,} are allowed.")
+    charge(size >> 4)
+    return size
 
 
 def sample_stage(index: int, step: SampleStep) -> Stage:
@@ -106,12 +140,26 @@ def split_stage(index: int, step: SplitStep) -> Stage:
             if step.on_error == "null":
                 return [(_with(payload, keys, None), event)]
             raise EvaluationError(f"`split` needs a list of at most {LIST_ITEMS:,} items, not {kind(items)}.")
-        return [
-            (_with(payload, keys, item), event.with_payload(event.payload, f"{event.id}#{at}"))
-            for at, item in enumerate(items)
-        ]
+        parts = event.split_into * len(items)
+        if parts > PARTS:
+            raise TooLarge(f"The event would become {parts:,} events; {PARTS:,} are allowed.")
+        _charge_parts(payload, items)
+        return [(_with(payload, keys, item), _part(event, at, parts)) for at, item in enumerate(items)]
 
     return each_event(index, step.on_error, take)
+
+
+def _part(event: Event, at: int, parts: int) -> Event:
+    part = event.with_payload(event.payload, f"{event.id}#{at}")
+    part.split_into = parts
+    return part
+
+
+def _charge_parts(payload: Payload, items: list[Any]) -> None:
+    """Each part repeats what stands beside the list. Raises as `charge`."""
+    if len(items) > _FEW_PARTS:
+        listed = expanded_size(items)
+        charge(((expanded_size(payload) - listed) * len(items) + listed) >> 4)
 
 
 def _with(container: Any, keys: Keys, value: object) -> Any:

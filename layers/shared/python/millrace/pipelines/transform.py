@@ -5,7 +5,8 @@ repetition. `keep` writes what windows and batches hold; `fire` is what timers c
 crash between any two and begin again with the same events.
 """
 
-from itertools import groupby
+from collections.abc import Callable, Iterator
+from itertools import chain, groupby
 
 from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.errors import EvaluationError
@@ -17,21 +18,56 @@ from millrace.pipelines.state.firing import fire_sessions, fire_window
 from millrace.pipelines.state.sessions import SessionWindow
 from millrace.pipelines.state.store import Key, Outbox, Store
 from millrace.pipelines.state.writing import write_window
+from millrace.pipelines.work import OutOfWork, TooMuchWork, Unfinished, Work
 
 
 def transform(
-    plan: Plan, events: list[Event], state: Store, now: int, start: int = 0, backfill: bool = False
+    plan: Plan,
+    events: list[Event],
+    state: Store,
+    now: int,
+    start: int = 0,
+    backfill: bool = False,
+    work: Work | None = None,
 ) -> Outcome:
     """Takes events through the steps from `start` on. In a backfill no event is late.
 
-    Raises `Contended` where the state changed under every attempt: repeat the call.
+    Raises `OutOfWork` where several events need more than `work` allows: repeat the call with fewer. Raises
+    `Contended` where the state changed under every attempt: repeat the call.
     """
-    outcome = Outcome([StepCount() for _ in plan.steps])
+    outcome = Outcome([StepCount() for _ in plan.steps], work=work or Work(len(events)), events=len(events))
     chunk = Chunk([event.payload for event in events], events)
-    for step in plan.steps[start:]:
-        chunk = run_step(step, chunk, outcome, state, now, backfill)
+    with outcome.work:
+        for step in plan.steps[start:]:
+            chunk = run_step(step, chunk, outcome, state, now, backfill)
     outcome.outputs = [event.with_payload(payload) for payload, event in chunk.pairs()]
     return outcome
+
+
+def transform_all(
+    plan: Plan,
+    events: list[Event],
+    state: Store,
+    now: int,
+    start: int = 0,
+    backfill: bool = False,
+    budget: Callable[[int], Work] = Work,
+) -> Iterator[Outcome]:
+    """The outcomes of `transform`, of all events at once or of as few as it takes. `budget` is asked for the
+    work of so many events. Raises `Unfinished` with the events that are left when the time is over."""
+    left = [events]
+    while left:
+        portion = left.pop()
+        work = budget(len(portion))
+        try:
+            outcome = transform(plan, portion, state, now, start, backfill, work)
+        except OutOfWork:
+            if work.is_over():
+                raise Unfinished([*portion, *chain.from_iterable(reversed(left))]) from None
+            middle = len(portion) // 2
+            left += [portion[middle:], portion[:middle]]
+        else:
+            yield outcome
 
 
 def run_step(
@@ -40,6 +76,7 @@ def run_step(
     """One step with its guard: events for which `when` is not true pass it by, in their place."""
     if not len(chunk):
         return chunk
+    outcome.work.chunk(len(chunk))
     count = outcome.counts[step.index]
     count.received += len(chunk)
     if step.when is None:
@@ -54,30 +91,36 @@ def _guarded(step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: 
     """Neighbours for which the guard is true go through the step together; windows and batches, from which
     nothing passes, take all of them at once."""
     choices = [_applies(step, payload, event, outcome) for payload, event in chunk.pairs()]
+    outcome.work.chunk(len(chunk))
     if step.state:
         if True in choices:
             step.run(chunk.where([each is True for each in choices]), outcome, state, now, backfill)
         return chunk.where([each is False for each in choices])
     payloads: list[Payload] = []
     events: list[Event] = []
-    end = 0
+    end, size = 0, outcome.work.bytes
+    largest = size
     for applies, neighbours in groupby(choices):
         start, end = end, end + len(list(neighbours))
         part = Chunk(chunk.payloads[start:end], chunk.events[start:end])
         if applies:
+            outcome.work.bytes = size
             part = step.run(part, outcome, state, now, backfill)
+            largest = max(largest, outcome.work.bytes)
         if applies is not None:
             payloads += part.payloads
             events += part.events
+    outcome.work.bytes = largest
     return Chunk(payloads, events)
 
 
 def _applies(step: PlanStep, payload: Payload, event: Event, outcome: Outcome) -> bool | None:
     """Whether the guard is true; None where it fails, which ends the event (not with `onError: null`)."""
+    outcome.work.event(event.split_into)
     try:
         return step.when is None or step.when(payload, event) is True
     except EvaluationError as error:
-        if step.step.on_error == "null":
+        if step.step.on_error == "null" and not isinstance(error, TooMuchWork):
             return False
         outcome.fail(step.index, step.step.on_error, payload, event, error)
         return None
@@ -130,8 +173,8 @@ def fire(plan: Plan, key: Key, store: Store, outbox: Outbox, now: int, lag: int 
 
 def resume(
     plan: Plan, key: Key, events: list[Event], state: Store, now: int, backfill: bool = False
-) -> Outcome:
+) -> Iterator[Outcome]:
     """Takes what a window or batch gave out through the steps after it."""
     step = plan.of_hash(key.step)
     start = step.index + 1 if step else len(plan.steps)
-    return transform(plan, events, state, now, start, backfill)
+    return transform_all(plan, events, state, now, start, backfill)

@@ -10,8 +10,20 @@ import orjson
 from millrace.pipelines.errors import EvaluationError, InvalidExpression
 from millrace.pipelines.expressions.patterns import Pattern
 from millrace.pipelines.expressions.times import to_datetime, to_ms
-from millrace.pipelines.expressions.values import Value, check_length, is_number, kind, number, text
-from millrace.pipelines.limits import LIST_ITEMS, STRING_CHARACTERS
+from millrace.pipelines.expressions.values import (
+    Value,
+    charge_text,
+    check_length,
+    is_number,
+    kind,
+    number,
+    text,
+)
+from millrace.pipelines.limits import LIST_ITEMS, LONG_TEXT
+from millrace.pipelines.work import charge
+
+# What it costs to compile a pattern, and each instruction of it.
+_PATTERN_WORK, _INSTRUCTION_WORK = 1_000, 50
 
 
 def _wrong(function: str, needed: str, value: Value) -> EvaluationError:
@@ -21,6 +33,7 @@ def _wrong(function: str, needed: str, value: Value) -> EvaluationError:
 def _string(function: str, value: Value) -> str:
     if type(value) is not str:
         raise _wrong(function, "a string", value)
+    charge_text(len(value))
     return value
 
 
@@ -41,7 +54,7 @@ def _index(function: str, value: Value) -> int:
 def upper(value: Value) -> Value:
     if type(value) is str:
         capitals = value.upper()
-        if len(capitals) > STRING_CHARACTERS:
+        if len(capitals) > LONG_TEXT:
             check_length(len(capitals))
         return capitals
     return None if value is None else _string("upper", value)
@@ -49,6 +62,8 @@ def upper(value: Value) -> Value:
 
 def lower(value: Value) -> Value:
     if type(value) is str:
+        if len(value) > LONG_TEXT:
+            charge_text(len(value))
         return value.lower()
     return None if value is None else _string("lower", value)
 
@@ -101,6 +116,7 @@ def join(values: Value, separator: Value = "") -> Value:
         raise _wrong("join", "a list", values)
     mark = _string("join", separator)
     check_length(len(mark) * max(0, len(values) - 1))
+    charge(len(values))
     texts = [text(value) for value in values]
     check_length(sum(map(len, texts)) + len(mark) * max(0, len(texts) - 1))
     return mark.join(texts)
@@ -119,7 +135,9 @@ def matches(value: Value, pattern: Value) -> bool:
     if type(value) is not str or pattern is None:
         return False
     try:
-        return Pattern(_string("matches", pattern)).found_in(value)
+        compiled = Pattern(_string("matches", pattern))
+        charge(_PATTERN_WORK + _INSTRUCTION_WORK * compiled.size)
+        return compiled.found_in(value)
     except InvalidExpression as error:
         raise EvaluationError(error.reason) from None
 
@@ -131,7 +149,7 @@ def to_string(value: Value) -> Value:
 def to_number(value: Value) -> Value:
     """Null for text that is no JSON number."""
     if type(value) is str:
-        return _number_of(value.strip())
+        return _number_of(_string("toNumber", value).strip())
     if type(value) is bool:
         return int(value)
     return None if value is None else _numeric("toNumber", value)
@@ -186,6 +204,7 @@ def absolute(value: Value) -> Value:
 
 def _numbers(function: str, values: tuple[Value, ...]) -> list[int | float]:
     items = values[0] if len(values) == 1 and type(values[0]) is list else values
+    charge(len(items))
     return [_numeric(function, value) for value in items if value is not None]
 
 

@@ -16,6 +16,9 @@ from millrace.pipelines.expressions.functions import Function
 from millrace.pipelines.expressions.patterns import Pattern
 from millrace.pipelines.expressions.syntax import Call, Item, ListOf, Literal, Node, Operation, Path
 from millrace.pipelines.expressions.values import Value
+from millrace.pipelines.limits import FOLDED_BYTES
+from millrace.pipelines.sizes import expanded_size
+from millrace.pipelines.work import TooMuchWork
 
 Scalar = Callable[[Payload, Event], Value]
 
@@ -145,10 +148,12 @@ def _is_constant(node: Node, compiler: Compiler) -> bool:
 
 
 def _evaluated(node: Node, compiler: Compiler) -> Node:
+    """Not where the result is large: it would be held in memory for each place that has it."""
     try:
-        return Literal(node.offset, compiler.scalar(node)({}, _NOTHING))
+        value = compiler.scalar(node)({}, _NOTHING)
     except EvaluationError:
         return node
+    return Literal(node.offset, value) if expanded_size(value) <= FOLDED_BYTES else node
 
 
 _NOTHING = Event({}, "")
@@ -165,11 +170,13 @@ def repeated(value: Value) -> Column:
 
 
 def or_null(scalar: Scalar) -> Scalar:
-    """Null where the expression fails."""
+    """Null where the expression fails, though not where it would take too long."""
 
     def value(payload: Payload, event: Event) -> Value:
         try:
             return scalar(payload, event)
+        except TooMuchWork:
+            raise
         except EvaluationError:
             return None
 

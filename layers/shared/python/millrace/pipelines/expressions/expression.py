@@ -19,6 +19,7 @@ class Expression:
     column: Column = field(repr=False)
     is_constant: bool = False
     is_safe: bool = False
+    node: Node | None = field(default=None, repr=False)
 
 
 def compile_expression(source: str, functions: dict[str, Function] = FUNCTIONS) -> Expression:
@@ -26,7 +27,7 @@ def compile_expression(source: str, functions: dict[str, Function] = FUNCTIONS) 
     compiler = Compiler(source, functions)
     node = fold(syntax(source, functions), compiler)
     is_constant, is_safe = isinstance(node, Literal), isinstance(node, Literal | Path)
-    return Expression(source, compiler.scalar(node), compiler.column(node), is_constant, is_safe)
+    return Expression(source, compiler.scalar(node), compiler.column(node), is_constant, is_safe, node)
 
 
 def syntax(source: str, functions: dict[str, Function] = FUNCTIONS) -> Node:

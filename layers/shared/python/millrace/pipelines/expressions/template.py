@@ -10,6 +10,7 @@ from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.expressions.functions import FUNCTIONS, Function
 from millrace.pipelines.expressions.values import check_length, text
 from millrace.pipelines.limits import NODES, TEMPLATE_CHARACTERS
+from millrace.pipelines.work import Work
 
 Escape = Callable[[str], str]
 
@@ -27,11 +28,12 @@ class Template:
         Raises `EvaluationError` if an expression fails or the text gets too long.
         """
         parts, length = [], 0
-        for piece in self.pieces:
-            part = piece if isinstance(piece, str) else _printed(piece(payload, event), escape)
-            length += len(part)
-            check_length(length)
-            parts.append(part)
+        with Work():
+            for piece in self.pieces:
+                part = piece if isinstance(piece, str) else _printed(piece(payload, event), escape)
+                length += len(part)
+                check_length(length)
+                parts.append(part)
         return "".join(parts)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import orjson
 
 from millrace.pipelines.errors import EvaluationError
-from millrace.pipelines.limits import PAYLOAD_DEPTH, STRING_CHARACTERS
+from millrace.pipelines.limits import LONG_TEXT, PAYLOAD_DEPTH, STRING_CHARACTERS
+from millrace.pipelines.sizes import expanded_size
+from millrace.pipelines.work import charge
 
 Value = Any
 _INT64 = 2**63
@@ -70,6 +72,13 @@ def check_length(characters: int) -> None:
         raise EvaluationError(
             f"The result would have {characters:,} characters; at most {STRING_CHARACTERS:,} are allowed."
         )
+    charge_text(characters)
+
+
+def charge_text(characters: int) -> None:
+    """Counts the work of reading or building a text of that length, where it is long. Raises as `charge`."""
+    if characters > LONG_TEXT:
+        charge(characters >> 6)
 
 
 def text(value: Value) -> str:
@@ -78,12 +87,22 @@ def text(value: Value) -> str:
         return value
     if value is None:
         return ""
+    if type(value) in _NESTED:
+        _check_size(value)
     try:
         result = orjson.dumps(value).decode()
     except (TypeError, RecursionError, UnicodeError) as error:
         raise EvaluationError(f"{kind(value).capitalize()} cannot be written as text: {error}.") from None
     check_length(len(result))
     return result
+
+
+def _check_size(value: Value) -> None:
+    """Before it is written: what is shared may make it huge."""
+    size = expanded_size(value)
+    charge(min(size, 4 * STRING_CHARACTERS) >> 3)
+    if size > 4 * STRING_CHARACTERS:  # no character counts as more than four bytes
+        check_length(size // 4)
 
 
 def concat(*values: Value) -> str:
@@ -104,8 +123,10 @@ def equal(left: Value, right: Value, depth: int = 0) -> bool:
     if type(left) is not type(right):
         return is_number(left) and is_number(right) and bool(left == right)
     if type(left) is list:
+        charge(2 * len(left) + 1)
         return len(left) == len(right) and _all_equal(zip(left, right, strict=True), depth)
     if type(left) is dict:
+        charge(2 * len(left) + 1)
         pairs = ((value, right[key]) for key, value in left.items())
         return left.keys() == right.keys() and _all_equal(pairs, depth)
     return bool(left == right)
@@ -147,8 +168,10 @@ def greater_or_equal(left: Value, right: Value) -> bool:
 def contains(container: Value, item: Value) -> bool:
     """Substring of a string, member of a list, key of an object; false for anything else."""
     if type(container) is str:
+        charge_text(len(container))
         return type(item) is str and item in container
     if type(container) is list:
+        charge(len(container))
         return any(equal(item, member) for member in container)
     return type(container) is dict and type(item) is str and item in container
 

@@ -18,7 +18,8 @@ import orjson
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.values import Value
-from millrace.pipelines.limits import BLOCK_BYTES
+from millrace.pipelines.limits import BLOCK_BYTES, LONG_TEXT
+from millrace.pipelines.work import charge
 
 ColumnKind = Literal["number", "value"]
 Code = Literal["Q", "I", "q", "d"]
@@ -49,9 +50,12 @@ def canonical(value: Value) -> bytes:
     Raises `EvaluationError` for what is no JSON.
     """
     try:
-        return orjson.dumps(whole(value), option=_CANONICAL)
+        written = orjson.dumps(whole(value), option=_CANONICAL)
     except TypeError as error:  # nested too deeply, or text that is no Unicode
         raise EvaluationError(f"A value cannot be kept: {error}.") from None
+    if len(written) > LONG_TEXT:
+        charge(len(written) >> 6)
+    return written
 
 
 def whole(value: Value) -> Value:

@@ -6,16 +6,20 @@ same ids.
 """
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
+from millrace.pipelines.expressions.compiler import Scalar
 from millrace.pipelines.outcome import DeadLetter, Outcome
 from millrace.pipelines.state.store import Key
 from millrace.pipelines.together import items_of
-from millrace.pipelines.transform import fire, keep, resume, transform
+from millrace.pipelines.transform import fire, keep, resume, transform_all
+from millrace.pipelines.work import Work
 from millrace.services.delivery.job import Job, job_event, jobs_of
 from millrace.services.pipelines.line import Line, Made
 from millrace.services.pipelines.messages import recorded
@@ -46,16 +50,21 @@ class Run:
         self._now = line.clock()
         self._timers = Timers(line.timers, self._now)
 
-    def take(self, events: list[Event], start: int = 0) -> None:
-        """Events from the step `start` on. Raises `Unavailable`: repeat the call."""
+    def take(self, events: list[Event], start: int = 0, ends: float = math.inf) -> None:
+        """Events from the step `start` on, until `ends` (by the monotonic clock).
+
+        Raises `Unavailable`: repeat the call, and `Unfinished` with the events that are left.
+        """
         plan, store = self._made.plan, self._line.windows
-        outcome = transform(plan, events, store, self._now, start, self._backfill)
-        self._settle(outcome)
-        failed = sum(count.failed for count in outcome.counts)
-        self.counters["itemsProcessed"] += max(len(events) - failed, 0)
+        budget = partial(Work, ends=ends)
         self.counters["lagSum"] += self._lag
         self.counters["lagCount"] += 1
-        self._timers.flush()
+        try:
+            for outcome in transform_all(plan, events, store, self._now, start, self._backfill, budget):
+                self._settle(outcome)
+                self.counters["itemsProcessed"] += _processed(outcome)
+        finally:
+            self._timers.flush()
 
     def fire(self, key: Key, now: int) -> None:
         """What a timer asks for."""
@@ -68,7 +77,8 @@ class Run:
         self._timers.timer(key, at)
 
     def send(self, key: Key, events: list[Event]) -> None:
-        self._settle(resume(self._made.plan, key, events, self._line.windows, self._now, self._backfill))
+        for outcome in resume(self._made.plan, key, events, self._line.windows, self._now, self._backfill):
+            self._settle(outcome)
 
     def late(self, key: Key, events: int) -> None:
         self.counters["lateEvents"] += events
@@ -91,10 +101,14 @@ class Run:
         guard = self._made.guards[destination]
         for event in events:
             try:
-                if guard is None or guard(event.payload, event) is True:
+                if guard is None or self._is_chosen(guard, event):
                     yield from items_of(event) if destination in self._made.together else [event]
             except EvaluationError as problem:
                 letters.append(self._undelivered(event, destination, problem))
+
+    def _is_chosen(self, guard: Scalar, event: Event) -> bool:
+        with Work():
+            return guard(event.payload, event) is True
 
     def _deliver(self, destination: int, events: list[Event]) -> list[Letter]:
         """Puts jobs on the delivery queue; gives the letters of events that no message can hold."""
@@ -149,6 +163,11 @@ class Run:
             self.counters["lateEvents"] += count.late
             for name, value in count.as_json().items():
                 self.counters[f"step{index}{name}"] += value
+
+
+def _processed(outcome: Outcome) -> int:
+    """How many events went through without failing."""
+    return max(outcome.events - sum(count.failed for count in outcome.counts), 0)
 
 
 async def take(
