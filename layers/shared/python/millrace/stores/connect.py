@@ -13,6 +13,7 @@ from millrace.stores.event_log import EventLog
 from millrace.stores.injections import InjectionStore
 from millrace.stores.leases import LeaseStore
 from millrace.stores.runs import RunStore
+from millrace.stores.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Stores:
     leases: LeaseStore
     injections: InjectionStore
     agents: AgentStore
+    sealer: Sealer
     bus: EventBus
     clock: Clock
 
@@ -45,6 +47,7 @@ class Stores:
             leases=LeaseStore(dynamo, conversations, runs, log, clock),
             injections=InjectionStore(dynamo, settings.injections_table, conversations.table, clock),
             agents=AgentStore(dynamo, settings.agents_table),
+            sealer=Sealer(aws, settings.secrets_key_id),
             bus=EventBus(aws, settings.bus_name),
             clock=clock,
         )
