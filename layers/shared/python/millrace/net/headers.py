@@ -21,7 +21,7 @@ _OURS = frozenset(
         "upgrade",
     }
 )
-"""They belong to the connection or to the body as we send it: another value could smuggle a second request."""
+"""They belong to the connection or to the body as we send it; another value could smuggle a request."""
 
 
 def header_problem(name: str, value: str) -> str | None:
