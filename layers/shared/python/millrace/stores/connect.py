@@ -8,6 +8,7 @@ from millrace.stores.agents import AgentStore
 from millrace.stores.aws import Aws
 from millrace.stores.bus import EventBus
 from millrace.stores.conversations import ConversationStore
+from millrace.stores.directory import Directory
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.event_log import EventLog
 from millrace.stores.injections import InjectionStore
@@ -22,6 +23,7 @@ class Stores:
 
     aws: Aws
     conversations: ConversationStore
+    directory: Directory
     runs: RunStore
     log: EventLog
     leases: LeaseStore
@@ -42,6 +44,7 @@ class Stores:
         return cls(
             aws=aws,
             conversations=conversations,
+            directory=Directory(dynamo, conversations.table),
             runs=runs,
             log=log,
             leases=LeaseStore(dynamo, conversations, runs, log, clock),

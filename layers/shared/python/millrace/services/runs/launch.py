@@ -14,6 +14,7 @@ from millrace.agent.model import Block
 from millrace.agent.tools.tool import ToolContext, ToolResult
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain import events
+from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.clock import iso
 from millrace.domain.conversations import StoredMessage
@@ -36,7 +37,7 @@ def launch(platform: Platform, started: Started, deadline: float | None) -> RunS
     session = RunSession(platform.stores, started.held, budget, started.leftovers)
     session.emit(events.start(run.id, run.slot.conversation_id, run.message_id, agent.id))
     session.bus.started()
-    crew = Crew(platform, _context(platform, session), budget, session.bus.add)
+    crew = Crew(platform, tool_context(platform, session, started.user), budget, session.bus.add)
     loop = crew.loop(agent, Emitter(session.emit), session)
     task = asyncio.create_task(execute(session, loop, started.history, deadline))
     platform.tasks.add(task)
@@ -45,7 +46,8 @@ def launch(platform: Platform, started: Started, deadline: float | None) -> RunS
     return session
 
 
-def _context(platform: Platform, session: RunSession) -> ToolContext:
+def tool_context(platform: Platform, session: RunSession, user: Principal) -> ToolContext:
+    """Return what the tools of a run may know: of the run, and of the user who started it."""
     run = session.run
     return ToolContext(
         organization=run.slot.organization,
@@ -53,7 +55,8 @@ def _context(platform: Platform, session: RunSession) -> ToolContext:
         run_id=run.id,
         agent_id=run.agent_id,
         settings=platform.settings,
-        search_conversations=search_in(platform.stores, run.slot, session.bus.searched),
+        user=user,
+        search_conversations=search_in(platform.stores, run.slot, user, session.bus.searched),
         http=lambda: platform.http.guarded,
     )
 
