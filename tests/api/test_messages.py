@@ -95,7 +95,7 @@ def test_detail_decides_what_a_viewer_sees(
         (b'{"content": "\\ud800", "agentId": "echo"}', 422, "invalid_json"),
         (b"\xff\xfe", 422, "invalid_json"),
         (b'{"content": "' + b"x" * 1_100_000 + b'"}', 413, "too_large"),
-        (b'{"content": "' + b"x" * 300_000 + b'"}', 422, "invalid_request"),
+        (b'{"content": "' + b"x" * 600_000 + b'"}', 413, "message_too_large"),
     ],
 )
 def test_bad_input_is_refused_before_anything_happens(

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from millrace.domain.access import Access
 from millrace.domain.events import Detail, Event
 from millrace.domain.ids import valid_id
 from millrace.errors import InvalidRequest
 
+MESSAGE_BYTES = 512 * 1024
+"""The most that a message to an agent may have, in bytes of UTF-8."""
 LIVE_MESSAGE_MARKER = "[Live message from the user, sent while you were working]"
 """What precedes an injected message in the history that the model sees. One constant, documented."""
 
@@ -74,7 +75,7 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation. `created_by` is the user whose it is, `shared_with` what others may do with it."""
+    """A conversation as clients see it."""
 
     id: str
     agent_id: str
@@ -84,7 +85,6 @@ class Conversation:
     created_by: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     active_run_id: str | None = None
-    shared_with: dict[str, Access] = field(default_factory=dict)
 
     def wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""

@@ -1,13 +1,15 @@
 """Conversations and their messages in DynamoDB.
 
 One partition per slot (a conversation, or a thread of it): `META` what clients see, `RUN` the active run
-(see `leases`), `M#00000001` the messages in order, `K#<key>` idempotency markers. The letters are
-chosen so that one query from the end finds `RUN`, `META` and the latest messages. `META` of conversations
-(not of threads) is listed by organization through the index `ByUpdate`, by its owner through `ByOwner`
-(see `directory`).
+(see `leases`), `M#00000001` the messages in order and `C#...` parts of large ones (see `message_items`),
+`K#<key>` idempotency markers. The letters are chosen so that one query from the end finds `RUN`, `META` and
+the latest messages: whatever else a slot keeps begins with a letter before M. `META` of conversations (not of
+threads) is listed by organization through the index `ByUpdate`.
 """
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -16,18 +18,35 @@ from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.runs import MAX_WAITING, Lease
 from millrace.errors import Conflict, NotFound
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put, to_item, update
+from millrace.stores.message_items import (
+    Parts,
+    completed,
+    message_key,
+    part_keys,
+    parts_of,
+    to_items,
+    to_message,
+)
+from millrace.stores.sizes import item_bytes
 
 HISTORY_MESSAGES = 200
+HISTORY_BYTES = 600_000
+"""What is read of the parts of a history, the latest first; a model takes no more."""
+RECENT_RESULT_BYTES = 128 * 1024
+"""What is read whole of the latest large tool calls and results; older ones stay shortened."""
+PAGE_BYTES = 4_000_000
 _BATCH = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What one query tells of a slot: its conversation (None: unknown), its lease, its latest messages."""
+    """What one query tells of a slot: its conversation (None: unknown), its lease, and its latest messages,
+    of which large ones are shortened: `parts` says by their ids where the whole content is."""
 
     conversation: Conversation | None
     lease: Lease
     history: list[StoredMessage]
+    parts: dict[str, Parts] = field(default_factory=dict)
 
 
 class ConversationStore:
@@ -38,18 +57,44 @@ class ConversationStore:
         self.table = table
 
     async def open(self, slot: Slot) -> Opening:
-        """Everything that a new message needs, in one round trip."""
-        items = await self._dynamo.query(
-            self.table,
-            "pk = :pk AND sk >= :first",
-            newest_first=True,
-            limit=HISTORY_MESSAGES + 2,
-            pk=slot.key,
-            first="M#",
+        """Everything that a new message needs, in one round trip: an answer of DynamoDB's, 1 MB at most."""
+        items, _ = await self._dynamo.query_page(
+            **self._query(slot, "sk >= :first", HISTORY_MESSAGES + 2, first="M#"), ScanIndexForward=False
         )
         found = {item["sk"]: item for item in items}
-        messages = [to_message(item) for item in reversed(items) if item["sk"].startswith("M#")]
-        return Opening(to_conversation(slot, found.get("META")), to_lease(found.get("RUN")), messages)
+        heads = [item for item in reversed(items) if item["sk"].startswith("M#")]
+        messages = [to_message(item) for item in heads]
+        named = zip(messages, map(parts_of, heads), strict=True)
+        parts = {message.id: large for message, large in named if large and large.shortened}
+        return Opening(to_conversation(slot, found.get("META")), to_lease(found.get("RUN")), messages, parts)
+
+    def _query(self, slot: Slot, condition: str, limit: int, **values: Any) -> dict[str, Any]:
+        return {
+            "TableName": self.table,
+            "KeyConditionExpression": f"pk = :pk AND {condition}",
+            "ExpressionAttributeValues": to_item({":pk": slot.key} | {f":{n}": v for n, v in values.items()}),
+            "ConsistentRead": True,
+            "Limit": limit,
+        }
+
+    async def history(self, slot: Slot, opening: Opening) -> list[StoredMessage]:
+        """The messages of an opening for a model: the contents of large ones are read, the latest first, as
+        far as a model has use for them. Old tool calls and results stay shortened, so that this does not grow
+        with what tools once gave."""
+        wanted = _wanted(opening)
+        return await asyncio.gather(
+            *(self._completed(slot, one, wanted.get(one.id)) for one in opening.history)
+        )
+
+    async def _completed(self, slot: Slot, message: StoredMessage, parts: Parts | None) -> StoredMessage:
+        if parts is None:
+            return message
+        keys = part_keys(slot, parts)
+        read = await asyncio.gather(*(self._dynamo.get(self.table, key) for key in keys))
+        found = [item for item in read if item]
+        if len(found) < len(keys):
+            raise NotFound("This message is being deleted.", code="message_not_found")
+        return completed(message, found)
 
     async def create(self, slot: Slot, conversation: Conversation) -> None:
         """Raises `Conflict` when the id is taken."""
@@ -61,26 +106,45 @@ class ConversationStore:
 
     async def get(self, slot: Slot) -> Conversation:
         """Raises `NotFound`."""
-        found = await self.find(slot)
+        item = await self._dynamo.get(self.table, {"pk": slot.key, "sk": "META"})
+        found = to_conversation(slot, item)
         if found is None:
-            raise unknown_conversation()
+            raise NotFound("No conversation has this id.", code="conversation_not_found")
         return found
 
-    async def find(self, slot: Slot) -> Conversation | None:
-        """Return the conversation, or None for an unknown one."""
-        return to_conversation(slot, await self._dynamo.get(self.table, {"pk": slot.key, "sk": "META"}))
+    async def page(
+        self, organization: str, limit: int, start: dict[str, Any] | None
+    ) -> tuple[list[Conversation], dict[str, Any] | None]:
+        """A page of an organisation's conversations, latest first, and the key to go on from."""
+        request: dict[str, Any] = {
+            "TableName": self.table,
+            "IndexName": "ByUpdate",
+            "KeyConditionExpression": "listPk = :pk",
+            "ExpressionAttributeValues": to_item({":pk": organization}),
+            "ScanIndexForward": False,
+            "Limit": limit,
+        }
+        if start:
+            request["ExclusiveStartKey"] = to_item(start)
+        items, last = await self._dynamo.query_page(**request)
+        found = [to_conversation(Slot(organization, item["conversationId"]), item) for item in items]
+        return [one for one in found if one], last
 
-    async def messages(self, slot: Slot, after: int, limit: int) -> list[tuple[int, StoredMessage]]:
-        """Messages with positions above `after`, oldest first."""
-        items = await self._dynamo.query(
-            self.table,
-            "pk = :pk AND sk BETWEEN :begin AND :end",
-            limit=limit,
-            pk=slot.key,
-            begin=message_key(after + 1),
-            end="M#~",
+    async def messages(
+        self, slot: Slot, after: int, limit: int
+    ) -> tuple[list[tuple[int, StoredMessage]], bool]:
+        """Whole messages with positions above `after`, oldest first, and whether there may be more: a page
+        has at most `limit` of them and, after the first one, 4 MB."""
+        request = self._query(
+            slot, "sk BETWEEN :begin AND :end", limit, begin=message_key(after + 1), end="M#~"
         )
-        return [(int(item["sk"][2:]), to_message(item)) for item in items]
+        items, rest = await self._dynamo.query_page(**request)
+        page, more = _fitting(items)
+        return await asyncio.gather(*(self._whole(slot, item) for item in page)), more or rest is not None
+
+    async def _whole(self, slot: Slot, item: Item) -> tuple[int, StoredMessage]:
+        message = await self._completed(slot, to_message(item), parts_of(item))
+        return int(item["sk"][2:]), message
 
     async def delete(self, slot: Slot) -> None:
         """Removes a conversation's state first, so that a run still under way loses its lease and a new
@@ -96,12 +160,14 @@ class ConversationStore:
             ]
             await self._dynamo.transact(*writes)
 
-    def put_messages(self, slot: Slot, first: int, messages: list[StoredMessage]) -> list[TransactItem]:
-        """The writes that append messages at positions `first`, `first + 1`, ..."""
-        return [
-            put(self.table, _message_item(slot, position, message), new=True)
-            for position, message in enumerate(messages, first)
-        ]
+    def put_messages(
+        self, slot: Slot, first: int, messages: Sequence[StoredMessage], writer: str
+    ) -> tuple[list[TransactItem], list[TransactItem]]:
+        """The writes that append messages at positions `first`, `first + 1`, ..., and those of their parts,
+        which are in time with them or before. `writer` is unique to the process that writes."""
+        made = [to_items(slot, position, message, writer) for position, message in enumerate(messages, first)]
+        heads = [put(self.table, head, new=True) for head, _ in made]
+        return heads, [put(self.table, part) for _, parts in made for part in parts]
 
     def touch(
         self, slot: Slot, conversation: Conversation, *, titled: bool, active: str | None
@@ -128,28 +194,49 @@ class ConversationStore:
             sets.append("title = :title")
             values["title"] = conversation.title
         if slot.thread_id is None:
-            keys = list_keys(slot, conversation)
-            sets += [f"{name} = :{name}" for name in keys]
-            values |= keys
+            sets += ["listPk = :list", "listSk = :sort"]
+            values |= {"list": slot.organization, "sort": f"{conversation.updated_at}#{slot.conversation_id}"}
         if active:
             sets.append("activeRunId = :run")
             values["run"] = active
         expression = "SET " + ", ".join(sets) + ("" if active else " REMOVE activeRunId")
-        # A run begins in the conversation of the owner that was seen, or nowhere: between the look and this
-        # write another user may have made one of the same id.
-        owned = active is not None and slot.thread_id is None
-        condition = "attribute_not_exists(createdBy) OR createdBy = :by" if owned else ""
-        return update(self.table, {"pk": slot.key, "sk": "META"}, expression, condition, **values)
+        return update(self.table, {"pk": slot.key, "sk": "META"}, expression, **values)
 
 
-def unknown_conversation() -> NotFound:
-    """The error for an id that no conversation has which the caller may see."""
-    return NotFound("No conversation has this id.", code="conversation_not_found")
+def head_bytes(message: StoredMessage) -> int:
+    """The stored size of a message without its parts."""
+    head, _ = to_items(Slot("", ""), 0, message, "")
+    return item_bytes(to_item(head))
 
 
-def message_key(position: int) -> str:
-    """The sort key of the message at a position, counted from 1."""
-    return f"M#{position:08d}"
+def _wanted(opening: Opening) -> dict[str, Parts]:
+    """The parts of a history that a model shall see."""
+    room, results_room = HISTORY_BYTES, RECENT_RESULT_BYTES
+    wanted: dict[str, Parts] = {}
+    for message in reversed(opening.history):
+        parts = opening.parts.get(message.id)
+        if parts is None:
+            continue
+        if any("toolResult" in block or "toolUse" in block for block in message.content):
+            results_room -= parts.size
+            fits = results_room >= 0
+        else:
+            room -= parts.size
+            fits = room >= 0
+        if fits:
+            wanted[message.id] = parts
+    return wanted
+
+
+def _fitting(items: list[Item]) -> tuple[list[Item], bool]:
+    """As many heads as one page may have with their parts, and whether some were left out."""
+    room = PAGE_BYTES
+    for count, item in enumerate(items):
+        parts = parts_of(item)
+        room -= parts.size if parts else len(item["body"])
+        if room < 0 and count:
+            return items[:count], True
+    return items, False
 
 
 def _key(slot: Slot, sort: str) -> dict[str, Any]:
@@ -167,23 +254,9 @@ def _meta_item(slot: Slot, conversation: Conversation) -> Item:
         "updatedAt": conversation.updated_at,
         "createdBy": conversation.created_by,
         "metadata": orjson.dumps(conversation.metadata).decode(),
-    } | list_keys(slot, conversation)
-
-
-def list_keys(slot: Slot, conversation: Conversation) -> Item:
-    """The attributes by which the indexes `ByUpdate` and `ByOwner` list a conversation."""
-    keys: Item = {
         "listPk": slot.organization,
         "listSk": f"{conversation.updated_at}#{slot.conversation_id}",
     }
-    if conversation.created_by:
-        keys["ownerPk"] = owner_key(slot.organization, conversation.created_by)
-    return keys
-
-
-def owner_key(organization: str, owner: str) -> str:
-    """The partition of a user's conversations; no organization has a `#` in its name."""
-    return f"{organization}#{owner}"
 
 
 def to_conversation(slot: Slot, item: Item | None) -> Conversation | None:
@@ -199,7 +272,6 @@ def to_conversation(slot: Slot, item: Item | None) -> Conversation | None:
         created_by=item.get("createdBy", ""),
         metadata=orjson.loads(item.get("metadata", "{}")),
         active_run_id=item.get("activeRunId"),
-        shared_with=orjson.loads(item.get("sharedWith", "{}")),
     )
 
 
@@ -216,37 +288,4 @@ def to_lease(item: Item | None) -> Lease:
         stop=item.get("stopReason"),
         messages=item.get("messages", 0),
         leftovers=item.get("leftovers", -MAX_WAITING) > -MAX_WAITING,
-    )
-
-
-def _message_item(slot: Slot, position: int, message: StoredMessage) -> Item:
-    body = {
-        "id": message.id,
-        "role": message.role,
-        "content": message.content,
-        "createdAt": message.created_at,
-        "runId": message.run_id,
-        "injected": message.injected,
-        "interrupted": message.interrupted,
-        "extra": message.extra,
-        "steps": message.steps,
-        "visibility": message.visibility,
-    }
-    return {"pk": slot.key, "sk": message_key(position), "body": orjson.dumps(body).decode()}
-
-
-def to_message(item: Item) -> StoredMessage:
-    """The message that an `M#` item holds."""
-    body = orjson.loads(item["body"])
-    return StoredMessage(
-        id=body["id"],
-        role=body["role"],
-        content=body["content"],
-        created_at=body["createdAt"],
-        run_id=body["runId"],
-        injected=body["injected"],
-        interrupted=body["interrupted"],
-        extra=body["extra"],
-        steps=body.get("steps", []),
-        visibility=body.get("visibility"),
     )

@@ -85,6 +85,12 @@ def put_version(table: str, item: Item, version: int) -> TransactItem:
     return put_when(table, item, first, seen=version - 1, zero=0)
 
 
+def check_that(table: str, key: Item, condition: str, **values: Any) -> TransactItem:
+    """Changes nothing, and refuses the transaction unless the condition holds; `:name` as in `update`."""
+    request = {"TableName": table, "Key": to_item(key), "ConditionExpression": condition}
+    return {"ConditionCheck": request | _values(values) | _OLD}
+
+
 def delete_when(table: str, key: Item, condition: str, **values: Any) -> TransactItem:
     """Deletes an item if the condition holds for it; `:name` as in `update`."""
     request = {"TableName": table, "Key": to_item(key), "ConditionExpression": condition}

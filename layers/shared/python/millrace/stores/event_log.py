@@ -1,30 +1,34 @@
 """The event log: numbered, gap-free, append-only streams of events, kept for 24 hours.
 
 An item holds a batch: `pk` the stream, `sk` the zero-padded number of the batch's last event, `first` the
-number of its first, `data` the events' JSON joined by newlines. `read` is one consistent query from any
-number on. A run's stream has one writer, fenced by the run's lease; `append` is for streams with many.
+number of its first, `data` the events' JSON joined by newlines. An event that is larger than an item is by
+itself: `parts` says how many items hold its JSON, the second and later ones under `<number>.0001` and so on.
+`read` is one consistent query from any number on. A run's stream has one writer, fenced by the run's lease;
+`append` is for streams with many.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 
 import orjson
 
 from millrace.domain.events import TERMINAL, Event, Logged
-from millrace.stores.dynamo import ConditionFailed, Dynamo, TransactItem, put, update
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put, update
 
 KEPT_SECONDS = 24 * 3600
 ITEM_BYTES = 300_000
+EVENT_BYTES = 1_500_000
+"""The most that one event may have as JSON."""
 FAST_POLL, SLOW_POLL = 0.1, 1.0
 _END = "9" * 12
 
 
 def encode(seq: int, event: Event) -> Logged:
-    """Numbers an event and encodes it, once for the log and the wire. One that is too large for an item
-    keeps its type and says so."""
+    """Number an event and encode it, once for the log and the wire. One that passes `EVENT_BYTES` keeps its
+    type and says so."""
     data = orjson.dumps(event)
-    if len(data) > ITEM_BYTES:
+    if len(data) > EVENT_BYTES:
         event = _shortened(event)
         data = orjson.dumps(event)
     return Logged(seq, event["type"], event, data)
@@ -36,12 +40,24 @@ def number(seq: int, events: list[Event]) -> list[Logged]:
 
 
 def _shortened(event: Event) -> Event:
-    room = ITEM_BYTES // (8 * len(event))
-    cut = {name: value[:room] if isinstance(value, str) else value for name, value in event.items()}
+    room = EVENT_BYTES // (2 * len(event))
+    cut = {
+        name: _cut(value, EVENT_BYTES // 2) if isinstance(value, str) else value
+        for name, value in event.items()
+    }
+    if len(orjson.dumps(cut)) > EVENT_BYTES:
+        cut = {name: _cut(value, room) if isinstance(value, str) else value for name, value in cut.items()}
     small = {
-        name: value for name, value in cut.items() if len(orjson.dumps(value)) < ITEM_BYTES // len(event)
+        name: value
+        for name, value in cut.items()
+        if isinstance(value, str) or len(orjson.dumps(value)) <= room
     }
     return small | {"truncated": True}
+
+
+def _cut(text: str, room: int) -> str:
+    """The beginning of a text whose JSON would have more than `room` bytes: a character has six at most."""
+    return text if len(orjson.dumps(text)) <= room else text[: room // 6]
 
 
 class EventLog:
@@ -53,17 +69,11 @@ class EventLog:
 
     def puts(self, stream: str, events: Iterable[Logged]) -> list[TransactItem]:
         """The writes that append these events, for a transaction whose fence is the caller's business."""
-        return [self._put(stream, batch) for batch in _batches(events)]
-
-    def _put(self, stream: str, batch: list[Logged]) -> TransactItem:
-        item = {
-            "pk": stream,
-            "sk": f"{batch[-1].seq:012d}",
-            "first": batch[0].seq,
-            "data": b"\n".join(event.data for event in batch),
-            "expiresAt": int(time.time()) + KEPT_SECONDS,
-        }
-        return put(self._table, item, new=True)
+        return [
+            put(self._table, item, new=True)
+            for batch in _batches(events)
+            for item in _to_items(stream, batch)
+        ]
 
     async def head(self, stream: str) -> int:
         """The number of the last event of a stream that has many writers; 0 for an empty one."""
@@ -104,22 +114,27 @@ class EventLog:
 
     async def read(self, stream: str, after: int = 0, limit: int = 0) -> list[Logged]:
         """The events with numbers above `after`, in order; with `limit`, those of at most so many items."""
-        items = await self._dynamo.query(
+        events = await self._read(stream, after, limit)
+        # A query may see a part of a transaction that is being committed: then it sees all of it next time.
+        return await self._read(stream, after, limit) if _has_gap(after, events) else events
+
+    async def _read(self, stream: str, after: int, limit: int) -> list[Logged]:
+        items = await self._query(stream, f"{after + 1:012d}", limit)
+        if limit and items and (missing := _parts_missing(items)):
+            items += await self._query(stream, f"{items[-1]['sk']} ", missing)
+        now = time.time()
+        alive = [item for item in items if item["expiresAt"] > now]
+        return [event for first, data in _whole(alive) for event in _unpack(first, data) if event.seq > after]
+
+    async def _query(self, stream: str, begin: str, limit: int) -> list[Item]:
+        return await self._dynamo.query(
             self._table,
             "pk = :stream AND sk BETWEEN :begin AND :end",
             limit=limit,
             stream=stream,
-            begin=f"{after + 1:012d}",
+            begin=begin,
             end=_END,
         )
-        now = time.time()
-        return [
-            event
-            for item in items
-            if item["expiresAt"] > now
-            for event in _unpack(item["first"], item["data"])
-            if event.seq > after
-        ]
 
     async def tail(
         self, stream: str, after: int, may_grow: Callable[[], Awaitable[bool]]
@@ -158,6 +173,47 @@ def _batches(events: Iterable[Logged]) -> list[list[Logged]]:
             size = len(event.data) + 1
         batches[-1].append(event)
     return batches
+
+
+def _to_items(stream: str, batch: list[Logged]) -> list[Item]:
+    """The items of a batch: one, or the parts of its only event."""
+    data = b"\n".join(event.data for event in batch)
+    chunks = [data[at : at + ITEM_BYTES] for at in range(0, len(data), ITEM_BYTES)]
+    rest = {"first": batch[0].seq, "expiresAt": int(time.time()) + KEPT_SECONDS}
+    rest |= {"parts": len(chunks)} if len(chunks) > 1 else {}
+    return [
+        {"pk": stream, "sk": _sort_key(batch[-1].seq, part), "data": chunk} | rest
+        for part, chunk in enumerate(chunks)
+    ]
+
+
+def _sort_key(seq: int, part: int) -> str:
+    return f"{seq:012d}.{part:04d}" if part else f"{seq:012d}"
+
+
+def _part_of(item: Item) -> int:
+    return int(item["sk"].partition(".")[2] or 0)
+
+
+def _parts_missing(items: list[Item]) -> int:
+    """How many items of the last event a limited read has left out."""
+    return int(items[-1].get("parts", 1)) - 1 - _part_of(items[-1])
+
+
+def _has_gap(after: int, events: list[Logged]) -> bool:
+    return bool(events) and events[-1].seq - after != len(events)
+
+
+def _whole(items: list[Item]) -> Iterator[tuple[int, bytes]]:
+    """The batches of these items, each with the number of its first event, up to one with a part missing."""
+    held: list[bytes] = []
+    for item in items:
+        if _part_of(item) != len(held):
+            return
+        held.append(item["data"])
+        if len(held) == item.get("parts", 1):
+            yield item["first"], b"".join(held)
+            held = []
 
 
 def _unpack(first: int, data: bytes) -> list[Logged]:

@@ -10,14 +10,17 @@ from dataclasses import dataclass, replace
 from millrace.domain.clock import Clock
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import Event, Logged
+from millrace.domain.ids import new_ulid
 from millrace.domain.runs import LEASE_MS, MAX_WAITING, Lease, Run, StopReason
 from millrace.stores.conversations import ConversationStore, to_lease
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, update
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, check_that, update
 from millrace.stores.event_log import EventLog, encode
 from millrace.stores.idempotency import Marker, Repeated, key_of, mark
 from millrace.stores.runs import RunStore, stream_of
+from millrace.stores.sizes import fits
 
 _HELD = "runId = :run AND holder = :holder"
+PARTS_AT_ONCE = 10
 
 
 class LeaseLost(Exception):
@@ -100,8 +103,8 @@ class LeaseStore:
         writes = [self._take(run, holder, seen)]
         if marker:
             writes.append(mark(self._table, run.slot, marker, run.id, self._clock()))
-        writes += self._conversations.put_messages(run.slot, seen.messages + 1, [message])
-        writes.append(self._runs.put(run, new=True))
+        heads, parts = self._conversations.put_messages(run.slot, seen.messages + 1, [message], holder)
+        writes += [*heads, *parts, self._runs.put(run, new=True)]
         writes += self._touches(run, conversation, titled=seen.messages == 0, active=run.id)
         try:
             await self._dynamo.transact(*writes)
@@ -111,8 +114,6 @@ class LeaseStore:
                 raise Repeated(used) from refused
             if 0 in refused.items:
                 raise Busy(to_lease(refused.items[0])) from refused
-            if len(writes) - 1 in refused.items:
-                raise Busy(seen) from refused  # another user has made a conversation of this id meanwhile
             raise
         return Held(run, holder, seq=0, messages=seen.messages + 1)
 
@@ -158,17 +159,20 @@ class LeaseStore:
         events: list[Logged],
         messages: list[StoredMessage] | None = None,
         takes: list[TransactItem] | None = None,
+        *,
+        ending: bool = False,
     ) -> None:
         """Logs events and appends messages under the lease, and renews it; `takes` are live messages leaving
-        their queue, all in one transaction. Raises `LeaseLost`, `Stopping`, or `ConditionFailed` when a live
-        message has been withdrawn meanwhile: nothing was written then."""
+        their queue, all in one transaction. Raises `LeaseLost`, `Stopping` (unless the run is `ending`), or
+        `ConditionFailed` when a live message has been withdrawn meanwhile: nothing was written then."""
         added, taken = messages or [], takes or []
         seq = events[-1].seq if events else held.seq
         fence = update(
             self._table,
             _key(held.run.slot),
             "SET seq = :seq, untilMs = :until, messages = :messages, ceiling = ceiling + :taken",
-            f"{_HELD} AND seq = :seen AND messages = :kept AND attribute_not_exists(stopReason)",
+            f"{_HELD} AND seq = :seen AND messages = :kept"
+            + ("" if ending else " AND attribute_not_exists(stopReason)"),
             seq=seq,
             seen=held.seq,
             kept=held.messages,
@@ -177,19 +181,31 @@ class LeaseStore:
             taken=len(taken),
             **_holder(held),
         )
-        writes = [fence, *self._log.puts(held.stream, events), *taken]
-        writes += self._conversations.put_messages(held.run.slot, held.messages + 1, added)
+        slot = held.run.slot
+        heads, parts = self._conversations.put_messages(slot, held.messages + 1, added, held.holder)
+        writes = [fence, *self._log.puts(held.stream, events), *taken, *heads]
         try:
-            await self._dynamo.transact(*writes)
+            await self._transact(check_that(self._table, _key(slot), _HELD, **_holder(held)), writes, parts)
         except ConditionFailed as refused:
             if 0 not in refused.items:
                 raise
             lease = to_lease(refused.items[0])
-            _may_go_on(held, lease)
+            _may_go_on(held, replace(lease, stop=None) if ending else lease)
             if (lease.seq, lease.messages) != (seq, held.messages + len(added)):
                 raise LeaseLost(held.run.id) from refused
             # The write of an attempt whose answer was lost: everything is there.
         held.seq, held.messages = seq, held.messages + len(added)
+
+    async def _transact(
+        self, held: TransactItem, writes: list[TransactItem], parts: list[TransactItem]
+    ) -> None:
+        """Writes with the parts of their messages. Parts that do not fit into the transaction go before it,
+        as long as the lease is `held`: nothing refers to them until the transaction is done."""
+        if fits([*writes, *parts]):
+            return await self._dynamo.transact(*writes, *parts)
+        for start in range(0, len(parts), PARTS_AT_ONCE):
+            await self._dynamo.transact(held, *parts[start : start + PARTS_AT_ONCE])
+        await self._dynamo.transact(*writes)
 
     async def check(self, held: Held) -> None:
         """Looks whether the run may go on: `LeaseLost`, `Stopping` or nothing. One read."""
@@ -213,11 +229,12 @@ class LeaseStore:
             condition += " AND accepted = :accepted AND attribute_not_exists(stopReason)"
             values["accepted"] = accepted
         fence = self._release(run.slot, condition, values)
-        writes = [fence, *self._log.puts(held.stream, events)]
-        writes += self._conversations.put_messages(run.slot, held.messages + 1, messages)
-        writes += [self._runs.put(run), *self._touches(run, _ended(run), titled=False, active=None)]
+        heads, parts = self._conversations.put_messages(run.slot, held.messages + 1, messages, held.holder)
+        writes = [fence, *self._log.puts(held.stream, events), *heads, self._runs.put(run)]
+        writes += self._touches(run, _ended(run), titled=False, active=None)
+        own = check_that(self._table, _key(run.slot), _HELD, **_holder(held))
         try:
-            await self._dynamo.transact(*writes)
+            await self._transact(own, writes, parts)
         except ConditionFailed as refused:
             if 0 not in refused.items:
                 raise
@@ -258,24 +275,24 @@ class LeaseStore:
     async def give_up(self, run: Run, lost: Lease, event: Event, messages: list[StoredMessage]) -> bool:
         """Ends a run whose holder is gone, as its last logged event `event` says. False when somebody else
         did it, or the holder is back."""
-        values: Item = {
+        seen: Item = {
             "run": lost.run_id,
             "holder": lost.holder,
             "until": lost.until_ms,
             "seen": lost.seq,
-            "messages": lost.messages + len(messages),
         }
         condition = f"{_HELD} AND untilMs = :until AND seq = :seen"
-        stream = stream_of(run.slot.organization, run.id)
+        stream, after = stream_of(run.slot.organization, run.id), lost.messages
+        heads, parts = self._conversations.put_messages(run.slot, after + 1, messages, new_ulid())
         writes = [
-            self._release(run.slot, condition, values),
+            self._release(run.slot, condition, seen | {"messages": after + len(messages)}),
             *self._log.puts(stream, [encode(lost.seq + 1, event)]),
-            *self._conversations.put_messages(run.slot, lost.messages + 1, messages),
+            *heads,
             self._runs.put(run),
             *self._touches(run, _ended(run), titled=False, active=None),
         ]
         try:
-            await self._dynamo.transact(*writes)
+            await self._transact(check_that(self._table, _key(run.slot), condition, **seen), writes, parts)
         except ConditionFailed:
             return False
         return True
@@ -296,7 +313,6 @@ def _ended(run: Run) -> Conversation:
         title="",
         created_at=run.started_at,
         updated_at=run.ended_at or run.started_at,
-        created_by=run.owner,
     )
 
 

@@ -4,7 +4,7 @@ DynamoDB counts the UTF-8 bytes of an attribute's name and of its value. Emulato
 every write of ours is measured here before it is sent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from millrace.errors import InvalidRequest, TooLarge
@@ -12,6 +12,8 @@ from millrace.errors import InvalidRequest, TooLarge
 ITEM_BYTES = 400 * 1024
 TRANSACTION_ITEMS = 100
 TRANSACTION_BYTES = 4 * 1024 * 1024
+ROOMY_BYTES = 3_000_000
+"""The most that is put into one transaction on purpose: the emulator counts bytes as base64."""
 KEY_BYTES = {"pk": 2048, "sk": 1024}
 _NUMBER_BYTES = 21
 """The most that a number takes: 38 digits in pairs, a sign and an exponent."""
@@ -59,6 +61,11 @@ def check_write(request: Mapping[str, Mapping[str, Any]]) -> None:
     ((_, parameters),) = request.items()
     if not valid_key(parameters.get("Item") or parameters["Key"]):
         raise InvalidRequest("An id is empty or too long.", code="invalid_id")
+
+
+def fits(requests: Sequence[Mapping[str, Mapping[str, Any]]]) -> bool:
+    """Return whether one transaction holds these writes, with room to spare."""
+    return len(requests) <= TRANSACTION_ITEMS and sum(map(request_bytes, requests)) <= ROOMY_BYTES
 
 
 def check_transaction(requests: Iterable[Mapping[str, Mapping[str, Any]]]) -> None:

@@ -25,6 +25,7 @@ from millrace.services.flows.plan import plan_and_answer
 from millrace.services.runs.launch import Crew, agent_tags
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.pipelines import PipelineStore
+from millrace.stores.sizes import text_bytes
 
 FindPipeline = Callable[[str, str], Awaitable[PipelineDefinition]]
 """Given an organisation and a pipeline's id, its definition. Raises `NotFound`."""
@@ -67,8 +68,10 @@ def _evaluated(mapping: Mapping, payload: dict[str, Any]) -> Any:
 
 def check_flow(flow: FlowSettings) -> None:
     """Raises `InvalidRequest` for a flow that could never run: size, expressions, tools, pipelines."""
-    if len(flow.model_dump_json()) > FLOW_BYTES:
-        raise InvalidRequest(f"A flow may have {FLOW_BYTES // 1024} KB.", code="flow_too_large")
+    if text_bytes(flow.model_dump_json()) > FLOW_BYTES:
+        raise InvalidRequest(
+            f"A flow must not exceed {FLOW_BYTES:,} bytes as JSON.", code="flow_too_large", limit=FLOW_BYTES
+        )
     Expressions(flow)
     for step in flow.steps:
         if isinstance(step, ToolStep):

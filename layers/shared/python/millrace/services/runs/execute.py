@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from millrace.domain.agents import Agent
@@ -29,12 +29,18 @@ class Loop(Protocol):
     async def run(self, history: Sequence[StoredMessage]) -> str: ...
 
 
+async def no_history() -> Sequence[StoredMessage]:
+    """The history of a loop that needs none."""
+    return []
+
+
 async def execute(
-    session: RunSession, loop: Loop, history: Sequence[StoredMessage], deadline: float | None
+    session: RunSession, loop: Loop, history: Awaitable[Sequence[StoredMessage]], deadline: float | None
 ) -> None:
-    """Returns when everything of the run is stored and its outbox is closed. `deadline` is the function's own
-    end on `time.monotonic()`'s scale; the run ends a little before it."""
-    work = asyncio.create_task(loop.run(history))
+    """Returns when everything of the run is stored and its outbox is closed; `history` may still be read when
+    the run begins. `deadline` is the function's own end on `time.monotonic()`'s scale; the run ends a little
+    before it."""
+    work = asyncio.create_task(_work(loop, history))
     pump = asyncio.create_task(session.pump())
     tell = asyncio.create_task(session.tell())
     try:
@@ -42,6 +48,9 @@ async def execute(
     except LeaseLost:
         log.warning("run %s was ended by somebody else", session.run.id)
         session.cut_off()
+    except Exception as error:
+        log.exception("the end of run %s was not stored", session.run.id)
+        await session.fail_to_end(error)
     finally:
         await _unwind(work)
         await _unwind(pump)
@@ -50,6 +59,10 @@ async def execute(
             async with asyncio.timeout(BUS_SECONDS):
                 await session.bus.flush()
         session.outbox.close()
+
+
+async def _work(loop: Loop, history: Awaitable[Sequence[StoredMessage]]) -> str:
+    return await loop.run(await history)
 
 
 async def _until_over(
@@ -67,7 +80,7 @@ async def _until_over(
     if session.stop_asked.done():
         reason = session.stop_asked.result()
         if reason == "lost":
-            raise LeaseLost(session.run.id)
+            raise session.broken or LeaseLost(session.run.id)
         await session.stop(reason)
     elif own <= left:
         await session.stop("max_seconds")

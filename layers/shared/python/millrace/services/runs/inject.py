@@ -8,12 +8,14 @@ from millrace.stores.injections import Injection, NotStreaming
 
 
 async def inject(stores: Stores, slot: Slot, content: str, key: str | None = None) -> Injection:
-    """Accepts a message for the active run. Raises `InvalidRequest`, `TooLarge`, `Conflict`
+    """Accepts a message for the active run. Raises `InvalidRequest`, `TooLarge`, `NotFound`, `Conflict`
     (`not_streaming`) or `TooManyRequests`."""
     check(content)
     try:
         return await stores.injections.accept(slot, content, key)
     except NotStreaming as refused:
+        if not refused.known:
+            await stores.conversations.get(slot.root())
         raise Conflict(
             "No run is active here; send it as a normal message.", code="not_streaming"
         ) from refused
@@ -24,11 +26,16 @@ def check(content: str) -> None:
     if not content.strip():
         raise InvalidRequest("The message is empty.", code="empty_message")
     if len(content.encode()) > MAX_INJECTION_BYTES:
-        raise TooLarge(f"A live message may have {MAX_INJECTION_BYTES // 1024} KB.", code="message_too_large")
+        raise TooLarge(
+            f"A live message must not exceed {MAX_INJECTION_BYTES:,} bytes of UTF-8.",
+            code="message_too_large",
+            limit=MAX_INJECTION_BYTES,
+        )
 
 
 async def waiting(stores: Stores, slot: Slot) -> list[Injection]:
-    """What waits to be taken, in order."""
+    """What waits to be taken, in order. Raises `NotFound` for an unknown conversation."""
+    await stores.conversations.get(slot.root())
     fresh, _ = await stores.injections.waiting(slot)
     return fresh
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 from millrace.domain import events
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot, StoredMessage
+from millrace.domain.events import Event
 from millrace.domain.runs import Lease, Run
+from millrace.errors import Unavailable
 from millrace.services.runs.run_events import missed_end, to_bus
 from millrace.stores.connect import Stores
 from millrace.stores.leases import failed
@@ -21,13 +23,25 @@ async def give_up_lost_run(stores: Stores, slot: Slot, lost: Lease) -> bool:
     """Logs `run_lost`, keeps what the agent had said, and frees the slot. False when the run is not lost any
     more, or somebody else was faster."""
     run = await stores.runs.get(slot.organization, lost.run_id or "")
-    partial = await _partial_answer(stores, slot, run.id, run.message_id)
     error = events.error(RUN_LOST, "run_lost", True)
     ended = replace(failed(run, error, iso(stores.clock())), finish_reason="error")
-    if not await stores.leases.give_up(ended, lost, error, partial):
+    if not await _end(stores, ended, lost, error):
         return False
     await _tell(stores, ended)
     return True
+
+
+async def _end(stores: Stores, ended: Run, lost: Lease, error: Event) -> bool:
+    """Ends the run with what it had said; without that where it cannot be read or stored, so that no answer
+    keeps its conversation from going on."""
+    try:
+        partial = await _partial_answer(stores, ended.slot, ended.id, ended.message_id)
+        return await stores.leases.give_up(ended, lost, error, partial)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("the partial answer of %s is given up", ended.id)
+        return await stores.leases.give_up(ended, lost, error, [])
 
 
 async def _tell(stores: Stores, ended: Run) -> None:

@@ -5,6 +5,7 @@ every 0.1 to 0.5 s in one transaction that also renews the lease and notices a s
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -17,22 +18,29 @@ from millrace.domain.clock import iso
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event, Logged
 from millrace.domain.ids import new_id
-from millrace.domain.runs import LEASE_MS, Run, RunState, StopReason
+from millrace.domain.runs import LEASE_MS, MAX_WAITING, Run, RunState, StopReason
 from millrace.errors import Unavailable
 from millrace.services.runs.outbox import Outbox
 from millrace.services.runs.run_events import RunEvents
 from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
+from millrace.stores.conversations import head_bytes
 from millrace.stores.dynamo import ConditionFailed
 from millrace.stores.event_log import encode
 from millrace.stores.injections import Injection
 from millrace.stores.leases import Held, Injected, LeaseLost, Stopping
+from millrace.stores.message_items import shortened
 
 FIRST_FLUSH, SLOWEST_FLUSH, LOOK_EVERY, TELL_EVERY = 0.1, 0.5, 0.5, 0.25
 RENEW_AFTER = LEASE_MS / 3000
 FLUSH_BYTES = 1_000_000
-TAKEN_AT_ONCE = 30
+TAKEN_AT_ONCE = 16
 UNSAVED_MESSAGES = 10
+SAVED_AT_ONCE, SAVED_BYTES = 32, 1_000_000
+"""The most messages, and the most bytes of them without their parts, that one transaction stores. With the
+events of one flush and the live messages taken, that is below DynamoDB's 100 items and 4 MB."""
+PIECE = 240_000
+"""The most characters of one token or thought: each may take six bytes in JSON, and an event has 1.5 MB."""
 RETRY_SECONDS = 0.5
 
 
@@ -46,6 +54,7 @@ class RunSession:
         self.run = held.run
         self.answer: list[str] = []
         self.ended = False
+        self.broken: Exception | None = None
         self.task: asyncio.Task[None] | None = None
         self.stop_asked: asyncio.Future[StopReason | Literal["lost"]] = (
             asyncio.get_running_loop().create_future()
@@ -73,6 +82,9 @@ class RunSession:
         """The run's sink: numbers an event, hands it to the client and keeps it for the log."""
         if self.ended:
             return
+        name = _TEXTS.get(event["type"])
+        if name and len(event[name]) > PIECE:
+            return self._emit_pieces(event, name)
         logged = self._number(event)
         self._unlogged.append(logged)
         self.outbox.put(logged)
@@ -84,6 +96,11 @@ class RunSession:
             self.bus.tokens += 1
         else:
             self._steps.watch(event)
+
+    def _emit_pieces(self, event: Event, name: str) -> None:
+        text = event[name]
+        for at in range(0, len(text), PIECE):
+            self.emit(event | {name: text[at : at + PIECE]})
 
     def _number(self, event: Event) -> Logged:
         self._seq += 1
@@ -120,6 +137,9 @@ class RunSession:
         except Unavailable:
             if time.monotonic() - self._last_write > LEASE_MS / 1000:
                 self._stop("lost")
+        except Exception as error:  # what the store refuses once it refuses always
+            self.broken = error
+            self._stop("lost")
 
     def _stop(self, reason: StopReason | Literal["lost"]) -> None:
         if not self.stop_asked.done():
@@ -150,13 +170,18 @@ class RunSession:
         return batch
 
     async def _write(
-        self, batch: list[Logged], messages: list[StoredMessage] | None = None, takes: Any = None
+        self,
+        batch: list[Logged],
+        messages: list[StoredMessage] | None = None,
+        takes: Any = None,
+        *,
+        ending: bool = False,
     ) -> None:
         """One write under the lease; the caller holds the lock. Repeating it after an answer that was lost is
         harmless, so an outage is waited out here as long as the lease lasts."""
         while True:
             try:
-                await self._stores.leases.write(self.held, batch, messages, takes)
+                await self._stores.leases.write(self.held, batch, messages, takes, ending=ending)
                 break
             except Unavailable:
                 if time.monotonic() - self._last_write > LEASE_MS / 1000:
@@ -192,12 +217,16 @@ class RunSession:
             return []
         fresh, expired = await self._stores.injections.waiting(self.run.slot)
         taken: list[StoredMessage] = []
+        withdrawn = 0
         while fresh or expired:
             batch, gone = fresh[:TAKEN_AT_ONCE], expired[:TAKEN_AT_ONCE]
             fresh, expired = fresh[TAKEN_AT_ONCE:], expired[TAKEN_AT_ONCE:]
             try:
                 taken += await self._take_batch(batch, gone, iteration)
             except ConditionFailed:  # one was withdrawn meanwhile: look again
+                withdrawn += 1
+                if withdrawn > MAX_WAITING:
+                    raise
                 fresh, expired = await self._stores.injections.waiting(self.run.slot)
         if len(self._unsaved) >= UNSAVED_MESSAGES:
             async with self._lock:
@@ -216,10 +245,18 @@ class RunSession:
         return live
 
     async def _save(self, live: list[StoredMessage], gone: list[Injection]) -> None:
+        await self._save_ahead(live)
         messages = self._unsaved + live
         takes = self._stores.injections.takes(self.run.slot, gone)
         await self._write(self._next_batch(), messages, takes)
         del self._unsaved[: len(messages) - len(live)]
+
+    async def _save_ahead(self, with_them: list[StoredMessage], *, ending: bool = False) -> None:
+        """Saves of the kept messages so many that the rest fits into one transaction `with_them`."""
+        while self._unsaved and not _fit(self._unsaved + with_them):
+            first = self._unsaved[: max(1, _fitting(self._unsaved))]
+            await self._write(self._next_batch(), first, ending=ending)
+            del self._unsaved[: len(first)]
 
     def _live_message(self, one: Injection) -> StoredMessage:
         return StoredMessage(
@@ -272,12 +309,29 @@ class RunSession:
             message = "The run was ended from outside: its conversation was deleted, or it was given up."
             self.outbox.put(self._number(events.error(message, "run_lost", True)))
 
+    async def fail_to_end(self, error: Exception) -> None:
+        """Ends a run whose end the store did not take. What was refused is not sent again: messages and
+        events go without what is large. Where the store does not answer, the client alone is told, and the
+        run is given up for lost when its lease is over."""
+        if self.ended:
+            return
+        last = events.error("The end of the answer could not be stored.", "not_stored", True)
+        if not isinstance(error, Unavailable):
+            short = [replace(one, content=shortened(one.content), steps=[]) for one in self._unsaved]
+            self._unsaved = short
+            with contextlib.suppress(Exception):
+                return await self.end("failed", last)
+        self.ended = True
+        self.outbox.put(self._number(last))
+
     async def end(self, state: RunState, last: Event, *, accepted: int | None = None) -> None:
         """Writes the last event, the messages and the run's final state in one transaction, then tells the
         client. With `accepted` see `LeaseStore.end`."""
+        ending = accepted is None
         async with self._lock:
             while len(self._unlogged) > 200 or sum(len(e.data) for e in self._unlogged) > FLUSH_BYTES:
-                await self._write(self._next_batch())
+                await self._write(self._next_batch(), ending=ending)
+            await self._save_ahead([], ending=ending)
             final = encode(self._seq + 1, last)
             run = self._ended_run(state, last)
             await self._end_once(run, [*self._unlogged, final], self._final_messages(state, last), accepted)
@@ -354,3 +408,21 @@ class RunSession:
 
 def _shown_error(last: Event) -> dict[str, Any]:
     return {name: last[name] for name in ("message", "code", "retryable")}
+
+
+_TEXTS = {"token": "token", "thinking": "text"}
+"""The fields of events that a model may make as long as it likes."""
+
+
+def _fit(messages: list[StoredMessage]) -> bool:
+    return _fitting(messages) == len(messages)
+
+
+def _fitting(messages: list[StoredMessage]) -> int:
+    """How many of these, from the first on, one transaction stores."""
+    room = SAVED_BYTES
+    for count, message in enumerate(messages[:SAVED_AT_ONCE]):
+        room -= head_bytes(message)
+        if room < 0:
+            return count
+    return min(len(messages), SAVED_AT_ONCE)

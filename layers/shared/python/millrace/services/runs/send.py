@@ -6,6 +6,7 @@ agent and idempotency marker beside it), then one transaction that takes the lea
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,11 +14,10 @@ from millrace.agent.model import Provider
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.clock import iso
-from millrace.domain.conversations import Conversation, Slot, StoredMessage, title_of
+from millrace.domain.conversations import MESSAGE_BYTES, Conversation, Slot, StoredMessage, title_of
 from millrace.domain.ids import new_id
 from millrace.domain.runs import Run
-from millrace.errors import Conflict, InvalidRequest, Unavailable
-from millrace.services.runs.access import check_access
+from millrace.errors import Conflict, InvalidRequest, TooLarge, Unavailable
 from millrace.services.runs.inject import check
 from millrace.services.runs.models import Models
 from millrace.services.runs.recover import give_up_lost_run
@@ -26,6 +26,7 @@ from millrace.stores.conversations import Opening
 from millrace.stores.idempotency import Marker, Repeated
 from millrace.stores.injections import Injection, NotStreaming, injection_of
 from millrace.stores.leases import Busy, Held
+from millrace.stores.sizes import text_bytes
 
 IfBusy = Literal["reject", "inject", "interrupt"]
 TRIES = 6
@@ -54,15 +55,14 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A run that this process now holds and must execute, in the name of `user`. `leftovers`: live messages
-    of an earlier run that ended without them may still wait."""
+    """A run that this process now holds and must execute. The large messages of the `history` are read while
+    the run begins. `leftovers`: live messages of an earlier run that ended without them may still wait."""
 
     held: Held
-    user: Principal
     agent: Agent
     provider: Provider
     model: str
-    history: list[StoredMessage]
+    history: Awaitable[list[StoredMessage]]
     leftovers: bool
 
 
@@ -84,14 +84,14 @@ class Accepted:
 async def send(
     stores: Stores, models: Models, caller: Principal, conversation_id: str, message: NewMessage
 ) -> Started | Replayed | Accepted:
-    """Begins a run for a message. Raises `NotFound`, `InvalidRequest`, `Conflict` (`run_active`) or
-    `Unavailable`, all before anything is stored."""
+    """Begins a run for a message. Raises `NotFound`, `InvalidRequest`, `TooLarge`, `Conflict` (`run_active`)
+    or `Unavailable`, all before anything is stored."""
+    _check_size(message.content)
     slot = Slot.of(caller.organization, conversation_id, message.thread_id)
     for attempt in range(TRIES):
-        seen = await _look(stores, caller, slot, message)
-        if seen.repeated:
-            return await _replay(stores, slot, message, seen.repeated)
-        opening = seen.opening
+        opening, agent = await _look(stores, slot, message)
+        if isinstance(opening, Repeated):
+            return await _replay(stores, slot, message, opening)
         if opening.lease.lost(stores.clock()):
             await give_up_lost_run(stores, slot, opening.lease)
             continue
@@ -103,7 +103,7 @@ async def send(
                 return accepted
             continue
         try:
-            return await _begin(stores, models, caller, slot, seen, message)
+            return await _begin(stores, models, caller, slot, opening, agent, message)
         except Repeated as repeated:
             return await _replay(stores, slot, message, repeated)
         except Busy:
@@ -111,20 +111,19 @@ async def send(
     raise Unavailable("The conversation is written by many at once; try again.", retry_after=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What is there before a run begins: the slot, what the idempotency key was used for, the agent (None:
-    unknown, or a replay, which needs none), and whose conversation it is or will be."""
+def _check_size(content: str) -> None:
+    size = text_bytes(content)
+    if size > MESSAGE_BYTES:
+        raise TooLarge(
+            f"The message has {size:,} bytes; it must not exceed {MESSAGE_BYTES:,} bytes of UTF-8.",
+            code="message_too_large",
+            limit=MESSAGE_BYTES,
+        )
 
-    opening: Opening
-    repeated: Repeated | None
-    agent: Agent | None
-    owner: str
 
-
-async def _look(stores: Stores, caller: Principal, slot: Slot, message: NewMessage) -> Seen:
-    """One round trip. Raises `NotFound` or `Forbidden` for a conversation that the caller may not write
-    into."""
+async def _look(stores: Stores, slot: Slot, message: NewMessage) -> tuple[Opening | Repeated, Agent | None]:
+    """One round trip: what is there, whether the key was used, and the agent (None: unknown, or a replay,
+    which needs none)."""
     organization = slot.organization
 
     async def agent() -> Agent | None:
@@ -136,7 +135,7 @@ async def _look(stores: Stores, caller: Principal, slot: Slot, message: NewMessa
     async def parent() -> Conversation | None:
         if not slot.thread_id:
             return None
-        return await stores.conversations.find(slot.root())
+        return (await stores.conversations.open(slot.root())).conversation
 
     opening, repeated, found, root = await asyncio.gather(
         stores.conversations.open(slot),
@@ -144,13 +143,12 @@ async def _look(stores: Stores, caller: Principal, slot: Slot, message: NewMessa
         agent(),
         parent(),
     )
-    owned = root or opening.conversation
-    if owned:
-        check_access(caller, owned, "write")
+    if repeated:
+        return repeated, None
     known = opening.conversation or root
-    if found is None and known is not None and known.agent_id and not repeated:
+    if found is None and known is not None and known.agent_id:
         found = await stores.agents.get(organization, known.agent_id)
-    return Seen(opening, repeated, found, owned.created_by if owned else caller.id)
+    return opening, found
 
 
 async def _marked(stores: Stores, slot: Slot, message: NewMessage) -> Repeated | None:
@@ -218,10 +216,10 @@ async def _begin(
     models: Models,
     caller: Principal,
     slot: Slot,
-    seen: Seen,
+    opening: Opening,
+    agent: Agent | None,
     message: NewMessage,
 ) -> Started:
-    opening, agent = seen.opening, seen.agent
     if agent is None:
         raise InvalidRequest("A new conversation needs an agentId.", code="agent_required")
     provider, model = models.provider_for(agent)
@@ -236,16 +234,23 @@ async def _begin(
         state="running",
         started_at=now,
         message_id=new_id("msg"),
-        owner=seen.owner,
-        created_by=caller.id,
     )
     question = StoredMessage(new_id("msg"), "user", [{"text": message.content}], now, run.id)
     conversation = Conversation(
-        slot.conversation_id, agent.id, title_of(message.content), now, now, seen.owner
+        slot.conversation_id, agent.id, title_of(message.content), now, now, caller.id
     )
-    held = await stores.leases.begin(
-        run, new_id("env"), conversation, question, opening.lease, message.marker()
-    )
-    return Started(
-        held, caller, agent, provider, model, [*opening.history, question], opening.lease.leftovers
-    )
+    history = asyncio.create_task(_history(stores, slot, opening, question))
+    try:
+        held = await stores.leases.begin(
+            run, new_id("env"), conversation, question, opening.lease, message.marker()
+        )
+    except BaseException:
+        history.cancel()
+        raise
+    return Started(held, agent, provider, model, history, opening.lease.leftovers)
+
+
+async def _history(
+    stores: Stores, slot: Slot, opening: Opening, question: StoredMessage
+) -> list[StoredMessage]:
+    return [*await stores.conversations.history(slot, opening), question]

@@ -1,0 +1,161 @@
+"""A message as items of its slot's partition: a head, and parts for what is large.
+
+    M#<position>           the head: the message, whole or with its content shortened or its steps left out
+    C#<content id>#<part>  the content and the steps as compressed JSON, when the head lacks something
+
+Only the head names the content id, which is new with every writer, so parts may be written before the head.
+The letter C stands before M: the query that opens a slot reads no parts. Everything lies in one partition, so
+whoever deletes a partition deletes the parts.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from millrace.domain.conversations import Slot, StoredMessage
+from millrace.stores.dynamo import Item
+
+INLINE_BYTES = 64 * 1024
+"""A larger message is kept in parts."""
+TOOL_BYTES = 4_000
+"""A message with a larger tool call or result is kept in parts: old ones are read short."""
+STEPS_BYTES = 4_000
+"""Larger steps are kept in parts: no model reads them."""
+SHORT_BYTES = 2_000
+PART_BYTES = 300_000
+_HEAD_BYTES = 48 * 1024
+_FEWEST_BYTES = 100
+_UNREADABLE = "[This message has too many parts to be shown in short.]"
+
+Block = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The place of what a head does not hold whole: `count` parts with `size` bytes of JSON. `shortened`: the
+    head lacks some of the content, and not only the steps."""
+
+    content_id: str
+    count: int
+    size: int
+    shortened: bool
+
+
+def to_items(slot: Slot, position: int, message: StoredMessage, writer: str) -> tuple[Item, list[Item]]:
+    """Return the head and the parts of a message; `writer` is unique to the process that writes them."""
+    large, many = _is_large(message.content), len(orjson.dumps(message.steps)) > STEPS_BYTES
+    if not (large or many):
+        return _head(slot, position, message, None), []
+    data = orjson.dumps({"content": message.content, "steps": message.steps})
+    packed = zlib.compress(data, 1)
+    chunks = [packed[at : at + PART_BYTES] for at in range(0, len(packed), PART_BYTES)]
+    parts = Parts(f"{message.id}.{writer}", len(chunks), len(data), large)
+    short = replace(message, content=shortened(message.content) if large else message.content, steps=[])
+    items = [_part_key(slot, parts, n) | {"data": chunk} for n, chunk in enumerate(chunks)]
+    return _head(slot, position, short, parts), items
+
+
+def _is_large(content: Sequence[Block]) -> bool:
+    size = len(orjson.dumps(content))
+    if size <= TOOL_BYTES:
+        return False
+    tools = (block for block in content if "toolUse" in block or "toolResult" in block)
+    return size > INLINE_BYTES or any(len(orjson.dumps(block)) > TOOL_BYTES for block in tools)
+
+
+def _head(slot: Slot, position: int, message: StoredMessage, parts: Parts | None) -> Item:
+    body = {
+        "id": message.id,
+        "role": message.role,
+        "content": message.content,
+        "createdAt": message.created_at,
+        "runId": message.run_id,
+        "injected": message.injected,
+        "interrupted": message.interrupted,
+        "extra": message.extra,
+        "steps": message.steps,
+        "visibility": message.visibility,
+    }
+    item: Item = {"pk": slot.key, "sk": message_key(position), "body": orjson.dumps(body).decode()}
+    if parts:
+        item |= {"contentId": parts.content_id, "parts": parts.count, "contentBytes": parts.size}
+        item["shortened"] = parts.shortened
+    return item
+
+
+def message_key(position: int) -> str:
+    """The sort key of the message at a position, counted from 1."""
+    return f"M#{position:08d}"
+
+
+def _part_key(slot: Slot, parts: Parts, part: int) -> Item:
+    return {"pk": slot.key, "sk": f"C#{parts.content_id}#{part:04d}"}
+
+
+def part_keys(slot: Slot, parts: Parts) -> list[Item]:
+    """The keys of all parts, in order."""
+    return [_part_key(slot, parts, n) for n in range(parts.count)]
+
+
+def to_message(item: Item) -> StoredMessage:
+    """The message that a head holds, its content as it stands there."""
+    body = orjson.loads(item["body"])
+    return StoredMessage(
+        id=body["id"],
+        role=body["role"],
+        content=body["content"],
+        created_at=body["createdAt"],
+        run_id=body["runId"],
+        injected=body["injected"],
+        interrupted=body["interrupted"],
+        extra=body["extra"],
+        steps=body.get("steps", []),
+        visibility=body.get("visibility"),
+    )
+
+
+def parts_of(item: Item) -> Parts | None:
+    """The parts that a head names, None when it holds the whole content."""
+    if "contentId" not in item:
+        return None
+    return Parts(item["contentId"], item["parts"], item["contentBytes"], item["shortened"])
+
+
+def completed(message: StoredMessage, parts: Sequence[Item]) -> StoredMessage:
+    """The message of a head with the content and the steps that its parts hold."""
+    body = orjson.loads(zlib.decompress(b"".join(part["data"] for part in parts)))
+    return replace(message, content=body["content"], steps=body["steps"])
+
+
+def shortened(content: Sequence[Block]) -> list[Block]:
+    """The content with every text and every argument cut to a few bytes, and a note where something is
+    missing. Calls and their results stay, so that a model can read the rest; thinking is left out, since
+    a provider takes it only unchanged."""
+    room = max(_FEWEST_BYTES, min(SHORT_BYTES, _HEAD_BYTES // max(1, len(content))))
+    short = [_short_block(block, room) for block in content if "reasoningContent" not in block]
+    return short if len(orjson.dumps(short)) <= PART_BYTES else [{"text": _UNREADABLE}]
+
+
+def _short_block(block: Block, room: int) -> Block:
+    if "text" in block:
+        return {"text": _cut(block["text"], room)}
+    if "toolResult" in block:
+        result = block["toolResult"]
+        texts = [{"text": _cut(one.get("text", ""), room)} for one in result["content"]]
+        return {"toolResult": result | {"content": texts}}
+    if "toolUse" in block:
+        use = block["toolUse"]
+        given = orjson.dumps(use["input"])
+        if len(given) > room:
+            return {"toolUse": use | {"input": {"shortened": _cut(given.decode(), room)}}}
+    return block
+
+
+def _cut(text: str, room: int) -> str:
+    data = text.encode()
+    if len(data) <= room:
+        return text
+    return f"{data[:room].decode(errors='ignore')}\n[shortened here: the whole has {len(data):,} bytes]"

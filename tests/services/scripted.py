@@ -1,0 +1,99 @@
+"""A model that says what a test tells it, and conversations with it on the emulated AWS."""
+
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace.agent.model import Delta, Finish, ModelRequest, Provider, Text, ToolCall, Usage
+from millrace.domain.access import Principal
+from millrace.domain.agents import Agent
+from millrace.domain.conversations import Slot, StoredMessage
+from millrace.domain.events import Logged
+from millrace.services.runs.launch import launch
+from millrace.services.runs.models import Models
+from millrace.services.runs.platform import Http, Platform
+from millrace.services.runs.run_session import RunSession
+from millrace.services.runs.send import NewMessage, Started, send
+from millrace.settings import Settings
+from millrace.stores.connect import Stores
+
+Turn = Sequence[Delta]
+
+
+class Scripted(Models):
+    """Every agent's model: its calls get these turns, one each, then a word."""
+
+    def __init__(self, settings: Settings, turns: Sequence[Turn]) -> None:
+        super().__init__(settings, lambda: None)  # type: ignore[arg-type,return-value]
+        self.turns = list(turns)
+        self.requests: list[ModelRequest] = []
+
+    def provider_for(self, agent: Agent) -> tuple[Provider, str]:
+        return self, "scripted"
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        self.requests.append(request)
+        turn = self.turns.pop(0) if self.turns else says("ok")
+        for delta in turn:
+            yield delta
+        calls = any(isinstance(delta, ToolCall) for delta in turn)
+        yield Finish("tool_use" if calls else "stop", Usage(1, 1))
+
+
+def says(*tokens: str) -> list[Delta]:
+    """A turn that answers with these tokens."""
+    return [Text(token) for token in tokens]
+
+
+def calls(*texts: str) -> list[Delta]:
+    """A turn that calls the echo tool once for each text, which is what it gives back."""
+    return [ToolCall(f"call_{uuid.uuid4().hex[:8]}", "echo_tool", {"text": text}) for text in texts]
+
+
+@dataclass
+class Talk:
+    """One conversation of an organization of its own."""
+
+    settings: Settings
+    stores: Stores
+    turns: Sequence[Turn] = ()
+    models: Scripted = field(init=False)
+    slot: Slot = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.models = Scripted(self.settings, self.turns)
+        self.slot = Slot(f"org-{uuid.uuid4().hex[:12]}", "c1")
+        self.platform = Platform(self.settings, self.stores, self.models, Http(self.settings))
+
+    async def start(self, content: str, **more: Any) -> RunSession:
+        caller = Principal(self.slot.organization, "user")
+        message = NewMessage(content, "echo", **more)
+        started = await send(self.stores, self.models, caller, "c1", message)
+        assert isinstance(started, Started)
+        return launch(self.platform, started, None)
+
+    async def say(self, content: str, **more: Any) -> list[Logged]:
+        """Sends a message; the events that its client sees."""
+        session = await self.start(content, **more)
+        seen = [event async for batch in session.outbox for event in batch]
+        await session.over()
+        return seen
+
+    async def messages(self) -> list[StoredMessage]:
+        """The whole history, page by page."""
+        found: list[StoredMessage] = []
+        after, more = 0, True
+        while more:
+            page, more = await self.stores.conversations.messages(self.slot, after, 50)
+            found += [message for _, message in page]
+            after = page[-1][0] if page else after
+        return found
+
+
+def text_of(message: StoredMessage) -> str:
+    return "".join(block.get("text", "") for block in message.content)
+
+
+def results_of(message: StoredMessage) -> list[str]:
+    return [block["toolResult"]["content"][0]["text"] for block in message.content if "toolResult" in block]
