@@ -344,3 +344,37 @@ def test_every_url_is_an_output(translated: Template, resources: Resources) -> N
     for name in functions(resources):
         if url_of(resources, name):
             assert f"{name}Url" in told, name
+
+
+def _may(resources: Resources, function: str, action: str, prefix: str) -> bool:
+    """Whether the function may do this to the journal bucket's objects below the prefix."""
+    role = resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]
+    for owner, statement in statements(resources):
+        covered = [str(one) for one in as_list(statement["Resource"]) if "JournalBucket" in str(one)]
+        if owner == role and action in as_list(statement["Action"]):
+            if any(prefix in one or "/*" in one.replace(prefix, "") for one in covered):
+                return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("function", "action", "prefix"),
+    [
+        (function, f"s3:{action}Object", prefix)
+        for function, prefix, actions in (
+            ("TransformFunction", "_messages", ("Get", "Put", "Delete")),
+            ("TransformFunction", "_dead-letters", ("Get", "Put", "Delete")),
+            ("CloseWindowsFunction", "_messages", ("Put",)),
+            ("CloseWindowsFunction", "_dead-letters", ("Put",)),
+            ("DeliverFunction", "_messages", ("Get", "Put", "Delete")),
+            ("DeliverFunction", "_dead-letters", ("Put",)),
+            ("ApiFunction", "_dead-letters", ("Get", "Delete")),
+        )
+        for action in actions
+    ],
+)
+def test_functions_may_keep_what_is_too_large(
+    resources: Resources, function: str, action: str, prefix: str
+) -> None:
+    assert _may(resources, function, action, prefix)
+    assert "JOURNAL_BUCKET" in resources[function]["Properties"]["Environment"]["Variables"]

@@ -26,8 +26,10 @@ from millrace.stores.definitions import DefinitionStore
 from millrace.stores.delivery_queue import DeliveryQueue
 from millrace.stores.delivery_state import DeliveryState
 from millrace.stores.dynamo import Dynamo
+from millrace.stores.large_objects import LargeObjects
 from millrace.stores.secrets import Secret, SecretStore
 from tests.aws import Aws
+from tests.strict_aws import StrictAws
 
 TABLES = ("delivery_table", "dead_letters_table", "definitions_table", "secrets_table")
 
@@ -50,7 +52,8 @@ def resources(aws: Aws) -> Iterator[dict[str, str]]:
         )
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]
     key = kms.create_key()["KeyMetadata"]["KeyId"]
-    yield {**found, "DELIVERY_QUEUE_URL": queue, "SECRETS_KEY_ID": key}
+    aws.client("s3").create_bucket(Bucket=name)
+    yield {**found, "DELIVERY_QUEUE_URL": queue, "SECRETS_KEY_ID": key, "JOURNAL_BUCKET": name}
     for table in found.values():
         dynamodb.delete_table(TableName=table)
     sqs.delete_queue(QueueUrl=queue)
@@ -60,8 +63,8 @@ class Queue(DeliveryQueue):
     """The real queue, which also keeps what was sent, with its delay in milliseconds. With `broken` it
     refuses."""
 
-    def __init__(self, aws: AwsClients, url: str) -> None:
-        super().__init__(aws, url)
+    def __init__(self, aws: AwsClients, url: str, large: LargeObjects) -> None:
+        super().__init__(aws, url, large)
         self.sent: list[tuple[int, str]] = []
         self.broken = False
 
@@ -139,7 +142,7 @@ class World:
 def world(environ: dict[str, str], client: httpx.AsyncClient, services: Services, loopback: bool) -> World:
     """A world whose destinations may reach loopback, or nothing but public addresses."""
     settings = DeliverySettings.from_environment(environ)
-    aws = AwsClients(settings.region)
+    aws = StrictAws(settings.region)
     dynamo = Dynamo(aws)
     made: World
     limits = Limits("tables-", "topics-", (), loopback)
@@ -147,8 +150,9 @@ def world(environ: dict[str, str], client: httpx.AsyncClient, services: Services
     secrets = SecretStore(aws, dynamo, settings.secrets_table, settings.secrets_key_id)
     definitions = DefinitionStore(dynamo, settings.definitions_table)
     state = DeliveryState(dynamo, settings.delivery_table, lambda: made.now)
-    letters = DeadLetterStore(dynamo, settings.dead_letters_table)
-    queue = Queue(aws, settings.delivery_queue_url)
+    large = LargeObjects(aws, settings.journal_bucket)
+    letters = DeadLetterStore(dynamo, settings.dead_letters_table, large)
+    queue = Queue(aws, settings.delivery_queue_url, large)
     targets = Targets(definitions, secrets, catalogue, client)
     deliverer = Deliverer(targets, state, letters, queue, lambda: made.now, lambda: 1.0)
     made = World(deliverer, queue, definitions, secrets, state, letters)

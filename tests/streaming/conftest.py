@@ -21,10 +21,10 @@ from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.transform import transform_batch
 from millrace.services.pipelines.windows import close_batch
 from millrace.settings import Settings
-from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.dead_letters import Letter
 from tests.aws import Aws
 from tests.serving import served
+from tests.strict_aws import StrictAws
 from tests.tokens import AUDIENCE, ISSUER, Issuer
 
 HOUR_MS = 3_600_000
@@ -91,7 +91,9 @@ class Plant:
 
     def deliveries(self) -> list[dict[str, Any]]:
         """The jobs on the delivery queue since the last call."""
-        return [json.loads(one["Body"]) for one in self._receive(self.line.settings.delivery_queue_url)]
+        queue = self.line.deliveries
+        found = self._receive(self.line.settings.delivery_queue_url)
+        return [json.loads(queue.body({"body": one["Body"]}) or "") for one in found]
 
     def payloads(self) -> list[dict[str, Any]]:
         """The payloads of all delivered events since the last call."""
@@ -134,7 +136,7 @@ class Plant:
         return found
 
 
-class UndelayedAws(AwsClients):
+class UndelayedAws(StrictAws):
     """AWS clients whose messages are there at once: the test's clock decides when they are due."""
 
     def _make(self, service: str) -> Any:

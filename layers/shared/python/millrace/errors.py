@@ -131,3 +131,26 @@ class ProviderError(MillraceError):
         super().__init__(message, code=code, retry_after=retry_after)
         self.retryable = retryable
         self.http_status = http_status
+
+
+def is_transient(error: Exception) -> bool:
+    """Return whether the same work may succeed later: a service is down, throttles or is contended.
+
+    This is the one place that tells failures of the infrastructure, which queues repeat, from those that
+    belong to the event at hand, which would fail for ever and so become dead letters.
+    """
+    if isinstance(error, MillraceError):
+        return error.retryable
+    if type(error).__module__.startswith("botocore."):
+        return _aws_code(error) not in _REFUSED_AS_IT_IS
+    return isinstance(error, OSError | MemoryError)
+
+
+_REFUSED_AS_IT_IS = frozenset({"ValidationException", "ParamValidationError"})
+"""AWS read the request and found it wrong: an item that is too large, for example."""
+
+
+def _aws_code(error: Exception) -> str:
+    """The code of botocore's `ClientError`; the class's name of its others. botocore need not be loaded."""
+    response: dict[str, Any] = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", type(error).__name__))

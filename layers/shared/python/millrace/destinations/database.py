@@ -31,7 +31,7 @@ from millrace.destinations.fates import (
     Sent,
     Unsendable,
     Wait,
-    unsendable,
+    fate_of_error,
 )
 from millrace.destinations.rows import Row, by_columns, last_per_key, row_values
 from millrace.destinations.sending import Turn
@@ -76,7 +76,7 @@ class DatabaseSender:
             table = look_up(database, self._config.table)
             return _Writing(self._config, database, table, events).run()
         except Unsendable as error:
-            return Sent([unsendable(error)] * len(events), succeeded=1)
+            return Sent([fate_of_error(error)] * len(events), succeeded=1)
         except (SQLAlchemyError, OSError) as error:
             return Sent([_whole(error)] * len(events), failed=1)
 
@@ -123,8 +123,8 @@ class _Writing:
             try:
                 values = row_values(self._table, event.payload, event.id)
                 found.append((position, self._with_key(values)))
-            except Unsendable as error:
-                self._fates[position] = unsendable(error)
+            except Exception as error:
+                self._fates[position] = fate_of_error(error)
         if not self._key:
             return [Row(values, (position,)) for position, values in found]
         version = self._config.version_field
@@ -141,8 +141,10 @@ class _Writing:
         try:
             self._execute(rows)
         except Unsendable as error:
-            self._settle(rows, unsendable(error))
-        except (SQLAlchemyError, OverflowError, ValueError, TypeError) as error:
+            self._settle(rows, fate_of_error(error))
+        except OSError:
+            raise
+        except Exception as error:
             self._refused(rows, error)
         else:
             self._settle(rows, DELIVERED)

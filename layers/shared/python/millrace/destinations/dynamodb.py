@@ -21,7 +21,7 @@ from millrace.destinations.fates import (
     Sent,
     Unsendable,
     Wait,
-    unsendable,
+    fate_of_error,
 )
 from millrace.destinations.sending import Turn
 from millrace.errors import Unavailable
@@ -55,7 +55,7 @@ class DynamoSender:
         except (Unavailable, ClientError) as error:
             return Sent([_refused(error)] * len(events), failed=1)
         except Unsendable as error:
-            return Sent([unsendable(error)] * len(events), succeeded=1)
+            return Sent([fate_of_error(error)] * len(events), succeeded=1)
         return await self._write_all(events, key)
 
     async def check(self) -> None:
@@ -97,10 +97,10 @@ class DynamoSender:
         try:
             operation, request = self._request(payload, key)
             await self._aws.call("dynamodb", operation, TableName=self._table, **request)
-        except Unsendable as error:
-            return unsendable(error)
         except (Unavailable, ClientError) as error:
             return _refused(error)
+        except Exception as error:
+            return fate_of_error(error)
         return DELIVERED
 
     def _request(self, payload: Payload, key: list[str]) -> tuple[str, dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from millrace.errors import MillraceError, is_transient
+
 BODY_SHOWN = 1024
 THROTTLED = "throttled"
 """The code of failures that ask for fewer requests."""
@@ -75,6 +77,17 @@ class Sent:
         return next((fate.failure for fate in reversed(self.fates) if isinstance(fate, Retry | Dead)), None)
 
 
-def unsendable(error: Unsendable) -> Dead:
-    """The fate of an event that raised."""
-    return Dead(Failure(error.code, error.message))
+def fate_of_error(error: Exception) -> Fate:
+    """Return the fate of an event whose sending raised. Raises transient errors of AWS and of this machine
+    again: then nothing is known of any event, and the whole message has to come again."""
+    if isinstance(error, Unsendable):
+        return Dead(Failure(error.code, error.message))
+    if isinstance(error, MillraceError) and error.retryable:
+        return Retry(Failure("unreachable", error.message))
+    if isinstance(error, MillraceError):
+        return Dead(Failure(error.code, error.message))
+    if is_transient(error):
+        raise error
+    # Its own message may hold a credential or a customer's data.
+    told = f"The event could not be sent: unexpected {type(error).__name__}."
+    return Dead(Failure("unexpected_error", told))

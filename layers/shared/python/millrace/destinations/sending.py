@@ -1,24 +1,33 @@
 """Events to an HTTP destination: encode, pack into requests, send a few at a time, read the answers."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from millrace.destinations.fates import (
     THROTTLED,
     Dead,
-    Failure,
     Fate,
     Retry,
     Sent,
     Unsendable,
     Wait,
-    unsendable,
+    fate_of_error,
 )
-from millrace.destinations.wire import Answer, HttpDestination, Item, Limits, Request, failure_of
-from millrace.net.errors import AddressNotAllowed, RequestFailed
-from millrace.pipelines.errors import EvaluationError
+from millrace.destinations.wire import (
+    Answer,
+    HttpDestination,
+    Item,
+    Limits,
+    Request,
+    Verdict,
+    by_status,
+    failure_of,
+)
 from millrace.pipelines.event import Event
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 8
 
@@ -57,16 +66,36 @@ class HttpSender:
     async def _send_part(self, job: "_Job", part: list[int]) -> None:
         items = [job.items[n] for n in part]
         try:
-            answer = await self._post(self._destination.request(items, self._now()))
-        except RequestFailed as error:
-            job.failed += 1
-            job.settle(part, Retry(Failure("unreachable", error.message)))
-        except AddressNotAllowed as error:
-            job.settle(part, Dead(Failure(error.code, error.message)))
-        except Unsendable as error:
-            job.settle(part, unsendable(error))
+            request = self._destination.request(items, self._now())
+        except Exception as error:
+            self._refuse(job, part, error)
+            return
+        try:
+            answer = await self._post(request)
+        except Exception as error:
+            fate = fate_of_error(error)
+            job.failed += isinstance(fate, Retry)
+            job.settle(part, fate)
         else:
             job.read(part, answer, items)
+
+    def _refuse(self, job: "_Job", part: list[int], error: Exception) -> None:
+        """No request can be made of these events: those at fault by themselves end here, and the others go
+        on together. Where none is, they all do."""
+        wrong = {n: fate for n in part if (fate := self._fault(job.items[n]))} if len(part) > 1 else {}
+        job.fates |= wrong
+        rest = [n for n in part if n not in wrong]
+        if wrong and rest:
+            job.waiting.appendleft(rest)
+        elif rest:
+            job.settle(rest, fate_of_error(error))
+
+    def _fault(self, item: Item) -> Fate | None:
+        try:
+            self._destination.request([item], self._now())
+        except Exception as error:
+            return fate_of_error(error)
+        return None
 
 
 class _Job:
@@ -89,10 +118,8 @@ class _Job:
             content = self._destination.encode(event)
             if len(content) > limit:
                 raise Unsendable("too_large", f"The event has {len(content):,} bytes; {limit:,} are allowed.")
-        except Unsendable as error:
-            self.fates[position] = unsendable(error)
-        except EvaluationError as error:
-            self.fates[position] = Dead(Failure(error.code, error.message))
+        except Exception as error:
+            self.fates[position] = fate_of_error(error)
         else:
             self.items[position] = Item(event, content)
 
@@ -106,7 +133,7 @@ class _Job:
 
     def read(self, part: list[int], answer: Answer, items: list[Item]) -> None:
         """Takes over what the answer means. A destination that is throttling or refuses an event works."""
-        verdict = self._destination.read(answer, items)
+        verdict = self._verdict(answer, items)
         if answer.status == 410:
             self.gone = Dead(failure_of(answer))
         failed = [fate for fate in verdict.fates.values() if isinstance(fate, Retry)]
@@ -116,6 +143,14 @@ class _Job:
             self.failed += 1
         self.fates |= {part[n]: fate for n, fate in verdict.fates.items()}
         self.waiting.extend([part[n] for n in group] for group in verdict.again)
+
+    def _verdict(self, answer: Answer, items: list[Item]) -> Verdict:
+        """What the answer means. One that cannot be read counts by its status: the request was made."""
+        try:
+            return self._destination.read(answer, items)
+        except Exception as error:
+            log.error("an answer could not be read: %s", type(error).__name__)
+            return by_status(answer, items)
 
 
 def pack(items: dict[int, Item], limits: Limits) -> Iterator[list[int]]:

@@ -16,12 +16,10 @@ from millrace.destinations.fates import (
     Sent,
     Unsendable,
     Wait,
-    unsendable,
+    fate_of_error,
 )
 from millrace.destinations.sending import Turn
-from millrace.errors import Unavailable
 from millrace.pipelines.definitions.destinations import SnsConfig
-from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.template import compile_template
 from millrace.stores.aws import Aws
@@ -54,14 +52,10 @@ class SnsSender:
     async def _publish(self, event: Event) -> Fate:
         try:
             await self._aws.call("sns", "publish", **self._message(event))
-        except Unsendable as error:
-            return unsendable(error)
-        except EvaluationError as error:
-            return Dead(Failure(error.code, error.message))
-        except Unavailable as error:
-            return Retry(Failure("unreachable", error.message))
         except ClientError as error:
             return _fate(error)
+        except Exception as error:
+            return fate_of_error(error)
         return DELIVERED
 
     def _message(self, event: Event) -> dict[str, str]:
@@ -72,7 +66,7 @@ class SnsSender:
         if self._subject:
             message["Subject"] = _one_line(self._subject.render(event.payload, event))
         if self._config.topic_arn.endswith(".fifo"):
-            message["MessageDeduplicationId"] = sha256(event.id.encode()).hexdigest()
+            message["MessageDeduplicationId"] = sha256(event.id.encode(errors="surrogatepass")).hexdigest()
             message["MessageGroupId"] = event.pipeline_id or "pipeline"
         return message
 

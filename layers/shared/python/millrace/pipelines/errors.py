@@ -4,7 +4,12 @@ InvalidExpression   422, when a definition is made: carries line and column (bot
 EvaluationError     one event cannot be evaluated; the step's `onError` decides what becomes of it
 """
 
+import logging
+import traceback
+
 from millrace.errors import InvalidRequest, MillraceError, Unavailable
+
+log = logging.getLogger(__name__)
 
 
 class InvalidExpression(InvalidRequest):
@@ -33,3 +38,16 @@ class Contended(Unavailable):
     """A register changed under every attempt to write it. The message is its key."""
 
     code = "contended"
+
+
+def unexpected(error: Exception) -> EvaluationError:
+    """Return what an event's dead letter says of an error that nobody foresaw. The log says where it was
+    raised; its message, which may hold values of the event, is told nowhere."""
+    if isinstance(error, EvaluationError):
+        return error
+    if isinstance(error, MillraceError):
+        return EvaluationError(error.message, code=error.code)
+    name = type(error).__name__
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    log.error("an event failed: %s at %s", name, ", ".join(f"{at.filename}:{at.lineno}" for at in last))
+    return EvaluationError(f"The event could not be processed: unexpected {name}.", code="unexpected_error")

@@ -17,7 +17,7 @@ from millrace.pipelines.expressions.times import to_ms
 from millrace.pipelines.expressions.values import Value
 from millrace.pipelines.limits import FUTURE_MS
 from millrace.pipelines.outcome import Change, Outcome
-from millrace.pipelines.state.aggregates import Grouping, group_key, read_key
+from millrace.pipelines.state.aggregates import Grouping, check_row, group_key, read_key
 from millrace.pipelines.state.batches import Batch, Item, item_of
 from millrace.pipelines.state.outputs import output_id
 from millrace.pipelines.state.rows import Rows, canonical, identities, identity
@@ -176,11 +176,14 @@ def total_stage(index: int, step: AggregateStep, scope: Scope) -> HeldStage:
     """`aggregate` on its own: the running total of the event's group, for each event."""
     fields = [field_of(field) for field in step.config.group_by]
     cells = [field_of(each.field) if each.field != "*" else None for each in step.config.aggregations]
+    is_kept = [each.function in ("first", "last") for each in step.config.aggregations]
 
     def change(payload: Payload, event: Event) -> TotalChange:
         key = group_key([field(payload, event) for field in fields])
         group = dict(zip(step.config.group_by, read_key(key), strict=True))
-        return TotalChange(event, key, group, [cell(payload, event) if cell else None for cell in cells])
+        values = [cell(payload, event) if cell else None for cell in cells]
+        check_row(value for value, kept in zip(values, is_kept, strict=True) if kept)
+        return TotalChange(event, key, group, values)
 
     def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
         changes: dict[bytes, list[TotalChange]] = {}

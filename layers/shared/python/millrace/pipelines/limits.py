@@ -31,6 +31,12 @@ AGGREGATIONS = 32
 GROUP_FIELDS = 16
 FILTER_CONDITIONS = 100
 
+OUTPUT_BYTES = EXPANDED_BYTES + 4_096
+"""Of one event that leaves a pipeline, with its id, times and window."""
+
+BATCH_BYTES = 240_000
+"""Of the items of one batch, as JSON: with what stands around them they fill one message of a queue."""
+
 BLOCK_BYTES = 350 * 1024
 PANES_PER_WINDOW = 1_000
 WINDOWS_PER_EVENT = 64

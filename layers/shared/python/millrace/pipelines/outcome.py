@@ -1,7 +1,7 @@
 """What a call of `transform` found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from millrace.pipelines.chunk import Chunk
@@ -64,12 +64,37 @@ class Outcome:
             letter = DeadLetter(event, payload, step, error.code, error.message)
             self.dead_letters.append(letter)
 
+    def mark(self, step: int) -> "Mark":
+        """Return what `back_to` needs to forget all that the step is about to add."""
+        return Mark(replace(self.counts[step]), len(self.dead_letters), len(self.changes))
+
+    def back_to(self, step: int, mark: "Mark") -> None:
+        """Forget what was added since the mark."""
+        self.counts[step] = replace(mark.count)
+        del self.dead_letters[mark.dead_letters :]
+        del self.changes[mark.changes :]
+
+    def unkept(self, change: "Change", on_error: str, error: EvaluationError) -> None:
+        """The events of a change that could not be written end here."""
+        self.counts[change.step].held -= len(change.members)
+        for event in change.of_members():
+            self.fail(change.step, on_error, event.payload, event, error)
+
     def is_late(self, step: int, policy: str, payload: Payload, event: Event) -> None:
         """An event whose window is over for good."""
         self.counts[step].late += 1
         if policy == "dlq":
             message = "The event came after the allowed lateness of its window."
             self.dead_letters.append(DeadLetter(event, payload, step, "late", message))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What an outcome held before a step ran."""
+
+    count: StepCount
+    dead_letters: int
+    changes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +107,7 @@ class Change:
     content: Any
     chunk: Chunk
     members: Sequence[int]
+
+    def of_members(self) -> list[Event]:
+        """Return the events as they came to the step."""
+        return [self.chunk.events[at].with_payload(self.chunk.payloads[at]) for at in self.members]

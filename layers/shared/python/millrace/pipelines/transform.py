@@ -5,11 +5,12 @@ repetition. `keep` writes what windows and batches hold; `fire` is what timers c
 crash between any two and begin again with the same events.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
 
+from millrace.errors import is_transient
 from millrace.pipelines.chunk import Chunk
-from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.errors import EvaluationError, unexpected
 from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.outcome import Change, Outcome, StepCount
 from millrace.pipelines.plan import Plan, PlanStep
@@ -80,11 +81,45 @@ def run_step(
     count = outcome.counts[step.index]
     count.received += len(chunk)
     if step.when is None:
-        passed = step.run(chunk, outcome, state, now, backfill)
+        passed = _run(step, chunk, outcome, state, now, backfill)
     else:
         passed = _guarded(step, chunk, outcome, state, now, backfill)
     count.passed += len(passed)
     return passed
+
+
+def _run(step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: int, backfill: bool) -> Chunk:
+    """The step. Where it raises what it should not, half by half, so that only the event at fault ends here;
+    registers that the first attempt wrote know the repetition."""
+    mark = outcome.mark(step.index)
+    try:
+        return step.run(chunk, outcome, state, now, backfill)
+    except Exception as error:
+        if is_transient(error) or isinstance(error, OutOfWork):
+            raise
+        outcome.back_to(step.index, mark)
+        if len(chunk) == 1:
+            outcome.fail(
+                step.index, step.step.on_error, chunk.payloads[0], chunk.events[0], unexpected(error)
+            )
+            return Chunk([], [])
+    middle = len(chunk) // 2
+    return _joined(
+        _run(step, _part(chunk, part, outcome), outcome, state, now, backfill)
+        for part in (slice(middle), slice(middle, None))
+    )
+
+
+def _part(chunk: Chunk, part: slice, outcome: Outcome) -> Chunk:
+    found = Chunk(chunk.payloads[part], chunk.events[part])
+    outcome.work.chunk(len(found))
+    return found
+
+
+def _joined(chunks: Iterable[Chunk]) -> Chunk:
+    parts = list(chunks)
+    payloads = [payload for part in parts for payload in part.payloads]
+    return Chunk(payloads, [event for part in parts for event in part.events])
 
 
 def _guarded(step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: int, backfill: bool) -> Chunk:
@@ -94,7 +129,7 @@ def _guarded(step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: 
     outcome.work.chunk(len(chunk))
     if step.state:
         if True in choices:
-            step.run(chunk.where([each is True for each in choices]), outcome, state, now, backfill)
+            _run(step, chunk.where([each is True for each in choices]), outcome, state, now, backfill)
         return chunk.where([each is False for each in choices])
     payloads: list[Payload] = []
     events: list[Event] = []
@@ -105,7 +140,7 @@ def _guarded(step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: 
         part = Chunk(chunk.payloads[start:end], chunk.events[start:end])
         if applies:
             outcome.work.bytes = size
-            part = step.run(part, outcome, state, now, backfill)
+            part = _run(step, part, outcome, state, now, backfill)
             largest = max(largest, outcome.work.bytes)
         if applies is not None:
             payloads += part.payloads
@@ -119,10 +154,13 @@ def _applies(step: PlanStep, payload: Payload, event: Event, outcome: Outcome) -
     outcome.work.event(event.split_into)
     try:
         return step.when is None or step.when(payload, event) is True
-    except EvaluationError as error:
-        if step.step.on_error == "null" and not isinstance(error, TooMuchWork):
-            return False
-        outcome.fail(step.index, step.step.on_error, payload, event, error)
+    except Exception as error:
+        if is_transient(error) or isinstance(error, OutOfWork):
+            raise
+        if step.step.on_error == "null" and isinstance(error, EvaluationError):
+            if not isinstance(error, TooMuchWork):
+                return False
+        outcome.fail(step.index, step.step.on_error, payload, event, unexpected(error))
         return None
 
 
@@ -140,13 +178,25 @@ def keep(
     `lag` is how far the queue is behind (ms).
     """
     for change in outcome.changes:
-        state = plan.steps[change.step].state
-        if isinstance(state, Batch):
-            write_batch(state, change.place, change.content, store, outbox, now)
-        elif state and not write_window(
-            state, change.place, change.content, store, outbox, now, lag, backfill
-        ):
-            _were_late(plan, change, outcome)
+        keep_change(plan, change, outcome, store, outbox, now, lag, backfill)
+
+
+def keep_change(
+    plan: Plan,
+    change: Change,
+    outcome: Outcome,
+    store: Store,
+    outbox: Outbox,
+    now: int,
+    lag: int = 0,
+    backfill: bool = False,
+) -> None:
+    """Write what one window or batch holds, see `keep`."""
+    state = plan.steps[change.step].state
+    if isinstance(state, Batch):
+        write_batch(state, change.place, change.content, store, outbox, now)
+    elif state and not write_window(state, change.place, change.content, store, outbox, now, lag, backfill):
+        _were_late(plan, change, outcome)
 
 
 def _were_late(plan: Plan, change: Change, outcome: Outcome) -> None:

@@ -1,30 +1,41 @@
 """Events that could not be processed or delivered, per pipeline and by time, for 14 days.
 
-A letter's key is made from its event and place, so that writing it again changes nothing.
+A letter's key is made from its event and place, so that writing it again changes nothing. A payload over
+64 KB is an object of its own, whose key changes whenever the letter is stored: removing what was read never
+removes what was written after.
 """
 
 import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete_when, put, to_attribute
+from millrace.stores.large_objects import DEAD_LETTERS, LargeObjects
 
 KEPT_SECONDS = 14 * 24 * 3600
+INLINE_BYTES = 64 * 1024
+PAGE_BYTES = 20_000_000
+"""Of the payloads of one page."""
+LONGEST_MESSAGE = 2_000
 _AT_ONCE = 16
 _READS = 20
 _LONGEST_ID = 100
+_DEEPEST = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """`place` is where the event failed (`destination:0`), `event` all that is needed to send it again, as
-    JSON values; `at` is when it was accepted, in epoch milliseconds. `stamp` is new whenever it is stored."""
+    JSON values; `at` is when it was accepted, in epoch milliseconds. `stamp` is new whenever it is stored.
+    A large payload is kept under `object_key`, and null here until the store's `load` has read it.
+    `payload_bytes` is its size as JSON, wherever it is (0 where that was not noted)."""
 
     pipeline_id: str
     place: str
@@ -38,6 +49,8 @@ class Letter:
     body: str = ""
     event: dict[str, Any] = field(default_factory=dict)
     stamp: str = ""
+    object_key: str = ""
+    payload_bytes: int = 0
 
     @property
     def id(self) -> str:
@@ -85,11 +98,12 @@ class Tally:
 
 
 class DeadLetterStore:
-    """The table of dead letters."""
+    """The table of dead letters, and the objects of large payloads."""
 
-    def __init__(self, dynamo: Dynamo, table: str) -> None:
+    def __init__(self, dynamo: Dynamo, table: str, large: LargeObjects) -> None:
         self._dynamo = dynamo
         self._table = table
+        self._large = large
 
     async def put(self, organization: str, letters: list[Letter], now: int) -> None:
         """Stores letters; any may be there already."""
@@ -97,12 +111,34 @@ class DeadLetterStore:
 
         async def store(letter: Letter) -> None:
             async with places:
-                await self._dynamo.write(put(self._table, _to_item(organization, letter, now)))
+                kept = await self._keep_payload(organization, letter)
+                await self._dynamo.write(put(self._table, _to_item(organization, kept, now)))
 
         await asyncio.gather(*map(store, letters))
 
+    async def _keep_payload(self, organization: str, letter: Letter) -> Letter:
+        """The letter as its item holds it; the object is written first."""
+        stamp = uuid.uuid4().hex
+        payload = to_json(letter.event.get("payload"))
+        kept = replace(
+            letter, stamp=stamp, payload_bytes=len(payload), message=letter.message[:LONGEST_MESSAGE]
+        )
+        if len(payload) <= INLINE_BYTES:
+            return kept
+        folder = f"{quote(organization, safe='')}/{quote(letter.pipeline_id, safe='')}"
+        key = f"{DEAD_LETTERS}{folder}/{letter.id}/{stamp}.json.gz"
+        await asyncio.to_thread(self._large.put, key, payload)
+        return replace(kept, event=letter.event | {"payload": None}, object_key=key)
+
+    async def load(self, letter: Letter) -> Letter:
+        """The letter with its payload; it stays null where its object is gone."""
+        if not letter.object_key:
+            return letter
+        content = await asyncio.to_thread(self._large.get, letter.object_key)
+        return replace(letter, event=letter.event | {"payload": orjson.loads(content) if content else None})
+
     async def get(self, organization: str, pipeline_id: str, letter_id: str) -> Letter | None:
-        """One letter; None if there is none (any more)."""
+        """One letter, a large payload not loaded; None if there is none (any more)."""
         item = await self._dynamo.get(self._table, _key(organization, pipeline_id, letter_id))
         return _to_letter(item) if item else None
 
@@ -113,10 +149,13 @@ class DeadLetterStore:
         after: str = "",
         limit: int = 50,
         chosen: Filter = EVERY,
+        most_bytes: int = PAGE_BYTES,
     ) -> tuple[list[Letter], str | None]:
         """Chosen letters after the one with the id `after`, oldest first; and the id to go on after, None at
-        the end. A page may have fewer than `limit`, or none: one call looks at 20 MB at most."""
+        the end. A page may have fewer than `limit`, or none: one call looks at 20 MB at most, and a page ends
+        with the letter that fills `most_bytes` of payloads. Large payloads are not loaded."""
         found: list[Letter] = []
+        size = 0
         async for letter in self._letters(
             organization, pipeline_id, after, chosen, 0 if chosen.picks else limit
         ):
@@ -125,7 +164,8 @@ class DeadLetterStore:
             after = letter.id
             if chosen.takes(letter):
                 found.append(letter)
-            if len(found) == limit:
+                size += letter.payload_bytes
+            if len(found) == limit or size >= most_bytes:
                 break
         return found, after
 
@@ -149,6 +189,8 @@ class DeadLetterStore:
             await self._dynamo.write(delete_when(self._table, key, "stamp = :seen", seen=letter.stamp))
         except ConditionFailed:
             return False
+        if letter.object_key:
+            await asyncio.to_thread(self._large.delete, letter.object_key)
         return True
 
     async def remove_all(self, organization: str, letters: list[Letter]) -> int:
@@ -197,11 +239,39 @@ def _key(organization: str, pipeline_id: str, letter_id: str) -> Item:
 
 def _to_item(organization: str, letter: Letter, now: int) -> Item:
     return _key(organization, letter.pipeline_id, letter.id) | {
-        "body": orjson.dumps(asdict(letter) | {"stamp": ""}).decode(),
-        "stamp": uuid.uuid4().hex,
+        "body": to_json(_fields(letter) | {"stamp": ""}).decode(),
+        "stamp": letter.stamp,
         "expiresAt": now // 1000 + KEPT_SECONDS,
     }
 
 
 def _to_letter(item: Item) -> Letter:
     return Letter(**orjson.loads(item["body"]) | {"stamp": item["stamp"]})
+
+
+def _fields(letter: Letter) -> dict[str, Any]:
+    """Not `asdict`, which copies the event and fails for one that is nested too deeply."""
+    return {each.name: getattr(letter, each.name) for each in fields(letter)}
+
+
+def to_json(value: Any) -> bytes:
+    """The value as JSON, whatever it is. What JSON or the parser cannot hold is replaced: halves of surrogate
+    pairs by `?`, integers over 64 bits by floats, what is nested too deeply by null."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return orjson.dumps(_storable(value, 0), default=str)
+
+
+def _storable(value: Any, depth: int) -> Any:
+    if depth > _DEEPEST:
+        return None
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(value) if abs(value) < 2**1000 else str(value)[:_LONGEST_ID]
+    if isinstance(value, dict):
+        return {_storable(str(name), depth): _storable(each, depth + 1) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(each, depth + 1) for each in value]
+    return value

@@ -1,18 +1,29 @@
-"""SQS queues: messages sent in batches, those that the queue refused again."""
+"""SQS queues: messages sent in batches, those that the queue refused again.
 
+A body that is too large for a message is kept as an object, and a message that names the object stands for it
+(a "claim check"). The object is deleted when its message is done.
+"""
+
+import json
 import logging
 import random
 import time
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from millrace.domain.ids import new_ulid
 from millrace.errors import Unavailable
 from millrace.stores.aws import Aws, unavailable_when_down
+from millrace.stores.large_objects import MESSAGES, LargeObjects
 
 log = logging.getLogger(__name__)
 
 BATCH = 10
-MESSAGE_BYTES = 256 * 1024
+MESSAGE_BYTES = 250_000
+"""Of a body that is a message itself. SQS holds 1 MB since January 2026, but queues that were set to less,
+and emulators, still refuse more than 256 KiB."""
+_CALL_BYTES = 256 * 1024
+_CLAIM = '{"millraceObject":"'
 LONGEST_DELAY_MS = 900_000
 AGAIN_SECONDS = 5
 LONGEST_AGAIN_SECONDS = 300
@@ -20,11 +31,12 @@ _TRIES = 5
 
 
 class Queue:
-    """One queue; its calls block. Bodies are JSON text of at most 256 KB."""
+    """One queue; its calls block. Bodies are JSON text. Those over 250 KB need `large`."""
 
-    def __init__(self, aws: Aws, url: str) -> None:
+    def __init__(self, aws: Aws, url: str, large: LargeObjects | None = None) -> None:
         self._aws = aws
         self._url = url
+        self._large = large
 
     @property
     def name(self) -> str:
@@ -37,7 +49,7 @@ class Queue:
 
     def send_delayed(self, messages: Iterable[tuple[str, int]]) -> None:
         """Sends messages, each with its own delay in seconds. Raises `Unavailable`."""
-        for batch in _batches(messages):
+        for batch in _batches((claim_check(body, self._large), seconds) for body, seconds in messages):
             entries = [
                 {"Id": str(at), "MessageBody": body, "DelaySeconds": seconds}
                 for at, (body, seconds) in enumerate(batch)
@@ -54,6 +66,31 @@ class Queue:
             entries = [entry for entry in entries if entry["Id"] in failed]
             time.sleep(random.uniform(0, 0.05 * 2**attempt))
         raise Unavailable(f"The queue refused {len(entries)} messages.", retry_after=1)
+
+    def body(self, record: dict[str, Any]) -> str | None:
+        """Return a message's body, wherever it is kept. None: its object is gone, so that this is a
+        repetition of a message that was done."""
+        key = _claimed(record["body"])
+        if key is None:
+            return str(record["body"])
+        content = self._objects.get(key)
+        return None if content is None else content.decode()
+
+    def done(self, record: dict[str, Any]) -> None:
+        """Delete what is kept for a message whose work is done. Where that fails, it goes after 30 days."""
+        key = _claimed(record["body"])
+        if key is None:
+            return
+        try:
+            self._objects.delete(key)
+        except Exception:
+            log.exception("the object of a message stays")
+
+    @property
+    def _objects(self) -> LargeObjects:
+        if self._large is None:
+            raise Unavailable("This queue keeps no large messages.", code="not_configured")
+        return self._large
 
     def answer(self, batch: dict[str, Any], failed: Collection[str]) -> dict[str, Any]:
         """What a function answers for a batch of this queue: `{"batchItemFailures": [{"itemIdentifier"}]}`.
@@ -87,6 +124,20 @@ class Queue:
         return sum(int(found.get(name, 0)) for name in names)
 
 
+def claim_check(body: str, large: LargeObjects | None) -> str:
+    """Return the body, or where it is too large for a message what stands for it. Raises `Unavailable`."""
+    if large is None or len(body.encode()) <= MESSAGE_BYTES:
+        return body
+    key = f"{MESSAGES}{new_ulid()}.json.gz"
+    large.put(key, body.encode())
+    return f'{_CLAIM}{key}"}}'
+
+
+def _claimed(body: str) -> str | None:
+    """The key of the object that a body stands for."""
+    return str(json.loads(body)["millraceObject"]) if body.startswith(_CLAIM) else None
+
+
 def again_after(receives: int) -> int:
     """Seconds until a message that failed so often is seen again."""
     return min(AGAIN_SECONDS << min(receives - 1, 16), LONGEST_AGAIN_SECONDS)
@@ -103,7 +154,7 @@ def _batches(messages: Iterable[tuple[str, int]]) -> Iterator[list[tuple[str, in
     size = 0
     for body, seconds in messages:
         length = len(body.encode())
-        if batch and (len(batch) == BATCH or size + length > MESSAGE_BYTES):
+        if batch and (len(batch) == BATCH or size + length > _CALL_BYTES):
             yield batch
             batch, size = [], 0
         batch.append((body, seconds))

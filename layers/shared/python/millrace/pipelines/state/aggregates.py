@@ -6,7 +6,7 @@ do not depend on the order of rows: sums use `math.fsum`, first and last go by (
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import itemgetter
@@ -146,8 +146,7 @@ class Grouping:
         columns = [_column(field(chunk), kind) for field, kind in self._columns]
         values = [column for column, kind in zip(columns, self.kinds, strict=True) if kind == "value"]
         for row in zip(*values, strict=True):
-            if sum(len(canonical(cell)) for cell in row) > _ROW_BYTES:
-                raise EvaluationError(f"The aggregated values exceed {_ROW_BYTES:,} bytes in one event.")
+            check_row(row)
         return columns
 
     def group(self, key: bytes) -> dict[str, Value]:
@@ -163,6 +162,12 @@ class Grouping:
             if used < len(members):
                 skipped[output.name] = len(members) - used
         return results, skipped
+
+
+def check_row(cells: Iterable[Value]) -> None:
+    """Raises `EvaluationError` for values of one event that are too large to be kept."""
+    if sum(len(canonical(cell)) for cell in cells) > _ROW_BYTES:
+        raise EvaluationError(f"The aggregated values exceed {_ROW_BYTES:,} bytes in one event.")
 
 
 def _column(column: Sequence[Value], kept: ColumnKind) -> Cells:

@@ -1,4 +1,4 @@
-"""`batch`: items collected to so many, or to what there is when the time is over.
+"""`batch`: items collected to so many, to what one message holds, or to what there is when the time is over.
 
 An item belongs to the slot of its ingest time (`timeout` long), so that a redelivered one meets itself. A
 batch exists once it is sealed: a list of its items' hashes in a register that is only written where it is
@@ -7,6 +7,7 @@ unchanged. So two closers can never put an item into two batches, and a batch se
 
 import zlib
 from base64 import b64decode, b64encode
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import orjson
@@ -14,7 +15,7 @@ import orjson
 from millrace.pipelines.definitions.steps import BatchConfig
 from millrace.pipelines.errors import Contended, EvaluationError
 from millrace.pipelines.event import Event, Payload
-from millrace.pipelines.limits import BLOCK_BYTES
+from millrace.pipelines.limits import BATCH_BYTES, BLOCK_BYTES
 from millrace.pipelines.state.meta import KEEP_MS, LEASE_MS
 from millrace.pipelines.state.outputs import output_id
 from millrace.pipelines.state.rows import canonical, identity
@@ -24,6 +25,8 @@ from millrace.pipelines.state.windows import Scope
 _SEAL_BYTES = 200_000
 _ITEM_BYTES = 300_000
 _ATTEMPTS = 20
+_COUNT = 1 << 48
+"""A slot's counter holds bytes below this bit and items from it on: one write counts both."""
 Item = tuple[int, int, str, Payload, str]
 """Hash, time, id, payload, type."""
 Seal = list[int]
@@ -67,9 +70,15 @@ def write_batch(batch: Batch, slot: int, items: list[Item], store: Store, outbox
         outbox.timer(key, due)
     elif state.version == 0 or state.ending:
         outbox.timer(key, max(now, due))
-    total = store.count(key, len(items))
-    if total // size > (total - len(items)) // size:
+    more = sum(map(_bytes, items))
+    count, bytes = divmod(store.count(key, len(items) * _COUNT + more), _COUNT)
+    if count // size > (count - len(items)) // size or bytes // BATCH_BYTES > (bytes - more) // BATCH_BYTES:
         outbox.timer(key, now)
+
+
+def _bytes(item: Item) -> int:
+    """What an item adds to its batch, with the comma."""
+    return len(canonical(item[3])) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,19 +181,33 @@ def _free(held: _Slot) -> list[Item]:
 
 def _seal(batch: Batch, slot: int, held: _Slot, free: list[Item], over: bool, store: Store, now: int) -> bool:
     """Makes batches, as many as the register has room for; False if somebody else did so meanwhile."""
-    size = batch.config.size
-    usable = len(free) if over else len(free) // size * size
     new: list[str] = []
     room = _SEAL_BYTES - sum(map(len, held.last_seals))
-    for at in range(0, usable, size):
+    for items in _cut(free, batch.config.size, over):
         if room > 0:
-            new.append(_packed([item[0] for item in free[at : min(at + size, usable)]]))
+            new.append(_packed([item[0] for item in items]))
             room -= len(new[-1])
     data = orjson.dumps([*held.last_seals, *new])
     if new and not store.write(batch.seals_key(slot, held.last), data, held.last_version, now + KEEP_MS):
         return False
     held.seals += map(_unpacked, new)
     return True
+
+
+def _cut(free: list[Item], size: int, over: bool) -> Iterator[list[Item]]:
+    """Batches of `size` items, or as many as make `BATCH_BYTES` (one alone may be larger). What is left at
+    the end is one only when the slot's time is over."""
+    batch: list[Item] = []
+    bytes = 0
+    for item in free:
+        more = _bytes(item)
+        if batch and (len(batch) == size or bytes + more > BATCH_BYTES):
+            yield batch
+            batch, bytes = [], 0
+        batch.append(item)
+        bytes += more
+    if batch and (over or len(batch) == size):
+        yield batch
 
 
 def _packed(seal: Seal) -> str:

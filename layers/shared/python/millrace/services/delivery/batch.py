@@ -21,6 +21,7 @@ from millrace.stores.definitions import DefinitionStore
 from millrace.stores.delivery_queue import DeliveryQueue
 from millrace.stores.delivery_state import DeliveryState
 from millrace.stores.dynamo import Dynamo
+from millrace.stores.large_objects import LargeObjects
 from millrace.stores.queues import Queue
 from millrace.stores.secrets import SecretStore
 
@@ -66,6 +67,7 @@ class BatchDeliverer:
             "definitions_table",
             "secrets_table",
             "secrets_key_id",
+            "journal_bucket",
         )
         for name in ("httpx", "httpcore", "psycopg"):  # they log URLs, hosts and users
             logging.getLogger(name).setLevel(logging.ERROR)
@@ -73,7 +75,8 @@ class BatchDeliverer:
         self._catalogue = catalogue or Catalogue(self._aws, settings.limits(), now_ms, settings.services())
         self._client = guarded_client(allow_loopback_http=settings.allow_loopback_http)
         dynamo = Dynamo(self._aws)
-        self._queue = Queue(self._aws, settings.delivery_queue_url)
+        self._large = LargeObjects(self._aws, settings.journal_bucket)
+        self._queue = Queue(self._aws, settings.delivery_queue_url, self._large)
         self._meter = Meter.connect(settings, dynamo, settings.definitions_table, now_ms)
         self._deliverer = self._connect(settings, dynamo)
         self._runner = asyncio.Runner()
@@ -84,8 +87,8 @@ class BatchDeliverer:
         return Deliverer(
             targets=Targets(definitions, secrets, self._catalogue, self._client),
             state=DeliveryState(dynamo, settings.delivery_table, now_ms),
-            letters=DeadLetterStore(dynamo, settings.dead_letters_table),
-            queue=DeliveryQueue(self._aws, settings.delivery_queue_url),
+            letters=DeadLetterStore(dynamo, settings.dead_letters_table, self._large),
+            queue=DeliveryQueue(self._aws, settings.delivery_queue_url, self._large),
             clock=now_ms,
         )
 
@@ -107,15 +110,23 @@ class BatchDeliverer:
     async def _failed(self, record: Batch, counting: Counting) -> str | None:
         """The message's id if it has to come again (and after some times goes to the dead-letter queue)."""
         try:
-            job = read_job(record["body"])
-            counting.taken(job, now_ms())
-            counting.done(job, await self._deliverer.deliver(job), now_ms())
+            await self._take(record, counting)
         except Exception as error:
             # No traceback and no foreign message: what a library says may hold a credential.
             told = error.message if isinstance(error, MillraceError) else type(error).__name__
             log.error("message %s was not delivered: %s", record["messageId"], told)
             return str(record["messageId"])
         return None
+
+    async def _take(self, record: Batch, counting: Counting) -> None:
+        body = await asyncio.to_thread(self._queue.body, record)
+        if body is None:
+            log.warning("message %s was done before", record["messageId"])
+            return
+        job = read_job(body)
+        counting.taken(job, now_ms())
+        counting.done(job, await self._deliverer.deliver(job), now_ms())
+        await asyncio.to_thread(self._queue.done, record)
 
     async def _count(self, counting: Counting) -> None:
         writes = [

@@ -21,12 +21,13 @@ from millrace.destinations.fates import (
     Fate,
     Retry,
     Sent,
-    Unsendable,
     Wait,
+    fate_of_error,
 )
 from millrace.domain.circuit import Admission
 from millrace.domain.clock import Clock
 from millrace.domain.retries import wait_ms
+from millrace.errors import is_transient
 from millrace.pipelines.event import Event
 from millrace.services.delivery.job import Job
 from millrace.services.delivery.target import Target, Targets
@@ -82,9 +83,10 @@ class Deliverer:
         events = job.pipeline_events()
         try:
             target = await self.targets.of(job)
-        except Unsendable as error:
-            fates: list[Fate] = [Dead(Failure(error.code, error.message))] * len(events)
-            return await self._settle(job, events, Sent(fates), None)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            return await self._settle(job, events, Sent([fate_of_error(error)] * len(events)), None)
         sent = await self._attempt(target, events)
         return await self._settle(job, events, sent, target)
 
@@ -177,7 +179,7 @@ class Deliverer:
             place=f"destination:{job.destination}",
             definition_version=job.definition_version,
             event_id=event.id,
-            at=event.ingested,
+            at=min(event.ingested, job.created_at),  # a window that fired early is dated by its end
             code=failure.code,
             message=failure.message,
             attempts=job.attempt + 1,

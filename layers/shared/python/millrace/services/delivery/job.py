@@ -7,10 +7,11 @@ from pydantic import Field, ValidationError
 
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.model import Model
+from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
-from millrace.pipelines.limits import DESTINATIONS
+from millrace.pipelines.limits import DESTINATIONS, OUTPUT_BYTES
+from millrace.stores.queues import MESSAGE_BYTES
 
-MESSAGE_BYTES = 250_000  # SQS takes 256 KiB wherever a queue was not set to more
 EVENTS = 1_000
 _ROOM = MESSAGE_BYTES - 3_000  # the rest is the job's own fields
 
@@ -69,39 +70,55 @@ def read_job(body: str) -> Job:
     try:
         return Job.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InvalidRequest(f"The message is no delivery job: {place}: {first['msg']}") from None
+        raise InvalidRequest(f"The message is no delivery job: {_reason(error)}") from None
 
 
-def jobs_of(job: Job, events: Iterable[Event]) -> tuple[list[Job], list[Event]]:
-    """Packs a pipeline's outputs into jobs like `job` (whose own events do not matter), each small enough
-    for one message; and those events that are too large for any, or cannot be written."""
+def jobs_of(job: Job, events: Iterable[Event]) -> tuple[list[Job], list[tuple[Event, EvaluationError]]]:
+    """Pack a pipeline's outputs into jobs like `job`, whose own events do not matter.
+
+    A job fills one message; an event that is larger than a message is a job by itself. Also returned are the
+    events that can be in none, with the reason.
+    """
     groups: list[list[JobEvent]] = []
-    too_large: list[Event] = []
+    refused: list[tuple[Event, EvaluationError]] = []
     room = 0
     for event in events:
-        one, size = _measured(event)
-        if one is None:
-            too_large.append(event)
+        try:
+            one, size = _measured(event)
+        except EvaluationError as error:
+            refused.append((event, error))
             continue
         if size > room or len(groups[-1]) == EVENTS:
             groups.append([])
             room = _ROOM
         groups[-1].append(one)
         room -= size
-    return [job.model_copy(update={"events": group}) for group in groups], too_large
+    return [job.model_copy(update={"events": group}) for group in groups], refused
 
 
-def _measured(event: Event) -> tuple[JobEvent | None, int]:
-    """The event as it stands in a job, and its bytes there; None for one that fits into no job, or that
-    cannot be written (an id beyond 512 characters, half of a surrogate pair)."""
+def _measured(event: Event) -> tuple[JobEvent, int]:
+    """The event as it stands in a job, and its bytes there. Raises `EvaluationError` for one that is too
+    large or cannot be written (an id beyond 512 characters, half of a surrogate pair)."""
     try:
         one = job_event(event)
         size = len(one.model_dump_json(by_alias=True).encode()) + 1
-    except ValueError:
-        return None, 0
-    return (one, size) if size <= _ROOM else (None, 0)
+    except ValueError as error:
+        raise EvaluationError(
+            f"The output cannot be written as JSON: {_reason(error)}.", code="not_json"
+        ) from None
+    if size > OUTPUT_BYTES:
+        raise EvaluationError(
+            f"The output has {size:,} bytes as JSON; {OUTPUT_BYTES:,} are allowed.", code="too_large"
+        )
+    return one, size
+
+
+def _reason(error: ValueError) -> str:
+    """What is wrong, without the value."""
+    if not isinstance(error, ValidationError):
+        return type(error).__name__
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def job_event(event: Event) -> JobEvent:

@@ -1,5 +1,6 @@
 """A job's destination, ready to be sent to: its configuration of the job's version, with secrets in place."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,10 +9,11 @@ from hashlib import sha256
 import httpx
 
 from millrace.destinations.catalogue import Catalogue, Sender, host_of, is_repeatable
-from millrace.destinations.fates import Failure, Sent, Unsendable
+from millrace.destinations.fates import Failure, Sent, Unsendable, fate_of_error
 from millrace.destinations.secrets import Redactor, Resolved, resolve, secrets_of
 from millrace.destinations.sending import Turn
 from millrace.destinations.wire import Answer, Request, shown
+from millrace.errors import is_transient
 from millrace.net.fetch import fetch
 from millrace.pipelines.definitions.definition import InvalidDefinition, PipelineDefinition, stored_definition
 from millrace.pipelines.definitions.destinations import ChatConfig, Delivery, Destination, RateLimit
@@ -21,6 +23,8 @@ from millrace.services.delivery.place import place_of
 from millrace.stores.definitions import DefinitionStore
 from millrace.stores.delivery_state import Place
 from millrace.stores.secrets import SecretStore
+
+log = logging.getLogger(__name__)
 
 CHAT_RATE = RateLimit(per_second=1, burst=1)
 REASON = 300
@@ -41,9 +45,8 @@ class Target:
     async def send(self, events: Sequence[Event], turn: Turn) -> Sent:
         """Sends events under ids of this destination's own: a service that knows repetitions by ids may get
         the same event from two pipelines, and both are meant."""
-        return await self.sender.send(
-            [event.with_payload(event.payload, f"{event.id}-{self.mark}") for event in events], turn
-        )
+        marked = [event.with_payload(event.payload, f"{event.id}-{self.mark}") for event in events]
+        return await _send(self.sender, marked, turn)
 
     @property
     def repeatable(self) -> bool:
@@ -68,6 +71,28 @@ class Target:
             shown(self.redact(failure.body)),
             failure.retry_after,
         )
+
+
+async def _send(sender: Sender, events: Sequence[Event], turn: Turn) -> Sent:
+    """Sends events. Senders tell fates rather than raise; one that raises all the same is called for halves,
+    until the event at fault stands alone and gets its fate. Some may then be sent twice, none is lost."""
+    try:
+        return await sender.send(events, turn)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        log.error("a sender raised %s", type(error).__name__)
+        if len(events) < 2:
+            return Sent([fate_of_error(error)] * len(events))
+    middle = len(events) // 2
+    first = await _send(sender, events[:middle], turn)
+    rest = await _send(sender, events[middle:], turn)
+    return Sent(
+        [*first.fates, *rest.fates],
+        first.succeeded + rest.succeeded,
+        first.failed + rest.failed,
+        first.gone or rest.gone,
+    )
 
 
 class Targets:

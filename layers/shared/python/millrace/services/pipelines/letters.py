@@ -14,6 +14,8 @@ from millrace.stores.dead_letters import DeadLetterStore, Filter, Letter
 
 MAX_DELETED = 1_000
 """In one call."""
+SHOWN_BYTES = 2_000_000
+"""Of payloads in one answer. Lambda allows 6 MB, in which every quotation mark of ours counts twice."""
 
 
 class Letters:
@@ -25,18 +27,20 @@ class Letters:
     async def page(
         self, caller: Principal, pipeline_id: str, choice: LetterChoice, after: str, limit: int
     ) -> tuple[list[Letter], str | None]:
-        """Letters, the oldest first, and the id to go on after. A page may hold fewer than `limit`."""
+        """Letters, the oldest first, and the id to go on after. A page may hold fewer than `limit`: it ends
+        where its payloads fill what one answer can hold. Payloads over 64 KB are null; `get` gives them."""
         caller.require("pipelines:read")
         await self._line.pipelines.get(caller.organization, pipeline_id)
         chosen = filter_of(choice)
-        return await self._line.letters.page(caller.organization, pipeline_id, after, limit, chosen)
+        letters = self._line.letters
+        return await letters.page(caller.organization, pipeline_id, after, limit, chosen, SHOWN_BYTES)
 
     async def get(self, caller: Principal, pipeline_id: str, letter_id: str) -> Letter:
         """Raises `NotFound`."""
         caller.require("pipelines:read")
         await self._line.pipelines.get(caller.organization, pipeline_id)
         (found,) = await letters_of(self._line.letters, caller.organization, pipeline_id, [letter_id])
-        return found
+        return await self._line.letters.load(found) if found.payload_bytes <= SHOWN_BYTES else found
 
     async def count(self, caller: Principal, pipeline_id: str, choice: LetterChoice) -> dict[str, Any]:
         """`{count, complete, places, codes}`; not `complete`: there are so many at least."""
@@ -103,5 +107,6 @@ def shown(letter: Letter) -> dict[str, Any]:
         "attempts": letter.attempts,
         "status": letter.status,
         "body": letter.body,
+        "payloadBytes": letter.payload_bytes or None,
         "event": letter.event,
     }

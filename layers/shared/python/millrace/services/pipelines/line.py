@@ -21,6 +21,7 @@ from millrace.stores.dead_letters import DeadLetterStore
 from millrace.stores.delivery_state import DeliveryState
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.journal import Journal
+from millrace.stores.large_objects import LargeObjects
 from millrace.stores.pipeline_metrics import PipelineMetrics
 from millrace.stores.pipelines import PipelineStore
 from millrace.stores.queues import Queue
@@ -152,7 +153,11 @@ class Line:
 
     @cached_property
     def letters(self) -> DeadLetterStore:
-        return DeadLetterStore(self.dynamo, self.settings.dead_letters_table)
+        return DeadLetterStore(self.dynamo, self.settings.dead_letters_table, self.large_objects)
+
+    @cached_property
+    def large_objects(self) -> LargeObjects:
+        return LargeObjects(self.aws, self.settings.journal_bucket)
 
     @cached_property
     def delivery_state(self) -> DeliveryState:
@@ -168,7 +173,7 @@ class Line:
 
     @cached_property
     def ingest(self) -> Queue:
-        return Queue(self.aws, self.settings.ingest_queue_url)
+        return Queue(self.aws, self.settings.ingest_queue_url, self.large_objects)
 
     @cached_property
     def timers(self) -> Queue:
@@ -176,7 +181,7 @@ class Line:
 
     @cached_property
     def deliveries(self) -> Queue:
-        return Queue(self.aws, self.settings.delivery_queue_url)
+        return Queue(self.aws, self.settings.delivery_queue_url, self.large_objects)
 
     @classmethod
     def connect(cls, settings: Settings, aws: Aws | None = None, clock: Clock = now_ms) -> "Line":

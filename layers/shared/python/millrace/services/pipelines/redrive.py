@@ -13,19 +13,20 @@ from millrace.domain.access import Principal
 from millrace.domain.clock import Clock
 from millrace.domain.ids import new_id
 from millrace.domain.redrives import PAGE_SECONDS, Redrive, RedriveAsked
-from millrace.errors import Conflict, InvalidRequest, NotFound
+from millrace.errors import Conflict, InvalidRequest, NotFound, is_transient
 from millrace.services.delivery.job import Job, job_event
 from millrace.services.pipelines.letters import filter_of, letters_of
 from millrace.services.pipelines.line import Line, Made
 from millrace.services.pipelines.messages import event_of, order, recorded
 from millrace.stores.dead_letters import Filter, Letter
-from millrace.stores.queues import MESSAGE_BYTES, Queue
+from millrace.stores.queues import Queue
 from millrace.stores.redrives import RedriveStore
 
 log = logging.getLogger(__name__)
 
 PAUSED_MS = 60_000
 _SOON_MS = 3_000
+_AT_ONCE = 16
 Address = tuple[str, str]
 Messages = list[tuple[Queue, str]]
 
@@ -105,7 +106,7 @@ async def redrive(line: Line, address: Address, asked: dict[str, Any]) -> None:
 
 
 async def _send_page(line: Line, address: Address, found: Redrive, current: Made) -> Redrive:
-    letters, more = await _letters(line, address, found)
+    letters, more = await _loaded(line, *await _letters(line, address, found))
     messages: Messages = []
     sent: list[Letter] = []
     for letter in letters:
@@ -132,6 +133,17 @@ async def _letters(line: Line, address: Address, found: Redrive) -> tuple[list[L
     return await line.letters.page(*address, found.after, size, _chosen(found))
 
 
+async def _loaded(line: Line, letters: list[Letter], more: str | None) -> tuple[list[Letter], str | None]:
+    """A page with its large payloads, of which a page has 20 MB at most."""
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def load(letter: Letter) -> Letter:
+        async with places:
+            return await line.letters.load(letter)
+
+    return list(await asyncio.gather(*map(load, letters))), more
+
+
 def _chosen(redrive: Redrive) -> Filter:
     """None of events that were accepted after it began: it comes to an end."""
     chosen = filter_of(redrive.asked)
@@ -150,25 +162,30 @@ def _send(messages: Messages, per_second: int) -> None:
 async def _message(
     line: Line, letter: Letter, asked: RedriveAsked, current: Made
 ) -> tuple[Queue, str] | None:
-    """An order to begin at a step, or a delivery job; None where there is no such step or destination, or no
-    message can hold it."""
+    """An order to begin at a step, or a delivery job; None where there is no such step or destination, or
+    the letter cannot be read."""
     try:
         made = await _made(line, letter, asked, current)
-        queue, body = _written(line, made, letter, asked.from_step)
-    except (NotFound, ValueError):
+        return _written(line, made, letter, asked.from_step)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        log.warning("dead letter %s is skipped: %s", letter.id, type(error).__name__)
         return None
-    return (queue, body) if len(body.encode()) <= MESSAGE_BYTES else None
 
 
 def _written(line: Line, made: Made, letter: Letter, from_step: int | None) -> tuple[Queue, str]:
     """Raises `ValueError` for what cannot be."""
+    if letter.event["payload"] is None:
+        raise ValueError("its object is gone")
     kind, _, number = letter.place.partition(":")
     definition = made.plan.definition
     if from_step is not None:
         _check(from_step, len(definition.transforms) + 1)  # one more: straight to the destinations
         return line.ingest, _from_step(made, letter, from_step)
     if kind == "step":
-        _check(int(number), len(definition.transforms))
+        # One more here, too: what failed behind the last step, and in a pipeline without steps.
+        _check(int(number), len(definition.transforms) + 1)
         return line.ingest, _from_step(made, letter, int(number))
     _check(int(number), len(definition.targets))
     return line.deliveries, _job(made, letter, int(number), line.clock)

@@ -12,15 +12,16 @@ from collections.abc import Coroutine, Iterator
 from functools import partial
 from typing import Any
 
-from millrace.pipelines.errors import EvaluationError
+from millrace.errors import is_transient
+from millrace.pipelines.errors import EvaluationError, unexpected
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.compiler import Scalar
-from millrace.pipelines.outcome import DeadLetter, Outcome
+from millrace.pipelines.outcome import Change, DeadLetter, Outcome
 from millrace.pipelines.state.store import Key
 from millrace.pipelines.together import items_of
-from millrace.pipelines.transform import fire, keep, resume, transform_all
+from millrace.pipelines.transform import fire, keep_change, resume, transform, transform_all
 from millrace.pipelines.work import Work
-from millrace.services.delivery.job import Job, job_event, jobs_of
+from millrace.services.delivery.job import Job, jobs_of
 from millrace.services.pipelines.line import Line, Made
 from millrace.services.pipelines.messages import recorded
 from millrace.services.pipelines.timers import Timers
@@ -86,15 +87,37 @@ class Run:
     # --- what leaves ---------------------------------------------------------------------------
 
     def _settle(self, outcome: Outcome) -> None:
-        keep(self._made.plan, outcome, self._line.windows, self, self._now, self._lag, self._backfill)
+        """Decides everything before anything leaves: an event that fails makes no neighbor leave twice."""
+        for change in outcome.changes:
+            self._keep(outcome, change)
         letters = [self._letter(one) for one in outcome.dead_letters]
+        of_steps = len(letters)
+        jobs: list[Job] = []
         for destination in range(len(self._made.guards)):
             chosen = list(self._chosen(outcome.outputs, destination, letters))
-            if chosen:
-                letters += self._deliver(destination, chosen)
-        if letters:
-            self._bury(letters)
-        self._count(outcome, len(letters))
+            jobs += self._jobs(destination, chosen, letters)
+        self._store_dead_letters(letters)
+        self._line.deliveries.send(job.encode() for job in jobs)
+        self.counters["deadLetters"] += len(letters)
+        self.counters["deliveriesFailed"] += len(letters) - of_steps
+        self._count(outcome)
+
+    def _keep(self, outcome: Outcome, change: Change) -> None:
+        """Keeps events in their window or batch. Where that fails for what is no fault of a service, each by
+        itself, so that only the one at fault ends here."""
+        plan, store = self._made.plan, self._line.windows
+        try:
+            keep_change(plan, change, outcome, store, self, self._now, self._lag, self._backfill)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            if len(change.members) == 1:
+                outcome.unkept(change, plan.steps[change.step].step.on_error, unexpected(error))
+                return
+            for event in change.of_members():
+                alone = transform(plan, [event], store, self._now, change.step, self._backfill)
+                for one in alone.changes:
+                    self._keep(outcome, one)
 
     def _chosen(self, events: list[Event], destination: int, letters: list[Letter]) -> Iterator[Event]:
         """What a destination gets: where its guard is true. One that fails makes a dead letter."""
@@ -103,31 +126,33 @@ class Run:
             try:
                 if guard is None or self._is_chosen(guard, event):
                     yield from items_of(event) if destination in self._made.together else [event]
-            except EvaluationError as problem:
-                letters.append(self._undelivered(event, destination, problem))
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                letters.append(self._undelivered(event, destination, unexpected(error)))
 
     def _is_chosen(self, guard: Scalar, event: Event) -> bool:
         with Work():
             return guard(event.payload, event) is True
 
-    def _deliver(self, destination: int, events: list[Event]) -> list[Letter]:
-        """Puts jobs on the delivery queue; gives the letters of events that no message can hold."""
+    def _jobs(self, destination: int, events: list[Event], letters: list[Letter]) -> list[Job]:
+        """Jobs for the delivery queue. Events that can be in none make dead letters."""
         made = self._made
-        first = Job(
+        head = Job.model_construct(
             organization=made.organization,
             pipeline_id=made.pipeline_id,
             definition_version=made.version,
             destination=destination,
             created_at=self._now,
-            events=[job_event(events[0])],
+            events=[],
         )
-        jobs, too_large = jobs_of(first, events)
-        self._line.deliveries.send(job.encode() for job in jobs)
-        problem = EvaluationError("The output is too large for a message (250 KB).", code="too_large")
-        return [self._undelivered(event, destination, problem) for event in too_large]
+        jobs, refused = jobs_of(head, events)
+        letters += [self._undelivered(event, destination, error) for event, error in refused]
+        return jobs
 
-    def _bury(self, letters: list[Letter]) -> None:
-        self._wait(self._line.letters.put(self._made.organization, letters, self._now))
+    def _store_dead_letters(self, letters: list[Letter]) -> None:
+        if letters:
+            self._wait(self._line.letters.put(self._made.organization, letters, self._now))
 
     def _wait(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -147,16 +172,15 @@ class Run:
             place=place,
             definition_version=made.version,
             event_id=event.id,
-            at=event.ingested,
+            at=min(event.ingested, self._now),  # a window that fires early is dated by its end
             code=code,
             message=message,
             attempts=1,
             event=recorded(event),
         )
 
-    def _count(self, outcome: Outcome, letters: int) -> None:
+    def _count(self, outcome: Outcome) -> None:
         self.counters["itemsOut"] += len(outcome.outputs)
-        self.counters["deadLetters"] += letters
         for index, count in enumerate(outcome.counts):
             self.counters["itemsFailed"] += count.failed
             self.counters["itemsFiltered"] += count.dropped

@@ -24,6 +24,7 @@ from millrace.services.pipelines.messages import event_of, order, recorded
 from millrace.services.pipelines.redrive import redrive
 from millrace.services.pipelines.replay import drain, replay, take_entry
 from millrace.services.pipelines.run import take
+from millrace.stores.queues import Queue
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,9 @@ async def transform_batch(line: Line, batch: dict[str, Any]) -> dict[str, Any]:
     oldest = line.clock()
     for record in batch["Records"]:
         try:
-            message = _read(record)
+            message = _read(line.ingest, record)
+            if message is None:
+                continue
             oldest = min(oldest, message.sent) if message.is_new else oldest
             await _sort(line, message, work)
         except Exception:
@@ -74,14 +77,21 @@ async def transform_batch(line: Line, batch: dict[str, Any]) -> dict[str, Any]:
     lag = line.clock() - oldest
     for address, parcels in work.items():
         failed.update(await _take_all(line, address, parcels, lag))
-    done = len(batch["Records"]) - len(failed)
+    done = [record for record in batch["Records"] if record["messageId"] not in failed]
     if done:
-        await line.meter.taken(line.ingest.name, done, lag * done)
+        await line.meter.taken(line.ingest.name, len(done), lag * len(done))
+    for record in done:
+        line.ingest.done(record)
     return await asyncio.to_thread(line.ingest.answer, batch, failed)
 
 
-def _read(record: dict[str, Any]) -> Message:
-    body = orjson.loads(record["body"])
+def _read(ingest: Queue, record: dict[str, Any]) -> Message | None:
+    """None for a large message that was done before."""
+    text = ingest.body(record)
+    if text is None:
+        log.warning("message %s was done before", record["messageId"])
+        return None
+    body = orjson.loads(text)
     if not isinstance(body, dict):
         raise InvalidRequest("The message is no object.", code="invalid_event")
     return Message(record["messageId"], body, int(record["attributes"]["SentTimestamp"]))

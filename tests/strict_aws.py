@@ -1,0 +1,66 @@
+"""AWS clients that refuse what AWS itself refuses: emulators take items and messages of any size."""
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from millrace.stores.aws import Aws
+
+ITEM_BYTES = 400 * 1024
+MESSAGE_BYTES = 256 * 1024
+"""Of an SQS message where the queue was not set to more, and of all messages of one call."""
+
+
+class StrictAws(Aws):
+    """Counts the bytes of items, and of messages and calls, before they are sent."""
+
+    def _make(self, service: str) -> Any:
+        client = super()._make(service)
+        events = client.meta.events
+        if service == "dynamodb":
+            events.register("provide-client-params.dynamodb.PutItem", _check_item)
+            events.register("provide-client-params.dynamodb.TransactWriteItems", _check_transaction)
+        elif service == "sqs":
+            events.register("provide-client-params.sqs.SendMessage", _check_message)
+            events.register("provide-client-params.sqs.SendMessageBatch", _check_messages)
+        return client
+
+
+def _check_item(params: dict[str, Any], **_: Any) -> None:
+    size = sum(len(name.encode()) + _size(value) for name, value in params["Item"].items())
+    if size > ITEM_BYTES:
+        raise _refused("PutItem", "ValidationException", "Item size has exceeded the maximum allowed size")
+
+
+def _check_transaction(params: dict[str, Any], **_: Any) -> None:
+    for one in params["TransactItems"]:
+        if "Put" in one:
+            _check_item(one["Put"])
+
+
+def _size(attribute: dict[str, Any]) -> int:
+    """Of a flat attribute, as DynamoDB counts it."""
+    ((kind, value),) = attribute.items()
+    if kind == "S":
+        return len(value.encode())
+    return len(value) if kind in ("B", "N") else 1
+
+
+def _check_message(params: dict[str, Any], **_: Any) -> None:
+    _check([params["MessageBody"]], "SendMessage")
+
+
+def _check_messages(params: dict[str, Any], **_: Any) -> None:
+    _check([entry["MessageBody"] for entry in params["Entries"]], "SendMessageBatch")
+
+
+def _check(bodies: list[str], operation: str) -> None:
+    json.loads(bodies[0])
+    if sum(len(body.encode()) for body in bodies) > MESSAGE_BYTES:
+        raise _refused(operation, "InvalidParameterValue", "One or more parameters are invalid: too long")
+
+
+def _refused(operation: str, code: str, message: str) -> ClientError:
+    error = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    return ClientError(error, operation)  # type: ignore[arg-type]
