@@ -378,3 +378,23 @@ def test_functions_may_keep_what_is_too_large(
 ) -> None:
     assert _may(resources, function, action, prefix)
     assert "JOURNAL_BUCKET" in resources[function]["Properties"]["Environment"]["Variables"]
+
+
+def test_functions_that_run_agents_decrypt_the_secrets_of_mcp_servers_and_no_others(
+    resources: Resources,
+) -> None:
+    found = {
+        role.removesuffix("Role"): statement.get("Condition")
+        for role, statement in statements(resources)
+        if statement["Action"] == "kms:Decrypt"
+    }
+    only_mcp = {"StringEquals": {"kms:EncryptionContext:purpose": "mcp"}}
+    assert found == {
+        "ConversationFunction": only_mcp,
+        "FlowsFunction": only_mcp,
+        "ApiFunction": only_mcp,
+        "DeliverFunction": None,
+        "WebhooksFunction": None,
+    }
+    for function in found:
+        assert "SECRETS_KEY_ID" in variables(functions(resources)[function]), function

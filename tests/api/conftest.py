@@ -70,3 +70,12 @@ def management(platform: Platform, issuer: Issuer, organization: str) -> Iterato
     with served(management_app(platform.settings, platform)) as url:
         with httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=30) as client:
             yield client
+
+
+@pytest.fixture
+def management_at_home(platform: Platform, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
+    """The management app of a stack on one machine, which may call this machine."""
+    home = replace(platform.settings, allow_loopback_http=True)
+    with served(management_app(home, Platform.make(home, platform.stores))) as url:
+        with httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=30) as client:
+            yield client

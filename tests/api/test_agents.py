@@ -70,6 +70,8 @@ def test_a_wrong_field_is_named(management: httpx.Client, change: dict[str, Any]
     ("change", "status", "code"),
     [
         ({"tools": ["rocket"]}, 422, "unknown_tool"),
+        ({"tools": ["agent:"]}, 422, "unknown_tool"),
+        ({"tools": ["agent:a b"]}, 422, "unknown_tool"),
         ({"model": "openai:"}, 422, "invalid_request"),
         ({"thinkingTokens": 2048}, 422, "cannot_think"),
         ({"model": "", "thinkingTokens": 2048}, 422, "cannot_think"),

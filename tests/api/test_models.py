@@ -2,6 +2,7 @@
 retries, sub-agents, MCP. What the server recorded is what a model would have seen."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -55,6 +56,7 @@ def talk(
         allow_loopback_http=True,
     )
     platform = Platform.make(mine, Stores.connect(settings))
+    platform.stores.aws.client("kms")
     app = create_app(mine, platform)  # its AWS clients have the emulator's credentials from here on
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
@@ -64,10 +66,10 @@ def talk(
 
 
 @pytest.fixture
-def make(management: httpx.Client) -> Any:
+def make(management_at_home: httpx.Client) -> Any:
     def make(model: str, **more: Any) -> None:
         agent = {"id": "agent", "name": "Agent", "model": model, "tools": ["calculator"]} | more
-        made = management.post("/api/agents", json=agent)
+        made = management_at_home.post("/api/agents", json=agent)
         assert made.status_code == 201, made.text
 
     return make
@@ -325,3 +327,15 @@ class running_mcp:
         async with mcp_server() as self._running:
             self._ready.set()
             await self._over.wait()
+
+
+def test_agent_tools_whose_plain_names_would_be_equal_are_told_apart(
+    talk: httpx.Client, make: Any, model_server: ModelServer
+) -> None:
+    make("anthropic:claude-sonnet-4-5", tools=["agent:x.b", "agent:x:b", "agent:y.b"])
+    model_server.play(Script(anthropic_answer(["Hello."])))
+    assert answer(say(talk, "hi", agentId="agent")) == "Hello."
+    offered = [tool["name"] for tool in model_server.exchanges[-1].json["tools"]]
+    assert len(set(offered)) == 3
+    assert offered[2] == "ask_y_b"
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in offered)

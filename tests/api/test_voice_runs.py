@@ -121,3 +121,13 @@ def test_an_order_that_cannot_be_met_is_refused_before_any_byte(
     run_id = run_of(chat, FIRST)
     assert error_of(voice.post(path(run_id), json={"format": "midi"})) == (422, "unknown_format")
     assert error_of(voice.post(path(run_id), json={"voice": "nobody"})) == (422, "unknown_voice")
+
+
+def test_answer_of_another_user_is_not_spoken(
+    chat: httpx.Client, voice: httpx.Client, issuer: Issuer, organization: str
+) -> None:
+    run_id = run_of(chat, f"/echo tools=0\n{FIRST}")
+    stranger = issuer.user(organization, "stranger", "customer")
+    assert error_of(voice.post(path(run_id), json=PCM, headers=stranger)) == (404, "run_not_found")
+    observer = issuer.user(organization, "stranger", "member")
+    assert voice.post(path(run_id), json=PCM, headers=observer).status_code == 200

@@ -66,6 +66,8 @@ ONLY_BY_TICKET = {("GET", "/api/voice/conversations/{run_id}/stream")}
 NEED_A_BODY = {
     ("POST", "/api/conversations/{conversation_id}/messages"),
     ("POST", "/api/conversations/{conversation_id}/inject"),
+    ("POST", "/api/conversations/{conversation_id}/shares"),
+    ("DELETE", "/api/conversations/{conversation_id}/shares"),
     ("POST", "/api/streaming/pipelines/{pipeline_id}/replay"),
     ("PATCH", "/api/agents/{agent_id}"),
     ("PATCH", "/api/command-center/alerts/{rule_id}"),

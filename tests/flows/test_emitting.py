@@ -8,7 +8,7 @@ import pytest
 from millrace.agent.emitter import Emitter, emit, emitting
 from millrace.agent.tools.builtin import BUILT_IN
 from millrace.domain import events
-from millrace.domain.access import Principal
+from millrace.domain.access import SCOPES, Principal
 from millrace.domain.flows import NewFlow, PipelineStep
 from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition
 from millrace.services.flows.manage import Flows, Underway
@@ -63,7 +63,7 @@ async def test_a_pipeline_step_finds_stored_pipelines_by_id(platform: Platform, 
         return parse_definition(DEFINITION)
 
     flows = Flows.connect(platform, find)
-    caller = Principal(organization, "user")
+    caller = Principal(organization, "user", SCOPES)
     step = PipelineStep(name="shaped", type="pipeline", pipeline_id="pipe_1", events="input")
     await flows.create(caller, NewFlow(name="flow", steps=[step]))
     begun = await flows.start(caller, "flow", {"keep": True, "text": "a", "number": 3}, None, None)

@@ -4,7 +4,9 @@ import threading
 
 import httpx
 
+from tests.api.talk import error_of
 from tests.flows.making import WAITING, make_flow, post, stream
+from tests.tokens import Issuer
 
 
 def test_a_flow_waits_for_input_and_goes_on_in_another_process(
@@ -66,3 +68,34 @@ def test_input_for_another_step_is_refused(flows: httpx.Client) -> None:
     execution = post(flows, "Hello").json()["executionId"]
     assert post(flows, "yes", executionId=execution, step="draft").status_code == 409
     assert post(flows, "yes", executionId=execution, step="approval").status_code == 200
+
+
+def test_execution_belongs_to_the_user_who_started_it(
+    flows: httpx.Client, issuer: Issuer, organization: str
+) -> None:
+    make_flow(flows, WAITING)
+    mine, other = (issuer.user(organization, name, "customer") for name in ("mine", "other"))
+    path = "/api/flows/flow/events"
+    execution = flows.post(path, json={"input": "Hello"}, headers=mine).json()["executionId"]
+    shown = f"/api/flows/flow/executions/{execution}"
+    given = {"input": "yes", "executionId": execution}
+    assert error_of(flows.get(shown, headers=other)) == (404, "execution_not_found")
+    assert error_of(flows.post(path, json=given, headers=other)) == (404, "execution_not_found")
+    member = issuer.user(organization, "other", "member")
+    assert flows.get(shown, headers=member).status_code == 200
+    assert error_of(flows.post(path, json=given, headers=member)) == (403, "missing_scope")
+    assert flows.post(path, json=given, headers=mine).json()["state"] == "completed"
+
+
+def test_key_of_another_user_starts_an_execution_of_its_own(
+    flows: httpx.Client, issuer: Issuer, organization: str
+) -> None:
+    """A key stood for one execution of the whole organization: the second user got the first one's answer."""
+    make_flow(flows, WAITING)
+    given = {"input": "Hello", "idempotencyKey": "k"}
+    found = [
+        flows.post("/api/flows/flow/events", json=given, headers=issuer.user(organization, user, "customer"))
+        for user in ("one", "two", "one")
+    ]
+    ids = [one.json()["executionId"] for one in found]
+    assert ids[0] == ids[2] != ids[1]

@@ -10,6 +10,7 @@ from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.events import Logged
+from millrace.services.mcp_secrets import McpSecrets
 from millrace.services.runs.launch import launch
 from millrace.services.runs.models import Models
 from millrace.services.runs.platform import Http, Platform
@@ -64,7 +65,8 @@ class Talk:
     def __post_init__(self) -> None:
         self.models = Scripted(self.settings, self.turns)
         self.slot = Slot(f"org-{uuid.uuid4().hex[:12]}", "c1")
-        self.platform = Platform(self.settings, self.stores, self.models, Http(self.settings))
+        secrets = McpSecrets(self.stores.sealer)
+        self.platform = Platform(self.settings, self.stores, self.models, Http(self.settings), secrets)
 
     async def start(self, content: str, **more: Any) -> RunSession:
         caller = Principal(self.slot.organization, "user")

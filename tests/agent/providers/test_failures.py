@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from millrace.agent.providers.failures import (
@@ -95,3 +97,14 @@ def test_the_time_to_wait_is_read_from_every_kind_of_header(
     headers: dict[str, str], seconds: float | None
 ) -> None:
     assert retry_after(headers, NOW) == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize("date", ["Thu Oct  9 08:54:00 2025", "Thu, 09 Oct 2025 08:54:00 -0000"])
+def test_date_without_a_zone_is_in_utc_on_every_machine(monkeypatch: pytest.MonkeyPatch, date: str) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert retry_after({"retry-after": date}, NOW) == 40
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -5,12 +5,13 @@ from typing import Any
 
 from millrace.agent.model import ToolCall
 from millrace.agent.tools.tool import ToolContext
+from millrace.domain.access import Principal
 from millrace.settings import Settings
 
 
 def context(**changes: Any) -> ToolContext:
     settings = Settings(region="eu-central-1", allow_loopback_http=True)
-    plain = ToolContext("org", "conversation", "run", "agent", settings)
+    plain = ToolContext("org", "conversation", "run", "agent", settings, Principal("org", "user"))
     return replace(plain, **changes)
 
 

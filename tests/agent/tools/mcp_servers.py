@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 import uvicorn
+from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import ListToolsResult, PaginatedRequestParams
 
 
 @dataclass
@@ -23,10 +25,13 @@ class Running:
 
 
 @asynccontextmanager
-async def mcp_server(old: bool = False, json: bool = False) -> AsyncIterator[Running]:
-    """Serves until the block ends. `old` refuses what came with the protocol's version of 2026."""
+async def mcp_server(
+    old: bool = False, json: bool = False, more: int = 0, page: int = 0
+) -> AsyncIterator[Running]:
+    """Serves until the block ends. `old` refuses what came with the protocol's version of 2026. It has `more`
+    tools than usual, listed in pages of `page`; pages of -1 never end."""
     running = Running()
-    app = _watched(_server(running).streamable_http_app(json_response=json), running, old)
+    app = _watched(_server(running, more, page).streamable_http_app(json_response=json), running, old)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_config=None, ws="none", timeout_graceful_shutdown=1
     )
@@ -44,8 +49,25 @@ async def mcp_server(old: bool = False, json: bool = False) -> AsyncIterator[Run
         sockets[0].close()
 
 
-def _server(running: Running) -> MCPServer[Any]:
-    server: MCPServer[Any] = MCPServer("test", log_level="CRITICAL")
+class Paged(MCPServer[Any]):
+    """Lists its tools in pages, which the official server does not."""
+
+    page = 0
+
+    async def _handle_list_tools(
+        self, ctx: ServerRequestContext[Any], params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        tools = await self.list_tools()
+        begin = int((params and params.cursor) or 0)
+        if self.page < 0:
+            return ListToolsResult(tools=tools, next_cursor="1")
+        end = begin + (self.page or len(tools))
+        return ListToolsResult(tools=tools[begin:end], next_cursor=str(end) if end < len(tools) else None)
+
+
+def _server(running: Running, more: int, page: int) -> MCPServer[Any]:
+    server = Paged("test", log_level="CRITICAL")
+    server.page = page
 
     @server.tool()
     def add(a: int, b: int) -> int:
@@ -72,11 +94,28 @@ def _server(running: Running) -> MCPServer[Any]:
         return ""
 
     @server.tool()
+    async def echo_headers(context: Context[Any]) -> str:
+        """Gives back what it was sent with."""
+        request = context.request_context.request
+        assert request is not None
+        return str(request.url) + str(dict(request.headers))
+
+    for number in range(more):
+        server.add_tool(_says(number), name=f"more_{number}", description="One of many.")
+
+    @server.tool()
     def flood() -> str:
         """Says too much."""
         return "x" * 9_000_000
 
     return server
+
+
+def _says(number: int) -> Callable[[], str]:
+    def say() -> str:
+        return str(number)
+
+    return say
 
 
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]

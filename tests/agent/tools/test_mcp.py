@@ -2,10 +2,15 @@
 
 import asyncio
 import socket
+from dataclasses import replace
+from urllib.parse import quote
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from millrace.agent.tools.mcp import Catalogue, ListedTool, McpServer, McpTools, acceptable, tool_name
+from millrace.agent.tools.mcp import Catalogue, ListedTool, Listing, McpServer, McpTools, chosen, tool_name
 from millrace.agent.tools.tool import ToolResult
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.errors import InvalidRequest
@@ -150,11 +155,81 @@ async def test_a_flood_is_cut_off_and_the_session_opens_again(json: bool) -> Non
     assert result.text == "3"
 
 
-def test_only_tools_of_a_sensible_size_are_offered() -> None:
-    listed = [ListedTool("big", "", {"x": "y" * 20_000}), ListedTool("long", "d" * 9999, {"type": "object"})]
-    [kept] = acceptable(listed)
-    assert (kept.name, len(kept.description)) == ("long", 2000)
-    assert len(acceptable([ListedTool(str(n), "", {}) for n in range(200)])) == 64
+SERVER = McpServer("docs", "https://mcp.example.com/mcp?key=a-secret-key", {"Authorization": "Bearer s3cret"})
+
+
+def listed(count: int) -> list[ListedTool]:
+    return [ListedTool(f"t{n}", "", {"type": "object"}) for n in range(count)]
+
+
+def test_tool_with_too_large_a_schema_is_left_out_and_named() -> None:
+    big = ListedTool("big", "", {"x": "y" * 20_000})
+    found = chosen(SERVER, [big, ListedTool("long", "d" * 9999, {"type": "object"})])
+    assert [(one.name, len(one.description)) for one in found.tools] == [("long", 2000)]
+    [left_out] = found.left_out
+    assert left_out.names == ["big"]
+    assert "16 KB" in str(left_out)
+
+
+def test_tools_beyond_the_limit_are_left_out_and_named() -> None:
+    found = chosen(SERVER, listed(200))
+    assert [one.name for one in found.tools] == [f"t{n}" for n in range(64)]
+    [left_out] = found.left_out
+    assert left_out.names == [f"t{n}" for n in range(64, 200)]
+    assert "t64, t65" in str(left_out)
+    assert "and 116 more" in str(left_out)
+    assert "mcpServers[].tools" in str(left_out)
+
+
+def test_agent_that_names_tools_gets_these_and_hears_of_unknown_ones() -> None:
+    found = chosen(replace(SERVER, tools=("t150", "nothing", "t0")), listed(200))
+    assert [one.name for one in found.tools] == ["t150", "t0"]
+    [left_out] = found.left_out
+    assert left_out.names == ["nothing"]
+    assert "does not list" in str(left_out)
+
+
+async def test_tools_of_every_page_can_be_had() -> None:
+    async with mcp_server(more=150, page=40) as server:
+        wanted = McpServer("calc", server.url, tools=("more_149", "add"))
+        async with local(wanted) as tools:
+            assert [tool.name for tool in await tools.tools()] == ["calc__more_149", "calc__add"]
+            assert (await called(tools, "calc__more_149")).text == "149"
+        async with local(McpServer("calc", server.url)) as tools:
+            assert len(await tools.tools()) == 64
+        [left_out] = tools.left_out
+    assert "more_149" in left_out.names
+    assert len(left_out.names) == 6 + 150 - 64
+
+
+async def test_server_whose_pages_never_end_gives_what_it_has() -> None:
+    async with mcp_server(page=-1) as server, local(McpServer("calc", server.url)) as tools:
+        assert "calc__add" in {tool.name for tool in await tools.tools()}
+
+
+SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=40)
+
+
+@given(SECRETS, SECRETS)
+def test_secrets_of_a_server_are_taken_out_of_texts_in_every_form(key: str, query: str) -> None:
+    server = McpServer("docs", f"https://mcp.example.com/?key={quote(query, safe='')}", {"X-Key": key})
+    for secret in (key, query):
+        for form in (secret, quote(secret, safe=""), orjson.dumps(secret).decode()):
+            shown = server.redact(f"it said {form} to us")
+            assert secret not in shown.replace("[secret X-Key]", "").replace("[secret query]", "")
+            assert form.strip('"') not in shown.replace("[secret X-Key]", "").replace("[secret query]", "")
+
+
+async def test_secret_that_a_server_gives_back_is_taken_out_of_its_results() -> None:
+    async with mcp_server() as server:
+        secret = McpServer("calc", f"{server.url}?key=query-secret", {"Authorization": "Bearer s3cret-key"})
+        async with local(secret) as tools:
+            echoed = await called(tools, "calc__echo_headers")
+            listed = {tool.name: tool for tool in await tools.tools()}
+    assert "?[secret query]" in echoed.text
+    assert "'authorization': '[secret Authorization]'" in echoed.text
+    for secret_text in ("s3cret-key", "query-secret"):
+        assert secret_text not in echoed.text + str(listed)
 
 
 @pytest.mark.parametrize("name", ["", "a__b", "_a", "a b", "a" * 25, "ä", "a\n"])
@@ -172,10 +247,11 @@ def test_servers_of_one_name_and_too_many_servers_are_refused() -> None:
 def test_the_catalogue_keeps_credentials_apart_and_stays_small() -> None:
     catalogue = Catalogue()
     one = McpServer("a", "https://a.test/", {"Authorization": "1"})
-    catalogue.put(one, [])
-    assert catalogue.get(one) == []
-    assert catalogue.get(McpServer("b", "https://a.test/", {"Authorization": "1"})) == []
+    catalogue.put(one, Listing([]))
+    assert catalogue.get(one) == Listing([])
+    assert catalogue.get(McpServer("b", "https://a.test/", {"Authorization": "1"})) == Listing([])
+    assert catalogue.get(replace(one, tools=("a",))) is None
     assert catalogue.get(McpServer("a", "https://a.test/", {"Authorization": "2"})) is None
     for n in range(256):
-        catalogue.put(McpServer("a", f"https://{n}.test/"), [])
+        catalogue.put(McpServer("a", f"https://{n}.test/"), Listing([]))
     assert catalogue.get(one) is None

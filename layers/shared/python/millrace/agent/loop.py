@@ -24,6 +24,7 @@ from millrace.errors import ProviderError
 
 TOOL_SECONDS = 120.0
 TRIES = 3
+LONGEST_WAIT = 30.0
 INTERRUPTED = "The run was stopped before this tool had answered."
 
 Report = Callable[[str, dict[str, Any]], None]
@@ -138,9 +139,9 @@ class AgentLoop:
         raise AssertionError("unreachable")
 
     async def _back_off(self, problem: ProviderError, attempt: int) -> None:
-        wait = max(problem.retry_after or 0, random.uniform(0.25, 0.5) * 2**attempt)
-        self._emitter.emit(events.status(f"{problem.message} Trying again in {wait:.0f} s.", "⏳"))
-        await asyncio.sleep(min(wait, 30))
+        wait = wait_before_retry(problem, attempt)
+        self._emitter.emit(events.status(f"{problem.message} {retry_notice(problem, wait)}", "⏳"))
+        await asyncio.sleep(wait)
 
     def _called(self, turn: Turn, problem: ProviderError | None) -> None:
         usage = (turn.finish.usage if turn.finish else None) or Usage()
@@ -187,3 +188,17 @@ class AgentLoop:
         if calls := open_calls(content):
             cut = {call: result_block(call, False, INTERRUPTED) for call in calls}
             self._steering.add("user", [self._results.get(call, cut[call]) for call in calls])
+
+
+def wait_before_retry(problem: ProviderError, attempt: int) -> float:
+    """Seconds: what the server asks for, at least an exponential backoff, at most `LONGEST_WAIT`, since a
+    person is waiting."""
+    backoff: float = random.uniform(0.25, 0.5) * 2**attempt
+    return min(max(problem.retry_after or 0.0, backoff), LONGEST_WAIT)
+
+
+def retry_notice(problem: ProviderError, wait: float) -> str:
+    """The words for people."""
+    asked = problem.retry_after or 0.0
+    longer = f"The server asks for {asked:,.0f} s; " if asked > wait else ""
+    return f"{longer}{'trying' if longer else 'Trying'} again in {wait:.0f} s."

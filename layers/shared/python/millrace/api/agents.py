@@ -11,6 +11,7 @@ from millrace.api.endpoint import invalid
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent, AgentSettings, Wire
 from millrace.services.agents import Agents
+from millrace.services.runs.agent_tools import AgentTools, Source
 
 
 class NewAgent(AgentSettings):
@@ -24,6 +25,49 @@ class AgentPage(Wire):
 
     items: list[Agent]
     next_cursor: str | None
+
+
+class AgentToolEntry(Wire):
+    """A tool as the model sees it. `server` is the MCP server that has it."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    source: Source
+    server: str | None
+
+
+class LeftOutTools(Wire):
+    """Tools of an MCP server that the agent does not get, with the reason."""
+
+    server: str
+    reason: str
+    names: list[str]
+
+
+class AgentToolPage(Wire):
+    """The tools of an agent; `problems` says which of its MCP servers are not available, and why."""
+
+    items: list[AgentToolEntry]
+    left_out: list[LeftOutTools]
+    problems: list[str]
+
+
+def _tool_page(found: AgentTools) -> AgentToolPage:
+    return AgentToolPage(
+        items=[
+            AgentToolEntry(
+                name=one.name,
+                description=one.description,
+                parameters=one.parameters,
+                source=source,
+                server=one.name.partition("__")[0] if source == "mcp" else None,
+            )
+            for source, one in found.sources
+        ],
+        left_out=[LeftOutTools(server=a.server, reason=a.reason, names=a.names) for a in found.left_out],
+        problems=found.problems,
+    )
 
 
 def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
@@ -55,6 +99,12 @@ def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
     @router.get("/{agent_id}", summary="Read an agent")
     async def get_agent(who: Caller, agent_id: str) -> Agent:
         return (await agents.get(who, agent_id)).shown()
+
+    @router.get(
+        "/{agent_id}/tools", summary="List the tools that an agent has now; asks its MCP servers for theirs"
+    )
+    async def list_tools(who: Caller, agent_id: str) -> AgentToolPage:
+        return _tool_page(await agents.tools(who, agent_id))
 
     @router.patch("/{agent_id}", summary="Change an agent: only the fields that are given")
     async def change_agent(who: Caller, agent_id: str, changes: Annotated[dict[str, Any], Body()]) -> Agent:

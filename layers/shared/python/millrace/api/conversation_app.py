@@ -6,6 +6,7 @@ from millrace.api.auth import Auth
 from millrace.api.conversations import Conversations
 from millrace.api.endpoint import Endpoint
 from millrace.api.messages import Messages
+from millrace.api.shares import Shares
 from millrace.api.streamed_app import streamed_app
 from millrace.api.tickets import callers
 from millrace.services.runs.platform import Platform
@@ -22,4 +23,8 @@ def create_app(settings: Settings, platform: Platform | None = None) -> Starlett
 
 def endpoints(platform: Platform, auth: Auth) -> list[Endpoint]:
     """What the function serves."""
-    return [*Conversations(platform, auth).endpoints(), *Messages(platform, auth).endpoints()]
+    return [
+        *Conversations(platform, auth).endpoints(),
+        *Messages(platform, auth).endpoints(),
+        *Shares(platform.stores, auth).endpoints(),
+    ]

@@ -11,13 +11,17 @@ from starlette.responses import JSONResponse, Response
 from millrace.api.auth import Auth
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import Endpoint, read_body, whole_number
+from millrace.domain.access import Principal
 from millrace.domain.agents import Wire
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot
-from millrace.domain.ids import new_id
+from millrace.domain.ids import new_id, valid_user
+from millrace.errors import InvalidRequest
+from millrace.services.runs.access import reach
 from millrace.services.runs.platform import Platform
 
 PAGE = 50
+EVERYBODY = "all"
 METADATA_BYTES = 16 * 1024
 
 
@@ -47,6 +51,7 @@ class Conversations:
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
         base = "/api/conversations"
+        owner = {"owner": "a user's id, or all; your own without it. Others' need the scope observe"}
         page = {"limit": "1 to 100", "cursor": "nextCursor of the page before"}
         return [
             Endpoint(
@@ -57,7 +62,9 @@ class Conversations:
                 body=NewConversation,
                 status=201,
             ),
-            Endpoint("GET", base, self.list_conversations, "List conversations, latest first", query=page),
+            Endpoint(
+                "GET", base, self.list_conversations, "List conversations, latest first", query=owner | page
+            ),
             Endpoint("GET", base + "/{conversation_id}", self.get_conversation, "Read a conversation"),
             Endpoint(
                 "DELETE",
@@ -82,39 +89,40 @@ class Conversations:
 
     async def list_conversations(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
+        owner = _owner(request, caller)
         limit = whole_number(request, "limit", PAGE, 1, 100)
         start = from_cursor(request.query_params.get("cursor"), "id", "at")
-        key = _list_key(caller.organization, start["id"], start["at"]) if start else None
-        found, last = await self.platform.stores.conversations.page(caller.organization, limit, key)
+        after = (start["id"], start["at"]) if start else None
+        found, last = await self.platform.stores.directory.page(caller.organization, owner, limit, after)
         more = to_cursor({"id": found[-1].id, "at": found[-1].updated_at}) if last and found else None
         return JSONResponse({"items": [one.wire() for one in found], "nextCursor": more})
 
     async def get_conversation(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
-        found = await self.platform.stores.conversations.get(_slot(request, caller.organization))
+        found = await reach(self.platform.stores, caller, slot_of(request, caller), "read")
         return JSONResponse(found.wire())
 
     async def delete_conversation(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
-        slot = _slot(request, caller.organization)
+        slot = slot_of(request, caller)
         stores = self.platform.stores
-        await stores.conversations.get(slot)
+        await reach(stores, caller, slot, "own")
         await stores.leases.request_stop(slot, "stopped")
         await stores.injections.forget(slot)
         await stores.conversations.delete(slot)
         return Response(status_code=204)
 
 
-def _slot(request: Request, organization: str) -> Slot:
-    return Slot.of(organization, request.path_params["conversation_id"])
+def slot_of(request: Request, caller: Principal) -> Slot:
+    """The conversation that a request's path names. Raises `InvalidRequest`."""
+    return Slot.of(caller.organization, request.path_params["conversation_id"])
 
 
-def _list_key(organization: str, conversation_id: str, updated_at: str) -> dict[str, Any]:
-    # Built from the caller's own organisation: a cursor can lead nowhere else.
-    slot = Slot.of(organization, conversation_id)
-    return {
-        "pk": slot.key,
-        "sk": "META",
-        "listPk": organization,
-        "listSk": f"{updated_at}#{conversation_id}",
-    }
+def _owner(request: Request, caller: Principal) -> str | None:
+    """Whose conversations are asked for; None for everybody's. Raises `InvalidRequest` or `Forbidden`."""
+    owner = request.query_params.get("owner") or caller.id
+    if not valid_user(owner):
+        raise InvalidRequest("owner must be all or a user's id.", code="invalid_query")
+    if owner != caller.id:
+        caller.require("observe")
+    return None if owner == EVERYBODY and owner != caller.id else owner

@@ -141,7 +141,8 @@ class FlowsApi:
 
     async def get_execution(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
-        return JSONResponse(await self.flows.execution(caller, request.path_params["execution_id"]))
+        execution_id = request.path_params["execution_id"]
+        return JSONResponse(await self.flows.shown_execution(caller, execution_id))
 
 
 def _stream(

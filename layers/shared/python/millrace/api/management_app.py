@@ -29,8 +29,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     for kind, handler in (*HANDLERS.items(), (RequestValidationError, on_invalid)):
         app.add_exception_handler(kind, handler)
     app.add_middleware(ApiEvents, bus=platform.stores.bus, clock=platform.stores.clock)
-    agents = Agents(platform.stores.agents, platform.stores.clock, settings.default_model)
-    app.include_router(agents_router(agents, auth))
+    app.include_router(agents_router(Agents(platform), auth))
     app.include_router(pipelines_router(Line.connect(settings, platform.stores.aws), auth))
 
     @app.get("/api/health", summary="Whether the API answers; needs no token", tags=["health"])

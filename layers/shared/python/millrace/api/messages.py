@@ -14,15 +14,15 @@ from millrace.api.auth import Auth
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
 from millrace.api.sse import EventStream
-from millrace.domain.access import Principal
+from millrace.domain.access import Access, Principal
 from millrace.domain.agents import Wire
 from millrace.domain.conversations import Slot
 from millrace.domain.events import DETAILS, Detail
-from millrace.domain.ids import valid_id
 from millrace.domain.projection import capped
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.services.runs import inject as injections
+from millrace.services.runs.access import reach, reach_run
 from millrace.services.runs.follow import find_active_run, follow, has_more, outcome
 from millrace.services.runs.history import read_history
 from millrace.services.runs.launch import launch
@@ -172,6 +172,7 @@ class Messages:
     ) -> ASGIApp:
         """A POST that names the last event it saw goes on with that run and never begins another."""
         slot = Slot.of(caller.organization, conversation_id, thread_id)
+        await reach(self.platform.stores, caller, slot, "read")
         opening = await self.platform.stores.conversations.open(slot)
         latest = next((m.run_id for m in reversed(opening.history) if m.run_id), None)
         run_id = opening.lease.run_id or latest
@@ -186,7 +187,7 @@ class Messages:
         if wants_stream(request):
             return await self.attach(request)
         caller = await self.auth(request, "chat")
-        slot = _slot(request, caller)
+        slot = await self._slot(request, caller, "read")
         limit = whole_number(request, "limit", PAGE, 1, 200)
         after = whole_number(request, "cursor", 0, 0, 10**8)
         items, last = await read_history(self.platform.stores, slot, after, limit, _detail(request))
@@ -194,7 +195,7 @@ class Messages:
 
     async def attach(self, request: Request) -> ASGIApp:
         caller = await self.auth(request, "chat")
-        run = await find_active_run(self.platform.stores, _slot(request, caller))
+        run = await find_active_run(self.platform.stores, await self._slot(request, caller, "read"))
         return await self._rest(request, run, _after(request)) if run else Response(status_code=204)
 
     async def get_run(self, request: Request) -> Response:
@@ -206,10 +207,14 @@ class Messages:
         return await self._rest(request, await self._run(request, caller), _after(request))
 
     async def _run(self, request: Request, caller: Principal) -> Run:
-        run_id = request.path_params["run_id"]
-        if not valid_id(run_id):
-            raise NotFound("No run has this id.", code="run_not_found")
-        return await self.platform.stores.runs.get(caller.organization, run_id)
+        return await reach_run(self.platform.stores, caller, request.path_params["run_id"])
+
+    async def _slot(self, request: Request, caller: Principal, wanted: Access) -> Slot:
+        """The slot that a request names, in a conversation that the caller may read, or write into."""
+        thread = request.query_params.get("threadId") or None
+        slot = Slot.of(caller.organization, request.path_params["conversation_id"], thread)
+        await reach(self.platform.stores, caller, slot, wanted)
+        return slot
 
     async def _rest(self, request: Request, run: Run, after: int) -> ASGIApp:
         detail = _detail(request)
@@ -229,37 +234,30 @@ class Messages:
 
     async def stop_run(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
-        slot = _slot(request, caller)
-        stores = self.platform.stores
-        stopped = await stores.leases.request_stop(slot, "stopped")
+        slot = await self._slot(request, caller, "write")
+        stopped = await self.platform.stores.leases.request_stop(slot, "stopped")
         if stopped is None:
-            await stores.conversations.get(slot.root())
             raise Conflict("No run is active here.", code="not_streaming")
         return JSONResponse({"runId": stopped, "state": "stopping"}, 202)
 
     async def inject_message(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
-        slot = _slot(request, caller)
         given = await read_body(request, InjectMessage)
+        slot = await self._slot(request, caller, "write")
         key = _key(request, given.idempotency_key)
         accepted = await injections.inject(self.platform.stores, slot, given.content, key)
         return JSONResponse(accepted.wire(), 202)
 
     async def list_injected(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
-        found = await injections.waiting(self.platform.stores, _slot(request, caller))
+        found = await injections.waiting(self.platform.stores, await self._slot(request, caller, "read"))
         return JSONResponse({"items": [one.wire() for one in found], "nextCursor": None})
 
     async def withdraw_message(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
-        slot, message_id = _slot(request, caller), request.path_params["message_id"]
-        await injections.withdraw(self.platform.stores, slot, message_id)
+        slot = await self._slot(request, caller, "write")
+        await injections.withdraw(self.platform.stores, slot, request.path_params["message_id"])
         return Response(status_code=204)
-
-
-def _slot(request: Request, caller: Principal) -> Slot:
-    thread = request.query_params.get("threadId") or None
-    return Slot.of(caller.organization, request.path_params["conversation_id"], thread)
 
 
 def _detail(request: Request) -> Detail:

@@ -15,9 +15,7 @@ from millrace.api.endpoint import Endpoint, invalid, read_body
 from millrace.api.tickets import Callers
 from millrace.domain.access import Principal
 from millrace.domain.agents import Wire
-from millrace.domain.ids import valid_id
-from millrace.domain.runs import Run
-from millrace.errors import NotFound
+from millrace.services.runs.access import reach_run
 from millrace.services.speak import Order, Speaking, prepare, speak_run, speak_text
 from millrace.speech.encoders import FORMATS
 from millrace.speech.engines import NAMES, Engines
@@ -143,15 +141,10 @@ class VoiceApi:
     async def _run(self, request: Request, caller: Principal, given: Manner) -> ASGIApp:
         caller.require("chat")
         speaking = await prepare(self.engines, given.order())
-        run = await self._find(caller, request.path_params["run_id"])
+        run = await reach_run(self.stores, caller, request.path_params["run_id"])
         audio = await speak_run(speaking, self.stores, run, deadline(request))
         # An agent may think for a minute before it speaks: the listener hears at once that it is connected.
         return _stream(speaking, audio, {"x-run-id": run.id}, at_once=True)
-
-    async def _find(self, caller: Principal, run_id: str) -> Run:
-        if not valid_id(run_id):
-            raise NotFound("No run has this id.", code="run_not_found")
-        return await self.stores.runs.get(caller.organization, run_id)
 
     # --- about -------------------------------------------------------------------------------------
 

@@ -30,6 +30,12 @@ class Limits(Wire):
     max_cost: float | None = Field(default=None, gt=0)
 
 
+ToolName = Annotated[str, Field(min_length=1, max_length=140)]
+
+HIDDEN = "[hidden]"
+"""Stands for a stored secret in an answer; given back in a change it keeps the secret as it is."""
+QUERY = "?"
+"""The key among a stored server's headers under which the query of its URL is kept, which may be a secret."""
 AGENT_BYTES = 256 * 1024
 """The most that an agent may have as JSON: it is one item of a table."""
 HeaderName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -37,18 +43,26 @@ HeaderValue = Annotated[str, Field(max_length=8_000)]
 
 
 class McpServer(Wire):
-    """An MCP server (streamable HTTP); its tools appear as `<name>__<tool>`."""
+    """An MCP server (streamable HTTP); its tools appear as `<name>__<tool>`.
+
+    Stored, the values of `headers` are encrypted (`services.mcp_secrets`) and the query of `url` with them.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$", max_length=24)
     url: str = Field(max_length=2048)
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict, max_length=20)
+    tools: list[Annotated[str, Field(min_length=1, max_length=128)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=128,
+        description="the only tools that the agent gets, by the server's own names; null takes all",
+    )
 
-
-ToolName = Annotated[str, Field(min_length=1, max_length=140)]
-
-
-HIDDEN = "[hidden]"
-"""What stands for a secret in an answer; given back in a change it keeps the secret as it is."""
+    def shown(self) -> "McpServer":
+        """The server as clients may see it: the names of its headers, and no value."""
+        headers = {name: HIDDEN for name in self.headers if name != QUERY}
+        base, mark, _ = self.url.partition("?")
+        return self.model_copy(update={"url": f"{base}?{HIDDEN}" if mark else base, "headers": headers})
 
 
 class AgentSettings(Wire):
@@ -87,28 +101,8 @@ class Agent(AgentSettings):
     updated_at: str | None = None
 
     def shown(self) -> "Agent":
-        """As clients may see it: headers of MCP servers hold secrets, so only their names are shown."""
-        servers = [
-            server.model_copy(update={"headers": dict.fromkeys(server.headers, HIDDEN)})
-            for server in self.mcp_servers
-        ]
-        return self.model_copy(update={"mcp_servers": servers})
-
-    def unhide(self, changed: AgentSettings) -> AgentSettings:
-        """The changed settings with the headers that were only shown hidden put back from this agent."""
-        known = {server.name: server.headers for server in self.mcp_servers}
-        servers = [
-            server.model_copy(
-                update={
-                    "headers": {
-                        name: known.get(server.name, {}).get(name, value) if value == HIDDEN else value
-                        for name, value in server.headers.items()
-                    }
-                }
-            )
-            for server in changed.mcp_servers
-        ]
-        return changed.model_copy(update={"mcp_servers": servers})
+        """The agent as clients may see it, without the secrets of its MCP servers."""
+        return self.model_copy(update={"mcp_servers": [server.shown() for server in self.mcp_servers]})
 
 
 DEMO = Agent(

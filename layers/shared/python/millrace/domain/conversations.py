@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from millrace.domain.access import Access
 from millrace.domain.events import Detail, Event
 from millrace.domain.ids import valid_id
 from millrace.errors import InvalidRequest
@@ -75,7 +76,7 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation as clients see it."""
+    """A conversation. `created_by` is the user whose it is, `shared_with` what others may do with it."""
 
     id: str
     agent_id: str
@@ -85,6 +86,7 @@ class Conversation:
     created_by: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     active_run_id: str | None = None
+    shared_with: dict[str, Access] = field(default_factory=dict)
 
     def wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""

@@ -42,7 +42,9 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as stored and as clients see it. `usage` in tokens, `cost` in US dollars or None."""
+    """A run as stored and as clients see it. `usage` in tokens, `cost` in US dollars or None. `owner` is the
+    user whose conversation it is in, `created_by` the one who sent the message; both are empty in runs that
+    are older than owners."""
 
     id: str
     slot: Slot
@@ -59,6 +61,8 @@ class Run:
     cost: float | None = None
     error: dict[str, Any] | None = None
     duration_ms: int | None = None
+    owner: str = ""
+    created_by: str = ""
 
     def wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
@@ -78,4 +82,5 @@ class Run:
             "usage": self.usage,
             "cost": self.cost,
             "error": self.error,
+            "createdBy": self.created_by or None,
         }

@@ -1,16 +1,27 @@
 """Agents of an organisation: make, change, delete."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from millrace.agent.providers.extended_thinking import can_think
 from millrace.agent.providers.registry import split_model
 from millrace.domain.access import Principal
-from millrace.domain.agents import AGENT_BYTES, BUILTIN_AGENTS, Agent, AgentSettings, listed_agents
+from millrace.domain.agents import (
+    AGENT_BYTES,
+    BUILTIN_AGENTS,
+    Agent,
+    AgentSettings,
+    McpServer,
+    listed_agents,
+)
 from millrace.domain.clock import Clock, iso
 from millrace.domain.ids import new_id, valid_id
 from millrace.errors import Conflict, InvalidRequest, TooLarge
-from millrace.services.runs.launch import check_tools
-from millrace.stores.agents import AgentStore
+from millrace.net.addresses import Rules
+from millrace.services.mcp_checks import check_servers
+from millrace.services.mcp_secrets import Owner
+from millrace.services.runs.agent_tools import AgentTools, check_tools, no_sub_agent, open_tools
+from millrace.services.runs.platform import Platform
 from millrace.stores.sizes import text_bytes
 
 READ_ONLY = frozenset({"id", "builtin", "createdAt", "updatedAt"})
@@ -19,10 +30,11 @@ READ_ONLY = frozenset({"id", "builtin", "createdAt", "updatedAt"})
 class Agents:
     """The verbs; writing needs the scope `agents:write`."""
 
-    def __init__(self, store: AgentStore, clock: Clock, default_model: str) -> None:
-        self._store = store
-        self._default_model = default_model
-        self._clock = clock
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._store = platform.stores.agents
+        self._default_model = platform.settings.default_model
+        self._clock = platform.stores.clock
 
     async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[Agent], str | None]:
         """The built-in agents first, then the organisation's by id; and the id to go on after."""
@@ -42,9 +54,9 @@ class Agents:
             raise InvalidRequest("id may hold 1 to 128 of A-Z a-z 0-9 _ . : ~ -.", code="invalid_id")
         if agent_id in BUILTIN_AGENTS:
             raise Conflict(f"{agent_id!r} is a built-in agent.", code="agent_exists")
-        _check(given, self._default_model)
+        stored = await self._checked(Owner(caller.organization, agent_id), given)
         now = iso(self._clock())
-        made = Agent(id=agent_id, created_at=now, updated_at=now, **dict(given))
+        made = Agent(id=agent_id, created_at=now, updated_at=now, **dict(stored))
         await self._store.create(caller.organization, made)
         return made
 
@@ -54,12 +66,12 @@ class Agents:
         caller.require("agents:write")
         _must_be_stored(agent_id)
         old = await self._store.get(caller.organization, agent_id)
-        kept = {name: value for name, value in old.wire().items() if name not in READ_ONLY}
+        kept = {name: value for name, value in old.shown().wire().items() if name not in READ_ONLY}
         if isinstance(changes.get("limits"), dict):
             changes = changes | {"limits": kept["limits"] | changes["limits"]}
-        given = old.unhide(AgentSettings.model_validate(kept | changes))
-        _check(given, self._default_model)
-        new = Agent(id=old.id, created_at=old.created_at, updated_at=_later(self._clock, old), **dict(given))
+        given = AgentSettings.model_validate(kept | changes)
+        stored = await self._checked(Owner(caller.organization, agent_id), given, old.mcp_servers)
+        new = Agent(id=old.id, created_at=old.created_at, updated_at=_later(self._clock, old), **dict(stored))
         await self._store.replace(caller.organization, new, old.updated_at)
         return new
 
@@ -68,6 +80,22 @@ class Agents:
         caller.require("agents:write")
         _must_be_stored(agent_id)
         await self._store.delete(caller.organization, agent_id)
+
+    async def tools(self, caller: Principal, agent_id: str) -> AgentTools:
+        """The tools that a run of the agent would have now; asks its MCP servers. Raises `NotFound`."""
+        caller.require("agents:write")
+        agent = await self._store.get(caller.organization, agent_id)
+        async with open_tools(self._platform, caller.organization, agent, no_sub_agent) as found:
+            return found
+
+    async def _checked(
+        self, owner: Owner, given: AgentSettings, old: Sequence[McpServer] = ()
+    ) -> AgentSettings:
+        """The settings as they are stored. Raises `InvalidRequest`."""
+        _check(given, self._default_model)
+        check_servers(given.mcp_servers, Rules(loopback=self._platform.settings.allow_loopback_http))
+        sealed = await self._platform.mcp_secrets.seal(owner, given.mcp_servers, old)
+        return given.model_copy(update={"mcp_servers": sealed})
 
 
 def _check(given: AgentSettings, default_model: str) -> None:

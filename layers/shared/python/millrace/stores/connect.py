@@ -8,11 +8,13 @@ from millrace.stores.agents import AgentStore
 from millrace.stores.aws import Aws
 from millrace.stores.bus import EventBus
 from millrace.stores.conversations import ConversationStore
+from millrace.stores.directory import Directory
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.event_log import EventLog
 from millrace.stores.injections import InjectionStore
 from millrace.stores.leases import LeaseStore
 from millrace.stores.runs import RunStore
+from millrace.stores.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,13 @@ class Stores:
 
     aws: Aws
     conversations: ConversationStore
+    directory: Directory
     runs: RunStore
     log: EventLog
     leases: LeaseStore
     injections: InjectionStore
     agents: AgentStore
+    sealer: Sealer
     bus: EventBus
     clock: Clock
 
@@ -40,11 +44,13 @@ class Stores:
         return cls(
             aws=aws,
             conversations=conversations,
+            directory=Directory(dynamo, conversations.table),
             runs=runs,
             log=log,
             leases=LeaseStore(dynamo, conversations, runs, log, clock),
             injections=InjectionStore(dynamo, settings.injections_table, conversations.table, clock),
             agents=AgentStore(dynamo, settings.agents_table),
+            sealer=Sealer(aws, settings.secrets_key_id),
             bus=EventBus(aws, settings.bus_name),
             clock=clock,
         )

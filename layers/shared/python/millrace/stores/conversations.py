@@ -4,7 +4,8 @@ One partition per slot (a conversation, or a thread of it): `META` what clients 
 (see `leases`), `M#00000001` the messages in order and `C#...` parts of large ones (see `message_items`),
 `K#<key>` idempotency markers. The letters are chosen so that one query from the end finds `RUN`, `META` and
 the latest messages: whatever else a slot keeps begins with a letter before M. `META` of conversations (not of
-threads) is listed by organization through the index `ByUpdate`.
+threads) is listed by organization through the index `ByUpdate`, by its owner through `ByOwner` (see
+`directory`).
 """
 
 import asyncio
@@ -106,29 +107,14 @@ class ConversationStore:
 
     async def get(self, slot: Slot) -> Conversation:
         """Raises `NotFound`."""
-        item = await self._dynamo.get(self.table, {"pk": slot.key, "sk": "META"})
-        found = to_conversation(slot, item)
+        found = await self.find(slot)
         if found is None:
-            raise NotFound("No conversation has this id.", code="conversation_not_found")
+            raise unknown_conversation()
         return found
 
-    async def page(
-        self, organization: str, limit: int, start: dict[str, Any] | None
-    ) -> tuple[list[Conversation], dict[str, Any] | None]:
-        """A page of an organisation's conversations, latest first, and the key to go on from."""
-        request: dict[str, Any] = {
-            "TableName": self.table,
-            "IndexName": "ByUpdate",
-            "KeyConditionExpression": "listPk = :pk",
-            "ExpressionAttributeValues": to_item({":pk": organization}),
-            "ScanIndexForward": False,
-            "Limit": limit,
-        }
-        if start:
-            request["ExclusiveStartKey"] = to_item(start)
-        items, last = await self._dynamo.query_page(**request)
-        found = [to_conversation(Slot(organization, item["conversationId"]), item) for item in items]
-        return [one for one in found if one], last
+    async def find(self, slot: Slot) -> Conversation | None:
+        """Return the conversation, or None for an unknown one."""
+        return to_conversation(slot, await self._dynamo.get(self.table, {"pk": slot.key, "sk": "META"}))
 
     async def messages(
         self, slot: Slot, after: int, limit: int
@@ -194,13 +180,23 @@ class ConversationStore:
             sets.append("title = :title")
             values["title"] = conversation.title
         if slot.thread_id is None:
-            sets += ["listPk = :list", "listSk = :sort"]
-            values |= {"list": slot.organization, "sort": f"{conversation.updated_at}#{slot.conversation_id}"}
+            keys = list_keys(slot, conversation)
+            sets += [f"{name} = :{name}" for name in keys]
+            values |= keys
         if active:
             sets.append("activeRunId = :run")
             values["run"] = active
         expression = "SET " + ", ".join(sets) + ("" if active else " REMOVE activeRunId")
-        return update(self.table, {"pk": slot.key, "sk": "META"}, expression, **values)
+        # A run begins in the conversation of the owner that was seen, or nowhere: between the look and this
+        # write another user may have made one of the same id.
+        owned = active is not None and slot.thread_id is None
+        condition = "attribute_not_exists(createdBy) OR createdBy = :by" if owned else ""
+        return update(self.table, {"pk": slot.key, "sk": "META"}, expression, condition, **values)
+
+
+def unknown_conversation() -> NotFound:
+    """The error for an id that no conversation has which the caller may see."""
+    return NotFound("No conversation has this id.", code="conversation_not_found")
 
 
 def head_bytes(message: StoredMessage) -> int:
@@ -254,9 +250,23 @@ def _meta_item(slot: Slot, conversation: Conversation) -> Item:
         "updatedAt": conversation.updated_at,
         "createdBy": conversation.created_by,
         "metadata": orjson.dumps(conversation.metadata).decode(),
+    } | list_keys(slot, conversation)
+
+
+def list_keys(slot: Slot, conversation: Conversation) -> Item:
+    """The attributes by which the indexes `ByUpdate` and `ByOwner` list a conversation."""
+    keys: Item = {
         "listPk": slot.organization,
         "listSk": f"{conversation.updated_at}#{slot.conversation_id}",
     }
+    if conversation.created_by:
+        keys["ownerPk"] = owner_key(slot.organization, conversation.created_by)
+    return keys
+
+
+def owner_key(organization: str, owner: str) -> str:
+    """The partition of a user's conversations; no organization has a `#` in its name."""
+    return f"{organization}#{owner}"
 
 
 def to_conversation(slot: Slot, item: Item | None) -> Conversation | None:
@@ -272,6 +282,7 @@ def to_conversation(slot: Slot, item: Item | None) -> Conversation | None:
         created_by=item.get("createdBy", ""),
         metadata=orjson.loads(item.get("metadata", "{}")),
         active_run_id=item.get("activeRunId"),
+        shared_with=orjson.loads(item.get("sharedWith", "{}")),
     )
 
 

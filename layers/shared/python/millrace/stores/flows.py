@@ -64,7 +64,7 @@ class FlowStore:
         """Raises `NotFound`."""
         item = await self._dynamo.get(self._table, _execution_key(organization, execution_id))
         if item is None or item["expiresAt"] <= time.time():
-            raise NotFound("No execution has this id, or it is over.", code="execution_not_found")
+            raise unknown_execution()
         body = orjson.loads(item["body"])
         return Execution(
             id=execution_id,
@@ -96,6 +96,11 @@ class FlowStore:
 def not_waiting() -> Conflict:
     """The error for input that nobody waits for."""
     return Conflict("This execution does not wait for input (any more).", code="not_waiting")
+
+
+def unknown_execution() -> NotFound:
+    """The error for an id that no waiting execution has which the caller may see."""
+    return NotFound("No execution has this id, or it is over.", code="execution_not_found")
 
 
 def unknown_flow(name: str) -> NotFound:

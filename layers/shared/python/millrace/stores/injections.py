@@ -49,11 +49,7 @@ class Injection:
 
 
 class NotStreaming(Exception):
-    """No run is active in the slot; `known` says whether it ever had one."""
-
-    def __init__(self, known: bool) -> None:
-        super().__init__(known)
-        self.known = known
+    """No run is active in the slot."""
 
 
 class InjectionStore:
@@ -112,7 +108,7 @@ class InjectionStore:
         item = refused.items.get(0)
         lease = to_lease(item)
         if item is None or not lease.active(self._clock()) or lease.stop:
-            return NotStreaming(known=item is not None)
+            return NotStreaming()
         return TooManyRequests(
             f"{MAX_WAITING} live messages wait for this run; the agent takes them at its next step.",
             code="too_many_waiting",

@@ -114,6 +114,8 @@ class LeaseStore:
                 raise Repeated(used) from refused
             if 0 in refused.items:
                 raise Busy(to_lease(refused.items[0])) from refused
+            if len(writes) - 1 in refused.items:
+                raise Busy(seen) from refused  # another user has made a conversation of this id meanwhile
             raise
         return Held(run, holder, seq=0, messages=seen.messages + 1)
 
@@ -313,6 +315,7 @@ def _ended(run: Run) -> Conversation:
         title="",
         created_at=run.started_at,
         updated_at=run.ended_at or run.started_at,
+        created_by=run.owner,
     )
 
 

@@ -18,6 +18,11 @@ def stream_of(organization: str, run_id: str) -> str:
     return f"{organization}#run#{run_id}"
 
 
+def unknown_run() -> NotFound:
+    """The error for an id that no run has which the caller may see."""
+    return NotFound("No run has this id.", code="run_not_found")
+
+
 class RunStore:
     """The table of runs."""
 
@@ -29,7 +34,7 @@ class RunStore:
         """Raises `NotFound`, also for another organisation's run."""
         item = await self._dynamo.get(self.table, {"pk": organization, "sk": run_id})
         if item is None:
-            raise NotFound("No run has this id.", code="run_not_found")
+            raise unknown_run()
         return _to_run(organization, item)
 
     def put(self, run: Run, *, new: bool = False) -> TransactItem:
@@ -49,6 +54,8 @@ def _to_item(run: Run) -> Item:
         "cost": run.cost,
         "error": run.error,
         "durationMs": run.duration_ms,
+        "owner": run.owner,
+        "createdBy": run.created_by,
     }
     return {
         "pk": run.slot.organization,
@@ -81,4 +88,6 @@ def _to_run(organization: str, item: Item) -> Run:
         cost=details["cost"],
         error=details["error"],
         duration_ms=details["durationMs"],
+        owner=details.get("owner", ""),
+        created_by=details.get("createdBy", ""),
     )

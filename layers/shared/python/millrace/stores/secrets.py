@@ -16,6 +16,7 @@ import orjson
 from millrace.errors import InvalidRequest, NotFound
 from millrace.stores.aws import Aws
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put
+from millrace.stores.sealing import Sealer
 
 CACHE_SECONDS = 60.0
 _CACHE_SIZE = 1_000
@@ -48,24 +49,16 @@ class SecretStore:
     """Write only for people, readable for deliveries."""
 
     def __init__(self, aws: Aws, dynamo: Dynamo, table: str, key_id: str) -> None:
-        self._aws = aws
+        self._sealer = Sealer(aws, key_id)
         self._dynamo = dynamo
         self._table = table
-        self._key_id = key_id
         self._cache: dict[tuple[str, str], tuple[float, Secret]] = {}
 
     async def put(self, organization: str, secret: Secret, now: int) -> SecretInfo:
         """Stores or replaces a secret. Raises `InvalidRequest`."""
         hosts = check_secret(secret)
-        answer = await self._aws.call(
-            "kms",
-            "encrypt",
-            KeyId=self._key_id,
-            Plaintext=secret.value.encode(),
-            EncryptionContext=_context(organization, secret.name, hosts),
-        )
         item: Item = _key(organization, secret.name) | {
-            "sealed": answer["CiphertextBlob"],
+            "sealed": await self._sealer.seal(secret.value, _context(organization, secret.name, hosts)),
             "hosts": orjson.dumps(hosts).decode(),
             "updatedAt": now,
         }
@@ -112,22 +105,9 @@ class SecretStore:
 
     async def _open(self, organization: str, item: Item) -> Secret | None:
         """None for an item that was not made by `put` for this organisation, name and hosts."""
-        from botocore.exceptions import ClientError
-
         hosts = tuple(orjson.loads(item["hosts"]))
-        try:
-            answer = await self._aws.call(
-                "kms",
-                "decrypt",
-                KeyId=self._key_id,
-                CiphertextBlob=item["sealed"],
-                EncryptionContext=_context(organization, item["sk"], hosts),
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "InvalidCiphertextException":
-                return None
-            raise
-        return Secret(item["sk"], answer["Plaintext"].decode(), hosts)
+        value = await self._sealer.unseal(item["sealed"], _context(organization, item["sk"], hosts))
+        return None if value is None else Secret(item["sk"], value, hosts)
 
 
 def check_secret(secret: Secret) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -156,7 +156,8 @@ def _wait(given: str, now: float) -> float | None:
 def _moment(given: str) -> float | None:
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
-            return read(given).timestamp()
+            moment = read(given)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             continue
     return None

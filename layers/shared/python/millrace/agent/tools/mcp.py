@@ -3,7 +3,8 @@
 A run has one `McpTools`: it knows the run's servers, opens a session with one only when it has to, and is
 closed with the run. What tools a server has is remembered for five minutes in a `Catalogue`, one per process.
 A server that is down costs the run nothing but its tools: `McpTools.problems` says so in words, and calls of
-its tools give results that say so. What a server says of its tools is hostile input, so it is bounded.
+its tools give results that say so. What a server says of its tools is hostile input, so it is bounded;
+`McpTools.left_out` names what did not fit. An agent that names the tools it wants gets only these.
 """
 
 import asyncio
@@ -15,9 +16,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import orjson
 
+from millrace.agent.tools.left_out import LeftOut
 from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
 from millrace.agent.tools.workers import in_thread
 from millrace.errors import InvalidRequest, MillraceError
@@ -29,8 +32,11 @@ REMEMBERED_SECONDS = 300.0
 CATALOGUE_LIMIT = 256
 SERVERS_LIMIT = 10
 TOOLS_LIMIT = 64
+"""The tools of one server that an agent gets without naming them."""
+LISTED_LIMIT = 1_000
 DESCRIPTION_LIMIT = 2000
 SCHEMA_LIMIT = 16 * 1024
+SHORTEST_SECRET = 6
 NAME_LIMIT = 64  # of every provider's tool names
 _SERVER_NAME = re.compile(r"[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*\Z")
 
@@ -38,6 +44,7 @@ _SERVER_NAME = re.compile(r"[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*\Z")
 @dataclass(frozen=True, slots=True)
 class McpServer:
     """A server as an agent names it. `url` and `headers` may hold secrets and are kept out of every text.
+    `tools` are the names of the only ones that the agent wants; None for all.
 
     Raises `InvalidRequest` for a name that cannot begin the names of tools.
     """
@@ -45,6 +52,7 @@ class McpServer:
     name: str
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tools: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.name) > 24 or not _SERVER_NAME.match(self.name):
@@ -53,8 +61,28 @@ class McpServer:
             )
 
     def identity(self) -> str:
-        """Equal for equal URLs and headers; does not reveal them."""
-        return hashlib.sha256(orjson.dumps([self.url, sorted(self.headers.items())])).hexdigest()
+        """Equal for equal URLs, headers and wanted tools; does not reveal them."""
+        told = [self.url, sorted(self.headers.items()), self.tools]
+        return hashlib.sha256(orjson.dumps(told)).hexdigest()
+
+    def redact(self, text: str) -> str:
+        """The text without the server's secrets: what stands in its headers, and in the query of its URL."""
+        for name, secret in self._secrets():
+            text = text.replace(secret, f"[secret {name}]")
+        return text
+
+    def _secrets(self) -> list[tuple[str, str]]:
+        """Each with the name to show instead; the longest first, since one may be part of another."""
+        values = [(name, part) for name, value in self.headers.items() for part in (value, *value.split())]
+        query = urlsplit(self.url).query
+        values += [("query", part) for part in (query, *(value for _, value in parse_qsl(query)))]
+        forms = {
+            form: name
+            for name, value in values
+            if len(value) >= SHORTEST_SECRET
+            for form in (value, quote(value, safe=""), orjson.dumps(value).decode()[1:-1])
+        }
+        return sorted(((name, form) for form, name in forms.items()), key=lambda one: -len(one[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +94,26 @@ class ListedTool:
     parameters: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The tools of a server that an agent gets, and the others with the reason."""
+
+    tools: list[ListedTool]
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
 class Catalogue:
-    """What tools each server listed, for five minutes; at most 256 servers, the oldest go first."""
+    """The listing of each server, for five minutes; at most 256 servers, the oldest go first."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._listed: dict[str, tuple[float, list[ListedTool]]] = {}
+        self._listed: dict[str, tuple[float, Listing]] = {}
 
-    def get(self, server: McpServer) -> list[ListedTool] | None:
-        until, listed = self._listed.get(server.identity(), (0.0, []))
+    def get(self, server: McpServer) -> Listing | None:
+        until, listed = self._listed.get(server.identity(), (0.0, None))
         return listed if until > self._clock() else None
 
-    def put(self, server: McpServer, listed: list[ListedTool]) -> None:
+    def put(self, server: McpServer, listed: Listing) -> None:
         self._listed.pop(server.identity(), None)
         self._listed[server.identity()] = (self._clock() + REMEMBERED_SECONDS, listed)
         while len(self._listed) > CATALOGUE_LIMIT:
@@ -100,6 +136,7 @@ class McpTools:
         self._allow_loopback_http = allow_loopback_http
         self._sessions: dict[str, McpSession] = {}
         self.problems: list[str] = []
+        self.left_out: list[LeftOut] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,30 +145,33 @@ class McpTools:
         await self.aclose()
 
     async def tools(self) -> list[Tool]:
-        """Every tool of every server that answers; what is wrong with the others is added to `problems`."""
+        """The tools of every server that answers, as far as their agent gets them. What is wrong with the
+        others is added to `problems`, and tools that the agent does not get to `left_out`."""
         listings = await asyncio.gather(*map(self._listed, self._servers))
-        tools: dict[str, Tool] = {}
-        for server, listed in zip(self._servers, listings, strict=True):
-            for one in listed:
-                name = tool_name(server.name, one.name)
-                run = partial(self._call, server, one.name)
-                tools.setdefault(name, Tool(name, one.description, one.parameters, run))
-        return list(tools.values())
+        self.left_out = [one for listing in listings for one in listing.left_out]
+        return [
+            Tool(tool_name(server.name, one.name), one.description, one.parameters, self._runs(server, one))
+            for server, listing in zip(self._servers, listings, strict=True)
+            for one in listing.tools
+        ]
+
+    def _runs(self, server: McpServer, one: ListedTool) -> Callable[..., Any]:
+        return partial(self._call, server, one.name)
 
     async def aclose(self) -> None:
         """Ends the sessions; takes at most a second even if servers do not answer."""
         sessions, self._sessions = list(self._sessions.values()), {}
         await asyncio.gather(*(session.aclose() for session in sessions))
 
-    async def _listed(self, server: McpServer) -> list[ListedTool]:
+    async def _listed(self, server: McpServer) -> Listing:
         known = self._catalogue.get(server)
         if known is not None:
             return known
         try:
-            listed = acceptable(await (await self._session(server)).list_tools())
+            listed = chosen(server, await (await self._session(server)).list_tools())
         except MillraceError as error:
             self.problems.append(error.message)
-            return []
+            return Listing([])
         self._catalogue.put(server, listed)
         return listed
 
@@ -160,10 +200,43 @@ def tool_name(server: str, tool: str) -> str:
     return f"{fitting[: NAME_LIMIT - 9]}_{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
-def acceptable(listed: list[ListedTool]) -> list[ListedTool]:
-    """The tools whose schemas are of a size that a model should read, with their descriptions cut."""
-    return [
-        ListedTool(tool.name, tool.description[:DESCRIPTION_LIMIT], tool.parameters)
-        for tool in listed[:TOOLS_LIMIT]
-        if len(orjson.dumps(tool.parameters)) <= SCHEMA_LIMIT
-    ]
+def chosen(server: McpServer, listed: Sequence[ListedTool]) -> Listing:
+    """The tools that an agent gets of those listed: the ones it names, else the first `TOOLS_LIMIT`; each
+    with a schema of a size that a model should read, and its description cut."""
+    readable = {
+        one.name: one for one in reversed(listed) if len(orjson.dumps(one.parameters)) <= SCHEMA_LIMIT
+    }
+    wanted = list(dict.fromkeys(one.name for one in listed)) if server.tools is None else list(server.tools)
+    unknown = [name for name in wanted if name not in {one.name for one in listed}]
+    large = [name for name in wanted if name not in readable and name not in unknown]
+    fitting = [readable[name] for name in wanted if name in readable]
+    limit = TOOLS_LIMIT if server.tools is None else len(fitting)
+    reasons = (
+        ("the agent names them, but the server does not list them", unknown),
+        (f"their schemas have more than {SCHEMA_LIMIT // 1024} KB", large),
+        (_TOO_MANY, [one.name for one in fitting[limit:]]),
+    )
+    return Listing(
+        [_cut(server, one) for one in fitting[:limit]],
+        [LeftOut(server.name, reason, names) for reason, names in reasons if names],
+    )
+
+
+_TOO_MANY = (
+    f"an agent that names no tools gets {TOOLS_LIMIT} of a server; name those it needs in mcpServers[].tools"
+)
+
+
+def _cut(server: McpServer, one: ListedTool) -> ListedTool:
+    description = server.redact(one.description[:DESCRIPTION_LIMIT])
+    return ListedTool(one.name, description, _redacted(server, one.parameters))
+
+
+def _redacted(server: McpServer, value: Any) -> Any:
+    if isinstance(value, str):
+        return server.redact(value)
+    if isinstance(value, list):
+        return [_redacted(server, each) for each in value]
+    if isinstance(value, dict):
+        return {server.redact(name): _redacted(server, each) for name, each in value.items()}
+    return value

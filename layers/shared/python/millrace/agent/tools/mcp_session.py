@@ -15,7 +15,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ContentBlock, EmbeddedResource, TextContent, TextResourceContents
 
-from millrace.agent.tools.mcp import TOOLS_LIMIT, ListedTool, McpServer
+from millrace.agent.tools.mcp import LISTED_LIMIT, ListedTool, McpServer
 from millrace.agent.tools.tool import ToolResult
 from millrace.errors import MillraceError
 from millrace.net.addresses import Rules
@@ -25,6 +25,7 @@ from millrace.net.errors import RequestFailed
 OPEN_SECONDS = 10.0
 CALL_SECONDS = 300.0
 CLOSE_SECONDS = 1.0
+PAGES_LIMIT = 100
 BODY_LIMIT = 8 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
@@ -41,30 +42,34 @@ class McpSession:
         self._closing = asyncio.Event()
 
     async def list_tools(self) -> list[ListedTool]:
-        """The server's tools, at most `TOOLS_LIMIT`."""
+        """All tools of the server, page by page, up to `LISTED_LIMIT`."""
         tools: list[ListedTool] = []
         cursor: str | None = None
+        seen: set[str] = set()
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 client = await self._client()
-                while len(tools) < TOOLS_LIMIT:
+                while len(tools) < LISTED_LIMIT and len(seen) < PAGES_LIMIT:
                     page = await client.list_tools(cursor=cursor)
                     tools += [ListedTool(t.name, t.description or "", t.input_schema) for t in page.tools]
                     cursor = page.next_cursor
-                    if not cursor or not page.tools:
+                    if not cursor or cursor in seen:  # a server that repeats itself has no end
                         break
+                    seen.add(cursor)
         except Exception as error:
             raise self._problem(error) from error
-        return tools[:TOOLS_LIMIT]
+        return tools[:LISTED_LIMIT]
 
     async def call(self, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Calls a tool; a result that the server marks as an error is a result that is not ok."""
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 client = await self._client()
-            return _as_result(await client.call_tool(name, arguments, read_timeout_seconds=CALL_SECONDS))
+            result = await client.call_tool(name, arguments, read_timeout_seconds=CALL_SECONDS)
         except Exception as error:
             raise self._problem(error) from error
+        text = self._server.redact(_text_of(result))
+        return ToolResult(ok=not result.is_error, text=text, summary=text)
 
     async def aclose(self) -> None:
         """Says goodbye to the server, for at most a second."""
@@ -105,7 +110,7 @@ class McpSession:
             opened.set_exception(_innermost(error))
             opened.exception()  # marked as seen: nobody may be waiting any more
         else:
-            logger.info("The session with the MCP server %s broke.", self._server.name, exc_info=error)
+            logger.info("%s", self._problem(error).message)  # without the traceback, which may tell the URL
 
     def _problem(self, error: Exception) -> MillraceError:
         """The error in words that name the server and nothing of its URL or headers."""
@@ -113,7 +118,9 @@ class McpSession:
         said = cause.message if isinstance(cause, MillraceError) else f"{type(cause).__name__}: {cause}"
         if isinstance(cause, TimeoutError):
             said = "it did not answer in time"
-        return RequestFailed(f"The MCP server {self._server.name} is not available: {said[:500]}")
+        return RequestFailed(
+            f"The MCP server {self._server.name} is not available: {self._server.redact(said)[:500]}"
+        )
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -123,9 +130,8 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _as_result(result: CallToolResult) -> ToolResult:
-    text = "\n".join(_told(block) for block in result.content)
-    return ToolResult(ok=not result.is_error, text=text, summary=text)
+def _text_of(result: CallToolResult) -> str:
+    return "\n".join(_told(block) for block in result.content)
 
 
 def _told(block: ContentBlock) -> str:

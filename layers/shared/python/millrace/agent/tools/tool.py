@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from millrace.agent.model import ToolSpec
+from millrace.domain.access import Principal
 from millrace.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ SearchConversations = Callable[[str, int], Awaitable[Sequence[SearchHit]]]
 class ToolContext:
     """What a tool may know of the run it works for. Filled by the service that starts the run.
 
+    `user` is who started the run: id, claims, roles and scopes; its sub-agents act for the same one.
     `http` gives the process's guarded client (`millrace.net.client`); without it a tool makes its own.
     `call_id` is the call that the tool answers, set by the toolbox.
     """
@@ -40,6 +42,7 @@ class ToolContext:
     run_id: str
     agent_id: str
     settings: Settings
+    user: Principal
     search_conversations: SearchConversations | None = None
     http: "Callable[[], httpx.AsyncClient] | None" = None
     call_id: str = ""

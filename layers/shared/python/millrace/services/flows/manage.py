@@ -2,33 +2,32 @@
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from millrace.agent.budget import Budget
-from millrace.agent.tools.tool import ToolContext
 from millrace.domain import events
-from millrace.domain.access import Principal
+from millrace.domain.access import Access, Principal
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import DETAILS, Detail
 from millrace.domain.flows import Execution, Flow, FlowSettings, NewFlow
-from millrace.domain.ids import new_id
+from millrace.domain.ids import new_id, valid_id
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.services.flows.run import FlowLoop, checked_input
 from millrace.services.flows.steps import FindPipeline, Steps, check_flow, flow_agents, no_pipelines
+from millrace.services.runs.access import check_access, reach
 from millrace.services.runs.execute import execute, no_history
-from millrace.services.runs.launch import Crew
+from millrace.services.runs.launch import Crew, tool_context
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.search import search_in
 from millrace.services.runs.send import Replayed
 from millrace.stores.dynamo import Dynamo
-from millrace.stores.flows import FlowStore, not_waiting
+from millrace.stores.flows import FlowStore, not_waiting, unknown_execution
 from millrace.stores.idempotency import Marker, Repeated
 from millrace.stores.leases import Busy, Held
 
@@ -90,7 +89,7 @@ class Flows:
         """Begins an execution. With an idempotency key a repeat gives the first one's run. Raises
         `NotFound` or `InvalidRequest`."""
         flow = await self.store.get(caller.organization, name)
-        execution = Execution(_execution_id(name, key), flow, checked_input(given))
+        execution = Execution(_execution_id(caller, name, key), flow, checked_input(given))
         marker = Marker(key, _fingerprint(given)) if key else None
         return await self._begin(caller, execution, given, marker, deadline)
 
@@ -106,7 +105,7 @@ class Flows:
     ) -> Underway | Replayed:
         """Continues an execution that waits, with the input that it waits for (at `step`, if named). Raises
         `NotFound`, `Conflict` (`not_waiting`) or `InvalidRequest`."""
-        execution = await self.store.execution(caller.organization, execution_id)
+        execution = await self.execution(caller, execution_id, "write")
         if execution.flow.name != name:
             raise InvalidRequest(f"This execution is of the flow {execution.flow.name!r}.", code="other_flow")
         here = execution.flow.steps[execution.next_step].name if execution.waiting else None
@@ -114,6 +113,17 @@ class Flows:
             raise not_waiting()
         marker = Marker(key, _fingerprint(given)) if key else None
         return await self._begin(caller, execution, checked_input(given), marker, deadline)
+
+    async def execution(self, caller: Principal, execution_id: str, wanted: Access) -> Execution:
+        """Return an execution that waits; it belongs to the user who started it, as its conversation does.
+        Raises `NotFound` or `Forbidden`."""
+        if not valid_id(execution_id):
+            raise unknown_execution()
+        try:
+            await reach(self.platform.stores, caller, Slot(caller.organization, execution_id), wanted)
+        except NotFound as error:
+            raise unknown_execution() from error
+        return await self.store.execution(caller.organization, execution_id)
 
     async def _begin(
         self,
@@ -135,12 +145,12 @@ class Flows:
                 ) from repeated
             return Replayed(await self.platform.stores.runs.get(caller.organization, repeated.run_id))
         session = RunSession(self.platform.stores, held, Budget(execution.flow.limits))
-        return self._launch(session, execution, given, deadline)
+        return self._launch(caller, session, execution, given, deadline)
 
-    async def execution(self, caller: Principal, execution_id: str) -> dict[str, Any]:
+    async def shown_execution(self, caller: Principal, execution_id: str) -> dict[str, Any]:
         """An execution that waits, as JSON; the results of its steps only where its agents show everything.
         Raises `NotFound`."""
-        found = await self.store.execution(caller.organization, execution_id)
+        found = await self.execution(caller, execution_id, "read")
         try:
             visibility = await self._visibility(caller.organization, found.flow)
         except NotFound:  # an agent of it is gone, and with it what may be shown
@@ -165,10 +175,13 @@ class Flows:
         """Takes the execution's lease with a run of its own. Raises `Conflict` while another holds it."""
         stores, flow = self.platform.stores, execution.flow
         opening = await stores.conversations.open(slot)
+        if opening.conversation:
+            check_access(caller, opening.conversation, "write")
+        owner = opening.conversation.created_by if opening.conversation else caller.id
         if opening.lease.lost(stores.clock()):
             await give_up_lost_run(stores, slot, opening.lease)
             opening = await stores.conversations.open(slot)
-        run = self._run(slot, flow, visibility)
+        run = replace(self._run(slot, flow, visibility), owner=owner, created_by=caller.id)
         text = given if isinstance(given, str) and given.strip() else orjson.dumps(given).decode()
         question = StoredMessage(new_id("msg"), "user", [{"text": text}], run.started_at, run.id)
         conversation = Conversation(
@@ -177,7 +190,7 @@ class Flows:
             f"Flow {flow.name}",
             run.started_at,
             run.started_at,
-            caller.id,
+            owner,
         )
         try:
             return await stores.leases.begin(
@@ -201,12 +214,19 @@ class Flows:
         )
 
     def _launch(
-        self, session: RunSession, execution: Execution, given: Any, deadline: float | None
+        self,
+        caller: Principal,
+        session: RunSession,
+        execution: Execution,
+        given: Any,
+        deadline: float | None,
     ) -> Underway:
         run = session.run
         session.emit(events.start(run.id, run.slot.conversation_id, run.message_id, run.agent_id))
         session.bus.started()
-        crew = Crew(self.platform, self._context(session), session.budget, session.bus.add)
+        crew = Crew(
+            self.platform, tool_context(self.platform, session, caller), session.budget, session.bus.add
+        )
         loop = FlowLoop(session, Steps(crew, self.find_pipeline), self.store, execution, given)
         task = asyncio.create_task(execute(session, loop, no_history(), deadline))
         self.platform.tasks.add(task)
@@ -214,24 +234,13 @@ class Flows:
         session.task = task
         return Underway(session, execution.id)
 
-    def _context(self, session: RunSession) -> ToolContext:
-        run, platform = session.run, self.platform
-        return ToolContext(
-            organization=run.slot.organization,
-            conversation_id=run.slot.conversation_id,
-            run_id=run.id,
-            agent_id=run.agent_id,
-            settings=platform.settings,
-            search_conversations=search_in(platform.stores, run.slot, session.bus.searched),
-            http=lambda: platform.http.guarded,
-        )
 
-
-def _execution_id(name: str, key: str | None) -> str:
-    """A new execution, or the one that a key stands for."""
+def _execution_id(caller: Principal, name: str, key: str | None) -> str:
+    """A new execution, or the one that a key of this user's stands for."""
     if key is None:
         return new_id(f"flow_{name}")
-    return f"flow_{name}_{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+    owned = f"{caller.id}\0{key}"
+    return f"flow_{name}_{hashlib.sha256(owned.encode()).hexdigest()[:32]}"
 
 
 def _fingerprint(given: Any) -> str:

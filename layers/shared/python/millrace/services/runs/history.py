@@ -14,8 +14,7 @@ async def read_history(
     stores: Stores, slot: Slot, after: int, limit: int, detail: Detail
 ) -> tuple[list[dict[str, Any]], int | None]:
     """A page of messages with positions above `after`, oldest first, and the position to go on from (None:
-    there are no more). Hidden messages are left out. Raises `NotFound` for an unknown conversation."""
-    await stores.conversations.get(slot.root())
+    there are no more). Hidden messages are left out."""
     found, more = await stores.conversations.messages(slot, after, limit)
     messages = [message for _, message in found]
     visibilities = await _visibilities(stores, slot.organization, messages)

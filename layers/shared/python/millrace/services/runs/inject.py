@@ -8,14 +8,12 @@ from millrace.stores.injections import Injection, NotStreaming
 
 
 async def inject(stores: Stores, slot: Slot, content: str, key: str | None = None) -> Injection:
-    """Accepts a message for the active run. Raises `InvalidRequest`, `TooLarge`, `NotFound`, `Conflict`
+    """Accepts a message for the active run. Raises `InvalidRequest`, `TooLarge`, `Conflict`
     (`not_streaming`) or `TooManyRequests`."""
     check(content)
     try:
         return await stores.injections.accept(slot, content, key)
     except NotStreaming as refused:
-        if not refused.known:
-            await stores.conversations.get(slot.root())
         raise Conflict(
             "No run is active here; send it as a normal message.", code="not_streaming"
         ) from refused
@@ -34,8 +32,7 @@ def check(content: str) -> None:
 
 
 async def waiting(stores: Stores, slot: Slot) -> list[Injection]:
-    """What waits to be taken, in order. Raises `NotFound` for an unknown conversation."""
-    await stores.conversations.get(slot.root())
+    """What waits to be taken, in order."""
     fresh, _ = await stores.injections.waiting(slot)
     return fresh
 

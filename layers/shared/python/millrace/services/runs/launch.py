@@ -11,24 +11,22 @@ from millrace.agent.budget import Budget
 from millrace.agent.emitter import Emitter, current_emitter, emit
 from millrace.agent.loop import AgentLoop, Report
 from millrace.agent.model import Block
-from millrace.agent.providers.echo import echo_tool
-from millrace.agent.tools.builtin import BUILT_IN, built_in_tools
-from millrace.agent.tools.function import tool
-from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
+from millrace.agent.tools.tool import ToolContext, ToolResult
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain import events
+from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.clock import iso
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.ids import new_id
 from millrace.errors import InvalidRequest
+from millrace.services.runs.agent_tools import open_tools
 from millrace.services.runs.execute import execute
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.search import search_in
 from millrace.services.runs.send import Started
 
-SUB_AGENT = "agent:"
 DEEPEST = 3
 
 
@@ -39,7 +37,7 @@ def launch(platform: Platform, started: Started, deadline: float | None) -> RunS
     session = RunSession(platform.stores, started.held, budget, started.leftovers)
     session.emit(events.start(run.id, run.slot.conversation_id, run.message_id, agent.id))
     session.bus.started()
-    crew = Crew(platform, _context(platform, session), budget, session.bus.add)
+    crew = Crew(platform, tool_context(platform, session, started.user), budget, session.bus.add)
     loop = crew.loop(agent, Emitter(session.emit), session)
     task = asyncio.create_task(execute(session, loop, started.history, deadline))
     platform.tasks.add(task)
@@ -48,7 +46,8 @@ def launch(platform: Platform, started: Started, deadline: float | None) -> RunS
     return session
 
 
-def _context(platform: Platform, session: RunSession) -> ToolContext:
+def tool_context(platform: Platform, session: RunSession, user: Principal) -> ToolContext:
+    """Return what the tools of a run may know: of the run, and of the user who started it."""
     run = session.run
     return ToolContext(
         organization=run.slot.organization,
@@ -56,7 +55,8 @@ def _context(platform: Platform, session: RunSession) -> ToolContext:
         run_id=run.id,
         agent_id=run.agent_id,
         settings=platform.settings,
-        search_conversations=search_in(platform.stores, run.slot, session.bus.searched),
+        user=user,
+        search_conversations=search_in(platform.stores, run.slot, user, session.bus.searched),
         http=lambda: platform.http.guarded,
     )
 
@@ -91,41 +91,10 @@ class Crew:
 
     @asynccontextmanager
     async def _open_tools(self, agent: Agent) -> AsyncIterator[Toolbox]:
-        tools = [self._tool(name) for name in dict.fromkeys(agent.tools)]
-        if not agent.mcp_servers:
-            yield Toolbox(tools)
-            return
-        from millrace.agent.tools.mcp import McpServer, McpTools
-
-        servers = [McpServer(one.name, one.url, one.headers) for one in agent.mcp_servers]
-        loopback = self.platform.settings.allow_loopback_http
-        async with McpTools(servers, self.platform.catalogue, allow_loopback_http=loopback) as mcp:
-            tools += await mcp.tools()
-            for problem in mcp.problems:
-                emit(events.status(problem, "⚠️", least="steps"))
-            yield Toolbox(tools)
-
-    def _tool(self, name: str) -> Tool:
-        if name == "echo_tool":
-            return tool(echo_tool)
-        if name.startswith(SUB_AGENT):
-            return self._sub_agent(name.removeprefix(SUB_AGENT))
-        return built_in_tools([name])[0]
-
-    def _sub_agent(self, agent_id: str) -> Tool:
-        async def ask(arguments: dict[str, Any], context: ToolContext) -> ToolResult:
-            return await self._ask(agent_id, arguments, context)
-
-        return Tool(
-            name=tool_name(agent_id),
-            description=f"Asks the agent {agent_id!r} to do a task and gives its answer.",
-            parameters={
-                "type": "object",
-                "properties": {"task": {"type": "string", "description": "What it is to do, in full."}},
-                "required": ["task"],
-            },
-            run=ask,
-        )
+        async with open_tools(self.platform, self.context.organization, agent, self._ask) as found:
+            for note in found.notes:
+                emit(events.status(note, "⚠️", least="steps"))
+            yield Toolbox(found.tools())
 
     async def _ask(self, agent_id: str, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
         task = arguments.get("task")
@@ -150,22 +119,6 @@ def agent_tags(agent: Agent) -> dict[str, Any]:
     may be shown where that is less than everything."""
     tags: dict[str, Any] = {"agentId": agent.id}
     return tags if agent.visibility == "full" else tags | {"visibility": agent.visibility}
-
-
-def tool_name(agent_id: str) -> str:
-    """How a sub-agent is called among a model's tools (letters, digits, `_` and `-`, at most 64)."""
-    return "ask_" + "".join(c if c.isalnum() or c in "_-" else "_" for c in agent_id)[:60]
-
-
-def check_tools(names: list[str]) -> None:
-    """Raises `InvalidRequest` for names that no agent can have as a tool."""
-    plain = [name for name in names if not name.startswith(SUB_AGENT) and name != "echo_tool"]
-    unknown = [name for name in plain if name not in BUILT_IN]
-    if unknown:
-        raise InvalidRequest(
-            f"Unknown tools: {', '.join(unknown)}. Known: {', '.join(BUILT_IN)}, and {SUB_AGENT}<agentId>.",
-            code="unknown_tool",
-        )
 
 
 class Nested:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from millrace.agent.tools.mcp import Catalogue
+from millrace.services.mcp_secrets import McpSecrets
 from millrace.services.runs.models import Models
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
@@ -51,6 +52,7 @@ class Platform:
     stores: Stores
     models: Models
     http: Http
+    mcp_secrets: McpSecrets
     catalogue: Catalogue = field(default_factory=Catalogue)
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
@@ -61,7 +63,8 @@ class Platform:
             logging.getLogger(name).setLevel(logging.WARNING)
         http = Http(settings)
         models = Models(settings, lambda: http.models)
-        return cls(settings, stores or Stores.connect(settings), models, http)
+        stores = stores or Stores.connect(settings)
+        return cls(settings, stores, models, http, McpSecrets(stores.sealer))
 
     def warm(self) -> None:
         """Does in init what the first request would wait for: the AWS clients, and the HTTP client where the

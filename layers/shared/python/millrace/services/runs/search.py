@@ -1,23 +1,29 @@
-"""Searching an organisation's conversations, for the tool of that name."""
+"""Searching a user's conversations, for the tool of that name."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 
 from millrace.agent.tools.tool import SearchConversations, SearchHit
+from millrace.domain.access import Principal
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.stores.connect import Stores
 
 SEARCHED = 20
 
 
-def search_in(stores: Stores, current: Slot, report: Callable[[str, int], None]) -> SearchConversations:
-    """A search of the latest conversations but the current one: messages that hold every word of the query,
-    then those that hold any, latest conversation first. Only texts are searched, which every visibility
-    shows; `report` is told each query and its number of hits."""
+def search_in(
+    stores: Stores, current: Slot, user: Principal, report: Callable[[str, int], None]
+) -> SearchConversations:
+    """Return a search of the user's own latest conversations but the current one: messages that hold every
+    word of the query, then those that hold any, the latest conversation first. Only texts are searched, which
+    every visibility shows; `report` is told each query and its number of hits.
+
+    Scopes widen it for nobody: an agent that has read a page from the web must not reach what others said
+    because an operator asked."""
 
     async def search(query: str, limit: int) -> Sequence[SearchHit]:
         words = query.lower().split()
-        found, _ = await stores.conversations.page(current.organization, SEARCHED, None)
+        found, _ = await stores.directory.page(current.organization, user.id, SEARCHED)
         others = [one for one in found if one.id != current.conversation_id]
         openings = await asyncio.gather(
             *(stores.conversations.open(Slot(current.organization, one.id)) for one in others)

@@ -18,6 +18,7 @@ from millrace.domain.conversations import MESSAGE_BYTES, Conversation, Slot, Sto
 from millrace.domain.ids import new_id
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, TooLarge, Unavailable
+from millrace.services.runs.access import check_access
 from millrace.services.runs.inject import check
 from millrace.services.runs.models import Models
 from millrace.services.runs.recover import give_up_lost_run
@@ -55,10 +56,12 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A run that this process now holds and must execute. The large messages of the `history` are read while
-    the run begins. `leftovers`: live messages of an earlier run that ended without them may still wait."""
+    """A run that this process now holds and must execute, in the name of `user`. The large messages of the
+    `history` are read while the run begins. `leftovers`: live messages of an earlier run that ended without
+    them may still wait."""
 
     held: Held
+    user: Principal
     agent: Agent
     provider: Provider
     model: str
@@ -89,9 +92,10 @@ async def send(
     _check_size(message.content)
     slot = Slot.of(caller.organization, conversation_id, message.thread_id)
     for attempt in range(TRIES):
-        opening, agent = await _look(stores, slot, message)
-        if isinstance(opening, Repeated):
-            return await _replay(stores, slot, message, opening)
+        seen = await _look(stores, caller, slot, message)
+        if seen.repeated:
+            return await _replay(stores, slot, message, seen.repeated)
+        opening = seen.opening
         if opening.lease.lost(stores.clock()):
             await give_up_lost_run(stores, slot, opening.lease)
             continue
@@ -103,7 +107,7 @@ async def send(
                 return accepted
             continue
         try:
-            return await _begin(stores, models, caller, slot, opening, agent, message)
+            return await _begin(stores, models, caller, slot, seen, message)
         except Repeated as repeated:
             return await _replay(stores, slot, message, repeated)
         except Busy:
@@ -121,9 +125,20 @@ def _check_size(content: str) -> None:
         )
 
 
-async def _look(stores: Stores, slot: Slot, message: NewMessage) -> tuple[Opening | Repeated, Agent | None]:
-    """One round trip: what is there, whether the key was used, and the agent (None: unknown, or a replay,
-    which needs none)."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is there before a run begins: the slot, what the idempotency key was used for, the agent (None:
+    unknown, or a replay, which needs none), and whose conversation it is or will be."""
+
+    opening: Opening
+    repeated: Repeated | None
+    agent: Agent | None
+    owner: str
+
+
+async def _look(stores: Stores, caller: Principal, slot: Slot, message: NewMessage) -> Seen:
+    """One round trip. Raises `NotFound` or `Forbidden` for a conversation that the caller may not write
+    into."""
     organization = slot.organization
 
     async def agent() -> Agent | None:
@@ -135,7 +150,7 @@ async def _look(stores: Stores, slot: Slot, message: NewMessage) -> tuple[Openin
     async def parent() -> Conversation | None:
         if not slot.thread_id:
             return None
-        return (await stores.conversations.open(slot.root())).conversation
+        return await stores.conversations.find(slot.root())
 
     opening, repeated, found, root = await asyncio.gather(
         stores.conversations.open(slot),
@@ -143,12 +158,13 @@ async def _look(stores: Stores, slot: Slot, message: NewMessage) -> tuple[Openin
         agent(),
         parent(),
     )
-    if repeated:
-        return repeated, None
+    owned = root or opening.conversation
+    if owned:
+        check_access(caller, owned, "write")
     known = opening.conversation or root
-    if found is None and known is not None and known.agent_id:
+    if found is None and known is not None and known.agent_id and not repeated:
         found = await stores.agents.get(organization, known.agent_id)
-    return opening, found
+    return Seen(opening, repeated, found, owned.created_by if owned else caller.id)
 
 
 async def _marked(stores: Stores, slot: Slot, message: NewMessage) -> Repeated | None:
@@ -216,10 +232,10 @@ async def _begin(
     models: Models,
     caller: Principal,
     slot: Slot,
-    opening: Opening,
-    agent: Agent | None,
+    seen: Seen,
     message: NewMessage,
 ) -> Started:
+    opening, agent = seen.opening, seen.agent
     if agent is None:
         raise InvalidRequest("A new conversation needs an agentId.", code="agent_required")
     provider, model = models.provider_for(agent)
@@ -234,10 +250,12 @@ async def _begin(
         state="running",
         started_at=now,
         message_id=new_id("msg"),
+        owner=seen.owner,
+        created_by=caller.id,
     )
     question = StoredMessage(new_id("msg"), "user", [{"text": message.content}], now, run.id)
     conversation = Conversation(
-        slot.conversation_id, agent.id, title_of(message.content), now, now, caller.id
+        slot.conversation_id, agent.id, title_of(message.content), now, now, seen.owner
     )
     history = asyncio.create_task(_history(stores, slot, opening, question))
     try:
@@ -247,7 +265,7 @@ async def _begin(
     except BaseException:
         history.cancel()
         raise
-    return Started(held, agent, provider, model, history, opening.lease.leftovers)
+    return Started(held, caller, agent, provider, model, history, opening.lease.leftovers)
 
 
 async def _history(

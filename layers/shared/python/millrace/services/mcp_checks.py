@@ -1,0 +1,105 @@
+"""What an agent's MCP server may be, found when the agent is made rather than at its first message."""
+
+import re
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from millrace.domain.agents import McpServer
+from millrace.errors import InvalidRequest, MillraceError
+from millrace.net.addresses import Rules, check_addresses, check_url
+from millrace.net.headers import header_problem
+
+LONGEST_VALUE = 4_000
+MOST_SECRETS = 20
+_CHARACTERS = r"[A-Za-z0-9._~:/@!$&'()*+,;=%\[\]-]"
+_URL = re.compile(
+    rf"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{{1,5}})?(/{_CHARACTERS}*)?(\?({_CHARACTERS}|\?)*)?",
+    re.IGNORECASE,
+)
+_CLIENTS = frozenset({"accept", "accept-encoding", "content-type", "last-event-id"})
+
+Problem = tuple[str, str]
+
+
+def check_servers(servers: Sequence[McpServer], rules: Rules) -> None:
+    """Raises `InvalidRequest` with the path of each wrong field."""
+    names = [server.name for server in servers]
+    problems = [
+        (f"mcpServers.{n}.{path}", message)
+        for n, server in enumerate(servers)
+        for path, message in _problems(server, rules, names.index(server.name) < n)
+    ]
+    if problems:
+        raise wrong_fields(problems)
+
+
+def wrong_fields(problems: Sequence[Problem]) -> InvalidRequest:
+    """The error for these paths and messages."""
+    path, message = problems[0]
+    fields = [{"path": path, "message": message} for path, message in problems]
+    return InvalidRequest(f"{path}: {message}.", fields=fields)
+
+
+def origin_of(url: str) -> str:
+    """The scheme, host and port of a URL, `https://example.com:443`; empty for what is no http(s) URL."""
+    parts = urlsplit(url) if _URL.fullmatch(url) else None
+    if parts is None or not parts.hostname:
+        return ""
+    try:
+        return f"{parts.scheme}://{parts.hostname}:{_port(parts)}"
+    except ValueError:  # a port above 65535
+        return ""
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port if parts.port is not None else 443 if parts.scheme == "https" else 80
+
+
+def _problems(server: McpServer, rules: Rules, taken: bool) -> Iterator[Problem]:
+    if taken:
+        yield "name", f"another server is called {server.name!r}"
+    if wrong := _url_problem(server.url, rules):
+        yield "url", wrong
+    if len(server.headers) + ("?" in server.url) > MOST_SECRETS:
+        yield "headers", f"a server must not have more than {MOST_SECRETS} headers, its query counted as one"
+    seen: set[str] = set()
+    for name, value in server.headers.items():
+        if wrong := _header_problem(name, value, seen):
+            yield f"headers.{name}", wrong
+        seen.add(name.lower())
+
+
+def _header_problem(name: str, value: str, seen: set[str]) -> str | None:
+    if name.lower() in seen:
+        return "the header is given twice"
+    if name.lower() in _CLIENTS or name.lower().startswith("mcp-"):
+        return "the header may not be set: the MCP client sets it"
+    if not value.strip() or len(value) > LONGEST_VALUE:
+        return f"the value must have 1 to {LONGEST_VALUE:,} bytes"
+    return (header_problem(name, value) or "").rstrip(".") or None
+
+
+def _url_problem(url: str, rules: Rules) -> str | None:
+    if not origin_of(url):
+        return (
+            "must be an absolute https URL in ASCII, without a user name, a password or a fragment; "
+            "put credentials into headers"
+        )
+    parts = urlsplit(url)
+    try:
+        _check_target(parts, rules)
+    except MillraceError as problem:
+        return problem.message.rstrip(".")
+    return None
+
+
+def _check_target(parts: SplitResult, rules: Rules) -> None:
+    """Refuse what can be told without asking a name server; the rest is checked at each connection."""
+    host = parts.hostname or ""
+    check_url(parts.scheme, host, _port(parts), rules)
+    try:
+        ip_address(host)
+    except ValueError:
+        return
+    check_addresses(host, _port(parts), [host], rules, parts.scheme == "https")

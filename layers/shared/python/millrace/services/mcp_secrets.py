@@ -1,0 +1,161 @@
+"""The secrets of agents' MCP servers: sealed when an agent is written, unsealed when a run needs them.
+
+Secrets are the values of headers, and the query of the URL. Each is bound, by the encryption context, to its
+organization, agent, server, name and the origin (scheme, host and port) of the server's URL. So `[hidden]`,
+which keeps a value in a change, cannot send it to another address, and neither can a write to the table.
+Who writes agents needs only kms:Encrypt. Values that were stored in plain text are sealed at the next write.
+"""
+
+import asyncio
+import base64
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from millrace.agent.tools.mcp import McpServer as OpenServer
+from millrace.domain.agents import HIDDEN, QUERY, McpServer
+from millrace.errors import InvalidRequest, MillraceError
+from millrace.net.headers import header_problem
+from millrace.services.mcp_checks import origin_of, wrong_fields
+from millrace.stores.sealing import Context, Sealer
+
+CACHE_SECONDS = 300.0
+_CACHE_SIZE = 1_000
+_SEALED = "sealed:"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The agent that has the servers."""
+
+    organization: str
+    agent_id: str
+
+    def context(self, server: McpServer, name: str) -> Context:
+        """What a secret of this name is bound to."""
+        return {
+            "purpose": "mcp",
+            "organization": self.organization,
+            "agent": self.agent_id,
+            "server": server.name,
+            "origin": origin_of(server.url),
+            "name": name.lower(),
+        }
+
+
+class McpSecrets:
+    """Seals and unseals; one per process. What was unsealed is remembered for five minutes."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self._cache: dict[str, tuple[float, str]] = {}
+
+    async def seal(
+        self, owner: Owner, servers: Sequence[McpServer], old: Sequence[McpServer] = ()
+    ) -> list[McpServer]:
+        """The servers as they are stored; `[hidden]` keeps the value of the old server of the same name.
+
+        Raises `InvalidRequest` for `[hidden]` where nothing is stored, or where it was for another origin.
+        """
+        stored = {server.name: _query_apart(server) for server in old}
+        given = [_query_apart(server) for server in servers]
+        plain = [_with_stored(n, server, stored.get(server.name)) for n, server in enumerate(given)]
+        return list(await asyncio.gather(*(self._sealed(owner, server) for server in plain)))
+
+    async def unseal(self, owner: Owner, servers: Sequence[McpServer]) -> tuple[list[OpenServer], list[str]]:
+        """The servers to connect to, and a sentence about each whose secrets cannot be read."""
+        found = await asyncio.gather(*(self._opened(owner, server) for server in servers))
+        opened = [one for one in found if isinstance(one, OpenServer)]
+        return opened, [one for one in found if isinstance(one, str)]
+
+    async def _sealed(self, owner: Owner, server: McpServer) -> McpServer:
+        values = (self._sealed_value(owner.context(server, name), v) for name, v in server.headers.items())
+        headers = dict(zip(server.headers, await asyncio.gather(*values), strict=True))
+        return server.model_copy(update={"headers": headers})
+
+    async def _sealed_value(self, context: Context, value: str) -> str:
+        if isinstance(value, _Stored) and value.startswith(_SEALED):
+            return str(value)
+        return _SEALED + base64.b64encode(await self._sealer.seal(value, context)).decode()
+
+    async def _opened(self, owner: Owner, server: McpServer) -> OpenServer | str:
+        server = _query_apart(server)
+        try:
+            values = (self._value(owner.context(server, name), v) for name, v in server.headers.items())
+            headers = dict(zip(server.headers, await asyncio.gather(*values), strict=True))
+        except MillraceError as problem:
+            return _not_available(server, problem.message)
+        query = headers.pop(QUERY, "")
+        wrong = [found for name, value in headers.items() if (found := header_problem(name, value))]
+        if wrong:
+            return _not_available(server, wrong[0])
+        url = server.url.partition("?")[0] + (f"?{query}" if query else "")
+        return OpenServer(server.name, url, headers, None if server.tools is None else tuple(server.tools))
+
+    async def _value(self, context: Context, value: str) -> str:
+        """Raises `MillraceError` for what cannot be read. A value that is not sealed is an old one."""
+        if not value.startswith(_SEALED):
+            return value
+        key = "\n".join((*context.values(), value))
+        until, plain = self._cache.get(key, (0.0, ""))
+        if until < time.monotonic():
+            plain = await self._unsealed(context, value)
+            if len(self._cache) >= _CACHE_SIZE:
+                self._cache.clear()
+            self._cache[key] = (time.monotonic() + CACHE_SECONDS, plain)
+        return plain
+
+    async def _unsealed(self, context: Context, value: str) -> str:
+        from botocore.exceptions import ClientError
+
+        try:
+            plain = await self._sealer.unseal(base64.b64decode(value.removeprefix(_SEALED)), context)
+        except (ClientError, ValueError) as error:
+            log.warning("A secret of an MCP server cannot be read.", exc_info=error)
+            plain = None
+        if plain is None:
+            raise InvalidRequest("its secrets cannot be read; set its headers again.")
+        return plain
+
+
+class _Stored(str):
+    """A value from the table, which no client can give."""
+
+
+def _query_apart(server: McpServer) -> McpServer:
+    """The query of the URL among the headers, under `QUERY`; the URL keeps only the sign of it."""
+    base, mark, query = server.url.partition("?")
+    if not mark or QUERY in server.headers:
+        return server
+    headers = server.headers | ({QUERY: query} if query else {})
+    return server.model_copy(update={"url": f"{base}?{HIDDEN}" if query else base, "headers": headers})
+
+
+def _with_stored(number: int, server: McpServer, stored: McpServer | None) -> McpServer:
+    headers: dict[str, str] = {}
+    for name, value in server.headers.items():
+        try:
+            headers[name] = _stored_value(server, name, stored) if value == HIDDEN else value
+        except LookupError as missing:
+            path = "url" if name == QUERY else f"headers.{name}"
+            raise wrong_fields([(f"mcpServers.{number}.{path}", str(missing))]) from missing
+    return server.model_copy(update={"headers": headers})
+
+
+def _stored_value(server: McpServer, name: str, stored: McpServer | None) -> str:
+    """Raises `LookupError` that says why there is none for this server."""
+    values = {key.lower(): value for key, value in stored.headers.items()} if stored else {}
+    if stored is None or name.lower() not in values:
+        raise LookupError(f"{HIDDEN} keeps a stored value, and there is none; give the value")
+    if origin_of(server.url) != origin_of(stored.url):
+        raise LookupError(
+            f"the stored value is for {origin_of(stored.url)} only; give the value again for another address"
+        )
+    return _Stored(values[name.lower()])
+
+
+def _not_available(server: McpServer, why: str) -> str:
+    return f"The MCP server {server.name} is not available: {why}"

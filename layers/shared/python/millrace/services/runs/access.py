@@ -1,0 +1,50 @@
+"""Access to conversations and runs of one organization: every path that names one comes through here.
+
+A conversation belongs to the user who made it, with its threads, messages and runs. Who may not even read
+one is told that it is not there.
+"""
+
+from millrace.domain.access import Access, Principal, access_of, includes, missing_scope
+from millrace.domain.conversations import Conversation, Slot
+from millrace.domain.ids import valid_id
+from millrace.domain.runs import Run
+from millrace.stores.connect import Stores
+from millrace.stores.conversations import unknown_conversation
+from millrace.stores.runs import unknown_run
+
+
+async def reach(stores: Stores, caller: Principal, slot: Slot, wanted: Access) -> Conversation:
+    """Return the conversation of a slot, which the caller wants to read, write into or own. Raises `NotFound`
+    or `Forbidden`."""
+    found = await stores.conversations.get(slot.root())
+    check_access(caller, found, wanted)
+    return found
+
+
+def check_access(caller: Principal, conversation: Conversation, wanted: Access) -> None:
+    """Raises `NotFound` for a caller who may not see the conversation, `Forbidden` for one who may do less
+    than is wanted."""
+    access = access_of(caller, conversation.created_by, conversation.shared_with)
+    if access == "none":
+        raise unknown_conversation()
+    if not includes(access, wanted):
+        raise missing_scope(caller, "conversations:manage")
+
+
+async def reach_run(stores: Stores, caller: Principal, run_id: str) -> Run:
+    """Return a run that the caller may read: one of a conversation that the caller may read. Raises
+    `NotFound`."""
+    run = await stores.runs.get(caller.organization, run_id) if valid_id(run_id) else None
+    if run is None or not await _readable(stores, caller, run):
+        raise unknown_run()
+    return run
+
+
+async def _readable(stores: Stores, caller: Principal, run: Run) -> bool:
+    if access_of(caller, run.owner, {}) != "none":
+        return True
+    conversation = await stores.conversations.find(run.slot.root())
+    # Another user may have made a conversation of the same id after the run's own was deleted.
+    if conversation is None or (run.owner and conversation.created_by != run.owner):
+        return False
+    return access_of(caller, conversation.created_by, conversation.shared_with) != "none"

@@ -1,0 +1,153 @@
+"""The tools of an agent: built-in ones, other agents, and those of its MCP servers; and what is left out."""
+
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+from millrace.agent.providers.echo import echo_tool
+from millrace.agent.tools.builtin import BUILT_IN, built_in_tools
+from millrace.agent.tools.function import tool
+from millrace.agent.tools.left_out import LeftOut
+from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
+from millrace.domain.agents import Agent
+from millrace.domain.ids import valid_id
+from millrace.errors import InvalidRequest
+from millrace.services.mcp_secrets import Owner
+from millrace.services.runs.platform import Platform
+
+SUB_AGENT = "agent:"
+MOST_TOOLS = 128
+"""The tools that every provider takes in one request."""
+
+Ask = Callable[[str, dict[str, Any], ToolContext], Awaitable[ToolResult]]
+Source = Literal["builtin", "agent", "mcp"]
+
+
+@dataclass(slots=True)
+class AgentTools:
+    """The tools with where each comes from; `problems` says in words which servers are not available."""
+
+    sources: list[tuple[Source, Tool]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """What people should know of tools that are missing."""
+        return [*self.problems, *(str(one) for one in self.left_out)]
+
+    def tools(self) -> list[Tool]:
+        """The tools themselves."""
+        return [one for _, one in self.sources]
+
+    def add(self, offered: Iterable[Tool]) -> None:
+        """Take tools of MCP servers as far as each has a name of its own and there is place."""
+        names = {one.name for one in self.tools()}
+        for one in offered:
+            if one.name in names:
+                self._leave_out(one.name, "another tool has the same name")
+            elif len(self.sources) >= MOST_TOOLS:
+                self._leave_out(one.name, _TOO_MANY)
+            else:
+                self.sources.append(("mcp", one))
+                names.add(one.name)
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        server, _, tool_name = name.partition("__")
+        for one in self.left_out:
+            if (one.server, one.reason) == (server, reason):
+                return one.names.append(tool_name)
+        self.left_out.append(LeftOut(server, reason, [tool_name]))
+
+
+_TOO_MANY = f"an agent must not have more than {MOST_TOOLS} tools; name those it needs in mcpServers[].tools"
+
+
+@asynccontextmanager
+async def open_tools(
+    platform: Platform, organization: str, agent: Agent, ask: Ask
+) -> AsyncIterator[AgentTools]:
+    """The agent's tools, with sessions to its MCP servers that end with the block; `ask` asks a sub-agent."""
+    found = AgentTools(own_tools(agent.tools, ask))
+    if not agent.mcp_servers:
+        yield found
+        return
+    from millrace.agent.tools.mcp import McpTools
+
+    owner = Owner(organization, agent.id)
+    servers, found.problems = await platform.mcp_secrets.unseal(owner, agent.mcp_servers)
+    loopback = platform.settings.allow_loopback_http
+    async with McpTools(servers, platform.catalogue, allow_loopback_http=loopback) as mcp:
+        found.add(await mcp.tools())
+        found.problems += mcp.problems
+        found.left_out += mcp.left_out
+        yield found
+
+
+def own_tools(names: Iterable[str], ask: Ask) -> list[tuple[Source, Tool]]:
+    """The tools that an agent's definition names."""
+    wanted = list(dict.fromkeys(names))
+    asked = sub_agent_tools([name.removeprefix(SUB_AGENT) for name in wanted if name.startswith(SUB_AGENT)])
+    return [
+        ("agent", _sub_agent(name.removeprefix(SUB_AGENT), asked[name.removeprefix(SUB_AGENT)], ask))
+        if name.startswith(SUB_AGENT)
+        else ("builtin", tool(echo_tool) if name == "echo_tool" else built_in_tools([name])[0])
+        for name in wanted
+    ]
+
+
+def _sub_agent(agent_id: str, name: str, ask: Ask) -> Tool:
+    return Tool(
+        name=name,
+        description=f"Asks the agent {agent_id!r} to do a task and gives its answer.",
+        parameters={
+            "type": "object",
+            "properties": {"task": {"type": "string", "description": "What it is to do, in full."}},
+            "required": ["task"],
+        },
+        run=partial(ask, agent_id),
+    )
+
+
+async def no_sub_agent(agent_id: str, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
+    """For tools that are only listed."""
+    raise InvalidRequest("Only a run asks agents.")
+
+
+def sub_agent_tools(agent_ids: Iterable[str]) -> dict[str, str]:
+    """What a model calls each sub-agent: `ask_<id>` in letters, digits, `_` and `-`, at most 64; with a hash
+    of the id where two would have the same name."""
+    plain = {agent_id: _fitting(agent_id) for agent_id in agent_ids}
+    count = Counter(plain.values())
+    return {
+        agent_id: name if count[name] == 1 else f"{name[:55]}_{_digest(agent_id)}"
+        for agent_id, name in plain.items()
+    }
+
+
+def _fitting(agent_id: str) -> str:
+    return "ask_" + "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in agent_id)[:60]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def check_tools(names: list[str]) -> None:
+    """Raises `InvalidRequest` for names that no agent can have as a tool."""
+    unknown = [name for name in names if not _is_known(name)]
+    if unknown:
+        raise InvalidRequest(
+            f"Unknown tools: {', '.join(unknown)}. Known: {', '.join(BUILT_IN)}, and {SUB_AGENT}<agentId>.",
+            code="unknown_tool",
+        )
+
+
+def _is_known(name: str) -> bool:
+    if name.startswith(SUB_AGENT):
+        return valid_id(name.removeprefix(SUB_AGENT))
+    return name in BUILT_IN or name == "echo_tool"

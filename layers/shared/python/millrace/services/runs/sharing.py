@@ -1,0 +1,48 @@
+"""Sharing a conversation with other users of the organization."""
+
+from millrace.domain.access import Access, Principal
+from millrace.domain.conversations import Slot
+from millrace.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from millrace.services.runs.access import reach
+from millrace.stores.connect import Stores
+
+MAX_SHARES = 50
+TRIES = 5
+
+
+async def shares(stores: Stores, caller: Principal, slot: Slot) -> dict[str, Access]:
+    """Return what other users may do with a conversation. Raises `NotFound` or `Forbidden`."""
+    return (await reach(stores, caller, slot, "own")).shared_with
+
+
+async def share(stores: Stores, caller: Principal, slot: Slot, user_id: str, access: Access) -> None:
+    """Let a user read a conversation, or write into it as well; replaces what was shared before. Raises
+    `NotFound`, `Forbidden`, `InvalidRequest` or `Conflict`."""
+    await _change(stores, caller, slot, user_id, access)
+
+
+async def unshare(stores: Stores, caller: Principal, slot: Slot, user_id: str) -> None:
+    """Take a user's share away. Raises `NotFound` where there is none, or `Forbidden`."""
+    await _change(stores, caller, slot, user_id, None)
+
+
+async def _change(stores: Stores, caller: Principal, slot: Slot, user_id: str, access: Access | None) -> None:
+    for _ in range(TRIES):
+        seen = await reach(stores, caller, slot, "own")
+        if user_id == seen.created_by:
+            raise InvalidRequest("The conversation belongs to this user.", code="already_owner")
+        if await stores.directory.share(slot, seen, _changed(seen.shared_with, user_id, access)):
+            return
+    raise Unavailable("The shares are changed by many at once; retry.", retry_after=1)
+
+
+def _changed(before: dict[str, Access], user_id: str, access: Access | None) -> dict[str, Access]:
+    if access is None:
+        if user_id not in before:
+            raise NotFound("The conversation is not shared with this user.", code="share_not_found")
+        return {user: given for user, given in before.items() if user != user_id}
+    if user_id not in before and len(before) >= MAX_SHARES:
+        raise Conflict(
+            f"A conversation must not be shared with more than {MAX_SHARES} users.", code="too_many_shares"
+        )
+    return before | {user_id: access}

@@ -1,0 +1,75 @@
+"""What a run does when a model's server asks it to wait, and what it says of it."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.agent.budget import Budget
+from millrace.agent.emitter import Emitter
+from millrace.agent.loop import LONGEST_WAIT, TRIES, AgentLoop, retry_notice, wait_before_retry
+from millrace.agent.model import Delta, ModelRequest, Text
+from millrace.agent.tools.toolbox import Toolbox
+from millrace.domain.agents import Agent
+from millrace.errors import ProviderError
+from millrace.services.runs.launch import Nested
+from tests.agent.tools.contexts import context
+
+
+@given(st.none() | st.floats(0, 86_400), st.integers(1, TRIES))
+def test_wait_is_what_the_server_asks_for_within_bounds(asked: float | None, attempt: int) -> None:
+    wait = wait_before_retry(ProviderError("Busy.", retry_after=asked), attempt)
+    assert min(asked or 0.0, LONGEST_WAIT) <= wait <= LONGEST_WAIT
+    assert wait <= max(asked or 0.0, 0.5 * 2**attempt)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (7.0, "Trying again in 7 s."),
+        (30.0, "Trying again in 30 s."),
+        (3600.0, "The server asks for 3,600 s; trying again in 30 s."),
+    ],
+)
+def test_notice_says_how_long_the_run_waits(asked: float, words: str) -> None:
+    problem = ProviderError("Busy.", retry_after=asked)
+    assert retry_notice(problem, wait_before_retry(problem, 1)) == words
+
+
+class Busy:
+    """A provider that always asks for an hour."""
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        if request.messages:
+            raise ProviderError("Too many requests.", retryable=True, retry_after=3600)
+        yield Text("unasked")
+
+
+async def test_run_waits_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr("millrace.agent.loop.asyncio.sleep", sleep)
+    told: list[dict[str, Any]] = []
+
+    @asynccontextmanager
+    async def no_tools() -> AsyncIterator[Toolbox]:
+        yield Toolbox([])
+
+    agent = Agent(id="a", name="A", model="openai:m")
+    budget = Budget(agent.limits)
+    nested = Nested("run")
+    loop = AgentLoop(
+        agent, Busy(), "m", no_tools, context(), Emitter(told.append), nested, budget, lambda *_: None
+    )
+    with pytest.raises(ProviderError):
+        await loop.run([nested.question("hi")])
+    assert waited == [LONGEST_WAIT] * (TRIES - 1)
+    assert [event["message"] for event in told] == [
+        "Too many requests. The server asks for 3,600 s; trying again in 30 s."
+    ] * (TRIES - 1)

@@ -1,0 +1,287 @@
+"""Whose a conversation is: every operation on one, by its owner, by whom it is shared with, by each role."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from millrace.domain.access import ROLES, Principal
+from millrace.domain.conversations import Conversation, Slot, StoredMessage
+from millrace.domain.runs import Lease, Run
+from millrace.errors import NotFound
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.search import search_in
+from millrace.services.runs.send import NewMessage, send
+from millrace.stores.leases import Busy
+from tests.api.talk import STREAM, error_of, say, saying
+from tests.tokens import Issuer
+
+C = "/api/conversations/c1"
+READ: list[tuple[str, str, Any]] = [
+    ("GET", C, None),
+    ("GET", f"{C}/messages", None),
+    ("GET", f"{C}/messages?threadId=t", None),
+    ("GET", f"{C}/inject", None),
+    ("GET", "/api/runs/{run_id}", None),
+    ("GET", "/api/runs/{run_id}/stream", None),
+    ("GET", "/api/runs/{thread_run_id}", None),
+]
+WRITE: list[tuple[str, str, Any]] = [
+    ("POST", f"{C}/messages", {"content": "/echo tools=0\nmore"}),
+    ("POST", f"{C}/messages", {"content": "/echo tools=0\nmore", "threadId": "t"}),
+    ("POST", f"{C}/messages", {"content": "/echo tools=0\nmore", "threadId": "new"}),
+    ("POST", f"{C}/stop", None),
+    ("POST", f"{C}/inject", {"content": "psst"}),
+    ("DELETE", f"{C}/inject/msg_1", None),
+]
+OWN: list[tuple[str, str, Any]] = [
+    ("GET", f"{C}/shares", None),
+    ("POST", f"{C}/shares", {"userId": "friend"}),
+    ("DELETE", f"{C}/shares?userId=friend", None),
+    ("DELETE", C, None),
+]
+UNSEEN = {"conversation_not_found", "run_not_found"}
+
+
+def as_user(chat: httpx.Client, headers: dict[str, str]) -> httpx.Client:
+    return httpx.Client(base_url=chat.base_url, headers=headers, timeout=30)
+
+
+@pytest.fixture
+def owner(chat: httpx.Client, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
+    with as_user(chat, issuer.user(organization, "owner", "customer")) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(chat: httpx.Client, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
+    with as_user(chat, issuer.user(organization, "stranger", "customer")) as client:
+        yield client
+
+
+def attempt(client: httpx.Client, operation: tuple[str, str, Any], ids: dict[str, str]) -> str:
+    """`done` when it went through or would have, else why the caller may not."""
+    method, path, body = operation
+    with client.stream(method, path.format(**ids), json=body) as response:
+        if response.status_code < 400:
+            return "done"
+        response.read()
+        code = error_of(response)[1]
+    return "unseen" if code in UNSEEN else "forbidden" if code == "missing_scope" else "done"
+
+
+def outcomes(client: httpx.Client, ids: dict[str, str]) -> list[str]:
+    """One outcome for each kind of operation; all of a kind must come out alike."""
+    found = [{attempt(client, one, ids) for one in kind} for kind in (READ, WRITE, OWN)]
+    assert all(len(kind) == 1 for kind in found), found
+    return [kind.pop() for kind in found]
+
+
+UNSEEN_BY, READER, WRITER, MANAGER = (
+    ["unseen", "unseen", "unseen"],
+    ["done", "forbidden", "forbidden"],
+    ["done", "done", "forbidden"],
+    ["done", "done", "done"],
+)
+MATRIX: dict[str, tuple[str, str, list[str]]] = {
+    "its owner": ("owner", "customer", MANAGER),
+    "another customer": ("stranger", "customer", UNSEEN_BY),
+    "a customer it is shared with": ("reader", "customer", READER),
+    "a customer who may write": ("writer", "customer", WRITER),
+    "a member": ("someone", "member", READER),
+    "a member who may write": ("writer", "member", WRITER),
+    "an operator": ("someone", "operator", MANAGER),
+    "an admin": ("someone", "admin", MANAGER),
+}
+
+
+@pytest.mark.parametrize("case", MATRIX)
+def test_operations_on_a_conversation_are_for_whom_they_are(
+    owner: httpx.Client, issuer: Issuer, organization: str, case: str
+) -> None:
+    user, role, expected = MATRIX[case]
+    ids = conversation_of(owner)
+    with as_user(owner, issuer.user(organization, user, role)) as client:
+        assert outcomes(client, ids) == expected
+
+
+def conversation_of(owner: httpx.Client) -> dict[str, str]:
+    """Makes the conversation with a run, and one in its thread, and shares it."""
+    run_id = say(owner, "/echo tools=0\nhello")[0].data["runId"]
+    thread_run_id = say(owner, "/echo tools=0\nhello", threadId="t")[0].data["runId"]
+    for user, access in (("reader", "read"), ("writer", "write")):
+        assert owner.post(f"{C}/shares", json={"userId": user, "access": access}).status_code == 204
+    return {"run_id": run_id, "thread_run_id": thread_run_id}
+
+
+def test_admin_of_another_organization_sees_nothing(owner: httpx.Client, issuer: Issuer) -> None:
+    ids = conversation_of(owner)
+    with as_user(owner, issuer.user("another-organization", "owner", "admin")) as client:
+        assert {attempt(client, one, ids) for one in READ + OWN} == {"unseen"}
+
+
+def test_stranger_cannot_steer_a_run_that_goes_on(owner: httpx.Client, stranger: httpx.Client) -> None:
+    with saying(owner, "/echo tools=0 tokens=3 delayMs=60000\nslow") as events:
+        run_id = next(events).data["runId"]
+        assert error_of(stranger.post(f"{C}/stop")) == (404, "conversation_not_found")
+        assert error_of(stranger.post(f"{C}/inject", json={"content": "x"}))[0] == 404
+        sent = {"content": "x", "agentId": "echo"}
+        for if_busy in ("reject", "inject", "interrupt"):
+            answer = stranger.post(f"{C}/messages", json=sent | {"ifBusy": if_busy})
+            assert error_of(answer) == (404, "conversation_not_found")
+        resumed = stranger.post(f"{C}/messages", json=sent, headers=STREAM | {"last-event-id": "1"})
+        assert error_of(resumed)[0] == 404
+        assert owner.get(f"/api/runs/{run_id}").json()["state"] == "running"
+        assert owner.get(f"{C}/inject").json()["items"] == []
+        assert owner.post(f"{C}/stop").status_code == 202
+
+
+def test_key_of_another_user_gives_nothing_away(owner: httpx.Client, stranger: httpx.Client) -> None:
+    sent = {"content": "/echo tools=0\nsecret", "agentId": "echo", "idempotencyKey": "k"}
+    assert owner.post(f"{C}/messages", json=sent).json()["content"] == "secret"
+    assert error_of(stranger.post(f"{C}/messages", json=sent)) == (404, "conversation_not_found")
+
+
+def test_lists_show_ones_own_and_others_to_those_who_observe(
+    owner: httpx.Client, stranger: httpx.Client, issuer: Issuer, organization: str
+) -> None:
+    say(owner, "/echo tools=0\nmine")
+    assert stranger.post("/api/conversations", json={"agentId": "echo", "id": "c2"}).status_code == 201
+    assert listed(owner) == ["c1"]
+    assert listed(stranger) == ["c2"]
+    assert listed(owner, owner="owner") == ["c1"]
+    for others in ("all", "stranger"):
+        answer = owner.get("/api/conversations", params={"owner": others})
+        assert error_of(answer) == (403, "missing_scope")
+    with as_user(owner, issuer.user(organization, "someone", "member")) as member:
+        assert listed(member) == []
+        assert sorted(listed(member, owner="all")) == ["c1", "c2"]
+        assert listed(member, owner="stranger") == ["c2"]
+
+
+def listed(client: httpx.Client, **query: str) -> list[str]:
+    """The ids of every page, one conversation a page."""
+    found: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        answer = client.get("/api/conversations", params=query | {"limit": "1", "cursor": cursor})
+        page = answer.raise_for_status().json()
+        found += [one["id"] for one in page["items"]]
+        cursor = page["nextCursor"]
+    return found
+
+
+@pytest.mark.parametrize("owner_id", ["x" * 256, "%00", "%20"])
+def test_list_of_no_possible_user_is_refused(owner: httpx.Client, owner_id: str) -> None:
+    assert error_of(owner.get(f"/api/conversations?owner={owner_id}")) == (422, "invalid_query")
+
+
+# --- sharing ---------------------------------------------------------------------------------------
+
+
+def test_share_is_listed_replaced_and_taken_away(owner: httpx.Client, stranger: httpx.Client) -> None:
+    say(owner, "/echo tools=0\nhello")
+    assert owner.post(f"{C}/shares", json={"userId": "stranger"}).status_code == 204
+    assert owner.get(f"{C}/shares").json()["items"] == [{"userId": "stranger", "access": "read"}]
+    assert stranger.get(C).status_code == 200
+    assert error_of(stranger.post(f"{C}/stop")) == (403, "missing_scope")
+    assert owner.post(f"{C}/shares", json={"userId": "stranger", "access": "write"}).status_code == 204
+    said = stranger.post(f"{C}/messages", json={"content": "/echo tools=0\nhi"})
+    assert said.json()["content"] == "hi"
+    run = stranger.get(f"/api/runs/{said.headers['x-run-id']}").json()
+    assert run["createdBy"] == "stranger"
+    assert stranger.get(C).json()["createdBy"] == "owner"
+    assert owner.delete(f"{C}/shares?userId=stranger").status_code == 204
+    assert error_of(stranger.get(C)) == (404, "conversation_not_found")
+    assert error_of(stranger.get(f"/api/runs/{run['id']}")) == (404, "run_not_found")
+    assert owner.get(f"/api/runs/{run['id']}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "code"),
+    [
+        ({}, 422, "invalid_request"),
+        ({"userId": ""}, 422, "invalid_request"),
+        ({"userId": "x" * 256}, 422, "invalid_request"),
+        ({"userId": "a", "access": "own"}, 422, "invalid_request"),
+        ({"userId": "owner"}, 422, "already_owner"),
+    ],
+)
+def test_wrong_share_is_refused(owner: httpx.Client, given: dict[str, str], status: int, code: str) -> None:
+    owner.post("/api/conversations", json={"agentId": "echo", "id": "c1"})
+    assert error_of(owner.post(f"{C}/shares", json=given)) == (status, code)
+    assert owner.get(f"{C}/shares").json()["items"] == []
+
+
+def test_shares_end_at_their_limit_and_what_is_not_there_cannot_go(owner: httpx.Client) -> None:
+    owner.post("/api/conversations", json={"agentId": "echo", "id": "c1"})
+    for number in range(50):
+        assert owner.post(f"{C}/shares", json={"userId": f"user {number}"}).status_code == 204
+    assert error_of(owner.post(f"{C}/shares", json={"userId": "one more"})) == (409, "too_many_shares")
+    assert owner.post(f"{C}/shares", json={"userId": "user 7", "access": "write"}).status_code == 204
+    assert error_of(owner.delete(f"{C}/shares?userId=one%20more")) == (404, "share_not_found")
+    assert error_of(owner.delete(f"{C}/shares")) == (422, "invalid_query")
+
+
+# --- what is no endpoint ---------------------------------------------------------------------------
+
+
+def user(organization: str, name: str) -> Principal:
+    return Principal(organization, name, ROLES["customer"])
+
+
+def made_by(name: str, id: str = "c1") -> Conversation:
+    at = "2026-01-01T00:00:00.000Z"
+    return Conversation(id, "echo", "", at, at, name)
+
+
+async def test_run_never_begins_in_a_conversation_that_another_user_made_meanwhile(
+    platform: Platform, organization: str
+) -> None:
+    """Between the look at what is there and the transaction that begins the run."""
+    stores, slot = platform.stores, Slot(organization, "c1")
+    await stores.conversations.create(slot, made_by("owner"))
+    at = "2026-01-01T00:00:01.000Z"
+    run = Run("run_1", slot, "echo", "running", at, "msg_1", owner="stranger")
+    question = StoredMessage("msg_0", "user", [{"text": "hi"}], at, "run_1")
+    with pytest.raises(Busy):
+        await stores.leases.begin(run, "env_1", made_by("stranger"), question, Lease())
+    assert (await stores.conversations.get(slot)).active_run_id is None
+    message = NewMessage("hi", "echo")
+    with pytest.raises(NotFound):
+        await send(stores, platform.models, user(organization, "stranger"), "c1", message)
+
+
+def test_run_of_a_deleted_conversation_is_not_its_successors_owners(
+    owner: httpx.Client, stranger: httpx.Client
+) -> None:
+    run_id = say(owner, "/echo tools=0\nsecret")[0].data["runId"]
+    assert owner.delete(C).status_code == 204
+    say(stranger, "/echo tools=0\nmine")
+    assert error_of(stranger.get(f"/api/runs/{run_id}")) == (404, "run_not_found")
+
+
+async def test_search_finds_only_what_the_runs_user_said(
+    platform: Platform, owner: httpx.Client, stranger: httpx.Client, organization: str
+) -> None:
+    say(owner, "/echo tools=0\nthe word is xylophone")
+    say(stranger, "/echo tools=0\nthe word is xylophone", conversation="c2")
+    for name, conversation in (("owner", "c1"), ("stranger", "c2")):
+        admin = replace(user(organization, name), scopes=ROLES["admin"])
+        search = search_in(platform.stores, Slot(organization, "now"), admin, lambda query, hits: None)
+        assert {hit.conversation_id for hit in await search("xylophone", 10)} == {conversation}
+
+
+def test_conversation_older_than_owners_is_for_those_who_observe(
+    platform: Platform, owner: httpx.Client, issuer: Issuer, organization: str, aws: Any
+) -> None:
+    say(owner, "/echo tools=0\nhello")
+    table = aws.resource("dynamodb").Table(platform.settings.conversations_table)
+    key = {"pk": f"{organization}#c1", "sk": "META"}
+    table.update_item(Key=key, UpdateExpression="REMOVE createdBy, ownerPk")
+    assert error_of(owner.get(C)) == (404, "conversation_not_found")
+    with as_user(owner, issuer.user(organization, "someone", "member")) as member:
+        assert member.get(C).status_code == 200
+        assert listed(member, owner="all") == ["c1"]
