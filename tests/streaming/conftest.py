@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 
 from millrace.api.auth import Authenticator
 from millrace.api.errors import HANDLERS
+from millrace.api.hops import Hops
 from millrace.api.management_app import on_invalid
 from millrace.api.pipelines import pipelines_router
 from millrace.domain.clock import now_ms
@@ -183,6 +184,7 @@ def app(plant: Plant) -> FastAPI:
     made = FastAPI(openapi_url=None)
     for kind, handler in (*HANDLERS.items(), (RequestValidationError, on_invalid)):
         made.add_exception_handler(kind, handler)
+    made.add_middleware(Hops, limit=plant.line.settings.hop_limit)
     made.include_router(pipelines_router(plant.line, Authenticator(plant.line.settings)))
     return made
 

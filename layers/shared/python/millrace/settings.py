@@ -61,6 +61,7 @@ class Settings:
     aws_bearer_token_bedrock: str = ""
     model_keys_secret: str = ""
     allow_loopback_http: bool = False
+    max_hops: str = "8"
     log_level: str = "INFO"
 
     @classmethod
@@ -72,6 +73,13 @@ class Settings:
         given = {name: found for name in names if (found := env.get(name.upper(), "").strip())}
         loopback = env.get("ALLOW_LOOPBACK_HTTP", "").lower() in ("1", "true")
         return cls(region=region, allow_loopback_http=loopback, **given)
+
+    @property
+    def hop_limit(self) -> int:
+        """How often an event may leave and come back. Raises `Unavailable` for what is no number."""
+        if not self.max_hops.isdigit():
+            raise Unavailable("MAX_HOPS must be a whole number.", code="not_configured")
+        return int(self.max_hops)
 
     def require(self, *names: str) -> None:
         """Raises `Unavailable` that names each setting a function cannot do without."""

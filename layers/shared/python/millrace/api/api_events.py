@@ -1,8 +1,9 @@
 """The platform's own API activity: one event on the bus per finished call of somebody who is known.
 
-`{id, time, organization, userId, method, path, route, status, durationMs, requestId}` with the source
-`millrace.api_event`: never a query (tickets stand there), a header or a body. Calls that nobody was
-authenticated for leave none, so strangers cannot fill an organisation's pipelines.
+`{id, time, organization, userId, method, path, route, status, durationMs, requestId}`, and `hops` where a
+delivery caused the call, with the source `millrace.api_event`: never a query (tickets stand there), a header
+or a body. Calls that nobody was authenticated for leave none, so strangers cannot fill an organization's
+pipelines.
 
 Pushing data (`/process`, `/batch`, `/hooks`) leaves none either. It is what pipelines do to each other: an
 event for it, fed to a pipeline whose webhook pushes again, would go round for ever; and it is counted in the
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from millrace.api.errors import request_id
+from millrace.api.hops import hops_of
 from millrace.domain.access import Principal
 from millrace.domain.clock import Clock, iso
 from millrace.stores.bus import BusEvent, EventBus
@@ -109,6 +111,8 @@ def call_event(scope: Scope, status: int, now: int, duration_ms: int) -> BusEven
         "durationMs": duration_ms,
         "requestId": id,
     }
+    if hops := hops_of(scope):
+        detail["hops"] = hops
     return BusEvent(SOURCE, "call", orjson.dumps(detail).decode())
 
 

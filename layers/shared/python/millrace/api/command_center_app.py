@@ -24,7 +24,7 @@ def create_app(settings: Settings, recorder: Recorder | None = None) -> Starlett
         await asyncio.to_thread(aws.close)
 
     stores = recorder.stores
-    return streamed_app(endpoints(recorder, callers(settings, stores)), stores, close)
+    return streamed_app(endpoints(recorder, callers(settings, stores)), stores, close, settings.hop_limit)
 
 
 def endpoints(recorder: Recorder, auth: Auth) -> list[Endpoint]:

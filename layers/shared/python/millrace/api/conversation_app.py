@@ -18,7 +18,9 @@ def create_app(settings: Settings, platform: Platform | None = None) -> Starlett
     platform = platform or Platform.make(settings)
     platform.warm()
     stores = platform.stores
-    return streamed_app(endpoints(platform, callers(settings, stores)), stores, platform.close)
+    return streamed_app(
+        endpoints(platform, callers(settings, stores)), stores, platform.close, settings.hop_limit
+    )
 
 
 def endpoints(platform: Platform, auth: Auth) -> list[Endpoint]:

@@ -27,7 +27,9 @@ def create_app(
     stores = platform.stores
     stored = stored_pipelines(Dynamo(stores.aws), settings.pipelines_table)
     flows = Flows.connect(platform, find_pipeline or stored)
-    return streamed_app(endpoints(flows, callers(settings, stores)), stores, platform.close)
+    return streamed_app(
+        endpoints(flows, callers(settings, stores)), stores, platform.close, settings.hop_limit
+    )
 
 
 def endpoints(flows: Flows, auth: Auth) -> list[Endpoint]:

@@ -12,6 +12,7 @@ from millrace.api.agents import agents_router
 from millrace.api.api_events import ApiEvents
 from millrace.api.auth import Authenticator
 from millrace.api.errors import HANDLERS, error_response
+from millrace.api.hops import Hops
 from millrace.api.pipelines import pipelines_router
 from millrace.services.agents import Agents
 from millrace.services.pipelines.line import Line
@@ -28,6 +29,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     app = FastAPI(title="Millrace", version=__version__, openapi_url=None, redirect_slashes=False)
     for kind, handler in (*HANDLERS.items(), (RequestValidationError, on_invalid)):
         app.add_exception_handler(kind, handler)
+    app.add_middleware(Hops, limit=settings.hop_limit)
     app.add_middleware(ApiEvents, bus=platform.stores.bus, clock=platform.stores.clock)
     app.include_router(agents_router(Agents(platform), auth))
     app.include_router(pipelines_router(Line.connect(settings, platform.stores.aws), auth))

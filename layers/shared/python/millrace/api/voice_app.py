@@ -27,7 +27,9 @@ def create_app(
         await http.close()
         stores.aws.close()
 
-    return streamed_app(endpoints(engines, stores, callers(settings, stores)), stores, close)
+    return streamed_app(
+        endpoints(engines, stores, callers(settings, stores)), stores, close, settings.hop_limit
+    )
 
 
 def _configured(settings: Settings) -> SpeechConfig:

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 
 from millrace.api.errors import HANDLERS
+from millrace.api.hops import Hops
 from millrace.errors import TooLarge
 from millrace.services.pipelines.hooks import Hooks
 from millrace.services.pipelines.ingest import Ingest
@@ -25,6 +26,7 @@ def create_app(settings: Settings, line: Line | None = None) -> FastAPI:
     app = FastAPI(title="Millrace webhooks", openapi_url=None, redirect_slashes=False)
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)
+    app.add_middleware(Hops, limit=settings.hop_limit)
 
     @app.post("/hooks/{pipeline_id}", status_code=202, summary="Events for a pipeline")
     async def receive(pipeline_id: str, request: Request) -> dict[str, Any]:

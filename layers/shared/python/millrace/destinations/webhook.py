@@ -3,6 +3,7 @@
 `webhook-id` is the event's id and stays the same however often it is sent. `webhook-timestamp` (seconds) is
 the time of sending. With a signing secret, `webhook-signature` is `v1,` and the base64 of HMAC-SHA256 over
 `id.timestamp.body`; the key is what follows `whsec_` (base64), or the secret's own bytes.
+`x-millrace-hops` tells how often the event has left here.
 """
 
 import base64
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from millrace.destinations.bodies import body_of
 from millrace.destinations.fates import Unsendable
 from millrace.destinations.wire import USER_AGENT, Answer, Item, Limits, Request, Verdict, by_status
+from millrace.domain.hops import HEADER
 from millrace.pipelines.definitions.addresses import header_problem
 from millrace.pipelines.definitions.destinations import WebhookConfig
 from millrace.pipelines.event import Event
@@ -37,7 +39,11 @@ class Webhook:
     def request(self, items: Sequence[Item], now: int) -> Request:
         item = items[0]
         stamp = str(now // 1000)
-        ours = {"webhook-id": header_text(item.event.id), "webhook-timestamp": stamp}
+        ours = {
+            "webhook-id": header_text(item.event.id),
+            "webhook-timestamp": stamp,
+            HEADER: str(item.event.hops + 1),
+        }
         if self._key:
             ours["webhook-signature"] = sign(self._key, ours["webhook-id"], stamp, item.content)
         return Request(self._config.url, item.content, self._config.method, {**self._headers, **ours})

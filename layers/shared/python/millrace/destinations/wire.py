@@ -16,6 +16,10 @@ from millrace.pipelines.event import Event
 
 RETRIED = frozenset({408, 425, 429})
 USER_AGENT = "Millrace/1"
+_LOOP = re.compile(rb'"code"\s*:\s*"loop"')
+_LOOPED = (
+    "The event goes round: it was delivered as often in a row as is allowed. Break the circle, then redrive."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ def fate_of(answer: Answer) -> Fate:
         return DELIVERED
     if answer.status in RETRIED or answer.status >= 500:
         return Retry(failure_of(answer))
+    if answer.status == 409 and _LOOP.search(answer.body):
+        return Dead(failure_of(answer, _LOOPED, "loop"))
     return Dead(failure_of(answer))
 
 

@@ -44,7 +44,7 @@ class Lease:
 class Run:
     """A run as stored and as clients see it. `usage` in tokens, `cost` in US dollars or None. `owner` is the
     user whose conversation it is in, `created_by` the one who sent the message; both are empty in runs that
-    are older than owners."""
+    are older than owners. `hops` is how often what caused it has left here and come back."""
 
     id: str
     slot: Slot
@@ -63,6 +63,7 @@ class Run:
     duration_ms: int | None = None
     owner: str = ""
     created_by: str = ""
+    hops: int = 0
 
     def wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""

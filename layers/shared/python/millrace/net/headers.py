@@ -19,6 +19,7 @@ _OURS = frozenset(
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "x-millrace-hops",
     }
 )
 """They belong to the connection or to the body as we send it; another value could smuggle a request."""

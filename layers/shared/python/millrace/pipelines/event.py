@@ -13,7 +13,8 @@ class Event(Struct, gc=False):
     `time` is when it happened, `ingested` when it was accepted (both epoch milliseconds; `ingested` stays the
     same on redelivery and is what `now()` gives). (source, id) is its identity. `window` is set on what a
     window gave out; `parts` (id, time and type of each item, in memory only) on what a batch gave out, while
-    no step has changed it. `split_into`: how many events the accepted one has become.
+    no step has changed it. `split_into`: how many events the accepted one has become. `hops`: how often
+    it has left here and come back.
 
     A struct is made in a quarter of the time of an object of Python's. The garbage collector need not look at
     it: it holds JSON, which has no way back to it.
@@ -29,6 +30,7 @@ class Event(Struct, gc=False):
     window: Payload | None = None
     parts: list[tuple[str, int, str]] | None = None
     split_into: int = 1
+    hops: int = 0
 
     def meta(self) -> Payload:
         """What an expression sees as `$meta`."""
@@ -54,4 +56,5 @@ class Event(Struct, gc=False):
             self.window,
             self.parts if payload is self.payload else None,
             self.split_into,
+            self.hops,
         )

@@ -40,6 +40,7 @@ def window_stage(index: int, step: WindowStep, window: Window | SessionWindow) -
     def kept(chunk: Chunk, outcome: Outcome, backfill: bool) -> list[Change]:
         times = clock(chunk)
         rows = window.grouping.rows(chunk, identities(chunk.events), times)
+        rows.hops = max([event.hops for event in chunk.events])
         late = set() if backfill else _late(window, chunk, times)
         for at in sorted(late):
             outcome.is_late(index, step.config.late, chunk.payloads[at], chunk.events[at])

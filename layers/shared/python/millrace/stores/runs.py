@@ -56,6 +56,7 @@ def _to_item(run: Run) -> Item:
         "durationMs": run.duration_ms,
         "owner": run.owner,
         "createdBy": run.created_by,
+        "hops": run.hops,
     }
     return {
         "pk": run.slot.organization,
@@ -90,4 +91,5 @@ def _to_run(organization: str, item: Item) -> Run:
         duration_ms=details["durationMs"],
         owner=details.get("owner", ""),
         created_by=details.get("createdBy", ""),
+        hops=details.get("hops", 0),
     )

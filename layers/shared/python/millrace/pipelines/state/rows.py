@@ -67,14 +67,15 @@ class Rows:
     """Parallel columns; `table[groups[i]]` is the canonical JSON of row i's group. `names` (the events' ids)
     is filled only where `first` or `last` need them to break ties. Of `columns`, one of numbers is an array,
     where NaN stands for what is no number, one of values a list. `texts`: where groups are single texts, the
-    indices of those that are known."""
+    indices of those that are known. `hops`: the most of any event's."""
 
-    __slots__ = ("_index", "columns", "groups", "ids", "kinds", "named", "names", "texts", "times")
+    __slots__ = ("_index", "columns", "groups", "hops", "ids", "kinds", "named", "names", "texts", "times")
 
     def __init__(self, kinds: tuple[ColumnKind, ...], named: bool = False) -> None:
         self.kinds = kinds
         self.named = named
         self.ids = array("Q")
+        self.hops = 0
         self.groups = array("I")
         self.times = array("q")
         self.names: list[str] = []
@@ -100,12 +101,14 @@ class Rows:
         self.groups.extend(map(self.enter(other.table).__getitem__, other.groups))
         self.times.extend(other.times)
         self.names.extend(other.names)
+        self.hops = max(self.hops, other.hops)
         for column, more in zip(self.columns, other.columns, strict=True):
             column.extend(more)
 
     def at(self, members: Sequence[int]) -> "Rows":
         """The rows of these numbers, with a table of their own groups."""
         chosen, table = Rows(self.kinds, self.named), self.table
+        chosen.hops = self.hops
         chosen.ids.extend(self.ids[at] for at in members)
         chosen.groups.extend(chosen.enter(table[self.groups[at]] for at in members))
         chosen.times.extend(self.times[at] for at in members)
@@ -164,6 +167,7 @@ def _pack(rows: Rows) -> bytes:
         "groups": [key.decode() for key in rows.table],
         "tables": tables,
         "names": rows.names,
+        "hops": rows.hops,
     }
     head = orjson.dumps(header)
     return b"".join([_LENGTH.pack(len(head)), head, *map(_little, arrays)])
@@ -184,6 +188,7 @@ def unpack(block: bytes, kinds: tuple[ColumnKind, ...], named: bool) -> Rows:
     rows = Rows(kinds, named)
     rows.ids, rows.groups, rows.times = reader.take("Q"), reader.take("I"), reader.take("q")
     rows.names = header["names"]
+    rows.hops = header.get("hops", 0)
     rows.enter([key.encode() for key in header["groups"]])
     tables = iter(header["tables"])
     rows.columns = [

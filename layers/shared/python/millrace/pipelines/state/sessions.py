@@ -147,6 +147,8 @@ def results(
     ]
     gone = [id for id in (*sent, *maybe_sent.difference(sent)) if id not in every]
     outputs += [_event(window, Session(*id, id[1], []), revision, {}, {}) for id in gone]
+    for output in outputs:
+        output.hops = rows.hops
     final = [each for each in over.values() if window.final(each, now - lag)]
     settling = [window.settles(each) for each in over.values() if not window.final(each, now - lag)]
     waiting = [window.due(each.last) for id, each in every.items() if id not in over]

@@ -138,7 +138,7 @@ def results(window: Window, start: int, rows: Rows, before: Rows, revision: int)
         if len(members) == len(known.get(key, ())):
             continue
         values, skipped = window.grouping.values(rows, members)
-        yield window_event(
+        event = window_event(
             scope.pipeline,
             output_id(scope.pipeline, scope.step, start, key),
             revision,
@@ -148,3 +148,5 @@ def results(window: Window, start: int, rows: Rows, before: Rows, revision: int)
             len(members),
             skipped,
         )
+        event.hops = rows.hops
+        yield event

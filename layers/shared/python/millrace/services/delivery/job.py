@@ -29,6 +29,7 @@ class JobEvent(Model):
     source: str = ""
     type: str = ""
     window: dict[str, Any] | None = None
+    hops: Annotated[int, Field(ge=0)] = 0
 
 
 class Job(Model):
@@ -60,6 +61,7 @@ class Job(Model):
                 each.ingested,
                 self.pipeline_id,
                 each.window,
+                hops=each.hops,
             )
             for each in self.events
         ]
@@ -131,4 +133,5 @@ def job_event(event: Event) -> JobEvent:
         source=event.source,
         type=event.type,
         window=event.window,
+        hops=event.hops,
     )

@@ -14,6 +14,7 @@ from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import DETAILS, Detail
 from millrace.domain.flows import Execution, Flow, FlowSettings, NewFlow
+from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id, valid_id
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, NotFound
@@ -211,6 +212,7 @@ class Flows:
             state="running",
             started_at=iso(self.platform.stores.clock()),
             message_id=new_id("msg"),
+            hops=current_hops(),
         )
 
     def _launch(

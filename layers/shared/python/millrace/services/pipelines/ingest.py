@@ -9,6 +9,7 @@ import orjson
 from millrace.domain.access import Principal
 from millrace.domain.backpressure import REFUSE_AT
 from millrace.domain.clock import from_iso
+from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id
 from millrace.domain.pipelines import Pipeline, allowed
 from millrace.errors import Conflict, InvalidRequest, TooLarge, TooManyRequests
@@ -58,6 +59,8 @@ class Ingest:
                 allowed=allowed(pipeline.state),
             )
         await self._check_pressure(organization, pipeline)
+        for event in events:
+            event.hops = current_hops()
         head = {"organization": organization, "pipelineId": pipeline.id}
         messages = pack(head, map(recorded, events))
         await asyncio.to_thread(self._line.ingest.send, messages)

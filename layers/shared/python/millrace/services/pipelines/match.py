@@ -43,9 +43,10 @@ def bus_event(envelope: dict[str, Any], ingested: int) -> tuple[str, Event]:
     check_payload(detail)
     id = _identity(envelope, detail)[:LONGEST_ID]
     time = from_iso(str(detail.get("time") or envelope["time"]))
-    return detail["organization"], Event(
-        detail, id, envelope["source"], envelope["detail-type"], time, ingested
-    )
+    event = Event(detail, id, envelope["source"], envelope["detail-type"], time, ingested)
+    if type(hops := detail.get("hops")) is int:
+        event.hops = hops
+    return detail["organization"], event
 
 
 def own_event(envelope: Any, ingested: int) -> Event:

@@ -21,19 +21,24 @@ Recorded = dict[str, Any]
 
 def recorded(event: Event) -> Recorded:
     """An event as queues, journal and dead letters carry it: all of it but its pipeline."""
-    return {
+    record = {
         "id": event.id,
         "source": event.source,
         "type": event.type,
         "time": event.time,
         "ingested": event.ingested,
         "payload": event.payload,
-    } | ({"window": event.window} if event.window else {})
+    }
+    if event.window:
+        record["window"] = event.window
+    if event.hops:
+        record["hops"] = event.hops
+    return record
 
 
 def event_of(record: Recorded, pipeline_id: str) -> Event:
     """The event of a record."""
-    return Event(
+    event = Event(
         record["payload"],
         record["id"],
         record["source"],
@@ -43,6 +48,9 @@ def event_of(record: Recorded, pipeline_id: str) -> Event:
         pipeline_id,
         record.get("window"),
     )
+    if "hops" in record:
+        event.hops = record["hops"]
+    return event
 
 
 def pack(head: dict[str, Any], events: Iterable[Recorded]) -> Iterator[str]:

@@ -45,6 +45,11 @@ def ended_facts(run: Run) -> dict[str, Any]:
     }
 
 
+def hops_of(run: Run) -> dict[str, int]:
+    """`{hops}` of a run that a delivery started."""
+    return {"hops": run.hops} if run.hops else {}
+
+
 def missed_end(run: Run) -> Event:
     """The last event of a run that could not tell it itself, or whose word was lost."""
     end: Event = {
@@ -56,6 +61,7 @@ def missed_end(run: Run) -> Event:
         "agentName": run.agent_name,
         "conversationId": run.slot.conversation_id,
     }
+    end |= hops_of(run)
     if run.state == "waiting":
         return end | {"type": "run:status_changed", "from": "running", "to": "waiting"}
     if run.error:
@@ -98,6 +104,7 @@ class RunEvents:
             "agentId": run.agent_id,
             "agentName": run.agent_name,
             "conversationId": run.slot.conversation_id,
+            **hops_of(run),
         } | data
         self._waiting.append(to_bus(detail))
         self._urgent = self._urgent or urgent

@@ -15,6 +15,7 @@ from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.clock import iso
 from millrace.domain.conversations import MESSAGE_BYTES, Conversation, Slot, StoredMessage, title_of
+from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, TooLarge, Unavailable
@@ -252,6 +253,7 @@ async def _begin(
         message_id=new_id("msg"),
         owner=seen.owner,
         created_by=caller.id,
+        hops=current_hops(),
     )
     question = StoredMessage(new_id("msg"), "user", [{"text": message.content}], now, run.id)
     conversation = Conversation(

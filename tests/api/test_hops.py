@@ -1,0 +1,126 @@
+"""Runs that a delivery starts carry its hops, so that run -> webhook -> run ends."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from millrace.api import (
+    command_center_app,
+    conversation_app,
+    flows_app,
+    management_app,
+    voice_app,
+    webhooks_app,
+)
+from millrace.domain.hops import HEADER
+from millrace.services.pipelines.match import bus_event
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.run_events import missed_end
+from millrace.settings import Settings
+from millrace.stores.bus import BusEvent, EventBus
+from tests.api.talk import error_of
+from tests.serving import served
+from tests.tokens import Issuer
+
+PATH = "/api/conversations/c1/messages"
+HELLO = {"agentId": "echo", "content": "hello"}
+
+
+class Kept(EventBus):
+    """A bus that keeps what is put on it."""
+
+    name = "kept"
+
+    def __init__(self) -> None:
+        self.events: list[BusEvent] = []
+
+    async def put(self, events: list[BusEvent]) -> None:
+        self.events += events
+
+
+@pytest.fixture
+def bus() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def watched(settings: Settings, bus: Kept) -> Platform:
+    platform = Platform.make(settings)
+    return replace(platform, stores=replace(platform.stores, bus=bus))
+
+
+def hops_on(bus: Kept) -> set[int]:
+    return {json.loads(event.detail).get("hops", 0) for event in bus.events}
+
+
+def test_a_run_that_a_delivery_started_tells_its_hops(
+    watched: Platform, bus: Kept, issuer: Issuer, organization: str
+) -> None:
+    headers = issuer.headers(organization) | {HEADER: "3"}
+    with served(conversation_app.create_app(watched.settings, watched)) as url:
+        answer = httpx.post(url + PATH, json=HELLO, headers=headers)
+        assert answer.status_code == 200
+    kinds = {json.loads(event.detail)["type"] for event in bus.events if event.source.endswith("execution")}
+    assert {"run:started", "run:completed"} <= kinds
+    assert hops_on(bus) == {3}, "the call's own audit event as well"
+    ended = next(event for event in bus.events if event.kind == "run:completed")
+    envelope = {"source": ended.source, "detail-type": ended.kind, "detail": json.loads(ended.detail)}
+    assert bus_event(envelope, 0)[1].hops == 3
+
+
+def test_a_run_of_a_person_has_no_hops(
+    watched: Platform, bus: Kept, issuer: Issuer, organization: str
+) -> None:
+    with served(conversation_app.create_app(watched.settings, watched)) as url:
+        assert httpx.post(url + PATH, json=HELLO, headers=issuer.headers(organization)).status_code == 200
+    assert hops_on(bus) == {0}
+
+
+def test_the_end_of_a_lost_run_tells_its_hops(watched: Platform, issuer: Issuer, organization: str) -> None:
+    headers = issuer.headers(organization) | {HEADER: "2"}
+    with served(conversation_app.create_app(watched.settings, watched)) as url:
+        run_id = httpx.post(url + PATH, json=HELLO, headers=headers).headers["x-run-id"]
+    run = asyncio.run(Platform.make(watched.settings).stores.runs.get(organization, run_id))
+    assert missed_end(run)["hops"] == 2
+
+
+def test_a_message_that_has_gone_round_too_often_starts_nothing(
+    chat: httpx.Client, settings: Settings
+) -> None:
+    refused = chat.post(PATH, json=HELLO, headers={HEADER: str(settings.hop_limit + 1)})
+    assert error_of(refused) == (409, "loop")
+    assert chat.get(PATH).status_code == 404
+    assert chat.post(PATH, json=HELLO, headers={HEADER: str(settings.hop_limit)}).status_code == 200
+    assert chat.get(PATH, headers={HEADER: "999"}).status_code == 200, "reading causes nothing"
+
+
+APPS: dict[str, Callable[[Settings], Any]] = {
+    "conversation": conversation_app.create_app,
+    "command_center": command_center_app.create_app,
+    "flows": flows_app.create_app,
+    "management": management_app.create_app,
+    "voice": voice_app.create_app,
+    "webhooks": webhooks_app.create_app,
+}
+
+
+def test_every_app_is_known_here() -> None:
+    found = {
+        path.stem.removesuffix("_app") for path in Path(conversation_app.__file__).parent.glob("*_app.py")
+    }
+    assert found - {"streamed"} == APPS.keys()
+
+
+@pytest.mark.parametrize("name", APPS)
+async def test_every_app_refuses_what_has_gone_round_too_often(name: str, settings: Settings) -> None:
+    transport = httpx.ASGITransport(APPS[name](settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+        refused = await client.post("/anything", headers={HEADER: "9"})
+        assert error_of(refused) == (409, "loop")
+        assert (await client.post("/anything", headers={HEADER: "8"})).status_code != 409
