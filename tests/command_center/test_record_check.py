@@ -104,7 +104,7 @@ async def test_a_run_that_is_stored_nowhere_is_ended(
     await record(recorder, organization, [started(organization, "run_1")])
     clock.now += 31 * SECOND
     (end,) = await check(recorder, organization)
-    assert end["error"]["code"] == "run_lost"
+    assert end["error"]["code"] == "deleted"
     assert await check(recorder, organization) == []
 
 

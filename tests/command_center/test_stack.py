@@ -81,7 +81,7 @@ def test_each_of_two_organisations_sees_its_own_twenty_runs_and_every_type(
         assert [one.data["type"] for one in told] == ["alert:triggered", "alert:resolved"]
         assert {one.data["runId"] for one in events if "runId" in one.data} == runs
         types = {one.data["type"] for one in [*events, *told]}
-        assert types == set(EVENT_TYPES) - {"pipeline:backpressure"}
+        assert types == set(EVENT_TYPES) - {"pipeline:backpressure", "run:deleted"}
         _progress_is_at_most_one_a_second(events)
         _clients_of_the_reference_find_what_they_read(events)
         assert client.get("/api/command-center/snapshot").json()["runs"] == []

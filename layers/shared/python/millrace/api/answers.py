@@ -17,6 +17,7 @@ _STATUS = {
     "deadline": 504,
     "provider_unavailable": 503,
     "run_lost": 503,
+    "deleted": 410,
     "internal": 500,
     "provider_rejected": 502,
 }

@@ -18,6 +18,7 @@ from millrace.domain.conversations import Conversation, Slot
 from millrace.domain.ids import new_id, valid_user
 from millrace.errors import InvalidRequest
 from millrace.services.runs.access import reach
+from millrace.services.runs.delete import delete_conversation
 from millrace.services.runs.platform import Platform
 
 PAGE = 50
@@ -70,7 +71,7 @@ class Conversations:
                 "DELETE",
                 base + "/{conversation_id}",
                 self.delete_conversation,
-                "Delete a conversation and its messages; a run under way ends",
+                "Delete a conversation with its threads, messages and runs; what is under way ends",
                 status=204,
             ),
         ]
@@ -104,12 +105,9 @@ class Conversations:
 
     async def delete_conversation(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
-        slot = slot_of(request, caller)
-        stores = self.platform.stores
-        await reach(stores, caller, slot, "own")
-        await stores.leases.request_stop(slot, "stopped")
-        await stores.injections.forget(slot)
-        await stores.conversations.delete(slot)
+        slot, stores = slot_of(request, caller), self.platform.stores
+        await reach(stores, caller, slot, "own", deleting=True)
+        await delete_conversation(stores, slot)
         return Response(status_code=204)
 
 

@@ -12,7 +12,14 @@ from millrace.domain.runs import Run
 from millrace.services.runs.recover import RUN_LOST
 from millrace.stores.event_log import is_last
 
-_STATUS = {"not_waiting": 409, "rate_limited": 429, "internal": 500, "run_lost": 503, "deadline": 504}
+_STATUS = {
+    "not_waiting": 409,
+    "rate_limited": 429,
+    "internal": 500,
+    "run_lost": 503,
+    "deleted": 410,
+    "deadline": 504,
+}
 _STEP_FAILED = 502
 
 

@@ -6,6 +6,7 @@ from millrace.domain.events import Event
 from millrace.errors import InvalidRequest
 
 ENDS = frozenset({"run:completed", "run:error"})
+DELETED = "run:deleted"
 EVENT_TYPES = (
     "run:started",
     "run:status_changed",
@@ -16,10 +17,13 @@ EVENT_TYPES = (
     "run:memory_op",
     "run:completed",
     "run:error",
+    DELETED,
     "alert:triggered",
     "alert:resolved",
     "pipeline:backpressure",
 )
+TEXTS = ("result", "query")
+"""The fields of events that repeat what was said in a run."""
 MAX_NAMES = 100
 
 

@@ -88,6 +88,11 @@ def done(
     }
 
 
+def deleted() -> Event:
+    """The end of a run whose conversation was deleted."""
+    return error("The conversation was deleted.", "deleted", False)
+
+
 def error(message: str, code: str, retryable: bool) -> Event:
     """The run has ended badly; `retryable` says whether sending the message again may work."""
     return {"type": "error", "message": message, "code": code, "retryable": retryable}

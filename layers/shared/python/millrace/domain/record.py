@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from millrace.domain.clock import from_iso
-from millrace.domain.command_center import ENDS, EVENT_TYPES
+from millrace.domain.command_center import DELETED, ENDS, EVENT_TYPES, TEXTS
 from millrace.domain.events import Event
 from millrace.domain.ids import valid_organization
 from millrace.errors import InvalidRequest
@@ -21,13 +21,17 @@ _TEXTS = ("id", "type", "time", "organization")
 @dataclass(slots=True)
 class Subject:
     """A run (or another thing that events are about). `seen` holds ranges `[first, last]` in order; `view` is
-    what the snapshot shows, as clients see it; `ended`: its last event has been recorded."""
+    what the snapshot shows, as clients see it; `ended`: its last event has been recorded. `texts` are the
+    places in the organization's stream of the events that repeat what was said in it; once it is `deleted`
+    there are none."""
 
     id: str
     seen: list[list[int]] = field(default_factory=list)
     view: dict[str, Any] = field(default_factory=dict)
     ended: bool = False
     tool_event: int = 0
+    texts: list[int] = field(default_factory=list)
+    deleted: bool = False
 
     @property
     def live(self) -> bool:
@@ -65,9 +69,26 @@ def take(subject: Subject, event: Event) -> bool:
         if subject.ended:
             return False
         subject.ended = True
+    if event["type"] == DELETED:
+        subject.ended = subject.deleted = True
     if event["type"].startswith("run:"):
         _look(subject, event, number)
     return True
+
+
+def as_recorded(subject: Subject, event: Event) -> Event:
+    """The event as it may be recorded: of a deleted run without what was said in it."""
+    return without_texts(event) if subject.deleted else event
+
+
+def without_texts(event: Event) -> Event:
+    """The event without what was said in its run."""
+    return event | {name: None for name in TEXTS if name in event}
+
+
+def has_texts(event: Event) -> bool:
+    """Whether the event repeats what was said in its run."""
+    return any(event.get(name) for name in TEXTS)
 
 
 def mark(ranges: list[list[int]], number: int) -> bool:
@@ -104,6 +125,8 @@ def _look(subject: Subject, event: Event, number: int) -> None:
         subject.tool_event = number
         view["tool"] = event.get("tool") if event["type"] == "run:tool_started" else None
     status = event.get("to") if event["type"] == "run:status_changed" else event.get("status")
+    if event["type"] == DELETED:
+        status = "stopped"
     if isinstance(status, str) and view["status"] not in OVER:
         view["status"] = status
     subject.view = view

@@ -8,6 +8,7 @@ from millrace.stores.agents import AgentStore
 from millrace.stores.aws import Aws
 from millrace.stores.bus import EventBus
 from millrace.stores.conversations import ConversationStore
+from millrace.stores.deletions import DeletionStore
 from millrace.stores.directory import Directory
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.event_log import EventLog
@@ -28,6 +29,7 @@ class Stores:
     log: EventLog
     leases: LeaseStore
     injections: InjectionStore
+    deletions: DeletionStore
     agents: AgentStore
     sealer: Sealer
     bus: EventBus
@@ -49,6 +51,13 @@ class Stores:
             log=log,
             leases=LeaseStore(dynamo, conversations, runs, log, clock),
             injections=InjectionStore(dynamo, settings.injections_table, conversations.table, clock),
+            deletions=DeletionStore(
+                dynamo,
+                (settings.conversations_table, settings.injections_table, settings.flows_table),
+                runs,
+                log,
+                clock,
+            ),
             agents=AgentStore(dynamo, settings.agents_table),
             sealer=Sealer(aws, settings.secrets_key_id),
             bus=EventBus(aws, settings.bus_name),

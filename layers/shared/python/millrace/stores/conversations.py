@@ -2,10 +2,11 @@
 
 One partition per slot (a conversation, or a thread of it): `META` what clients see, `RUN` the active run
 (see `leases`), `M#00000001` the messages in order and `C#...` parts of large ones (see `message_items`),
-`K#<key>` idempotency markers. The letters are chosen so that one query from the end finds `RUN`, `META` and
-the latest messages: whatever else a slot keeps begins with a letter before M. `META` of conversations (not of
-threads) is listed by organization through the index `ByUpdate`, by its owner through `ByOwner` (see
-`directory`).
+`K#<key>` idempotency markers; a conversation's also lists its threads, `H#<threadId>`. The letters are chosen
+so that one query from the end finds `RUN`, `META` and the latest messages: whatever else a slot keeps begins
+with a letter before M. A `META` that is marked `deleting` is as good as gone (see `deletions`). `META` of
+conversations (not of threads) is listed by organization through the index `ByUpdate`, by its owner through
+`ByOwner` (see `directory`).
 """
 
 import asyncio
@@ -36,7 +37,9 @@ HISTORY_BYTES = 600_000
 RECENT_RESULT_BYTES = 128 * 1024
 """What is read whole of the latest large tool calls and results; older ones stay shortened."""
 PAGE_BYTES = 4_000_000
-_BATCH = 25
+THREAD_PREFIX = "H#"
+NOT_DELETING = "attribute_not_exists(deleting)"
+"""The condition of every write to a conversation's `META`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class ConversationStore:
         try:
             await self._dynamo.write(put(self.table, item, new=True))
         except ConditionFailed as refused:
+            if is_deleting(refused):
+                raise being_deleted() from refused
             raise Conflict("A conversation with this id exists.", code="conversation_exists") from refused
 
     async def get(self, slot: Slot) -> Conversation:
@@ -112,9 +117,13 @@ class ConversationStore:
             raise unknown_conversation()
         return found
 
-    async def find(self, slot: Slot) -> Conversation | None:
-        """Return the conversation, or None for an unknown one."""
-        return to_conversation(slot, await self._dynamo.get(self.table, {"pk": slot.key, "sk": "META"}))
+    async def find(self, slot: Slot, *, deleting: bool = False) -> Conversation | None:
+        """Return the conversation, or None for an unknown one. One that is being deleted is unknown but to
+        those who ask for it (`deleting`)."""
+        item = await self._dynamo.get(self.table, {"pk": slot.key, "sk": "META"})
+        if deleting and item:
+            item.pop("deleting", None)
+        return to_conversation(slot, item)
 
     async def messages(
         self, slot: Slot, after: int, limit: int
@@ -131,20 +140,6 @@ class ConversationStore:
     async def _whole(self, slot: Slot, item: Item) -> tuple[int, StoredMessage]:
         message = await self._completed(slot, to_message(item), parts_of(item))
         return int(item["sk"][2:]), message
-
-    async def delete(self, slot: Slot) -> None:
-        """Removes a conversation's state first, so that a run still under way loses its lease and a new
-        message starts afresh, then its messages. Repeating it is harmless."""
-        keys = ["META", "RUN"]
-        for key in keys:
-            await self._dynamo.write({"Delete": {"TableName": self.table, "Key": _key(slot, key)}})
-        rest = await self._dynamo.query(self.table, "pk = :pk", pk=slot.key)
-        for start in range(0, len(rest), _BATCH):
-            writes: list[TransactItem] = [
-                {"Delete": {"TableName": self.table, "Key": _key(slot, item["sk"])}}
-                for item in rest[start : start + _BATCH]
-            ]
-            await self._dynamo.transact(*writes)
 
     def put_messages(
         self, slot: Slot, first: int, messages: Sequence[StoredMessage], writer: str
@@ -190,13 +185,31 @@ class ConversationStore:
         # A run begins in the conversation of the owner that was seen, or nowhere: between the look and this
         # write another user may have made one of the same id.
         owned = active is not None and slot.thread_id is None
-        condition = "attribute_not_exists(createdBy) OR createdBy = :by" if owned else ""
-        return update(self.table, {"pk": slot.key, "sk": "META"}, expression, condition, **values)
+        condition = "(attribute_not_exists(createdBy) OR createdBy = :by) AND " if owned else ""
+        key = {"pk": slot.key, "sk": "META"}
+        return update(self.table, key, expression, condition + NOT_DELETING, **values)
+
+    def list_thread(self, slot: Slot) -> TransactItem:
+        """The write that lists a thread with its conversation, so that it is found when that is deleted."""
+        return put(self.table, {"pk": slot.root().key, "sk": f"{THREAD_PREFIX}{slot.thread_id}"})
 
 
 def unknown_conversation() -> NotFound:
     """The error for an id that no conversation has which the caller may see."""
     return NotFound("No conversation has this id.", code="conversation_not_found")
+
+
+def is_deleting(refused: ConditionFailed) -> bool:
+    """Whether a write was refused because the conversation is being deleted."""
+    return any(item is not None and "deleting" in item for item in refused.items.values())
+
+
+def being_deleted() -> Conflict:
+    """The error for a write to a conversation that is being deleted."""
+    return Conflict(
+        "This conversation is being deleted; send it again in a moment to begin a new one.",
+        code="conversation_deleted",
+    )
 
 
 def head_bytes(message: StoredMessage) -> int:
@@ -270,8 +283,8 @@ def owner_key(organization: str, owner: str) -> str:
 
 
 def to_conversation(slot: Slot, item: Item | None) -> Conversation | None:
-    """The conversation that a `META` item holds."""
-    if item is None:
+    """The conversation that a `META` item holds; None without one, or while it is being deleted."""
+    if item is None or "deleting" in item:
         return None
     return Conversation(
         id=slot.conversation_id,
@@ -300,3 +313,11 @@ def to_lease(item: Item | None) -> Lease:
         messages=item.get("messages", 0),
         leftovers=item.get("leftovers", -MAX_WAITING) > -MAX_WAITING,
     )
+
+
+def run_of(item: Item) -> str | None:
+    """The run that an item of a slot belongs to, if it is a message or an idempotency marker."""
+    if "runId" in item:
+        return item["runId"] or None
+    is_message = item["sk"].startswith("M#") and "body" in item
+    return orjson.loads(item["body"]).get("runId") if is_message else None

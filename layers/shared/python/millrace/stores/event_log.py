@@ -8,13 +8,14 @@ itself: `parts` says how many items hold its JSON, the second and later ones und
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 
 import orjson
 
 from millrace.domain.events import TERMINAL, Event, Logged
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put, update
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put, put_when, to_item, update
 
 KEPT_SECONDS = 24 * 3600
 ITEM_BYTES = 300_000
@@ -135,6 +136,39 @@ class EventLog:
             begin=begin,
             end=_END,
         )
+
+    async def rewrite(self, stream: str, seq: int, change: Callable[[Event], Event]) -> None:
+        """Puts a changed event in the place of one; nothing happens when that has expired."""
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :stream AND sk BETWEEN :seq AND :end",
+            limit=1,
+            stream=stream,
+            seq=f"{seq:012d}",
+            end=_END,
+        )
+        for item in items:
+            events = _unpack(item["first"], item["data"])
+            changed = [encode(seq, change(one.event)) if one.seq == seq else one for one in events]
+            data = b"\n".join(event.data for event in changed)
+            with contextlib.suppress(ConditionFailed):
+                await self._dynamo.write(put_when(self._table, item | {"data": data}, "attribute_exists(pk)"))
+
+    async def delete(self, stream: str) -> None:
+        """Deletes a stream that nobody writes any more, page by page."""
+        while keys := await self._keys(stream):
+            await self._dynamo.delete_all(self._table, keys)
+
+    async def _keys(self, stream: str) -> list[Item]:
+        """The keys of the stream's first items, as many as one answer of DynamoDB's holds."""
+        items, _ = await self._dynamo.query_page(
+            TableName=self._table,
+            KeyConditionExpression="pk = :stream",
+            ExpressionAttributeValues=to_item({":stream": stream}),
+            ProjectionExpression="pk, sk",
+            ConsistentRead=True,
+        )
+        return items
 
     async def tail(
         self, stream: str, after: int, may_grow: Callable[[], Awaitable[bool]]

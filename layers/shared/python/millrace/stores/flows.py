@@ -6,7 +6,16 @@ import orjson
 
 from millrace.domain.flows import Execution, Flow
 from millrace.errors import Conflict, NotFound
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put, put_version, put_when
+from millrace.stores.dynamo import (
+    ConditionFailed,
+    Dynamo,
+    Item,
+    TransactItem,
+    delete,
+    put,
+    put_version,
+    put_when,
+)
 
 EXECUTION_SECONDS = 30 * 24 * 3600
 
@@ -76,9 +85,9 @@ class FlowStore:
             version=item["version"],
         )
 
-    async def save(self, organization: str, execution: Execution) -> None:
-        """Stores an execution as the version after the one it was read as. Raises `Conflict` when somebody
-        else has taken it on."""
+    async def save(self, organization: str, execution: Execution, fence: TransactItem) -> None:
+        """Stores an execution as the version after the one it was read as, if the run that does so still has
+        its lease (`fence`). Raises `Conflict` when somebody else has taken it on, or it was deleted."""
         body = {"flow": execution.flow.wire(), "input": execution.input, "results": execution.results}
         item = _execution_key(organization, execution.id) | {
             "body": orjson.dumps(body).decode(),
@@ -88,7 +97,7 @@ class FlowStore:
             "expiresAt": int(time.time()) + EXECUTION_SECONDS,
         }
         try:
-            await self._dynamo.write(put_version(self._table, item, execution.version))
+            await self._dynamo.transact(fence, put_version(self._table, item, execution.version))
         except ConditionFailed as refused:
             raise not_waiting() from refused
 

@@ -146,12 +146,6 @@ class InjectionStore:
         except ConditionFailed as refused:
             raise not_waiting() from refused
 
-    async def forget(self, slot: Slot) -> None:
-        """Removes everything that waits in a slot that is being deleted."""
-        for items in await self.waiting(slot):
-            for one in items:
-                await self._dynamo.write(delete(self._table, _key(slot, one.id), existing=False))
-
 
 def not_waiting() -> NotFound:
     """The error for a live message that cannot be withdrawn."""

@@ -12,7 +12,7 @@ from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import Event, Logged
 from millrace.domain.ids import new_ulid
 from millrace.domain.runs import LEASE_MS, MAX_WAITING, Lease, Run, StopReason
-from millrace.stores.conversations import ConversationStore, to_lease
+from millrace.stores.conversations import ConversationStore, being_deleted, is_deleting, to_lease
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, check_that, update
 from millrace.stores.event_log import EventLog, encode
 from millrace.stores.idempotency import Marker, Repeated, key_of, mark
@@ -99,16 +99,21 @@ class LeaseStore:
     ) -> Held:
         """Takes the lease for a new run, with the message that starts it.
 
-        Raises `Repeated` for a used idempotency key and `Busy` when the slot is not as it was `seen`."""
+        Raises `Repeated` for a used idempotency key, `Busy` when the slot is not as it was `seen`, and
+        `Conflict` while the conversation is being deleted."""
         writes = [self._take(run, holder, seen)]
         if marker:
             writes.append(mark(self._table, run.slot, marker, run.id, self._clock()))
         heads, parts = self._conversations.put_messages(run.slot, seen.messages + 1, [message], holder)
         writes += [*heads, *parts, self._runs.put(run, new=True)]
+        if run.slot.thread_id:
+            writes.append(self._conversations.list_thread(run.slot))
         writes += self._touches(run, conversation, titled=seen.messages == 0, active=run.id)
         try:
             await self._dynamo.transact(*writes)
         except ConditionFailed as refused:
+            if is_deleting(refused):
+                raise being_deleted() from refused
             used = refused.items.get(1) if marker else None
             if used:
                 raise Repeated(used) from refused
@@ -187,7 +192,7 @@ class LeaseStore:
         heads, parts = self._conversations.put_messages(slot, held.messages + 1, added, held.holder)
         writes = [fence, *self._log.puts(held.stream, events), *taken, *heads]
         try:
-            await self._transact(check_that(self._table, _key(slot), _HELD, **_holder(held)), writes, parts)
+            await self._transact(self.held_check(held), writes, parts)
         except ConditionFailed as refused:
             if 0 not in refused.items:
                 raise
@@ -208,6 +213,10 @@ class LeaseStore:
         for start in range(0, len(parts), PARTS_AT_ONCE):
             await self._dynamo.transact(held, *parts[start : start + PARTS_AT_ONCE])
         await self._dynamo.transact(*writes)
+
+    def held_check(self, held: Held) -> TransactItem:
+        """The part of a transaction that refuses it unless the lease is still held."""
+        return check_that(self._table, _key(held.run.slot), _HELD, **_holder(held))
 
     async def check(self, held: Held) -> None:
         """Looks whether the run may go on: `LeaseLost`, `Stopping` or nothing. One read."""
@@ -234,10 +243,11 @@ class LeaseStore:
         heads, parts = self._conversations.put_messages(run.slot, held.messages + 1, messages, held.holder)
         writes = [fence, *self._log.puts(held.stream, events), *heads, self._runs.put(run)]
         writes += self._touches(run, _ended(run), titled=False, active=None)
-        own = check_that(self._table, _key(run.slot), _HELD, **_holder(held))
         try:
-            await self._transact(own, writes, parts)
+            await self._transact(self.held_check(held), writes, parts)
         except ConditionFailed as refused:
+            if is_deleting(refused):
+                raise LeaseLost(held.run.id) from refused
             if 0 not in refused.items:
                 raise
             lease = to_lease(refused.items[0])

@@ -16,7 +16,7 @@ import orjson
 from millrace.domain.alerts_metrics import Bucket
 from millrace.domain.command_center import center_stream
 from millrace.domain.events import Event, Logged
-from millrace.domain.record import Subject
+from millrace.domain.record import Subject, without_texts
 from millrace.stores.dynamo import Dynamo, Item, TransactItem, put
 from millrace.stores.event_log import KEPT_SECONDS, EventLog, number
 
@@ -92,6 +92,11 @@ class RecordStore:
         await self._dynamo.transact(*writes, *more)
         return logged
 
+    async def forget_texts(self, organization: str, subject: Subject) -> None:
+        """Takes what was said in a run out of its recorded events. Repeating it is harmless."""
+        for seq in subject.texts:
+            await self.log.rewrite(center_stream(organization), seq, without_texts)
+
     def _subject_writes(self, organization: str, subject: Subject) -> list[TransactItem]:
         live = subject.live
         kept = put(self._table, _subject_key(organization, subject.id, live) | _subject_body(subject))
@@ -118,6 +123,8 @@ def _subject_body(subject: Subject) -> Item:
         "shown": orjson.dumps(subject.view).decode(),
         "ended": subject.ended,
         "toolEvent": subject.tool_event,
+        "texts": orjson.dumps(subject.texts).decode(),
+        "deleted": subject.deleted,
         "expiresAt": int(time.time()) + KEPT_SECONDS,
     }
 
@@ -129,6 +136,8 @@ def _to_subject(item: Item) -> Subject:
         view=orjson.loads(item["shown"]),
         ended=item["ended"],
         tool_event=item["toolEvent"],
+        texts=orjson.loads(item.get("texts", "[]")),
+        deleted=item.get("deleted", False),
     )
 
 

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from millrace.domain.command_center import ENDS
+from millrace.domain.command_center import DELETED, ENDS
 from millrace.domain.events import Event
 from millrace.domain.record import OVER
 
@@ -40,6 +40,8 @@ class Board:
             self.alerts.pop(event["alert"]["ruleId"], None)
         elif kind in ENDS:
             self._end(event)
+        elif kind == DELETED:
+            self._forget(event)
         elif kind.startswith("run:"):
             self._look(event)
 
@@ -50,6 +52,11 @@ class Board:
             self.failed += 1
         else:
             self.completed += 1
+
+    def _forget(self, event: Event) -> None:
+        self.runs.pop(event["runId"], None)
+        kept = [ended for ended in self.recent if ended["runId"] != event["runId"]]
+        self.recent = deque(kept, maxlen=RECENT)
 
     def _look(self, event: Event) -> None:
         kind = event["type"]

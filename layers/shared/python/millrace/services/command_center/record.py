@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from millrace.domain.alerts_metrics import Bucket, bucket_of, count
 from millrace.domain.clock import Clock, now_ms
+from millrace.domain.command_center import DELETED
 from millrace.domain.events import Event
-from millrace.domain.record import Subject, split_id, take
+from millrace.domain.record import Subject, as_recorded, has_texts, split_id, take
 from millrace.errors import Unavailable
 from millrace.settings import Settings
 from millrace.stores.alerts import AlertStore
@@ -63,8 +64,26 @@ async def _record_once(recorder: Recorder, organization: str, events: list[Event
         return []
     buckets = await _counted(recorder, organization, fresh)
     changed = [subjects[name] for name in {_subject(event) for event in fresh}]
-    await recorder.records.commit(organization, seq, fresh, changed, buckets)
-    return fresh
+    recorded = await _without_deleted(recorder, organization, seq, fresh, subjects)
+    await recorder.records.commit(organization, seq, recorded, changed, buckets)
+    return recorded
+
+
+async def _without_deleted(
+    recorder: Recorder, organization: str, seq: int, fresh: list[Event], subjects: dict[str, Subject]
+) -> list[Event]:
+    """The events that follow on `seq` as they are recorded. Of a run that was deleted nothing that was said
+    in it stays, be it recorded already, or still to come."""
+    for event in fresh:
+        if event["type"] == DELETED:
+            subject = subjects[_subject(event)]
+            await recorder.records.forget_texts(organization, subject)
+            subject.texts = []
+    recorded = [as_recorded(subjects[_subject(event)], event) for event in fresh]
+    for number, event in enumerate(recorded, seq + 1):
+        if has_texts(event):
+            subjects[_subject(event)].texts.append(number)
+    return recorded
 
 
 async def _subjects(recorder: Recorder, organization: str, events: list[Event]) -> dict[str, Subject]:

@@ -17,6 +17,7 @@ from millrace.errors import InvalidRequest
 from millrace.services.command_center.alerts import evaluate
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_check import check
+from millrace.services.runs.delete import sweep_deletions
 
 log = logging.getLogger(__name__)
 TICK = "aws.events"
@@ -95,4 +96,15 @@ async def _tick(recorder: Recorder) -> bool:
                 return False
             return True
 
-    return all(await asyncio.gather(*map(fine, await recorder.alerts.organizations())))
+    checked = await asyncio.gather(*map(fine, await recorder.alerts.organizations()))
+    return await _deletions_swept(recorder) and all(checked)
+
+
+async def _deletions_swept(recorder: Recorder) -> bool:
+    """Finishes the deletions that broke off; False when they cannot even be listed."""
+    try:
+        await sweep_deletions(recorder.stores)
+    except Exception:
+        log.exception("the deletions that broke off could not be listed")
+        return False
+    return True

@@ -52,7 +52,7 @@ async def _end_of(recorder: Recorder, organization: str, subject: Subject) -> Ev
 def _gone(organization: str, subject: Subject) -> Event:
     """A run that is not stored (any more) has no other end."""
     view = subject.view
-    error = {"message": "The run is not known any more.", "code": "run_lost", "retryable": True}
+    error = {"message": "The run is not stored any more.", "code": "deleted", "retryable": False}
     return {
         "id": f"{subject.id}:{LAST_NUMBER}",
         "type": "run:error",

@@ -122,7 +122,8 @@ class FlowLoop:
     async def _save(self, *, waiting: bool) -> None:
         version = self.execution.version + 1
         self.execution = replace(self.execution, waiting=waiting, version=version)
-        await self._flows.save(self._organization, self.execution)
+        fence = self._session.held_check()
+        await self._flows.save(self._organization, self.execution, fence)
 
     async def _fail(self, step: str, problem: Exception) -> None:
         """Ends the run with an error that names the step."""

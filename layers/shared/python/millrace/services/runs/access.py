@@ -13,10 +13,14 @@ from millrace.stores.conversations import unknown_conversation
 from millrace.stores.runs import unknown_run
 
 
-async def reach(stores: Stores, caller: Principal, slot: Slot, wanted: Access) -> Conversation:
-    """Return the conversation of a slot, which the caller wants to read, write into or own. Raises `NotFound`
-    or `Forbidden`."""
-    found = await stores.conversations.get(slot.root())
+async def reach(
+    stores: Stores, caller: Principal, slot: Slot, wanted: Access, *, deleting: bool = False
+) -> Conversation:
+    """Return the conversation of a slot, which the caller wants to read, write into or own; one that is being
+    deleted only with `deleting`. Raises `NotFound` or `Forbidden`."""
+    found = await stores.conversations.find(slot.root(), deleting=deleting)
+    if found is None:
+        raise unknown_conversation()
     check_access(caller, found, wanted)
     return found
 

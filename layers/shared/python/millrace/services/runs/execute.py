@@ -47,7 +47,7 @@ async def execute(
         await _until_over(session, loop, work, deadline)
     except LeaseLost:
         log.warning("run %s was ended by somebody else", session.run.id)
-        session.cut_off()
+        await session.cut_off()
     except Exception as error:
         log.exception("the end of run %s was not stored", session.run.id)
         await session.fail_to_end(error)

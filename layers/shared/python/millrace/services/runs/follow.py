@@ -3,13 +3,14 @@
 import time
 from collections.abc import AsyncGenerator
 
+from millrace.domain import events
 from millrace.domain.conversations import Slot
 from millrace.domain.events import Logged
 from millrace.domain.runs import Run
 from millrace.errors import NotFound
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.stores.connect import Stores
-from millrace.stores.event_log import is_last
+from millrace.stores.event_log import encode, is_last
 from millrace.stores.runs import stream_of
 
 CHECK_SECONDS = 2.0
@@ -31,7 +32,8 @@ async def follow(
     stores: Stores, run: Run, after: int, deadline: float | None = None
 ) -> AsyncGenerator[list[Logged], None]:
     """The run's events after a number, each once and in order, to its end; empty when nothing is left. A run
-    whose process is gone is given up for lost, so that this ends too. Shortly before `deadline` (monotonic,
+    whose process is gone is given up for lost, so that this ends too, and one that is deleted ends with an
+    error that says so. Shortly before `deadline` (monotonic,
     the function's own end) it ends without a last event: the client comes back and resumes."""
     stream = stream_of(run.slot.organization, run.id)
     seen = time.monotonic()
@@ -48,8 +50,21 @@ async def follow(
     async for batch in stores.log.tail(stream, after, may_grow):
         seen = time.monotonic()
         yield batch
-        if deadline and seen > deadline - DEADLINE_MARGIN:
+        after = batch[-1].seq
+        if is_last(batch[-1]) or (deadline and seen > deadline - DEADLINE_MARGIN):
             return
+    if await _is_deleted(stores, run):
+        yield [encode(after + 1, events.deleted())]
+
+
+async def _is_deleted(stores: Stores, run: Run) -> bool:
+    if await stores.deletions.is_deleted(run.slot.root()):
+        return True
+    try:
+        await stores.runs.get(run.slot.organization, run.id)
+    except NotFound:
+        return True
+    return False
 
 
 async def has_more(stores: Stores, run: Run, after: int) -> bool:
@@ -70,5 +85,5 @@ async def _goes_on(stores: Stores, run: Run) -> bool:
 
 async def outcome(stores: Stores, run: Run) -> list[Logged]:
     """Every event of a run, once it has ended."""
-    events = [event async for batch in follow(stores, run, 0) for event in batch]
-    return events if events and is_last(events[-1]) else []
+    found = [event async for batch in follow(stores, run, 0) for event in batch]
+    return found if found and is_last(found[-1]) else []

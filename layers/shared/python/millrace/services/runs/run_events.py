@@ -69,6 +69,21 @@ def missed_end(run: Run) -> Event:
     return end | ended_facts(run) | {"type": "run:completed", "result": ""}
 
 
+def deleted_run(run: Run) -> Event:
+    """A run has been deleted with its conversation: nothing of what was said in it is told any more."""
+    return {
+        "id": f"{run.id}:{LAST_NUMBER - 1}",
+        "type": "run:deleted",
+        "time": run.ended_at,
+        "organization": run.slot.organization,
+        "runId": run.id,
+        "agentId": run.agent_id,
+        "agentName": run.agent_name,
+        "conversationId": run.slot.conversation_id,
+        "status": run.state,
+    }
+
+
 def to_bus(event: Event) -> BusEvent:
     """An event of a run as the bus takes it."""
     return BusEvent(SOURCE, event["type"], orjson.dumps(event).decode())

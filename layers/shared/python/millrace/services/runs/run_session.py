@@ -19,13 +19,13 @@ from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event, Logged
 from millrace.domain.ids import new_id
 from millrace.domain.runs import LEASE_MS, MAX_WAITING, Run, RunState, StopReason
-from millrace.errors import Unavailable
+from millrace.errors import MillraceError, Unavailable
 from millrace.services.runs.outbox import Outbox
 from millrace.services.runs.run_events import RunEvents
 from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import head_bytes
-from millrace.stores.dynamo import ConditionFailed
+from millrace.stores.dynamo import ConditionFailed, TransactItem
 from millrace.stores.event_log import encode
 from millrace.stores.injections import Injection
 from millrace.stores.leases import Held, Injected, LeaseLost, Stopping
@@ -190,6 +190,10 @@ class RunSession:
         self._last_write = time.monotonic()
         del self._unlogged[: len(batch)]
 
+    def held_check(self) -> TransactItem:
+        """The part of a transaction that refuses it once this run has lost its lease."""
+        return self._stores.leases.held_check(self.held)
+
     # --- steering ----------------------------------------------------------------------------------
 
     def add(
@@ -301,13 +305,18 @@ class RunSession:
         """Ends the run with an error."""
         await self.end("failed", events.error(message, code, retryable))
 
-    def cut_off(self) -> None:
-        """Tells the client that somebody else has ended the run: it was given up for lost, or its
-        conversation was deleted. Nothing is written: what the log says holds."""
+    async def cut_off(self) -> None:
+        """Tells the client that somebody else has ended the run: its conversation was deleted, or it was
+        given up for lost. Nothing is written: what the log says holds."""
         if not self.ended:
             self.ended = True
-            message = "The run was ended from outside: its conversation was deleted, or it was given up."
-            self.outbox.put(self._number(events.error(message, "run_lost", True)))
+            self.outbox.put(self._number(await self._end_from_outside()))
+
+    async def _end_from_outside(self) -> Event:
+        with contextlib.suppress(MillraceError):
+            if await self._stores.deletions.is_deleted(self.run.slot.root()):
+                return events.deleted()
+        return events.error("The run was given up by another process.", "run_lost", True)
 
     async def fail_to_end(self, error: Exception) -> None:
         """Ends a run whose end the store did not take. What was refused is not sent again: messages and

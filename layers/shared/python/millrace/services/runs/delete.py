@@ -1,0 +1,112 @@
+"""Deleting a conversation with everything that belongs to it; see `stores.deletions`."""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import replace
+
+from millrace.domain import events
+from millrace.domain.clock import iso
+from millrace.domain.conversations import Slot
+from millrace.domain.runs import Run
+from millrace.errors import NotFound
+from millrace.services.runs.run_events import deleted_run, to_bus
+from millrace.stores.connect import Stores
+from millrace.stores.deletions import Deletion, Finished, runs_of
+from millrace.stores.dynamo import Item
+
+log = logging.getLogger(__name__)
+AT_ONCE = 8
+OVERDUE_MS = 60_000
+SWEPT_AT_ONCE = 20
+SWEEP_SECONDS = 8.0
+"""Of one sweep; what is left goes on with the next one, where this one ended."""
+
+
+async def delete_conversation(stores: Stores, root: Slot) -> None:
+    """Deletes a conversation for good: what runs in it or in a thread ends, and nothing recreates it.
+    Repeating it finishes a deletion that broke off. Raises `NotFound`."""
+    deletion = await stores.deletions.mark(root)
+    if deletion is None:
+        raise NotFound("No conversation has this id.", code="conversation_not_found")
+    await finish_deletion(stores, deletion)
+
+
+async def sweep_deletions(stores: Stores) -> int:
+    """Finishes deletions that broke off more than a minute ago; how many. One that fails again is reported
+    and left for the next sweep."""
+    found = await stores.deletions.unfinished(stores.clock() - OVERDUE_MS, SWEPT_AT_ONCE)
+    finished = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SWEEP_SECONDS):
+            for deletion in found:
+                finished += await _finished(stores, deletion)
+    return finished
+
+
+async def _finished(stores: Stores, deletion: Deletion) -> bool:
+    try:
+        await finish_deletion(stores, deletion)
+    except Exception:
+        log.exception("the deletion of %s could not be finished", deletion.root.key)
+        return False
+    return True
+
+
+async def finish_deletion(stores: Stores, deletion: Deletion) -> None:
+    try:
+        slots = await stores.deletions.slots(deletion.root)
+        for slot in slots:
+            lease = await stores.deletions.revoke(deletion, slot)
+            if lease.run_id:
+                await _delete_runs(stores, slot.organization, {lease.run_id})
+        for slot in reversed(slots):  # the conversation's own items last: they list its threads
+            await _delete_slot(stores, deletion, slot)
+        if deletion.agent_id.startswith("flow:"):
+            await stores.deletions.delete_execution(deletion.root)
+        await stores.deletions.finish(deletion)
+    except Finished:
+        log.info("the deletion of %s was finished by another request", deletion.root.key)
+
+
+async def _delete_slot(stores: Stores, deletion: Deletion, slot: Slot) -> None:
+    async for waiting in stores.deletions.waiting_pages(slot):
+        await stores.deletions.delete_waiting(deletion, waiting)
+    async for page in stores.deletions.pages(slot):
+        await _delete_page(stores, deletion, page)
+
+
+async def _delete_page(stores: Stores, deletion: Deletion, items: list[Item]) -> None:
+    """The runs go before the messages that name them, so that a repeat finds what is left of both."""
+    await _delete_runs(stores, deletion.root.organization, runs_of(items))
+    await stores.deletions.delete_items(deletion, items)
+
+
+async def _delete_runs(stores: Stores, organization: str, run_ids: set[str]) -> None:
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def delete(run_id: str) -> None:
+        async with turns:
+            await _announce(stores, organization, run_id)
+            await stores.deletions.delete_run(organization, run_id)
+
+    async with asyncio.TaskGroup() as group:
+        for run_id in run_ids:
+            group.create_task(delete(run_id))
+
+
+async def _announce(stores: Stores, organization: str, run_id: str) -> None:
+    """Tells the command center, which then forgets the run's texts, and pipelines."""
+    try:
+        run = await stores.runs.get(organization, run_id)
+    except NotFound:
+        return  # it was deleted and announced before, or it has expired with all that tells of it
+    await stores.bus.put([to_bus(deleted_run(_ended(run, iso(stores.clock()))))])
+
+
+def _ended(run: Run, now: str) -> Run:
+    """The run as it ends with its conversation, if it had not ended before."""
+    if run.ended_at:
+        return run
+    shown = {name: events.deleted()[name] for name in ("message", "code", "retryable")}
+    return replace(run, state="stopped", ended_at=now, finish_reason="error", error=shown)

@@ -1,0 +1,193 @@
+"""Deleting a conversation by subject: its threads, messages, live messages, runs, and their event logs.
+
+`META` of the conversation is marked first (`deleting`, a token of this deletion) and removed last. While it
+is marked nobody sees the conversation, and no run can begin or end in it: both touch `META` under the
+condition that it is not marked. So what is deleted is never recreated, and a deletion that broke off is
+finished by whoever comes next: a repeat, or the sweep of every minute, which finds the mark in the index
+`ByUpdate`.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.domain.clock import Clock, iso
+from millrace.domain.conversations import Slot
+from millrace.domain.ids import new_ulid
+from millrace.domain.runs import Lease
+from millrace.stores.conversations import THREAD_PREFIX, run_of, to_lease
+from millrace.stores.dynamo import (
+    ConditionFailed,
+    Dynamo,
+    Item,
+    check_that,
+    delete,
+    delete_when,
+    to_item,
+    update,
+)
+from millrace.stores.event_log import EventLog
+from millrace.stores.runs import RunStore, stream_of
+
+BATCH = 25
+_DELETING = "#deleting"
+"""The partition of the index that lists marked conversations: no organization's name can begin with `#`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A deletion under way: the conversation and the token that marks it."""
+
+    root: Slot
+    token: str
+    agent_id: str = ""
+
+
+class Finished(Exception):
+    """Somebody else has finished this deletion; what is there now belongs to a new conversation."""
+
+
+class DeletionStore:
+    """The writes of deletions. All of them are harmless when repeated."""
+
+    def __init__(
+        self,
+        dynamo: Dynamo,
+        tables: tuple[str, str, str],
+        runs: RunStore,
+        log: EventLog,
+        clock: Clock,
+    ) -> None:
+        self._dynamo = dynamo
+        self._table, self._injections, self._flows = tables
+        self._runs = runs
+        self._log = log
+        self._clock = clock
+
+    async def mark(self, root: Slot) -> Deletion | None:
+        """Marks a conversation, or joins the deletion that has marked it; None when there is none."""
+        request = update(
+            self._table,
+            _meta(root),
+            "SET deleting = if_not_exists(deleting, :token), listPk = :list, listSk = :sort "
+            "REMOVE activeRunId, title, metadata, ownerPk",
+            "attribute_exists(pk)",
+            token=new_ulid(),
+            list=_DELETING,
+            sort=f"{iso(self._clock())}#{root.conversation_id}",
+        )
+        try:
+            await self._dynamo.write(request)
+        except ConditionFailed:
+            return None
+        return await self._marked(root)
+
+    async def _marked(self, root: Slot) -> Deletion | None:
+        item = await self._dynamo.get(self._table, _meta(root))
+        if item is None or "deleting" not in item:
+            return None
+        return Deletion(root, item["deleting"], item.get("agentId", ""))
+
+    async def unfinished(self, before_ms: int, limit: int) -> list[Deletion]:
+        """Deletions that were begun before a time and are not finished, oldest first."""
+        items, _ = await self._dynamo.query_page(
+            TableName=self._table,
+            IndexName="ByUpdate",
+            KeyConditionExpression="listPk = :pk AND listSk < :before",
+            ExpressionAttributeValues=to_item({":pk": _DELETING, ":before": iso(before_ms)}),
+            Limit=limit,
+        )
+        roots = [Slot(item["pk"].partition("#")[0], item["conversationId"]) for item in items]
+        return [found for root in roots if (found := await self._marked(root))]
+
+    async def is_deleted(self, root: Slot) -> bool:
+        """Whether the conversation is being deleted, or is not there."""
+        item = await self._dynamo.get(self._table, _meta(root))
+        return item is None or "deleting" in item
+
+    async def slots(self, root: Slot) -> list[Slot]:
+        """The conversation and its threads. Once it is marked no thread comes to it any more."""
+        items = await self._dynamo.query(
+            self._table, "pk = :pk AND begins_with(sk, :prefix)", pk=root.key, prefix=THREAD_PREFIX
+        )
+        threads = [item["sk"].removeprefix(THREAD_PREFIX) for item in items]
+        return [root, *(Slot(root.organization, root.conversation_id, one) for one in threads)]
+
+    async def revoke(self, deletion: Deletion, slot: Slot) -> Lease:
+        """Takes the slot's lease away, so that its run can write nothing more; how it stood. Raises
+        `Finished`."""
+        lease = to_lease(await self._dynamo.get(self._table, {"pk": slot.key, "sk": "RUN"}))
+        await self._delete(deletion, self._table, [{"pk": slot.key, "sk": "RUN"}])
+        return lease
+
+    async def waiting_pages(self, slot: Slot) -> AsyncGenerator[list[Item], None]:
+        """The slot's live messages and their idempotency keys, page by page."""
+        async for page in self._pages(self._injections, slot.key):
+            yield page
+
+    async def pages(self, slot: Slot) -> AsyncGenerator[list[Item], None]:
+        """Everything in the slot's partition but a conversation's own item and its list of threads, which the
+        rest of the deletion needs."""
+        async for page in self._pages(self._table, slot.key):
+            yield [item for item in page if item["sk"] != "META" or slot.thread_id]
+
+    async def _pages(self, table: str, pk: str) -> AsyncGenerator[list[Item], None]:
+        start: dict[str, Any] = {}
+        while True:
+            items, last = await self._dynamo.query_page(
+                TableName=table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues=to_item({":pk": pk}),
+                ConsistentRead=True,
+                **start,
+            )
+            yield items
+            if last is None:
+                return
+            start = {"ExclusiveStartKey": last}
+
+    async def delete_items(self, deletion: Deletion, items: list[Item]) -> None:
+        """Deletes items of the conversation's table. Raises `Finished`."""
+        await self._delete(deletion, self._table, items)
+
+    async def delete_waiting(self, deletion: Deletion, items: list[Item]) -> None:
+        """Deletes items of the live messages' table. Raises `Finished`."""
+        await self._delete(deletion, self._injections, items)
+
+    async def _delete(self, deletion: Deletion, table: str, items: list[Item]) -> None:
+        """Deletes by 25, each time only if the mark is still there: keys of a conversation come again when it
+        is made again."""
+        held = check_that(self._table, _meta(deletion.root), "deleting = :token", token=deletion.token)
+        for start in range(0, len(items), BATCH):
+            keys = [{"pk": item["pk"], "sk": item["sk"]} for item in items[start : start + BATCH]]
+            try:
+                await self._dynamo.transact(held, *(delete(table, key, existing=False) for key in keys))
+            except ConditionFailed as refused:
+                raise Finished from refused
+
+    async def delete_run(self, organization: str, run_id: str) -> None:
+        """Deletes a run's event log and its item. Ids of runs never come again."""
+        await self._log.delete(stream_of(organization, run_id))
+        await self._dynamo.write(delete(self._runs.table, {"pk": organization, "sk": run_id}, existing=False))
+
+    async def delete_execution(self, root: Slot) -> None:
+        """Deletes the execution of a flow, which has the conversation's id."""
+        key = {"pk": root.organization, "sk": f"EXECUTION#{root.conversation_id}"}
+        await self._dynamo.write(delete(self._flows, key, existing=False))
+
+    async def finish(self, deletion: Deletion) -> None:
+        """Removes the mark, with the conversation's own item: the id is free again."""
+        gone = delete_when(self._table, _meta(deletion.root), "deleting = :token", token=deletion.token)
+        try:
+            await self._dynamo.write(gone)
+        except ConditionFailed as refused:
+            raise Finished from refused
+
+
+def runs_of(items: list[Item]) -> set[str]:
+    """The ids of the runs that these items of a slot belong to."""
+    return {run for item in items if (run := run_of(item))}
+
+
+def _meta(root: Slot) -> Item:
+    return {"pk": root.key, "sk": "META"}
