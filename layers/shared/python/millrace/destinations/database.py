@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import MetaData, Table
+from sqlalchemy import JSON, MetaData, Table
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -33,7 +33,7 @@ from millrace.destinations.fates import (
     Wait,
     fate_of_error,
 )
-from millrace.destinations.rows import Row, by_columns, last_per_key, row_values
+from millrace.destinations.rows import Row, groups_of, row_values
 from millrace.destinations.sending import Turn
 from millrace.destinations.statements import key_of, parameters, statement
 from millrace.pipelines.definitions.destinations import DatabaseConfig
@@ -93,6 +93,9 @@ def look_up(database: Database, name: str) -> Table:
     except NoSuchTableError:
         raise Unsendable("unknown_table", f"The database has no table {name}.") from None
     table.info["dialect"] = engine.dialect.name
+    for column in table.columns:
+        if isinstance(column.type, JSON):
+            column.type.none_as_null = True  # an event's null is the column's NULL, not the JSON text null
     database.tables[name] = (time.monotonic(), table)
     return table
 
@@ -109,26 +112,23 @@ class _Writing:
         self._events = events
         self._key = key_of(config, table)
         self._fates: dict[int, Fate] = {}
-        self._failed = False
+        self._down: Retry | None = None
 
     def run(self) -> Sent:
-        for group in by_columns(self._rows()):
+        for group in groups_of(self._rows(), self._table, self._key):
             self._write(group)
         fates = [self._fates[n] for n in range(len(self._events))]
-        return Sent(fates, succeeded=int(not self._failed), failed=int(self._failed))
+        return Sent(fates, succeeded=int(not self._down), failed=int(self._down is not None))
 
     def _rows(self) -> list[Row]:
         found = []
         for position, event in enumerate(self._events):
             try:
                 values = row_values(self._table, event.payload, event.id)
-                found.append((position, self._with_key(values)))
+                found.append(Row(self._with_key(values), position))
             except Exception as error:
                 self._fates[position] = fate_of_error(error)
-        if not self._key:
-            return [Row(values, (position,)) for position, values in found]
-        version = self._config.version_field
-        return last_per_key(found, self._key, version if self._config.operation != "insert" else None)
+        return found
 
     def _with_key(self, values: dict[str, Any]) -> dict[str, Any]:
         """Raises `Unsendable` for a row whose key is not whole: in SQL, null is unlike every other null."""
@@ -138,6 +138,9 @@ class _Writing:
         return values
 
     def _write(self, rows: list[Row]) -> None:
+        if self._down:  # what comes later is not written before what has to come again
+            self._settle(rows, self._down)
+            return
         try:
             self._execute(rows)
         except Unsendable as error:
@@ -153,7 +156,7 @@ class _Writing:
         if not _is_of_the_data(error):
             self._database.tables.clear()  # its columns may have changed
             fate = _whole(error)
-            self._failed = self._failed or isinstance(fate, Retry)
+            self._down = fate if isinstance(fate, Retry) else None
             self._settle(rows, fate)
         elif len(rows) == 1:
             self._settle(rows, Dead(_failure("invalid_row", error)))
@@ -176,7 +179,7 @@ class _Writing:
             time.sleep(random.uniform(0, 0.02 * 2**attempt))
 
     def _settle(self, rows: Sequence[Row], fate: Fate) -> None:
-        self._fates |= dict.fromkeys((position for row in rows for position in row.positions), fate)
+        self._fates |= dict.fromkeys((row.position for row in rows), fate)
 
 
 def _codes(error: Exception) -> set[str]:

@@ -65,13 +65,16 @@ class DynamoSender:
     async def _write_all(self, events: Sequence[Event], key: list[str]) -> Sent:
         chains: dict[str, list[int]] = {}
         for position, event in enumerate(events):
-            chains.setdefault(repr([event.payload.get(name) for name in key]), []).append(position)
+            chains.setdefault(repr([_same(event.payload.get(name)) for name in key]), []).append(position)
         fates: dict[int, Fate] = {}
 
         async def write(chain: list[int]) -> None:
+            down: Fate | None = None
             for position in chain:
                 async with self._places:
-                    fates[position] = await self._write(events[position].payload, key)
+                    # What comes later is not written before what has to come again.
+                    fates[position] = down or await self._write(events[position].payload, key)
+                down = fates[position] if isinstance(fates[position], Retry) else None
 
         await asyncio.gather(*(write(chain) for chain in chains.values()))
         failed = any(isinstance(fate, Retry) for fate in fates.values())
@@ -161,6 +164,11 @@ class _Expression:
         names = {short: name for name, short in self._names.items()}
         told = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": self._values}
         return {name: placeholders for name, placeholders in told.items() if placeholders}
+
+
+def _same(value: Any) -> Any:
+    """One form for numbers that DynamoDB takes for the same: 1 and 1.0."""
+    return float(value) if type(value) in (int, float) else value
 
 
 def full_name(table: str, organization: str, prefix: str) -> str:

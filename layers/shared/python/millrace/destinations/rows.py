@@ -1,14 +1,18 @@
-"""Payloads as rows of a table: only known columns, values that the columns take, one row per key.
+"""Payloads as rows of a table: only known columns, values that the columns take, in an order.
 
 Databases differ in what they take silently (SQLite anything, executemany drops unknown names), so it is
 checked here, the same for all.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import time
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     Boolean,
     Column,
@@ -20,8 +24,11 @@ from sqlalchemy import (
     Numeric,
     String,
     Table,
+    Time,
+    UniqueConstraint,
+    Uuid,
 )
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import NullType, TypeEngine
 
 from millrace.destinations.fates import Unsendable
 from millrace.pipelines.errors import EvaluationError
@@ -36,10 +43,10 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`positions` are those of the events that the row stands for: the last of them gave the values."""
+    """`position` is that of the event."""
 
     values: Values
-    positions: tuple[int, ...]
+    position: int
 
 
 def row_values(table: Table, payload: Values, event_id: str) -> Values:
@@ -58,42 +65,58 @@ def row_values(table: Table, payload: Values, event_id: str) -> Values:
     return values
 
 
-def last_per_key(rows: Sequence[tuple[int, Values]], key: Sequence[str], version: str | None) -> list[Row]:
-    """One row per key, with the highest version or, without versions, the last one. Rows come with their
-    event's position; the result is in the order of each key's first."""
-    found: dict[tuple[Any, ...], Row] = {}
-    for position, values in rows:
-        id = tuple(_hashable(values.get(name)) for name in key)
-        before = found.get(id)
-        if before is None:
-            found[id] = Row(values, (position,))
-        else:
-            newest = before.values if version and not _newer(values, before.values, version) else values
-            found[id] = Row(newest, (*before.positions, position))
-    return list(found.values())
+def groups_of(rows: Sequence[Row], table: Table, key: Sequence[str]) -> list[list[Row]]:
+    """Rows in groups with the same columns, each for one statement: a column that is left out keeps its
+    default or its value.
 
-
-def by_columns(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows in groups with the same columns: a column that is left out keeps its default or its value."""
-    groups: dict[frozenset[str], list[Row]] = {}
+    Written one group after the other, they leave what they would leave written one by one: no row comes into
+    an earlier group than a row of its key before it. Rows that may collide by another key than that all keep
+    their order.
+    """
+    others = unique_keys(table) - {tuple(sorted(key))}
+    strict = any(name in row.values for row in rows for names in others for name in names)
+    groups: list[list[Row]] = []
+    newest: dict[frozenset[str], int] = {}
+    latest: dict[object, int] = {}
     for row in rows:
-        groups.setdefault(frozenset(row.values), []).append(row)
-    return list(groups.values())
+        columns, id = frozenset(row.values), 0 if strict else _identity(row, key)
+        at = newest.get(columns, -1)
+        if at < latest.get(id, 0):
+            at = newest[columns] = len(groups)
+            groups.append([])
+        groups[at].append(row)
+        latest[id] = at
+    return groups
 
 
-def _newer(values: Values, before: Values, version: str) -> bool:
-    """Whether a row's version is above another's; none is below all."""
-    new, old = values.get(version), before.get(version)
-    if new is None or old is None:
-        return new is not None
-    try:
-        return bool(new > old)
-    except TypeError:
-        return False
+def _identity(row: Row, key: Sequence[str]) -> object:
+    """The same for rows that a database may take for the same; without a key no two are."""
+    return tuple(_folded(row.values[name]) for name in key) if key else (row.position,)
 
 
-def _hashable(value: Any) -> Any:
-    return value if value is None or isinstance(value, str | int | float | bool) else repr(value)
+def _folded(value: Any) -> Any:
+    """Collations may ignore case, accents and spaces at the end."""
+    if isinstance(value, str):
+        plain = unicodedata.normalize("NFKD", value).casefold()
+        return "".join(each for each in plain if not unicodedata.combining(each)).strip()
+    return value if isinstance(value, int | float) else repr(value)
+
+
+def unique_keys(table: Table) -> set[tuple[str, ...]]:
+    """Every set of columns that is unique, as reflected, each in alphabetical order."""
+    unique = [each.columns.keys() for each in table.constraints if isinstance(each, UniqueConstraint)]
+    indexes = [
+        each.columns.keys()
+        for each in table.indexes
+        if each.unique and not any(value is not None for value in _predicates(each.dialect_options))
+    ]
+    primary = table.primary_key.columns.keys()
+    return {tuple(sorted(columns)) for columns in (*unique, *indexes, primary) if columns}
+
+
+def _predicates(options: Any) -> list[Any]:
+    """What makes an index a partial one, which no ON CONFLICT finds."""
+    return [options[name].get("where") for name in ("postgresql", "sqlite") if name in options]
 
 
 def _value(column: Column[Any], value: Any) -> Any:
@@ -127,7 +150,35 @@ def _typed(kind: TypeEngine[Any], value: Any) -> Any:
         return _text(value)
     if isinstance(kind, LargeBinary):
         return text(value).encode()
-    return text(value) if isinstance(value, dict | list) else value
+    return _of_another_type(kind, value)
+
+
+def _list(kind: TypeEngine[Any], value: Any) -> list[Any]:
+    """For an array, whose lists may hold lists."""
+    items: list[Any] = _only(list, value, "a list")
+    if isinstance(kind, JSON):
+        return items
+    return [
+        each if each is None else _list(kind, each) if isinstance(each, list) else _typed(kind, each)
+        for each in items
+    ]
+
+
+def _of_another_type(kind: TypeEngine[Any], value: Any) -> Any:
+    """Databases read such values (addresses, intervals, vectors ...) from text, or refuse them."""
+    if isinstance(kind, ARRAY):
+        return _list(kind.item_type, value)
+    if isinstance(kind, Time):
+        return time.fromisoformat(_only(str, value, "a time of day"))
+    if isinstance(kind, Uuid) and kind.as_uuid:
+        return UUID(_only(str, value, "a UUID"))
+    if not isinstance(value, dict | list):
+        return value
+    if kind.__visit_name__ == "HSTORE" and isinstance(value, dict):
+        return {name: None if each is None else text(each) for name, each in value.items()}
+    if isinstance(kind, NullType):
+        return text(value)
+    raise ValueError(f"takes a single value, not {'a list' if isinstance(value, list) else 'an object'}.")
 
 
 def _only(kind: type, value: Any, wanted: str) -> Any:

@@ -13,7 +13,7 @@ from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from millrace.destinations.fates import Unsendable
-from millrace.destinations.rows import EVENT_ID, Row, Values
+from millrace.destinations.rows import EVENT_ID, Row, Values, unique_keys
 from millrace.pipelines.definitions.destinations import DatabaseConfig
 
 _PREFIX = "v_"
@@ -29,9 +29,9 @@ def key_of(config: DatabaseConfig, table: Table) -> tuple[str, ...]:
     if missing:
         raise Unsendable("unknown_column", f"{table.name} has no column {', '.join(missing)}.")
     if not config.conflict_fields:
-        return (EVENT_ID,) if (EVENT_ID,) in _keys(table) else ()
+        return (EVENT_ID,) if (EVENT_ID,) in unique_keys(table) else ()
     key = tuple(config.conflict_fields)
-    if config.operation != "update" and tuple(sorted(key)) not in _keys(table):
+    if config.operation != "update" and tuple(sorted(key)) not in unique_keys(table):
         raise Unsendable(
             "no_unique_key",
             f"{config.operation} needs a primary key or unique constraint on exactly ({', '.join(key)}) "
@@ -112,22 +112,3 @@ def _newer(table: Table, version: str, given: Any) -> Any:
 def _executable(statement: Any) -> Executable:
     found: Executable = statement
     return found
-
-
-def _keys(table: Table) -> set[tuple[str, ...]]:
-    """Every set of columns that is unique, as reflected."""
-    from sqlalchemy import UniqueConstraint
-
-    unique = [each.columns.keys() for each in table.constraints if isinstance(each, UniqueConstraint)]
-    indexes = [
-        each.columns.keys()
-        for each in table.indexes
-        if each.unique and not any(value is not None for value in _predicates(each.dialect_options))
-    ]
-    primary = table.primary_key.columns.keys()
-    return {tuple(sorted(columns)) for columns in (*unique, *indexes, primary) if columns}
-
-
-def _predicates(options: Any) -> list[Any]:
-    """What makes an index a partial one, which no ON CONFLICT finds."""
-    return [options[name].get("where") for name in ("postgresql", "sqlite") if name in options]
