@@ -1,6 +1,10 @@
 import base64
+import html
+import json
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
+import httpx
 import orjson
 import pytest
 from hypothesis import given
@@ -88,3 +92,108 @@ def test_a_refusal_does_not_tell_a_host_that_holds_the_secret() -> None:
     with pytest.raises(Unsendable) as refused:
         resolved.check_host("sesame-open.evil.example")
     assert "sesame-open" not in refused.value.message
+
+
+def percent(text: str) -> str:
+    return "".join(f"%{byte:02x}" for byte in text.encode())
+
+
+def json_escapes(text: str) -> str:
+    """Every character escaped, which JSON allows."""
+    units = text.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02X}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "json": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    "ascii_json": lambda text: json.dumps(text)[1:-1],
+    "escaped_slashes": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "all_json_escapes": json_escapes,
+    "html": html.escape,
+    "html_decimal": lambda text: "".join(f"&#{ord(each)};" for each in text),
+    "html_hex": lambda text: "".join(f"&#x{ord(each):x};" for each in text),
+    "url": quote,
+    "url_form": quote_plus,
+    "all_percent": percent,
+}
+BASES: dict[str, Callable[[str, str], str]] = {
+    "value": lambda value, user: value,
+    "base64": lambda value, user: base64.b64encode(value.encode()).decode(),
+    "basic": lambda value, user: base64.b64encode(f"{user}:{value}".encode()).decode(),
+    "key_only": lambda value, user: base64.b64encode(f"{value}:".encode()).decode(),
+    "url_safe": lambda value, user: base64.urlsafe_b64encode(f"{user}:{value}".encode()).decode(),
+}
+WIDE = st.text(
+    st.characters(exclude_categories=("C", "Zl", "Zp", "Zs"), exclude_characters="\u00a0"),
+    min_size=8,
+    max_size=30,
+)
+
+
+@given(
+    value=WIDE,
+    user=st.text(max_size=8),
+    base=st.sampled_from(sorted(BASES)),
+    inner=st.sampled_from(sorted(ENCODINGS)),
+    outer=st.sampled_from(sorted(ENCODINGS)),
+    around=st.tuples(st.text(max_size=20), st.text(max_size=20)),
+)
+def test_secret_leaves_in_no_encoding(
+    value: str, user: str, base: str, inner: str, outer: str, around: tuple[str, str]
+) -> None:
+    """Encoded once and once more (JSON within JSON, a URL within HTML), with anything before and after."""
+    config = WebhookConfig.model_validate({"url": "https://x.example", "headers": {"X": "${secrets.KEY}"}})
+    _, resolved = resolve(config, {"KEY": Secret("KEY", value, ("x.example",))})
+    told = ENCODINGS[outer](ENCODINGS[inner](BASES[base](value, user.replace(":", ""))))
+    answer = f"{around[0]} {told} {around[1]}"
+    assert told not in Redactor(resolved)(answer)
+    assert "[secret KEY]" in Redactor(resolved)(answer)
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ('{"token":"abc","abcd":1}', '{"token":"[secret KEY]","abcd":1}'),
+        ("token=abc&x=1", "token=[secret KEY]&x=1"),
+        ("Authorization: Bearer abc", "Authorization: Bearer [secret KEY]"),
+        ("key: abc", "key: [secret KEY]"),
+        ("abc", "[secret KEY]"),
+        ('{\\"t\\":\\"abc\\"}', '{\\"t\\":\\"[secret KEY]\\"}'),
+        (f"Basic {base64.b64encode(b'abc:').decode()}", "Basic [secret KEY]"),
+        ("abcdefg, the abc of it", "abcdefg, the abc of it"),
+    ],
+)
+def test_short_secret_is_redacted_only_as_a_whole_value(said: str, left: str) -> None:
+    config = WebhookConfig.model_validate({"url": "https://x.example", "headers": {"X": "${secrets.KEY}"}})
+    _, resolved = resolve(config, {"KEY": Secret("KEY", "abc", ("x.example",))})
+    assert Redactor(resolved)(said) == left
+
+
+@pytest.mark.parametrize(
+    ("url", "value"),
+    [
+        ("https://x${secrets.B64}", "QUJD/REVGR0hJSktMTU5P"),
+        ("https://${secrets.B64}.evil.example/", "sesame-open"),
+        ("https://${secrets.B64}@known.example/", "QUJD/REVGR0hJSktMTU5P"),
+        ("${secrets.B64}", "https://Hidden-Host.example/path"),
+        ("https://${secrets.B64}/", "geheim-é.example"),
+    ],
+)
+def test_host_that_holds_a_secret_is_never_quoted(url: str, value: str) -> None:
+    config = WebhookConfig.model_validate({"url": url})
+    filled, resolved = resolve(config, {"B64": Secret("B64", value, ("x.example",))})
+    host = httpx.URL(filled.url).raw_host.decode()
+    with pytest.raises(Unsendable) as refused:
+        resolved.check_host(host)
+    assert host not in refused.value.message
+    said = f"The name {host} cannot be resolved, nor {httpx.URL(filled.url).host}."
+    assert host not in Redactor(resolved)(said)
+    assert httpx.URL(filled.url).host not in Redactor(resolved)(said)
+
+
+def test_known_host_is_quoted_beside_a_secret_user() -> None:
+    config = WebhookConfig.model_validate({"url": "https://u:${secrets.P}@known.example/"})
+    _, resolved = resolve(config, {"P": Secret("P", "sesame-open", ("x.example",))})
+    with pytest.raises(Unsendable, match=r"not to known\.example"):
+        resolved.check_host("known.example")

@@ -1,16 +1,16 @@
 """`${secrets.NAME}` in a destination's configuration: replaced when something is sent, bound to hosts, and
 taken out of everything that is written down."""
 
-import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import unquote
 
-import orjson
+import httpx
 
 from millrace.destinations.fates import Unsendable
+from millrace.destinations.redaction import Redaction
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.definition import PipelineDefinition
 from millrace.pipelines.definitions.destinations import DatabaseConfig, Delivery, secret_names
@@ -36,6 +36,7 @@ _FIELDS = (
 _CREDENTIALS = frozenset(_FIELDS) - {"url", "headers", "project_id", "service_account"}
 
 _LEAST_PATH = 12
+_ADDRESSES = ("url", "webhook", "connection")
 
 Config = TypeVar("Config", bound=Delivery)
 
@@ -63,23 +64,58 @@ class Resolved:
 
     config: Delivery = field(repr=False)
     used: tuple[Secret, ...]
+    host_is_secret: bool = False
+
+    @property
+    def hidden_hosts(self) -> set[str]:
+        """The host, in each way that it may be written, where a secret is part of it: it is never quoted, not
+        even the part of it that is known. A host that a secret is bound to is no secret."""
+        if not self.host_is_secret:
+            return set()
+        public = {host for secret in self.used for host in secret.hosts}
+        return _hosts(address_text(self.config)) - public
 
     def check_host(self, host: str) -> None:
         """Raises `Unsendable` unless every secret used may be sent to this host."""
         for secret in self.used:
             if not host_allowed(host, secret.hosts):
+                told = "the host that the secret makes" if self.host_is_secret else host
                 raise Unsendable(
                     "secret_not_allowed",
-                    f"The secret {secret.name} may only be sent to {', '.join(secret.hosts)}, "
-                    f"not to {_known_part(host, secret)}.",
+                    f"The secret {secret.name} may only be sent to {', '.join(secret.hosts)}, not to {told}.",
                 )
 
 
-def _known_part(host: str, secret: Secret) -> str:
-    """A host may be made of a secret itself."""
-    return (
-        "this host" if secret.value.lower() in host.lower() or host.lower() in secret.value.lower() else host
-    )
+def address_text(config: Delivery) -> str:
+    """Return the text that says where a destination is; "" for those that are where their service is."""
+    return next((text for name in _ADDRESSES if (text := getattr(config, name, None))), "")
+
+
+def _authority(address: str) -> str:
+    """User, host and port of a URL, as it is written."""
+    return re.split(r"[/?#\\]", re.sub(r"^[\w+]*:?//", "", address), maxsplit=1)[0]
+
+
+def _hosts(address: str) -> set[str]:
+    """The host of an address as written, in lower case, and as it goes over the wire."""
+    written = _authority(address).rpartition("@")[2]
+    found = {written, written.partition(":")[0]}
+    try:
+        url = httpx.URL(address)
+        found |= {url.host, url.raw_host.decode("ascii")}
+    except (httpx.InvalidURL, UnicodeError):
+        pass  # such a request is never sent
+    return {form for host in found for form in (host, host.lower()) if form}
+
+
+def _host_is_secret(config: Delivery, filled: Delivery) -> bool:
+    """Return true if a secret is, or changes, the host: `https://${secrets.A}@host` leads elsewhere when the
+    secret has a slash in it."""
+    authority = _authority(address_text(config))
+    if not REFERENCE.search(authority or "${secrets.x}" * isinstance(config, DatabaseConfig)):
+        return False
+    host = authority.rpartition("@")[2].partition(":")[0].lower()
+    return REFERENCE.search(host) is not None or host not in _hosts(address_text(filled))
 
 
 def host_allowed(host: str, allowed: Iterable[str]) -> bool:
@@ -101,7 +137,9 @@ def resolve(config: Config, known: Mapping[str, Secret]) -> tuple[Config, Resolv
     if isinstance(config, DatabaseConfig) and config.connection is None:
         values["connection"] = f"${{secrets.{DATABASE}}}"
     filled = config.model_copy(update={name: _filled(value, known) for name, value in values.items()})
-    return filled, Resolved(filled, tuple(known[name] for name in sorted(needed)))
+    return filled, Resolved(
+        filled, tuple(known[name] for name in sorted(needed)), _host_is_secret(config, filled)
+    )
 
 
 def _filled(value: Any, known: Mapping[str, Secret]) -> Any:
@@ -110,22 +148,11 @@ def _filled(value: Any, known: Mapping[str, Secret]) -> Any:
     return REFERENCE.sub(lambda found: known[found[1]].value, value)
 
 
-class Redactor:
-    """Takes secrets out of text, in every form in which a server or driver may give them back."""
+class Redactor(Redaction):
+    """Takes the secrets of a configuration out of text."""
 
     def __init__(self, resolved: Resolved) -> None:
-        names: dict[str, str] = {}
-        for label, value in _sensitive(resolved):
-            names |= dict.fromkeys(_forms(value), label)
-        self._labels = names
-        longest_first = sorted(names, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if names else None
-
-    def __call__(self, text: str) -> str:
-        """The text with `[secret NAME]` instead of each."""
-        if self._pattern is None:
-            return text
-        return self._pattern.sub(lambda found: f"[secret {self._labels[found[0]]}]", text)
+        super().__init__(_sensitive(resolved), resolved.hidden_hosts)
 
 
 def _sensitive(resolved: Resolved) -> list[tuple[str, str]]:
@@ -139,25 +166,17 @@ def _sensitive(resolved: Resolved) -> list[tuple[str, str]]:
         found.append(("service_secret", f"{account}:{key}"))
     found += [(secret.name, secret.value) for secret in resolved.used]
     pairs = [(label, value) for label, value in found if isinstance(value, str)]
-    pairs += [(label, part) for label, value in pairs for part in _parts(value)]
-    return [(label, value) for label, value in pairs if len(value) >= 4]
+    return pairs + [(label, part) for label, value in pairs for part in _parts(value)]
 
 
 def _parts(value: str) -> list[str]:
-    """What may be told of a URL by itself: its password, as written and as meant, and its path."""
+    """What may be told of a credential by itself: a URL's password, as written and as meant, and its path;
+    what follows `Bearer` or `Basic`."""
+    scheme, _, credentials = value.partition(" ")
+    if scheme.lower() in ("bearer", "basic"):
+        return [credentials]
     found = re.match(r"[A-Za-z0-9+]+://(?:[^/:@]*:([^/@]*)@)?[^/?#]*(/[^?#]*)?", value)
     if not found:
         return []
     password, path = found[1] or "", found[2] or ""
     return [password, unquote(password), *([path] if len(path) >= _LEAST_PATH else [])]
-
-
-def _forms(value: str) -> set[str]:
-    """The value as it is, in URLs, in JSON, and in Basic credentials."""
-    basic = [base64.b64encode(text.encode()).decode() for text in (value, f"{value}:")]
-    json = orjson.dumps(value).decode()[1:-1]
-    scheme, _, credentials = value.partition(" ")
-    plain = {value, quote(value), quote(value, safe=""), quote_plus(value), json, *basic}
-    return plain | (
-        {credentials} if scheme.lower() in ("bearer", "basic") and len(credentials) >= 4 else set()
-    )

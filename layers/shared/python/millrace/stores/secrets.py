@@ -21,7 +21,7 @@ from millrace.stores.sealing import Sealer
 CACHE_SECONDS = 60.0
 _CACHE_SIZE = 1_000
 LONGEST = 4_000
-SHORTEST = 8
+SHORTEST = 1
 MAX_HOSTS = 20
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
