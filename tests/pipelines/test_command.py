@@ -110,7 +110,7 @@ def read(data: bytes, envelope: bool = True) -> tuple[list[Any], list[Any]]:
         (b'{"payload":{},"time":"never"}', "ISO 8601"),
         (b'{"payload":' + b"[" * 300 + b"]" * 300 + b"}", "nested deeper"),
         (b'"' + b"x" * LINE_BYTES + b'"', "1,000,000 bytes"),
-        (b"\xff", "Not JSON"),
+        (b"\xff", "not JSON"),
     ],
 )
 def test_a_line_that_is_no_event_is_named_and_the_next_one_is_read(line: bytes, words: str) -> None:

@@ -126,3 +126,20 @@ def test_an_event_after_a_start_meets_the_pipeline_in_every_process(
     take("after")
     clients.close()
     assert [event["id"] for job in plant.deliveries() for event in job["events"]] == ["after"]
+
+
+def test_event_whose_json_would_lose_something_becomes_a_dead_letter(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    """An integer of 70 bits would become another number; its neighbour goes through."""
+    pipeline = made(streaming, source={"type": "database_change", "table": "t"})
+    good = own(organization, pipeline, id="good", detail={"n": 1})
+    bad = own(organization, pipeline, id="bad", detail={"n": 2**70})
+    for message in (good, bad):
+        body = json.dumps(message)
+        plant.sqs.send_message(QueueUrl=plant.line.settings.ingest_queue_url, MessageBody=body)
+    assert plant.transform() == {"batchItemFailures": []}
+    assert plant.payloads() == [{"n": 1}]
+    (letter,) = plant.letters(organization, pipeline)
+    assert (letter.event_id, letter.code) == ("bad", "invalid_json")
+    assert "64 bits" in letter.message

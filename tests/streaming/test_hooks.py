@@ -1,10 +1,12 @@
 """Incoming webhooks: signed by their senders, checked on the raw bytes."""
 
 import base64
+import gzip
 import hmac
 import json
 from collections.abc import Iterator
 from hashlib import sha256
+from io import BytesIO
 from typing import Any
 
 import httpx
@@ -13,6 +15,7 @@ import pytest
 from millrace.api.webhooks_app import create_app
 from millrace.domain.signatures import Scheme, check_signature
 from millrace.errors import Unauthenticated
+from millrace.pipelines.reader import Reader
 from tests.api.talk import error_of
 from tests.serving import served
 from tests.streaming.conftest import Plant
@@ -175,3 +178,78 @@ def test_strangers_cannot_tell_pipelines_without_webhooks_from_none(
     assert error_of(hooks.post(f"/hooks/{created}", json={})) == (409, "pipeline_not_running")
     act(streaming, created, "start")
     assert hooks.post(f"/hooks/{created}", json={}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-ndjson", b'{"n":1}\n\n{"n":2}\n'),
+        ("application/jsonl; charset=utf-8", b'\xef\xbb\xbf{"n":1}\r\n{"n":2}'),
+        ("application/json", b'\xef\xbb\xbf[{"n":1},{"n":2}]'),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_json_lines_and_gzip_are_read_by_hooks_and_batch(
+    streaming: httpx.Client, hooks: httpx.Client, plant: Plant, kind: str, body: bytes, encoding: str
+) -> None:
+    id = made(streaming, source=source())
+    headers = {"content-type": kind} | ({"content-encoding": "gzip"} if encoding else {})
+    content = gzip.compress(body) if encoding else body
+    for client, path in ((hooks, f"/hooks/{id}"), (streaming, f"/pipelines/{id}/batch")):
+        answer = client.post(path, content=content, headers=headers)
+        assert (answer.status_code, answer.json()["accepted"]) == (202, 2), answer.text
+    plant.transform()
+    assert plant.payloads() == [{"n": 1}, {"n": 2}] * 2
+
+
+def test_signature_is_of_the_compressed_bytes(streaming: httpx.Client, hooks: httpx.Client) -> None:
+    id = made(streaming, source=source("hmac"))
+    content = gzip.compress(BODY)
+    headers = signed("hmac", content) | {"content-encoding": "gzip"}
+    assert hooks.post(f"/hooks/{id}", content=content, headers=headers).status_code == 202
+
+
+UNREADABLE = [
+    b'{"a":NaN}',
+    b'{"a":1,"a":2}',
+    b'{"a":123456789012345678901}',
+    b'{"a":"\\ud800"}',
+    b'{"a":"\xff"}',
+]
+
+
+@pytest.mark.parametrize("document", UNREADABLE)
+def test_every_way_in_refuses_the_same_json(
+    streaming: httpx.Client, hooks: httpx.Client, plant: Plant, document: bytes
+) -> None:
+    id = made(streaming, source=source())
+    item, items = document, b"[" + document + b"]"
+    answers = [
+        hooks.post(f"/hooks/{id}", content=item),
+        streaming.post(f"/pipelines/{id}/process", content=item),
+        streaming.post(f"/pipelines/{id}/batch", content=items),
+        streaming.post(f"/pipelines/{id}/batch", content=item, headers={"content-type": "application/jsonl"}),
+        streaming.post(f"/pipelines/{id}/dry-run", content=b'{"events":' + items + b"}"),
+    ]
+    assert [error_of(one) for one in answers] == [(422, "invalid_json")] * 5
+    assert plant.waiting() == []
+    reader = Reader(BytesIO(document), envelope=False, start="2026-01-01T00:00:00Z")
+    assert list(reader.chunks()) == [[]]
+    assert len(reader.problems) == 1
+
+
+def test_deep_event_is_refused_everywhere(streaming: httpx.Client, hooks: httpx.Client) -> None:
+    id = made(streaming, source=source())
+    deep = b'{"a":' + b"[" * 300 + b"1" + b"]" * 300 + b"}"
+    for client, path in ((hooks, f"/hooks/{id}"), (streaming, f"/pipelines/{id}/process")):
+        assert client.post(path, content=deep).status_code == 422
+
+
+def test_bomb_and_damaged_gzip_are_refused(streaming: httpx.Client, hooks: httpx.Client) -> None:
+    id = made(streaming, source=source())
+    headers = {"content-encoding": "gzip"}
+    bomb = gzip.compress(b'{"a":"' + b"x" * 20_000_000 + b'"}')
+    for client, path in ((hooks, f"/hooks/{id}"), (streaming, f"/pipelines/{id}/batch")):
+        assert client.post(path, content=bomb, headers=headers).status_code == 413
+        assert client.post(path, content=b"no gzip", headers=headers).status_code == 422
+        assert client.post(path, content=b"{}", headers={"content-encoding": "br"}).status_code == 415

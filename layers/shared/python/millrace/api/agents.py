@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from millrace.api.auth import Authenticator
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import invalid
+from millrace.api.json_route import JsonRoute
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent, AgentSettings, Wire
 from millrace.services.agents import Agents
@@ -72,7 +73,7 @@ def _tool_page(found: AgentTools) -> AgentToolPage:
 
 def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
     """The routes under `/api/agents`."""
-    router = APIRouter(prefix="/api/agents", tags=["agents"])
+    router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
 
     async def caller(request: Request) -> Principal:
         return await auth(request)

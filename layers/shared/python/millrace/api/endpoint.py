@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from millrace.domain.access import Scope
+from millrace.domain.json_reader import media_type, read_json
 from millrace.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 MAX_BODY = 1024 * 1024
@@ -74,16 +74,11 @@ def _parameter(name: str, place: str, text: str, required: bool) -> dict[str, An
 async def read_body(request: Request, model: type[Body]) -> Body:
     """The request's JSON body as `model`. Raises `TooLarge`, `UnsupportedMedia` or `InvalidRequest`, whose
     details name each wrong field."""
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    kind = media_type(request.headers.get("content-type", "application/json"))
     if kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
     try:
-        return model.model_validate(orjson.loads(await _bytes(request) or b"{}"))
-    except orjson.JSONDecodeError as problem:
-        where = f"line {problem.lineno}, column {problem.colno}"
-        raise InvalidRequest(
-            f"The body is not JSON: {problem.msg} ({where}).", code="invalid_json"
-        ) from problem
+        return model.model_validate(read_json(await _bytes(request) or b"{}"))
     except ValidationError as problem:
         raise invalid(problem) from problem
 

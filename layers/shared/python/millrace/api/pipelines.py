@@ -6,6 +6,7 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 
 from millrace.api.auth import Authenticator
 from millrace.api.cursors import from_cursor, to_cursor
+from millrace.api.json_route import TAKES_LINES, JsonRoute
 from millrace.api.pipelines_letters import add_letter, add_letters, add_redrives
 from millrace.api.pipelines_operate import add_destinations, add_recovery, add_secrets
 from millrace.api.pipelines_templates import add_templates
@@ -31,7 +32,7 @@ Json = dict[str, Any]
 
 def pipelines_router(line: Line, auth: Authenticator) -> APIRouter:
     """The routes under `/api/streaming`."""
-    router = APIRouter(prefix="/api/streaming", tags=["pipelines"])
+    router = APIRouter(prefix="/api/streaming", tags=["pipelines"], route_class=JsonRoute)
     settings = line.settings
     secrets = SecretStore(line.aws, line.dynamo, settings.secrets_table, settings.secrets_key_id)
     pressure = Pressure(line)
@@ -143,7 +144,12 @@ def _add_ingest(router: APIRouter, ingest: Ingest, Caller: Any) -> None:
         (id,) = await ingest.push(who, pipeline_id, [item], idempotency_key)
         return {"accepted": 1, "id": id, "ids": [id]}
 
-    @router.post("/pipelines/{pipeline_id}/batch", status_code=202, summary="Push up to 1,000 items")
+    @router.post(
+        "/pipelines/{pipeline_id}/batch",
+        status_code=202,
+        summary="Push up to 1,000 items, as a list or as JSON lines",
+        openapi_extra=TAKES_LINES,
+    )
     async def batch(who: Caller, pipeline_id: str, items: Given, idempotency_key: Key = "") -> Json:
         given = items.get("items", items) if isinstance(items, dict) else items
         ids = await ingest.push(who, pipeline_id, given, idempotency_key)

@@ -7,14 +7,12 @@ from fastapi import FastAPI, Request
 from millrace.api.errors import HANDLERS
 from millrace.api.hops import Hops
 from millrace.errors import TooLarge
-from millrace.services.pipelines.hooks import Hooks
+from millrace.services.pipelines.hooks import MAX_BODY, Hooks
 from millrace.services.pipelines.ingest import Ingest
 from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.pressure import Pressure
 from millrace.settings import Settings
 from millrace.stores.secrets import SecretStore
-
-MAX_BODY = 1024 * 1024
 
 
 def create_app(settings: Settings, line: Line | None = None) -> FastAPI:

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import orjson
 
+from millrace.domain.json_reader import read_json
 from millrace.errors import MillraceError
 from millrace.pipelines.definitions.definition import json_schema, parse_definition
 from millrace.pipelines.event import Event
@@ -79,11 +80,7 @@ def _command(
 def _plan(path: Path) -> Plan:
     if path.stat().st_size > _DEFINITION_BYTES:
         raise Unreadable(f"{path}: a definition has {_DEFINITION_BYTES:,} bytes at most.")
-    try:
-        data = orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError as error:
-        raise Unreadable(f"{path}: not JSON: {error}") from None
-    return compile_plan(parse_definition(data))
+    return compile_plan(parse_definition(read_json(path.read_bytes(), str(path))))
 
 
 def _source(options: argparse.Namespace) -> BinaryIO:

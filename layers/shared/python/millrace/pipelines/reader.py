@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, BinaryIO
 
-import orjson
-
+from millrace.domain.json_reader import InvalidJson, read_json
 from millrace.errors import InvalidRequest
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
@@ -72,9 +71,9 @@ class Reader:
         if len(line) > LINE_BYTES:
             raise Unreadable(f"A line has {LINE_BYTES:,} bytes at most.")
         try:
-            data = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise Unreadable(f"Not JSON: {error}") from None
+            data = read_json(line, "The line")
+        except InvalidJson as error:
+            raise Unreadable(error.message) from None
         if not isinstance(data, dict):
             raise Unreadable("An event is a JSON object.")
         if line.count(b"{") + line.count(b"[") > PAYLOAD_DEPTH:  # else it cannot be nested deeper

@@ -1,5 +1,6 @@
 """Where a pipeline's events come from: the configuration only."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -18,10 +19,10 @@ RUN_STATUSES = ("running", "completed", "failed", "stopped")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def _among(allowed: tuple[str, ...], what: str) -> AfterValidator:
+def _among(allowed: tuple[str, ...], what: str, form: Callable[[str], str] = str) -> AfterValidator:
     def check(given: list[str]) -> None:
         for at, each in enumerate(given):
-            if each not in allowed:
+            if form(each) not in allowed:
                 raise PydanticCustomError(
                     "not_among",
                     "{given} is not {what}; allowed are {allowed}.",
@@ -74,7 +75,7 @@ class ApiEventSource(Model):
 
     type: Literal["api_event"]
     paths: Annotated[Names, written(_api_paths)] | None = None
-    methods: Annotated[Names, _among(METHODS, "a method")] | None = None
+    methods: Annotated[Names, _among(METHODS, "a method", str.upper)] | None = None
     statuses: Annotated[list[Annotated[int, Field(ge=100, le=599)]], Field(min_length=1)] | None = None
 
 

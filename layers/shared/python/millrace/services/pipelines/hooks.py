@@ -5,9 +5,8 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
-
 from millrace.domain.ids import new_id
+from millrace.domain.json_reader import LINES, inflate, media_type, read_json, read_lines
 from millrace.domain.pipelines import Pipeline
 from millrace.domain.signatures import check_signature, delivery_id
 from millrace.errors import InvalidRequest, Unauthenticated
@@ -19,6 +18,9 @@ from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.match import LONGEST_ID
 from millrace.stores.pipelines import unknown_pipeline
 from millrace.stores.secrets import SecretStore
+
+MAX_BODY = 1024 * 1024
+"""Bytes of a body, also when it is decompressed."""
 
 
 class Hooks:
@@ -42,7 +44,8 @@ class Hooks:
         if source.verify:
             secret = await self._secret(organization, source)
             check_signature(source.verify, secret, headers, body, self._line.clock())
-        events = self._events(source, headers, body)
+        content = inflate(body, headers.get("content-encoding", ""), MAX_BODY)
+        events = self._events(source, headers, body, content)
         return await self._ingest.accept(organization, await self._fresh(organization, pipeline), events)
 
     async def _fresh(self, organization: str, pipeline: Pipeline) -> Pipeline:
@@ -58,8 +61,11 @@ class Hooks:
             raise Unauthenticated("The pipeline's secret is not stored.", code="signature_invalid")
         return REFERENCE.sub(lambda name: found[name[1]].value, text)
 
-    def _events(self, source: WebhookSource, headers: Mapping[str, str], body: bytes) -> list[Event]:
-        payloads = _payloads(headers.get("content-type", ""), body)
+    def _events(
+        self, source: WebhookSource, headers: Mapping[str, str], body: bytes, content: bytes
+    ) -> list[Event]:
+        """`body` is what was sent and signed, `content` what it is when decompressed."""
+        payloads = _payloads(headers.get("content-type", ""), content)
         id = delivery_id(source.verify, headers)
         # A sender that names no delivery but signs it sends the same bytes again when it repeats itself.
         if id is None and source.verify:
@@ -81,13 +87,11 @@ def _event_id(delivery: str | None, at: int, count: int) -> str:
 
 
 def _payloads(kind: str, body: bytes) -> list[dict[str, Any]]:
-    """The events in a body: a JSON object, a list of them, or a form (GitHub's and Slack's older way)."""
-    if kind.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
+    """The events in a body: a JSON object, a list of them, JSON lines, or a form (GitHub's and Slack's older
+    way). Other content types are read as JSON: not every sender names one rightly."""
+    if media_type(kind) == "application/x-www-form-urlencoded":
         return [_form(body)]
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError as problem:
-        raise InvalidRequest("The body is no JSON.", code="invalid_json") from problem
+    found = read_lines(body) if media_type(kind) in LINES else read_json(body)
     payloads = found if isinstance(found, list) else [found]
     if not payloads or len(payloads) > 1_000 or not all(isinstance(one, dict) for one in payloads):
         raise InvalidRequest("Send a JSON object, or a list of 1 to 1,000.", code="invalid_items")
@@ -97,7 +101,9 @@ def _payloads(kind: str, body: bytes) -> list[dict[str, Any]]:
 def _form(body: bytes) -> dict[str, Any]:
     try:
         fields = dict(parse_qsl(body.decode(), max_num_fields=1_000))
-        payload = orjson.loads(fields["payload"]) if set(fields) == {"payload"} else fields
     except (ValueError, UnicodeDecodeError) as problem:
         raise InvalidRequest("The body is no form.", code="invalid_form") from problem
+    if set(fields) != {"payload"}:
+        return fields
+    payload = read_json(fields["payload"].encode(), "The field `payload`")
     return payload if isinstance(payload, dict) else {"payload": payload}

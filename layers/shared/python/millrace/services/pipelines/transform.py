@@ -24,6 +24,7 @@ from millrace.services.pipelines.messages import event_of, order, recorded
 from millrace.services.pipelines.redrive import redrive
 from millrace.services.pipelines.replay import drain, replay, take_entry
 from millrace.services.pipelines.run import take
+from millrace.services.pipelines.unreadable import json_problem, refuse
 from millrace.stores.queues import Queue
 
 log = logging.getLogger(__name__)
@@ -42,11 +43,13 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`sent` is when it was first sent (epoch ms): the same on every redelivery."""
+    """`sent` is when it was first sent (epoch ms): the same on every redelivery. `problem` is what the
+    reader of JSON has against it."""
 
     id: str
     body: dict[str, Any]
     sent: int
+    problem: InvalidRequest | None = None
 
     @property
     def is_new(self) -> bool:
@@ -54,6 +57,8 @@ class Message:
         return not _NEW.isdisjoint(self.body) and "start" not in self.body
 
 
+_FOREIGN = frozenset({"detail-type", "event"})
+"""Messages that hold JSON which we did not write."""
 _NEW = frozenset({"detail-type", "tick", "event", "events"})
 Address = tuple[str, str]
 Work = dict[Address, list[Parcel]]
@@ -94,7 +99,9 @@ def _read(ingest: Queue, record: dict[str, Any]) -> Message | None:
     body = orjson.loads(text)
     if not isinstance(body, dict):
         raise InvalidRequest("The message is no object.", code="invalid_event")
-    return Message(record["messageId"], body, int(record["attributes"]["SentTimestamp"]))
+    foreign = not _FOREIGN.isdisjoint(body)
+    problem = json_problem(text) if foreign else None
+    return Message(record["messageId"], body, int(record["attributes"]["SentTimestamp"]), problem)
 
 
 async def _sort(line: Line, message: Message, work: Work) -> None:
@@ -131,7 +138,7 @@ async def _sort_bus_event(line: Line, message: Message, work: Work) -> None:
     for pipeline in (await line.plans.of(organization, message.sent)).values():
         if pipeline.takes_events and pipeline.source_type == kind:
             if feeds(event, line.plans.made(organization, pipeline).plan.definition.source):
-                work[organization, pipeline.id].append(Parcel(message.id, [event]))
+                await _give(line, organization, pipeline, event, message, work)
 
 
 async def _sort_own_event(line: Line, address: Address, message: Message, work: Work) -> None:
@@ -139,7 +146,17 @@ async def _sort_own_event(line: Line, address: Address, message: Message, work: 
     event = own_event(message.body["event"], message.sent)
     pipeline = (await line.plans.of(address[0], message.sent)).get(address[1])
     if pipeline and pipeline.takes_events:
-        work[address].append(Parcel(message.id, [event]))
+        await _give(line, address[0], pipeline, event, message, work)
+
+
+async def _give(
+    line: Line, organization: str, pipeline: Pipeline, event: Event, message: Message, work: Work
+) -> None:
+    """Adds an event to a pipeline's work, unless its JSON could not be read without loss."""
+    if message.problem:
+        await refuse(line, organization, pipeline, event, message.problem)
+    else:
+        work[organization, pipeline.id].append(Parcel(message.id, [event]))
 
 
 async def _tick(line: Line, address: Address, message: Message) -> Event:

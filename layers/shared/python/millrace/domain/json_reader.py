@@ -1,0 +1,149 @@
+"""The one reader of JSON that comes from outside, so that a document means the same wherever it arrives.
+
+UTF-8, with or without a byte order mark. Refused, because readers disagree on them and something would be
+lost: NaN and infinity, numbers beyond a double, integers beyond 64 bits, a key given twice in one object,
+halves of surrogate pairs, bytes that are no UTF-8, and more than 1,000 levels of nesting (an event may have
+100).
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from millrace.errors import InvalidRequest, TooLarge, UnsupportedMedia
+
+LOWEST, HIGHEST = -(2**63), 2**64 - 1
+_BOM = b"\xef\xbb\xbf"
+_UNUSUAL = re.compile(rb"[0-9]{19}|\\u00[0-3]")
+"""Long numbers, and escapes of characters that need none: they would hide the end of a key."""
+_KEY = re.compile(rb'"[ \t\r\n]*:')
+_CHUNK = 64 * 1024
+_NO_ENCODING = frozenset({"", "identity"})
+LINES = frozenset(
+    {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
+)
+"""Content types of JSON lines."""
+
+
+class InvalidJson(InvalidRequest):
+    """A text that is no JSON, or that readers would not all read alike."""
+
+    code = "invalid_json"
+
+
+def read_json(data: bytes, what: str = "The body") -> Any:
+    """Return the value of a document. Raises `InvalidJson` that says what is wrong with `what`."""
+    data = data.removeprefix(_BOM)
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InvalidJson(f"{what} is not JSON: {error.msg} ({where}).") from error
+    if _is_suspicious(data, value):
+        _check_closely(data, what)
+    return value
+
+
+def read_lines(data: bytes) -> list[Any]:
+    """Return the values of JSON lines; empty ones are left out. Raises `InvalidJson` that names the line."""
+    lines = enumerate(data.removeprefix(_BOM).split(b"\n"), start=1)
+    return [read_json(line, f"Line {number}") for number, line in lines if line.strip()]
+
+
+def read_documents(data: bytes, content_type: str) -> Any:
+    """Return what a body holds by its content type: a document, or a list for JSON lines.
+
+    Raises `InvalidJson`, and `UnsupportedMedia` for other types.
+    """
+    kind = media_type(content_type)
+    if kind in LINES:
+        return read_lines(data)
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
+    return read_json(data)
+
+
+def media_type(content_type: str) -> str:
+    """Return the type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def inflate(data: bytes, encoding: str, limit: int) -> bytes:
+    """Return a body without its `Content-Encoding`, which may be gzip, of at most `limit` bytes.
+
+    Raises `TooLarge`, `UnsupportedMedia`, or `InvalidRequest` for a body that is cut or damaged.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in _NO_ENCODING:
+        body = data
+    elif encoding in ("gzip", "x-gzip"):
+        body = _gunzip(data, limit)
+    else:
+        raise UnsupportedMedia("Content-Encoding must be gzip, or left out.", code="unsupported_encoding")
+    if len(body) > limit:
+        raise TooLarge(f"The body must not exceed {limit // 1024:,} KB.")
+    return body
+
+
+def _gunzip(data: bytes, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        for part in _members(data):
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise TooLarge(f"The body must not exceed {limit // 1024:,} KB when it is decompressed.")
+    except (zlib.error, EOFError) as error:
+        raise InvalidRequest("The body is not whole gzip data.", code="invalid_encoding") from error
+    return b"".join(parts)
+
+
+def _members(data: bytes) -> Iterator[bytes]:
+    """The content of each gzip member, in pieces. Raises `EOFError` where the last one is cut."""
+    while data:
+        member = zlib.decompressobj(wbits=31)
+        yield member.decompress(data, _CHUNK)
+        while not member.eof:
+            piece = member.decompress(member.unconsumed_tail, _CHUNK)
+            if not piece and not member.eof and not member.unconsumed_tail:
+                raise EOFError
+            yield piece
+        data = member.unused_data.lstrip(b"\0")
+
+
+def _is_suspicious(data: bytes, value: Any) -> bool:
+    """Return true if a slower look is needed. What was read, written again, has as many keys as the document
+    unless one was given twice."""
+    if _UNUSUAL.search(data):
+        return True
+    if b":" not in data:
+        return False
+    try:
+        written = orjson.dumps(value)
+    except TypeError:  # nested more deeply than can be written
+        return True
+    return len(_KEY.findall(data)) != len(_KEY.findall(written))
+
+
+def _check_closely(data: bytes, what: str) -> None:
+    def integer(digits: str) -> int:
+        if len(digits) > 20 or not LOWEST <= int(digits) <= HIGHEST:
+            raise InvalidJson(f"{what} has an integer of more than 64 bits; write it as a text: {digits:.40}")
+        return int(digits)
+
+    def pairs(members: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for key, _ in members:
+            if key in seen:
+                raise InvalidJson(f"{what} has the key {key!r:.80} twice in one object.")
+            seen.add(key)
+
+    try:
+        json.loads(data, parse_int=integer, object_pairs_hook=pairs)
+    except RecursionError:
+        raise InvalidJson(f"{what} is nested too deeply.") from None
