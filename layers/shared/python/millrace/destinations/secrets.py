@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-import httpx
-
 from millrace.destinations.fates import Unsendable
 from millrace.destinations.redaction import Redaction
 from millrace.errors import InvalidRequest
@@ -98,6 +96,8 @@ def _authority(address: str) -> str:
 
 def _hosts(address: str) -> set[str]:
     """The host of an address as written, in lower case, and as it goes over the wire."""
+    import httpx  # not in functions that only check definitions
+
     written = _authority(address).rpartition("@")[2]
     found = {written, written.partition(":")[0]}
     try:
