@@ -132,3 +132,23 @@ def test_a_deleted_agents_conversation_says_what_to_do(chat: httpx.Client, manag
     refused = chat.post("/api/conversations/c1/messages", json={"content": "again"})
     assert error_of(refused) == (404, "agent_not_found")
     assert say(chat, "/echo tools=0\nhi", agentId="echo")[-1].data["type"] == "done"
+
+
+def test_customer_sees_that_an_agent_is_there_but_not_what_it_is_made_of(
+    management: httpx.Client, issuer: Issuer, organization: str
+) -> None:
+    given = {"id": "a", "name": "A", "model": "echo:", "instructions": "Be secret.", "tools": ["calculator"]}
+    assert management.post(PATH, json=given).status_code == 201
+    ann = issuer.user(organization, "ann", "customer")
+    listed = {one["id"]: one for one in management.get(PATH, headers=ann).json()["items"]}
+    assert listed["a"] == management.get(f"{PATH}/a", headers=ann).json()
+    assert set(listed["a"]) == {"id", "name", "description", "model", "visibility", "builtin"}
+    member = issuer.user(organization, "ann", "member")
+    assert management.get(f"{PATH}/a", headers=member).json()["instructions"] == "Be secret."
+
+
+@pytest.mark.parametrize("scope", ["two words", "-x", "x" * 101])
+def test_server_with_an_impossible_scope_is_refused(management: httpx.Client, scope: str) -> None:
+    server = {"name": "shop", "url": "https://mcp.example.com/", "scope": scope}
+    answer = management.post(PATH, json={"name": "A", "mcpServers": [server]})
+    assert error_of(answer) == (422, "invalid_request")

@@ -10,7 +10,7 @@ from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import invalid
 from millrace.api.json_route import JsonRoute
 from millrace.domain.access import Principal
-from millrace.domain.agents import Agent, AgentSettings, Wire
+from millrace.domain.agents import Agent, AgentSettings, AgentSummary, Wire
 from millrace.services.agents import Agents
 from millrace.services.runs.agent_tools import AgentTools, Source
 
@@ -24,7 +24,7 @@ class NewAgent(AgentSettings):
 class AgentPage(Wire):
     """A page of agents."""
 
-    items: list[Agent]
+    items: list[Agent | AgentSummary]
     next_cursor: str | None
 
 
@@ -71,6 +71,11 @@ def _tool_page(found: AgentTools) -> AgentToolPage:
     )
 
 
+def _seen(agent: Agent, who: Principal) -> Agent | AgentSummary:
+    """Instructions, tools and addresses of servers are not for every user of an agent."""
+    return agent.shown() if who.may("agents:read") or who.may("agents:write") else agent.summary()
+
+
 def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
     """The routes under `/api/agents`."""
     router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
@@ -80,14 +85,15 @@ def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
 
     Caller = Annotated[Principal, Depends(caller)]
 
-    @router.get("", summary="List agents: the built-in ones, then yours")
+    @router.get("", summary="List agents: the built-in ones, then yours; without agents:read in summary")
     async def list_agents(
         who: Caller, limit: Annotated[int, Query(ge=1, le=100)] = 50, cursor: str | None = None
     ) -> AgentPage:
         after = from_cursor(cursor, "id") or {"id": ""}
         found, more = await agents.page(who, after["id"], limit)
         return AgentPage(
-            items=[agent.shown() for agent in found], next_cursor=to_cursor({"id": more}) if more else None
+            items=[_seen(agent, who) for agent in found],
+            next_cursor=to_cursor({"id": more}) if more else None,
         )
 
     @router.post("", status_code=201, summary="Create an agent")
@@ -97,9 +103,9 @@ def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
         response.headers["location"] = f"/api/agents/{made.id}"
         return made.shown()
 
-    @router.get("/{agent_id}", summary="Read an agent")
-    async def get_agent(who: Caller, agent_id: str) -> Agent:
-        return (await agents.get(who, agent_id)).shown()
+    @router.get("/{agent_id}", summary="Read an agent; without agents:read in summary")
+    async def get_agent(who: Caller, agent_id: str) -> Agent | AgentSummary:
+        return _seen(await agents.get(who, agent_id), who)
 
     @router.get(
         "/{agent_id}/tools", summary="List the tools that an agent has now; asks its MCP servers for theirs"

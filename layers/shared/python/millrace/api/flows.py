@@ -16,9 +16,10 @@ from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
 from millrace.api.flows_answers import flow_answer
 from millrace.api.sse import EventStream
+from millrace.domain.access import Principal
 from millrace.domain.agents import Wire
 from millrace.domain.events import DETAILS, Detail, Logged
-from millrace.domain.flows import FlowSettings, NewFlow
+from millrace.domain.flows import Flow, FlowSettings, NewFlow
 from millrace.domain.projection import capped
 from millrace.domain.runs import Run
 from millrace.errors import InvalidRequest, NotFound
@@ -84,7 +85,7 @@ class FlowsApi:
         after = from_cursor(request.query_params.get("cursor"), "name") or {"name": ""}
         found = await self.flows.store.page(caller.organization, after["name"], limit)
         more = to_cursor({"name": found[-1].name}) if len(found) == limit else None
-        return JSONResponse({"items": [flow.wire() for flow in found], "nextCursor": more})
+        return JSONResponse({"items": [_seen(flow, caller) for flow in found], "nextCursor": more})
 
     async def create_flow(self, request: Request) -> Response:
         caller = await self.auth(request, "agents:write")
@@ -94,7 +95,7 @@ class FlowsApi:
     async def get_flow(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
         found = await self.flows.store.get(caller.organization, request.path_params["name"])
-        return JSONResponse(found.wire())
+        return JSONResponse(_seen(found, caller))
 
     async def replace_flow(self, request: Request) -> Response:
         caller = await self.auth(request, "agents:write")
@@ -143,6 +144,12 @@ class FlowsApi:
         caller = await self.auth(request, "chat")
         execution_id = request.path_params["execution_id"]
         return JSONResponse(await self.flows.shown_execution(caller, execution_id))
+
+
+def _seen(flow: Flow, caller: Principal) -> dict[str, Any]:
+    """Steps hold instructions and definitions, which are not for every user of a flow."""
+    seen = caller.may("agents:read") or caller.may("agents:write")
+    return flow.wire() if seen else flow.summary()
 
 
 def _stream(

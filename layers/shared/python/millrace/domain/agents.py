@@ -58,6 +58,13 @@ class McpServer(Wire):
         description="the only tools that the agent gets, by the server's own names; null takes all",
     )
 
+    scope: str = Field(
+        default="",
+        max_length=100,
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]*)?$",
+        description="the scope that the run's user needs for the server's tools; empty for none",
+    )
+
     def shown(self) -> "McpServer":
         """The server as clients may see it: the names of its headers, and no value."""
         headers = {name: HIDDEN for name in self.headers if name != QUERY}
@@ -92,6 +99,17 @@ class AgentSettings(Wire):
         return model
 
 
+class AgentSummary(Wire):
+    """An agent for those who only use it: without instructions, tools and limits."""
+
+    id: str
+    name: str
+    description: str
+    model: str
+    visibility: Detail
+    builtin: bool
+
+
 class Agent(AgentSettings):
     """An agent of an organisation; `builtin` ones can be neither changed nor deleted."""
 
@@ -103,6 +121,10 @@ class Agent(AgentSettings):
     def shown(self) -> "Agent":
         """The agent as clients may see it, without the secrets of its MCP servers."""
         return self.model_copy(update={"mcp_servers": [server.shown() for server in self.mcp_servers]})
+
+    def summary(self) -> AgentSummary:
+        """The agent as its users may see it."""
+        return AgentSummary(**{name: getattr(self, name) for name in AgentSummary.model_fields})
 
 
 DEMO = Agent(

@@ -102,6 +102,11 @@ class Flow(NewFlow):
         """What its runs carry as agent id."""
         return AGENT_PREFIX + self.name
 
+    def summary(self) -> dict[str, Any]:
+        """The flow as those may see it who only run it: without its steps."""
+        shown = {"name", "description", "created_at", "updated_at"}
+        return self.model_dump(mode="json", by_alias=True, include=shown)
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:

@@ -93,7 +93,8 @@ class McpSecrets:
         if wrong:
             return _not_available(server, wrong[0])
         url = server.url.partition("?")[0] + (f"?{query}" if query else "")
-        return OpenServer(server.name, url, headers, None if server.tools is None else tuple(server.tools))
+        wanted = None if server.tools is None else tuple(server.tools)
+        return OpenServer(server.name, url, headers, wanted, server.scope)
 
     async def _value(self, context: Context, value: str) -> str:
         """Raises `MillraceError` for what cannot be read. A value that is not sealed is an old one."""

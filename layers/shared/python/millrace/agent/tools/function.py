@@ -19,7 +19,7 @@ import inspect
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
@@ -30,14 +30,31 @@ from millrace.agent.tools.workers import in_thread
 from millrace.errors import InvalidRequest
 
 ERRORS_SHOWN = 5
+Function = TypeVar("Function", bound=Callable[..., Any])
+_SCOPE = "needed_scope"
 _PREFIX = "argument_"  # keeps parameters called `json` or `copy` from shadowing the model's own attributes
 _ARGS_HEADING = re.compile(r"^\s*Args:\s*$", re.MULTILINE)
 _ARG_LINE = re.compile(r"^\s*(\w+)\s*:\s*(.+)$")
 _OTHER_HEADING = re.compile(r"^\s*(Returns|Raises|Yields|Examples?):\s*$", re.MULTILINE)
 
 
-def tool(function: Callable[..., Any], *, name: str = "") -> Tool:
-    """Makes a tool of a function, sync (it will run in a thread) or async.
+def needs_scope(scope: str) -> Callable[[Function], Function]:
+    """Mark a function as a tool for users with a scope, one of the product's or one of the deployment's own:
+
+    @needs_scope("refunds:approve")
+    def refund(order: str, context: ToolContext) -> str: ...
+    """
+
+    def marked(function: Function) -> Function:
+        function.__dict__[_SCOPE] = scope
+        return function
+
+    return marked
+
+
+def tool(function: Callable[..., Any], *, name: str = "", scope: str = "") -> Tool:
+    """Make a tool of a function, sync (it will run in a thread) or async; `scope` or `needs_scope` keeps it
+    for users who have one.
 
     Raises `TypeError` for a signature that has no schema: `*args`, or a parameter without a type.
     """
@@ -49,6 +66,7 @@ def tool(function: Callable[..., Any], *, name: str = "") -> Tool:
         description=description,
         parameters=_schema(model),
         run=partial(_run, function, model, context_name),
+        scope=scope or getattr(function, _SCOPE, ""),
     )
 
 

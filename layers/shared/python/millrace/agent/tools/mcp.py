@@ -44,7 +44,7 @@ _SERVER_NAME = re.compile(r"[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*\Z")
 @dataclass(frozen=True, slots=True)
 class McpServer:
     """A server as an agent names it. `url` and `headers` may hold secrets and are kept out of every text.
-    `tools` are the names of the only ones that the agent wants; None for all.
+    `tools` are the names of the only ones that the agent wants; None for all. `scope` is what users need.
 
     Raises `InvalidRequest` for a name that cannot begin the names of tools.
     """
@@ -53,6 +53,7 @@ class McpServer:
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     tools: tuple[str, ...] | None = None
+    scope: str = ""
 
     def __post_init__(self) -> None:
         if len(self.name) > 24 or not _SERVER_NAME.match(self.name):
@@ -150,7 +151,13 @@ class McpTools:
         listings = await asyncio.gather(*map(self._listed, self._servers))
         self.left_out = [one for listing in listings for one in listing.left_out]
         return [
-            Tool(tool_name(server.name, one.name), one.description, one.parameters, self._runs(server, one))
+            Tool(
+                tool_name(server.name, one.name),
+                one.description,
+                one.parameters,
+                self._runs(server, one),
+                server.scope,
+            )
             for server, listing in zip(self._servers, listings, strict=True)
             for one in listing.tools
         ]

@@ -71,13 +71,15 @@ class Tool:
     """A tool that an agent may call. `parameters` is a JSON Schema of type object.
 
     `run` gets the model's arguments unchecked; it raises `InvalidRequest` for wrong ones, and any other
-    exception for a failure, whose message the model will read.
+    exception for a failure, whose message the model will read. With a `scope` it runs only for users who have
+    it: the toolbox refuses others before `run`.
     """
 
     name: str
     description: str
     parameters: dict[str, Any]
     run: Callable[[dict[str, Any], ToolContext], Awaitable[ToolResult]]
+    scope: str = ""
 
     def spec(self) -> ToolSpec:
         """The tool as the model sees it."""

@@ -81,6 +81,8 @@ class Toolbox:
         if tool is None:
             known = ", ".join(self._tools) or "none"
             return failed(f"There is no tool {call.name!r}. The tools are: {known}.")
+        if tool.scope and not context.user.may(tool.scope):
+            return failed(_refused(tool))
         if call.arguments is None:
             return failed(_unreadable(call))
         deadline = asyncio.timeout(seconds)
@@ -93,6 +95,13 @@ class Toolbox:
             if deadline.expired():
                 return failed(f"{call.name} did not finish within {seconds:g} s and was given up.")
             return _failure(call, error)
+
+
+def _refused(tool: Tool) -> str:
+    return (
+        f"{tool.name} was not run: the user of this conversation lacks the scope {tool.scope!r}. "
+        "Do not call it again; tell the user."
+    )
 
 
 def failed(text: str) -> ToolResult:
