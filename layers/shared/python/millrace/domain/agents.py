@@ -38,8 +38,6 @@ QUERY = "?"
 """The key among a stored server's headers under which the query of its URL is kept, which may be a secret."""
 AGENT_BYTES = 256 * 1024
 """The most that an agent may have as JSON: it is one item of a table."""
-HeaderName = Annotated[str, Field(min_length=1, max_length=200)]
-HeaderValue = Annotated[str, Field(max_length=8_000)]
 
 
 class McpServer(Wire):
@@ -50,7 +48,7 @@ class McpServer(Wire):
 
     name: str = Field(pattern=r"^[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$", max_length=24)
     url: str = Field(max_length=2048)
-    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict, max_length=20)
+    headers: dict[str, str] = Field(default_factory=dict, max_length=20)
     tools: list[Annotated[str, Field(min_length=1, max_length=128)]] | None = Field(
         default=None,
         min_length=1,
