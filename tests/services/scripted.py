@@ -1,7 +1,7 @@
 """A model that says what a test tells it, and conversations with it on the emulated AWS."""
 
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,8 @@ from millrace.services.runs.send import NewMessage, Started, send
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 
-Turn = Sequence[Delta]
+Turn = Sequence[Delta | Callable[[], Awaitable[None]]]
+"""What a model says, and what happens meanwhile."""
 
 
 class Scripted(Models):
@@ -37,7 +38,10 @@ class Scripted(Models):
         self.requests.append(request)
         turn = self.turns.pop(0) if self.turns else says("ok")
         for delta in turn:
-            yield delta
+            if callable(delta):
+                await delta()
+            else:
+                yield delta
         calls = any(isinstance(delta, ToolCall) for delta in turn)
         yield Finish("tool_use" if calls else "stop", Usage(1, 1))
 

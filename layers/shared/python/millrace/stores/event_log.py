@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from typing import Any
 
 import orjson
 
@@ -48,12 +49,16 @@ def _shortened(event: Event) -> Event:
     }
     if len(orjson.dumps(cut)) > EVENT_BYTES:
         cut = {name: _cut(value, room) if isinstance(value, str) else value for name, value in cut.items()}
-    small = {
-        name: value
-        for name, value in cut.items()
-        if isinstance(value, str) or len(orjson.dumps(value)) <= room
-    }
+    small = {name: value if _is_small(value, room) else _empty(value) for name, value in cut.items()}
     return small | {"truncated": True}
+
+
+def _is_small(value: Any, room: int) -> bool:
+    return isinstance(value, str) or len(orjson.dumps(value)) <= room
+
+
+def _empty(value: Any) -> Any:
+    return {} if isinstance(value, dict) else []
 
 
 def _cut(text: str, room: int) -> str:

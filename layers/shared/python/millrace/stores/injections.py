@@ -14,7 +14,7 @@ from millrace.domain.clock import Clock, iso
 from millrace.domain.conversations import Slot
 from millrace.domain.ids import new_ulid
 from millrace.domain.runs import INJECTION_TTL_MS, MAX_WAITING
-from millrace.errors import Conflict, NotFound, TooManyRequests
+from millrace.errors import Conflict, NotFound, TooManyRequests, Unavailable
 from millrace.stores.conversations import to_lease
 from millrace.stores.dynamo import (
     ConditionFailed,
@@ -70,7 +70,7 @@ class InjectionStore:
         if key:
             writes.append(put_unless_alive(self._table, _marker(slot, key, made), now // 1000))
         try:
-            await self._dynamo.transact(*writes)
+            await self._accept(slot, made, writes)
         except ConditionFailed as refused:
             if repeat := refused.items.get(2):
                 return _repeated(repeat, content, refused)
@@ -84,14 +84,22 @@ class InjectionStore:
         made = _made(content, now)
         key = mark(self._leases, slot, marker, run_id, now, **_body(made))
         try:
-            await self._dynamo.transact(
-                self._count(slot, now), put(self._table, _item(slot, made), new=True), key
+            await self._accept(
+                slot, made, [self._count(slot, now), put(self._table, _item(slot, made), new=True), key]
             )
         except ConditionFailed as refused:
             if used := refused.items.get(2):
                 raise Repeated(used) from refused
             raise self._refusal(refused) from refused
         return made
+
+    async def _accept(self, slot: Slot, made: Injection, writes: list[TransactItem]) -> None:
+        try:
+            await self._dynamo.transact(*writes)
+        except Unavailable:
+            if await self._dynamo.get(self._table, _key(slot, made.id)) is None:
+                raise
+            # Only the answer was lost: the message waits.
 
     def _count(self, slot: Slot, now: int) -> TransactItem:
         return update(

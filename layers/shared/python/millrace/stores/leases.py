@@ -12,6 +12,7 @@ from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import Event, Logged
 from millrace.domain.ids import new_ulid
 from millrace.domain.runs import LEASE_MS, MAX_WAITING, Lease, Run, StopReason
+from millrace.errors import Unavailable
 from millrace.stores.conversations import ConversationStore, being_deleted, is_deleting, to_lease
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, check_that, update
 from millrace.stores.event_log import EventLog, encode
@@ -122,6 +123,11 @@ class LeaseStore:
             if len(writes) - 1 in refused.items:
                 raise Busy(seen) from refused  # another user has made a conversation of this id meanwhile
             raise
+        except Unavailable:
+            lease = await self.peek(run.slot)
+            if (lease.run_id, lease.holder) != (run.id, holder):
+                raise
+            # Only the answer was lost: the run has begun.
         return Held(run, holder, seq=0, messages=seen.messages + 1)
 
     def _take(self, run: Run, holder: str, seen: Lease) -> TransactItem:

@@ -1,0 +1,160 @@
+"""A store that refuses any one write, with each error that DynamoDB has for it: nothing is lost, doubled or
+silent."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from millrace.domain.events import Logged
+from millrace.domain.runs import LEASE_MS
+from millrace.errors import MillraceError, TooLarge, Unavailable
+from millrace.services.runs import run_session
+from millrace.services.runs.inject import inject
+from millrace.services.runs.run_session import RunSession
+from millrace.settings import Settings
+from millrace.stores.aws import Aws as AwsClients
+from millrace.stores.aws import unavailable_when_down
+from millrace.stores.connect import Stores
+from millrace.stores.event_log import is_last
+from tests.aws import Aws
+from tests.services.scripted import Talk, calls, says, text_of
+
+WRITES = {"put_item", "update_item", "delete_item", "transact_write_items"}
+LARGE = "Item size has exceeded the maximum allowed size"
+
+
+def refusal(code: str, status: int = 400, message: str = "", reason: str = "") -> ClientError:
+    reasons = {"CancellationReasons": [{"Code": reason, "Message": message}]} if reason else {}
+    error = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(error | reasons, "op")  # type: ignore[arg-type]
+
+
+def canceled(reason: str, message: str = "") -> ClientError:
+    return refusal("TransactionCanceledException", message=message, reason=reason)
+
+
+# One of each kind that the product tells apart; `tests.stores.test_dynamo` has every code.
+FAULTS: dict[str, Exception] = {
+    "throughput": refusal("ProvisionedThroughputExceededException"),
+    "conflict": refusal("TransactionConflictException"),
+    "canceled-conflict": canceled("TransactionConflict"),
+    "size": refusal("ValidationException", message=LARGE),
+    "canceled-size": canceled("ValidationError", LARGE),
+    "lost-answer": Unavailable("the answer was lost"),
+}
+PASSING = FAULTS.keys() - {"size", "canceled-size"}
+
+
+class Refusing(AwsClients):
+    """AWS whose write number `at` fails; with a lost answer it took effect."""
+
+    def __init__(self, region: str, at: int, fault: Exception) -> None:
+        super().__init__(region)
+        self._at = at
+        self._fault = fault
+        self.writes = 0
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        if service != "dynamodb" or operation not in WRITES:
+            return await super().call(service, operation, **parameters)
+        self.writes += 1
+        if self.writes - 1 != self._at:
+            return await super().call(service, operation, **parameters)
+        if isinstance(self._fault, Unavailable):
+            await super().call(service, operation, **parameters)
+        with unavailable_when_down(service):
+            raise self._fault
+
+
+@dataclass
+class Story:
+    """A message, a tool, a live message and an answer in two pieces, as its client sees it."""
+
+    talk: Talk
+    session: RunSession | None = None
+    injecting: asyncio.Task[str | None] | None = None
+
+    async def tell(self) -> list[Logged]:
+        self.talk.models.turns = [
+            [*says("one "), self._flush, self._inject, *calls("tool " + "x" * 5_000)],
+            [*says("two "), self._flush, *says("three")],
+        ]
+        self.session = await self.talk.start("hello " + "é" * 40_000)
+        seen = [event async for batch in self.session.outbox for event in batch]
+        await self.session.over()
+        return seen
+
+    async def _flush(self) -> None:
+        assert self.session is not None
+        await self.session._ask_to_stop(self.session._flush)
+
+    async def _inject(self) -> None:
+        """Somebody else's request: it goes on when the run is over."""
+        self.injecting = asyncio.create_task(self._accepted())
+        await asyncio.shield(self.injecting)
+
+    async def _accepted(self) -> str | None:
+        try:
+            return (await inject(self.talk.stores, self.talk.slot, "by the way")).id
+        except MillraceError:
+            return None
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", FAULTS)
+async def test_any_one_refused_write_loses_doubles_and_hides_nothing(
+    name: str, aws_environment: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_session, "RETRY_SECONDS", 0)
+    settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
+    writes = await _told_with_a_fault(settings, name, -1)
+    assert writes >= 5
+    for at in range(writes):
+        await _told_with_a_fault(settings, name, at)
+
+
+async def _told_with_a_fault(settings: Settings, name: str, at: int) -> int:
+    """Tells the story with this write refused, and what must hold then; the number of its writes."""
+    now = [1_800_000_000_000]
+    aws = Refusing(settings.region, at, FAULTS[name])
+    story = Story(Talk(settings, Stores.connect(settings, aws, clock=lambda: now[0])))
+    seen: list[Logged] = []
+    with contextlib.suppress(TooLarge, Unavailable):  # told to the sender before anything was stored
+        seen = await story.tell()
+    writes = aws.writes
+    if seen:
+        assert [is_last(event) for event in seen].count(True) == 1, (name, at, seen)
+        assert is_last(seen[-1]), (name, at)
+    if name in PASSING and (at or name == "lost-answer"):
+        assert seen, (name, at)
+        assert seen[-1].type == "done", (name, at, seen)
+    now[0] += LEASE_MS + 1
+    if story.injecting:
+        await story.injecting
+    story.talk.models.turns = []
+    after = await story.talk.say("and now?")
+    assert after[-1].type == "done", (name, at)
+    await _check_history(story, seen, f"{name} at {at}")
+    await asyncio.to_thread(aws.close)
+    return writes
+
+
+async def _check_history(story: Story, seen: list[Logged], where: str) -> None:
+    history = await story.talk.messages()
+    questions = [one for one in history if text_of(one).startswith("hello")]
+    assert len(questions) <= 1, where
+    if seen:
+        assert text_of(questions[0]) == "hello " + "é" * 40_000, where
+    accepted = await story.injecting if story.injecting else None
+    injected = [one.id for one in history if one.injected]
+    assert injected == ([accepted] if accepted else []), where
+    said = "".join(text_of(one) for one in history if one.role == "assistant")
+    told = "".join(event.event["token"] for event in seen if event.type == "token")
+    if seen and seen[-1].type == "done":
+        assert said == told + "ok", where
+    for word in ("one ", "two ", "three", "ok"):
+        assert said.count(word) <= 1, where
