@@ -1,10 +1,12 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from millrace.errors import InvalidRequest, NotFound
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.dynamo import Dynamo, put
+from millrace.stores.sealing import Sealer
 from millrace.stores.secrets import Secret, SecretStore
 from tests.aws import Aws
 from tests.services.delivering import resources
@@ -44,6 +46,30 @@ async def test_the_table_holds_no_value_and_nothing_shows_one(stores: Stores) ->
     shown = [item, info, await stores.secrets.page("one"), await stores.fresh().read("one", {"KEY"})]
     assert "a-secret-value" not in repr(shown)
     assert (info.name, info.hosts, info.updated_at) == ("KEY", HOSTS, 5)
+
+
+async def test_replaced_secret_counts_at_once_in_every_process(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A redrive right after a correction uses the new value; KMS is asked once for each value."""
+    sender, opened = stores.fresh(), 0
+    unseal = Sealer.unseal
+
+    async def counted(self: Sealer, *given: Any) -> Any:
+        nonlocal opened
+        opened += 1
+        return await unseal(self, *given)
+
+    monkeypatch.setattr(Sealer, "unseal", counted)
+    for value in ("a-secret-value", "another-value"):
+        await stores.secrets.put("one", Secret("KEY", value, HOSTS), 5)
+        for _ in range(3):
+            assert (await sender.read("one", {"KEY"}))["KEY"].value == value
+    assert opened == 2
+    await stores.secrets.put("one", Secret("KEY", "another-value", ("b.example.com",)), 5)
+    assert (await sender.read("one", {"KEY"}))["KEY"].hosts == ("b.example.com",)
+    await stores.secrets.delete("one", "KEY")
+    assert await sender.read("one", {"KEY"}) == {}
 
 
 @pytest.mark.parametrize("change", [{"pk": "two"}, {"sk": "OTHER"}, {"hosts": '["evil.example"]'}])

@@ -8,12 +8,13 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from millrace.domain.clock import iso
 from millrace.pipelines.expressions.functions import FUNCTIONS, Function
 from millrace.pipelines.limits import BATCH_BYTES, OUTPUT_BYTES
 from millrace.stores.dead_letters import INLINE_BYTES, Letter
 from tests.aws import Aws
-from tests.streaming.conftest import Plant
-from tests.streaming.definitions import made, step
+from tests.streaming.conftest import HOUR_MS, Plant
+from tests.streaming.definitions import act, made, step
 from tests.streaming.test_letters import listed, path, redrive
 
 COPIES = step("map", {"expression": {name: "s" for name in "abcdefgh"}})
@@ -137,6 +138,27 @@ def test_event_that_no_table_takes_is_a_dead_letter_and_its_neighbors_are_kept(
         else [one["group"]["n"] for one in given]
     )
     assert sorted(found) == ["n0", "n1", "n2", "n4", "n5"]
+
+
+def test_dead_letters_of_windows_that_stop_closed_are_redriven_with_all(
+    streaming: httpx.Client, plant: Plant
+) -> None:
+    """Such a window is dated by its end, which is still to come: no time at which anything was accepted."""
+    counts = [{"field": "*", "function": "count", "alias": "n"}]
+    hour = step("window", {"type": "tumbling", "size": HOUR_MS, "groupBy": ["k"], "aggregations": counts})
+    id = made(streaming, hour, step("map", {"expression": {"n": "-group.k"}}))
+    streaming.post(f"/pipelines/{id}/batch", json=[{"k": "text"}])
+    plant.transform()
+    stopped_at = plant.clock.now
+    act(streaming, id, "stop")
+    plant.close()
+    (letter,) = listed(streaming, id)
+    assert (letter["place"], letter["acceptedAt"]) == ("step:1", iso(stopped_at))
+    assert letter["event"]["time"] > stopped_at
+    query = {"to": iso(stopped_at + 1)}
+    assert [one["id"] for one in listed(streaming, id, **query)] == [letter["id"]]
+    plant.clock.pass_time(1_000)
+    assert redrive(streaming, plant, id)["redriven"] == 1
 
 
 def letter_of(plant: Plant, id: str, event: str, payload: Any, number: int = 0) -> Letter:

@@ -6,8 +6,8 @@ copied into another organisation's item does not decrypt. Secrets Manager would 
 secret and month, and has a quota per account.
 """
 
+import asyncio
 import re
-import time
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -18,7 +18,6 @@ from millrace.stores.aws import Aws
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put
 from millrace.stores.sealing import Sealer
 
-CACHE_SECONDS = 60.0
 _CACHE_SIZE = 1_000
 LONGEST = 4_000
 SHORTEST = 1
@@ -52,7 +51,7 @@ class SecretStore:
         self._sealer = Sealer(aws, key_id)
         self._dynamo = dynamo
         self._table = table
-        self._cache: dict[tuple[str, str], tuple[float, Secret]] = {}
+        self._opened: dict[tuple[str, str], tuple[bytes, Secret]] = {}
 
     async def put(self, organization: str, secret: Secret, now: int) -> SecretInfo:
         """Stores or replaces a secret. Raises `InvalidRequest`."""
@@ -63,7 +62,6 @@ class SecretStore:
             "updatedAt": now,
         }
         await self._dynamo.write(put(self._table, item))
-        self._cache.pop((organization, secret.name), None)
         return SecretInfo(secret.name, hosts, now)
 
     async def page(self, organization: str, after: str = "", limit: int = 100) -> list[SecretInfo]:
@@ -79,28 +77,31 @@ class SecretStore:
         return {item["sk"]: tuple(orjson.loads(item["hosts"])) for item in items}
 
     async def delete(self, organization: str, name: str) -> None:
-        """Raises `NotFound`. Processes that send may still have it for a minute."""
+        """Raises `NotFound`."""
         try:
             await self._dynamo.write(delete(self._table, _key(organization, name)))
         except ConditionFailed as refused:
             raise NotFound(f"There is no secret {name!r}.", code="secret_not_found") from refused
-        self._cache.pop((organization, name), None)
 
     async def read(self, organization: str, names: set[str]) -> dict[str, Secret]:
-        """The values of those that exist; up to a minute old."""
-        found = [await self._read(organization, name) for name in sorted(names)]
+        """The values of those that exist, as they are now: whoever corrects a secret and redrives means the
+        new one. Only what KMS decrypted is kept, by the sealed value that it belongs to."""
+        found = await asyncio.gather(*(self._read(organization, name) for name in sorted(names)))
         return {secret.name: secret for secret in found if secret}
 
     async def _read(self, organization: str, name: str) -> Secret | None:
-        cached = self._cache.get((organization, name))
-        if cached and time.monotonic() - cached[0] < CACHE_SECONDS:
-            return cached[1]
         item = await self._dynamo.get(self._table, _key(organization, name))
-        secret = await self._open(organization, item) if item else None
+        if item is None:
+            self._opened.pop((organization, name), None)
+            return None
+        sealed, opened = self._opened.get((organization, name), (b"", None))
+        if opened and sealed == item["sealed"] and opened.hosts == _info(item).hosts:
+            return opened
+        secret = await self._open(organization, item)
         if secret:
-            if len(self._cache) >= _CACHE_SIZE:
-                self._cache.clear()
-            self._cache[organization, name] = (time.monotonic(), secret)
+            if len(self._opened) >= _CACHE_SIZE:
+                self._opened.clear()
+            self._opened[organization, name] = (item["sealed"], secret)
         return secret
 
     async def _open(self, organization: str, item: Item) -> Secret | None:
