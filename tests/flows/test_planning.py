@@ -1,11 +1,20 @@
 """An agent step that plans first: planner, tools, final answer."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
+from millrace.agent.planning import MAX_CALLS
+from millrace.api.flows_app import create_app
 from millrace.errors import MillraceError
-from millrace.services.flows.plan import MAX_CALLS, read_plan
+from millrace.services.flows.plan import read_plan
+from millrace.settings import Settings
+from tests.fakes.model_bytes import openai_answer
+from tests.fakes.model_server import ModelServer, Script
 from tests.flows.making import make_flow, post, stream
+from tests.serving import served
+from tests.tokens import Issuer
 
 AGENT = {"id": "planner", "name": "Planner", "model": "echo:", "tools": ["calculator", "current_time"]}
 STEP = {"name": "planned", "type": "agent", "agentId": "planner", "plan": True}
@@ -35,6 +44,46 @@ def test_a_plan_that_makes_no_sense_fails_the_step(flows: httpx.Client) -> None:
     make_flow(flows, [STEP])
     error = post(flows, "I would rather not.").json()["error"]
     assert (error["code"], error["step"]) == ("bad_plan", "planned")
+    assert "a JSON list of at most 16 calls" in error["message"]
+
+
+def test_demo_agent_plans_and_answers(flows: httpx.Client) -> None:
+    make_flow(flows, [STEP | {"agentId": "demo"}])
+    events = [event.data for event in stream(flows, "What is 6 * 7, and what is the time in Tokyo?")]
+    called = [event["name"] for event in events if event["type"] == "tool_call"]
+    assert called == ["calculator", "current_time"]
+    assert "42" in events[-1]["result"]
+    assert "Asia/Tokyo" in events[-1]["result"]
+
+
+def test_demo_agent_answers_what_needs_no_tool(flows: httpx.Client) -> None:
+    make_flow(flows, [STEP | {"agentId": "demo"}])
+    assert post(flows, "Tell me a joke.").json()["result"]
+
+
+def test_model_that_answers_in_prose_is_asked_once_more(
+    settings: Settings,
+    issuer: Issuer,
+    organization: str,
+    management: httpx.Client,
+    model_server: ModelServer,
+) -> None:
+    agent = AGENT | {"id": "modelled", "model": "openai:m"}
+    assert management.post("/api/agents", json=agent).status_code == 201
+    model_server.play(
+        Script(openai_answer(["First I would like [to think] about it."])),
+        Script(openai_answer([f"Sure: {PLAN}"])),
+        Script(openai_answer(["It is 42."])),
+    )
+    mine = replace(settings, openai_base_url=f"{model_server.url}/v1", openai_api_key="sk")
+    with served(create_app(mine)) as url:
+        with httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=30) as flows:
+            make_flow(flows, [STEP | {"agentId": "modelled"}])
+            assert post(flows, "What is 6 * 7?").json()["result"] == "It is 42."
+    again = str(model_server.exchanges[1].json["messages"][-1]["content"])
+    assert "What is 6 * 7?" in again
+    assert "[to think]" in again
+    assert "a JSON list of at most 16 calls" in again
 
 
 @pytest.mark.parametrize(

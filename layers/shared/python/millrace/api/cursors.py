@@ -8,6 +8,8 @@ import orjson
 
 from millrace.errors import InvalidRequest
 
+_DIGITS = 12
+
 
 def to_cursor(key: dict[str, Any]) -> str:
     """A key as an opaque text."""
@@ -27,6 +29,16 @@ def from_cursor(text: str | None, *names: str) -> dict[str, str] | None:
     if not all(isinstance(value, str) for value in key.values()):
         raise _bad()
     return key
+
+
+def number_from_cursor(text: str | None, name: str) -> int | None:
+    """The number under `name` that a cursor was made of. Raises `InvalidRequest`."""
+    key = from_cursor(text, name)
+    if key is None:
+        return None
+    if not (key[name].isascii() and key[name].isdigit() and len(key[name]) <= _DIGITS):
+        raise _bad()
+    return int(key[name])
 
 
 def _bad() -> InvalidRequest:

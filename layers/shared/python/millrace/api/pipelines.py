@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 
 from millrace.api.auth import Authenticator
-from millrace.api.cursors import from_cursor, to_cursor
+from millrace.api.cursors import from_cursor, number_from_cursor, to_cursor
 from millrace.api.json_route import TAKES_LINES, JsonRoute
 from millrace.api.pipelines_letters import add_letter, add_letters, add_redrives
 from millrace.api.pipelines_operate import add_destinations, add_recovery, add_secrets
@@ -91,10 +91,8 @@ def _add_registry(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
         cursor: str | None = None,
     ) -> Json:
-        before = from_cursor(cursor, "version")
-        found, more = await pipelines.versions(
-            who, pipeline_id, int(before["version"]) if before else None, limit
-        )
+        before = number_from_cursor(cursor, "version")
+        found, more = await pipelines.versions(who, pipeline_id, before, limit)
         return {"items": found, "nextCursor": to_cursor({"version": str(more)}) if more else None}
 
     @router.get("/pipelines/{pipeline_id}/versions/{version}", summary="Read a definition of the past")

@@ -5,7 +5,10 @@ says so in its first answer; it plans by rules, calls the real built-in tools an
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 
+import orjson
+
 from millrace.agent.model import Block, Delta, Finish, Message, ModelRequest, Text, Thinking, ToolCall, Usage
+from millrace.agent.planning import MAX_CALLS, findings_of, tools_to_plan_with
 from millrace.agent.providers.demo_topics import INTRODUCTION, NO_RULE, topic
 from millrace.agent.providers.demo_wishes import Wish, wishes
 from millrace.agent.providers.history import blocks, rounds, since_question, text_of, tokens_of
@@ -27,6 +30,10 @@ class DemoProvider:
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `Provider`."""
         question, done, live = rounds(request.messages)
+        if (named := tools_to_plan_with(request.system)) is not None:
+            async for delta in self._planned(question, named):
+                yield delta
+            return
         pending = _pending(request, [question, *live]) if done < ROUNDS else []
         written = 0
         for delta in _step(request.messages, question, live, pending):
@@ -36,6 +43,14 @@ class DemoProvider:
         for number, (name, arguments) in enumerate(pending):
             yield ToolCall(f"demo_{done + 1}_{number + 1}", name, arguments)
         yield Finish("tool_use" if pending else "stop", _usage(request.messages, written))
+
+    async def _planned(self, question: str, named: set[str]) -> AsyncGenerator[Delta, None]:
+        """The calls that the question asks for, as a plan."""
+        calls = [{"tool": name, "arguments": given} for name, given in wishes(question) if name in named]
+        text = orjson.dumps(calls[:MAX_CALLS]).decode()
+        await asyncio.sleep(self._pace)
+        yield Text(text)
+        yield Finish("stop", Usage(input=len(tokens_of(question)), output=len(tokens_of(text))))
 
 
 def _step(messages: list[Message], question: str, live: list[str], pending: list[Wish]) -> Iterator[Delta]:
@@ -67,6 +82,8 @@ def _review(live: list[str]) -> str:
 
 def _answer(messages: list[Message], question: str, live: list[str]) -> str:
     parts = [*_findings(since_question(messages))]
+    if found := findings_of(question):
+        parts.append(f"My tools gave this:\n\n{found[:RESULT_LIMIT]}")
     if question and not parts:
         parts.append(topic(question) or NO_RULE)
     for message in live:

@@ -4,25 +4,31 @@ The plan is the model's own JSON, so it is read with care: only the agent's buil
 call shown as any tool call is.
 """
 
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, Field, RootModel, ValidationError
+from pydantic import BaseModel, Field, RootModel
 
 from millrace.agent.emitter import Emitter, emit
 from millrace.agent.model import ToolCall
+from millrace.agent.planning import (
+    EXPECTED,
+    MAX_CALLS,
+    asked_again,
+    planning_instructions,
+    with_findings,
+)
 from millrace.agent.tools.builtin import BUILT_IN
 from millrace.domain import events
 from millrace.domain.agents import Agent
 from millrace.services.flows.calls import StepFailed, ask_agent, call_tool, toolbox_of
 from millrace.services.runs.launch import Crew
 
-MAX_CALLS = 16
-PLANNER = """Plan how to answer the user's request with these tools:
-{tools}
-Answer with nothing but a JSON list of the calls in order, at most {most}:
-[{{"tool": "<name>", "arguments": {{...}}}}]. An empty list if no tool is needed."""
-FINDINGS = "{request}\n\nWhat the tools gave:\n{findings}"
+BRACKETS_READ = 100
 
 
 class PlannedCall(BaseModel):
@@ -43,10 +49,11 @@ async def plan_and_answer(crew: Crew, agent: Agent, request: str, emitter: Emitt
     fails is told to the agent like any result."""
     emit(events.status("Planning.", "🗺️"))
     tools = [name for name in agent.tools if name in BUILT_IN or name == "echo_tool"]
-    instructions = _instructions(agent, tools)
+    specs = [spec for name in tools for spec in toolbox_of(name).specs()]
+    instructions = planning_instructions(agent.instructions, specs)
     planner = agent.model_copy(update={"tools": [], "mcp_servers": [], "instructions": instructions})
     # With a parent, the plan's text is shown as thinking, not as part of the answer.
-    plan = read_plan(await ask_agent(crew, planner, request, emitter.tagged(parent="plan")), tools)
+    plan = await _plan(crew, planner, request, emitter.tagged(parent="plan"), tools)
     findings = []
     for number, planned in enumerate(plan, 1):
         emit(events.status(f"Step {number} of {len(plan)}: {planned.tool}.", "🔧", least="steps"))
@@ -54,28 +61,41 @@ async def plan_and_answer(crew: Crew, agent: Agent, request: str, emitter: Emitt
         findings.append(f"{planned.tool}({orjson.dumps(planned.arguments).decode()}): {result.text}")
     emit(events.status("Writing the answer.", "✍️"))
     answering = agent.model_copy(update={"tools": [], "mcp_servers": []})
-    text = FINDINGS.format(request=request, findings="\n".join(findings)) if findings else request
-    return await ask_agent(crew, answering, text, emitter)
+    return await ask_agent(crew, answering, with_findings(request, findings), emitter)
+
+
+async def _plan(
+    crew: Crew, planner: Agent, request: str, emitter: Emitter, tools: list[str]
+) -> list[PlannedCall]:
+    """The plan; models that answer in prose are asked once more."""
+    answer = await ask_agent(crew, planner, request, emitter)
+    try:
+        return read_plan(answer, tools)
+    except StepFailed as problem:
+        emit(events.status("That was no plan; planning again.", "🗺️", least="steps"))
+        again = asked_again(request, answer, problem.message)
+    return read_plan(await ask_agent(crew, planner, again, emitter), tools)
 
 
 def read_plan(text: str, tools: list[str]) -> list[PlannedCall]:
-    """The plan in a model's answer: the JSON list in it, whatever stands around. Raises `StepFailed`."""
-    start, end = text.find("["), text.rfind("]")
-    try:
-        plan = Plan.model_validate_json(text[start : end + 1] if start >= 0 else text).root
-    except ValidationError as problem:
-        message = f"The agent's plan is no list of at most {MAX_CALLS} calls."
-        raise StepFailed(message, code="bad_plan", reason=repr(text[:200])) from problem
+    """The plan in a model's answer: the first list of calls in it, whatever stands around.
+
+    Raises `StepFailed` that says what is expected."""
+    plan = next(_plans(text), None)
+    if plan is None:
+        message = f"The agent's plan must be {EXPECTED}."
+        raise StepFailed(message, code="bad_plan", reason=repr(text[:200]))
     unknown = sorted({planned.tool for planned in plan} - set(tools))
     if unknown:
-        message = "The agent's plan names tools that it has not."
+        message = f"The agent's plan must name tools of the agent only: {', '.join(tools) or 'it has none'}."
         raise StepFailed(message, code="bad_plan", reason=", ".join(unknown)[:200])
     return plan
 
 
-def _instructions(agent: Agent, names: list[str]) -> str:
-    described = [spec for name in names for spec in toolbox_of(name).specs()]
-    tools = "\n".join(
-        f"{spec.name}: {spec.description} {orjson.dumps(spec.parameters).decode()}" for spec in described
-    )
-    return f"{agent.instructions}\n\n{PLANNER.format(tools=tools or 'none', most=MAX_CALLS)}".strip()
+def _plans(text: str) -> Iterator[list[PlannedCall]]:
+    decoder = json.JSONDecoder()
+    for found in islice(re.finditer(r"\[", text), BRACKETS_READ):
+        try:
+            yield Plan.model_validate(decoder.raw_decode(text, found.start())[0]).root
+        except (ValueError, RecursionError):
+            continue

@@ -1,0 +1,55 @@
+"""The words with which an agent is asked for a plan, and for an answer from what the planned tools gave.
+
+They are here, below the flows that use them, since the demo agent, which has rules instead of a language
+model, has to know them.
+"""
+
+import re
+from collections.abc import Iterable
+
+import orjson
+
+from millrace.agent.model import ToolSpec
+
+MAX_CALLS = 16
+EXPECTED = f'a JSON list of at most {MAX_CALLS} calls: [{{"tool": "<name>", "arguments": {{...}}}}]'
+_PLANNER = """Plan how to answer the user's request with these tools:
+{tools}
+Answer with nothing but {expected}, in order. An empty list if no tool is needed."""
+_AGAIN = """{request}
+
+Your last answer was no such plan: {problem}
+{answer}
+
+Answer with nothing but the JSON list."""
+_FINDINGS = "\n\nWhat the tools gave:\n"
+_TOOL = re.compile(r"^([A-Za-z0-9_-]{1,64}): ", re.MULTILINE)
+
+
+def planning_instructions(instructions: str, tools: Iterable[ToolSpec]) -> str:
+    """The agent's own instructions, and what a plan is."""
+    listed = [f"{one.name}: {one.description} {orjson.dumps(one.parameters).decode()}" for one in tools]
+    asked = _PLANNER.format(tools="\n".join(listed) or "none", expected=EXPECTED)
+    return f"{instructions}\n\n{asked}".strip()
+
+
+def tools_to_plan_with(instructions: str) -> set[str] | None:
+    """The names of the tools, when these instructions ask for a plan; else None."""
+    _, asked, listed = instructions.partition(_PLANNER.partition("\n")[0])
+    return set(_TOOL.findall(listed)) if asked else None
+
+
+def asked_again(request: str, answer: str, problem: str) -> str:
+    """The request after an answer that was no plan."""
+    return _AGAIN.format(request=request, answer=f"> {answer[:1000]}", problem=problem)
+
+
+def with_findings(request: str, findings: Iterable[str]) -> str:
+    """The request for an answer."""
+    found = "\n".join(findings)
+    return f"{request}{_FINDINGS}{found}" if found else request
+
+
+def findings_of(request: str) -> str:
+    """What the tools gave, in a request for an answer; else empty."""
+    return request.partition(_FINDINGS)[2]
