@@ -8,9 +8,21 @@ from typing import Any, NamedTuple
 class Sent(NamedTuple):
     """One event as it came: its id (None for heartbeats), its `event` field, its JSON."""
 
-    id: int | None
+    id: str | None
     name: str | None
     data: dict[str, Any]
+
+    @property
+    def seq(self) -> int:
+        """The number in its id."""
+        assert self.id is not None
+        return int(self.id.rpartition(".")[2])
+
+    @property
+    def run_id(self) -> str:
+        """The run in its id."""
+        assert self.id is not None
+        return self.id.rpartition(".")[0]
 
 
 def read_events(lines: Iterable[str]) -> Iterator[Sent]:
@@ -22,8 +34,7 @@ def read_events(lines: Iterable[str]) -> Iterator[Sent]:
             fields[name] = value.removeprefix(" ")
         elif fields:
             if "data" in fields:
-                number = int(fields["id"]) if "id" in fields else None
-                yield Sent(number, fields.get("event"), json.loads(fields["data"]))
+                yield Sent(fields.get("id"), fields.get("event"), json.loads(fields["data"]))
             fields = {}
 
 

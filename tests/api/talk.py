@@ -36,6 +36,20 @@ def attach(chat: httpx.Client, path: str, **headers: str) -> list[Sent]:
         return list(read_events(response.iter_lines()))
 
 
+def until_ends(chat: httpx.Client, path: str, ends: int, **headers: str) -> list[Sent]:
+    """Reads a stream until so many runs have ended in it; heartbeats left out."""
+    found: list[Sent] = []
+    with chat.stream("GET", path, headers=STREAM | headers) as response:
+        assert response.status_code == 200, response.read()
+        for event in read_events(response.iter_lines()):
+            if event.data["type"] != "heartbeat":
+                found.append(event)
+            ends -= event.data["type"] in ("done", "error") and "parent" not in event.data
+            if not ends:
+                return found
+    raise AssertionError(f"the stream ended after {[event.data['type'] for event in found]}")
+
+
 def error_of(response: httpx.Response) -> tuple[int, str]:
     """Status and code of an error, whose shape is checked."""
     error = response.json()["error"]

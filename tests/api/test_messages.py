@@ -19,7 +19,7 @@ def test_a_streamed_answer_has_every_event_in_order_and_one_end(chat: httpx.Clie
         "start", "thinking", "tool_call", "tool_result", "thinking", "token", "done",
     ]  # fmt: skip
     assert answer(events) == "hello big world"
-    assert [event.id for event in events] == list(range(1, len(events) + 1))
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
     done = events[-1].data
     assert done["finishReason"] == "stop"
     assert done["usage"]["total"] == done["usage"]["input"] + done["usage"]["output"] > 0

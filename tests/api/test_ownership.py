@@ -131,7 +131,7 @@ def test_stranger_cannot_steer_a_run_that_goes_on(owner: httpx.Client, stranger:
         for if_busy in ("reject", "inject", "interrupt"):
             answer = stranger.post(f"{C}/messages", json=sent | {"ifBusy": if_busy})
             assert error_of(answer) == (404, "conversation_not_found")
-        resumed = stranger.post(f"{C}/messages", json=sent, headers=STREAM | {"last-event-id": "1"})
+        resumed = stranger.post(f"{C}/messages", json=sent, headers=STREAM | {"last-event-id": f"{run_id}.1"})
         assert error_of(resumed)[0] == 404
         assert owner.get(f"/api/runs/{run_id}").json()["state"] == "running"
         assert owner.get(f"{C}/inject").json()["items"] == []

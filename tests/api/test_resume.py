@@ -11,7 +11,7 @@ from millrace.domain.clock import now_ms
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
-from tests.api.talk import STREAM, attach, error_of, say, saying
+from tests.api.talk import STREAM, attach, error_of, say, saying, until_ends
 from tests.api.voicing import voice_client
 from tests.serving import served
 from tests.sse import Sent, read_events
@@ -23,7 +23,7 @@ LASTING = "/echo tools=2 toolMs=1500 delayMs=60 tokens=6\nword"
 
 
 def without_heartbeats(events: list[Sent]) -> list[Sent]:
-    return [event for event in events if event.id is not None]
+    return [event for event in events if event.data["type"] != "heartbeat"]
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_client_cut_at_any_event_gets_exactly_the_rest(
     rest = attach(elsewhere, f"/api/runs/{run_id}/stream", **{"last-event-id": str(seen[-1].id)})
     whole = attach(elsewhere, f"/api/runs/{run_id}/stream")
     together = without_heartbeats(seen + rest)
-    assert [event.id for event in together] == list(range(1, len(together) + 1))
+    assert [event.seq for event in together] == list(range(1, len(together) + 1))
     assert together == without_heartbeats(whole)
     assert together[-1].data["type"] == "done"
 
@@ -65,7 +65,7 @@ def test_viewers_see_the_same_as_the_sender_while_it_runs(
     views: list[list[Sent]] = []
 
     def view(client: httpx.Client, path: str) -> None:
-        views.append(attach(client, path))
+        views.append(until_ends(client, path, 1))
 
     with saying(chat, LASTING) as events:
         first = next(events)
@@ -88,10 +88,13 @@ def test_viewers_see_the_same_as_the_sender_while_it_runs(
 def test_every_way_to_name_the_last_event_works_alike(chat: httpx.Client) -> None:
     events = say(chat, "hello")
     path = f"/api/runs/{events[0].data['runId']}/stream"
-    rest = events[3:]
-    assert attach(chat, f"{path}?after=3") == rest
-    assert attach(chat, f"{path}?lastEventId=3") == rest
-    assert attach(chat, path, **{"last-event-id": "3"}) == rest
+    rest, third = events[3:], events[2].id
+    assert third == f"{events[0].data['runId']}.3"
+    for last in (third, "3"):  # the path names the run, so the number is enough
+        assert attach(chat, f"{path}?after={last}") == rest
+        assert attach(chat, f"{path}?lastEventId={last}") == rest
+        assert attach(chat, path, **{"last-event-id": last}) == rest
+    assert attach(chat, f"{path}?after=0") == events
 
 
 def test_after_the_end_there_is_nothing(chat: httpx.Client) -> None:
@@ -99,9 +102,7 @@ def test_after_the_end_there_is_nothing(chat: httpx.Client) -> None:
     run_id = events[0].data["runId"]
     last = {"last-event-id": str(events[-1].id)}
     assert chat.get(f"/api/runs/{run_id}/stream", headers=STREAM | last).status_code == 204
-    assert chat.get("/api/conversations/c1/stream", headers=STREAM).status_code == 204
-    assert chat.get("/api/conversations/c1/messages", headers=STREAM).status_code == 204
-    assert error_of(chat.get("/api/conversations/nowhere/stream")) == (404, "conversation_not_found")
+    assert chat.get("/api/conversations/c1/messages", headers=STREAM | last).status_code == 204
     assert error_of(chat.get("/api/runs/run_nothing/stream")) == (404, "run_not_found")
     assert error_of(chat.get("/api/runs/a%23b/stream")) == (404, "run_not_found")
 
@@ -113,9 +114,11 @@ def test_a_post_with_last_event_id_resumes_and_starts_no_second_run(
     with saying(chat, LASTING) as events:
         seen = [next(events), next(events)]
     path = "/api/conversations/c1/messages"
-    with elsewhere.stream("POST", path, json=body, headers=STREAM | {"last-event-id": "2"}) as response:
+    with elsewhere.stream(
+        "POST", path, json=body, headers=STREAM | {"last-event-id": str(seen[-1].id)}
+    ) as response:
         rest = without_heartbeats(list(read_events(response.iter_lines())))
-    assert [event.id for event in seen + rest] == list(range(1, len(rest) + 3))
+    assert [event.seq for event in seen + rest] == list(range(1, len(rest) + 3))
     again = elsewhere.post(path, json=body, headers=STREAM | {"last-event-id": str(rest[-1].id)})
     assert again.status_code == 204
     questions = [
@@ -154,7 +157,9 @@ def test_a_run_whose_process_is_gone_is_given_up_and_the_conversation_goes_on(
             assert found[-1].data["type"] == "error"
             assert found[-1].data["code"] == "run_lost"
             assert found[-1].data["retryable"] is True
-            assert [event.id for event in found] == list(range(1, len(found) + 1))
+            numbers = [event.seq for event in found]
+            assert numbers[:-1] == list(range(1, len(found)))
+            assert numbers[-1] > max(event.seq for event in left if event.id)  # never one that was seen
             assert left[-1].data["code"] == "run_lost"  # its own process finds out and writes no more
             assert attach(elsewhere, f"/api/runs/{run_id}/stream") == found
             assert elsewhere.get(f"/api/runs/{run_id}").json()["error"]["code"] == "run_lost"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from millrace.api import sse
-from millrace.api.sse import EventStream
+from millrace.api.sse import EventStream, View, frames
 from millrace.domain import events
 from millrace.domain.events import Logged
 from millrace.stores.event_log import encode
@@ -34,20 +34,21 @@ async def of(*batches: list[Logged]) -> AsyncIterator[list[Logged]]:
         yield batch
 
 
+STEPS = View("steps", run_id="run_1")
 TOKEN = encode(1, events.token("a"))
 DONE = encode(2, events.done("m", {}, None, "stop", 1))
 
 
 async def test_a_batch_is_one_write_and_the_end_is_empty() -> None:
-    sent = await bodies(EventStream(of([TOKEN, DONE]), "steps"))
+    sent = await bodies(EventStream(frames(of([TOKEN, DONE]), STEPS)))
     assert len(sent) == 2
-    assert sent[0].startswith(b"id: 1\ndata: ")
+    assert sent[0].startswith(b"id: run_1.1\ndata: ")
     assert sent[0].endswith(b"\n\n")
     assert sent[1] == b""
 
 
 async def test_a_stream_that_ends_before_its_run_asks_the_client_to_come_back() -> None:
-    sent = await bodies(EventStream(of([TOKEN]), "steps"))
+    sent = await bodies(EventStream(frames(of([TOKEN]), STEPS)))
     assert sent[-2:] == [b"retry: 1000\n\n", b""]
 
 
@@ -71,7 +72,7 @@ async def test_silence_is_filled_with_heartbeats_and_the_source_is_not_cancelled
         if count == 3:
             beats.set()
 
-    await EventStream(slow(), "steps")({"type": "http"}, no_request, send)
+    await EventStream(frames(slow(), STEPS))({"type": "http"}, no_request, send)
     assert count >= 3
     assert b"token" in sent[-2]
 
@@ -86,15 +87,17 @@ async def test_a_client_that_leaves_is_no_error_and_the_end_is_awaited() -> None
         if message["type"] == "http.response.body":
             raise ConnectionResetError
 
-    stream = EventStream(of([TOKEN], [DONE]), "steps", on_end=over, on_gone=lambda: steps.append("gone"))
+    stream = EventStream(
+        frames(of([TOKEN], [DONE]), STEPS), on_end=over, on_gone=lambda: steps.append("gone")
+    )
     await stream({"type": "http"}, no_request, send)
     assert steps == ["gone", "over"]
 
 
 async def test_hidden_events_send_nothing() -> None:
     hidden = encode(1, events.thinking("x"))
-    assert await bodies(EventStream(of([hidden], [DONE]), "answer")) == [
-        b'id: 2\ndata: {"type":"done","messageId":"m","usage":{},"cost":null,"finishReason":"stop",'
+    assert await bodies(EventStream(frames(of([hidden], [DONE]), View("answer", run_id="run_1")))) == [
+        b'id: run_1.2\ndata: {"type":"done","messageId":"m","usage":{},"cost":null,"finishReason":"stop",'
         b'"durationMs":1}\n\n',
         b"",
     ]

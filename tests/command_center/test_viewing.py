@@ -83,7 +83,7 @@ async def test_a_viewer_that_drops_resumes_without_gap_or_repetition(
         after = until(events, "run:completed", 2)
     seen = [event.data for event in [*before, *after]]
     assert seen == [*whole_run(organization, "run_1"), *whole_run(organization, "run_2")]
-    assert [event.id for event in [*before, *after]] == list(range(1, len(seen) + 1))
+    assert [event.seq for event in [*before, *after]] == list(range(1, len(seen) + 1))
 
 
 async def test_a_viewer_that_saw_nothing_resumes_where_it_came(
@@ -92,7 +92,7 @@ async def test_a_viewer_that_saw_nothing_resumes_where_it_came(
     await record(recorder, organization, whole_run(organization, "run_1"))
     with resuming(center, None) as events:
         first = next(events)
-    assert (first.data, first.id) == ({"type": "heartbeat"}, 9)
+    assert (first.data, first.id) == ({"type": "heartbeat"}, "9")
     await record(recorder, organization, whole_run(organization, "run_2"))
     with viewing(center, since=first.id) as events:
         assert runs_of(until(events, "run:completed")) == {"run_2"}
@@ -139,7 +139,7 @@ async def test_events_that_passed_out_of_the_log_are_told(
     )
     with viewing(center, since=0) as events:
         seen = until(events, "run:started")
-    assert [(event.data["type"], event.id) for event in seen] == [("resync", 1), ("run:started", 2)]
+    assert [(event.data["type"], event.id) for event in seen] == [("resync", "1"), ("run:started", "2")]
 
 
 async def test_a_number_from_the_future_begins_now(
@@ -147,12 +147,13 @@ async def test_a_number_from_the_future_begins_now(
 ) -> None:
     with viewing(center, since=10**9) as events:
         await record(recorder, organization, [ended(organization, "run_1")])
-        assert until(events, "run:completed")[0].id == 1
+        assert until(events, "run:completed")[0].seq == 1
 
 
 def test_named_events_carry_their_type_in_the_frame(center: httpx.Client) -> None:
     with center.stream("GET", STREAM, params={"events": "named"}) as response:
         lines: Iterator[str] = response.iter_lines()
+        assert [next(lines), next(lines)] == ["retry: 1000", ""]
         assert next(lines) == "event: heartbeat"
 
 
@@ -185,7 +186,7 @@ async def test_fifty_viewers_of_fifty_runs_each_see_everything_once(
         seen = [await asyncio.wrap_future(one) for one in watching]
     everything = sorted(event["id"] for run in runs for event in run)
     assert all(sorted(event.data["id"] for event in one) == everything for one in seen)
-    assert all([event.id for event in one] == list(range(1, 151)) for one in seen)
+    assert all([event.seq for event in one] == list(range(1, 151)) for one in seen)
 
 
 async def test_a_viewer_who_takes_a_snapshot_in_a_storm_ends_up_with_what_is_live(

@@ -39,8 +39,8 @@ def look(client: httpx.Client, path: str) -> httpx.Response:
 
 
 @contextmanager
-def resuming(client: httpx.Client, last_event_id: int | None) -> Iterator[Iterator[Sent]]:
+def resuming(client: httpx.Client, last_event_id: str | None) -> Iterator[Iterator[Sent]]:
     """The events as `EventSource` gets them when it comes back, from the first frame on."""
-    headers = {} if last_event_id is None else {"last-event-id": str(last_event_id)}
+    headers = {} if last_event_id is None else {"last-event-id": last_event_id}
     with client.stream("GET", STREAM, headers=headers) as response:
         yield read_events(response.iter_lines())

@@ -80,7 +80,7 @@ def test_thirty_streams_at_once_are_complete_and_in_order(chat: httpx.Client) ->
         streams = list(pool.map(one, range(30)))
     for number, events in enumerate(streams):
         assert answer(events) == f"{text} {number}"
-        numbered = [event.id for event in events if event.id is not None]
+        numbered = [event.seq for event in events if event.id is not None]
         assert numbered == list(range(1, len(numbered) + 1))
 
 

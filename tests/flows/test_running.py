@@ -52,7 +52,7 @@ def test_a_flow_streams_step_by_step(flows: httpx.Client) -> None:
     ]
     assert {event.data["step"] for event in events if event.data["type"] == "token"} == {"told"}
     assert events[-1].data["result"] == ["It is 42", [{"said": "one", "twice": 2}]]
-    assert [event.id for event in events] == list(range(1, len(events) + 1))
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,25 @@ def test_a_flow_can_be_resumed_from_the_log_like_any_run(flows: httpx.Client, ch
     path = f"/api/runs/{events[0].data['runId']}/stream?after={events[4].id}"
     with chat.stream("GET", path, headers={"accept": "text/event-stream"}) as response:
         assert list(read_events(response.iter_lines())) == events[5:]
+
+
+def test_post_with_an_event_id_resumes_and_begins_no_second_execution(
+    flows: httpx.Client, chat: httpx.Client
+) -> None:
+    make_flow(flows, THREE_STEPS, output=OUTPUT)
+    make_flow(flows, THREE_STEPS[:1], "other")
+    events = stream(flows, INPUT)
+    last = {"accept": "text/event-stream", "last-event-id": str(events[4].id)}
+    body = {"input": INPUT}
+    answer = flows.post("/api/flows/flow/events", json=body, headers=last)
+    assert list(read_events(answer.text.splitlines())) == events[5:]
+    last |= {"last-event-id": str(events[-1].id)}
+    assert flows.post("/api/flows/flow/events", json=body, headers=last).status_code == 204
+    elsewhere = flows.post("/api/flows/other/events", json=body, headers=last)
+    assert (elsewhere.status_code, elsewhere.json()["error"]["code"]) == (404, "run_not_found")
+    bare = flows.post("/api/flows/flow/events", json=body, headers=last | {"last-event-id": "3"})
+    assert (bare.status_code, bare.json()["error"]["code"]) == (422, "invalid_query")
+    assert len(chat.get("/api/conversations").json()["items"]) == 1
 
 
 def test_another_organisation_does_not_find_the_flow(flows: httpx.Client, issuer: Issuer) -> None:

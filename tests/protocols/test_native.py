@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from millrace.domain import events
 from millrace.domain.agents import ECHO
+from millrace.domain.event_ids import EventId
 from millrace.domain.events import DETAILS, Detail, Event
 from millrace.domain.projection import capped, project
-from millrace.protocols.native.encoding import HEARTBEAT, encode
+from millrace.protocols.native.encoding import HEARTBEAT, encode, mark
 from millrace.services.runs.launch import agent_tags
 from millrace.stores.event_log import encode as logged
 from tests.sse import read_events
@@ -22,15 +23,26 @@ NESTED = events.token("words") | {"parent": "c1", "agentId": "sub"}
 
 def test_the_golden_stream() -> None:
     story = [events.start("run_1", "c1", "msg_1", "echo"), events.token("Hé\n"), CALL, RESULT]
-    assert encode([logged(n, event) for n, event in enumerate(story, 1)], "steps") == (
-        b'id: 1\ndata: {"type":"start","runId":"run_1","conversationId":"c1","messageId":"msg_1",'
+    assert encode([logged(n, event) for n, event in enumerate(story, 1)], "steps", run_id="run_1") == (
+        b'id: run_1.1\ndata: {"type":"start","runId":"run_1","conversationId":"c1","messageId":"msg_1",'
         b'"agentId":"echo"}\n\n'
-        b'id: 2\ndata: {"type":"token","token":"H\xc3\xa9\\n"}\n\n'
-        b'id: 3\ndata: {"type":"tool_call","id":"c1","name":"search","arguments":{}}\n\n'
-        b'id: 4\ndata: {"type":"tool_result","id":"c1","name":"search","ok":true,"summary":"2 hits",'
+        b'id: run_1.2\ndata: {"type":"token","token":"H\xc3\xa9\\n"}\n\n'
+        b'id: run_1.3\ndata: {"type":"tool_call","id":"c1","name":"search","arguments":{}}\n\n'
+        b'id: run_1.4\ndata: {"type":"tool_result","id":"c1","name":"search","ok":true,"summary":"2 hits",'
         b'"bytes":15,"durationMs":12}\n\n'
     )
+    assert mark(EventId("run_1", 4)) == b'id: run_1.4\ndata: {"type":"heartbeat"}\n\n'
     assert HEARTBEAT == b'data: {"type":"heartbeat"}\n\n'
+
+
+def test_event_outside_the_log_has_no_id() -> None:
+    event = logged(0, events.error("gone", "run_lost", True))
+    assert encode([event], "steps", run_id="run_1").startswith(b"data: ")
+    assert encode([event], "steps", run_id="run_1", named=True).startswith(b"event: error\ndata: ")
+
+
+def test_event_of_no_run_has_its_number_as_id() -> None:
+    assert encode([logged(7, events.token("x"))], "full").startswith(b"id: 7\ndata: ")
 
 
 @pytest.mark.parametrize(
@@ -89,9 +101,9 @@ def test_visibility_caps_detail(asked: Detail, allowed: Detail, given: Detail) -
 @given(st.lists(st.text(), max_size=20))
 def test_no_text_breaks_the_framing(texts: list[str]) -> None:
     sent = [logged(n, events.token(text)) for n, text in enumerate(texts, 1)]
-    body = encode(sent, "steps")
+    body = encode(sent, "steps", run_id="run_1")
     assert b"\r" not in body
     found = list(read_events(body.decode().split("\n")))
     assert [event.data["token"] for event in found] == texts
-    assert [event.id for event in found] == list(range(1, len(texts) + 1))
+    assert [event.seq for event in found] == list(range(1, len(texts) + 1))
     assert all(json.loads(event.data) for event in sent)

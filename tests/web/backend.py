@@ -96,7 +96,7 @@ class Run:
                 await self._changed.wait()
                 if cuts != self._cuts:
                     return
-            yield f"id: {index + 1}\ndata: {json.dumps(self.events[index])}\n\n"
+            yield f"id: {self.id}.{index + 1}\ndata: {json.dumps(self.events[index])}\n\n"
             if self.events[index]["type"] in ("done", "error"):
                 return
 
@@ -197,7 +197,9 @@ class Backend:
             case "GET", "conversations", name, "inject":
                 return JSONResponse({"items": self.waiting.get(name, []), "nextCursor": None})
             case "GET", "runs", name, "stream":
-                return self._stream(self.runs[name], int(request.headers.get("last-event-id", 0)))
+                last = request.headers.get("last-event-id", f"{name}.0")
+                assert last.startswith(f"{name}."), f"{last} is not of this run"
+                return self._stream(self.runs[name], int(last.rpartition(".")[2]))
             case _:
                 return self._act(request.method, path, self.requests[-1][2])
 

@@ -4,9 +4,9 @@ export function encode(text: string): Uint8Array {
   return ENCODER.encode(text);
 }
 
-/** One event as the server writes it. */
+/** One event of the run `r1` as the server writes it. */
 export function sse(id: number | null, event: object): string {
-  return `${id === null ? "" : `id: ${id}\n`}data: ${JSON.stringify(event)}\n\n`;
+  return `${id === null ? "" : `id: r1.${id}\n`}data: ${JSON.stringify(event)}\n\n`;
 }
 
 /** A response whose body the test writes, ends or breaks, in real bytes. */

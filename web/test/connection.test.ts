@@ -65,7 +65,7 @@ test.each(["end", "break"] as const)("after an %s of the connection nothing is l
   expect(run.positions).toHaveLength(1);
   await vi.advanceTimersByTimeAsync(1);
   await expect(run.outcome).resolves.toBe("ended");
-  expect(run.positions[1]).toEqual({ runId: "r1", lastEventId: "3" });
+  expect(run.positions[1]).toEqual({ runId: "r1", lastEventId: "r1.3" });
   expect(run.text()).toBe("abc");
   expect(run.links).toEqual(["connecting", "open", "waiting", "connecting", "open"]);
 });
@@ -169,7 +169,7 @@ test.each(["open", "waiting"])("abort ends a connection that is %s and leaves no
 test("broken and unknown events are passed over", async () => {
   const stream = new StreamedResponse().write(
     START,
-    "id: 2\ndata: {not json\n\n",
+    "id: r1.2\ndata: {not json\n\n",
     sse(3, { type: "token", token: 7 }),
     sse(4, { type: "constructor" }),
     "data: null\n\n",

@@ -144,8 +144,13 @@ class RunReader {
 
   #isOld(id: string | null): boolean {
     const last = this.#position.lastEventId;
-    return id !== null && last !== null && Number(id) <= Number(last);
+    return id !== null && last !== null && numberOf(id) <= numberOf(last);
   }
+}
+
+/** An event's number in its run: its id is `<runId>.<number>`. */
+function numberOf(id: string): number {
+  return Number(id.slice(id.lastIndexOf(".") + 1));
 }
 
 /** Aborted streams reject by themselves in browsers; this does not depend on it. */

@@ -8,14 +8,16 @@ from starlette.types import ASGIApp
 
 from millrace.api.auth import Auth
 from millrace.api.deadline import deadline
-from millrace.api.endpoint import Endpoint, whole_number
-from millrace.api.sse import EventStream
+from millrace.api.endpoint import Endpoint
+from millrace.api.resume import is_named
+from millrace.api.sse import EventStream, View, frames
 from millrace.domain.command_center import Filters
 from millrace.errors import InvalidRequest
+from millrace.protocols.native.encoding import RETRY
 from millrace.services.command_center.record import Recorder
 from millrace.services.command_center.view import Viewer, snapshot, watch
 
-MAX_SEQ = 10**11
+MAX_DIGITS = 11
 FILTERS = {
     "agentIds": "only these agents, separated by commas",
     "eventTypes": "only these types, separated by commas",
@@ -62,7 +64,7 @@ class CommandCenter:
         filters, since = _filters(request), _since(request)
         viewer = Viewer(filters, deadline(request), request.is_disconnected)
         events = watch(self.recorder, caller.organization, viewer, since)
-        return EventStream(events, "full", named=request.query_params.get("events") == "named")
+        return EventStream(frames(events, View("full", is_named(request)), first=RETRY))
 
     async def get_command_center_snapshot(self, request: Request) -> Response:
         caller = await self.auth(request, "observe")
@@ -75,10 +77,14 @@ def _filters(request: Request) -> Filters:
 
 
 def _since(request: Request) -> int | None:
-    header = request.headers.get("last-event-id", "").strip()
-    if header:
-        if not header.isascii() or not header.isdigit() or len(header) > 11:
-            raise InvalidRequest("Last-Event-ID is the number of an event.", code="invalid_query")
-        return int(header)
-    given = [name for name in ("since", "after", "lastEventId") if request.query_params.get(name)]
-    return whole_number(request, given[0], 0, 0, MAX_SEQ) if given else None
+    query = request.query_params
+    given = [query[name] for name in ("since", "after", "lastEventId") if query.get(name)]
+    text = request.headers.get("last-event-id", "").strip() or (given[0] if given else "")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
+        raise InvalidRequest(
+            "The id of an event of the command center is its number; send that of the last event seen.",
+            code="invalid_query",
+        )
+    return int(text)

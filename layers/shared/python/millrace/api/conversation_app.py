@@ -8,6 +8,7 @@ from millrace.api.endpoint import Endpoint
 from millrace.api.messages import Messages
 from millrace.api.shares import Shares
 from millrace.api.streamed_app import streamed_app
+from millrace.api.streams import Streams
 from millrace.api.tickets import callers
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
@@ -29,4 +30,5 @@ def endpoints(platform: Platform, auth: Auth) -> list[Endpoint]:
         *Conversations(platform, auth).endpoints(),
         *Messages(platform, auth).endpoints(),
         *Shares(platform.stores, auth).endpoints(),
+        *Streams(platform.stores, auth).endpoints(),
     ]

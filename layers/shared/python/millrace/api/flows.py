@@ -15,15 +15,17 @@ from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
 from millrace.api.flows_answers import flow_answer
-from millrace.api.sse import EventStream
+from millrace.api.resume import RESUME, cursor, cursor_text, detail_of, view_of
+from millrace.api.sse import EventStream, frames
+from millrace.api.streams import Streams
 from millrace.domain.access import Principal
 from millrace.domain.agents import Wire
-from millrace.domain.events import DETAILS, Detail, Logged
-from millrace.domain.flows import Flow, FlowSettings, NewFlow
-from millrace.domain.projection import capped
+from millrace.domain.events import Detail, Logged
+from millrace.domain.flows import Flow, FlowSettings, NewFlow, agent_id_of
 from millrace.domain.runs import Run
 from millrace.errors import InvalidRequest, NotFound
 from millrace.services.flows.manage import Flows, Underway
+from millrace.services.runs.access import reach_run
 from millrace.services.runs.follow import follow, outcome
 from millrace.services.runs.run_session import RunSession
 
@@ -54,8 +56,7 @@ class FlowsApi:
         page = {"limit": "1 to 100", "cursor": "nextCursor of the page before"}
         stream = {
             "stream": "true streams",
-            "detail": "answer, steps or full",
-            "events": "named adds SSE's event field",
+            **RESUME,
         }
         return [
             Endpoint("GET", BASE, self.list_flows, "List flows", query=page),
@@ -112,8 +113,10 @@ class FlowsApi:
 
     async def run_flow(self, request: Request) -> ASGIApp:
         caller = await self.auth(request, "chat")
-        given, detail = await read_body(request, FlowEvent), _detail(request)
+        given, detail = await read_body(request, FlowEvent), detail_of(request)
         name, key, end = request.path_params["name"], _key(request, given), deadline(request)
+        if cursor_text(request):
+            return await self._resume(request, caller, name)
         if given.execution_id is None:
             begun = await self.flows.start(caller, name, given.input, key, end)
         else:
@@ -123,6 +126,15 @@ class FlowsApi:
         if isinstance(begun, Underway):
             return await self._answer(request, begun.session, detail)
         return await self._replay(request, begun.run, detail)
+
+    async def _resume(self, request: Request, caller: Principal, name: str) -> ASGIApp:
+        """A POST that names the last event it saw goes on with that run and begins no other."""
+        stores = self.flows.platform.stores
+        event = cursor(request)
+        run = await reach_run(stores, caller, (event and event.run_id) or "")
+        if event is None or run.agent_id != agent_id_of(name):
+            raise NotFound("This event id is not of a run of this flow.", code="run_not_found")
+        return await Streams(stores, self.auth).rest(request, run, event.seq)
 
     async def _answer(self, request: Request, session: RunSession, detail: Detail) -> ASGIApp:
         if wants_stream(request):
@@ -160,21 +172,11 @@ def _stream(
     session: RunSession | None = None,
 ) -> EventStream:
     return EventStream(
-        events,
-        capped(detail, run.visibility),
-        named=request.query_params.get("events") == "named",
+        frames(events, view_of(request, run, detail)),
         headers={"x-run-id": run.id},
         on_end=session.over if session else None,
         on_gone=session.outbox.close if session else None,
     )
-
-
-def _detail(request: Request) -> Detail:
-    given = request.query_params.get("detail", "steps")
-    for detail in DETAILS:
-        if detail == given:
-            return detail
-    raise InvalidRequest(f"detail is one of {', '.join(DETAILS)}.", code="invalid_query")
 
 
 def _key(request: Request, given: FlowEvent) -> str | None:

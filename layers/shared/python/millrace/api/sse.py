@@ -3,6 +3,8 @@ in which nothing else was sent. Plain ASGI: one message per batch, nothing betwe
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -18,6 +20,43 @@ HEADERS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a client reads events: in what detail, with SSE's `event` field or not, and of which run."""
+
+    detail: Detail
+    named: bool = False
+    run_id: str = ""
+
+    def frames(self, batch: list[Logged]) -> bytes:
+        """Encode a batch; empty when the client may see nothing of it."""
+        return encode(batch, self.detail, named=self.named, run_id=self.run_id)
+
+
+async def frames(
+    batches: AsyncIterator[list[Logged]], view: View, *, first: bytes = b""
+) -> AsyncGenerator[bytes, None]:
+    """The bytes of one stream, `first` before all else. A stream that ends before its run asks the client to
+    come back."""
+    finished = False
+    try:
+        if first:
+            yield first
+        async for batch in batches:
+            finished = is_last(batch[-1])
+            yield view.frames(batch)
+        if not finished:
+            yield RETRY
+    finally:
+        await close(batches)
+
+
+async def close(source: AsyncIterator[Any]) -> None:
+    """Close a generator that nobody reads any more; other iterators have nothing to close."""
+    if isinstance(source, AsyncGenerator):
+        await source.aclose()
+
+
 class EventStream:
     """An ASGI response. The stream ends with its source; `on_end` is awaited after the last event has been
     sent and before the response ends (on Lambda the process is frozen after that), `on_gone` is called in
@@ -25,17 +64,13 @@ class EventStream:
 
     def __init__(
         self,
-        batches: AsyncIterator[list[Logged]],
-        detail: Detail,
+        frames: AsyncIterator[bytes],
         *,
-        named: bool = False,
         headers: dict[str, str] | None = None,
         on_end: Callable[[], Awaitable[None]] | None = None,
         on_gone: Callable[[], None] | None = None,
     ) -> None:
-        self._batches = batches
-        self._detail = detail
-        self._named = named
+        self._frames = frames
         self._headers = HEADERS | (headers or {})
         self._on_end = on_end
         self._on_gone = on_gone
@@ -63,22 +98,16 @@ class EventStream:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send) -> None:
-        finished = False
-        async for batch in self._batches:
-            body = encode(batch, self._detail, named=self._named)
-            finished = is_last(batch[-1])
+        async for body in self._frames:
             if body:
                 self._last = asyncio.get_running_loop().time()
                 await send({"type": "http.response.body", "body": body, "more_body": True})
-        if not finished:
-            await send({"type": "http.response.body", "body": RETRY, "more_body": True})
 
     async def _leave(self) -> None:
         """Nobody reads any more."""
         if self._on_gone:
             self._on_gone()
-        if isinstance(self._batches, AsyncGenerator):
-            await self._batches.aclose()
+        await close(self._frames)
 
     async def _beat(self, send: Send) -> None:
         clock = asyncio.get_running_loop().time

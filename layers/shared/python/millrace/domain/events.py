@@ -1,6 +1,6 @@
 """The events of a run, as they stand in the log and (projected) on the wire.
 
-An event is a JSON object with a `type`; the log keeps every event in full, numbered from 1 without gaps.
+An event is a JSON object with a `type`; the log keeps every event in full, numbered from 1 upwards.
 The builders below are the catalogue. An event of a sub-agent carries `parent` (the tool call that started
 it) and `agentId` beside its own fields.
 """

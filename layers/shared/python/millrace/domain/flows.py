@@ -100,12 +100,17 @@ class Flow(NewFlow):
     @property
     def agent_id(self) -> str:
         """What its runs carry as agent id."""
-        return AGENT_PREFIX + self.name
+        return agent_id_of(self.name)
 
     def summary(self) -> dict[str, Any]:
         """The flow as those may see it who only run it: without its steps."""
         shown = {"name", "description", "created_at", "updated_at"}
         return self.model_dump(mode="json", by_alias=True, include=shown)
+
+
+def agent_id_of(flow: str) -> str:
+    """Return what the runs of a flow carry as agent id."""
+    return AGENT_PREFIX + flow
 
 
 @dataclass(frozen=True, slots=True)

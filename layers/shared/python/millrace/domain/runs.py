@@ -11,6 +11,9 @@ StopReason = Literal["stopped", "interrupted"]
 
 LEASE_MS = 30_000
 """A run whose lease has not been renewed for this long is lost."""
+NUMBERS_AT_ONCE = 10_000
+"""Event numbers that a run's process reserves ahead with each of its writes: more than a model says while the
+store does not answer for as long as a lease lasts."""
 INJECTION_TTL_MS = 600_000
 MAX_WAITING = 100
 MAX_INJECTION_BYTES = 32 * 1024
@@ -20,7 +23,11 @@ MAX_INJECTION_BYTES = 32 * 1024
 class Lease:
     """The state of a slot: which run is active, who holds it (a nonce of the process) and until when, the
     last event logged (`seq`), how many live messages it has accepted, whether it is to stop, how many
-    messages the history holds, and whether live messages were left over by the run before."""
+    messages the history holds, and whether live messages were left over by the run before.
+
+    Clients may have seen events up to `reserved` whose log was never written: whoever takes a run over
+    numbers its own events from there. The messages in the history cover the events up to `saved`.
+    `last_run_id` is the latest run that has ended here."""
 
     run_id: str | None = None
     holder: str | None = None
@@ -30,6 +37,13 @@ class Lease:
     stop: StopReason | None = None
     messages: int = 0
     leftovers: bool = False
+    reserved: int = 0
+    saved: int = 0
+    last_run_id: str | None = None
+
+    def newest(self) -> str | None:
+        """Return the id of the run that is here, or of the latest that was."""
+        return self.run_id or self.last_run_id
 
     def active(self, now_ms: int) -> bool:
         """A run is here and alive."""
@@ -44,7 +58,8 @@ class Lease:
 class Run:
     """A run as stored and as clients see it. `usage` in tokens, `cost` in US dollars or None. `owner` is the
     user whose conversation it is in, `created_by` the one who sent the message; both are empty in runs that
-    are older than owners. `hops` is how often what caused it has left here and come back."""
+    are older than owners. `hops` is how often what caused it has left here and come back. `previous_id` is
+    the run that was here before it."""
 
     id: str
     slot: Slot
@@ -64,6 +79,7 @@ class Run:
     owner: str = ""
     created_by: str = ""
     hops: int = 0
+    previous_id: str | None = None
 
     def wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
-from millrace.domain.runs import MAX_WAITING, Lease
+from millrace.domain.runs import MAX_WAITING, NUMBERS_AT_ONCE, Lease
 from millrace.errors import Conflict, NotFound
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put, to_item, update
 from millrace.stores.message_items import (
@@ -312,6 +312,9 @@ def to_lease(item: Item | None) -> Lease:
         stop=item.get("stopReason"),
         messages=item.get("messages", 0),
         leftovers=item.get("leftovers", -MAX_WAITING) > -MAX_WAITING,
+        reserved=item.get("reservedSeq", item.get("seq", 0) + NUMBERS_AT_ONCE),
+        saved=item.get("savedSeq", 0),
+        last_run_id=item.get("lastRunId"),
     )
 
 

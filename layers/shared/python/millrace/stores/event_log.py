@@ -1,4 +1,5 @@
-"""The event log: numbered, gap-free, append-only streams of events, kept for 24 hours.
+"""The event log: numbered, append-only streams of events, kept for 24 hours. Numbers only grow; they skip
+where a run was taken over from a process that may have handed out more than it logged.
 
 An item holds a batch: `pk` the stream, `sk` the zero-padded number of the batch's last event, `first` the
 number of its first, `data` the events' JSON joined by newlines. An event that is larger than an item is by

@@ -11,7 +11,7 @@ from millrace.domain.clock import Clock
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import Event, Logged
 from millrace.domain.ids import new_ulid
-from millrace.domain.runs import LEASE_MS, MAX_WAITING, Lease, Run, StopReason
+from millrace.domain.runs import LEASE_MS, MAX_WAITING, NUMBERS_AT_ONCE, Lease, Run, StopReason
 from millrace.errors import Unavailable
 from millrace.stores.conversations import ConversationStore, being_deleted, is_deleting, to_lease
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, check_that, update
@@ -54,12 +54,14 @@ class Injected(Exception):
 
 @dataclass(slots=True)
 class Held:
-    """A lease as its holder knows it: advanced by each write."""
+    """A lease as its holder knows it: advanced by each write. The holder may number events up to
+    `reserved`, no further before the write that reserves more is stored."""
 
     run: Run
     holder: str
     seq: int
     messages: int
+    reserved: int
 
     @property
     def stream(self) -> str:
@@ -102,6 +104,7 @@ class LeaseStore:
 
         Raises `Repeated` for a used idempotency key, `Busy` when the slot is not as it was `seen`, and
         `Conflict` while the conversation is being deleted."""
+        run = replace(run, previous_id=seen.last_run_id)
         writes = [self._take(run, holder, seen)]
         if marker:
             writes.append(mark(self._table, run.slot, marker, run.id, self._clock()))
@@ -128,20 +131,22 @@ class LeaseStore:
             if (lease.run_id, lease.holder) != (run.id, holder):
                 raise
             # Only the answer was lost: the run has begun.
-        return Held(run, holder, seq=0, messages=seen.messages + 1)
+        return Held(run, holder, seq=0, messages=seen.messages + 1, reserved=NUMBERS_AT_ONCE)
 
     def _take(self, run: Run, holder: str, seen: Lease) -> TransactItem:
         return update(
             self._table,
             _key(run.slot),
             "SET runId = :run, holder = :holder, untilMs = :until, seq = :zero, accepted = :zero, "
-            "ceiling = :ceiling, messages = :messages REMOVE stopReason, leftovers",
+            "savedSeq = :zero, reservedSeq = :reserved, ceiling = :ceiling, messages = :messages "
+            "REMOVE stopReason, leftovers",
             "attribute_not_exists(runId) AND "
             "(messages = :seen OR (:seen = :zero AND attribute_not_exists(messages)))",
             run=run.id,
             holder=holder,
             until=self._clock() + LEASE_MS,
             zero=0,
+            reserved=NUMBERS_AT_ONCE,
             ceiling=MAX_WAITING,
             messages=seen.messages + 1,
             seen=seen.messages,
@@ -173,25 +178,35 @@ class LeaseStore:
         messages: list[StoredMessage] | None = None,
         takes: list[TransactItem] | None = None,
         *,
+        numbered: int = 0,
+        saved: int = 0,
         ending: bool = False,
     ) -> None:
         """Logs events and appends messages under the lease, and renews it; `takes` are live messages leaving
         their queue, all in one transaction. Raises `LeaseLost`, `Stopping` (unless the run is `ending`), or
-        `ConditionFailed` when a live message has been withdrawn meanwhile: nothing was written then."""
+        `ConditionFailed` when a live message has been withdrawn meanwhile: nothing was written then.
+
+        `numbered` is the last number that the run has given to an event: more are reserved from there. The
+        messages, with those before them, hold the text of all events up to `saved`."""
         added, taken = messages or [], takes or []
         seq = events[-1].seq if events else held.seq
+        reserved = max(held.reserved, numbered + NUMBERS_AT_ONCE)
+        unless = "" if ending else " AND attribute_not_exists(stopReason)"
+        saving = {"saved": saved} if saved else {}
         fence = update(
             self._table,
             _key(held.run.slot),
-            "SET seq = :seq, untilMs = :until, messages = :messages, ceiling = ceiling + :taken",
-            f"{_HELD} AND seq = :seen AND messages = :kept"
-            + ("" if ending else " AND attribute_not_exists(stopReason)"),
+            "SET seq = :seq, reservedSeq = :reserved, untilMs = :until, messages = :messages, "
+            "ceiling = ceiling + :taken" + (", savedSeq = :saved" if saving else ""),
+            f"{_HELD} AND seq = :seen AND messages = :kept{unless}",
             seq=seq,
+            reserved=reserved,
             seen=held.seq,
             kept=held.messages,
             until=self._clock() + LEASE_MS,
             messages=held.messages + len(added),
             taken=len(taken),
+            **saving,
             **_holder(held),
         )
         slot = held.run.slot
@@ -203,11 +218,15 @@ class LeaseStore:
             if 0 not in refused.items:
                 raise
             lease = to_lease(refused.items[0])
-            _may_go_on(held, replace(lease, stop=None) if ending else lease)
+            _must_hold(held, lease)
+            if not ending and (lease.seq, lease.messages) == (held.seq, held.messages):
+                _may_go_on(held, lease)
             if (lease.seq, lease.messages) != (seq, held.messages + len(added)):
                 raise LeaseLost(held.run.id) from refused
-            # The write of an attempt whose answer was lost: everything is there.
-        held.seq, held.messages = seq, held.messages + len(added)
+            # The write of an attempt whose answer was lost: everything is there, reserved as it was then. A
+            # stop that was asked for since is noticed with the next write.
+            reserved = lease.reserved
+        held.seq, held.messages, held.reserved = seq, held.messages + len(added), reserved
 
     async def _transact(
         self, held: TransactItem, writes: list[TransactItem], parts: list[TransactItem]
@@ -265,8 +284,8 @@ class LeaseStore:
             self._table,
             _key(slot),
             # What still waits, less MAX_WAITING: each one taken or withdrawn has raised the ceiling by one.
-            "SET messages = :messages, leftovers = accepted - ceiling "
-            "REMOVE runId, holder, untilMs, stopReason, seq, accepted, ceiling",
+            "SET messages = :messages, leftovers = accepted - ceiling, lastRunId = :run "
+            "REMOVE runId, holder, untilMs, stopReason, seq, accepted, ceiling, savedSeq, reservedSeq",
             condition,
             **values,
         )
@@ -291,8 +310,8 @@ class LeaseStore:
         return lease.run_id
 
     async def give_up(self, run: Run, lost: Lease, event: Event, messages: list[StoredMessage]) -> bool:
-        """Ends a run whose holder is gone, as its last logged event `event` says. False when somebody else
-        did it, or the holder is back."""
+        """Ends a run whose holder is gone, as its last logged event `event` says, which is numbered above all
+        that the holder may have handed out. False when somebody else did it, or the holder is back."""
         seen: Item = {
             "run": lost.run_id,
             "holder": lost.holder,
@@ -304,7 +323,7 @@ class LeaseStore:
         heads, parts = self._conversations.put_messages(run.slot, after + 1, messages, new_ulid())
         writes = [
             self._release(run.slot, condition, seen | {"messages": after + len(messages)}),
-            *self._log.puts(stream, [encode(lost.seq + 1, event)]),
+            *self._log.puts(stream, [encode(lost.reserved + 1, event)]),
             *heads,
             self._runs.put(run),
             *self._touches(run, _ended(run), titled=False, active=None),
@@ -335,9 +354,13 @@ def _ended(run: Run) -> Conversation:
     )
 
 
-def _may_go_on(held: Held, lease: Lease) -> None:
+def _must_hold(held: Held, lease: Lease) -> None:
     if lease.run_id != held.run.id or lease.holder != held.holder:
         raise LeaseLost(held.run.id)
+
+
+def _may_go_on(held: Held, lease: Lease) -> None:
+    _must_hold(held, lease)
     if lease.stop:
         raise Stopping(lease.stop)
 

@@ -57,6 +57,7 @@ def _to_item(run: Run) -> Item:
         "owner": run.owner,
         "createdBy": run.created_by,
         "hops": run.hops,
+        "previousId": run.previous_id,
     }
     return {
         "pk": run.slot.organization,
@@ -92,4 +93,5 @@ def _to_run(organization: str, item: Item) -> Run:
         owner=details.get("owner", ""),
         created_by=details.get("createdBy", ""),
         hops=details.get("hops", 0),
+        previous_id=details.get("previousId"),
     )

@@ -1,23 +1,35 @@
-"""Logged events as Server-Sent Events: LF only, one line of JSON each, an `id` on every one of them."""
+"""Logged events as Server-Sent Events: LF only, one line of JSON each.
+
+The `id` of a run's event is `<runId>.<seq>`, of an event of the command center its number. An event without a
+number (0) is not in the log, and has no id."""
 
 from collections.abc import Iterable
 
 import orjson
 
+from millrace.domain.event_ids import EventId
 from millrace.domain.events import Detail, Logged
 from millrace.domain.projection import project
 
 HEARTBEAT = b'data: {"type":"heartbeat"}\n\n'
 RETRY = b"retry: 1000\n\n"
-"""The end of a stream that is not the end of what it follows: clients come back and resume."""
+"""Clients that lose the connection come back after a second. Also the end of a stream that is not the end of
+what it follows."""
 
 
-def encode(events: Iterable[Logged], detail: Detail, *, named: bool = False) -> bytes:
-    """The frames of these events, hidden ones left out. `named` adds SSE's `event:` field."""
-    return b"".join([_frame(event, detail, named) for event in events])
+def encode(events: Iterable[Logged], detail: Detail, *, named: bool = False, run_id: str = "") -> bytes:
+    """The frames of these events of one run (or of none), hidden ones left out. `named` adds SSE's `event:`
+    field."""
+    prefix = b"id: %b." % run_id.encode() if run_id else b"id: "
+    return b"".join([_frame(event, detail, named, prefix) for event in events])
 
 
-def _frame(logged: Logged, detail: Detail, named: bool) -> bytes:
+def mark(event_id: EventId) -> bytes:
+    """A heartbeat whose id says where a stream begins: whoever has seen nothing else resumes there."""
+    return b"id: %b\n%b" % (str(event_id).encode(), HEARTBEAT)
+
+
+def _frame(logged: Logged, detail: Detail, named: bool, prefix: bytes) -> bytes:
     if logged.type == "token" and "parent" not in logged.event:
         data = logged.data  # the usual case: encoded once, for the log and for every viewer
     else:
@@ -25,6 +37,7 @@ def _frame(logged: Logged, detail: Detail, named: bool) -> bytes:
         if event is None:
             return b""
         data = logged.data if event is logged.event else orjson.dumps(event)
-    if named:
-        return b"event: %b\nid: %d\ndata: %b\n\n" % (orjson.loads(data)["type"].encode(), logged.seq, data)
-    return b"id: %d\ndata: %b\n\n" % (logged.seq, data)
+    name = b"event: %b\n" % orjson.loads(data)["type"].encode() if named else b""
+    if not logged.seq:
+        return b"%bdata: %b\n\n" % (name, data)
+    return b"%b%b%d\ndata: %b\n\n" % (name, prefix, logged.seq, data)

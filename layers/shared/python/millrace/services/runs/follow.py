@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncGenerator
 
 from millrace.domain import events
-from millrace.domain.conversations import Slot
 from millrace.domain.events import Logged
 from millrace.domain.runs import Run
 from millrace.errors import NotFound
@@ -17,24 +16,13 @@ CHECK_SECONDS = 2.0
 DEADLINE_MARGIN = 3.0
 
 
-async def find_active_run(stores: Stores, slot: Slot) -> Run | None:
-    """The run that is active in a slot (alive or lost), if any. Raises `NotFound` for an unknown
-    conversation."""
-    opening = await stores.conversations.open(slot)
-    if opening.conversation is None:
-        raise NotFound("No conversation has this id.", code="conversation_not_found")
-    if opening.lease.run_id is None:
-        return None
-    return await stores.runs.get(slot.organization, opening.lease.run_id)
-
-
 async def follow(
     stores: Stores, run: Run, after: int, deadline: float | None = None
 ) -> AsyncGenerator[list[Logged], None]:
     """The run's events after a number, each once and in order, to its end; empty when nothing is left. A run
     whose process is gone is given up for lost, so that this ends too, and one that is deleted ends with an
-    error that says so. Shortly before `deadline` (monotonic,
-    the function's own end) it ends without a last event: the client comes back and resumes."""
+    error that says so. Shortly before `deadline` (monotonic, the function's own end) it ends without a last
+    event: the client comes back and resumes."""
     stream = stream_of(run.slot.organization, run.id)
     seen = time.monotonic()
 
@@ -50,11 +38,10 @@ async def follow(
     async for batch in stores.log.tail(stream, after, may_grow):
         seen = time.monotonic()
         yield batch
-        after = batch[-1].seq
         if is_last(batch[-1]) or (deadline and seen > deadline - DEADLINE_MARGIN):
             return
     if await _is_deleted(stores, run):
-        yield [encode(after + 1, events.deleted())]
+        yield [encode(0, events.deleted())]
 
 
 async def _is_deleted(stores: Stores, run: Run) -> bool:

@@ -35,7 +35,7 @@ async def _end(stores: Stores, ended: Run, lost: Lease, error: Event) -> bool:
     """Ends the run with what it had said; without that where it cannot be read or stored, so that no answer
     keeps its conversation from going on."""
     try:
-        partial = await _partial_answer(stores, ended.slot, ended.id, ended.message_id)
+        partial = await _partial_answer(stores, ended, lost.saved)
         return await stores.leases.give_up(ended, lost, error, partial)
     except Unavailable:
         raise
@@ -53,18 +53,19 @@ async def _tell(stores: Stores, ended: Run) -> None:
         log.exception("the end of %s did not reach the bus", ended.id)
 
 
-async def _partial_answer(stores: Stores, slot: Slot, run_id: str, message_id: str) -> list[StoredMessage]:
-    logged = await stores.log.read(stream_of(slot.organization, run_id))
+async def _partial_answer(stores: Stores, run: Run, saved: int) -> list[StoredMessage]:
+    """The text that the log has beyond the event up to which the history holds it."""
+    logged = await stores.log.read(stream_of(run.slot.organization, run.id), saved)
     said = [e.event["token"] for e in logged if e.type == "token" and "parent" not in e.event]
     if not said:
         return []
     return [
         StoredMessage(
-            id=message_id,
+            id=run.message_id,
             role="assistant",
             content=[{"text": "".join(said)}],
             created_at=iso(stores.clock()),
-            run_id=run_id,
+            run_id=run.id,
             interrupted=True,
         )
     ]

@@ -20,6 +20,7 @@ from millrace.domain.events import Event, Logged
 from millrace.domain.ids import new_id
 from millrace.domain.runs import LEASE_MS, MAX_WAITING, Run, RunState, StopReason
 from millrace.errors import MillraceError, Unavailable
+from millrace.services.runs.event_buffer import EventBuffer
 from millrace.services.runs.outbox import Outbox
 from millrace.services.runs.run_events import RunEvents
 from millrace.services.runs.steps import StepLog
@@ -33,7 +34,6 @@ from millrace.stores.message_items import shortened
 
 FIRST_FLUSH, SLOWEST_FLUSH, LOOK_EVERY, TELL_EVERY = 0.1, 0.5, 0.5, 0.25
 RENEW_AFTER = LEASE_MS / 3000
-FLUSH_BYTES = 1_000_000
 TAKEN_AT_ONCE = 16
 UNSAVED_MESSAGES = 10
 SAVED_AT_ONCE, SAVED_BYTES = 32, 1_000_000
@@ -62,9 +62,9 @@ class RunSession:
         self.bus = RunEvents(stores.bus, held.run, stores.clock)
         self._stores = stores
         self._steps = StepLog()
-        self._seq = held.seq
-        self._unlogged: list[Logged] = []
+        self._events = EventBuffer(held, self._hand_out)
         self._unsaved: list[StoredMessage] = []
+        self._covers: dict[str, int] = {}  # by message, the last event whose text it holds
         self._taken = 0
         self._look_at_once = leftovers
         self._lock = asyncio.Lock()
@@ -85,33 +85,30 @@ class RunSession:
         name = _TEXTS.get(event["type"])
         if name and len(event[name]) > PIECE:
             return self._emit_pieces(event, name)
-        logged = self._number(event)
-        self._unlogged.append(logged)
+        self._events.add(event)
+
+    def _hand_out(self, logged: Logged) -> None:
         self.outbox.put(logged)
         if logged.type != "token":
-            self.bus.watch(event)
-            self._steps.watch(event)
-        elif "parent" not in event:
-            self.answer.append(event["token"])
+            self.bus.watch(logged.event)
+            self._steps.watch(logged.event)
+        elif "parent" not in logged.event:
+            self.answer.append(logged.event["token"])
             self.bus.tokens += 1
         else:
-            self._steps.watch(event)
+            self._steps.watch(logged.event)
 
     def _emit_pieces(self, event: Event, name: str) -> None:
         text = event[name]
         for at in range(0, len(text), PIECE):
             self.emit(event | {name: text[at : at + PIECE]})
 
-    def _number(self, event: Event) -> Logged:
-        self._seq += 1
-        return encode(self._seq, event)
-
     async def pump(self) -> None:
         """Writes the log and looks for a stop until the run ends or is to end."""
         wait, looked = FIRST_FLUSH, time.monotonic()
         while not self.stop_asked.done():
             await asyncio.sleep(wait)
-            if self._unlogged:
+            if self._events.pending:
                 wait = min(wait * 1.5, SLOWEST_FLUSH)
                 looked = time.monotonic()
                 await self._ask_to_stop(self._flush)
@@ -157,17 +154,7 @@ class RunSession:
     async def _flush(self) -> None:
         async with self._lock:
             if not self.ended:
-                await self._write(self._next_batch())
-
-    def _next_batch(self) -> list[Logged]:
-        size = 0
-        batch: list[Logged] = []
-        for event in self._unlogged:
-            size += len(event.data)
-            if size > FLUSH_BYTES and batch:
-                break
-            batch.append(event)
-        return batch
+                await self._write(self._events.next_batch())
 
     async def _write(
         self,
@@ -181,14 +168,22 @@ class RunSession:
         harmless, so an outage is waited out here as long as the lease lasts."""
         while True:
             try:
-                await self._stores.leases.write(self.held, batch, messages, takes, ending=ending)
+                await self._stores.leases.write(
+                    self.held,
+                    batch,
+                    messages,
+                    takes,
+                    numbered=self._events.seq,
+                    saved=max((self._covers.get(one.id, 0) for one in messages or []), default=0),
+                    ending=ending,
+                )
                 break
             except Unavailable:
                 if time.monotonic() - self._last_write > LEASE_MS / 1000:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
         self._last_write = time.monotonic()
-        del self._unlogged[: len(batch)]
+        self._events.written(batch)
 
     def held_check(self) -> TransactItem:
         """The part of a transaction that refuses it once this run has lost its lease."""
@@ -212,6 +207,7 @@ class RunSession:
             visibility=self.run.visibility,
         )
         self._unsaved.append(message)
+        self._covers[message.id] = self._events.last_number
         return message
 
     async def take(self, iteration: int) -> list[StoredMessage]:
@@ -252,14 +248,14 @@ class RunSession:
         await self._save_ahead(live)
         messages = self._unsaved + live
         takes = self._stores.injections.takes(self.run.slot, gone)
-        await self._write(self._next_batch(), messages, takes)
+        await self._write(self._events.next_batch(), messages, takes)
         del self._unsaved[: len(messages) - len(live)]
 
     async def _save_ahead(self, with_them: list[StoredMessage], *, ending: bool = False) -> None:
         """Saves of the kept messages so many that the rest fits into one transaction `with_them`."""
         while self._unsaved and not _fit(self._unsaved + with_them):
             first = self._unsaved[: max(1, _fitting(self._unsaved))]
-            await self._write(self._next_batch(), first, ending=ending)
+            await self._write(self._events.next_batch(), first, ending=ending)
             del self._unsaved[: len(first)]
 
     def _live_message(self, one: Injection) -> StoredMessage:
@@ -310,7 +306,8 @@ class RunSession:
         given up for lost. Nothing is written: what the log says holds."""
         if not self.ended:
             self.ended = True
-            self.outbox.put(self._number(await self._end_from_outside()))
+            # Without a number: those that are reserved are for events of the log.
+            self.outbox.put(encode(0, await self._end_from_outside()))
 
     async def _end_from_outside(self) -> Event:
         with contextlib.suppress(MillraceError):
@@ -331,19 +328,21 @@ class RunSession:
             with contextlib.suppress(Exception):
                 return await self.end("failed", last)
         self.ended = True
-        self.outbox.put(self._number(last))
+        self.outbox.put(encode(0, last))
 
     async def end(self, state: RunState, last: Event, *, accepted: int | None = None) -> None:
         """Writes the last event, the messages and the run's final state in one transaction, then tells the
         client. With `accepted` see `LeaseStore.end`."""
         ending = accepted is None
         async with self._lock:
-            while len(self._unlogged) > 200 or sum(len(e.data) for e in self._unlogged) > FLUSH_BYTES:
-                await self._write(self._next_batch(), ending=ending)
+            while not self._events.fits_one_write():
+                await self._write(self._events.next_batch(), ending=ending)
             await self._save_ahead([], ending=ending)
-            final = encode(self._seq + 1, last)
+            final = encode(self._events.seq + 1, last)
             run = self._ended_run(state, last)
-            await self._end_once(run, [*self._unlogged, final], self._final_messages(state, last), accepted)
+            with self._events.closing():
+                batch = [*self._events.unlogged, final]
+                await self._end_once(run, batch, self._final_messages(state, last), accepted)
             self.ended, self.run = True, run
         self.outbox.put(final)
         self.bus.ended(run, "".join(self.answer))

@@ -1,0 +1,118 @@
+"""Runs and their streams: attach to a conversation, resume from any event."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from millrace.api.auth import Auth
+from millrace.api.deadline import deadline
+from millrace.api.endpoint import Endpoint
+from millrace.api.resume import (
+    RESUME,
+    conversation_frames,
+    cursor,
+    cursor_of,
+    detail_of,
+    view_of,
+)
+from millrace.api.sse import EventStream, frames
+from millrace.domain.access import Principal
+from millrace.domain.conversations import Slot
+from millrace.domain.events import Detail
+from millrace.domain.runs import Run
+from millrace.errors import NotFound
+from millrace.protocols.native.encoding import RETRY
+from millrace.services.runs.access import reach_run
+from millrace.services.runs.follow import follow, has_more
+from millrace.services.runs.subscribe import run_of, subscribe
+from millrace.stores.connect import Stores
+
+THREAD = {"threadId": "a thread of the conversation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The endpoints."""
+
+    stores: Stores
+    auth: Auth
+
+    def endpoints(self) -> list[Endpoint]:
+        """The table of them."""
+        one = "/api/runs/{run_id}"
+        return [
+            Endpoint(
+                "GET",
+                "/api/conversations/{conversation_id}/stream",
+                self.attach,
+                "The events of the conversation's runs, those to come included",
+                query=RESUME | THREAD,
+                streams=True,
+            ),
+            Endpoint("GET", one, self.get_run, "Read a run"),
+            Endpoint("GET", one + "/stream", self.stream_run, "A run's events", query=RESUME, streams=True),
+        ]
+
+    async def get_run(self, request: Request) -> Response:
+        caller = await self.auth(request, "chat")
+        return JSONResponse((await self._run(request, caller)).wire())
+
+    async def stream_run(self, request: Request) -> ASGIApp:
+        caller = await self.auth(request, "chat")
+        run = await self._run(request, caller)
+        return await self.rest(request, run, cursor_of(request, run.id), RETRY)
+
+    async def attach(self, request: Request) -> ASGIApp:
+        """A subscription: stays open over runs."""
+        return await self.subscribe(request, endless=True)
+
+    async def subscribe(self, request: Request, *, endless: bool) -> ASGIApp:
+        """Answers with a conversation's stream, or with 204 when it has nothing more to tell."""
+        caller = await self.auth(request, "chat")
+        slot, detail = slot_of(request, caller), detail_of(request)
+        found = await subscribe(
+            self.stores,
+            caller,
+            slot,
+            cursor(request),
+            endless=endless,
+            deadline=deadline(request),
+            gone=request.is_disconnected,
+        )
+        if found is None:
+            return Response(status_code=204)
+        headers = {"x-run-id": found.at.run_id} if found.at.run_id and not found.waiting else {}
+        return EventStream(conversation_frames(request, found, detail), headers=headers)
+
+    async def resume(self, request: Request, caller: Principal, slot: Slot) -> ASGIApp:
+        """Answers a POST that names the last event it saw: it goes on with that run and begins no other."""
+        event = cursor(request)
+        if event is None or event.run_id is None:
+            raise NotFound("There is no run to resume here.", code="run_not_found")
+        return await self.rest(request, await run_of(self.stores, caller, slot, event), event.seq)
+
+    async def rest(self, request: Request, run: Run, after: int, first: bytes = b"") -> ASGIApp:
+        """Answers with the run's events after a number, or with 204 when there are none and none will be."""
+        detail = detail_of(request)
+        if not await has_more(self.stores, run, after):
+            return Response(status_code=204)
+        return self.stream(request, run, after, detail, first)
+
+    def stream(
+        self, request: Request, run: Run, after: int, detail: Detail, first: bytes = b""
+    ) -> EventStream:
+        """The run's events after a number as they are logged."""
+        events = follow(self.stores, run, after, deadline(request))
+        sent = frames(events, view_of(request, run, detail), first=first)
+        return EventStream(sent, headers={"x-run-id": run.id})
+
+    async def _run(self, request: Request, caller: Principal) -> Run:
+        return await reach_run(self.stores, caller, request.path_params["run_id"])
+
+
+def slot_of(request: Request, caller: Principal) -> Slot:
+    """Return the conversation, or the thread of it, that a request is about. Raises `InvalidRequest`."""
+    thread = request.query_params.get("threadId") or None
+    return Slot.of(caller.organization, request.path_params["conversation_id"], thread)

@@ -1,0 +1,89 @@
+"""A run's events between the agent and the log."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from millrace.domain.events import Event, Logged
+from millrace.stores.event_log import encode
+from millrace.stores.leases import Held, Injected, Stopping
+
+FLUSH_BYTES = 1_000_000
+FLUSH_EVENTS = 200
+
+
+class EventBuffer:
+    """Numbers events and keeps them until they are logged.
+
+    Clients see an event before the log is written, so a number is given only while the lease reserves it: no
+    process that takes the run over gives it again. An event that comes when all reserved numbers are given
+    waits for the write that reserves more."""
+
+    def __init__(self, held: Held, hand_out: Callable[[Logged], None]) -> None:
+        self.seq = held.seq
+        self.unlogged: list[Logged] = []
+        self.unnumbered: list[Event] = []
+        self._held = held
+        self._closed = False
+        self._hand_out = hand_out
+
+    @property
+    def pending(self) -> bool:
+        """Whether a write has something to store, or to reserve."""
+        return bool(self.unlogged or self.unnumbered)
+
+    @property
+    def last_number(self) -> int:
+        """The number that the last event has, or will have."""
+        return self.seq + len(self.unnumbered)
+
+    def add(self, event: Event) -> None:
+        """Number an event and hand it out, at once if a number is there."""
+        if self._closed or self.seq >= self._held.reserved or self.unnumbered:
+            self.unnumbered.append(event)
+        else:
+            self._number(event)
+
+    def _number(self, event: Event) -> None:
+        self.seq += 1
+        logged = encode(self.seq, event)
+        self.unlogged.append(logged)
+        self._hand_out(logged)
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Number nothing inside the block, in which the last event is written: what comes meanwhile waits,
+        and is numbered after all when the run has to go on."""
+        self._closed = True
+        try:
+            yield
+        except (Injected, Stopping):
+            self._closed = False
+            self._number_waiting()
+            raise
+
+    def next_batch(self) -> list[Logged]:
+        """Return what the next write can hold."""
+        size = 0
+        batch: list[Logged] = []
+        for event in self.unlogged:
+            size += len(event.data)
+            if size > FLUSH_BYTES and batch:
+                break
+            batch.append(event)
+        return batch
+
+    def fits_one_write(self) -> bool:
+        """Whether the run may end with one more write."""
+        size = sum(len(event.data) for event in self.unlogged)
+        return not self.unnumbered and len(self.unlogged) <= FLUSH_EVENTS and size <= FLUSH_BYTES
+
+    def written(self, batch: list[Logged]) -> None:
+        """Forget what has been logged, and number what waited for the numbers reserved with it."""
+        del self.unlogged[: len(batch)]
+        self._number_waiting()
+
+    def _number_waiting(self) -> None:
+        room = self._held.reserved - self.seq
+        waiting, self.unnumbered = self.unnumbered[:room], self.unnumbered[room:]
+        for event in waiting:
+            self._number(event)

@@ -1,0 +1,163 @@
+"""A conversation's stream: the events of its runs, one run after the other, from any event on."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+
+from millrace.domain import events
+from millrace.domain.access import Principal
+from millrace.domain.clock import from_iso
+from millrace.domain.conversations import Slot
+from millrace.domain.event_ids import MAX_SEQ, EventId
+from millrace.domain.events import Logged
+from millrace.domain.runs import Lease, Run
+from millrace.errors import NotFound
+from millrace.services.runs.access import check_access, reach_run
+from millrace.services.runs.follow import DEADLINE_MARGIN, follow, has_more
+from millrace.stores.connect import Stores
+from millrace.stores.event_log import KEPT_SECONDS, encode, is_last
+
+FAST_POLL, SLOW_POLL = 0.2, 1.0
+"""Seconds between looks at a conversation in which nothing runs: an hour at the slower pace costs $0.0005."""
+IDLE_SECONDS = 300.0
+"""A stream that waits ends after so long, and its client comes back: nobody tells a function that its client
+has gone, and each second of a function is paid."""
+MOST_RUNS = 100
+
+
+@dataclass(slots=True)
+class Subscription:
+    """A place in a conversation's runs, and how far to go on from it, as far as the caller may read them: it
+    ends before the first run that is not for the caller.
+
+    `at` is the last event that the client has seen. `last` is the id of the run with which the stream ends
+    (None: the next one to begin); with `endless` it stays open over all runs to come."""
+
+    stores: Stores
+    caller: Principal
+    slot: Slot
+    at: EventId
+    last: str | None
+    endless: bool
+    deadline: float | None = None
+    gone: Callable[[], Awaitable[bool]] | None = None
+    over: bool = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the stream begins between two runs, or before the first."""
+        return self.at.run_id is None or self.at.seq == MAX_SEQ
+
+    async def events(self) -> AsyncGenerator[tuple[Run | None, list[Logged]], None]:
+        """Batches of events after `at`, each with its run. `over` is set when the stream ends for good, not
+        for lack of time."""
+        run = None if self.waiting else await self._read(self.at.run_id or "")
+        while True:
+            if run is not None:
+                async with aclosing(self._follow(run)) as batches:
+                    async for batch in batches:
+                        yield run, batch
+                if self.over or self._is_late():
+                    return
+            run = await self._next()
+            if run is None:
+                if self.over:
+                    yield None, [encode(0, events.deleted())]
+                return
+            self.at = EventId(run.id, 0)
+
+    async def _follow(self, run: Run) -> AsyncGenerator[list[Logged], None]:
+        ended = deleted = False
+        async with aclosing(follow(self.stores, run, self.at.seq, self.deadline)) as batches:
+            async for batch in batches:
+                last = batch[-1]
+                self.at = EventId(run.id, last.seq)
+                ended, deleted = is_last(last), last.event.get("code") == "deleted"
+                yield batch
+        if ended or not self._is_late():  # else it has ended for lack of time
+            self.over = deleted or (not self.endless and self.last in (None, run.id))
+
+    async def _next(self) -> Run | None:
+        """Wait for the run that follows; None when the time is over, the client has gone, or the conversation
+        was deleted, which is `over`."""
+        began, wait = time.monotonic(), FAST_POLL
+        while not self._is_late() and not (self.gone and await self.gone()):
+            newest = (await self.stores.leases.peek(self.slot)).newest()
+            if newest and newest != self.at.run_id:
+                with suppress(NotFound):
+                    return await self._first_up_to(newest)
+                return None
+            self.over = newest is None and self.at.run_id is not None
+            if self.over or time.monotonic() - began > IDLE_SECONDS:
+                return None
+            await asyncio.sleep(wait)
+            wait = min(wait * 1.5, SLOW_POLL)
+        return None
+
+    async def _first_up_to(self, newest: str) -> Run:
+        """Return the run that follows `at`, by going back from the newest as far as logs are kept."""
+        run = await self._read(newest)
+        for _ in range(MOST_RUNS):
+            if run.previous_id in (None, self.at.run_id):
+                break
+            try:
+                before = await self._read(run.previous_id or "")
+            except NotFound:
+                break
+            if before.ended_at and self.stores.clock() - from_iso(before.ended_at) > 1000 * KEPT_SECONDS:
+                break
+            run = before
+        return run
+
+    async def _read(self, run_id: str) -> Run:
+        return await reach_run(self.stores, self.caller, run_id)
+
+    def _is_late(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline - DEADLINE_MARGIN
+
+
+async def subscribe(
+    stores: Stores,
+    caller: Principal,
+    slot: Slot,
+    cursor: EventId | None,
+    *,
+    endless: bool,
+    deadline: float | None = None,
+    gone: Callable[[], Awaitable[bool]] | None = None,
+) -> Subscription | None:
+    """Begin a stream of a conversation's runs after `cursor`: with None at the active run, or, when nothing
+    runs, with the next. It ends with the run that is the newest now, unless `endless`.
+
+    None when nothing is left of that run and no other has begun. Raises `NotFound` for a cursor of another
+    conversation, and for a conversation that the caller may not read. One that does not exist yet may be
+    waited for; whose it then is decides who gets its runs."""
+    lease, conversation = await asyncio.gather(
+        stores.leases.peek(slot), stores.conversations.find(slot.root())
+    )
+    if conversation:
+        check_access(caller, conversation, "read")
+    if cursor is None:
+        at = EventId(lease.run_id, 0) if lease.run_id else _after_all(lease)
+        return Subscription(stores, caller, slot, at, lease.run_id, endless, deadline, gone)
+    last = lease.newest() if lease.newest() != cursor.run_id or cursor.seq < MAX_SEQ else None
+    found = Subscription(stores, caller, slot, cursor, last, endless, deadline, gone)
+    if cursor.run_id is None:
+        return found
+    run = await run_of(stores, caller, slot, cursor)
+    at_end = not found.waiting and last == run.id and not endless
+    return None if at_end and not await has_more(stores, run, cursor.seq) else found
+
+
+async def run_of(stores: Stores, caller: Principal, slot: Slot, event: EventId) -> Run:
+    """Return the run of an event. Raises `NotFound` when it is not of this conversation."""
+    found = await reach_run(stores, caller, event.run_id or "")
+    if found.slot != slot:
+        raise NotFound("This event id is not of a run of this conversation.", code="run_not_found")
+    return found
+
+
+def _after_all(lease: Lease) -> EventId:
+    return EventId(lease.last_run_id, MAX_SEQ if lease.last_run_id else 0)
