@@ -64,6 +64,7 @@ def test_table_and_answers_hold_no_value_and_a_run_gets_it(
         "url": f"{URL}?[hidden]",
         "headers": {"Authorization": "[hidden]"},
         "tools": None,
+        "scope": "",
     }
     assert opened(platform, organization) == [(given["url"], SERVER["headers"])]
 
