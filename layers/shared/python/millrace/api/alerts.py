@@ -41,7 +41,7 @@ class Alerts:
                 BASE,
                 self.create_alert_rule,
                 "Create an alert rule",
-                "observe",
+                "alerts:write",
                 AlertSettings,
                 status=201,
             ),
@@ -51,10 +51,12 @@ class Alerts:
                 one,
                 self.change_alert_rule,
                 "Change an alert rule: only the fields that are given",
-                "observe",
+                "alerts:write",
                 AlertChanges,
             ),
-            Endpoint("DELETE", one, self.delete_alert_rule, "Delete an alert rule", "observe", status=204),
+            Endpoint(
+                "DELETE", one, self.delete_alert_rule, "Delete an alert rule", "alerts:write", status=204
+            ),
         ]
 
     @property
@@ -67,7 +69,7 @@ class Alerts:
         return JSONResponse({"items": await self.rules.all(caller), "nextCursor": None})
 
     async def create_alert_rule(self, request: Request) -> Response:
-        caller = await self.auth(request, "observe")
+        caller = await self.auth(request, "alerts:write")
         made = await self.rules.create(caller, await read_body(request, AlertSettings))
         return JSONResponse(made.wire(), 201, {"location": f"{BASE}/{made.id}"})
 
@@ -76,7 +78,7 @@ class Alerts:
         return JSONResponse(await self.rules.get(caller, _rule_id(request)))
 
     async def change_alert_rule(self, request: Request) -> Response:
-        caller = await self.auth(request, "observe")
+        caller = await self.auth(request, "alerts:write")
         changes = await read_body(request, AlertChanges)
         try:
             changed = await self.rules.change(caller, _rule_id(request), changes.root)
@@ -85,7 +87,7 @@ class Alerts:
         return JSONResponse(changed.wire())
 
     async def delete_alert_rule(self, request: Request) -> Response:
-        caller = await self.auth(request, "observe")
+        caller = await self.auth(request, "alerts:write")
         await self.rules.delete(caller, _rule_id(request))
         return Response(status_code=204)
 

@@ -10,6 +10,7 @@ Scope = Literal[
     "chat",
     "voice",
     "observe",
+    "alerts:write",
     "conversations:manage",
     "agents:read",
     "agents:write",
@@ -20,7 +21,7 @@ SCOPES: frozenset[str] = frozenset(get_args(Scope))
 
 _CUSTOMER = frozenset({"chat", "voice"})
 _MEMBER = _CUSTOMER | {"observe", "agents:read", "pipelines:read"}
-_OPERATOR = _MEMBER | {"conversations:manage", "pipelines:write"}
+_OPERATOR = _MEMBER | {"conversations:manage", "alerts:write", "pipelines:write"}
 ROLES: dict[str, frozenset[str]] = {
     "customer": _CUSTOMER,
     "member": _MEMBER,

@@ -112,7 +112,8 @@ class Pipelines:
 
     async def change(self, caller: Principal, pipeline_id: str, changes: dict[str, Any]) -> Pipeline:
         """Replaces only the given parts of the definition; null takes one away."""
-        old = await self.get(caller, pipeline_id)
+        caller.require("pipelines:write")
+        old = await self._store.get(caller.organization, pipeline_id)
         merged = {name: value for name, value in (old.definition | changes).items() if value is not None}
         return await self.replace(caller, pipeline_id, merged)
 

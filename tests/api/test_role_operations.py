@@ -1,0 +1,208 @@
+"""Every role against every operation of the API. What each operation needs stands in one table here; an
+operation that is added to the API must be added to it."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from millrace.api import command_center_app, conversation_app, flows_app, management_app, voice_app
+from millrace.domain.access import ROLES
+from millrace.settings import Settings
+from tests.aws import Aws
+from tests.serving import served
+from tests.tokens import AUDIENCE, ISSUER, Issuer
+
+ANYBODY = ""
+"""Any token will do."""
+BY_TICKET = "ticket"
+"""No token will do."""
+
+PIPELINE = "/api/streaming/pipelines/{pipeline_id}"
+LETTERS = f"{PIPELINE}/dead-letters"
+CONVERSATION = "/api/conversations/{conversation_id}"
+NEEDS: dict[str, list[str]] = {
+    ANYBODY: [
+        "GET /api/agents",  # in summary without agents:read
+        "GET /api/agents/{agent_id}",
+        "POST /api/stream-tickets",  # worth what the caller may do
+    ],
+    BY_TICKET: ["GET /api/voice/tts/stream", "GET /api/voice/conversations/{run_id}/stream"],
+    "chat": [
+        "POST /api/conversations",
+        "GET /api/conversations",
+        f"GET {CONVERSATION}",
+        f"DELETE {CONVERSATION}",
+        f"POST {CONVERSATION}/messages",
+        f"GET {CONVERSATION}/messages",
+        f"GET {CONVERSATION}/stream",
+        f"POST {CONVERSATION}/stop",
+        f"POST {CONVERSATION}/inject",
+        f"GET {CONVERSATION}/inject",
+        f"DELETE {CONVERSATION}/inject/{{message_id}}",
+        f"GET {CONVERSATION}/shares",
+        f"POST {CONVERSATION}/shares",
+        f"DELETE {CONVERSATION}/shares",
+        "GET /api/runs/{run_id}",
+        "GET /api/runs/{run_id}/stream",
+        "GET /api/flows",
+        "GET /api/flows/{name}",
+        "POST /api/flows/{name}/events",
+        "GET /api/flows/{name}/executions/{execution_id}",
+    ],
+    "voice": [
+        "POST /api/voice/tts/stream",
+        "POST /api/voice/conversations/{run_id}/stream",
+        "GET /api/voice/voices",
+        "POST /v1/audio/speech",
+    ],
+    "observe": [
+        "GET /api/command-center/stream",
+        "GET /api/command-center/snapshot",
+        "GET /api/command-center/alerts",
+        "GET /api/command-center/alerts/{rule_id}",
+    ],
+    "alerts:write": [
+        "POST /api/command-center/alerts",
+        "PATCH /api/command-center/alerts/{rule_id}",
+        "DELETE /api/command-center/alerts/{rule_id}",
+    ],
+    "agents:write": [
+        "POST /api/agents",
+        "PATCH /api/agents/{agent_id}",
+        "DELETE /api/agents/{agent_id}",
+        "GET /api/agents/{agent_id}/tools",
+        "POST /api/flows",
+        "PUT /api/flows/{name}",
+        "DELETE /api/flows/{name}",
+    ],
+    "pipelines:read": [
+        "GET /api/streaming/schema",
+        "GET /api/streaming/pipelines",
+        f"GET {PIPELINE}",
+        f"GET {PIPELINE}/versions",
+        f"GET {PIPELINE}/versions/{{version}}",
+        "GET /api/streaming/templates",
+        "GET /api/streaming/templates/{template_id}",
+        f"GET {PIPELINE}/metrics",
+        f"GET {PIPELINE}/health",
+        "GET /api/streaming/stats",
+        f"GET {PIPELINE}/destinations",
+        f"GET {PIPELINE}/checkpoints",
+        f"GET {LETTERS}",
+        f"GET {LETTERS}/count",
+        f"GET {LETTERS}/redrives",
+        f"GET {LETTERS}/redrives/{{redrive_id}}",
+        f"GET {LETTERS}/{{letter_id}}",
+        "GET /api/streaming/secrets",
+    ],
+    "pipelines:write": [
+        "POST /api/streaming/pipelines",
+        f"PUT {PIPELINE}",
+        f"PATCH {PIPELINE}",
+        f"DELETE {PIPELINE}",
+        "POST /api/streaming/templates/{template_id}/pipelines",
+        f"POST {PIPELINE}/start",
+        f"POST {PIPELINE}/pause",
+        f"POST {PIPELINE}/resume",
+        f"POST {PIPELINE}/stop",
+        f"POST {PIPELINE}/process",
+        f"POST {PIPELINE}/batch",
+        f"POST {PIPELINE}/destinations/{{number}}/enable",
+        f"POST {PIPELINE}/destinations/{{number}}/disable",
+        f"POST {PIPELINE}/checkpoints",
+        f"POST {PIPELINE}/checkpoints/{{checkpoint_id}}/restore",
+        f"POST {PIPELINE}/replay",
+        f"POST {PIPELINE}/dry-run",
+        f"POST {LETTERS}/delete",
+        f"POST {LETTERS}/redrive",
+        f"POST {LETTERS}/redrives/{{redrive_id}}/cancel",
+        f"DELETE {LETTERS}/{{letter_id}}",
+        "PUT /api/streaming/secrets/{name}",
+        "DELETE /api/streaming/secrets/{name}",
+    ],
+}
+OPEN = {"GET /api/health"}
+TABLE = {operation: scope for scope, operations in NEEDS.items() for operation in operations}
+DOCUMENT = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+}
+BODIES: dict[str, Any] = {
+    "POST /api/agents": {"id": "a", "name": "A"},
+    "PUT /api/streaming/secrets/{name}": {"value": "a long secret", "hosts": ["api.example.com"]},
+    f"POST {PIPELINE}/dry-run": {"events": []},
+}
+"""Where FastAPI judges the body before anything else."""
+APPS: dict[str, tuple[str, Callable[[Settings], Any]]] = {
+    "/api/conversations": ("ConversationFunction", conversation_app.create_app),
+    "/api/runs": ("ConversationFunction", conversation_app.create_app),
+    "/api/command-center": ("CommandCenterFunction", command_center_app.create_app),
+    "/api/flows": ("FlowsFunction", flows_app.create_app),
+    "/api/voice": ("VoiceFunction", voice_app.create_app),
+    "/api/stream-tickets": ("VoiceFunction", voice_app.create_app),
+    "/v1/audio": ("VoiceFunction", voice_app.create_app),
+    "/api": ("ApiFunction", management_app.create_app),
+}
+
+
+def test_every_operation_of_the_api_is_in_the_table() -> None:
+    assert set(TABLE) | OPEN == set(OPERATIONS)
+
+
+def test_document_names_the_scope_of_each_operation() -> None:
+    """Where it names one at all: the streamed functions' operations."""
+    told = {name: one["security"] for name, one in OPERATIONS.items() if one.get("security")}
+    scopes = {name: one[0]["bearer"][0] for name, one in told.items() if TABLE[name] != BY_TICKET}
+    assert scopes == {name: TABLE[name] for name in scopes}
+    assert len(scopes) > 30
+
+
+@pytest.fixture
+def urls(aws_environment: Aws, keys_url: str) -> Iterator[dict[str, str]]:
+    """The address of each function's app, by the beginning of its paths; the longest comes first."""
+    with ExitStack() as stack:
+        apps: dict[str, str] = {}
+        for function, create in set(APPS.values()):
+            found = Settings.from_environment(aws_environment.environment(function))
+            trusted = replace(found, oidc_issuer=ISSUER, oidc_audience=AUDIENCE, oidc_jwks_url=keys_url)
+            mine = replace(trusted, default_role="none")
+            apps[function] = stack.enter_context(served(create(mine)))
+        yield {path: apps[function] for path, (function, _) in APPS.items()}
+
+
+@pytest.mark.parametrize("role", ["", *ROLES])
+def test_role_may_do_what_its_scopes_allow_and_nothing_else(
+    urls: dict[str, str], issuer: Issuer, organization: str, role: str
+) -> None:
+    """A thing that is not there, or a body that says nothing, is found out only after the scope."""
+    headers = issuer.user(organization, "someone", *([role] if role else []))
+    expected = {name: _expected(role, scope) for name, scope in TABLE.items()}
+    with httpx.Client(headers=headers, timeout=30) as client:
+        found = {name: _outcome(client, urls, name) for name in TABLE}
+    assert found == expected
+
+
+def _expected(role: str, scope: str) -> str:
+    if scope == BY_TICKET:
+        return "401 ticket_invalid"
+    return "allowed" if not scope or scope in ROLES.get(role, ()) else f"403 {scope}"
+
+
+def _outcome(client: httpx.Client, urls: dict[str, str], name: str) -> str:
+    method, template = name.split()
+    path = template.replace("{number}", "0").replace("{version}", "1").replace("{", "").replace("}", "")
+    url = next(url for prefix, url in urls.items() if path.startswith(prefix))
+    body = BODIES.get(name, {}) if "requestBody" in OPERATIONS[name] else None
+    with client.stream(method, url + path, json=body) as response:
+        if response.status_code in (401, 403):
+            error = json.loads(response.read())["error"]
+            return f"{response.status_code} {error.get('scope', error['code'])}"
+        return "allowed" if response.status_code < 500 else f"{response.status_code}: {response.read()!r}"
