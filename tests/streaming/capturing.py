@@ -17,6 +17,7 @@ from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.bus import BusEvent, EventBus
 from millrace.stores.queues import Queue
 from tests.aws import Aws
+from tests.strict_aws import StrictAws
 
 SECONDS = 10
 
@@ -94,7 +95,7 @@ def seen_bus(aws: Aws) -> Iterator[SeenBus]:
     events.put_rule(Name=name, EventBusName=name, EventPattern=pattern)
     target = {"Id": "queue", "Arn": attributes["QueueArn"]}
     events.put_targets(Rule=name, EventBusName=name, Targets=[target])
-    clients = AwsClients(aws.region)
+    clients = StrictAws(aws.region)
     try:
         yield SeenBus(sqs, name, urls[0], urls[1], clients)
     finally:

@@ -143,3 +143,39 @@ def test_event_whose_json_would_lose_something_becomes_a_dead_letter(
     (letter,) = plant.letters(organization, pipeline)
     assert (letter.event_id, letter.code) == ("bad", "invalid_json")
     assert "64 bits" in letter.message
+
+
+def nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"time": "soon"}, {"detail": {"n": nested(150)}}, {"detail": {"n": nested(400)}}]
+)
+def test_unreadable_event_of_a_rule_is_a_dead_letter(
+    streaming: httpx.Client, plant: Plant, organization: str, wrong: dict[str, Any]
+) -> None:
+    id = made(streaming, source={"type": "webhook"})
+    send(plant, own(organization, id, **wrong), own(organization, id, id="e2"))
+    assert plant.transform() == {"batchItemFailures": []}
+    assert [event["id"] for job in plant.deliveries() for event in job["events"]] == ["e2"]
+    assert [letter.event_id for letter in plant.letters(organization, id)] == ["e1"]
+    assert streaming.get(f"/pipelines/{id}/metrics").json()["itemsFailed"] == 1
+
+
+@pytest.mark.parametrize("wrong", [{"time": "soon"}, {"note": nested(150)}])
+def test_unreadable_event_of_the_bus_is_a_dead_letter_of_the_pipelines_it_feeds(
+    streaming: httpx.Client, plant: Plant, organization: str, wrong: dict[str, Any]
+) -> None:
+    id = made(streaming, source={"type": "api_event"})
+    other = made(streaming, source={"type": "api_event", "methods": ["PUT"]})
+    bad = called(organization, "bad", "POST", "/api/agents", 201)
+    bad["detail"] |= wrong
+    send(plant, bad, called(organization, "good", "POST", "/api/agents", 201))
+    assert plant.transform() == {"batchItemFailures": []}
+    assert [event["id"] for job in plant.deliveries() for event in job["events"]] == ["good"]
+    assert len(plant.letters(organization, id)) == 1
+    assert plant.letters(organization, other) == []

@@ -208,3 +208,13 @@ def test_a_pipeline_takes_the_changes_that_it_asks_for(
     events = [event for job in plant.deliveries() for event in job["events"]]
     assert sorted(event["id"] for event in events) == expected
     assert {event["time"] for event in events} <= {1_800_000_000_000}
+
+
+def test_change_that_nobody_foresaw_does_not_hold_up_those_behind_it(bus: SeenBus) -> None:
+    odd = record("INSERT", 2, NewImage=OLD)
+    odd["dynamodb"]["ApproximateCreationDateTime"] = 1e30
+    answer = take(bus, record("INSERT", 1, NewImage=OLD), odd, record("INSERT", 3, NewImage=OLD))
+    assert answer == {"batchItemFailures": []}
+    assert [event["detail"]["id"] for event in bus.events()] == ["event-1", "event-3"]
+    (letter,) = bus.letters()
+    assert (letter["id"], letter["code"]) == ("event-2", "unexpected_error")

@@ -172,6 +172,19 @@ def test_images_that_are_too_large_stay_where_they_are(bus: SeenBus, database: s
     assert (update["leftOut"], update["new"], update["old"]["id"]) == (["new"], None, 1)
 
 
+def test_row_whose_keys_fill_more_than_a_message_holds_up_nothing(bus: SeenBus, database: str) -> None:
+    with psycopg.connect(database) as owner:
+        owner.execute(
+            "INSERT INTO millrace_outbox (organization, table_name, operation, keys) VALUES"
+            " ('acme', 'orders', 'insert', jsonb_build_object('k', repeat('ü', 199000)))"
+        )
+        insert(owner, 3)
+    assert drain(bus, database) == 2
+    assert ids(bus) == [3]
+    (letter,) = bus.letters()
+    assert (letter["code"], letter["keys"], letter["table"]) == ("too_large", None, "orders")
+
+
 def test_an_application_can_neither_write_the_outbox_nor_borrow_its_trigger(database: str) -> None:
     """Else it could speak for organisations whose rows it may not write."""
     role = f"application_{uuid.uuid4().hex[:12]}"

@@ -15,10 +15,12 @@ import orjson
 
 from millrace.domain.changes import Change, Operation, Owners, plain_row
 from millrace.domain.clock import iso
-from millrace.errors import InvalidRequest, TooLarge
+from millrace.errors import InvalidRequest, TooLarge, is_transient
+from millrace.pipelines.errors import unexpected
 from millrace.services.pipelines.match import check_payload
 from millrace.services.pipelines.messages import BYTES_PER_MESSAGE
 from millrace.stores.bus import BATCH, BusEvent, EventBus
+from millrace.stores.dead_letters import to_json
 from millrace.stores.queues import Queue
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 SOURCE = "millrace.database_change"
 _OPERATIONS: dict[str, Operation] = {"INSERT": "insert", "MODIFY": "update", "REMOVE": "delete"}
 _LESS: tuple[tuple[str, ...], ...] = ((), ("old",), ("old", "new"))
+_LARGE = 10_000
 _TTL = "dynamodb.amazonaws.com"
 Record = dict[str, Any]
 
@@ -69,11 +72,15 @@ class Changes:
     rejected: Queue
     owners: Owners
 
-    async def reject(self, where: dict[str, Any], problem: InvalidRequest | TooLarge) -> None:
-        """Keeps where to find what cannot become an event, and why."""
+    async def reject(self, where: dict[str, Any], error: Exception) -> None:
+        """Keeps where to find what cannot become an event, and why; so what comes behind it goes on. Raises
+        transient errors again: those are no fault of the change."""
+        if is_transient(error):
+            raise error
+        problem = unexpected(error)
         log.error("a change was rejected: %s", problem.message)
         letter = {"code": problem.code, "reason": problem.message} | where
-        await asyncio.to_thread(self.rejected.send, [orjson.dumps(letter).decode()])
+        await asyncio.to_thread(self.rejected.send, [_shortened(letter)])
 
     async def take_stream(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Takes an event of DynamoDB Streams. Returns `{"batchItemFailures": [{"itemIdentifier"}]}` with the
@@ -93,9 +100,18 @@ class Changes:
     async def _events(self, record: Record) -> list[BusEvent]:
         try:
             return [change_event(*one) for one in self.owners.split(read_record(record))]
-        except (InvalidRequest, TooLarge) as problem:
-            await self.reject(_place(record), problem)
+        except Exception as error:
+            await self.reject(_place(record), error)
             return []
+
+
+def _shortened(letter: dict[str, Any]) -> str:
+    """The letter as a message can hold it: without what is large, if it must be."""
+    text = to_json(letter)
+    if len(text) > BYTES_PER_MESSAGE:
+        large = {name: None for name, value in letter.items() if len(to_json(value)) > _LARGE}
+        text = to_json(letter | large)
+    return text.decode()
 
 
 def read_record(record: Record) -> Change:

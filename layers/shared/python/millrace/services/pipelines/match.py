@@ -49,6 +49,16 @@ def bus_event(envelope: dict[str, Any], ingested: int) -> tuple[str, Event]:
     return detail["organization"], event
 
 
+def unreadable_event(envelope: dict[str, Any], ingested: int) -> Event:
+    """An EventBridge event as far as it can be read, for a dead letter: dated by its arrival. Raises
+    `InvalidRequest` where there is no detail."""
+    detail = envelope.get("detail")
+    if not isinstance(detail, dict):
+        raise InvalidRequest("The event has no detail.", code="invalid_event")
+    id, source, kind = (str(envelope.get(name, ""))[:LONGEST_ID] for name in ("id", "source", "detail-type"))
+    return Event(detail, id, source, kind, ingested, ingested)
+
+
 def own_event(envelope: Any, ingested: int) -> Event:
     """The event of an EventBridge event of any source: its detail. Raises `InvalidRequest`."""
     if not isinstance(envelope, dict) or not isinstance(envelope.get("detail"), dict):

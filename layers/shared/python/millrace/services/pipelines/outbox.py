@@ -7,9 +7,8 @@ from typing import Any
 import orjson
 
 from millrace.domain.ids import valid_organization
-from millrace.errors import InvalidRequest, TooLarge
+from millrace.errors import InvalidRequest
 from millrace.services.pipelines.changes import Changes, change_event
-from millrace.services.pipelines.messages import BYTES_PER_MESSAGE, json_size
 from millrace.stores.aws import Aws, unavailable_when_down
 from millrace.stores.bus import BusEvent
 from millrace.stores.outbox import Outbox, OutboxRow
@@ -39,15 +38,9 @@ async def _events(changes: Changes, row: OutboxRow) -> list[BusEvent]:
         if not valid_organization(row.organization):
             raise InvalidRequest("The row names no organisation.", code="organization_missing")
         return [change_event(row.organization, row.change())]
-    except (InvalidRequest, TooLarge) as problem:
-        await changes.reject(_letter(row), problem)
+    except Exception as error:
+        await changes.reject(asdict(row), error)  # the row as it was: it is gone from the database
         return []
-
-
-def _letter(row: OutboxRow) -> dict[str, Any]:
-    """The row as it was, where a message can hold it: it is gone from the database."""
-    letter = asdict(row)
-    return letter if json_size(letter) <= BYTES_PER_MESSAGE else letter | {"old": None, "new": None}
 
 
 def database_url(aws: Aws, secret: str) -> str:

@@ -8,7 +8,7 @@ queue repeats only that.
 import asyncio
 import logging
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -19,7 +19,7 @@ from millrace.errors import InvalidRequest, NotFound
 from millrace.pipelines.definitions.sources import ScheduleSource
 from millrace.pipelines.event import Event
 from millrace.services.pipelines.line import Line
-from millrace.services.pipelines.match import bus_event, feeds, own_event, source_type
+from millrace.services.pipelines.match import bus_event, feeds, own_event, source_type, unreadable_event
 from millrace.services.pipelines.messages import event_of, order, recorded
 from millrace.services.pipelines.redrive import redrive
 from millrace.services.pipelines.replay import drain, replay, take_entry
@@ -134,7 +134,13 @@ async def _sort_bus_event(line: Line, message: Message, work: Work) -> None:
     kind = source_type(message.body)
     if kind is None:
         return
-    organization, event = bus_event(message.body, message.sent)
+    try:
+        organization, event = bus_event(message.body, message.sent)
+    except InvalidRequest as error:
+        event, message = unreadable_event(message.body, message.sent), replace(message, problem=error)
+        if not isinstance(event.payload.get("organization"), str):
+            raise
+        organization = event.payload["organization"]
     for pipeline in (await line.plans.of(organization, message.sent)).values():
         if pipeline.takes_events and pipeline.source_type == kind:
             if feeds(event, line.plans.made(organization, pipeline).plan.definition.source):
@@ -143,7 +149,11 @@ async def _sort_bus_event(line: Line, message: Message, work: Work) -> None:
 
 async def _sort_own_event(line: Line, address: Address, message: Message, work: Work) -> None:
     """An event of any source, which a rule of the operator's own sends to one pipeline."""
-    event = own_event(message.body["event"], message.sent)
+    try:
+        event = own_event(message.body["event"], message.sent)
+    except InvalidRequest as error:
+        event = unreadable_event(message.body["event"], message.sent)
+        message = replace(message, problem=error)
     pipeline = (await line.plans.of(address[0], message.sent)).get(address[1])
     if pipeline and pipeline.takes_events:
         await _give(line, address[0], pipeline, event, message, work)
