@@ -28,6 +28,10 @@ class ConditionFailed(Exception):
         self.items = items
 
 
+class Contended(Unavailable):
+    """Others wrote the same items all the while, so that nothing was written."""
+
+
 def to_attribute(value: Any) -> dict[str, Any]:
     """One Python value as DynamoDB's JSON."""
     if isinstance(value, bool):
@@ -257,7 +261,7 @@ async def _back_off(attempt: int) -> None:
 
 
 def _contended() -> Unavailable:
-    return Unavailable("Conflicting concurrent writes; retry.", retry_after=1)
+    return Contended("Conflicting concurrent writes; retry.", retry_after=1)
 
 
 _EXPECTED = {

@@ -6,6 +6,8 @@ agent and idempotency marker beside it), then one transaction that takes the lea
 
 import asyncio
 import hashlib
+import random
+import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Literal
@@ -25,14 +27,17 @@ from millrace.services.runs.models import Models
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import Opening
+from millrace.stores.dynamo import Contended
 from millrace.stores.idempotency import Marker, Repeated
 from millrace.stores.injections import Injection, NotStreaming, injection_of
 from millrace.stores.leases import Busy, Held
 from millrace.stores.sizes import text_bytes
 
 IfBusy = Literal["reject", "inject", "interrupt"]
-TRIES = 6
+RACE_SECONDS = 30.0
+"""How long a message goes on trying when others are quicker each time."""
 INTERRUPT_SECONDS = 10.0
+RETRY_SECONDS = 0.1
 ENDING_SECONDS = 0.5
 """Between looks at a run that takes no live messages any more: it has ended just now, or is being stopped."""
 
@@ -85,35 +90,60 @@ class Accepted:
     run_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is there before a run begins: the slot, what the idempotency key was used for, the agent (None:
+    unknown, or a replay, which needs none), and whose conversation it is or will be."""
+
+    opening: Opening
+    repeated: Repeated | None
+    agent: Agent | None
+    owner: str
+
+
 async def send(
     stores: Stores, models: Models, caller: Principal, conversation_id: str, message: NewMessage
 ) -> Started | Replayed | Accepted:
     """Begins a run for a message. Raises `NotFound`, `InvalidRequest`, `TooLarge`, `Conflict` (`run_active`)
-    or `Unavailable`, all before anything is stored."""
+    or `Unavailable`, all before anything is stored.
+
+    Of many that interrupt each other each begins a run, in some order. One that is late too often gets
+    `run_active`, and leaves the run that it names alone: whoever has stopped a run begins the next."""
     _check_size(message.content)
     slot = Slot.of(caller.organization, conversation_id, message.thread_id)
-    for attempt in range(TRIES):
+    late = time.monotonic() + RACE_SECONDS
+    while time.monotonic() < late + INTERRUPT_SECONDS:
         seen = await _look(stores, caller, slot, message)
         if seen.repeated:
             return await _replay(stores, slot, message, seen.repeated)
-        opening = seen.opening
-        if opening.lease.lost(stores.clock()):
-            await give_up_lost_run(stores, slot, opening.lease)
-            continue
-        if opening.lease.run_id:
-            # The run that is active may be this very key's, begun between the two reads.
-            if repeated := await _marked(stores, slot, message):
-                return await _replay(stores, slot, message, repeated)
-            if accepted := await _when_busy(stores, slot, opening.lease.run_id, message):
-                return accepted
+        if seen.opening.lease.run_id:
+            if answer := await _beside_active(stores, models, slot, seen, message, late):
+                return answer
             continue
         try:
             return await _begin(stores, models, caller, slot, seen, message)
         except Repeated as repeated:
             return await _replay(stores, slot, message, repeated)
-        except Busy:
-            await asyncio.sleep(0.02 * attempt)
+        except (Busy, Contended):
+            await asyncio.sleep(random.uniform(0, RETRY_SECONDS))
     raise Unavailable("The conversation is written by many at once; try again.", retry_after=1)
+
+
+async def _beside_active(
+    stores: Stores, models: Models, slot: Slot, seen: Seen, message: NewMessage, late: float
+) -> Accepted | Replayed | None:
+    """None: the run is over by now, so another may begin."""
+    lease = seen.opening.lease
+    if lease.lost(stores.clock()):
+        if not await give_up_lost_run(stores, slot, lease):
+            await asyncio.sleep(RETRY_SECONDS)
+        return None
+    # The run that is active may be this very key's, begun between the two reads.
+    if repeated := await _marked(stores, slot, message):
+        return await _replay(stores, slot, message, repeated)
+    if time.monotonic() > late:
+        raise _run_active(lease.run_id or "", "Others were quicker each time; send it again.")
+    return await _when_busy(stores, models, slot, seen, message)
 
 
 def _check_size(content: str) -> None:
@@ -124,17 +154,6 @@ def _check_size(content: str) -> None:
             code="message_too_large",
             limit=MESSAGE_BYTES,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What is there before a run begins: the slot, what the idempotency key was used for, the agent (None:
-    unknown, or a replay, which needs none), and whose conversation it is or will be."""
-
-    opening: Opening
-    repeated: Repeated | None
-    agent: Agent | None
-    owner: str
 
 
 async def _look(stores: Stores, caller: Principal, slot: Slot, message: NewMessage) -> Seen:
@@ -187,19 +206,27 @@ async def _replay(stores: Stores, slot: Slot, message: NewMessage, repeated: Rep
 
 
 async def _when_busy(
-    stores: Stores, slot: Slot, run_id: str, message: NewMessage
+    stores: Stores, models: Models, slot: Slot, seen: Seen, message: NewMessage
 ) -> Accepted | Replayed | None:
     """None: the run is over by now, so another may begin."""
+    run_id = seen.opening.lease.run_id or ""
     if message.if_busy == "inject":
         return await _inject(stores, slot, run_id, message)
     if message.if_busy == "interrupt":
+        models.provider_for(_agent_of(seen))  # what cannot begin must not stop anything
         await _interrupt(stores, slot, run_id)
         return None
-    raise Conflict(
-        "The agent is still answering. Wait, stop it, or send with ifBusy inject or interrupt.",
-        code="run_active",
-        runId=run_id,
-    )
+    raise _run_active(run_id, "Wait, stop it, or send with ifBusy inject or interrupt.")
+
+
+def _run_active(run_id: str, advice: str) -> Conflict:
+    return Conflict(f"The agent is still answering. {advice}", code="run_active", runId=run_id)
+
+
+def _agent_of(seen: Seen) -> Agent:
+    if seen.agent is None:
+        raise InvalidRequest("A new conversation needs an agentId.", code="agent_required")
+    return seen.agent
 
 
 async def _inject(stores: Stores, slot: Slot, run_id: str, message: NewMessage) -> Accepted | Replayed | None:
@@ -236,9 +263,7 @@ async def _begin(
     seen: Seen,
     message: NewMessage,
 ) -> Started:
-    opening, agent = seen.opening, seen.agent
-    if agent is None:
-        raise InvalidRequest("A new conversation needs an agentId.", code="agent_required")
+    opening, agent = seen.opening, _agent_of(seen)
     provider, model = models.provider_for(agent)
     now = iso(stores.clock())
     run = Run(
