@@ -32,6 +32,7 @@ from tests.fakes.model_bytes import (
     bedrock_event,
     bedrock_stop,
     openai_answer,
+    openai_chunk,
 )
 from tests.fakes.model_server import ACCESS_KEY, REGION, SECRET_KEY, Gate, ModelServer, Script
 from tests.serving import served
@@ -229,6 +230,39 @@ def test_a_stop_closes_the_providers_connection(
         talk.post("/api/conversations/c1/stop")
         assert list(events)[-1].data["finishReason"] == "stopped"
     assert model_server.exchanges[-1].disconnected.wait(10)
+
+
+def test_stopped_run_has_used_what_the_server_told_at_its_start(
+    talk: httpx.Client, make: Any, model_server: ModelServer
+) -> None:
+    make("anthropic:claude-sonnet-4-5")
+    steps: list[Any] = [anthropic_start(input_tokens=5000), *anthropic_text(0, ["Well"])[:-1], Gate()]
+    model_server.play(Script(steps))
+    with saying(talk, "hi", agentId="agent") as events:
+        while next(events).data["type"] != "token":
+            pass
+        talk.post("/api/conversations/c1/stop")
+        done = list(events)[-1].data
+    assert done["usage"] == {"input": 5000, "output": 1, "total": 5001, "estimated": True}
+    assert done["cost"] > 0.015
+    stored = talk.get("/api/conversations/c1/messages").json()["items"][-1]
+    run = talk.get(f"/api/runs/{stored['runId']}").json()
+    assert (run["usage"], run["cost"]) == (done["usage"], done["cost"])
+
+
+def test_failed_run_has_used_what_was_sent_and_received(
+    talk: httpx.Client, make: Any, model_server: ModelServer
+) -> None:
+    make("openai:gpt-5")
+    model_server.play(Script([openai_chunk({"content": "Half an answer"})], cut=True))
+    last = say(talk, "x" * 4000, agentId="agent")
+    assert last[-1].data["type"] == "error"
+    stored = talk.get("/api/conversations/c1/messages").json()["items"][-1]
+    assert stored["usage"]["input"] >= 1000
+    assert stored["usage"]["output"] >= 3
+    assert stored["usage"]["estimated"] is True
+    assert stored["cost"] > 0
+    assert talk.get(f"/api/runs/{stored['runId']}").json()["usage"] == stored["usage"]
 
 
 def test_silence_after_a_live_message_is_asked_again_once(

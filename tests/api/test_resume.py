@@ -162,9 +162,13 @@ def test_a_run_whose_process_is_gone_is_given_up_and_the_conversation_goes_on(
             assert numbers[-1] > max(event.seq for event in left if event.id)  # never one that was seen
             assert left[-1].data["code"] == "run_lost"  # its own process finds out and writes no more
             assert attach(elsewhere, f"/api/runs/{run_id}/stream") == found
-            assert elsewhere.get(f"/api/runs/{run_id}").json()["error"]["code"] == "run_lost"
+            lost = elsewhere.get(f"/api/runs/{run_id}").json()
+            assert lost["error"]["code"] == "run_lost"
+            assert lost["usage"]["estimated"] is True
+            assert min(lost["usage"]["input"], lost["usage"]["output"]) > 0
             kept = elsewhere.get("/api/conversations/c1/messages").json()["items"][-1]
             assert kept["interrupted"] is True
+            assert (kept["error"], kept["usage"]) == (lost["error"], lost["usage"])
             said = "".join(e.data["token"] for e in found if e.data["type"] == "token")
             assert kept["content"][0]["text"] == said
             assert say(elsewhere, "/echo tools=0\ngoes on")[-1].data["type"] == "done"

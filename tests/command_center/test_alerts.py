@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Any
 
 import httpx
 import pytest
@@ -141,6 +142,19 @@ def test_metrics_are_what_they_say(metric: str, value: float) -> None:
     runs = [whole_run("org", f"run_{n}", failed=n == 3, ms=n * 1000 + 1000) for n in range(4)]
     buckets = filled([event for run in runs for event in run], NOON + 10_000)
     assert value_of(rule(metric=metric), buckets, [], NOON) == value
+
+
+def test_unknown_costs_and_durations_are_no_zeros() -> None:
+    call: dict[str, Any] = {"model": "m", "tokens": {"input": 3, "output": 7}}
+    unpriced = run_event("org", "run_1", 2, "llm_call", cost=None, **call)
+    lost = ended("org", "run_1", failed=True) | {"durationMs": None}
+    buckets = filled([unpriced, lost])
+    assert value_of(rule(metric="cost"), buckets, [], NOON) is None
+    assert value_of(rule(metric="latency_p95"), buckets, [], NOON) is None
+    assert value_of(rule(metric="tokens"), buckets, [], NOON) == 10
+    priced = run_event("org", "run_2", 2, "llm_call", cost=0.5, **call)
+    assert value_of(rule(metric="cost"), filled([unpriced, priced]), [], NOON) == 0.5
+    assert value_of(rule(metric="cost"), filled([ended("org", "run_3")]), [], NOON) == 0.0
 
 
 def test_a_rule_for_some_agents_sees_only_theirs() -> None:

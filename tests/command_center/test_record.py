@@ -70,6 +70,14 @@ async def test_a_run_is_live_from_its_first_event_to_its_last(recorder: Recorder
     assert await recorder.records.live(organization) == []
 
 
+async def test_figures_of_a_run_that_nobody_has_told_are_unknown(
+    recorder: Recorder, organization: str
+) -> None:
+    await record(recorder, organization, [started(organization, "run_1")])
+    (live,) = await recorder.records.live(organization)
+    assert (live.view["tokens"], live.view["cost"]) == (None, None)
+
+
 async def test_a_start_that_comes_after_the_end_does_not_bring_the_run_back(
     recorder: Recorder, organization: str
 ) -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.agent.model import Delta, Finish, Text, Thinking, ThinkingBlock, ToolCall, Usage
+from millrace.agent.model import Delta, Finish, PromptUsage, Text, Thinking, ThinkingBlock, ToolCall, Usage
 from millrace.agent.providers.anthropic import MessageReader, messages_request
 from millrace.domain.conversations import LIVE_MESSAGE_MARKER
 from millrace.errors import ProviderError
@@ -58,7 +58,9 @@ WHOLE = b"".join(
         *anthropic_end("tool_use", 42),
     ]
 )
+PROMPT = PromptUsage(Usage(11))
 DELTAS: list[Delta] = [
+    PromptUsage(Usage(131, 0, 100, 20)),
     Thinking("Let me "),
     Thinking("see."),
     ThinkingBlock(KEPT),
@@ -71,13 +73,23 @@ DELTAS: list[Delta] = [
 
 
 def deltas(*chunks: bytes) -> list[Delta]:
-    return list(read(MessageReader(SERVER), chunks))
+    """What is read after the count of the prompt."""
+    prompt, *rest = read(MessageReader(SERVER), chunks)
+    assert isinstance(prompt, PromptUsage)
+    return rest
+
+
+def test_prompt_that_is_not_counted_is_not_told() -> None:
+    uncounted = anthropic_start(input_tokens=None)
+    assert list(read(MessageReader(SERVER), [uncounted, *anthropic_end("end_turn", 7)])) == [
+        Finish("stop", None)
+    ]
 
 
 async def test_an_answer_streams_from_a_real_server(ask: Ask, model_server: ModelServer) -> None:
     model_server.play(Script([*anthropic_answer(["Hel", "lo"])]))
     answer = await ask("anthropic:claude-sonnet-5", user("Hi"), max_tokens=77)
-    assert answer == [Text("Hel"), Text("lo"), Finish("stop", Usage(11, 2))]
+    assert answer == [PROMPT, Text("Hel"), Text("lo"), Finish("stop", Usage(11, 2))]
     exchange = model_server.exchanges[0]
     assert exchange.path == "/v1/messages"
     assert exchange.headers["x-api-key"] == "sk-ant-secret"
@@ -91,12 +103,12 @@ async def test_an_answer_streams_from_a_real_server(ask: Ask, model_server: Mode
 
 
 def test_thinking_tools_and_cached_tokens_are_read() -> None:
-    assert deltas(WHOLE) == DELTAS
+    assert list(read(MessageReader(SERVER), [WHOLE])) == DELTAS
 
 
 @given(st.lists(st.integers(0, len(WHOLE))))
 def test_any_cutting_of_the_bytes_gives_the_same_deltas(places: list[int]) -> None:
-    assert deltas(*cuts(WHOLE, places)) == DELTAS
+    assert list(read(MessageReader(SERVER), cuts(WHOLE, places))) == DELTAS
 
 
 async def test_single_bytes_from_a_real_socket_give_the_same_deltas(
@@ -222,7 +234,7 @@ async def test_an_error_event_ends_the_stream(
     seen, failure = await ask.failing("anthropic:m")
     assert (failure.code, failure.retryable) == (code, retryable)
     assert "Overloaded" in failure.message
-    assert seen == [Text("x")]
+    assert seen == [PROMPT, Text("x")]
 
 
 @pytest.mark.parametrize("whole_events", [0, 1, 4, 12])

@@ -227,7 +227,7 @@ def test_reasoning_is_thinking_under_any_name(delta: dict[str, Any]) -> None:
                 openai_chunk({}, "stop", choices=None, usage={"prompt_tokens": "9", "completion_tokens": -1}),
                 OPENAI_DONE,
             ],
-            Usage(0, 0),
+            None,
         ),
     ],
 )

@@ -13,13 +13,14 @@ CALL_TOKENS = 8192
 @dataclass(slots=True)
 class Budget:
     """The sum over a run's model calls, its sub-agents' among them. `cost` in US dollars; None once a call's
-    price was not known."""
+    price was not known. `estimated`: the tokens of some call were not told, and an estimate counts."""
 
     limits: Limits
     input: int = 0
     output: int = 0
     iterations: int = 0
     cost: float | None = 0.0
+    estimated: bool = False
     parents: list["Budget"] = field(default_factory=list)
 
     def spend(self, model: str, usage: Usage) -> float | None:
@@ -28,6 +29,7 @@ class Budget:
         for budget in (self, *self.parents):
             budget.input += usage.input
             budget.output += usage.output
+            budget.estimated = budget.estimated or usage.estimated
             budget.cost = None if budget.cost is None or price is None else budget.cost + price
         return price
 
@@ -46,5 +48,6 @@ class Budget:
         return next((why for parent in self.parents if (why := parent.exhausted())), None)
 
     def usage(self) -> dict[str, int]:
-        """As the `done` event has it."""
-        return {"input": self.input, "output": self.output, "total": self.input + self.output}
+        """As the `done` event has it: `estimated` is only there where it is true."""
+        told = {"input": self.input, "output": self.output, "total": self.input + self.output}
+        return told | {"estimated": True} if self.estimated else told

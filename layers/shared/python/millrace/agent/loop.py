@@ -129,12 +129,15 @@ class AgentLoop:
             try:
                 await turn.stream(self._provider, request)
             except ProviderError as problem:
-                self._called(turn, problem)
+                self._called(turn, request, problem)
                 if turn.started or not problem.retryable or attempt == TRIES:
                     raise
                 await self._back_off(problem, attempt)
+            except BaseException:  # the run is stopped, or its time is over: what was used counts
+                self._called(turn, request, None, "stopped")
+                raise
             else:
-                self._called(turn, None)
+                self._called(turn, request, None)
                 return turn
         raise AssertionError("unreachable")
 
@@ -143,18 +146,21 @@ class AgentLoop:
         self._emitter.emit(events.status(f"{problem.message} {retry_notice(problem, wait)}", "⏳"))
         await asyncio.sleep(wait)
 
-    def _called(self, turn: Turn, problem: ProviderError | None) -> None:
-        usage = (turn.finish.usage if turn.finish else None) or Usage()
-        price = self.budget.spend(self.agent.model, usage) if turn.finish else None
+    def _called(
+        self, turn: Turn, request: ModelRequest, problem: ProviderError | None, error: str | None = None
+    ) -> None:
+        usage = turn.usage(request) if turn.begun(problem) else Usage()
+        price = self.budget.spend(self.agent.model, usage) if turn.begun(problem) else 0.0
         self._report(
             "run:llm_call",
             {
                 "model": self.agent.model,
                 "tokens": {"input": usage.input, "output": usage.output},
+                "estimated": usage.estimated,
                 "cost": price,
                 "latencyMs": turn.elapsed_ms(),
                 "firstTokenMs": turn.first_token_ms,
-                "error": problem.code if problem else None,
+                "error": problem.code if problem else error,
             },
         )
 

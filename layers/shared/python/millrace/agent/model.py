@@ -75,23 +75,34 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one model call, as the server counted them (cached input is part of `input`)."""
+    """Tokens of one model call, as the server counted them (cached input is part of `input`), or `estimated`
+    where it did not."""
 
     input: int = 0
     output: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PromptUsage:
+    """The tokens of the prompt, from a server that tells them before its answer: they are spent even if the
+    answer is cut off."""
+
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The model's own end of message: always the last delta. `usage` is None where the server sent none."""
+    """The model's own end of message: always the last delta. `usage` is None where the server sent none that
+    can be read."""
 
     reason: FinishReason
     usage: Usage | None
 
 
-Delta = Text | Thinking | ThinkingBlock | ToolCall | Finish
+Delta = Text | Thinking | ThinkingBlock | ToolCall | PromptUsage | Finish
 
 
 class Provider(Protocol):

@@ -1,23 +1,34 @@
 """One call of a model: its deltas become events at once, and a message of the history at the end."""
 
 import time
+from collections.abc import Iterator
 from contextlib import aclosing
+from dataclasses import replace
+
+import orjson
 
 from millrace.agent.emitter import Emitter
+from millrace.agent.estimate import prompt_tokens, tokens_in
 from millrace.agent.leak import LeakFilter, Piece
 from millrace.agent.model import (
     Block,
     Delta,
     Finish,
     ModelRequest,
+    PromptUsage,
     Provider,
     Text,
     Thinking,
     ThinkingBlock,
     ToolCall,
+    Usage,
 )
 from millrace.domain import events
 from millrace.errors import ProviderError
+
+_ABOUT = (Finish, PromptUsage)
+"""What a server says about its answer, and is no part of it."""
+_ANSWERED = frozenset({"incomplete_response", "unreadable_response"})
 
 
 class Turn:
@@ -32,6 +43,8 @@ class Turn:
         self._emit = emitter.emit
         self._filter = LeakFilter(react=react)
         self._text: list[str] = []
+        self._thought = 0
+        self._prompt: Usage | None = None
         self._action = ""
         self._began = time.monotonic()
 
@@ -49,7 +62,7 @@ class Turn:
                     self._show(self._filter.feed(delta.text))
                 else:
                     self._take(delta)
-                if self.first_token_ms is None and type(delta) is not Finish:
+                if self.first_token_ms is None and type(delta) not in _ABOUT:
                     self.first_token_ms = self.elapsed_ms()
         self._show(self._filter.finish())
         self._close_text()
@@ -60,9 +73,32 @@ class Turn:
         """Since the call began."""
         return round((time.monotonic() - self._began) * 1000)
 
+    def usage(self, request: ModelRequest) -> Usage:
+        """The tokens of the call: as the server counted them, else estimated from what was sent and what has
+        come."""
+        if self.finish and self.finish.usage:
+            return self.finish.usage
+        sent = self._prompt or Usage(input=prompt_tokens(request))
+        return replace(sent, output=tokens_in(*self._received()) + self._thought, estimated=True)
+
+    def begun(self, problem: ProviderError | None) -> bool:
+        """Whether the call has cost anything: not if the server refused it, or was never reached."""
+        return self.started or self._prompt is not None or problem is None or problem.code in _ANSWERED
+
+    def _received(self) -> Iterator[str]:
+        for block in self.content():
+            use = block.get("toolUse")
+            yield orjson.dumps(use["input"]).decode() if use else block.get("text", "")
+
+    def _think(self, text: str) -> None:
+        self._thought += tokens_in(text)
+        self._emit(events.thinking(text))
+
     def _take(self, delta: Delta) -> None:
         if isinstance(delta, Thinking):
-            self._emit(events.thinking(delta.text))
+            self._think(delta.text)
+        elif isinstance(delta, PromptUsage):
+            self._prompt = delta.usage
         elif isinstance(delta, ToolCall):
             self._call(delta)
         elif isinstance(delta, ThinkingBlock):
@@ -77,7 +113,7 @@ class Turn:
                 self._text.append(text)
                 self._emit({"type": "token", "token": text})
             elif kind == "thinking":
-                self._emit(events.thinking(text))
+                self._think(text)
             else:
                 self._step(kind, text)
 
@@ -88,7 +124,7 @@ class Turn:
         elif kind == "action_input":
             self._emit(events.tool_call("react", self._action, {"input": text.strip()}))
         else:
-            self._emit(events.tool_result("react", self._action, True, text.strip()[:120], text, 0))
+            self._emit(events.tool_result("react", self._action, True, text.strip()[:120], text, None))
 
     def _call(self, call: ToolCall) -> None:
         self._close_text()

@@ -1,6 +1,7 @@
 """What alert rules measure: sums in buckets of ten seconds by agent, added up over a rule's window.
 
-A bucket is JSON: `{agentId: {"runs", "errors", "cost", "tokens", "backpressure", "durations": {bin: n}}}`.
+A bucket is JSON: `{agentId: {"runs", "errors", "cost", "unpriced", "tokens", "backpressure", "durations":
+{bin: n}}}`. `unpriced` counts the model calls whose cost is not known; runs of unknown duration have no bin.
 Durations are kept as a histogram with bins 5 % wide, so a percentile is within 2.5 % and a bucket's size does
 not grow with traffic.
 """
@@ -49,17 +50,20 @@ def count(bucket: Bucket, event: Event) -> None:
 def _facts(event: Event) -> dict[str, Any]:
     kind = event["type"]
     if kind == "run:llm_call":
-        tokens = event.get("tokens") or {}
-        return {"tokens": sum(tokens.values()), "cost": event.get("cost") or 0}
+        tokens, cost = event.get("tokens") or {}, event.get("cost")
+        spent = {"unpriced": 1} if cost is None else {"cost": cost}
+        return {"tokens": sum(tokens.values())} | spent
     if kind in ENDS:
-        return {"runs": 1, "errors": int(kind == "run:error"), "durations": _bin(event.get("durationMs"))}
+        ended = {"runs": 1, "errors": int(kind == "run:error")}
+        took = event.get("durationMs")
+        return ended if took is None else ended | {"durations": _bin(took)}
     if kind == "pipeline:backpressure":
         return {"backpressure": float(event.get("backpressure") or 0)}
     return {}
 
 
-def _bin(duration_ms: Any) -> str:
-    return str(math.ceil(math.log(max(1, duration_ms or 1)) / _WIDTH))
+def _bin(duration_ms: float) -> str:
+    return str(math.ceil(math.log(max(1, duration_ms)) / _WIDTH))
 
 
 def value_of(
@@ -77,6 +81,8 @@ def value_of(
         return _percentile(kept, 0.95)
     if rule.metric == "backpressure":
         return max((totals["backpressure"] for totals in kept if "backpressure" in totals), default=None)
+    if rule.metric == "cost" and not any("cost" in totals for totals in kept):
+        return None if any("unpriced" in totals for totals in kept) else 0.0
     return _sum(kept, rule.metric)
 
 

@@ -55,8 +55,9 @@ def tool_call(id: str, name: str, arguments: Any) -> Event:
     return {"type": "tool_call", "id": id, "name": name, "arguments": arguments}
 
 
-def tool_result(id: str, name: str, ok: bool, summary: str, result: str, duration_ms: int) -> Event:
-    """A tool has answered: `result` is its whole text (seen at `detail=full` only), `bytes` its size."""
+def tool_result(id: str, name: str, ok: bool, summary: str, result: str, duration_ms: int | None) -> Event:
+    """A tool has answered: `result` is its whole text (seen at `detail=full` only), `bytes` its size. The
+    duration is null where it is not known."""
     return {
         "type": "tool_result",
         "id": id,

@@ -116,7 +116,7 @@ def _look(subject: Subject, event: Event, number: int) -> None:
     if event.get("agentName"):
         view["agentName"] = event["agentName"]
     if event["type"] in ("run:progress", *ENDS):
-        view["tokens"] = max(view["tokens"], event.get("tokens") or 0)
+        view["tokens"] = _more(view["tokens"], event.get("tokens"))
         view["cost"] = _more(view["cost"], event.get("cost"))
     if event["type"] == "run:started":
         view["startedAt"] = event["run"]["startedAt"]
@@ -142,13 +142,14 @@ def _unknown(event: Event) -> dict[str, Any]:
         "status": "running",
         "startedAt": event["time"],
         "lastEventAt": event["time"],
-        "tokens": 0,
+        "tokens": None,
         "cost": None,
         "tool": None,
     }
 
 
-def _more(known: float | None, told: Any) -> float | None:
+def _more(known: Any, told: Any) -> Any:
+    """The greater of two figures; None where neither is known."""
     if not isinstance(told, int | float):
         return known
     return told if known is None else max(known, told)

@@ -57,7 +57,7 @@ def _row(run: dict[str, Any], now: int) -> list[str]:
         run["runId"],
         run["status"],
         run.get("tool") or "",
-        f"{run.get('tokens') or 0:,}",
+        "" if run.get("tokens") is None else f"{run['tokens']:,}",
         _dollars(run.get("cost")),
         f"{age // 60}:{age % 60:02d}",
     ]

@@ -6,6 +6,7 @@ four places allowed (tools, system, last turn): reading it back costs a tenth of
 """
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from millrace.agent.model import (
     FinishReason,
     Message,
     ModelRequest,
+    PromptUsage,
     Text,
     ThinkingBlock,
     Usage,
@@ -157,6 +159,7 @@ class MessageReader(SseReader):
     def _envelope(self, kind: str, event: dict[str, Any]) -> Iterable[Delta]:
         if kind == "message_start":
             self._count(event["message"].get("usage"))
+            return (PromptUsage(replace(self._counted(), output=0)),) if self._knows("input_tokens") else ()
         elif kind == "message_delta":
             self._reason = event["delta"].get("stop_reason") or self._reason
             self._count(event.get("usage"))
@@ -208,11 +211,12 @@ class MessageReader(SseReader):
             raise incomplete(self._server)
         reason = _REASONS.get(self._reason, "stop")
         yield from self._calls.close(cut=reason == "max_tokens")
-        yield Finish(reason, self._usage())
+        yield Finish(reason, self._counted() if self._knows("input_tokens", "output_tokens") else None)
 
-    def _usage(self) -> Usage | None:
-        if not self._counts:
-            return None
+    def _knows(self, *names: str) -> bool:
+        return all(name in self._counts for name in names)
+
+    def _counted(self) -> Usage:
         read = self._counts.get("cache_read_input_tokens", 0)
         write = self._counts.get("cache_creation_input_tokens", 0)
         fresh = self._counts.get("input_tokens", 0)

@@ -29,7 +29,7 @@ from millrace.agent.providers.connection import Call, stream_deltas
 from millrace.agent.providers.event_stream import EventStreamParser
 from millrace.agent.providers.extended_thinking import thinking_fields
 from millrace.agent.providers.failures import Server, failure, incomplete, words
-from millrace.agent.providers.history import count, tools, turns
+from millrace.agent.providers.history import count, counted, tools, turns
 from millrace.agent.providers.thoughts import OpenThought
 from millrace.agent.providers.tool_calls import OpenCall, OpenCalls
 from millrace.errors import ProviderError
@@ -233,8 +233,10 @@ class ConverseReader:
         yield Finish(reason, self._usage)
 
 
-def _usage(usage: dict[str, Any]) -> Usage:
+def _usage(usage: dict[str, Any]) -> Usage | None:
     """Bedrock counts cached input beside `inputTokens`, not in it."""
+    if not counted(usage, "inputTokens", "outputTokens"):
+        return None
     read, write = count(usage.get("cacheReadInputTokens")), count(usage.get("cacheWriteInputTokens"))
     return Usage(
         input=count(usage.get("inputTokens")) + read + write,

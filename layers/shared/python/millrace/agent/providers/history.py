@@ -75,6 +75,11 @@ def count(value: Any) -> int:
     return value if type(value) is int and value > 0 else 0
 
 
+def counted(usage: dict[str, Any], *names: str) -> bool:
+    """Whether a server's usage has a readable number under each of these names: without, it is not known."""
+    return all(type(usage.get(name)) is int and usage[name] >= 0 for name in names)
+
+
 def since_question(messages: list[Message]) -> list[Message]:
     """The messages from the last question on: the last user turn that is not only tool results and live
     messages. (After a run that was stopped between its tools, the next question shares a turn with their

@@ -34,7 +34,7 @@ from millrace.agent.model import (
 )
 from millrace.agent.providers.connection import Call, stream_deltas
 from millrace.agent.providers.failures import Server, failure, incomplete, words
-from millrace.agent.providers.history import count, text_of, tools, turns
+from millrace.agent.providers.history import count, counted, text_of, tools, turns
 from millrace.agent.providers.sse import SseReader
 from millrace.agent.providers.tool_calls import OpenCall, OpenCalls
 from millrace.errors import ProviderError
@@ -240,7 +240,9 @@ def _status(mark: Any) -> int:
     return _ERROR_STATUS.get(mark, 0) if isinstance(mark, str) else 0
 
 
-def _usage(usage: dict[str, Any]) -> Usage:
+def _usage(usage: dict[str, Any]) -> Usage | None:
+    if not counted(usage, "prompt_tokens", "completion_tokens"):
+        return None
     details = usage.get("prompt_tokens_details") or {}
     return Usage(
         input=count(usage.get("prompt_tokens")),

@@ -9,6 +9,8 @@ from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.events import Event
 from millrace.domain.runs import Lease, Run
 from millrace.errors import Unavailable
+from millrace.services.runs.lost_usage import with_estimated_usage
+from millrace.services.runs.outcome import with_outcome
 from millrace.services.runs.run_events import missed_end, to_bus
 from millrace.stores.connect import Stores
 from millrace.stores.leases import failed
@@ -25,23 +27,25 @@ async def give_up_lost_run(stores: Stores, slot: Slot, lost: Lease) -> bool:
     run = await stores.runs.get(slot.organization, lost.run_id or "")
     error = events.error(RUN_LOST, "run_lost", True)
     ended = replace(failed(run, error, iso(stores.clock())), finish_reason="error")
-    if not await _end(stores, ended, lost, error):
+    stored = await _end(stores, ended, lost, error)
+    if stored is None:
         return False
-    await _tell(stores, ended)
+    await _tell(stores, stored)
     return True
 
 
-async def _end(stores: Stores, ended: Run, lost: Lease, error: Event) -> bool:
+async def _end(stores: Stores, ended: Run, lost: Lease, error: Event) -> Run | None:
     """Ends the run with what it had said; without that where it cannot be read or stored, so that no answer
-    keeps its conversation from going on."""
+    keeps its conversation from going on. Return the run as it is stored, None when it was not."""
     try:
         partial = await _partial_answer(stores, ended, lost.saved)
-        return await stores.leases.give_up(ended, lost, error, partial)
+        full = await with_estimated_usage(stores, ended)
+        return full if await stores.leases.give_up(full, lost, error, with_outcome(partial, full)) else None
     except Unavailable:
         raise
     except Exception:
         log.exception("the partial answer of %s is given up", ended.id)
-        return await stores.leases.give_up(ended, lost, error, [])
+        return ended if await stores.leases.give_up(ended, lost, error, []) else None
 
 
 async def _tell(stores: Stores, ended: Run) -> None:

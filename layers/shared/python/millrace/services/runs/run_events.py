@@ -30,13 +30,12 @@ LAST_NUMBER = 10**15 - 1
 
 
 def ended_facts(run: Run) -> dict[str, Any]:
-    """What the last event of a run tells of it, well or badly ended."""
-    usage = run.usage or {}
+    """What the last event of a run tells of it, well or badly ended; null where it is not known."""
     return {
         "run": run.wire(),
         "status": run.state,
-        "tokenUsage": usage,
-        "tokens": usage.get("total", 0),
+        "tokenUsage": run.usage,
+        "tokens": run.usage["total"] if run.usage else None,
         "cost": run.cost,
         "startedAt": run.started_at,
         "completedAt": run.ended_at,

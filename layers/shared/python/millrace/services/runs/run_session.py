@@ -22,6 +22,7 @@ from millrace.domain.runs import LEASE_MS, MAX_WAITING, Run, RunState, StopReaso
 from millrace.errors import MillraceError, Unavailable
 from millrace.services.runs.event_buffer import EventBuffer
 from millrace.services.runs.outbox import Outbox
+from millrace.services.runs.outcome import with_outcome
 from millrace.services.runs.run_events import RunEvents
 from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
@@ -342,7 +343,8 @@ class RunSession:
             run = self._ended_run(state, last)
             with self._events.closing():
                 batch = [*self._events.unlogged, final]
-                await self._end_once(run, batch, self._final_messages(state, last), accepted)
+                messages = with_outcome(self._unsaved, run, self._steps.pending())
+                await self._end_once(run, batch, messages, accepted)
             self.ended, self.run = True, run
         self.outbox.put(final)
         self.bus.ended(run, "".join(self.answer))
@@ -376,42 +378,8 @@ class RunSession:
             usage=self.budget.usage(),
             cost=self.budget.cost,
             error=shown,
-            duration_ms=self.duration_ms(),
+            duration_ms=last.get("durationMs", self.duration_ms()),
         )
-
-    def _final_messages(self, state: RunState, last: Event) -> list[StoredMessage]:
-        """What is still to be saved. The last answer gets the id that `start` announced, and tells how the
-        run ended; a run that said nothing at its end has an empty one, so that a reader sees its end all the
-        same."""
-        messages = list(self._unsaved)
-        if messages and messages[-1].role == "assistant":
-            answer = messages.pop()
-        else:
-            answer = self._empty_answer(interrupted=state == "stopped")
-        kept = replace(answer, id=self.run.message_id, extra=self._outcome(last))
-        return [*messages, replace(kept, steps=kept.steps + self._steps.take())]
-
-    def _empty_answer(self, *, interrupted: bool) -> StoredMessage:
-        now = iso(self._stores.clock())
-        return StoredMessage(
-            id=self.run.message_id,
-            role="assistant",
-            content=[],
-            created_at=now,
-            run_id=self.run.id,
-            interrupted=interrupted,
-            visibility=self.run.visibility,
-        )
-
-    def _outcome(self, last: Event) -> dict[str, Any]:
-        """How the run ended, as its last message keeps it."""
-        names = ("usage", "cost", "finishReason", "durationMs")
-        figures = {name: last[name] for name in names if name in last}
-        if last["type"] != "error":
-            return figures
-        budget = self.budget
-        spent = {"usage": budget.usage(), "cost": budget.cost, "durationMs": self.duration_ms()}
-        return spent | {"finishReason": "error", "error": _shown_error(last)}
 
 
 def _shown_error(last: Event) -> dict[str, Any]:

@@ -36,6 +36,10 @@ class StepLog:
 
     def take(self) -> list[Event]:
         """The steps since the last call, in order."""
-        self._close_thought()
-        taken, self._steps = self._steps, []
+        taken, self._steps = self.pending(), []
         return taken
+
+    def pending(self) -> list[Event]:
+        """The same, and they stay."""
+        self._close_thought()
+        return list(self._steps)
