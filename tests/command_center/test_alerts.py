@@ -184,10 +184,10 @@ def test_a_metric_that_hovers_below_the_threshold_does_not_flap(values: list[flo
         (rule(op="lt", threshold=10), 9, False, True),
         (rule(op="lt", threshold=10), 10.5, True, True),
         (rule(op="lt", threshold=10), 11.5, True, False),
-        (rule(op="gte", threshold=10), 10, False, True),
+        (rule(metric="cost", op="gte", threshold=10), 10, False, True),
         (rule(threshold=0), 0, True, False),
-        (rule(threshold=10, resolveThreshold=2), 3, True, True),
-        (rule(threshold=10, resolveThreshold=2), 2, True, False),
+        (rule(metric="cost", threshold=10, resolveThreshold=2), 3, True, True),
+        (rule(metric="cost", threshold=10, resolveThreshold=2), 2, True, False),
         (rule(), None, True, False),
     ],
 )

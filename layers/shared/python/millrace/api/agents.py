@@ -10,7 +10,7 @@ from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import invalid
 from millrace.api.json_route import JsonRoute
 from millrace.domain.access import Principal
-from millrace.domain.agents import Agent, AgentSettings, AgentSummary, Wire
+from millrace.domain.agents import Agent, AgentReplacement, AgentSettings, AgentSummary, Wire
 from millrace.services.agents import Agents
 from millrace.services.runs.agent_tools import AgentTools, Source
 
@@ -112,6 +112,12 @@ def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
     )
     async def list_tools(who: Caller, agent_id: str) -> AgentToolPage:
         return _tool_page(await agents.tools(who, agent_id))
+
+    @router.put("/{agent_id}", summary="Replace an agent by the given one; create it if there is none")
+    async def put_agent(who: Caller, agent_id: str, given: AgentReplacement, response: Response) -> Agent:
+        made, is_new = await agents.put(who, agent_id, given)
+        response.status_code = 201 if is_new else 200
+        return made.shown()
 
     @router.patch("/{agent_id}", summary="Change an agent: only the fields that are given")
     async def change_agent(who: Caller, agent_id: str, changes: Annotated[dict[str, Any], Body()]) -> Agent:

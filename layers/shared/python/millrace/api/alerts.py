@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from millrace.api.auth import Auth
 from millrace.api.endpoint import Endpoint, invalid, read_body
-from millrace.domain.alerts import AlertSettings
+from millrace.domain.alerts import AlertReplacement, AlertSettings
 from millrace.domain.ids import valid_id
 from millrace.services.command_center.alerts import AlertRules
 from millrace.services.command_center.record import Recorder
@@ -47,6 +47,14 @@ class Alerts:
             ),
             Endpoint("GET", one, self.get_alert_rule, "Read an alert rule", "observe"),
             Endpoint(
+                "PUT",
+                one,
+                self.put_alert_rule,
+                "Replace an alert rule by the given one; create it if there is none",
+                "observe",
+                AlertReplacement,
+            ),
+            Endpoint(
                 "PATCH",
                 one,
                 self.change_alert_rule,
@@ -76,6 +84,12 @@ class Alerts:
     async def get_alert_rule(self, request: Request) -> Response:
         caller = await self.auth(request, "observe")
         return JSONResponse(await self.rules.get(caller, _rule_id(request)))
+
+    async def put_alert_rule(self, request: Request) -> Response:
+        caller = await self.auth(request, "observe")
+        given = await read_body(request, AlertReplacement)
+        rule, is_new = await self.rules.put(caller, _rule_id(request), given)
+        return JSONResponse(rule.wire(), 201 if is_new else 200)
 
     async def change_alert_rule(self, request: Request) -> Response:
         caller = await self.auth(request, "alerts:write")

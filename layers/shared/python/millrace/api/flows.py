@@ -21,7 +21,7 @@ from millrace.api.streams import Streams
 from millrace.domain.access import Principal
 from millrace.domain.agents import Wire
 from millrace.domain.events import Detail, Logged
-from millrace.domain.flows import Flow, FlowSettings, NewFlow, agent_id_of
+from millrace.domain.flows import Flow, FlowReplacement, NewFlow, agent_id_of
 from millrace.domain.runs import Run
 from millrace.errors import InvalidRequest, NotFound
 from millrace.services.flows.manage import Flows, Underway
@@ -62,7 +62,14 @@ class FlowsApi:
             Endpoint("GET", BASE, self.list_flows, "List flows", query=page),
             Endpoint("POST", BASE, self.create_flow, "Create a flow", "agents:write", NewFlow, status=201),
             Endpoint("GET", one, self.get_flow, "Read a flow"),
-            Endpoint("PUT", one, self.replace_flow, "Replace a flow", "agents:write", FlowSettings),
+            Endpoint(
+                "PUT",
+                one,
+                self.put_flow,
+                "Replace a flow by the given one; create it if there is none",
+                "agents:write",
+                FlowReplacement,
+            ),
             Endpoint("DELETE", one, self.delete_flow, "Delete a flow", "agents:write", status=204),
             Endpoint(
                 "POST",
@@ -98,11 +105,11 @@ class FlowsApi:
         found = await self.flows.store.get(caller.organization, request.path_params["name"])
         return JSONResponse(_seen(found, caller))
 
-    async def replace_flow(self, request: Request) -> Response:
+    async def put_flow(self, request: Request) -> Response:
         caller = await self.auth(request, "agents:write")
-        given = await read_body(request, FlowSettings)
-        flow = await self.flows.replace(caller, request.path_params["name"], given)
-        return JSONResponse(flow.wire())
+        given = await read_body(request, FlowReplacement)
+        flow, is_new = await self.flows.put(caller, request.path_params["name"], given)
+        return JSONResponse(flow.wire(), 201 if is_new else 200)
 
     async def delete_flow(self, request: Request) -> Response:
         caller = await self.auth(request, "agents:write")

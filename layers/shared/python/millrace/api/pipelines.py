@@ -99,9 +99,14 @@ def _add_registry(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
     async def get_version(who: Caller, pipeline_id: str, version: int) -> Json:
         return await pipelines.version(who, pipeline_id, version)
 
-    @router.put("/pipelines/{pipeline_id}", summary="Replace the definition: a new version")
-    async def replace_pipeline(who: Caller, pipeline_id: str, definition: Given) -> Json:
-        return (await pipelines.replace(who, pipeline_id, definition)).shown()
+    @router.put(
+        "/pipelines/{pipeline_id}",
+        summary="Replace the definition: a new version; create the pipeline if there is none",
+    )
+    async def put_pipeline(who: Caller, pipeline_id: str, definition: Given, response: Response) -> Json:
+        made, is_new = await pipelines.put(who, pipeline_id, definition)
+        response.status_code = 201 if is_new else 200
+        return made.shown()
 
     @router.patch("/pipelines/{pipeline_id}", summary="Change parts of the definition: a new version")
     async def change_pipeline(

@@ -108,6 +108,15 @@ class AgentSummary(Wire):
     builtin: bool
 
 
+class AgentReplacement(AgentSettings):
+    """An agent as GET shows it, edited; `id`, `builtin`, `createdAt` and `updatedAt` are ignored."""
+
+    id: str | None = None
+    builtin: bool | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
 class Agent(AgentSettings):
     """An agent of an organisation; `builtin` ones can be neither changed nor deleted."""
 

@@ -7,13 +7,15 @@ make an alert flap.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from millrace.domain.agents import Wire
 
 Metric = Literal["error_rate", "cost", "latency_p95", "tokens", "stuck_run", "backpressure"]
 Op = Literal["gt", "gte", "lt", "lte"]
 MARGIN = 0.1
+STORED = "stored"
+"""The validation context of a rule that was accepted before, maybe by fewer checks."""
 MIN_WINDOW_MS, MAX_WINDOW_MS = 10_000, 3_600_000
 MAX_RULES = 100
 AgentId = Annotated[str, Field(min_length=1, max_length=128)]
@@ -41,6 +43,16 @@ class AlertSettings(Wire):
             raise ValueError("resolveThreshold must lie on the healthy side of threshold")
         return self
 
+    @model_validator(mode="after")
+    def _can_trigger(self, info: ValidationInfo) -> "AlertSettings":
+        """A share that has to be beyond 1 (or below 0) would never trigger. Stored rules are left alone."""
+        share = self.metric in ("error_rate", "backpressure")
+        beyond = self.rises and (self.threshold > 1 or (self.threshold == 1 and self.op == "gt"))
+        below = self.threshold == 0 and self.op == "lt"
+        if info.context != STORED and ((share and beyond) or below):
+            raise ValueError(f"threshold: {self.metric} {self.op} {self.threshold:g} never triggers")
+        return self
+
     @property
     def rises(self) -> bool:
         """Whether high values are the bad ones."""
@@ -52,6 +64,15 @@ class AlertSettings(Wire):
         if self.resolve_threshold is not None:
             return self.resolve_threshold
         return self.threshold * (1 - MARGIN if self.rises else 1 + MARGIN)
+
+
+class AlertReplacement(AlertSettings):
+    """A rule as GET shows it, edited; `id`, `createdAt`, `updatedAt` and `state` are ignored."""
+
+    id: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    state: dict[str, Any] | None = None
 
 
 class AlertRule(AlertSettings):

@@ -13,7 +13,8 @@ FLOW_BYTES, INPUT_BYTES, RESULTS_BYTES = 64 * 1024, 100 * 1024, 200 * 1024
 AGENT_PREFIX = "flow:"
 """Starts the agent id under which a flow's runs appear."""
 
-FlowName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
+FLOW_NAME = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
+FlowName = Annotated[str, Field(pattern=FLOW_NAME)]
 StepName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Expression = Annotated[str, Field(min_length=1, max_length=2000)]
 
@@ -89,6 +90,14 @@ class NewFlow(FlowSettings):
     """A flow to be made."""
 
     name: FlowName
+
+
+class FlowReplacement(FlowSettings):
+    """A flow as GET shows it, edited; `name`, `createdAt` and `updatedAt` are ignored."""
+
+    name: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
 
 
 class Flow(NewFlow):

@@ -4,16 +4,18 @@ created --start--> running <--pause / resume--> paused
 running, paused --stop--> stopped (for good)
 """
 
+import re
 from typing import Any, Literal, get_args
 
 from millrace.domain.agents import Wire
-from millrace.errors import Conflict
+from millrace.errors import Conflict, InvalidRequest
 
 PipelineState = Literal["created", "running", "paused", "stopped"]
 Action = Literal["start", "pause", "resume", "stop"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 MAX_PIPELINES = 100
+_CHOSEN = re.compile(r"(?!pipeline_)[a-z0-9][a-z0-9_-]{0,39}")
 MAX_DEFINITION_BYTES = 32 * 1024
 
 _NEXT: dict[tuple[PipelineState, Action], PipelineState] = {
@@ -63,6 +65,23 @@ class Pipeline(Wire):
     def waits(self, now: int) -> bool:
         """Whether its windows must not fire now."""
         return self.state == "paused" or (self.state == "running" and self.hold_until > now)
+
+
+def check_chosen_id(pipeline_id: str, source_type: str) -> None:
+    """Raise for an id that a client may not choose.
+
+    A webhook's address is found by the id alone, whose ever the pipeline is, so those ids are ours to give.
+    """
+    if not _CHOSEN.fullmatch(pipeline_id):
+        raise InvalidRequest(
+            "An id that you choose has 1 to 40 of a-z 0-9 _ -, and does not begin with `pipeline_`.",
+            code="invalid_id",
+        )
+    if source_type == "webhook":
+        raise InvalidRequest(
+            "source.type: a pipeline with a webhook source gets its id from us; create it by POST.",
+            code="invalid_id",
+        )
 
 
 def allowed(state: PipelineState) -> list[Action]:

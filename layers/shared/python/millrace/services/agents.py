@@ -10,13 +10,15 @@ from millrace.domain.agents import (
     AGENT_BYTES,
     BUILTIN_AGENTS,
     Agent,
+    AgentReplacement,
     AgentSettings,
     McpServer,
     listed_agents,
 )
 from millrace.domain.clock import Clock, iso
 from millrace.domain.ids import new_id, valid_id
-from millrace.errors import Conflict, InvalidRequest, TooLarge
+from millrace.domain.replacement import check_same, settings_of
+from millrace.errors import Conflict, InvalidRequest, NotFound, TooLarge
 from millrace.net.addresses import Rules
 from millrace.services.mcp_checks import check_servers
 from millrace.services.mcp_secrets import Owner
@@ -67,10 +69,26 @@ class Agents:
         _must_be_stored(agent_id)
         old = await self._store.get(caller.organization, agent_id)
         kept = {name: value for name, value in old.shown().wire().items() if name not in READ_ONLY}
+        changes = {name: value for name, value in changes.items() if name not in READ_ONLY}
         if isinstance(changes.get("limits"), dict):
             changes = changes | {"limits": kept["limits"] | changes["limits"]}
-        given = AgentSettings.model_validate(kept | changes)
-        stored = await self._checked(Owner(caller.organization, agent_id), given, old.mcp_servers)
+        return await self._replace(caller, old, AgentSettings.model_validate(kept | changes))
+
+    async def put(self, caller: Principal, agent_id: str, given: AgentReplacement) -> tuple[Agent, bool]:
+        """Puts these settings in the place of the agent's, or makes it; true if it is new. Raises
+        `InvalidRequest`, `Conflict` when somebody else changed it meanwhile."""
+        caller.require("agents:write")
+        _must_be_stored(agent_id)
+        check_same("id", given.id, agent_id)
+        settings = settings_of(AgentSettings, given)
+        try:
+            old = await self._store.get(caller.organization, agent_id)
+        except NotFound:
+            return await self.create(caller, settings, agent_id), True
+        return await self._replace(caller, old, settings), False
+
+    async def _replace(self, caller: Principal, old: Agent, given: AgentSettings) -> Agent:
+        stored = await self._checked(Owner(caller.organization, old.id), given, old.mcp_servers)
         new = Agent(id=old.id, created_at=old.created_at, updated_at=_later(self._clock, old), **dict(stored))
         await self._store.replace(caller.organization, new, old.updated_at)
         return new

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from millrace.domain.alerts import AlertRule, AlertState
+from millrace.domain.alerts import STORED, AlertRule, AlertState
 from millrace.errors import Conflict, NotFound
 from millrace.stores.aws import Aws
 from millrace.stores.dynamo import (
@@ -59,8 +59,11 @@ class AlertStore:
         return _to_rule(item)
 
     async def create(self, organization: str, rule: AlertRule) -> None:
-        """Stores a rule under its new id."""
-        await self._dynamo.write(put(self.table, _rule_item(organization, rule), new=True))
+        """Stores a rule. Raises `Conflict` when its id is taken."""
+        try:
+            await self._dynamo.write(put(self.table, _rule_item(organization, rule), new=True))
+        except ConditionFailed as refused:
+            raise Conflict(f"An alert rule {rule.id!r} exists.", code="rule_exists") from refused
 
     async def replace(self, organization: str, rule: AlertRule, unchanged_since: str) -> None:
         """Raises `Conflict` when somebody else changed the rule meanwhile, or deleted it."""
@@ -149,7 +152,7 @@ def _rule_item(organization: str, rule: AlertRule) -> Item:
 
 
 def _to_rule(item: Item) -> AlertRule:
-    return AlertRule.model_validate(orjson.loads(item["body"]))
+    return AlertRule.model_validate(orjson.loads(item["body"]), context=STORED)
 
 
 def _state_body(state: AlertState) -> Item:

@@ -5,6 +5,7 @@ pk <organisation>#<id>         sk V#<version>         a definition as it was
                                sk S#<step hash>       the last version with that step
                                sk C#<checkpoint>      a place to go back to
                                sk K#<hash of a key>   when a push with this idempotency key first came
+                               sk GONE                a pipeline that was deleted: its id is not used again
 """
 
 from hashlib import sha256
@@ -14,7 +15,16 @@ import orjson
 
 from millrace.domain.pipelines import Pipeline
 from millrace.errors import Conflict, NotFound
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put
+from millrace.stores.dynamo import (
+    ConditionFailed,
+    Dynamo,
+    Item,
+    TransactItem,
+    check_that,
+    delete,
+    delete_when,
+    put,
+)
 
 BY_ID = "ById"
 KEY_SECONDS = 86_400
@@ -28,9 +38,21 @@ class PipelineStore:
         self._table = table
 
     async def create(self, organization: str, pipeline: Pipeline, step_hashes: list[str]) -> None:
-        """Stores a new pipeline and its first version."""
+        """Stores a new pipeline and its first version.
+
+        Raises `Conflict` for an id that is, or once was, in use: jobs, windows and dead letters of a deleted
+        pipeline would be taken for those of the new one.
+        """
         request = put(self._table, _to_item(organization, pipeline), new=True)
-        await self._dynamo.transact(request, *self._version(organization, pipeline, step_hashes))
+        unused = check_that(self._table, _gone(organization, pipeline.id), "attribute_not_exists(pk)")
+        versions = self._version(organization, pipeline, step_hashes)
+        try:
+            await self._dynamo.transact(request, unused, *versions)
+        except ConditionFailed as refused:
+            raise Conflict(
+                f"The id {pipeline.id!r} is in use, or was until its pipeline was deleted; take another.",
+                code="pipeline_id_used",
+            ) from refused
 
     async def get(self, organization: str, pipeline_id: str) -> Pipeline:
         """As it stands, read consistently. Raises `NotFound`."""
@@ -90,13 +112,10 @@ class PipelineStore:
         """Deletes the pipeline, then its versions and checkpoints; what else is kept about it has a TTL.
         Raises `Conflict` as `replace` does."""
         key = {"pk": organization, "sk": f"P#{pipeline.id}"}
-        request = delete(self._table, key)
-        request["Delete"] |= {
-            "ConditionExpression": "revision = :seen",
-            "ExpressionAttributeValues": {":seen": {"N": str(pipeline.revision)}},
-        }
+        request = delete_when(self._table, key, "revision = :seen", seen=pipeline.revision)
+        gone = put(self._table, _gone(organization, pipeline.id))
         try:
-            await self._dynamo.write(request)
+            await self._dynamo.transact(request, gone)
         except ConditionFailed as refused:
             raise _changed() from refused
         for kind in ("V#", "S#", "C#"):
@@ -215,6 +234,10 @@ class PipelineStore:
             "ExpressionAttributeValues": {":seen": {"N": str(old.revision)}},
         }
         return request
+
+
+def _gone(organization: str, pipeline_id: str) -> Item:
+    return {"pk": f"{organization}#{pipeline_id}", "sk": "GONE"}
 
 
 def unknown_pipeline(pipeline_id: str) -> NotFound:

@@ -7,19 +7,28 @@ from typing import Any
 import orjson
 
 from millrace.domain.access import Principal
-from millrace.domain.alerts import MAX_RULES, AlertRule, AlertSettings, AlertState, alert_wire, crosses
+from millrace.domain.alerts import (
+    MAX_RULES,
+    AlertReplacement,
+    AlertRule,
+    AlertSettings,
+    AlertState,
+    alert_wire,
+    crosses,
+)
 from millrace.domain.alerts_metrics import bucket_start, value_of
 from millrace.domain.clock import iso
 from millrace.domain.events import Event
 from millrace.domain.ids import new_id
-from millrace.errors import TooManyRequests
+from millrace.domain.replacement import check_same, settings_of
+from millrace.errors import NotFound, TooManyRequests
 from millrace.services.command_center.record import TRIES, Recorder
 from millrace.stores.alerts import AlertStore
 from millrace.stores.bus import BusEvent
 from millrace.stores.dynamo import ConditionFailed
 
 SOURCE = "millrace.alert"
-READ_ONLY = frozenset({"id", "createdAt", "updatedAt"})
+READ_ONLY = frozenset({"id", "createdAt", "updatedAt", "state"})
 
 
 class AlertRules:
@@ -42,22 +51,36 @@ class AlertRules:
         states = await self._store.states(caller.organization)
         return _with_state(rule, states.get(rule_id))
 
-    async def create(self, caller: Principal, given: AlertSettings) -> AlertRule:
-        """Raises `TooManyRequests` beyond the limit of rules."""
+    async def create(self, caller: Principal, given: AlertSettings, rule_id: str = "") -> AlertRule:
+        """Raises `TooManyRequests` beyond the limit of rules, `Conflict` for an id that is taken."""
         if len(await self._store.rules(caller.organization)) >= MAX_RULES:
             raise TooManyRequests(
                 f"An organisation may have {MAX_RULES} alert rules; delete one.", code="too_many_rules"
             )
         now = iso(self._clock())
-        rule = AlertRule(id=new_id("rule"), created_at=now, updated_at=now, **dict(given))
+        rule = AlertRule(id=rule_id or new_id("rule"), created_at=now, updated_at=now, **dict(given))
         await self._store.create(caller.organization, rule)
         return rule
 
     async def change(self, caller: Principal, rule_id: str, changes: dict[str, Any]) -> AlertRule:
         """Merges the given fields. Raises pydantic's `ValidationError`, `NotFound` or `Conflict`."""
         old = await self._store.rule(caller.organization, rule_id)
-        kept = {name: value for name, value in old.wire().items() if name not in READ_ONLY}
-        given = AlertSettings.model_validate(kept | changes)
+        merged = old.wire() | {name: value for name, value in changes.items() if name not in READ_ONLY}
+        kept = {name: value for name, value in merged.items() if name not in READ_ONLY}
+        return await self._replace(caller, old, AlertSettings.model_validate(kept))
+
+    async def put(self, caller: Principal, rule_id: str, given: AlertReplacement) -> tuple[AlertRule, bool]:
+        """Puts these settings in the place of the rule's, or makes it; true if it is new. Raises as `create`
+        and `change`."""
+        check_same("id", given.id, rule_id)
+        settings = settings_of(AlertSettings, given)
+        try:
+            old = await self._store.rule(caller.organization, rule_id)
+        except NotFound:
+            return await self.create(caller, settings, rule_id), True
+        return await self._replace(caller, old, settings), False
+
+    async def _replace(self, caller: Principal, old: AlertRule, given: AlertSettings) -> AlertRule:
         # Never the replaced version's own time: conflicts are told by it.
         now = iso(self._clock())
         now = now if now != old.updated_at else iso(self._clock() + 1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +14,10 @@ from millrace.domain.access import Access, Principal
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import DETAILS, Detail
-from millrace.domain.flows import Execution, Flow, FlowSettings, NewFlow
+from millrace.domain.flows import FLOW_NAME, Execution, Flow, FlowReplacement, FlowSettings, NewFlow
 from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id, valid_id
+from millrace.domain.replacement import check_same, settings_of
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.services.flows.run import FlowLoop, checked_input
@@ -66,11 +68,19 @@ class Flows:
         await self.store.create(caller.organization, flow)
         return flow
 
-    async def replace(self, caller: Principal, name: str, given: FlowSettings) -> Flow:
-        """Puts another definition under the name. Raises `NotFound`, `Conflict` or `InvalidRequest`."""
+    async def put(self, caller: Principal, name: str, given: FlowReplacement) -> tuple[Flow, bool]:
+        """Puts a definition under the name; true if the flow is new. Raises as `create`."""
+        check_same("name", given.name, name)
+        settings = settings_of(FlowSettings, given)
+        try:
+            old = await self.store.get(caller.organization, name)
+        except NotFound:
+            return await self.create(caller, new_flow(name, settings)), True
+        return await self._replace(caller, old, settings), False
+
+    async def _replace(self, caller: Principal, old: Flow, given: FlowSettings) -> Flow:
         caller.require("agents:write")
         check_flow(given)
-        old = await self.store.get(caller.organization, name)
         now = iso(self.platform.stores.clock())
         now = now if now != old.updated_at else iso(self.platform.stores.clock() + 1)
         flow = Flow(name=old.name, created_at=old.created_at, updated_at=now, **dict(given))
@@ -235,6 +245,13 @@ class Flows:
         task.add_done_callback(self.platform.tasks.discard)
         session.task = task
         return Underway(session, execution.id)
+
+
+def new_flow(name: str, settings: FlowSettings) -> NewFlow:
+    """Raises `InvalidRequest` for what cannot be a name."""
+    if not re.fullmatch(FLOW_NAME, name):
+        raise InvalidRequest("A flow's name has 1 to 64 of a-z 0-9 -.", code="invalid_name")
+    return NewFlow.model_construct(name=name, **dict(settings))
 
 
 def _execution_id(caller: Principal, name: str, key: str | None) -> str:

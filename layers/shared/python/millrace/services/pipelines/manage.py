@@ -17,9 +17,11 @@ from millrace.domain.pipelines import (
     Action,
     Pipeline,
     after,
+    check_chosen_id,
     check_deletable,
 )
-from millrace.errors import Conflict, TooLarge
+from millrace.domain.replacement import check_same
+from millrace.errors import Conflict, NotFound, TooLarge
 from millrace.net.addresses import Rules
 from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition
 from millrace.services.pipelines.checks import check_reach
@@ -68,17 +70,30 @@ class Pipelines:
         caller.require("pipelines:read")
         return await self._store.definition(caller.organization, pipeline_id, version)
 
-    async def create(self, caller: Principal, given: Any) -> Pipeline:
+    async def put(self, caller: Principal, pipeline_id: str, given: Any) -> tuple[Pipeline, bool]:
+        """Replaces the definition, or makes the pipeline under an id of the caller's; true if it is new.
+        Raises as `create` and `replace`, and `Conflict` for the id of a pipeline that was deleted."""
+        check_same("id", given.get("id") if isinstance(given, dict) else None, pipeline_id)
+        try:
+            return await self.replace(caller, pipeline_id, given), False
+        except NotFound:
+            if pipeline_id.startswith("pipeline_"):
+                raise
+            return await self.create(caller, given, pipeline_id), True
+
+    async def create(self, caller: Principal, given: Any, pipeline_id: str = "") -> Pipeline:
         """Raises `InvalidDefinition` for a wrong definition, `InvalidRequest` for unknown secrets."""
         caller.require("pipelines:write")
         definition = await self._checked(caller, given)
+        if pipeline_id:
+            check_chosen_id(pipeline_id, definition.source.type)
         if len(await self._store.all(caller.organization)) >= MAX_PIPELINES:
             raise Conflict(
                 f"There are {MAX_PIPELINES} pipelines; delete one first.", code="too_many_pipelines"
             )
         now = iso(self._line.clock())
         made = Pipeline(
-            id=new_id("pipeline"),
+            id=pipeline_id or new_id("pipeline"),
             definition=_written(definition),
             created_at=now,
             updated_at=now,
