@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.domain.latency import BOUNDS_MS, measure, summary
+from millrace.domain.latency import BOUNDS_MS, LONGEST_BEFORE_MS, began, measure, summary
 
 
 @given(st.lists(st.integers(-5, BOUNDS_MS[-1]), min_size=1, max_size=50))
@@ -29,3 +29,14 @@ def test_nothing_measured_is_none_and_what_takes_too_long_counts_as_the_longest(
     counters: Counter[str] = Counter()
     measure(counters, BOUNDS_MS[-1] * 3)
     assert summary(counters)["p50"] == BOUNDS_MS[-1]
+
+
+@given(st.integers(-(10**14), 10**14), st.integers(0, 10**13))
+def test_latency_begins_with_the_event_or_its_acceptance_and_never_a_day_before(
+    time: int, accepted: int
+) -> None:
+    start = began(time, accepted)
+    assert start in (time, accepted)
+    assert accepted - LONGEST_BEFORE_MS <= start <= accepted
+    if accepted - LONGEST_BEFORE_MS <= time <= accepted:
+        assert start == time

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from millrace.domain.clock import iso, now_ms
 from millrace.pipelines.__main__ import main
 from millrace.pipelines.reader import LINE_BYTES, Reader, Unreadable
 from tests.pipelines.definitions import step, wire
@@ -123,3 +124,16 @@ def test_a_line_that_is_no_event_is_named_and_the_next_one_is_read(line: bytes, 
 def test_a_start_that_is_no_time_is_refused() -> None:
     with pytest.raises(Unreadable):
         Reader(io.BytesIO(), False, "tomorrow")
+
+
+def test_windows_take_present_day_events_without_a_start(files: Any, capfd: Any) -> None:
+    window = {
+        "type": "tumbling",
+        "size": 60_000,
+        "timeField": "at",
+        "aggregations": [{"function": "count"}],
+    }
+    now = orjson.dumps({"at": iso(now_ms())})
+    assert main(["run", *files(now, step("window", window))]) == 0
+    (counted,) = lines(capfd.readouterr().out)
+    assert counted["count"] == 1

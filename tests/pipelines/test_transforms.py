@@ -91,6 +91,14 @@ def test_split_gives_one_event_per_element_each_with_its_own_id() -> None:
     assert local.dead_letters[0].message == "`split` needs a list of at most 10,000 items, not a string."
 
 
+def test_split_counts_an_event_without_parts_as_dropped() -> None:
+    parts = step("split", {"field": "items"})
+    found, local = run([parts], {"items": []}, {"items": None}, {}, {"items": [1, 2]}, {"items": "text"})
+    assert [each["items"] for each in found] == [1, 2]
+    (count,) = local.counts
+    assert (count.received, count.passed, count.dropped, count.failed) == (5, 2, 3, 1)
+
+
 def test_sample_keeps_a_share_and_always_the_same_keys() -> None:
     payloads = [{"user": f"u{at}"} for at in range(2_000)]
     sampled = [step("sample", {"rate": 0.25, "key": "user"})]

@@ -165,6 +165,16 @@ def test_times_are_read_in_every_usual_form(time: Any) -> None:
     assert outputs[0]["windowStart"] == MINUTE
 
 
+NOW = 1_795_262_400_000  # 2026-11-21T12:00:00Z
+
+
+@pytest.mark.parametrize("time", [NOW, NOW // 1000, NOW / 1000, "2026-11-21T12:00:00Z"])
+def test_times_in_seconds_milliseconds_and_iso_fall_into_the_same_window(time: Any) -> None:
+    outputs, local = run([step("window", TIMED)], {"at": time, "t": NOW})
+    assert local.dead_letters == []
+    assert outputs[0]["windowStart"] == NOW
+
+
 def test_windows_are_half_open_and_reach_before_the_epoch() -> None:
     times = [-1, 0, MINUTE - 1, MINUTE]
     outputs, _ = run([step("window", COUNTED)], *[{"t": time} for time in times])

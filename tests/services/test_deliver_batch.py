@@ -1,14 +1,21 @@
 """The function's handler with the events of `events/deliver`, and the real queue."""
 
 import asyncio
+import contextlib
 import importlib.util
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from millrace.domain.clock import now_ms
 from millrace.errors import Unavailable
@@ -20,6 +27,7 @@ from millrace.stores.pipeline_metrics import PipelineMetrics
 from tests.aws import Aws
 from tests.fakes.receivers import Receivers
 from tests.services.delivering import resources
+from tests.serving import served
 
 ROOT = Path(__file__).parent.parent.parent
 EVENTS = sorted((ROOT / "events/deliver").glob("*.json"))
@@ -46,7 +54,9 @@ def function(environment: dict[str, str]) -> Iterator[Any]:
     module.deliver.close()
 
 
-async def define(environment: dict[str, str], organization: str, url: str) -> None:
+async def define(
+    environment: dict[str, str], organization: str, url: str, pipeline_id: str = "pipe_1"
+) -> None:
     aws = AwsClients(environment["AWS_REGION"])
     store = DefinitionStore(Dynamo(aws), environment["DEFINITIONS_TABLE"])
     definition = {
@@ -54,7 +64,7 @@ async def define(environment: dict[str, str], organization: str, url: str) -> No
         "source": {"type": "agent_execution"},
         "destination": {"type": "webhook", "config": {"url": url + "/hook"}},
     }
-    await store.add(organization, "pipe_1", 1, definition)
+    await store.add(organization, pipeline_id, 1, definition)
     aws.close()
 
 
@@ -118,7 +128,7 @@ def test_deliveries_are_counted_with_the_time_from_the_event_to_its_arrival(
 ) -> None:
     sample = orjson.loads((ROOT / "events/deliver/one_job.json").read_bytes())
     job = orjson.loads(sample["Records"][0]["body"])
-    job["createdAt"] = job["events"][0]["time"] = now_ms() - 5_000
+    job["createdAt"] = job["events"][0]["time"] = job["events"][0]["ingested"] = now_ms() - 5_000
     sample["Records"][0]["body"] = orjson.dumps(job).decode()
     function.handler(sample, None)
     defined.answers.append(PlainTextResponse("busy", 429))
@@ -137,6 +147,53 @@ def test_deliveries_are_counted_with_the_time_from_the_event_to_its_arrival(
     }
     assert counters["latencyCount"] == 1
     assert 5_000 <= counters["latencySum"] < 60_000
+
+
+def test_latency_of_an_old_event_counts_from_its_acceptance(
+    function: Any, defined: Receivers, environment: dict[str, str]
+) -> None:
+    sample = orjson.loads((ROOT / "events/deliver/one_job.json").read_bytes())
+    job = orjson.loads(sample["Records"][0]["body"])
+    job["createdAt"] = job["events"][0]["ingested"] = now_ms() - 2_000
+    job["events"][0]["time"] = 1_577_836_800_000  # 2020
+    sample["Records"][0]["body"] = orjson.dumps(job).decode()
+    function.handler(sample, None)
+    counters = metrics(environment)
+    assert counters["latencyCount"] == 1
+    assert 2_000 <= counters["latencySum"] < 60_000
+
+
+def test_what_was_delivered_is_counted_while_another_job_of_the_batch_waits(
+    function: Any, defined: Receivers, environment: dict[str, str]
+) -> None:
+    counted = threading.Event()
+
+    async def hold(request: Request) -> PlainTextResponse:
+        await asyncio.to_thread(counted.wait, 20)
+        return PlainTextResponse("late")
+
+    with served(Starlette(routes=[Route("/hook", hold, methods=["POST"])])) as slow:
+        asyncio.run(define(environment, "acme", slow, "pipe_2"))
+        sample = orjson.loads((ROOT / "events/deliver/one_job.json").read_bytes())
+        record = sample["Records"][0]
+        job = orjson.loads(record["body"]) | {"pipelineId": "pipe_2"}
+        sample["Records"].append(record | {"messageId": "slow", "body": orjson.dumps(job).decode()})
+        with ThreadPoolExecutor() as threads:
+            answer = threads.submit(function.handler, sample, None)
+            seen = _until_counted(environment, answer)
+            counted.set()
+            assert answer.result(20) == {"batchItemFailures": []}
+    assert seen, "nothing was counted before the whole batch was over"
+
+
+def _until_counted(environment: dict[str, str], answer: "Future[Any]") -> bool:
+    """Looks until the first pipeline's delivery is counted; False when the batch is over before."""
+    until = time.monotonic() + 15
+    while time.monotonic() < until and not answer.done():
+        with contextlib.suppress(ValueError):  # nothing counted yet
+            if metrics(environment)["itemsDelivered"] == 1:
+                return not answer.done()
+    return False
 
 
 def test_what_a_batch_did_is_one_line_for_cloudwatch(

@@ -8,6 +8,16 @@ BOUNDS_MS = tuple(step * 10**power for power in range(1, 8) for step in (1, 2, 5
 """Upper bounds: 10, 20, 50, 100 ms and so on to 14 hours; what took longer counts as that."""
 
 
+LONGEST_BEFORE_MS = 86_400_000
+
+
+def began(time: int, accepted: int) -> int:
+    """The moment from which a delivery's latency counts: when the event happened, if that was within the day
+    before it was accepted; else when it was accepted. An import of old events, or a clock that is wrong, says
+    nothing of how long deliveries take."""
+    return time if 0 <= accepted - time <= LONGEST_BEFORE_MS else accepted
+
+
 def measure(counters: Counter[str], ms: int) -> None:
     """Adds one duration; one below zero (clocks differ) counts as zero."""
     ms = max(ms, 0)

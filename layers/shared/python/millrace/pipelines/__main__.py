@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import orjson
 
+from millrace.domain.clock import iso, now_ms
 from millrace.domain.json_reader import read_json
 from millrace.errors import MillraceError
 from millrace.pipelines.definitions.definition import json_schema, parse_definition
@@ -72,7 +73,7 @@ def _command(
         help="lines are {id, type, source, time, payload} instead of payloads",
     )
     command.add_argument(
-        "--start", default="1970-01-01T00:00:00Z", help="the time of the first event without one"
+        "--start", default=iso(now_ms()), help="the time of the first event without one (default: now)"
     )
     return command
 

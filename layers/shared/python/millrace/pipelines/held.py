@@ -13,7 +13,7 @@ from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.expressions.compiler import Scalar, or_null
 from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.expressions.fields import field_column, field_of
-from millrace.pipelines.expressions.times import to_ms
+from millrace.pipelines.expressions.times import instant
 from millrace.pipelines.expressions.values import Value
 from millrace.pipelines.limits import FUTURE_MS
 from millrace.pipelines.outcome import Change, Outcome
@@ -97,7 +97,7 @@ def _clock(step: WindowStep) -> Callable[[Chunk], list[int]]:
 
     def time(value: Value, event: Event) -> int:
         try:
-            return _not_ahead(to_ms(value), event)
+            return _not_ahead(instant(value), event)
         except EvaluationError:  # reads one value: never too much work
             if forgiving:
                 return event.time

@@ -8,7 +8,7 @@ from millrace.domain.json_reader import InvalidJson, read_json
 from millrace.errors import InvalidRequest
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
-from millrace.pipelines.expressions.times import to_ms
+from millrace.pipelines.expressions.times import instant
 from millrace.pipelines.expressions.values import check_depth
 from millrace.pipelines.limits import PAYLOAD_DEPTH
 
@@ -35,7 +35,7 @@ class Reader:
         self._source = source
         self._envelope = envelope
         try:
-            self._start = to_ms(start)
+            self._start = instant(start)
         except EvaluationError as error:
             raise Unreadable(f"--start: {error.message}") from None
         self.read = 0
@@ -96,5 +96,5 @@ def _from_envelope(data: dict[str, Any], number: int, accepted: int) -> Event:
     if not all(isinstance(text, str) for text in texts):
         raise Unreadable("`id`, `source` and `type` of an envelope are strings.")
     id, source, kind = texts
-    time = to_ms(data["time"]) if "time" in data else accepted
+    time = instant(data["time"]) if "time" in data else accepted
     return Event(payload, id, source, kind, time, max(accepted, time), _PIPELINE)

@@ -1,6 +1,6 @@
 """The steps without state, compiled: each takes a chunk of events and gives what goes on."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
@@ -22,20 +22,23 @@ from millrace.pipelines.work import TooMuchWork, charge
 
 Stage = Callable[[Chunk, Outcome], Chunk]
 _FEW_PARTS = 8
-Each = Callable[[Payload, Event], Iterable[tuple[Payload, Event]]]
+Each = Callable[[Payload, Event], list[tuple[Payload, Event]]]
 
 
 def each_event(step: int, on_error: str, take: Each) -> Stage:
-    """A stage that treats events one by one; one that fails ends here."""
+    """A stage that treats events one by one; one that fails ends here, one that gives none is dropped."""
 
     def stage(chunk: Chunk, outcome: Outcome) -> Chunk:
         passed: list[tuple[Payload, Event]] = []
         for payload, event in chunk.pairs():
             outcome.work.event(event.split_into)
             try:
-                passed += take(payload, event)
+                taken = take(payload, event)
             except EvaluationError as error:
                 outcome.fail(step, on_error, payload, event, error)
+                continue
+            outcome.counts[step].dropped += not taken
+            passed += taken
         return Chunk([payload for payload, _ in passed], [event for _, event in passed])
 
     return stage
@@ -48,7 +51,7 @@ def filter_stage(index: int, step: FilterStep) -> Stage:
     def one(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
         return [(payload, event)] if passes(Chunk([payload], [event]))[0] else []
 
-    slow = counting(index, each_event(index, step.on_error, one))
+    slow = each_event(index, step.on_error, one)
 
     def stage(chunk: Chunk, outcome: Outcome) -> Chunk:
         try:
@@ -107,28 +110,16 @@ def sample_stage(index: int, step: SampleStep) -> Stage:
         digest = blake2b(canonical(key(payload, event)), digest_size=8).digest()
         return [(payload, event)] if int.from_bytes(digest, "little") < limit else []
 
-    return counting(index, each_event(index, step.on_error, take))
+    return each_event(index, step.on_error, take)
 
 
 def _identity(payload: Payload, event: Event) -> list[str]:
     return [event.source, event.id]
 
 
-def counting(index: int, stage: Stage) -> Stage:
-    """Counts as dropped what neither passed nor failed."""
-
-    def counted(chunk: Chunk, outcome: Outcome) -> Chunk:
-        failed = outcome.counts[index].failed
-        passed = stage(chunk, outcome)
-        failed = outcome.counts[index].failed - failed
-        outcome.counts[index].dropped += len(chunk) - len(passed) - failed
-        return passed
-
-    return counted
-
-
 def split_stage(index: int, step: SplitStep) -> Stage:
-    """An event per element; a missing, null or empty list gives none. The new ids end in `#0`, `#1`, ..."""
+    """An event per element; an event whose list is missing, null or empty is dropped. The new ids end in
+    `#0`, `#1`, ..."""
     field = field_of(step.config.field)
     keys = keys_of(step.config.field)
 

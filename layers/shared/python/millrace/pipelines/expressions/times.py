@@ -10,6 +10,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 MAX_MS = 253_402_300_799_999
 MIN_MS = -62_135_596_800_000
+_LEAST_SECONDS, _LEAST_MS = 10**8, 10**11
 
 
 def to_ms(value: Any) -> int:
@@ -24,6 +25,17 @@ def to_ms(value: Any) -> int:
     raise EvaluationError(
         f"A time must be ISO 8601 text or epoch milliseconds, not {kind(value)} {value!r:.40}."
     )
+
+
+def instant(value: Any) -> int:
+    """Epoch milliseconds of the time that a foreign event tells: ISO 8601, epoch seconds or milliseconds.
+
+    A number from 100 million to 100 billion counts as seconds (the years 1973 to 5138), every other one as
+    milliseconds. Raises `EvaluationError` as `to_ms`.
+    """
+    if is_number(value) and _LEAST_SECONDS <= value < _LEAST_MS:
+        return int(value * 1000)
+    return to_ms(value)
 
 
 def _parse(text: str) -> int:

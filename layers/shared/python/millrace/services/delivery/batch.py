@@ -27,6 +27,9 @@ from millrace.stores.secrets import SecretStore
 
 log = logging.getLogger(__name__)
 
+COUNT_EVERY = 1.0
+"""Seconds."""
+
 Batch = dict[str, Any]
 
 
@@ -103,8 +106,12 @@ class BatchDeliverer:
 
     async def _deliver(self, batch: Batch) -> Batch:
         counting = Counting()
-        failed = await asyncio.gather(*(self._failed(record, counting) for record in batch["Records"]))
-        await self._count(counting)
+        jobs = [asyncio.ensure_future(self._failed(record, counting)) for record in batch["Records"]]
+        pending = set(jobs)
+        while pending:  # what is delivered is counted at once, however long its neighbors take
+            _, pending = await asyncio.wait(pending, timeout=COUNT_EVERY)
+            await self._count(counting.taken_out())
+        failed = [job.result() for job in jobs]
         return await asyncio.to_thread(self._queue.answer, batch, {one for one in failed if one})
 
     async def _failed(self, record: Batch, counting: Counting) -> str | None:

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from millrace.domain.latency import measure
+from millrace.domain.latency import began, measure
 from millrace.services.delivery.deliver import Report
 from millrace.services.delivery.job import Job
 
@@ -13,7 +13,8 @@ Address = tuple[str, str]
 
 @dataclass(slots=True)
 class Count:
-    """What a batch did for one pipeline. `latencies`: ms from when each event happened to its arrival."""
+    """What a batch did for one pipeline. `latencies`: ms from when each event happened (or was accepted, see
+    `began`) to its arrival."""
 
     counters: Counter[str] = field(default_factory=Counter)
     latencies: list[int] = field(default_factory=list)
@@ -26,6 +27,13 @@ class Counting:
         self.lags: list[int] = []
         self.counts: defaultdict[Address, Count] = defaultdict(Count)
 
+    def taken_out(self) -> "Counting":
+        """What was counted since the last call."""
+        counted = Counting()
+        counted.lags, self.lags = self.lags, counted.lags
+        counted.counts, self.counts = self.counts, counted.counts
+        return counted
+
     def taken(self, job: Job, now: int) -> None:
         """A job came from the queue; one that came too early is none."""
         due = max(job.created_at, job.not_before)
@@ -36,7 +44,7 @@ class Counting:
         """A job was delivered, as far as it could be."""
         count = self.counts[job.organization, job.pipeline_id]
         for event in report.delivered:
-            latency = max(now - event.time, 0)
+            latency = max(now - began(event.time, event.ingested or job.created_at), 0)
             count.latencies.append(latency)
             measure(count.counters, latency)
         count.counters.update(

@@ -18,6 +18,7 @@ from millrace.pipelines.definitions.sources import (
 )
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event, Payload
+from millrace.pipelines.expressions.times import instant
 from millrace.pipelines.expressions.values import check_depth
 
 SOURCES = {
@@ -42,7 +43,7 @@ def bus_event(envelope: dict[str, Any], ingested: int) -> tuple[str, Event]:
         raise InvalidRequest("The event's detail names no organization.", code="invalid_event")
     check_payload(detail)
     id = _identity(envelope, detail)[:LONGEST_ID]
-    time = from_iso(str(detail.get("time") or envelope["time"]))
+    time = _time(detail.get("time"), envelope["time"])
     event = Event(detail, id, envelope["source"], envelope["detail-type"], time, ingested)
     if type(hops := detail.get("hops")) is int:
         event.hops = hops
@@ -57,6 +58,14 @@ def unreadable_event(envelope: dict[str, Any], ingested: int) -> Event:
         raise InvalidRequest("The event has no detail.", code="invalid_event")
     id, source, kind = (str(envelope.get(name, ""))[:LONGEST_ID] for name in ("id", "source", "detail-type"))
     return Event(detail, id, source, kind, ingested, ingested)
+
+
+def _time(told: Any, published: str) -> int:
+    """When the event happened, as its detail tells in any form; else when it was put on the bus."""
+    try:
+        return instant(told)
+    except EvaluationError:
+        return from_iso(published)
 
 
 def own_event(envelope: Any, ingested: int) -> Event:

@@ -7,6 +7,7 @@ from millrace.domain.access import Principal
 from millrace.domain.clock import iso
 from millrace.domain.latency import summary
 from millrace.domain.pipelines import Pipeline
+from millrace.pipelines.definitions.steps import WindowConfig
 from millrace.services.pipelines.destinations import Destinations
 from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.pressure import Pressure, lag_of, total
@@ -68,6 +69,7 @@ class Metering:
         pressure = await self._pressure.of(caller.organization, pipeline_id)
         judgement = Judgement(pipeline.state_since)
         judgement.of_items(minutes)
+        judgement.of_windows(minutes, pipeline.definition.get("transforms", []))
         judgement.of_pressure(pressure)
         judgement.of_destinations(await self._destinations.of(caller.organization, pipeline))
         judgement.of_state(pipeline)
@@ -116,9 +118,15 @@ class Judgement:
         if retried:
             text = f"{retried} of {attempts} attempts to deliver failed and are repeated."
             self._because(text, "degraded", _first(minutes, "deliveriesRetried"))
-        if recent["lateEvents"]:
-            text = f"{recent['lateEvents']} events came after their window was closed."
-            self._because(text, "degraded", _first(minutes, "lateEvents"))
+
+    def of_windows(self, minutes: list[tuple[int, Counters]], steps: list[dict[str, Any]]) -> None:
+        """Events that came too late for their windows, with what decides that."""
+        recent = total(counters for _, counters in minutes)
+        for at, step in enumerate(steps):
+            if late := recent[f"step{at}late"]:
+                why = _why_late(step.get("config", {}))
+                text = f"{late} events of transforms.{at} came after their window was closed: {why}"
+                self._because(text, "degraded", _first(minutes, f"step{at}late"))
 
     def of_pressure(self, pressure: float) -> None:
         if pressure >= _DEGRADED_PRESSURE:
@@ -148,6 +156,14 @@ class Judgement:
         self.status = "unhealthy" if "unhealthy" in (status, self.status) else status
         if since:
             self._since.append(since)
+
+
+def _why_late(config: dict[str, Any]) -> str:
+    field = config.get("timeField")
+    read = f"`{field}` (ISO 8601, epoch seconds or milliseconds)" if field else "the event's own time"
+    policy = "went to the dead letters" if config.get("late") == "dlq" else "were dropped"
+    lateness = config.get("allowedLateness", WindowConfig.model_fields["allowed_lateness"].default)
+    return f"by {read} they were older than allowedLateness ({lateness} ms) permits, and {policy}."
 
 
 _SAID = {
