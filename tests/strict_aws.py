@@ -13,18 +13,23 @@ MESSAGE_BYTES = 256 * 1024
 
 
 class StrictAws(Aws):
-    """Counts the bytes of items, and of messages and calls, before they are sent."""
+    """Clients that refuse, see `refuse_as_aws`."""
 
     def _make(self, service: str) -> Any:
         client = super()._make(service)
-        events = client.meta.events
-        if service == "dynamodb":
-            events.register("provide-client-params.dynamodb.PutItem", _check_item)
-            events.register("provide-client-params.dynamodb.TransactWriteItems", _check_transaction)
-        elif service == "sqs":
-            events.register("provide-client-params.sqs.SendMessage", _check_message)
-            events.register("provide-client-params.sqs.SendMessageBatch", _check_messages)
+        refuse_as_aws(client, service)
         return client
+
+
+def refuse_as_aws(client: Any, service: str) -> None:
+    """Have a client count the bytes of items, and of messages and calls, before they are sent."""
+    events = client.meta.events
+    if service == "dynamodb":
+        events.register("provide-client-params.dynamodb.PutItem", _check_item)
+        events.register("provide-client-params.dynamodb.TransactWriteItems", _check_transaction)
+    elif service == "sqs":
+        events.register("provide-client-params.sqs.SendMessage", _check_message)
+        events.register("provide-client-params.sqs.SendMessageBatch", _check_messages)
 
 
 def _check_item(params: dict[str, Any], **_: Any) -> None:
