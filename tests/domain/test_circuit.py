@@ -7,6 +7,7 @@ from millrace.domain.circuit import (
     LONGEST_OPEN_MS,
     OPEN_MS,
     PROBE_MS,
+    PROVEN_MS,
     WINDOW_MS,
     Circuit,
     admission,
@@ -46,7 +47,7 @@ def test_each_opening_in_a_row_lasts_longer_up_to_a_limit(openings: int) -> None
         assert max(before, OPEN_MS) <= length <= LONGEST_OPEN_MS
         before, now = length, circuit.until
         circuit = probed(probing(circuit, now), False, now)
-    assert probed(circuit, True, now) == Circuit(since=now)
+    assert probed(circuit, True, now) == Circuit(since=now, proven=now + PROVEN_MS)
 
 
 @given(st.lists(st.integers(0, PROBE_MS - 1), min_size=1, max_size=20))
@@ -72,3 +73,22 @@ def test_nothing_goes_to_a_destination_that_is_disabled() -> None:
     gone = disabled(Circuit(), NOW)
     assert admission(gone, NOW + 10**9).verdict == "disabled"
     assert counted(gone, 5, 50, NOW) == gone
+
+
+def test_two_jobs_without_an_answer_in_time_open_the_circuit() -> None:
+    once = counted(Circuit(), 0, 1, NOW, "no answer", hung=True)
+    assert admission(once, NOW).verdict == "go"
+    twice = counted(once, 0, 1, NOW, "no answer", hung=True)
+    assert admission(twice, NOW).verdict == "wait"
+    answered = counted(counted(Circuit(), 5, 0, NOW), 0, 1, NOW, hung=True)
+    assert admission(counted(answered, 0, 1, NOW, hung=True), NOW).verdict == "go", "slow, but it works"
+
+
+def test_a_destination_is_proven_while_it_answers() -> None:
+    assert not admission(Circuit(), NOW).proven
+    answered = counted(Circuit(), 1, 0, NOW)
+    assert admission(answered, NOW).proven
+    assert admission(counted(answered, 3, 1, NOW), NOW).proven
+    assert not admission(counted(answered, 0, 1, NOW), NOW).proven
+    assert not admission(answered, NOW + PROVEN_MS).proven
+    assert admission(counted(answered, 1, 0, NOW + PROVEN_MS - 1), NOW + PROVEN_MS).proven

@@ -68,10 +68,10 @@ class Queue(DeliveryQueue):
         self.sent: list[tuple[int, str]] = []
         self.broken = False
 
-    async def send(self, body: str, delay_ms: int = 0) -> None:
+    async def send(self, body: str, delay_ms: int = 0, organization: str = "") -> None:
         if self.broken:
             raise ConnectionError("the process dies here")
-        await super().send(body, delay_ms)
+        await super().send(body, delay_ms, organization)
         self.sent.append((delay_ms, body))
 
 

@@ -64,3 +64,21 @@ def test_a_queue_that_does_not_answer_costs_only_the_haste(
 
 def test_each_failure_waits_longer_up_to_five_minutes() -> None:
     assert [again_after(receives) for receives in range(1, 10)] == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+
+
+def test_messages_tell_their_organization_so_that_queues_are_fair(aws_environment: Aws, url: str) -> None:
+    """Whatever an organization is called: SQS takes 128 characters of few kinds as a group."""
+    queue = Queue(AwsClients(aws_environment.region), url)
+    names = ["acme", "größe 7/#\ud800", "x" * 500]
+    for name in names:
+        queue.send(["body", "another"], organization=name)
+    queue.send(["of nobody"])
+    groups: list[str | None] = []
+    client = aws_environment.client("sqs")
+    while found := client.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["MessageGroupId"]
+    ).get("Messages"):
+        groups += [one.get("Attributes", {}).get("MessageGroupId") for one in found]
+    assert len(groups) == 7
+    assert len(set(groups)) == 4
+    assert all(group is None or (len(group) <= 128 and group.isalnum()) for group in groups)

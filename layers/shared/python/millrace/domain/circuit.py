@@ -1,6 +1,7 @@
 """A circuit breaker for one destination, as pure steps from one state to the next.
 
-closed: requests go out and are counted. Half of at least 20 failed within a minute: open.
+closed: requests go out and are counted. Half of at least 20 failed within a minute, or two were not answered
+in time and none was: open. Proven: it has answered well within ten minutes, and no worse since.
 open: nothing goes out until `until`; then one probe may (half-open), all others wait for its result.
 A probe that succeeds closes the circuit, one that fails opens it again, each time for twice as long.
 disabled: the server said that the destination is gone (410), or an operator; nothing goes out any more.
@@ -16,12 +17,15 @@ OPEN_MS = 15_000
 LONGEST_OPEN_MS = 10 * 60_000
 PROBE_MS = 60_000
 ASK_AGAIN_MS = 5_000
+HANGS = 2
+PROVEN_MS = 10 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
     """Times in epoch milliseconds. `until` is 0 while closed; `opened` counts openings in a row. `reason`
-    says in words why nothing goes out."""
+    says in words why nothing goes out. `hung` counts jobs that got no answer in time, `proven` is until when
+    it counts as one that answers."""
 
     since: int = 0
     succeeded: int = 0
@@ -31,6 +35,8 @@ class Circuit:
     probe_until: int = 0
     disabled: bool = False
     reason: str = ""
+    hung: int = 0
+    proven: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -40,10 +46,11 @@ class Circuit:
 @dataclass(frozen=True, slots=True)
 class Admission:
     """`probe` asks for the probe's place, which has to be taken with `probing` first; `wait_ms` says when
-    to ask again."""
+    to ask again. `proven`: no place is needed for the job."""
 
     verdict: Literal["go", "probe", "wait", "disabled"]
     wait_ms: int = 0
+    proven: bool = True
 
 
 def admission(circuit: Circuit, now: int) -> Admission:
@@ -51,12 +58,12 @@ def admission(circuit: Circuit, now: int) -> Admission:
     if circuit.disabled:
         return Admission("disabled")
     if not circuit.is_open:
-        return Admission("go")
+        return Admission("go", proven=now < circuit.proven)
     if now < circuit.until:
         return Admission("wait", circuit.until - now)
     if now < circuit.probe_until:  # which is when its holder must have died; it may tell any moment
         return Admission("wait", min(circuit.probe_until - now, ASK_AGAIN_MS))
-    return Admission("probe")
+    return Admission("probe", proven=False)
 
 
 def probing(circuit: Circuit, now: int) -> Circuit:
@@ -72,17 +79,26 @@ def unused(circuit: Circuit) -> Circuit:
 def probed(circuit: Circuit, healthy: bool, now: int, reason: str = "") -> Circuit:
     """What a probe found."""
     if healthy:
-        return Circuit(since=now)
+        return Circuit(since=now, proven=now + PROVEN_MS)
     return _opened(circuit, now, reason) if circuit.is_open else circuit
 
 
-def counted(circuit: Circuit, succeeded: int, failed: int, now: int, reason: str = "") -> Circuit:
-    """After requests that were let through. Results that come in after it opened change nothing."""
+def counted(
+    circuit: Circuit, succeeded: int, failed: int, now: int, reason: str = "", hung: bool = False
+) -> Circuit:
+    """After requests that were let through; `hung`: none of them was answered in time. Results that come in
+    after it opened change nothing."""
     if circuit.is_open or circuit.disabled:
         return circuit
     if now - circuit.since >= WINDOW_MS:
-        circuit = Circuit(since=now)
-    circuit = replace(circuit, succeeded=circuit.succeeded + succeeded, failed=circuit.failed + failed)
+        circuit = Circuit(since=now, proven=circuit.proven)
+    circuit = replace(
+        circuit,
+        succeeded=circuit.succeeded + succeeded,
+        failed=circuit.failed + failed,
+        hung=circuit.hung + hung,
+        proven=_proven(circuit, succeeded, failed, now),
+    )
     return _opened(circuit, now, reason) if _is_failing(circuit) else circuit
 
 
@@ -91,8 +107,17 @@ def disabled(circuit: Circuit, now: int, reason: str = "") -> Circuit:
     return circuit if circuit.disabled else replace(circuit, disabled=True, since=now, reason=reason)
 
 
+def _proven(circuit: Circuit, succeeded: int, failed: int, now: int) -> int:
+    """Until when it counts as one that answers. A write a minute is enough to keep it so."""
+    if failed >= succeeded:
+        return 0 if failed else circuit.proven
+    return now + PROVEN_MS if circuit.proven < now + PROVEN_MS - WINDOW_MS else circuit.proven
+
+
 def _is_failing(circuit: Circuit) -> bool:
     requests = circuit.succeeded + circuit.failed
+    if circuit.hung >= HANGS and not circuit.succeeded:
+        return True
     return requests >= LEAST_REQUESTS and circuit.failed >= FAILED_SHARE * requests
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 from millrace.stores.aws import Aws
 from millrace.stores.large_objects import LargeObjects
-from millrace.stores.queues import MESSAGE_BYTES, claim_check
+from millrace.stores.queues import MESSAGE_BYTES, claim_check, grouped
 
 LONGEST_DELAY_SECONDS = 900
 
@@ -18,11 +18,16 @@ class DeliveryQueue:
         self._url = url
         self._large = large
 
-    async def send(self, body: str, delay_ms: int = 0) -> None:
-        """Sends one message, to be received after the delay (15 minutes at most)."""
+    async def send(self, body: str, delay_ms: int = 0, organization: str = "") -> None:
+        """Sends a message of an organization, to be received after the delay (15 minutes at most)."""
         seconds = min(LONGEST_DELAY_SECONDS, -(-max(0, delay_ms) // 1000))
         if len(body) > MESSAGE_BYTES // 4:  # a character has four bytes at most
             body = await asyncio.to_thread(claim_check, body, self._large)
         await self._aws.call(
-            "sqs", "send_message", QueueUrl=self._url, MessageBody=body, DelaySeconds=seconds
+            "sqs",
+            "send_message",
+            QueueUrl=self._url,
+            MessageBody=body,
+            DelaySeconds=seconds,
+            **grouped(organization),
         )

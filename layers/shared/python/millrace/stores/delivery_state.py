@@ -1,8 +1,8 @@
 """What deliveries to one destination share: its circuit, its token bucket, and marks of what was sent.
 
 All in one table: partition `<organisation>#<pipeline>`, one item each for circuit and bucket of a
-destination, one per mark. Circuits and buckets are changed by reading, computing and writing on condition
-that nobody else wrote meanwhile.
+destination, one per mark; and an item of places for each organization. All but marks are changed by reading,
+computing and writing on condition that nobody else wrote meanwhile.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import orjson
 
 from millrace.domain.circuit import Admission, Circuit, admission, counted, disabled, probed, probing, unused
 from millrace.domain.clock import Clock
+from millrace.domain.places import Places, enter, leave
 from millrace.domain.token_bucket import Bucket, take
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put, put_when, update
 
@@ -26,7 +27,7 @@ SENDING_MS = 120_000
 CONTENDED_MS = 500
 _TRIES = 8
 
-State = TypeVar("State", Circuit, Bucket)
+State = TypeVar("State", Circuit, Bucket, Places)
 Result = TypeVar("Result")
 
 
@@ -64,15 +65,42 @@ class DeliveryState:
             return (probing(circuit, now) if asked.verdict == "probe" else circuit), asked
 
         try:
-            return await self._change(place, "C", Circuit, step)
+            return await self._change(self._key(place, "C"), Circuit, step)
         except Contended:
             return Admission("wait", CONTENDED_MS)
 
-    async def count(self, place: Place, succeeded: int, failed: int, reason: str = "") -> None:
+    async def enter(self, place: Place) -> bool:
+        """Take one of the places for destinations that are not proven, of this destination and of all in its
+        organization. True for who has to `leave` it."""
+
+        def step(places: Places) -> tuple[Places, bool]:
+            return enter(places, _name(place), self._clock())
+
+        try:
+            return await self._change(_places_key(place), Places, step)
+        except Contended:
+            return False
+
+    async def leave(self, place: Place) -> None:
+        """Give the place back. If this is lost, it is free again after a minute."""
+        try:
+            await self._change(
+                _places_key(place),
+                Places,
+                lambda places: (leave(places, _name(place), self._clock()), None),
+            )
+        except Contended:
+            return
+
+    async def count(
+        self, place: Place, succeeded: int, failed: int, reason: str = "", hung: bool = False
+    ) -> None:
         """Counts requests that were let through; `reason`: why the last failed. Under heavy contention a
         count may be lost: it is a statistic, and the others' counts tell the same."""
         if succeeded or failed:
-            await self._try(place, lambda circuit: counted(circuit, succeeded, failed, self._clock(), reason))
+            await self._try(
+                place, lambda circuit: counted(circuit, succeeded, failed, self._clock(), reason, hung)
+            )
 
     async def probed(self, place: Place, healthy: bool, reason: str = "") -> None:
         """Tells what the probe found. If this is lost, the next probe comes when this one's time is over."""
@@ -99,7 +127,7 @@ class DeliveryState:
         """Milliseconds to wait for a token; 0 when one was taken."""
         try:
             return await self._change(
-                place, "T", Bucket, lambda bucket: take(bucket, per_second, burst, self._clock())
+                self._key(place, "T"), Bucket, lambda bucket: take(bucket, per_second, burst, self._clock())
             )
         except Contended:
             return CONTENDED_MS
@@ -142,14 +170,13 @@ class DeliveryState:
 
     async def _try(self, place: Place, step: Callable[[Circuit], Circuit]) -> None:
         try:
-            await self._change(place, "C", Circuit, lambda circuit: (step(circuit), None))
+            await self._change(self._key(place, "C"), Circuit, lambda circuit: (step(circuit), None))
         except Contended:
             return
 
     async def _change(
-        self, place: Place, kind: str, empty: type[State], step: Callable[[State], tuple[State, Result]]
+        self, key: Item, empty: type[State], step: Callable[[State], tuple[State, Result]]
     ) -> Result:
-        key = self._key(place, kind)
         for attempt in range(_TRIES):
             item = await self._dynamo.get(self._table, key)
             state = empty(**orjson.loads(item["body"])) if item else empty()
@@ -157,9 +184,9 @@ class DeliveryState:
             if changed == state or await self._swap(key, item, changed):
                 return result
             await asyncio.sleep(random.uniform(0, 0.005 * 2**attempt))
-        raise Contended(kind)
+        raise Contended(key["sk"])
 
-    async def _swap(self, key: Item, seen: Item | None, state: Circuit | Bucket) -> bool:
+    async def _swap(self, key: Item, seen: Item | None, state: Circuit | Bucket | Places) -> bool:
         revision = int(seen["revision"]) if seen else 0
         try:
             await self._dynamo.write(self._put(key, revision, state))
@@ -167,7 +194,7 @@ class DeliveryState:
             return False
         return True
 
-    def _put(self, key: Item, revision: int, state: Circuit | Bucket) -> TransactItem:
+    def _put(self, key: Item, revision: int, state: Circuit | Bucket | Places) -> TransactItem:
         kept = DISABLED_SECONDS if isinstance(state, Circuit) and state.disabled else KEPT_SECONDS
         item = key | {
             "body": orjson.dumps(asdict(state)).decode(),
@@ -184,6 +211,15 @@ class DeliveryState:
 
     def _key(self, place: Place, kind: str) -> Item:
         return {"pk": place.partition, "sk": f"{place.destination}#{kind}"}
+
+
+def _name(place: Place) -> str:
+    return f"{place.pipeline_id}/{place.destination}"
+
+
+def _places_key(place: Place) -> Item:
+    """One item for an organization. No pipeline has the id `~`."""
+    return {"pk": f"{place.organization}#~", "sk": "PLACES"}
 
 
 _SENT = 10**15

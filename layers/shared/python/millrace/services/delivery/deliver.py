@@ -26,7 +26,7 @@ from millrace.destinations.fates import (
 )
 from millrace.domain.circuit import Admission
 from millrace.domain.clock import Clock
-from millrace.domain.retries import wait_ms
+from millrace.domain.retries import MOST_SENDS, again_ms, wait_ms
 from millrace.errors import is_transient
 from millrace.pipelines.event import Event
 from millrace.services.delivery.job import Job
@@ -39,13 +39,20 @@ log = logging.getLogger(__name__)
 
 LONGEST_WAIT_MS = 24 * 3600 * 1000
 BUDGET_MS = 45_000
+UNPROVEN_BUDGET_MS = 10_000
+"""What was begun in this time may still take its own timeout. One round of that shows whether a destination
+answers."""
+HANG_MS = 5_000
+CROWDED_MS = 1_000
+CROWDED_SECONDS = 0.3
+LONGEST_CROWDED_MS = 20_000
 OUT_OF_TIME_MS = 1_000
 BUSY_MS = 5_000
 _DISABLED = Failure(
     "destination_disabled",
     "The destination is disabled. Correct it, or enable it again, then redrive.",
 )
-_EXPIRED = "Nothing could be sent to the destination for 24 hours."
+_EXPIRED = "Nothing could be sent to the destination for 24 hours, or in 2,000 tries."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class Deliverer:
         """Raises what AWS raises; the message has to come again then."""
         early = job.not_before - self.clock()
         if early > 0:
-            await self.queue.send(job.encode(), early)
+            await self._send(job, early)
             return Report(waiting=len(job.events))
         events = job.pipeline_events()
         try:
@@ -87,36 +94,58 @@ class Deliverer:
             if is_transient(error):
                 raise
             return await self._settle(job, events, Sent([fate_of_error(error)] * len(events)), None)
-        sent = await self._attempt(target, events)
+        sent = await self._attempt(target, events, CROWDED_MS * (1 + 3 * job.sends))
         return await self._settle(job, events, sent, target)
 
-    async def _attempt(self, target: Target, events: list[Event]) -> Sent:
+    async def _attempt(self, target: Target, events: list[Event], crowded_ms: int) -> Sent:
         """Sends what the circuit lets through; a probe is a single event."""
         admitted = await self.state.admit(target.place)
+        if admitted.proven:
+            return await self._through(target, events, admitted, BUDGET_MS)
+        if await self.state.enter(target.place):
+            return await self._in_place(target, events, admitted)
+        if admitted.verdict == "probe":
+            await self.state.unused(target.place)
+        else:
+            await asyncio.sleep(CROWDED_SECONDS)  # what the others find out may be known by then
+            admitted = await self.state.admit(target.place)
+            if admitted.proven:
+                return await self._through(target, events, admitted, BUDGET_MS)
+        return Sent([Wait(min(crowded_ms, LONGEST_CROWDED_MS))] * len(events))
+
+    async def _in_place(self, target: Target, events: list[Event], admitted: Admission) -> Sent:
+        try:
+            return await self._through(target, events, admitted, UNPROVEN_BUDGET_MS)
+        finally:
+            await self.state.leave(target.place)
+
+    async def _through(self, target: Target, events: list[Event], admitted: Admission, budget: int) -> Sent:
         if admitted.verdict == "wait":
             return Sent([Wait(admitted.wait_ms)] * len(events))
         if admitted.verdict == "disabled":
             return Sent([Dead(_DISABLED)] * len(events))
         through = events[:1] if admitted.verdict == "probe" else events
-        sent = await self._send_once(target, through)
-        await self._tell(target, admitted, sent)
+        began = self.clock()
+        sent = await self._send_once(target, through, budget)
+        await self._tell(target, admitted, sent, self.clock() - began)
         sent.fates += [Wait(OUT_OF_TIME_MS)] * (len(events) - len(through))
         return sent
 
-    async def _tell(self, target: Target, admitted: Admission, sent: Sent) -> None:
+    async def _tell(self, target: Target, admitted: Admission, sent: Sent, took: int) -> None:
         """Tells the circuit how it went."""
+        hung = took >= HANG_MS and sent.failed > 0 and not sent.succeeded
         if sent.gone:
             await self.state.disable(target.place, target.reason(sent))
         elif admitted.verdict != "probe":
-            await self.state.count(target.place, sent.succeeded, sent.failed, target.reason(sent))
+            await self.state.count(target.place, sent.succeeded, sent.failed, target.reason(sent), hung)
         elif sent.succeeded + sent.failed:
             await self.state.probed(target.place, not sent.failed, target.reason(sent))
         else:
             await self.state.unused(target.place)
 
-    async def _send_once(self, target: Target, events: list[Event]) -> Sent:
+    async def _send_once(self, target: Target, events: list[Event], budget: int) -> Sent:
         """Sends events, leaving out those that are marked as sent where the destination cannot tell."""
-        turn = self._turn(target)
+        turn = self._turn(target, budget)
         if target.repeatable:
             return _limited(await target.send(events, turn))
         claims = await asyncio.gather(*(self.state.claim(target.place, event.id) for event in events))
@@ -137,9 +166,9 @@ class Deliverer:
         else:
             await self.state.release(target.place, event.id)
 
-    def _turn(self, target: Target) -> Callable[[], Awaitable[int]]:
+    def _turn(self, target: Target, budget: int) -> Callable[[], Awaitable[int]]:
         """Before each request: is there time left for it, and a token?"""
-        ends = self.clock() + BUDGET_MS
+        ends = self.clock() + budget
         limit = target.rate_limit
 
         async def turn() -> int:
@@ -154,7 +183,7 @@ class Deliverer:
     async def _settle(self, job: Job, events: Sequence[Event], sent: Sent, target: Target | None) -> Report:
         """Stores dead letters first, then sends again what has to come again."""
         last = target is None or job.attempt >= target.config.retry_policy.max_retries
-        expired = self.clock() - job.created_at >= LONGEST_WAIT_MS
+        expired = self.clock() - job.created_at >= LONGEST_WAIT_MS or job.sends >= MOST_SENDS
         fates = [_final(fate, last, expired) for fate in sent.fates]
         dead = [(n, fate) for n, fate in enumerate(fates) if isinstance(fate, Dead)]
         if dead:
@@ -207,6 +236,7 @@ class Deliverer:
         return len(waits)
 
     async def _again(self, job: Job, positions: list[int], wait: int, attempt: int) -> None:
+        wait = max(wait, again_ms(job.sends))
         later = job.model_copy(
             update={
                 "events": [job.events[n] for n in positions],
@@ -214,7 +244,11 @@ class Deliverer:
                 "not_before": self.clock() + wait,
             }
         )
-        await self.queue.send(later.encode(), wait)
+        await self._send(later, wait)
+
+    async def _send(self, job: Job, wait: int) -> None:
+        body = job.model_copy(update={"sends": job.sends + 1}).encode()
+        await self.queue.send(body, wait, job.organization)
 
 
 def _limited(sent: Sent) -> Sent:

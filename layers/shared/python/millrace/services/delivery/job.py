@@ -33,7 +33,8 @@ class JobEvent(Model):
 
 
 class Job(Model):
-    """`destination` counts from 0. `attempt` is how often it was tried before; `notBefore` and `createdAt`
+    """`destination` counts from 0. `attempt` is how often it was tried before, `sends` how often
+    it was put on the queue again, for whatever reason; `notBefore` and `createdAt`
     are epoch milliseconds."""
 
     organization: Text
@@ -42,6 +43,7 @@ class Job(Model):
     destination: Annotated[int, Field(ge=0, lt=DESTINATIONS)]
     created_at: Ms
     attempt: Annotated[int, Field(ge=0)] = 0
+    sends: Annotated[int, Field(ge=0)] = 0
     not_before: Ms = 0
     events: Annotated[list[JobEvent], Field(min_length=1, max_length=EVENTS)]
 

@@ -63,7 +63,7 @@ class Ingest:
             event.hops = current_hops()
         head = {"organization": organization, "pipelineId": pipeline.id}
         messages = pack(head, map(recorded, events))
-        await asyncio.to_thread(self._line.ingest.send, messages)
+        await asyncio.to_thread(self._line.ingest.send, messages, 0, organization)
         return [event.id for event in events]
 
     async def _check_pressure(self, organization: str, pipeline: Pipeline) -> None:

@@ -160,10 +160,10 @@ class Pipelines:
     async def _order(self, organization: str, old: Pipeline, action: Action) -> None:
         if action == "resume" or (action == "stop" and old.state == "paused"):
             drain = order(organization, old.id, drain={"after": "", "round": 0})
-            await asyncio.to_thread(self._line.ingest.send, [drain], _SOON_MS)
+            await asyncio.to_thread(self._line.ingest.send, [drain], _SOON_MS, organization)
         if action == "stop":
             stop = order(organization, old.id, stop=1)
-            await asyncio.to_thread(self._line.timers.send, [stop], _SOON_MS)
+            await asyncio.to_thread(self._line.timers.send, [stop], _SOON_MS, organization)
 
     async def _checked(self, caller: Principal, given: Any) -> PipelineDefinition:
         if isinstance(given, dict):

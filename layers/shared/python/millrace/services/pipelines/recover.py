@@ -109,7 +109,7 @@ class Recovery:
     ) -> dict[str, Any]:
         asked = {"since": since, "until": until, "version": version}
         body = order(caller.organization, pipeline.id, replay=asked)
-        await asyncio.to_thread(self._line.ingest.send, [body])
+        await asyncio.to_thread(self._line.ingest.send, [body], 0, caller.organization)
         return {"from": iso(since), "to": iso(until), "version": version}
 
     async def _dry_events(self, caller: Principal, pipeline_id: str, given: Any) -> list[Event]:

@@ -114,7 +114,7 @@ async def _send_page(line: Line, address: Address, found: Redrive, current: Made
         if message:
             messages.append(message)
             sent.append(letter)
-    await asyncio.to_thread(_send, messages, found.asked.per_second)
+    await asyncio.to_thread(_send, messages, found.asked.per_second, address[0])
     await line.letters.remove_all(address[0], sent)
     now, page = line.clock(), found.page
 
@@ -151,12 +151,12 @@ def _chosen(redrive: Redrive) -> Filter:
     return Filter(chosen.place, chosen.code, chosen.since, until)
 
 
-def _send(messages: Messages, per_second: int) -> None:
+def _send(messages: Messages, per_second: int, organization: str) -> None:
     """Puts messages on their queues, to be seen second by second."""
     for start in range(0, len(messages), per_second):
         chunk = messages[start : start + per_second]
         for queue in dict.fromkeys(queue for queue, _ in chunk):
-            queue.send((body for to, body in chunk if to is queue), start // per_second * 1000)
+            queue.send((body for to, body in chunk if to is queue), start // per_second * 1000, organization)
 
 
 async def _message(
@@ -219,7 +219,9 @@ def _job(made: Made, letter: Letter, destination: int, clock: Clock) -> str:
 
 
 def _order(line: Line, address: Address, redrive: Redrive, delay_ms: int) -> None:
-    line.ingest.send([order(*address, redrive={"id": redrive.id, "page": redrive.page})], delay_ms)
+    line.ingest.send(
+        [order(*address, redrive={"id": redrive.id, "page": redrive.page})], delay_ms, address[0]
+    )
 
 
 def _store(line: Line) -> RedriveStore:

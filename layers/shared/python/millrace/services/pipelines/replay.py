@@ -49,7 +49,7 @@ async def replay(line: Line, address: Address, asked: dict[str, Any]) -> None:
     orders = [order(*address, entry={"key": one.key, "position": one.position} | more) for one in entries]
     if len(entries) == PAGE:
         orders.append(order(*address, replay=asked | {"after": entries[-1].position}))
-    line.ingest.send(orders)
+    line.ingest.send(orders, organization=address[0])
 
 
 async def drain(line: Line, address: Address, asked: dict[str, Any]) -> None:
@@ -59,18 +59,21 @@ async def drain(line: Line, address: Address, asked: dict[str, Any]) -> None:
     round = int(asked.get("round", 0))
     if pipeline.state != "paused":
         entries = await line.journal.waiting(*address, asked.get("after", ""), PAGE)
-        line.ingest.send(
+        found = [
             order(*address, entry={"key": one.key, "position": one.position, "waiting": True})
             for one in entries
-        )
+        ]
+        line.ingest.send(found, organization=address[0])
         if len(entries) == PAGE:
-            line.ingest.send([order(*address, drain={"after": entries[-1].position, "round": round})])
+            again = order(*address, drain={"after": entries[-1].position, "round": round})
+            line.ingest.send([again], organization=address[0])
             return
         if not entries and not asked.get("after"):
             await _release(line, address)
             return
     if round < ROUNDS:
-        line.ingest.send([order(*address, drain={"after": "", "round": round + 1})], AGAIN_MS)
+        again = order(*address, drain={"after": "", "round": round + 1})
+        line.ingest.send([again], AGAIN_MS, address[0])
 
 
 async def _release(line: Line, address: Address) -> None:

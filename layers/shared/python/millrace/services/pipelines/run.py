@@ -97,7 +97,7 @@ class Run:
             chosen = list(self._chosen(outcome.outputs, destination, letters))
             jobs += self._jobs(destination, chosen, letters)
         self._store_dead_letters(letters)
-        self._line.deliveries.send(job.encode() for job in jobs)
+        self._line.deliveries.send((job.encode() for job in jobs), organization=self._made.organization)
         self.counters["deadLetters"] += len(letters)
         self.counters["deliveriesFailed"] += len(letters) - of_steps
         self._count(outcome)

@@ -23,6 +23,10 @@ class Timers:
         """Raises `Unavailable`."""
         waiting, self._waiting = list(self._waiting), {}
         self._queue.send_delayed(
-            (orjson.dumps({"key": str(key), "at": at}).decode(), -(-max(at - self._now, 0) // 1000))
+            (
+                orjson.dumps({"key": str(key), "at": at}).decode(),
+                -(-max(at - self._now, 0) // 1000),
+                key.tenant,
+            )
             for key, at in waiting
         )

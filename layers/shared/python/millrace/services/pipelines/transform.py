@@ -223,4 +223,4 @@ async def _take_fresh(
     elif (await line.pipelines.get(organization, pipeline.id)).state != "paused":
         # Resumed between our two looks: whoever resumed may have listed what waits before we wrote.
         entry_order = {"key": entry.key, "position": entry.position, "waiting": True}
-        line.ingest.send([order(organization, pipeline.id, entry=entry_order)])
+        line.ingest.send([order(organization, pipeline.id, entry=entry_order)], organization=organization)

@@ -78,7 +78,7 @@ async def fire_all(line: Line, organization: str, pipeline_id: str, round: int =
             break
     if fired and round < _STOP_ROUNDS:
         again = order(organization, pipeline_id, stop=round + 1)
-        await asyncio.to_thread(line.timers.send, [again], _STOP_AGAIN_MS)
+        await asyncio.to_thread(line.timers.send, [again], _STOP_AGAIN_MS, organization)
 
 
 def _is_open(store: WindowStore, made: Made, key: Key) -> bool:
