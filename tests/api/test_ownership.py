@@ -237,19 +237,20 @@ def made_by(name: str, id: str = "c1") -> Conversation:
     return Conversation(id, "echo", "", at, at, name)
 
 
+@pytest.mark.parametrize("thread", [None, "t"])
 async def test_run_never_begins_in_a_conversation_that_another_user_made_meanwhile(
-    platform: Platform, organization: str
+    platform: Platform, organization: str, thread: str | None
 ) -> None:
     """Between the look at what is there and the transaction that begins the run."""
-    stores, slot = platform.stores, Slot(organization, "c1")
-    await stores.conversations.create(slot, made_by("owner"))
+    stores, slot = platform.stores, Slot(organization, "c1", thread)
+    await stores.conversations.create(slot.root(), made_by("owner"))
     at = "2026-01-01T00:00:01.000Z"
     run = Run("run_1", slot, "echo", "running", at, "msg_1", owner="stranger")
     question = StoredMessage("msg_0", "user", [{"text": "hi"}], at, "run_1")
     with pytest.raises(Busy):
         await stores.leases.begin(run, "env_1", made_by("stranger"), question, Lease())
-    assert (await stores.conversations.get(slot)).active_run_id is None
-    message = NewMessage("hi", "echo")
+    assert (await stores.leases.peek(slot)).run_id is None
+    message = NewMessage("hi", "echo", thread)
     with pytest.raises(NotFound):
         await send(stores, platform.models, user(organization, "stranger"), "c1", message)
 

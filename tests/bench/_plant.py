@@ -24,7 +24,7 @@ import boto3
 from local.deploy import Deployment, deploy
 from local.ministack import MiniStack
 from local.template import read_template
-from millrace.domain.access import Principal
+from millrace.domain.access import SCOPES, Principal
 from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.manage import Pipelines
 from millrace.settings import Settings
@@ -90,7 +90,7 @@ class Plant:
         settings = Settings.from_environment()
         line = Line.connect(settings)
         secrets = SecretStore(line.aws, line.dynamo, settings.secrets_table, settings.secrets_key_id)
-        caller = Principal(organization, "bench")
+        caller = Principal(organization, "bench", SCOPES)
         pipelines = Pipelines(line, secrets)
         made = await pipelines.create(caller, {"name": "bench"} | definition)
         await pipelines.act(caller, made.id, "start")

@@ -151,7 +151,13 @@ class ConversationStore:
         return heads, [put(self.table, part) for _, parts in made for part in parts]
 
     def touch(
-        self, slot: Slot, conversation: Conversation, *, titled: bool, active: str | None
+        self,
+        slot: Slot,
+        conversation: Conversation,
+        *,
+        titled: bool,
+        active: str | None,
+        begins: bool = False,
     ) -> TransactItem:
         """The write that begins or ends a run on the conversation's own item: made when absent, its update
         time and active run set, its title with the first message."""
@@ -184,7 +190,7 @@ class ConversationStore:
         expression = "SET " + ", ".join(sets) + ("" if active else " REMOVE activeRunId")
         # A run begins in the conversation of the owner that was seen, or nowhere: between the look and this
         # write another user may have made one of the same id.
-        owned = active is not None and slot.thread_id is None
+        owned = begins and slot.thread_id is None
         condition = "(attribute_not_exists(createdBy) OR createdBy = :by) AND " if owned else ""
         key = {"pk": slot.key, "sk": "META"}
         return update(self.table, key, expression, condition + NOT_DELETING, **values)

@@ -166,7 +166,11 @@ class LeaseStore:
             slots.append(run.slot.root())
         return [
             self._conversations.touch(
-                slot, conversation, titled=titled, active=active if slot is run.slot else None
+                slot,
+                conversation,
+                titled=titled,
+                active=active if slot is run.slot else None,
+                begins=active is not None,
             )
             for slot in slots
         ]
