@@ -48,20 +48,26 @@ def other(stack: RunningStack, organization: str) -> Iterator[httpx.Client]:
 def test_another_organisations_ids_lead_nowhere(
     chat: httpx.Client, other: httpx.Client, organization: str
 ) -> None:
-    """Each answers that it is not there, or that the body is wrong before it looks; and changes nothing."""
+    """Each answers that it is not there, or that the body is wrong before it looks; and changes nothing. A
+    subscription waits, as for any conversation that is not there yet."""
     ids = things_of(chat, organization)
     before = seen(chat, ids)
     found = {}
     for method, path in OWNED:
-        answer = other.request(method, path.format(**ids), json=None if method == "GET" else {})
-        found[method, path] = answer.status_code
+        body = None if method == "GET" else {}
+        with other.stream(method, path.format(**ids), json=body) as answer:
+            found[method, path] = answer.status_code
+            if (method, path) in WAITS:
+                assert not [id for id in ids.values() if len(id) > 1 and id in next(answer.iter_text())]
+    assert {operation for operation, status in found.items() if status == 200} == WAITS
     assert {operation for operation, status in found.items() if status == 401} == ONLY_BY_TICKET
     assert {operation for operation, status in found.items() if status == 422} <= NEED_A_BODY
-    assert set(found.values()) == {401, 404, 422}, found
+    assert set(found.values()) == {200, 401, 404, 422}, found
     assert seen(chat, ids) == before
     assert len(before) > 10
 
 
+WAITS = {("GET", "/api/conversations/{conversation_id}/stream")}
 ONLY_BY_TICKET = {("GET", "/api/voice/conversations/{run_id}/stream")}
 NEED_A_BODY = {
     ("POST", "/api/conversations/{conversation_id}/messages"),
