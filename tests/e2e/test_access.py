@@ -58,7 +58,8 @@ def test_another_organisations_ids_lead_nowhere(
         with other.stream(method, path.format(**ids), json=body) as answer:
             found[method, path] = answer.status_code
             if (method, path) in WAITS:
-                assert not [id for id in ids.values() if len(id) > 1 and id in next(answer.iter_text())]
+                first = next(answer.iter_text())
+                assert not [one for one in ids.values() if len(one) > 1 and one in first]
     assert {operation for operation, status in found.items() if status == 200} == WAITS
     assert {operation for operation, status in found.items() if status == 401} == ONLY_BY_TICKET
     assert {operation for operation, status in found.items() if status == 422} <= NEED_A_BODY
