@@ -54,7 +54,7 @@ def test_another_organisations_ids_lead_nowhere(
     before = seen(chat, ids)
     found = {}
     for method, path in OWNED:
-        body = None if method == "GET" else {}
+        body: dict[str, Any] | None = None if method == "GET" else {}
         with other.stream(method, path.format(**ids), json=body) as answer:
             found[method, path] = answer.status_code
             if (method, path) in WAITS:
