@@ -61,11 +61,12 @@ def unreadable_event(envelope: dict[str, Any], ingested: int) -> Event:
 
 
 def _time(told: Any, published: str) -> int:
-    """When the event happened, as its detail tells in any form; else when it was put on the bus."""
+    """When the event happened, as its detail tells in any form; when it was put on the bus if it does not
+    tell. Raises `InvalidRequest`."""
     try:
-        return instant(told)
-    except EvaluationError:
-        return from_iso(published)
+        return from_iso(published) if told in (None, "") else instant(told)
+    except EvaluationError as problem:
+        raise InvalidRequest(f"The detail's `time`: {problem.message}", code="invalid_event") from problem
 
 
 def own_event(envelope: Any, ingested: int) -> Event:
