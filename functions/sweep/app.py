@@ -5,8 +5,8 @@ import asyncio
 from typing import Any
 
 from millrace.services.pipelines.line import Line
-from millrace.services.pipelines.pressure import Pressure, tell_pressure
-from millrace.services.pipelines.windows import sweep_all
+from millrace.services.pipelines.minute import every_minute
+from millrace.services.pipelines.pressure import Pressure
 from millrace.settings import Settings
 from millrace.stores.bus import EventBus
 
@@ -17,11 +17,6 @@ bus = EventBus(line.aws, settings.bus_name)
 pressure = Pressure(line)
 
 
-async def sweep() -> dict[str, int]:
-    """How many timers were sent, and of how many pipelines the backpressure was told."""
-    return {"timers": await sweep_all(line), "pressures": await tell_pressure(line, pressure, bus)}
-
-
 def handler(event: dict[str, Any], context: object) -> dict[str, int]:
-    """A tick of the schedule."""
-    return asyncio.run(sweep())
+    """A tick of the schedule: how many timers were sent, and backpressures reported."""
+    return asyncio.run(every_minute(line, pressure, bus))

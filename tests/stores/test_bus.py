@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from millrace.errors import Unavailable
+from millrace.errors import TooLarge, Unavailable
 from millrace.stores.aws import Aws
 from millrace.stores.bus import CALL_BYTES, BusEvent, EventBus
 
@@ -50,3 +50,11 @@ async def test_what_the_bus_refuses_is_put_again_and_nothing_else() -> None:
 async def test_a_bus_that_refuses_for_good_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         await bus(Calls(1, 1, 1, 1, 1)).put([BusEvent("s", "k", "0")])
+
+
+async def test_event_that_no_call_can_hold_is_reported_after_all_others_are_put() -> None:
+    calls = Calls()
+    events = [BusEvent("s", "k", "1"), BusEvent("s", "big", "x" * CALL_BYTES), BusEvent("s", "k", "2")]
+    with pytest.raises(TooLarge, match="big"):
+        await bus(calls).put(events)
+    assert [entry["Detail"] for entries in calls.entries for entry in entries] == ["1", "2"]

@@ -91,8 +91,8 @@ class FlowsApi:
         caller = await self.auth(request, "chat")
         limit = whole_number(request, "limit", PAGE, 1, 100)
         after = from_cursor(request.query_params.get("cursor"), "name") or {"name": ""}
-        found = await self.flows.store.page(caller.organization, after["name"], limit)
-        more = to_cursor({"name": found[-1].name}) if len(found) == limit else None
+        found, last = await self.flows.store.page(caller.organization, after["name"], limit)
+        more = to_cursor({"name": last}) if last else None
         return JSONResponse({"items": [_seen(flow, caller) for flow in found], "nextCursor": more})
 
     async def create_flow(self, request: Request) -> Response:

@@ -41,8 +41,8 @@ class Agents:
     async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[Agent], str | None]:
         """The built-in agents first, then the organisation's by id; and the id to go on after."""
         builtin = listed_agents(self._default_model) if not after else []
-        stored = await self._store.page(caller.organization, after, limit)
-        return builtin + stored, stored[-1].id if len(stored) == limit else None
+        stored, more = await self._store.page(caller.organization, after, limit)
+        return builtin + stored, more
 
     async def get(self, caller: Principal, agent_id: str) -> Agent:
         """Raises `NotFound`."""

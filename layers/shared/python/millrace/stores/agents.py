@@ -7,6 +7,7 @@ import orjson
 from millrace.domain.agents import BUILTIN_AGENTS, Agent
 from millrace.errors import Conflict, NotFound
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put
+from millrace.stores.reading import readable
 
 CACHE_SECONDS = 5.0
 _CACHE_SIZE = 1000
@@ -38,10 +39,17 @@ class AgentStore:
 
     async def warm(self, organization: str) -> None:
         """Reads an organisation's first agents into the cache, unless that was done just now: beside the
-        query that tells which agent a conversation has, instead of after it."""
+        query that tells which agent a conversation has, instead of after it. One round trip."""
         if time.monotonic() - self._warmed.get(organization, -CACHE_SECONDS) < CACHE_SECONDS:
             return
-        for agent in await self.page(organization, "", WARMED):
+        items, _ = await self._dynamo.query_page(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": organization}},
+            ConsistentRead=True,
+            Limit=WARMED,
+        )
+        for agent in readable(items, _to_agent):
             self._remember(organization, agent)
         self._warmed[organization] = time.monotonic()
 
@@ -51,12 +59,12 @@ class AgentStore:
             self._warmed.clear()
         self._cache[organization, agent.id] = (time.monotonic(), agent)
 
-    async def page(self, organization: str, after: str, limit: int) -> list[Agent]:
-        """Stored agents with ids above `after`, by id."""
+    async def page(self, organization: str, after: str, limit: int) -> tuple[list[Agent], str | None]:
+        """Stored agents with ids above `after`, by id, and the id to go on after."""
         items = await self._dynamo.query(
             self._table, "pk = :pk AND sk > :after", limit=limit, pk=organization, after=after or " "
         )
-        return [_to_agent(item) for item in items]
+        return readable(items, _to_agent), items[-1]["sk"] if len(items) == limit else None
 
     async def create(self, organization: str, agent: Agent) -> None:
         """Raises `Conflict` when the id is taken."""

@@ -22,6 +22,7 @@ from millrace.stores.dynamo import (
     put_when,
     update,
 )
+from millrace.stores.reading import readable
 
 NOTED_SECONDS = 3600
 ACTIVE_SECONDS = 25 * 3600
@@ -49,7 +50,7 @@ class AlertStore:
         items = await self._dynamo.query(
             self.table, "pk = :pk AND begins_with(sk, :kind)", pk=organization, kind="RULE#"
         )
-        return [_to_rule(item) for item in items]
+        return readable(items, _to_rule)
 
     async def rule(self, organization: str, rule_id: str) -> AlertRule:
         """Raises `NotFound`."""
@@ -96,7 +97,7 @@ class AlertStore:
         items = await self._dynamo.query(
             self.table, "pk = :pk AND begins_with(sk, :kind)", pk=organization, kind="STATE#"
         )
-        return {item["sk"].partition("#")[2]: _to_state(item) for item in items}
+        return dict(readable(items, lambda item: (item["sk"].partition("#")[2], _to_state(item))))
 
     def moves(self, organization: str, rule: AlertRule, state: AlertState) -> list[TransactItem]:
         """The writes that set a rule's state, refused unless it stands at the version before and the rule is

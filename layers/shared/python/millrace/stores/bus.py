@@ -5,8 +5,9 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from millrace.errors import Unavailable
+from millrace.errors import TooLarge, Unavailable
 from millrace.stores.aws import Aws
+from millrace.stores.sizes import text_bytes
 
 BATCH = 10
 CALL_BYTES = 256 * 1024
@@ -31,9 +32,14 @@ class EventBus:
         self.name = name
 
     async def put(self, events: list[BusEvent]) -> None:
-        """Puts events by ten and 256 KB, those that the bus refused again. Raises `Unavailable`."""
-        for batch in _batches(events):
+        """Puts events by ten and 256 KB, those that the bus refused again. Raises `Unavailable`; and, for
+        events that no call holds, `TooLarge` when all others are put."""
+        large = [event for event in events if _size(event) > CALL_BYTES]
+        for batch in _batches(event for event in events if _size(event) <= CALL_BYTES):
             await self._put_batch(batch)
+        if large:
+            kinds = ", ".join(sorted({event.kind for event in large}))
+            raise TooLarge(f"{len(large)} events must not exceed {CALL_BYTES:,} bytes: {kinds}.")
 
     async def _put_batch(self, events: list[BusEvent]) -> None:
         for attempt in range(_TRIES):
@@ -54,12 +60,17 @@ class EventBus:
         }
 
 
+def _size(event: BusEvent) -> int:
+    """The size that PutEvents counts, with room for what surrounds it."""
+    return text_bytes(event.detail) + len(event.source) + len(event.kind) + _ENTRY_BYTES
+
+
 def _batches(events: Iterable[BusEvent]) -> Iterator[list[BusEvent]]:
     """At most ten events and 256 KB in one call, which is what PutEvents counts: source, type and detail."""
     batch: list[BusEvent] = []
     size = 0
     for event in events:
-        length = len(event.detail.encode()) + len(event.source) + len(event.kind) + _ENTRY_BYTES
+        length = _size(event)
         if batch and (len(batch) == BATCH or size + length > CALL_BYTES):
             yield batch
             batch, size = [], 0

@@ -16,6 +16,7 @@ from millrace.stores.dynamo import (
     put_version,
     put_when,
 )
+from millrace.stores.reading import readable
 
 EXECUTION_SECONDS = 30 * 24 * 3600
 
@@ -34,8 +35,8 @@ class FlowStore:
             raise unknown_flow(name)
         return _to_flow(item)
 
-    async def page(self, organization: str, after: str, limit: int) -> list[Flow]:
-        """Flows with names above `after`, by name."""
+    async def page(self, organization: str, after: str, limit: int) -> tuple[list[Flow], str | None]:
+        """Flows with names above `after`, by name, and the name to go on after."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :low AND :high",
@@ -44,7 +45,8 @@ class FlowStore:
             low=f"FLOW#{after}\x01",
             high="FLOW#~",
         )
-        return [_to_flow(item) for item in items]
+        more = items[-1]["sk"].removeprefix("FLOW#") if len(items) == limit else None
+        return readable(items, _to_flow), more
 
     async def create(self, organization: str, flow: Flow) -> None:
         """Raises `Conflict` when the name is taken."""

@@ -334,8 +334,10 @@ class LeaseStore:
         ]
         try:
             await self._transact(check_that(self._table, _key(run.slot), condition, **seen), writes, parts)
-        except ConditionFailed:
-            return False
+        except ConditionFailed as refused:
+            if 0 in refused.items or is_deleting(refused):
+                return False
+            raise
         return True
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, update
+from millrace.stores.reading import readable
 
 MINUTE_MS = 60_000
 TAKEN_MS = 10_000
@@ -93,7 +94,7 @@ class PipelineMetrics:
         items = await self._dynamo.query(
             self._table, "pk = :pk AND begins_with(sk, :kind)", pk=TOTAL, kind="A#"
         )
-        return [_to_active(item) for item in items if item["expiresAt"] > now // 1000]
+        return readable((item for item in items if item["expiresAt"] > now // 1000), _to_active)
 
     async def tell(self, active: Active, pressure: float) -> None:
         """Keeps what was told of a pipeline's backpressure; nothing of one that is no longer active."""

@@ -25,6 +25,7 @@ from millrace.stores.dynamo import (
     delete_when,
     put,
 )
+from millrace.stores.reading import readable
 
 BY_ID = "ById"
 KEY_SECONDS = 86_400
@@ -89,7 +90,7 @@ class PipelineStore:
     async def all(self, organization: str) -> list[Pipeline]:
         """Every pipeline of an organisation (there are at most a hundred)."""
         items = await self._dynamo.query(self._table, "pk = :pk", pk=organization)
-        return [_to_pipeline(item) for item in items]
+        return readable(items, _to_pipeline)
 
     async def replace(self, organization: str, old: Pipeline, new: Pipeline) -> None:
         """Raises `Conflict` when somebody else changed it meanwhile, or deleted it."""

@@ -19,6 +19,7 @@ from millrace.domain.events import Event, Logged
 from millrace.domain.record import Subject, without_texts
 from millrace.stores.dynamo import Dynamo, Item, TransactItem, put
 from millrace.stores.event_log import KEPT_SECONDS, EventLog, number
+from millrace.stores.reading import readable
 
 HEAD_SECONDS = 400 * 24 * 3600
 """The stream's numbers go on for longer than any viewer stays away."""
@@ -53,7 +54,7 @@ class RecordStore:
         pk = _subject_key(organization, "", True)["pk"]
         items = await self._dynamo.query(self._table, "pk = :pk", pk=pk)
         now = time.time()
-        return [_to_subject(item) for item in items if item["expiresAt"] > now]
+        return readable((item for item in items if item["expiresAt"] > now), _to_subject)
 
     async def bucket(self, organization: str, start: int) -> Bucket:
         """The metrics of one bucket."""

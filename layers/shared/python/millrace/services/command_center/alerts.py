@@ -1,6 +1,7 @@
 """Alert rules of an organisation: make, change, delete; and looking whether they are triggered."""
 
 import asyncio
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -21,12 +22,13 @@ from millrace.domain.clock import iso
 from millrace.domain.events import Event
 from millrace.domain.ids import new_id
 from millrace.domain.replacement import check_same, settings_of
-from millrace.errors import NotFound, TooManyRequests
+from millrace.errors import NotFound, TooManyRequests, is_transient
 from millrace.services.command_center.record import TRIES, Recorder
 from millrace.stores.alerts import AlertStore
 from millrace.stores.bus import BusEvent
 from millrace.stores.dynamo import ConditionFailed
 
+log = logging.getLogger(__name__)
 SOURCE = "millrace.alert"
 READ_ONLY = frozenset({"id", "createdAt", "updatedAt", "state"})
 
@@ -105,11 +107,22 @@ async def evaluate(recorder: Recorder, organization: str) -> list[Event]:
     rules, states = await asyncio.gather(
         recorder.alerts.rules(organization), recorder.alerts.states(organization)
     )
-    changed = [
-        await _evaluate_rule(recorder, organization, rule, states.get(rule.id, AlertState()))
-        for rule in rules
-    ]
+    changed = [await _evaluated(recorder, organization, rule, states.get(rule.id)) for rule in rules]
     return [event for event in changed if event]
+
+
+async def _evaluated(
+    recorder: Recorder, organization: str, rule: AlertRule, state: AlertState | None
+) -> Event | None:
+    """One rule's transition. A rule that fails is reported and left for the next look, and the others are
+    evaluated all the same. Raises transient errors: those are no fault of the rule."""
+    try:
+        return await _evaluate_rule(recorder, organization, rule, state or AlertState())
+    except Exception as error:
+        if is_transient(error):
+            raise
+        log.exception("the alert rule %s cannot be evaluated", rule.id)
+        return None
 
 
 async def _evaluate_rule(

@@ -40,6 +40,10 @@ async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, A
             log.error("message %s cannot be recorded: %s", message_id, problem.message)
             failed.append(message_id)
             continue
+        except Exception:
+            log.exception("message %s cannot be read", message_id)
+            failed.append(message_id)
+            continue
         if event is None:
             ticks.append(message_id)
         else:
@@ -63,14 +67,16 @@ def _read(body: str) -> Event | None:
 
 
 async def _record_all(recorder: Recorder, organization: str, events: list[tuple[str, Event]]) -> list[str]:
-    """The ids of the messages that failed. Where one event spoils the batch, each is tried by itself."""
+    """The ids of the messages that failed. Where one event spoils the batch, halves of it are tried."""
     try:
         await record(recorder, organization, [event for _, event in events])
     except Exception:
         log.exception("%d events of one organisation were not recorded together", len(events))
         if len(events) == 1:
             return [events[0][0]]
-        return [one for each in events for one in await _record_all(recorder, organization, [each])]
+        middle = len(events) // 2
+        halves = (events[:middle], events[middle:])
+        return [one for half in halves for one in await _record_all(recorder, organization, half)]
     await _look(recorder, organization)
     return []
 

@@ -6,28 +6,56 @@ from millrace.domain.clock import from_iso
 from millrace.domain.events import Event
 from millrace.domain.record import Subject
 from millrace.domain.runs import LEASE_MS
-from millrace.errors import MillraceError, NotFound
+from millrace.errors import MillraceError, NotFound, is_transient
 from millrace.services.command_center.alerts import evaluate
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_events import LAST_NUMBER, missed_end, to_bus
 
 log = logging.getLogger(__name__)
+ENDED_AT_ONCE = 25
+"""Of one transaction: each run takes two of its 100 items."""
 
 
 async def check(recorder: Recorder, organization: str) -> list[Event]:
     """Ends in the command center the runs that have ended unseen (their last event was lost with their
     process, or with the bus), also for pipelines, then looks at the alerts. Returns the events recorded."""
-    now = recorder.clock()
-    ends = []
-    for subject in await recorder.records.live(organization):
-        if now - from_iso(subject.view["lastEventAt"]) > LEASE_MS:
-            ends.append(await _end_of(recorder, organization, subject))
+    ends = [await _checked(recorder, organization, one) for one in await recorder.records.live(organization)]
     missed = [end for end in ends if end]
-    if missed:
-        await recorder.bus.put([to_bus(end) for end in missed])  # first, so that pipelines miss none either
-        await record(recorder, organization, missed)
-    return missed + await evaluate(recorder, organization)
+    recorded = [
+        event
+        for start in range(0, len(missed), ENDED_AT_ONCE)
+        for event in await _end_all(recorder, organization, missed[start : start + ENDED_AT_ONCE])
+    ]
+    return recorded + await evaluate(recorder, organization)
+
+
+async def _checked(recorder: Recorder, organization: str, subject: Subject) -> Event | None:
+    """The end of a run that has fallen silent, if it is over. A run that cannot be checked is reported and
+    left for the next minute; it keeps neither the others nor the alerts waiting."""
+    try:
+        if recorder.clock() - from_iso(subject.view["lastEventAt"]) <= LEASE_MS:
+            return None
+        return await _end_of(recorder, organization, subject)
+    except Exception:
+        log.exception("run %s cannot be checked", subject.id)
+        return None
+
+
+async def _end_all(recorder: Recorder, organization: str, ends: list[Event]) -> list[Event]:
+    """Announces and records the ends of runs; returns those that were. Where one spoils the rest, halves of
+    them are tried, so that only that one is left out."""
+    try:
+        await recorder.bus.put([to_bus(end) for end in ends])  # first, so that pipelines miss none either
+        await record(recorder, organization, ends)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        log.exception("the ends of %d runs cannot be recorded together", len(ends))
+        middle = len(ends) // 2
+        halves = (ends[:middle], ends[middle:]) if middle else ()
+        return [event for half in halves for event in await _end_all(recorder, organization, half)]
+    return ends
 
 
 async def _end_of(recorder: Recorder, organization: str, subject: Subject) -> Event | None:

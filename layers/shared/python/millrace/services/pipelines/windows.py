@@ -111,5 +111,10 @@ async def sweep_all(line: Line) -> int:
 
 
 async def _is_awake(line: Line, key: Key, now: int) -> bool:
-    pipeline = (await line.plans.of(key.tenant)).get(key.pipeline)
+    """Whether the pipeline runs; not for one that cannot be read now, which the next sweep looks at again."""
+    try:
+        pipeline = (await line.plans.of(key.tenant)).get(key.pipeline)
+    except Exception:
+        log.exception("the pipelines of an organization cannot be read")
+        return False
     return pipeline is not None and not pipeline.waits(now)

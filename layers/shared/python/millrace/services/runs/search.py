@@ -1,13 +1,16 @@
 """Searching a user's conversations, for the tool of that name."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from millrace.agent.tools.tool import SearchConversations, SearchHit
 from millrace.domain.access import Principal
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
+from millrace.errors import Unavailable
 from millrace.stores.connect import Stores
 
+log = logging.getLogger(__name__)
 SEARCHED = 20
 
 
@@ -25,19 +28,29 @@ def search_in(
         words = query.lower().split()
         found, _ = await stores.directory.page(current.organization, user.id, SEARCHED)
         others = [one for one in found if one.id != current.conversation_id]
-        openings = await asyncio.gather(
-            *(stores.conversations.open(Slot(current.organization, one.id)) for one in others)
-        )
+        slots = [Slot(current.organization, one.id) for one in others]
+        histories = await asyncio.gather(*(_history(stores, slot) for slot in slots))
         hits = [
             (score, hit)
-            for one, opening in zip(others, openings, strict=True)
-            for score, hit in _hits(one, opening.history, words)
+            for one, history in zip(others, histories, strict=True)
+            for score, hit in _hits(one, history, words)
         ]
         hits.sort(key=lambda pair: -pair[0])
         report(query, len(hits))
         return [hit for _, hit in hits[:limit]]
 
     return search
+
+
+async def _history(stores: Stores, slot: Slot) -> list[StoredMessage]:
+    """The messages of one conversation; none of one that cannot be read, so that the others are searched."""
+    try:
+        return (await stores.conversations.open(slot)).history
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("the conversation %s cannot be read", slot.key)
+        return []
 
 
 def _hits(
