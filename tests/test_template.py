@@ -346,6 +346,27 @@ def test_every_url_is_an_output(translated: Template, resources: Resources) -> N
             assert f"{name}Url" in told, name
 
 
+@pytest.mark.parametrize(
+    ("function", "actions"),
+    [
+        ("ConversationFunction", {"dynamodb:DeleteItem", "dynamodb:UpdateItem"}),
+        ("CommandCenterFunction", {"dynamodb:DeleteItem", "dynamodb:UpdateItem"}),
+        ("FlowsFunction", {"dynamodb:DeleteItem", "dynamodb:UpdateItem"}),
+        ("VoiceFunction", {"dynamodb:DeleteItem", "dynamodb:PutItem"}),
+    ],
+)
+def test_functions_that_take_tickets_may_use_their_table(
+    resources: Resources, function: str, actions: set[str]
+) -> None:
+    """The emulator checks no permissions: without these every ticket is a 500 on AWS."""
+    role = resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]
+    allowed: set[str] = set()
+    for owner, statement in statements(resources):
+        if owner == role and "TicketsTable" in str(statement["Resource"]):
+            allowed |= set(as_list(statement["Action"]))
+    assert allowed == actions
+
+
 def _may(resources: Resources, function: str, action: str, prefix: str) -> bool:
     """Whether the function may do this to the journal bucket's objects below the prefix."""
     role = resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]

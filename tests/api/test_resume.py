@@ -12,7 +12,6 @@ from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from tests.api.talk import STREAM, attach, error_of, say, saying, until_ends
-from tests.api.voicing import voice_client
 from tests.serving import served
 from tests.sse import Sent, read_events
 from tests.tokens import Issuer
@@ -195,16 +194,3 @@ def test_the_agents_visibility_caps_what_a_viewer_may_ask_for(
     run_id = say(chat, "hello", agentId="shy")[0].data["runId"]
     seen = attach(chat, f"/api/runs/{run_id}/stream?detail=full")
     assert {event.data["type"] for event in seen} == {"start", "token", "done"}
-
-
-def test_an_event_source_attaches_with_a_ticket_once(
-    chat: httpx.Client, settings: Settings, issuer: Issuer, organization: str
-) -> None:
-    """Native EventSource cannot send an Authorization header."""
-    run_id = say(chat, "hello")[0].data["runId"]
-    path = f"/api/runs/{run_id}/stream"
-    with voice_client(settings, issuer, organization) as tickets:
-        url = tickets.post("/api/stream-tickets", json={"path": path}).json()["url"]
-    del chat.headers["authorization"]
-    assert attach(chat, url)[-1].data["type"] == "done"
-    assert error_of(chat.get(url)) == (401, "ticket_invalid")

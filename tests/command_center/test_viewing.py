@@ -13,6 +13,8 @@ from millrace.domain.command_center import EVENT_TYPES, Filters
 from millrace.domain.record import Subject, check_event, split_id, take
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.view import Viewer, snapshot, watch
+from millrace.settings import Settings
+from tests.api.voicing import voice_client
 from tests.command_center.making import ended, started, whole_run
 from tests.command_center.viewing import STREAM, look, resuming, until, viewing
 from tests.sse import Sent
@@ -217,3 +219,29 @@ async def test_a_viewer_who_takes_a_snapshot_in_a_storm_ends_up_with_what_is_liv
     live = {subject.id for subject in await recorder.records.live(organization)}
     assert live == {f"run_{n}" for n in range(0, 24, 3)}
     assert views == [live] * 5
+
+
+@pytest.fixture
+def browser(center_url: str) -> Iterator[httpx.Client]:
+    """A client without a token."""
+    with httpx.Client(base_url=center_url, timeout=30) as client:
+        yield client
+
+
+async def test_viewer_with_a_ticket_that_received_nothing_misses_nothing(
+    recorder: Recorder, browser: httpx.Client, settings: Settings, issuer: Issuer, organization: str
+) -> None:
+    """`EventSource` comes back with the same URL, and without an id when it has received none."""
+    await record(recorder, organization, whole_run(organization, "run_1"))
+    with voice_client(settings, issuer, organization) as tickets:
+        url = tickets.post("/api/stream-tickets", json={"path": STREAM}).json()["url"]
+    with resuming(browser, None, url):
+        pass
+    await record(recorder, organization, whole_run(organization, "run_2"))
+    with resuming(browser, None, url) as events:
+        first = until(events, "run:completed")
+    assert runs_of(first) == {"run_2"}
+    with resuming(browser, first[3].id, url) as events:
+        assert until(events, "run:completed") == first[4:]
+    browser.headers["user-agent"] = "curl/8"
+    assert look(browser, url).status_code == 401

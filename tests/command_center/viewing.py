@@ -39,8 +39,9 @@ def look(client: httpx.Client, path: str) -> httpx.Response:
 
 
 @contextmanager
-def resuming(client: httpx.Client, last_event_id: str | None) -> Iterator[Iterator[Sent]]:
+def resuming(client: httpx.Client, last_event_id: str | None, url: str = STREAM) -> Iterator[Iterator[Sent]]:
     """The events as `EventSource` gets them when it comes back, from the first frame on."""
     headers = {} if last_event_id is None else {"last-event-id": last_event_id}
-    with client.stream("GET", STREAM, headers=headers) as response:
+    with client.stream("GET", url, headers=headers) as response:
+        assert response.status_code == 200, response.read()
         yield read_events(response.iter_lines())

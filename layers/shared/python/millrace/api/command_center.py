@@ -11,6 +11,7 @@ from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint
 from millrace.api.resume import is_named
 from millrace.api.sse import EventStream, View, frames
+from millrace.api.stream_session import session_of, start_of
 from millrace.domain.command_center import Filters
 from millrace.errors import InvalidRequest
 from millrace.protocols.native.encoding import RETRY
@@ -62,6 +63,9 @@ class CommandCenter:
     async def stream_command_center(self, request: Request) -> ASGIApp:
         caller = await self.auth(request, "observe")
         filters, since = _filters(request), _since(request)
+        if since is None and (session := session_of(request)):
+            since = await self.recorder.records.head(caller.organization)
+            await session.begin(str(since))
         viewer = Viewer(filters, deadline(request), request.is_disconnected)
         events = watch(self.recorder, caller.organization, viewer, since)
         return EventStream(frames(events, View("full", is_named(request)), first=RETRY))
@@ -79,7 +83,8 @@ def _filters(request: Request) -> Filters:
 def _since(request: Request) -> int | None:
     query = request.query_params
     given = [query[name] for name in ("since", "after", "lastEventId") if query.get(name)]
-    text = request.headers.get("last-event-id", "").strip() or (given[0] if given else "")
+    header = request.headers.get("last-event-id", "").strip()
+    text = header or start_of(request) or (given[0] if given else "")
     if not text:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:

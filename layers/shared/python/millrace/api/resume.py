@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from starlette.requests import Request
 
 from millrace.api.sse import View
+from millrace.api.stream_session import start_of
 from millrace.domain.event_ids import EventId, parse_event_id, parse_event_id_of
 from millrace.domain.events import DETAILS, Detail
 from millrace.domain.projection import capped
@@ -24,10 +25,10 @@ MAX_LENGTH = 160
 
 def cursor_text(request: Request) -> str:
     """Return what names the last event seen, empty for the beginning. The header wins: `EventSource` comes
-    back to the same URL with it."""
+    back to the same URL with it. Next is what a ticket's session knows."""
     header = request.headers.get("last-event-id", "").strip()
     query = request.query_params
-    found = header or query.get("after") or query.get("lastEventId") or ""
+    found = header or start_of(request) or query.get("after") or query.get("lastEventId") or ""
     if len(found) > MAX_LENGTH:
         raise InvalidRequest("The event id is too long to be one.", code="invalid_query")
     return "" if found == "0" else found

@@ -1,5 +1,7 @@
 """Runs and their streams: attach to a conversation, resume from any event."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -18,9 +20,11 @@ from millrace.api.resume import (
     view_of,
 )
 from millrace.api.sse import EventStream, frames
+from millrace.api.stream_session import session_of
 from millrace.domain.access import Principal
 from millrace.domain.conversations import Slot
-from millrace.domain.events import Detail
+from millrace.domain.event_ids import EventId
+from millrace.domain.events import Detail, Logged
 from millrace.domain.runs import Run
 from millrace.errors import NotFound
 from millrace.protocols.native.encoding import RETRY
@@ -28,6 +32,7 @@ from millrace.services.runs.access import reach_run
 from millrace.services.runs.follow import follow, has_more
 from millrace.services.runs.subscribe import run_of, subscribe
 from millrace.stores.connect import Stores
+from millrace.stores.event_log import is_last
 
 THREAD = {"threadId": "a thread of the conversation"}
 
@@ -83,8 +88,16 @@ class Streams:
         )
         if found is None:
             return Response(status_code=204)
+        session = session_of(request)
+        if session:
+            await session.begin(str(found.at))
+
+        async def finish() -> None:
+            if session and found.over and found.at.seq:
+                await session.finish(str(found.at))
+
         headers = {"x-run-id": found.at.run_id} if found.at.run_id and not found.waiting else {}
-        return EventStream(conversation_frames(request, found, detail), headers=headers)
+        return EventStream(conversation_frames(request, found, detail), headers=headers, on_end=finish)
 
     async def resume(self, request: Request, caller: Principal, slot: Slot) -> ASGIApp:
         """Answers a POST that names the last event it saw: it goes on with that run and begins no other."""
@@ -104,9 +117,21 @@ class Streams:
         self, request: Request, run: Run, after: int, detail: Detail, first: bytes = b""
     ) -> EventStream:
         """The run's events after a number as they are logged."""
-        events = follow(self.stores, run, after, deadline(request))
-        sent = frames(events, view_of(request, run, detail), first=first)
-        return EventStream(sent, headers={"x-run-id": run.id})
+        session, end = session_of(request), 0
+
+        async def events() -> AsyncGenerator[list[Logged], None]:
+            nonlocal end
+            async with aclosing(follow(self.stores, run, after, deadline(request))) as batches:
+                async for batch in batches:
+                    yield batch
+                    end = batch[-1].seq if is_last(batch[-1]) else 0
+
+        async def finish() -> None:
+            if session and end:
+                await session.finish(str(EventId(run.id, end)))
+
+        sent = frames(events(), view_of(request, run, detail), first=first)
+        return EventStream(sent, headers={"x-run-id": run.id}, on_end=finish)
 
     async def _run(self, request: Request, caller: Principal) -> Run:
         return await reach_run(self.stores, caller, request.path_params["run_id"])

@@ -1,6 +1,7 @@
 """Tickets over HTTP: for `<audio>` and `EventSource`, which cannot send an Authorization header."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -8,14 +9,16 @@ from pydantic import Field, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from millrace.api.accept import wants_stream
 from millrace.api.auth import Authenticator
 from millrace.api.endpoint import Endpoint, read_body
+from millrace.api.stream_session import StreamSession
 from millrace.domain.access import Principal, Scope
 from millrace.domain.agents import Wire
 from millrace.domain.clock import iso
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
-from millrace.stores.tickets import Ticket, TicketStore, invalid_ticket
+from millrace.stores.tickets import Client, Ticket, TicketStore, invalid_ticket
 
 PARAMETER = "ticket"
 
@@ -47,17 +50,46 @@ class Callers:
         """The caller, by token or ticket. Raises `Unauthenticated` or `Forbidden`."""
         if "authorization" in request.headers or PARAMETER not in request.query_params:
             return await self.auth(request, scope)
-        return (await self.ticket(request, scope)).caller
+        if not _is_event_stream(request):
+            return (await self.ticket(request, scope)).caller
+        secret = request.query_params[PARAMETER]
+        found = _checked(request, await self.tickets.open(secret, _client(request)), scope)
+        request.state.stream_session = StreamSession(self.tickets, secret, found)
+        return found.caller
 
     async def ticket(self, request: Request, scope: Scope | None = None) -> Ticket:
         """The ticket of a request, which is used up with this. Raises `Unauthenticated` or `Forbidden`."""
-        found = await self.tickets.use(request.query_params.get(PARAMETER, ""))
-        if (found.method, unquote(found.path)) != (request.method, request.scope["path"]):
-            raise invalid_ticket()
-        request.state.caller = found.caller
-        if scope:
-            found.caller.require(scope)
-        return found
+        return _checked(request, await self.tickets.use(request.query_params.get(PARAMETER, "")), scope)
+
+
+def _checked(request: Request, found: Ticket, scope: Scope | None) -> Ticket:
+    if (found.method, unquote(found.path)) != (request.method, request.scope["path"]):
+        raise invalid_ticket()
+    request.state.caller = found.caller
+    if scope:
+        found.caller.require(scope)
+    return found
+
+
+def _is_event_stream(request: Request) -> bool:
+    return wants_stream(request) or request.scope["path"].endswith("/stream")
+
+
+def _client(request: Request) -> Client:
+    agent = request.headers.get("user-agent", "")
+    host = request.client.host if request.client else ""
+    run_id, dot, _ = request.headers.get("last-event-id", "").rpartition(".")
+    proven = bool(dot) and run_id != "none" and run_id not in request.scope["path"]
+    return Client(agent, _network(host), proven)
+
+
+def _network(host: str) -> str:
+    """The address, of IPv6 the network: browsers change the rest of it as they like."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return str(ip_network(f"{host}/64", strict=False)) if address.version == 6 else host
 
 
 def callers(settings: Settings, stores: Stores) -> Callers:
@@ -74,7 +106,7 @@ class Tickets:
 
     def endpoints(self) -> list[Endpoint]:
         """The table of it."""
-        path, summary = "/api/stream-tickets", "A ticket for one GET within a minute, without a token"
+        path, summary = "/api/stream-tickets", "A ticket for one GET within a minute, or one event stream"
         return [Endpoint("POST", path, self.create_ticket, summary, scope=None, body=NewTicket, status=201)]
 
     async def create_ticket(self, request: Request) -> Response:

@@ -3,13 +3,17 @@
 A ticket is 256 bits of chance; the table's key is its SHA-256, so that neither the table nor its backups hold
 one that works. It needs no signature: being used once means a look into the table anyway, and what is there
 cannot be forged. Deleting it is using it: one conditional delete that gives the item back.
+
+The ticket of an event stream is opened instead: its first use binds it to a client, and for an hour the same
+client may connect again, as `EventSource` does by itself when a connection breaks.
 """
 
+import contextlib
 import hashlib
 import secrets
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -17,9 +21,11 @@ from millrace.domain.access import Principal
 from millrace.domain.clock import Clock
 from millrace.errors import TooLarge, Unauthenticated, Unavailable
 from millrace.stores.aws import Aws
-from millrace.stores.dynamo import Dynamo, Item, from_item, put, to_item
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, from_item, put, to_item, update
 
 TICKET_SECONDS = 60
+SESSION_SECONDS = 3600
+"""How long the client that opened a stream may come back to it with the same ticket."""
 BODY_BYTES = 350_000
 """What a ticket's body may have, compressed (an item of DynamoDB has 400 KB): 100,000 characters of most
 texts."""
@@ -27,12 +33,28 @@ texts."""
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What was asked for in advance: who may call which path by which method, and with what body."""
+    """What was asked for in advance: who may call which path by which method, and with what body.
+
+    Of a stream that is open also where it has begun, and the end of the run that was sent last: `ended` once,
+    `sure` at least twice."""
 
     caller: Principal
     method: str
     path: str
     body: dict[str, Any] | None
+    begun: str | None = None
+    ended: str | None = None
+    sure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who holds a ticket, as far as a server can see: `agent` the User-Agent, `network` the address it comes
+    from. `proven`: it names an event of the stream that nobody knows who has not received it."""
+
+    agent: str
+    network: str
+    proven: bool = False
 
 
 class TicketStore:
@@ -82,7 +104,68 @@ class TicketStore:
         # DynamoDB deletes late, so time decides here as well.
         if item is None or item["expiresMs"] <= self._clock():
             raise invalid_ticket()
-        return Ticket(_caller(item), item["httpMethod"], item["httpPath"], _unpacked(item["body"]))
+        return _ticket(item)
+
+    async def open(self, secret: str, client: Client) -> Ticket:
+        """Opens a stream, or connects to it again. Raises `Unauthenticated` for a ticket that is unknown,
+        expired, or held by another client."""
+        from botocore.exceptions import ClientError
+
+        now = self._clock()
+        end = now + 1000 * SESSION_SECONDS
+        request = update(
+            self._table,
+            {"pk": _key(secret)},
+            "SET clientAgent = :agent, clientNetwork = :network, expiresMs = :end, expiresAt = :ttl",
+            "attribute_exists(pk) AND attribute_not_exists(clientAgent) AND expiresMs > :now",
+            agent=_key(client.agent),
+            network=client.network,
+            end=end,
+            ttl=-(-end // 1000),
+            now=now,
+        )["Update"]
+        try:
+            answer = await self._aws.call("dynamodb", "update_item", **request, ReturnValues="ALL_NEW")
+        except ClientError as refused:
+            if refused.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            known: Any = refused.response.get("Item")
+            return self._again(from_item(known) if known else {}, client)
+        return _ticket(from_item(answer["Attributes"]))
+
+    def _again(self, item: Item, client: Client) -> Ticket:
+        """The ticket of a stream that is open, for the client that holds it."""
+        is_open = "clientAgent" in item and item["expiresMs"] > self._clock()
+        if not is_open or item["clientAgent"] != _key(client.agent):
+            raise invalid_ticket()
+        if item["clientNetwork"] != client.network and not client.proven:
+            raise invalid_ticket()
+        return _ticket(item)
+
+    async def note(self, secret: str, name: Literal["begun", "ended", "sure"], at: str) -> None:
+        """Keeps a place of an open stream (see `Ticket`). One that has expired meanwhile stays away."""
+        with contextlib.suppress(ConditionFailed):
+            await self._dynamo.write(
+                update(
+                    self._table,
+                    {"pk": _key(secret)},
+                    f"SET {name}At = :at",
+                    "attribute_exists(pk)",
+                    at=at,
+                )
+            )
+
+
+def _ticket(item: Item) -> Ticket:
+    return Ticket(
+        _caller(item),
+        item["httpMethod"],
+        item["httpPath"],
+        _unpacked(item["body"]),
+        item.get("begunAt"),
+        item.get("endedAt"),
+        item.get("sureAt"),
+    )
 
 
 def _caller(item: Item) -> Principal:
@@ -94,7 +177,8 @@ def _caller(item: Item) -> Principal:
 def invalid_ticket() -> Unauthenticated:
     """The error for a ticket that does not hold, whatever the reason."""
     return Unauthenticated(
-        f"The ticket is unknown, used, for another path, or older than {TICKET_SECONDS} s: get another.",
+        f"The ticket is unknown, used, older than {TICKET_SECONDS} s, or for another path or client; "
+        "get another.",
         code="ticket_invalid",
     )
 
