@@ -5,6 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from millrace.domain.events import Detail
+from millrace.services.flows.calls import StepFailed
 from tests.flows.making import THREE_STEPS, make_flow, post
 from tests.tokens import Issuer
 
@@ -80,3 +82,15 @@ def test_a_flow_that_is_too_large_is_refused(flows: httpx.Client) -> None:
     step = {"name": "p", "type": "pipeline", "definition": {"name": "x" * 70_000}}
     response = flows.post("/api/flows", json={"name": "large", "steps": [step]})
     assert (response.status_code, response.json()["error"]["code"]) == (422, "flow_too_large")
+
+
+@pytest.mark.parametrize(
+    ("visibility", "told"),
+    [
+        ("full", "It failed. line one\nline two"),
+        ("steps", "It failed. line one line two"),
+        ("answer", "It failed."),
+    ],
+)
+def test_reason_of_a_failed_step_is_told_as_far_as_its_run_may_be_seen(visibility: Detail, told: str) -> None:
+    assert StepFailed("It failed.", reason="line one\nline two").told(visibility) == told

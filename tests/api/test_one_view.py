@@ -1,0 +1,271 @@
+"""Nothing that an agent's visibility hides is told by any outlet: every GET of the API at every detail,
+answers to messages and flows, speech, search, and all that goes to the bus, which is what pipelines and the
+command center get. The endpoints are those of the OpenAPI document, so a new one is scanned at once."""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from millrace.api.management_app import create_app as management_app
+from millrace.api.openapi import streamed_endpoints
+from millrace.api.streamed_app import streamed_app
+from millrace.domain.access import Principal
+from millrace.domain.command_center import EVENT_TYPES
+from millrace.domain.conversations import Slot
+from millrace.services import speak
+from millrace.services.command_center.record import Recorder, record
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.search import search_in
+from millrace.settings import Settings
+from millrace.stores.aws import Aws as AwsClients
+from millrace.stores.connect import Stores
+from tests.api.talk import STREAM, say
+from tests.fakes.model_bytes import (
+    anthropic_answer,
+    anthropic_block,
+    anthropic_end,
+    anthropic_start,
+    anthropic_text,
+)
+from tests.fakes.model_server import ModelServer, Script
+from tests.serving import served
+from tests.tokens import Issuer
+
+DETAILS = ("answer", "steps", "full")
+HELPER = "canary-helper"
+HIDDEN = re.compile(r"canary|838114395", re.IGNORECASE)
+"""Thoughts, arguments, results and the name of a tool, and the result of a flow's tool (12345 * 67891)."""
+DEFINITIONS = re.compile(r"/api/(agents|streaming)\b|/api/flows(/{name})?$")
+"""The paths of what people have written of agents, flows and pipelines: no views of a run."""
+
+
+class Overheard(AwsClients):
+    """AWS clients that keep what is put on the bus."""
+
+    def __init__(self, region: str) -> None:
+        super().__init__(region)
+        self.told: list[dict[str, Any]] = []
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        if operation == "put_events":
+            self.told += [json.loads(entry["Detail"]) for entry in parameters["Entries"]]
+        return await super().call(service, operation, **parameters)
+
+
+@dataclass
+class Place:
+    """The streamed functions as one app, the management API, and what they have put on the bus."""
+
+    platform: Platform
+    aws: Overheard
+    api: httpx.Client
+    management: httpx.Client
+    ids: dict[str, str] = field(default_factory=dict)
+
+
+@pytest.fixture
+def place(
+    settings: Settings, issuer: Issuer, organization: str, model_server: ModelServer
+) -> Iterator[Place]:
+    mine = replace(settings, anthropic_base_url=model_server.url, anthropic_api_key="sk-ant")
+    aws = Overheard(settings.region)
+    platform = Platform.make(mine, Stores.connect(mine, aws))
+    platform.warm()
+    app = streamed_app(streamed_endpoints(mine, platform), platform.stores, platform.close, 8)
+    headers = issuer.user(organization, "user-1", "admin")
+    with served(app) as url, served(management_app(mine, platform)) as management_url:
+        with (
+            httpx.Client(base_url=url, headers=headers, timeout=30) as api,
+            httpx.Client(base_url=management_url, headers=headers, timeout=30) as management,
+        ):
+            yield Place(platform, aws, api, management)
+
+
+def thought(text: str) -> list[bytes]:
+    deltas = {"type": "thinking_delta", "thinking": text}, {"type": "signature_delta", "signature": "sig"}
+    return anthropic_block(0, {"type": "thinking", "thinking": "", "signature": ""}, *deltas)
+
+
+def call(name: str, arguments: dict[str, Any]) -> list[bytes]:
+    use = {"type": "tool_use", "id": f"toolu_{len(name)}", "name": name, "input": {}}
+    piece = {"type": "input_json_delta", "partial_json": orjson.dumps(arguments).decode()}
+    return anthropic_block(1, use, piece)
+
+
+def turn(*parts: list[bytes], reason: str = "end_turn") -> Script:
+    return Script(
+        [anthropic_start(), *(chunk for part in parts for chunk in part), *anthropic_end(reason, 9)]
+    )
+
+
+def story() -> list[Script]:
+    """An agent that thinks, asks its helper, calls a tool that it has not, and answers."""
+    return [
+        turn(
+            thought("canary in a thought"),
+            call("ask_canary-helper", {"task": "canary in an argument"}),
+            reason="tool_use",
+        ),
+        turn(thought("canary of the helper"), anthropic_text(1, ["canary", " in a result"])),
+        turn(call("canary_tool", {"canary": 1}), reason="tool_use"),
+        Script(anthropic_answer(["All", " is well."])),
+    ]
+
+
+def make_agents(place: Place) -> None:
+    agent = {"id": "quiet", "name": "Quiet", "model": "anthropic:claude-sonnet-4-5", "visibility": "answer"}
+    helper = agent | {"id": HELPER, "name": "Helper", "visibility": "full"}
+    for one in (helper, agent | {"tools": [f"agent:{HELPER}"]}):
+        assert place.management.post("/api/agents", json=one).status_code == 201
+
+
+def make_flow(place: Place) -> None:
+    product_of_two = {"expression": 'concat(input.a, " * ", input.b)'}
+    steps = [
+        {"name": "product", "type": "tool", "tool": "calculator", "arguments": product_of_two},
+        {"name": "told", "type": "agent", "agentId": "quiet", "message": '"Say it."'},
+        {"name": "asked", "type": "wait_for_input", "prompt": "Go on?"},
+    ]
+    assert place.api.post("/api/flows", json={"name": "report", "steps": steps}).status_code == 201
+
+
+def answers(place: Place, model_server: ModelServer) -> Iterator[tuple[str, str]]:
+    """What those get who send messages and run flows, at every detail; fills the ids."""
+    path = "/api/conversations/c1/messages"
+    for number, detail in enumerate(DETAILS):
+        model_server.play(*story())
+        sent = {"agentId": "quiet", "content": "How are you?", "idempotencyKey": f"key-{number}"}
+        headers = {"accept": "application/json"} if number else STREAM
+        for attempt in ("first", "replayed"):
+            found = place.api.post(path, json=sent, params={"detail": detail}, headers=headers)
+            assert found.status_code == 200, found.text
+            yield f"POST {path} {detail} {attempt}", found.text
+        for kind in (STREAM, {"accept": "application/json"}):
+            again = place.api.post(path, json=sent, params={"detail": detail}, headers=kind)
+            yield f"POST {path} {detail} replayed as {kind['accept']}", again.text
+    place.ids |= {"conversation_id": "c1", "run_id": place.api.get(path).json()["items"][-1]["runId"]}
+    for detail in DETAILS:
+        model_server.play(*story())
+        run = {"input": {"a": 12345, "b": 67891}}
+        headers = STREAM if detail != "steps" else {"accept": "application/json"}
+        found = place.api.post(
+            "/api/flows/report/events", json=run, params={"detail": detail}, headers=headers
+        )
+        assert "flow_report" in found.text, found.text
+        yield f"POST flow {detail}", found.text
+        execution = re.search(r"flow_report_\w+", found.text)
+        assert execution
+        place.ids |= {"name": "report", "execution_id": execution.group()}
+
+
+def operations(place: Place) -> list[tuple[str, list[str]]]:
+    """The paths of every GET, with the names of their query parameters."""
+    document = place.management.get("/api/openapi.json").json()
+    return [
+        (path, [one["name"] for one in methods["get"].get("parameters", []) if one["in"] == "query"])
+        for path, methods in document["paths"].items()
+        if "get" in methods and not DEFINITIONS.match(path)
+    ]
+
+
+def read(client: httpx.Client, path: str, query: dict[str, str], cursor: str) -> tuple[int, str]:
+    """A whole answer; a stream that stays open is left when it falls silent."""
+    headers = {"last-event-id": cursor} if cursor else {}
+    with client.stream("GET", path, params=query, headers=headers) as response:
+        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            return response.status_code, response.read().decode(errors="replace")
+        lines, silences = [], 0
+        for line in response.iter_lines():
+            lines.append(line)
+            silences += '"type":"heartbeat"' in line
+            if silences == 2 or '"type":"done"' in line:
+                break
+        return response.status_code, "\n".join(lines)
+
+
+def asked(path: str, names: list[str]) -> Iterator[tuple[dict[str, str], bool]]:
+    """The queries worth asking of an operation, and whether each streams."""
+    details = DETAILS if "detail" in names else ("",)
+    streams = ("", "true") if "stream" in names else ("",)
+    for detail, stream in product(details, streams):
+        query = {"detail": detail, "stream": stream} | ({"since": "0"} if "since" in names else {})
+        yield {name: value for name, value in query.items() if value}, bool(stream) or "stream" in path
+
+
+def scan(place: Place) -> Iterator[tuple[str, str]]:
+    """Every GET, filled with the ids of what was made."""
+    for path, names in operations(place):
+        missing = set(re.findall(r"{(\w+)}", path)) - set(place.ids)
+        assert not missing, f"give {path} an id for {missing}, so that it is scanned"
+        client = place.api if _is_streamed(place, path) else place.management
+        for query, streams in asked(path, names):
+            cursor = f"{place.ids['run_id']}.0" if streams and "conversation_id" in path else ""
+            status, text = read(client, path.format(**place.ids), query, cursor)
+            assert status < 300 or path.startswith("/api/voice"), (path, query, text)
+            yield f"GET {path} {query}", text
+
+
+def _is_streamed(place: Place, path: str) -> bool:
+    return any(one.path == path for one in streamed_endpoints(place.platform.settings, place.platform))
+
+
+async def test_no_outlet_tells_what_an_answer_agent_hides(
+    place: Place, organization: str, model_server: ModelServer
+) -> None:
+    make_agents(place)
+    make_flow(place)
+    outlets = await asyncio.to_thread(lambda: list(answers(place, model_server)))
+    rule = {"name": "Errors", "metric": "error_rate", "threshold": 0.3, "window": 60_000}
+    alert = await asyncio.to_thread(place.api.post, "/api/command-center/alerts", json=rule)
+    place.ids["rule_id"] = alert.json()["id"]
+    recorder = Recorder.connect(place.platform.settings)
+    own = [one for one in place.aws.told if one.get("type") in EVENT_TYPES]
+    await record(recorder, organization, own)
+    outlets += await asyncio.to_thread(lambda: list(scan(place)))
+    outlets += [(f"bus {one.get('type')}", json.dumps(one)) for one in place.aws.told]
+    run = await recorder.stores.runs.get(organization, place.ids["run_id"])
+    async with aclosing(speak._answer(recorder.stores, run, None, "en")) as sentences:
+        heard = [sentence async for sentence in sentences]
+    outlets.append(("speech", " ".join(heard)))
+    caller = Principal(organization, "user-1")
+    search = search_in(recorder.stores, Slot(organization, "other"), caller, lambda query, hits: None)
+    hits = await search("well canary 838114395", 50)
+    assert hits
+    outlets += [("search", hit.text) for hit in hits]
+    recorder.stores.aws.close()
+
+    scanned = {name for name, _ in outlets}
+    assert {"bus run:tool_started", "bus run:completed", "GET /api/runs/{run_id} {}"} <= scanned
+    assert heard == ["All is well."]
+    told = [
+        (name, text[max(0, match.start() - 60) : match.end() + 40])
+        for name, text in outlets
+        for match in HIDDEN.finditer(text)
+    ]
+    assert told == []
+    pages = [text for name, text in outlets if name.startswith("GET") and "/messages" in name]
+    assert len(pages) == 6
+    assert all("All" in text for text in pages)
+
+
+async def test_the_same_story_is_told_in_full_by_an_open_agent(
+    place: Place, model_server: ModelServer
+) -> None:
+    """So that the scan cannot pass because there was nothing to hide."""
+    make_agents(place)
+    place.management.patch("/api/agents/quiet", json={"visibility": "full"})
+    model_server.play(*story())
+    seen = await asyncio.to_thread(say, place.api, "How are you?", agentId="quiet")
+    history = place.api.get("/api/conversations/c1/messages", params={"detail": "full"}).text
+    for hidden in ("canary in a thought", "canary in an argument", "canary in a result", "canary_tool"):
+        assert hidden in history, hidden
+    assert any(HIDDEN.search(str(event.data)) for event in seen)
