@@ -1,6 +1,6 @@
 """AWS clients that refuse what AWS itself refuses: emulators take items and messages of any size."""
 
-import json
+import re
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -10,6 +10,8 @@ from millrace.stores.aws import Aws
 ITEM_BYTES = 400 * 1024
 MESSAGE_BYTES = 256 * 1024
 """Of an SQS message where the queue was not set to more, and of all messages of one call."""
+
+_FORBIDDEN = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class StrictAws(Aws):
@@ -61,7 +63,8 @@ def _check_messages(params: dict[str, Any], **_: Any) -> None:
 
 
 def _check(bodies: list[str], operation: str) -> None:
-    json.loads(bodies[0])
+    if any(map(_FORBIDDEN.search, bodies)):
+        raise _refused(operation, "InvalidMessageContents", "Invalid characters were found in the message")
     if sum(len(body.encode()) for body in bodies) > MESSAGE_BYTES:
         raise _refused(operation, "InvalidParameterValue", "One or more parameters are invalid: too long")
 

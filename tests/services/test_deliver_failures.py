@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from starlette.responses import PlainTextResponse
@@ -179,3 +180,11 @@ async def test_window_that_fired_before_its_end_is_dated_by_its_firing(
     await here.deliver(Event({}, "w", "window", "window", end, end, "pipe"))
     (letter,) = await here.dead()
     assert letter.at == here.now
+
+
+async def test_retry_with_characters_that_sqs_refuses_arrives(here: World, receivers: Receivers) -> None:
+    await here.webhook(receivers.url + "/hook", retryPolicy={"maxRetries": 3, "backoffMs": 1000})
+    receivers.answers.append(PlainTextResponse("down", 503))
+    assert (await here.deliver(event("a", text="\uffff\ufffe"))).retried == 1
+    await here.settle()
+    assert [got.body for got in receivers.hook.taken] == [orjson.dumps({"text": "\uffff\ufffe"})]

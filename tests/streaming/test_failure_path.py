@@ -161,6 +161,14 @@ def test_dead_letters_of_windows_that_stop_closed_are_redriven_with_all(
     assert redrive(streaming, plant, id)["redriven"] == 1
 
 
+def test_characters_that_sqs_refuses_arrive(streaming: httpx.Client, plant: Plant) -> None:
+    id = made(streaming)
+    text = "a\uffffb\ufffe\\\uffff\x00\x1f\x7f\ud7ff\ue000\ufffd\U0010ffff"
+    assert streaming.post(f"/pipelines/{id}/batch", json=[{"text": text}, {"text": "b"}]).status_code == 202
+    assert plant.transform() == {"batchItemFailures": []}
+    assert sorted(payload["text"] for payload in plant.payloads()) == sorted([text, "b"])
+
+
 def letter_of(plant: Plant, id: str, event: str, payload: Any, number: int = 0) -> Letter:
     now = plant.clock.now
     told = {"id": event, "source": "api", "type": "item", "time": now, "ingested": now, "payload": payload}

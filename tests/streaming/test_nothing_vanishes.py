@@ -33,7 +33,7 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
 SIZES = st.one_of(
     st.integers(0, LARGEST), st.sampled_from([0, 3_000, 4_200, 60_000, 65_500, 65_536, 120_000, LARGEST])
 )
-TEXTS = st.tuples(st.sampled_from(["x", "ü", "漢", "😀", '"', "\x01", "\\"]), SIZES, st.booleans())
+TEXTS = st.tuples(st.sampled_from(["x", "ü", "漢", "😀", "\uffff", '"', "\x01", "\\"]), SIZES, st.booleans())
 
 
 def item(n: int, script: str, size: int, refused: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from millrace.errors import TooLarge, Unavailable
 from millrace.stores.aws import Aws
+from millrace.stores.queues import escaped
 from millrace.stores.sizes import text_bytes
 
 BATCH = 10
@@ -56,7 +57,7 @@ class EventBus:
             "EventBusName": self.name,
             "Source": event.source,
             "DetailType": event.kind,
-            "Detail": event.detail,
+            "Detail": escaped(event.detail),  # most events go on to a queue
         }
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 from millrace.stores.aws import Aws
 from millrace.stores.large_objects import LargeObjects
-from millrace.stores.queues import MESSAGE_BYTES, claim_check, grouped
+from millrace.stores.queues import MESSAGE_BYTES, as_message, grouped
 
 LONGEST_DELAY_SECONDS = 900
 
@@ -21,8 +21,10 @@ class DeliveryQueue:
     async def send(self, body: str, delay_ms: int = 0, organization: str = "") -> None:
         """Sends a message of an organization, to be received after the delay (15 minutes at most)."""
         seconds = min(LONGEST_DELAY_SECONDS, -(-max(0, delay_ms) // 1000))
-        if len(body) > MESSAGE_BYTES // 4:  # a character has four bytes at most
-            body = await asyncio.to_thread(claim_check, body, self._large)
+        if len(body) > MESSAGE_BYTES // 6:  # a character has six bytes at most
+            body = await asyncio.to_thread(as_message, body, self._large)
+        else:
+            body = as_message(body, self._large)
         await self._aws.call(
             "sqs",
             "send_message",

@@ -27,6 +27,9 @@ MESSAGE_BYTES = 250_000
 """Of a body that is a message itself. SQS holds 1 MB since January 2026, but queues that were set to less,
 and emulators, still refuse more than 256 KiB."""
 _CALL_BYTES = 256 * 1024
+_FORBIDDEN = {"\ufffe": "\\ufffe", "\uffff": "\\uffff"}
+"""Characters that SQS refuses in a message, and their escapes; in JSON they only occur within strings. Those
+below U+0020 are escaped by every writer of JSON."""
 _CLAIM = '{"millraceObject":"'
 LONGEST_DELAY_MS = 900_000
 AGAIN_SECONDS = 5
@@ -54,7 +57,7 @@ class Queue:
 
     def send_delayed(self, messages: Iterable[tuple[str, int, str]]) -> None:
         """Sends messages, each with its own delay in seconds and its organization. Raises `Unavailable`."""
-        for batch in _batches((claim_check(one[0], self._large), one[1], one[2]) for one in messages):
+        for batch in _batches((as_message(one[0], self._large), one[1], one[2]) for one in messages):
             entries = [
                 {"Id": str(at), "MessageBody": body, "DelaySeconds": seconds, **grouped(organization)}
                 for at, (body, seconds, organization) in enumerate(batch)
@@ -129,8 +132,17 @@ class Queue:
         return sum(int(found.get(name, 0)) for name in names)
 
 
-def claim_check(body: str, large: LargeObjects | None) -> str:
-    """Return the body, or where it is too large for a message what stands for it. Raises `Unavailable`."""
+def escaped(body: str) -> str:
+    """Return JSON text without the characters that SQS refuses."""
+    for character, escape in _FORBIDDEN.items():
+        body = body.replace(character, escape)
+    return body
+
+
+def as_message(body: str, large: LargeObjects | None) -> str:
+    """Return a body of JSON as SQS takes it, or where it is too large what stands for it. Raises
+    `Unavailable`."""
+    body = escaped(body)
     if large is None or len(body.encode()) <= MESSAGE_BYTES:
         return body
     key = f"{MESSAGES}{new_ulid()}.json.gz"
