@@ -4,6 +4,7 @@
 /_local/sign-in     Cognito's protocol, sign-in actions only
 /_local/jwks.json   the user pool's keys
 /_local/users       makes a user: {"username", "organization", "role"?} -> {"username", "password"}
+/_local/ready       200 when functions take what is on their queues; else 503 with what is wrong
 /_local/stack       names and addresses of what runs
 /_local/logs        the last lines of the log, one JSON object per line
 /_local/events      takes what pipelines deliver here (POST) and shows the last of it, a document per line
@@ -23,6 +24,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.demo import PATH, Received
+from local.ministack import ClientArguments
+from local.queues import undrained
 from local.sign_in import SignIn, UnknownRole, User, action_of
 
 _BODY_LIMIT = 64 * 1024
@@ -65,6 +68,7 @@ def own_pages(
         Route("/_local/sign-in", partial(_sign_in, sign_in), methods=["POST"]),
         Route("/_local/jwks.json", partial(_jwks, sign_in)),
         Route("/_local/users", partial(_make_user, sign_in), methods=["POST"]),
+        Route("/_local/ready", partial(_ready, stack["arguments"])),
         Route("/_local/stack", partial(_stack, stack)),
         Route("/_local/logs", partial(_lines, log_lines)),
         Route(PATH, partial(_lines, received.lines)),
@@ -126,6 +130,11 @@ async def _make_user(sign_in: SignIn, request: Request) -> Response:
     except UnknownRole as error:
         raise HTTPException(400, str(error)) from error
     return _uncached({"username": user.username, "password": user.password})
+
+
+async def _ready(arguments: ClientArguments, request: Request) -> Response:
+    problems = await undrained(arguments)
+    return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
 
 
 async def _stack(stack: Mapping[str, Any], request: Request) -> Response:

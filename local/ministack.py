@@ -3,11 +3,13 @@
     with MiniStack() as aws:
         dynamodb = boto3.client("dynamodb", **aws.client_arguments())
 
-State lives in memory, or in `state_dir` when one is given. A 12-digit access key is an account of its own, so
+State lives in memory, or in `state_dir` when one is given; the port is then part of the state, since the
+emulator knows its queues by URLs that name it. A 12-digit access key is an account of its own, so
 tests that run at the same time do not see each other (`client_arguments(account="000000000042")`).
 """
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -31,6 +33,8 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 1.0
 _SAVE_SECONDS = 10.0
 _ATTEMPTS = 3
+_PORT_FILE = "port"
+_QUEUE_PORT = re.compile(r"http://[^/:\"]+:(\d{2,5})/\d{12}/")
 
 
 class ClientArguments(TypedDict):
@@ -89,13 +93,29 @@ class MiniStack:
         """Raises `MiniStackError` when it does not answer in time."""
         if not _PYTHON.exists():
             raise MiniStackError("The emulator is not installed: run `make install`.")
+        kept = self._kept_port()
         for _ in range(_ATTEMPTS):  # another process may take the free port first
-            self._port = _free_port()
+            self._port = kept or _free_port()
             self._spawn()
             if self._answers():
+                self._keep_port()
                 return self
             self._end_process()
         raise MiniStackError(f"MiniStack did not start. Its last words:\n{self.last_words()}")
+
+    def _kept_port(self) -> int:
+        """The port of the kept state; 0 where there is none. Raises `MiniStackError` when it is taken."""
+        port = _port_of(self._state_dir) if self._state_dir else 0
+        if port and not _is_free(port):
+            raise MiniStackError(
+                f"The state in {self._state_dir} needs port {port}, which another process uses: "
+                "end that process, or keep the state in another folder."
+            )
+        return port
+
+    def _keep_port(self) -> None:
+        if self._state_dir:
+            (self._state_dir / _PORT_FILE).write_text(f"{self._port}\n")
 
     def stop(self) -> None:
         self._end_process()
@@ -149,6 +169,27 @@ class MiniStack:
         if self._process:
             child.end(self._process, _SAVE_SECONDS if self._state_dir else _STOP_SECONDS)
             self._process = None
+
+
+def _port_of(state_dir: Path) -> int:
+    """The port that was written down; for state of earlier versions the one in the URLs of its queues."""
+    written = state_dir / _PORT_FILE
+    if written.exists():
+        return int(written.read_text())
+    for file in sorted((state_dir / "aws").glob("sqs*.json")):
+        if found := _QUEUE_PORT.search(file.read_text(errors="replace")):
+            return int(found[1])
+    return 0
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _is_ready(endpoint_url: str) -> bool:

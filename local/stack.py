@@ -26,6 +26,7 @@ from local.front import Front, own_pages, web_pages
 from local.function_urls import FunctionUrlApp
 from local.invocation import FunctionFailed
 from local.ministack import REGION, MiniStack
+from local.queues import undrained
 from local.sign_in import DEV_ORGANIZATION, DEV_USER, SignIn, User
 from local.template import read_template
 from local.token import DEFAULT_PORT, fetch_token
@@ -182,6 +183,8 @@ class Stack:
     async def _warm_up(self) -> None:
         """One environment of each function ahead of its first request."""
         await asyncio.gather(*(self._warm_up_one(name) for name in self._functions))
+        for problem in await undrained(self.arguments):
+            self._console.say(f"Not ready. {problem}", "red")
         self._console.step("ready")
         self._console.say(self._greeting())
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -146,6 +147,32 @@ def test_state_is_kept_from_run_to_run_when_asked(tmp_path: Path) -> None:
         assert second.deployment["dev_user"] == user
         assert second.token("dev")
         assert httpx.get(f"{second.url}/patient/count?to=1").text == "0\n"
+        takes_from_its_queue(second, "second")
+        ready = httpx.get(f"{second.url}/_local/ready", timeout=30)
+        assert (ready.status_code, ready.json()) == (200, {"ready": True, "problems": []})
+
+
+def test_queue_that_nobody_drains_makes_the_stack_not_ready(tmp_path: Path) -> None:
+    with a_stack() as running:
+        functions, sqs = running.client("lambda"), running.client("sqs")
+        [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        sqs.send_message(QueueUrl=running.deployment["resources"]["Queue"], MessageBody="left")
+        told = httpx.get(f"{running.url}/_local/ready", timeout=30)
+        assert told.status_code == 503
+        assert "Disabled" in told.json()["problems"][0]
+
+
+def test_kept_state_says_so_when_its_port_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        (tmp_path / "port").write_text(f"{port}\n")
+        ended = run("local", "--port", "0", "--template", str(TEMPLATE), "--keep", str(tmp_path))
+    assert ended.returncode == 1
+    assert f"needs port {port}" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_state_is_thrown_away_otherwise(small_stack: RunningStack) -> None:
@@ -156,14 +183,20 @@ def test_state_is_thrown_away_otherwise(small_stack: RunningStack) -> None:
         assert other.client("dynamodb").scan(TableName=other_table)["Count"] == 0
 
 
+def takes_from_its_queue(running: RunningStack, message: str) -> None:
+    """Sends a message and waits until the function says that it has it."""
+    shown = running.output_has(lambda line: "Queued" in line and f"queued takes {message}" in line)
+    queue = running.deployment["resources"]["Queue"]
+    running.client("sqs").send_message(QueueUrl=queue, MessageBody=message)
+    assert shown.wait(60)
+
+
 def test_a_function_without_a_url_runs_from_its_queue_and_its_lines_are_shown(
     small_stack: RunningStack,
 ) -> None:
     deployed = small_stack.deployment
-    shown = small_stack.output_has(lambda line: "Queued" in line and "queued takes shown" in line)
     stored = {"pk": {"S": "queued"}, "sk": {"S": "shown"}}
-    small_stack.client("sqs").send_message(QueueUrl=deployed["resources"]["Queue"], MessageBody="shown")
-    assert shown.wait(60)
+    takes_from_its_queue(small_stack, "shown")
     found = small_stack.client("dynamodb").get_item(TableName=deployed["tables"]["ItemsTable"], Key=stored)
     assert found["Item"]["loopback"] == {"S": "true"}
 

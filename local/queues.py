@@ -1,0 +1,61 @@
+"""Whether functions take what is on their queues: they are run by the emulator, out of our sight."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+
+from local.ministack import ClientArguments
+
+LOOK_SECONDS = 2.0
+_COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+
+async def undrained(arguments: ClientArguments) -> list[str]:
+    """A sentence about each queue with a function that takes nothing from it. Looks twice at those on which
+    something waits, `LOOK_SECONDS` apart."""
+    first = await asyncio.to_thread(_looked_at, arguments)
+    if any(waiting for waiting in first.values() if isinstance(waiting, int)):
+        await asyncio.sleep(LOOK_SECONDS)
+        second = await asyncio.to_thread(_looked_at, arguments)
+    else:
+        second = first
+    return [
+        problem for queue in sorted(first) if (problem := _problem(queue, first[queue], second.get(queue)))
+    ]
+
+
+def _problem(queue: str, before: int | str, after: int | str | None) -> str | None:
+    if isinstance(before, str):
+        return f"{queue}: {before}"
+    if isinstance(after, int) and before and after >= before:
+        return f"{queue}: {after} messages wait and none is taken"
+    return None
+
+
+def _looked_at(arguments: ClientArguments) -> dict[str, int | str]:
+    """By queue, how many messages wait while none is under way, or what is wrong with the mapping."""
+    sqs: Any = boto3.client("sqs", **arguments)
+    found: dict[str, int | str] = {}
+    for queue, mapping in _mappings(arguments):
+        if mapping["State"] != "Enabled":
+            found[queue] = f"its event source mapping is {mapping['State']}"
+            continue
+        try:
+            url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+            told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_COUNTS)["Attributes"]
+        except sqs.exceptions.QueueDoesNotExist:
+            found[queue] = "the queue does not exist at this address"
+            continue
+        waiting, under_way = (int(told[name]) for name in _COUNTS)
+        found[queue] = 0 if under_way else waiting
+    return found
+
+
+def _mappings(arguments: ClientArguments) -> Iterator[tuple[str, Any]]:
+    pages = boto3.client("lambda", **arguments).get_paginator("list_event_source_mappings").paginate()
+    for page in pages:
+        for mapping in page["EventSourceMappings"]:
+            if ":sqs:" in mapping["EventSourceArn"]:
+                yield mapping["EventSourceArn"].rpartition(":")[2], mapping
