@@ -67,7 +67,6 @@ def test_roles_add_up() -> None:
         ({"cognito:groups": ["guests"]}, "customer", CUSTOMER),
         ({"cognito:groups": []}, "none", set()),
     ],
-    ids=str,
 )
 def test_scopes_follow_from_roles_scopes_and_default(
     claims: dict[str, Any], default_role: str, scopes: set[str]
