@@ -24,9 +24,9 @@ TOOL_BYTES = 4_000
 """A message with a larger tool call or result is kept in parts: old ones are read short."""
 STEPS_BYTES = 4_000
 """Larger steps are kept in parts: no model reads them."""
-SHORT_BYTES = 2_000
+SHORT_BYTES = 1_000
 PART_BYTES = 300_000
-_HEAD_BYTES = 48 * 1024
+_HEAD_BYTES = 24 * 1024
 _FEWEST_BYTES = 100
 _UNREADABLE = "[This message has too many parts to be shown in short.]"
 
