@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import type { Block, Message } from "../src/api/types";
 import { entriesFrom } from "../src/chat/history";
+import { reduce } from "../src/chat/reducer";
+import { EMPTY_CHAT, type Entry } from "../src/chat/state";
+import type { RunEvent } from "../src/stream/events";
 
 function message(id: string, role: Message["role"], content: readonly Block[], more: Partial<Message> = {}): Message {
   return { id, role, content, createdAt: "2026-03-02T09:00:00Z", runId: "r", ...more };
@@ -66,4 +69,60 @@ test("a failed tool and a long result are shown as such", () => {
 
 test("a result without its answer is passed over", () => {
   expect(entriesFrom([message("1", "user", [RESULT])], null)).toEqual([]);
+});
+
+/** What a stream shows of a run, and what the server stores of it. */
+const STEPS: RunEvent[] = [
+  { type: "thinking", text: "Let me look." },
+  { type: "tool_call", id: "t", name: "clock", arguments: {} },
+  { type: "tool_result", id: "t", name: "clock", ok: true, summary: "nine", durationMs: 12 },
+];
+const FIGURES = { usage: USAGE, cost: 0.1, finishReason: "stop", durationMs: 900 };
+
+function watched(...events: RunEvent[]): Entry | undefined {
+  const asked = reduce(EMPTY_CHAT, { type: "asked", id: "q", text: "When?" });
+  return reduce(asked, { type: "events", events }).entries.at(-1);
+}
+
+function reloaded(...messages: Message[]): Entry | undefined {
+  return entriesFrom([message("1", "user", [{ text: "When?" }]), ...messages], null).at(-1);
+}
+
+function withoutId(entry: Entry | undefined): unknown {
+  return { ...entry, id: "" };
+}
+
+test("a page that is loaded again shows the answer that the page that watched showed", () => {
+  const seen = watched(
+    STEPS[0]!,
+    { type: "token", token: "I look." },
+    STEPS[1]!,
+    STEPS[2]!,
+    { type: "thinking", text: "Ah." },
+    { type: "token", token: "At nine." },
+    { type: "done", ...FIGURES },
+  );
+  const again = reloaded(
+    message("2", "assistant", [{ text: "I look." }, { toolUse: { toolUseId: "t", name: "clock", input: {} } }], {
+      steps: STEPS.slice(0, 2),
+    }),
+    message("3", "user", [{ toolResult: { toolUseId: "t", status: "success", content: [] } }], { steps: [STEPS[2]!] }),
+    message("4", "assistant", [{ text: "At nine." }], { steps: [{ type: "thinking", text: "Ah." }], ...FIGURES }),
+  );
+  expect(withoutId(again)).toEqual(withoutId(seen));
+});
+
+test("a failed run stays failed", () => {
+  const error = { message: "Broke off.", code: "incomplete_response" };
+  const seen = watched({ type: "token", token: "Ha" }, { type: "error", ...error, retryable: true });
+  const again = reloaded(
+    message("2", "assistant", [{ text: "Ha" }], { interrupted: true, error, finishReason: "error", durationMs: 5 }),
+  );
+  expect(withoutId(again)).toEqual(withoutId(seen));
+});
+
+test("a run that was stopped before its first word stays stopped", () => {
+  const end = { ...FIGURES, finishReason: "stopped" };
+  const again = reloaded(message("2", "assistant", [], { interrupted: true, ...end }));
+  expect(withoutId(again)).toEqual(withoutId(watched({ type: "done", ...end })));
 });

@@ -1,4 +1,4 @@
-import type { Usage } from "../stream/events";
+import type { RunEvent, Usage } from "../stream/events";
 
 export interface Page<Item> {
   readonly items: readonly Item[];
@@ -33,7 +33,10 @@ export interface Block {
   readonly reasoningContent?: { readonly reasoningText?: { readonly text?: string } };
 }
 
-/** A stored message. User messages that hold only tool results are steps of the run. */
+/**
+ * A stored message. User messages that hold only tool results are steps of the run. `steps` are the events that a
+ * stream had on the way to it; the last message of a run tells how the run ended.
+ */
 export interface Message {
   readonly id: string;
   readonly role: "user" | "assistant";
@@ -42,8 +45,12 @@ export interface Message {
   readonly runId?: string | null;
   readonly injected?: boolean;
   readonly interrupted?: boolean;
+  readonly steps?: readonly RunEvent[];
   readonly usage?: Usage | null;
   readonly cost?: number | null;
+  readonly finishReason?: string | null;
+  readonly durationMs?: number | null;
+  readonly error?: { readonly message: string; readonly code?: string };
 }
 
 export interface Accepted {

@@ -58,7 +58,7 @@ function finishTool(steps: readonly Step[], event: Event<"tool_result">): readon
   const result = {
     state: event.ok ? ("ok" as const) : ("failed" as const),
     ...(event.summary !== undefined && { summary: event.summary }),
-    ...(event.durationMs !== undefined && { durationMs: event.durationMs }),
+    ...(typeof event.durationMs === "number" && { durationMs: event.durationMs }),
   };
   const isCall = (step: Step) => step.kind === "tool" && step.id === event.id && step.state === "running";
   if (!steps.some(isCall)) return [...steps, { kind: "tool", id: event.id, name: event.name, ...result }];

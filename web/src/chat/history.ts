@@ -1,10 +1,12 @@
 import type { Block, Message } from "../api/types";
-import { type AnswerEntry, type Entry, type Step, newAnswer } from "./state";
-
-type ToolResult = NonNullable<Block["toolResult"]>;
+import type { RunEvent } from "../stream/events";
+import { extendAnswer, failAnswer } from "./answer";
+import { type AnswerEntry, type Entry, newAnswer } from "./state";
 
 /**
- * The entries that stored messages make: all assistant messages of one run are one answer, tool results are its steps.
+ * The entries that stored messages make: all assistant messages of one run are one answer, what happened on the way
+ * to it are its steps. They are built by the same functions as from a stream, so a page that is loaded again shows
+ * what the page that watched showed.
  *
  * Of the run `activeRunId` only the question is kept: the stream brings the rest, from its beginning.
  */
@@ -20,9 +22,7 @@ export function entriesFrom(messages: readonly Message[], activeRunId: string | 
 }
 
 function addFromUser(entries: Entry[], message: Message): void {
-  for (const { toolResult } of message.content) {
-    if (toolResult) changeLastAnswer(entries, (answer) => ({ ...answer, steps: finish(answer.steps, toolResult) }));
-  }
+  changeLastAnswer(entries, (answer) => stepsOf(message).reduce(extendAnswer, answer));
   const text = textOf(message);
   if (!text) return;
   const delivery = message.injected ? "seen" : "sent";
@@ -32,14 +32,31 @@ function addFromUser(entries: Entry[], message: Message): void {
 
 function addToAnswer(entries: Entry[], message: Message): void {
   if (entries.at(-1)?.kind !== "answer") entries.push(newAnswer(message.id, { state: "done" }));
-  changeLastAnswer(entries, (answer) => ({
-    ...answer,
-    text: [answer.text, textOf(message)].filter(Boolean).join("\n\n"),
-    steps: [...answer.steps, ...message.content.flatMap(stepsOf)],
-    usage: message.usage ?? answer.usage,
-    cost: message.cost ?? answer.cost,
-    finishReason: message.interrupted ? "stopped" : answer.finishReason,
-  }));
+  changeLastAnswer(entries, (answer) => endOf(message, eventsOf(message).reduce(extendAnswer, answer)));
+}
+
+/** A model thinks, speaks, and then calls its tools. */
+function eventsOf(message: Message): RunEvent[] {
+  const steps = stepsOf(message);
+  const text = textOf(message);
+  const spoken: RunEvent[] = text ? [{ type: "token", token: text }] : [];
+  const isThought = (step: RunEvent) => step.type === "thinking";
+  return [...steps.filter(isThought), ...spoken, ...steps.filter((step) => !isThought(step))];
+}
+
+/** The answer as its run ended, where this message tells it. */
+function endOf(message: Message, answer: AnswerEntry): AnswerEntry {
+  const { error, finishReason, usage, cost, durationMs } = message;
+  if (error) return failAnswer(answer, { message: error.message, code: error.code ?? null });
+  const told = finishReason ?? (message.interrupted ? "stopped" : undefined);
+  if (!told) return { ...answer, usage: usage ?? answer.usage, cost: cost ?? answer.cost };
+  return extendAnswer(answer, {
+    type: "done",
+    finishReason: told,
+    ...(usage && { usage }),
+    ...(cost !== undefined && { cost }),
+    ...(typeof durationMs === "number" && { durationMs }),
+  });
 }
 
 /** Changes the answer at the end; a result that follows no answer belongs to nothing that is shown. */
@@ -52,25 +69,28 @@ function textOf(message: Message): string {
   return message.content.map((block) => block.text ?? "").join("");
 }
 
-function stepsOf(block: Block): Step[] {
-  const thinking = block.reasoningContent?.reasoningText?.text;
-  if (thinking) return [{ kind: "thinking", text: thinking }];
-  if (!block.toolUse) return [];
-  const { toolUseId, name, input } = block.toolUse;
-  return [{ kind: "tool", id: toolUseId, name, state: "unknown", arguments: input }];
+/** Messages that were stored before steps were kept tell them by their blocks. */
+function stepsOf(message: Message): readonly RunEvent[] {
+  return message.steps ?? message.content.flatMap(stepOf);
 }
 
-function finish(steps: readonly Step[], result: ToolResult): readonly Step[] {
-  const state = result.status === "error" ? "failed" : "ok";
-  return steps.map((step) =>
-    step.kind === "tool" && step.id === result.toolUseId ? { ...step, state, summary: summaryOf(result) } : step,
-  );
+function stepOf(block: Block): RunEvent[] {
+  const thought = block.reasoningContent?.reasoningText?.text;
+  if (thought) return [{ type: "thinking", text: thought }];
+  if (block.toolUse) {
+    const { toolUseId: id, name, input } = block.toolUse;
+    return [{ type: "tool_call", id, name, arguments: input }];
+  }
+  if (!block.toolResult) return [];
+  const { toolUseId: id, status } = block.toolResult;
+  return [{ type: "tool_result", id, name: "", ok: status !== "error", ...summaryOf(block.toolResult) }];
 }
 
 const SUMMARY_LENGTH = 200;
 
-function summaryOf(result: ToolResult): string {
+function summaryOf(result: NonNullable<Block["toolResult"]>): { summary?: string } {
   const parts = (result.content ?? []).map((part) => part.text ?? JSON.stringify(part.json ?? null));
   const text = parts.join(" ").replace(/\s+/g, " ");
-  return text.length > SUMMARY_LENGTH ? `${text.slice(0, SUMMARY_LENGTH)}…` : text;
+  if (!text) return {};
+  return { summary: text.length > SUMMARY_LENGTH ? `${text.slice(0, SUMMARY_LENGTH)}…` : text };
 }

@@ -29,7 +29,7 @@ export function footnotes(answer: AnswerEntry): string[] {
   const isNormal = finishReason === null || NORMAL_REASONS.includes(finishReason);
   return [
     ...(isNormal ? [] : [REASONS[finishReason] ?? `Ended: ${finishReason.replaceAll("_", " ")}`]),
-    ...(usage ? [`${NUMBER.format(usage.total)} tokens`] : []),
+    ...(usage ? [`${usage.estimated ? "about " : ""}${NUMBER.format(usage.total)} tokens`] : []),
     ...(cost === null ? [] : [formatCost(cost)]),
     ...(durationMs === null ? [] : [formatDuration(durationMs)]),
   ];

@@ -1,8 +1,9 @@
-/** Input, output and total tokens of one run. */
+/** Input, output and total tokens of one run; `estimated` where some were not told by the model's server. */
 export interface Usage {
   readonly input: number;
   readonly output: number;
   readonly total: number;
+  readonly estimated?: boolean;
 }
 
 interface EventFields {
@@ -11,7 +12,7 @@ interface EventFields {
   thinking: { text: string };
   token: { token: string };
   tool_call: { id: string; name: string; arguments?: unknown };
-  tool_result: { id: string; name: string; ok: boolean; summary?: string; durationMs?: number };
+  tool_result: { id: string; name: string; ok: boolean; summary?: string; durationMs?: number | null };
   injected: { messageId: string; content: string; iteration?: number };
   heartbeat: object;
   done: { messageId?: string; usage?: Usage; cost?: number | null; finishReason?: string; durationMs?: number };
