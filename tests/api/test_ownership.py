@@ -1,5 +1,6 @@
 """Whose a conversation is: every operation on one, by its owner, by whom it is shared with, by each role."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from millrace.errors import NotFound
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.search import search_in
 from millrace.services.runs.send import NewMessage, send
+from millrace.services.runs.sharing import share, shares
 from millrace.stores.leases import Busy
 from tests.api.talk import STREAM, error_of, say, saying
 from tests.tokens import Issuer
@@ -223,6 +225,14 @@ def test_shares_end_at_their_limit_and_what_is_not_there_cannot_go(owner: httpx.
     assert owner.post(f"{C}/shares", json={"userId": "user 7", "access": "write"}).status_code == 204
     assert error_of(owner.delete(f"{C}/shares?userId=one%20more")) == (404, "share_not_found")
     assert error_of(owner.delete(f"{C}/shares")) == (422, "invalid_query")
+
+
+async def test_shares_made_at_the_same_time_are_all_kept(platform: Platform, organization: str) -> None:
+    slot, owner = Slot(organization, "c1"), user(organization, "owner")
+    await platform.stores.conversations.create(slot, made_by("owner"))
+    users = [f"user {number}" for number in range(8)]
+    await asyncio.gather(*(share(platform.stores, owner, slot, one, "read") for one in users))
+    assert set(await shares(platform.stores, owner, slot)) == set(users)
 
 
 # --- what is no endpoint ---------------------------------------------------------------------------

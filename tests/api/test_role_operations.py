@@ -28,12 +28,12 @@ LETTERS = f"{PIPELINE}/dead-letters"
 CONVERSATION = "/api/conversations/{conversation_id}"
 NEEDS: dict[str, list[str]] = {
     ANYBODY: [
-        "GET /api/agents",  # in summary without agents:read
-        "GET /api/agents/{agent_id}",
         "POST /api/stream-tickets",  # worth what the caller may do
     ],
     BY_TICKET: ["GET /api/voice/tts/stream", "GET /api/voice/conversations/{run_id}/stream"],
     "chat": [
+        "GET /api/agents",  # or agents:read, agents:write; in summary with chat alone
+        "GET /api/agents/{agent_id}",
         "POST /api/conversations",
         "GET /api/conversations",
         f"GET {CONVERSATION}",

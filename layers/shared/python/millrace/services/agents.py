@@ -5,7 +5,7 @@ from typing import Any
 
 from millrace.agent.providers.extended_thinking import can_think
 from millrace.agent.providers.registry import split_model
-from millrace.domain.access import Principal
+from millrace.domain.access import Principal, Scope
 from millrace.domain.agents import (
     AGENT_BYTES,
     BUILTIN_AGENTS,
@@ -26,6 +26,8 @@ from millrace.services.runs.agent_tools import AgentTools, check_tools, no_sub_a
 from millrace.services.runs.platform import Platform
 from millrace.stores.sizes import text_bytes
 
+SEES: tuple[Scope, ...] = ("chat", "agents:read", "agents:write")
+"""Any of these shows that an agent is there."""
 READ_ONLY = frozenset({"id", "builtin", "createdAt", "updatedAt"})
 
 
@@ -40,12 +42,14 @@ class Agents:
 
     async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[Agent], str | None]:
         """The built-in agents first, then the organisation's by id; and the id to go on after."""
+        caller.require_any(*SEES)
         builtin = listed_agents(self._default_model) if not after else []
         stored, more = await self._store.page(caller.organization, after, limit)
         return builtin + stored, more
 
     async def get(self, caller: Principal, agent_id: str) -> Agent:
         """Raises `NotFound`."""
+        caller.require_any(*SEES)
         return await self._store.get(caller.organization, agent_id)
 
     async def create(self, caller: Principal, given: AgentSettings, agent_id: str | None) -> Agent:

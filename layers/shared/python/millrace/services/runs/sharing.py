@@ -1,5 +1,8 @@
 """Sharing a conversation with other users of the organization."""
 
+import asyncio
+import random
+
 from millrace.domain.access import Access, Principal
 from millrace.domain.conversations import Slot
 from millrace.errors import Conflict, InvalidRequest, NotFound, Unavailable
@@ -7,7 +10,7 @@ from millrace.services.runs.access import reach
 from millrace.stores.connect import Stores
 
 MAX_SHARES = 50
-TRIES = 5
+TRIES = 8
 
 
 async def shares(stores: Stores, caller: Principal, slot: Slot) -> dict[str, Access]:
@@ -27,12 +30,13 @@ async def unshare(stores: Stores, caller: Principal, slot: Slot, user_id: str) -
 
 
 async def _change(stores: Stores, caller: Principal, slot: Slot, user_id: str, access: Access | None) -> None:
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
         seen = await reach(stores, caller, slot, "own")
         if user_id == seen.created_by:
             raise InvalidRequest("The conversation belongs to this user.", code="already_owner")
         if await stores.directory.share(slot, seen, _changed(seen.shared_with, user_id, access)):
             return
+        await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # others share at the same time
     raise Unavailable("The shares are changed by many at once; retry.", retry_after=1)
 
 
