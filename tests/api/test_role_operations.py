@@ -69,11 +69,13 @@ NEEDS: dict[str, list[str]] = {
     ],
     "alerts:write": [
         "POST /api/command-center/alerts",
+        "PUT /api/command-center/alerts/{rule_id}",
         "PATCH /api/command-center/alerts/{rule_id}",
         "DELETE /api/command-center/alerts/{rule_id}",
     ],
     "agents:write": [
         "POST /api/agents",
+        "PUT /api/agents/{agent_id}",
         "PATCH /api/agents/{agent_id}",
         "DELETE /api/agents/{agent_id}",
         "GET /api/agents/{agent_id}/tools",
@@ -137,6 +139,7 @@ OPERATIONS = {
 }
 BODIES: dict[str, Any] = {
     "POST /api/agents": {"id": "a", "name": "A"},
+    "PUT /api/agents/{agent_id}": {"name": "A"},
     "PUT /api/streaming/secrets/{name}": {"value": "a long secret", "hosts": ["api.example.com"]},
     f"POST {PIPELINE}/dry-run": {"events": []},
 }

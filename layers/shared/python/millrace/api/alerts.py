@@ -51,7 +51,7 @@ class Alerts:
                 one,
                 self.put_alert_rule,
                 "Replace an alert rule by the given one; create it if there is none",
-                "observe",
+                "alerts:write",
                 AlertReplacement,
             ),
             Endpoint(
@@ -86,7 +86,7 @@ class Alerts:
         return JSONResponse(await self.rules.get(caller, _rule_id(request)))
 
     async def put_alert_rule(self, request: Request) -> Response:
-        caller = await self.auth(request, "observe")
+        caller = await self.auth(request, "alerts:write")
         given = await read_body(request, AlertReplacement)
         rule, is_new = await self.rules.put(caller, _rule_id(request), given)
         return JSONResponse(rule.wire(), 201 if is_new else 200)
