@@ -9,5 +9,6 @@ deliver.warm()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """An SQS batch of delivery jobs; what failed is reported item by item."""
-    return deliver(event)
+    """An SQS batch of delivery jobs; what failed is reported item by item. Or `{"test": ...}`, by which the
+    management API tries a destination out."""
+    return deliver.test(event["test"]) if "test" in event else deliver(event)

@@ -35,6 +35,7 @@ def test_a_pipeline_is_created_read_and_listed(streaming: httpx.Client) -> None:
     created = streaming.post("/pipelines", json=REFERENCE)
     assert created.status_code == 201
     shown = created.json()
+    del shown["warnings"]  # what is told to the author only
     assert shown["state"] == "created"
     assert shown["version"] == 1
     assert {name: shown[name] for name in REFERENCE} == REFERENCE
@@ -163,7 +164,8 @@ def test_lists_go_on_where_a_page_is_larger_than_the_database_answers(streaming:
 def test_what_was_read_can_be_put_back_and_changes_nothing(streaming: httpx.Client) -> None:
     id = made(streaming)
     shown = streaming.get(f"/pipelines/{id}").json()
-    assert streaming.put(f"/pipelines/{id}", json=shown).json() == shown
+    answer = streaming.put(f"/pipelines/{id}", json=shown).json()
+    assert answer | {"warnings": []} == shown | {"warnings": []}
 
 
 def test_a_running_pipeline_keeps_its_source(streaming: httpx.Client) -> None:

@@ -30,6 +30,7 @@ class Settings:
     ingest_queue_url: str = ""
     timer_queue_url: str = ""
     delivery_queue_url: str = ""
+    deliver_function: str = ""
     secrets_table: str = ""
     secrets_key_id: str = ""
     ingest_queue_arn: str = ""

@@ -67,7 +67,7 @@ def _add_registry(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
     async def create_pipeline(who: Caller, definition: Given, response: Response) -> Json:
         made = await pipelines.create(who, definition)
         response.headers["location"] = f"/api/streaming/pipelines/{made.id}"
-        return made.shown()
+        return await pipelines.written(who, made)
 
     @router.get("/pipelines", summary="List pipelines, the oldest first")
     async def list_pipelines(
@@ -106,13 +106,13 @@ def _add_registry(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
     async def put_pipeline(who: Caller, pipeline_id: str, definition: Given, response: Response) -> Json:
         made, is_new = await pipelines.put(who, pipeline_id, definition)
         response.status_code = 201 if is_new else 200
-        return made.shown()
+        return await pipelines.written(who, made)
 
     @router.patch("/pipelines/{pipeline_id}", summary="Change parts of the definition: a new version")
     async def change_pipeline(
         who: Caller, pipeline_id: str, changes: Annotated[dict[str, Any], Body()]
     ) -> Json:
-        return (await pipelines.change(who, pipeline_id, changes)).shown()
+        return await pipelines.written(who, await pipelines.change(who, pipeline_id, changes))
 
     @router.delete("/pipelines/{pipeline_id}", status_code=204, summary="Delete a pipeline")
     async def delete_pipeline(who: Caller, pipeline_id: str) -> None:

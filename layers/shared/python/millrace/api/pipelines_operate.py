@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
+from pydantic import BaseModel, ConfigDict
 
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.services.pipelines.destinations import Destinations
@@ -15,6 +16,13 @@ Object = Annotated[dict[str, Any], Body()]
 MaybeObject = Annotated[dict[str, Any] | None, Body()]
 Limit = Annotated[int, Query(ge=1, le=100)]
 _PIPELINE = "/pipelines/{pipeline_id}"
+
+
+class DestinationTest(BaseModel):
+    """What to send; without `payload` an event of ours that says it is a test."""
+
+    model_config = ConfigDict(extra="forbid")
+    payload: dict[str, Any] | None = None
 
 
 def add_recovery(router: APIRouter, recovery: Recovery, Caller: Any) -> None:
@@ -59,6 +67,13 @@ def add_destinations(router: APIRouter, destinations: Destinations, Caller: Any)
     @router.post(f"{_PIPELINE}/destinations/{{number}}/disable", summary="Send nothing to a destination")
     async def disable_destination(who: Caller, pipeline_id: str, number: int) -> Json:
         return await destinations.disable(who, pipeline_id, number)
+
+    @router.post(f"{_PIPELINE}/destinations/{{number}}/test", summary="Send a marked test event")
+    async def test_destination(
+        who: Caller, pipeline_id: str, number: int, asked: DestinationTest | None = None
+    ) -> Json:
+        payload = asked.payload if asked else None
+        return await destinations.test(who, pipeline_id, number, payload)
 
 
 def add_secrets(router: APIRouter, secrets: Secrets, Caller: Any) -> None:

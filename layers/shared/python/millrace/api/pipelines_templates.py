@@ -41,4 +41,4 @@ def add_templates(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
         definition = template(template_id).fill(filling.parameters)
         made = await pipelines.create(who, definition | ({"name": filling.name} if filling.name else {}))
         response.headers["location"] = f"/api/streaming/pipelines/{made.id}"
-        return made.shown()
+        return await pipelines.written(who, made)

@@ -62,10 +62,12 @@ class DatabaseSender:
             return Sent([Wait(wait)] * len(events))
         return await asyncio.to_thread(self._write, events)
 
-    def check(self) -> None:
-        """Looks the table up, as is done when a pipeline is created. Raises `Unsendable`, or SQLAlchemy's
-        errors where the database cannot be reached."""
-        key_of(self._config, look_up(self._database(), self._config.table))
+    def columns(self) -> list[str]:
+        """Return the names of the table's columns. Raises `Unsendable` for a table that cannot be written to,
+        or SQLAlchemy's errors where the database cannot be reached."""
+        table = look_up(self._database(), self._config.table)
+        key_of(self._config, table)
+        return [column.name for column in table.columns]
 
     def _database(self) -> Database:
         return self._databases.get(self._config.connection or "", self._organization)
@@ -197,7 +199,12 @@ def _is_of_the_data(error: Exception) -> bool:
     return not isinstance(error, SQLAlchemyError) or type(error) is StatementError
 
 
-def _whole(error: Exception) -> Fate:
+def whole_failure(error: Exception) -> Failure:
+    """Return what went wrong where the database or the table is at fault."""
+    return _whole(error).failure
+
+
+def _whole(error: Exception) -> Retry | Dead:
     """The fate of all rows where the database or the table is at fault, not a row."""
     conflicts = bool(_codes(error) & _CONFLICTS)
     down = isinstance(error, OperationalError | InterfaceError | OSError) or not isinstance(error, DBAPIError)

@@ -166,7 +166,8 @@ def _sensitive(resolved: Resolved) -> list[tuple[str, str]]:
         found.append(("service_secret", f"{account}:{key}"))
     found += [(secret.name, secret.value) for secret in resolved.used]
     pairs = [(label, value) for label, value in found if isinstance(value, str)]
-    return pairs + [(label, part) for label, value in pairs for part in _parts(value)]
+    # Of two labels for the same value the later counts: the name of the secret.
+    return [(label, part) for label, value in pairs for part in _parts(value)] + pairs
 
 
 def _parts(value: str) -> list[str]:

@@ -8,7 +8,6 @@ No redirects, no cookies, no proxies or credentials from the environment, no HTT
 
 import asyncio
 import select
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from millrace.net import names
 from millrace.net.addresses import PORTS, Rules, check_addresses, check_url
 from millrace.net.errors import AddressNotAllowed
 
@@ -53,10 +53,9 @@ def guarded_client(
 async def resolve_name(host: str, port: int) -> list[str]:
     """All addresses of a name. Raises `httpx.ConnectError` if it has none."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
+        return await names.resolve_name(host, port)
+    except OSError as error:
         raise httpx.ConnectError(f"The name {host} cannot be resolved.") from error
-    return [str(entry[4][0]) for entry in found]
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):

@@ -11,7 +11,19 @@ from typing import Any
 from millrace.errors import MillraceError, Unavailable
 
 SERVICES = frozenset(
-    ("dsql", "dynamodb", "events", "kms", "polly", "s3", "scheduler", "secretsmanager", "sns", "sqs")
+    (
+        "dsql",
+        "dynamodb",
+        "events",
+        "kms",
+        "lambda",
+        "polly",
+        "s3",
+        "scheduler",
+        "secretsmanager",
+        "sns",
+        "sqs",
+    )
 )
 """All that the product calls: only their models are deployed."""
 WORKERS = 32
@@ -66,10 +78,12 @@ class Aws:
     def _make(self, service: str) -> Any:
         from botocore.config import Config
 
+        # A function that is called must not run twice because it was slow.
+        calls = service == "lambda"
         config = Config(
             connect_timeout=2,
-            read_timeout=10,
-            retries={"mode": "standard", "max_attempts": 4},
+            read_timeout=26 if calls else 10,
+            retries={"mode": "standard", "max_attempts": 1 if calls else 4},
             max_pool_connections=self._workers,
             tcp_keepalive=True,
         )

@@ -13,6 +13,7 @@ from millrace.services.delivery.counting import Counting
 from millrace.services.delivery.deliver import Deliverer
 from millrace.services.delivery.job import read_job
 from millrace.services.delivery.target import Targets
+from millrace.services.delivery.trial import Trial, try_out
 from millrace.services.pipelines.meter import Meter
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
@@ -103,6 +104,10 @@ class BatchDeliverer:
     def __call__(self, batch: Batch) -> Batch:
         """Takes an SQS event; returns `{"batchItemFailures": [{"itemIdentifier"}]}`."""
         return self._runner.run(self._deliver(batch))
+
+    def test(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Tries a destination out: see `millrace.services.delivery.trial`."""
+        return self._runner.run(try_out(self._deliverer.targets, Trial.model_validate(asked), now_ms))
 
     async def _deliver(self, batch: Batch) -> Batch:
         counting = Counting()

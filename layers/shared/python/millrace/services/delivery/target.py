@@ -111,8 +111,9 @@ class Targets:
         self._client = client
         self._known: OrderedDict[tuple[str, str, int], PipelineDefinition] = OrderedDict()
 
-    async def of(self, job: Job) -> Target:
-        """Raises `Unsendable` for a destination that is gone or cannot work."""
+    async def of(self, job: Job, answers: list[Answer] | None = None) -> Target:
+        """Raises `Unsendable` for a destination that is gone or cannot work. `answers` gets what its server
+        says, for those who want to see it."""
         destination = await self._destination(job)
         place = place_of(job.organization, job.pipeline_id, job.destination, destination)
         known = await self._secrets.read(job.organization, secrets_of(destination.config))
@@ -120,7 +121,7 @@ class Targets:
         host = host_of(config)
         if host:
             resolved.check_host(host)
-        sender = self._catalogue.sender(config, job.organization, self._post(resolved))
+        sender = self._catalogue.sender(config, job.organization, self._post(resolved, answers))
         return Target(place, mark_of(job, destination), config, sender, Redactor(resolved))
 
     async def _destination(self, job: Job) -> Destination:
@@ -141,8 +142,8 @@ class Targets:
                 self._known.popitem(last=False)
         return self._known[key]
 
-    def _post(self, resolved: Resolved) -> "_Post":
-        return _Post(self._client, resolved)
+    def _post(self, resolved: Resolved, answers: list[Answer] | None) -> "_Post":
+        return _Post(self._client, resolved, answers)
 
 
 def mark_of(job: Job, destination: Destination) -> str:
@@ -161,9 +162,12 @@ def _parsed(document: object) -> PipelineDefinition:
 class _Post:
     """Requests over the guarded client. The last gate: no secret goes to a host it is not bound to."""
 
-    def __init__(self, client: httpx.AsyncClient, resolved: Resolved) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, resolved: Resolved, answers: list[Answer] | None = None
+    ) -> None:
         self._client = client
         self._resolved = resolved
+        self._answers = answers
 
     async def __call__(self, request: Request) -> Answer:
         self._resolved.check_host(_host(request.url))
@@ -174,7 +178,10 @@ class _Post:
             headers=dict(request.headers),
             content=request.content,
         )
-        return Answer(found.status, found.headers, found.body)
+        answer = Answer(found.status, found.headers, found.body)
+        if self._answers is not None:
+            self._answers.append(answer)
+        return answer
 
 
 def _host(url: str) -> str:

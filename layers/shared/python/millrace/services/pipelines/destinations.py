@@ -10,8 +10,11 @@ from millrace.domain.pipelines import Pipeline
 from millrace.errors import NotFound
 from millrace.pipelines.definitions.definition import PipelineDefinition
 from millrace.pipelines.definitions.destinations import Destination
+from millrace.pipelines.event import Event
 from millrace.services.delivery.place import place_of
+from millrace.services.pipelines.ingest import checked
 from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.trials import try_destination
 from millrace.stores.delivery_state import Place
 
 BY_HAND = "An operator disabled it."
@@ -53,6 +56,18 @@ class Destinations:
         place = await self._place(caller, pipeline_id, number)
         await self._line.delivery_state.disable(place, BY_HAND)
         return (await self.all(caller, pipeline_id))[number]
+
+    async def test(
+        self, caller: Principal, pipeline_id: str, number: int, payload: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """Sends a marked test event, with the payload where one is given, and returns what came back. Raises
+        `NotFound`, and `InvalidRequest` for a payload that no event may have."""
+        await self._place(caller, pipeline_id, number)
+        pipeline = await self._line.pipelines.get(caller.organization, pipeline_id)
+        if payload is not None:
+            checked(Event(payload, "test"), 0)
+        told = await try_destination(self._line, caller.organization, pipeline, number, payload=payload)
+        return {"destination": number} | told
 
     async def _place(self, caller: Principal, pipeline_id: str, number: int) -> Place:
         caller.require("pipelines:write")

@@ -23,17 +23,19 @@ from millrace.domain.pipelines import (
 from millrace.domain.replacement import check_same
 from millrace.errors import Conflict, NotFound, TooLarge
 from millrace.net.addresses import Rules
+from millrace.net.names import resolve_name
 from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition
 from millrace.services.pipelines.checks import check_reach
 from millrace.services.pipelines.line import Line, make, stateful_hashes
 from millrace.services.pipelines.messages import json_size, order
 from millrace.services.pipelines.schedule import Schedules
+from millrace.services.pipelines.warnings import Warnings
 from millrace.stores.secrets import SecretStore
 
 HOLD_MS = 15 * 60_000
 """How long windows wait at most for what came while their pipeline was paused."""
 _SOON_MS = 5_000
-READ_ONLY = frozenset({"id", "state", "version", "createdAt", "updatedAt", "stateSince"})
+READ_ONLY = frozenset({"id", "state", "version", "createdAt", "updatedAt", "stateSince", "warnings"})
 
 
 class Pipelines:
@@ -44,12 +46,20 @@ class Pipelines:
         self._store = line.pipelines
         self._secrets = secrets
         self._schedules = Schedules(line)
+        self._warnings = Warnings(line, resolve_name)
 
     async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[Pipeline], str | None]:
         """Pipelines by age, and the id to go on after."""
         caller.require("pipelines:read")
         found = await self._store.page(caller.organization, after, limit)
         return found, found[-1].id if len(found) == limit else None
+
+    async def written(self, caller: Principal, pipeline: Pipeline) -> dict[str, Any]:
+        """The pipeline as the answer to its author: with `warnings`."""
+        definition = self._line.plans.made(caller.organization, pipeline).plan.definition
+        secrets = await self._secrets.names(caller.organization)
+        warnings = await self._warnings.of(caller.organization, pipeline, definition, secrets)
+        return pipeline.shown() | {"warnings": warnings}
 
     async def get(self, caller: Principal, pipeline_id: str) -> Pipeline:
         """Raises `NotFound`."""

@@ -1,0 +1,13 @@
+"""Names to addresses."""
+
+import asyncio
+import socket
+
+
+async def resolve_name(host: str, port: int) -> list[str]:
+    """Return all addresses of a name. Raises `OSError` if it has none."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{host!r} is no name.") from error
+    return [str(entry[4][0]) for entry in found]

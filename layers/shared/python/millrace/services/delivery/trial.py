@@ -1,0 +1,124 @@
+"""A destination tried out: a marked event goes through the real sender, and what comes back is told.
+
+It runs where deliveries run, with their network and permissions. Circuits, rate limits and counts are left
+alone.
+"""
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from millrace.destinations.fates import Delivered, Failure, Retry, Unsendable, Wait
+from millrace.destinations.wire import Answer, shown
+from millrace.domain.clock import Clock
+from millrace.domain.ids import new_id
+from millrace.errors import MillraceError
+from millrace.pipelines.definitions.destinations import DatabaseConfig
+from millrace.pipelines.definitions.model import Model
+from millrace.pipelines.event import Event
+from millrace.services.delivery.job import Job, job_event
+from millrace.services.delivery.target import Target, Targets
+
+SECONDS = 20.0
+TEST = "test"
+"""Source and type of the event, and the field that marks the payload of one that nobody gave."""
+
+
+class Trial(Model):
+    """What is asked for. With `look` nothing is sent: a database's table is looked up."""
+
+    organization: str
+    pipeline_id: str
+    version: Annotated[int, Field(ge=1)]
+    destination: Annotated[int, Field(ge=0)]
+    payload: dict[str, Any] | None = None
+    look: bool = False
+
+
+async def try_out(targets: Targets, asked: Trial, clock: Clock) -> dict[str, Any]:
+    """Return what came of it; never raises for what a destination does."""
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(SECONDS):
+            told = await _try_out(targets, asked, clock)
+    except TimeoutError:
+        told = _problem("unknown", "timeout", f"The destination did not answer within {SECONDS:.0f} seconds.")
+    except Unsendable as error:
+        told = _problem("refused", error.code, error.message)
+    except MillraceError as error:
+        told = _problem("unknown", error.code, error.message)
+    return told | {"durationMs": round((time.monotonic() - began) * 1000)}
+
+
+async def _try_out(targets: Targets, asked: Trial, clock: Clock) -> dict[str, Any]:
+    event = test_event(asked, clock())
+    job = Job(
+        organization=asked.organization,
+        pipeline_id=asked.pipeline_id,
+        definition_version=asked.version,
+        destination=asked.destination,
+        created_at=event.ingested,
+        events=[job_event(event)],
+    )
+    answers: list[Answer] = []
+    target = await targets.of(job, answers)
+    if asked.look:
+        return await _look(target)
+    (fate,) = (await target.send([event], _at_once)).fates
+    answer = answers[-1] if answers else None
+    heard = {
+        "status": answer.status if answer else None,
+        "body": shown(target.redact(answer.text())) if answer else None,
+        "eventId": event.id,
+    }
+    if isinstance(fate, Delivered):
+        return _problem("delivered", None, None) | heard
+    failure = target.written(
+        Failure("waiting", "It was not sent.") if isinstance(fate, Wait) else fate.failure
+    )
+    outcome = "retried" if isinstance(fate, Retry) else "refused"
+    return _problem(outcome, failure.code, failure.message) | heard
+
+
+async def _look(target: Target) -> dict[str, Any]:
+    """The columns of a database's table, or what is wrong with it; None for all others."""
+    if not isinstance(target.config, DatabaseConfig):
+        return {"columns": None}
+    from millrace.destinations.database import DatabaseSender, whole_failure
+    from millrace.destinations.dynamodb import DynamoSender
+
+    sender = target.sender
+    if isinstance(sender, DynamoSender):
+        await sender.check()
+        return {"columns": None}
+    assert isinstance(sender, DatabaseSender)
+    try:
+        return {"columns": await asyncio.to_thread(sender.columns)}
+    except Unsendable:
+        raise
+    except Exception as error:
+        failure = target.written(whole_failure(error))
+        return _problem("unknown", failure.code, failure.message)
+
+
+def test_event(asked: Trial, now: int) -> Event:
+    """Return the event: marked by its id, its type, and unless the caller gave a payload by a field."""
+    payload = asked.payload
+    if payload is None:
+        payload = {
+            TEST: True,
+            "message": "A test event of Millrace.",
+            "event": "millrace_test",
+            "distinct_id": "millrace-test",
+        }
+    return Event(payload, new_id(TEST), TEST, TEST, now, now, asked.pipeline_id)
+
+
+async def _at_once() -> int:
+    return 0
+
+
+def _problem(outcome: str, code: str | None, message: str | None) -> dict[str, Any]:
+    return {"outcome": outcome, "code": code, "message": message, "status": None, "body": None}

@@ -1,0 +1,36 @@
+"""Destinations tried out by the function that delivers: it alone may read secrets and reach databases."""
+
+from typing import Any
+
+import orjson
+
+from millrace.domain.pipelines import Pipeline
+from millrace.errors import NotImplementedHere, Unavailable
+from millrace.services.pipelines.line import Line
+
+
+async def try_destination(
+    line: Line, organization: str, pipeline: Pipeline, number: int, **how: Any
+) -> dict[str, Any]:
+    """Return what `millrace.services.delivery.trial` tells; `how` is its `payload` or `look`.
+
+    Raises `NotImplementedHere`, and `Unavailable` when the function itself fails.
+    """
+    if not line.settings.deliver_function:
+        raise NotImplementedHere("This deployment names no function that delivers.", code="no_deliveries")
+    asked = {
+        "organization": organization,
+        "pipelineId": pipeline.id,
+        "version": pipeline.version,
+        "destination": number,
+    }
+    answer = await line.aws.call(
+        "lambda",
+        "invoke",
+        FunctionName=line.settings.deliver_function,
+        Payload=orjson.dumps({"test": asked | how}),
+    )
+    told: dict[str, Any] = orjson.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise Unavailable("The test could not be run; see the log of the function that delivers.")
+    return told
