@@ -185,22 +185,22 @@ def test_many_letters_leave_page_by_page_at_the_rate(
 ) -> None:
     id = failing(streaming, plant, "abcdefghijklmnopqrstuvwxyz")
     delays: list[int] = []
-    send = type(plant.line.ingest).send
+    send = type(plant.line.ingest).send_delayed
 
-    def seen(self: Any, bodies: Any, delay_ms: int = 0) -> None:
-        given = list(bodies)
-        delays.extend([delay_ms] * len(given))
-        send(self, given, delay_ms)
+    def seen(self: Any, messages: Any) -> None:
+        given = list(messages)
+        delays.extend(seconds for _, seconds, _ in given)
+        send(self, given)
 
     begun = streaming.post(f"{path(id)}/redrive", json={"perSecond": 1, "version": "original"}).json()
     one = f"{path(id)}/redrives/{begun['id']}"
     assert (streaming.get(one).json()["left"], streaming.get(one).json()["state"]) == (26, "running")
-    monkeypatch.setattr(type(plant.line.ingest), "send", seen)
+    monkeypatch.setattr(type(plant.line.ingest), "send_delayed", seen)
     plant.transform()
     told = streaming.get(one).json()
     assert (told["state"], told["redriven"], told["left"]) == ("done", 26, 0)
-    seconds = [n * 1000 for n in range(10)]
-    pages = [*seconds, 10_000] * 2 + seconds[:6]  # ten letters, then the order of the next page
+    seconds = list(range(10))
+    pages = [*seconds, 10] * 2 + seconds[:6]  # ten letters, then the order of the next page
     assert delays == pages
 
 

@@ -246,7 +246,8 @@ def _to_item(organization: str, letter: Letter, now: int) -> Item:
 
 
 def _to_letter(item: Item) -> Letter:
-    return Letter(**orjson.loads(item["body"]) | {"stamp": item["stamp"]})
+    older = {"payload_bytes": len(item["body"])}  # those of earlier versions did not note it
+    return Letter(**older | orjson.loads(item["body"]) | {"stamp": item["stamp"]})
 
 
 def _fields(letter: Letter) -> dict[str, Any]:

@@ -7,6 +7,7 @@ out: ids stay, so destinations and windows know the repetition.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from millrace.domain.access import Principal
@@ -106,22 +107,32 @@ async def redrive(line: Line, address: Address, asked: dict[str, Any]) -> None:
 
 
 async def _send_page(line: Line, address: Address, found: Redrive, current: Made) -> Redrive:
-    letters, more = await _loaded(line, *await _letters(line, address, found))
+    letters, more = await _letters(line, address, found)
+    sent = 0
+    for start in range(0, len(letters), _AT_ONCE):  # a few at a time: each may have a megabyte
+        sent += await _send_some(line, address, found, current, letters[start : start + _AT_ONCE], sent)
+    now, page = line.clock(), found.page
+
+    def step(old: Redrive) -> Redrive:
+        return old.sent(sent, len(letters) - sent, more, now) if old.page == page else old
+
+    return await _store(line).change(*address, found.id, step)
+
+
+async def _send_some(
+    line: Line, address: Address, found: Redrive, current: Made, letters: Sequence[Letter], before: int
+) -> int:
+    """Sends letters and removes them; returns how many. `before`: how many of the page were sent."""
     messages: Messages = []
     sent: list[Letter] = []
-    for letter in letters:
+    for letter in await _loaded(line, letters):
         message = await _message(line, letter, found.asked, current)
         if message:
             messages.append(message)
             sent.append(letter)
-    await asyncio.to_thread(_send, messages, found.asked.per_second, address[0])
+    await asyncio.to_thread(_send, messages, before, found.asked.per_second, address[0])
     await line.letters.remove_all(address[0], sent)
-    now, page = line.clock(), found.page
-
-    def step(old: Redrive) -> Redrive:
-        return old.sent(len(sent), len(letters) - len(sent), more, now) if old.page == page else old
-
-    return await _store(line).change(*address, found.id, step)
+    return len(sent)
 
 
 async def _letters(line: Line, address: Address, found: Redrive) -> tuple[list[Letter], str | None]:
@@ -133,15 +144,9 @@ async def _letters(line: Line, address: Address, found: Redrive) -> tuple[list[L
     return await line.letters.page(*address, found.after, size, _chosen(found))
 
 
-async def _loaded(line: Line, letters: list[Letter], more: str | None) -> tuple[list[Letter], str | None]:
-    """A page with its large payloads, of which a page has 20 MB at most."""
-    places = asyncio.Semaphore(_AT_ONCE)
-
-    async def load(letter: Letter) -> Letter:
-        async with places:
-            return await line.letters.load(letter)
-
-    return list(await asyncio.gather(*map(load, letters))), more
+async def _loaded(line: Line, letters: Sequence[Letter]) -> list[Letter]:
+    """Letters with their large payloads."""
+    return list(await asyncio.gather(*map(line.letters.load, letters)))
 
 
 def _chosen(redrive: Redrive) -> Filter:
@@ -151,12 +156,14 @@ def _chosen(redrive: Redrive) -> Filter:
     return Filter(chosen.place, chosen.code, chosen.since, until)
 
 
-def _send(messages: Messages, per_second: int, organization: str) -> None:
-    """Puts messages on their queues, to be seen second by second."""
-    for start in range(0, len(messages), per_second):
-        chunk = messages[start : start + per_second]
-        for queue in dict.fromkeys(queue for queue, _ in chunk):
-            queue.send((body for to, body in chunk if to is queue), start // per_second * 1000, organization)
+def _send(messages: Messages, sent: int, per_second: int, organization: str) -> None:
+    """Puts messages on their queues, to be seen second by second; `sent` of the page before."""
+    for queue in dict.fromkeys(queue for queue, _ in messages):
+        queue.send_delayed(
+            (body, (sent + at) // per_second, organization)
+            for at, (to, body) in enumerate(messages)
+            if to is queue
+        )
 
 
 async def _message(
