@@ -18,7 +18,7 @@ def story(organization: str, run: str = "run_1") -> list[Event]:
         started(organization, run),
         run_event(organization, run, 2, "memory_op", op="search", query=SAID, hits=1),
         ended(organization, run, number=3) | {"result": SAID},
-        run_event(organization, run, 10**15 - 2, "deleted", status="completed"),
+        run_event(organization, run, 10**15 - 2, "deleted"),
     ]
 
 

@@ -112,4 +112,4 @@ def test_once_prints_what_runs_and_ends(center: httpx.Client, capsys: pytest.Cap
 
 def test_a_token_that_does_not_hold_is_told(center: httpx.Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--url", str(center.base_url), "--token", "nonsense", "--once"]) == 2
-    assert "token does not hold" in capsys.readouterr().err
+    assert "token is invalid" in capsys.readouterr().err

@@ -14,7 +14,7 @@ RECENT = 8
 @dataclass(slots=True)
 class Board:
     """Runs under way by id, alerts that are on by rule, what ended last, and sums since the view began.
-    `cost` is US dollars of the model calls whose price is known."""
+    `cost` is US dollars of the model calls whose price is known, None without any."""
 
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     alerts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -23,7 +23,7 @@ class Board:
     completed: int = 0
     failed: int = 0
     tokens: int = 0
-    cost: float = 0.0
+    cost: float | None = None
 
     def begin(self, snapshot: dict[str, Any]) -> int:
         """Starts from a snapshot, sums kept; the number to stream from."""
@@ -62,7 +62,8 @@ class Board:
         kind = event["type"]
         if kind == "run:llm_call":
             self.tokens += sum((event.get("tokens") or {}).values())
-            self.cost += event.get("cost") or 0
+            if event.get("cost") is not None:
+                self.cost = (self.cost or 0) + event["cost"]
         if kind == "run:status_changed" and event["to"] in OVER:
             self.runs.pop(event["runId"], None)
             return

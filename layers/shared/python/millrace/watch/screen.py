@@ -27,7 +27,7 @@ def render(board: Board, now: int, state: str) -> RenderableType:
 def _totals(board: Board, state: str) -> RenderableType:
     figures = (
         f"{len(board.runs)} running   {board.started} started   {board.completed} completed   "
-        f"{board.failed} failed   {board.tokens:,} tokens   ${board.cost:.4f}"
+        f"{board.failed} failed   {board.tokens:,} tokens   {_dollars(board.cost)}"
     )
     return Panel(Text(figures), title="Millrace", subtitle=state)
 

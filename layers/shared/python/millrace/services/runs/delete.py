@@ -3,12 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from dataclasses import replace
 
-from millrace.domain import events
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot
-from millrace.domain.runs import Run
 from millrace.errors import NotFound
 from millrace.services.runs.run_events import deleted_run, to_bus
 from millrace.stores.connect import Stores
@@ -101,12 +98,4 @@ async def _announce(stores: Stores, organization: str, run_id: str) -> None:
         run = await stores.runs.get(organization, run_id)
     except NotFound:
         return  # it was deleted and announced before, or it has expired with all that tells of it
-    await stores.bus.put([to_bus(deleted_run(_ended(run, iso(stores.clock()))))])
-
-
-def _ended(run: Run, now: str) -> Run:
-    """The run as it ends with its conversation, if it had not ended before."""
-    if run.ended_at:
-        return run
-    shown = {name: events.deleted()[name] for name in ("message", "code", "retryable")}
-    return replace(run, state="stopped", ended_at=now, finish_reason="error", error=shown)
+    await stores.bus.put([to_bus(deleted_run(run, iso(stores.clock())))])

@@ -68,18 +68,18 @@ def missed_end(run: Run) -> Event:
     return end | ended_facts(run) | {"type": "run:completed", "result": ""}
 
 
-def deleted_run(run: Run) -> Event:
-    """A run has been deleted with its conversation: nothing of what was said in it is told any more."""
+def deleted_run(run: Run, at: str) -> Event:
+    """A run has been deleted with its conversation: nothing of what was said in it is told any more. It has
+    no `status`, by which pipelines choose runs that have ended."""
     return {
         "id": f"{run.id}:{LAST_NUMBER - 1}",
         "type": "run:deleted",
-        "time": run.ended_at,
+        "time": at,
         "organization": run.slot.organization,
         "runId": run.id,
         "agentId": run.agent_id,
         "agentName": run.agent_name,
         "conversationId": run.slot.conversation_id,
-        "status": run.state,
     }
 
 
