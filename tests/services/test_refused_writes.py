@@ -70,6 +70,18 @@ class Refusing(AwsClients):
             raise self._fault
 
 
+class Down(AwsClients):
+    """AWS that takes no writes while it is `down`."""
+
+    down = False
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        if self.down and operation in WRITES:
+            with unavailable_when_down(service):
+                raise refusal("InternalServerError", 500)
+        return await super().call(service, operation, **parameters)
+
+
 @dataclass
 class Story:
     """A message, a tool, a live message and an answer in two pieces, as its client sees it."""
@@ -158,3 +170,32 @@ async def _check_history(story: Story, seen: list[Logged], where: str) -> None:
         assert said == told + "ok", where
     for word in ("one ", "two ", "three", "ok"):
         assert said.count(word) <= 1, where
+
+
+async def test_run_whose_end_cannot_be_stored_ends_its_stream_and_is_recovered(
+    aws_environment: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_session, "RETRY_SECONDS", 0)
+    settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
+    now = [1_800_000_000_000]
+    aws = Down(settings.region)
+    talk = Talk(settings, Stores.connect(settings, aws, clock=lambda: now[0]))
+    session: RunSession | None = None
+
+    async def fall() -> None:
+        assert session is not None
+        await session._ask_to_stop(session._flush)
+        aws.down = True
+
+    talk.models.turns = [[*says("one "), fall, *says("two")]]
+    session = await talk.start("hello")
+    seen = [event async for batch in session.outbox for event in batch]
+    await session.over()
+    last = seen[-1].event
+    assert (last["type"], last["code"], last["retryable"]) == ("error", "not_stored", True)
+    aws.down = False
+    now[0] += LEASE_MS + 1
+    assert (await talk.say("and now?"))[-1].type == "done"
+    history = [(one.role, text_of(one)) for one in await talk.messages()]
+    assert history == [("user", "hello"), ("assistant", "one "), ("user", "and now?"), ("assistant", "ok")]
+    await asyncio.to_thread(aws.close)

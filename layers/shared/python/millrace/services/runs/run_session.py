@@ -43,6 +43,8 @@ events of one flush and the live messages taken, that is below DynamoDB's 100 it
 PIECE = 240_000
 """The most characters of one token or thought: each may take six bytes in JSON, and an event has 1.5 MB."""
 RETRY_SECONDS = 0.5
+END_TRIES = 40
+"""Of writing a run's end: 20 seconds and more, as long as its lease may last."""
 
 
 class RunSession:
@@ -352,11 +354,11 @@ class RunSession:
     async def _end_once(
         self, run: Run, batch: list[Logged], messages: list[StoredMessage], accepted: int | None
     ) -> None:
-        for attempt in range(10):
+        for attempt in range(END_TRIES):
             try:
                 return await self._stores.leases.end(self.held, run, batch, messages, accepted=accepted)
             except Unavailable:
-                if attempt == 9:
+                if attempt == END_TRIES - 1:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
             except LeaseLost:
