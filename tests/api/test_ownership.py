@@ -12,10 +12,12 @@ from millrace.domain.access import ROLES, Principal
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.runs import Lease, Run
 from millrace.errors import NotFound
+from millrace.services.runs.access import reach_run
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.search import search_in
 from millrace.services.runs.send import NewMessage, send
 from millrace.services.runs.sharing import share, shares
+from millrace.stores.dynamo import Dynamo
 from millrace.stores.leases import Busy
 from tests.api.talk import STREAM, error_of, say, saying
 from tests.tokens import Issuer
@@ -265,13 +267,27 @@ async def test_run_never_begins_in_a_conversation_that_another_user_made_meanwhi
         await send(stores, platform.models, user(organization, "stranger"), "c1", message)
 
 
-def test_run_of_a_deleted_conversation_is_not_its_successors_owners(
-    owner: httpx.Client, stranger: httpx.Client
+@pytest.mark.parametrize(
+    ("owner_id", "started", "readable"),
+    [
+        ("someone", "2026-01-02", False),  # the run of a conversation that was deleted
+        ("", "2025-12-31", False),  # the same, from before runs had owners
+        ("", "2026-01-02", True),  # before runs had owners, in a conversation that is still there
+        ("owner", "2026-01-02", True),
+    ],
+)
+async def test_run_is_read_by_the_owner_of_its_own_conversation_only(
+    platform: Platform, organization: str, owner_id: str, started: str, readable: bool
 ) -> None:
-    run_id = say(owner, "/echo tools=0\nsecret")[0].data["runId"]
-    assert owner.delete(C).status_code == 204
-    say(stranger, "/echo tools=0\nmine")
-    assert error_of(stranger.get(f"/api/runs/{run_id}")) == (404, "run_not_found")
+    stores, slot = platform.stores, Slot(organization, "c1")
+    await stores.conversations.create(slot, made_by("owner"))
+    run = Run("run_1", slot, "echo", "completed", f"{started}T00:00:00.000Z", "msg_1", owner=owner_id)
+    await Dynamo(stores.aws).write(stores.runs.put(run))
+    if readable:
+        assert await reach_run(stores, user(organization, "owner"), "run_1") == run
+    else:
+        with pytest.raises(NotFound):
+            await reach_run(stores, user(organization, "owner"), "run_1")
 
 
 async def test_search_finds_only_what_the_runs_user_said(

@@ -48,7 +48,14 @@ async def _readable(stores: Stores, caller: Principal, run: Run) -> bool:
     if access_of(caller, run.owner, {}) != "none":
         return True
     conversation = await stores.conversations.find(run.slot.root())
-    # Another user may have made a conversation of the same id after the run's own was deleted.
-    if conversation is None or (run.owner and conversation.created_by != run.owner):
+    if conversation is None or not _is_of(run, conversation):
         return False
     return access_of(caller, conversation.created_by, conversation.shared_with) != "none"
+
+
+def _is_of(run: Run, conversation: Conversation) -> bool:
+    """Return False for a conversation that another user made under the same id, after the run's own had been
+    deleted. Runs that are older than owners tell it by their time."""
+    if run.owner:
+        return run.owner == conversation.created_by
+    return conversation.created_at <= run.started_at
