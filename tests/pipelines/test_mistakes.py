@@ -47,6 +47,7 @@ SOURCES: list[tuple[dict[str, Any], str, str]] = [
     (schedule("at(2027-01-15T08:00:00Z)"), "source.expression", "without a zone"),
     (schedule("rate(1 hour)", timezone="Mars/Olympus"), "source.timezone", "not a time zone"),
     (schedule("rate(1 hour)", payload={"a": ["${secrets.A}"]}), "source.payload", "never in"),
+    ({"type": "webhook", "verify": "standard", "secret": "no base64!"}, "source.secret", "is base64"),
     ({"type": "webhook", "verify": "github", "secret": "${secret.X}"}, "source.secret", "secrets.NAME"),
 ]
 

@@ -71,6 +71,15 @@ def check_headers(headers: dict[str, str]) -> None:
         check_references(value)
 
 
+def check_standard_secret(secret: str) -> None:
+    """Raise for a secret, written out, that is not what Standard Webhooks says: base64 after `whsec_`."""
+    try:
+        if not REFERENCE.search(secret):
+            base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        raise misplaced("secret", "A Standard Webhooks secret is base64, with or without `whsec_`.") from None
+
+
 def check_signing_secret(secret: str) -> None:
     """Raise for a key that begins with `whsec_` and does not go on in base64."""
     check_references(secret)

@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from millrace.pipelines.definitions.addresses import check_standard_secret
 from millrace.pipelines.definitions.model import Model, Name
 from millrace.pipelines.definitions.references import (
     WithoutReferences,
     check_references,
 )
 from millrace.pipelines.definitions.schedules import SCHEDULE, check_schedule, check_timezone
-from millrace.pipelines.definitions.written import misplaced, written
+from millrace.pipelines.definitions.written import is_stored, misplaced, written
 
 Names = Annotated[list[Name], Field(min_length=1, max_length=100)]
 RUN_STATUSES = ("running", "completed", "failed", "stopped")
@@ -57,6 +58,12 @@ class WebhookSource(Model):
     def _secret_goes_with_verify(self) -> "WebhookSource":
         if (self.verify is None) != (self.secret is None):
             raise ValueError("`verify` and `secret` go together: give both or neither.")
+        return self
+
+    @model_validator(mode="after")
+    def _secret_fits_scheme(self, info: ValidationInfo) -> "WebhookSource":
+        if self.verify == "standard" and self.secret and not is_stored(info):
+            check_standard_secret(self.secret)
         return self
 
 
