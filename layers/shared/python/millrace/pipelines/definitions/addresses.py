@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from millrace.net import headers as net_headers
 from millrace.pipelines.definitions.references import REFERENCE, check_references
+from millrace.pipelines.definitions.written import misplaced
 
 _HOST = re.compile(r"[^\s/\\?#@:\[\]<>{}|^%\"'`]+|\[[0-9a-fA-F:.]+\]")
 _CONNECTION = re.compile(r"(postgres(ql)?|mysql|mariadb|dsql|sqlite)(\+[a-z0-9]+)?://|dynamodb:")
