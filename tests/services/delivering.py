@@ -27,6 +27,7 @@ from millrace.stores.delivery_queue import DeliveryQueue
 from millrace.stores.delivery_state import DeliveryState
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.large_objects import LargeObjects
+from millrace.stores.pipelines import PipelineStore
 from millrace.stores.secrets import Secret, SecretStore
 from tests.aws import Aws
 from tests.strict_aws import StrictAws
@@ -100,6 +101,11 @@ class World:
         }
         await self.definitions.add(self.organization, "pipe", self.version, definition)
 
+    async def delete(self) -> None:
+        """The pipeline is deleted: its versions are gone."""
+        store = self.definitions
+        await PipelineStore(store._dynamo, store._table)._delete_all(f"{self.organization}#pipe", "V#")
+
     async def webhook(self, url: str, **config: Any) -> None:
         await self.define("webhook", {"url": url} | config)
 
@@ -153,7 +159,7 @@ def world(environ: dict[str, str], client: httpx.AsyncClient, services: Services
     large = LargeObjects(aws, settings.journal_bucket)
     letters = DeadLetterStore(dynamo, settings.dead_letters_table, large)
     queue = Queue(aws, settings.delivery_queue_url, large)
-    targets = Targets(definitions, secrets, catalogue, client)
+    targets = Targets(definitions, secrets, catalogue, client, lambda: made.now)
     deliverer = Deliverer(targets, state, letters, queue, lambda: made.now, lambda: 1.0)
     made = World(deliverer, queue, definitions, secrets, state, letters)
     return made

@@ -28,6 +28,18 @@ class DefinitionStore:
         item = await self._dynamo.get(self._table, _key(organization, pipeline_id, version))
         return orjson.loads(item["body"]) if item else None
 
+    async def latest(self, organization: str, pipeline_id: str) -> tuple[int, Any] | None:
+        """The newest version and its document; None for a pipeline that was deleted."""
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND begins_with(sk, :kind)",
+            limit=1,
+            newest_first=True,
+            pk=f"{organization}#{pipeline_id}",
+            kind="V#",
+        )
+        return (int(items[0]["sk"][2:]), orjson.loads(items[0]["body"])) if items else None
+
 
 def _key(organization: str, pipeline_id: str, version: int) -> Item:
     return {"pk": f"{organization}#{pipeline_id}", "sk": f"V#{version:08d}"}

@@ -13,6 +13,7 @@ from millrace.destinations.fates import Failure, Sent, Unsendable, fate_of_error
 from millrace.destinations.secrets import Redactor, Resolved, resolve, secrets_of
 from millrace.destinations.sending import Turn
 from millrace.destinations.wire import Answer, Request, shown
+from millrace.domain.clock import Clock, now_ms
 from millrace.errors import is_transient
 from millrace.net.fetch import fetch
 from millrace.pipelines.definitions.definition import InvalidDefinition, PipelineDefinition, stored_definition
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 CHAT_RATE = RateLimit(per_second=1, burst=1)
 REASON = 300
 _DEFINITIONS = 500
+LATEST_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,11 @@ async def _send(sender: Sender, events: Sequence[Event], turn: Turn) -> Sent:
 
 
 class Targets:
-    """Finds and prepares the destinations of jobs."""
+    """Finds and prepares the destinations of jobs.
+
+    A job is sent as its pipeline's newest version says, `LATEST_MS` old at most: what waits for a retry gets
+    the corrected URL, headers or retry policy, and nothing is sent for a pipeline that was deleted.
+    """
 
     def __init__(
         self,
@@ -104,7 +110,10 @@ class Targets:
         secrets: SecretStore,
         catalogue: Catalogue,
         client: httpx.AsyncClient,
+        clock: Clock = now_ms,
     ) -> None:
+        self._clock = clock
+        self._latest: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
         self._definitions = definitions
         self._secrets = secrets
         self._catalogue = catalogue
@@ -114,8 +123,8 @@ class Targets:
     async def of(self, job: Job, answers: list[Answer] | None = None) -> Target:
         """Raises `Unsendable` for a destination that is gone or cannot work. `answers` gets what its server
         says, for those who want to see it."""
-        destination = await self._destination(job)
-        place = place_of(job.organization, job.pipeline_id, job.destination, destination)
+        index, destination = await self._destination(job)
+        place = place_of(job.organization, job.pipeline_id, index, destination)
         known = await self._secrets.read(job.organization, secrets_of(destination.config))
         config, resolved = resolve(destination.config, known)
         host = host_of(config)
@@ -124,26 +133,66 @@ class Targets:
         sender = self._catalogue.sender(config, job.organization, self._post(resolved, answers))
         return Target(place, mark_of(job, destination), config, sender, Redactor(resolved))
 
-    async def _destination(self, job: Job) -> Destination:
-        targets = (await self._definition(job)).targets
-        if job.destination >= len(targets):
+    async def _destination(self, job: Job) -> tuple[int, Destination]:
+        """The job's destination as the newest version has it, and its number there."""
+        newest = await self._newest(job)
+        own = (await self._definition(job, job.definition_version)).targets
+        if job.destination >= len(own):
             raise Unsendable("unknown_destination", f"The pipeline has no destination {job.destination}.")
-        return targets[job.destination]
+        if newest == job.definition_version:
+            return job.destination, own[job.destination]
+        return counterpart(own, job.destination, (await self._definition(job, newest)).targets)
 
-    async def _definition(self, job: Job) -> PipelineDefinition:
+    async def _newest(self, job: Job) -> int:
+        """The number of the pipeline's newest version."""
+        key = (job.organization, job.pipeline_id)
+        at, version = self._latest.get(key, (0, 0))
+        if self._clock() - at >= LATEST_MS:
+            found = await self._definitions.latest(*key)
+            if found is None:
+                raise Unsendable("pipeline_gone", "The pipeline was deleted.")
+            version, document = found
+            self._remember((*key, version), document)
+            self._latest[key] = (self._clock(), version)
+            if len(self._latest) > _DEFINITIONS:
+                self._latest.popitem(last=False)
+        return max(version, job.definition_version)
+
+    async def _definition(self, job: Job, version: int) -> PipelineDefinition:
         """Versions never change, so they are kept."""
-        key = (job.organization, job.pipeline_id, job.definition_version)
+        key = (job.organization, job.pipeline_id, version)
         if key not in self._known:
             document = await self._definitions.get(*key)
             if document is None:
                 raise Unsendable("pipeline_gone", "The pipeline, or this version of it, was deleted.")
+            self._remember(key, document)
+        return self._known[key]
+
+    def _remember(self, key: tuple[str, str, int], document: object) -> None:
+        if key not in self._known:
             self._known[key] = _parsed(document)
             if len(self._known) > _DEFINITIONS:
                 self._known.popitem(last=False)
-        return self._known[key]
 
     def _post(self, resolved: Resolved, answers: list[Answer] | None) -> "_Post":
         return _Post(self._client, resolved, answers)
+
+
+def counterpart(
+    own: Sequence[Destination], index: int, newer: Sequence[Destination]
+) -> tuple[int, Destination]:
+    """A destination as a newer version has it, with its number there.
+
+    That is the one of the same name, or of the same number where neither has a name and none was added or
+    taken away. Without one it stays as it was: what waits is never sent to another destination.
+    """
+    mine = own[index]
+    if mine.name:
+        found = [n for n, each in enumerate(newer) if each.name == mine.name]
+    else:
+        found = [index] if len(newer) == len(own) and not newer[index].name else []
+    same = [n for n in found if type(newer[n].config) is type(mine.config)]
+    return (same[0], newer[same[0]]) if same else (index, mine)
 
 
 def mark_of(job: Job, destination: Destination) -> str:
