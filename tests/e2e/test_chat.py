@@ -87,7 +87,8 @@ def test_thirty_streams_at_once_are_complete_and_in_order(chat: httpx.Client) ->
 def test_a_killed_process_costs_its_own_run_only_and_whoever_resumes_learns_it(
     stack: RunningStack, chat: httpx.Client
 ) -> None:
-    """SIGKILL in mid-run: the log is kept, `run_lost` within a minute, the conversation goes on."""
+    """SIGKILL in mid-run: the log is kept, `run_lost` within a minute, the conversation goes on. Who was
+    listening comes back with the last id that it saw, which the log may not have, and hears the end."""
     seen: list[Sent] = []
     killed = threading.Event()
 
@@ -110,7 +111,13 @@ def test_a_killed_process_costs_its_own_run_only_and_whoever_resumes_learns_it(
     assert not reader.is_alive()
     other = say(chat, "/echo tools=0\nstill here", conversation="c2")
     assert answer(other) == "still here"
-    found = attach(chat, f"/api/runs/{seen[0].data['runId']}/stream")
+    run = f"/api/runs/{seen[0].data['runId']}/stream"
+    for path in (f"{MESSAGES}?stream=true", run):
+        rest = [e for e in attach(chat, path, **{"last-event-id": str(seen[-1].id)}) if e.id is not None]
+        assert rest[-1].data["code"] == "run_lost"
+        numbers = [seen[-1].seq, *(event.seq for event in rest)]
+        assert numbers == sorted(set(numbers))
+    found = attach(chat, run)
     logged = [event for event in found if event.id is not None]
     assert logged[-1].data["code"] == "run_lost"
     assert logged[:-1] == seen[: len(logged) - 1]
