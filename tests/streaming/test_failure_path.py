@@ -169,6 +169,18 @@ def test_characters_that_sqs_refuses_arrive(streaming: httpx.Client, plant: Plan
     assert sorted(payload["text"] for payload in plant.payloads()) == sorted([text, "b"])
 
 
+def test_size_of_an_item_counts_the_escapes_of_its_message(streaming: httpx.Client, plant: Plant) -> None:
+    """Functions that take events in have no bucket for large messages."""
+    id = made(streaming)
+    fits, too_large = "\uffff" * 34_000, "\uffff" * 34_200
+    assert streaming.post(f"/pipelines/{id}/process", json={"text": too_large}).status_code == 413
+    many = [{"text": fits}] + [{"text": "\ufffe" * 100} for _ in range(400)]
+    assert streaming.post(f"/pipelines/{id}/batch", json=many).status_code == 202
+    bodies = [one["Body"] for one in plant._receive(plant.line.settings.ingest_queue_url)]
+    assert max(len(body.encode()) for body in bodies) <= 250_000
+    assert not any("millraceObject" in body for body in bodies)
+
+
 def letter_of(plant: Plant, id: str, event: str, payload: Any, number: int = 0) -> Letter:
     now = plant.clock.now
     told = {"id": event, "source": "api", "type": "item", "time": now, "ingested": now, "payload": payload}

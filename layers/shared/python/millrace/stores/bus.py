@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from millrace.errors import TooLarge, Unavailable
 from millrace.stores.aws import Aws
@@ -35,6 +35,7 @@ class EventBus:
     async def put(self, events: list[BusEvent]) -> None:
         """Puts events by ten and 256 KB, those that the bus refused again. Raises `Unavailable`; and, for
         events that no call holds, `TooLarge` when all others are put."""
+        events = [replace(one, detail=escaped(one.detail)) for one in events]  # most go on to a queue
         large = [event for event in events if _size(event) > CALL_BYTES]
         for batch in _batches(event for event in events if _size(event) <= CALL_BYTES):
             await self._put_batch(batch)
@@ -57,7 +58,7 @@ class EventBus:
             "EventBusName": self.name,
             "Source": event.source,
             "DetailType": event.kind,
-            "Detail": escaped(event.detail),  # most events go on to a queue
+            "Detail": event.detail,
         }
 
 

@@ -139,6 +139,11 @@ def escaped(body: str) -> str:
     return body
 
 
+def escaped_size(body: bytes) -> int:
+    """Return the bytes that a JSON text has once it is `escaped`."""
+    return len(body) + 3 * (body.count(b"\xef\xbf\xbe") + body.count(b"\xef\xbf\xbf"))
+
+
 def as_message(body: str, large: LargeObjects | None) -> str:
     """Return a body of JSON as SQS takes it, or where it is too large what stands for it. Raises
     `Unavailable`."""

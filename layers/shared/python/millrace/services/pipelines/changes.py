@@ -21,7 +21,7 @@ from millrace.services.pipelines.match import check_payload
 from millrace.services.pipelines.messages import BYTES_PER_MESSAGE
 from millrace.stores.bus import BATCH, BusEvent, EventBus
 from millrace.stores.dead_letters import to_json
-from millrace.stores.queues import Queue
+from millrace.stores.queues import Queue, escaped_size
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def change_event(organization: str, change: Change) -> BusEvent:
     for less in _LESS:
         names = sorted({*change.left_out, *less})
         text = _json(detail | dict.fromkeys(names) | ({"leftOut": names} if names else {}))
-        if len(text) <= BYTES_PER_MESSAGE:
+        if escaped_size(text) <= BYTES_PER_MESSAGE:
             return BusEvent(SOURCE, change.operation, text.decode())
     raise TooLarge(f"The row's keys alone have more than {BYTES_PER_MESSAGE // 1024} KB.")
 
@@ -108,7 +108,7 @@ class Changes:
 def _shortened(letter: dict[str, Any]) -> str:
     """The letter as a message can hold it: without what is large, if it must be."""
     text = to_json(letter)
-    if len(text) > BYTES_PER_MESSAGE:
+    if escaped_size(text) > BYTES_PER_MESSAGE:
         large = {name: None for name, value in letter.items() if len(to_json(value)) > _LARGE}
         text = to_json(letter | large)
     return text.decode()

@@ -13,6 +13,7 @@ import orjson
 
 from millrace.errors import InvalidRequest
 from millrace.pipelines.event import Event
+from millrace.stores.queues import escaped_size
 
 EVENTS_PER_MESSAGE = 200
 BYTES_PER_MESSAGE = 200 * 1024
@@ -59,20 +60,21 @@ def pack(head: dict[str, Any], events: Iterable[Recorded]) -> Iterator[str]:
     size = 0
     for event in events:
         one = orjson.dumps(event)
-        if chunk and (len(chunk) == EVENTS_PER_MESSAGE or size + len(one) > BYTES_PER_MESSAGE):
+        length = escaped_size(one)
+        if chunk and (len(chunk) == EVENTS_PER_MESSAGE or size + length > BYTES_PER_MESSAGE):
             yield _message(head, chunk)
             chunk, size = [], 0
         chunk.append(one)
-        size += len(one) + 1
+        size += length + 1
     if chunk:
         yield _message(head, chunk)
 
 
 def json_size(value: Any) -> int:
-    """Bytes as JSON. Raises `InvalidRequest` for what cannot be written: integers beyond 64 bits, halves of
-    surrogate pairs."""
+    """Bytes as JSON in a message. Raises `InvalidRequest` for what cannot be written: integers over 64 bits,
+    halves of surrogate pairs."""
     try:
-        return len(orjson.dumps(value))
+        return escaped_size(orjson.dumps(value))
     except TypeError as problem:
         raise InvalidRequest(f"This cannot be stored as JSON: {problem}.", code="invalid_json") from problem
 
