@@ -93,17 +93,19 @@ def test_content_type_decides_how_a_body_is_read() -> None:
 
 @given(st.binary(max_size=2_000), st.integers(1, 3))
 def test_compressed_body_is_what_was_compressed(data: bytes, members: int) -> None:
-    assert inflate(gzip.compress(data) * members, "gzip", 10_000) == data * members
+    assert inflate(gzip.compress(data, mtime=0) * members, "gzip", 10_000) == data * members
     assert inflate(data, "", 10_000) == data
 
 
 def test_bomb_is_refused_before_it_fills_memory() -> None:
-    bomb = gzip.compress(b"\0" * 50_000_000)
+    bomb = gzip.compress(b"\0" * 50_000_000, mtime=0)
     with pytest.raises(TooLarge):
         inflate(bomb, "gzip", 1_000_000)
 
 
-@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"x" * 100)[:-5], gzip.compress(b"x") + b"rest"])
+@pytest.mark.parametrize(
+    "data", [b"no gzip", gzip.compress(b"x" * 100, mtime=0)[:-5], gzip.compress(b"x", mtime=0) + b"rest"]
+)
 def test_damaged_compression_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidRequest) as refused:
         inflate(data, "gzip", 1_000)
