@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from millrace.domain import events
 from millrace.domain.access import Principal
+from millrace.domain.clock import now_ms
+from millrace.services.runs.delete import delete_conversation
 from millrace.services.runs.launch import launch
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.send import NewMessage, Started, send
@@ -134,3 +137,34 @@ class Hanging(AwsClients):
             self.asked.set()
             await self.answer.wait()
         return await super().call(service, operation, **parameters)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_run_that_is_deleted_tells_what_it_has_used_and_nothing_that_was_said(
+    settings: Settings, lost: bool
+) -> None:
+    recording = Recording(settings.region)
+    platform = Platform.make(settings, Stores.connect(settings, recording))
+    caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
+    message = NewMessage("/echo tools=0 tokens=100000 delayMs=10\nsecret", "echo")
+    started = await send(platform.stores, platform.models, caller, "c1", message)
+    assert isinstance(started, Started)
+    session = launch(platform, started, None)
+    later = 60_000 if lost else 0
+    stores = Stores.connect(settings, recording, clock=lambda: now_ms() + later)
+    deleting = False
+    async for batch in session.outbox:
+        if batch[-1].type == "token" and not deleting:
+            deleting = True
+            await delete_conversation(stores, started.held.run.slot)
+        last = batch[-1].event
+    await session.over()
+    await platform.close()
+    assert last == events.deleted()
+    told = [detail for batch in recording.batches for detail in batch]
+    assert "secret" not in str(told)
+    assert [one["status"] for one in told if one["type"] == "run:deleted"] == ["deleted"]
+    by_runs_end = [one for one in told if one["type"] in ("run:completed", "run:error")]
+    assert {(one["status"], one["finishReason"]) for one in by_runs_end} == {("stopped", "deleted")}
+    assert len(by_runs_end) == 1 + lost
+    assert all(one["tokenUsage"]["estimated"] and one["tokens"] > 0 for one in by_runs_end)

@@ -7,7 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from millrace.pipelines.definitions.sources import AgentExecutionSource
+from millrace.pipelines.event import Event
 from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.match import feeds
 from millrace.services.pipelines.transform import transform_batch
 from tests.streaming.conftest import Plant, UndelayedAws
 from tests.streaming.definitions import act, made
@@ -179,3 +182,20 @@ def test_unreadable_event_of_the_bus_is_a_dead_letter_of_the_pipelines_it_feeds(
     assert [event["id"] for job in plant.deliveries() for event in job["events"]] == ["good"]
     assert len(plant.letters(organization, id)) == 1
     assert plant.letters(organization, other) == []
+
+
+@pytest.mark.parametrize(
+    ("statuses", "kinds"),
+    [
+        (None, {"run:completed", "run:error"}),
+        (["completed"], {"run:completed"}),
+        (["running", "failed"], {"run:started", "run:error"}),
+        (["deleted"], {"run:deleted"}),
+    ],
+)
+def test_statuses_choose_among_the_events_of_runs(statuses: list[str] | None, kinds: set[str]) -> None:
+    told = {"run:started": "running", "run:completed": "completed", "run:error": "failed"}
+    told |= {"run:deleted": "deleted", "run:status_changed": "completed"}
+    source = AgentExecutionSource(type="agent_execution", statuses=statuses)
+    events = [Event({"status": status}, "1", "s", kind, 0, 0) for kind, status in told.items()]
+    assert {event.type for event in events if feeds(event, source)} == kinds

@@ -126,7 +126,7 @@ def _look(subject: Subject, event: Event, number: int) -> None:
         view["tool"] = event.get("tool") if event["type"] == "run:tool_started" else None
     status = event.get("to") if event["type"] == "run:status_changed" else event.get("status")
     if event["type"] == DELETED:
-        status = "stopped"
+        status = "stopped"  # what a run that was under way has become
     if isinstance(status, str) and view["status"] not in OVER:
         view["status"] = status
     subject.view = view

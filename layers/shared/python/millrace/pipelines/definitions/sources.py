@@ -16,7 +16,7 @@ from millrace.pipelines.definitions.schedules import SCHEDULE, check_schedule, c
 from millrace.pipelines.definitions.written import is_stored, misplaced, written
 
 Names = Annotated[list[Name], Field(min_length=1, max_length=100)]
-RUN_STATUSES = ("running", "completed", "failed", "stopped")
+RUN_STATUSES = ("running", "completed", "failed", "stopped", "deleted")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

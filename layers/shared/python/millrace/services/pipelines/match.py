@@ -1,7 +1,8 @@
 """Which events of the bus feed which source, and what becomes of an EventBridge event. Pure.
 
 Run events feed `agent_execution` pipelines once per run, with the event that ends it; `statuses` chooses
-among `completed`, `failed` and `stopped`, and may ask for `running`: the event with which a run starts.
+among `completed`, `failed` and `stopped`, and may ask for `running`, the event with which a run starts, and
+for `deleted`, the one that tells that a run was deleted with its conversation.
 """
 
 from collections.abc import Iterable
@@ -29,6 +30,8 @@ SOURCES = {
 }
 LONGEST_ID = 256
 _ENDS = frozenset({"run:completed", "run:error"})
+_CHOSEN = _ENDS | {"run:started", "run:deleted"}
+"""The events among which `statuses` chooses."""
 
 
 def source_type(envelope: dict[str, Any]) -> str | None:
@@ -114,7 +117,7 @@ def _is_run(event: Event, source: AgentExecutionSource) -> bool:
         return False
     if source.statuses is None:
         return event.type in _ENDS
-    return status in source.statuses and (event.type in _ENDS or event.type == "run:started")
+    return status in source.statuses and event.type in _CHOSEN
 
 
 def _is_call(payload: Payload, source: ApiEventSource) -> bool:

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot
 from millrace.errors import NotFound
-from millrace.services.runs.run_events import deleted_run, to_bus
+from millrace.services.runs.lost_usage import with_estimated_usage
+from millrace.services.runs.run_events import deleted, deleted_run, missed_end, to_bus
 from millrace.stores.connect import Stores
 from millrace.stores.deletions import Deletion, Finished, runs_of
 from millrace.stores.dynamo import Item
@@ -51,11 +53,14 @@ async def _finished(stores: Stores, deletion: Deletion) -> bool:
 
 
 async def finish_deletion(stores: Stores, deletion: Deletion) -> None:
+    """Deletes what a mark stands for, from wherever an earlier attempt ended, and then the mark."""
     try:
         slots = await stores.deletions.slots(deletion.root)
         for slot in slots:
             lease = await stores.deletions.revoke(deletion, slot)
             if lease.run_id:
+                if lease.lost(stores.clock()):
+                    await _tell_end(stores, slot.organization, lease.run_id)
                 await _delete_runs(stores, slot.organization, {lease.run_id})
         for slot in reversed(slots):  # the conversation's own items last: they list its threads
             await _delete_slot(stores, deletion, slot)
@@ -90,6 +95,14 @@ async def _delete_runs(stores: Stores, organization: str, run_ids: set[str]) -> 
     async with asyncio.TaskGroup() as group:
         for run_id in run_ids:
             group.create_task(delete(run_id))
+
+
+async def _tell_end(stores: Stores, organization: str, run_id: str) -> None:
+    """Tells the end, and what was used, of a run whose process is gone; one that is alive tells it itself."""
+    with contextlib.suppress(NotFound):
+        run = await stores.runs.get(organization, run_id)
+        ended = deleted(replace(run, ended_at=iso(stores.clock())))
+        await stores.bus.put([to_bus(missed_end(await with_estimated_usage(stores, ended)))])
 
 
 async def _announce(stores: Stores, organization: str, run_id: str) -> None:

@@ -8,6 +8,7 @@ when an entry is put twice.
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -68,9 +69,14 @@ def missed_end(run: Run) -> Event:
     return end | ended_facts(run) | {"type": "run:completed", "result": ""}
 
 
+def deleted(run: Run) -> Run:
+    """A run that was under way as it ends when its conversation is deleted: nobody's error."""
+    return replace(run, state="stopped", finish_reason="deleted", error=None)
+
+
 def deleted_run(run: Run, at: str) -> Event:
-    """A run has been deleted with its conversation: nothing of what was said in it is told any more. It has
-    no `status`, by which pipelines choose runs that have ended."""
+    """A run has been deleted with its conversation: nothing of what was said in it is told any more. Its
+    `status` is none of those by which pipelines choose runs that have ended."""
     return {
         "id": f"{run.id}:{LAST_NUMBER - 1}",
         "type": "run:deleted",
@@ -80,6 +86,7 @@ def deleted_run(run: Run, at: str) -> Event:
         "agentId": run.agent_id,
         "agentName": run.agent_name,
         "conversationId": run.slot.conversation_id,
+        "status": "deleted",
     }
 
 

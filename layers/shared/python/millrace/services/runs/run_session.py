@@ -23,7 +23,7 @@ from millrace.errors import MillraceError, Unavailable
 from millrace.services.runs.event_buffer import EventBuffer
 from millrace.services.runs.outbox import Outbox
 from millrace.services.runs.outcome import with_outcome
-from millrace.services.runs.run_events import RunEvents
+from millrace.services.runs.run_events import RunEvents, deleted
 from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import head_bytes
@@ -306,17 +306,22 @@ class RunSession:
 
     async def cut_off(self) -> None:
         """Tells the client that somebody else has ended the run: its conversation was deleted, or it was
-        given up for lost. Nothing is written: what the log says holds."""
-        if not self.ended:
-            self.ended = True
-            # Without a number: those that are reserved are for events of the log.
-            self.outbox.put(encode(0, await self._end_from_outside()))
+        given up for lost. Nothing is written: what the log says holds. What a deleted run has used is told
+        all the same, without a word of what it said."""
+        if self.ended:
+            return
+        self.ended = True
+        last = events.error("The run was given up by another process.", "run_lost", True)
+        if await self._is_deleted():
+            last = events.deleted()
+            self.bus.ended(deleted(self._ended_run("stopped", last)), "")
+        # Without a number: those that are reserved are for events of the log.
+        self.outbox.put(encode(0, last))
 
-    async def _end_from_outside(self) -> Event:
+    async def _is_deleted(self) -> bool:
         with contextlib.suppress(MillraceError):
-            if await self._stores.deletions.is_deleted(self.run.slot.root()):
-                return events.deleted()
-        return events.error("The run was given up by another process.", "run_lost", True)
+            return await self._stores.deletions.is_deleted(self.run.slot.root())
+        return False
 
     async def fail_to_end(self, error: Exception) -> None:
         """Ends a run whose end the store did not take. What was refused is not sent again: messages and
