@@ -9,14 +9,20 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from millrace.agent.budget import Budget
 from millrace.agent.model import Thinking
 from millrace.agent.tools.toolbox import RESULT_LIMIT, cut
-from millrace.domain.runs import LEASE_MS
+from millrace.domain.access import Principal
+from millrace.domain.agents import ECHO
+from millrace.domain.runs import INJECTION_TTL_MS, LEASE_MS
 from millrace.services.runs.inject import inject
 from millrace.services.runs.recover import give_up_lost_run
+from millrace.services.runs.run_session import RunSession
+from millrace.services.runs.send import NewMessage, Started, send
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import RECENT_RESULT_BYTES
+from millrace.stores.dynamo import Dynamo, delete, put
 from millrace.stores.runs import stream_of
 from tests.aws import Aws
 from tests.services.scripted import Talk, Turn, calls, results_of, says, text_of
@@ -146,3 +152,41 @@ async def test_a_hundred_waiting_live_messages_of_32_kb_are_all_taken(
     assert seen[-1].type == "done"
     taken = [text_of(message) for message in await talk.messages() if message.injected]
     assert taken == texts
+
+
+async def test_message_that_cannot_be_read_does_not_end_its_conversation(
+    environment: Settings, stores: Stores
+) -> None:
+    talk = Talk(environment, stores, [calls("x" * 20_000), says("one")])
+    await talk.say("hello")
+    table, dynamo = stores.conversations.table, Dynamo(stores.aws)
+    (part, *_) = await dynamo.query(table, "pk = :pk AND begins_with(sk, :c)", pk=talk.slot.key, c="C#")
+    await dynamo.write(delete(table, {"pk": part["pk"], "sk": part["sk"]}))
+    await dynamo.write(put(table, {"pk": talk.slot.key, "sk": "M#00000004", "body": "{broken"}))
+    assert (await talk.say("and now?"))[-1].type == "done"
+    texts = [text_of(message) for message in await talk.messages()]
+    assert texts == ["hello", "", "", "and now?", "ok"]
+
+
+async def test_turn_with_live_messages_that_came_and_expired_fits_one_transaction(
+    environment: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many of each as may wait, and more unsaved messages than one transaction takes."""
+    now = [1_800_000_000_000]
+    stores = Stores.connect(environment, clock=lambda: now[0])
+    talk = Talk(environment, stores)
+    caller = Principal(talk.slot.organization, "user")
+    started = await send(stores, talk.models, caller, "c1", NewMessage("hello", "echo"))
+    assert isinstance(started, Started)
+    session = RunSession(stores, started.held, Budget(ECHO.limits))
+    for count in (40, 60):
+        for _ in range(count):
+            await inject(stores, talk.slot, "x" * 32_000)
+        now[0] += INJECTION_TTL_MS // 2 + 1 if count == 60 else INJECTION_TTL_MS
+        await session._write([])
+    for n in range(70):
+        session.add("assistant" if n % 2 else "user", [{"text": "y" * 60_000}])
+    assert len(await session.take(2)) == 60
+    await session.stop("max_tokens")
+    assert len(await talk.messages()) >= 1 + 60 + 70
+    await asyncio.to_thread(stores.aws.close)

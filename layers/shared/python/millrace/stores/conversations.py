@@ -10,6 +10,7 @@ conversations (not of threads) is listed by organization through the index `ByUp
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +30,10 @@ from millrace.stores.message_items import (
     to_items,
     to_message,
 )
+from millrace.stores.reading import readable
 from millrace.stores.sizes import item_bytes
+
+log = logging.getLogger(__name__)
 
 HISTORY_MESSAGES = 200
 HISTORY_BYTES = 600_000
@@ -67,10 +71,13 @@ class ConversationStore:
         )
         found = {item["sk"]: item for item in items}
         heads = [item for item in reversed(items) if item["sk"].startswith("M#")]
-        messages = [to_message(item) for item in heads]
-        named = zip(messages, map(parts_of, heads), strict=True)
-        parts = {message.id: large for message, large in named if large and large.shortened}
-        return Opening(to_conversation(slot, found.get("META")), to_lease(found.get("RUN")), messages, parts)
+        history = readable(heads, lambda item: (to_message(item), parts_of(item)))
+        return Opening(
+            to_conversation(slot, found.get("META")),
+            to_lease(found.get("RUN")),
+            [message for message, _ in history],
+            {message.id: parts for message, parts in history if parts and parts.shortened},
+        )
 
     def _query(self, slot: Slot, condition: str, limit: int, **values: Any) -> dict[str, Any]:
         return {
@@ -97,7 +104,11 @@ class ConversationStore:
         read = await asyncio.gather(*(self._dynamo.get(self.table, key) for key in keys))
         found = [item for item in read if item]
         if len(found) < len(keys):
-            raise NotFound("This message is being deleted.", code="message_not_found")
+            # Its conversation is being deleted. What is left of it is better than an error.
+            log.warning(
+                "%d of %d parts of the message %s are missing", len(keys) - len(found), len(keys), message.id
+            )
+            return message
         return completed(message, found)
 
     async def create(self, slot: Slot, conversation: Conversation) -> None:
@@ -135,11 +146,10 @@ class ConversationStore:
         )
         items, rest = await self._dynamo.query_page(**request)
         page, more = _fitting(items)
-        return await asyncio.gather(*(self._whole(slot, item) for item in page)), more or rest is not None
-
-    async def _whole(self, slot: Slot, item: Item) -> tuple[int, StoredMessage]:
-        message = await self._completed(slot, to_message(item), parts_of(item))
-        return int(item["sk"][2:]), message
+        heads = readable(page, lambda item: (int(item["sk"][2:]), to_message(item), parts_of(item)))
+        whole = await asyncio.gather(*(self._completed(slot, message, parts) for _, message, parts in heads))
+        positions = [position for position, _, _ in heads]
+        return list(zip(positions, whole, strict=True)), more or rest is not None
 
     def put_messages(
         self, slot: Slot, first: int, messages: Sequence[StoredMessage], writer: str

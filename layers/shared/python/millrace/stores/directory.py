@@ -8,6 +8,7 @@ from millrace.domain.access import Access
 from millrace.domain.conversations import Conversation, Slot
 from millrace.stores.conversations import owner_key, to_conversation
 from millrace.stores.dynamo import ConditionFailed, Dynamo, to_item, update
+from millrace.stores.reading import readable
 
 
 class Directory:
@@ -38,7 +39,9 @@ class Directory:
             place = {"pk": slot.key, "sk": "META", "listSk": f"{after[1]}#{after[0]}"}
             request["ExclusiveStartKey"] = to_item(place | partition)
         items, last = await self._dynamo.query_page(**request)
-        found = [to_conversation(Slot(organization, item["conversationId"]), item) for item in items]
+        found = readable(
+            items, lambda item: to_conversation(Slot(organization, item["conversationId"]), item)
+        )
         return [one for one in found if one], last is not None
 
     async def share(self, slot: Slot, seen: Conversation, shared_with: dict[str, Access]) -> bool:

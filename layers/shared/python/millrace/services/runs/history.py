@@ -24,7 +24,7 @@ async def read_history(
         )
         for message in messages
     ]
-    return [one for one in shown if one], found[-1][0] if more else None
+    return [one for one in shown if one], found[-1][0] if found and more else None
 
 
 async def _visibilities(
