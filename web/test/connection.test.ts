@@ -166,6 +166,22 @@ test.each(["open", "waiting"])("abort ends a connection that is %s and leaves no
   expect(vi.getTimerCount()).toBe(0);
 });
 
+test("an end that is not in the log has no id, and still ends the run", async () => {
+  const stream = new StreamedResponse().write(START, sse(null, { type: "error", message: "Gone.", code: "deleted" }));
+  const run = followed([stream.response]);
+  await expect(run.outcome).resolves.toBe("ended");
+  expect(run.events.map((event) => event.type)).toEqual(["start", "error"]);
+});
+
+test("after a takeover numbers go on above a gap", async () => {
+  const first = new StreamedResponse().write(START, token(2, "a")).break();
+  const second = new StreamedResponse().write(START, token(2, "a"), token(10_003, "b"), sse(10_004, DONE));
+  const run = followed([first.response, second.response]);
+  await vi.advanceTimersByTimeAsync(1000);
+  await expect(run.outcome).resolves.toBe("ended");
+  expect(run.text()).toBe("ab");
+});
+
 test("broken and unknown events are passed over", async () => {
   const stream = new StreamedResponse().write(
     START,
