@@ -20,7 +20,7 @@ def test_flows_are_made_listed_replaced_and_deleted(flows: httpx.Client) -> None
     page = flows.get("/api/flows", params={"limit": 2}).json()
     rest = flows.get("/api/flows", params={"limit": 2, "cursor": page["nextCursor"]}).json()
     assert [flow["name"] for flow in page["items"] + rest["items"]] == ["one", "three", "two"]
-    replaced = flows.put("/api/flows/two", json={"steps": [AGENT]}).json()
+    replaced = flows.put("/api/flows/two", json={"steps": [AGENT | {"message": "input"}]}).json()
     assert [step["name"] for step in replaced["steps"]] == ["told"]
     assert flows.get("/api/flows/two").json() == replaced
     assert flows.delete("/api/flows/two").status_code == 204
@@ -51,6 +51,37 @@ def test_a_flow_that_could_never_run_is_refused(flows: httpx.Client, steps: list
     response = flows.post("/api/flows", json={"name": "flow", "steps": steps})
     assert response.status_code == 422, response.text
     assert response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "words"),
+    [
+        ({"steps": [TOOL, AGENT | {"message": "steps.sums"}]}, "steps.1.message", "before it are sum"),
+        ({"steps": [AGENT | {"message": "steps.sum"}, TOOL]}, "steps.0.message", "it is the first"),
+        ({"steps": [AGENT | {"message": "inputs.text"}]}, "steps.0.message", "input, steps and last"),
+        ({"steps": [TOOL | {"arguments": {"a": {"b": "1 +"}}}]}, "steps.0.arguments.a", "column"),
+        ({"steps": [TOOL], "output": "steps.told"}, "output", "before it are sum"),
+    ],
+)
+def test_expression_that_could_never_work_is_named_by_its_path(
+    flows: httpx.Client, change: dict[str, Any], path: str, words: str
+) -> None:
+    refused = flows.post("/api/flows", json={"name": "flow", **change})
+    error = refused.json()["error"]
+    assert (refused.status_code, error["path"]) == (422, path), error
+    assert words in error["message"]
+
+
+def test_mistake_in_a_steps_pipeline_is_named_by_its_whole_path(flows: httpx.Client) -> None:
+    definition = {
+        "name": "p",
+        "source": {"type": "agent_execution"},
+        "transforms": [{"type": "filter", "config": {"field": "a", "operator": "eq"}}],
+        "destination": {"type": "webhook", "config": {"url": "https://x.example"}},
+    }
+    step = {"name": "p", "type": "pipeline", "definition": definition}
+    error = flows.post("/api/flows", json={"name": "flow", "steps": [TOOL, step]}).json()["error"]
+    assert [one["path"] for one in error["problems"]] == ["steps.1.definition.transforms.0.config.value"]
 
 
 def test_making_flows_needs_a_scope_and_running_another(

@@ -17,11 +17,12 @@ def template_fields(source: str) -> set[str]:
 
 def expression_fields(source: str) -> set[str]:
     """Return the names of the top-level fields that an expression reads."""
-    return {_name(path) for path in _paths(syntax(source)) if path.root == WHOLE}
+    return {keys[0] if keys else WHOLE for keys in expression_paths(source)}
 
 
-def _name(path: Path) -> str:
-    return path.keys[0] if path.keys else WHOLE
+def expression_paths(source: str) -> set[tuple[str, ...]]:
+    """Return the paths that an expression reads, each as its names; () is the whole event."""
+    return {path.keys for path in _paths(syntax(source)) if path.root == WHOLE}
 
 
 def _paths(node: Node) -> Iterator[Path]:

@@ -20,8 +20,9 @@ from millrace.domain.ids import new_id, valid_id
 from millrace.domain.replacement import check_same, settings_of
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, NotFound
+from millrace.services.flows.checks import check_flow
 from millrace.services.flows.run import FlowLoop, checked_input
-from millrace.services.flows.steps import FindPipeline, Steps, check_flow, flow_agents, no_pipelines
+from millrace.services.flows.steps import FindPipeline, Steps, flow_agents, no_pipelines
 from millrace.services.runs.access import check_access, reach
 from millrace.services.runs.execute import execute, no_history
 from millrace.services.runs.launch import Crew, tool_context

@@ -12,20 +12,19 @@ import orjson
 from millrace.agent.emitter import Emitter, current_emitter
 from millrace.agent.model import ToolCall
 from millrace.domain.clock import now_ms
-from millrace.domain.flows import FLOW_BYTES, AgentStep, Flow, FlowSettings, PipelineStep, Step, ToolStep
+from millrace.domain.flows import AgentStep, Flow, FlowSettings, PipelineStep, Step, ToolStep
 from millrace.errors import InvalidRequest
-from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition, stored_definition
+from millrace.pipelines.definitions.definition import PipelineDefinition, stored_definition
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
 from millrace.pipelines.local_run import LocalRun
 from millrace.pipelines.mapping import Mapping
 from millrace.pipelines.plan import compile_plan
-from millrace.services.flows.calls import StepFailed, ask_agent, call_tool, toolbox_of
+from millrace.services.flows.calls import StepFailed, ask_agent, call_tool
 from millrace.services.flows.plan import plan_and_answer
 from millrace.services.runs.launch import Crew, agent_tags
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.pipelines import PipelineStore
-from millrace.stores.sizes import text_bytes
 
 FindPipeline = Callable[[str, str], Awaitable[PipelineDefinition]]
 """Given an organisation and a pipeline's id, its definition. Raises `NotFound`."""
@@ -64,20 +63,6 @@ def _evaluated(mapping: Mapping, payload: dict[str, Any]) -> Any:
         raise StepFailed(
             "Its input cannot be worked out.", code="invalid_expression", reason=str(problem)
         ) from problem
-
-
-def check_flow(flow: FlowSettings) -> None:
-    """Raises `InvalidRequest` for a flow that could never run: size, expressions, tools, pipelines."""
-    if text_bytes(flow.model_dump_json()) > FLOW_BYTES:
-        raise InvalidRequest(
-            f"A flow must not exceed {FLOW_BYTES:,} bytes as JSON.", code="flow_too_large", limit=FLOW_BYTES
-        )
-    Expressions(flow)
-    for step in flow.steps:
-        if isinstance(step, ToolStep):
-            toolbox_of(step.tool)
-        elif isinstance(step, PipelineStep) and step.definition is not None:
-            parse_definition(step.definition)
 
 
 @dataclass(frozen=True, slots=True)

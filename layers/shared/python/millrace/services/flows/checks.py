@@ -1,0 +1,84 @@
+"""Checks of a flow when it is written: everything that could never work is named by its path."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from millrace.domain.flows import FLOW_BYTES, AgentStep, FlowSettings, PipelineStep, Step, ToolStep
+from millrace.errors import InvalidRequest
+from millrace.pipelines.definitions.definition import InvalidDefinition, parse_definition
+from millrace.pipelines.errors import InvalidExpression
+from millrace.pipelines.expressions.fields_read import expression_paths
+from millrace.pipelines.mapping import Mapping
+from millrace.services.flows.calls import toolbox_of
+from millrace.stores.sizes import text_bytes
+
+_ROOTS = ("input", "steps", "last")
+Source = tuple[str, Any]
+"""A path, and the expression there (or a tree of them)."""
+
+
+def check_flow(flow: FlowSettings) -> None:
+    """Raises `InvalidRequest` for a flow that could never run: size, expressions, tools, pipelines."""
+    if text_bytes(flow.model_dump_json()) > FLOW_BYTES:
+        raise InvalidRequest(
+            f"A flow must not exceed {FLOW_BYTES:,} bytes as JSON.", code="flow_too_large", limit=FLOW_BYTES
+        )
+    known: list[str] = []
+    for at, step in enumerate(flow.steps):
+        for path, source in _sources(at, step):
+            _check_source(path, source, known)
+        _check_step(at, step)
+        known.append(step.name)
+    if flow.output is not None:
+        _check_source("output", flow.output, known)
+
+
+def _sources(at: int, step: Step) -> Iterator[Source]:
+    place = f"steps.{at}"
+    if isinstance(step, AgentStep):
+        yield f"{place}.message", step.message
+    elif isinstance(step, ToolStep):
+        yield from ((f"{place}.arguments.{name}", value) for name, value in step.arguments.items())
+    elif isinstance(step, PipelineStep):
+        yield f"{place}.events", step.events
+
+
+def _check_source(path: str, source: Any, known: list[str]) -> None:
+    """Compiles it, and looks whether what it reads can be there: other fields, and steps that come later, are
+    always null."""
+    try:
+        Mapping({"value": source})
+    except InvalidExpression as error:
+        raise _at(path, error.message, code=error.code, line=error.line, column=error.column) from None
+    for keys in (keys for text in _texts(source) for keys in expression_paths(text)):
+        if keys and keys[0] not in _ROOTS:
+            raise _at(path, f"There is no `{keys[0]}` here: expressions see input, steps and last.")
+        if len(keys) > 1 and keys[0] == "steps" and keys[1] not in known:
+            before = f"before it are {', '.join(known)}" if known else "it is the first"
+            raise _at(path, f"No step {keys[1]!r} has a result here; {before}.")
+
+
+def _texts(source: Any) -> Iterator[str]:
+    if isinstance(source, str):
+        yield source
+    elif isinstance(source, dict | list):
+        for inner in source.values() if isinstance(source, dict) else source:
+            yield from _texts(inner)
+
+
+def _check_step(at: int, step: Step) -> None:
+    if isinstance(step, ToolStep):
+        toolbox_of(step.tool)
+    elif isinstance(step, PipelineStep) and step.definition is not None:
+        try:
+            parse_definition(step.definition)
+        except InvalidDefinition as error:
+            place = f"steps.{at}.definition"
+            problems = [
+                one | {"path": f"{place}.{one['path']}".rstrip(".")} for one in error.details["problems"]
+            ]
+            raise InvalidDefinition(f"{place}: {error.message}", problems=problems) from None
+
+
+def _at(path: str, message: str, code: str = "invalid_expression", **where: int) -> InvalidRequest:
+    return InvalidRequest(f"{path}: {message}", code=code, path=path, **where)
