@@ -129,13 +129,23 @@ def test_a_secret_is_sent_to_its_host_and_never_told(
 def test_a_secret_is_not_sent_to_another_host(
     stack: RunningStack, chat: httpx.Client, gossip: Gossip
 ) -> None:
+    """A pipeline cannot be made so. One that was made before the secret was bound elsewhere sends nothing."""
     canary = f"canary-{uuid.uuid4().hex}"
-    store_secret(chat, "CANARY", canary, "api.example.com")
+    store_secret(chat, "CANARY", canary)
     headers = {"Authorization": "Bearer ${secrets.CANARY}"}
     ids = [
         started(chat, destination={"type": "webhook", "config": {"url": url, "headers": headers}})
         for url in (f"{gossip.url}/events", f"{gossip.url}/${{secrets.CANARY}}")
     ]
+    store_secret(chat, "CANARY", canary, "api.example.com")
+    config = {"url": f"{gossip.url}/events", "headers": headers}
+    written = {
+        "name": "n",
+        "source": {"type": "webhook"},
+        "destination": {"type": "webhook", "config": config},
+    }
+    refused = chat.post(PIPELINES, json=written)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_definition")
     for id in ids:
         act(chat, id, "process", n=1)
     wait_until(lambda: all(letters(chat, id) for id in ids))
