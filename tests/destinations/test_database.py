@@ -317,7 +317,8 @@ async def test_a_database_that_is_down_is_tried_again_and_says_no_password(postg
 )
 async def test_where_a_connection_may_not_lead(url: str) -> None:
     databases = Databases(Access(), Aws("eu-central-1"))
-    config = DatabaseConfig.model_validate({"table": "t", "connection": url})
+    secret = DatabaseConfig.model_validate({"table": "t", "connection": "${secrets.URL}"})
+    config = secret.model_copy(update={"connection": url})  # what is written out is checked before
     sent = await DatabaseSender(config, "acme", databases).send([row(id=1)], always)
     assert kinds(sent)[0].startswith("dead:"), sent
     assert "pw" not in repr(sent)

@@ -1,7 +1,7 @@
 """The engine's `Store` on the table of windows."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from millrace.pipelines.state.store import Key, Register
@@ -36,23 +36,21 @@ class WindowStore:
         return self._table.count(_place(key), more)
 
     def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
-        return _keys(islice(self._table.due(before), limit))
+        return list(islice(_keys(self._table.due(before)), limit))
 
     def due_of(self, tenant: str, pipeline: str, limit: int) -> list[tuple[int, Key]]:
         """What one pipeline has that is ever due, the oldest first."""
         owner = owner_of(Key(tenant, pipeline, "", ""))
-        return _keys(self._table.due_of(owner, limit))
+        return list(_keys(self._table.due_of(owner, limit)))
 
 
-def _keys(found: Iterable[tuple[int, str]]) -> list[tuple[int, Key]]:
+def _keys(found: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Key]]:
     """The keys of places. A place that is none is reported and left out."""
-    keys = []
     for due, place in found:
         try:
-            keys.append((due, _key(place)))
+            yield due, _key(place)
         except TypeError:
             log.error("%s is no place of a window", place)
-    return keys
 
 
 def _place(key: Key) -> str:
