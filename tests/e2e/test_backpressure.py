@@ -32,7 +32,7 @@ def stalled(stack: RunningStack) -> Iterator[None]:
 
 
 def flood(stack: RunningStack, organization: str, pipeline: str) -> None:
-    """So many messages of one event each, on the queue as ingest puts them there."""
+    """So many messages of one event each, on the queue as ingest puts them there, and counted as it does."""
     sqs, url, now = stack.client("sqs"), stack.deployment["resources"]["IngestQueue"], now_ms()
     event = {"source": "api", "type": "item", "time": now, "ingested": now}
     for start in range(0, MESSAGES, 10):
@@ -43,6 +43,12 @@ def flood(stack: RunningStack, organization: str, pipeline: str) -> None:
         ]
         entries = [{"Id": str(at), "MessageBody": json.dumps(body)} for at, body in enumerate(bodies)]
         sqs.send_message_batch(QueueUrl=url, Entries=entries)
+    stack.client("dynamodb").update_item(
+        TableName=stack.deployment["tables"]["PipelinesTable"],
+        Key={"pk": {"S": f"{organization}#{pipeline}"}, "sk": {"S": f"M#{now // 60_000 * 60_000:013d}"}},
+        UpdateExpression="ADD messagesAccepted :count",
+        ExpressionAttributeValues={":count": {"N": str(MESSAGES)}},
+    )
 
 
 def refused(client: httpx.Client, path: str) -> httpx.Response:

@@ -147,6 +147,7 @@ def test_deliveries_are_counted_with_the_time_from_the_event_to_its_arrival(
     assert told == {
         "itemsDelivered": 1,
         "deliveryAttempts": 3,
+        "jobsTaken": 3,
         "deliveriesRetried": 1,
         "deliveriesThrottled": 1,
         "deliveriesFailed": 1,

@@ -2,7 +2,9 @@
 
     max(lag / target lag, depth / (drain rate x target lag), throttled / attempts)
 
-The depth is that of the queues which all pipelines share, so each feels what holds them up.
+The depth is that of the queues that all pipelines share. It and the lag count for a pipeline as far as they
+are its own doing: by its own messages that wait, against the part of the depth that would be fair. So nobody
+is refused because of somebody else's backlog, and who has none is under no pressure, however late it was.
 """
 
 from collections.abc import Iterable
@@ -13,6 +15,8 @@ REFUSE_AT = 0.95
 """From here on nothing more is taken in over HTTP."""
 LEAST_ATTEMPTS = 20
 """A single 429 on a quiet day is no pressure."""
+LEAST_WAITING = 20
+"""Messages of a pipeline, of up to 200 events: fewer hold up nobody, and may wait behind somebody else's."""
 IDLE_PER_SECOND = 100.0
 """What a queue that is not behind could drain at least: it drains only what comes."""
 BEHIND_MS = 5_000
@@ -43,6 +47,14 @@ def drain_of(taken: Iterable[tuple[int, int, int]], now: int) -> Drain:
         return Drain()
     seconds = max(now - min(start for start, _, _ in entries), 1_000) / 1000
     return Drain(messages / seconds, sum(lag for _, _, lag in entries) / messages)
+
+
+def share_of(own: int, depth: int, pipelines: int) -> float:
+    """How far what waits is a pipeline's doing, from 0 to 1: `own` messages of `depth`, on a queue that so
+    many pipelines use just now."""
+    if own <= 0 or depth <= 0:
+        return 0.0
+    return min(own * max(pipelines, 1) / max(depth, own), own / LEAST_WAITING, 1.0)
 
 
 def queue_pressure(depth: int, drain: Drain) -> float:

@@ -12,7 +12,8 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, update
 from millrace.stores.reading import readable
@@ -25,6 +26,8 @@ ACTIVE_SECONDS = 2 * 3_600
 NOTED_SECONDS = 600
 TOTAL = "~"
 _NOTED_SIZE = 5_000
+_PIPELINE = "of"
+_MOST_NAMED = 50
 Counters = dict[str, int]
 
 
@@ -35,6 +38,16 @@ class Active:
     organization: str
     pipeline_id: str
     told: float
+
+
+class Taken(NamedTuple):
+    """Messages taken from a queue within ten seconds from `start` (epoch ms), the sum of how late they were
+    (ms), and of which pipelines they were."""
+
+    start: int
+    messages: int
+    lag: int
+    pipelines: frozenset[str]
 
 
 class PipelineMetrics:
@@ -58,14 +71,24 @@ class PipelineMetrics:
             writes.append(self._note(organization, pipeline_id, now))
         await asyncio.gather(*writes)
 
-    async def add_taken(self, queue: str, messages: int, lag_ms: int, now: int) -> None:
-        """Counts messages taken from the queue of that name, with the sum of how late they were."""
+    async def add_accepted(self, organization: str, pipeline_id: str, messages: int, now: int) -> None:
+        """Counts messages put on the ingest queue for a pipeline: one write, for each push."""
+        key, counters = _minute(now), {"messagesAccepted": messages}
+        await self._add(f"{organization}#{pipeline_id}", key, counters, now, KEPT_SECONDS)
+
+    async def add_taken(
+        self, queue: str, messages: int, lag_ms: int, now: int, of_each: Mapping[tuple[str, str], int]
+    ) -> None:
+        """Counts messages taken from the queue of that name, with the sum of how late they were, and how many
+        there were of each pipeline (of fifty of them: an expression has its limits)."""
         counters = {"messages": messages, "lagSum": lag_ms}
+        for address, count in list(of_each.items())[:_MOST_NAMED]:
+            counters[_named(address)] = count
         key = f"T#{queue}#{now // TAKEN_MS * TAKEN_MS:013d}"
         await self._add(TOTAL, key, counters, now, TAKEN_SECONDS)
 
-    async def taken(self, queue: str, now: int) -> list[tuple[int, int, int]]:
-        """(start, messages, sum of lags) of the last minute."""
+    async def taken(self, queue: str, now: int) -> list[Taken]:
+        """What was taken in the last minute."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :start AND :end",
@@ -74,7 +97,12 @@ class PipelineMetrics:
             end=f"T#{queue}#~",
         )
         return [
-            (int(item["sk"].rpartition("#")[2]), item.get("messages", 0), item.get("lagSum", 0))
+            Taken(
+                int(item["sk"].rpartition("#")[2]),
+                item.get("messages", 0),
+                item.get("lagSum", 0),
+                frozenset(name for name in item if name.startswith(_PIPELINE)),
+            )
             for item in items
         ]
 
@@ -127,6 +155,11 @@ class PipelineMetrics:
         await self._dynamo.write(
             update(self._table, key, f"ADD {added} SET expiresAt = :expires", "", **values)
         )
+
+
+def _named(address: tuple[str, str]) -> str:
+    """A pipeline as an attribute's name."""
+    return _PIPELINE + sha256("#".join(address).encode(errors="surrogatepass")).hexdigest()[:10]
 
 
 def _minute(ms: int) -> str:

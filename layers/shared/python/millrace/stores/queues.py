@@ -100,6 +100,17 @@ class Queue:
             raise Unavailable("This queue keeps no large messages.", code="not_configured")
         return self._large
 
+    def acknowledge(self, records: list[dict[str, Any]]) -> None:
+        """Delete messages whose work is done before the function ends, which may die of another. Where that
+        fails, they are deleted at the end."""
+        for start in range(0, len(records), BATCH):
+            part = records[start : start + BATCH]
+            entries = [{"Id": str(at), "ReceiptHandle": one["receiptHandle"]} for at, one in enumerate(part)]
+            try:
+                self._aws.client("sqs").delete_message_batch(QueueUrl=self._url, Entries=entries)
+            except Exception:
+                log.exception("%d messages were not acknowledged early", len(part))
+
     def answer(self, batch: dict[str, Any], failed: Collection[str]) -> dict[str, Any]:
         """What a function answers for a batch of this queue: `{"batchItemFailures": [{"itemIdentifier"}]}`.
         Messages that failed are seen again in seconds, later each time. The visibility timeout is for

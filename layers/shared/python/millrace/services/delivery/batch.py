@@ -146,7 +146,9 @@ class BatchDeliverer:
             for address, count in counting.counts.items()
         ]
         if counting.lags:
-            writes.append(self._meter.taken(self._queue.name, len(counting.lags), sum(counting.lags)))
+            writes.append(
+                self._meter.taken(self._queue.name, len(counting.lags), sum(counting.lags), counting.jobs)
+            )
         await asyncio.gather(*writes)
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.lags: list[int] = []
+        self.jobs: Counter[Address] = Counter()
         self.counts: defaultdict[Address, Count] = defaultdict(Count)
 
     def taken_out(self) -> "Counting":
@@ -37,8 +38,12 @@ class Counting:
     def taken(self, job: Job, now: int) -> None:
         """A job came from the queue; one that came too early is none."""
         due = max(job.created_at, job.not_before)
+        address = job.organization, job.pipeline_id
         if now >= due:
             self.lags.append(now - due)
+            self.jobs[address] += 1
+        if not job.sends:
+            self.counts[address].counters["jobsTaken"] += 1
 
     def done(self, job: Job, report: Report, now: int) -> None:
         """A job was delivered, as far as it could be."""

@@ -62,8 +62,11 @@ class Ingest:
         for event in events:
             event.hops = current_hops()
         head = {"organization": organization, "pipelineId": pipeline.id}
-        messages = pack(head, map(recorded, events))
-        await asyncio.to_thread(self._line.ingest.send, messages, 0, organization)
+        messages = list(pack(head, map(recorded, events)))
+        await asyncio.gather(
+            asyncio.to_thread(self._line.ingest.send, messages, 0, organization),
+            self._line.meter.accepted(organization, pipeline.id, len(messages)),
+        )
         return [event.id for event in events]
 
     async def _check_pressure(self, organization: str, pipeline: Pipeline) -> None:

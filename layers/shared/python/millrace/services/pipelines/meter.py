@@ -44,12 +44,22 @@ class Meter:
         except Exception:
             log.exception("what pipeline %s did was not counted", pipeline_id)
 
-    async def taken(self, queue: str, messages: int, lag_ms: int) -> None:
-        """Once per batch: messages of the queue of that name; `lag_ms` is the sum of how late they came."""
+    async def taken(
+        self, queue: str, messages: int, lag_ms: int, of_each: Mapping[tuple[str, str], int] | None = None
+    ) -> None:
+        """Once per batch: messages of the queue of that name; `lag_ms` is the sum of how late they came,
+        `of_each` tells how many there were of each organization's pipelines."""
         try:
-            await self._metrics.add_taken(queue, messages, lag_ms, self._clock())
+            await self._metrics.add_taken(queue, messages, lag_ms, self._clock(), of_each or {})
         except Exception:
             log.exception("what was taken from %s was not counted", queue)
+
+    async def accepted(self, organization: str, pipeline_id: str, messages: int) -> None:
+        """Messages of a pipeline that were put on the ingest queue."""
+        try:
+            await self._metrics.add_accepted(organization, pipeline_id, messages, self._clock())
+        except Exception:
+            log.exception("what pipeline %s accepted was not counted", pipeline_id)
 
     def pressed(self, organization: str, pipeline_id: str, pressure: float) -> None:
         """A pipeline's backpressure, from 0 to 1."""

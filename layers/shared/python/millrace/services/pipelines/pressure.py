@@ -4,10 +4,18 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import orjson
 
-from millrace.domain.backpressure import backpressure, drain_of, queue_pressure
+from millrace.domain.backpressure import (
+    TARGET_LAG_MS,
+    Drain,
+    backpressure,
+    drain_of,
+    queue_pressure,
+    share_of,
+)
 from millrace.domain.clock import iso
 from millrace.services.pipelines.line import Line
 from millrace.stores.bus import BusEvent, EventBus
@@ -17,6 +25,8 @@ from millrace.stores.queues import Queue
 log = logging.getLogger(__name__)
 
 CACHE_MS = 5_000
+WAITING_MS = 15 * MINUTE_MS
+"""As far back as what waits may have come."""
 TOLD_FROM = 0.1
 """Below, nobody has to know."""
 SOURCE = "millrace.pipeline"
@@ -25,13 +35,29 @@ AT_ONCE = 16
 _CACHE_SIZE = 2_000
 
 
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """A queue that pipelines share: messages that wait, how fast they are taken, by how many pipelines."""
+
+    depth: int
+    drain: Drain
+    pipelines: int
+
+    def pressure(self, own: int) -> float:
+        """Of a pipeline that has so many messages there."""
+        return self.share(own) * min(queue_pressure(self.depth, self.drain), 1.0)
+
+    def share(self, own: int) -> float:
+        return share_of(own, self.depth, self.pipelines)
+
+
 class Pressure:
     """From 0 to 1, five seconds old at most."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
         self._known: dict[tuple[str, str], tuple[int, float]] = {}
-        self._queues: tuple[int, float] | None = None
+        self._queues: tuple[int, list[QueueState]] | None = None
 
     async def of(self, organization: str, pipeline_id: str) -> float:
         """How near the pipeline is to falling behind for good. Raises `Unavailable`."""
@@ -40,32 +66,44 @@ class Pressure:
         if cached and now - cached[0] < CACHE_MS:
             return cached[1]
         minutes, queues = await asyncio.gather(
-            self._line.metrics.minutes(organization, pipeline_id, now - MINUTE_MS), self._of_queues(now)
+            self._line.metrics.minutes(organization, pipeline_id, now - WAITING_MS), self._of_queues(now)
         )
-        recent = total(counters for _, counters in minutes)
-        pressure = backpressure(
-            lag_of(recent), queues, recent["deliveriesThrottled"], recent["deliveryAttempts"]
-        )
+        pressure = _pressure(minutes, queues, now)
         if len(self._known) >= _CACHE_SIZE:
             self._known.clear()
         self._known[organization, pipeline_id] = (now, pressure)
         return pressure
 
-    async def _of_queues(self, now: int) -> float:
-        """The highest of the queues that all pipelines share."""
+    async def _of_queues(self, now: int) -> list[QueueState]:
+        """The ingest queue, and that of deliveries."""
         if self._queues and now - self._queues[0] < CACHE_MS:
             return self._queues[1]
         shared = (self._line.ingest, self._line.deliveries)
-        pressure = max(await asyncio.gather(*(self._of_queue(queue, now) for queue in shared)))
-        self._queues = (now, pressure)
-        return pressure
+        found = await asyncio.gather(*(self._of_queue(queue, now) for queue in shared))
+        self._queues = (now, found)
+        return found
 
-    async def _of_queue(self, queue: Queue, now: int) -> float:
+    async def _of_queue(self, queue: Queue, now: int) -> QueueState:
         """Deliveries that wait on purpose, for a retry or their turn, are delayed and not counted."""
         taken, depth = await asyncio.gather(
             self._line.metrics.taken(queue.name, now), asyncio.to_thread(queue.waiting)
         )
-        return queue_pressure(depth, drain_of(taken, now))
+        pipelines = frozenset[str]().union(*(one.pipelines for one in taken))
+        return QueueState(depth, drain_of((one[:3] for one in taken), now), len(pipelines))
+
+
+def _pressure(minutes: list[tuple[int, Counters]], queues: list[QueueState], now: int) -> float:
+    """From what a pipeline did in the last minutes, and the queues of ingest and deliveries."""
+    since = (now - MINUTE_MS) // MINUTE_MS * MINUTE_MS
+    recent = total(counters for minute, counters in minutes if minute >= since)
+    whole = total(counters for _, counters in minutes)
+    ingest, deliveries = queues
+    messages = whole["messagesAccepted"] - whole["messagesTaken"]
+    jobs = whole["jobsSent"] - whole["jobsTaken"]
+    late = min(_mean(recent, "lag"), TARGET_LAG_MS) * ingest.share(messages)
+    lag = max(late, _mean(recent, "behind"))
+    waiting = max(ingest.pressure(messages), deliveries.pressure(jobs))
+    return backpressure(lag, waiting, recent["deliveriesThrottled"], recent["deliveryAttempts"])
 
 
 def total(counters: Iterable[Counters]) -> Counter[str]:

@@ -4,11 +4,16 @@ Both are orders on the ingest queue. An order lists a page of entries, sends one
 itself again for the next page, so that no invocation has more to do than it can.
 """
 
+import asyncio
 import logging
+import math
+import time
 from typing import Any
 
 from millrace.errors import NotFound
-from millrace.services.pipelines.line import Line
+from millrace.pipelines.event import Event
+from millrace.pipelines.work import Unfinished
+from millrace.services.pipelines.line import Line, Made
 from millrace.services.pipelines.messages import event_of, order
 from millrace.services.pipelines.run import take
 
@@ -21,8 +26,10 @@ ROUNDS = 30
 Address = tuple[str, str]
 
 
-async def take_entry(line: Line, address: Address, entry: dict[str, Any]) -> None:
-    """Processes one entry: `{key, position, waiting?, version?}`. Windows see a backfill: nothing is late."""
+async def take_entry(line: Line, address: Address, entry: dict[str, Any], ends: float = math.inf) -> None:
+    """Processes one entry: `{key, position, waiting?, version?}`. Windows see a backfill: nothing is late.
+
+    What is not done at `ends` is ordered again, `after` so many events, one by one."""
     organization, pipeline_id = address
     try:
         pipeline = await line.plans.running(organization, pipeline_id)
@@ -34,10 +41,28 @@ async def take_entry(line: Line, address: Address, entry: dict[str, Any]) -> Non
         return  # paused again: it still waits, and the next resume finds it
     records = await line.journal.read(organization, pipeline_id, entry["position"], entry["key"])
     events = [event_of(one, pipeline_id) for one in records]
-    for start in range(0, len(events), CHUNK):
-        await take(line, made, events[start : start + CHUNK], backfill=True)
+    left = await _take_until(
+        line, made, events[entry.get("after", 0) :], 1 if "after" in entry else CHUNK, ends
+    )
+    if left:
+        rest = order(*address, entry=entry | {"after": len(events) - left})
+        await asyncio.to_thread(line.ingest.send, [rest], 0, organization)
+        return
     if entry.get("waiting"):
         await line.journal.settle(organization, pipeline_id, entry["position"])
+
+
+async def _take_until(line: Line, made: Made, events: list[Event], size: int, ends: float) -> int:
+    """How many events are left at `ends`."""
+    for start in range(0, len(events), size):
+        chunk, rest = events[start : start + size], len(events[start + size :])
+        try:
+            await take(line, made, chunk, backfill=True, ends=ends)
+        except Unfinished as over:
+            return len(over.events) + rest
+        if rest and time.monotonic() > ends:
+            return rest
+    return 0
 
 
 async def replay(line: Line, address: Address, asked: dict[str, Any]) -> None:

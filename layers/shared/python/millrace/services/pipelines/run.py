@@ -20,7 +20,7 @@ from millrace.pipelines.outcome import Change, DeadLetter, Outcome
 from millrace.pipelines.state.store import Key
 from millrace.pipelines.together import items_of
 from millrace.pipelines.transform import fire, keep_change, resume, transform, transform_all
-from millrace.pipelines.work import Work
+from millrace.pipelines.work import Unfinished, Work
 from millrace.services.delivery.job import Job, jobs_of
 from millrace.services.pipelines.line import Line, Made
 from millrace.services.pipelines.messages import recorded
@@ -98,6 +98,7 @@ class Run:
             jobs += self._jobs(destination, chosen, letters)
         self._store_dead_letters(letters)
         self._line.deliveries.send((job.encode() for job in jobs), organization=self._made.organization)
+        self.counters["jobsSent"] += len(jobs)
         self.counters["deadLetters"] += len(letters)
         self.counters["deliveriesFailed"] += len(letters) - of_steps
         self._count(outcome)
@@ -202,10 +203,20 @@ async def take(
     lag: int = 0,
     backfill: bool = False,
     start: int = 0,
+    ends: float = math.inf,
+    messages: int = 0,
 ) -> None:
-    """Events through a pipeline, in a thread. Raises `Unavailable`: repeat the call."""
+    """Events through a pipeline, in a thread. `messages`: as how many of the queue they came.
+
+    Raises `Unavailable`: repeat the call; and `Unfinished` where time is over, at `ends`.
+    """
     run = Run(line, made, asyncio.get_running_loop(), lag, backfill)
-    await asyncio.to_thread(run.take, events, start)
+    run.counters["messagesTaken"] = messages
+    try:
+        await asyncio.to_thread(run.take, events, start, ends)
+    except Unfinished:
+        await line.meter.add(made.organization, made.pipeline_id, run.counters)
+        raise
     await line.meter.add(made.organization, made.pipeline_id, run.counters)
 
 
