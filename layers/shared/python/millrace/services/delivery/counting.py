@@ -32,18 +32,16 @@ class Counting:
         """What was counted since the last call."""
         counted = Counting()
         counted.lags, self.lags = self.lags, counted.lags
+        counted.jobs, self.jobs = self.jobs, counted.jobs
         counted.counts, self.counts = self.counts, counted.counts
         return counted
 
     def taken(self, job: Job, now: int) -> None:
         """A job came from the queue; one that came too early is none."""
         due = max(job.created_at, job.not_before)
-        address = job.organization, job.pipeline_id
         if now >= due:
             self.lags.append(now - due)
-            self.jobs[address] += 1
-        if not job.sends:
-            self.counts[address].counters["jobsTaken"] += 1
+            self.jobs[job.organization, job.pipeline_id] += 1
 
     def done(self, job: Job, report: Report, now: int) -> None:
         """A job was delivered, as far as it could be."""
@@ -59,6 +57,7 @@ class Counting:
             deliveriesRetried=report.retried,
             deliveriesThrottled=report.throttled,
             deadLetters=report.dead,
+            jobsTaken=0 if job.sends else 1,
         )
         if report.behind_ms is not None:
             count.counters.update(behindSum=report.behind_ms, behindCount=1)
