@@ -63,6 +63,7 @@ def test_deleted_conversation_leaves_nothing_in_any_table(
 ) -> None:
     for number in range(15):
         say(chat, f"hello {number}", idempotencyKey=f"key-{number}")
+    say(chat, f"/echo tools=0\n{'large ' * 40_000}")  # stored in parts, logged over several items
     say(chat, "in a thread", threadId="t1")
     say(chat, "in another", threadId="t2", idempotencyKey="k")
     with saying(chat, "/echo toolMs=60000\nword") as events:

@@ -168,6 +168,8 @@ def test_a_run_whose_process_is_gone_is_given_up_and_the_conversation_goes_on(
             kept = elsewhere.get("/api/conversations/c1/messages").json()["items"][-1]
             assert kept["interrupted"] is True
             assert (kept["error"], kept["usage"]) == (lost["error"], lost["usage"])
+            steps = ["thinking", "tool_call", "tool_result", "thinking"]
+            assert [step["type"] for step in kept["steps"]] == steps
             said = "".join(e.data["token"] for e in found if e.data["type"] == "token")
             assert kept["content"][0]["text"] == said
             assert say(elsewhere, "/echo tools=0\ngoes on")[-1].data["type"] == "done"

@@ -121,6 +121,14 @@ test("a failed run stays failed", () => {
   expect(withoutId(again)).toEqual(withoutId(seen));
 });
 
+test("what was saved of a lost run in one message shows its steps in order", () => {
+  const error = { message: "The process is gone.", code: "run_lost" };
+  const steps: RunEvent[] = [...STEPS, { type: "thinking", text: "Ah." }];
+  const seen = watched(...steps, { type: "token", token: "At" }, { type: "error", ...error, retryable: true });
+  const again = reloaded(message("2", "assistant", [{ text: "At" }], { interrupted: true, steps, error }));
+  expect(withoutId(again)).toEqual(withoutId(seen));
+});
+
 test("a run that was stopped before its first word stays stopped", () => {
   const end = { ...FIGURES, finishReason: "stopped" };
   const again = reloaded(message("2", "assistant", [], { interrupted: true, ...end }));

@@ -35,13 +35,13 @@ function addToAnswer(entries: Entry[], message: Message): void {
   changeLastAnswer(entries, (answer) => endOf(message, eventsOf(message).reduce(extendAnswer, answer)));
 }
 
-/** A model thinks, speaks, and then calls its tools. */
+/** A model thinks, speaks, and then calls its tools: the text stands before the calls that end its turn. */
 function eventsOf(message: Message): RunEvent[] {
   const steps = stepsOf(message);
   const text = textOf(message);
   const spoken: RunEvent[] = text ? [{ type: "token", token: text }] : [];
-  const isThought = (step: RunEvent) => step.type === "thinking";
-  return [...steps.filter(isThought), ...spoken, ...steps.filter((step) => !isThought(step))];
+  const calls = steps.findLastIndex((step) => step.type !== "tool_call") + 1;
+  return [...steps.slice(0, calls), ...spoken, ...steps.slice(calls)];
 }
 
 /** The answer as its run ended, where this message tells it. */

@@ -12,6 +12,7 @@ from millrace.errors import Unavailable
 from millrace.services.runs.lost_usage import with_estimated_usage
 from millrace.services.runs.outcome import with_outcome
 from millrace.services.runs.run_events import missed_end, to_bus
+from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
 from millrace.stores.leases import failed
 from millrace.stores.runs import stream_of
@@ -58,18 +59,24 @@ async def _tell(stores: Stores, ended: Run) -> None:
 
 
 async def _partial_answer(stores: Stores, run: Run, saved: int) -> list[StoredMessage]:
-    """The text that the log has beyond the event up to which the history holds it."""
+    """The text and the steps that the log has beyond the event up to which the history holds them."""
     logged = await stores.log.read(stream_of(run.slot.organization, run.id), saved)
-    said = [e.event["token"] for e in logged if e.type == "token" and "parent" not in e.event]
-    if not said:
+    steps = StepLog()
+    for one in logged:
+        steps.watch(one.event)
+    said = "".join(e.event["token"] for e in logged if e.type == "token" and "parent" not in e.event)
+    shown = steps.take()
+    if not (said or shown):
         return []
     return [
         StoredMessage(
             id=run.message_id,
             role="assistant",
-            content=[{"text": "".join(said)}],
+            content=[{"text": said}] if said else [],
             created_at=iso(stores.clock()),
             run_id=run.id,
             interrupted=True,
+            steps=shown,
+            visibility=run.visibility,
         )
     ]
