@@ -1,6 +1,7 @@
 """Messages, answers, tool results and tokens of any size: nothing is cut, refused late, or in the way."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from millrace.agent.tools.toolbox import RESULT_LIMIT, cut
 from millrace.domain.access import Principal
 from millrace.domain.agents import ECHO
 from millrace.domain.runs import INJECTION_TTL_MS, LEASE_MS
+from millrace.services.runs.delete import delete_conversation
 from millrace.services.runs.inject import inject
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
@@ -190,3 +192,16 @@ async def test_turn_with_live_messages_that_came_and_expired_fits_one_transactio
     await session.stop("max_tokens")
     assert len(await talk.messages()) >= 1 + 60 + 70
     await asyncio.to_thread(stores.aws.close)
+
+
+async def test_deleted_conversation_leaves_no_part_of_a_large_message(
+    environment: Settings, stores: Stores
+) -> None:
+    answer = "".join(os.urandom(300_000).hex() for _ in range(8))
+    talk = Talk(environment, stores, [calls("x" * 20_000), says(answer)])
+    await talk.say("hello")
+    dynamo, table = Dynamo(stores.aws), stores.conversations.table
+    stored = await dynamo.query(table, "pk = :pk", pk=talk.slot.key)
+    assert sum(item["sk"].startswith("C#") for item in stored) > 8
+    await delete_conversation(stores, talk.slot)
+    assert await dynamo.query(table, "pk = :pk", pk=talk.slot.key) == []

@@ -7,7 +7,7 @@ finished by whoever comes next: a repeat, or the sweep of every minute, which fi
 `ByUpdate`.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from millrace.stores.dynamo import (
 )
 from millrace.stores.event_log import EventLog
 from millrace.stores.runs import RunStore, stream_of
+from millrace.stores.sizes import ROOMY_BYTES, item_bytes
 
 BATCH = 25
 _DELETING = "#deleting"
@@ -155,11 +156,11 @@ class DeletionStore:
         await self._delete(deletion, self._injections, items)
 
     async def _delete(self, deletion: Deletion, table: str, items: list[Item]) -> None:
-        """Deletes by 25, each time only if the mark is still there: keys of a conversation come again when it
-        is made again."""
+        """Deletes by 25 at most, each time only if the mark is still there: keys of a conversation come again
+        when it is made again."""
         held = check_that(self._table, _meta(deletion.root), "deleting = :token", token=deletion.token)
-        for start in range(0, len(items), BATCH):
-            keys = [{"pk": item["pk"], "sk": item["sk"]} for item in items[start : start + BATCH]]
+        for group in grouped(items, BATCH):
+            keys = [{"pk": item["pk"], "sk": item["sk"]} for item in group]
             try:
                 await self._dynamo.transact(held, *(delete(table, key, existing=False) for key in keys))
             except ConditionFailed as refused:
@@ -182,6 +183,22 @@ class DeletionStore:
             await self._dynamo.write(gone)
         except ConditionFailed as refused:
             raise Finished from refused
+
+
+def grouped(items: list[Item], most: int) -> Iterator[list[Item]]:
+    """Yield the items in groups that one transaction can delete: DynamoDB counts the sizes of the items, and
+    not only of their keys."""
+    group: list[Item] = []
+    room = ROOMY_BYTES
+    for item in items:
+        size = item_bytes(to_item(item))
+        if group and (len(group) == most or size > room):
+            yield group
+            group, room = [], ROOMY_BYTES
+        group.append(item)
+        room -= size
+    if group:
+        yield group
 
 
 def runs_of(items: list[Item]) -> set[str]:
