@@ -1,6 +1,7 @@
 """What belongs to an event ends as its dead letter; what belongs to a service is repeated."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import orjson
@@ -188,3 +189,16 @@ async def test_retry_with_characters_that_sqs_refuses_arrives(here: World, recei
     assert (await here.deliver(event("a", text="\uffff\ufffe"))).retried == 1
     await here.settle()
     assert [got.body for got in receivers.hook.taken] == [orjson.dumps({"text": "\uffff\ufffe"})]
+
+
+async def test_corrected_secret_is_used_by_other_processes_at_once(here: World, receivers: Receivers) -> None:
+    """A redrive right after the correction meets the new value, wherever the old one was read before."""
+    await here.secret("KEY", "whsec_éééé", "127.0.0.1")
+    await here.webhook(receivers.url + "/hook", signingSecret="${secrets.KEY}")
+    assert (await here.deliver(event("a"))).dead == 1
+    here.secrets = copy(here.secrets)  # as the API's process has it: with a memory of its own
+    here.secrets._opened = {}
+    await here.secret("KEY", "whsec_c2lnbmluZyBzZWNyZXQ=", "127.0.0.1")
+    assert len((await here.deliver(event("a"))).delivered) == 1
+    (got,) = receivers.hook.taken
+    assert got.headers["webhook-signature"].startswith("v1,")
