@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -13,52 +11,12 @@ from millrace.domain.places import OF_DESTINATION, OF_ORGANIZATION
 from millrace.domain.retries import MOST_SENDS
 from millrace.net.client import guarded_client
 from millrace.services.delivery.deliver import Report
+from tests.fakes.holding import Holding, holding_receiver
 from tests.fakes.receivers import Receivers
 from tests.services.delivering import World, event, world
 from tests.serving import served
 
 ALL = 60
-
-
-@dataclass
-class Holding:
-    """A receiver that answers nothing until it is told to; it knows how many requests wait."""
-
-    url: str = ""
-    waiting: int = 0
-    most: int = 0
-    answered: int = 0
-    _open: asyncio.Event = field(default_factory=asyncio.Event)
-    _loop: asyncio.AbstractEventLoop | None = None
-
-    def release(self) -> None:
-        """Lets all be answered, now and from now on."""
-        if self._loop:
-            self._loop.call_soon_threadsafe(self._open.set)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        assert scope["type"] == "http"
-        while (await receive()).get("more_body"):
-            pass
-        self.waiting += 1
-        self.most = max(self.most, self.waiting)
-        self._loop = asyncio.get_running_loop()
-        await self._open.wait()
-        self.waiting -= 1
-        self.answered += 1
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body"})
-
-
-@contextmanager
-def holding_receiver() -> Iterator[Holding]:
-    receiver = Holding()
-    with served(receiver) as url:
-        receiver.url = url
-        try:
-            yield receiver
-        finally:
-            receiver.release()
 
 
 @pytest.fixture
