@@ -98,3 +98,20 @@ def test_a_deleted_conversation_is_gone_and_its_run_ends(chat: httpx.Client) -> 
     assert chat.get(PATH).json()["items"] == []
     assert say(chat, "/echo tools=0\nafresh")[-1].data["type"] == "done"
     assert len(chat.get(f"{PATH}/c1/messages").json()["items"]) == 2
+
+
+def test_first_message_keeps_a_title_that_was_given(chat: httpx.Client) -> None:
+    chat.post(PATH, json={"agentId": "echo", "id": "c1", "title": "Plans"})
+    say(chat, "What a day")
+    assert chat.get(f"{PATH}/c1").json()["title"] == "Plans"
+
+
+def test_thread_leaves_title_and_active_run_of_its_conversation(chat: httpx.Client) -> None:
+    with saying(chat, "/echo toolMs=20000\nslow") as events:
+        run_id = next(events).data["runId"]
+        say(chat, "in the thread", threadId="t1")
+        conversation = chat.get(f"{PATH}/c1").json()
+        assert (conversation["title"], conversation["activeRunId"]) == ("/echo toolMs=20000", run_id)
+        chat.post(f"{PATH}/c1/stop")
+        list(events)
+    assert chat.get(f"{PATH}/c1").json()["activeRunId"] is None

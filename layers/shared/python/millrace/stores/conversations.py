@@ -168,9 +168,11 @@ class ConversationStore:
         titled: bool,
         active: str | None,
         begins: bool = False,
+        in_thread: bool = False,
     ) -> TransactItem:
         """The write that begins or ends a run on the conversation's own item: made when absent, its update
-        time and active run set, its title with the first message."""
+        time and active run set, its title with the first message. `in_thread`: the run belongs to a thread
+        of this conversation, whose own active run and title stay as they are."""
         sets = [
             "updatedAt = :now",
             "createdAt = if_not_exists(createdAt, :now)",
@@ -188,7 +190,7 @@ class ConversationStore:
             sets.append("agentId = if_not_exists(agentId, :agent)")
             values["agent"] = conversation.agent_id
         if titled:
-            sets.append("title = :title")
+            sets.append("title = if_not_exists(title, :title)" if in_thread else "title = :title")
             values["title"] = conversation.title
         if slot.thread_id is None:
             keys = list_keys(slot, conversation)
@@ -197,7 +199,7 @@ class ConversationStore:
         if active:
             sets.append("activeRunId = :run")
             values["run"] = active
-        expression = "SET " + ", ".join(sets) + ("" if active else " REMOVE activeRunId")
+        expression = "SET " + ", ".join(sets) + ("" if active or in_thread else " REMOVE activeRunId")
         # A run begins in the conversation of the owner that was seen, or nowhere: between the look and this
         # write another user may have made one of the same id.
         owned = begins and slot.thread_id is None

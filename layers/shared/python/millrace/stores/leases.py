@@ -171,6 +171,7 @@ class LeaseStore:
                 titled=titled,
                 active=active if slot is run.slot else None,
                 begins=active is not None,
+                in_thread=slot is not run.slot,
             )
             for slot in slots
         ]

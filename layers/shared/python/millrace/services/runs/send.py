@@ -281,9 +281,9 @@ async def _begin(
         hops=current_hops(),
     )
     question = StoredMessage(new_id("msg"), "user", [{"text": message.content}], now, run.id)
-    conversation = Conversation(
-        slot.conversation_id, agent.id, title_of(message.content), now, now, seen.owner
-    )
+    known = opening.conversation
+    title = known.title if known and known.title else title_of(message.content)
+    conversation = Conversation(slot.conversation_id, agent.id, title, now, now, seen.owner)
     history = asyncio.create_task(_history(stores, slot, opening, question))
     try:
         held = await stores.leases.begin(
