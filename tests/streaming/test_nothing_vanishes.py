@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from millrace.services.delivery.batch import BatchDeliverer, DeliverySettings
 from millrace.settings import Settings
+from millrace.stores.queues import escaped_size
 from tests.aws import Aws
 from tests.serving import served
 from tests.streaming.conftest import Plant
@@ -37,10 +38,10 @@ TEXTS = st.tuples(st.sampled_from(["x", "ü", "漢", "😀", "\uffff", '"', "\x0
 
 
 def item(n: int, script: str, size: int, refused: bool) -> dict[str, Any]:
-    """An item with so many bytes of JSON, or a few less."""
+    """An item with so many bytes of JSON in a message, or a few less."""
     empty = {"n": n, "text": "", "refused": refused}
     room = size - len(orjson.dumps(empty))
-    return empty | {"text": script * max(room // (len(orjson.dumps(script)) - 2), 0)}
+    return empty | {"text": script * max(room // (escaped_size(orjson.dumps(script)) - 2), 0)}
 
 
 @dataclass
@@ -131,6 +132,7 @@ class Way:
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(texts=st.lists(TEXTS, min_size=1, max_size=6))
 @example([("x", LARGEST, True), ("x", 10, False), ("ü", 65_536, True), ("\x01", LARGEST, False)])
+@example([("\uffff", LARGEST, False), ("x", 9, False)])
 @example([("x", 150_000, False)] + [("y", 20, False)] * 5)
 def test_each_event_is_delivered_once_or_is_a_dead_letter(
     streaming: httpx.Client,
