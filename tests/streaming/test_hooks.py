@@ -42,6 +42,12 @@ def signed(scheme: Scheme, body: bytes = BODY, seconds: int = NOW // 1000) -> di
     if scheme == "slack":
         signature = hexed(f"v0:{time}:".encode() + body)
         return {"x-slack-request-timestamp": time, "x-slack-signature": f"v0={signature}"}
+    if scheme == "shopify":
+        digest = hmac.new(SECRET.encode(), body, sha256).digest()
+        return {
+            "x-shopify-hmac-sha256": base64.b64encode(digest).decode(),
+            "x-shopify-topic": "orders/create",
+        }
     if scheme == "hmac":
         return {"x-signature": hexed(body)}
     digest = hmac.new(SECRET.encode(), f"msg_1.{time}.".encode() + body, sha256).digest()
@@ -49,7 +55,7 @@ def signed(scheme: Scheme, body: bytes = BODY, seconds: int = NOW // 1000) -> di
     return {"webhook-id": "msg_1", "webhook-timestamp": time, "webhook-signature": f"v1a,x v1,{signature}"}
 
 
-SCHEMES: list[Scheme] = ["standard", "github", "stripe", "slack", "hmac"]
+SCHEMES: list[Scheme] = ["standard", "github", "stripe", "slack", "shopify", "hmac"]
 TIMED: list[Scheme] = ["standard", "stripe", "slack"]
 
 
@@ -67,7 +73,7 @@ def test_a_good_signature_holds_and_any_change_breaks_it(scheme: Scheme) -> None
     with pytest.raises(Unauthenticated):
         check_signature(scheme, base64.b64encode(b"other").decode(), headers, BODY, NOW)
     for name in headers:
-        if name not in ("x-github-delivery",):
+        if name not in ("x-github-delivery", "x-shopify-topic"):
             for value in ("", "v1,", "t=,v1=", "\xff", "9" * 500):
                 with pytest.raises(Unauthenticated):
                     check_signature(scheme, secret_for(scheme), headers | {name: value}, BODY, NOW)

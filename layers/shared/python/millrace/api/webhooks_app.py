@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 
 from millrace.api.errors import HANDLERS
 from millrace.api.hops import Hops
 from millrace.errors import TooLarge
-from millrace.services.pipelines.hooks import MAX_BODY, Hooks
+from millrace.services.pipelines.hooks import MAX_BODY, Challenge, Hooks
 from millrace.services.pipelines.ingest import Ingest
 from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.pressure import Pressure
@@ -27,11 +27,14 @@ def create_app(settings: Settings, line: Line | None = None) -> FastAPI:
     app.add_middleware(Hops, limit=settings.hop_limit)
 
     @app.post("/hooks/{pipeline_id}", status_code=202, summary="Events for a pipeline")
-    async def receive(pipeline_id: str, request: Request) -> dict[str, Any]:
+    async def receive(pipeline_id: str, request: Request, response: Response) -> dict[str, Any]:
         body = await request.body()
         if len(body) > MAX_BODY:
             raise TooLarge(f"The body may have {MAX_BODY // 1024} KB.")
-        ids = await hooks.receive(pipeline_id, dict(request.headers), body)
-        return {"accepted": len(ids), "ids": ids}
+        found = await hooks.receive(pipeline_id, dict(request.headers), body)
+        if isinstance(found, Challenge):
+            response.status_code = 200
+            return {"challenge": found.text}
+        return {"accepted": len(found), "ids": found}
 
     return app

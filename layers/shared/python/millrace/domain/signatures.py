@@ -5,10 +5,11 @@
     github     `x-hub-signature-256: sha256=<hex>` over the body
     stripe     `stripe-signature: t=<seconds>,v1=<hex>` over `t.body`
     slack      `x-slack-request-timestamp`, `x-slack-signature: v0=<hex>` over `v0:timestamp:body`
+    shopify    `x-shopify-hmac-sha256: <base64>` over the body
     hmac       `x-signature: <hex>` over the body, with or without `sha256=`
 
-All are HMAC-SHA256. Where a time is signed, it may be five minutes off. GitHub's and plain ones sign none:
-their repetitions are known by the delivery's id alone.
+All are HMAC-SHA256. Where a time is signed, it may be five minutes off. GitHub's, Shopify's and plain ones
+sign none: their repetitions are known by the delivery's id alone.
 """
 
 import base64
@@ -20,26 +21,20 @@ from typing import Literal
 
 from millrace.errors import Unauthenticated
 
-Scheme = Literal["standard", "github", "stripe", "slack", "hmac"]
+Scheme = Literal["standard", "github", "stripe", "slack", "shopify", "hmac"]
 TOLERANCE_SECONDS = 300
 _MOST_SIGNATURES = 10
+_BASE64 = frozenset({"standard", "shopify"})
 
 
 def check_signature(scheme: Scheme, secret: str, headers: Mapping[str, str], body: bytes, now: int) -> None:
     """Header names in lower case, `now` in epoch ms. Raises `Unauthenticated`."""
     signed, given = _parts(scheme, headers, body, now // 1000)
     digest = hmac.new(_key(scheme, secret), signed, sha256).digest()
-    wanted = base64.b64encode(digest) if scheme == "standard" else digest.hex().encode()
+    wanted = base64.b64encode(digest) if scheme in _BASE64 else digest.hex().encode()
     # All are compared, so that the time taken tells nothing.
     if not any([hmac.compare_digest(wanted, one.encode()) for one in given[:_MOST_SIGNATURES]]):
         raise _refused("The signature does not fit the body and the secret.")
-
-
-def delivery_id(scheme: Scheme | None, headers: Mapping[str, str]) -> str | None:
-    """What the sender calls this delivery, the same when it sends again; None where it tells none."""
-    names = {"standard": "webhook-id", "github": "x-github-delivery"}
-    name = names.get(scheme or "", "idempotency-key")
-    return headers.get(name) or None
 
 
 def _parts(scheme: Scheme, headers: Mapping[str, str], body: bytes, now: int) -> tuple[bytes, list[str]]:
@@ -59,6 +54,8 @@ def _parts(scheme: Scheme, headers: Mapping[str, str], body: bytes, now: int) ->
         _check_time(time, now)
         offered_text = _header(headers, "x-slack-signature").removeprefix("v0=")
         return f"v0:{time}:".encode() + body, [offered_text]
+    if scheme == "shopify":
+        return body, [_header(headers, "x-shopify-hmac-sha256")]
     name = "x-hub-signature-256" if scheme == "github" else "x-signature"
     return body, [_header(headers, name).removeprefix("sha256=").lower()]
 

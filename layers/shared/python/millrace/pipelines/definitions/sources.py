@@ -51,7 +51,7 @@ class WebhookSource(Model):
     """Requests to the pipeline's own address; the raw body's signature is checked before it is parsed."""
 
     type: Literal["webhook"]
-    verify: Literal["standard", "github", "stripe", "slack", "hmac"] | None = None
+    verify: Literal["standard", "github", "stripe", "slack", "shopify", "hmac"] | None = None
     secret: Annotated[str, Field(min_length=1, max_length=500), written(check_references)] | None = None
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """Webhooks that come in for pipelines with a `webhook` source."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl
@@ -8,7 +9,8 @@ from urllib.parse import parse_qsl
 from millrace.domain.ids import new_id
 from millrace.domain.json_reader import LINES, inflate, media_type, read_json, read_lines
 from millrace.domain.pipelines import Pipeline
-from millrace.domain.signatures import check_signature, delivery_id
+from millrace.domain.sender_ids import request_id, sender_id
+from millrace.domain.signatures import check_signature
 from millrace.errors import InvalidRequest, Unauthenticated
 from millrace.pipelines.definitions.references import REFERENCE
 from millrace.pipelines.definitions.sources import WebhookSource
@@ -21,6 +23,15 @@ from millrace.stores.secrets import SecretStore
 
 MAX_BODY = 1024 * 1024
 """Bytes of a body, also when it is decompressed."""
+_TYPES = ("x-github-event", "x-shopify-topic", "ce-type")
+"""Headers that name an event's type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Slack's question whether this address is meant for it, to be answered with the same text."""
+
+    text: str
 
 
 class Hooks:
@@ -31,8 +42,11 @@ class Hooks:
         self._ingest = ingest
         self._secrets = secrets
 
-    async def receive(self, pipeline_id: str, headers: Mapping[str, str], body: bytes) -> list[str]:
-        """Accepts the events of one request and returns their ids; header names in lower case.
+    async def receive(
+        self, pipeline_id: str, headers: Mapping[str, str], body: bytes
+    ) -> list[str] | Challenge:
+        """Accept the events of one request and return their ids; header names in lower case. Slack's
+        `url_verification` is no event: it is answered whatever the pipeline's state.
 
         Raises `NotFound`, `Unauthenticated` for a wrong or old signature, `InvalidRequest` for a body that is
         no JSON object, list of objects or form, and as `Ingest.accept`.
@@ -45,7 +59,11 @@ class Hooks:
             secret = await self._secret(organization, source)
             check_signature(source.verify, secret, headers, body, self._line.clock())
         content = inflate(body, headers.get("content-encoding", ""), MAX_BODY)
-        events = self._events(source, headers, body, content)
+        payloads = _payloads(headers.get("content-type", ""), content)
+        challenge = _challenge(payloads[0]) if source.verify == "slack" else None
+        if challenge:
+            return challenge
+        events = self._events(source, headers, payloads)
         return await self._ingest.accept(organization, await self._fresh(organization, pipeline), events)
 
     async def _fresh(self, organization: str, pipeline: Pipeline) -> Pipeline:
@@ -62,28 +80,34 @@ class Hooks:
         return REFERENCE.sub(lambda name: found[name[1]].value, text)
 
     def _events(
-        self, source: WebhookSource, headers: Mapping[str, str], body: bytes, content: bytes
+        self, source: WebhookSource, headers: Mapping[str, str], payloads: list[dict[str, Any]]
     ) -> list[Event]:
-        """`body` is what was sent and signed, `content` what it is when decompressed."""
-        payloads = _payloads(headers.get("content-type", ""), content)
-        id = delivery_id(source.verify, headers)
-        # A sender that names no delivery but signs it sends the same bytes again when it repeats itself.
-        if id is None and source.verify:
-            id = sha256(body).hexdigest()[:32]
-        ids = [_event_id(id, at, len(payloads)) for at in range(len(payloads))]
+        request, count = request_id(headers), len(payloads)
         now = self._line.clock()
-        kind = headers.get("x-github-event", "webhook")[:LONGEST_ID]
-        return [
-            checked(Event(payload, one, "webhook", kind, now, now), at)
-            for at, (payload, one) in enumerate(zip(payloads, ids, strict=True))
-        ]
+        kind = next((headers[name] for name in _TYPES if headers.get(name)), "webhook")[:LONGEST_ID]
+        events = []
+        for at, payload in enumerate(payloads):
+            own = sender_id(source.verify, headers, payload)
+            id = _short(own) if own else _event_id(request, at, count)
+            events.append(checked(Event(payload, id, "webhook", kind, now, now), at))
+        return events
 
 
-def _event_id(delivery: str | None, at: int, count: int) -> str:
-    if delivery is None:
+def _challenge(payload: dict[str, Any]) -> Challenge | None:
+    text = payload.get("challenge")
+    asked = payload.get("type") == "url_verification" and isinstance(text, str)
+    return Challenge(str(text)) if asked else None
+
+
+def _event_id(request: str | None, at: int, count: int) -> str:
+    """A number within its request's id; where the request has none, every arrival is another event."""
+    if request is None:
         return new_id("evt")
-    short = delivery if len(delivery) <= 200 else sha256(delivery.encode()).hexdigest()
-    return short if count == 1 else f"{short}#{at}"
+    return _short(request) if count == 1 else f"{_short(request)}#{at}"
+
+
+def _short(id: str) -> str:
+    return id if len(id) <= 200 else sha256(id.encode(errors="surrogatepass")).hexdigest()
 
 
 def _payloads(kind: str, body: bytes) -> list[dict[str, Any]]:

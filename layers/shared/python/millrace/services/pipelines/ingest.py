@@ -81,19 +81,21 @@ class Ingest:
 
 
 def event_from(item: Any, at: int, now: int, key: str = "") -> Event:
-    """An item as it was sent, as an event; its id is made from `key` if there is one. Raises
-    `InvalidRequest` or `TooLarge`."""
+    """An item as it was sent, as an event; with a `key` its id is made of that and of `now`, when it came
+    first. Raises `InvalidRequest` or `TooLarge`."""
     if not isinstance(item, dict):
         raise InvalidRequest(f"items.{at}: an item is a JSON object.", code="invalid_items")
     if isinstance(item.get("payload"), dict) and item.keys() <= _FIELDS:
         return _described(item, at, now, key)
-    return checked(Event(item, _id(key, at), "api", "item", now, now), at)
+    return checked(Event(item, _id(key, now, at), "api", "item", now, now), at)
 
 
-def _id(key: str, at: int) -> str:
+def _id(key: str, first: int, at: int) -> str:
+    """The id of an item that has none. A key that comes again after its day is another push: its time is a
+    part of the ids."""
     if not key:
         return new_id("evt")
-    return "evt_" + sha256(f"{at}:{key}".encode(errors="surrogatepass")).hexdigest()[:26]
+    return "evt_" + sha256(f"{at}:{first}:{key}".encode(errors="surrogatepass")).hexdigest()[:26]
 
 
 def _described(item: dict[str, Any], at: int, now: int, key: str) -> Event:
@@ -102,7 +104,7 @@ def _described(item: dict[str, Any], at: int, now: int, key: str) -> Event:
         if not isinstance(value, str) or len(value) > LONGEST_ID:
             message = f"items.{at}.{name}: a text of at most {LONGEST_ID} characters."
             raise InvalidRequest(message, code="invalid_items")
-    event = Event(item["payload"], id or _id(key, at), "api", type, _time(item, at, now), now)
+    event = Event(item["payload"], id or _id(key, now, at), "api", type, _time(item, at, now), now)
     return checked(event, at)
 
 
