@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from millrace.pipelines.event import Event
 from millrace.pipelines.state import sessions, windows
-from millrace.pipelines.state.meta import KEEP_MS, Meta, announce, read_meta, take, write_meta
+from millrace.pipelines.state.book import Anchors, Book, pack_anchors, read_book, write_down
+from millrace.pipelines.state.meta import KEEP_MS, Meta, read_meta, take, write_meta
 from millrace.pipelines.state.rows import Rows
-from millrace.pipelines.state.sessions import Anchors, SessionWindow, merge_anchors, pack_anchors
+from millrace.pipelines.state.sessions import SessionWindow
 from millrace.pipelines.state.store import Agenda, Alarm, Key, Outbox, Store
 from millrace.pipelines.state.windows import Contents, Window, read_contents
 
@@ -22,7 +23,6 @@ _CLOSE_LATER_MS = 60_000
 _OVERDUE_MS = 60_000
 _TIMER_MS = 900_000
 _SWEEP_EVERY_MS = 60_000
-_ANCHOR_BLOCKS = 8
 
 
 def fire_window(window: Window, key: Key, store: Store, outbox: Outbox, now: int) -> None:
@@ -115,35 +115,32 @@ def fire_sessions(
     firing = take(store, outbox, key, meta, now) if meta else None
     if firing is None:
         return
-    anchor_blocks = store.blocks(_anchors_key(window, key))
-    anchors = merge_anchors(block for _, block in anchor_blocks)
+    book = read_book(store, window.book_key(key), firing.told, firing.unended)
     contents = read_contents(store, [key], window.grouping)
-    # What we are about to send is written down first: should we crash, the next one knows what to retract.
-    announced = announce(store, key, firing, contents.marks(), now)
+    revision = firing.generation - 1
+    found = sessions.results(window, contents.rows(), book.anchors, book.sent, revision, now, lag)
+    announced = _announce(store, key, book, firing, found, now)
     if announced is None:
         return
-    found = _found(window, firing, contents, anchors, now, lag)
     _send(outbox, key, found.outputs)
     if found.final:
-        store.append(_anchors_key(window, key), pack_anchors(found.final), now + KEEP_MS)
-    _count_late(contents, firing, anchors, key, outbox)
+        store.append(book.key, pack_anchors(found.final), now + KEEP_MS)
+    _count_late(contents, firing, book.anchors, key, outbox)
     if _sessions_fired(announced, found, contents, key, store, outbox, now):
-        _forget(window, key, contents, {**anchors, **found.final}, anchor_blocks, store, now)
+        _forget(key, contents, {**book.anchors, **found.final}, book, store)
 
 
-def _anchors_key(window: SessionWindow, key: Key) -> Key:
-    return window.anchors_key(int(key.part.removeprefix("session-")))
-
-
-def _found(
-    window: SessionWindow, firing: Meta, contents: Contents, anchors: Anchors, now: int, lag: int
-) -> sessions.Firing:
-    covered = contents.rows(firing.covered)
-    sent = sessions.ended(window, covered, anchors, firing.fired_at) if firing.fired_at is not None else {}
-    maybe = [sessions.ended(window, contents.rows(held), anchors, at) for at, held in firing.pending]
-    maybe_sent = {id for each in maybe for id in each}
-    revision = firing.generation - 1
-    return sessions.results(window, contents.rows(), anchors, sent, maybe_sent, revision, now, lag)
+def _announce(
+    store: Store, key: Key, book: Book, firing: Meta, found: sessions.Firing, now: int
+) -> Meta | None:
+    """Write down what is about to be sent, so that whoever comes after a crash knows what to retract; None
+    where another has taken over, and nothing may be sent."""
+    said = write_down(store, book, firing.generation, found.sending, now)
+    if not said and not found.final:
+        return firing
+    told = (firing.generation,) if book.is_long else (*firing.told, firing.generation)
+    announced = replace(firing, told=told, unended=(*firing.unended, firing.generation))
+    return write_meta(store, key, announced, now)
 
 
 def _count_late(contents: Contents, firing: Meta, anchors: Anchors, key: Key, outbox: Outbox) -> None:
@@ -162,7 +159,7 @@ def _behind(rows: Rows, anchors: Anchors) -> int:
 def _sessions_fired(
     firing: Meta, found: sessions.Firing, contents: Contents, key: Key, store: Store, outbox: Outbox, now: int
 ) -> bool:
-    state: Meta = replace(firing, fired_at=now, covered=contents.marks(), pending=())
+    state: Meta = replace(firing, fired_at=now, covered=contents.marks(), unended=())
     if found.due is None:
         return write_meta(store, key, replace(state, state="FIRED", due=found.settles), now) is not None
     written = write_meta(store, key, replace(state, state="OPEN", due=found.due), now)
@@ -171,23 +168,13 @@ def _sessions_fired(
     return written is not None
 
 
-def _forget(
-    window: SessionWindow,
-    key: Key,
-    contents: Contents,
-    anchors: Anchors,
-    anchor_blocks: list[tuple[str, bytes]],
-    store: Store,
-    now: int,
-) -> None:
-    """Deletes blocks that hold nothing but rows up to their anchors, and joins blocks of anchors."""
+def _forget(key: Key, contents: Contents, anchors: Anchors, book: Book, store: Store) -> None:
+    """Deletes blocks that hold nothing but rows up to their anchors, and those of a book written anew."""
     done = [name for _, name, rows in contents.blocks if _behind(rows, anchors) == len(rows)]
     if done:
         store.delete(key, done)
-    if len(anchor_blocks) > _ANCHOR_BLOCKS:
-        recent = {group: time for group, time in anchors.items() if time > now - KEEP_MS}
-        store.append(_anchors_key(window, key), pack_anchors(recent), now + KEEP_MS)
-        store.delete(_anchors_key(window, key), [name for name, _ in anchor_blocks])
+    if book.is_long:
+        store.delete(book.key, book.blocks)
 
 
 def sweep(store: Agenda, outbox: Alarm, now: int, limit: int = 1_000) -> int:

@@ -15,34 +15,36 @@ Marks = frozenset[bytes]
 LEASE_MS = 60_000
 KEEP_MS = 15 * 86_400_000  # longer than SQS keeps a message: what comes after may begin anew
 _RETRY_MS = 1_000
-_MAX_COVERED = 8_000  # 11 bytes each, for the last firing and a few pending: below DynamoDB's 400 KB
-_MAX_PENDING = 3
+_MAX_COVERED = 8_000  # 11 bytes each: far below DynamoDB's 400 KB
 
 
 @dataclass(frozen=True, slots=True)
 class Meta:
     """`generation` counts firings that began; `fired_at` and `covered` (block hashes) belong to the last one
-    that ended; `pending` are those of firings that may have sent and never ended (sessions need to know).
-    `due`: when to fire; for FIRING the lease's end, for FIRED when it may be closed, for CLOSING and CLOSED
-    that something is left to do."""
+    that ended. Of sessions, `told` are the generations whose entries in the book count, and `unended` those
+    of them that may have sent only a part. `due`: when to fire; for FIRING the lease's end, for FIRED when it
+    may be closed, for CLOSING and CLOSED that something is left to do."""
 
     state: State = "OPEN"
     due: int | None = None
     generation: int = 0
     fired_at: int | None = None
     covered: Marks = frozenset()
-    pending: tuple[tuple[int, Marks], ...] = ()
+    told: tuple[int, ...] = ()
+    unended: tuple[int, ...] = ()
     version: int = 0
 
     def encode(self) -> bytes:
-        pending = [[at, _packed(held)] for at, held in self.pending]
-        return orjson.dumps([self.state, self.generation, self.fired_at, _packed(self.covered), pending])
+        covered = _packed(self.covered)
+        return orjson.dumps([self.state, self.generation, self.fired_at, covered, self.told, self.unended])
 
 
 def decode(register: Register) -> Meta:
-    state, generation, fired_at, covered, pending = orjson.loads(register.data)
-    attempts = tuple((at, _unpacked(held)) for at, held in pending)
-    return Meta(state, register.due, generation, fired_at, _unpacked(covered), attempts, register.version)
+    state, generation, fired_at, covered, told, unended = orjson.loads(register.data)
+    held = _unpacked(covered)
+    return Meta(
+        state, register.due, generation, fired_at, held, tuple(told), tuple(unended), register.version
+    )
 
 
 def _packed(held: Marks) -> str:
@@ -86,9 +88,3 @@ def take(store: Store, outbox: Outbox, key: Key, meta: Meta, now: int) -> Meta |
     if taken is None:
         outbox.timer(key, now + _RETRY_MS)
     return taken
-
-
-def announce(store: Store, key: Key, firing: Meta, covered: Marks, now: int) -> Meta | None:
-    """Records what is about to be sent; None if another has taken over, and nothing may be sent."""
-    pending = (*firing.pending, (now, covered))[-_MAX_PENDING:]
-    return write_meta(store, key, replace(firing, pending=pending), now)

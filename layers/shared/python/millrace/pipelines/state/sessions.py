@@ -5,24 +5,21 @@ Once no accepted event can change a session any more, its group's anchor is set 
 the anchor are ignored from then on, by everyone, so blocks can be deleted in any order.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
-
-import orjson
 
 from millrace.pipelines.definitions.steps import WindowConfig
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.values import Value
 from millrace.pipelines.state.aggregates import Grouping
+from millrace.pipelines.state.book import Anchors, Sent, SessionId
 from millrace.pipelines.state.outputs import output_id, window_event
 from millrace.pipelines.state.rows import Rows
 from millrace.pipelines.state.store import Key
 from millrace.pipelines.state.windows import Places, Scope, places_of
 
 PARTS = 16
-Anchors = dict[bytes, int]
-SessionId = tuple[bytes, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +59,9 @@ class SessionWindow:
     def key(self, part: int) -> Key:
         return self.scope.key(f"session-{part}")
 
-    def anchors_key(self, part: int) -> Key:
-        return self.scope.key(f"anchors-{part}")
+    def book_key(self, part: Key) -> Key:
+        """Where the book of a part is, given the key of its rows."""
+        return self.scope.key(part.part.replace("session", "book"))
 
     @property
     def patience(self) -> int:
@@ -112,48 +110,52 @@ def _parted(window: SessionWindow, start: int, last: int, time: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """What a firing found: events to send, sessions that are over for good, and when to look again: `due`
-    for the next session's end, `settles` for the next that will be over for good."""
+    """What a firing found: events to send and what they say of each session, sessions that are over for good,
+    and when to look again: `due` for the next session's end, `settles` for the next that will be over for
+    good."""
 
     outputs: list[Event]
+    sending: Sent
     final: Anchors
     due: int | None
     settles: int | None
-
-
-def ended(window: SessionWindow, rows: Rows, anchors: Anchors, at: int) -> dict[SessionId, Session]:
-    """The sessions that had ended by then."""
-    return {each.id: each for each in sessions(window, rows, anchors) if window.due(each.last) <= at}
 
 
 def results(
     window: SessionWindow,
     rows: Rows,
     anchors: Anchors,
-    sent: dict[SessionId, Session],
-    maybe_sent: set[SessionId],
+    sent: Sent,
     revision: int,
     now: int,
     lag: int,
 ) -> Firing:
-    """Sends ended sessions that are not yet `sent` as they are, and retracts (count 0) what was or may have
-    been sent and is no more, because a late event moved or merged it."""
+    """Sends ended sessions that are not yet `sent` as they are, and retracts what was sent and is no more,
+    because a late event moved or merged it. Retractions go first: wherever a closer crashes, no event is in
+    two results that stand."""
     every = {each.id: each for each in sessions(window, rows, anchors)}
     over = {id: each for id, each in every.items() if window.due(each.last) <= now}
-    outputs = [
-        _event(window, each, revision, *window.grouping.values(rows, each.members))
-        for id, each in over.items()
-        if id not in sent or len(sent[id].members) != len(each.members)
+    gone = [Session(*id, id[1], []) for id in sent if id not in every]
+    changed = [each for id, each in over.items() if sent.get(id) != len(each.members)]
+    outputs = [_retraction(window, each, revision) for each in gone]
+    outputs += [
+        _event(window, each, revision, *window.grouping.values(rows, each.members)) for each in changed
     ]
-    gone = [id for id in (*sent, *maybe_sent.difference(sent)) if id not in every]
-    outputs += [_event(window, Session(*id, id[1], []), revision, {}, {}) for id in gone]
     for output in outputs:
         output.hops = rows.hops
+    sending: Sent = {each.id: len(each.members) for each in (*gone, *changed)}
     final = [each for each in over.values() if window.final(each, now - lag)]
     settling = [window.settles(each) for each in over.values() if not window.final(each, now - lag)]
     waiting = [window.due(each.last) for id, each in every.items() if id not in over]
     anchors_now = {each.key: each.last for each in sorted(final, key=lambda each: each.last)}
-    return Firing(outputs, anchors_now, min(waiting, default=None), min(settling, default=None))
+    return Firing(outputs, sending, anchors_now, min(waiting, default=None), min(settling, default=None))
+
+
+def _retraction(window: SessionWindow, session: Session, revision: int) -> Event:
+    """The id of a result that is no more, with no events."""
+    event = _event(window, session, revision, {}, {})
+    event.payload["retracted"] = True
+    return event
 
 
 def _event(
@@ -174,19 +176,3 @@ def _event(
         len(session.members),
         skipped,
     )
-
-
-def pack_anchors(anchors: Anchors, limit: int = 5_000) -> list[bytes]:
-    """As blocks of so many groups."""
-    pairs = [[key.decode(), time] for key, time in anchors.items()]
-    return [orjson.dumps(pairs[at : at + limit]) for at in range(0, len(pairs), limit)]
-
-
-def merge_anchors(blocks: Iterable[bytes]) -> Anchors:
-    """The latest anchor of each group."""
-    merged: Anchors = {}
-    for block in blocks:
-        for text, time in orjson.loads(block):
-            key = text.encode()
-            merged[key] = max(time, merged.get(key, time))
-    return merged

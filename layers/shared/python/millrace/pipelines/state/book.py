@@ -1,0 +1,126 @@
+"""The book of one part of a session window: what was sent of each session, and which sessions are final.
+
+It is only appended to. What is about to be sent is written down first, and META says after that that it
+counts (`told`), so a closer that lost its lease before that has sent nothing and is not believed. Of one that
+crashed after that it is unknown what it sent, until a later one sends or retracts the same sessions.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from millrace.pipelines.state.meta import KEEP_MS
+from millrace.pipelines.state.store import Key, Store
+
+Anchors = dict[bytes, int]
+"""Per group, the time of the last event of its last final session."""
+SessionId = tuple[bytes, int]
+"""The group, and the time of the first event."""
+Sent = dict[SessionId, int | None]
+"""How many events the latest result of a session has, 0 for a retraction; None where that is unknown."""
+Kind = Literal["anchors", "known", "sending"]
+Record = tuple[Kind, int, list[list[Any]]]
+_BLOCK_BYTES = 250_000
+_LONG_BLOCKS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What a closer read: results that stand (`sent`), and those of them that a closer which never ended may
+    or may not have sent (`unsure`)."""
+
+    key: Key
+    anchors: Anchors
+    sent: Sent
+    unsure: set[SessionId]
+    blocks: list[str]
+    bytes: int
+
+    @property
+    def is_long(self) -> bool:
+        """True if it has many more blocks than it would have if it were written anew."""
+        return len(self.blocks) > _LONG_BLOCKS + 2 * self.bytes // _BLOCK_BYTES
+
+
+def read_book(store: Store, key: Key, told: Iterable[int], unended: Iterable[int]) -> Book:
+    """Read it, after the lease is taken. `told` and `unended` are generations, see `Meta`."""
+    blocks = store.blocks(key)
+    records: list[Record] = [orjson.loads(block) for _, block in blocks]
+    anchors = _anchors(records)
+    sent, unsure = _sent([each for each in records if each[1] in told], unended)
+    standing = {id: count for id, count in sent.items() if count != 0 and not _is_final(id, anchors)}
+    names = [name for name, _ in blocks]
+    size = sum(len(block) for _, block in blocks)
+    return Book(key, anchors, standing, unsure & standing.keys(), names, size)
+
+
+def _anchors(records: list[Record]) -> Anchors:
+    anchors: Anchors = {}
+    for kind, _, entries in records:
+        for text, time in entries if kind == "anchors" else ():
+            key = text.encode()
+            anchors[key] = max(time, anchors.get(key, time))
+    return anchors
+
+
+def _sent(records: list[Record], unended: Iterable[int]) -> tuple[Sent, set[SessionId]]:
+    """The latest entry of each session: of later generations, and of one what it sent rather than knew."""
+    sent: Sent = {}
+    unsure: set[SessionId] = set()
+    for kind, generation, entries in sorted(records, key=lambda each: (each[1], each[0] == "sending")):
+        if kind == "anchors":
+            continue
+        counts: Sent = {(text.encode(), start): count for text, start, count in entries}
+        if kind == "sending" and generation in unended:
+            sent.update(dict.fromkeys(counts))
+            unsure.update(counts)
+        else:
+            sent.update(counts)
+            unsure.difference_update(counts)
+    return sent, unsure
+
+
+def _is_final(id: SessionId, anchors: Anchors) -> bool:
+    anchor = anchors.get(id[0])
+    return anchor is not None and id[1] <= anchor
+
+
+def write_down(store: Store, book: Book, generation: int, sending: Sent, now: int) -> bool:
+    """Write down what is about to be sent; False if there is nothing to say. A long book is written anew, so
+    that the blocks that were read are of no use any more once META says so."""
+    known: Sent = book.sent if book.is_long else dict.fromkeys(book.unsure)
+    left = {id: count for id, count in known.items() if id not in sending}
+    blocks = [*_pack("known", generation, _entries(left)), *_pack("sending", generation, _entries(sending))]
+    if book.is_long:
+        blocks += pack_anchors({group: time for group, time in book.anchors.items() if time > now - KEEP_MS})
+    if blocks:
+        store.append(book.key, blocks, now + KEEP_MS)
+    return bool(blocks)
+
+
+def _entries(sent: Sent) -> Iterator[list[Any]]:
+    return ([group.decode(), start, count] for (group, start), count in sent.items())
+
+
+def pack_anchors(anchors: Anchors) -> list[bytes]:
+    return _pack("anchors", 0, ([group.decode(), time] for group, time in anchors.items()))
+
+
+def _pack(kind: Kind, generation: int, entries: Iterable[list[Any]]) -> list[bytes]:
+    """As blocks that DynamoDB takes, however long the groups are."""
+    return [orjson.dumps([kind, generation, portion]) for portion in _portions(entries)]
+
+
+def _portions(entries: Iterable[list[Any]]) -> Iterator[list[orjson.Fragment]]:
+    portion: list[orjson.Fragment] = []
+    size = 0
+    for entry in map(orjson.dumps, entries):
+        if portion and size + len(entry) > _BLOCK_BYTES:
+            yield portion
+            portion, size = [], 0
+        portion.append(orjson.Fragment(entry))
+        size += len(entry) + 1
+    if portion:
+        yield portion
