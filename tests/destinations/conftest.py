@@ -6,10 +6,10 @@ import httpx
 import pytest
 
 from millrace.net.client import guarded_client
-from tests.fakes.fixtures import postgres_url
+from tests.fakes.fixtures import mariadb_url, postgres_url
 from tests.fakes.receivers import Receivers, receiving
 
-__all__ = ["postgres_url"]
+__all__ = ["mariadb_url", "postgres_url"]
 
 
 @pytest.fixture

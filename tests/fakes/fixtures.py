@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fakes.mariadb import mariadb, program
 from tests.fakes.model_server import ModelServer
 from tests.fakes.postgres import postgres, programs
 from tests.fakes.receivers import Receivers, receiving
@@ -31,4 +32,14 @@ def postgres_url() -> Iterator[str]:
     if found is None:
         missing("PostgreSQL is missing: apt-get install postgresql")
     with postgres(found) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    """A real MariaDB's address; see `tests.missing` for where there is none."""
+    found = program()
+    if found is None:
+        missing("MariaDB is missing: apt-get install mariadb-server")
+    with mariadb(found) as url:
         yield url

@@ -29,6 +29,12 @@ STATEMENT_SECONDS = 20
 _DATABASES = 16
 _DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "dsql": 5432}
 _DSQL_ROLE = "millrace-"
+# A session is the same whatever the server's defaults are: times in UTC, nothing cut off to fit.
+_POSTGRESQL_OPTIONS = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC -c datestyle=ISO"
+_MYSQL_SESSION = (
+    "SET time_zone = '+00:00', innodb_lock_wait_timeout = 5, sql_mode = 'STRICT_ALL_TABLES,"
+    "NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +142,9 @@ class Databases:
             sslrootcert=certifi.where() if mode == "verify-full" else None,
             gssencmode="disable",
             connect_timeout=CONNECT_SECONDS,
-            # DSQL refuses start-up options; all others take this one.
-            options="" if user.startswith(_DSQL_ROLE) else f"-c statement_timeout={STATEMENT_SECONDS}s",
+            client_encoding="utf8",
+            # DSQL refuses start-up options, and is always in UTC; all others take these.
+            options="" if user.startswith(_DSQL_ROLE) else _POSTGRESQL_OPTIONS,
             application_name="millrace",
         )
 
@@ -156,6 +163,7 @@ class Databases:
             ssl=_ssl_context(mode),
             ssl_disabled=mode == "disable",
             local_infile=False,
+            init_command=_MYSQL_SESSION,
             read_timeout=STATEMENT_SECONDS,
             write_timeout=STATEMENT_SECONDS,
             defer_connect=True,

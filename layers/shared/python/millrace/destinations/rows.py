@@ -5,9 +5,11 @@ checked here, the same for all.
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import time
+from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +41,7 @@ EVENT_ID = "millrace_id"
 """A column of this name, where a table has one, gets the event's id."""
 
 Values = dict[str, Any]
+_FLOAT_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,21 @@ class Row:
     position: int
 
 
-def row_values(table: Table, payload: Values, event_id: str) -> Values:
-    """The payload as a row. Raises `Unsendable` for unknown columns and values that do not fit."""
+def row_values(table: Table, payload: Values, event_id: str, version: str | None = None) -> Values:
+    """The payload as a row; `version` is the column that tells which of two is newer. Raises `Unsendable` for
+    unknown columns and values that do not fit."""
     unknown = sorted(name for name in payload if name not in table.columns)
     if unknown:
         known = ", ".join(column.name for column in table.columns)
         raise Unsendable(
             "unknown_column", f"{table.name} has no column {', '.join(unknown[:5])}. It has: {known}."
         )
-    values = {name: _value(table.columns[name], value) for name, value in payload.items()}
+    exact = table.info.get("dialect") != "sqlite"  # whose numeric is a float
+    as_version = partial(version_typed, exact=exact)
+    values = {
+        name: _value(table.columns[name], value, as_version if name == version else _typed)
+        for name, value in payload.items()
+    }
     if EVENT_ID in table.columns:
         values[EVENT_ID] = event_id
     if not values:
@@ -79,7 +88,7 @@ def groups_of(rows: Sequence[Row], table: Table, key: Sequence[str]) -> list[lis
     newest: dict[frozenset[str], int] = {}
     latest: dict[object, int] = {}
     for row in rows:
-        columns, id = frozenset(row.values), 0 if strict else _identity(row, key)
+        columns, id = frozenset(row.values), 0 if strict else identity(row, key)
         at = newest.get(columns, -1)
         if at < latest.get(id, 0):
             at = newest[columns] = len(groups)
@@ -89,7 +98,7 @@ def groups_of(rows: Sequence[Row], table: Table, key: Sequence[str]) -> list[lis
     return groups
 
 
-def _identity(row: Row, key: Sequence[str]) -> object:
+def identity(row: Row, key: Sequence[str]) -> object:
     """The same for rows that a database may take for the same; without a key no two are."""
     return tuple(_folded(row.values[name]) for name in key) if key else (row.position,)
 
@@ -119,12 +128,12 @@ def _predicates(options: Any) -> list[Any]:
     return [options[name].get("where") for name in ("postgresql", "sqlite") if name in options]
 
 
-def _value(column: Column[Any], value: Any) -> Any:
+def _value(column: Column[Any], value: Any, typed: Callable[[TypeEngine[Any], Any], Any]) -> Any:
     """A JSON value as the column's type takes it."""
     if value is None:
         return None
     try:
-        return _typed(column.type, value)
+        return typed(column.type, value)
     except (EvaluationError, ValueError) as error:
         told = error.message if isinstance(error, EvaluationError) else str(error)
         raise Unsendable("invalid_value", f"Column {column.name} ({column.type}): {told}") from None
@@ -151,6 +160,30 @@ def _typed(kind: TypeEngine[Any], value: Any) -> Any:
     if isinstance(kind, LargeBinary):
         return text(value).encode()
     return _of_another_type(kind, value)
+
+
+def version_typed(kind: TypeEngine[Any], value: Any, exact: bool = True) -> Any:
+    """A version as its column compares it: text that is a number, exactly, as a number; never a number as
+    text, where 10 comes before 9."""
+    if isinstance(kind, Integer) and isinstance(value, str) and value.isdecimal():
+        return _integer(int(value))
+    if isinstance(kind, Float | Numeric) and not isinstance(value, bool):
+        return _number_of(value, exact and not isinstance(kind, Float))
+    if isinstance(kind, String) and not isinstance(value, str):
+        raise ValueError(f"compares versions as text, in which 10 comes before 9; {value!r:.40} is none.")
+    return _typed(kind, value)
+
+
+def _number_of(value: Any, exact: bool) -> Decimal | float:
+    try:
+        number = Decimal(value) if isinstance(value, str) else Decimal(repr(value))
+    except ArithmeticError:
+        raise ValueError(f"takes a number, not {value!r:.40}.") from None
+    if exact:
+        return number
+    if len(number.normalize().as_tuple().digits) > _FLOAT_DIGITS:
+        raise ValueError("cannot tell such long versions apart; numeric, bigint and text can.")
+    return float(number)
 
 
 def _list(kind: TypeEngine[Any], value: Any) -> list[Any]:

@@ -6,17 +6,29 @@ order of deliveries lets a stale row win. A repeated insert is left out where th
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Executable, Table, and_, bindparam, func, or_, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Executable,
+    Table,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from millrace.destinations.fates import Unsendable
 from millrace.destinations.rows import EVENT_ID, Row, Values, unique_keys
 from millrace.pipelines.definitions.destinations import DatabaseConfig
-
-_PREFIX = "v_"
 
 
 def key_of(config: DatabaseConfig, table: Table) -> tuple[str, ...]:
@@ -40,27 +52,73 @@ def key_of(config: DatabaseConfig, table: Table) -> tuple[str, ...]:
     return key
 
 
-def statement(config: DatabaseConfig, table: Table, key: Sequence[str], columns: Iterable[str]) -> Executable:
-    """What writes rows with these columns, for executemany with `parameters`."""
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What writes rows. `together`: the only one of them, for executemany; else each row by all of them."""
+
+    parts: Sequence[Executable]
+    together: bool = True
+
+
+def statements(
+    config: DatabaseConfig, table: Table, key: Sequence[str], columns: Iterable[str]
+) -> Statements:
+    """What writes rows with these columns, with `parameters`."""
     names = sorted(columns)
     version = config.version_field if config.operation != "insert" else None
     if version and version not in names:
         raise Unsendable("incomplete", f"The event lacks {version}, which says whether it is stale.")
     if config.operation == "update":
-        return _update(config, table, key, names)
-    values: Values = {name: bindparam(_PREFIX + name) for name in names}
-    dialect = table.info["dialect"]
+        return Statements([_update(config, table, key, names)])
+    values: Values = {name: _given(table, name) for name in names}
     if not key:
-        return plain_insert(table).values(values)
+        return Statements([plain_insert(table).values(values)])
     changed = [] if config.operation == "insert" else [name for name in names if name not in key]
-    if dialect == "mysql":
-        return _mysql(config, table, key, values, changed)
-    return _on_conflict(config, table, key, values, changed)
+    if table.info["dialect"] != "mysql":
+        return Statements([_on_conflict(config, table, key, values, changed)])
+    escaped = any("%" in name for name in names)  # which are doubled twice behind ON DUPLICATE KEY
+    if escaped or _other_keys(table, key, names):
+        update_first = [_update(config, table, key, names)] if changed else []
+        return Statements([*update_first, _insert_unless_there(table, key, values)], together=False)
+    return Statements([_mysql(config, table, key, values, changed)])
 
 
 def parameters(rows: Iterable[Row]) -> list[Values]:
-    """The rows' values under the names that `statement` gave them."""
-    return [{_PREFIX + name: value for name, value in row.values.items()} for row in rows]
+    """The rows' values under the names that `statements` gave them."""
+    return [{_parameter(name): value for name, value in row.values.items()} for row in rows]
+
+
+def _parameter(column: str) -> str:
+    """A name that no driver's notation can be broken by, whatever the column is called."""
+    return "v_" + column.encode(errors="surrogatepass").hex()
+
+
+def _given(table: Table, name: str) -> ColumnElement[Any]:
+    return bindparam(_parameter(name), type_=table.columns[name].type)
+
+
+def _other_keys(table: Table, key: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether MySQL may take the row for another one: its ON DUPLICATE KEY means any unique key, not `key`.
+    A key with a column that stays null, or counts by itself, is never a duplicate."""
+    others = unique_keys(table) - {tuple(sorted(key))}
+    return any(not any(_is_free(table.columns[name], names) for name in other) for other in others)
+
+
+def _is_free(column: Column[Any], names: Sequence[str]) -> bool:
+    counts = column.autoincrement is True or column is column.table.autoincrement_column
+    empty = bool(column.nullable) and column.server_default is None and column.computed is None
+    return column.name not in names and (counts or empty)
+
+
+def _insert_unless_there(table: Table, key: Sequence[str], values: Values) -> Executable:
+    """An insert that leaves a row of this very key alone, and fails for a duplicate of any other."""
+    there: Any = select(literal_column("1")).select_from(table).where(_is_row(table, key))
+    rows = select(*values.values()).select_from(text("DUAL")).where(~there.exists())
+    return plain_insert(table).from_select(list(values), rows)
+
+
+def _is_row(table: Table, key: Sequence[str]) -> ColumnElement[bool]:
+    return and_(*(table.columns[name] == _given(table, name) for name in key))
 
 
 def _on_conflict(
@@ -98,10 +156,10 @@ def _update(config: DatabaseConfig, table: Table, key: Sequence[str], names: lis
     changed = [name for name in names if name not in key]
     if missing or not changed:
         raise Unsendable("incomplete", f"An update needs {', '.join(key)} and a column to change.")
-    where = [table.columns[name] == bindparam(_PREFIX + name) for name in key]
+    where = _is_row(table, key)
     if config.version_field:
-        where.append(_newer(table, config.version_field, bindparam(_PREFIX + config.version_field)))
-    return update(table).where(and_(*where)).values({name: bindparam(_PREFIX + name) for name in changed})
+        where = and_(where, _newer(table, config.version_field, _given(table, config.version_field)))
+    return update(table).where(where).values({name: _given(table, name) for name in changed})
 
 
 def _newer(table: Table, version: str, given: Any) -> Any:

@@ -1,0 +1,180 @@
+"""One job's rows on their way into a table, in as few transactions as they allow.
+
+A group that is refused is halved until the row at fault stands alone: it gets its fate, the others are
+written. Only a server that answers nobody holds all of them up.
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from millrace.destinations.connections import Database
+from millrace.destinations.fates import DELIVERED, Dead, Fate, Retry, Sent, Unsendable, fate_of_error
+from millrace.destinations.faults import DUPLICATE, Fault, codes, failure, fault_of, is_disconnect
+from millrace.destinations.rows import Row, groups_of, identity, row_values
+from millrace.destinations.statements import Statements, key_of, parameters, statements
+from millrace.pipelines.definitions.destinations import DatabaseConfig
+from millrace.pipelines.event import Event
+
+_CONFLICT_TRIES = 6
+
+
+class Unreachable(Exception):
+    """No connection was to be had; `cause` says why."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class Writing:
+    """Writes once, by `run`."""
+
+    def __init__(
+        self, config: DatabaseConfig, database: Database, table: Table, events: Sequence[Event]
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._table = table
+        self._events = events
+        self._key = key_of(config, table)
+        self._fates: dict[int, Fate] = {}
+        self._held: dict[object, Retry] = {}
+        self._down: Retry | None = None
+
+    def run(self) -> Sent:
+        """Return a fate for each event."""
+        for group in groups_of(self._rows(), self._table, self._key):
+            self._write(group)
+        fates = [self._fates[n] for n in range(len(self._events))]
+        return Sent(fates, succeeded=int(not self._down), failed=int(self._down is not None))
+
+    def _rows(self) -> list[Row]:
+        found = []
+        for position, event in enumerate(self._events):
+            try:
+                values = row_values(self._table, event.payload, event.id, self._config.version_field)
+                found.append(Row(self._with_key(values), position))
+            except Exception as error:
+                self._fates[position] = fate_of_error(error)
+        return found
+
+    def _with_key(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Raises `Unsendable` for a row whose key is not whole: in SQL, null is unlike every other null."""
+        missing = [name for name in self._key if values.get(name) is None]
+        if missing:
+            raise Unsendable("incomplete", f"The event lacks {', '.join(missing)}, which identifies its row.")
+        return values
+
+    def _write(self, rows: list[Row]) -> None:
+        rows = self._free(rows)
+        if not rows:
+            return
+        try:
+            self._execute(rows)
+        except Unsendable as error:
+            self._settle(rows, fate_of_error(error))
+        except Unreachable as error:
+            self._wait_for_server(rows, error.cause)
+        except OSError as error:
+            self._wait_for_server(rows, error)
+        except Exception as error:
+            self._refused(rows, error)
+        else:
+            self._settle(rows, DELIVERED)
+
+    def _free(self, rows: list[Row]) -> list[Row]:
+        """The rows that no other has to come before: what comes later is not written first."""
+        free = []
+        for row in rows:
+            held = self._down or self._held.get(identity(row, self._key))
+            if held:
+                self._settle([row], held)
+            else:
+                free.append(row)
+        return free
+
+    def _refused(self, rows: list[Row], error: Exception) -> None:
+        match fault_of(error):
+            case Fault.OTHERS:
+                self._down = Retry(failure("conflict", error))
+                self._settle(rows, self._down)
+            case Fault.SERVER if not is_disconnect(error) or not self._answers():
+                self._wait_for_server(rows, error)
+            case Fault.TABLE:
+                self._database.tables.clear()  # its columns may have changed
+                self._settle(rows, Dead(failure("refused", error)))
+            case _ if len(rows) == 1:
+                self._one_refused(rows[0], error)
+            case _:
+                middle = len(rows) // 2
+                self._write(rows[:middle])
+                self._write(rows[middle:])
+
+    def _one_refused(self, row: Row, error: Exception) -> None:
+        if not is_disconnect(error):
+            self._settle([row], Dead(failure("invalid_row", error)))
+            return
+        # The connection ended with it, and others are answered: chance, or this very row. It comes again.
+        held = Retry(failure("unreachable", error))
+        self._held[identity(row, self._key)] = held
+        self._settle([row], held)
+
+    def _wait_for_server(self, rows: list[Row], error: Exception) -> None:
+        self._database.tables.clear()
+        self._down = Retry(failure("unreachable", error))
+        self._settle(rows, self._down)
+
+    def _answers(self) -> bool:
+        """Whether the server takes a new connection and answers."""
+        try:
+            with self._connect() as connection:
+                connection.exec_driver_sql("SELECT 1")
+        except (Unreachable, SQLAlchemyError, OSError):
+            return False
+        return True
+
+    def _connect(self) -> Connection:
+        """Raises `Unreachable`, or `Unsendable` for an address that may not be used."""
+        try:
+            return self._database.engine.connect()
+        except (SQLAlchemyError, OSError) as error:
+            raise Unreachable(error) from error
+
+    def _execute(self, rows: list[Row]) -> None:
+        """One transaction, begun again where others were in its way."""
+        written = statements(self._config, self._table, self._key, rows[0].values)
+        for attempt in range(_CONFLICT_TRIES):
+            try:
+                with self._connect() as connection, connection.begin():
+                    _run(connection, written, rows)
+                return
+            except DBAPIError as error:
+                if not _comes_again(error, written, attempt):
+                    raise
+            time.sleep(random.uniform(0, 0.02 * 2**attempt))
+
+    def _settle(self, rows: Sequence[Row], fate: Fate) -> None:
+        self._fates |= dict.fromkeys((row.position for row in rows), fate)
+
+
+def _run(connection: Connection, written: Statements, rows: list[Row]) -> None:
+    if written.together:
+        connection.execute(written.parts[0], parameters(rows))
+        return
+    for row in rows:
+        for part in written.parts:
+            connection.execute(part, parameters([row])[0])
+
+
+def _comes_again(error: DBAPIError, written: Statements, attempt: int) -> bool:
+    """Whether to try at once again. A row that others inserted between our update and our insert is there for
+    the second try; one that is a duplicate of another row stays one."""
+    if attempt == _CONFLICT_TRIES - 1:
+        return False
+    raced = not written.together and attempt == 0 and DUPLICATE in codes(error)
+    return raced or fault_of(error) is Fault.OTHERS
