@@ -40,7 +40,7 @@ def test_a_signed_webhook_feeds_a_pipeline_and_no_other(
 ) -> None:
     url = f"{stack.url}/hooks/{fed_by(chat, receiver, **source(scheme, secret_for(scheme)))}"
     now = int(time.time())
-    good = signed(scheme, seconds=now)
+    good = {"idempotency-key": "delivery-1"} | signed(scheme, seconds=now)
     refused = [{}, signed(scheme, b"{}", now)] + [signed(scheme, seconds=now - 301)] * (scheme in TIMED)
     for headers in refused:
         assert error_of(httpx.post(url, content=BODY, headers=headers)) == (401, "signature_invalid")

@@ -171,6 +171,11 @@ MISTAKES = [
     ("a ? b", 1, 6, "Expected `:`"),
     ("matches(s, '(')", 1, 12, "regular expression"),
     ("matches(s, '(?=x)')", 1, 12, "regular expression"),
+    ("formatTime(t, '%H', 'Europe/Berln')", 1, 21, "not a time zone"),
+    ("formatTime(t, '%H', '../etc/passwd')", 1, 21, "not a time zone"),
+    ("formatTime(t, '%H', 'Europe')", 1, 21, "not a time zone"),
+    ("formatTime(t, '%H', 'europe/' + 'berlin')", 1, 21, "not a time zone"),
+    ("formatTime(t, '%H', null)", 1, 21, "not a time zone"),
     ("has(1)", 1, 5, "needs a field"),
     ("'\\q'", 1, 2, "escape"),
     ("'\\ud800'", 1, 2, "surrogate"),
@@ -238,6 +243,10 @@ LONG = {"x": "y" * 200_000, "many": ["ab" * 100] * 5_000}
         "formatTime(1e300)",
         "formatTime(0, '%Q')",
         "formatTime(0, '%')",
+        "formatTime(0, '%H', x)",
+        "formatTime(0, '%H', n)",
+        "formatTime('0001-01-01', '%H', 'America/New_York')",
+        "formatTime('9999-12-31T23:00:00Z', '%H', 'Asia/Tokyo')",
         "sha256(1)",
         "split('a', '')",
         "matches('a', x)",
@@ -333,3 +342,28 @@ def test_evaluation_fails_only_with_its_own_error_and_is_always_the_same(
         except (InvalidExpression, EvaluationError) as error:
             outcomes.append(error.message.encode("utf-8", "surrogatepass"))
     assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize(
+    ("zone", "instants", "clocks"),
+    [
+        (
+            "Europe/Berlin",
+            ["2027-03-28T00:59Z", "2027-03-28T01:00Z", "2027-10-31T00:59Z", "2027-10-31T01:00Z"],
+            ["01:59 CET +0100", "03:00 CEST +0200", "02:59 CEST +0200", "02:00 CET +0100"],
+        ),
+        (
+            "America/New_York",
+            ["2027-03-14T06:59Z", "2027-03-14T07:00Z", "2027-11-07T05:59Z", "2027-11-07T06:00Z"],
+            ["01:59 EST -0500", "03:00 EDT -0400", "01:59 EDT -0400", "01:00 EST -0500"],
+        ),
+    ],
+)
+def test_format_time_shows_what_clocks_of_the_zone_show(
+    zone: str, instants: list[str], clocks: list[str]
+) -> None:
+    written = compile_expression(f"formatTime(at, '%H:%M %Z %z', '{zone}')")
+    read = compile_expression("formatTime(at, '%H:%M %Z %z', zone)")
+    events = [Event({"at": at, "zone": zone}, "") for at in instants]
+    assert written.column(Chunk(events)) == clocks
+    assert [read.evaluate(event.payload, event) for event in events] == clocks

@@ -7,7 +7,8 @@ at(2027-01-15T08:00:00)
 
 import re
 from datetime import datetime
-from zoneinfo import available_timezones
+
+from millrace.pipelines.expressions.times import is_zone
 
 SCHEDULE = r"^(rate|cron|at)\([^()]{1,200}\)$"
 SHAPES = "Give rate(5 minutes), cron(0 9 * * ? *) or at(2027-01-15T08:00:00)."
@@ -35,7 +36,7 @@ def check_schedule(expression: str) -> None:
 
 def check_timezone(name: str) -> None:
     """Raises `ValueError` for a name that the time zone database does not have."""
-    if name not in available_timezones():
+    if not is_zone(name):
         raise ValueError(f"{name!r} is not a time zone: give a name such as Europe/Berlin or UTC.")
 
 

@@ -9,7 +9,7 @@ import orjson
 
 from millrace.pipelines.errors import EvaluationError, InvalidExpression
 from millrace.pipelines.expressions.patterns import Pattern
-from millrace.pipelines.expressions.times import to_datetime, to_ms
+from millrace.pipelines.expressions.times import in_zone, to_ms
 from millrace.pipelines.expressions.values import (
     Value,
     charge_text,
@@ -221,17 +221,17 @@ def parse_time(value: Value) -> Value:
 
 
 _TIME_CODE = re.compile("%(.?)", re.DOTALL)
-_TIME_CODES = frozenset("YmdHMSfjaAbByGVuIp%Z")
+_TIME_CODES = frozenset("YmdHMSfjaAbByGVuIp%Zz")
 
 
-def format_time(value: Value, pattern: Value = "%Y-%m-%dT%H:%M:%SZ") -> Value:
+def format_time(value: Value, pattern: Value = "%Y-%m-%dT%H:%M:%SZ", place: Value = "UTC") -> Value:
     if value is None:
         return None
     shape = _string("formatTime", pattern)
     check_length(len(shape) * 12)
     if not _TIME_CODES.issuperset(_TIME_CODE.findall(shape)) or not shape.isascii() or "\0" in shape:
         raise EvaluationError(f"`formatTime` knows the codes {' '.join(sorted(_TIME_CODES))} after `%`.")
-    return to_datetime(to_ms(value)).strftime(shape)
+    return in_zone(to_ms(value), place).strftime(shape)
 
 
 def sha256(value: Value) -> Value:

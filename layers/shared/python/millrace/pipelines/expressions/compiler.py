@@ -75,6 +75,16 @@ class Compiler:
             return _first(arguments)
         return _applied(function.call, arguments)
 
+    def check(self, node: Call) -> None:
+        """Raises `InvalidExpression` for a constant argument that no event can make right."""
+        for at, check in self.functions[node.name].checks.items():
+            if at < len(node.arguments) and isinstance(argument := node.arguments[at], Literal):
+                try:
+                    check(argument.value)
+                except EvaluationError as error:
+                    reason = str(error)
+                    raise InvalidExpression(reason, source=self.source, offset=argument.offset) from None
+
     def pattern(self, node: Literal) -> Callable[[Value], bool]:
         if type(node.value) is not str:
             raise InvalidExpression("`matches` needs a pattern.", source=self.source, offset=node.offset)
@@ -126,6 +136,7 @@ def fold(node: Node, compiler: Compiler) -> Node:
             folded: Node = Operation(offset, operator, tuple(fold(each, compiler) for each in operands))
         case Call(offset=offset, name=name, arguments=arguments):
             folded = Call(offset, name, tuple(fold(each, compiler) for each in arguments))
+            compiler.check(folded)
         case Item(offset=offset, target=target, key=key):
             folded = Item(offset, fold(target, compiler), fold(key, compiler))
         case ListOf(offset=offset, items=items):

@@ -5,11 +5,12 @@ a redelivered event has to give the same result. Add your own with
 `compile_expression(source, FUNCTIONS | {"double": Function(...)})`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from millrace.pipelines.expressions import builtin
+from millrace.pipelines.expressions.times import zone
 from millrace.pipelines.expressions.values import Value, concat, contains
 from millrace.pipelines.limits import NODES
 
@@ -18,7 +19,8 @@ Form = Literal["plain", "coalesce", "has", "now", "matches"]
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One entry. `form` marks the few that the compiler itself must know (they look at more than values)."""
+    """One entry. `form` marks the few that the compiler itself must know (they look at more than values).
+    `checks` are of arguments, by position, that raise `EvaluationError` when one is written as a constant."""
 
     call: Callable[..., Value]
     fewest: int
@@ -26,6 +28,7 @@ class Function:
     summary: str
     examples: tuple[tuple[str, Value], ...]
     form: Form = "plain"
+    checks: Mapping[int, Callable[[Value], object]] = field(default_factory=dict)
 
 
 def _special(*_: Value) -> Value:
@@ -177,9 +180,16 @@ FUNCTIONS: dict[str, Function] = {
     "formatTime": Function(
         builtin.format_time,
         1,
-        2,
-        "Epoch milliseconds or an ISO 8601 text as UTC text, by strftime's codes.",
-        (("formatTime(0)", "1970-01-01T00:00:00Z"), ('formatTime(86400000, "%Y-%m-%d")', "1970-01-02")),
+        3,
+        "Epoch milliseconds or an ISO 8601 text as text, by strftime's codes; in UTC, or as the clocks of an "
+        "IANA time zone show it, summer time included.",
+        (
+            ("formatTime(0)", "1970-01-01T00:00:00Z"),
+            ('formatTime(86400000, "%Y-%m-%d")', "1970-01-02"),
+            ('formatTime("2027-07-01T12:00:00Z", "%H:%M %Z", "Europe/Berlin")', "14:00 CEST"),
+            ('formatTime(0, "%Y-%m-%dT%H:%M:%S%z", "America/New_York")', "1969-12-31T19:00:00-0500"),
+        ),
+        checks={2: zone},
     ),
     "sha256": Function(
         builtin.sha256,

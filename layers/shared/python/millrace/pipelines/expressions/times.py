@@ -1,7 +1,9 @@
 """Instants: epoch milliseconds inside, ISO 8601 outside."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.expressions.values import is_number, kind
@@ -52,3 +54,32 @@ def to_datetime(ms: int | float) -> datetime:
     if not MIN_MS <= ms <= MAX_MS:
         raise EvaluationError(f"{ms} is no time in milliseconds between the years 1 and 9999.")
     return _EPOCH + timedelta(milliseconds=int(ms))
+
+
+def zone(name: Any) -> ZoneInfo:
+    """The time zone of an IANA name. Raises `EvaluationError` for one that its database does not have."""
+    if not is_zone(name):
+        raise EvaluationError(
+            f"{name!r:.60} is not a time zone: give an IANA name such as Europe/Berlin or UTC."
+        )
+    return ZoneInfo(name)
+
+
+def is_zone(name: Any) -> bool:
+    """True for a name of the time zone database, in its own letters."""
+    return type(name) is str and name in _names()
+
+
+def in_zone(ms: int | float, name: Any) -> datetime:
+    """A datetime as clocks in a zone show it; raises `EvaluationError` outside the years 1 to 9999."""
+    place = zone(name)
+    try:
+        return to_datetime(ms).astimezone(place)
+    except OverflowError:
+        raise EvaluationError(f"{ms} is no time between the years 1 and 9999 in {name}.") from None
+
+
+@cache
+def _names() -> frozenset[str]:
+    """Looked up once: the whole database is read for it."""
+    return frozenset(available_timezones())
