@@ -2,20 +2,24 @@
 
 - EventBridge Scheduler's context attributes (`<aws.scheduler.scheduled-time>` and the like) inside a
   target's input: it sends them as they are written.
+- Time zones of schedules, see local/emulated_schedules.py.
 - Partial failures of a DynamoDB stream's batch: it goes on as if all had been taken. Here the whole batch
   comes again, which AWS may do as well.
 
 It runs in an environment of its own (`.venv-emulator`), because it pins botocore and the product must not.
 Functions run in the product's environment, whose interpreter `FUNCTIONS_PYTHON` names.
 
-All three stand in its private functions; local/requirements-emulator.txt pins its version,
-tests/local/test_emulator.py fails when another one no longer has them.
+All of it stands in its private functions; local/requirements-emulator.txt pins its version,
+tests/local/test_emulator.py fails when another one no longer has it.
 """
 
 import os
+import time
 import uuid
 from datetime import UTC, datetime
 from typing import Any
+
+from local import emulated_schedules
 
 FUNCTIONS_PYTHON = "FUNCTIONS_PYTHON"
 
@@ -46,9 +50,9 @@ def failed_in_part(event: Json, result: Json) -> bool:
 
 
 def complete() -> None:
-    """Put all three in place."""
+    """Put all of it in place."""
     from ministack.core import lambda_runtime
-    from ministack.services import eventbridge, lambda_svc
+    from ministack.services import eventbridge, lambda_svc, scheduler
 
     invoke_target, execute = eventbridge._invoke_target, lambda_svc._execute_function
     detect = lambda_runtime._detect_runtime_binary
@@ -68,6 +72,7 @@ def complete() -> None:
 
     eventbridge._invoke_target, lambda_svc._execute_function = invoke, run
     lambda_runtime._detect_runtime_binary = binary
+    scheduler._tick_schedules = lambda: emulated_schedules.tick(time.time())
 
 
 if __name__ == "__main__":

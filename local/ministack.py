@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from signal import SIGTERM
 from typing import Self, TypedDict
@@ -29,6 +30,8 @@ ACCOUNT = "111111111111"
 REGION = "us-east-1"
 _ROOT = Path(__file__).resolve().parent.parent
 _PYTHON = _ROOT / ".venv-emulator" / "bin" / "python"
+ZONES = str(files("tzdata") / "zoneinfo")
+"""The time zones that functions know too; a machine may have none of its own."""
 _START_SECONDS = 30.0
 _STOP_SECONDS = 1.0
 _SAVE_SECONDS = 10.0
@@ -152,6 +155,7 @@ class MiniStack:
             "SFTP_ENABLED": "0",
             FUNCTIONS_PYTHON: sys.executable,
             "PYTHONUNBUFFERED": "1",
+            "PYTHONTZPATH": ZONES,
         }
         if self._state_dir:
             own |= {"PERSIST_STATE": "1", "S3_PERSIST": "1", "STATE_DIR": str(self._state_dir / "aws")}

@@ -365,5 +365,5 @@ def test_format_time_shows_what_clocks_of_the_zone_show(
     written = compile_expression(f"formatTime(at, '%H:%M %Z %z', '{zone}')")
     read = compile_expression("formatTime(at, '%H:%M %Z %z', zone)")
     events = [Event({"at": at, "zone": zone}, "") for at in instants]
-    assert written.column(Chunk(events)) == clocks
+    assert written.column(Chunk([event.payload for event in events], events)) == clocks
     assert [read.evaluate(event.payload, event) for event in events] == clocks
