@@ -195,6 +195,25 @@ def test_deletion_ends_a_stream_that_waits(chat: httpx.Client, path: str) -> Non
     assert (last.id, last.data["code"], last.data["retryable"]) == (None, "deleted", False)
 
 
+@pytest.mark.parametrize("query", ["stream=true", "stream=true&threadId=t1"])
+@pytest.mark.parametrize("is_made_later", [False, True])
+def test_deletion_ends_a_stream_that_waits_for_a_first_run(
+    chat: httpx.Client, query: str, is_made_later: bool
+) -> None:
+    made = {"id": "c1", "agentId": "echo"}
+    if not is_made_later:
+        chat.post("/api/conversations", json=made)
+    with chat.stream("GET", f"{BASE}/messages?{query}", headers=STREAM) as response:
+        events = read_events(response.iter_lines())
+        next(events)
+        if is_made_later:
+            chat.post("/api/conversations", json=made)
+            next(events)  # a heartbeat: by now the stream has looked again
+        assert chat.delete(BASE).status_code == 204
+        (last,) = [event for event in events if event.data["type"] != "heartbeat"]
+    assert (last.id, last.data["code"], last.data["retryable"]) == (None, "deleted", False)
+
+
 def test_deletion_ends_a_subscription_to_a_run_that_goes_on(chat: httpx.Client) -> None:
     with saying(chat, "/echo tools=0 tokens=900 delayMs=50\nword") as sent:
         last = {"last-event-id": str(next(sent).id)}

@@ -102,6 +102,16 @@ def test_deletion_ends_what_runs_and_nothing_comes_back(
     assert kept(platform, organization) == set()
 
 
+def test_run_is_hidden_from_the_mark_of_a_deletion_on(
+    chat: httpx.Client, platform: Platform, organization: str
+) -> None:
+    """Its owner included: a deletion that broke off must not leave a text that is still served."""
+    run_id = say(chat, "hello")[0].data["runId"]
+    asyncio.run(platform.stores.deletions.mark(Slot(organization, "c1")))
+    for path in (f"/api/runs/{run_id}", f"/api/runs/{run_id}/stream"):
+        assert error_of(chat.get(path)) == (404, "run_not_found")
+
+
 def test_json_answer_of_a_deleted_run_is_gone(chat: httpx.Client) -> None:
     with saying(chat, RUNNING, idempotencyKey="k") as events:
         run_id = next(events).data["runId"]

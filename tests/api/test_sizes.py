@@ -1,5 +1,7 @@
 """Limits are in stored bytes: what is within works, what is beyond is refused before anything happens."""
 
+import json
+
 import httpx
 
 from millrace.domain.agents import AGENT_BYTES
@@ -18,6 +20,18 @@ def test_message_of_140_000_cjk_characters_is_answered_and_read_back(chat: httpx
     assert history[0]["content"][0]["text"] == f"/echo tools=1\n{CJK}"
     assert history[-1]["content"][-1]["text"] == CJK
     assert say(chat, "and now?")[-1].data["type"] == "done"
+
+
+def test_message_up_to_the_limit_is_taken_with_every_character_escaped(chat: httpx.Client) -> None:
+    """As Python's own `json.dumps` writes it: six bytes for each of these."""
+    content = "中" * (MESSAGE_BYTES // 3)
+    body = json.dumps({"agentId": "echo", "content": content}).encode()
+    sent = chat.post(
+        "/api/conversations/c1/messages", content=body, headers={"content-type": "application/json"}
+    )
+    assert sent.status_code == 200
+    history = chat.get("/api/conversations/c1/messages").json()["items"]
+    assert history[0]["content"][0]["text"] == content
 
 
 def test_history_of_large_messages_comes_in_pages_of_4_mb(chat: httpx.Client) -> None:

@@ -141,6 +141,16 @@ def test_what_is_no_event_stream_is_given_once(
     assert error_of(browser.get(url)) == (401, "ticket_invalid")
 
 
+@pytest.mark.parametrize("path", ["/api/conversations", BASE, f"{BASE}/inject"])
+def test_asking_for_a_stream_where_there_is_none_does_not_make_a_ticket_last(
+    path: str, chat: httpx.Client, tickets: httpx.Client, browser: httpx.Client
+) -> None:
+    say(chat, SHORT)
+    url = url_of(tickets, path, "&stream=true")
+    assert browser.get(url).status_code == 200
+    assert error_of(browser.get(url)) == (401, "ticket_invalid")
+
+
 @pytest.fixture
 def store(settings: Settings, aws: Aws) -> tuple[TicketStore, list[int]]:
     now = [NOW]

@@ -40,6 +40,7 @@ class Endpoint:
         """The endpoint as a Starlette route."""
 
         async def serve(request: Request) -> ASGIApp:
+            request.state.streams = self.streams
             return await self.handler(request)
 
         return Route(self.path, serve, methods=[self.method])
@@ -71,14 +72,14 @@ def _parameter(name: str, place: str, text: str, required: bool) -> dict[str, An
     return {"name": name, "in": place, "required": required, "schema": {"type": "string"}} | about
 
 
-async def read_body(request: Request, model: type[Body]) -> Body:
-    """The request's JSON body as `model`. Raises `TooLarge`, `UnsupportedMedia` or `InvalidRequest`, whose
-    details name each wrong field."""
+async def read_body(request: Request, model: type[Body], most: int = MAX_BODY) -> Body:
+    """The request's JSON body as `model`, at most so many bytes. Raises `TooLarge`, `UnsupportedMedia` or
+    `InvalidRequest`, whose details name each wrong field."""
     kind = media_type(request.headers.get("content-type", "application/json"))
     if kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
     try:
-        return model.model_validate(read_json(await _bytes(request) or b"{}"))
+        return model.model_validate(read_json(await _bytes(request, most) or b"{}"))
     except ValidationError as problem:
         raise invalid(problem) from problem
 
@@ -94,12 +95,12 @@ def invalid(problem: ValidationError) -> InvalidRequest:
     return InvalidRequest(f"{first}{more}.", code="invalid_request", fields=fields)
 
 
-async def _bytes(request: Request) -> bytes:
+async def _bytes(request: Request, most: int) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > MAX_BODY:
-            raise TooLarge(f"The body may have {MAX_BODY // 1024} KB.")
+        if size > most:
+            raise TooLarge(f"The body must not exceed {most:,} bytes.", limit=most)
         parts.append(part)
     return b"".join(parts)
 

@@ -18,7 +18,7 @@ from millrace.api.sse import EventStream, frames
 from millrace.api.streams import THREAD, Streams, slot_of
 from millrace.domain.access import Access, Principal
 from millrace.domain.agents import Wire
-from millrace.domain.conversations import Slot
+from millrace.domain.conversations import MESSAGE_BYTES, Slot
 from millrace.domain.events import Detail
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, NotFound
@@ -32,6 +32,8 @@ from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.send import Accepted, NewMessage, Replayed, send
 
 PAGE = 100
+MESSAGE_BODY = 6 * MESSAGE_BYTES + 64 * 1024
+"""JSON may write a byte of a message as six, `\u0001`, and many clients escape all that is not ASCII."""
 BASE = "/api/conversations/{conversation_id}"
 
 
@@ -116,7 +118,7 @@ class Messages:
 
     async def send_message(self, request: Request) -> ASGIApp:
         caller = await self.auth(request, "chat")
-        given = await read_body(request, SendMessage)
+        given = await read_body(request, SendMessage, MESSAGE_BODY)
         detail = detail_of(request)
         message = NewMessage(
             given.content,

@@ -72,7 +72,10 @@ def _checked(request: Request, found: Ticket, scope: Scope | None) -> Ticket:
 
 
 def _is_event_stream(request: Request) -> bool:
-    return wants_stream(request) or request.scope["path"].endswith("/stream")
+    """Whether the answer is an event stream: of the endpoint it must be possible. Everywhere else a request
+    could ask for one to use its ticket again."""
+    possible = getattr(request.state, "streams", False)
+    return possible and (wants_stream(request) or request.scope["path"].endswith("/stream"))
 
 
 def _client(request: Request) -> Client:

@@ -33,7 +33,8 @@ class Subscription:
     ends before the first run that is not for the caller.
 
     `at` is the last event that the client has seen. `last` is the id of the run with which the stream ends
-    (None: the next one to begin); with `endless` it stays open over all runs to come."""
+    (None: the next one to begin); with `endless` it stays open over all runs to come. `existed`: the
+    conversation has been seen, so that its absence is its deletion."""
 
     stores: Stores
     caller: Principal
@@ -44,6 +45,7 @@ class Subscription:
     deadline: float | None = None
     gone: Callable[[], Awaitable[bool]] | None = None
     over: bool = False
+    existed: bool = False
 
     @property
     def waiting(self) -> bool:
@@ -89,12 +91,20 @@ class Subscription:
                 with suppress(NotFound):
                     return await self._first_up_to(newest)
                 return None
-            self.over = newest is None and self.at.run_id is not None
+            self.over = newest is None and await self._is_deleted()
             if self.over or time.monotonic() - began > IDLE_SECONDS:
                 return None
             await asyncio.sleep(wait)
             wait = min(wait * 1.5, SLOW_POLL)
         return None
+
+    async def _is_deleted(self) -> bool:
+        """Whether a conversation that was there is there no more. One with a run has a lease until then."""
+        if self.at.run_id is not None:
+            return True
+        exists = await self.stores.conversations.find(self.slot.root()) is not None
+        was_there, self.existed = self.existed, self.existed or exists
+        return was_there and not exists
 
     async def _first_up_to(self, newest: str) -> Run:
         """Return the run that follows `at`, by going back from the newest as far as logs are kept."""
@@ -139,11 +149,12 @@ async def subscribe(
     )
     if conversation:
         check_access(caller, conversation, "read")
+    existed = conversation is not None
     if cursor is None:
         at = EventId(lease.run_id, 0) if lease.run_id else _after_all(lease)
-        return Subscription(stores, caller, slot, at, lease.run_id, endless, deadline, gone)
+        return Subscription(stores, caller, slot, at, lease.run_id, endless, deadline, gone, existed=existed)
     last = lease.newest() if lease.newest() != cursor.run_id or cursor.seq < MAX_SEQ else None
-    found = Subscription(stores, caller, slot, cursor, last, endless, deadline, gone)
+    found = Subscription(stores, caller, slot, cursor, last, endless, deadline, gone, existed=existed)
     if cursor.run_id is None:
         return found
     run = await run_of(stores, caller, slot, cursor)
