@@ -73,7 +73,7 @@ def read_template(path: Path, region: str = "us-east-1") -> Template:
         _point_to_bucket(properties, folder)
     body = _translate(raw, region)
     _limit_concurrency(body["Resources"])
-    left_out = tuple(name for name, one in body["Resources"].items() if one["Type"] in _NOT_PLAYED)
+    left_out = tuple(name for name, one in body["Resources"].items() if not _is_played(one))
     for name in left_out:
         del body["Resources"][name]
     return Template(body, _functions(body["Resources"]), left_out)
@@ -124,6 +124,12 @@ def _limit_concurrency(resources: dict[str, Any]) -> None:
         if one["Type"] == "AWS::Lambda::EventSourceMapping" and "ScalingConfig" in one["Properties"]:
             scaling = one["Properties"]["ScalingConfig"]
             scaling["MaximumConcurrency"] = min(scaling["MaximumConcurrency"], QUEUE_CONCURRENCY)
+
+
+def _is_played(resource: dict[str, Any]) -> bool:
+    """Return false for what the emulator refuses; of alarms those that are computed from several metrics."""
+    computed = resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
+    return resource["Type"] not in _NOT_PLAYED and not computed
 
 
 def _put_back(name: str, value: str | None) -> None:

@@ -110,6 +110,21 @@ async def test_an_announcement_that_failed_is_made_up_for(
     assert len(await alerts_of(recorder, organization)) == 1
 
 
+async def test_rule_made_anew_under_its_id_goes_on_counting_its_alerts(
+    recorder: Recorder, organization: str
+) -> None:
+    rules, caller = AlertRules(recorder), Principal(organization, "user")
+    await record(recorder, organization, [ended(organization, "run_1", failed=True)])
+    for _ in range(3):
+        await rules.create(caller, rule(), "mine")
+        assert (await rules.get(caller, "mine"))["state"]["triggered"] is False
+        await evaluate(recorder, organization)
+        await rules.delete(caller, "mine")
+    found = await alerts_of(recorder, organization)
+    assert [event["alert"]["id"] for event in found] == ["mine:1", "mine:2", "mine:3"]
+    assert len({event["id"] for event in found}) == 3
+
+
 async def test_a_stuck_run_is_noticed_and_its_end_resolves_it(
     recorder: Recorder, organization: str, clock: Clock
 ) -> None:

@@ -132,13 +132,13 @@ async def test_more_runs_than_one_transaction_holds_are_ended_in_one_check(
     assert await record(recorder, organization, [ended(organization, one) for one in names[:30]]) == []
 
 
-async def test_search_passes_over_a_conversation_that_cannot_be_read(
-    recorder: Recorder, organization: str
-) -> None:
+async def test_search_passes_over_messages_that_cannot_be_read(recorder: Recorder, organization: str) -> None:
     for name in NAMES:
         await begin(recorder, organization, name)
     table = recorder.stores.conversations.table
-    await poison(recorder, table, {"pk": f"{organization}#c-run_2", "sk": "M#00000002", "body": "{broken"})
+    for conversation, number in (("c-run_2", 1), ("c-run_3", 2)):  # the only message, and one after it
+        key = {"pk": f"{organization}#{conversation}", "sk": f"M#{number:08d}"}
+        await poison(recorder, table, key | {"body": "{broken"})
     user = Principal(organization, "user")
     search = search_in(recorder.stores, Slot(organization, "other"), user, lambda query, hits: None)
     found = {hit.conversation_id for hit in await search("hi", 10)}

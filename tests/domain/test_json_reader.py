@@ -112,6 +112,13 @@ def test_damaged_compression_is_refused(data: bytes) -> None:
     assert refused.value.code == "invalid_encoding"
 
 
+def test_many_small_members_are_refused_before_they_take_time() -> None:
+    with pytest.raises(InvalidRequest, match="100 members") as refused:
+        inflate(gzip.compress(b"", mtime=0) * 101, "gzip", 1_000)
+    assert refused.value.code == "invalid_encoding"
+    assert inflate(gzip.compress(b"x", mtime=0) * 100, "gzip", 1_000) == b"x" * 100
+
+
 def test_unknown_encoding_is_refused() -> None:
     with pytest.raises(UnsupportedMedia):
         inflate(b"x", "br", 1_000)

@@ -199,3 +199,35 @@ def test_statuses_choose_among_the_events_of_runs(statuses: list[str] | None, ki
     source = AgentExecutionSource(type="agent_execution", statuses=statuses)
     events = [Event({"status": status}, "1", "s", kind, 0, 0) for kind, status in told.items()]
     assert {event.type for event in events if feeds(event, source)} == kinds
+
+
+async def break_definition(line: Line, organization: str, pipeline_id: str) -> None:
+    """Stores what an earlier release might have accepted, and this one cannot compile."""
+    old = await line.pipelines.get(organization, pipeline_id)
+    broken = old.definition | {"transforms": [{"type": "of an earlier release", "config": {}}]}
+    new = old.model_copy(update={"definition": broken, "revision": old.revision + 1})
+    await line.pipelines.replace(organization, old, new)
+    line.plans.forget(organization)
+    line.plans._made.clear()
+
+
+def test_pipeline_that_cannot_be_compiled_keeps_no_event_from_the_others(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    source = {"type": "api_event"}
+    broken, good, pushed = made(streaming, source=source), made(streaming, source=source), made(streaming)
+    for one in (broken, pushed):
+        asyncio.run(break_definition(plant.line, organization, one))
+    send(plant, called(organization, "call", *CALLS["list"]))
+    head = {"organization": organization, "pipelineId": pushed}
+    event = {"source": "api", "type": "item", "time": 1, "ingested": 1, "payload": {"n": 1}}
+    send(plant, head | {"events": [event | {"id": name} for name in ("one", "two")]})
+    assert plant.transform() == {"batchItemFailures": []}
+    assert [job["pipelineId"] for job in plant.deliveries()] == [good]
+    (letter,) = plant.letters(organization, broken)
+    assert (letter.code, letter.event["id"], letter.place) == ("definition_broken", "call", "step:0")
+    assert "transforms.0" in letter.message
+    found = plant.letters(organization, pushed)
+    assert {(one.event["id"], one.place) for one in found} == {("one", "step:0"), ("two", "step:0")}
+    metrics = streaming.get(f"/pipelines/{pushed}/metrics").json()
+    assert (metrics["itemsFailed"], metrics["deadLetters"]) == (2, 2)

@@ -270,6 +270,23 @@ def test_a_paused_pipeline_redrives_when_it_is_resumed(streaming: httpx.Client, 
     assert streaming.get(f"{path(id)}/redrives/{begun['id']}").json()["state"] == "done"
 
 
+@pytest.mark.parametrize("action", ["resume", "stop"])
+def test_redrive_of_a_paused_pipeline_ends_its_waiting_and_goes_on_with_it(
+    streaming: httpx.Client, plant: Plant, action: str
+) -> None:
+    id = failing(streaming, plant)
+    streaming.put(f"/pipelines/{id}", json=FINE)
+    begun = streaming.post(f"{path(id)}/redrive").json()
+    act(streaming, id, "pause")
+    plant.transform()  # ends: else the order would come back without end
+    assert plant.waiting() == []
+    assert streaming.get(f"{path(id)}/redrives/{begun['id']}").json()["state"] == "running"
+    act(streaming, id, action)
+    plant.transform()
+    assert len(plant.payloads()) == 3
+    assert streaming.get(f"{path(id)}/redrives/{begun['id']}").json()["state"] == "done"
+
+
 def test_letters_are_counted_and_listed_by_place_code_and_time(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:

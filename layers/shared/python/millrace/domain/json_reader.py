@@ -22,6 +22,8 @@ _UNUSUAL = re.compile(rb"[0-9]{19}|\\u00[0-3]")
 """Long numbers, and escapes of characters that need none: they would hide the end of a key."""
 _KEY = re.compile(rb'"[ \t\r\n]*:')
 _CHUNK = 64 * 1024
+_MOST_MEMBERS = 100
+"""Of gzip data: what is behind a member is copied for the next one, so many small ones would take minutes."""
 _NO_ENCODING = frozenset({"", "identity"})
 LINES = frozenset(
     {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
@@ -104,8 +106,11 @@ def _gunzip(data: bytes, limit: int) -> bytes:
 
 
 def _members(data: bytes) -> Iterator[bytes]:
-    """The content of each gzip member, in pieces. Raises `EOFError` where the last one is cut."""
-    while data:
+    """The content of each gzip member, in pieces. Raises `EOFError` where the last one is cut, and
+    `InvalidRequest` for too many."""
+    for _ in range(_MOST_MEMBERS):
+        if not data:
+            return
         member = zlib.decompressobj(wbits=31)
         yield member.decompress(data, _CHUNK)
         while not member.eof:
@@ -114,6 +119,10 @@ def _members(data: bytes) -> Iterator[bytes]:
                 raise EOFError
             yield piece
         data = member.unused_data.lstrip(b"\0")
+    if data:
+        raise InvalidRequest(
+            f"Gzip data must not have more than {_MOST_MEMBERS} members.", code="invalid_encoding"
+        )
 
 
 def _is_suspicious(data: bytes, value: Any) -> bool:

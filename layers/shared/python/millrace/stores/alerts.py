@@ -26,6 +26,8 @@ from millrace.stores.reading import readable
 
 NOTED_SECONDS = 3600
 ACTIVE_SECONDS = 25 * 3600
+COUNTED_SECONDS = 31 * 24 * 3600
+"""How long the count of a deleted rule's alerts is kept: longer than anything of its alerts is."""
 
 
 class AlertStore:
@@ -83,12 +85,21 @@ class AlertStore:
             raise Conflict("Somebody else changed this rule; read it again.", code="changed") from refused
 
     async def delete(self, organization: str, rule_id: str) -> None:
-        """Removes a rule and where it stands. Raises `NotFound`."""
+        """Remove a rule, and note how many alerts it had: one that is made anew under its id goes on from
+        there, since receivers know repetitions by an alert's id. Raises `NotFound`."""
+        ended = update(
+            self.table,
+            _state_key(organization, rule_id),
+            "SET triggered = :no, triggeredAt = :none, unannounced = :none, expiresAt = :until, "
+            "alerts = if_not_exists(alerts, :zero), version = if_not_exists(version, :zero) + :one",
+            no=False,
+            none=None,
+            until=int(time.time()) + COUNTED_SECONDS,
+            zero=0,
+            one=1,
+        )
         try:
-            await self._dynamo.transact(
-                delete(self.table, _rule_key(organization, rule_id)),
-                delete(self.table, _state_key(organization, rule_id), existing=False),
-            )
+            await self._dynamo.transact(delete(self.table, _rule_key(organization, rule_id)), ended)
         except ConditionFailed as refused:
             raise unknown_rule() from refused
 

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from millrace.domain.clock import Clock, now_ms
 from millrace.domain.pipelines import Pipeline
+from millrace.errors import InvalidRequest, MillraceError, is_transient
 from millrace.pipelines.definitions.definition import PipelineDefinition, stored_definition
 from millrace.pipelines.expressions.compiler import Scalar
 from millrace.pipelines.expressions.expression import compile_expression
@@ -55,6 +56,20 @@ def make(organization: str, pipeline_id: str, version: int, definition: Pipeline
     return Made(organization, pipeline_id, version, plan, tuple(guards), together)
 
 
+class BrokenDefinition(InvalidRequest):
+    """A stored definition cannot be compiled: an earlier release took it."""
+
+    code = "definition_broken"
+
+    def __init__(self, pipeline_id: str, version: int, error: Exception) -> None:
+        reason = error.message if isinstance(error, MillraceError) else type(error).__name__
+        super().__init__(
+            f"Version {version} of the pipeline {pipeline_id} cannot be compiled; replace it. {reason}"[
+                :1_000
+            ]
+        )
+
+
 class Plans:
     """Pipelines of organisations, up to three seconds old unless asked for fresher ones, and compiled
     versions, which never change."""
@@ -90,12 +105,12 @@ class Plans:
         self._known.pop(organization, None)
 
     def made(self, organization: str, pipeline: Pipeline) -> Made:
-        """The current version, compiled."""
+        """The current version, compiled. Raises `BrokenDefinition`."""
         key = (organization, pipeline.id, pipeline.version)
         return self._made.get(key) or self._remember(key, pipeline.definition)
 
     async def version(self, organization: str, pipeline_id: str, version: int) -> Made:
-        """Any version, compiled. Raises `NotFound`."""
+        """Any version, compiled. Raises `NotFound` and `BrokenDefinition`."""
         key = (organization, pipeline_id, version)
         if key in self._made:
             return self._made[key]
@@ -110,8 +125,14 @@ class Plans:
         if len(self._made) >= _PLANS:
             self._made.clear()
         organization, pipeline_id, version = key
-        self._made[key] = make(organization, pipeline_id, version, stored_definition(definition))
-        return self._made[key]
+        try:
+            made = make(organization, pipeline_id, version, stored_definition(definition))
+        except Exception as error:
+            if is_transient(error):
+                raise
+            raise BrokenDefinition(pipeline_id, version, error) from error
+        self._made[key] = made
+        return made
 
 
 @dataclass(frozen=True)

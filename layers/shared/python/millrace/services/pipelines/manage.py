@@ -28,6 +28,7 @@ from millrace.pipelines.definitions.definition import PipelineDefinition, parse_
 from millrace.services.pipelines.checks import check_reach
 from millrace.services.pipelines.line import Line, make, stateful_hashes
 from millrace.services.pipelines.messages import json_size, order
+from millrace.services.pipelines.redrive import go_on
 from millrace.services.pipelines.schedule import Schedules
 from millrace.services.pipelines.warnings import Warnings
 from millrace.stores.secrets import SecretStore
@@ -171,6 +172,7 @@ class Pipelines:
         if action == "resume" or (action == "stop" and old.state == "paused"):
             drain = order(organization, old.id, drain={"after": "", "round": 0})
             await asyncio.to_thread(self._line.ingest.send, [drain], _SOON_MS, organization)
+            await go_on(self._line, (organization, old.id), _SOON_MS)
         if action == "stop":
             stop = order(organization, old.id, stop=1)
             await asyncio.to_thread(self._line.timers.send, [stop], _SOON_MS, organization)

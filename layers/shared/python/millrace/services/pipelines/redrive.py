@@ -26,6 +26,8 @@ from millrace.stores.redrives import RedriveStore
 log = logging.getLogger(__name__)
 
 PAUSED_MS = 60_000
+MOST_WAITS = 30
+"""Of a redrive for its paused pipeline, one a minute; then whoever resumes or stops it goes on."""
 _SOON_MS = 3_000
 _AT_ONCE = 16
 Address = tuple[str, str]
@@ -90,7 +92,8 @@ class Redrives:
 
 
 async def redrive(line: Line, address: Address, asked: dict[str, Any]) -> None:
-    """`{id, page}`: sends that page, unless it was sent, and orders the next."""
+    """`{id, page, waits?}`: sends that page, unless it was sent, and orders the next. While the pipeline is
+    paused it looks again some times: what `go_on` orders may come before the change of state is seen."""
     try:
         found = await _store(line).get(*address, asked["id"])
         pipeline = await line.pipelines.get(*address)
@@ -98,12 +101,20 @@ async def redrive(line: Line, address: Address, asked: dict[str, Any]) -> None:
         log.warning("a redrive is over: %s", problem.message)
         return
     if found.state == "running" and found.page == asked["page"] and pipeline.state == "paused":
-        await asyncio.to_thread(_order, line, address, found, PAUSED_MS)
+        if (waits := asked.get("waits", 0)) < MOST_WAITS:
+            await asyncio.to_thread(_order, line, address, found, PAUSED_MS, waits + 1)
         return
     if found.state == "running" and found.page == asked["page"]:
         found = await _send_page(line, address, found, line.plans.made(address[0], pipeline))
     if found.state == "running" and found.page == asked["page"] + 1:
         await asyncio.to_thread(_order, line, address, found, PAGE_SECONDS * 1000)
+
+
+async def go_on(line: Line, address: Address, delay_ms: int) -> None:
+    """Orders what is left of the redrives of a pipeline that is resumed, or stopped while it was paused."""
+    for one in await _store(line).newest(*address):
+        if one.state == "running":
+            await asyncio.to_thread(_order, line, address, one, delay_ms)
 
 
 async def _send_page(line: Line, address: Address, found: Redrive, current: Made) -> Redrive:
@@ -225,10 +236,9 @@ def _job(made: Made, letter: Letter, destination: int, clock: Clock) -> str:
     ).encode()
 
 
-def _order(line: Line, address: Address, redrive: Redrive, delay_ms: int) -> None:
-    line.ingest.send(
-        [order(*address, redrive={"id": redrive.id, "page": redrive.page})], delay_ms, address[0]
-    )
+def _order(line: Line, address: Address, redrive: Redrive, delay_ms: int, waits: int = 0) -> None:
+    asked = {"id": redrive.id, "page": redrive.page} | ({"waits": waits} if waits else {})
+    line.ingest.send([order(*address, redrive=asked)], delay_ms, address[0])
 
 
 def _store(line: Line) -> RedriveStore:

@@ -12,7 +12,7 @@ from millrace.domain.pipelines import Pipeline
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.sources import ScheduleSource
 from millrace.pipelines.event import Event
-from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.line import BrokenDefinition, Line
 from millrace.services.pipelines.match import bus_event, feeds, own_event, source_type, unreadable_event
 from millrace.services.pipelines.messages import event_of
 from millrace.services.pipelines.redrive import redrive
@@ -132,8 +132,21 @@ async def _sort_bus_event(line: Line, message: Message, work: Work) -> None:
         organization = event.payload["organization"]
     for pipeline in (await line.plans.of(organization, message.sent)).values():
         if pipeline.takes_events and pipeline.source_type == kind:
-            if feeds(event, line.plans.made(organization, pipeline).plan.definition.source):
-                await _give(line, organization, pipeline, event, message, work)
+            await _feed(line, organization, pipeline, event, message, work)
+
+
+async def _feed(
+    line: Line, organization: str, pipeline: Pipeline, event: Event, message: Message, work: Work
+) -> None:
+    """Gives a pipeline an event that its source chooses; all of them where its definition cannot tell."""
+    try:
+        chosen = feeds(event, line.plans.made(organization, pipeline).plan.definition.source)
+    except BrokenDefinition as error:
+        log.error("%s", error.message)
+        await refuse(line, organization, pipeline, [event], error)
+        return
+    if chosen:
+        await _give(line, organization, pipeline, event, message, work)
 
 
 async def _sort_own_event(line: Line, address: Address, message: Message, work: Work) -> None:
@@ -153,7 +166,7 @@ async def _give(
 ) -> None:
     """Adds an event to a pipeline's work, unless its JSON could not be read without loss."""
     if message.problem:
-        await refuse(line, organization, pipeline, event, message.problem)
+        await refuse(line, organization, pipeline, [event], message.problem)
     else:
         work[organization, pipeline.id].append(message.parcel([event]))
 

@@ -21,7 +21,7 @@ from millrace.domain.pipelines import Pipeline
 from millrace.errors import NotFound
 from millrace.pipelines.event import Event
 from millrace.pipelines.work import Unfinished
-from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.line import BrokenDefinition, Line
 from millrace.services.pipelines.messages import order, pack, recorded
 from millrace.services.pipelines.run import take
 from millrace.services.pipelines.sorting import (
@@ -33,6 +33,7 @@ from millrace.services.pipelines.sorting import (
     read_message,
     sort_message,
 )
+from millrace.services.pipelines.unreadable import refuse
 from millrace.stores.journal import Entry
 
 log = logging.getLogger(__name__)
@@ -130,12 +131,25 @@ async def _take_all(line: Line, address: Address, parcels: list[Parcel], ends: f
         await _take(line, address, parcels, ends)
     except NotFound as problem:
         log.warning("%d messages are for no pipeline: %s", len(parcels), problem.message)
+    except BrokenDefinition as problem:
+        if len(parcels) == 1:
+            await _refuse(line, address, parcels[0], problem)
+            return []
+        return [one for parcel in parcels for one in await _take_all(line, address, [parcel], ends)]
     except Exception:
         log.exception("%d messages of one pipeline were not taken together", len(parcels))
         if len(parcels) == 1:
             return [parcels[0].message_id]
         return [one for parcel in parcels for one in await _take_all(line, address, [parcel], ends)]
     return []
+
+
+async def _refuse(line: Line, address: Address, parcel: Parcel, problem: BrokenDefinition) -> None:
+    """Makes dead letters of events whose definition cannot be compiled, which would fail for ever."""
+    organization, pipeline_id = address
+    log.error("%s", problem.message)
+    pipeline = await line.plans.running(organization, pipeline_id)
+    await refuse(line, organization, pipeline, parcel.events, problem, parcel.start or 0)
 
 
 async def _take(line: Line, address: Address, parcels: list[Parcel], ends: float) -> None:

@@ -1,10 +1,12 @@
-"""Events of a bus whose JSON would lose something when it is read: each is a dead letter of its pipelines.
+"""Events that no step can see: each is a dead letter of its pipelines.
 
-Over HTTP such a body is refused and its sender told. Here nobody is there to be told, and a message that
-fails would come again, as unreadable as before.
+These are events of a bus whose JSON would lose something when it is read, and all events of a pipeline whose
+definition cannot be compiled. Over HTTP such a body is refused and its sender told. Here nobody is there to
+be told, and a message that fails would come again, as unreadable as before.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 from millrace.domain.json_reader import InvalidJson, read_json
 from millrace.domain.pipelines import Pipeline
@@ -25,12 +27,24 @@ def json_problem(text: str) -> InvalidRequest | None:
 
 
 async def refuse(
-    line: Line, organization: str, pipeline: Pipeline, event: Event, problem: InvalidRequest
+    line: Line,
+    organization: str,
+    pipeline: Pipeline,
+    events: Sequence[Event],
+    problem: InvalidRequest,
+    step: int = 0,
 ) -> None:
-    """Store an event, as far as it could be read, as a dead letter, and count it."""
-    letter = Letter(
+    """Store events, as far as they could be read, as dead letters of a step, and count them."""
+    letters = [_letter(pipeline, event, problem, step) for event in events]
+    await line.letters.put(organization, letters, line.clock())
+    counts = Counter(itemsFailed=len(letters), deadLetters=len(letters))
+    await line.meter.add(organization, pipeline.id, counts)
+
+
+def _letter(pipeline: Pipeline, event: Event, problem: InvalidRequest, step: int) -> Letter:
+    return Letter(
         pipeline_id=pipeline.id,
-        place="step:0",
+        place=f"step:{step}",
         definition_version=pipeline.version,
         event_id=event.id,
         at=event.ingested,
@@ -39,5 +53,3 @@ async def refuse(
         attempts=1,
         event=recorded(event),
     )
-    await line.letters.put(organization, [letter], line.clock())
-    await line.meter.add(organization, pipeline.id, Counter(itemsFailed=1, deadLetters=1))
