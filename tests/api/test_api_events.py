@@ -227,7 +227,7 @@ async def test_calls_that_end_while_the_bus_is_busy_share_the_next_call() -> Non
 
 def test_what_json_cannot_write_or_is_too_long_is_replaced_and_cut() -> None:
     state = {"caller": Principal("acme", "\ud800" + "x" * 5_000)}
-    scope = {"type": "http", "state": state, "method": "GET", "path": "/\udcff" + "y" * 5_000}
+    scope = {"type": "http", "state": state, "method": "GET", "path": "/\udcff" + "y" * 5_000, "headers": []}
     event = call_event(scope, 200, 0, 1)
     assert event is not None
     detail = json.loads(event.detail)

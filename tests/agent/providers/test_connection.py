@@ -4,7 +4,7 @@ from email.utils import formatdate
 
 import pytest
 
-from millrace.agent.model import Text
+from millrace.agent.model import Delta, PromptUsage, Text, Usage
 from millrace.agent.providers.connection import model_client
 from millrace.agent.providers.registry import ProviderRegistry
 from millrace.settings import Settings
@@ -31,6 +31,12 @@ WHOLE = {
     "anthropic": anthropic_answer(["x"]),
     "bedrock": bedrock_answer(["x"]),
 }
+SEEN: dict[str, list[Delta]] = {
+    "openai": [Text("x")],
+    "anthropic": [PromptUsage(Usage(11, 0)), Text("x")],
+    "bedrock": [Text("x")],
+}
+"""The deltas of FIRST: Anthropic tells at once what the prompt took."""
 JSON = {"content-type": "application/json"}
 
 
@@ -46,7 +52,7 @@ async def test_closing_the_generator_closes_the_servers_socket_at_once(
     silence = Gate()
     model_server.play(Script([*FIRST[provider], silence]))
     stream = ask.stream(f"{provider}:m")
-    assert await anext(stream) == Text("x")
+    assert [await anext(stream) for _ in SEEN[provider]] == SEEN[provider]
     await stream.aclose()
     assert await left(model_server.exchanges[0])
 
@@ -74,7 +80,7 @@ async def test_deltas_arrive_while_the_server_still_writes(
     first = len(WHOLE[provider]) - len(WHOLE[provider][-2:])
     model_server.play(Script([*WHOLE[provider][:first], gate, *WHOLE[provider][first:]]))
     stream = ask.stream(f"{provider}:m")
-    assert await anext(stream) == Text("x")
+    assert [await anext(stream) for _ in SEEN[provider]] == SEEN[provider]
     gate.open()
     assert finish_of([delta async for delta in stream])
 
@@ -104,7 +110,7 @@ async def test_a_stream_that_ends_in_the_middle_is_incomplete(
 ) -> None:
     model_server.play(Script([*FIRST[provider]], cut=cut))
     seen, failure = await ask.failing(f"{provider}:m")
-    assert seen == [Text("x")]
+    assert seen == SEEN[provider]
     assert (failure.code, failure.retryable) == ("incomplete_response", True)
 
 
@@ -139,7 +145,7 @@ async def test_a_silence_beyond_the_read_timeout_is_an_error(model_server: Model
     async with model_client(read_timeout=1.0) as client:
         ask = Ask(ProviderRegistry(settings_for(model_server), lambda: client))
         seen, failure = await ask.failing("openai:m")
-    assert seen == [Text("x")]
+    assert seen == SEEN["openai"]
     assert (failure.code, failure.retryable) == ("provider_unreachable", True)
 
 
