@@ -14,7 +14,7 @@ from typing import Any
 from millrace.pipelines.event import Event
 from millrace.pipelines.plan import Plan
 from millrace.pipelines.state.firing import sweep
-from millrace.pipelines.state.store import Key, MemoryStore, Register
+from millrace.pipelines.state.store import Key, MemoryStore, Register, Write
 from millrace.pipelines.transform import fire, keep, transform
 
 Task = Callable[[], None]
@@ -120,6 +120,13 @@ class SteppedStore:
     def write(self, key: Key, data: bytes, version: int, expires: int, due: int | None = None) -> bool:
         self._checkpoint()
         return self.inner.write(key, data, version, expires, due)
+
+    def read_many(self, keys: list[Key]) -> dict[Key, Register]:
+        """One after the other: others may write in between."""
+        return {key: register for key in keys if (register := self.read(key))}
+
+    def write_many(self, writes: list[Write]) -> list[Key]:
+        return [write.key for write in writes if not self.write(*write)]
 
     def count(self, key: Key, more: int) -> int:
         self._checkpoint()

@@ -141,13 +141,14 @@ def test_a_running_total_does_not_depend_on_order_and_knows_repetitions() -> Non
     transform(made, every, forward, 0)
     for event in reversed(every):
         transform(made, [event], backward, 0)
-    last = [transform(made, [every[0]], store, 0).outputs[0] for store in (forward, backward)]
+    one_more = Event({"g": "a", "n": 0}, "one more", "test", time=3)
+    last = [transform(made, [one_more], store, 0).outputs[0] for store in (forward, backward)]
     assert last[0].payload == last[1].payload
     assert last[0].id == last[1].id
     assert last[0].payload["values"]["sum_n"] == 1.5
     assert last[0].payload["values"]["first_n"] == 1e16
     assert last[0].payload["values"]["last_n"] == "no number"
-    assert last[0].payload["count"] == 6
+    assert last[0].payload["count"] == 7
 
 
 def test_a_total_that_fits_no_number_is_null() -> None:

@@ -2,15 +2,12 @@
 
 from array import array
 from collections.abc import Callable
-from hashlib import sha256
-
-import orjson
 
 from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.definitions.steps import AggregateStep, BatchStep, DedupeStep, WindowStep
-from millrace.pipelines.errors import Contended, EvaluationError
+from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event, Payload
-from millrace.pipelines.expressions.compiler import Scalar, or_null
+from millrace.pipelines.expressions.compiler import or_null
 from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.expressions.fields import field_column, field_of
 from millrace.pipelines.expressions.times import instant
@@ -19,16 +16,15 @@ from millrace.pipelines.limits import FUTURE_MS
 from millrace.pipelines.outcome import Change, Outcome
 from millrace.pipelines.state.aggregates import Grouping, check_row, group_key, read_key
 from millrace.pipelines.state.batches import Batch, Item, item_of
+from millrace.pipelines.state.dedupe import passing, place_of
 from millrace.pipelines.state.outputs import output_id
-from millrace.pipelines.state.rows import Rows, canonical, identities, identity
+from millrace.pipelines.state.rows import Rows, identities
 from millrace.pipelines.state.sessions import SessionWindow
-from millrace.pipelines.state.store import Store
+from millrace.pipelines.state.store import Key, Store
 from millrace.pipelines.state.totals import Change as TotalChange
 from millrace.pipelines.state.totals import add_changes
 from millrace.pipelines.state.windows import Scope, Window
 
-_ATTEMPTS = 20
-_OWNERS = 8
 HeldStage = Callable[[Chunk, Outcome, Store, int, bool], Chunk]
 _NONE = Chunk([], [])
 
@@ -187,20 +183,15 @@ def total_stage(index: int, step: AggregateStep, scope: Scope) -> HeldStage:
         return TotalChange(event, key, group, values)
 
     def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
-        changes: dict[bytes, list[TotalChange]] = {}
+        changes: list[TotalChange] = []
         for payload, event in chunk.pairs():
             outcome.work.event(event.split_into)
             try:
-                found = change(payload, event)
-                changes.setdefault(found.key, []).append(found)
+                changes.append(change(payload, event))
             except EvaluationError as error:
                 outcome.fail(index, step.on_error, payload, event, error)
-        totals: dict[int, Event] = {}
-        for each in changes.values():
-            events = add_changes(scope, step.config.aggregations, each, store, now)
-            totals.update((id(one.event), total) for one, total in zip(each, events, strict=True))
-        ordered = [totals[id(event)] for event in chunk.events if id(event) in totals]
-        return Chunk([event.payload for event in ordered], ordered)
+        totals = add_changes(scope, step.config.aggregations, changes, store, now)
+        return Chunk([total.payload for total in totals], totals)
 
     return stage
 
@@ -212,35 +203,23 @@ def dedupe_stage(index: int, step: DedupeStep, scope: Scope) -> HeldStage:
         key = or_null(key)
 
     def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
-        mask = []
-        for payload, event in chunk.pairs():
+        mask = [False] * len(chunk)
+        members: dict[Key, list[int]] = {}
+        for at, (payload, event) in enumerate(chunk.pairs()):
             outcome.work.event(event.split_into)
             try:
-                mask.append(_is_first(key, payload, event, scope, step.config.ttl, store))
-                outcome.counts[index].dropped += not mask[-1]
+                value = key(payload, event)
+                if value is None:
+                    mask[at] = True
+                else:
+                    members.setdefault(place_of(scope, value), []).append(at)
             except EvaluationError as error:
                 outcome.fail(index, step.on_error, payload, event, error)
-                mask.append(False)
+        events = {place: [chunk.events[at] for at in held] for place, held in members.items()}
+        for place, passes in passing(events, step.config.ttl, store).items():
+            outcome.counts[index].dropped += passes.count(False)
+            for at, one in zip(members[place], passes, strict=True):
+                mask[at] = one
         return chunk.where(mask)
 
     return stage
-
-
-def _is_first(key: Scalar, payload: Payload, event: Event, scope: Scope, ttl: int, store: Store) -> bool:
-    value = key(payload, event)
-    if value is None:
-        return True
-    place = scope.key("key-" + sha256(canonical(value)).hexdigest())
-    me = identity(event.source, event.id)
-    for _ in range(_ATTEMPTS):
-        register = store.read(place)
-        until, owners = orjson.loads(register.data) if register else (0, [])
-        if me in owners:
-            return True
-        if event.ingested < until:
-            return False
-        until = event.ingested + ttl
-        data = orjson.dumps([until, [*owners, me][-_OWNERS:]])
-        if store.write(place, data, register.version if register else 0, until + ttl):
-            return True
-    raise Contended(str(place))

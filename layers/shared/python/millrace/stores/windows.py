@@ -1,38 +1,28 @@
 """What windows and batches hold, in DynamoDB: blocks that are appended, and one register per place.
 
     pk <place>#<shard>  sk B#<ulid>  a block; a random shard, as one partition takes 1,000 units a second
-    pk <place>#0        sk META      the register, with its version and when it is due
+    pk <place>#0        sk META      the register, see `millrace.stores.registers`
     pk <place>#0        sk COUNT     a counter, a hint only
 
 A place is text that starts with the organisation. The calls block: the engine is plain Python in a thread.
-Every write may be repeated by the SDK after an answer was lost; a register's `writer` tells a repetition.
 """
 
 import heapq
 import random
 import time
-import zlib
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from millrace.domain.ids import new_ulid
 from millrace.errors import Unavailable
 from millrace.stores.aws import Aws, unavailable_when_down
+from millrace.stores.registers import DUE_SHARDS, Registers, due_shard
 
 SHARDS = 4
-DUE_SHARDS = 4
 BY_DUE, BY_OWNER = "ByDue", "ByOwner"
 _DELETE_BATCH = 25
 _TRIES = 8
-
-
-class StoredRegister(NamedTuple):
-    """`due` in epoch milliseconds, if ever."""
-
-    data: bytes
-    version: int
-    due: int | None
 
 
 class WindowTable:
@@ -42,6 +32,7 @@ class WindowTable:
     def __init__(self, aws: Aws, table: str) -> None:
         self._aws = aws
         self._table = table
+        self.registers = Registers(aws, table)
 
     @property
     def _client(self) -> Any:
@@ -86,54 +77,6 @@ class WindowTable:
             time.sleep(random.uniform(0, 0.05 * 2**attempt))
         raise Unavailable("DynamoDB does not take these deletes now.", retry_after=1)
 
-    def read(self, place: str) -> StoredRegister | None:
-        """The place's register."""
-        with unavailable_when_down("dynamodb"):
-            answer = self._client.get_item(
-                TableName=self._table, Key=_register_key(place), ConsistentRead=True
-            )
-        item = answer.get("Item")
-        return _to_register(item) if item else None
-
-    def write(
-        self, place: str, owner: str, data: bytes, version: int, expires: int, due: int | None = None
-    ) -> bool:
-        """Sets the register to version + 1 if it is still at `version` (0: absent)."""
-        writer = new_ulid()
-        item = _register_key(place) | {
-            "registerData": {"B": data},
-            "registerVersion": {"N": str(version + 1)},
-            "writer": {"S": writer},
-            "expiresAt": {"N": str(expires // 1000)},
-        }
-        if due is not None:
-            item |= {"duePk": {"S": _due_shard(place)}, "ownerPk": {"S": owner}, "dueAt": {"N": str(due)}}
-        return self._put_if(item, version, writer)
-
-    def _put_if(self, item: dict[str, Any], version: int, writer: str) -> bool:
-        from botocore.exceptions import ClientError
-
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if version:
-            condition = {
-                "ConditionExpression": "registerVersion = :seen",
-                "ExpressionAttributeValues": {":seen": {"N": str(version)}},
-            }
-        try:
-            with unavailable_when_down("dynamodb"):
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=item,
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                    **condition,
-                )
-        except ClientError as problem:
-            if problem.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            held: dict[str, Any] = problem.response.get("Item", {})  # type: ignore[assignment]
-            return bool(held.get("writer", {}).get("S") == writer)
-        return True
-
     def count(self, place: str, more: int) -> int:
         """Adds to the place's counter; a repeated call counts twice."""
         with unavailable_when_down("dynamodb"):
@@ -151,7 +94,7 @@ class WindowTable:
 
     def due(self, before: int) -> Iterator[tuple[int, str]]:
         """(due, place) of the registers due before that time, the oldest first, read as asked for."""
-        shards = [self._due_of(BY_DUE, "duePk", f"DUE#{shard}", before) for shard in range(DUE_SHARDS)]
+        shards = [self._due_of(BY_DUE, "duePk", due_shard(shard), before) for shard in range(DUE_SHARDS)]
         return heapq.merge(*shards)
 
     def due_of(self, owner: str, limit: int) -> list[tuple[int, str]]:
@@ -176,20 +119,6 @@ class WindowTable:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
-def _register_key(place: str) -> dict[str, Any]:
-    return {"pk": {"S": f"{place}#0"}, "sk": {"S": "META"}}
-
-
 def _key_of(place: str, reference: str) -> dict[str, Any]:
     shard, _, name = reference.partition("/")
     return {"pk": {"S": f"{place}#{shard}"}, "sk": {"S": name}}
-
-
-def _due_shard(place: str) -> str:
-    return f"DUE#{zlib.crc32(place.encode()) % DUE_SHARDS}"
-
-
-def _to_register(item: dict[str, Any]) -> StoredRegister:
-    due = item.get("dueAt", {}).get("N")
-    version = int(item["registerVersion"]["N"])
-    return StoredRegister(bytes(item["registerData"]["B"]), version, int(due) if due else None)

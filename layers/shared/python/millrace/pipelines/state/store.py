@@ -38,6 +38,15 @@ class Register:
     due: int | None = None
 
 
+class Write(NamedTuple):
+    """A register to set, see `Store.write`."""
+
+    key: Key
+    data: bytes
+    version: int
+    expires: int
+
+
 class Store(Protocol):
     """Every read is strongly consistent; every call may be repeated."""
 
@@ -55,6 +64,13 @@ class Store(Protocol):
 
     def write(self, key: Key, data: bytes, version: int, expires: int, due: int | None = None) -> bool:
         """Sets the register (at most 400 KB) to version + 1 if it is still at `version` (0: absent)."""
+
+    def read_many(self, keys: list[Key]) -> dict[Key, Register]:
+        """The registers that there are, of different keys; each is read by itself."""
+
+    def write_many(self, writes: list[Write]) -> list[Key]:
+        """Sets registers of different keys, each as `write` does, and returns the keys of those that were not
+        set. A crash may leave some of them set."""
 
     def count(self, key: Key, more: int) -> int:
         """Adds to a counter and returns it: a hint only, a repeated call counts twice."""
@@ -122,6 +138,12 @@ class MemoryStore:
             return False
         self._registers[key] = Register(data, version + 1, due)
         return True
+
+    def read_many(self, keys: list[Key]) -> dict[Key, Register]:
+        return {key: register for key in keys if (register := self.read(key))}
+
+    def write_many(self, writes: list[Write]) -> list[Key]:
+        return [write.key for write in writes if not self.write(*write)]
 
     def count(self, key: Key, more: int) -> int:
         self._counters[key] = self._counters.get(key, 0) + more

@@ -1,7 +1,8 @@
 """`aggregate` on its own: a running total per group since the pipeline started.
 
 Each group's state is one register, written only where it is unchanged. It holds exact sums (fractions), so
-that the order of events cannot show, and the hashes of the latest events, so that redelivered ones are known.
+that the order of events cannot show. Of the latest events it holds their hashes, so that redelivered ones are
+known, and the values that they left with, so that these leave again.
 """
 
 import math
@@ -14,16 +15,16 @@ from typing import Any
 import orjson
 
 from millrace.pipelines.definitions.steps import Aggregation
-from millrace.pipelines.errors import Contended
 from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.expressions.values import Value, is_number, shortest
 from millrace.pipelines.state.outputs import output_id
+from millrace.pipelines.state.registers import update
 from millrace.pipelines.state.rows import identity
-from millrace.pipelines.state.store import Store
+from millrace.pipelines.state.store import Key, Store
 from millrace.pipelines.state.windows import Scope
 
 RECENT = 2_000
-_ATTEMPTS = 20
+_VALUES_BYTES = 20_000
 _FOREVER_MS = 3650 * 86_400_000
 
 
@@ -114,62 +115,93 @@ _NUMERIC = ("sum", "avg", "min", "max", "stddev")
 
 @dataclass(slots=True)
 class _Group:
+    """`recent`: of the latest events, the values that each one left with, as JSON; None where these are not
+    kept, for they are too much."""
+
     rows: int
-    recent: dict[int, None]
+    recent: dict[int, bytes | None]
     totals: list[Total]
 
     def encode(self) -> bytes:
-        recent = b64encode(b"".join(id.to_bytes(8, "little") for id in list(self.recent)[-RECENT:])).decode()
-        return orjson.dumps([self.rows, recent, [total.state() for total in self.totals]])
+        recent = list(self.recent)[-RECENT:]
+        ids = b64encode(b"".join(id.to_bytes(8, "little") for id in recent)).decode()
+        return orjson.dumps([self.rows, ids, [total.state() for total in self.totals], self._kept(recent)])
+
+    def _kept(self, recent: list[int]) -> list[orjson.Fragment]:
+        """The values of the latest events, the latest first, as many as there is room for."""
+        kept, room = [], _VALUES_BYTES
+        for id in reversed(recent):
+            values = self.recent[id]
+            if values is None or len(values) > room:
+                break
+            room -= len(values)
+            kept.append(orjson.Fragment(values))
+        return kept
+
+    def add(self, id: int, change: Change, aggregations: list[Aggregation]) -> bytes:
+        """Count an event and return the values that it leaves with."""
+        self.rows += 1
+        for total, cell in zip(self.totals, change.cells, strict=True):
+            total.add(cell, change.event.time, change.event.id)
+        values = self.recent[id] = self.values(aggregations)
+        return values
+
+    def values(self, aggregations: list[Aggregation]) -> bytes:
+        """The number of events, and an object of the totals."""
+        pairs = zip(aggregations, self.totals, strict=True)
+        values = {each.name: self.rows if each.field == "*" else total.value() for each, total in pairs}
+        return orjson.dumps([self.rows, values])
 
 
-def _decode(data: bytes, functions: list[str]) -> _Group:
-    rows, recent, states = orjson.loads(data)
+def _decode(data: bytes | None, functions: list[str]) -> _Group:
+    if data is None:
+        return _Group(0, {}, [Total(function) for function in functions])
+    rows, recent, states, *more = orjson.loads(data)
     raw = b64decode(recent)
     ids = [int.from_bytes(raw[at : at + 8], "little") for at in range(0, len(raw), 8)]
+    held: dict[int, bytes | None] = dict.fromkeys(ids)
+    for kept in more:  # those of an earlier release have none
+        held.update((id, orjson.dumps(values)) for id, values in zip(reversed(ids), kept, strict=False))
     totals = [Total(function, state) for function, state in zip(functions, states, strict=True)]
-    return _Group(rows, dict.fromkeys(ids), totals)
+    return _Group(rows, held, totals)
 
 
 def add_changes(
     scope: Scope, aggregations: list[Aggregation], changes: list[Change], store: Store, now: int
 ) -> list[Event]:
-    """The group's new total for each event, in order. All changes are of one group. Raises `Contended`."""
+    """The group's new total for each event, in order. Raises `Contended`."""
     functions: list[str] = [each.function for each in aggregations]
-    key = scope.key("total-" + sha256(changes[0].key).hexdigest())
-    for _ in range(_ATTEMPTS):
-        register = store.read(key)
-        empty = _Group(0, {}, [Total(function) for function in functions])
-        group = _decode(register.data, functions) if register else empty
-        outputs = [_applied(scope, aggregations, group, change) for change in changes]
-        version = register.version if register else 0
-        if store.write(key, group.encode(), version, now + _FOREVER_MS):
-            return outputs
-    raise Contended(str(key))
+    members: dict[Key, list[int]] = {}
+    for at, change in enumerate(changes):
+        members.setdefault(scope.key("total-" + sha256(change.key).hexdigest()), []).append(at)
+    outputs: dict[int, Event] = {}
+
+    def add(key: Key, data: bytes | None) -> tuple[bytes, int] | None:
+        group = _decode(data, functions)
+        before = group.rows
+        outputs.update((at, _applied(scope, aggregations, group, changes[at])) for at in members[key])
+        return (group.encode(), now + _FOREVER_MS) if group.rows > before else None
+
+    update(store, members, add)
+    return [outputs[at] for at in range(len(changes))]
 
 
 def _applied(scope: Scope, aggregations: list[Aggregation], group: _Group, change: Change) -> Event:
-    event = change.event
-    id = identity(event.source, event.id)
-    if id not in group.recent:
-        group.recent[id] = None
-        group.rows += 1
-        for total, cell in zip(group.totals, change.cells, strict=True):
-            total.add(cell, event.time, event.id)
-    return _output(scope, aggregations, group, change, id)
-
-
-def _output(scope: Scope, aggregations: list[Aggregation], group: _Group, change: Change, id: int) -> Event:
-    names = [each.name for each in aggregations]
-    totals = [group.rows if each.field == "*" else None for each in aggregations]
-    values = [
-        rows if rows is not None else total.value() for rows, total in zip(totals, group.totals, strict=True)
-    ]
+    """The total after an event. One that came before leaves as it did then; where that is not known any more,
+    with the total of now, under an id that nothing else has left with."""
+    id = identity(change.event.source, change.event.id)
     total_id = output_id(scope.pipeline, scope.step, change.key)
-    payload: Payload = {
-        "id": total_id,
-        "group": change.group,
-        "values": dict(zip(names, values, strict=True)),
-        "count": group.rows,
-    }
-    return change.event.with_payload(payload, f"{total_id}-{id:016x}")
+    output = f"{total_id}-{id:016x}"
+    if id not in group.recent:
+        values = group.add(id, change, aggregations)
+    elif (known := group.recent[id]) is not None:
+        values = known
+    else:
+        values, output = group.values(aggregations), f"{output}-{group.rows}"
+    return _output(total_id, output, change, values)
+
+
+def _output(total_id: str, id: str, change: Change, result: bytes) -> Event:
+    count, values = orjson.loads(result)
+    payload: Payload = {"id": total_id, "group": change.group, "values": values, "count": count}
+    return change.event.with_payload(payload, id)

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from millrace.pipelines.state.store import Key, Register
+from millrace.pipelines.state.store import Key, Register, Write
+from millrace.stores.registers import RegisterWrite
 from millrace.stores.windows import WindowTable
 
 log = logging.getLogger(__name__)
@@ -26,11 +27,19 @@ class WindowStore:
         self._table.delete(_place(key), references)
 
     def read(self, key: Key) -> Register | None:
-        found = self._table.read(_place(key))
+        found = self._table.registers.read(_place(key))
         return Register(*found) if found else None
 
     def write(self, key: Key, data: bytes, version: int, expires: int, due: int | None = None) -> bool:
-        return self._table.write(_place(key), owner_of(key), data, version, expires, due)
+        return self._table.registers.write(_place(key), owner_of(key), data, version, expires, due)
+
+    def read_many(self, keys: list[Key]) -> dict[Key, Register]:
+        found = self._table.registers.read_many([_place(key) for key in keys])
+        return {key: Register(*found[place]) for key in keys if (place := _place(key)) in found}
+
+    def write_many(self, writes: list[Write]) -> list[Key]:
+        lost = self._table.registers.write_many([_write(one) for one in writes])
+        return [one.key for one in writes if _place(one.key) in lost]
 
     def count(self, key: Key, more: int) -> int:
         return self._table.count(_place(key), more)
@@ -51,6 +60,10 @@ def _keys(found: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Key]]:
             yield due, _key(place)
         except TypeError:
             log.error("%s is no place of a window", place)
+
+
+def _write(write: Write) -> RegisterWrite:
+    return RegisterWrite(_place(write.key), owner_of(write.key), write.data, write.version, write.expires)
 
 
 def _place(key: Key) -> str:

@@ -1,0 +1,56 @@
+"""`dedupe`: the first event of each key within `ttl` passes, whenever it is delivered.
+
+A key's register holds until when others are kept back, and which events have passed, so that one of them
+passes again when it is delivered again.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import orjson
+
+from millrace.pipelines.event import Event
+from millrace.pipelines.expressions.values import Value
+from millrace.pipelines.state.registers import update
+from millrace.pipelines.state.rows import canonical, identity
+from millrace.pipelines.state.store import Key, Store
+from millrace.pipelines.state.windows import Scope
+
+_OWNERS = 8
+
+
+def place_of(scope: Scope, value: Value) -> Key:
+    """The register of a key. Raises `EvaluationError` for what is no JSON."""
+    return scope.key("key-" + sha256(canonical(value)).hexdigest())
+
+
+def passing(events: dict[Key, list[Event]], ttl: int, store: Store) -> dict[Key, list[bool]]:
+    """For each event of each key True if it passes. Raises `Contended`."""
+    passes: dict[Key, list[bool]] = {}
+
+    def change(key: Key, data: bytes | None) -> tuple[bytes, int] | None:
+        seen = _Seen(*orjson.loads(data)) if data else _Seen(0, [])
+        passes[key] = [seen.lets_pass(event, ttl) for event in events[key]]
+        return (orjson.dumps([seen.until, seen.owners]), seen.until + ttl) if seen.is_changed else None
+
+    update(store, events, change)
+    return passes
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of a key."""
+
+    until: int
+    owners: list[int]
+    is_changed: bool = False
+
+    def lets_pass(self, event: Event, ttl: int) -> bool:
+        me = identity(event.source, event.id)
+        if me in self.owners:
+            return True
+        if event.ingested < self.until:
+            return False
+        self.until, self.owners = event.ingested + ttl, [*self.owners, me][-_OWNERS:]
+        self.is_changed = True
+        return True

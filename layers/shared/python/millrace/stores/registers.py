@@ -1,0 +1,215 @@
+"""Registers in the table of windows: read and written one by one, or a hundred at once.
+
+A register is written only where it is still at the version that was read. Every write may be repeated by the
+SDK after an answer was lost: its `writer` tells a repetition, in a transaction the SDK's token.
+"""
+
+import random
+import time
+import zlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from millrace.domain.ids import new_ulid
+from millrace.errors import Unavailable
+from millrace.stores.aws import Aws, unavailable_when_down
+from millrace.stores.sizes import too_large
+
+DUE_SHARDS = 4
+_READ_TOGETHER = _WRITE_TOGETHER = 100
+_WRITE_BYTES = 3_000_000  # of a transaction's 4 MB
+_TRIES = 8
+
+
+class StoredRegister(NamedTuple):
+    """`due` in epoch milliseconds, if ever."""
+
+    data: bytes
+    version: int
+    due: int | None
+
+
+class RegisterWrite(NamedTuple):
+    """A register to set, see `Registers.write`."""
+
+    place: str
+    owner: str
+    data: bytes
+    version: int
+    expires: int
+    due: int | None = None
+
+
+class Registers:
+    """One register per place."""
+
+    def __init__(self, aws: Aws, table: str) -> None:
+        self._aws = aws
+        self._table = table
+
+    @property
+    def _client(self) -> Any:
+        return self._aws.client("dynamodb")
+
+    def read(self, place: str) -> StoredRegister | None:
+        """The place's register."""
+        with unavailable_when_down("dynamodb"):
+            answer = self._client.get_item(
+                TableName=self._table, Key=_register_key(place), ConsistentRead=True
+            )
+        item = answer.get("Item")
+        return _to_register(item) if item else None
+
+    def write(
+        self, place: str, owner: str, data: bytes, version: int, expires: int, due: int | None = None
+    ) -> bool:
+        """Sets the register to version + 1 if it is still at `version` (0: absent)."""
+        return self._put_if(RegisterWrite(place, owner, data, version, expires, due))
+
+    def _put_if(self, write: RegisterWrite) -> bool:
+        from botocore.exceptions import ClientError
+
+        put = self._put(write, writer := new_ulid())
+        try:
+            with unavailable_when_down("dynamodb"):
+                self._client.put_item(**put)
+        except ClientError as problem:
+            code = problem.response["Error"]["Code"]
+            if code == "TransactionConflictException":  # of another writer, which may well win
+                time.sleep(random.uniform(0, 0.02))
+                return False
+            if code != "ConditionalCheckFailedException":
+                raise
+            return _is_by(writer, problem.response)
+        return True
+
+    def _put(self, write: RegisterWrite, writer: str) -> dict[str, Any]:
+        """The request that sets a register."""
+        item = _register_key(write.place) | {
+            "registerData": {"B": write.data},
+            "registerVersion": {"N": str(write.version + 1)},
+            "writer": {"S": writer},
+            "expiresAt": {"N": str(write.expires // 1000)},
+        }
+        if write.due is not None:
+            item |= {
+                "duePk": {"S": due_shard(zlib.crc32(write.place.encode()))},
+                "ownerPk": {"S": write.owner},
+                "dueAt": {"N": str(write.due)},
+            }
+        request = {
+            "TableName": self._table,
+            "Item": item,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        return request | _still_at(write.version)
+
+    def read_many(self, places: list[str]) -> dict[str, StoredRegister]:
+        """The registers of different places, where there are any."""
+        found: dict[str, StoredRegister] = {}
+        for start in range(0, len(places), _READ_TOGETHER):
+            for item in self._read_together(places[start : start + _READ_TOGETHER]):
+                found[item["pk"]["S"].rpartition("#")[0]] = _to_register(item)
+        return found
+
+    def _read_together(self, places: list[str]) -> Iterator[dict[str, Any]]:
+        asked = {self._table: {"Keys": list(map(_register_key, places)), "ConsistentRead": True}}
+        for attempt in range(_TRIES):
+            with unavailable_when_down("dynamodb"):
+                answer = self._client.batch_get_item(RequestItems=asked)
+            yield from answer["Responses"].get(self._table, [])
+            asked = answer.get("UnprocessedKeys", {})
+            if not asked:
+                return
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))
+        raise Unavailable("DynamoDB does not answer these reads now.", retry_after=1)
+
+    def write_many(self, writes: list[RegisterWrite]) -> set[str]:
+        """Sets registers of different places, each if it is still at its version; returns the places of those
+        that were not. Transactions, for the number of calls: their writes cost twice."""
+        return {place for portion in _portions(writes) for place in self._write_together(portion)}
+
+    def _write_together(self, writes: list[RegisterWrite]) -> Iterator[str]:
+        """One that is no longer at its version is left out, and the others are tried again."""
+        if len(writes) == 1:
+            if not self._put_if(writes[0]):
+                yield writes[0].place
+            return
+        for attempt in range(_TRIES):
+            outdated = self._transact(writes)
+            if outdated is None:
+                return
+            yield from outdated
+            if not outdated:  # others hold some of them, or there is no capacity
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))
+            writes = [each for each in writes if each.place not in outdated]
+            if not writes:
+                return
+        raise Unavailable("DynamoDB does not take these writes now.", retry_after=1)
+
+    def _transact(self, writes: list[RegisterWrite]) -> set[str] | None:
+        """None if all are written; else nothing is, and the places that are no longer at their version."""
+        from botocore.exceptions import ClientError
+
+        puts = [{"Put": self._put(each, new_ulid())} for each in writes]
+        try:
+            with unavailable_when_down("dynamodb"):
+                self._client.transact_write_items(TransactItems=puts)
+        except ClientError as problem:
+            if problem.response["Error"]["Code"] != "TransactionCanceledException":
+                raise
+            return _outdated(writes, problem.response.get("CancellationReasons", []))  # type: ignore[arg-type]
+        return None
+
+
+def _register_key(place: str) -> dict[str, Any]:
+    return {"pk": {"S": f"{place}#0"}, "sk": {"S": "META"}}
+
+
+def _still_at(version: int) -> dict[str, Any]:
+    """The condition of a write: nobody has set the register since it was read."""
+    if version == 0:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    return {
+        "ConditionExpression": "registerVersion = :seen",
+        "ExpressionAttributeValues": {":seen": {"N": str(version)}},
+    }
+
+
+def _is_by(writer: str, refusal: Any) -> bool:
+    """True if what stands in the way is our own write, whose answer was lost."""
+    return bool(refusal.get("Item", {}).get("writer", {}).get("S") == writer)
+
+
+def _outdated(writes: list[RegisterWrite], reasons: list[dict[str, Any]]) -> set[str]:
+    """The places whose condition failed. Raises `TooLarge` where one is refused for ever."""
+    codes = [why.get("Code") for why in reasons]
+    if "ValidationError" in codes:
+        raise too_large()
+    pairs = zip(writes, codes, strict=True)
+    return {write.place for write, code in pairs if code == "ConditionalCheckFailed"}
+
+
+def _portions(writes: list[RegisterWrite]) -> Iterator[list[RegisterWrite]]:
+    """As many as one transaction takes."""
+    portion: list[RegisterWrite] = []
+    size = 0
+    for write in writes:
+        if portion and (len(portion) == _WRITE_TOGETHER or size + len(write.data) > _WRITE_BYTES):
+            yield portion
+            portion, size = [], 0
+        portion.append(write)
+        size += len(write.data)
+    if portion:
+        yield portion
+
+
+def due_shard(number: int) -> str:
+    """The partition of an index that lists registers by when they are due."""
+    return f"DUE#{number % DUE_SHARDS}"
+
+
+def _to_register(item: dict[str, Any]) -> StoredRegister:
+    due = item.get("dueAt", {}).get("N")
+    version = int(item["registerVersion"]["N"])
+    return StoredRegister(bytes(item["registerData"]["B"]), version, int(due) if due else None)
