@@ -22,7 +22,7 @@ from millrace.services.runs.send import NewMessage, send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
-from millrace.stores.leases import LeaseLost
+from millrace.stores.lease_record import LeaseLost
 from tests.api.talk import error_of, say, saying
 from tests.serving import served
 from tests.sse import Sent
@@ -224,7 +224,7 @@ async def test_late_deleter_leaves_a_new_conversation_alone(platform: Platform, 
     await begin(stores, root)
     await finish_deletion(stores, late)
     assert (await stores.conversations.get(root)).id == "c1"
-    assert len((await stores.conversations.messages(root, 0, 10))[0]) == 1
+    assert len((await stores.messages.page(root, 0, 10))[0]) == 1
     assert (await stores.leases.peek(root)).run_id is not None
     await delete_conversation(stores, root)
 
@@ -238,7 +238,7 @@ async def test_concurrent_deletions_and_messages_leave_all_or_nothing(
         await begin(stores, root)
         tries = [delete_conversation(stores, root), begin(stores, root), delete_conversation(stores, root)]
         await asyncio.gather(*tries, return_exceptions=True)
-        messages, _ = await stores.conversations.messages(root, 0, 10)
+        messages, _ = await stores.messages.page(root, 0, 10)
         lease = await stores.leases.peek(root)
         if messages:
             assert [message.run_id for _, message in messages] == [lease.run_id]
@@ -265,8 +265,8 @@ async def test_run_that_goes_on_in_a_thread_recreates_nothing(platform: Platform
     held = await stores.leases.begin(run, "env", about, question, lease)
     await stores.deletions.mark(root)
     with pytest.raises(LeaseLost):
-        await stores.leases.end(held, run, [], [], accepted=None)
+        await stores.run_ends.end(held, run, [], [], accepted=None)
     await delete_conversation(stores, root)
     with pytest.raises(LeaseLost):
-        await stores.leases.end(held, run, [], [], accepted=None)
+        await stores.run_ends.end(held, run, [], [], accepted=None)
     assert kept(platform, organization) == set()

@@ -91,7 +91,7 @@ class Talk:
         found: list[StoredMessage] = []
         after, more = 0, True
         while more:
-            page, more = await self.stores.conversations.messages(self.slot, after, 50)
+            page, more = await self.stores.messages.page(self.slot, after, 50)
             found += [message for _, message in page]
             after = page[-1][0] if page else after
         return found

@@ -35,7 +35,7 @@ from millrace.settings import Settings
 from millrace.stores import leases
 from millrace.stores.connect import Stores
 from millrace.stores.event_log import is_last
-from millrace.stores.leases import Stopping
+from millrace.stores.lease_record import Stopping
 from millrace.stores.runs import stream_of
 from tests.aws import Aws
 from tests.services.test_injection_states import Faulty
@@ -89,7 +89,7 @@ class World:
         return await self.stores.log.read(stream_of(self.slot.organization, run_id))
 
     async def texts(self) -> list[str]:
-        found, _ = await self.stores.conversations.messages(self.slot, 0, 100)
+        found, _ = await self.stores.messages.page(self.slot, 0, 100)
         return ["".join(block.get("text", "") for block in message.content) for _, message in found]
 
 
@@ -129,13 +129,13 @@ async def test_event_during_the_last_write_takes_no_number_of_the_end(world: Wor
     """A tool that was left behind speaks while the run's end is on its way to the store."""
     session = await world.begin()
     world.say(session)
-    write = world.stores.leases.end
+    write = world.stores.run_ends.end
 
     async def slow(*given: Any, **named: Any) -> None:
         world.say(session)
         await write(*given, **named)
 
-    world.stores.leases.end = slow  # type: ignore[method-assign]
+    world.stores.run_ends.end = slow  # type: ignore[method-assign]
     await session.stop("stop")
     world.receive(session)
     assert [(event.seq, event.type) for event in world.seen] == [(1, "token"), (2, "done")]

@@ -166,7 +166,7 @@ class LiveMessages(RuleBasedStateMachine):
     # --- what must hold ----------------------------------------------------------------------------
 
     def taken(self) -> list[str]:
-        messages, more = self.run(self.stores.conversations.messages(self.slot, 0, 1000))
+        messages, more = self.run(self.stores.messages.page(self.slot, 0, 1000))
         assert not more
         return [message.id for _, message in messages if message.injected]
 

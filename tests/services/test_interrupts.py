@@ -58,7 +58,7 @@ class Storm:
 
     async def questions(self) -> list[str]:
         """What the history has of users, in its order."""
-        found, _ = await self.platform.stores.conversations.messages(self.slot, 0, 200)
+        found, _ = await self.platform.stores.messages.page(self.slot, 0, 200)
         texts = [message.content[0].get("text", "") for _, message in found if message.role == "user"]
         return [text for text in texts if text]
 

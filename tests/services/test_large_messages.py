@@ -23,8 +23,8 @@ from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.send import NewMessage, Started, send
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
-from millrace.stores.conversations import RECENT_RESULT_BYTES
 from millrace.stores.dynamo import Dynamo, delete, put
+from millrace.stores.messages import RECENT_RESULT_BYTES
 from millrace.stores.runs import stream_of
 from tests.aws import Aws
 from tests.services.scripted import Talk, Turn, calls, results_of, says, text_of

@@ -97,3 +97,8 @@ def deleted() -> Event:
 def error(message: str, code: str, retryable: bool) -> Event:
     """The run has ended badly; `retryable` says whether sending the message again may work."""
     return {"type": "error", "message": message, "code": code, "retryable": retryable}
+
+
+def error_facts(event: Event) -> Event:
+    """The fields of an `error` that its run keeps."""
+    return {name: event[name] for name in ("message", "code", "retryable")}

@@ -14,6 +14,8 @@ from millrace.stores.dynamo import Dynamo
 from millrace.stores.event_log import EventLog
 from millrace.stores.injections import InjectionStore
 from millrace.stores.leases import LeaseStore
+from millrace.stores.messages import MessageStore
+from millrace.stores.run_ends import RunEndStore
 from millrace.stores.runs import RunStore
 from millrace.stores.sealing import Sealer
 
@@ -24,10 +26,12 @@ class Stores:
 
     aws: Aws
     conversations: ConversationStore
+    messages: MessageStore
     directory: Directory
     runs: RunStore
     log: EventLog
     leases: LeaseStore
+    run_ends: RunEndStore
     injections: InjectionStore
     deletions: DeletionStore
     agents: AgentStore
@@ -41,15 +45,18 @@ class Stores:
         aws = aws or Aws(settings.region)
         dynamo = Dynamo(aws)
         conversations = ConversationStore(dynamo, settings.conversations_table)
+        messages = MessageStore(dynamo, conversations.table)
         runs = RunStore(dynamo, settings.runs_table)
         log = EventLog(dynamo, settings.events_table)
         return cls(
             aws=aws,
             conversations=conversations,
+            messages=messages,
             directory=Directory(dynamo, conversations.table),
             runs=runs,
             log=log,
-            leases=LeaseStore(dynamo, conversations, runs, log, clock),
+            leases=LeaseStore(dynamo, conversations, messages, runs, log, clock),
+            run_ends=RunEndStore(conversations, messages, runs, log),
             injections=InjectionStore(dynamo, settings.injections_table, conversations.table, clock),
             deletions=DeletionStore(
                 dynamo,

@@ -11,11 +11,14 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from millrace.domain.clock import Clock, iso
 from millrace.domain.conversations import Slot
 from millrace.domain.ids import new_ulid
 from millrace.domain.runs import Lease
-from millrace.stores.conversations import THREAD_PREFIX, run_of, to_lease
+from millrace.stores.conversation_items import meta_key
+from millrace.stores.conversations import THREAD_PREFIX
 from millrace.stores.dynamo import (
     ConditionFailed,
     Dynamo,
@@ -27,6 +30,7 @@ from millrace.stores.dynamo import (
     update,
 )
 from millrace.stores.event_log import EventLog
+from millrace.stores.lease_record import lease_key, to_lease
 from millrace.stores.runs import RunStore, stream_of
 from millrace.stores.sizes import ROOMY_BYTES, item_bytes
 
@@ -69,7 +73,7 @@ class DeletionStore:
         """Marks a conversation, or joins the deletion that has marked it; None when there is none."""
         request = update(
             self._table,
-            _meta(root),
+            meta_key(root),
             "SET deleting = if_not_exists(deleting, :token), listPk = :list, listSk = :sort "
             "REMOVE activeRunId, title, metadata, ownerPk",
             "attribute_exists(pk)",
@@ -84,7 +88,7 @@ class DeletionStore:
         return await self._marked(root)
 
     async def _marked(self, root: Slot) -> Deletion | None:
-        item = await self._dynamo.get(self._table, _meta(root))
+        item = await self._dynamo.get(self._table, meta_key(root))
         if item is None or "deleting" not in item:
             return None
         return Deletion(root, item["deleting"], item.get("agentId", ""))
@@ -103,7 +107,7 @@ class DeletionStore:
 
     async def is_deleted(self, root: Slot) -> bool:
         """Whether the conversation is being deleted, or is not there."""
-        item = await self._dynamo.get(self._table, _meta(root))
+        item = await self._dynamo.get(self._table, meta_key(root))
         return item is None or "deleting" in item
 
     async def slots(self, root: Slot) -> list[Slot]:
@@ -117,8 +121,8 @@ class DeletionStore:
     async def revoke(self, deletion: Deletion, slot: Slot) -> Lease:
         """Takes the slot's lease away, so that its run can write nothing more; how it stood. Raises
         `Finished`."""
-        lease = to_lease(await self._dynamo.get(self._table, {"pk": slot.key, "sk": "RUN"}))
-        await self._delete(deletion, self._table, [{"pk": slot.key, "sk": "RUN"}])
+        lease = to_lease(await self._dynamo.get(self._table, lease_key(slot)))
+        await self._delete(deletion, self._table, [lease_key(slot)])
         return lease
 
     async def waiting_pages(self, slot: Slot) -> AsyncGenerator[list[Item], None]:
@@ -158,7 +162,7 @@ class DeletionStore:
     async def _delete(self, deletion: Deletion, table: str, items: list[Item]) -> None:
         """Deletes by 25 at most, each time only if the mark is still there: keys of a conversation come again
         when it is made again."""
-        held = check_that(self._table, _meta(deletion.root), "deleting = :token", token=deletion.token)
+        held = check_that(self._table, meta_key(deletion.root), "deleting = :token", token=deletion.token)
         for group in grouped(items, BATCH):
             keys = [{"pk": item["pk"], "sk": item["sk"]} for item in group]
             try:
@@ -178,7 +182,7 @@ class DeletionStore:
 
     async def finish(self, deletion: Deletion) -> None:
         """Removes the mark, with the conversation's own item: the id is free again."""
-        gone = delete_when(self._table, _meta(deletion.root), "deleting = :token", token=deletion.token)
+        gone = delete_when(self._table, meta_key(deletion.root), "deleting = :token", token=deletion.token)
         try:
             await self._dynamo.write(gone)
         except ConditionFailed as refused:
@@ -203,8 +207,12 @@ def grouped(items: list[Item], most: int) -> Iterator[list[Item]]:
 
 def runs_of(items: list[Item]) -> set[str]:
     """The ids of the runs that these items of a slot belong to."""
-    return {run for item in items if (run := run_of(item))}
+    return {run for item in items if (run := _run_of(item))}
 
 
-def _meta(root: Slot) -> Item:
-    return {"pk": root.key, "sk": "META"}
+def _run_of(item: Item) -> str | None:
+    """The run of an item, if it is a message or an idempotency marker."""
+    if "runId" in item:
+        return item["runId"] or None
+    is_message = item["sk"].startswith("M#") and "body" in item
+    return orjson.loads(item["body"]).get("runId") if is_message else None

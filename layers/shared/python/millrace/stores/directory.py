@@ -6,7 +6,7 @@ import orjson
 
 from millrace.domain.access import Access
 from millrace.domain.conversations import Conversation, Slot
-from millrace.stores.conversations import owner_key, to_conversation
+from millrace.stores.conversation_items import meta_key, owner_key, to_conversation
 from millrace.stores.dynamo import ConditionFailed, Dynamo, to_item, update
 from millrace.stores.reading import readable
 
@@ -36,8 +36,8 @@ class Directory:
         if after:
             # Made from the caller's own partition, so that a cursor leads nowhere else.
             slot = Slot.of(organization, after[0])
-            place = {"pk": slot.key, "sk": "META", "listSk": f"{after[1]}#{after[0]}"}
-            request["ExclusiveStartKey"] = to_item(place | partition)
+            place = {"listSk": f"{after[1]}#{after[0]}"}
+            request["ExclusiveStartKey"] = to_item(meta_key(slot) | place | partition)
         items, last = await self._dynamo.query_page(**request)
         found = readable(
             items, lambda item: to_conversation(Slot(organization, item["conversationId"]), item)
@@ -50,7 +50,7 @@ class Directory:
         unchanged = "sharedWith = :old OR (:old = :none AND attribute_not_exists(sharedWith))"
         request = update(
             self._table,
-            {"pk": slot.key, "sk": "META"},
+            meta_key(slot),
             "SET sharedWith = :new",
             f"createdBy = :owner AND ({unchanged})",
             old=_dumped(seen.shared_with),

@@ -15,7 +15,6 @@ from millrace.domain.conversations import Slot
 from millrace.domain.ids import new_ulid
 from millrace.domain.runs import INJECTION_TTL_MS, MAX_WAITING
 from millrace.errors import Conflict, NotFound, TooManyRequests, Unavailable
-from millrace.stores.conversations import to_lease
 from millrace.stores.dynamo import (
     ConditionFailed,
     Dynamo,
@@ -27,6 +26,7 @@ from millrace.stores.dynamo import (
     update,
 )
 from millrace.stores.idempotency import LIFE_SECONDS, Marker, Repeated, mark
+from millrace.stores.lease_record import lease_key, to_lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class InjectionStore:
     def _count(self, slot: Slot, now: int) -> TransactItem:
         return update(
             self._leases,
-            {"pk": slot.key, "sk": "RUN"},
+            lease_key(slot),
             "SET accepted = accepted + :one",
             "attribute_exists(runId) AND untilMs > :now AND accepted < ceiling "
             "AND attribute_not_exists(stopReason)",
@@ -144,7 +144,7 @@ class InjectionStore:
             raise not_waiting()
         room = update(
             self._leases,
-            {"pk": slot.key, "sk": "RUN"},
+            lease_key(slot),
             "SET ceiling = if_not_exists(ceiling, :zero) + :one",
             zero=0,
             one=1,

@@ -33,7 +33,8 @@ from millrace.services.runs.send import Replayed
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.flows import FlowStore, not_waiting, unknown_execution
 from millrace.stores.idempotency import Marker, Repeated
-from millrace.stores.leases import Busy, Held
+from millrace.stores.lease_record import Held
+from millrace.stores.leases import Busy
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from millrace.domain.conversations import Conversation, Slot
 from millrace.domain.ids import valid_id
 from millrace.domain.runs import Run
 from millrace.stores.connect import Stores
-from millrace.stores.conversations import unknown_conversation
+from millrace.stores.conversation_items import unknown_conversation
 from millrace.stores.runs import unknown_run
 
 

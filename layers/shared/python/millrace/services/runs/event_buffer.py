@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 from millrace.domain.events import Event, Logged
 from millrace.stores.event_log import encode
-from millrace.stores.leases import Held, Injected, Stopping
+from millrace.stores.lease_record import Held, Stopping
+from millrace.stores.run_ends import Injected
 
 FLUSH_BYTES = 1_000_000
 FLUSH_EVENTS = 200

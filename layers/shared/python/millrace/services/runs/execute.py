@@ -12,7 +12,7 @@ from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
 from millrace.errors import MillraceError
 from millrace.services.runs.run_session import RunSession
-from millrace.stores.leases import LeaseLost, Stopping
+from millrace.stores.lease_record import LeaseLost, Stopping
 
 log = logging.getLogger(__name__)
 DEADLINE_MARGIN = 3.0

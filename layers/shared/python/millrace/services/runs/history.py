@@ -15,7 +15,7 @@ async def read_history(
 ) -> tuple[list[dict[str, Any]], int | None]:
     """A page of messages with positions above `after`, oldest first, and the position to go on from (None:
     there are no more). Hidden messages are left out."""
-    found, more = await stores.conversations.messages(slot, after, limit)
+    found, more = await stores.messages.page(slot, after, limit)
     messages = [message for _, message in found]
     visibilities = await _visibilities(stores, slot.organization, messages)
     shown = [

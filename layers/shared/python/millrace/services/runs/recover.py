@@ -14,7 +14,6 @@ from millrace.services.runs.outcome import with_outcome
 from millrace.services.runs.run_events import missed_end, to_bus
 from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
-from millrace.stores.leases import failed
 from millrace.stores.runs import stream_of
 
 log = logging.getLogger(__name__)
@@ -27,7 +26,13 @@ async def give_up_lost_run(stores: Stores, slot: Slot, lost: Lease) -> bool:
     more, or somebody else was faster."""
     run = await stores.runs.get(slot.organization, lost.run_id or "")
     error = events.error(RUN_LOST, "run_lost", True)
-    ended = replace(failed(run, error, iso(stores.clock())), finish_reason="error")
+    ended = replace(
+        run,
+        state="failed",
+        error=events.error_facts(error),
+        ended_at=iso(stores.clock()),
+        finish_reason="error",
+    )
     stored = await _end(stores, ended, lost, error)
     if stored is None:
         return False
@@ -41,12 +46,12 @@ async def _end(stores: Stores, ended: Run, lost: Lease, error: Event) -> Run | N
     try:
         partial = await _partial_answer(stores, ended, lost.saved)
         full = await with_estimated_usage(stores, ended)
-        return full if await stores.leases.give_up(full, lost, error, with_outcome(partial, full)) else None
+        return full if await stores.run_ends.give_up(full, lost, error, with_outcome(partial, full)) else None
     except Unavailable:
         raise
     except Exception:
         log.exception("the partial answer of %s is given up", ended.id)
-        return ended if await stores.leases.give_up(ended, lost, error, []) else None
+        return ended if await stores.run_ends.give_up(ended, lost, error, []) else None
 
 
 async def _tell(stores: Stores, ended: Run) -> None:

@@ -26,12 +26,13 @@ from millrace.services.runs.outcome import with_outcome
 from millrace.services.runs.run_events import RunEvents, deleted
 from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
-from millrace.stores.conversations import head_bytes
 from millrace.stores.dynamo import ConditionFailed, TransactItem
 from millrace.stores.event_log import encode
 from millrace.stores.injections import Injection
-from millrace.stores.leases import Held, Injected, LeaseLost, Stopping
+from millrace.stores.lease_record import Held, LeaseLost, Stopping
 from millrace.stores.message_items import shortened
+from millrace.stores.messages import head_bytes
+from millrace.stores.run_ends import Injected
 
 FIRST_FLUSH, SLOWEST_FLUSH, LOOK_EVERY, TELL_EVERY = 0.1, 0.5, 0.5, 0.25
 RENEW_AFTER = LEASE_MS / 3000
@@ -340,7 +341,7 @@ class RunSession:
 
     async def end(self, state: RunState, last: Event, *, accepted: int | None = None) -> None:
         """Writes the last event, the messages and the run's final state in one transaction, then tells the
-        client. With `accepted` see `LeaseStore.end`."""
+        client. With `accepted` see `RunEndStore.end`."""
         ending = accepted is None
         async with self._lock:
             while not self._events.fits_one_write():
@@ -361,7 +362,7 @@ class RunSession:
     ) -> None:
         for attempt in range(END_TRIES):
             try:
-                return await self._stores.leases.end(self.held, run, batch, messages, accepted=accepted)
+                return await self._stores.run_ends.end(self.held, run, batch, messages, accepted=accepted)
             except Unavailable:
                 if attempt == END_TRIES - 1:
                     raise
@@ -376,7 +377,7 @@ class RunSession:
         return stored.ended_at is not None
 
     def _ended_run(self, state: RunState, last: Event) -> Run:
-        shown = _shown_error(last) if last["type"] == "error" else None
+        shown = events.error_facts(last) if last["type"] == "error" else None
         return replace(
             self.run,
             state=state,
@@ -387,10 +388,6 @@ class RunSession:
             error=shown,
             duration_ms=last.get("durationMs", self.duration_ms()),
         )
-
-
-def _shown_error(last: Event) -> dict[str, Any]:
-    return {name: last[name] for name in ("message", "code", "retryable")}
 
 
 _TEXTS = {"token": "token", "thinking": "text"}

@@ -30,7 +30,8 @@ from millrace.stores.conversations import Opening
 from millrace.stores.dynamo import Contended
 from millrace.stores.idempotency import Marker, Repeated
 from millrace.stores.injections import Injection, NotStreaming, injection_of
-from millrace.stores.leases import Busy, Held
+from millrace.stores.lease_record import Held
+from millrace.stores.leases import Busy
 from millrace.stores.sizes import text_bytes
 
 IfBusy = Literal["reject", "inject", "interrupt"]
@@ -298,4 +299,5 @@ async def _begin(
 async def _history(
     stores: Stores, slot: Slot, opening: Opening, question: StoredMessage
 ) -> list[StoredMessage]:
-    return [*await stores.conversations.history(slot, opening), question]
+    history = await stores.messages.for_model(slot, opening.history, opening.parts)
+    return [*history, question]

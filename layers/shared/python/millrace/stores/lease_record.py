@@ -1,0 +1,175 @@
+"""The item `RUN` of a slot's partition: which run is active there, and who holds it.
+
+Every write of a run is one transaction with one of the updates below, each of which is refused unless the
+lease is still held. So a run that was given up for lost can write nothing more, and an event, a message and
+the state they belong to are stored together or not at all. `holder` is a nonce of the process that runs it.
+"""
+
+from dataclasses import dataclass
+
+from millrace.domain.conversations import Slot
+from millrace.domain.runs import LEASE_MS, MAX_WAITING, NUMBERS_AT_ONCE, Lease, Run, StopReason
+from millrace.stores.dynamo import Item, TransactItem, check_that, update
+from millrace.stores.runs import stream_of
+
+HELD = "runId = :run AND holder = :holder"
+"""The condition that the lease is held by `:holder` for `:run`."""
+
+
+class LeaseLost(Exception):
+    """Somebody else has ended this run, or its conversation was deleted: write nothing more."""
+
+
+class Stopping(Exception):
+    """The run has been asked to stop."""
+
+    def __init__(self, reason: StopReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Held:
+    """A lease as its holder knows it: advanced by each write. The holder may number events up to
+    `reserved`, no further before the write that reserves more is stored."""
+
+    run: Run
+    holder: str
+    seq: int
+    messages: int
+    reserved: int
+
+    @property
+    def stream(self) -> str:
+        """The run's event-log stream."""
+        return stream_of(self.run.slot.organization, self.run.id)
+
+    def advance(self, seq: int, messages: int, reserved: int) -> None:
+        """Note what a write has stored."""
+        self.seq, self.messages, self.reserved = seq, messages, reserved
+
+    def check(self, lease: Lease) -> None:
+        """Raise `LeaseLost` unless the stored `lease` is this one."""
+        if lease.run_id != self.run.id or lease.holder != self.holder:
+            raise LeaseLost(self.run.id)
+
+    def check_may_go_on(self, lease: Lease) -> None:
+        """Raise `LeaseLost` or `Stopping` where the stored `lease` does not let the run go on."""
+        self.check(lease)
+        if lease.stop:
+            raise Stopping(lease.stop)
+
+
+def lease_key(slot: Slot) -> Item:
+    """The primary key of the item."""
+    return {"pk": slot.key, "sk": "RUN"}
+
+
+def to_lease(item: Item | None) -> Lease:
+    """The lease that the item holds; an empty one when there is none."""
+    if item is None:
+        return Lease()
+    return Lease(
+        run_id=item.get("runId"),
+        holder=item.get("holder"),
+        until_ms=item.get("untilMs", 0),
+        seq=item.get("seq", 0),
+        accepted=item.get("accepted", 0),
+        stop=item.get("stopReason"),
+        messages=item.get("messages", 0),
+        leftovers=item.get("leftovers", -MAX_WAITING) > -MAX_WAITING,
+        reserved=item.get("reservedSeq", item.get("seq", 0) + NUMBERS_AT_ONCE),
+        saved=item.get("savedSeq", 0),
+        last_run_id=item.get("lastRunId"),
+    )
+
+
+def taken(table: str, run: Run, holder: str, seen: Lease, now: int) -> TransactItem:
+    """The update that takes the lease for a new run, if the slot is as it was `seen`."""
+    return update(
+        table,
+        lease_key(run.slot),
+        "SET runId = :run, holder = :holder, untilMs = :until, seq = :zero, accepted = :zero, "
+        "savedSeq = :zero, reservedSeq = :reserved, ceiling = :ceiling, messages = :messages "
+        "REMOVE stopReason, leftovers",
+        "attribute_not_exists(runId) AND "
+        "(messages = :seen OR (:seen = :zero AND attribute_not_exists(messages)))",
+        run=run.id,
+        holder=holder,
+        until=now + LEASE_MS,
+        zero=0,
+        reserved=NUMBERS_AT_ONCE,
+        ceiling=MAX_WAITING,
+        messages=seen.messages + 1,
+        seen=seen.messages,
+    )
+
+
+def renewed(
+    table: str,
+    held: Held,
+    now: int,
+    *,
+    seq: int,
+    messages: int,
+    reserved: int,
+    drained: int,
+    saved: int,
+    ending: bool,
+) -> TransactItem:
+    """The update that renews the lease with the numbers up to which events are logged (`seq`), messages
+    stored, event numbers `reserved` and events `saved` in messages. `drained` live messages make room for as
+    many. Refused for a run that is to stop, unless it is `ending`."""
+    unless = "" if ending else " AND attribute_not_exists(stopReason)"
+    saving = {"saved": saved} if saved else {}
+    return update(
+        table,
+        lease_key(held.run.slot),
+        "SET seq = :seq, reservedSeq = :reserved, untilMs = :until, messages = :messages, "
+        "ceiling = ceiling + :taken" + (", savedSeq = :saved" if saving else ""),
+        f"{HELD} AND seq = :seen AND messages = :kept{unless}",
+        seq=seq,
+        reserved=reserved,
+        seen=held.seq,
+        kept=held.messages,
+        until=now + LEASE_MS,
+        messages=messages,
+        taken=drained,
+        **saving,
+        **holder_values(held),
+    )
+
+
+def released(table: str, slot: Slot, condition: str, values: Item) -> TransactItem:
+    """The update that frees the slot, with the values of its condition and the `messages` stored by then."""
+    return update(
+        table,
+        lease_key(slot),
+        # What still waits, less MAX_WAITING: each one taken or withdrawn has raised the ceiling by one.
+        "SET messages = :messages, leftovers = accepted - ceiling, lastRunId = :run "
+        "REMOVE runId, holder, untilMs, stopReason, seq, accepted, ceiling, savedSeq, reservedSeq",
+        condition,
+        **values,
+    )
+
+
+def stop_requested(table: str, slot: Slot, run_id: str, reason: StopReason) -> TransactItem:
+    """The update that asks a run to stop; the first reason holds."""
+    return update(
+        table,
+        lease_key(slot),
+        "SET stopReason = if_not_exists(stopReason, :reason)",
+        "runId = :run",
+        reason=reason,
+        run=run_id,
+    )
+
+
+def still_held(table: str, held: Held) -> TransactItem:
+    """The part of a transaction that refuses it unless the lease is still held."""
+    return check_that(table, lease_key(held.run.slot), HELD, **holder_values(held))
+
+
+def holder_values(held: Held) -> Item:
+    """The values of the condition `HELD`."""
+    return {"run": held.run.id, "holder": held.holder}

@@ -1,0 +1,134 @@
+"""The messages of a slot: appended with their parts, and read whole where somebody has a use for it (see
+`message_items`)."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+
+from millrace.domain.conversations import Slot, StoredMessage
+from millrace.stores.dynamo import Dynamo, Item, TransactItem, put, to_item
+from millrace.stores.message_items import (
+    Parts,
+    completed,
+    message_key,
+    part_keys,
+    parts_of,
+    to_items,
+    to_message,
+)
+from millrace.stores.reading import readable
+from millrace.stores.sizes import fits, item_bytes
+
+log = logging.getLogger(__name__)
+
+HISTORY_BYTES = 600_000
+"""What is read of the parts of a history, the latest first; a model takes no more."""
+RECENT_RESULT_BYTES = 128 * 1024
+"""What is read whole of the latest large tool calls and results; older ones stay shortened."""
+PAGE_BYTES = 4_000_000
+PARTS_AT_ONCE = 10
+
+
+class MessageStore:
+    """The messages in the table of conversations."""
+
+    def __init__(self, dynamo: Dynamo, table: str) -> None:
+        self._dynamo = dynamo
+        self._table = table
+
+    async def page(self, slot: Slot, after: int, limit: int) -> tuple[list[tuple[int, StoredMessage]], bool]:
+        """Whole messages with positions above `after`, oldest first, and whether there may be more: a page
+        has at most `limit` of them and, after the first one, 4 MB."""
+        items, rest = await self._dynamo.query_page(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :begin AND :end",
+            ExpressionAttributeValues=to_item(
+                {":pk": slot.key, ":begin": message_key(after + 1), ":end": "M#~"}
+            ),
+            ConsistentRead=True,
+            Limit=limit,
+        )
+        heads, more = _fitting(items)
+        found = readable(heads, lambda item: (int(item["sk"][2:]), to_message(item), parts_of(item)))
+        whole = await asyncio.gather(*(self._completed(slot, message, parts) for _, message, parts in found))
+        positions = [position for position, _, _ in found]
+        return list(zip(positions, whole, strict=True)), more or rest is not None
+
+    async def for_model(
+        self, slot: Slot, history: Sequence[StoredMessage], parts: Mapping[str, Parts]
+    ) -> list[StoredMessage]:
+        """The messages of a history for a model, with `parts` those of the shortened ones: their contents are
+        read, the latest first, as far as a model has use for them. Old tool calls and results stay shortened,
+        so that this does not grow with what tools once gave."""
+        wanted = _wanted(history, parts)
+        return await asyncio.gather(*(self._completed(slot, one, wanted.get(one.id)) for one in history))
+
+    async def _completed(self, slot: Slot, message: StoredMessage, parts: Parts | None) -> StoredMessage:
+        if parts is None:
+            return message
+        keys = part_keys(slot, parts)
+        read = await asyncio.gather(*(self._dynamo.get(self._table, key) for key in keys))
+        found = [item for item in read if item]
+        if len(found) < len(keys):
+            # Its conversation is being deleted. What is left of it is better than an error.
+            log.warning(
+                "%d of %d parts of the message %s are missing", len(keys) - len(found), len(keys), message.id
+            )
+            return message
+        return completed(message, found)
+
+    def puts(
+        self, slot: Slot, first: int, messages: Sequence[StoredMessage], writer: str
+    ) -> tuple[list[TransactItem], list[TransactItem]]:
+        """The writes that append messages at positions `first`, `first + 1`, ..., and those of their parts,
+        which are in time with them or before. `writer` is unique to the process that writes."""
+        made = [to_items(slot, position, message, writer) for position, message in enumerate(messages, first)]
+        heads = [put(self._table, head, new=True) for head, _ in made]
+        return heads, [put(self._table, part) for _, parts in made for part in parts]
+
+    async def transact(
+        self, guard: TransactItem, writes: list[TransactItem], parts: list[TransactItem]
+    ) -> None:
+        """Writes with the parts of their messages. Parts that do not fit into the transaction go before it,
+        as long as `guard` allows: nothing refers to them until the transaction is done."""
+        if fits([*writes, *parts]):
+            return await self._dynamo.transact(*writes, *parts)
+        for start in range(0, len(parts), PARTS_AT_ONCE):
+            await self._dynamo.transact(guard, *parts[start : start + PARTS_AT_ONCE])
+        await self._dynamo.transact(*writes)
+
+
+def head_bytes(message: StoredMessage) -> int:
+    """The stored size of a message without its parts."""
+    head, _ = to_items(Slot("", ""), 0, message, "")
+    return item_bytes(to_item(head))
+
+
+def _wanted(history: Sequence[StoredMessage], parts: Mapping[str, Parts]) -> dict[str, Parts]:
+    """The parts of a history that a model shall see."""
+    room, results_room = HISTORY_BYTES, RECENT_RESULT_BYTES
+    wanted: dict[str, Parts] = {}
+    for message in reversed(history):
+        found = parts.get(message.id)
+        if found is None:
+            continue
+        if any("toolResult" in block or "toolUse" in block for block in message.content):
+            results_room -= found.size
+            wants = results_room >= 0
+        else:
+            room -= found.size
+            wants = room >= 0
+        if wants:
+            wanted[message.id] = found
+    return wanted
+
+
+def _fitting(items: list[Item]) -> tuple[list[Item], bool]:
+    """As many heads as one page may have with their parts, and whether some were left out."""
+    room = PAGE_BYTES
+    for count, item in enumerate(items):
+        parts = parts_of(item)
+        room -= parts.size if parts else len(item["body"])
+        if room < 0 and count:
+            return items[:count], True
+    return items, False

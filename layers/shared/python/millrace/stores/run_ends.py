@@ -1,0 +1,122 @@
+"""The end of a run: its last events, its messages, its final state, and the lease, all at once.
+
+Either its own process ends it, or whoever finds that this process is gone (see `lease_record`).
+"""
+
+from millrace.domain.conversations import Conversation, StoredMessage
+from millrace.domain.events import Event, Logged
+from millrace.domain.ids import new_ulid
+from millrace.domain.runs import Lease, Run
+from millrace.stores.conversation_items import is_deleting
+from millrace.stores.conversations import ConversationStore
+from millrace.stores.dynamo import ConditionFailed, Item, TransactItem, check_that
+from millrace.stores.event_log import EventLog, encode
+from millrace.stores.lease_record import (
+    HELD,
+    Held,
+    LeaseLost,
+    holder_values,
+    lease_key,
+    released,
+    still_held,
+    to_lease,
+)
+from millrace.stores.messages import MessageStore
+from millrace.stores.runs import RunStore, stream_of
+
+
+class Injected(Exception):
+    """The run cannot end yet: `accepted` live messages have been accepted in all."""
+
+    def __init__(self, accepted: int) -> None:
+        super().__init__(accepted)
+        self.accepted = accepted
+
+
+class RunEndStore:
+    """The transactions that end runs."""
+
+    def __init__(
+        self, conversations: ConversationStore, messages: MessageStore, runs: RunStore, log: EventLog
+    ) -> None:
+        self._conversations = conversations
+        self._messages = messages
+        self._runs = runs
+        self._log = log
+        self._table = conversations.table
+
+    async def end(
+        self,
+        held: Held,
+        run: Run,
+        events: list[Logged],
+        messages: list[StoredMessage],
+        *,
+        accepted: int | None,
+    ) -> None:
+        """Ends a run that is `held`. With `accepted` only when no further live message has been accepted and
+        no stop was asked for; raises `Injected` or `Stopping` otherwise, and `LeaseLost`."""
+        condition = HELD
+        values: Item = holder_values(held) | {"messages": held.messages + len(messages)}
+        if accepted is not None:
+            condition += " AND accepted = :accepted AND attribute_not_exists(stopReason)"
+            values["accepted"] = accepted
+        heads, parts = self._messages.puts(run.slot, held.messages + 1, messages, held.holder)
+        writes = [
+            released(self._table, run.slot, condition, values),
+            *self._log.puts(held.stream, events),
+            *heads,
+            *self._final(run),
+        ]
+        try:
+            await self._messages.transact(still_held(self._table, held), writes, parts)
+        except ConditionFailed as refused:
+            if is_deleting(refused):
+                raise LeaseLost(held.run.id) from refused
+            if 0 not in refused.items:
+                raise
+            lease = to_lease(refused.items[0])
+            held.check_may_go_on(lease)
+            raise Injected(lease.accepted) from refused
+
+    async def give_up(self, run: Run, lost: Lease, event: Event, messages: list[StoredMessage]) -> bool:
+        """Ends a run whose holder is gone, as its last logged event `event` says, which is numbered above all
+        that the holder may have handed out. False when somebody else did it, or the holder is back."""
+        seen: Item = {
+            "run": lost.run_id,
+            "holder": lost.holder,
+            "until": lost.until_ms,
+            "seen": lost.seq,
+        }
+        condition = f"{HELD} AND untilMs = :until AND seq = :seen"
+        stream, after = stream_of(run.slot.organization, run.id), lost.messages
+        heads, parts = self._messages.puts(run.slot, after + 1, messages, new_ulid())
+        writes = [
+            released(self._table, run.slot, condition, seen | {"messages": after + len(messages)}),
+            *self._log.puts(stream, [encode(lost.reserved + 1, event)]),
+            *heads,
+            *self._final(run),
+        ]
+        still_lost = check_that(self._table, lease_key(run.slot), condition, **seen)
+        try:
+            await self._messages.transact(still_lost, writes, parts)
+        except ConditionFailed as refused:
+            if 0 in refused.items or is_deleting(refused):
+                return False
+            raise
+        return True
+
+    def _final(self, run: Run) -> list[TransactItem]:
+        touches = self._conversations.touches(run.slot, _ended(run), titled=False, active=None)
+        return [self._runs.put(run), *touches]
+
+
+def _ended(run: Run) -> Conversation:
+    return Conversation(
+        id=run.slot.conversation_id,
+        agent_id=run.agent_id,
+        title="",
+        created_at=run.started_at,
+        updated_at=run.ended_at or run.started_at,
+        created_by=run.owner,
+    )
