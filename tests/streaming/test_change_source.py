@@ -67,6 +67,7 @@ def test_a_change_tells_operation_keys_and_both_images_exactly(bus: SeenBus) -> 
         "organization": "acme",
         "table": "orders",
         "operation": "update",
+        "sequence": "1".zfill(40),
         "keys": {"id": "1"},
         "old": {"id": "1", "tenant": "acme", "total": 1.1},
         "new": {"id": "1", "tenant": "acme", "total": "12345678901234567890123456789.01"},
@@ -208,6 +209,40 @@ def test_a_pipeline_takes_the_changes_that_it_asks_for(
     events = [event for job in plant.deliveries() for event in job["events"]]
     assert sorted(event["id"] for event in events) == expected
     assert {event["time"] for event in events} <= {1_800_000_000_000}
+
+
+@pytest.mark.parametrize("steps", [[], [{"type": "batch", "config": {"size": 3, "timeout": 60_000}}]])
+def test_changes_reach_a_database_with_their_order(
+    streaming: httpx.Client, plant: Plant, bus: SeenBus, organization: str, steps: list[Any]
+) -> None:
+    """The stream's times are whole seconds: only its sequence tells which of two is newer."""
+    table = {
+        "type": "database",
+        "config": {
+            "table": "t",
+            "connection": "postgresql://u:p@db.example/x",
+            "operation": "{{$meta.type}}",
+            "conflictFields": ["id"],
+            "versionField": "version",
+        },
+    }
+    fields = {"id": "keys.id", "order": "$meta.sequence"}
+    source = {"type": "database_change", "table": "orders"}
+    made(
+        streaming, {"type": "map", "config": {"expression": fields}}, *steps, source=source, destination=table
+    )
+    numbers = [9_999_999_999_999_999_999_999, 10_000_000_000_000_000_000_000, 7]
+    records = [record("MODIFY", number, OldImage=OLD, NewImage=NEW) for number in numbers]
+    take(bus, *records, owners=f"orders={organization}")
+    send(plant, *bus.events(3))
+    plant.transform()
+    plant.close()
+    events = [event for job in plant.deliveries() for event in job["events"]]
+    assert [int(event["sequence"]) for event in sorted(events, key=lambda one: one["sequence"])] == sorted(
+        numbers
+    )
+    assert all(event["payload"]["order"] == event["sequence"] for event in events)
+    assert {event["type"] for event in events} == {"update"}
 
 
 def test_change_that_nobody_foresaw_does_not_hold_up_those_behind_it(bus: SeenBus) -> None:

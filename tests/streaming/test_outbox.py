@@ -80,6 +80,7 @@ def test_changes_are_told_once_with_both_images_exactly(bus: SeenBus, database: 
     assert {one["organization"] for one in (inserted, updated, deleted)} == {"acme"}
     assert {one["table"] for one in (inserted, updated, deleted)} == {"orders"}
     assert inserted["keys"] == {"id": 1}
+    assert inserted["sequence"] < updated["sequence"] < deleted["sequence"]
 
 
 def test_what_is_rolled_back_never_happened(bus: SeenBus, database: str) -> None:

@@ -23,6 +23,7 @@ from millrace.destinations.fates import (
     Wait,
     fate_of_error,
 )
+from millrace.destinations.operations import Change, change_of
 from millrace.destinations.sending import Turn
 from millrace.errors import Unavailable
 from millrace.pipelines.definitions.destinations import DatabaseConfig
@@ -30,7 +31,11 @@ from millrace.pipelines.event import Event
 
 AT_ONCE = 16
 _TABLE = re.compile(r"[A-Za-z0-9_-]{1,200}")
-_NUMBER_DIGITS = 38
+ATTRIBUTES = 250
+"""An expression of DynamoDB's has 300 operators and 4 KB at most."""
+MARKED_SECONDS = 30 * 86_400
+"""A mark of a deleted item is the time at which it may go: let the table's time to live look at it."""
+_KINDS = {"S": "text", "N": "a number", "B": "binary"}
 Payload = dict[str, Any]
 
 
@@ -73,7 +78,7 @@ class DynamoSender:
             for position in chain:
                 async with self._places:
                     # What comes later is not written before what has to come again.
-                    fates[position] = down or await self._write(events[position].payload, key)
+                    fates[position] = down or await self._write(events[position], key)
                 down = fates[position] if isinstance(fates[position], Retry) else None
 
         await asyncio.gather(*(write(chain) for chain in chains.values()))
@@ -96,51 +101,85 @@ class DynamoSender:
             )
         return self._key
 
-    async def _write(self, payload: Payload, key: list[str]) -> Fate:
+    async def _write(self, event: Event, key: list[str]) -> Fate:
         try:
-            operation, request = self._request(payload, key)
-            await self._aws.call("dynamodb", operation, TableName=self._table, **request)
-        except (Unavailable, ClientError) as error:
-            return _refused(error)
+            change = change_of(self._config, event)
+            operation, request = self._request(change, event.time, key)
         except Exception as error:
             return fate_of_error(error)
+        try:
+            await self._aws.call("dynamodb", operation, TableName=self._table, **request)
+        except ClientError as error:
+            return self._not_comparable(error, change) or _refused(error)
+        except Exception as error:
+            return _refused(error) if isinstance(error, Unavailable) else fate_of_error(error)
         return DELIVERED
 
-    def _request(self, payload: Payload, key: list[str]) -> tuple[str, dict[str, Any]]:
-        missing = [name for name in key if payload.get(name) in (None, "")]
+    def _not_comparable(self, error: ClientError, change: Change) -> Fate | None:
+        """To DynamoDB no text is smaller than a number: a version of another kind than the item's would be
+        stale for ever, and nobody would know."""
+        version = self._config.version_field or ""
+        answer: dict[str, Any] = {**error.response}
+        there: dict[str, Any] = answer.get("Item", {}).get(version, {})
+        given = _serialized(change.values.get(version))
+        if not there or there.keys() == given.keys():
+            return None
+        said = f"{version} is {_kind(given)} here and {_kind(there)} in the item: they cannot be compared."
+        return Dead(Failure("invalid_version", said))
+
+    def _request(self, change: Change, time: int, key: list[str]) -> tuple[str, dict[str, Any]]:
+        values = change.values
+        missing = [name for name in key if values.get(name) in (None, "")]
         if missing:
             raise Unsendable(
                 "incomplete", f"The event lacks {', '.join(missing)}, which identifies its item."
             )
-        values = _Expression(payload)
-        condition = self._condition(payload, key, values)
-        if self._config.operation != "update":
-            request: dict[str, Any] = {"Item": {name: _serialized(value) for name, value in payload.items()}}
-        else:
-            changed = [name for name in payload if name not in key]
-            if not changed:
-                raise Unsendable("incomplete", "An update needs an attribute to change.")
-            sets = ", ".join(f"{values.name(name)} = {values.value(name)}" for name in changed)
-            request = {
-                "Key": {name: _serialized(payload[name]) for name in key},
-                "UpdateExpression": f"SET {sets}",
-            }
-        operation = "update_item" if self._config.operation == "update" else "put_item"
-        return operation, request | condition | values.parameters()
+        expression = _Expression(values)
+        request = self._condition(change, key, expression)
+        if change.operation == "insert":
+            request["Item"] = {name: _serialized(value) for name, value in values.items()}
+            return "put_item", request | expression.parameters()
+        request["Key"] = {name: _serialized(values[name]) for name in key}
+        if change.operation == "delete":
+            return "delete_item", request | expression.parameters()
+        request |= self._changes(change, time, key, expression)
+        return "update_item", request | expression.parameters()
 
-    def _condition(self, payload: Payload, key: list[str], values: "_Expression") -> dict[str, Any]:
-        if self._config.operation == "insert":
-            return {"ConditionExpression": f"attribute_not_exists({values.name(key[0])})"}
+    def _changes(
+        self, change: Change, time: int, key: list[str], expression: "_Expression"
+    ) -> dict[str, Any]:
+        """What the event names is set; all else of the item stays as it is."""
+        changed = [name for name in change.values if name not in key]
+        if not changed and change.operation == "update":
+            raise Unsendable("incomplete", "An update needs an attribute to change.")
+        if len(changed) > ATTRIBUTES:
+            raise Unsendable("too_large", f"An item is written with {ATTRIBUTES} attributes at most.")
+        sets = [f"{expression.name(name)}={expression.value(name)}" for name in changed]
+        mark, removes = self._config.deleted_field, ""
+        if mark and change.deleted:
+            sets.append(f"{expression.name(mark)}={expression.given(time // 1000 + MARKED_SECONDS)}")
+        elif mark:
+            removes = f"REMOVE {expression.name(mark)}"
+        said = " ".join(filter(None, [f"SET {','.join(sets)}" if sets else "", removes]))
+        return {"UpdateExpression": said} if said else {}
+
+    def _condition(self, change: Change, key: list[str], expression: "_Expression") -> dict[str, Any]:
+        if change.operation == "insert":
+            return {"ConditionExpression": f"attribute_not_exists({expression.name(key[0])})"}
         parts: list[str] = []
-        if self._config.operation == "update":
-            parts.append(f"attribute_exists({values.name(key[0])})")
+        if change.operation == "update":
+            parts.append(f"attribute_exists({expression.name(key[0])})")
         version = self._config.version_field
         if version:
-            if payload.get(version) is None:
+            if change.values.get(version) is None:
                 raise Unsendable("incomplete", f"The event lacks {version}, which says whether it is stale.")
-            name = values.name(version)
-            parts.append(f"(attribute_not_exists({name}) OR {name} < {values.value(version)})")
-        return {"ConditionExpression": " AND ".join(parts)} if parts else {}
+            name = expression.name(version)
+            none = f"attribute_not_exists({name}) OR attribute_type({name}, {expression.given('NULL')})"
+            parts.append(f"({none} OR {name} < {expression.value(version)})")
+        if not parts:
+            return {}
+        condition = " AND ".join(parts)
+        return {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
 
 
 class _Expression:
@@ -157,6 +196,12 @@ class _Expression:
     def value(self, attribute: str) -> str:
         placeholder = self.name(attribute).replace("#n", ":v")
         self._values[placeholder] = _serialized(self._payload[attribute])
+        return placeholder
+
+    def given(self, value: Any) -> str:
+        """A value that is not the event's."""
+        placeholder = f":g{len(self._values)}"
+        self._values[placeholder] = _serialized(value)
         return placeholder
 
     def parameters(self) -> dict[str, Any]:
@@ -194,6 +239,11 @@ def _decimal(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _decimal(each) for name, each in value.items()}
     return [_decimal(each) for each in value] if isinstance(value, list) else value
+
+
+def _kind(value: dict[str, Any]) -> str:
+    kind = next(iter(value))
+    return _KINDS.get(kind, kind)
 
 
 def _refused(error: Unavailable | ClientError) -> Fate:

@@ -46,15 +46,16 @@ _FLOAT_DIGITS = 15
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`position` is that of the event."""
+    """`position` is that of the event, `operation` what is done with the values."""
 
     values: Values
     position: int
+    operation: str
 
 
-def row_values(table: Table, payload: Values, event_id: str, version: str | None = None) -> Values:
-    """The payload as a row; `version` is the column that tells which of two is newer. Raises `Unsendable` for
-    unknown columns and values that do not fit."""
+def row_values(table: Table, payload: Values, event_id: str | None, version: str | None = None) -> Values:
+    """The payload as a row, with the event's id where there is a column for it; `version` is the column that
+    tells which of two is newer. Raises `Unsendable` for unknown columns and values that do not fit."""
     unknown = sorted(name for name in payload if name not in table.columns)
     if unknown:
         known = ", ".join(column.name for column in table.columns)
@@ -67,7 +68,7 @@ def row_values(table: Table, payload: Values, event_id: str, version: str | None
         name: _value(table.columns[name], value, as_version if name == version else _typed)
         for name, value in payload.items()
     }
-    if EVENT_ID in table.columns:
+    if event_id is not None and EVENT_ID in table.columns:
         values[EVENT_ID] = event_id
     if not values:
         raise Unsendable("empty", "The event has no fields.")
@@ -75,8 +76,8 @@ def row_values(table: Table, payload: Values, event_id: str, version: str | None
 
 
 def groups_of(rows: Sequence[Row], table: Table, key: Sequence[str]) -> list[list[Row]]:
-    """Rows in groups with the same columns, each for one statement: a column that is left out keeps its
-    default or its value.
+    """Rows in groups with the same operation and columns, each for one statement: a column that is left out
+    keeps its default or its value.
 
     Written one group after the other, they leave what they would leave written one by one: no row comes into
     an earlier group than a row of its key before it. Rows that may collide by another key than that all keep
@@ -85,10 +86,11 @@ def groups_of(rows: Sequence[Row], table: Table, key: Sequence[str]) -> list[lis
     others = unique_keys(table) - {tuple(sorted(key))}
     strict = any(name in row.values for row in rows for names in others for name in names)
     groups: list[list[Row]] = []
-    newest: dict[frozenset[str], int] = {}
+    newest: dict[tuple[str, frozenset[str]], int] = {}
     latest: dict[object, int] = {}
     for row in rows:
-        columns, id = frozenset(row.values), 0 if strict else identity(row, key)
+        columns = (row.operation, frozenset(row.values))
+        id = 0 if strict else identity(row, key)
         at = newest.get(columns, -1)
         if at < latest.get(id, 0):
             at = newest[columns] = len(groups)
@@ -126,6 +128,19 @@ def unique_keys(table: Table) -> set[tuple[str, ...]]:
 def _predicates(options: Any) -> list[Any]:
     """What makes an index a partial one, which no ON CONFLICT finds."""
     return [options[name].get("where") for name in ("postgresql", "sqlite") if name in options]
+
+
+def deletion_mark(column: Column[Any], deleted: bool, time: int) -> Any:
+    """What stands in a column that marks deleted rows; `time` is when it was deleted (ms). Raises
+    `Unsendable` for a column that cannot tell the two apart."""
+    kind = column.type
+    if isinstance(kind, Boolean):
+        return deleted
+    if isinstance(kind, Integer):
+        return int(deleted)
+    if isinstance(kind, DateTime):
+        return _typed(kind, time) if deleted else None
+    raise Unsendable("invalid_mark", f"{column.name} is {kind}: a mark is boolean, a whole number or a time.")
 
 
 def _value(column: Column[Any], value: Any, typed: Callable[[TypeEngine[Any], Any], Any]) -> Any:

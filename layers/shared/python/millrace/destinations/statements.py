@@ -1,4 +1,4 @@
-"""insert, upsert and update in SQLAlchemy Core, for PostgreSQL (and Aurora DSQL), SQLite and MySQL.
+"""insert, upsert, update and delete in SQLAlchemy Core, for PostgreSQL (and Aurora DSQL), SQLite and MySQL.
 
 With a version column a row is only overwritten by one of a higher version, in the same statement, so that no
 order of deliveries lets a stale row win. A repeated insert is left out where the table can tell: by
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    delete,
     func,
     literal_column,
     or_,
@@ -28,7 +29,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from millrace.destinations.fates import Unsendable
 from millrace.destinations.rows import EVENT_ID, Row, Values, unique_keys
-from millrace.pipelines.definitions.destinations import DatabaseConfig
+from millrace.pipelines.definitions.destinations import DatabaseConfig, is_template
 
 
 def key_of(config: DatabaseConfig, table: Table) -> tuple[str, ...]:
@@ -36,20 +37,25 @@ def key_of(config: DatabaseConfig, table: Table) -> tuple[str, ...]:
 
     Raises `Unsendable` where the table lacks them, or cannot tell by them that a row is there.
     """
-    wanted = [*config.conflict_fields, *filter(None, [config.version_field])]
+    wanted = [*config.conflict_fields, *filter(None, [config.version_field, config.deleted_field])]
     missing = [name for name in wanted if name not in table.columns]
     if missing:
         raise Unsendable("unknown_column", f"{table.name} has no column {', '.join(missing)}.")
     if not config.conflict_fields:
         return (EVENT_ID,) if (EVENT_ID,) in unique_keys(table) else ()
     key = tuple(config.conflict_fields)
-    if config.operation != "update" and tuple(sorted(key)) not in unique_keys(table):
+    finds = config.operation == "update" or (config.operation == "delete" and not config.deleted_field)
+    if not finds and tuple(sorted(key)) not in unique_keys(table):
         raise Unsendable(
             "no_unique_key",
-            f"{config.operation} needs a primary key or unique constraint on exactly ({', '.join(key)}) "
+            f"{_meant(config)} needs a primary key or unique constraint on exactly ({', '.join(key)}) "
             f"of {table.name}.",
         )
     return key
+
+
+def _meant(config: DatabaseConfig) -> str:
+    return "upsert" if is_template(config.operation) else config.operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +66,17 @@ class Statements:
     together: bool = True
 
 
-def statements(
-    config: DatabaseConfig, table: Table, key: Sequence[str], columns: Iterable[str]
-) -> Statements:
-    """What writes rows with these columns, with `parameters`."""
-    names = sorted(columns)
-    version = config.version_field if config.operation != "insert" else None
-    if version and version not in names:
-        raise Unsendable("incomplete", f"The event lacks {version}, which says whether it is stale.")
-    if config.operation == "update":
+def statements(config: DatabaseConfig, table: Table, key: Sequence[str], like: Row) -> Statements:
+    """What writes rows with the operation and the columns of this one, with `parameters`."""
+    names, operation = sorted(like.values), like.operation
+    if operation == "delete":
+        return Statements([delete(table).where(_is_stale_row(config, table, key))])
+    if operation == "update":
         return Statements([_update(config, table, key, names)])
     values: Values = {name: _given(table, name) for name in names}
     if not key:
         return Statements([plain_insert(table).values(values)])
-    changed = [] if config.operation == "insert" else [name for name in names if name not in key]
+    changed = [] if operation == "insert" else [name for name in names if name not in key]
     if table.info["dialect"] != "mysql":
         return Statements([_on_conflict(config, table, key, values, changed)])
     escaped = any("%" in name for name in names)  # which are doubled twice behind ON DUPLICATE KEY
@@ -156,10 +159,15 @@ def _update(config: DatabaseConfig, table: Table, key: Sequence[str], names: lis
     changed = [name for name in names if name not in key]
     if missing or not changed:
         raise Unsendable("incomplete", f"An update needs {', '.join(key)} and a column to change.")
-    where = _is_row(table, key)
-    if config.version_field:
-        where = and_(where, _newer(table, config.version_field, _given(table, config.version_field)))
+    where = _is_stale_row(config, table, key)
     return update(table).where(where).values({name: _given(table, name) for name in changed})
+
+
+def _is_stale_row(config: DatabaseConfig, table: Table, key: Sequence[str]) -> ColumnElement[bool]:
+    """The row, where it is older than what is given."""
+    version = config.version_field
+    found = _is_row(table, key)
+    return and_(found, _newer(table, version, _given(table, version))) if version else found
 
 
 def _newer(table: Table, version: str, given: Any) -> Any:

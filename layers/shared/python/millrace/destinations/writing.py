@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from millrace.destinations.connections import Database
 from millrace.destinations.fates import DELIVERED, Dead, Fate, Retry, Sent, Unsendable, fate_of_error
 from millrace.destinations.faults import DUPLICATE, Fault, codes, failure, fault_of, is_disconnect
-from millrace.destinations.rows import Row, groups_of, identity, row_values
+from millrace.destinations.operations import change_of
+from millrace.destinations.rows import Row, deletion_mark, groups_of, identity, row_values
 from millrace.destinations.statements import Statements, key_of, parameters, statements
 from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
@@ -57,11 +58,21 @@ class Writing:
         found = []
         for position, event in enumerate(self._events):
             try:
-                values = row_values(self._table, event.payload, event.id, self._config.version_field)
-                found.append(Row(self._with_key(values), position))
+                found.append(self._row(event, position))
             except Exception as error:
                 self._fates[position] = fate_of_error(error)
         return found
+
+    def _row(self, event: Event, position: int) -> Row:
+        change, version = change_of(self._config, event), self._config.version_field
+        id = None if change.operation == "delete" else event.id
+        values = self._with_key(row_values(self._table, change.values, id, version))
+        if version and change.operation != "insert" and values.get(version) is None:
+            raise Unsendable("incomplete", f"The event lacks {version}, which says whether it is stale.")
+        if self._config.deleted_field and change.deleted is not None:
+            column = self._table.columns[self._config.deleted_field]
+            values[column.name] = deletion_mark(column, change.deleted, event.time)
+        return Row(values, position, change.operation)
 
     def _with_key(self, values: dict[str, Any]) -> dict[str, Any]:
         """Raises `Unsendable` for a row whose key is not whole: in SQL, null is unlike every other null."""
@@ -147,7 +158,7 @@ class Writing:
 
     def _execute(self, rows: list[Row]) -> None:
         """One transaction, begun again where others were in its way."""
-        written = statements(self._config, self._table, self._key, rows[0].values)
+        written = statements(self._config, self._table, self._key, rows[0])
         for attempt in range(_CONFLICT_TRIES):
             try:
                 with self._connect() as connection, connection.begin():

@@ -17,6 +17,7 @@ from millrace.errors import InvalidRequest, Unavailable
 Row = dict[str, Any]
 Operation = Literal["insert", "update", "delete"]
 _LONGEST_ATTRIBUTE = 255
+SEQUENCE_DIGITS = 40
 _DIGITS = 20
 """No integer of 64 bits has more."""
 
@@ -25,7 +26,7 @@ _DIGITS = 20
 class Change:
     """One row that changed; `time` in epoch milliseconds, `old` and `new` where the source tells them.
     `expired` marks what DynamoDB deleted because its time to live was over; `left_out` names the images that
-    are too large to be told."""
+    are too large to be told. `sequence` orders the changes of one row; see `ordered`."""
 
     id: str
     time: int
@@ -36,6 +37,7 @@ class Change:
     new: Row | None = None
     expired: bool = False
     left_out: tuple[str, ...] = ()
+    sequence: str | None = None
 
 
 class Owners:
@@ -70,6 +72,13 @@ class Owners:
         if not owner.startswith("@"):
             return [(owner, change)]
         return list(_by_attribute(owner[1:], change))
+
+
+def ordered(number: int | str) -> str | None:
+    """A sequence number as text that compares as the number: DynamoDB's have up to 40 digits, which no
+    JSON number holds. None for what is no number."""
+    text = str(number)
+    return text.zfill(SEQUENCE_DIGITS) if text.isdecimal() else None
 
 
 def _valid_owner(owner: str) -> bool:

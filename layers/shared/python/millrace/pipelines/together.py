@@ -66,8 +66,8 @@ def items_of(batch: Event) -> Iterator[Event]:
         yield batch
         return
     items = batch.payload["items"]
-    parts = batch.parts or [(f"{batch.id}-{at}", batch.time, "item") for at in range(len(items))]
-    for item, (id, time, type) in zip(items, parts, strict=True):
+    parts = batch.parts or [(f"{batch.id}-{at}", batch.time, "item", "") for at in range(len(items))]
+    for item, (id, time, type, sequence) in zip(items, parts, strict=True):
         event = batch.with_payload(item, id)
-        event.type, event.time = type, time
+        event.type, event.time, event.sequence = type, time, sequence
         yield event

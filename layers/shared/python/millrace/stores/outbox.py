@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from millrace.domain.changes import Change, number
+from millrace.domain.changes import Change, number, ordered
 from millrace.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class OutboxRow:
             _object(self.old),
             _object(self.new),
             left_out=left_out,
+            sequence=ordered(self.position),
         )
 
 

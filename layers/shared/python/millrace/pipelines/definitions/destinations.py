@@ -3,7 +3,7 @@ credentials; it is resolved when sending."""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from millrace.pipelines.definitions.addresses import (
     check_connection,
@@ -12,7 +12,13 @@ from millrace.pipelines.definitions.addresses import (
     check_url,
 )
 from millrace.pipelines.definitions.bodies import check_json_template, is_json
-from millrace.pipelines.definitions.model import ExpressionText, Model, Name, TemplateText
+from millrace.pipelines.definitions.model import (
+    ExpressionText,
+    Model,
+    Name,
+    TemplateText,
+    check_template,
+)
 from millrace.pipelines.definitions.references import REFERENCE, WithoutReferences, WithReferences
 from millrace.pipelines.definitions.written import is_stored, misplaced, written
 
@@ -65,13 +71,39 @@ class WebhookConfig(Delivery):
         return self
 
 
+OPERATIONS = ("insert", "upsert", "update", "delete")
+
+
+def is_template(operation: str) -> bool:
+    """Return true if an operation is chosen for each event."""
+    return operation not in OPERATIONS
+
+
+def _check_operation(operation: str) -> str:
+    if is_template(operation):
+        if "{{" not in operation:
+            raise ValueError(f"Write {', '.join(OPERATIONS)}, or a template such as {{{{$meta.type}}}}.")
+        check_template(operation)
+    return operation
+
+
 class DatabaseConfig(Delivery):
-    """`conflictFields` are the key of upsert and update; with `versionField` a stale row never overwrites."""
+    """`conflictFields` are the key of all but insert; with `versionField` a stale row never overwrites. A
+    template for `operation` says of each event what becomes of its row; `deletedField` marks deleted ones."""
 
     table: PlainName
-    operation: Literal["insert", "upsert", "update"] = "insert"
+    operation: Annotated[
+        str,
+        Field(
+            max_length=1_000,
+            description="`insert`, `upsert`, `update`, `delete`, or a template such as `{{$meta.type}}`.",
+        ),
+        WithoutReferences,
+        AfterValidator(_check_operation),
+    ] = "insert"
     conflict_fields: Annotated[list[PlainName], Field(max_length=16)] = Field(default_factory=list)
     version_field: PlainName | None = None
+    deleted_field: PlainName | None = None
     connection: Annotated[Credential, written(check_connection)] | None = None
 
     @model_validator(mode="after")
@@ -87,7 +119,20 @@ class DatabaseConfig(Delivery):
                 raise misplaced("conflictFields", "A column is named twice.")
             if self.version_field in self.conflict_fields:
                 raise misplaced("versionField", "The version cannot be a part of the key.")
+            self._check_marks()
         return self
+
+    def _check_marks(self) -> None:
+        if is_template(self.operation) and not self.version_field:
+            raise misplaced("versionField", "Changes arrive in any order: name the column of the version.")
+        if self.deleted_field is None:
+            return
+        if self.operation in ("insert", "update"):
+            raise misplaced("deletedField", f"`{self.operation}` deletes nothing, and brings nothing back.")
+        if not self.version_field:
+            raise misplaced("versionField", "Marks of deleted rows need a version, or late events undo them.")
+        if self.deleted_field in (*self.conflict_fields, self.version_field):
+            raise misplaced("deletedField", "The mark is a column of its own.")
 
 
 class ProductAnalytics(Delivery):

@@ -45,7 +45,8 @@ def _expression(text: str) -> str:
     return text
 
 
-def _template(text: str) -> str:
+def check_template(text: str) -> str:
+    """Return a template as it is, or raise where it does not parse."""
     try:
         compile_template(text)
     except InvalidExpression as error:
@@ -63,7 +64,7 @@ TemplateText = Annotated[
     str,
     Field(max_length=TEMPLATE_CHARACTERS, description="Text with `{{expression}}` in it."),
     WithoutReferences,
-    AfterValidator(_template),
+    AfterValidator(check_template),
 ]
 
 

@@ -19,7 +19,7 @@ Numbers, booleans and null stand for themselves; objects and lists nest.
 |---|---|
 | `user.name`, `items[0].price` | a field of the event; a missing one is null |
 | `$event["first-name"]` | a field whose name is no word; `$event` is the whole event |
-| `$meta.id` | id, type, source, time (epoch ms), pipelineId, window |
+| `$meta.id` | id, type, source, time (epoch ms), sequence (of a row's changes), pipelineId, window |
 | `"text"` or `'text'`, `1.5`, `true`, `null`, `[1, 2]` | literals; `\\n \\t \\" \\\\ \\uXXXX` in texts |
 
 Operators, those that bind least first:

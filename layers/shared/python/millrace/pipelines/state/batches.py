@@ -27,9 +27,9 @@ _ITEM_BYTES = 300_000
 _ATTEMPTS = 20
 _COUNT = 1 << 48
 """A slot's counter holds bytes below this bit and items from it on: one write counts both."""
-Item = tuple[int, int, str, Payload, str, int]
+Item = tuple[int, int, str, Payload, str, int, str]
 """Hash, time, id, payload, type, hops."""
-_ADDED = ("item", 0)
+_ADDED = ("item", 0, "")
 """Type and hops of items that were kept before these were."""
 Seal = list[int]
 
@@ -59,7 +59,15 @@ def item_of(event: Event, payload: Payload) -> Item:
     """Return what is kept of an event. Raises `EvaluationError` if that is too large."""
     if len(canonical(payload)) > _ITEM_BYTES:
         raise EvaluationError(f"An item of a batch may have {_ITEM_BYTES:,} bytes as JSON at most.")
-    return identity(event.source, event.id), event.time, event.id, payload, event.type, event.hops
+    return (
+        identity(event.source, event.id),
+        event.time,
+        event.id,
+        payload,
+        event.type,
+        event.hops,
+        event.sequence,
+    )
 
 
 def write_batch(batch: Batch, slot: int, items: list[Item], store: Store, outbox: Outbox, now: int) -> None:
@@ -167,7 +175,7 @@ def _read(batch: Batch, slot: int, store: Store) -> _Slot:
             break
         held.last, held.last_seals, held.last_version = held.last + 1, [], 0
     for name, block in store.blocks(batch.key(slot)):
-        # Blocks of an earlier release have no types.
+        # Blocks of an earlier release have no types or no sequences.
         items: list[Item] = [
             (*item, *_ADDED[len(item) - 4 :]) for item in orjson.loads(zlib.decompress(block))
         ]
@@ -237,7 +245,7 @@ def _event(batch: Batch, slot: int, number: int, items: list[Item]) -> Event:
     id = output_id(scope.pipeline, scope.step, slot, number)
     payload: Payload = {"id": id, "items": [item[3] for item in items], "count": len(items)}
     time = max(item[1] for item in items)
-    parts = [(item[2], item[1], item[4]) for item in items]
+    parts = [(item[2], item[1], item[4], item[6]) for item in items]
     event = Event(payload, id, "batch", "batch", time, batch.due(slot), scope.pipeline, parts=parts)
     event.hops = max(item[5] for item in items)
     return event

@@ -30,6 +30,7 @@ class JobEvent(Model):
     type: str = ""
     window: dict[str, Any] | None = None
     hops: Annotated[int, Field(ge=0)] = 0
+    sequence: str = ""
 
 
 class Job(Model):
@@ -64,6 +65,7 @@ class Job(Model):
                 self.pipeline_id,
                 each.window,
                 hops=each.hops,
+                sequence=each.sequence,
             )
             for each in self.events
         ]
@@ -136,4 +138,5 @@ def job_event(event: Event) -> JobEvent:
         type=event.type,
         window=event.window,
         hops=event.hops,
+        sequence=event.sequence,
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from millrace.domain.changes import Change, Operation, Owners, plain_row
+from millrace.domain.changes import Change, Operation, Owners, ordered, plain_row
 from millrace.domain.clock import iso
 from millrace.errors import InvalidRequest, TooLarge, is_transient
 from millrace.pipelines.errors import unexpected
@@ -42,6 +42,7 @@ def change_event(organization: str, change: Change) -> BusEvent:
         "organization": organization,
         "table": change.table,
         "operation": change.operation,
+        "sequence": change.sequence,
         "keys": change.keys,
         "old": change.old,
         "new": change.new,
@@ -127,6 +128,7 @@ def read_record(record: Record) -> Change:
             keys=plain_row(told["Keys"]),
             old=None if old is None else plain_row(old),
             new=None if new is None else plain_row(new),
+            sequence=ordered(told["SequenceNumber"]),
             expired=(record.get("userIdentity") or {}).get("principalId") == _TTL,
         )
     except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, AttributeError) as problem:

@@ -50,6 +50,8 @@ def bus_event(envelope: dict[str, Any], ingested: int) -> tuple[str, Event]:
     event = Event(detail, id, envelope["source"], envelope["detail-type"], time, ingested)
     if type(hops := detail.get("hops")) is int:
         event.hops = hops
+    if isinstance(sequence := detail.get("sequence"), str) and sequence.isdecimal():
+        event.sequence = sequence[:LONGEST_ID]
     return detail["organization"], event
 
 

@@ -34,6 +34,8 @@ def recorded(event: Event) -> Recorded:
         record["window"] = event.window
     if event.hops:
         record["hops"] = event.hops
+    if event.sequence:
+        record["sequence"] = event.sequence
     return record
 
 
@@ -51,6 +53,7 @@ def event_of(record: Recorded, pipeline_id: str) -> Event:
     )
     if "hops" in record:
         event.hops = record["hops"]
+    event.sequence = record.get("sequence") or ""
     return event
 
 

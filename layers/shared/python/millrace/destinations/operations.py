@@ -1,0 +1,64 @@
+"""What an event does to a row: which of the operations, and with which values.
+
+`operation` may be a template, so that one destination mirrors a table: then rows are written by upsert,
+whatever made the change, for changes arrive in any order. With `deletedField` a deleted row stays as a mark
+with its version, and nothing older brings it back.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from millrace.destinations.fates import Unsendable
+from millrace.pipelines.definitions.destinations import OPERATIONS, DatabaseConfig, is_template
+from millrace.pipelines.event import Event
+from millrace.pipelines.expressions.fields_read import template_fields
+from millrace.pipelines.expressions.template import compile_template
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`operation` is insert, upsert, update or delete; `deleted` says whether an upsert marks its row as
+    deleted (None: the table has no such marks)."""
+
+    operation: str
+    values: Values
+    deleted: bool | None = None
+
+
+def change_of(config: DatabaseConfig, event: Event) -> Change:
+    """Return what the event does. Raises `Unsendable` for an operation that there is not."""
+    operation, read = _operation(config, event)
+    values = {name: value for name, value in event.payload.items() if name not in read}
+    version = config.version_field
+    if version and values.get(version) is None and event.sequence:
+        values[version] = event.sequence
+    if operation == "delete" and config.deleted_field is None:
+        kept = {*config.conflict_fields, version}
+        return Change(operation, {name: value for name, value in values.items() if name in kept})
+    if config.deleted_field is None:
+        return Change(operation, values)
+    values.pop(config.deleted_field, None)
+    return Change("upsert", values, deleted=operation == "delete")
+
+
+def _operation(config: DatabaseConfig, event: Event) -> tuple[str, frozenset[str]]:
+    """The operation, and the fields that only say which it is."""
+    if not is_template(config.operation):
+        return config.operation, frozenset()
+    render, read = _template(config.operation)
+    said = render(event.payload, event).strip().lower()
+    if said not in OPERATIONS:
+        raise Unsendable("unknown_operation", f"{said!r:.40} is no operation; there are {_ALL}.")
+    return "delete" if said == "delete" else "upsert", read
+
+
+_ALL = ", ".join(OPERATIONS)
+
+
+@lru_cache(maxsize=256)
+def _template(source: str) -> tuple[Callable[[Values, Event], str], frozenset[str]]:
+    return compile_template(source).render, frozenset(template_fields(source))
