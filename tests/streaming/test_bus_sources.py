@@ -1,7 +1,11 @@
 """Events of the bus: API calls, and what a rule of the operator's own sends to one pipeline."""
 
 import asyncio
+import contextlib
+import io
 import json
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -9,6 +13,7 @@ import pytest
 
 from millrace.pipelines.definitions.sources import AgentExecutionSource
 from millrace.pipelines.event import Event
+from millrace.services.pipelines.emf import Lines
 from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.match import feeds
 from millrace.services.pipelines.transform import transform_batch
@@ -146,6 +151,45 @@ def test_event_whose_json_would_lose_something_becomes_a_dead_letter(
     (letter,) = plant.letters(organization, pipeline)
     assert (letter.event_id, letter.code) == ("bad", "invalid_json")
     assert "64 bits" in letter.message
+
+
+def foreign(organization: str, pipeline_id: str) -> dict[str, Any]:
+    """An event of a rule that sends it as it is."""
+    event: dict[str, Any] = own(organization, pipeline_id)["event"]
+    return event
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (lambda organization, id: own(organization, "pipe_none"), "for a pipeline that there is not"),
+        (lambda organization, id: own("nobody", id), "for a pipeline that there is not"),
+        (own, "for a pipeline that is stopped"),
+        (foreign, "names no pipeline"),
+    ],
+    ids=["pipeline", "organization", "stopped", "no transformer"],
+)
+def test_event_of_a_rule_that_reaches_no_pipeline_is_logged_and_counted(
+    streaming: httpx.Client,
+    plant: Plant,
+    organization: str,
+    message: Callable[[str, str], dict[str, Any]],
+    said: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    id = made(streaming)
+    act(streaming, id, "stop")
+    monkeypatch.setattr(plant.line.meter, "_lines", Lines("a-stack"))
+    with contextlib.redirect_stdout(io.StringIO()) as written:
+        send(plant, message(organization, id))
+        assert plant.transform() == {"batchItemFailures": []}
+    assert plant.deliveries() == []
+    (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert said in record.getMessage()
+    assert "'e1' of 'my.shop' ('sold')" in record.getMessage()
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [line["EventsUnclaimed"] for line in lines if "EventsUnclaimed" in line] == [1]
 
 
 def nested(levels: int) -> dict[str, Any]:

@@ -25,6 +25,7 @@ METRICS = {
     "deliveriesRetried": "DeliveriesRetried",
     "deliveriesThrottled": "DeliveriesThrottled",
     "deadLetters": "DeadLetters",
+    "eventsUnclaimed": "EventsUnclaimed",
 }
 """Counters, and what CloudWatch calls them."""
 LATENCY = "Latency"

@@ -61,6 +61,11 @@ class Meter:
         except Exception:
             log.exception("what pipeline %s accepted was not counted", pipeline_id)
 
+    def unclaimed(self, organization: str, pipeline_id: str, events: int) -> None:
+        """Events that were sent to a pipeline which is not there or takes none. Only for CloudWatch: minute
+        buckets are of pipelines that there are."""
+        self._lines.did(organization, pipeline_id, {"eventsUnclaimed": events}, (), self._clock())
+
     def pressed(self, organization: str, pipeline_id: str, pressure: float) -> None:
         """A pipeline's backpressure, from 0 to 1."""
         self._lines.pressed(organization, pipeline_id, pressure, self._clock())

@@ -13,7 +13,14 @@ from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.sources import ScheduleSource
 from millrace.pipelines.event import Event
 from millrace.services.pipelines.line import BrokenDefinition, Line
-from millrace.services.pipelines.match import bus_event, feeds, own_event, source_type, unreadable_event
+from millrace.services.pipelines.match import (
+    LONGEST_ID,
+    bus_event,
+    feeds,
+    own_event,
+    source_type,
+    unreadable_event,
+)
 from millrace.services.pipelines.messages import event_of
 from millrace.services.pipelines.redrive import redrive
 from millrace.services.pipelines.replay import drain, replay, take_entry
@@ -122,6 +129,7 @@ def _order_of(line: Line, address: Address, body: dict[str, Any]) -> Order:
 async def _sort_bus_event(line: Line, message: Message, work: Work) -> None:
     kind = source_type(message.body)
     if kind is None:
+        _unclaimed(line, ("", ""), message.body, "names no pipeline: its rule needs the input transformer")
         return
     try:
         organization, event = bus_event(message.body, message.sent)
@@ -157,8 +165,20 @@ async def _sort_own_event(line: Line, address: Address, message: Message, work: 
         event = unreadable_event(message.body["event"], message.sent)
         message = replace(message, problem=error)
     pipeline = (await line.plans.of(address[0], message.sent)).get(address[1])
-    if pipeline and pipeline.takes_events:
+    if pipeline is None:
+        _unclaimed(line, address, message.body["event"], "is for a pipeline that there is not")
+    elif not pipeline.takes_events:
+        _unclaimed(line, address, message.body["event"], f"is for a pipeline that is {pipeline.state}")
+    else:
         await _give(line, address[0], pipeline, event, message, work)
+
+
+def _unclaimed(line: Line, address: Address, envelope: dict[str, Any], why: str) -> None:
+    """Log and count an event that a rule sent to nobody. It has no dead letter: whose should that be?"""
+    organization, pipeline_id = address
+    said = [str(envelope.get(name))[:LONGEST_ID] for name in ("id", "source", "detail-type")]
+    log.error("event %r of %r (%r) %s: %r of %r", *said, why, pipeline_id, organization)
+    line.meter.unclaimed(organization, pipeline_id, 1)
 
 
 async def _give(

@@ -130,7 +130,9 @@ async def _take_all(line: Line, address: Address, parcels: list[Parcel], ends: f
     try:
         await _take(line, address, parcels, ends)
     except NotFound as problem:
-        log.warning("%d messages are for no pipeline: %s", len(parcels), problem.message)
+        events = sum(len(parcel.events) for parcel in parcels)
+        log.warning("%d events are for no pipeline: %s", events, problem.message)
+        line.meter.unclaimed(*address, events)
     except BrokenDefinition as problem:
         if len(parcels) == 1:
             await _refuse(line, address, parcels[0], problem)

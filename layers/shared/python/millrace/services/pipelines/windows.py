@@ -68,7 +68,12 @@ async def _made(line: Line, key: Key) -> Made | None:
     if pipeline.waits(line.clock()):
         return None
     made = line.plans.made(key.tenant, pipeline)
-    return made if made.plan.of_hash(key.step) else await line.plans.with_step(key)
+    if made.plan.of_hash(key.step):
+        return made
+    earlier = await line.plans.with_step(key)
+    if earlier is None:
+        log.error("no version of pipeline %s has the step that holds %s", key.pipeline, key)
+    return earlier
 
 
 async def fire_all(line: Line, organization: str, pipeline_id: str, round: int = 1) -> None:
