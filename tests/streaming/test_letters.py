@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from millrace.domain.clock import iso
+from millrace.services.pipelines import letters as letters_service
 from millrace.services.pipelines import redrive as redriving
 from millrace.stores.dead_letters import Letter
 from tests.api.talk import error_of
@@ -268,6 +269,30 @@ def test_a_paused_pipeline_redrives_when_it_is_resumed(streaming: httpx.Client, 
     plant.transform()
     assert len(plant.payloads()) == 3
     assert streaming.get(f"{path(id)}/redrives/{begun['id']}").json()["state"] == "done"
+
+
+def test_deleted_pipeline_takes_its_dead_letters_and_their_objects_along(
+    streaming: httpx.Client, plant: Plant, organization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(letters_service, "PURGED", 2)
+    id, other = failing(streaming, plant, "abcde"), failing(streaming, plant, "f")
+    streaming.post(f"/pipelines/{id}/process", json={"n": "x" * 100_000}).raise_for_status()
+    plant.transform()
+    found = plant.letters(organization, id)
+    assert len(found) == 6
+    (key,) = (one.object_key for one in found if one.object_key)
+    act(streaming, id, "stop")
+    plant.transform()
+    asyncio.run(letters_service.purge(plant.line, (organization, id), {"after": ""}))
+    assert len(plant.letters(organization, id)) == 6, "a pipeline that is there keeps them"
+    assert streaming.delete(f"/pipelines/{id}").status_code == 204
+    (order,) = plant.waiting()
+    asyncio.run(letters_service.purge(plant.line, (organization, id), order["purge"], ends=0.0))
+    assert len(plant.letters(organization, id)) == 6, "no time was left"
+    plant.transform()
+    assert plant.letters(organization, id) == []
+    assert plant.line.large_objects.get(key) is None
+    assert len(plant.letters(organization, other)) == 1
 
 
 @pytest.mark.parametrize("action", ["resume", "stop"])

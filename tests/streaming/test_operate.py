@@ -11,6 +11,7 @@ from millrace.domain.clock import iso
 from millrace.services.delivery.counting import Counting
 from millrace.services.delivery.deliver import Report
 from millrace.services.delivery.job import read_job
+from millrace.services.pipelines import replay as pipelines_replay
 from millrace.services.pipelines import windows as pipelines_windows
 from millrace.services.pipelines.windows import sweep_all
 from tests.api.talk import error_of
@@ -176,6 +177,29 @@ def test_replay_takes_the_past_through_the_pipeline_again(streaming: httpx.Clien
     streaming.post(f"/pipelines/{id}/replay", json={"from": iso(0), "to": middle})
     plant.transform()
     assert numbers(plant) == [1]
+
+
+def test_replay_pages_through_the_journal_once_and_ends(
+    streaming: httpx.Client, plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelines_replay, "PAGE", 2)
+    id = made(streaming, step("map", {"expression": {"n": "n"}}))
+    for number in range(4):  # two full pages: the order for a third finds nothing
+        push(streaming, id, number)
+        plant.transform()
+        plant.clock.pass_time(1_000)
+    assert len(plant.payloads()) == 4
+    streaming.post(f"/pipelines/{id}/replay", json={"from": iso(0)}).raise_for_status()
+    cursors = []
+    while orders := plant.waiting():
+        for order in orders:
+            if "replay" in order:
+                cursors.append(order["replay"].get("after", ""))
+                address = (order["organization"], id)
+                asyncio.run(pipelines_replay.replay(plant.line, address, order["replay"]))
+        assert len(cursors) <= 3, "it must not go round"
+    assert len(cursors) == 3
+    assert sorted(set(cursors)) == cursors
 
 
 def test_a_replay_of_a_window_counts_nothing_twice(streaming: httpx.Client, plant: Plant) -> None:

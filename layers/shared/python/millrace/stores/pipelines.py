@@ -110,7 +110,7 @@ class PipelineStore:
             raise _changed() from refused
 
     async def delete(self, organization: str, pipeline: Pipeline) -> None:
-        """Deletes the pipeline, then its versions and checkpoints; what else is kept about it has a TTL.
+        """Deletes the pipeline, then its versions and checkpoints; its journal and metrics have a TTL.
         Raises `Conflict` as `replace` does."""
         key = {"pk": organization, "sk": f"P#{pipeline.id}"}
         request = delete_when(self._table, key, "revision = :seen", seen=pipeline.revision)

@@ -2,6 +2,8 @@
 again."""
 
 import asyncio
+import math
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,10 +12,13 @@ from millrace.domain.clock import iso
 from millrace.domain.redrives import DeletionAsked, LetterChoice
 from millrace.errors import InvalidRequest, NotFound
 from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.messages import order
 from millrace.stores.dead_letters import DeadLetterStore, Filter, Letter
 
 MAX_DELETED = 1_000
 """In one call."""
+PURGED = 100
+"""At a time, of those of a deleted pipeline."""
 SHOWN_BYTES = 2_000_000
 """Of payloads in one answer. Lambda allows 6 MB, in which every quotation mark of ours counts twice."""
 
@@ -76,6 +81,25 @@ class Letters:
             chosen = filter_of(asked)
             found, more = await letters.page(organization, pipeline_id, "", MAX_DELETED, chosen)
         return {"deleted": await letters.remove_all(organization, found), "more": more is not None}
+
+
+async def purge(line: Line, address: tuple[str, str], asked: dict[str, Any], ends: float = math.inf) -> None:
+    """`{after}`: deletes the dead letters of a pipeline that was deleted, with their objects, and orders what
+    is left at `ends`. Ids of pipelines are not used twice, so they are nobody else's."""
+    organization, pipeline_id = address
+    try:
+        await line.pipelines.get(organization, pipeline_id)
+    except NotFound:
+        pass
+    else:
+        return  # its deletion was refused, or is still to come and orders this again
+    more: str | None = asked["after"]
+    while more is not None and time.monotonic() <= ends:
+        found, more = await line.letters.page(organization, pipeline_id, more, PURGED)
+        await line.letters.remove_all(organization, found)
+    if more is not None:
+        rest = order(organization, pipeline_id, purge={"after": more})
+        await asyncio.to_thread(line.ingest.send, [rest], 0, organization)
 
 
 def filter_of(choice: LetterChoice) -> Filter:

@@ -31,6 +31,7 @@ from millrace.services.pipelines.messages import json_size, order
 from millrace.services.pipelines.redrive import go_on
 from millrace.services.pipelines.schedule import Schedules
 from millrace.services.pipelines.warnings import Warnings
+from millrace.stores.queues import LONGEST_DELAY_MS
 from millrace.stores.secrets import SecretStore
 
 HOLD_MS = 15 * 60_000
@@ -144,10 +145,13 @@ class Pipelines:
         return await self.replace(caller, pipeline_id, merged)
 
     async def delete(self, caller: Principal, pipeline_id: str) -> None:
-        """Deletes the pipeline and all about it. Raises `Conflict` for one that takes events."""
+        """Delete the pipeline; its dead letters follow, once what is under way has become some. Raises
+        `Conflict` for one that takes events."""
         caller.require("pipelines:write")
         old = await self._store.get(caller.organization, pipeline_id)
         check_deletable(old.state)
+        purge = order(caller.organization, pipeline_id, purge={"after": ""})
+        await asyncio.to_thread(self._line.ingest.send, [purge], LONGEST_DELAY_MS, caller.organization)
         await self._store.delete(caller.organization, old)
 
     async def act(self, caller: Principal, pipeline_id: str, action: Action) -> Pipeline:

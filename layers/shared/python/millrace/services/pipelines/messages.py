@@ -2,7 +2,7 @@
 
 Ingest queue: an EventBridge event, or `{organization, pipelineId}` with one of `events` (and `start`,
 `version` for those that begin at a later step), `event` (of EventBridge, by an operator's own rule), `tick`
-(of a schedule), `entry`, `replay`, `redrive`, `drain`.
+(of a schedule), `entry`, `replay`, `redrive`, `drain`, `purge`.
 Timer queue: `{key, at}`, or `{organization, pipelineId, stop: <round>}`.
 """
 

@@ -12,6 +12,7 @@ from millrace.domain.pipelines import Pipeline
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.sources import ScheduleSource
 from millrace.pipelines.event import Event
+from millrace.services.pipelines.letters import purge
 from millrace.services.pipelines.line import BrokenDefinition, Line
 from millrace.services.pipelines.match import (
     LONGEST_ID,
@@ -123,6 +124,8 @@ def _order_of(line: Line, address: Address, body: dict[str, Any]) -> Order:
         return lambda ends: redrive(line, address, body["redrive"])
     if "drain" in body:
         return lambda ends: drain(line, address, body["drain"])
+    if "purge" in body:
+        return lambda ends: purge(line, address, body["purge"], ends)
     raise InvalidRequest("The message orders nothing that is known.", code="invalid_event")
 
 
