@@ -1,6 +1,7 @@
 -- The outbox of a PostgreSQL database (14 or newer): one row per change, written in the transaction of the
--- change itself, deleted when the event is on the bus.
-CREATE TABLE millrace_outbox (
+-- change itself, deleted when the event is on the bus. This file may be run again, to bring the functions up to
+-- date.
+CREATE TABLE IF NOT EXISTS millrace_outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event_id uuid NOT NULL DEFAULT gen_random_uuid(),
     organization text NOT NULL,
@@ -12,19 +13,35 @@ CREATE TABLE millrace_outbox (
     changed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Fills it: millrace_capture('<column with the organisation>', '<key column>', ...). A row that moves to another
--- organisation leaves the one and comes to the other; one whose column is null belongs to nobody and is left
--- out. SECURITY DEFINER and REVOKE: whoever may only write rows can neither write into the outbox nor hang this
--- trigger on a table of their own, and so speaks for no other organisation. `public` is the outbox's schema.
-CREATE FUNCTION millrace_capture() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+-- Fills it: millrace_capture('<column with the organization>', '<key column>', ...). A row that moves to another
+-- organization leaves the one and comes to the other, one whose key changes leaves as the old and comes as the
+-- new; one whose column is null belongs to nobody and is left out. A column that is not there any more is an
+-- error: the change fails with it, rather than being lost. SECURITY DEFINER and REVOKE: whoever may only write rows can neither write into the outbox nor hang this
+-- trigger on a table of their own, and so speaks for no other organization. `public` is the outbox's schema.
+CREATE OR REPLACE FUNCTION millrace_capture() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
 DECLARE
-    before jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
-    after jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    before jsonb := CASE WHEN TG_OP IN ('UPDATE', 'DELETE') THEN to_jsonb(OLD) END;
+    after jsonb := CASE WHEN TG_OP IN ('INSERT', 'UPDATE') THEN to_jsonb(NEW) END;
     owner_before text := before ->> TG_ARGV[0];
     owner_after text := after ->> TG_ARGV[0];
-    moved boolean := TG_OP = 'UPDATE' AND owner_before IS DISTINCT FROM owner_after;
+    moved boolean := TG_OP = 'UPDATE' AND (
+        owner_before IS DISTINCT FROM owner_after
+        OR millrace_keys(before, TG_ARGV) IS DISTINCT FROM millrace_keys(after, TG_ARGV));
+    missing text;
 BEGIN
+    IF TG_NARGS < 1 THEN
+        RAISE EXCEPTION 'millrace_capture: name the column with the organization, and the key columns.';
+    END IF;
+    IF TG_OP = 'TRUNCATE' THEN
+        RAISE EXCEPTION 'millrace_capture: TRUNCATE tells of no row of %. DELETE tells of each.', TG_TABLE_NAME;
+    END IF;
+    SELECT name INTO missing FROM unnest(TG_ARGV) AS given (name)
+    WHERE NOT coalesce(after, before) ? name LIMIT 1;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'millrace_capture: % has no column %. Make the trigger again with its columns.',
+            TG_TABLE_NAME, missing USING ERRCODE = 'undefined_column';
+    END IF;
     IF moved AND owner_before IS NOT NULL THEN
         INSERT INTO millrace_outbox (organization, table_name, operation, keys, old_row)
         VALUES (owner_before, TG_TABLE_NAME, 'delete', millrace_keys(before, TG_ARGV), before);
@@ -43,7 +60,7 @@ END $$;
 REVOKE EXECUTE ON FUNCTION millrace_capture() FROM PUBLIC;
 
 -- The columns of a row that the trigger names after the first.
-CREATE FUNCTION millrace_keys(image jsonb, arguments text[]) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION millrace_keys(image jsonb, arguments text[]) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
     SELECT coalesce(jsonb_object_agg(name, image -> name), '{}')
     FROM unnest(arguments) WITH ORDINALITY AS given (name, place) WHERE place > 1
 $$;

@@ -173,6 +173,77 @@ def test_images_that_are_too_large_stay_where_they_are(bus: SeenBus, database: s
     assert (update["leftOut"], update["new"], update["old"]["id"]) == (["new"], None, 1)
 
 
+@pytest.mark.parametrize(
+    "moment", ["infinity", "-infinity", "0044-03-15 BC", "12000-01-01", "9999-12-31 23:59:59.9999"]
+)
+def test_row_of_a_time_that_no_event_can_have_holds_up_nothing(
+    bus: SeenBus, database: str, moment: str
+) -> None:
+    with psycopg.connect(database) as owner:
+        insert(owner, 1)
+        owner.execute("UPDATE millrace_outbox SET changed_at = %s", (moment,))
+        insert(owner, 2)
+    assert drain(bus, database) == 2
+    if moment.startswith("9999"):
+        assert sorted(ids(bus)) == [1, 2]
+        return
+    assert ids(bus) == [2]
+    (letter,) = bus.letters()
+    assert (letter["code"], letter["time"]) == ("invalid_time", None)
+    assert '"id": 1' in letter["new"]
+
+
+@pytest.mark.parametrize("column", ["tenant", "id"])
+@pytest.mark.parametrize(
+    "change",
+    ["INSERT INTO orders VALUES (2, 'acme')", "UPDATE orders SET total = 2", "DELETE FROM orders"],
+)
+def test_change_of_a_table_whose_columns_were_renamed_fails_and_says_why(
+    bus: SeenBus, database: str, column: str, change: str
+) -> None:
+    with psycopg.connect(database) as application:
+        insert(application, 1)
+        application.execute(sql.SQL("ALTER TABLE orders RENAME {} TO renamed").format(sql.Identifier(column)))
+        application.commit()
+        with pytest.raises(psycopg.errors.UndefinedColumn, match=f"orders has no column {column}"):
+            application.execute(change)
+        application.rollback()
+    drain(bus, database)
+    assert ids(bus) == [1]
+
+
+def test_trigger_without_columns_and_truncate_are_refused(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(
+            "CREATE TABLE plain (id int); CREATE TRIGGER capture AFTER INSERT ON plain"
+            " FOR EACH ROW EXECUTE FUNCTION millrace_capture();"
+            " CREATE TRIGGER no_truncate BEFORE TRUNCATE ON orders"
+            " FOR EACH STATEMENT EXECUTE FUNCTION millrace_capture('tenant', 'id')"
+        )
+        for statement in ("INSERT INTO plain VALUES (1)", "TRUNCATE orders"):
+            with pytest.raises(psycopg.errors.RaiseException, match="millrace_capture: "):
+                owner.execute(statement)
+
+
+def test_row_whose_key_changes_leaves_and_comes(bus: SeenBus, database: str) -> None:
+    """Else a copy would keep it under the old key for ever."""
+    with psycopg.connect(database) as application:
+        insert(application, 1)
+        application.execute("UPDATE orders SET id = 2")
+    drain(bus, database)
+    found = [(one["operation"], one["keys"]["id"]) for one in bus.details()]
+    assert found == [("insert", 1), ("delete", 1), ("insert", 2)]
+
+
+def test_outbox_is_brought_up_to_date_by_running_its_file_again(bus: SeenBus, database: str) -> None:
+    with psycopg.connect(database) as owner:
+        insert(owner, 1)
+        owner.execute(SQL.read_bytes())
+        insert(owner, 2)
+    drain(bus, database)
+    assert ids(bus) == [1, 2]
+
+
 def test_row_whose_keys_fill_more_than_a_message_holds_up_nothing(bus: SeenBus, database: str) -> None:
     with psycopg.connect(database) as owner:
         owner.execute(

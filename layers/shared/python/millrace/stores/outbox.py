@@ -28,7 +28,9 @@ WITH taken AS MATERIALIZED (
     SELECT id FROM millrace_outbox ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 DELETE FROM millrace_outbox AS box USING taken WHERE box.id = taken.id
-RETURNING box.id, event_id::text, (extract(epoch FROM changed_at) * 1000)::bigint,
+RETURNING box.id, event_id::text,
+    CASE WHEN changed_at >= '0001-01-01 00:00+00' AND changed_at < '10000-01-01 00:00+00'
+        THEN floor(extract(epoch FROM changed_at) * 1000)::bigint END,
     left(organization, 200), left(table_name, 200), operation, left(keys::text, %(bytes)s),
     CASE WHEN octet_length(old_row::text) <= %(bytes)s THEN old_row::text END,
     CASE WHEN octet_length(new_row::text) <= %(bytes)s THEN new_row::text END,
@@ -39,11 +41,12 @@ RETURNING box.id, event_id::text, (extract(epoch FROM changed_at) * 1000)::bigin
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A row as the database tells it; `keys`, `old` and `new` are JSON text."""
+    """A row as the database tells it; `keys`, `old` and `new` are JSON text, `time` is None where no event
+    can have it."""
 
     position: int
     id: str
-    time: int
+    time: int | None
     organization: str
     table: str
     operation: Any
@@ -55,6 +58,8 @@ class OutboxRow:
 
     def change(self) -> Change:
         """The change that it tells of. Raises `InvalidRequest` for a row that cannot be read."""
+        if self.time is None:
+            raise InvalidRequest("changed_at is not within the years 1 to 9999.", code="invalid_time")
         left_out = tuple(
             name for name, large in (("old", self.old_is_large), ("new", self.new_is_large)) if large
         )
