@@ -17,7 +17,7 @@ def event(id: str = "e1", time: int = NOW, **payload: Any) -> Event:
     return Event(payload, id, "agents", "agent.completed", time, time, "pipe")
 
 
-async def always() -> int:
+async def always(behind: int = 0) -> int:
     """Everybody's turn."""
     return 0
 

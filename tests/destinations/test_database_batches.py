@@ -53,7 +53,7 @@ def write(database: Database, config: dict[str, Any], parts: list[list[dict[str,
             found += kinds(await sender.send([Event(one, "e") for one in part], turn))
         return found
 
-    async def turn() -> int:
+    async def turn(behind: int = 0) -> int:
         return 0
 
     return asyncio.run(send())
@@ -109,7 +109,7 @@ def test_rows_behind_one_that_has_to_come_again_wait_for_it(database: Database) 
         assert (sent.succeeded, sent.failed) == (0, 1)
 
 
-async def never_waits() -> int:
+async def never_waits(behind: int = 0) -> int:
     return 0
 
 

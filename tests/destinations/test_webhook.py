@@ -173,7 +173,7 @@ async def test_where_it_is_not_ones_turn_nobody_asks_again_for_each_event(
 ) -> None:
     asked = 0
 
-    async def turn() -> int:
+    async def turn(behind: int = 0) -> int:
         nonlocal asked
         asked += 1
         return 0 if asked == 1 else 700

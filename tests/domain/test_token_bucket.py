@@ -1,35 +1,78 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.domain.token_bucket import Bucket, take
+from millrace.domain.token_bucket import Asked, Bucket, Rate, reserve
 
 NOW = 1_790_000_000_000
+FOREVER = float("inf")
 
-
-@given(
-    st.floats(0.1, 1_000),
-    st.integers(1, 50),
-    st.lists(st.integers(-50, 500), min_size=1, max_size=200),
+rates = st.builds(Rate, st.floats(0.1, 1_000), st.integers(1, 50))
+asks = st.builds(
+    Asked,
+    count=st.integers(1, 60),
+    due=st.integers(1, 100),
+    ends=st.just(FOREVER),
+    new=st.booleans(),
+    served=st.booleans(),
 )
-def test_never_more_than_the_burst_and_what_time_allows(
-    per_second: float, burst: int, steps: list[int]
+
+
+@given(rates, st.lists(st.tuples(st.integers(-50, 500), asks), min_size=1, max_size=100))
+def test_slots_of_any_stretch_of_time_are_no_more_than_the_burst_and_what_it_allows(
+    rate: Rate, steps: list[tuple[int, Asked]]
 ) -> None:
-    bucket, now, latest, granted = Bucket(), NOW, NOW, 0
-    for step in steps:
+    bucket, now = Bucket(), NOW
+    slots: list[float] = []
+    for step, asked in steps:
         now += step
-        latest = max(latest, now)
-        bucket, wait = take(bucket, per_second, burst, now)
-        granted += wait == 0
-    assert granted <= burst + (latest - NOW) * per_second / 1000 + 1e-6
+        bucket, grant = reserve(bucket, rate, asked, now)
+        assert bool(grant.slots) != bool(grant.wait_ms)
+        assert all(now <= slot <= now + rate.ahead for slot in grant.slots)
+        slots += grant.slots
+    slots.sort()
+    for first in range(len(slots)):
+        for last in range(first, len(slots), 7):
+            allowed = rate.burst + (slots[last] - slots[first]) / rate.interval
+            assert last - first + 1 <= allowed + 0.01
 
 
-@given(st.floats(0.01, 10_000), st.integers(1, 100), st.integers(0, 10**6))
-def test_after_the_wait_there_is_a_token(per_second: float, burst: int, passed: int) -> None:
+@given(rates, st.integers(0, 10**6))
+def test_a_rest_fills_the_burst_again_and_no_more(rate: Rate, rest: int) -> None:
+    spent = Bucket()
+    asked = Asked(rate.burst, rate.burst, FOREVER)
+    spent, grant = reserve(spent, rate, asked, NOW)
+    assert grant.slots == (float(NOW),) * rate.burst
+    _, again = reserve(spent, rate, asked, NOW + rest)
+    at_once = again.slots.count(float(NOW + rest))
+    assert at_once in {min(rate.burst, int(rest / rate.interval) + wrong) for wrong in (0, 1)}
+
+
+@given(rates, asks, st.integers(1, 20))
+def test_who_is_sent_away_comes_back_before_the_turn_and_has_it(rate: Rate, asked: Asked, jobs: int) -> None:
+    """Jobs that come back find the slots that the line gave them, if nobody overtakes."""
     bucket = Bucket()
-    for _ in range(burst):
-        bucket, wait = take(bucket, per_second, burst, NOW)
-        assert wait == 0
-    empty, wait = take(bucket, per_second, burst, NOW)
-    assert empty == bucket
-    assert wait > 0
-    assert take(bucket, per_second, burst, NOW + wait)[1] == 0
+    while (found := reserve(bucket, rate, Asked(60, 1, FOREVER), NOW))[1].slots:
+        bucket = found[0]
+    back = []
+    for _ in range(jobs):
+        bucket, grant = reserve(bucket, rate, Asked(1, 1, FOREVER, new=True), NOW)
+        back.append(NOW + grant.wait_ms)
+    assert back == sorted(back)
+    for at in back:
+        bucket, grant = reserve(bucket, rate, Asked(1, 1, FOREVER), at)
+        assert len(grant.slots) == 1
+        assert grant.slots[0] - at <= rate.ahead
+
+
+def test_new_jobs_do_not_overtake_the_line_unless_nobody_is_there() -> None:
+    rate = Rate(1, 1)
+    bucket = Bucket(full_at=NOW + 3_000.0, line=NOW + 60_000.0)
+    assert reserve(bucket, rate, Asked(1, 1, FOREVER, new=True), NOW)[1].slots == ()
+    assert reserve(bucket, rate, Asked(1, 1, FOREVER), NOW)[1].slots == (NOW + 3_000.0,)
+    idle = Bucket(full_at=NOW - 1.0, line=NOW + 60_000.0)
+    assert reserve(idle, rate, Asked(1, 1, FOREVER, new=True), NOW)[1].slots == (float(NOW),)
+
+
+def test_no_slot_is_reserved_beyond_the_time_that_its_job_has() -> None:
+    _, grant = reserve(Bucket(), Rate(10, 1), Asked(50, 50, ends=NOW + 500), NOW)
+    assert grant.slots == tuple(NOW + n * 100.0 for n in range(6))

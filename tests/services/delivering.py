@@ -1,9 +1,10 @@
 """Deliveries for tests: real tables, queue and key in the emulated AWS, a clock of the test's own.
 
 `World.settle` plays the queue: it delivers what was sent, each message when its time has come, until nothing
-is left or `most` messages were delivered. Time passes only there.
+is left or `most` messages were delivered. Time passes only there, and where a job waits for its turn.
 """
 
+import asyncio
 import heapq
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from millrace.services.delivery.batch import DeliverySettings
 from millrace.services.delivery.deliver import Deliverer, Report
 from millrace.services.delivery.job import Job, job_event, read_job
 from millrace.services.delivery.target import Targets
+from millrace.services.delivery.turns import Turns
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.dead_letters import DeadLetterStore, Letter
 from millrace.stores.definitions import DefinitionStore
@@ -160,7 +162,14 @@ def world(environ: dict[str, str], client: httpx.AsyncClient, services: Services
     letters = DeadLetterStore(dynamo, settings.dead_letters_table, large)
     queue = Queue(aws, settings.delivery_queue_url, large)
     targets = Targets(definitions, secrets, catalogue, client, lambda: made.now)
-    deliverer = Deliverer(targets, state, letters, queue, lambda: made.now, lambda: 1.0)
+
+    async def pause(seconds: float) -> None:
+        ends = made.now + round(seconds * 1_000)
+        await asyncio.sleep(0)
+        made.now = max(made.now, ends)
+
+    turns = Turns(state, lambda: made.now, pause)
+    deliverer = Deliverer(targets, state, letters, queue, lambda: made.now, turns, lambda: 1.0)
     made = World(deliverer, queue, definitions, secrets, state, letters)
     return made
 

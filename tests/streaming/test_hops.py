@@ -36,7 +36,7 @@ def hooks(plant: Plant) -> Iterator[str]:
 async def delivered(job: dict[str, Any], url: str) -> list[Fate]:
     """Sends a job as the deliver function does, to the address where the test's function is."""
 
-    async def never_waits() -> int:
+    async def never_waits(behind: int = 0) -> int:
         return 0
 
     async with httpx.AsyncClient() as client:

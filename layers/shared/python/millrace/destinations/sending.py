@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Protocol
 
 from millrace.destinations.fates import (
     THROTTLED,
@@ -32,8 +33,13 @@ log = logging.getLogger(__name__)
 AT_ONCE = 8
 
 Post = Callable[[Request], Awaitable[Answer]]
-Turn = Callable[[], Awaitable[int]]
-"""Asked before every request: 0 to go on, or the milliseconds to wait (no token, or no time left)."""
+
+
+class Turn(Protocol):
+    """Asked before every request, with how many nobody has begun yet. It waits while its turn is near: 0 to
+    go on, or the milliseconds to stay away."""
+
+    async def __call__(self, behind: int = 0) -> int: ...
 
 
 class HttpSender:
@@ -54,7 +60,7 @@ class HttpSender:
     async def _work(self, job: "_Job", turn: Turn) -> None:
         while job.waiting:
             part = job.waiting.popleft()
-            wait = 0 if job.gone else await turn()
+            wait = 0 if job.gone else await turn(len(job.waiting))
             if job.gone:
                 job.settle(part, job.gone)
             elif wait:

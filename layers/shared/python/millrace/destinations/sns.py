@@ -41,8 +41,8 @@ class SnsSender:
     async def send(self, events: Sequence[Event], turn: Turn) -> Sent:
         """One fate per event."""
         sent = Sent([])
-        for event in events:
-            wait = await turn()
+        for n, event in enumerate(events):
+            wait = await turn(len(events) - n - 1)
             fate = Wait(wait) if wait else await self._publish(event)
             sent.fates.append(fate)
             sent.failed += isinstance(fate, Retry) and fate.failure.code != THROTTLED

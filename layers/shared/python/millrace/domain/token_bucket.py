@@ -1,21 +1,90 @@
-"""A token bucket: `per_second` requests on average, `burst` at once."""
+"""A rate limit as slots in time: `per_second` requests on average, `burst` at once. Pure.
+
+Slots are reserved a little ahead, so that whoever has one waits for it in place. Who gets none is sent away
+until its turn is near, to the end of a line: jobs come back one after the other instead of all at once. Times
+are epoch milliseconds.
+"""
 
 from dataclasses import dataclass
+
+AHEAD_MS = 2_000
+LONGEST_AHEAD_MS = 5_000
+"""Slots may be reserved for `AHEAD_MS` and three intervals, and for no longer than this."""
+_EXACT_MS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A limit. A request may come every `interval` ms, and `burst` at once after a rest."""
+
+    per_second: float
+    burst: int
+
+    @property
+    def interval(self) -> float:
+        return 1000 / self.per_second
+
+    @property
+    def ahead(self) -> float:
+        """For how long slots are reserved ahead."""
+        return min(AHEAD_MS + 3 * self.interval, LONGEST_AHEAD_MS)
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """`tokens` there were at `at` (epoch milliseconds; 0: never used, so full)."""
+    """`full_at`: when the whole burst is there again. `line`: when the turn comes of whoever joins the line
+    now."""
 
-    tokens: float = 0.0
-    at: int = 0
+    full_at: float = 0.0
+    line: float = 0.0
 
 
-def take(bucket: Bucket, per_second: float, burst: int, now: int) -> tuple[Bucket, int]:
-    """The bucket after one token was taken, and 0; or the bucket as it is, and the milliseconds until there
-    is a token. A clock that goes backwards makes no tokens."""
-    passed = max(0, now - bucket.at)
-    tokens = float(burst) if bucket.at == 0 else min(float(burst), bucket.tokens + passed * per_second / 1000)
-    if tokens >= 1:
-        return Bucket(tokens - 1, max(now, bucket.at)), 0
-    return bucket, max(1, int((1 - tokens) * 1000 / per_second) + 1)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`count` slots at once, until `ends`. `due`: requests that are still to come, all in all. A job that is
+    `new` does not overtake the line; one that was `served` does not go to its end."""
+
+    count: int
+    due: int
+    ends: float
+    new: bool = False
+    served: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The times of the slots that are reserved; without any, the milliseconds to stay away."""
+
+    slots: tuple[float, ...] = ()
+    wait_ms: int = 0
+
+
+def reserve(bucket: Bucket, rate: Rate, asked: Asked, now: int) -> tuple[Bucket, Grant]:
+    """The bucket after as many slots as can be had were reserved, and they; or after the place in the line
+    was taken, and the wait. A clock that goes backwards makes no slots."""
+    overtakes = asked.new and bucket.line > now + rate.ahead
+    until = now if overtakes else min(now + rate.ahead, asked.ends)
+    slots: list[float] = []
+    full_at = bucket.full_at
+    while len(slots) < asked.count and (slot := _first_free(full_at, rate, now)) <= until:
+        slots.append(slot)
+        full_at = max(slot, full_at) + rate.interval
+    if slots:
+        return Bucket(full_at, bucket.line), Grant(tuple(slots))
+    return _line_up(bucket, rate, asked, now)
+
+
+def _line_up(bucket: Bucket, rate: Rate, asked: Asked, now: int) -> tuple[Bucket, Grant]:
+    """Jobs come back before their turn, so that no slot is left while they are on their way."""
+    turn = _first_free(bucket.full_at, rate, now)
+    line = bucket.line
+    if not asked.served:
+        turn = max(turn, line)
+        line = turn + asked.due * rate.interval
+    return Bucket(bucket.full_at, line), Grant(wait_ms=max(1, int(turn - now - rate.ahead / 2)))
+
+
+def _first_free(full_at: float, rate: Rate, now: int) -> float:
+    """Floats of this size are exact to some tenths of a microsecond."""
+    free = full_at - (rate.burst - 1) * rate.interval
+    return free if free > now + _EXACT_MS else float(now)

@@ -1,4 +1,4 @@
-"""What deliveries to one destination share: its circuit, its token bucket, and marks of what was sent.
+"""What deliveries to one destination share: its circuit, its rate limit, and marks of what was sent.
 
 All in one table: partition `<organisation>#<pipeline>`, one item each for circuit and bucket of a
 destination, one per mark; and an item of places for each organization. All but marks are changed by reading,
@@ -17,7 +17,7 @@ import orjson
 from millrace.domain.circuit import Admission, Circuit, admission, counted, disabled, probed, probing, unused
 from millrace.domain.clock import Clock
 from millrace.domain.places import Places, enter, leave
-from millrace.domain.token_bucket import Bucket, take
+from millrace.domain.token_bucket import Asked, Bucket, Grant, Rate, reserve
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put, put_when, update
 
 KEPT_SECONDS = 7 * 24 * 3600
@@ -123,14 +123,14 @@ class DeliveryState:
         item = await self._dynamo.get(self._table, self._key(place, "C"))
         return Circuit(**orjson.loads(item["body"])) if item else Circuit()
 
-    async def take_token(self, place: Place, per_second: float, burst: int) -> int:
-        """Milliseconds to wait for a token; 0 when one was taken."""
+    async def reserve(self, place: Place, rate: Rate, asked: Asked) -> Grant:
+        """Slots of a rate limit, or how long to stay away; one write, however many slots."""
         try:
             return await self._change(
-                self._key(place, "T"), Bucket, lambda bucket: take(bucket, per_second, burst, self._clock())
+                self._key(place, "R"), Bucket, lambda bucket: reserve(bucket, rate, asked, self._clock())
             )
         except Contended:
-            return CONTENDED_MS
+            return Grant(wait_ms=CONTENDED_MS)
 
     async def claim(self, place: Place, id: str) -> Literal["claimed", "sent", "busy"]:
         """Marks that an event is about to be sent, for destinations that do not know repetitions.

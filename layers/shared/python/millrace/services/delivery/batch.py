@@ -14,6 +14,7 @@ from millrace.services.delivery.deliver import Deliverer
 from millrace.services.delivery.job import read_job
 from millrace.services.delivery.target import Targets
 from millrace.services.delivery.trial import Trial, try_out
+from millrace.services.delivery.turns import Turns
 from millrace.services.pipelines.meter import Meter
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
@@ -88,12 +89,14 @@ class BatchDeliverer:
     def _connect(self, settings: DeliverySettings, dynamo: Dynamo) -> Deliverer:
         secrets = SecretStore(self._aws, dynamo, settings.secrets_table, settings.secrets_key_id)
         definitions = DefinitionStore(dynamo, settings.definitions_table)
+        state = DeliveryState(dynamo, settings.delivery_table, now_ms)
         return Deliverer(
             targets=Targets(definitions, secrets, self._catalogue, self._client),
-            state=DeliveryState(dynamo, settings.delivery_table, now_ms),
+            state=state,
             letters=DeadLetterStore(dynamo, settings.dead_letters_table, self._large),
             queue=DeliveryQueue(self._aws, settings.delivery_queue_url, self._large),
             clock=now_ms,
+            turns=Turns(state, now_ms),
         )
 
     def warm(self) -> None:

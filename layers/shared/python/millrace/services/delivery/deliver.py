@@ -9,7 +9,7 @@ not. Events that wait (an open circuit, no token, no time left) spend no attempt
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from millrace.destinations.fates import (
@@ -31,6 +31,7 @@ from millrace.errors import is_transient
 from millrace.pipelines.event import Event
 from millrace.services.delivery.job import Job
 from millrace.services.delivery.target import Target, Targets
+from millrace.services.delivery.turns import Turn, Turns
 from millrace.stores.dead_letters import DeadLetterStore, Letter
 from millrace.stores.delivery_queue import DeliveryQueue
 from millrace.stores.delivery_state import DeliveryState
@@ -42,6 +43,8 @@ BUDGET_MS = 45_000
 UNPROVEN_BUDGET_MS = 10_000
 """What was begun in this time may still take its own timeout. One round of that shows whether a destination
 answers."""
+UNPROVEN_LIMITED_MS = 2_000
+"""With a rate limit: a job that waits for its turns proves nothing, and the others wait for it."""
 HANG_MS = 5_000
 CROWDED_MS = 1_000
 CROWDED_SECONDS = 0.3
@@ -72,13 +75,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Deliverer:
-    """`clock` gives epoch milliseconds, `chance` a number from 0 to 1 for jitter."""
+    """`clock` gives epoch milliseconds, `chance` a number from 0 to 1 for jitter; `turns` know the same
+    clock."""
 
     targets: Targets
     state: DeliveryState
     letters: DeadLetterStore
     queue: DeliveryQueue
     clock: Clock
+    turns: Turns
     chance: Callable[[], float] = random.random
 
     async def deliver(self, job: Job) -> Report:
@@ -94,40 +99,48 @@ class Deliverer:
             if is_transient(error):
                 raise
             return await self._settle(job, events, Sent([fate_of_error(error)] * len(events)), None)
-        sent = await self._attempt(target, events, CROWDED_MS * (1 + 3 * job.sends))
+        sent = await self._attempt(job, target, events)
         return await self._settle(job, events, sent, target)
 
-    async def _attempt(self, target: Target, events: list[Event], crowded_ms: int) -> Sent:
+    async def _attempt(self, job: Job, target: Target, events: list[Event]) -> Sent:
         """Sends what the circuit lets through; a probe is a single event."""
         admitted = await self.state.admit(target.place)
         if admitted.proven:
-            return await self._through(target, events, admitted, BUDGET_MS)
+            return await self._through(job, target, events, admitted, BUDGET_MS)
         if await self.state.enter(target.place):
-            return await self._in_place(target, events, admitted)
+            return await self._in_place(job, target, events, admitted)
         if admitted.verdict == "probe":
             await self.state.unused(target.place)
         else:
             await asyncio.sleep(CROWDED_SECONDS)  # what the others find out may be known by then
             admitted = await self.state.admit(target.place)
             if admitted.proven:
-                return await self._through(target, events, admitted, BUDGET_MS)
-        return Sent([Wait(min(crowded_ms, LONGEST_CROWDED_MS))] * len(events))
+                return await self._through(job, target, events, admitted, BUDGET_MS)
+        crowded = min(CROWDED_MS * (1 + 3 * job.sends), LONGEST_CROWDED_MS)
+        return Sent([Wait(crowded)] * len(events))
 
-    async def _in_place(self, target: Target, events: list[Event], admitted: Admission) -> Sent:
+    async def _in_place(self, job: Job, target: Target, events: list[Event], admitted: Admission) -> Sent:
+        budget = UNPROVEN_LIMITED_MS if target.rate else UNPROVEN_BUDGET_MS
         try:
-            return await self._through(target, events, admitted, UNPROVEN_BUDGET_MS)
+            return await self._through(job, target, events, admitted, budget)
         finally:
             await self.state.leave(target.place)
 
-    async def _through(self, target: Target, events: list[Event], admitted: Admission, budget: int) -> Sent:
+    async def _through(
+        self, job: Job, target: Target, events: list[Event], admitted: Admission, budget: int
+    ) -> Sent:
         if admitted.verdict == "wait":
             return Sent([Wait(admitted.wait_ms)] * len(events))
         if admitted.verdict == "disabled":
             return Sent([Dead(_DISABLED)] * len(events))
         through = events[:1] if admitted.verdict == "probe" else events
+        turn = self.turns.of(target.place, target.rate, budget, new=not job.sends)
         began = self.clock()
-        sent = await self._send_once(target, through, budget)
-        await self._tell(target, admitted, sent, self.clock() - began)
+        try:
+            sent = await self._send_once(target, through, turn)
+        finally:
+            turn.over()
+        await self._tell(target, admitted, sent, self.clock() - began - turn.waited)
         sent.fates += [Wait(OUT_OF_TIME_MS)] * (len(events) - len(through))
         return sent
 
@@ -143,9 +156,8 @@ class Deliverer:
         else:
             await self.state.unused(target.place)
 
-    async def _send_once(self, target: Target, events: list[Event], budget: int) -> Sent:
+    async def _send_once(self, target: Target, events: list[Event], turn: Turn) -> Sent:
         """Sends events, leaving out those that are marked as sent where the destination cannot tell."""
-        turn = self._turn(target, budget)
         if target.repeatable:
             return _limited(await target.send(events, turn))
         claims = await asyncio.gather(*(self.state.claim(target.place, event.id) for event in events))
@@ -166,20 +178,6 @@ class Deliverer:
         else:
             await self.state.release(target.place, event.id)
 
-    def _turn(self, target: Target, budget: int) -> Callable[[], Awaitable[int]]:
-        """Before each request: is there time left for it, and a token?"""
-        ends = self.clock() + budget
-        limit = target.rate_limit
-
-        async def turn() -> int:
-            if self.clock() >= ends:
-                return OUT_OF_TIME_MS
-            if limit is None:
-                return 0
-            return await self.state.take_token(target.place, limit.per_second, limit.burst)
-
-        return turn
-
     async def _settle(self, job: Job, events: Sequence[Event], sent: Sent, target: Target | None) -> Report:
         """Stores dead letters first, then sends again what has to come again."""
         last = target is None or job.attempt >= target.config.retry_policy.max_retries
@@ -192,11 +190,11 @@ class Deliverer:
         report = Report(
             delivered=[events[n] for n, fate in enumerate(fates) if isinstance(fate, Delivered)],
             retried=await self._retry(job, fates, target),
-            waiting=await self._wait(job, fates),
+            waiting=await self._wait(job, fates, sent),
             dead=len(dead),
             attempts=sum(not isinstance(fate, Wait) for fate in sent.fates),
             throttled=sum(_is_throttled(fate) for fate in sent.fates),
-            behind_ms=self.clock() - job.created_at if sent.limited and not job.attempt else None,
+            behind_ms=self._behind(job, sent),
         )
         _log(job, report, [fate.failure.code for _, fate in dead])
         return report
@@ -224,19 +222,30 @@ class Deliverer:
         asked = max((failure.retry_after or 0.0 for failure in failed.values()), default=0.0)
         backoff = target.config.retry_policy.backoff_ms
         wait = wait_ms(job.attempt, backoff, asked, self.chance())
-        await self._again(job, list(failed), wait, job.attempt + 1)
+        await self._again(job, list(failed), max(wait, again_ms(job.sends)), job.attempt + 1)
         return len(failed)
 
-    async def _wait(self, job: Job, fates: list[Fate]) -> int:
+    async def _wait(self, job: Job, fates: list[Fate], sent: Sent) -> int:
         waits = {n: fate.wait_ms for n, fate in enumerate(fates) if isinstance(fate, Wait)}
-        if waits:
+        if waits and sent.limited:
+            # The queue waits for whole seconds: come early, and wait for the turn in place.
+            wait = max(waits.values()) // 1_000 * 1_000
+            least = 0 if len(waits) < len(fates) else again_ms(job.sends)
+            await self._again(job, list(waits), max(wait, least), job.attempt)
+        elif waits:
             # Not all at once when the circuit closes.
-            jitter = int(self.chance() * 1_000)
-            await self._again(job, list(waits), max(waits.values()) + jitter, job.attempt)
+            wait = max(waits.values()) + int(self.chance() * 1_000)
+            await self._again(job, list(waits), max(wait, again_ms(job.sends)), job.attempt)
         return len(waits)
 
+    def _behind(self, job: Job, sent: Sent) -> int | None:
+        """How long after it was made a job will have its turn."""
+        if job.attempt or not sent.limited:
+            return None
+        wait = max(fate.wait_ms for fate in sent.fates if isinstance(fate, Wait))
+        return self.clock() - job.created_at + wait
+
     async def _again(self, job: Job, positions: list[int], wait: int, attempt: int) -> None:
-        wait = max(wait, again_ms(job.sends))
         later = job.model_copy(
             update={
                 "events": [job.events[n] for n in positions],

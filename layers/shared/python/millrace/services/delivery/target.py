@@ -14,6 +14,7 @@ from millrace.destinations.secrets import Redactor, Resolved, resolve, secrets_o
 from millrace.destinations.sending import Turn
 from millrace.destinations.wire import Answer, Request, shown
 from millrace.domain.clock import Clock, now_ms
+from millrace.domain.token_bucket import Rate
 from millrace.errors import is_transient
 from millrace.net.fetch import fetch
 from millrace.pipelines.definitions.definition import InvalidDefinition, PipelineDefinition, stored_definition
@@ -59,6 +60,12 @@ class Target:
         if self.config.rate_limit is None and isinstance(self.config, ChatConfig):
             return CHAT_RATE
         return self.config.rate_limit
+
+    @property
+    def rate(self) -> Rate | None:
+        """The same, to be reserved from."""
+        limit = self.rate_limit
+        return Rate(limit.per_second, limit.burst) if limit else None
 
     def reason(self, sent: Sent) -> str:
         """Why the last failed, in words, as it may be shown; "" where none did."""

@@ -116,7 +116,7 @@ def test_event(asked: Trial, now: int) -> Event:
     return Event(payload, new_id(TEST), TEST, TEST, now, now, asked.pipeline_id)
 
 
-async def _at_once() -> int:
+async def _at_once(behind: int = 0) -> int:
     return 0
 
 
