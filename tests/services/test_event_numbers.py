@@ -24,7 +24,7 @@ from millrace.domain.conversations import Slot
 from millrace.domain.events import Logged
 from millrace.domain.runs import LEASE_MS
 from millrace.errors import Unavailable
-from millrace.services.runs import run_session
+from millrace.services.runs import lease_writer
 from millrace.services.runs.follow import follow
 from millrace.services.runs.inject import inject
 from millrace.services.runs.models import Models
@@ -281,7 +281,7 @@ class Numbers(RuleBasedStateMachine):
 def test_no_number_that_was_seen_is_given_again(
     aws_environment: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_session, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(lease_writer, "RETRY_SECONDS", 0)
     monkeypatch.setattr(leases, "NUMBERS_AT_ONCE", BLOCK)
     environment = aws_environment.environment("ConversationFunction")
     Numbers.environment = Settings.from_environment(environment)

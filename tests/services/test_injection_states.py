@@ -23,7 +23,7 @@ from millrace.domain.agents import ECHO
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import INJECTION_TTL_MS, LEASE_MS
 from millrace.errors import Conflict, NotFound, Unavailable
-from millrace.services.runs import run_session
+from millrace.services.runs import lease_writer
 from millrace.services.runs.inject import inject, withdraw
 from millrace.services.runs.models import Models
 from millrace.services.runs.recover import give_up_lost_run
@@ -195,7 +195,7 @@ class LiveMessages(RuleBasedStateMachine):
 def test_every_accepted_live_message_is_taken_once_or_withdrawn_or_expires(
     aws_environment: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_session, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(lease_writer, "RETRY_SECONDS", 0)
     environment = aws_environment.environment("ConversationFunction")
     LiveMessages.environment = Settings.from_environment(environment)
     machine = settings(

@@ -185,7 +185,7 @@ async def test_turn_with_live_messages_that_came_and_expired_fits_one_transactio
         for _ in range(count):
             await inject(stores, talk.slot, "x" * 32_000)
         now[0] += INJECTION_TTL_MS // 2 + 1 if count == 60 else INJECTION_TTL_MS
-        await session._write([])
+        await session._flush()
     for n in range(70):
         session.add("assistant" if n % 2 else "user", [{"text": "y" * 60_000}])
     assert len(await session.take(2)) == 60

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from millrace.domain.events import Logged
 from millrace.domain.runs import LEASE_MS
 from millrace.errors import MillraceError, TooLarge, Unavailable
-from millrace.services.runs import run_session
+from millrace.services.runs import lease_writer
 from millrace.services.runs.inject import inject
 from millrace.services.runs.run_session import RunSession
 from millrace.settings import Settings
@@ -121,7 +121,7 @@ class Story:
 async def test_any_one_refused_write_loses_doubles_and_hides_nothing(
     name: str, aws_environment: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_session, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(lease_writer, "RETRY_SECONDS", 0)
     settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
     writes = await _told_with_a_fault(settings, name, -1)
     assert writes >= 5
@@ -175,7 +175,7 @@ async def _check_history(story: Story, seen: list[Logged], where: str) -> None:
 async def test_run_whose_end_cannot_be_stored_ends_its_stream_and_is_recovered(
     aws_environment: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_session, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(lease_writer, "RETRY_SECONDS", 0)
     settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
     now = [1_800_000_000_000]
     aws = Down(settings.region)

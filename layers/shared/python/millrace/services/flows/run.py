@@ -137,10 +137,7 @@ class FlowLoop:
         await self._session.end("failed", last | {"step": step, "executionId": self.execution.id})
 
     async def _end(self, state: RunState, reason: str, told: dict[str, Any]) -> None:
-        session = self._session
-        budget = session.budget
-        last = events.done(session.run.message_id, budget.usage(), budget.cost, reason, session.duration_ms())
-        await session.end(state, last | told)
+        await self._session.end(state, self._session.done(reason) | told)
 
 
 def checked_input(given: Any) -> Any:

@@ -1,6 +1,6 @@
 """A run's events between the agent and the log."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from millrace.domain.events import Event, Logged
@@ -10,6 +10,10 @@ from millrace.stores.run_ends import Injected
 
 FLUSH_BYTES = 1_000_000
 FLUSH_EVENTS = 200
+PIECE = 240_000
+"""The most characters of one token or thought: each may take six bytes in JSON, and an event has 1.5 MB."""
+_TEXTS = {"token": "token", "thinking": "text"}
+"""The fields of events that a model may make as long as it likes."""
 
 
 class EventBuffer:
@@ -88,3 +92,12 @@ class EventBuffer:
         waiting, self.unnumbered = self.unnumbered[:room], self.unnumbered[room:]
         for event in waiting:
             self._number(event)
+
+
+def pieces(event: Event) -> Iterable[Event]:
+    """The event, or several in its place when its text is longer than one may be."""
+    name = _TEXTS.get(event["type"])
+    if name is None or len(event[name]) <= PIECE:
+        return (event,)
+    text = event[name]
+    return [event | {name: text[at : at + PIECE]} for at in range(0, len(text), PIECE)]

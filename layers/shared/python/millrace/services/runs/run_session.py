@@ -1,7 +1,9 @@
-"""A run under way: its events, its lease, its messages, and everybody who may end it.
+"""A run under way: its events, its messages, and everybody who may end it.
 
 The loop's events go to the client's outbox at once and to the log beside it: a pump writes what has come
 every 0.1 to 0.5 s in one transaction that also renews the lease and notices a stop. `done` waits for the log.
+`event_buffer` numbers the events, `lease_writer` writes them with the messages, `live_messages` drains the
+queue of those that come meanwhile.
 """
 
 import asyncio
@@ -9,7 +11,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from millrace.agent.budget import Budget
 from millrace.agent.model import Block
@@ -18,34 +20,22 @@ from millrace.domain.clock import iso
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event, Logged
 from millrace.domain.ids import new_id
-from millrace.domain.runs import LEASE_MS, MAX_WAITING, Run, RunState, StopReason
+from millrace.domain.runs import Run, RunState, StopReason
 from millrace.errors import MillraceError, Unavailable
-from millrace.services.runs.event_buffer import EventBuffer
+from millrace.services.runs.event_buffer import EventBuffer, pieces
+from millrace.services.runs.lease_writer import LeaseWriter
+from millrace.services.runs.live_messages import LiveMessages
 from millrace.services.runs.outbox import Outbox
 from millrace.services.runs.outcome import with_outcome
 from millrace.services.runs.run_events import RunEvents, deleted
 from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
-from millrace.stores.dynamo import ConditionFailed, TransactItem
+from millrace.stores.dynamo import TransactItem
 from millrace.stores.event_log import encode
-from millrace.stores.injections import Injection
 from millrace.stores.lease_record import Held, LeaseLost, Stopping
-from millrace.stores.message_items import shortened
-from millrace.stores.messages import head_bytes
 from millrace.stores.run_ends import Injected
 
 FIRST_FLUSH, SLOWEST_FLUSH, LOOK_EVERY, TELL_EVERY = 0.1, 0.5, 0.5, 0.25
-RENEW_AFTER = LEASE_MS / 3000
-TAKEN_AT_ONCE = 16
-UNSAVED_MESSAGES = 10
-SAVED_AT_ONCE, SAVED_BYTES = 32, 1_000_000
-"""The most messages, and the most bytes of them without their parts, that one transaction stores. With the
-events of one flush and the live messages taken, that is below DynamoDB's 100 items and 4 MB."""
-PIECE = 240_000
-"""The most characters of one token or thought: each may take six bytes in JSON, and an event has 1.5 MB."""
-RETRY_SECONDS = 0.5
-END_TRIES = 40
-"""Of writing a run's end: 20 seconds and more, as long as its lease may last."""
 
 
 class RunSession:
@@ -67,13 +57,9 @@ class RunSession:
         self._stores = stores
         self._steps = StepLog()
         self._events = EventBuffer(held, self._hand_out)
-        self._unsaved: list[StoredMessage] = []
-        self._covers: dict[str, int] = {}  # by message, the last event whose text it holds
-        self._taken = 0
-        self._look_at_once = leftovers
-        self._lock = asyncio.Lock()
+        self._writer = LeaseWriter(stores, held, self._events)
+        self._live = LiveMessages(stores.injections, held.run, self._writer, self.emit, leftovers)
         self._began = time.monotonic()
-        self._last_write = time.monotonic()
 
     async def over(self) -> None:
         """Waits until everything of the run is stored and told."""
@@ -86,10 +72,8 @@ class RunSession:
         """The run's sink: numbers an event, hands it to the client and keeps it for the log."""
         if self.ended:
             return
-        name = _TEXTS.get(event["type"])
-        if name and len(event[name]) > PIECE:
-            return self._emit_pieces(event, name)
-        self._events.add(event)
+        for piece in pieces(event):
+            self._events.add(piece)
 
     def _hand_out(self, logged: Logged) -> None:
         self.outbox.put(logged)
@@ -101,11 +85,6 @@ class RunSession:
             self.bus.tokens += 1
         else:
             self._steps.watch(logged.event)
-
-    def _emit_pieces(self, event: Event, name: str) -> None:
-        text = event[name]
-        for at in range(0, len(text), PIECE):
-            self.emit(event | {name: text[at : at + PIECE]})
 
     async def pump(self) -> None:
         """Writes the log and looks for a stop until the run ends or is to end."""
@@ -136,7 +115,7 @@ class RunSession:
         except LeaseLost:
             self._stop("lost")
         except Unavailable:
-            if time.monotonic() - self._last_write > LEASE_MS / 1000:
+            if self._writer.expired:
                 self._stop("lost")
         except Exception as error:  # what the store refuses once it refuses always
             self.broken = error
@@ -147,47 +126,14 @@ class RunSession:
             self.stop_asked.set_result(reason)
 
     async def _look(self) -> None:
-        async with self._lock:
-            if self.ended:
-                return
-            if time.monotonic() - self._last_write > RENEW_AFTER:
-                await self._write([])
-            else:
-                await self._stores.leases.check(self.held)
+        async with self._writer.lock:
+            if not self.ended:
+                await self._writer.check()
 
     async def _flush(self) -> None:
-        async with self._lock:
+        async with self._writer.lock:
             if not self.ended:
-                await self._write(self._events.next_batch())
-
-    async def _write(
-        self,
-        batch: list[Logged],
-        messages: list[StoredMessage] | None = None,
-        takes: Any = None,
-        *,
-        ending: bool = False,
-    ) -> None:
-        """One write under the lease; the caller holds the lock. Repeating it after an answer that was lost is
-        harmless, so an outage is waited out here as long as the lease lasts."""
-        while True:
-            try:
-                await self._stores.leases.write(
-                    self.held,
-                    batch,
-                    messages,
-                    takes,
-                    numbered=self._events.seq,
-                    saved=max((self._covers.get(one.id, 0) for one in messages or []), default=0),
-                    ending=ending,
-                )
-                break
-            except Unavailable:
-                if time.monotonic() - self._last_write > LEASE_MS / 1000:
-                    raise
-                await asyncio.sleep(RETRY_SECONDS)
-        self._last_write = time.monotonic()
-        self._events.written(batch)
+                await self._writer.write()
 
     def held_check(self) -> TransactItem:
         """The part of a transaction that refuses it once this run has lost its lease."""
@@ -210,96 +156,39 @@ class RunSession:
             steps=self._steps.take(),
             visibility=self.run.visibility,
         )
-        self._unsaved.append(message)
-        self._covers[message.id] = self._events.last_number
+        self._writer.keep(message)
         return message
 
     async def take(self, iteration: int) -> list[StoredMessage]:
-        """Drains the queue of live messages into the history: one read, and a write only when some wait. The
-        first iteration needs no read: what was left over was looked for before the run began."""
-        if iteration == 1 and not self._look_at_once:
-            return []
-        fresh, expired = await self._stores.injections.waiting(self.run.slot)
-        taken: list[StoredMessage] = []
-        withdrawn = 0
-        while fresh or expired:
-            batch, gone = fresh[:TAKEN_AT_ONCE], expired[:TAKEN_AT_ONCE]
-            fresh, expired = fresh[TAKEN_AT_ONCE:], expired[TAKEN_AT_ONCE:]
-            try:
-                taken += await self._take_batch(batch, gone, iteration)
-            except ConditionFailed:  # one was withdrawn meanwhile: look again
-                withdrawn += 1
-                if withdrawn > MAX_WAITING:
-                    raise
-                fresh, expired = await self._stores.injections.waiting(self.run.slot)
-        if len(self._unsaved) >= UNSAVED_MESSAGES:
-            async with self._lock:
-                await self._save([], [])
-        return taken
-
-    async def _take_batch(
-        self, batch: list[Injection], gone: list[Injection], iteration: int
-    ) -> list[StoredMessage]:
-        live = [self._live_message(one) for one in batch]
-        async with self._lock:
-            await self._save(live, batch + gone)
-        self._taken += len(batch) + len(gone)
-        for one in batch:
-            self.emit(events.injected(one.id, one.content, iteration))
-        return live
-
-    async def _save(self, live: list[StoredMessage], gone: list[Injection]) -> None:
-        await self._save_ahead(live)
-        messages = self._unsaved + live
-        takes = self._stores.injections.takes(self.run.slot, gone)
-        await self._write(self._events.next_batch(), messages, takes)
-        del self._unsaved[: len(messages) - len(live)]
-
-    async def _save_ahead(self, with_them: list[StoredMessage], *, ending: bool = False) -> None:
-        """Saves of the kept messages so many that the rest fits into one transaction `with_them`."""
-        while self._unsaved and not _fit(self._unsaved + with_them):
-            first = self._unsaved[: max(1, _fitting(self._unsaved))]
-            await self._write(self._events.next_batch(), first, ending=ending)
-            del self._unsaved[: len(first)]
-
-    def _live_message(self, one: Injection) -> StoredMessage:
-        return StoredMessage(
-            id=one.id,
-            role="user",
-            content=[{"text": one.content}],
-            created_at=iso(one.created_ms),
-            run_id=self.run.id,
-            injected=True,
-            visibility=self.run.visibility,
-        )
+        """Drains the queue of live messages into the history."""
+        return await self._live.drain(iteration)
 
     async def may_end(self, reason: str) -> bool:
         """Ends the run unless a live message that was accepted still waits."""
-        accepted = self._taken
+        accepted = self._live.drained
         while True:
             try:
-                await self.end("completed", self._done(reason), accepted=accepted)
+                await self.end("completed", self.done(reason), accepted=accepted)
                 return True
             except Injected as more:
-                fresh, _ = await self._stores.injections.waiting(self.run.slot)
-                if fresh:
+                if await self._live.some_wait():
                     return False
                 accepted = more.accepted  # withdrawn or expired: nothing to wait for
 
     # --- the end -----------------------------------------------------------------------------------
 
-    def duration_ms(self) -> int:
-        """Since the run began."""
-        return round((time.monotonic() - self._began) * 1000)
-
-    def _done(self, reason: str) -> Event:
+    def done(self, reason: str) -> Event:
+        """The last event of a run that ends well now."""
         budget = self.budget
-        return events.done(self.run.message_id, budget.usage(), budget.cost, reason, self.duration_ms())
+        return events.done(self.run.message_id, budget.usage(), budget.cost, reason, self._duration_ms())
+
+    def _duration_ms(self) -> int:
+        return round((time.monotonic() - self._began) * 1000)
 
     async def stop(self, reason: str) -> None:
         """Ends the run whatever waits, keeping what was said: asked to, or at a limit."""
         state: RunState = "stopped" if reason in ("stopped", "interrupted") else "completed"
-        await self.end(state, self._done(reason))
+        await self.end(state, self.done(reason))
 
     async def fail(self, message: str, code: str, retryable: bool) -> None:
         """Ends the run with an error."""
@@ -332,8 +221,7 @@ class RunSession:
             return
         last = events.error("The end of the answer could not be stored.", "not_stored", True)
         if not isinstance(error, Unavailable):
-            short = [replace(one, content=shortened(one.content), steps=[]) for one in self._unsaved]
-            self._unsaved = short
+            self._writer.shorten()
             with contextlib.suppress(Exception):
                 return await self.end("failed", last)
         self.ended = True
@@ -343,38 +231,19 @@ class RunSession:
         """Writes the last event, the messages and the run's final state in one transaction, then tells the
         client. With `accepted` see `RunEndStore.end`."""
         ending = accepted is None
-        async with self._lock:
+        async with self._writer.lock:
             while not self._events.fits_one_write():
-                await self._write(self._events.next_batch(), ending=ending)
-            await self._save_ahead([], ending=ending)
+                await self._writer.write(ending=ending)
+            await self._writer.save_ahead([], ending=ending)
             final = encode(self._events.seq + 1, last)
             run = self._ended_run(state, last)
             with self._events.closing():
                 batch = [*self._events.unlogged, final]
-                messages = with_outcome(self._unsaved, run, self._steps.pending())
-                await self._end_once(run, batch, messages, accepted)
+                messages = with_outcome(self._writer.unsaved, run, self._steps.pending())
+                await self._writer.end(run, batch, messages, accepted)
             self.ended, self.run = True, run
         self.outbox.put(final)
         self.bus.ended(run, "".join(self.answer))
-
-    async def _end_once(
-        self, run: Run, batch: list[Logged], messages: list[StoredMessage], accepted: int | None
-    ) -> None:
-        for attempt in range(END_TRIES):
-            try:
-                return await self._stores.run_ends.end(self.held, run, batch, messages, accepted=accepted)
-            except Unavailable:
-                if attempt == END_TRIES - 1:
-                    raise
-                await asyncio.sleep(RETRY_SECONDS)
-            except LeaseLost:
-                if attempt and await self._is_ended(run.id):
-                    return  # the write of an attempt whose answer was lost
-                raise
-
-    async def _is_ended(self, run_id: str) -> bool:
-        stored = await self._stores.runs.get(self.run.slot.organization, run_id)
-        return stored.ended_at is not None
 
     def _ended_run(self, state: RunState, last: Event) -> Run:
         shown = events.error_facts(last) if last["type"] == "error" else None
@@ -386,23 +255,5 @@ class RunSession:
             usage=self.budget.usage(),
             cost=self.budget.cost,
             error=shown,
-            duration_ms=last.get("durationMs", self.duration_ms()),
+            duration_ms=last.get("durationMs", self._duration_ms()),
         )
-
-
-_TEXTS = {"token": "token", "thinking": "text"}
-"""The fields of events that a model may make as long as it likes."""
-
-
-def _fit(messages: list[StoredMessage]) -> bool:
-    return _fitting(messages) == len(messages)
-
-
-def _fitting(messages: list[StoredMessage]) -> int:
-    """How many of these, from the first on, one transaction stores."""
-    room = SAVED_BYTES
-    for count, message in enumerate(messages[:SAVED_AT_ONCE]):
-        room -= head_bytes(message)
-        if room < 0:
-            return count
-    return min(len(messages), SAVED_AT_ONCE)

@@ -1,7 +1,8 @@
 """Sending a message to an agent: finds out whether a run may begin, and begins it.
 
 Two round trips to AWS before the model is asked: what is there (conversation, lease and history in one query,
-agent and idempotency marker beside it), then one transaction that takes the lease and stores the message.
+agent and idempotency marker beside it, see `seen`), then one transaction that takes the lease and stores the
+message.
 """
 
 import asyncio
@@ -21,10 +22,10 @@ from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, TooLarge, Unavailable
-from millrace.services.runs.access import check_access
 from millrace.services.runs.inject import check
 from millrace.services.runs.models import Models
 from millrace.services.runs.recover import give_up_lost_run
+from millrace.services.runs.seen import Seen, load_repeated, load_seen
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import Opening
 from millrace.stores.dynamo import Contended
@@ -91,17 +92,6 @@ class Accepted:
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What is there before a run begins: the slot, what the idempotency key was used for, the agent (None:
-    unknown, or a replay, which needs none), and whose conversation it is or will be."""
-
-    opening: Opening
-    repeated: Repeated | None
-    agent: Agent | None
-    owner: str
-
-
 async def send(
     stores: Stores, models: Models, caller: Principal, conversation_id: str, message: NewMessage
 ) -> Started | Replayed | Accepted:
@@ -114,7 +104,7 @@ async def send(
     slot = Slot.of(caller.organization, conversation_id, message.thread_id)
     late = time.monotonic() + RACE_SECONDS
     while time.monotonic() < late + INTERRUPT_SECONDS:
-        seen = await _look(stores, caller, slot, message)
+        seen = await load_seen(stores, caller, slot, message.agent_id, message.idempotency_key)
         if seen.repeated:
             return await _replay(stores, slot, message, seen.repeated)
         if seen.opening.lease.run_id:
@@ -140,7 +130,7 @@ async def _beside_active(
             await asyncio.sleep(RETRY_SECONDS)
         return None
     # The run that is active may be this very key's, begun between the two reads.
-    if repeated := await _marked(stores, slot, message):
+    if repeated := await load_repeated(stores, slot, message.idempotency_key):
         return await _replay(stores, slot, message, repeated)
     if time.monotonic() > late:
         raise _run_active(lease.run_id or "", "Others were quicker each time; send it again.")
@@ -155,42 +145,6 @@ def _check_size(content: str) -> None:
             code="message_too_large",
             limit=MESSAGE_BYTES,
         )
-
-
-async def _look(stores: Stores, caller: Principal, slot: Slot, message: NewMessage) -> Seen:
-    """One round trip. Raises `NotFound` or `Forbidden` for a conversation that the caller may not write
-    into."""
-    organization = slot.organization
-
-    async def agent() -> Agent | None:
-        if message.agent_id:
-            return await stores.agents.get(organization, message.agent_id)
-        await stores.agents.warm(organization)
-        return None
-
-    async def parent() -> Conversation | None:
-        if not slot.thread_id:
-            return None
-        return await stores.conversations.find(slot.root())
-
-    opening, repeated, found, root = await asyncio.gather(
-        stores.conversations.open(slot),
-        _marked(stores, slot, message),
-        agent(),
-        parent(),
-    )
-    owned = root or opening.conversation
-    if owned:
-        check_access(caller, owned, "write")
-    known = opening.conversation or root
-    if found is None and known is not None and known.agent_id and not repeated:
-        found = await stores.agents.get(organization, known.agent_id)
-    return Seen(opening, repeated, found, owned.created_by if owned else caller.id)
-
-
-async def _marked(stores: Stores, slot: Slot, message: NewMessage) -> Repeated | None:
-    key = message.idempotency_key
-    return await stores.leases.marked(slot, key) if key else None
 
 
 async def _replay(stores: Stores, slot: Slot, message: NewMessage, repeated: Repeated) -> Replayed | Accepted:

@@ -1,0 +1,147 @@
+"""What a run stores, and its lease with it: events, messages and live messages in transactions that fit.
+
+Every write also renews the lease. Repeating one after an answer that was lost is harmless, so an outage is
+waited out here as long as the lease lasts.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.events import Logged
+from millrace.domain.runs import LEASE_MS, Run
+from millrace.errors import Unavailable
+from millrace.services.runs.event_buffer import EventBuffer
+from millrace.stores.connect import Stores
+from millrace.stores.injections import Injection
+from millrace.stores.lease_record import Held, LeaseLost
+from millrace.stores.message_items import shortened
+from millrace.stores.messages import head_bytes
+
+RENEW_AFTER = LEASE_MS / 3000
+UNSAVED_MESSAGES = 10
+SAVED_AT_ONCE, SAVED_BYTES = 32, 1_000_000
+"""The most messages, and the most bytes of them without their parts, that one transaction stores. With the
+events of one flush and the live messages taken, that is below DynamoDB's 100 items and 4 MB."""
+RETRY_SECONDS = 0.5
+END_TRIES = 40
+"""Of writing a run's end: 20 seconds and more, as long as its lease may last."""
+
+
+class LeaseWriter:
+    """The writes of one run. Whoever calls one holds the `lock`, so that they follow each other."""
+
+    def __init__(self, stores: Stores, held: Held, events: EventBuffer) -> None:
+        self.lock = asyncio.Lock()
+        self.unsaved: list[StoredMessage] = []
+        self._stores = stores
+        self._held = held
+        self._events = events
+        self._covers: dict[str, int] = {}  # by message, the last event whose text it holds
+        self._last_write = time.monotonic()
+
+    def keep(self, message: StoredMessage) -> None:
+        """Keep a message for the next write that saves."""
+        self.unsaved.append(message)
+        self._covers[message.id] = self._events.last_number
+
+    @property
+    def many_unsaved(self) -> bool:
+        """So many messages are kept that they are worth a write of their own."""
+        return len(self.unsaved) >= UNSAVED_MESSAGES
+
+    @property
+    def expired(self) -> bool:
+        """The lease is over: nothing was written for as long as it lasts."""
+        return time.monotonic() - self._last_write > LEASE_MS / 1000
+
+    async def check(self) -> None:
+        """Check that the run may go on, with a read, or a write where the lease needs one."""
+        if time.monotonic() - self._last_write > RENEW_AFTER:
+            await self.write()
+        else:
+            await self._stores.leases.check(self._held)
+
+    async def write(
+        self,
+        messages: Sequence[StoredMessage] = (),
+        taken: Sequence[Injection] = (),
+        *,
+        ending: bool = False,
+    ) -> None:
+        """Write the events that fit into one write, with messages and what is `taken` from the queue of live
+        messages. Raises `LeaseLost`, `Stopping` or `ConditionFailed` (see `LeaseStore.write`)."""
+        batch = self._events.next_batch()
+        while True:
+            try:
+                await self._stores.leases.write(
+                    self._held,
+                    batch,
+                    list(messages),
+                    self._stores.injections.takes(self._held.run.slot, list(taken)),
+                    numbered=self._events.seq,
+                    saved=max((self._covers.get(one.id, 0) for one in messages), default=0),
+                    ending=ending,
+                )
+                break
+            except Unavailable:
+                if self.expired:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+        self._last_write = time.monotonic()
+        self._events.written(batch)
+
+    async def save(self, live: list[StoredMessage], taken: list[Injection]) -> None:
+        """Write all kept messages and then the `live` ones, which leave their queue with what is `taken`."""
+        await self.save_ahead(live)
+        kept = len(self.unsaved)
+        await self.write([*self.unsaved, *live], taken)
+        del self.unsaved[:kept]
+
+    async def save_ahead(self, with_them: list[StoredMessage], *, ending: bool = False) -> None:
+        """Save of the kept messages so many that the rest fits into one transaction `with_them`."""
+        while self.unsaved and not _fit(self.unsaved + with_them):
+            first = self.unsaved[: max(1, _fitting(self.unsaved))]
+            await self.write(first, ending=ending)
+            del self.unsaved[: len(first)]
+
+    def shorten(self) -> None:
+        """Keep of the kept messages only what no store refuses for its size."""
+        self.unsaved = [replace(one, content=shortened(one.content), steps=[]) for one in self.unsaved]
+
+    async def end(
+        self, run: Run, batch: list[Logged], messages: list[StoredMessage], accepted: int | None
+    ) -> None:
+        """Write the end of the run, as often as its lease may last. See `RunEndStore.end`."""
+        for attempt in range(END_TRIES):
+            try:
+                return await self._stores.run_ends.end(self._held, run, batch, messages, accepted=accepted)
+            except Unavailable:
+                if attempt == END_TRIES - 1:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+            except LeaseLost:
+                if attempt and await self._is_ended():
+                    return  # the write of an attempt whose answer was lost
+                raise
+
+    async def _is_ended(self) -> bool:
+        run = self._held.run
+        stored = await self._stores.runs.get(run.slot.organization, run.id)
+        return stored.ended_at is not None
+
+
+def _fit(messages: list[StoredMessage]) -> bool:
+    return _fitting(messages) == len(messages)
+
+
+def _fitting(messages: list[StoredMessage]) -> int:
+    """How many of these, from the first on, one transaction stores."""
+    room = SAVED_BYTES
+    for count, message in enumerate(messages[:SAVED_AT_ONCE]):
+        room -= head_bytes(message)
+        if room < 0:
+            return count
+    return min(len(messages), SAVED_AT_ONCE)

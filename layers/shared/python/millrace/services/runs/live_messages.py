@@ -1,0 +1,83 @@
+"""The queue of live messages, as the run drains it into its history."""
+
+from collections.abc import Callable
+
+from millrace.domain import events
+from millrace.domain.clock import iso
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.events import Event
+from millrace.domain.runs import MAX_WAITING, Run
+from millrace.services.runs.lease_writer import LeaseWriter
+from millrace.stores.dynamo import ConditionFailed
+from millrace.stores.injections import Injection, InjectionStore
+
+DRAINED_AT_ONCE = 16
+
+
+class LiveMessages:
+    """The live messages of one run. `drained` counts those that have left the queue, expired ones too."""
+
+    def __init__(
+        self,
+        store: InjectionStore,
+        run: Run,
+        writer: LeaseWriter,
+        emit: Callable[[Event], None],
+        leftovers: bool,
+    ) -> None:
+        self.drained = 0
+        self._store = store
+        self._run = run
+        self._writer = writer
+        self._emit = emit
+        self._leftovers = leftovers
+
+    async def some_wait(self) -> bool:
+        """Return whether a message waits that has not expired. One read."""
+        fresh, _ = await self._store.waiting(self._run.slot)
+        return bool(fresh)
+
+    async def drain(self, iteration: int) -> list[StoredMessage]:
+        """Drains the queue: one read, and a write only when some wait. The first iteration needs no read:
+        what was left over was looked for before the run began."""
+        if iteration == 1 and not self._leftovers:
+            return []
+        fresh, expired = await self._store.waiting(self._run.slot)
+        drained: list[StoredMessage] = []
+        withdrawn = 0
+        while fresh or expired:
+            batch, gone = fresh[:DRAINED_AT_ONCE], expired[:DRAINED_AT_ONCE]
+            fresh, expired = fresh[DRAINED_AT_ONCE:], expired[DRAINED_AT_ONCE:]
+            try:
+                drained += await self._drain_batch(batch, gone, iteration)
+            except ConditionFailed:  # one was withdrawn meanwhile: read again
+                withdrawn += 1
+                if withdrawn > MAX_WAITING:
+                    raise
+                fresh, expired = await self._store.waiting(self._run.slot)
+        if self._writer.many_unsaved:
+            async with self._writer.lock:
+                await self._writer.save([], [])
+        return drained
+
+    async def _drain_batch(
+        self, batch: list[Injection], gone: list[Injection], iteration: int
+    ) -> list[StoredMessage]:
+        live = [self._live_message(one) for one in batch]
+        async with self._writer.lock:
+            await self._writer.save(live, batch + gone)
+        self.drained += len(batch) + len(gone)
+        for one in batch:
+            self._emit(events.injected(one.id, one.content, iteration))
+        return live
+
+    def _live_message(self, one: Injection) -> StoredMessage:
+        return StoredMessage(
+            id=one.id,
+            role="user",
+            content=[{"text": one.content}],
+            created_at=iso(one.created_ms),
+            run_id=self._run.id,
+            injected=True,
+            visibility=self._run.visibility,
+        )

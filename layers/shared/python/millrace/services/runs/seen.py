@@ -1,0 +1,59 @@
+"""What is there before a message is sent: read in one round trip, and checked against who sends it."""
+
+import asyncio
+from dataclasses import dataclass
+
+from millrace.domain.access import Principal
+from millrace.domain.agents import Agent
+from millrace.domain.conversations import Conversation, Slot
+from millrace.services.runs.access import check_access
+from millrace.stores.connect import Stores
+from millrace.stores.conversations import Opening
+from millrace.stores.idempotency import Repeated
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is there before a run begins: the slot, what the idempotency key was used for, the agent (None:
+    unknown, or a replay, which needs none), and whose conversation it is or will be."""
+
+    opening: Opening
+    repeated: Repeated | None
+    agent: Agent | None
+    owner: str
+
+
+async def load_seen(
+    stores: Stores, caller: Principal, slot: Slot, agent_id: str | None, idempotency_key: str | None
+) -> Seen:
+    """One round trip, and one more where the conversation names the agent and the message does not. Raises
+    `NotFound` or `Forbidden` for a conversation that the caller may not write into."""
+    opening, repeated, found, root = await asyncio.gather(
+        stores.conversations.open(slot),
+        load_repeated(stores, slot, idempotency_key),
+        _agent(stores, slot, agent_id),
+        _parent(stores, slot),
+    )
+    owned = root or opening.conversation
+    if owned:
+        check_access(caller, owned, "write")
+    known = opening.conversation or root
+    if found is None and known is not None and known.agent_id and not repeated:
+        found = await stores.agents.get(slot.organization, known.agent_id)
+    return Seen(opening, repeated, found, owned.created_by if owned else caller.id)
+
+
+async def _agent(stores: Stores, slot: Slot, agent_id: str | None) -> Agent | None:
+    if agent_id:
+        return await stores.agents.get(slot.organization, agent_id)
+    await stores.agents.warm(slot.organization)
+    return None
+
+
+async def _parent(stores: Stores, slot: Slot) -> Conversation | None:
+    return await stores.conversations.find(slot.root()) if slot.thread_id else None
+
+
+async def load_repeated(stores: Stores, slot: Slot, idempotency_key: str | None) -> Repeated | None:
+    """Return what an idempotency key was used for in a slot, if it was."""
+    return await stores.leases.marked(slot, idempotency_key) if idempotency_key else None
