@@ -117,7 +117,7 @@ def slot_of(request: Request, caller: Principal) -> Slot:
 
 
 def _owner(request: Request, caller: Principal) -> str | None:
-    """Whose conversations are asked for; None for everybody's. Raises `InvalidRequest` or `Forbidden`."""
+    """The owner whose conversations are asked for; None for all. Raises `InvalidRequest` or `Forbidden`."""
     owner = request.query_params.get("owner") or caller.id
     if not valid_user(owner):
         raise InvalidRequest("owner must be all or a user's id.", code="invalid_query")

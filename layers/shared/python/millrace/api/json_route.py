@@ -14,7 +14,7 @@ from millrace.domain.json_reader import LINES, inflate, media_type, read_documen
 from millrace.errors import UnsupportedMedia
 
 MAX_BODY = 6 * 1024 * 1024
-"""What Lambda hands over at most; also what a compressed body may become."""
+"""The largest body that Lambda hands over; also the most that a compressed one may become."""
 TAKES_LINES = {"requestBody": {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
 """For `openapi_extra` of a route that takes a list also as JSON lines."""
 _READ = frozenset({"POST", "PUT", "PATCH"})

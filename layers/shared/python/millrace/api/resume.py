@@ -1,4 +1,4 @@
-"""How a request says where its stream goes on: `Last-Event-ID`, `?after=` or `?lastEventId=`; in what detail
+"""The place where a request's stream goes on: `Last-Event-ID`, `?after=` or `?lastEventId=`; in what detail
 it is read, and from which process' time."""
 
 from collections.abc import AsyncGenerator
@@ -56,12 +56,12 @@ def detail_of(request: Request) -> Detail:
 
 
 def is_named(request: Request) -> bool:
-    """Whether SSE's `event` field is wanted."""
+    """Return whether SSE's `event` field is wanted."""
     return request.query_params.get("events") == "named"
 
 
 def view_of(request: Request, run: Run, detail: Detail) -> View:
-    """How the client of this request may read a run."""
+    """The view that the client of this request may have of a run."""
     return View(capped(detail, run.visibility), is_named(request), run.id)
 
 

@@ -22,7 +22,7 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How a client reads events: in what detail, with SSE's `event` field or not, and of which run."""
+    """A client's view of events: in what detail, with SSE's `event` field or not, and of which run."""
 
     detail: Detail
     named: bool = False

@@ -27,7 +27,7 @@ from millrace.stores.reading import readable
 NOTED_SECONDS = 3600
 ACTIVE_SECONDS = 25 * 3600
 COUNTED_SECONDS = 31 * 24 * 3600
-"""How long the count of a deleted rule's alerts is kept: longer than anything of its alerts is."""
+"""The time for which the count of a deleted rule's alerts is kept: longer than anything of its alerts."""
 
 
 class AlertStore:

@@ -32,8 +32,8 @@ THREAD_PREFIX = "H#"
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What one query tells of a slot: its conversation (None: unknown), its lease, and its latest messages,
-    of which large ones are shortened: `parts` says by their ids where the whole content is."""
+    """The state of a slot, from one query: its conversation (None: unknown), its lease, and its latest
+    messages, of which large ones are shortened: `parts` says by their ids where the whole content is."""
 
     conversation: Conversation | None
     lease: Lease

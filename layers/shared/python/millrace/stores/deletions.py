@@ -106,7 +106,7 @@ class DeletionStore:
         return [found for root in roots if (found := await self._marked(root))]
 
     async def is_deleted(self, root: Slot) -> bool:
-        """Whether the conversation is being deleted, or is not there."""
+        """Return whether the conversation is being deleted, or is not there."""
         item = await self._dynamo.get(self._table, meta_key(root))
         return item is None or "deleting" in item
 

@@ -236,7 +236,7 @@ def _part_of(item: Item) -> int:
 
 
 def _parts_missing(items: list[Item]) -> int:
-    """How many items of the last event a limited read has left out."""
+    """The number of items of the last event that a limited read has left out."""
     return int(items[-1].get("parts", 1)) - 1 - _part_of(items[-1])
 
 

@@ -1,4 +1,4 @@
-"""What is too large for a message or an item, as gzip objects in the journal's bucket, kept for 30 days.
+"""Values too large for a message or an item, as gzip objects in the journal's bucket, kept for 30 days.
 
 Keys begin with `_`, which no organization's id does, so they never meet the journal's own. The calls block.
 """

@@ -61,7 +61,7 @@ class LeaseStore:
         return to_lease(await self._dynamo.get(self._table, lease_key(slot)))
 
     async def marked(self, slot: Slot, key: str) -> Repeated | None:
-        """What an idempotency key was used for, if it was."""
+        """Return the earlier use of an idempotency key, if there was one."""
         item = await self._dynamo.get(self._table, key_of(slot, key))
         alive = item and item["expiresAt"] > self._clock() // 1000
         return Repeated(item) if item and alive else None

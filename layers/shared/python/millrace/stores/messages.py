@@ -22,9 +22,9 @@ from millrace.stores.sizes import fits, item_bytes
 log = logging.getLogger(__name__)
 
 HISTORY_BYTES = 600_000
-"""What is read of the parts of a history, the latest first; a model takes no more."""
+"""The bytes read of the parts of a history, the latest first; a model takes no more."""
 RECENT_RESULT_BYTES = 128 * 1024
-"""What is read whole of the latest large tool calls and results; older ones stay shortened."""
+"""The bytes read whole of the latest large tool calls and results; older ones stay shortened."""
 PAGE_BYTES = 4_000_000
 PARTS_AT_ONCE = 10
 

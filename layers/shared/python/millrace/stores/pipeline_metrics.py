@@ -88,7 +88,7 @@ class PipelineMetrics:
         await self._add(TOTAL, key, counters, now, TAKEN_SECONDS)
 
     async def taken(self, queue: str, now: int) -> list[Taken]:
-        """What was taken in the last minute."""
+        """The counts taken in the last minute."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :start AND :end",

@@ -25,7 +25,7 @@ from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, from_item, put
 
 TICKET_SECONDS = 60
 SESSION_SECONDS = 3600
-"""How long the client that opened a stream may come back to it with the same ticket."""
+"""The time for which the client that opened a stream may come back to it with the same ticket."""
 BODY_BYTES = 350_000
 """What a ticket's body may have, compressed (an item of DynamoDB has 400 KB): 100,000 characters of most
 texts."""
@@ -33,7 +33,7 @@ texts."""
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What was asked for in advance: who may call which path by which method, and with what body.
+    """The call that a ticket allows: its caller, path, method and body.
 
     Of a stream that is open also where it has begun, and the end of the run that was sent last: `ended` once,
     `sure` at least twice."""

@@ -37,7 +37,7 @@ class AgentTools:
 
     @property
     def notes(self) -> list[str]:
-        """What people should know of tools that are missing."""
+        """The notice for people about tools that are missing."""
         return [*self.problems, *(str(one) for one in self.left_out)]
 
     def tools(self) -> list[Tool]:

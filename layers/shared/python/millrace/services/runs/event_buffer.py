@@ -33,7 +33,7 @@ class EventBuffer:
 
     @property
     def pending(self) -> bool:
-        """Whether a write has something to store, or to reserve."""
+        """True when a write has something to store, or to reserve."""
         return bool(self.unlogged or self.unnumbered)
 
     @property
@@ -78,7 +78,7 @@ class EventBuffer:
         return batch
 
     def fits_one_write(self) -> bool:
-        """Whether the run may end with one more write."""
+        """Return whether the run may end with one more write."""
         size = sum(len(event.data) for event in self.unlogged)
         return not self.unnumbered and len(self.unlogged) <= FLUSH_EVENTS and size <= FLUSH_BYTES
 

@@ -1,4 +1,4 @@
-"""What a run stores, and its lease with it: events, messages and live messages in transactions that fit.
+"""The writes of a run: events, messages and live messages in transactions that fit, with its lease.
 
 Every write also renews the lease. Repeating one after an answer that was lost is harmless, so an outage is
 waited out here as long as the lease lasts.
@@ -138,7 +138,7 @@ def _fit(messages: list[StoredMessage]) -> bool:
 
 
 def _fitting(messages: list[StoredMessage]) -> int:
-    """How many of these, from the first on, one transaction stores."""
+    """The number of these, from the first on, that one transaction stores."""
     room = SAVED_BYTES
     for count, message in enumerate(messages[:SAVED_AT_ONCE]):
         room -= head_bytes(message)

@@ -1,4 +1,4 @@
-"""What a run has used whose process can no longer tell it."""
+"""The usage of a run whose process can no longer report it."""
 
 from dataclasses import replace
 

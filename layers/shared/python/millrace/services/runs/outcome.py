@@ -1,4 +1,4 @@
-"""How a run ended, as its last message keeps it for the history."""
+"""The outcome of a run, as its last message keeps it for the history."""
 
 from dataclasses import replace
 from typing import Any

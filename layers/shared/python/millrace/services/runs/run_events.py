@@ -31,7 +31,7 @@ LAST_NUMBER = 10**15 - 1
 
 
 def ended_facts(run: Run) -> dict[str, Any]:
-    """What the last event of a run tells of it, well or badly ended; null where it is not known."""
+    """The fields of the last event of a run, well or badly ended; null where one is not known."""
     return {
         "run": run.wire(),
         "status": run.state,

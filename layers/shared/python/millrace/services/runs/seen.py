@@ -1,4 +1,4 @@
-"""What is there before a message is sent: read in one round trip, and checked against who sends it."""
+"""The state that a new message finds: read in one round trip, and checked against the sender's access."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from millrace.stores.idempotency import Repeated
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is there before a run begins: the slot, what the idempotency key was used for, the agent (None:
-    unknown, or a replay, which needs none), and whose conversation it is or will be."""
+    """The state before a run begins: the slot, the earlier use of the idempotency key, the agent (None:
+    unknown, or a replay, which needs none), and the user whose conversation it is or will be."""
 
     opening: Opening
     repeated: Repeated | None
@@ -26,8 +26,8 @@ class Seen:
 async def load_seen(
     stores: Stores, caller: Principal, slot: Slot, agent_id: str | None, idempotency_key: str | None
 ) -> Seen:
-    """One round trip, and one more where the conversation names the agent and the message does not. Raises
-    `NotFound` or `Forbidden` for a conversation that the caller may not write into."""
+    """One round trip; another one where the conversation has an agent that the cache does not hold yet.
+    Raises `NotFound` or `Forbidden` for a conversation that the caller may not write into."""
     opening, repeated, found, root = await asyncio.gather(
         stores.conversations.open(slot),
         load_repeated(stores, slot, idempotency_key),
@@ -55,5 +55,5 @@ async def _parent(stores: Stores, slot: Slot) -> Conversation | None:
 
 
 async def load_repeated(stores: Stores, slot: Slot, idempotency_key: str | None) -> Repeated | None:
-    """Return what an idempotency key was used for in a slot, if it was."""
+    """Return the earlier use of an idempotency key in a slot, if there was one."""
     return await stores.leases.marked(slot, idempotency_key) if idempotency_key else None

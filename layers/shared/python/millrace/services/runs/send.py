@@ -37,7 +37,7 @@ from millrace.stores.sizes import text_bytes
 
 IfBusy = Literal["reject", "inject", "interrupt"]
 RACE_SECONDS = 30.0
-"""How long a message goes on trying when others are quicker each time."""
+"""The time for which a message goes on trying when others are quicker each time."""
 INTERRUPT_SECONDS = 10.0
 RETRY_SECONDS = 0.1
 ENDING_SECONDS = 0.5

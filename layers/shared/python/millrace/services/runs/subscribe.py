@@ -49,7 +49,7 @@ class Subscription:
 
     @property
     def waiting(self) -> bool:
-        """Whether the stream begins between two runs, or before the first."""
+        """True when the stream begins between two runs, or before the first."""
         return self.at.run_id is None or self.at.seq == MAX_SEQ
 
     async def events(self) -> AsyncGenerator[tuple[Run | None, list[Logged]], None]:
@@ -99,7 +99,7 @@ class Subscription:
         return None
 
     async def _is_deleted(self) -> bool:
-        """Whether a conversation that was there is there no more. One with a run has a lease until then."""
+        """Return whether a conversation that was there is deleted. One with a run has a lease until then."""
         if self.at.run_id is not None:
             return True
         exists = await self.stores.conversations.find(self.slot.root()) is not None
