@@ -58,6 +58,10 @@ class Refusing(AwsClients):
         self._fault = fault
         self.writes = 0
 
+    def recover(self) -> None:
+        """Refuse nothing from now on."""
+        self._at = -1
+
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         if service != "dynamodb" or operation not in WRITES:
             return await super().call(service, operation, **parameters)
@@ -147,6 +151,7 @@ async def _told_with_a_fault(settings: Settings, name: str, at: int) -> int:
     now[0] += LEASE_MS + 1
     if story.injecting:
         await story.injecting
+    aws.recover()  # a story has a write less when its pump was slower than the one that was counted
     story.talk.models.turns = []
     after = await story.talk.say("and now?")
     assert after[-1].type == "done", (name, at)
