@@ -20,6 +20,12 @@ def iso(ms: int) -> str:
     return stamp.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
 
 
+def updated_time(clock: Clock, before: str | None) -> str:
+    """The time of an update, and never the one `before`: conflicting updates are told apart by it."""
+    now = clock()
+    return iso(now) if iso(now) != before else iso(now + 1)
+
+
 def from_iso(text: str) -> int:
     """Milliseconds since the epoch of an ISO 8601 time. Raises `InvalidRequest`."""
     try:

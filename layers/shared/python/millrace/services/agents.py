@@ -15,7 +15,7 @@ from millrace.domain.agents import (
     McpServer,
     listed_agents,
 )
-from millrace.domain.clock import Clock, iso
+from millrace.domain.clock import iso, updated_time
 from millrace.domain.ids import new_id, valid_id
 from millrace.domain.replacement import check_same, settings_of
 from millrace.errors import Conflict, InvalidRequest, NotFound, TooLarge
@@ -93,7 +93,8 @@ class Agents:
 
     async def _replace(self, caller: Principal, old: Agent, given: AgentSettings) -> Agent:
         stored = await self._checked(Owner(caller.organization, old.id), given, old.mcp_servers)
-        new = Agent(id=old.id, created_at=old.created_at, updated_at=_later(self._clock, old), **dict(stored))
+        now = updated_time(self._clock, old.updated_at)
+        new = Agent(id=old.id, created_at=old.created_at, updated_at=now, **dict(stored))
         await self._store.replace(caller.organization, new, old.updated_at)
         return new
 
@@ -148,12 +149,6 @@ def _check_thinking(given: AgentSettings, possible: bool, tokens: int) -> None:
             "where thinking counts as well.",
             code="thinking_too_long",
         )
-
-
-def _later(clock: Clock, old: Agent) -> str:
-    """The time now, but never the replaced version's own: conflicts are told by it."""
-    now = iso(clock())
-    return now if now != old.updated_at else iso(clock() + 1)
 
 
 def _must_be_stored(agent_id: str) -> None:

@@ -18,7 +18,7 @@ from millrace.domain.alerts import (
     crosses,
 )
 from millrace.domain.alerts_metrics import bucket_start, value_of
-from millrace.domain.clock import iso
+from millrace.domain.clock import iso, updated_time
 from millrace.domain.events import Event
 from millrace.domain.ids import new_id
 from millrace.domain.replacement import check_same, settings_of
@@ -83,9 +83,7 @@ class AlertRules:
         return await self._replace(caller, old, settings), False
 
     async def _replace(self, caller: Principal, old: AlertRule, given: AlertSettings) -> AlertRule:
-        # Never the replaced version's own time: conflicts are told by it.
-        now = iso(self._clock())
-        now = now if now != old.updated_at else iso(self._clock() + 1)
+        now = updated_time(self._clock, old.updated_at)
         new = AlertRule(id=old.id, created_at=old.created_at, updated_at=now, **dict(given))
         await self._store.replace(caller.organization, new, old.updated_at)
         return new

@@ -11,7 +11,7 @@ import orjson
 from millrace.agent.budget import Budget
 from millrace.domain import events
 from millrace.domain.access import Access, Principal
-from millrace.domain.clock import iso
+from millrace.domain.clock import iso, updated_time
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import DETAILS, Detail
 from millrace.domain.flows import FLOW_NAME, Execution, Flow, FlowReplacement, FlowSettings, NewFlow
@@ -83,8 +83,7 @@ class Flows:
     async def _replace(self, caller: Principal, old: Flow, given: FlowSettings) -> Flow:
         caller.require("agents:write")
         check_flow(given)
-        now = iso(self.platform.stores.clock())
-        now = now if now != old.updated_at else iso(self.platform.stores.clock() + 1)
+        now = updated_time(self.platform.stores.clock, old.updated_at)
         flow = Flow(name=old.name, created_at=old.created_at, updated_at=now, **dict(given))
         await self.store.replace(caller.organization, flow, old.updated_at)
         return flow
