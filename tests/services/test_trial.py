@@ -4,9 +4,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
 from starlette.responses import PlainTextResponse
 
+from millrace.services.delivery.target import Targets
 from millrace.services.delivery.trial import Trial, try_out
+from tests.aws import Aws
 from tests.fakes.receivers import Receivers
 from tests.services.delivering import World, event
 
@@ -83,6 +86,63 @@ async def test_look_tells_the_columns_of_a_table_and_sends_nothing(here: World, 
     await here.define("database", {"table": "other"})
     told = await tried(here, look=True)
     assert (told["code"], told["message"]) == ("unknown_table", "The database has no table other.")
+
+
+async def test_look_tells_what_will_go_wrong_with_a_table(here: World, tmp_path: Path) -> None:
+    path = tmp_path / "own.db"
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "CREATE TABLE copy (id INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL DEFAULT '',"
+            " version FLOAT, gone TEXT, gone_at TIMESTAMP)"
+        )
+    await here.secret("DATABASE_URL", f"sqlite:///{path}", "localhost")
+    config = {"table": "copy", "operation": "{{$meta.type}}", "conflictFields": ["id"]}
+    config |= {"versionField": "version", "deletedField": "gone"}
+    await here.define("database", config)
+    told = await tried(here, look=True)
+    assert told["needed"] == ["name"]
+    assert [text.split()[0] for text in told["problems"]] == ["version", "gone", "Deleted"]
+    for wrong, code in (
+        ({"versionField": "lost"}, "unknown_column"),
+        ({"deletedField": "lost"}, "unknown_column"),
+        ({"conflictFields": ["name"]}, "no_unique_key"),
+    ):
+        await here.define("database", config | wrong)
+        assert (await tried(here, look=True))["code"] == code
+
+
+async def test_look_tells_of_a_table_of_dynamodb(here: World, aws: Aws) -> None:
+    name = f"tables-{here.organization}.copy"
+    aws.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    config = {"connection": "dynamodb:", "table": "copy", "operation": "upsert", "conflictFields": ["id"]}
+    await here.define("database", config)
+    assert (await tried(here, look=True))["columns"] is None
+    await here.define("database", config | {"conflictFields": ["name"]})
+    assert (await tried(here, look=True))["code"] == "no_unique_key"
+    await here.define("database", config | {"table": "other"})
+    assert (await tried(here, look=True))["code"] == "unknown_table"
+
+
+async def test_look_that_dynamodb_refuses_tells_why(here: World) -> None:
+    await here.define("database", {"connection": "dynamodb:", "table": "copy"})
+
+    def refuse(model: Any, **_: Any) -> Any:
+        raise ClientError(
+            {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}, "DescribeTable"
+        )
+
+    assert isinstance(here.deliverer.targets, Targets)
+    events = here.deliverer.targets._catalogue.aws.client("dynamodb").meta.events
+    events.register("before-call.dynamodb.DescribeTable", refuse)
+    told = await tried(here, look=True)
+    events.unregister("before-call.dynamodb.DescribeTable", refuse)
+    assert told["outcome"] == "unknown"
+    assert "not authorized" in told["message"]
 
 
 async def test_look_tells_of_a_database_that_cannot_be_reached(here: World) -> None:

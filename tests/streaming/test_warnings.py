@@ -92,6 +92,37 @@ def test_table_of_a_database_is_looked_up_by_the_function_that_delivers(streamin
     assert "one machine only" in created.json()["warnings"][0]["message"]
 
 
+COPY = {"table": "t", "connection": "sqlite:///nowhere.db", "conflictFields": ["id"], "versionField": "v"}
+
+
+@pytest.mark.parametrize(
+    ("config", "source", "fields", "expected"),
+    [
+        ({"operation": "{{op}}", "deletedField": "gone"}, "database_change", {"id": "keys.id"}, []),
+        ({"operation": "{{op}}"}, "database_change", {"id": "keys.id"}, ["unordered_delete"]),
+        ({"operation": "upsert"}, "webhook", {"id": "id", "v": "v"}, []),
+        ({"operation": "upsert"}, "webhook", {"id": "id"}, ["no_version"]),
+    ],
+)
+def test_copies_of_tables_that_cannot_be_exact_are_warned_of(
+    streaming: httpx.Client, config: Any, source: str, fields: Any, expected: list[str]
+) -> None:
+    sources = {
+        "webhook": {"type": "webhook", "verify": "github", "secret": "x" * 20},
+        "database_change": {"type": "database_change", "table": "t"},
+    }
+    created = streaming.post(
+        "/pipelines",
+        json=pipeline(
+            step("map", {"expression": fields}),
+            source=sources[source],
+            destination=step("database", COPY | config),
+        ),
+    )
+    found = [code for code, _ in codes(created) if code not in ("table_problem", "unknown_field")]
+    assert found == expected
+
+
 def test_destination_is_tried_out_by_the_function_that_delivers(
     streaming: httpx.Client, plant: Plant
 ) -> None:

@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, NoSuchTableError, Operati
 from millrace.destinations.connections import Database, Databases
 from millrace.destinations.fates import Dead, Failure, Retry, Sent, Unsendable, Wait, fate_of_error
 from millrace.destinations.faults import Fault, failure, fault_of
+from millrace.destinations.inspection import Inspection, inspect
 from millrace.destinations.sending import Turn
-from millrace.destinations.statements import key_of
 from millrace.destinations.writing import Writing
 from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
@@ -37,12 +37,10 @@ class DatabaseSender:
             return Sent([Wait(wait)] * len(events))
         return await asyncio.to_thread(self._write, events)
 
-    def columns(self) -> list[str]:
-        """Return the names of the table's columns. Raises `Unsendable` for a table that cannot be written to,
-        or SQLAlchemy's errors where the database cannot be reached."""
-        table = look_up(self._database(), self._config.table)
-        key_of(self._config, table)
-        return [column.name for column in table.columns]
+    def inspect(self) -> Inspection:
+        """Look at the table. Raises `Unsendable` for one that cannot be written to, or SQLAlchemy's errors
+        where the database cannot be reached."""
+        return inspect(self._config, look_up(self._database(), self._config.table))
 
     def _database(self) -> Database:
         return self._databases.get(self._config.connection or "", self._organization)

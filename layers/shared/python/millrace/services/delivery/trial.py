@@ -6,6 +6,7 @@ alone.
 
 import asyncio
 import time
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -83,20 +84,20 @@ async def _try_out(targets: Targets, asked: Trial, clock: Clock) -> dict[str, An
 
 
 async def _look(target: Target) -> dict[str, Any]:
-    """The columns of a database's table, or what is wrong with it; None for all others."""
+    """The columns of a database's table, those that rows need, and what is wrong with it; None for others."""
     if not isinstance(target.config, DatabaseConfig):
         return {"columns": None}
     from millrace.destinations.database import DatabaseSender, whole_failure
     from millrace.destinations.dynamodb import DynamoSender
 
     sender = target.sender
-    if isinstance(sender, DynamoSender):
-        await sender.check()
-        return {"columns": None}
-    assert isinstance(sender, DatabaseSender)
     try:
-        return {"columns": await asyncio.to_thread(sender.columns)}
-    except Unsendable:
+        if isinstance(sender, DynamoSender):
+            await sender.check()
+            return {"columns": None}
+        assert isinstance(sender, DatabaseSender)
+        return asdict(await asyncio.to_thread(sender.inspect))
+    except (Unsendable, MillraceError):
         raise
     except Exception as error:
         failure = target.written(whole_failure(error))

@@ -22,10 +22,17 @@ from millrace.pipelines.definitions.destinations import (
     Delivery,
     MixpanelConfig,
     SegmentConfig,
+    is_template,
 )
 from millrace.pipelines.definitions.schedules import once_at
-from millrace.pipelines.definitions.sources import AgentExecutionSource, ScheduleSource, WebhookSource
+from millrace.pipelines.definitions.sources import (
+    AgentExecutionSource,
+    DatabaseChangeSource,
+    ScheduleSource,
+    WebhookSource,
+)
 from millrace.pipelines.expressions.expression import compile_expression
+from millrace.pipelines.expressions.fields_read import template_fields
 from millrace.pipelines.shapes import output_shape, unknown_fields
 from millrace.pipelines.together import ends_in_batch
 from millrace.services.pipelines.checks import Hosts, address_of, places
@@ -114,8 +121,12 @@ class Warnings:
                     continue
                 if told.get("message"):
                     yield "table_problem", f"{place}.table", str(told["message"])
-                for name in _missing(told.get("columns"), definition):
+                for problem in told.get("problems") or ():
+                    yield "table_problem", f"{place}.table", str(problem)
+                for name in _missing(told.get("columns"), definition, config):
                     yield "unknown_column", f"{place}.table", f"The table has no column {name}."
+                for name in _needed(told.get("needed"), definition):
+                    yield "needed_column", f"{place}.table", f"Rows need {name}, which no event has."
 
 
 Found = tuple[str, str, str]
@@ -132,12 +143,35 @@ def _is_past(source: ScheduleSource, now: int) -> bool:
     return moment is not None and moment.replace(tzinfo=zone) <= datetime.fromtimestamp(now / 1000, UTC)
 
 
-def _missing(columns: list[str] | None, definition: PipelineDefinition) -> list[str]:
+def _missing(columns: list[str] | None, definition: PipelineDefinition, config: DatabaseConfig) -> list[str]:
     """The fields that events surely have and the table has not."""
     shape = output_shape(definition)
     if columns is None or shape is None or ends_in_batch(definition.transforms):
         return []
-    return sorted(shape - set(columns) - {"skipped", "window"})
+    of_operation = template_fields(config.operation) if is_template(config.operation) else set()
+    return sorted(shape - set(columns) - of_operation - {"skipped", "window"})
+
+
+def _needed(columns: list[str] | None, definition: PipelineDefinition) -> list[str]:
+    """The columns that rows need and no event has."""
+    shape = output_shape(definition)
+    if columns is None or shape is None or ends_in_batch(definition.transforms):
+        return []
+    return sorted(set(columns) - shape)
+
+
+def _of_order(place: str, config: DatabaseConfig, definition: PipelineDefinition) -> Iterator[Found]:
+    """What keeps a copy of a table from being exact."""
+    version, shape = config.version_field, output_shape(definition)
+    ordered = isinstance(definition.source, DatabaseChangeSource)
+    if version and not ordered and shape is not None and version not in shape:
+        yield "no_version", f"{place}.versionField", f"No event has {version}: each will be a dead letter."
+    if is_template(config.operation) and not config.deleted_field:
+        yield (
+            "unordered_delete",
+            f"{place}.operation",
+            "A change that comes after the deletion of its row makes it again: name a `deletedField`.",
+        )
 
 
 def _of_text(definition: PipelineDefinition) -> Iterator[Found]:
@@ -158,6 +192,8 @@ def _of_text(definition: PipelineDefinition) -> Iterator[Found]:
                 )
         if isinstance(config, DatabaseConfig) and config.operation == "insert" and config.version_field:
             yield "ignored_field", f"{place}.versionField", "`insert` never overwrites, so it has no version."
+        if isinstance(config, DatabaseConfig):
+            yield from _of_order(place, config, definition)
 
 
 def _of_secrets(definition: PipelineDefinition, secrets: Hosts) -> Iterator[Found]:
