@@ -12,6 +12,7 @@ from dataclasses import replace
 from millrace.pipelines.event import Event
 from millrace.pipelines.state import sessions, windows
 from millrace.pipelines.state.book import Anchors, Book, pack_anchors, read_book, write_down
+from millrace.pipelines.state.covered import cover, covered_by, uncover
 from millrace.pipelines.state.meta import KEEP_MS, Meta, read_meta, take, write_meta
 from millrace.pipelines.state.rows import Rows
 from millrace.pipelines.state.sessions import SessionWindow
@@ -36,7 +37,7 @@ def fire_window(window: Window, key: Key, store: Store, outbox: Outbox, now: int
         _empty(window, start, meta, store, now)
     elif meta.state == "CLOSING":
         _closing(window, start, meta, store, outbox, now)
-    elif meta.state == "FIRED" and not _read(window, start, store).has_news(meta.covered):
+    elif meta.state == "FIRED" and not _has_news(window, start, meta, store):
         _close(window, start, meta, store, outbox, now)
     else:
         _fire(window, start, meta, store, outbox, now)
@@ -49,10 +50,18 @@ def _fire(window: Window, start: int, meta: Meta, store: Store, outbox: Outbox, 
         return
     contents = _read(window, start, store)
     revision = firing.generation - 1
-    _send(outbox, key, windows.results(window, start, contents.rows(), contents.rows(meta.covered), revision))
-    due = window.closable(start)
-    fired = replace(firing, state="FIRED", due=max(due, now), fired_at=now, covered=contents.marks())
-    write_meta(store, key, fired, now)
+    before = contents.rows(covered_by(store, key, firing))
+    _send(outbox, key, windows.results(window, start, contents.rows(), before, revision))
+    fired = replace(firing, state="FIRED", due=max(window.closable(start), now), fired_at=now)
+    fired = cover(store, key, fired, contents.marks(), now)
+    if write_meta(store, key, fired, now):
+        uncover(store, key, firing, firing.generation)
+
+
+def _has_news(window: Window, start: int, meta: Meta, store: Store) -> bool:
+    """True if there are events that the last firing has not covered."""
+    contents = _read(window, start, store)
+    return contents.has_news(covered_by(store, window.key(start), meta))
 
 
 def _read(window: Window, start: int, store: Store) -> Contents:
@@ -87,12 +96,15 @@ def _closing(window: Window, start: int, closing: Meta, store: Store, outbox: Ou
     """A writer that saw the window before it was closing has put its block before: it is found here, and the
     window opens again. From CLOSED on there is no way back, and only then anything is deleted."""
     key = window.key(start)
-    if closing.covered and _read(window, start, store).has_news(closing.covered):
+    if _has_news(window, start, closing, store):
         if write_meta(store, key, replace(closing, state="OPEN", due=now), now):
             outbox.timer(key, now)
         return
-    closed = write_meta(store, key, replace(closing, state="CLOSED", due=now, covered=frozenset()), now)
+    closed = write_meta(
+        store, key, replace(closing, state="CLOSED", due=now, covered=frozenset(), spilled=0), now
+    )
     if closed:
+        uncover(store, key, closing, closing.generation + 1)
         _empty(window, start, closed, store, now)
 
 
@@ -125,8 +137,9 @@ def fire_sessions(
     _send(outbox, key, found.outputs)
     if found.final:
         store.append(book.key, pack_anchors(found.final), now + KEEP_MS)
-    _count_late(contents, firing, book.anchors, key, outbox)
+    _count_late(contents, firing, book.anchors, key, store, outbox)
     if _sessions_fired(announced, found, contents, key, store, outbox, now):
+        uncover(store, key, firing, firing.generation)
         _forget(key, contents, {**book.anchors, **found.final}, book, store)
 
 
@@ -143,10 +156,14 @@ def _announce(
     return write_meta(store, key, announced, now)
 
 
-def _count_late(contents: Contents, firing: Meta, anchors: Anchors, key: Key, outbox: Outbox) -> None:
-    """Rows that came when their session was over for good."""
-    late = _behind(contents.rows(), anchors) - _behind(contents.rows(firing.covered), anchors)
-    if late:
+def _count_late(
+    contents: Contents, firing: Meta, anchors: Anchors, key: Key, store: Store, outbox: Outbox
+) -> None:
+    """Rows that came when their session was over for good. Whoever has lost the lease does not count: what
+    was covered before may be gone by now."""
+    covered = contents.rows(covered_by(store, key, firing))
+    late = _behind(contents.rows(), anchors) - _behind(covered, anchors)
+    if late and (now := read_meta(store, key)) and now.generation == firing.generation:
         outbox.late(key, late)
 
 
@@ -159,7 +176,7 @@ def _behind(rows: Rows, anchors: Anchors) -> int:
 def _sessions_fired(
     firing: Meta, found: sessions.Firing, contents: Contents, key: Key, store: Store, outbox: Outbox, now: int
 ) -> bool:
-    state: Meta = replace(firing, fired_at=now, covered=contents.marks(), unended=())
+    state = cover(store, key, replace(firing, fired_at=now, unended=()), contents.marks(), now)
     if found.due is None:
         return write_meta(store, key, replace(state, state="FIRED", due=found.settles), now) is not None
     written = write_meta(store, key, replace(state, state="OPEN", due=found.due), now)

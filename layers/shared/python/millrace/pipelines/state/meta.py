@@ -15,15 +15,15 @@ Marks = frozenset[bytes]
 LEASE_MS = 60_000
 KEEP_MS = 15 * 86_400_000  # longer than SQS keeps a message: what comes after may begin anew
 _RETRY_MS = 1_000
-_MAX_COVERED = 8_000  # 11 bytes each: far below DynamoDB's 400 KB
 
 
 @dataclass(frozen=True, slots=True)
 class Meta:
     """`generation` counts firings that began; `fired_at` and `covered` (block hashes) belong to the last one
-    that ended. Of sessions, `told` are the generations whose entries in the book count, and `unended` those
-    of them that may have sent only a part. `due`: when to fire; for FIRING the lease's end, for FIRED when it
-    may be closed, for CLOSING and CLOSED that something is left to do."""
+    that ended; where those are too many, `spilled` is its generation, see `covered_by`. Of sessions, `told`
+    are the generations whose entries in the book count, and `unended` those of them that may have sent only a
+    part. `due`: when to fire; for FIRING the lease's end, for FIRED when it may be closed, for CLOSING and
+    CLOSED that something is left to do."""
 
     state: State = "OPEN"
     due: int | None = None
@@ -32,18 +32,27 @@ class Meta:
     covered: Marks = frozenset()
     told: tuple[int, ...] = ()
     unended: tuple[int, ...] = ()
+    spilled: int = 0
     version: int = 0
 
     def encode(self) -> bytes:
+        sessions = self.told, self.unended
         covered = _packed(self.covered)
-        return orjson.dumps([self.state, self.generation, self.fired_at, covered, self.told, self.unended])
+        return orjson.dumps([self.state, self.generation, self.fired_at, covered, *sessions, self.spilled])
 
 
 def decode(register: Register) -> Meta:
-    state, generation, fired_at, covered, told, unended = orjson.loads(register.data)
-    held = _unpacked(covered)
+    state, generation, fired_at, covered, told, unended, spilled = orjson.loads(register.data)
     return Meta(
-        state, register.due, generation, fired_at, held, tuple(told), tuple(unended), register.version
+        state,
+        register.due,
+        generation,
+        fired_at,
+        _unpacked(covered),
+        tuple(told),
+        tuple(unended),
+        spilled,
+        register.version,
     )
 
 
@@ -73,9 +82,8 @@ def mark(reference: str) -> bytes:
 
 
 def marks(references: Iterable[str]) -> Marks:
-    """What META says of the covered blocks; too many for its item are none (all is then sent again)."""
-    covered = frozenset(map(mark, references))
-    return covered if len(covered) <= _MAX_COVERED else frozenset()
+    """The marks of some blocks."""
+    return frozenset(map(mark, references))
 
 
 def take(store: Store, outbox: Outbox, key: Key, meta: Meta, now: int) -> Meta | None:
