@@ -78,6 +78,8 @@ NEED_A_BODY = {
     ("POST", "/api/streaming/pipelines/{pipeline_id}/replay"),
     ("PATCH", "/api/agents/{agent_id}"),
     ("PATCH", "/api/command-center/alerts/{rule_id}"),
+    ("PUT", "/api/agents/{agent_id}"),
+    ("PUT", "/api/command-center/alerts/{rule_id}"),
     ("PUT", "/api/flows/{name}"),
     ("PUT", "/api/streaming/pipelines/{pipeline_id}"),
     ("PUT", "/api/streaming/secrets/{name}"),
