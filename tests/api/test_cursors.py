@@ -5,6 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -15,6 +16,8 @@ from millrace.domain.event_ids import EventId
 from millrace.services.runs import subscribe as subscriptions
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.subscribe import subscribe
+from millrace.stores.dynamo import Dynamo
+from millrace.stores.runs import stream_of
 from tests.api.talk import STREAM, attach, error_of, say, saying, until_ends
 from tests.sse import Sent, read_events
 from tests.tokens import Issuer
@@ -223,6 +226,53 @@ def test_deletion_ends_a_subscription_to_a_run_that_goes_on(chat: httpx.Client) 
             assert chat.delete(BASE).status_code == 204
             assert list(events)[-1].data["code"] == "deleted"
     assert error_of(chat.get(f"{BASE}/stream", headers=STREAM | last)) == (404, "run_not_found")
+
+
+def forget(platform: Platform, organization: str, run_id: str) -> None:
+    """Make a run one whose log has expired."""
+    stores = platform.stores
+
+    async def change() -> None:
+        run = await stores.runs.get(organization, run_id)
+        await stores.log.delete(stream_of(organization, run_id))
+        await Dynamo(stores.aws).write(stores.runs.put(replace(run, ended_at="2026-01-01T00:00:00.000Z")))
+
+    asyncio.run(change())
+
+
+def test_run_whose_log_has_expired_is_not_skipped_in_silence(
+    chat: httpx.Client, platform: Platform, organization: str
+) -> None:
+    first, second = say(chat, SHORT), say(chat, SHORT)
+    seen, end = {"last-event-id": str(first[1].id)}, str(first[-1].id)
+    forget(platform, organization, first[0].data["runId"])
+    for path in (f"{BASE}/messages?stream=true", f"{BASE}/stream"):
+        found = until_ends(chat, path, 2, **seen)
+        assert (found[0].id, found[0].data["code"]) == (end, "run_expired")
+        assert found[1:] == second
+    forget(platform, organization, second[0].data["runId"])
+    found = attach(chat, f"{BASE}/messages?stream=true", **seen)
+    assert [(one.id, one.data["code"]) for one in found] == [
+        (end, "run_expired"),
+        (second[-1].id, "run_expired"),
+    ]
+    last = STREAM | {"last-event-id": str(second[-1].id)}
+    assert chat.get(f"{BASE}/messages?stream=true", headers=last).status_code == 204
+
+
+def test_cursor_in_an_expired_log_is_refused_and_one_at_its_end_is_not(
+    chat: httpx.Client, platform: Platform, organization: str
+) -> None:
+    events = say(chat, SHORT, idempotencyKey="k")
+    run_id = events[0].data["runId"]
+    forget(platform, organization, run_id)
+    for path in (f"{BASE}/messages?stream=true", f"/api/runs/{run_id}/stream"):
+        for seen, status in ((events[1], 404), (events[-2], 404), (events[-1], 204)):
+            answer = chat.get(path, headers=STREAM | {"last-event-id": str(seen.id)})
+            assert answer.status_code == status
+            assert status == 204 or error_of(answer) == (404, "run_expired")
+    body = {"agentId": "echo", "content": SHORT, "idempotencyKey": "k"}
+    assert error_of(chat.post(f"{BASE}/messages", json=body)) == (404, "run_expired")
 
 
 def test_a_subscription_stays_open_over_runs(chat: httpx.Client) -> None:

@@ -38,7 +38,7 @@ def test_a_message_during_a_tool_is_injected_before_the_next_model_call(chat: ht
             if event.data["type"] == "tool_call" and calls == 2:
                 accepted = inject(chat, "make it blue")
                 assert accepted.status_code == 202
-                assert set(accepted.json()) == {"messageId", "content", "createdAt", "expiresAt"}
+                assert set(accepted.json()) == {"messageId", "content", "createdAt", "createdBy", "expiresAt"}
     injected = next(event.data for event in seen if event.data["type"] == "injected")
     assert injected["messageId"] == accepted.json()["messageId"]
     assert injected["content"] == "make it blue"

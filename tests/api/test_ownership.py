@@ -148,6 +148,32 @@ def test_stranger_cannot_steer_a_run_that_goes_on(owner: httpx.Client, stranger:
         assert owner.post(f"{C}/stop").status_code == 202
 
 
+def test_messages_of_a_shared_conversation_name_who_wrote_them(
+    owner: httpx.Client, issuer: Issuer, organization: str
+) -> None:
+    conversation_of(owner)
+    with as_user(owner, issuer.user(organization, "writer", "customer")) as writer:
+        with saying(writer, "/echo tools=1 toolMs=2000\nmine") as events:
+            next(events)
+            live = owner.post(f"{C}/inject", json={"content": "ours"})
+            waiting = writer.get(f"{C}/inject").json()["items"]
+            list(events)
+        sent = {"content": "late", "ifBusy": "inject", "idempotencyKey": "k"}
+        with saying(owner, "/echo tools=1 toolMs=2000\nagain") as events:
+            next(events)
+            accepted = writer.post(f"{C}/messages", json=sent)
+            list(events)
+    assert live.json()["createdBy"] == "owner"
+    assert [one["createdBy"] for one in waiting] == ["owner"]
+    assert (accepted.status_code, accepted.json()["createdBy"]) == (202, "writer")
+    written = {
+        "".join(block.get("text", "") for block in one["content"]): one.get("createdBy")
+        for one in owner.get(f"{C}/messages").json()["items"]
+    }
+    for text, author in (("mine", "writer"), ("ours", "owner"), ("again", "owner"), ("late", "writer")):
+        assert [by for said, by in written.items() if by and said.endswith(text)] == [author]
+
+
 def test_key_of_another_user_gives_nothing_away(owner: httpx.Client, stranger: httpx.Client) -> None:
     sent = {"content": "/echo tools=0\nsecret", "agentId": "echo", "idempotencyKey": "k"}
     assert owner.post(f"{C}/messages", json=sent).json()["content"] == "secret"

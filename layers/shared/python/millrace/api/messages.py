@@ -193,7 +193,7 @@ class Messages:
         given = await read_body(request, InjectMessage)
         slot = await self._slot(request, caller, "write")
         key = _key(request, given.idempotency_key)
-        accepted = await injections.inject(self.platform.stores, slot, given.content, key)
+        accepted = await injections.inject(self.platform.stores, slot, given.content, key, author=caller.id)
         return JSONResponse(accepted.wire(), 202)
 
     async def list_injected(self, request: Request) -> Response:

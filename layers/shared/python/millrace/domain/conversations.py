@@ -48,7 +48,8 @@ class Slot:
 class StoredMessage:
     """A message of the history: Converse-style blocks and where they came from. `steps` are the events of the
     run that led to it (see `domain.projection.kept_step`), `visibility` is the run's (None: stored before it
-    was kept), `extra` tells how the run ended."""
+    was kept), `extra` tells how the run ended. `created_by` is the user who wrote it; empty where nobody
+    did, and in messages that are older than authors."""
 
     id: str
     role: Literal["user", "assistant"]
@@ -60,6 +61,7 @@ class StoredMessage:
     extra: dict[str, Any] = field(default_factory=dict)
     steps: list[Event] = field(default_factory=list)
     visibility: Detail | None = None
+    created_by: str = ""
 
     def wire(self) -> dict[str, Any]:
         """The whole message as JSON, without its steps; viewers get it by `domain.projection`."""
@@ -70,6 +72,8 @@ class StoredMessage:
             "createdAt": self.created_at,
         }
         body["runId"] = self.run_id
+        if self.created_by:
+            body["createdBy"] = self.created_by
         flags = {"injected": self.injected, "interrupted": self.interrupted}
         return body | {name: True for name, on in flags.items() if on} | self.extra
 

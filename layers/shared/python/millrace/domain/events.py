@@ -94,6 +94,11 @@ def deleted() -> Event:
     return error("The conversation was deleted.", "deleted", False)
 
 
+def expired() -> Event:
+    """Stands for the rest of a run whose log is no longer kept."""
+    return error("The events of this run are no longer kept; read the messages.", "run_expired", False)
+
+
 def error(message: str, code: str, retryable: bool) -> Event:
     """The run has ended badly; `retryable` says whether sending the message again may work."""
     return {"type": "error", "message": message, "code": code, "retryable": retryable}

@@ -59,7 +59,8 @@ class Run:
     """A run as stored and as clients see it. `usage` in tokens, `cost` in US dollars or None. `owner` is the
     user whose conversation it is in, `created_by` the one who sent the message; both are empty in runs that
     are older than owners. `hops` is how often what caused it has left here and come back. `previous_id` is
-    the run that was here before it."""
+    the run that was here before it, `last_seq` the number of its last event (None: it goes on, or is older
+    than this)."""
 
     id: str
     slot: Slot
@@ -80,6 +81,7 @@ class Run:
     created_by: str = ""
     hops: int = 0
     previous_id: str | None = None
+    last_seq: int | None = None
 
     def wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""

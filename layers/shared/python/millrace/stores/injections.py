@@ -31,12 +31,14 @@ from millrace.stores.lease_record import lease_key, to_lease
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """A live message that was accepted; `expires_ms` in milliseconds since the epoch."""
+    """A live message that was accepted; `expires_ms` in milliseconds since the epoch. `created_by` is the
+    user who sent it, empty in those that are older than authors."""
 
     id: str
     content: str
     created_ms: int
     expires_ms: int
+    created_by: str = ""
 
     def wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
@@ -44,6 +46,7 @@ class Injection:
             "messageId": self.id,
             "content": self.content,
             "createdAt": iso(self.created_ms),
+            "createdBy": self.created_by or None,
             "expiresAt": iso(self.expires_ms),
         }
 
@@ -61,11 +64,10 @@ class InjectionStore:
         self._leases = leases_table
         self._clock = clock
 
-    async def accept(self, slot: Slot, content: str, key: str | None = None) -> Injection:
+    async def accept(self, slot: Slot, made: Injection, key: str | None = None) -> Injection:
         """Accepts a message for the active run, in one round trip. With an idempotency key a repeat gives
         the first one's answer. Raises `NotStreaming`, `TooManyRequests` or `Conflict`."""
-        now = self._clock()
-        made = _made(content, now)
+        now = made.created_ms
         writes = [self._count(slot, now), put(self._table, _item(slot, made), new=True)]
         if key:
             writes.append(put_unless_alive(self._table, _marker(slot, key, made), now // 1000))
@@ -73,15 +75,14 @@ class InjectionStore:
             await self._accept(slot, made, writes)
         except ConditionFailed as refused:
             if repeat := refused.items.get(2):
-                return _repeated(repeat, content, refused)
+                return _repeated(repeat, made.content, refused)
             raise self._refusal(refused) from refused
         return made
 
-    async def accept_sent(self, slot: Slot, content: str, run_id: str, marker: Marker) -> Injection:
+    async def accept_sent(self, slot: Slot, made: Injection, run_id: str, marker: Marker) -> Injection:
         """Accepts a message that would have begun a run, had `run_id` not been active: its idempotency key
         stands for this live message from now on. Raises `Repeated`, `NotStreaming` or `TooManyRequests`."""
-        now = self._clock()
-        made = _made(content, now)
+        now = made.created_ms
         key = mark(self._leases, slot, marker, run_id, now, **_body(made))
         try:
             await self._accept(
@@ -163,8 +164,9 @@ def not_waiting() -> NotFound:
     )
 
 
-def _made(content: str, now: int) -> Injection:
-    return Injection(f"msg_{new_ulid()}", content, now, now + INJECTION_TTL_MS)
+def new_injection(content: str, created_by: str, now_ms: int) -> Injection:
+    """A live message that comes now."""
+    return Injection(f"msg_{new_ulid()}", content, now_ms, now_ms + INJECTION_TTL_MS, created_by)
 
 
 def _repeated(marker: Item, content: str, refused: ConditionFailed) -> Injection:
@@ -193,6 +195,7 @@ def _body(made: Injection) -> Item:
         "messageId": made.id,
         "content": made.content,
         "createdMs": made.created_ms,
+        "createdBy": made.created_by,
         "expiresMs": made.expires_ms,
         "expiresAt": -(-made.expires_ms // 1000),
     }
@@ -200,4 +203,5 @@ def _body(made: Injection) -> Item:
 
 def injection_of(item: Item) -> Injection:
     """The live message of a stored item."""
-    return Injection(item["messageId"], item["content"], item["createdMs"], item["expiresMs"])
+    author = item.get("createdBy", "")
+    return Injection(item["messageId"], item["content"], item["createdMs"], item["expiresMs"], author)

@@ -78,6 +78,7 @@ def _head(slot: Slot, position: int, message: StoredMessage, parts: Parts | None
         "extra": message.extra,
         "steps": message.steps,
         "visibility": message.visibility,
+        "createdBy": message.created_by,
     }
     item: Item = {"pk": slot.key, "sk": message_key(position), "body": orjson.dumps(body).decode()}
     if parts:
@@ -114,6 +115,7 @@ def to_message(item: Item) -> StoredMessage:
         extra=body["extra"],
         steps=body.get("steps", []),
         visibility=body.get("visibility"),
+        created_by=body.get("createdBy", ""),
     )
 
 

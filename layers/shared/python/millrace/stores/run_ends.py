@@ -3,6 +3,8 @@
 Either its own process ends it, or whoever finds that this process is gone (see `lease_record`).
 """
 
+from dataclasses import replace
+
 from millrace.domain.conversations import Conversation, StoredMessage
 from millrace.domain.events import Event, Logged
 from millrace.domain.ids import new_ulid
@@ -90,12 +92,13 @@ class RunEndStore:
         }
         condition = f"{HELD} AND untilMs = :until AND seq = :seen"
         stream, after = stream_of(run.slot.organization, run.id), lost.messages
+        last = encode(lost.reserved + 1, event)
         heads, parts = self._messages.puts(run.slot, after + 1, messages, new_ulid())
         writes = [
             released(self._table, run.slot, condition, seen | {"messages": after + len(messages)}),
-            *self._log.puts(stream, [encode(lost.reserved + 1, event)]),
+            *self._log.puts(stream, [last]),
             *heads,
-            *self._final(run),
+            *self._final(replace(run, last_seq=last.seq)),
         ]
         still_lost = check_that(self._table, lease_key(run.slot), condition, **seen)
         try:

@@ -58,6 +58,7 @@ def _to_item(run: Run) -> Item:
         "createdBy": run.created_by,
         "hops": run.hops,
         "previousId": run.previous_id,
+        "lastSeq": run.last_seq,
     }
     return {
         "pk": run.slot.organization,
@@ -94,4 +95,5 @@ def _to_run(organization: str, item: Item) -> Run:
         created_by=details.get("createdBy", ""),
         hops=details.get("hops", 0),
         previous_id=details.get("previousId"),
+        last_seq=details.get("lastSeq"),
     )

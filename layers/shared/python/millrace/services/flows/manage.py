@@ -195,7 +195,9 @@ class Flows:
             opening = await stores.conversations.open(slot)
         run = replace(self._run(slot, flow, visibility), owner=owner, created_by=caller.id)
         text = given if isinstance(given, str) and given.strip() else orjson.dumps(given).decode()
-        question = StoredMessage(new_id("msg"), "user", [{"text": text}], run.started_at, run.id)
+        question = StoredMessage(
+            new_id("msg"), "user", [{"text": text}], run.started_at, run.id, created_by=run.created_by
+        )
         conversation = Conversation(
             slot.conversation_id,
             flow.agent_id,

@@ -4,12 +4,13 @@ import time
 from collections.abc import AsyncGenerator
 
 from millrace.domain import events
+from millrace.domain.clock import from_iso
 from millrace.domain.events import Logged
 from millrace.domain.runs import Run
 from millrace.errors import NotFound
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.stores.connect import Stores
-from millrace.stores.event_log import encode, is_last
+from millrace.stores.event_log import KEPT_SECONDS, encode, is_last
 from millrace.stores.runs import stream_of
 
 CHECK_SECONDS = 2.0
@@ -42,6 +43,9 @@ async def follow(
             return
     if await _is_deleted(stores, run):
         yield [encode(0, events.deleted())]
+    elif _is_expired(stores, run, after):
+        # With the last event's number: whoever comes back with it has nothing more to hear of this run.
+        yield [encode(run.last_seq or 0, events.expired())]
 
 
 async def _is_deleted(stores: Stores, run: Run) -> bool:
@@ -54,11 +58,23 @@ async def _is_deleted(stores: Stores, run: Run) -> bool:
     return False
 
 
+def _is_expired(stores: Stores, run: Run, after: int) -> bool:
+    """Whether the log may lack events after a number because it is no longer kept."""
+    if run.last_seq is None or run.ended_at is None or after >= run.last_seq:
+        return False
+    return stores.clock() - from_iso(run.ended_at) > 1000 * KEPT_SECONDS
+
+
 async def has_more(stores: Stores, run: Run, after: int) -> bool:
-    """Whether `follow` would give anything: events are left, or the run goes on."""
+    """Whether `follow` would give anything: events are left, or the run goes on. Raises `NotFound` when there
+    were more, which are no longer kept."""
     if run.ended_at is None and await _goes_on(stores, run):
         return True
-    return bool(await stores.log.read(stream_of(run.slot.organization, run.id), after, limit=1))
+    if await stores.log.read(stream_of(run.slot.organization, run.id), after, limit=1):
+        return True
+    if _is_expired(stores, run, after):
+        raise NotFound(events.expired()["message"], code="run_expired")
+    return False
 
 
 async def _goes_on(stores: Stores, run: Run) -> bool:
@@ -71,6 +87,8 @@ async def _goes_on(stores: Stores, run: Run) -> bool:
 
 
 async def outcome(stores: Stores, run: Run) -> list[Logged]:
-    """Every event of a run, once it has ended."""
+    """Every event of a run, once it has ended; none when nothing is left. Raises as `has_more`."""
+    if not await has_more(stores, run, 0):
+        return []
     found = [event async for batch in follow(stores, run, 0) for event in batch]
     return found if found and is_last(found[-1]) else []

@@ -4,15 +4,18 @@ from millrace.domain.conversations import Slot
 from millrace.domain.runs import MAX_INJECTION_BYTES
 from millrace.errors import Conflict, InvalidRequest, NotFound, TooLarge
 from millrace.stores.connect import Stores
-from millrace.stores.injections import Injection, NotStreaming
+from millrace.stores.injections import Injection, NotStreaming, new_injection
 
 
-async def inject(stores: Stores, slot: Slot, content: str, key: str | None = None) -> Injection:
+async def inject(
+    stores: Stores, slot: Slot, content: str, key: str | None = None, *, author: str = ""
+) -> Injection:
     """Accepts a message for the active run. Raises `InvalidRequest`, `TooLarge`, `Conflict`
     (`not_streaming`) or `TooManyRequests`."""
     check(content)
     try:
-        return await stores.injections.accept(slot, content, key)
+        made = new_injection(content, author, stores.clock())
+        return await stores.injections.accept(slot, made, key)
     except NotStreaming as refused:
         raise Conflict(
             "No run is active here; send it as a normal message.", code="not_streaming"

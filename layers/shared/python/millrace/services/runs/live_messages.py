@@ -80,4 +80,5 @@ class LiveMessages:
             run_id=self._run.id,
             injected=True,
             visibility=self._run.visibility,
+            created_by=one.created_by,
         )

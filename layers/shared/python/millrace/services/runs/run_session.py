@@ -236,7 +236,7 @@ class RunSession:
                 await self._writer.write(ending=ending)
             await self._writer.save_ahead([], ending=ending)
             final = encode(self._events.seq + 1, last)
-            run = self._ended_run(state, last)
+            run = replace(self._ended_run(state, last), last_seq=final.seq)
             with self._events.closing():
                 batch = [*self._events.unlogged, final]
                 messages = with_outcome(self._writer.unsaved, run, self._steps.pending())

@@ -10,7 +10,7 @@ import hashlib
 import random
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from millrace.agent.model import Provider
@@ -30,7 +30,7 @@ from millrace.stores.connect import Stores
 from millrace.stores.conversations import Opening
 from millrace.stores.dynamo import Contended
 from millrace.stores.idempotency import Marker, Repeated
-from millrace.stores.injections import Injection, NotStreaming, injection_of
+from millrace.stores.injections import Injection, NotStreaming, injection_of, new_injection
 from millrace.stores.lease_record import Held
 from millrace.stores.leases import Busy
 from millrace.stores.sizes import text_bytes
@@ -46,13 +46,14 @@ ENDING_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """What a client sends. `if_busy` says what happens when a run is active."""
+    """What a client sends. `if_busy` says what happens when a run is active; `send` sets `created_by`."""
 
     content: str
     agent_id: str | None = None
     thread_id: str | None = None
     idempotency_key: str | None = None
     if_busy: IfBusy = "reject"
+    created_by: str = ""
 
     def marker(self) -> Marker | None:
         """The idempotency key with a fingerprint that is the same for the same request."""
@@ -101,6 +102,7 @@ async def send(
     Of many that interrupt each other each begins a run, in some order. One that is late too often gets
     `run_active`, and leaves the run that it names alone: whoever has stopped a run begins the next."""
     _check_size(message.content)
+    message = replace(message, created_by=caller.id)
     slot = Slot.of(caller.organization, conversation_id, message.thread_id)
     late = time.monotonic() + RACE_SECONDS
     while time.monotonic() < late + INTERRUPT_SECONDS:
@@ -186,11 +188,11 @@ def _agent_of(seen: Seen) -> Agent:
 
 async def _inject(stores: Stores, slot: Slot, run_id: str, message: NewMessage) -> Accepted | Replayed | None:
     check(message.content)
-    marker = message.marker()
+    live, marker = new_injection(message.content, message.created_by, stores.clock()), message.marker()
     try:
         if marker is None:
-            return Accepted(await stores.injections.accept(slot, message.content), run_id)
-        return Accepted(await stores.injections.accept_sent(slot, message.content, run_id, marker), run_id)
+            return Accepted(await stores.injections.accept(slot, live), run_id)
+        return Accepted(await stores.injections.accept_sent(slot, live, run_id, marker), run_id)
     except Repeated as repeated:
         return await _replay(stores, slot, message, repeated)
     except NotStreaming:
@@ -211,12 +213,7 @@ async def _interrupt(stores: Stores, slot: Slot, run_id: str) -> None:
 
 
 async def _begin(
-    stores: Stores,
-    models: Models,
-    caller: Principal,
-    slot: Slot,
-    seen: Seen,
-    message: NewMessage,
+    stores: Stores, models: Models, caller: Principal, slot: Slot, seen: Seen, message: NewMessage
 ) -> Started:
     opening, agent = seen.opening, _agent_of(seen)
     provider, model = models.provider_for(agent)
@@ -235,7 +232,8 @@ async def _begin(
         created_by=caller.id,
         hops=current_hops(),
     )
-    question = StoredMessage(new_id("msg"), "user", [{"text": message.content}], now, run.id)
+    text = [{"text": message.content}]
+    question = StoredMessage(new_id("msg"), "user", text, now, run.id, created_by=caller.id)
     known = opening.conversation
     title = known.title if known and known.title else title_of(message.content)
     conversation = Conversation(slot.conversation_id, agent.id, title, now, now, seen.owner)
