@@ -130,6 +130,16 @@ async def test_an_unknown_column_is_refused_not_dropped(database: Database) -> N
     assert len(database.rows()) == 2
 
 
+async def test_column_that_was_added_meanwhile_is_known(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("millrace.destinations.database.UNKNOWN_SECONDS", 0.0)
+    assert kinds(await database.send([row(id=1)])) == ["delivered"]
+    database.run(f"alter table {database.table} add colour varchar(10)")
+    assert kinds(await database.send([row(id=2, colour="red")])) == ["delivered"]
+    assert database.rows("id, colour") == [(1, None), (2, "red")]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"cost": "much"}, {"done": 1}, {"at": "soon"}, {"note": "a\x00b"}, {"version": 1.5}]
 )

@@ -1,5 +1,6 @@
 """One bad row harms no other, whatever the server says of it; sessions are the same on every server."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -267,3 +268,29 @@ async def test_version_is_compared_rightly_or_refused(
         sent = await database.send([event], "upsert", conflictFields=["id"], versionField="v")
         assert kinds(sent) == [told]
     assert database.rows("plan") == ([("1",)] if told == "delivered" else [])
+
+
+@pytest.mark.mariadb
+@pytest.mark.parametrize("unique", ["", " unique"])
+async def test_concurrent_upserts_of_mysql_leave_the_newest(mariadb: Database, unique: str) -> None:
+    """In one statement, and in two where another unique key is beside."""
+    mariadb.run(
+        f"create table {mariadb.table}_n (id integer primary key, mail varchar(20) not null{unique},"
+        " version integer)"
+    )
+    mariadb.table += "_n"
+    sender = mariadb.sender("upsert", conflictFields=["id"], versionField="version")
+    told: list[str] = []
+
+    def write(start: int) -> None:
+        for version in range(start, 40, 4):
+            rows = [row(id=n, mail=f"{n}@x", version=version) for n in (1, 2, 3)]
+            told.extend(kinds(sender._write(rows)))
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert told == ["delivered"] * 120
+    assert mariadb.rows("id, version") == [(n, 39) for n in (1, 2, 3)]

@@ -20,6 +20,8 @@ from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
 
 LOOKED_UP_SECONDS = 300.0
+UNKNOWN_SECONDS = 10.0
+"""How old what is known of a table may be, when an event names a column that it did not have."""
 
 
 class DatabaseSender:
@@ -45,10 +47,17 @@ class DatabaseSender:
     def _database(self) -> Database:
         return self._databases.get(self._config.connection or "", self._organization)
 
+    def _table(self, database: Database, events: Sequence[Event]) -> Table:
+        """The table, looked up again for columns that may have been added meanwhile."""
+        table = look_up(database, self._config.table)
+        if all(name in table.columns for event in events for name in event.payload):
+            return table
+        return look_up(database, self._config.table, UNKNOWN_SECONDS)
+
     def _write(self, events: Sequence[Event]) -> Sent:
         try:
             database = self._database()
-            table = look_up(database, self._config.table)
+            table = self._table(database, events)
             return Writing(self._config, database, table, events).run()
         except Unsendable as error:
             return Sent([fate_of_error(error)] * len(events), succeeded=1)
@@ -56,10 +65,10 @@ class DatabaseSender:
             return Sent([_whole(error)] * len(events), failed=1)
 
 
-def look_up(database: Database, name: str) -> Table:
-    """A table as the database describes it, `schema.name` or `name`; kept for five minutes."""
+def look_up(database: Database, name: str, seconds: float = LOOKED_UP_SECONDS) -> Table:
+    """A table as the database describes it, `schema.name` or `name`, or did so many seconds ago at most."""
     known = database.tables.get(name)
-    if known and time.monotonic() - known[0] < LOOKED_UP_SECONDS:
+    if known and time.monotonic() - known[0] < seconds:
         return known[1]
     schema, _, plain = name.rpartition(".")
     engine = database.engine
