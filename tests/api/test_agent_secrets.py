@@ -124,6 +124,20 @@ def test_placeholder_without_a_stored_value_is_refused(
     assert "there is none" in refused.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "server",
+    [SERVER | {"headers": {"Authorization": "Bearer [hidden]"}}, SERVER | {"url": f"{URL}?a=1&[hidden]"}],
+)
+def test_placeholder_inside_a_value_is_refused(
+    management: httpx.Client, platform: Platform, organization: str, server: dict[str, Any]
+) -> None:
+    """It would be stored as it stands, in the place of the secret."""
+    management.post(PATH, json=agent(SERVER))
+    refused = management.patch(f"{PATH}/helper", json={"mcpServers": [server]})
+    assert error_of(refused) == (422, "invalid_request")
+    assert opened(platform, organization) == [(URL, SERVER["headers"])]
+
+
 def test_value_moved_in_the_table_does_not_open(
     management: httpx.Client, platform: Platform, organization: str
 ) -> None:

@@ -139,7 +139,7 @@ def _with_stored(number: int, server: McpServer, stored: McpServer | None) -> Mc
     headers: dict[str, str] = {}
     for name, value in server.headers.items():
         try:
-            headers[name] = _stored_value(server, name, stored) if value == HIDDEN else value
+            headers[name] = _stored_value(server, name, stored) if HIDDEN in value else value
         except LookupError as missing:
             path = "url" if name == QUERY else f"headers.{name}"
             raise wrong_fields([(f"mcpServers.{number}.{path}", str(missing))]) from missing
@@ -148,6 +148,8 @@ def _with_stored(number: int, server: McpServer, stored: McpServer | None) -> Mc
 
 def _stored_value(server: McpServer, name: str, stored: McpServer | None) -> str:
     """Raises `LookupError` that says why there is none for this server."""
+    if server.headers[name] != HIDDEN:
+        raise LookupError(f"{HIDDEN} keeps the whole stored value, so it must stand alone")
     values = {key.lower(): value for key, value in stored.headers.items()} if stored else {}
     if stored is None or name.lower() not in values:
         raise LookupError(f"{HIDDEN} keeps a stored value, and there is none; give the value")
