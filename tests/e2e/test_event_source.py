@@ -261,7 +261,9 @@ def test_reconnecting_event_source_through_a_cut_at_every_event(
         first, second = page.evaluate("(url) => window.sources[url].slice(0, 2)", url)
         whole = ids(sent[cut_after])
         assert len(whole) == 6
-        assert [event["id"] for event in first] == whole[:cut_after]
+        # A reset may overtake what the browser had not read yet, so the first may have seen less than was passed.
+        seen = [event["id"] for event in first]
+        assert seen == whole[: min(len(seen), cut_after)]
         assert [event["id"] for event in second] == whole
         page.wait_for_function("(url) => window.sources[url].length >= 4", arg=url)
         later = page.evaluate("(url) => window.sources[url].slice(3)", url)
