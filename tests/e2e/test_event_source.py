@@ -261,7 +261,7 @@ def test_reconnecting_event_source_through_a_cut_at_every_event(
         first, second = page.evaluate("(url) => window.sources[url].slice(0, 2)", url)
         whole = ids(sent[cut_after])
         assert len(whole) == 6
-        # A reset may overtake what the browser had not read yet, so the first may have seen less than was passed.
+        # A reset may overtake what the browser had not read: the first may have seen less than was passed.
         seen = [event["id"] for event in first]
         assert seen == whole[: min(len(seen), cut_after)]
         assert [event["id"] for event in second] == whole
