@@ -8,6 +8,7 @@ from tests.aws import aws, aws_environment, ministack, template
 from tests.fakes.fixtures import model_server, services
 from tests.fakes.strict_dynamo import strict
 from tests.stack import group_stack_tests, stack
+from tests.thrift import forget_apps, shared_service_models, spare_imports
 
 __all__ = ["aws", "aws_environment", "ministack", "model_server", "services", "stack", "template"]
 
@@ -17,6 +18,20 @@ def strict_dynamo() -> Iterator[None]:
     """DynamoDB refuses here what it refuses on AWS: the emulator would take it."""
     with strict():
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def service_models() -> Iterator[None]:
+    with shared_service_models():
+        yield
+
+
+def pytest_collection_finish() -> None:
+    spare_imports()
+
+
+def pytest_runtest_logfinish() -> None:
+    forget_apps()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

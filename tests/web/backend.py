@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from tests.serving import PromptServer
 from tests.web.sound import VOICES, Sound
 
 DIST = Path(__file__).parents[2] / "web" / "dist"
@@ -309,7 +310,7 @@ class BackendThread:
         config = uvicorn.Config(
             _app(self.backend), log_level="warning", ws="none", lifespan="off", timeout_graceful_shutdown=1
         )
-        self._server = uvicorn.Server(config)
+        self._server = PromptServer(config)
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
@@ -317,12 +318,13 @@ class BackendThread:
 
     def __enter__(self) -> Backend:
         self._thread.start()
+        self._server.ready.wait()
         return self.backend
 
     def __exit__(self, *_: object) -> None:
         for run in self.backend.runs.values():
             run.cut()
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(PATIENCE_S)
         self.backend.loop.close()
         self._socket.close()

@@ -12,6 +12,8 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import ListToolsResult, PaginatedRequestParams
 
+from tests.serving import PromptServer
+
 
 @dataclass
 class Running:
@@ -35,16 +37,15 @@ async def mcp_server(
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_config=None, ws="none", timeout_graceful_shutdown=1
     )
-    server = uvicorn.Server(config)
+    server = PromptServer(config)
     sockets = [config.bind_socket()]
     serving = asyncio.create_task(server.serve(sockets))
     running.url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/mcp"
     try:
-        while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(server.ready.wait)
         yield running
     finally:
-        server.should_exit = True
+        server.end()
         await serving
         sockets[0].close()
 
