@@ -19,9 +19,9 @@ from typing import Any
 from millrace.agent.model import ModelRequest, Provider
 from millrace.agent.providers.anthropic import MessageReader
 from millrace.agent.providers.bedrock import ConverseReader
+from millrace.agent.providers.chat_reader import ChatReader
 from millrace.agent.providers.connection import Reader, model_client
 from millrace.agent.providers.failures import Server
-from millrace.agent.providers.openai import ChatReader
 from millrace.agent.providers.registry import ProviderRegistry
 from millrace.settings import Settings
 from tests.fakes.model_bytes import anthropic_answer, bedrock_answer, openai_answer

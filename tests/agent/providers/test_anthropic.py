@@ -198,7 +198,7 @@ def test_a_signature_without_shown_thinking_is_kept() -> None:
     [
         ("end_turn", "stop"),
         ("stop_sequence", "stop"),
-        ("pause_turn", "stop"),
+        ("pause_turn", "other"),
         ("model_context_window_exceeded", "max_tokens"),
         ("refusal", "refusal"),
     ],

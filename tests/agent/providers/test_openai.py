@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.agent.model import Delta, Finish, Text, ToolCall, Usage
-from millrace.agent.providers.openai import ChatReader, chat_request
+from millrace.agent.providers.chat_reader import ChatReader
+from millrace.agent.providers.openai import chat_request
 from millrace.agent.providers.registry import ProviderRegistry
 from millrace.agent.providers.tool_calls import ARGUMENTS_LIMIT
 from millrace.errors import ProviderError

@@ -20,6 +20,7 @@ const REASONS: Record<string, string> = {
   max_iterations: "Ended at the limit of iterations",
   max_seconds: "Ended at the time limit",
   max_cost: "Ended at the cost limit",
+  other: "Ended for an unknown reason; the answer may be incomplete",
 };
 const NORMAL_REASONS = ["stop", "end_turn", "completed"];
 

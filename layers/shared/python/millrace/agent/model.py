@@ -7,6 +7,9 @@ Messages are Converse-style (Amazon Bedrock's `messages`), whatever the provider
 `{"toolResult": {"toolUseId": str, "status": "success" | "error", "content": [{"text": str}]}}`,
 `{"reasoningContent": {"reasoningText": {"text": str, "signature": str}}}` and
 `{"reasoningContent": {"redactedContent": str}}` (base64).
+
+A block may have `providerData`, `{<server>: {...}}`, beside its own key: what that server wants to get back
+with the block, kept as it came and sent to no other server. Reasoning that is not signed goes back only so.
 """
 
 from collections.abc import AsyncGenerator
@@ -15,7 +18,8 @@ from typing import Any, Literal, Protocol
 
 Block = dict[str, Any]
 Message = dict[str, Any]
-FinishReason = Literal["stop", "tool_use", "max_tokens", "refusal"]
+FinishReason = Literal["stop", "tool_use", "max_tokens", "refusal", "other"]
+"""`other`: the server gave a reason that we do not know, so the answer may be whole or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Thinking:
 @dataclass(frozen=True, slots=True)
 class ThinkingBlock:
     """A finished `reasoningContent` block to be kept in the history: sent after its `Thinking` pieces, only
-    where the provider signed it (or redacted it), since thinking is replayed only with its signature."""
+    where its server wants it back: signed, redacted, or with `providerData`."""
 
     block: Block
 
@@ -65,12 +69,14 @@ class ThinkingBlock:
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """A whole tool call. `arguments` is None when the model's JSON was cut or is not an object; `raw` then
-    holds what came, so that the executor can hand the error back to the model."""
+    holds what came, so that the executor can hand the error back to the model. `provider_data` goes into the
+    history beside the call (see this module's docstring)."""
 
     id: str
     name: str
     arguments: dict[str, Any] | None
     raw: str = ""
+    provider_data: Block | None = None
 
 
 @dataclass(frozen=True, slots=True)

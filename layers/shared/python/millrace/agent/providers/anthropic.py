@@ -16,7 +16,6 @@ from millrace.agent.model import (
     Block,
     Delta,
     Finish,
-    FinishReason,
     Message,
     ModelRequest,
     PromptUsage,
@@ -27,21 +26,17 @@ from millrace.agent.model import (
 from millrace.agent.providers.connection import Call, stream_deltas
 from millrace.agent.providers.extended_thinking import thinking_fields
 from millrace.agent.providers.failures import Server, failure, incomplete, words
+from millrace.agent.providers.finish_reasons import finish_reason
 from millrace.agent.providers.history import count, tools, turns
+from millrace.agent.providers.lenient_json import Joiner, parse
 from millrace.agent.providers.sse import SseReader
 from millrace.agent.providers.thoughts import OpenThought
-from millrace.agent.providers.tool_calls import OpenCall, OpenCalls
+from millrace.agent.providers.tool_calls import OpenCall, OpenCalls, arguments_text
 from millrace.errors import ProviderError
 from millrace.settings import Settings
 
 VERSION = "2023-06-01"
 
-_REASONS: dict[str, FinishReason] = {
-    "tool_use": "tool_use",
-    "max_tokens": "max_tokens",
-    "model_context_window_exceeded": "max_tokens",
-    "refusal": "refusal",
-}
 _ERROR_STATUS = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -137,62 +132,86 @@ class MessageReader(SseReader):
         super().__init__()
         self._server = server
         self._calls = OpenCalls()
-        self._thoughts: dict[int, OpenThought] = {}
+        self._thoughts: dict[int | None, OpenThought] = {}
+        self._text = Joiner()
         self._reason = ""
         self._counts: dict[str, int] = {}
 
     def read(self, data: bytes) -> Iterable[Delta]:
         """The deltas of one event; the usual one, a piece of text, takes the shortest way."""
-        event = orjson.loads(data)
-        kind = event["type"]
-        if kind == "content_block_delta":
+        try:
+            event = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return self._event(parse(data))
+        if event.get("type") == "content_block_delta" and not self._text.holds:
             delta = event["delta"]
             if delta["type"] == "text_delta":
                 return (Text(delta["text"]),)
-            return self._piece(event["index"], delta)
+        return self._event(event)
+
+    def _event(self, event: dict[str, Any]) -> Iterable[Delta]:
+        kind = event.get("type")
+        if kind == "content_block_delta":
+            return self._piece(event.get("index"), event["delta"])
         if kind == "content_block_start":
-            return self._start(event["index"], event["content_block"])
+            return self._start(event.get("index"), event["content_block"])
         if kind == "content_block_stop":
-            return self._stop(event["index"])
+            return self._stop(event.get("index"))
         return self._envelope(kind, event)
 
-    def _envelope(self, kind: str, event: dict[str, Any]) -> Iterable[Delta]:
+    def read_error(self, data: bytes) -> Iterable[Delta]:
+        """See `SseReader`."""
+        try:
+            event = parse(data)
+        except ValueError:
+            event = {"message": data.decode(errors="replace")}
+        raise self._failure(event)
+
+    def _envelope(self, kind: str | None, event: dict[str, Any]) -> Iterable[Delta]:
         if kind == "message_start":
-            self._count(event["message"].get("usage"))
+            self._count((event.get("message") or {}).get("usage"))
             return (PromptUsage(replace(self._counted(), output=0)),) if self._knows("input_tokens") else ()
         elif kind == "message_delta":
-            self._reason = event["delta"].get("stop_reason") or self._reason
+            self._reason = (event.get("delta") or {}).get("stop_reason") or self._reason
             self._count(event.get("usage"))
         elif kind == "message_stop":
             self.done = True
-        elif kind == "error":
-            raise self._failure(event.get("error") or {})
+        elif kind == "error" or (kind is None and words(event)):
+            raise self._failure(event)
         return ()
 
-    def _start(self, index: int, block: Block) -> Iterator[Delta]:
+    def _start(self, index: int | None, block: Block) -> Iterator[Delta]:
         kind = block["type"]
-        if kind == "text" and block.get("text"):
-            yield Text(block["text"])
+        if kind == "text":
+            yield from self._say(block.get("text"))
         elif kind == "tool_use":
-            call = self._calls.start(OpenCall(block["id"], block["name"]), index)
-            call.add(orjson.dumps(block["input"]).decode() if block.get("input") else "")
+            call = self._calls.start(OpenCall(block.get("id") or "", block.get("name") or ""), index)
+            call.add(arguments_text(block.get("input") or None))
         elif kind == "redacted_thinking":
             yield ThinkingBlock({"reasoningContent": {"redactedContent": block["data"]}})
         elif kind == "thinking":
             self._thoughts[index] = thought = OpenThought()
-            yield from thought.add(block.get("thinking") or "")
-            thought.sign(block.get("signature") or "")
+            yield from thought.add(block.get("thinking"))
+            thought.sign(block.get("signature"))
 
-    def _piece(self, index: int, delta: Block) -> Iterator[Delta]:
+    def _piece(self, index: int | None, delta: Block) -> Iterator[Delta]:
         kind = delta["type"]
-        if kind == "thinking_delta":
-            yield from self._thoughts[index].add(delta["thinking"])
+        if kind == "text_delta":
+            yield from self._say(delta["text"])
+        elif kind == "thinking_delta":
+            yield from self._thoughts.setdefault(index, OpenThought()).add(delta["thinking"])
         elif kind == "signature_delta":
-            self._thoughts[index].sign(delta["signature"])
+            self._thoughts.setdefault(index, OpenThought()).sign(delta["signature"])
         elif kind == "input_json_delta" and (call := self._calls.get(index)):
-            call.add(delta["partial_json"])
+            call.add(delta["partial_json"] or "")
 
-    def _stop(self, index: int) -> Iterator[Delta]:
+    def _say(self, text: str | None) -> Iterator[Delta]:
+        if text := self._text.join(text or ""):
+            yield Text(text)
+
+    def _stop(self, index: int | None) -> Iterator[Delta]:
+        if rest := self._text.finish():
+            yield Text(rest)
         if thought := self._thoughts.pop(index, None):
             yield from thought.close()
 
@@ -201,15 +220,16 @@ class MessageReader(SseReader):
         given = {name: count(value) for name, value in (usage or {}).items() if type(value) is int}
         self._counts.update(given)
 
-    def _failure(self, error: dict[str, Any]) -> ProviderError:
-        status = _ERROR_STATUS.get(error.get("type", ""), 500)
-        return failure(self._server, status, words(error))
+    def _failure(self, event: dict[str, Any]) -> ProviderError:
+        error = event.get("error")
+        kind = error.get("type", "") if isinstance(error, dict) else ""
+        return failure(self._server, _ERROR_STATUS.get(kind, 500), words(event))
 
     def close(self) -> Iterator[Delta]:
-        """See `SseReader`."""
+        """See `SseReader`. Nothing is known of why a message without a reason has ended, but that it has."""
         if not self.done:
             raise incomplete(self._server)
-        reason = _REASONS.get(self._reason, "stop")
+        reason = finish_reason(self._server, self._reason or "end_turn")
         yield from self._calls.close(cut=reason == "max_tokens")
         yield Finish(reason, self._counted() if self._knows("input_tokens", "output_tokens") else None)
 

@@ -19,7 +19,6 @@ from millrace.agent.model import (
     Block,
     Delta,
     Finish,
-    FinishReason,
     ModelRequest,
     Text,
     ToolSpec,
@@ -29,22 +28,17 @@ from millrace.agent.providers.connection import Call, stream_deltas
 from millrace.agent.providers.event_stream import EventStreamParser
 from millrace.agent.providers.extended_thinking import thinking_fields
 from millrace.agent.providers.failures import Server, failure, incomplete, words
+from millrace.agent.providers.finish_reasons import finish_reason
 from millrace.agent.providers.history import count, counted, tools, turns
+from millrace.agent.providers.lenient_json import Joiner, parse
 from millrace.agent.providers.thoughts import OpenThought
-from millrace.agent.providers.tool_calls import OpenCall, OpenCalls
+from millrace.agent.providers.tool_calls import OpenCall, OpenCalls, arguments_text
 from millrace.errors import ProviderError
 from millrace.settings import Settings
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials, ReadOnlyCredentials
 
-_REASONS: dict[str, FinishReason] = {
-    "tool_use": "tool_use",
-    "max_tokens": "max_tokens",
-    "model_context_window_exceeded": "max_tokens",
-    "guardrail_intervened": "refusal",
-    "content_filtered": "refusal",
-}
 _EXCEPTION_STATUS = {
     "validationException": 400,
     "accessDeniedException": 403,
@@ -164,11 +158,14 @@ def _tool(tool: ToolSpec) -> Block:
 class ConverseReader:
     """A `Reader` of ConverseStream's events."""
 
+    reads_json = False
+
     def __init__(self, server: Server) -> None:
         self._server = server
         self._parser = EventStreamParser()
         self._calls = OpenCalls()
         self._thoughts: dict[int, OpenThought] = {}
+        self._text = Joiner()
         self._reason = ""
         self._usage: Usage | None = None
         self.done = False
@@ -180,40 +177,55 @@ class ConverseReader:
 
     def _read(self, headers: dict[str, Any], payload: bytes) -> Iterable[Delta]:
         """The deltas of one event; the usual one, a piece of text, takes the shortest way."""
+        try:
+            event = orjson.loads(payload or b"{}")
+        except orjson.JSONDecodeError:
+            return self._event(headers, parse(payload))
+        if headers.get(":event-type") == "contentBlockDelta" and not self._text.holds:
+            text = event["delta"].get("text")
+            if text:
+                return (Text(text),)
+        return self._event(headers, event)
+
+    def _event(self, headers: dict[str, Any], event: dict[str, Any]) -> Iterable[Delta]:
         kind = headers.get(":event-type")
-        event = orjson.loads(payload or b"{}")
         if kind == "contentBlockDelta":
-            delta = event["delta"]
-            text = delta.get("text")
-            return (Text(text),) if text else self._piece(event["contentBlockIndex"], delta)
+            return self._piece(event["contentBlockIndex"], event["delta"])
         if headers.get(":message-type") != "event":
             raise self._failure(headers, event)
+        return self._envelope(kind, event)
+
+    def _envelope(self, kind: str | None, event: dict[str, Any]) -> Iterable[Delta]:
         if kind == "contentBlockStart":
-            self._start(event["contentBlockIndex"], event["start"])
+            self._start(event["contentBlockIndex"], event.get("start") or {})
         elif kind == "contentBlockStop":
             return self._stop(event["contentBlockIndex"])
         elif kind == "messageStop":
-            self._reason = event["stopReason"]
+            self._reason = event.get("stopReason") or "unknown"
         elif kind == "metadata":
-            self._usage = _usage(event["usage"])
+            self._usage = _usage(event.get("usage") or {})
             self.done = bool(self._reason)
         return ()
 
     def _start(self, index: int, start: Block) -> None:
         if use := start.get("toolUse"):
-            self._calls.start(OpenCall(use["toolUseId"], use["name"]), index)
+            self._calls.start(OpenCall(use.get("toolUseId") or "", use.get("name") or ""), index)
 
     def _piece(self, index: int, delta: Block) -> Iterator[Delta]:
         if use := delta.get("toolUse"):
             if call := self._calls.get(index):
-                call.add(use["input"])
+                call.add(arguments_text(use.get("input")))
         elif reasoning := delta.get("reasoningContent"):
             thought = self._thoughts.setdefault(index, OpenThought())
-            thought.sign(reasoning.get("signature") or "")
+            thought.sign(reasoning.get("signature"))
             thought.redact(reasoning.get("redactedContent") or "")
-            yield from thought.add(reasoning.get("text") or "")
+            yield from thought.add(reasoning.get("text"))
+        elif text := self._text.join(delta.get("text") or ""):
+            yield Text(text)
 
     def _stop(self, index: int) -> Iterator[Delta]:
+        if rest := self._text.finish():
+            yield Text(rest)
         if thought := self._thoughts.pop(index, None):
             yield from thought.close()
 
@@ -226,9 +238,7 @@ class ConverseReader:
         """See `Reader`. `messageStop` is the end of message; the usage behind it may be missing."""
         if not self._reason:
             raise incomplete(self._server)
-        if self._reason.startswith("malformed_"):
-            raise failure(self._server, 424, f"the model's answer is no answer ({self._reason})")
-        reason = _REASONS.get(self._reason, "stop")
+        reason = finish_reason(self._server, self._reason)
         yield from self._calls.close(cut=reason == "max_tokens")
         yield Finish(reason, self._usage)
 

@@ -9,15 +9,15 @@ from typing import Protocol
 import httpx
 
 from millrace.agent.model import Delta
-from millrace.agent.providers.failures import Server, failure, retry_after, said, unreadable
+from millrace.agent.providers.failures import Server, failure, readable, retry_after, said, unreadable
+from millrace.agent.providers.sse import EVENT_LIMIT, SHAPE_ERRORS
 from millrace.errors import ProviderError
 
 CONNECTIONS = 128
 ERROR_BODY_LIMIT = 64 * 1024
 # How long the bytes behind the end of message may take before the connection is given up.
 DRAIN_SECONDS = 0.25
-# What reading a JSON of an unexpected shape raises.
-_SHAPE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError)
+_ANSWER_WORDS = (b'"choices"', b'"error"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,11 @@ class Reader(Protocol):
     """What one protocol makes of the bytes of one answer, without knowing HTTP.
 
     `feed` gives the deltas that a chunk completes; `done` turns true when nothing more is needed; `end` gives
-    the rest with its `Finish`, or raises `ProviderError` when the end of message is missing."""
+    the rest with its `Finish`, or raises `ProviderError` when the end of message is missing. With
+    `reads_json` a whole answer in one JSON object is read as an event: some servers do not stream."""
 
     done: bool
+    reads_json: bool
 
     def feed(self, chunk: bytes) -> Iterable[Delta]: ...
 
@@ -56,7 +58,7 @@ async def stream_deltas(
     client: httpx.AsyncClient, server: Server, prepare: Callable[[], Awaitable[Call]], reader: Reader
 ) -> AsyncGenerator[Delta, None]:
     """What `Provider.stream` returns: the deltas that `reader` finds in the answer to the prepared call."""
-    async with answer(client, server, await prepare()) as chunks:
+    async with answer(client, server, await prepare(), reads_json=reader.reads_json) as chunks:
         try:
             async for chunk in chunks:
                 for delta in reader.feed(chunk):
@@ -65,22 +67,23 @@ async def stream_deltas(
                     break
             for delta in reader.end():
                 yield delta
-        except _SHAPE_ERRORS as error:
-            raise unreadable(server, f"what its protocol does not know ({error!r:.200})") from error
+        except SHAPE_ERRORS as error:
+            why = readable(str(error) or type(error).__name__, server.secrets)
+            raise unreadable(server, f"what its protocol does not know: {why}") from error
         await _drain(chunks)
 
 
 @asynccontextmanager
 async def answer(
-    client: httpx.AsyncClient, server: Server, call: Call
+    client: httpx.AsyncClient, server: Server, call: Call, *, reads_json: bool = False
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """Gives the chunks of a 200 as the network cuts them; leaving closes the socket unless the answer was
     read to its end. Every failure of the network or the server is a `ProviderError`."""
     headers = {"content-type": "application/json", "accept-encoding": "identity"} | call.headers
     try:
         async with client.stream("POST", call.url, headers=headers, content=call.body) as response:
-            await _accept(response, server)
-            async with aclosing(_chunks(response)) as chunks:
+            document = await _accept(response, server, reads_json)
+            async with aclosing(_as_event(document) if document else _chunks(response)) as chunks:
                 yield chunks
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         why = str(error) or type(error).__name__
@@ -88,12 +91,25 @@ async def answer(
         raise ProviderError(message, code="provider_unreachable", retryable=True) from error
 
 
-async def _accept(response: httpx.Response, server: Server) -> None:
+async def _accept(response: httpx.Response, server: Server, reads_json: bool) -> bytes:
+    """Return the answer where it is one JSON document that a reader may read, nothing where it is a stream.
+    Raises `ProviderError` for what is neither."""
     if response.status_code != 200:
         raise await _refusal(response, server)
     kind = response.headers.get("content-type", "")
-    if kind.startswith(("application/json", "text/html")):
-        raise unreadable(server, f"{kind} where a stream was asked for: check its address")
+    if not kind.startswith(("application/json", "text/html")):
+        return b""
+    body = b"" if kind.startswith("text/html") else await _beginning(response, EVENT_LIMIT)
+    if reads_json and any(word in body for word in _ANSWER_WORDS):
+        return body
+    reason = readable(said(body), server.secrets)
+    why = f" ({reason})" if reason else ""
+    raise unreadable(server, f"{kind} where a stream was asked for{why}: check its address")
+
+
+async def _as_event(document: bytes) -> AsyncGenerator[bytes, None]:
+    """A JSON document as an event; line ends in it are white space."""
+    yield b"data: " + document.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n\n"
 
 
 async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
@@ -118,12 +134,17 @@ async def _drain(chunks: AsyncIterator[bytes]) -> None:
         return
 
 
-async def _refusal(response: httpx.Response, server: Server) -> ProviderError:
+async def _beginning(response: httpx.Response, limit: int = ERROR_BODY_LIMIT) -> bytes:
     body = b""
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > ERROR_BODY_LIMIT:
+        if len(body) > limit:
             break
+    return body
+
+
+async def _refusal(response: httpx.Response, server: Server) -> ProviderError:
+    body = await _beginning(response)
     message, status = said(body), response.status_code
     if status == 400 and "model identifier is invalid" in message:
         status = 404  # Bedrock's way to say so

@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import orjson
-
+from millrace.agent.providers.lenient_json import parse, whole
 from millrace.errors import ProviderError
 
 MESSAGE_LIMIT = 500
@@ -68,11 +67,11 @@ def _meaning(status: int) -> tuple[str, bool]:
     return _CODES.get(status, "provider_rejected"), status == 429
 
 
-def incomplete(server: Server) -> ProviderError:
+def incomplete(server: Server, why: str = "") -> ProviderError:
     """The stream ended before the server's own end of message."""
-    return ProviderError(
-        f"{server.name} broke off before the end of its answer.", code="incomplete_response", retryable=True
-    )
+    said_why = f" ({why})" if why else ""
+    message = f"{server.name} broke off before the end of its answer{said_why}."
+    return ProviderError(message, code="incomplete_response", retryable=True)
 
 
 def unreadable(server: Server, what: str) -> ProviderError:
@@ -82,6 +81,7 @@ def unreadable(server: Server, what: str) -> ProviderError:
 
 def readable(message: str, secrets: Iterable[str]) -> str:
     """A server's message without secrets, on one line, cut to `MESSAGE_LIMIT` characters."""
+    message = whole(message)
     for secret in secrets:
         if secret:
             message = message.replace(secret, "***")
@@ -91,18 +91,24 @@ def readable(message: str, secrets: Iterable[str]) -> str:
 def said(body: bytes) -> str:
     """The words of an error body, or the body itself where it is none of the known JSON shapes."""
     try:
-        return words(orjson.loads(body)) or body.decode(errors="replace")
-    except orjson.JSONDecodeError:
+        return words(parse(body)) or body.decode(errors="replace")
+    except ValueError:
         return body.decode(errors="replace")
 
 
+_WORDS = ("error", "message", "Message", "detail", "msg", "error_msg", "errors")
+
+
 def words(found: Any, depth: int = 5) -> str:
-    """What an error object says: itself or its `error`, `message` or `detail`, a few levels deep."""
+    """What an error object says: itself or one of its fields that servers put the reason in, a few levels
+    deep; of a list the first that says something."""
     if isinstance(found, str):
         return found
+    if isinstance(found, list) and depth:
+        return next((said for one in found[:8] if (said := words(one, depth - 1))), "")
     if not isinstance(found, dict) or not depth:
         return ""
-    for key in ("error", "message", "Message", "detail"):
+    for key in _WORDS:
         if inner := words(found.get(key), depth - 1):
             return inner
     return ""

@@ -1,7 +1,8 @@
 """Server-Sent Events as bytes come: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
-Only `data` matters here: both protocols that use it repeat the event's name inside. Payloads stay bytes, for
-the JSON parser to read as they are.
+Only `data` and errors matter here: both protocols that use it repeat the event's name inside, and some
+servers tell an error by the event's name alone, or in a field called `error`, which is none of the standard.
+Payloads stay bytes, for the JSON parser to read as they are.
 """
 
 from abc import ABC, abstractmethod
@@ -10,6 +11,18 @@ from collections.abc import Iterable, Iterator
 from millrace.agent.model import Delta
 
 EVENT_LIMIT = 16 * 1024 * 1024
+EXCERPT = 200
+SHORT = 16
+"""A shorter payload is no piece of an answer."""
+BOM = b"\xef\xbb\xbf"
+_ODD = (b"error:", b"event: error", b"event:error", BOM)
+_NO_DATA = (b"", b"null")
+SHAPE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError)
+"""What reading a JSON of an unexpected shape raises."""
+
+
+class ErrorData(bytes):
+    """The payload of an event that its server calls an error."""
 
 
 class SseParser:
@@ -23,6 +36,7 @@ class SseParser:
         self._data: list[bytes] = []
         self._gathered = 0
         self._return = False
+        self._is_error = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The payloads that `chunk` completes."""
@@ -67,17 +81,37 @@ class SseParser:
             if line.startswith(b"data:"):
                 data.append(line[6:] if line.startswith(b"data: ") else line[5:])
                 self._gathered += len(line)
-            elif not line and data:
-                events.append(data[0] if len(data) == 1 else b"\n".join(data))
-                data.clear()
-                self._gathered = 0
+            elif not line:
+                if data:
+                    events.append(self._event(data))
+                self._is_error = False
+            elif line.startswith(_ODD):
+                self._odd(line)
         return events
+
+    def _odd(self, line: bytes) -> None:
+        """A line that tells an error, or has a byte order mark before it."""
+        if line.startswith(BOM):
+            self._events([line[3:]])
+            return
+        self._is_error = True
+        if line.startswith(b"error:"):
+            self._data.append(line[6:])
+            self._gathered += len(line)
+
+    def _event(self, data: list[bytes]) -> bytes:
+        event = data[0] if len(data) == 1 else b"\n".join(data)
+        event = ErrorData(event) if self._is_error else event
+        data.clear()
+        self._gathered = 0
+        return event
 
 
 class SseReader(ABC):
     """A `Reader` of a protocol over Server-Sent Events: subclasses read one payload and close the message."""
 
     done = False
+    reads_json = False
 
     def __init__(self) -> None:
         self._parser = SseParser()
@@ -85,21 +119,48 @@ class SseReader(ABC):
     def feed(self, chunk: bytes) -> Iterator[Delta]:
         """See `Reader`. Nothing is read behind the end of message."""
         for data in self._parser.feed(chunk):
-            yield from self.read(data)
+            usual = type(data) is bytes and len(data) >= SHORT
+            try:
+                found = self.read(data) if usual else self._odd(data)
+            except SHAPE_ERRORS as error:
+                raise _unreadable(data, error) from error
+            yield from found if type(found) is tuple else _guarded(found, data)
             if self.done:
                 return
 
     def end(self) -> Iterator[Delta]:
         """See `Reader`."""
         if not self.done:
-            for data in self._parser.end():
-                yield from self.read(data)
+            yield from self.feed(b"\n\n")
         yield from self.close()
+
+    def _odd(self, data: bytes) -> Iterator[Delta]:
+        """The deltas of an event that is short or an error; none of one that says nothing, as some servers
+        send to keep a connection open."""
+        if data.strip() not in _NO_DATA:
+            yield from self.read(data) if type(data) is bytes else self.read_error(data)
 
     @abstractmethod
     def read(self, data: bytes) -> Iterable[Delta]:
         """The deltas of one event."""
 
     @abstractmethod
+    def read_error(self, data: bytes) -> Iterable[Delta]:
+        """Raise the `ProviderError` that an event stands for whose server calls it an error."""
+
+    @abstractmethod
     def close(self) -> Iterable[Delta]:
         """The tool calls and the `Finish`, or `ProviderError` without an end of message."""
+
+
+def _guarded(deltas: Iterable[Delta], data: bytes) -> Iterator[Delta]:
+    try:
+        yield from deltas
+    except SHAPE_ERRORS as error:
+        raise _unreadable(data, error) from error
+
+
+def _unreadable(data: bytes, error: Exception) -> ValueError:
+    """The error with the beginning of the event: it may be all that a server says of its failure."""
+    excerpt = data[:EXCERPT].decode(errors="replace")
+    return ValueError(f"{excerpt} ({type(error).__name__}: {error!s:.80})")

@@ -4,6 +4,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator
 
 from millrace.agent.model import Delta, Thinking, ThinkingBlock
+from millrace.agent.providers.lenient_json import Joiner
 
 
 class OpenThought:
@@ -13,14 +14,15 @@ class OpenThought:
         self._text: list[str] = []
         self._signature = ""
         self._redacted = b""
+        self._joiner = Joiner()
 
-    def add(self, text: str) -> Iterator[Delta]:
-        if text:
+    def add(self, text: str | None) -> Iterator[Delta]:
+        if text := self._joiner.join(text or ""):
             self._text.append(text)
             yield Thinking(text)
 
-    def sign(self, signature: str) -> None:
-        self._signature += signature
+    def sign(self, signature: str | None) -> None:
+        self._signature += signature or ""
 
     def redact(self, piece: str) -> None:
         """A piece of encrypted thinking in base64."""

@@ -1,21 +1,28 @@
 """Tool calls as models stream them: a start, pieces of JSON, an end that may never come."""
 
+import json
+import re
 from typing import Any
 
 import orjson
 
-from millrace.agent.model import ToolCall
+from millrace.agent.model import Block, ToolCall
+from millrace.agent.providers.lenient_json import parse, whole
 
 CALL_LIMIT = 128
 ARGUMENTS_LIMIT = 4 * 1024 * 1024
+_NOTHING = ("", "null", "None")
+_CONTROL_TOKENS = re.compile(r"(\s*<[|｜][^<>]{0,40}[|｜]>)+\s*$")
+_decoder = json.JSONDecoder(parse_constant=lambda _: None)
 
 
 class OpenCall:
-    """One call of a tool while its arguments still arrive."""
+    """One call of a tool while its arguments still arrive. `provider_data`: see `ToolCall`."""
 
     def __init__(self, id: str, name: str) -> None:
         self.id = id
         self.name = name
+        self.provider_data: Block = {}
         self._pieces: list[str] = []
         self._size = 0
 
@@ -26,20 +33,64 @@ class OpenCall:
         if self._size > ARGUMENTS_LIMIT:
             raise ValueError(f"arguments of more than {ARGUMENTS_LIMIT} characters")
 
+    def is_blank(self) -> bool:
+        """No arguments have come yet."""
+        return not any(piece.strip() for piece in self._pieces)
+
+    def is_whole(self) -> bool:
+        """The arguments so far are an object."""
+        return not self.is_blank() and read_arguments("".join(self._pieces)) is not None
+
     def close(self, *, cut: bool = False) -> ToolCall:
         """The whole call. Without any piece its arguments are {}, unless `cut` says that the model was
         stopped in this call."""
-        raw = "".join(self._pieces)
-        arguments = {} if not raw.strip() and not cut else _object(raw)
-        return ToolCall(self.id, self.name, arguments, raw)
+        raw = whole("".join(self._pieces))
+        arguments = None if cut and not raw.strip() else read_arguments(raw)
+        return ToolCall(self.id, self.name, arguments, raw, self.provider_data or None)
 
 
-def _object(raw: str) -> dict[str, Any] | None:
+def read_arguments(raw: str) -> dict[str, Any] | None:
+    """The arguments that a model wrote, None where they are no object. Read as they are meant: nothing or
+    null for none, an object whose JSON was written as a string, an empty object before the real one (or the
+    same one twice), and a model's control tokens behind it."""
+    plain = raw.strip()
+    if plain in _NOTHING:
+        return {}
     try:
-        found = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
+        found = parse(plain)
+    except ValueError:
+        return _sole_object(plain)
+    if isinstance(found, str) and found.strip().startswith("{"):
+        return read_arguments(found)
+    if found is None:
+        return {}
     return found if isinstance(found, dict) else None
+
+
+def _sole_object(raw: str) -> dict[str, Any] | None:
+    """The one object that is not empty in `{}{"city": "Paris"}`; None if there is no such one."""
+    at = 0
+    found: list[Any] = []
+    raw = _CONTROL_TOKENS.sub("", raw)
+    while at < len(raw) and len(found) < CALL_LIMIT:
+        try:
+            value, at = _decoder.raw_decode(raw, at)
+        except (ValueError, RecursionError):
+            return None
+        found.append(value)
+        at += len(raw[at:]) - len(raw[at:].lstrip())
+    objects = [value for value in found if value != {}]
+    same = bool(objects) and all(value == objects[0] for value in objects)
+    if not objects and found:
+        return {}
+    return objects[0] if same and isinstance(objects[0], dict) else None
+
+
+def arguments_text(given: Any) -> str:
+    """A piece of arguments as text: some servers send an object instead of its JSON."""
+    if isinstance(given, str):
+        return given
+    return "" if given is None else orjson.dumps(given).decode()
 
 
 class OpenCalls:
@@ -47,12 +98,12 @@ class OpenCalls:
 
     def __init__(self) -> None:
         self._calls: list[OpenCall] = []
-        self._by_key: dict[int | None, OpenCall] = {}
+        self._by_key: dict[int | str | None, OpenCall] = {}
 
     def __bool__(self) -> bool:
         return bool(self._calls)
 
-    def start(self, call: OpenCall, key: int | None) -> OpenCall:
+    def start(self, call: OpenCall, key: int | str | None) -> OpenCall:
         """Raises `ValueError` beyond `CALL_LIMIT` calls."""
         if len(self._calls) >= CALL_LIMIT:
             raise ValueError(f"more than {CALL_LIMIT} tool calls")
@@ -60,11 +111,15 @@ class OpenCalls:
         self._by_key[key] = call
         return call
 
-    def get(self, key: int) -> OpenCall | None:
+    def get(self, key: int | str | None) -> OpenCall | None:
         return self._by_key.get(key)
 
     def last(self) -> OpenCall | None:
         return self._calls[-1] if self._calls else None
+
+    def with_id(self, id: str) -> OpenCall | None:
+        """The last call that has this id."""
+        return next((call for call in reversed(self._calls) if call.id == id), None)
 
     def close(self, *, cut: bool) -> list[ToolCall]:
         """Every call; `cut` concerns the last one, in which the model was stopped."""

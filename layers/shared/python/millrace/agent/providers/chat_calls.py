@@ -1,0 +1,113 @@
+"""The tool calls of a chat completion, put together from pieces whose index, id and name servers use freely.
+
+By the protocol a piece names its call by `index`, and only the first has an id and a name. In use are also:
+no index; no id; neither; an id or a name with every piece; another id with every piece of one call
+(poolsideai/pool#9); one index, or one id, for two calls (nanobot#3943); one call twice under two indexes
+(LocalAI#9722); and the `function_call` of before there were `tool_calls`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from millrace.agent.model import ToolCall
+from millrace.agent.providers.tool_calls import OpenCall, OpenCalls, arguments_text
+
+EXTRAS = ("extra_content", "thought_signature", "provider_specific_fields")
+"""Fields of a call that Gemini's servers and gateways want back as they came: they hold a signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    index: int | str | None
+    id: str
+    name: str
+    arguments: str
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> "_Piece":
+        function = given.get("function") or {}
+        index = given.get("index")
+        return cls(
+            index if isinstance(index, int | str) else None,
+            str(given.get("id") or ""),
+            str(function.get("name") or ""),
+            arguments_text(function.get("arguments")),
+        )
+
+
+class ChatCalls:
+    """The calls of one message. Each has an id, its own or one that is made here."""
+
+    def __init__(self) -> None:
+        self._calls = OpenCalls()
+        self._made: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def add_delta(self, delta: dict[str, Any]) -> None:
+        """Take the pieces of a delta. Raises `ValueError` beyond the limits of calls and arguments."""
+        pieces = delta.get("tool_calls")
+        for given in [pieces] if isinstance(pieces, dict) else pieces or ():
+            if given:
+                self._add(given)
+        if not pieces and (legacy := delta.get("function_call")):
+            self._add({"index": "function_call", "function": legacy})
+
+    def _add(self, given: dict[str, Any]) -> None:
+        piece = _Piece.of(given)
+        call = self._named(piece)
+        if call is None or _is_another(call, piece):
+            call = self._start(piece)
+        elif piece.name:
+            call.name = _longer_name(call, piece)
+        call.add(piece.arguments)
+        call.provider_data |= {name: given[name] for name in EXTRAS if given.get(name)}
+
+    def _named(self, piece: _Piece) -> OpenCall | None:
+        """The call that the piece names by index, else by id, else the last one."""
+        if piece.index is not None:
+            return self._calls.get(piece.index)
+        return (self._calls.with_id(piece.id) if piece.id else None) or self._calls.last()
+
+    def _start(self, piece: _Piece) -> OpenCall:
+        id = piece.id or f"call_{uuid4().hex}"
+        if not piece.id:
+            self._made.add(id)
+        return self._calls.start(OpenCall(id, piece.name), piece.index)
+
+    def close(self, *, cut: bool) -> Iterator[ToolCall]:
+        """Every call once; `cut` says that the model was stopped in the last one."""
+        calls = self._calls.close(cut=cut)
+        for number, call in enumerate(calls):
+            if call.id in self._made or not _is_repeated(call, number, calls):
+                yield call
+
+
+def _is_another(call: OpenCall, piece: _Piece) -> bool:
+    """Return whether a piece begins another call than the one that its index or its id names."""
+    if not piece.name:
+        return False
+    if piece.index is None and not piece.id:
+        return piece.name != call.name or not piece.arguments or call.is_whole()
+    if piece.id in ("", call.id):
+        return bool(piece.arguments.strip()) and call.is_whole()
+    if piece.name != call.name and call.name:
+        return True
+    return not piece.arguments or call.is_whole()
+
+
+def _longer_name(call: OpenCall, piece: _Piece) -> str:
+    """The name so far with this piece of it: most servers repeat a name, a few send it in pieces."""
+    if piece.name.startswith(call.name):
+        return piece.name
+    return call.name + piece.name if call.is_blank() and not piece.arguments else call.name
+
+
+def _is_repeated(call: ToolCall, number: int, calls: list[ToolCall]) -> bool:
+    """Return whether the same call comes under the same id before, or after with the arguments it lacks."""
+    alike = [place for place, other in enumerate(calls) if (other.id, other.name) == (call.id, call.name)]
+    before = any(calls[place].arguments == call.arguments for place in alike if place < number)
+    return before or (not call.raw.strip() and any(calls[place].raw.strip() for place in alike))

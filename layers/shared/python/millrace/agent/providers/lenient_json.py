@@ -1,0 +1,53 @@
+"""JSON as model servers write it, which is not always JSON.
+
+Some write `NaN` or `-Infinity` (in `logprobs`), and some cut a character in two: an emoji is two `\\u`
+escapes in JSON, and a server that cuts its text by tokens may put one of them at the end of a chunk and the
+other at the beginning of the next. Neither half can be encoded by itself, so a half that reached the history
+or an event would fail far away from here.
+"""
+
+import json
+from typing import Any
+
+import orjson
+
+
+def parse(data: bytes | str) -> Any:
+    """Return what `data` says: numbers that are no JSON become null, broken UTF-8 becomes U+FFFD, and halves
+    of characters stay as they are, for `whole` or `Joiner`. Raises `ValueError`."""
+    try:
+        return orjson.loads(data)
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        text = data.decode(errors="replace") if isinstance(data, bytes) else data
+    try:
+        return json.loads(text, parse_constant=lambda _: None)
+    except RecursionError as error:
+        raise ValueError("JSON that is nested too deeply") from error
+
+
+def whole(text: str) -> str:
+    """The text with its halves of characters joined, and with U+FFFD for a half that stands alone."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+class Joiner:
+    """Joins characters that were cut between two pieces of a text. `holds` a first half, or nothing."""
+
+    __slots__ = ("holds",)
+
+    def __init__(self) -> None:
+        self.holds = ""
+
+    def join(self, piece: str) -> str:
+        """The text up to this piece's end, without a half that the next piece may complete."""
+        text, self.holds = self.holds + piece, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self.holds = text[:-1], text[-1]
+        return whole(text)
+
+    def finish(self) -> str:
+        """The rest: U+FFFD where the second half never came."""
+        rest, self.holds = self.holds, ""
+        return whole(rest)

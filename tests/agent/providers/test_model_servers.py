@@ -1,0 +1,177 @@
+"""What real servers send is read as it was meant, however the network cuts it."""
+
+from typing import Any
+
+import openai
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from millrace.agent.model import Delta, Finish, Text, ThinkingBlock, ToolCall
+from millrace.agent.providers.chat_reader import ChatReader
+from millrace.errors import ProviderError
+from tests.agent.providers.asking import SERVER, Ask, calls_of, cuts, finish_of, read, text_of, thoughts_of
+from tests.agent.providers.streams import CHAT_STREAMS, END, HI, STOP, Stream, tool, tools
+from tests.fakes.model_bytes import openai_chunk
+from tests.fakes.model_server import ModelServer, Script
+
+EVERY = pytest.mark.parametrize("stream", CHAT_STREAMS.values(), ids=CHAT_STREAMS)
+
+
+async def answer_to(
+    ask: Ask, server: ModelServer, *chunks: bytes
+) -> tuple[list[Delta], ProviderError | None]:
+    server.play(Script([*chunks]))
+    seen: list[Delta] = []
+    try:
+        async for delta in ask.stream("openai:m"):
+            seen.append(delta)
+    except ProviderError as error:
+        return seen, error
+    return seen, None
+
+
+@EVERY
+async def test_stream_of_a_real_server_is_understood(
+    stream: Stream, ask: Ask, model_server: ModelServer
+) -> None:
+    answer, error = await answer_to(ask, model_server, stream.body)
+    assert (text_of(answer), thoughts_of(answer)) == (stream.text, stream.thinking)
+    assert tuple(calls_of(answer)) == stream.calls
+    if stream.error:
+        assert error is not None
+        assert error.code == stream.error
+        assert stream.words in error.message
+    else:
+        assert error is None
+        assert finish_of(answer) == Finish(stream.reason, stream.usage)  # type: ignore[arg-type]
+
+
+@EVERY
+def test_deltas_can_be_encoded(stream: Stream) -> None:
+    """A half of a character would pass until something is written with it."""
+    deltas, _ = read_cut(stream.body, [])
+    assert orjson.dumps([str(delta) for delta in deltas])
+
+
+def read_cut(body: bytes, places: list[int]) -> tuple[list[Delta], str]:
+    """The deltas without ids that are made up, and the failure."""
+    seen: list[Delta] = []
+    try:
+        for delta in read(ChatReader(SERVER, "s"), cuts(body, places)):
+            seen.append(
+                delta if not isinstance(delta, ToolCall) else ToolCall("", delta.name, delta.arguments)
+            )
+    except (ProviderError, ValueError) as error:
+        return seen, str(error)
+    return seen, ""
+
+
+@settings(max_examples=150)
+@given(st.sampled_from(list(CHAT_STREAMS.values())), st.lists(st.integers(0, 4000), max_size=12))
+def test_any_cut_of_the_bytes_gives_the_same_answer(stream: Stream, places: list[int]) -> None:
+    assert read_cut(stream.body, places) == read_cut(stream.body, [])
+
+
+@EVERY
+def test_single_bytes_give_the_same_answer(stream: Stream) -> None:
+    assert read_cut(stream.body, list(range(len(stream.body)))) == read_cut(stream.body, [])
+
+
+SDK = {name: stream for name, stream in CHAT_STREAMS.items() if stream.sdk and not stream.error}
+
+
+@pytest.mark.parametrize("stream", SDK.values(), ids=SDK)
+async def test_official_client_reads_the_same_where_it_can(stream: Stream, model_server: ModelServer) -> None:
+    model_server.play(Script([stream.body]))
+    messages: Any = [{"role": "user", "content": "Hi"}]
+    async with openai.AsyncOpenAI(base_url=f"{model_server.url}/v1", api_key="k", max_retries=0) as client:
+        chunks = await client.chat.completions.create(model="m", messages=messages, stream=True)
+        deltas = [choice.delta async for chunk in chunks for choice in chunk.choices[:1] if choice.delta]
+    assert "".join(delta.content or "" for delta in deltas) == stream.text
+    named: dict[int, str] = {}
+    for piece in [piece for delta in deltas for piece in delta.tool_calls or ()]:
+        named[piece.index] = named.get(piece.index, "") + ((piece.function and piece.function.name) or "")
+    assert list(named.values()) == [name for name, _ in stream.calls]
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
+async def test_server_that_does_not_stream_is_read(kind: str, ask: Ask, model_server: ModelServer) -> None:
+    whole = {
+        "object": "chat.completion",
+        "choices": [
+            {
+                "index": 0,
+                "message": {
+                    "role": "assistant",
+                    "content": "Hi",
+                    "tool_calls": [
+                        {"id": "c1", "type": "function", "function": {"name": "time", "arguments": "{}"}}
+                    ],
+                },
+                "finish_reason": "tool_calls",
+            }
+        ],
+    }
+    body = orjson.dumps(whole, option=orjson.OPT_INDENT_2)
+    model_server.play(Script([body[:30], body[30:]], 200, {"content-type": kind}))
+    answer = await ask("openai:m")
+    assert answer == [Text("Hi"), ToolCall("c1", "time", {}, "{}"), Finish("tool_use", None)]
+
+
+async def test_error_with_status_200_keeps_its_reason(ask: Ask, model_server: ModelServer) -> None:
+    body = b'{"error": {"message": "no such plan", "code": 404}}'
+    model_server.play(*[Script([body], 200, {"content-type": "application/json"})] * 2)
+    _, error = await ask.failing("openai:m")
+    assert (error.code, error.http_status) == ("unknown_model", 404)
+    _, error = await ask.failing("anthropic:m")
+    assert "no such plan" in error.message
+
+
+async def test_words_of_an_unreadable_answer_hide_the_key(ask: Ask, model_server: ModelServer) -> None:
+    _, error = await answer_to(ask, model_server, b"data: bad key sk-openai-secret\n\n")
+    assert error is not None
+    assert "bad key ***" in error.message
+
+
+def kept(*chunks: bytes) -> tuple[list[dict[str, Any]], list[ToolCall]]:
+    deltas = list(read(ChatReader(SERVER, "s"), chunks))
+    blocks = [delta.block for delta in deltas if isinstance(delta, ThinkingBlock)]
+    return blocks, [delta for delta in deltas if isinstance(delta, ToolCall)]
+
+
+def test_reasoning_is_kept_with_the_calls_that_it_led_to() -> None:
+    call = tools(tool("{}", "time", index=0, id="c1"))
+    thoughts = [openai_chunk({"reasoning_content": piece}) for piece in ("Let me", " see")]
+    blocks, _ = kept(*thoughts, call, END)
+    assert blocks == [
+        {
+            "reasoningContent": {"reasoningText": {"text": "Let me see"}},
+            "providerData": {"s": {"field": "reasoning_content"}},
+        }
+    ]
+    assert kept(*thoughts, HI, END) == ([], [])
+
+
+def test_reasoning_details_are_kept_in_one_piece_each() -> None:
+    def details(**detail: Any) -> bytes:
+        return openai_chunk({"reasoning_details": [detail]})
+
+    blocks, _ = kept(
+        details(type="reasoning.text", index=0, text="Let me"),
+        details(type="reasoning.text", index=0, text=" see", signature="sig"),
+        details(type="reasoning.encrypted", index=1, id="rs_1", data="AAAA"),
+        tools(tool("{}", "time", index=0, id="c1")),
+        END,
+    )
+    assert blocks[0]["providerData"]["s"]["reasoning_details"] == [
+        {"type": "reasoning.text", "index": 0, "text": "Let me see", "signature": "sig"},
+        {"type": "reasoning.encrypted", "index": 1, "id": "rs_1", "data": "AAAA"},
+    ]
+
+
+def test_signature_of_a_call_is_kept_beside_it() -> None:
+    signed = {"google": {"thought_signature": "CoYB"}}
+    _, calls = kept(tools(tool("{}", "time", index=0, id="c1", extra_content=signed)), STOP)
+    assert calls[0].provider_data == {"s": {"extra_content": signed}}
