@@ -6,13 +6,14 @@ import importlib.util
 import json
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from streaming_runtime.events import parse_event
 from tests.aws import Aws
+from tests.invoking import CONTEXT
 from tests.serving import served
 from tests.template_functions import url_functions
 from tests.tokens import AUDIENCE, ISSUER, Issuer
@@ -59,8 +60,7 @@ def test_a_sample_event_is_answered(
 def buffered(name: str, event: str) -> int:
     with closing(asyncio.new_event_loop()) as loop:
         asyncio.set_event_loop(loop)  # Mangum would make one and leave it open
-        context = SimpleNamespace(aws_request_id="request-1", function_name=name)
-        answer = load(name).handler(json.loads(event), context)
+        answer = load(name).handler(json.loads(event), CONTEXT)
         asyncio.set_event_loop(None)
     json.dumps(answer)  # as Lambda will
     return int(answer["statusCode"])

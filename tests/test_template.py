@@ -7,7 +7,7 @@ import pytest
 
 from local.template import Template
 from local.template import read_template as read
-from millrace.services.pipelines import emf
+from millrace.telemetry import metrics as own
 from tests.aws import TEMPLATE
 
 # A wildcard that no policy can do without, and why.
@@ -63,7 +63,7 @@ AWS_METRICS = {
     },
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
 }
-OWN_METRICS = {*emf.METRICS.values(), emf.LATENCY, emf.LAG, emf.BACKPRESSURE}
+OWN_METRICS = {*own.METRICS.values(), own.LATENCY, own.LAG, own.BACKPRESSURE}
 # More may stream; these must.
 STREAMED = {"ConversationFunction"}
 
@@ -212,7 +212,7 @@ def dashboard_metrics(resources: Resources) -> list[list[str]]:
 def test_the_dashboard_shows_metrics_that_there_are(resources: Resources) -> None:
     found = dashboard_metrics(resources)
     for namespace, name, dimension, value in found:
-        if namespace == emf.NAMESPACE:
+        if namespace == own.NAMESPACE:
             assert name in OWN_METRICS, name
             assert (dimension, value) == ("Stack", "${AWS::StackName}")
         else:
@@ -220,7 +220,7 @@ def test_the_dashboard_shows_metrics_that_there_are(resources: Resources) -> Non
             logical_id = value.removeprefix("${").removesuffix("}").partition(".")[0]
             assert logical_id in resources, value
             assert dimension == ("QueueName" if namespace == "AWS/SQS" else "FunctionName")
-    assert {name for namespace, name, _, _ in found if namespace == emf.NAMESPACE} == OWN_METRICS
+    assert {name for namespace, name, _, _ in found if namespace == own.NAMESPACE} == OWN_METRICS
 
 
 def test_the_dashboard_shows_every_function_and_dead_letter_queue(resources: Resources) -> None:

@@ -4,5 +4,6 @@ from mangum import Mangum
 
 from millrace.api.management_app import create_app
 from millrace.settings import Settings
+from millrace.telemetry import logs
 
-handler = Mangum(create_app(Settings.from_environment()), lifespan="off")
+handler = logs.invocations(Mangum(create_app(Settings.from_environment()), lifespan="off"))

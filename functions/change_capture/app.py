@@ -4,11 +4,13 @@ import asyncio
 from typing import Any
 
 from millrace.services.pipelines.capture import Capture, CaptureSettings
+from millrace.telemetry import logs
 
 capture = Capture(CaptureSettings.from_environment())
 capture.warm()
 
 
+@logs.invocations
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A batch of a stream, whose first failure is reported; or a tick of the schedule."""
     return asyncio.run(capture(event, context.get_remaining_time_in_millis() / 1000))

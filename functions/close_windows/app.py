@@ -6,11 +6,13 @@ from typing import Any
 from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.windows import close_batch
 from millrace.settings import Settings
+from millrace.telemetry import logs
 
 line = Line.connect(Settings.from_environment())
 line.warm()
 
 
+@logs.invocations
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """An SQS batch; what failed is reported item by item."""
     return asyncio.run(close_batch(line, event))

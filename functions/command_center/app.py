@@ -2,5 +2,6 @@
 
 from millrace.api.command_center_app import create_app
 from millrace.settings import Settings
+from millrace.telemetry import logs
 
-app = create_app(Settings.from_environment())
+app = logs.requests(create_app(Settings.from_environment()))

@@ -3,11 +3,13 @@
 from typing import Any
 
 from millrace.services.delivery.batch import BatchDeliverer, DeliverySettings
+from millrace.telemetry import logs
 
 deliver = BatchDeliverer(DeliverySettings.from_environment())
 deliver.warm()
 
 
+@logs.invocations
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """An SQS batch of delivery jobs; what failed is reported item by item. Or `{"test": ...}`, by which the
     management API tries a destination out."""

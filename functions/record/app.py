@@ -6,12 +6,14 @@ from typing import Any
 from millrace.services.command_center.record import Recorder
 from millrace.services.command_center.record_batch import record_batch
 from millrace.settings import Settings
+from millrace.telemetry import logs
 
 recorder = Recorder.connect(Settings.from_environment())
 recorder.stores.aws.client("dynamodb")
 recorder.stores.aws.client("events")
 
 
+@logs.invocations
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """An SQS batch; what failed is reported item by item."""
     return asyncio.run(record_batch(recorder, event))

@@ -7,6 +7,7 @@ from typing import Any
 from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.transform import transform_batch
 from millrace.settings import Settings
+from millrace.telemetry import logs
 
 line = Line.connect(Settings.from_environment())
 line.warm()
@@ -14,6 +15,7 @@ gc.freeze()  # what init made stays: a quarter of the CPU of large batches went 
 gc.set_threshold(10_000, 10, 10)
 
 
+@logs.invocations
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """An SQS batch; what failed is reported item by item."""
     return asyncio.run(transform_batch(line, event))

@@ -1,4 +1,4 @@
-"""The conversation app against a bare `StreamingResponse`, its time to the first token, and its init.
+"""The conversation app against a bare `StreamingResponse`, and its time to the first token.
 
 Both apps are driven as ASGI in one process, in turns; CPU is the process's own, threads that call AWS (a
 MiniStack child) included. The model is `echo:`, which takes no time of its own, so that all that is measured
@@ -8,8 +8,6 @@ is ours.
 import asyncio
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -41,8 +39,8 @@ ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def measure() -> dict[str, float]:
-    """Tokens per second and CPU per token of both, the ratio, the added time to the first token (ms, median),
-    CPU and memory of the function's init, and the layers' size where `make build` has made them."""
+    """Tokens per second and CPU per token of both, the ratio, the added time to the first token (ms, median)
+    and the layers' size where `make build` has made them."""
     with tempfile.TemporaryDirectory() as folder, MiniStack(log=Path(folder) / "log") as aws:
         deployment = deploy(read_template(ROOT / "template.yaml"), aws.client_arguments())
         environment = deployment.functions["ConversationFunction"].environment
@@ -56,7 +54,7 @@ def measure() -> dict[str, float]:
                 oidc_jwks_url=f"{url}/keys",
             )
             found = asyncio.run(_measure_app(settings, _Local(aws), issuer))
-        return found | _init(environment) | _artifact()
+        return found | _artifact()
 
 
 def _no_queue_functions(aws: MiniStack) -> None:
@@ -169,29 +167,6 @@ async def _rate(app: ASGI) -> tuple[float, float]:
 async def _first_token(app: ASGI) -> float:
     began = time.perf_counter()
     return (await _drive(app))[0] - began
-
-
-_INIT = """
-import sys, time
-began = time.process_time()
-sys.path.insert(0, sys.argv[1])
-import app
-status = open("/proc/self/status").read()  # ru_maxrss would count the parent before exec
-print((time.process_time() - began) * 1000, int(status.split("VmHWM:")[1].split()[0]) / 1024)
-"""
-
-
-def _init(environment: dict[str, str]) -> dict[str, float]:
-    folder = str(ROOT / "functions" / "conversation")
-    credentials = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-east-1"}
-    found = []
-    for _ in range(5):
-        command = [sys.executable, "-c", _INIT, folder]
-        output = subprocess.run(
-            command, env=environment | credentials, capture_output=True, text=True, check=True
-        )
-        found.append([float(word) for word in output.stdout.split()])
-    return {"init_cpu_ms": min(cpu for cpu, _ in found), "init_mb": max(mb for _, mb in found)}
 
 
 def _artifact() -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.aws import Aws
+from tests.invoking import CONTEXT
 
 ROOT = Path(__file__).parents[2]
 Handler = Callable[[dict[str, Any], object], dict[str, Any]]
@@ -32,7 +33,7 @@ def handler(aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[H
 def test_a_sample_batch_is_recorded_and_says_what_failed(handler: Handler, path: Path) -> None:
     batch = json.loads(path.read_text().replace("acme", f"acme-{path.stem}"))
     for _ in range(2):
-        failed = handler(batch, None)["batchItemFailures"]
+        failed = handler(batch, CONTEXT)["batchItemFailures"]
         assert [one["itemIdentifier"] for one in failed] == [
             record["messageId"] for record in batch["Records"][: FAILS.get(path.stem, 0)]
         ]

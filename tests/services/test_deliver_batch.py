@@ -26,6 +26,7 @@ from millrace.stores.dynamo import Dynamo
 from millrace.stores.pipeline_metrics import PipelineMetrics
 from tests.aws import Aws
 from tests.fakes.receivers import Receivers
+from tests.invoking import CONTEXT
 from tests.services.delivering import resources
 from tests.serving import served
 
@@ -78,7 +79,7 @@ async def defined(environment: dict[str, str], receivers: Receivers) -> Receiver
 @pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
 def test_each_sample_event_goes_through_the_handler(path: Path, function: Any, defined: Receivers) -> None:
     sample = orjson.loads(path.read_bytes())
-    answer = function.handler(sample, None)
+    answer = function.handler(sample, CONTEXT)
     failed = [one["itemIdentifier"] for one in answer["batchItemFailures"]]
     expected = [record["messageId"] for record in sample["Records"] if "broken" in record["messageId"]]
     assert failed == expected
@@ -90,7 +91,7 @@ def test_each_sample_event_goes_through_the_handler(path: Path, function: Any, d
 
 
 def test_sample_test_goes_through_the_handler(function: Any, defined: Receivers) -> None:
-    told = function.handler(orjson.loads(TEST.read_bytes()), None)
+    told = function.handler(orjson.loads(TEST.read_bytes()), CONTEXT)
     assert (told["outcome"], told["status"]) == ("delivered", 200)
     assert [one.body for one in defined.hook.taken] == [b'{"n":1}']
 
@@ -102,7 +103,7 @@ def test_there_are_sample_events() -> None:
 def test_batch_after_batch_the_same_connections_serve(function: Any, defined: Receivers) -> None:
     sample = orjson.loads((ROOT / "events/deliver/one_job.json").read_bytes())
     for _ in range(3):
-        assert function.handler(sample, None) == {"batchItemFailures": []}
+        assert function.handler(sample, CONTEXT) == {"batchItemFailures": []}
     assert len(defined.hook.taken) == 3
 
 
@@ -110,7 +111,7 @@ def test_what_has_to_wait_is_in_the_real_queue(
     function: Any, defined: Receivers, aws: Aws, environment: dict[str, str]
 ) -> None:
     sample = orjson.loads((ROOT / "events/deliver/not_yet.json").read_bytes())
-    function.handler(sample, None)
+    function.handler(sample, CONTEXT)
     told = aws.client("sqs").get_queue_attributes(
         QueueUrl=environment["DELIVERY_QUEUE_URL"], AttributeNames=["ApproximateNumberOfMessagesDelayed"]
     )
@@ -137,11 +138,11 @@ def test_deliveries_are_counted_with_the_time_from_the_event_to_its_arrival(
     job = orjson.loads(sample["Records"][0]["body"])
     job["createdAt"] = job["events"][0]["time"] = job["events"][0]["ingested"] = now_ms() - 5_000
     sample["Records"][0]["body"] = orjson.dumps(job).decode()
-    function.handler(sample, None)
+    function.handler(sample, CONTEXT)
     defined.answers.append(PlainTextResponse("busy", 429))
-    function.handler(sample, None)
+    function.handler(sample, CONTEXT)
     defined.answers.append(PlainTextResponse("no", 400))
-    function.handler(sample, None)
+    function.handler(sample, CONTEXT)
     counters = metrics(environment)
     told = {name: value for name, value in counters.items() if not name.startswith("latency")}
     assert told == {
@@ -165,7 +166,7 @@ def test_latency_of_an_old_event_counts_from_its_acceptance(
     job["createdAt"] = job["events"][0]["ingested"] = now_ms() - 2_000
     job["events"][0]["time"] = 1_577_836_800_000  # 2020
     sample["Records"][0]["body"] = orjson.dumps(job).decode()
-    function.handler(sample, None)
+    function.handler(sample, CONTEXT)
     counters = metrics(environment)
     assert counters["latencyCount"] == 1
     assert 2_000 <= counters["latencySum"] < 60_000
@@ -187,7 +188,7 @@ def test_what_was_delivered_is_counted_while_another_job_of_the_batch_waits(
         job = orjson.loads(record["body"]) | {"pipelineId": "pipe_2"}
         sample["Records"].append(record | {"messageId": "slow", "body": orjson.dumps(job).decode()})
         with ThreadPoolExecutor() as threads:
-            answer = threads.submit(function.handler, sample, None)
+            answer = threads.submit(function.handler, sample, CONTEXT)
             seen = _until_counted(environment, answer)
             counted.set()
             assert answer.result(20) == {"batchItemFailures": []}
@@ -214,7 +215,7 @@ def test_what_a_batch_did_is_one_line_for_cloudwatch(
     deliver(sample)
     deliver.close()
     (line,) = [orjson.loads(text) for text in capsys.readouterr().out.splitlines()]
-    assert (line["Stack"], line["Pipeline"], line["ItemsDelivered"]) == ("millrace-test", "pipe_1", 2)
+    assert (line["Stack"], line["Pipeline"], line["ItemsDelivered"]) == ("millrace-test", "pipe_1", [2])
     assert len(line["Latency"]) == 2
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from millrace.pipelines.definitions.sources import AgentExecutionSource
 from millrace.pipelines.event import Event
-from millrace.services.pipelines.emf import Lines
 from millrace.services.pipelines.line import Line
 from millrace.services.pipelines.match import feeds
 from millrace.services.pipelines.transform import transform_batch
+from millrace.telemetry.metrics import PipelineLines
 from tests.streaming.conftest import Plant, UndelayedAws
 from tests.streaming.definitions import act, made
 from tests.streaming.test_flow import send
@@ -180,7 +180,7 @@ def test_event_of_a_rule_that_reaches_no_pipeline_is_logged_and_counted(
 ) -> None:
     id = made(streaming)
     act(streaming, id, "stop")
-    monkeypatch.setattr(plant.line.meter, "_lines", Lines("a-stack"))
+    monkeypatch.setattr(plant.line.meter, "_lines", PipelineLines("a-stack"))
     with contextlib.redirect_stdout(io.StringIO()) as written:
         send(plant, message(organization, id))
         assert plant.transform() == {"batchItemFailures": []}
@@ -189,7 +189,7 @@ def test_event_of_a_rule_that_reaches_no_pipeline_is_logged_and_counted(
     assert said in record.getMessage()
     assert "'e1' of 'my.shop' ('sold')" in record.getMessage()
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
-    assert [line["EventsUnclaimed"] for line in lines if "EventsUnclaimed" in line] == [1]
+    assert [line["EventsUnclaimed"] for line in lines if "EventsUnclaimed" in line] == [[1]]
 
 
 def nested(levels: int) -> dict[str, Any]:

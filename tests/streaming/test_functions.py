@@ -5,12 +5,12 @@ import importlib.util
 import json
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.aws import Aws
+from tests.invoking import CONTEXT
 
 ROOT = Path(__file__).parent.parent.parent
 ANSWERS: dict[str, Any] = {
@@ -28,7 +28,6 @@ LOGICAL_IDS = {
     "webhooks": "WebhooksFunction",
     "change_capture": "ChangeCaptureFunction",
 }
-CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)
 
 
 def handler_of(function: str, aws: Aws, monkeypatch: pytest.MonkeyPatch, **more: str) -> Any:
@@ -54,11 +53,11 @@ def test_each_batch_is_answered_message_by_message(
     name: str, aws_environment: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = handler_of(name.partition("/")[0], aws_environment, monkeypatch)
-    assert handler(event(name), SimpleNamespace()) == ANSWERS[name]
+    assert handler(event(name), CONTEXT) == ANSWERS[name]
 
 
 def test_a_tick_sweeps(aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = handler_of("sweep", aws_environment, monkeypatch)(event("sweep/tick"), SimpleNamespace())
+    answer = handler_of("sweep", aws_environment, monkeypatch)(event("sweep/tick"), CONTEXT)
     assert answer["timers"] >= 0
 
 
@@ -92,7 +91,7 @@ def test_a_webhook_for_no_pipeline_is_not_found(
     with closing(asyncio.new_event_loop()) as loop:
         asyncio.set_event_loop(loop)  # Mangum would make one and leave it open
         handler = handler_of("webhooks", aws_environment, monkeypatch)
-        answer = handler(event("webhooks/unknown-pipeline"), SimpleNamespace(aws_request_id="r1"))
+        answer = handler(event("webhooks/unknown-pipeline"), CONTEXT)
         asyncio.set_event_loop(None)
     assert answer["statusCode"] == 404
     assert json.loads(answer["body"])["error"]["code"] == "pipeline_not_found"

@@ -13,6 +13,7 @@ from millrace.api.claims import ClaimReader
 from millrace.domain.access import Principal, Scope
 from millrace.errors import Unauthenticated, Unavailable
 from millrace.settings import Settings
+from millrace.telemetry import logs
 
 ALGORITHMS = ["RS256", "ES256"]
 KEYS_SECONDS = 3600.0
@@ -45,7 +46,7 @@ class Authenticator:
         if kind.lower() != "bearer" or not token.strip():
             raise Unauthenticated("Send a bearer token in the Authorization header.", code="token_missing")
         caller = self._claims.principal(await self._verified(token.strip()))
-        request.state.caller = caller
+        identify(request, caller)
         if scope:
             caller.require(scope)
         return caller
@@ -107,6 +108,13 @@ class Authenticator:
     def _discover(self) -> str:
         issuer = self._settings.oidc_issuer.rstrip("/")
         return str(_get_json(f"{issuer}/.well-known/openid-configuration")["jwks_uri"])
+
+
+def identify(request: Request, caller: Principal) -> None:
+    """Note who calls, for the log lines of the request as well, with the ids that its path names."""
+    request.state.caller = caller
+    ids = {name: str(value) for name, value in request.path_params.items() if name.endswith("_id")}
+    logs.bind(organization=caller.organization, **ids)
 
 
 def _get_json(url: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from millrace.api.accept import wants_stream
-from millrace.api.auth import Authenticator
+from millrace.api.auth import Authenticator, identify
 from millrace.api.endpoint import Endpoint, read_body
 from millrace.api.stream_session import StreamSession
 from millrace.domain.access import Principal, Scope
@@ -65,7 +65,7 @@ class Callers:
 def _checked(request: Request, found: Ticket, scope: Scope | None) -> Ticket:
     if (found.method, unquote(found.path)) != (request.method, request.scope["path"]):
         raise invalid_ticket()
-    request.state.caller = found.caller
+    identify(request, found.caller)
     if scope:
         found.caller.require(scope)
     return found

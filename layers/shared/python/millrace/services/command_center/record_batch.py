@@ -18,6 +18,7 @@ from millrace.services.command_center.alerts import evaluate
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_check import check
 from millrace.services.runs.delete import sweep_deletions
+from millrace.telemetry import logs
 
 log = logging.getLogger(__name__)
 TICK = "aws.events"
@@ -49,7 +50,8 @@ async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, A
         else:
             work[event["organization"]].append((message_id, event))
     for organization, events in work.items():
-        failed += await _record_all(recorder, organization, events)
+        with logs.bound(organization=organization):
+            failed += await _record_all(recorder, organization, events)
     if ticks and not await _tick(recorder):
         failed += ticks
     return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
@@ -95,6 +97,7 @@ async def _tick(recorder: Recorder) -> bool:
 
     async def fine(organization: str) -> bool:
         async with turns:
+            logs.bind(organization=organization)
             try:
                 await check(recorder, organization)
             except Exception:

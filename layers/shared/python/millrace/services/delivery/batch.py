@@ -26,6 +26,7 @@ from millrace.stores.dynamo import Dynamo
 from millrace.stores.large_objects import LargeObjects
 from millrace.stores.queues import Queue
 from millrace.stores.secrets import SecretStore
+from millrace.telemetry import logs
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +140,7 @@ class BatchDeliverer:
             log.warning("message %s was done before", record["messageId"])
             return
         job = read_job(body)
+        logs.bind(organization=job.organization, pipeline_id=job.pipeline_id)
         counting.taken(job, now_ms())
         counting.done(job, await self._deliverer.deliver(job), now_ms())
         await asyncio.to_thread(self._queue.done, record)

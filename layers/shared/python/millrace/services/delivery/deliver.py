@@ -291,8 +291,6 @@ def _log(job: Job, report: Report, codes: list[str]) -> None:
         report.dead,
         sorted(set(codes)) or "",
         extra={
-            "organization": job.organization,
-            "pipeline": job.pipeline_id,
             "destination": job.destination,
             "attempt": job.attempt,
         },

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from millrace.domain.clock import Clock
-from millrace.services.pipelines.emf import Lines
 from millrace.settings import Settings
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.pipeline_metrics import PipelineMetrics
+from millrace.telemetry.metrics import PipelineLines
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class Meter:
     """One per process; never raises."""
 
-    def __init__(self, metrics: PipelineMetrics, lines: Lines, clock: Clock) -> None:
+    def __init__(self, metrics: PipelineMetrics, lines: PipelineLines, clock: Clock) -> None:
         self._metrics = metrics
         self._lines = lines
         self._clock = clock
@@ -26,7 +26,7 @@ class Meter:
     @classmethod
     def connect(cls, settings: Settings, dynamo: Dynamo, table: str, clock: Clock) -> "Meter":
         """`table` is the registry's."""
-        lines = Lines(settings.stack, bool(settings.pipeline_metrics))
+        lines = PipelineLines(settings.stack, bool(settings.pipeline_metrics))
         return cls(PipelineMetrics(dynamo, table), lines, clock)
 
     async def add(
@@ -38,7 +38,7 @@ class Meter:
     ) -> None:
         """Once per batch and pipeline. `latencies` in ms."""
         now = self._clock()
-        self._lines.did(organization, pipeline_id, counters, latencies, now)
+        self._lines.did(organization, pipeline_id, counters, latencies)
         try:
             await self._metrics.add(organization, pipeline_id, counters, now)
         except Exception:
@@ -64,8 +64,8 @@ class Meter:
     def unclaimed(self, organization: str, pipeline_id: str, events: int) -> None:
         """Events that were sent to a pipeline which is not there or takes none. Only for CloudWatch: minute
         buckets are of pipelines that there are."""
-        self._lines.did(organization, pipeline_id, {"eventsUnclaimed": events}, (), self._clock())
+        self._lines.did(organization, pipeline_id, {"eventsUnclaimed": events}, ())
 
     def pressed(self, organization: str, pipeline_id: str, pressure: float) -> None:
         """A pipeline's backpressure, from 0 to 1."""
-        self._lines.pressed(organization, pipeline_id, pressure, self._clock())
+        self._lines.pressed(organization, pipeline_id, pressure)

@@ -35,6 +35,7 @@ from millrace.services.pipelines.sorting import (
 )
 from millrace.services.pipelines.unreadable import refuse
 from millrace.stores.journal import Entry
+from millrace.telemetry import logs
 
 log = logging.getLogger(__name__)
 
@@ -98,12 +99,16 @@ async def _take_together(line: Line, messages: list[Message], failed: set[str]) 
     places = asyncio.Semaphore(AT_ONCE)
 
     async def taken(address: Address, parcels: list[Parcel]) -> None:
+        organization, pipeline_id = address
         async with places:
+            logs.bind(organization=organization, pipeline_id=pipeline_id)
             ends = time.monotonic() + SHARE_SECONDS
             failed.update(await _take_all(line, address, parcels, ends))
 
-    async def ordered(found: list[tuple[str, Order]]) -> None:
+    async def ordered(address: Address, found: list[tuple[str, Order]]) -> None:
+        organization, pipeline_id = address
         async with places:
+            logs.bind(organization=organization, pipeline_id=pipeline_id)
             ends = time.monotonic() + SHARE_SECONDS
             for message_id, do in found:  # one after the other: one may look for what another has done
                 try:
@@ -112,7 +117,7 @@ async def _take_together(line: Line, messages: list[Message], failed: set[str]) 
                     log.exception("the order of message %s failed", message_id)
                     failed.add(message_id)
 
-    await asyncio.gather(*starmap(taken, work.items()), *map(ordered, orders.values()))
+    await asyncio.gather(*starmap(taken, work.items()), *starmap(ordered, orders.items()))
     await _count(line, [one for one in messages if one.id not in failed], work)
 
 
@@ -156,6 +161,7 @@ async def _refuse(line: Line, address: Address, parcel: Parcel, problem: BrokenD
 
 async def _take(line: Line, address: Address, parcels: list[Parcel], ends: float) -> None:
     organization, pipeline_id = address
+    log.debug("%d messages of one pipeline are taken", len(parcels))
     pipeline = await line.plans.running(organization, pipeline_id)
     new = [one for one in parcels if one.start is None and not one.again]
     for parcel in new:

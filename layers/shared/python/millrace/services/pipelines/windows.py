@@ -16,6 +16,7 @@ from millrace.services.pipelines.messages import order
 from millrace.services.pipelines.run import ring
 from millrace.services.pipelines.state import WindowStore
 from millrace.services.pipelines.timers import Timers
+from millrace.telemetry import logs
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +50,11 @@ async def close_batch(line: Line, batch: dict[str, Any]) -> dict[str, Any]:
 
 async def _close(line: Line, timer: dict[str, Any]) -> None:
     if timer.get("stop"):
+        logs.bind(organization=timer["organization"], pipeline_id=timer["pipelineId"])
         await fire_all(line, timer["organization"], timer["pipelineId"], int(timer["stop"]))
         return
     key = Key.parse(timer["key"])
+    logs.bind(organization=key.tenant, pipeline_id=key.pipeline)
     made = await _made(line, key)
     if made is not None:
         await ring(line, made, key, line.clock())

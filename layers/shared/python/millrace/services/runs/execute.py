@@ -13,6 +13,7 @@ from millrace.domain.conversations import StoredMessage
 from millrace.errors import MillraceError
 from millrace.services.runs.run_session import RunSession
 from millrace.stores.lease_record import LeaseLost, Stopping
+from millrace.telemetry import logs
 
 log = logging.getLogger(__name__)
 DEADLINE_MARGIN = 3.0
@@ -40,6 +41,8 @@ async def execute(
     """Returns when everything of the run is stored and its outbox is closed; `history` may still be read when
     the run begins. `deadline` is the function's own end on `time.monotonic()`'s scale; the run ends a little
     before it."""
+    run = session.run
+    logs.bind(organization=run.slot.organization, conversation_id=run.slot.conversation_id, run_id=run.id)
     work = asyncio.create_task(_work(loop, history))
     pump = asyncio.create_task(session.pump())
     tell = asyncio.create_task(session.tell())
@@ -59,6 +62,7 @@ async def execute(
             async with asyncio.timeout(BUS_SECONDS):
                 await session.bus.flush()
         session.outbox.close()
+        log.debug("run %s is over", run.id)
 
 
 async def _work(loop: Loop, history: Awaitable[Sequence[StoredMessage]]) -> str:

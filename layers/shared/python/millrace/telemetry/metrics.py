@@ -1,0 +1,82 @@
+"""Metrics of pipelines for CloudWatch: Powertools writes them to stdout, in the embedded metric format.
+
+A custom metric costs money for each combination of its dimensions, so there is one: the stack. Organization
+and pipeline stand in the line as fields, for Logs Insights; an operator may make dimensions of them as well.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+NAMESPACE = "Millrace"
+MOST_VALUES = 99
+"""Of one metric in one line: Powertools begins another line with the hundredth."""
+METRICS = {
+    "itemsProcessed": "ItemsProcessed",
+    "itemsFailed": "ItemsFailed",
+    "itemsFiltered": "ItemsFiltered",
+    "itemsOut": "ItemsOut",
+    "lateEvents": "LateEvents",
+    "itemsDelivered": "ItemsDelivered",
+    "deliveriesFailed": "DeliveriesFailed",
+    "deliveriesRetried": "DeliveriesRetried",
+    "deliveriesThrottled": "DeliveriesThrottled",
+    "deadLetters": "DeadLetters",
+    "eventsUnclaimed": "EventsUnclaimed",
+}
+"""Counters, and what CloudWatch calls them."""
+LATENCY = "Latency"
+LAG = "Lag"
+BACKPRESSURE = "Backpressure"
+
+
+class PipelineLines:
+    """Writes lines for a stack; without its name none. `per_pipeline` makes organization and pipeline
+    dimensions."""
+
+    def __init__(self, stack: str, per_pipeline: bool = False) -> None:
+        self._stack = stack
+        self._per_pipeline = per_pipeline
+
+    def did(
+        self, organization: str, pipeline_id: str, counters: Mapping[str, int], latencies: Sequence[int]
+    ) -> None:
+        """Write what a batch did to a pipeline; latencies in ms."""
+        counts = {METRICS[name]: count for name, count in counters.items() if name in METRICS and count}
+        lags = counters.get("lagCount", 0)
+        if not self._stack or not (counts or latencies or lags):
+            return
+        line = self._line(organization, pipeline_id)
+        for name, count in counts.items():
+            line.add_metric(name, MetricUnit.Count, count)
+        for latency in sample(latencies):
+            line.add_metric(LATENCY, MetricUnit.Milliseconds, latency)
+        if lags:
+            line.add_metric(LAG, MetricUnit.Milliseconds, round(counters["lagSum"] / lags, 1))
+        line.flush_metrics()
+
+    def pressed(self, organization: str, pipeline_id: str, pressure: float) -> None:
+        """Write a pipeline's backpressure, from 0 to 1."""
+        if self._stack:
+            line = self._line(organization, pipeline_id)
+            line.add_metric(BACKPRESSURE, MetricUnit.NoUnit, pressure)
+            line.flush_metrics()
+
+    def _line(self, organization: str, pipeline_id: str) -> EphemeralMetrics:
+        line = EphemeralMetrics(service="", namespace=NAMESPACE)  # a service would be a dimension
+        line.add_dimension("Stack", self._stack)
+        fields = {"Organization": organization, "Pipeline": pipeline_id}
+        if self._per_pipeline:
+            line.add_dimensions(Stack=self._stack, **fields)
+        for name, value in fields.items():
+            line.add_metadata(name, value)
+        return line
+
+
+def sample(latencies: Sequence[int]) -> Sequence[int]:
+    """Return all of them, or as many as a line holds, from the lowest to the highest."""
+    ordered = sorted(latencies)
+    if len(ordered) <= MOST_VALUES:
+        return ordered
+    last = len(ordered) - 1
+    return [ordered[at * last // (MOST_VALUES - 1)] for at in range(MOST_VALUES)]
