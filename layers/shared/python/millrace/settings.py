@@ -63,6 +63,7 @@ class Settings:
     model_keys_secret: str = ""
     allow_loopback_http: bool = False
     max_hops: str = "8"
+    approval_days: str = "30"
     log_level: str = "INFO"
 
     @classmethod
@@ -81,6 +82,13 @@ class Settings:
         if not self.max_hops.isdigit():
             raise Unavailable("MAX_HOPS must be a whole number.", code="not_configured")
         return int(self.max_hops)
+
+    @property
+    def approval_seconds(self) -> int:
+        """How long a call may wait for a person. Raises `Unavailable` for what is no number of days."""
+        if not self.approval_days.isdigit() or not 1 <= int(self.approval_days) <= 365:
+            raise Unavailable("APPROVAL_DAYS must be a whole number from 1 to 365.", code="not_configured")
+        return int(self.approval_days) * 24 * 3600
 
     def require(self, *names: str) -> None:
         """Raises `Unavailable` that names each setting a function cannot do without."""

@@ -10,7 +10,8 @@ from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import invalid
 from millrace.api.json_route import JsonRoute
 from millrace.domain.access import Principal
-from millrace.domain.agents import Agent, AgentReplacement, AgentSettings, AgentSummary, Wire
+from millrace.domain.agents import Agent, AgentReplacement, AgentSettings, AgentSummary
+from millrace.domain.wire import Wire
 from millrace.services.agents import Agents
 from millrace.services.runs.agent_tools import AgentTools, Source
 

@@ -2,6 +2,7 @@
 
 from starlette.applications import Starlette
 
+from millrace.api.approvals import Approvals
 from millrace.api.auth import Auth
 from millrace.api.conversations import Conversations
 from millrace.api.endpoint import Endpoint
@@ -31,4 +32,5 @@ def endpoints(platform: Platform, auth: Auth) -> list[Endpoint]:
         *Messages(platform, auth).endpoints(),
         *Shares(platform.stores, auth).endpoints(),
         *Streams(platform.stores, auth).endpoints(),
+        *Approvals(platform.stores, auth).endpoints(),
     ]

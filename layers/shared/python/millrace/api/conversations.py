@@ -12,10 +12,10 @@ from millrace.api.auth import Auth
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import Endpoint, read_body, whole_number
 from millrace.domain.access import Principal
-from millrace.domain.agents import Wire
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot
 from millrace.domain.ids import new_id, valid_user
+from millrace.domain.wire import Wire
 from millrace.errors import InvalidRequest
 from millrace.services.runs.access import reach
 from millrace.services.runs.delete import delete_conversation

@@ -19,10 +19,10 @@ from millrace.api.resume import RESUME, cursor, cursor_text, detail_of, view_of
 from millrace.api.sse import EventStream, frames
 from millrace.api.streams import Streams
 from millrace.domain.access import Principal
-from millrace.domain.agents import Wire
 from millrace.domain.events import Detail, Logged
 from millrace.domain.flows import Flow, FlowReplacement, NewFlow, agent_id_of
 from millrace.domain.runs import Run
+from millrace.domain.wire import Wire
 from millrace.errors import InvalidRequest, NotFound
 from millrace.services.flows.manage import Flows, Underway
 from millrace.services.runs.access import reach_run

@@ -17,10 +17,10 @@ from millrace.api.resume import RESUME, cursor_text, detail_of, view_of
 from millrace.api.sse import EventStream, frames
 from millrace.api.streams import THREAD, Streams, slot_of
 from millrace.domain.access import Access, Principal
-from millrace.domain.agents import Wire
 from millrace.domain.conversations import MESSAGE_BYTES, Slot
 from millrace.domain.events import Detail
 from millrace.domain.runs import Run
+from millrace.domain.wire import Wire
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.services.runs import inject as injections
 from millrace.services.runs.access import reach

@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 from millrace.api.auth import Auth
 from millrace.api.conversations import slot_of
 from millrace.api.endpoint import Endpoint, read_body
-from millrace.domain.agents import Wire
 from millrace.domain.ids import valid_user
+from millrace.domain.wire import Wire
 from millrace.errors import InvalidRequest
 from millrace.services.runs.sharing import share, shares, unshare
 from millrace.stores.connect import Stores

@@ -14,8 +14,8 @@ from millrace.api.auth import Authenticator, identify
 from millrace.api.endpoint import Endpoint, read_body
 from millrace.api.stream_session import StreamSession
 from millrace.domain.access import Principal, Scope
-from millrace.domain.agents import Wire
 from millrace.domain.clock import iso
+from millrace.domain.wire import Wire
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from millrace.stores.tickets import Client, Ticket, TicketStore, invalid_ticket

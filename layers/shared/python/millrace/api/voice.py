@@ -14,7 +14,7 @@ from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, invalid, read_body
 from millrace.api.tickets import Callers
 from millrace.domain.access import Principal
-from millrace.domain.agents import Wire
+from millrace.domain.wire import Wire
 from millrace.services.runs.access import reach_run
 from millrace.services.speak import Order, Speaking, prepare, speak_run, speak_text
 from millrace.speech.encoders import FORMATS

@@ -1,23 +1,14 @@
 """Agents: what they are made of, and the two that are always there."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, field_validator
 
+from millrace.domain.approvals import OWNER, Approvers, OnExpired, Policy
 from millrace.domain.events import Detail
+from millrace.domain.wire import Wire
 
 MODEL_PREFIXES = ("bedrock:", "anthropic:", "openai:", "demo:", "echo:")
-
-
-class Wire(BaseModel):
-    """Base of what goes over the wire: camelCase there, unknown fields refused."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
-
-    def wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
-        return self.model_dump(mode="json", by_alias=True)
 
 
 class Limits(Wire):
@@ -31,6 +22,33 @@ class Limits(Wire):
 
 
 ToolName = Annotated[str, Field(min_length=1, max_length=140)]
+
+
+class ToolUse(Wire):
+    """A tool of an agent with the rule by which it asks first. The tools of MCP servers are named as the
+    model sees them, `<server>__<tool>`; here they only get their rule."""
+
+    name: ToolName
+    policy: Policy = Field(
+        default="auto",
+        description="auto, ask, or {ask: an expression over the arguments, such as amount > 50}",
+    )
+    approvers: Approvers | None = Field(
+        default=None, description="who may answer; without it the user for whom the run works"
+    )
+    expires: int | None = Field(
+        default=None, ge=1, description="seconds to wait; without it as long as the deployment allows"
+    )
+
+    @property
+    def asks(self) -> bool:
+        """True for a tool that may need an approval."""
+        return self.policy != "auto"
+
+    def who(self) -> Approvers:
+        """Return who may answer."""
+        return self.approvers or OWNER
+
 
 HIDDEN = "[hidden]"
 """Stands for a stored secret in an answer; given back in a change it keeps the secret as it is."""
@@ -77,7 +95,11 @@ class AgentSettings(Wire):
     description: str = Field(default="", max_length=1000)
     model: str = Field(default="", max_length=2048, description="provider:model; empty takes the default")
     instructions: str = Field(default="", max_length=100_000)
-    tools: list[ToolName] = Field(default_factory=list, max_length=64)
+    tools: list[ToolName | ToolUse] = Field(
+        default_factory=list,
+        max_length=64,
+        description="names of tools, or a tool with its rule for approvals",
+    )
     mcp_servers: list[McpServer] = Field(default_factory=list, max_length=8)
     visibility: Detail = Field(default="full", description="the most that any viewer may see")
     react: bool = Field(default=False, description="the model writes ReAct lines (Action:, Observation:)")
@@ -87,7 +109,21 @@ class AgentSettings(Wire):
         le=64_000,
         description="how much a Claude model may think before each answer; less than limits.maxTokens",
     )
+    on_expired: OnExpired = Field(
+        default="continue",
+        description="when nobody answers a call in time: the agent goes on without it, or the run fails",
+    )
     limits: Limits = Field(default_factory=Limits)
+
+    @property
+    def tool_uses(self) -> list[ToolUse]:
+        """Every tool with its rule."""
+        return [one if isinstance(one, ToolUse) else ToolUse(name=one) for one in self.tools]
+
+    @property
+    def tool_names(self) -> list[str]:
+        """The names of the tools."""
+        return [one.name for one in self.tool_uses]
 
     @field_validator("model")
     @classmethod

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
-from millrace.domain.agents import Wire
+from millrace.domain.wire import Wire
 
 Metric = Literal["error_rate", "cost", "latency_p95", "tokens", "stuck_run", "backpressure"]
 Op = Literal["gt", "gte", "lt", "lte"]

@@ -70,6 +70,49 @@ def tool_result(id: str, name: str, ok: bool, summary: str, result: str, duratio
     }
 
 
+def approval_requested(
+    call_id: str,
+    kind: str,
+    name: str,
+    arguments: dict[str, Any],
+    expires_at: str,
+    prompt: str | None = None,
+    options: list[str] | None = None,
+    schema: dict[str, Any] | None = None,
+) -> Event:
+    """A call waits for a person: a tool that needs an approval, or a question. `prompt`, `options` and
+    `schema` are those of a question; `expiresAt` is the time at which the call counts as rejected."""
+    asked = {"prompt": prompt, "options": options, "schema": schema} if kind != "approval" else {}
+    return {
+        "type": "approval_requested",
+        "callId": call_id,
+        "kind": kind,
+        "name": name,
+        "arguments": arguments,
+        "expiresAt": expires_at,
+    } | {name: value for name, value in asked.items() if value}
+
+
+def approval_answered(
+    call_id: str, kind: str, name: str, decision: str, by: str | None, reason: str | None
+) -> Event:
+    """A call that waited has been answered; `answeredBy` is null where its time was over."""
+    return {
+        "type": "approval_answered",
+        "callId": call_id,
+        "kind": kind,
+        "name": name,
+        "decision": decision,
+        "answeredBy": by,
+        "reason": reason,
+    }
+
+
+def waiting(calls: list[Event], expires_at: str) -> Event:
+    """The run waits for answers, and its stream ends here for now: `calls` are `{callId, kind, name}`."""
+    return {"type": "waiting", "calls": calls, "expiresAt": expires_at}
+
+
 def injected(message_id: str, content: str, iteration: int) -> Event:
     """A live message has been put before the model, in this iteration (counted from 1)."""
     return {"type": "injected", "messageId": message_id, "content": content, "iteration": iteration}

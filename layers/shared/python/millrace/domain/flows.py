@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from millrace.domain.agents import Limits, Wire
+from millrace.domain.agents import Limits
+from millrace.domain.wire import Wire
 
 MAX_STEPS = 32
 FLOW_BYTES, INPUT_BYTES, RESULTS_BYTES = 64 * 1024, 100 * 1024, 200 * 1024

@@ -7,7 +7,7 @@ running, paused --stop--> stopped (for good)
 import re
 from typing import Any, Literal, get_args
 
-from millrace.domain.agents import Wire
+from millrace.domain.wire import Wire
 from millrace.errors import Conflict, InvalidRequest
 
 PipelineState = Literal["created", "running", "paused", "stopped"]

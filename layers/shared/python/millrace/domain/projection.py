@@ -10,6 +10,9 @@ from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import DETAILS, Detail, Event
 
 _ALWAYS = frozenset({"start", "status", "done", "error", "heartbeat"})
+_ASKS = frozenset({"approval_requested", "approval_answered", "waiting"})
+"""Events about calls that wait for a person. All viewers see that something waits, and the questions that are
+put to the user; which tool it is only where tools are shown."""
 _LEAST = "leastDetail"
 """The tag of a status that says more than `answer` shows."""
 _CAP = "visibility"
@@ -24,8 +27,9 @@ def capped(detail: Detail, visibility: Detail) -> Detail:
 def project(event: Event, detail: Detail) -> Event | None:
     """The event as this viewer sees it, None where it is hidden.
 
-    `answer`: start, status, token, done, error. `steps`: also thinking, live messages, flow steps, and tool
-    calls and results by name and summary (`arguments` is then `{}`: clients rely on its being an object).
+    `answer`: start, status, token, done, error, and that something waits for an answer. `steps`: also
+    thinking, live messages, flow steps, and tool calls and results by name and summary (`arguments` is then
+    `{}`: clients rely on its being an object).
     `full`: also arguments and raw results. A sub-agent's tokens are its reasoning for the run's reader, so
     they come as `thinking` with its `parent`, and its own end is not shown; where that agent shows less than
     the run, its own visibility holds for its events."""
@@ -41,13 +45,32 @@ def project(event: Event, detail: Detail) -> Event | None:
         return _nested(event, kind, detail)
     if kind == "token" or kind in _ALWAYS:
         return event if detail == "full" or "steps" not in event else _without(event, "steps")
+    if kind in _ASKS:
+        return event if detail == "full" else _asked(event, detail)
     if detail == "answer":
         return None
     return event if detail == "full" else _summary(event, kind)
 
 
+def _asked(event: Event, detail: Detail) -> Event:
+    """An event about waiting calls without arguments; and without the names of tools, for those who see the
+    answer only."""
+    shown = event | {"arguments": {}} if "arguments" in event else event
+    if detail == "steps":
+        return shown
+    if "calls" in shown:
+        return shown | {"calls": [_unnamed(one) for one in shown["calls"]]}
+    return _unnamed(shown)
+
+
+def _unnamed(call: Event) -> Event:
+    return call | {"name": None} if call.get("kind", "approval") == "approval" else call
+
+
 def _nested(event: Event, kind: str, detail: Detail) -> Event | None:
-    if detail == "answer" or kind in ("start", "done", "error"):
+    if kind in _ASKS and kind != "waiting":
+        return event if detail == "full" else _asked(event, detail)
+    if detail == "answer" or kind in ("start", "done", "error", "waiting"):
         return None
     if kind == "token":
         return {"type": "thinking", "text": event["token"]} | _without(event, "type", "token")
@@ -104,6 +127,8 @@ def _whole_step(step: Event, arguments: dict[str, Any], results: dict[str, str])
     call = "" if "parent" in step else step.get("id", "")
     if step["type"] == "tool_call":
         return step | {"arguments": arguments.get(call, {})}
+    if step["type"] == "approval_requested":
+        return step | {"arguments": arguments.get(step["callId"], {})}
     if step["type"] == "tool_result" and call in results:
         return step | {"result": results[call]}
     return step
@@ -115,6 +140,6 @@ def kept_step(event: Event) -> Event | None:
     kind = event["type"]
     if kind == "token":
         return project(event, "steps") if "parent" in event else None
-    if kind in _ALWAYS or kind == "injected":
+    if kind in _ALWAYS or kind in ("injected", "waiting"):
         return None
     return _without(event, "arguments", "result")

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from millrace.domain.agents import Wire
 from millrace.domain.clock import from_iso, iso
+from millrace.domain.wire import Wire
 from millrace.errors import Conflict, InvalidRequest
 
 MAX_IDS = 100

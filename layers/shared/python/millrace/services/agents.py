@@ -24,6 +24,7 @@ from millrace.services.mcp_checks import check_servers
 from millrace.services.mcp_secrets import Owner
 from millrace.services.runs.agent_tools import AgentTools, check_tools, no_sub_agent, open_tools
 from millrace.services.runs.platform import Platform
+from millrace.services.runs.tool_rules import check_rules, is_mcp_rule
 from millrace.stores.sizes import text_bytes
 
 SEES: tuple[Scope, ...] = ("chat", "agents:read", "agents:write")
@@ -115,13 +116,13 @@ class Agents:
         self, owner: Owner, given: AgentSettings, old: Sequence[McpServer] = ()
     ) -> AgentSettings:
         """The settings as they are stored. Raises `InvalidRequest`."""
-        _check(given, self._default_model)
+        _check(given, self._default_model, self._platform.settings.approval_seconds)
         check_servers(given.mcp_servers, Rules(loopback=self._platform.settings.allow_loopback_http))
         sealed = await self._platform.mcp_secrets.seal(owner, given.mcp_servers, old)
         return given.model_copy(update={"mcp_servers": sealed})
 
 
-def _check(given: AgentSettings, default_model: str) -> None:
+def _check(given: AgentSettings, default_model: str, longest: int) -> None:
     size = text_bytes(given.model_dump_json(by_alias=True))
     if size > AGENT_BYTES:
         raise TooLarge(
@@ -129,7 +130,8 @@ def _check(given: AgentSettings, default_model: str) -> None:
             code="agent_too_large",
             limit=AGENT_BYTES,
         )
-    check_tools(given.tools)
+    check_tools([use.name for use in given.tool_uses if not is_mcp_rule(use)])
+    check_rules(given.tool_uses, [server.name for server in given.mcp_servers], longest)
     if given.model:
         split_model(given.model)
     if given.thinking_tokens is not None:

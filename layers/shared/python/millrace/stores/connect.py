@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from millrace.domain.clock import Clock, now_ms
 from millrace.settings import Settings
 from millrace.stores.agents import AgentStore
+from millrace.stores.approvals import ApprovalStore
 from millrace.stores.aws import Aws
 from millrace.stores.bus import EventBus
 from millrace.stores.conversations import ConversationStore
@@ -34,6 +35,7 @@ class Stores:
     run_ends: RunEndStore
     injections: InjectionStore
     deletions: DeletionStore
+    approvals: ApprovalStore
     agents: AgentStore
     sealer: Sealer
     bus: EventBus
@@ -65,6 +67,7 @@ class Stores:
                 log,
                 clock,
             ),
+            approvals=ApprovalStore(dynamo, conversations.table),
             agents=AgentStore(dynamo, settings.agents_table),
             sealer=Sealer(aws, settings.secrets_key_id),
             bus=EventBus(aws, settings.bus_name),

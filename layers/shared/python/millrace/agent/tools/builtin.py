@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
+from millrace.agent.tools.ask_user import ask_user
 from millrace.agent.tools.calculator import calculator
 from millrace.agent.tools.current_time import current_time
 from millrace.agent.tools.function import tool
@@ -12,7 +13,8 @@ from millrace.agent.tools.search_conversations import search_conversations
 from millrace.agent.tools.tool import Tool
 from millrace.errors import InvalidRequest
 
-BUILT_IN: dict[str, Callable[..., Any]] = {
+BUILT_IN: dict[str, Callable[..., Any] | Tool] = {
+    "ask_user": ask_user,
     "calculator": calculator,
     "current_time": current_time,
     "http_fetch": http_fetch,
@@ -34,4 +36,5 @@ def built_in_tools(names: Iterable[str]) -> list[Tool]:
 
 @cache
 def _built(name: str) -> Tool:
-    return tool(BUILT_IN[name])
+    found = BUILT_IN[name]
+    return found if isinstance(found, Tool) else tool(found)

@@ -31,6 +31,7 @@ from millrace.errors import InvalidRequest
 
 ERRORS_SHOWN = 5
 Function = TypeVar("Function", bound=Callable[..., Any])
+Model = TypeVar("Model", bound=BaseModel)
 _SCOPE = "needed_scope"
 _PREFIX = "argument_"  # keeps parameters called `json` or `copy` from shadowing the model's own attributes
 _ARGS_HEADING = re.compile(r"^\s*Args:\s*$", re.MULTILINE)
@@ -64,7 +65,7 @@ def tool(function: Callable[..., Any], *, name: str = "", scope: str = "") -> To
     return Tool(
         name=name or function.__name__,
         description=description,
-        parameters=_schema(model),
+        parameters=schema_of(model),
         run=partial(_run, function, model, context_name),
         scope=scope or getattr(function, _SCOPE, ""),
     )
@@ -94,11 +95,16 @@ def as_result(value: Any) -> ToolResult:
 
 
 def _validated(model: type[BaseModel], arguments: dict[str, Any]) -> dict[str, Any]:
+    checked = read_arguments(model, arguments)
+    return {field.removeprefix(_PREFIX): getattr(checked, field) for field in model.model_fields}
+
+
+def read_arguments(model: type[Model], arguments: dict[str, Any]) -> Model:
+    """The arguments of a call as a model. Raises `InvalidRequest` with words that the model can act on."""
     try:
-        checked = model.model_validate(arguments)
+        return model.model_validate(arguments)
     except ValidationError as error:
         raise InvalidRequest(_explained(error), code="invalid_arguments") from error
-    return {field.removeprefix(_PREFIX): getattr(checked, field) for field in model.model_fields}
 
 
 def _explained(error: ValidationError) -> str:
@@ -151,7 +157,8 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of arguments, as models get it."""
     schema = model.model_json_schema(schema_generator=_Untitled)
     schema.pop("title", None)
     return schema | {"properties": schema.get("properties", {})}

@@ -11,8 +11,9 @@ from millrace.agent.tools.tool import ToolResult, one_line
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain import events
 from millrace.domain.agents import Agent
+from millrace.domain.approvals import ASK_USER
 from millrace.domain.events import Detail
-from millrace.errors import MillraceError
+from millrace.errors import InvalidRequest, MillraceError
 from millrace.services.runs.launch import Crew, Nested
 
 
@@ -36,6 +37,10 @@ class StepFailed(MillraceError):
 
 def toolbox_of(name: str) -> Toolbox:
     """The one tool of this name. Raises `InvalidRequest`."""
+    if name == ASK_USER:
+        raise InvalidRequest(
+            "A flow asks by a wait_for_input step; ask_user is for agents.", code="unknown_tool"
+        )
     return Toolbox([tool(echo_tool)] if name == "echo_tool" else built_in_tools([name]))
 
 

@@ -25,6 +25,7 @@ from millrace.agent.planning import (
 from millrace.agent.tools.builtin import BUILT_IN
 from millrace.domain import events
 from millrace.domain.agents import Agent
+from millrace.domain.approvals import ASK_USER
 from millrace.services.flows.calls import StepFailed, ask_agent, call_tool, toolbox_of
 from millrace.services.runs.launch import Crew
 
@@ -48,7 +49,7 @@ async def plan_and_answer(crew: Crew, agent: Agent, request: str, emitter: Emitt
     """The answer of an agent that plans. Raises `StepFailed` for a plan that cannot be followed; a tool that
     fails is told to the agent like any result."""
     emit(events.status("Planning.", "🗺️"))
-    tools = [name for name in agent.tools if name in BUILT_IN or name == "echo_tool"]
+    tools = planned_tools(agent)
     specs = [spec for name in tools for spec in toolbox_of(name).specs()]
     instructions = planning_instructions(agent.instructions, specs)
     planner = agent.model_copy(update={"tools": [], "mcp_servers": [], "instructions": instructions})
@@ -75,6 +76,15 @@ async def _plan(
         emit(events.status("That was no plan; planning again.", "🗺️", least="steps"))
         again = asked_again(request, answer, problem.message)
     return read_plan(await ask_agent(crew, planner, again, emitter), tools)
+
+
+def planned_tools(agent: Agent) -> list[str]:
+    """The agent's tools that a plan may call: those that ask nobody first."""
+    return [
+        use.name
+        for use in agent.tool_uses
+        if not use.asks and use.name != ASK_USER and (use.name in BUILT_IN or use.name == "echo_tool")
+    ]
 
 
 def read_plan(text: str, tools: list[str]) -> list[PlannedCall]:

@@ -18,8 +18,8 @@ from millrace.domain.ids import valid_id
 from millrace.errors import InvalidRequest
 from millrace.services.mcp_secrets import Owner
 from millrace.services.runs.platform import Platform
+from millrace.services.runs.tool_rules import SUB_AGENT, is_mcp_rule
 
-SUB_AGENT = "agent:"
 MOST_TOOLS = 128
 """The tools that every provider takes in one request."""
 
@@ -72,7 +72,8 @@ async def open_tools(
     platform: Platform, organization: str, agent: Agent, ask: Ask
 ) -> AsyncIterator[AgentTools]:
     """The agent's tools, with sessions to its MCP servers that end with the block; `ask` asks a sub-agent."""
-    found = AgentTools(own_tools(agent.tools, ask))
+    own = [use.name for use in agent.tool_uses if not is_mcp_rule(use)]
+    found = AgentTools(own_tools(own, ask))
     if not agent.mcp_servers:
         yield found
         return

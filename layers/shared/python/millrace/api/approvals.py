@@ -1,0 +1,104 @@
+"""Calls that wait for a person, over HTTP: what waits, and the answers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from millrace.api.accept import wants_stream
+from millrace.api.auth import Auth
+from millrace.api.cursors import from_cursor, to_cursor
+from millrace.api.endpoint import Endpoint, read_body, whole_number
+from millrace.api.resume import RESUME, detail_of
+from millrace.api.streams import Streams
+from millrace.domain.access import Principal
+from millrace.domain.approvals import REASON_CHARACTERS, Decision, WaitingCall
+from millrace.domain.conversations import Slot
+from millrace.domain.wire import Wire
+from millrace.services.runs.access import reach_run
+from millrace.services.runs.answers import GivenAnswer, answer_call
+from millrace.services.runs.waiting_calls import list_in_conversation, list_waiting
+from millrace.stores.approvals import Position
+from millrace.stores.connect import Stores
+
+PAGE = 50
+
+
+class AnswerCall(Wire):
+    """An answer to a call that waits: `approve` or `reject` for a tool, `answer` or `reject` for a question.
+    `arguments` are run in the place of those that the agent gave."""
+
+    call_id: str = Field(min_length=1, max_length=256)
+    decision: Decision
+    arguments: dict[str, Any] | None = None
+    content: Any = None
+    reason: str | None = Field(default=None, max_length=REASON_CHARACTERS)
+
+    def given(self) -> GivenAnswer:
+        """The answer as the services take it."""
+        return GivenAnswer(self.call_id, self.decision, self.arguments, self.content, self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """The endpoints."""
+
+    stores: Stores
+    auth: Auth
+
+    def endpoints(self) -> list[Endpoint]:
+        """The table of them."""
+        return [
+            Endpoint(
+                "GET",
+                "/api/approvals",
+                self.list_approvals,
+                "List the calls that wait for an answer, those that expire first before the others",
+                query={
+                    "limit": "1 to 100",
+                    "cursor": "nextCursor of the page before",
+                    "conversationId": "only those of this conversation",
+                    "threadId": "with conversationId: only those of this thread",
+                },
+            ),
+            Endpoint(
+                "POST",
+                "/api/runs/{run_id}/answers",
+                self.answer,
+                "Answer a call that waits; the answer as JSON, or the run's events from there on",
+                body=AnswerCall,
+                query={"stream": "true streams", "detail": RESUME["detail"], "events": RESUME["events"]},
+                streams=True,
+            ),
+        ]
+
+    async def list_approvals(self, request: Request) -> Response:
+        caller = await self.auth(request, "chat")
+        conversation_id = request.query_params.get("conversationId")
+        if conversation_id:
+            thread_id = request.query_params.get("threadId") or None
+            slot = Slot.of(caller.organization, conversation_id, thread_id)
+            return _page(caller, await list_in_conversation(self.stores, caller, slot), None)
+        limit = whole_number(request, "limit", PAGE, 1, 100)
+        key = from_cursor(request.query_params.get("cursor"), *Position._fields)
+        after = Position(**key) if key else None
+        return _page(caller, *await list_waiting(self.stores, caller, limit, after))
+
+    async def answer(self, request: Request) -> ASGIApp:
+        caller = await self.auth(request, "chat")
+        given, run_id = await read_body(request, AnswerCall), request.path_params["run_id"]
+        if not wants_stream(request):
+            call = await answer_call(self.stores, caller, run_id, given.given())
+            return JSONResponse(call.seen_by(caller))
+        detail_of(request)
+        run = await reach_run(self.stores, caller, run_id)  # who may not read it gets no stream
+        call = await answer_call(self.stores, caller, run_id, given.given())
+        return await Streams(self.stores, self.auth).rest(request, run, call.asked_seq)
+
+
+def _page(caller: Principal, calls: list[WaitingCall], more: Position | None) -> Response:
+    items = [call.seen_by(caller) for call in calls]
+    return JSONResponse({"items": items, "nextCursor": to_cursor(more._asdict()) if more else None})

@@ -1,0 +1,186 @@
+"""Calls that wait for a person: tools that need an approval, and questions to the user.
+
+A run that meets one stops working until it is answered. Who may answer is decided by the agent or the flow
+(`Approvers`), never by what an answer says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import Field, model_validator
+
+from millrace.domain.access import Principal
+from millrace.domain.clock import iso
+from millrace.domain.conversations import Slot
+from millrace.domain.wire import Wire
+
+Kind = Literal["approval", "question", "input"]
+"""A tool call to be approved, a question of an agent's, or a step of a flow that waits for input."""
+Decision = Literal["approve", "reject", "answer"]
+OnExpired = Literal["continue", "fail"]
+
+ASK_USER = "ask_user"
+"""The built-in tool that asks a question."""
+EXPIRED = "expired"
+"""The reason of a call that nobody answered in time."""
+MAX_SECONDS = 365 * 24 * 3600
+ARGUMENTS_BYTES = 64 * 1024
+"""The most that the arguments of a call that needs an approval may have as JSON: people read them."""
+SCHEMA_BYTES = 16 * 1024
+CONTENT_BYTES = 64 * 1024
+REASON_CHARACTERS = 2000
+CALLS_AT_ONCE = 16
+"""The most calls that may wait in one run at the same time."""
+
+
+class Approvers(Wire):
+    """The people who may answer; any one of these is enough."""
+
+    scope: str | None = Field(default=None, min_length=1, max_length=100, description="users with this scope")
+    role: str | None = Field(default=None, min_length=1, max_length=100, description="users with this role")
+    users: list[Annotated[str, Field(min_length=1, max_length=255)]] | None = Field(
+        default=None, min_length=1, max_length=100, description="users by their id (the token's sub)"
+    )
+    owner: bool = Field(default=False, description="the user for whom the run works")
+
+    @model_validator(mode="after")
+    def _somebody(self) -> "Approvers":
+        if not (self.scope or self.role or self.users or self.owner):
+            raise ValueError("name a scope, a role, users, or owner: true")
+        return self
+
+    def admit(self, caller: Principal, run_user: str) -> bool:
+        """Return whether a caller of the same organization may answer."""
+        if self.owner and run_user and caller.id == run_user:
+            return True
+        if self.scope is not None and caller.may(self.scope):
+            return True
+        return self.role in caller.roles or caller.id in (self.users or ())
+
+
+OWNER = Approvers(owner=True)
+"""The approvers where none are named: the run's own user."""
+
+
+class AskWhen(Wire):
+    """Asks when the expression over the call's arguments gives anything but `false`."""
+
+    ask: str = Field(min_length=1, max_length=2000)
+
+
+Policy = Literal["auto", "ask"] | AskWhen
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer to a call. `by` is the user who gave it, empty where the time was over. `arguments` are the
+    edited ones of an approval, None where they are as the agent gave them."""
+
+    decision: Decision
+    by: str
+    at: str
+    arguments: dict[str, Any] | None = None
+    content: Any = None
+    reason: str | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object as clients see it."""
+        return {
+            "decision": self.decision,
+            "arguments": self.arguments,
+            "content": self.content,
+            "reason": self.reason,
+            "answeredBy": self.by or None,
+            "answeredAt": self.at,
+        }
+
+    @property
+    def expired(self) -> bool:
+        """True for an answer that nobody gave: the time was over."""
+        return self.decision == "reject" and not self.by
+
+    def says_the_same(self, other: "Answer") -> bool:
+        """Return whether another answer decides the same, whoever gave it and when."""
+        return self._decides() == other._decides()
+
+    def _decides(self) -> bytes:
+        parts = [self.decision, self.arguments, self.content, self.reason]
+        return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+
+
+def expired_answer(now_ms: int) -> Answer:
+    """The answer to a call that nobody answered in time."""
+    return Answer("reject", "", iso(now_ms), reason=EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingCall:
+    """A call that waits for an answer, or has one. `name` is the tool's or the step's. `schema` is the JSON
+    Schema of an approval's arguments, or of the content of an answer; None where anything goes. `user` is
+    the one for whom the run works, `position` the call's place among those of its turn, `asked_seq` the number of the
+    event `waiting` with which the run's stream ended for now."""
+
+    slot: Slot
+    run_id: str
+    call_id: str
+    kind: Kind
+    name: str
+    user: str
+    agent_id: str
+    agent_name: str
+    requested_ms: int
+    expires_ms: int
+    arguments: dict[str, Any] = field(default_factory=dict)
+    prompt: str = ""
+    options: Sequence[str] = ()
+    schema: dict[str, Any] | None = None
+    approvers: Approvers = OWNER
+    visibility: Literal["answer", "steps", "full"] = "full"
+    on_expired: OnExpired = "continue"
+    position: int = 0
+    asked_seq: int = 0
+    answer: Answer | None = None
+
+    def admits(self, caller: Principal) -> bool:
+        """Return whether the caller may answer."""
+        same = caller.organization == self.slot.organization
+        return same and self.approvers.admit(caller, self.user)
+
+    def wire(self) -> dict[str, Any]:
+        """The whole call as JSON, as those see it who may answer."""
+        return {
+            "runId": self.run_id,
+            "callId": self.call_id,
+            "conversationId": self.slot.conversation_id,
+            "threadId": self.slot.thread_id,
+            "agentId": self.agent_id,
+            "agentName": self.agent_name,
+            "kind": self.kind,
+            "name": self.name,
+            "arguments": self.arguments,
+            "prompt": self.prompt or None,
+            "options": list(self.options),
+            "schema": self.schema,
+            "approvers": self.approvers.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+            "requestedBy": self.user or None,
+            "requestedAt": iso(self.requested_ms),
+            "expiresAt": iso(self.expires_ms),
+            "state": "answered" if self.answer else "waiting",
+            "answer": self.answer.wire() if self.answer else None,
+        }
+
+    def seen_by(self, caller: Principal) -> dict[str, Any]:
+        """The call as the caller sees it: who may answer must see everything, others what the agent's
+        visibility shows."""
+        able = self.admits(caller)
+        seen = self.wire() | {"canAnswer": able}
+        if able or self.visibility == "full" or self.kind != "approval":
+            return seen
+        hidden: dict[str, Any] = {"arguments": {}, "schema": None}
+        if self.visibility == "answer":
+            hidden |= {"name": None}
+        if self.answer and self.answer.arguments:
+            hidden |= {"answer": self.answer.wire() | {"arguments": {}}}
+        return seen | hidden

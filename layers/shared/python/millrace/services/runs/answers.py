@@ -1,0 +1,136 @@
+"""Answering calls that wait: who may, with what, and once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from millrace.domain.access import Principal
+from millrace.domain.approvals import (
+    ARGUMENTS_BYTES,
+    CONTENT_BYTES,
+    Answer,
+    Decision,
+    WaitingCall,
+    expired_answer,
+)
+from millrace.domain.clock import iso
+from millrace.domain.ids import valid_id
+from millrace.errors import Conflict, Forbidden, InvalidRequest, TooLarge
+from millrace.services.runs.json_schemas import check_value
+from millrace.stores.connect import Stores
+from millrace.stores.dynamo import ConditionFailed
+from millrace.stores.runs import unknown_run
+
+REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """What a caller answers."""
+
+    call_id: str
+    decision: Decision
+    arguments: dict[str, Any] | None = None
+    content: Any = None
+    reason: str | None = None
+
+
+async def answer_call(stores: Stores, caller: Principal, run_id: str, given: GivenAnswer) -> WaitingCall:
+    """Answers a call that waits; the call with the answer that counts. The same answer again gives the
+    first. Raises `NotFound`, `Forbidden`, `InvalidRequest`, `TooLarge`, or `Conflict`: `already_answered`
+    with another answer, or `not_waiting` where the run goes on without it."""
+    if not valid_id(run_id):
+        raise unknown_run()
+    run = await stores.runs.get(caller.organization, run_id)
+    call = await stores.approvals.get(run.slot, run_id, given.call_id)
+    if not call.admits(caller):
+        raise _not_an_approver(call)
+    now = stores.clock()
+    answer = Answer(given.decision, caller.id, iso(now), given.arguments, given.content, given.reason)
+    if call.answer is None:
+        check_answer(call, answer)
+        call = await store_answer(stores, call, answer)
+    assert call.answer is not None
+    if not call.answer.says_the_same(answer):
+        raise already_answered(call.answer)
+    return call
+
+
+def check_answer(call: WaitingCall, answer: Answer) -> None:
+    """Raises `InvalidRequest` or `TooLarge` for an answer that this call cannot have."""
+    is_question = call.kind != "approval"
+    wanted = "answer or reject" if is_question else "approve or reject"
+    if answer.decision == ("approve" if is_question else "answer"):
+        raise _invalid("decision", f"This call takes {wanted}.")
+    if answer.arguments is not None and answer.decision != "approve":
+        raise _invalid("arguments", "Only an approval may change the arguments.")
+    if answer.content is not None and answer.decision != "answer":
+        raise _invalid("content", "Only an answer to a question has content; give a reason instead.")
+    if answer.decision == "answer":
+        _check_content(call, answer.content)
+    if answer.arguments is not None:
+        _check_size("arguments", answer.arguments, ARGUMENTS_BYTES)
+        if call.schema is not None:
+            check_value(answer.arguments, call.schema, "arguments")
+
+
+def _check_content(call: WaitingCall, content: Any) -> None:
+    if content is None:
+        raise _invalid("content", "An answer must have content.")
+    _check_size("content", content, CONTENT_BYTES)
+    if call.options and content not in call.options:
+        raise _invalid("content", f"Choose one of {', '.join(call.options)}.")
+    if call.schema is not None:
+        check_value(content, call.schema, "content")
+
+
+def _check_size(name: str, value: Any, limit: int) -> None:
+    size = len(orjson.dumps(value))
+    if size > limit:
+        raise TooLarge(f"{name} has {size:,} bytes as JSON; it must not exceed {limit:,} bytes.", limit=limit)
+
+
+async def store_answer(stores: Stores, call: WaitingCall, answer: Answer) -> WaitingCall:
+    """Stores an answer if the run still waits for it, and has the run go on once all its calls are answered;
+    the call with the answer that counts, which is another one where somebody was quicker or the time is
+    over. Raises `Conflict` where the run does not wait any more."""
+    now = stores.clock()
+    if call.expires_ms <= now and not answer.expired:
+        answer = expired_answer(now)
+    try:
+        await stores.leases.answer(call, answer, stores.approvals.answers(call, answer, now))
+    except ConditionFailed as refused:
+        call = await stores.approvals.get(call.slot, call.run_id, call.call_id)
+        if call.answer is None:
+            raise not_waiting() from refused
+    else:
+        call = await stores.approvals.get(call.slot, call.run_id, call.call_id)
+    return call
+
+
+def already_answered(first: Answer) -> Conflict:
+    """The error for an answer that came too late."""
+    if first.expired:
+        message = "The time to answer is over: the call counts as rejected."
+    else:
+        message = "This call has been answered already; `answer` is the answer that counts."
+    return Conflict(message, code="already_answered", answer=first.wire())
+
+
+def not_waiting() -> Conflict:
+    """The error for an answer that nobody waits for."""
+    return Conflict("The run does not wait for this answer any more.", code="not_waiting")
+
+
+def _not_an_approver(call: WaitingCall) -> Forbidden:
+    approvers = call.approvers.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return Forbidden(
+        "You are not among those who may answer this call; `approvers` names them.",
+        code="not_an_approver",
+        approvers=approvers,
+    )
+
+
+def _invalid(path: str, message: str) -> InvalidRequest:
+    return InvalidRequest(f"{path}: {message}", code="invalid_answer", path=path)

@@ -1,0 +1,127 @@
+"""The rules by which an agent's tools ask a person before they run."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from millrace.domain.agents import ToolUse
+from millrace.domain.approvals import ASK_USER, AskWhen
+from millrace.errors import InvalidRequest
+
+SUB_AGENT = "agent:"
+ANY = "*"
+Asks = Callable[[dict[str, Any]], bool]
+
+
+class ToolRules:
+    """The rules of one agent by the names that its model uses; `names` gives the name of each sub-agent's
+    tool."""
+
+    def __init__(self, uses: Iterable[ToolUse], names: dict[str, str]) -> None:
+        asking = {_shown_name(use.name, names): use for use in uses if use.asks}
+        self._exact = {name: use for name, use in asking.items() if not name.endswith(ANY)}
+        self._servers = {name.removesuffix(ANY): use for name, use in asking.items() if name.endswith(ANY)}
+        self._compiled: dict[str, Asks] = {}
+
+    def rule_for(self, tool: str, arguments: dict[str, Any]) -> ToolUse | None:
+        """The rule by which this call must be approved first; None for one that runs at once."""
+        use = self._exact.get(tool) or self._by_server(tool)
+        if use is None or not self._must_ask(use, arguments):
+            return None
+        return use
+
+    def _by_server(self, tool: str) -> ToolUse | None:
+        return next((use for prefix, use in self._servers.items() if tool.startswith(prefix)), None)
+
+    def _must_ask(self, use: ToolUse, arguments: dict[str, Any]) -> bool:
+        if not isinstance(use.policy, AskWhen):
+            return True
+        source = use.policy.ask
+        if source not in self._compiled:
+            self._compiled[source] = compile_rule(source)
+        return self._compiled[source](arguments)
+
+
+def compile_rule(source: str) -> Asks:
+    """An expression over arguments as a test. It asks unless the expression gives `false`: where it cannot
+    be worked out, a person decides. Raises `InvalidExpression`."""
+    # Imported here: only agents with such a rule need the expressions' engine.
+    from millrace.domain.clock import now_ms
+    from millrace.pipelines.errors import EvaluationError
+    from millrace.pipelines.event import Event
+    from millrace.pipelines.mapping import Mapping
+
+    mapping = Mapping({"value": source})
+
+    def asks(arguments: dict[str, Any]) -> bool:
+        now = now_ms()
+        try:
+            return (
+                mapping.row(arguments, Event(arguments, "tool_call", time=now, ingested=now))["value"]
+                is not False
+            )
+        except EvaluationError:
+            return True
+
+    return asks
+
+
+def check_rules(uses: Sequence[ToolUse], servers: Iterable[str], longest: int) -> None:
+    """Raises `InvalidRequest` for rules that could never work: of tools that no server has, without an
+    expression that can be read, or with more than the `longest` time in seconds."""
+    named = [use.name for use in uses]
+    known = set(servers)
+    for at, use in enumerate(uses):
+        path = f"tools.{at}"
+        if use.name in named[:at]:
+            raise _invalid(path, f"{use.name!r} is listed twice; give it one entry.")
+        if use.expires is not None and use.expires > longest:
+            raise _invalid(f"{path}.expires", f"A call may wait {longest:,} seconds at most.")
+        if use.name == ASK_USER and use.asks:
+            raise _invalid(f"{path}.policy", "ask_user asks anyway; leave its policy out.")
+        if _is_mcp(use.name):
+            _check_mcp(path, use, known)
+        if isinstance(use.policy, AskWhen):
+            _check_expression(f"{path}.policy.ask", use.policy.ask)
+
+
+def is_mcp_rule(use: ToolUse) -> bool:
+    """Return whether an entry is the rule of MCP tools, and not a tool of its own."""
+    return _is_mcp(use.name)
+
+
+def _is_mcp(name: str) -> bool:
+    return "__" in name and not name.startswith(SUB_AGENT)
+
+
+def _check_mcp(path: str, use: ToolUse, servers: set[str]) -> None:
+    server = use.name.partition("__")[0]
+    if server not in servers:
+        known = ", ".join(sorted(servers)) or "none"
+        raise _invalid(
+            f"{path}.name", f"No MCP server of this agent is called {server!r}; there are: {known}."
+        )
+    if not use.asks:
+        raise _invalid(f"{path}.policy", "Tools of MCP servers are listed here only to give them a policy.")
+
+
+def _check_expression(path: str, source: str) -> None:
+    from millrace.pipelines.errors import InvalidExpression
+
+    try:
+        compile_rule(source)
+    except InvalidExpression as error:
+        raise InvalidRequest(
+            f"{path}: {error.message}",
+            code=error.code,
+            path=path,
+            line=error.line,
+            column=error.column,
+        ) from None
+
+
+def _shown_name(name: str, names: dict[str, str]) -> str:
+    return names.get(name.removeprefix(SUB_AGENT), name) if name.startswith(SUB_AGENT) else name
+
+
+def _invalid(path: str, message: str) -> InvalidRequest:
+    return InvalidRequest(f"{path}: {message}", code="invalid_tools", path=path)

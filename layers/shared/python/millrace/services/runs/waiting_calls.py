@@ -1,0 +1,46 @@
+"""Lists of the calls that wait for a person."""
+
+from millrace.domain.access import Principal
+from millrace.domain.approvals import WaitingCall
+from millrace.domain.conversations import Slot
+from millrace.services.runs.access import reach
+from millrace.stores.approvals import Position
+from millrace.stores.connect import Stores
+
+READS = 5
+"""The most pages that one list reads to find calls which the caller may see."""
+READ_AT_ONCE = 100
+
+
+async def list_waiting(
+    stores: Stores, caller: Principal, limit: int, after: Position | None
+) -> tuple[list[WaitingCall], Position | None]:
+    """Calls that wait in the caller's organization and that the caller may see, those that expire first
+    before the others, and the place to go on after. A page may be short, and even empty, with more to come:
+    many calls wait for others."""
+    found: list[WaitingCall] = []
+    for _ in range(READS):
+        page, after = await stores.approvals.page(caller.organization, READ_AT_ONCE, after)
+        for call in page:
+            if call.answer is None and may_see(caller, call):
+                found.append(call)
+                if len(found) == limit:
+                    is_last = call is page[-1] and after is None
+                    return found, None if is_last else Position.of(call)
+        if after is None:
+            break
+    return found, after
+
+
+def may_see(caller: Principal, call: WaitingCall) -> bool:
+    """Return whether a caller of the organization sees that a call waits: who may answer, the user for whom
+    the run works, and those who observe."""
+    own = bool(call.user) and call.user == caller.id
+    return own or caller.may("observe") or caller.may("conversations:manage") or call.admits(caller)
+
+
+async def list_in_conversation(stores: Stores, caller: Principal, slot: Slot) -> list[WaitingCall]:
+    """The calls that wait in a conversation, or in a thread of it, for those who may read it. Raises
+    `NotFound`."""
+    await reach(stores, caller, slot, "read")
+    return [call for call in await stores.approvals.of_slot(slot) if call.answer is None]

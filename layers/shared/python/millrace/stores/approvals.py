@@ -1,0 +1,221 @@
+"""Calls that wait for a person, in the table of conversations.
+
+They lie in their slot's partition under `A#<run>#<call>`, so that whoever deletes a conversation deletes them,
+and so that an answer is one transaction with the lease. While a call waits the index `ByUpdate` lists it for
+its organization (`<organization>#waiting`), `ByOwner` for the check of every minute (`#waiting`), both by the
+time at which it expires. No organization's name holds a `#`.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import orjson
+
+from millrace.domain.approvals import Answer, Approvers, WaitingCall
+from millrace.domain.clock import iso
+from millrace.domain.conversations import Slot
+from millrace.errors import NotFound
+from millrace.stores.dynamo import Dynamo, Item, TransactItem, check_that, put, to_item, update
+from millrace.stores.reading import readable
+
+KEPT_SECONDS = 30 * 24 * 3600
+"""Calls stay so long after their time is over."""
+_DUE = "#waiting"
+
+
+class Position(NamedTuple):
+    """The place of a call in its organization's list, to go on after it."""
+
+    conversation_id: str
+    thread_id: str
+    run_id: str
+    call_id: str
+    expires: str
+
+    @classmethod
+    def of(cls, call: WaitingCall) -> "Position":
+        """The place of a call."""
+        slot = call.slot
+        expires = iso(call.expires_ms)
+        return cls(slot.conversation_id, slot.thread_id or "", call.run_id, call.call_id, expires)
+
+
+class ApprovalStore:
+    """The items of waiting calls."""
+
+    def __init__(self, dynamo: Dynamo, table: str) -> None:
+        self._dynamo = dynamo
+        self._table = table
+
+    def requests(self, calls: Iterable[WaitingCall]) -> list[TransactItem]:
+        """The writes that make calls wait; refused for one that is there already."""
+        return [put(self._table, _to_item(call), new=True) for call in calls]
+
+    def answers(self, call: WaitingCall, answer: Answer, now_ms: int) -> TransactItem:
+        """The write that answers a waiting call, once. People answer before its time is over, the time
+        itself after."""
+        in_time = "expiresMs <= :now" if answer.expired else "expiresMs > :now"
+        return update(
+            self._table,
+            _key(call.slot, call.run_id, call.call_id),
+            "SET answer = :answer REMOVE listPk, listSk, ownerPk",
+            f"attribute_exists(pk) AND attribute_not_exists(answer) AND {in_time}",
+            answer=orjson.dumps(_answer_body(answer)).decode(),
+            now=now_ms,
+        )
+
+    def all_answered(self, calls: Iterable[WaitingCall]) -> list[TransactItem]:
+        """The parts of a transaction that refuse it unless these calls have answers."""
+        return [
+            check_that(
+                self._table, _key(call.slot, call.run_id, call.call_id), "attribute_exists(answer)"
+            )
+            for call in calls
+        ]
+
+    async def get(self, slot: Slot, run_id: str, call_id: str) -> WaitingCall:
+        """Raises `NotFound`."""
+        item = await self._dynamo.get(self._table, _key(slot, run_id, call_id))
+        if item is None:
+            raise NotFound(
+                "No call with this id waits, or has waited, in this run.", code="call_not_found"
+            )
+        return _to_call(slot.organization, item)
+
+    async def of_run(self, slot: Slot, run_id: str) -> list[WaitingCall]:
+        """The calls of a run that wait or have waited, in the order in which they were made."""
+        return await self._under(slot, f"A#{run_id}#")
+
+    async def of_slot(self, slot: Slot) -> list[WaitingCall]:
+        """The calls of all runs of a slot."""
+        return await self._under(slot, "A#")
+
+    async def _under(self, slot: Slot, prefix: str) -> list[WaitingCall]:
+        items = await self._dynamo.query(
+            self._table, "pk = :pk AND begins_with(sk, :prefix)", pk=slot.key, prefix=prefix
+        )
+        found = [_to_call(slot.organization, item) for item in items]
+        return sorted(found, key=lambda call: (call.requested_ms, call.position))
+
+    async def page(
+        self, organization: str, limit: int, after: Position | None = None
+    ) -> tuple[list[WaitingCall], Position | None]:
+        """Calls that wait in an organization, those that expire first before the others, and the place to go
+        on after."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": "ByUpdate",
+            "KeyConditionExpression": "listPk = :pk",
+            "ExpressionAttributeValues": to_item({":pk": _list_key(organization)}),
+            "Limit": limit,
+        }
+        if after:
+            request["ExclusiveStartKey"] = to_item(_after(organization, after))
+        items, last = await self._dynamo.query_page(**request)
+        found = readable(items, lambda item: _to_call(organization, item))
+        return found, Position.of(_to_call(organization, items[-1])) if last and items else None
+
+    async def due(self, now_ms: int, limit: int) -> list[WaitingCall]:
+        """Calls whose time is over, of all organizations, the longest over first."""
+        items, _ = await self._dynamo.query_page(
+            TableName=self._table,
+            IndexName="ByOwner",
+            KeyConditionExpression="ownerPk = :pk AND listSk <= :now",
+            ExpressionAttributeValues=to_item({":pk": _DUE, ":now": iso(now_ms)}),
+            Limit=limit,
+        )
+        return readable(items, lambda item: _to_call(item["pk"].partition("#")[0], item))
+
+
+def _list_key(organization: str) -> str:
+    return f"{organization}#waiting"
+
+
+def _key(slot: Slot, run_id: str, call_id: str) -> Item:
+    return {"pk": slot.key, "sk": f"A#{run_id}#{call_id}"}
+
+
+def _list_sort(expires: str, slot: Slot, run_id: str, call_id: str) -> str:
+    return f"{expires}#{slot.conversation_id}#{slot.thread_id or ''}#{run_id}#{call_id}"
+
+
+def _after(organization: str, after: Position) -> Item:
+    """Made from the caller's own organization, so that a cursor leads nowhere else."""
+    slot = Slot.of(organization, after.conversation_id, after.thread_id or None)
+    return _key(slot, after.run_id, after.call_id) | {
+        "listPk": _list_key(organization),
+        "listSk": _list_sort(after.expires, slot, after.run_id, after.call_id),
+    }
+
+
+def _to_item(call: WaitingCall) -> Item:
+    body = {
+        "kind": call.kind,
+        "name": call.name,
+        "user": call.user,
+        "agentId": call.agent_id,
+        "agentName": call.agent_name,
+        "arguments": call.arguments,
+        "prompt": call.prompt,
+        "options": list(call.options),
+        "schema": call.schema,
+        "approvers": call.approvers.wire(),
+        "visibility": call.visibility,
+        "position": call.position,
+        "onExpired": call.on_expired,
+        "askedSeq": call.asked_seq,
+    }
+    return _key(call.slot, call.run_id, call.call_id) | {
+        "conversationId": call.slot.conversation_id,
+        "threadId": call.slot.thread_id,
+        "runId": call.run_id,
+        "callId": call.call_id,
+        "requestedMs": call.requested_ms,
+        "expiresMs": call.expires_ms,
+        "body": orjson.dumps(body).decode(),
+        "listPk": _list_key(call.slot.organization),
+        "listSk": _list_sort(iso(call.expires_ms), call.slot, call.run_id, call.call_id),
+        "ownerPk": _DUE,
+        "expiresAt": call.expires_ms // 1000 + KEPT_SECONDS,
+    }
+
+
+def _to_call(organization: str, item: Item) -> WaitingCall:
+    body = orjson.loads(item["body"])
+    return WaitingCall(
+        slot=Slot(organization, item["conversationId"], item["threadId"]),
+        run_id=item["runId"],
+        call_id=item["callId"],
+        kind=body["kind"],
+        name=body["name"],
+        user=body["user"],
+        agent_id=body["agentId"],
+        agent_name=body["agentName"],
+        requested_ms=item["requestedMs"],
+        expires_ms=item["expiresMs"],
+        arguments=body["arguments"],
+        prompt=body["prompt"],
+        options=body["options"],
+        schema=body["schema"],
+        approvers=Approvers.model_validate(body["approvers"]),
+        visibility=body["visibility"],
+        position=body["position"],
+        on_expired=body["onExpired"],
+        asked_seq=body["askedSeq"],
+        answer=_to_answer(item.get("answer")),
+    )
+
+
+def _answer_body(answer: Answer) -> dict[str, Any]:
+    return {
+        "decision": answer.decision,
+        "by": answer.by,
+        "at": answer.at,
+        "arguments": answer.arguments,
+        "content": answer.content,
+        "reason": answer.reason,
+    }
+
+
+def _to_answer(text: str | None) -> Answer | None:
+    return Answer(**orjson.loads(text)) if text else None
