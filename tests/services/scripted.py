@@ -74,7 +74,7 @@ class Talk:
 
     async def start(self, content: str, **more: Any) -> RunSession:
         caller = Principal(self.slot.organization, "user")
-        message = NewMessage(content, "echo", **more)
+        message = NewMessage(content, **{"agent_id": "echo"} | more)
         started = await send(self.stores, self.models, caller, "c1", message)
         assert isinstance(started, Started)
         return launch(self.platform, started, None)

@@ -22,6 +22,7 @@ class Settings:
     events_table: str = ""
     injections_table: str = ""
     agents_table: str = ""
+    memories_table: str = ""
     alerts_table: str = ""
     flows_table: str = ""
     pipelines_table: str = ""
@@ -64,6 +65,7 @@ class Settings:
     allow_loopback_http: bool = False
     max_hops: str = "8"
     approval_days: str = "30"
+    memory_days: str = "0"
     log_level: str = "INFO"
 
     @classmethod
@@ -89,6 +91,14 @@ class Settings:
         if not self.approval_days.isdigit() or not 1 <= int(self.approval_days) <= 365:
             raise Unavailable("APPROVAL_DAYS must be a whole number from 1 to 365.", code="not_configured")
         return int(self.approval_days) * 24 * 3600
+
+    @property
+    def memory_seconds(self) -> int:
+        """How long agents remember something after its last change; 0 for ever. Raises `Unavailable` for
+        what is no number of days."""
+        if not self.memory_days.isdigit() or int(self.memory_days) > 3650:
+            raise Unavailable("MEMORY_DAYS must be a whole number from 0 to 3650.", code="not_configured")
+        return int(self.memory_days) * 24 * 3600
 
     def require(self, *names: str) -> None:
         """Raises `Unavailable` that names each setting a function cannot do without."""

@@ -6,6 +6,7 @@ from millrace.api.approvals import Approvals
 from millrace.api.auth import Auth
 from millrace.api.conversations import Conversations
 from millrace.api.endpoint import Endpoint
+from millrace.api.memories import Memories
 from millrace.api.messages import Messages
 from millrace.api.shares import Shares
 from millrace.api.streamed_app import streamed_app
@@ -32,5 +33,6 @@ def endpoints(platform: Platform, auth: Auth) -> list[Endpoint]:
         *Messages(platform, auth).endpoints(),
         *Shares(platform.stores, auth).endpoints(),
         *Streams(platform.stores, auth).endpoints(),
+        *Memories(platform.stores, auth).endpoints(),
         *Approvals(platform.stores, auth).endpoints(),
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso
@@ -37,6 +37,8 @@ CALLS_AT_ONCE = 16
 
 class Approvers(Wire):
     """The people who may answer; any one of these is enough."""
+
+    model_config = ConfigDict(frozen=True)
 
     scope: str | None = Field(default=None, min_length=1, max_length=100, description="users with this scope")
     role: str | None = Field(default=None, min_length=1, max_length=100, description="users with this role")
@@ -117,10 +119,13 @@ def expired_answer(now_ms: int) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class WaitingCall:
-    """A call that waits for an answer, or has one. `name` is the tool's or the step's. `schema` is the JSON
-    Schema of an approval's arguments, or of the content of an answer; None where anything goes. `user` is
-    the one for whom the run works, `position` the call's place among those of its turn, `asked_seq` the number of the
-    event `waiting` with which the run's stream ended for now."""
+    """A call that waits for an answer, or has one.
+
+    `name` is the tool's or the step's. `schema` is the JSON Schema of an approval's arguments, or of the
+    content of an answer; None where anything goes. `user` is the one for whom the run works, `position` the
+    call's place among those of its turn, `asked_seq` the number of the event `waiting` with which the stream
+    ended for now.
+    """
 
     slot: Slot
     run_id: str

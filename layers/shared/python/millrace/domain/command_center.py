@@ -22,7 +22,7 @@ EVENT_TYPES = (
     "alert:resolved",
     "pipeline:backpressure",
 )
-TEXTS = ("result", "query")
+TEXTS = ("result", "query", "text")
 """The fields of events that repeat what was said in a run."""
 MAX_NAMES = 100
 

@@ -1,9 +1,9 @@
 """Calls that wait for a person, in the table of conversations.
 
-They lie in their slot's partition under `A#<run>#<call>`, so that whoever deletes a conversation deletes them,
-and so that an answer is one transaction with the lease. While a call waits the index `ByUpdate` lists it for
-its organization (`<organization>#waiting`), `ByOwner` for the check of every minute (`#waiting`), both by the
-time at which it expires. No organization's name holds a `#`.
+They lie in their slot's partition under `A#<run>#<call>`, so that whoever deletes a conversation deletes
+them. While a call waits the index `ByUpdate` lists it for its organization (`<organization>#waiting`),
+`ByOwner` for the check of every minute (`#waiting`), both by the time at which it expires. No organization's
+name holds a `#`.
 """
 
 from collections.abc import Iterable
@@ -67,9 +67,7 @@ class ApprovalStore:
     def all_answered(self, calls: Iterable[WaitingCall]) -> list[TransactItem]:
         """The parts of a transaction that refuse it unless these calls have answers."""
         return [
-            check_that(
-                self._table, _key(call.slot, call.run_id, call.call_id), "attribute_exists(answer)"
-            )
+            check_that(self._table, _key(call.slot, call.run_id, call.call_id), "attribute_exists(answer)")
             for call in calls
         ]
 
@@ -77,9 +75,7 @@ class ApprovalStore:
         """Raises `NotFound`."""
         item = await self._dynamo.get(self._table, _key(slot, run_id, call_id))
         if item is None:
-            raise NotFound(
-                "No call with this id waits, or has waited, in this run.", code="call_not_found"
-            )
+            raise NotFound("No call with this id waits, or has waited, in this run.", code="call_not_found")
         return _to_call(slot.organization, item)
 
     async def of_run(self, slot: Slot, run_id: str) -> list[WaitingCall]:

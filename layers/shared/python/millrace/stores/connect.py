@@ -15,6 +15,7 @@ from millrace.stores.dynamo import Dynamo
 from millrace.stores.event_log import EventLog
 from millrace.stores.injections import InjectionStore
 from millrace.stores.leases import LeaseStore
+from millrace.stores.memories import MemoryStore
 from millrace.stores.messages import MessageStore
 from millrace.stores.run_ends import RunEndStore
 from millrace.stores.runs import RunStore
@@ -36,6 +37,7 @@ class Stores:
     injections: InjectionStore
     deletions: DeletionStore
     approvals: ApprovalStore
+    memories: MemoryStore
     agents: AgentStore
     sealer: Sealer
     bus: EventBus
@@ -68,6 +70,7 @@ class Stores:
                 clock,
             ),
             approvals=ApprovalStore(dynamo, conversations.table),
+            memories=MemoryStore(dynamo, settings.memories_table, clock, settings.memory_seconds),
             agents=AgentStore(dynamo, settings.agents_table),
             sealer=Sealer(aws, settings.secrets_key_id),
             bus=EventBus(aws, settings.bus_name),

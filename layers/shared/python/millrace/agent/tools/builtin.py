@@ -9,6 +9,7 @@ from millrace.agent.tools.calculator import calculator
 from millrace.agent.tools.current_time import current_time
 from millrace.agent.tools.function import tool
 from millrace.agent.tools.http_fetch import http_fetch
+from millrace.agent.tools.memory import forget, recall, remember
 from millrace.agent.tools.search_conversations import search_conversations
 from millrace.agent.tools.tool import Tool
 from millrace.errors import InvalidRequest
@@ -17,7 +18,10 @@ BUILT_IN: dict[str, Callable[..., Any] | Tool] = {
     "ask_user": ask_user,
     "calculator": calculator,
     "current_time": current_time,
+    "forget": forget,
     "http_fetch": http_fetch,
+    "recall": recall,
+    "remember": remember,
     "search_conversations": search_conversations,
 }
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from millrace.agent.model import ToolSpec
 from millrace.domain.access import Principal
+from millrace.domain.memories import Memory
 from millrace.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +29,22 @@ SearchConversations = Callable[[str, int], Awaitable[Sequence[SearchHit]]]
 """Given a query and the most hits wanted, searches the conversations that the caller of the run may read."""
 
 
+class Memories(Protocol):
+    """What an agent remembers of the user for whom it works."""
+
+    async def remember(self, agent_id: str, text: str, id: str) -> Memory:
+        """Stores a memory, in the place of one with this id; without an id it gets one."""
+        ...
+
+    async def recall(self, agent_id: str, query: str, limit: int) -> Sequence[Memory]:
+        """The memories that fit a query best, or the latest."""
+        ...
+
+    async def forget(self, agent_id: str, id: str) -> bool:
+        """Deletes a memory; False where there is none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ToolContext:
     """What a tool may know of the run it works for. Filled by the service that starts the run.
@@ -44,6 +61,7 @@ class ToolContext:
     settings: Settings
     user: Principal
     search_conversations: SearchConversations | None = None
+    memories: Memories | None = None
     http: "Callable[[], httpx.AsyncClient] | None" = None
     call_id: str = ""
 

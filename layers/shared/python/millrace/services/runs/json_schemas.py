@@ -16,9 +16,13 @@ def check_value(value: Any, schema: dict[str, Any], name: str) -> None:
 
     try:
         Draft202012Validator.check_schema(schema)
-        found = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.path)))
+        found = sorted(
+            Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.path))
+        )
     except (SchemaError, Unresolvable, RecursionError) as error:
-        raise InvalidRequest(f"The schema of {name} cannot be used: {_first_line(error)}", code="invalid_schema") from error
+        raise InvalidRequest(
+            f"The schema of {name} cannot be used: {_first_line(error)}", code="invalid_schema"
+        ) from error
     if found:
         fields = [
             {"path": ".".join([name, *map(str, error.path)]), "message": _cut(error.message)}

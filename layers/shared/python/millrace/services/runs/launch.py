@@ -22,6 +22,7 @@ from millrace.domain.ids import new_id
 from millrace.errors import InvalidRequest
 from millrace.services.runs.agent_tools import open_tools
 from millrace.services.runs.execute import execute
+from millrace.services.runs.memory import UserMemory
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.search import search_in
@@ -57,6 +58,7 @@ def tool_context(platform: Platform, session: RunSession, user: Principal) -> To
         settings=platform.settings,
         user=user,
         search_conversations=search_in(platform.stores, run.slot, user, session.bus.searched),
+        memories=UserMemory(platform.stores.memories, user, session.bus.remembered),
         http=lambda: platform.http.guarded,
     )
 

@@ -156,6 +156,14 @@ class RunEvents:
         shown = query[:QUERY_CHARACTERS] if self._run.visibility == "full" else None
         self.add("run:memory_op", {"op": "search", "query": shown, "hits": hits})
 
+    def remembered(self, op: str, about: dict[str, Any]) -> None:
+        """The agent has used its memory. Texts are arguments of its tools, so they are told where arguments
+        are shown."""
+        texts = {name: about[name][:QUERY_CHARACTERS] for name in ("query", "text") if name in about}
+        if self._run.visibility != "full":
+            texts = dict.fromkeys(texts)
+        self.add("run:memory_op", {"op": op} | about | texts)
+
     def ended(self, run: Run, answer: str) -> None:
         """The run has ended, well or badly; one that waits for input has not said its last."""
         self._run = run

@@ -1,0 +1,80 @@
+"""What agents remember of a user, over HTTP: to read it and to have it forgotten."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from millrace.api.auth import Auth
+from millrace.api.cursors import from_cursor, to_cursor
+from millrace.api.endpoint import Endpoint, whole_number
+from millrace.domain.access import Principal
+from millrace.domain.ids import valid_user
+from millrace.errors import InvalidRequest
+from millrace.stores.connect import Stores
+
+BASE = "/api/memories"
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Memories:
+    """The endpoints."""
+
+    stores: Stores
+    auth: Auth
+
+    def endpoints(self) -> list[Endpoint]:
+        """The table of them."""
+        whose = {"userId": "another user's, with the scope conversations:manage"}
+        page = {"limit": "1 to 100", "cursor": "nextCursor of the page before"}
+        return [
+            Endpoint("GET", BASE, self.list_memories, "List what agents remember of you", query=page | whose),
+            Endpoint(
+                "DELETE",
+                BASE,
+                self.forget_user,
+                "Delete all that agents remember of you",
+                query=whose,
+                status=204,
+            ),
+            Endpoint(
+                "DELETE",
+                BASE + "/{agent_id}/{memory_id}",
+                self.forget_memory,
+                "Delete one memory of an agent's",
+                query=whose,
+                status=204,
+            ),
+        ]
+
+    async def list_memories(self, request: Request) -> Response:
+        caller = await self.auth(request, "chat")
+        limit = whole_number(request, "limit", PAGE, 1, 100)
+        after = from_cursor(request.query_params.get("cursor"), "key") or {"key": ""}
+        user = _user(request, caller)
+        found, more = await self.stores.memories.page(caller.organization, user, after["key"], limit)
+        cursor = to_cursor({"key": more}) if more else None
+        return JSONResponse({"items": [one.wire() for one in found], "nextCursor": cursor})
+
+    async def forget_user(self, request: Request) -> Response:
+        caller = await self.auth(request, "chat")
+        await self.stores.memories.delete_user(caller.organization, _user(request, caller))
+        return Response(status_code=204)
+
+    async def forget_memory(self, request: Request) -> Response:
+        caller = await self.auth(request, "chat")
+        path = request.path_params
+        user = _user(request, caller)
+        await self.stores.memories.delete(caller.organization, user, path["agent_id"], path["memory_id"])
+        return Response(status_code=204)
+
+
+def _user(request: Request, caller: Principal) -> str:
+    """The user whose memories a request is about. Raises `InvalidRequest` or `Forbidden`."""
+    user = request.query_params.get("userId") or caller.id
+    if not valid_user(user):
+        raise InvalidRequest("userId must name a user.", code="invalid_query")
+    if user != caller.id:
+        caller.require("conversations:manage")
+    return user

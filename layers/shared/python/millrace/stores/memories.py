@@ -1,0 +1,148 @@
+"""Memories in DynamoDB: a partition per user, `M#<agent>#<id>`, and `A#<agent>` which orders the writers.
+
+Whoever writes raises the version of `A#<agent>` in the same transaction, so that the number of memories is
+exact: DynamoDB deletes expired ones by itself, and no counter would hear of it.
+"""
+
+from typing import Any
+
+from millrace.domain.clock import Clock, from_iso, iso
+from millrace.domain.memories import MOST_MEMORIES, Memory
+from millrace.errors import Conflict, NotFound
+from millrace.stores.dynamo import (
+    ConditionFailed,
+    Contended,
+    Dynamo,
+    Item,
+    delete,
+    put,
+    to_item,
+    update,
+)
+
+TRIES = 8
+
+
+class MemoryStore:
+    """The table of memories. `seconds` is how long one is kept after its last change, 0 for ever."""
+
+    def __init__(self, dynamo: Dynamo, table: str, clock: Clock, seconds: int) -> None:
+        self._dynamo = dynamo
+        self._table = table
+        self._clock = clock
+        self._seconds = seconds
+
+    async def of_agent(self, organization: str, user: str, agent_id: str) -> list[Memory]:
+        """Everything that an agent remembers of a user."""
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND begins_with(sk, :prefix)",
+            pk=_partition(organization, user),
+            prefix=f"M#{agent_id}#",
+        )
+        return self._alive(items)
+
+    async def page(
+        self, organization: str, user: str, after: str, limit: int
+    ) -> tuple[list[Memory], str | None]:
+        """A page of all that is remembered of a user, by agent and id, and the key to go on after."""
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND sk BETWEEN :low AND :high",
+            limit=limit,
+            pk=_partition(organization, user),
+            low=f"M#{after}\x01" if after else "M#",
+            high="M#~",
+        )
+        more = items[-1]["sk"].removeprefix("M#") if len(items) == limit else None
+        return self._alive(items), more
+
+    async def put(self, organization: str, user: str, agent_id: str, id: str, text: str) -> Memory:
+        """Stores a memory, in the place of one with the same id. Raises `Conflict` when there are too
+        many."""
+        for _ in range(TRIES):
+            head = await self._dynamo.get(self._table, _head_key(organization, user, agent_id))
+            known = {one.id: one for one in await self.of_agent(organization, user, agent_id)}
+            if id not in known and len(known) >= MOST_MEMORIES:
+                raise Conflict(
+                    f"{MOST_MEMORIES} memories are kept of a user; forget one first.",
+                    code="too_many_memories",
+                )
+            now = iso(self._clock())
+            made = Memory(id, agent_id, text, known[id].created_at if id in known else now, now)
+            try:
+                await self._dynamo.transact(
+                    self._next_version(organization, user, agent_id, head),
+                    put(self._table, self._item(organization, user, made)),
+                )
+            except ConditionFailed:
+                continue  # somebody else wrote meanwhile: count again
+            return made
+        raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
+
+    def _next_version(self, organization: str, user: str, agent_id: str, head: Item | None) -> Any:
+        return update(
+            self._table,
+            _head_key(organization, user, agent_id),
+            "SET version = :next",
+            "version = :seen OR (:seen = :zero AND attribute_not_exists(version))",
+            seen=head["version"] if head else 0,
+            next=(head["version"] if head else 0) + 1,
+            zero=0,
+        )
+
+    async def delete(self, organization: str, user: str, agent_id: str, id: str) -> None:
+        """Raises `NotFound`."""
+        try:
+            await self._dynamo.write(delete(self._table, _key(organization, user, agent_id, id)))
+        except ConditionFailed as refused:
+            raise NotFound("No memory has this id.", code="memory_not_found") from refused
+
+    async def delete_user(self, organization: str, user: str) -> None:
+        """Deletes everything that is remembered of a user. Repeating it is harmless."""
+        partition = _partition(organization, user)
+        while True:
+            items, last = await self._dynamo.query_page(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues=to_item({":pk": partition}),
+                ProjectionExpression="pk, sk",
+                ConsistentRead=True,
+            )
+            await self._dynamo.delete_all(self._table, items)
+            if last is None:
+                return
+
+    def _item(self, organization: str, user: str, memory: Memory) -> Item:
+        item = _key(organization, user, memory.agent_id, memory.id) | {
+            "memoryId": memory.id,
+            "agentId": memory.agent_id,
+            "content": memory.text,
+            "createdAt": memory.created_at,
+            "updatedAt": memory.updated_at,
+        }
+        if self._seconds:
+            item["expiresAt"] = from_iso(memory.updated_at) // 1000 + self._seconds
+        return item
+
+    def _alive(self, items: list[Item]) -> list[Memory]:
+        """The memories of items whose time is not over: DynamoDB deletes late."""
+        now = self._clock() // 1000
+        return [_to_memory(item) for item in items if item.get("expiresAt", now + 1) > now]
+
+
+def _partition(organization: str, user: str) -> str:
+    """No organization's name holds a `#`, so another one can never form it."""
+    return f"{organization}#{user}"
+
+
+def _key(organization: str, user: str, agent_id: str, id: str) -> Item:
+    return {"pk": _partition(organization, user), "sk": f"M#{agent_id}#{id}"}
+
+
+def _head_key(organization: str, user: str, agent_id: str) -> Item:
+    return {"pk": _partition(organization, user), "sk": f"A#{agent_id}"}
+
+
+def _to_memory(item: Item) -> Memory:
+    return Memory(item["memoryId"], item["agentId"], item["content"], item["createdAt"], item["updatedAt"])
