@@ -50,6 +50,11 @@ NEEDS: dict[str, list[str]] = {
         f"DELETE {CONVERSATION}/shares",
         "GET /api/runs/{run_id}",
         "GET /api/runs/{run_id}/stream",
+        "GET /api/approvals",  # those that the caller may see
+        "POST /api/runs/{run_id}/answers",  # and then whoever is an approver of the call
+        "GET /api/memories",  # the caller's own; with conversations:manage also another user's
+        "DELETE /api/memories",
+        "DELETE /api/memories/{agent_id}/{memory_id}",
         "GET /api/flows",
         "GET /api/flows/{name}",
         "POST /api/flows/{name}/events",
@@ -148,6 +153,8 @@ BODIES: dict[str, Any] = {
 APPS: dict[str, tuple[str, Callable[[Settings], Any]]] = {
     "/api/conversations": ("ConversationFunction", conversation_app.create_app),
     "/api/runs": ("ConversationFunction", conversation_app.create_app),
+    "/api/approvals": ("ConversationFunction", conversation_app.create_app),
+    "/api/memories": ("ConversationFunction", conversation_app.create_app),
     "/api/command-center": ("CommandCenterFunction", command_center_app.create_app),
     "/api/flows": ("FlowsFunction", flows_app.create_app),
     "/api/voice": ("VoiceFunction", voice_app.create_app),

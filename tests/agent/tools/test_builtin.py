@@ -27,7 +27,7 @@ def test_the_table_and_the_tools_agree() -> None:
 
 
 def test_a_tool_that_does_not_exist_is_named() -> None:
-    with pytest.raises(InvalidRequest, match="telepathy; the tools are calculator"):
+    with pytest.raises(InvalidRequest, match="telepathy; the tools are ask_user, calculator"):
         built_in_tools(["calculator", "telepathy"])
 
 

@@ -95,8 +95,8 @@ class Approvals:
             return JSONResponse(call.seen_by(caller))
         detail_of(request)
         run = await reach_run(self.stores, caller, run_id)  # who may not read it gets no stream
-        call = await answer_call(self.stores, caller, run_id, given.given())
-        return await Streams(self.stores, self.auth).rest(request, run, call.asked_seq)
+        await answer_call(self.stores, caller, run_id, given.given())
+        return await Streams(self.stores, self.auth).rest(request, run, 0)
 
 
 def _page(caller: Principal, calls: list[WaitingCall], more: Position | None) -> Response:

@@ -123,8 +123,7 @@ class WaitingCall:
 
     `name` is the tool's or the step's. `schema` is the JSON Schema of an approval's arguments, or of the
     content of an answer; None where anything goes. `user` is the one for whom the run works, `position` the
-    call's place among those of its turn, `asked_seq` the number of the event `waiting` with which the stream
-    ended for now.
+    call's place among those of its turn.
     """
 
     slot: Slot
@@ -145,7 +144,6 @@ class WaitingCall:
     visibility: Literal["answer", "steps", "full"] = "full"
     on_expired: OnExpired = "continue"
     position: int = 0
-    asked_seq: int = 0
     answer: Answer | None = None
 
     def admits(self, caller: Principal) -> bool:

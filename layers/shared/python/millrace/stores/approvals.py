@@ -1,6 +1,6 @@
 """Calls that wait for a person, in the table of conversations.
 
-They lie in their slot's partition under `A#<run>#<call>`, so that whoever deletes a conversation deletes
+They lie in their slot's partition under `B#<run>#<call>`, so that whoever deletes a conversation deletes
 them. While a call waits the index `ByUpdate` lists it for its organization (`<organization>#waiting`),
 `ByOwner` for the check of every minute (`#waiting`), both by the time at which it expires. No organization's
 name holds a `#`.
@@ -15,7 +15,7 @@ from millrace.domain.approvals import Answer, Approvers, WaitingCall
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot
 from millrace.errors import NotFound
-from millrace.stores.dynamo import Dynamo, Item, TransactItem, check_that, put, to_item, update
+from millrace.stores.dynamo import Dynamo, Item, TransactItem, put, to_item, update
 from millrace.stores.reading import readable
 
 KEPT_SECONDS = 30 * 24 * 3600
@@ -51,11 +51,11 @@ class ApprovalStore:
         """The writes that make calls wait; refused for one that is there already."""
         return [put(self._table, _to_item(call), new=True) for call in calls]
 
-    def answers(self, call: WaitingCall, answer: Answer, now_ms: int) -> TransactItem:
-        """The write that answers a waiting call, once. People answer before its time is over, the time
-        itself after."""
+    async def answer(self, call: WaitingCall, answer: Answer, now_ms: int) -> None:
+        """Answers a waiting call, once. People answer before its time is over, the time itself after. Raises
+        `ConditionFailed`."""
         in_time = "expiresMs <= :now" if answer.expired else "expiresMs > :now"
-        return update(
+        write = update(
             self._table,
             _key(call.slot, call.run_id, call.call_id),
             "SET answer = :answer REMOVE listPk, listSk, ownerPk",
@@ -63,13 +63,7 @@ class ApprovalStore:
             answer=orjson.dumps(_answer_body(answer)).decode(),
             now=now_ms,
         )
-
-    def all_answered(self, calls: Iterable[WaitingCall]) -> list[TransactItem]:
-        """The parts of a transaction that refuse it unless these calls have answers."""
-        return [
-            check_that(self._table, _key(call.slot, call.run_id, call.call_id), "attribute_exists(answer)")
-            for call in calls
-        ]
+        await self._dynamo.write(write)
 
     async def get(self, slot: Slot, run_id: str, call_id: str) -> WaitingCall:
         """Raises `NotFound`."""
@@ -80,11 +74,11 @@ class ApprovalStore:
 
     async def of_run(self, slot: Slot, run_id: str) -> list[WaitingCall]:
         """The calls of a run that wait or have waited, in the order in which they were made."""
-        return await self._under(slot, f"A#{run_id}#")
+        return await self._under(slot, f"B#{run_id}#")
 
     async def of_slot(self, slot: Slot) -> list[WaitingCall]:
         """The calls of all runs of a slot."""
-        return await self._under(slot, "A#")
+        return await self._under(slot, "B#")
 
     async def _under(self, slot: Slot, prefix: str) -> list[WaitingCall]:
         items = await self._dynamo.query(
@@ -128,7 +122,7 @@ def _list_key(organization: str) -> str:
 
 
 def _key(slot: Slot, run_id: str, call_id: str) -> Item:
-    return {"pk": slot.key, "sk": f"A#{run_id}#{call_id}"}
+    return {"pk": slot.key, "sk": f"B#{run_id}#{call_id}"}
 
 
 def _list_sort(expires: str, slot: Slot, run_id: str, call_id: str) -> str:
@@ -159,7 +153,6 @@ def _to_item(call: WaitingCall) -> Item:
         "visibility": call.visibility,
         "position": call.position,
         "onExpired": call.on_expired,
-        "askedSeq": call.asked_seq,
     }
     return _key(call.slot, call.run_id, call.call_id) | {
         "conversationId": call.slot.conversation_id,
@@ -197,7 +190,6 @@ def _to_call(organization: str, item: Item) -> WaitingCall:
         visibility=body["visibility"],
         position=body["position"],
         on_expired=body["onExpired"],
-        asked_seq=body["askedSeq"],
         answer=_to_answer(item.get("answer")),
     )
 

@@ -28,11 +28,12 @@ def expression_paths(source: str) -> set[tuple[str, ...]]:
 def _paths(node: Node) -> Iterator[Path]:
     if isinstance(node, Path):
         yield node
-    for inner in _inside(node):
+    for inner in inner_nodes(node):
         yield from _paths(inner)
 
 
-def _inside(node: Node) -> tuple[Node, ...]:
+def inner_nodes(node: Node) -> tuple[Node, ...]:
+    """Return the parts of a node; a field that is read by its name in brackets is a path."""
     match node:
         case Item(target=target, key=Literal(value=str() as name)) if target == Path(
             target.offset, WHOLE, ()

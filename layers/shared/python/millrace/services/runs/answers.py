@@ -99,7 +99,7 @@ async def store_answer(stores: Stores, call: WaitingCall, answer: Answer) -> Wai
     if call.expires_ms <= now and not answer.expired:
         answer = expired_answer(now)
     try:
-        await stores.leases.answer(call, answer, stores.approvals.answers(call, answer, now))
+        await stores.approvals.answer(call, answer, now)
     except ConditionFailed as refused:
         call = await stores.approvals.get(call.slot, call.run_id, call.call_id)
         if call.answer is None:

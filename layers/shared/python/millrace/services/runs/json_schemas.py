@@ -1,28 +1,28 @@
-"""Values checked against JSON Schemas of tools and questions."""
+"""Values checked against JSON Schemas that come from tools, MCP servers and models.
 
+Patterns are matched by RE2, in time linear in the text; references lead nowhere but into the schema itself.
+"""
+
+from collections.abc import Iterator
 from typing import Any
 
 from millrace.errors import InvalidRequest
 
 ERRORS_SHOWN = 5
+_UNUSABLE = "invalid_schema"
 
 
 def check_value(value: Any, schema: dict[str, Any], name: str) -> None:
-    """Raises `InvalidRequest` that names the wrong fields, or says that the schema itself cannot be used."""
-    # Imported here: it takes 0.1 s, and only answers with a schema need it.
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
+    """Raises `InvalidRequest`: `invalid_arguments` names the wrong fields, `invalid_schema` says that the
+    schema itself cannot be used."""
+    # Imported here: it takes 0.1 s, and few requests need it.
     from referencing.exceptions import Unresolvable
 
+    checker = _checker(schema, name)
     try:
-        Draft202012Validator.check_schema(schema)
-        found = sorted(
-            Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.path))
-        )
-    except (SchemaError, Unresolvable, RecursionError) as error:
-        raise InvalidRequest(
-            f"The schema of {name} cannot be used: {_first_line(error)}", code="invalid_schema"
-        ) from error
+        found = sorted(checker.iter_errors(value), key=lambda error: [str(part) for part in error.path])
+    except (Unresolvable, RecursionError) as error:
+        raise _unusable(name, error) from error
     if found:
         fields = [
             {"path": ".".join([name, *map(str, error.path)]), "message": _cut(error.message)}
@@ -33,18 +33,56 @@ def check_value(value: Any, schema: dict[str, Any], name: str) -> None:
 
 
 def check_schema(schema: dict[str, Any], name: str) -> None:
-    """Raises `InvalidRequest` for what is no JSON Schema, or one that leads out of itself."""
+    """Raises `InvalidRequest` (`invalid_schema`) for what is no JSON Schema."""
+    _checker(schema, name)
+
+
+def _checker(schema: dict[str, Any], name: str) -> Any:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import extend
+    from referencing import Registry
 
     try:
         Draft202012Validator.check_schema(schema)
-    except (SchemaError, RecursionError) as error:
-        raise InvalidRequest(f"{name}: {_first_line(error)}", code="invalid_schema", path=name) from error
+        _check_patterns(schema)
+    except (SchemaError, RecursionError, ValueError) as error:
+        raise _unusable(name, error) from error
+    # A registry of its own: the default one fetches what references name.
+    return extend(Draft202012Validator, {"pattern": _match})(schema, registry=Registry())
 
 
-def _first_line(error: Exception) -> str:
-    return _cut(str(getattr(error, "message", "") or type(error).__name__))
+def _match(validator: Any, pattern: str, value: Any, schema: dict[str, Any]) -> Iterator[Exception]:
+    import re2
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, str) and not re2.search(pattern, value):
+        yield ValidationError(f"the text does not match {pattern!r}")
+
+
+def _check_patterns(schema: Any) -> None:
+    """Raises `ValueError` for patterns that RE2 does not take, and for those of properties."""
+    import re2
+
+    if isinstance(schema, list):
+        for part in schema:
+            _check_patterns(part)
+    if not isinstance(schema, dict):
+        return
+    if "patternProperties" in schema:
+        raise ValueError("patternProperties cannot be checked")
+    if isinstance(pattern := schema.get("pattern"), str):
+        try:
+            re2.compile(pattern)
+        except re2.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression of RE2") from error
+    for part in schema.values():
+        _check_patterns(part)
+
+
+def _unusable(name: str, error: Exception) -> InvalidRequest:
+    reason = _cut(str(getattr(error, "message", "") or error) or type(error).__name__)
+    return InvalidRequest(f"The schema of {name} cannot be used: {reason}.", code=_UNUSABLE, path=name)
 
 
 def _cut(text: str) -> str:

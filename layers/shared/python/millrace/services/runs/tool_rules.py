@@ -5,7 +5,7 @@ from typing import Any
 
 from millrace.domain.agents import ToolUse
 from millrace.domain.approvals import ASK_USER, AskWhen
-from millrace.errors import InvalidRequest
+from millrace.errors import InvalidRequest, NotImplementedHere
 
 SUB_AGENT = "agent:"
 ANY = "*"
@@ -42,27 +42,13 @@ class ToolRules:
 
 
 def compile_rule(source: str) -> Asks:
-    """An expression over arguments as a test. It asks unless the expression gives `false`: where it cannot
-    be worked out, a person decides. Raises `InvalidExpression`."""
+    """An expression over arguments as a test. It asks unless the expression is plainly false: where that
+    cannot be decided, a person decides. Raises `InvalidExpression`."""
     # Imported here: only agents with such a rule need the expressions' engine.
-    from millrace.domain.clock import now_ms
-    from millrace.pipelines.errors import EvaluationError
-    from millrace.pipelines.event import Event
-    from millrace.pipelines.mapping import Mapping
+    from millrace.pipelines.expressions.certainty import compile_condition
 
-    mapping = Mapping({"value": source})
-
-    def asks(arguments: dict[str, Any]) -> bool:
-        now = now_ms()
-        try:
-            return (
-                mapping.row(arguments, Event(arguments, "tool_call", time=now, ingested=now))["value"]
-                is not False
-            )
-        except EvaluationError:
-            return True
-
-    return asks
+    verdict = compile_condition(source)
+    return lambda arguments: verdict(arguments) is not False
 
 
 def check_rules(uses: Sequence[ToolUse], servers: Iterable[str], longest: int) -> None:
@@ -76,12 +62,19 @@ def check_rules(uses: Sequence[ToolUse], servers: Iterable[str], longest: int) -
             raise _invalid(path, f"{use.name!r} is listed twice; give it one entry.")
         if use.expires is not None and use.expires > longest:
             raise _invalid(f"{path}.expires", f"A call may wait {longest:,} seconds at most.")
+        if use.asks or use.name == ASK_USER:
+            _check_available(path)
         if use.name == ASK_USER and use.asks:
             raise _invalid(f"{path}.policy", "ask_user asks anyway; leave its policy out.")
         if _is_mcp(use.name):
             _check_mcp(path, use, known)
         if isinstance(use.policy, AskWhen):
             _check_expression(f"{path}.policy.ask", use.policy.ask)
+
+
+def _check_available(path: str) -> None:
+    """Raises `NotImplementedHere` until runs can wait."""
+    raise NotImplementedHere(f"{path}: runs that wait for people are not available yet.")
 
 
 def is_mcp_rule(use: ToolUse) -> bool:
