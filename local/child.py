@@ -30,11 +30,11 @@ def end_group(pid: int, how: signal.Signals) -> None:
         os.killpg(pid, how)
 
 
-def end(process: subprocess.Popen[bytes], patience: float) -> None:
-    """Ends a child: SIGTERM, `patience` seconds, SIGKILL. Returns when it is gone."""
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Ends a child: SIGTERM, `seconds` seconds, SIGKILL. Returns when it is gone."""
     end_group(process.pid, signal.SIGTERM)
     try:
-        process.wait(patience)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
         pass
     end_group(process.pid, signal.SIGKILL)

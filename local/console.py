@@ -112,14 +112,14 @@ def _failure_text(failure: Exception) -> str:
 def _readable(line: str) -> tuple[str, str]:
     """Level and text of a log line: those of a JSON object, or the line itself."""
     try:
-        told: Any = json.loads(line) if line.startswith("{") else None
+        record: Any = json.loads(line) if line.startswith("{") else None
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
+        record = None
+    if not isinstance(record, dict):
         return ("ERROR" if line.startswith(("[ERROR]", "Traceback")) else "", line)
-    level = str(told.get("level", ""))
-    message = told.get("message", told.get("errorMessage", line))
-    exception = told.get("exception") or told.get("stackTrace") or ""
+    level = str(record.get("level", ""))
+    message = record.get("message", record.get("errorMessage", line))
+    exception = record.get("exception") or record.get("stackTrace") or ""
     return level, f"{level} {message}".strip() + (f"\n{_joined(exception)}" if exception else "")
 
 

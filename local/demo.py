@@ -1,4 +1,4 @@
-"""The demo pipeline of `make run`: each completed run of the dev organisation as one small event, told on the
+"""The demo pipeline of `make run`: each completed run of the dev organization as one small event, told on the
 console and kept at `PATH` on the stack's own address."""
 
 import json
@@ -24,7 +24,7 @@ class Received:
         self._events: deque[str] = deque(maxlen=_KEPT)
         self._on_event = on_event
 
-    def take(self, body: Any) -> None:
+    def add(self, body: Any) -> None:
         """A delivery's body: an event, or a list of them."""
         for event in body if isinstance(body, list) else [body]:
             text = json.dumps(event)

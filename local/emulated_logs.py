@@ -45,7 +45,7 @@ class EmulatedLogs:
             await asyncio.sleep(_SECONDS)
             for name in self._mentioned(self._news()):
                 for message in await asyncio.to_thread(self._messages, name):
-                    self._tell(name, message)
+                    self._forward(name, message)
 
     def _news(self) -> str:
         with self._log.open("rb") as log:
@@ -72,7 +72,7 @@ class EmulatedLogs:
         self._seen[name] = [one for one in found if one[0] >= self._since[name]]
         return [message for _, message in fresh]
 
-    def _tell(self, name: str, message: str) -> None:
+    def _forward(self, name: str, message: str) -> None:
         line = message.rstrip()
         if line.startswith("REPORT RequestId:"):
             request_id, _, rest = line.removeprefix("REPORT RequestId:").strip().partition("\t")

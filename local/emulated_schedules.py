@@ -24,7 +24,7 @@ CronNext = Callable[[datetime], datetime | None]
 
 _AT = re.compile(r"at\((\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})\)")
 _fired: dict[Key, float] = {}
-_refused: set[Key] = set()
+_reported: set[Key] = set()
 _started = time.time()
 
 
@@ -35,13 +35,13 @@ def tick(now: float) -> None:
     caller = scheduler.get_account_id(), scheduler.get_region()
     try:
         for key, schedule in list(scheduler._schedules._data.items()):
-            _look(key, schedule, now)
+            _fire_if_due(key, schedule, now)
     finally:
         scheduler.set_request_account_id(caller[0])
         scheduler.set_request_region(caller[1])
 
 
-def _look(key: Key, schedule: Json, now: float) -> None:
+def _fire_if_due(key: Key, schedule: Json, now: float) -> None:
     """One that cannot be read, or whose target fails, holds up no other."""
     try:
         due = next_time(schedule, _last(key, schedule))
@@ -49,8 +49,8 @@ def _look(key: Key, schedule: Json, now: float) -> None:
             _fired[key] = due
             _fire(key, schedule, due)
     except Exception:
-        if key not in _refused:
-            _refused.add(key)
+        if key not in _reported:
+            _reported.add(key)
             log.exception("the schedule %s does not fire", key[2])
 
 

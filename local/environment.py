@@ -136,14 +136,14 @@ class Environment:
         while piece := await process.stdout.read(_LINE_BYTES):
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
-                self._tell(line)
+                self._forward(line)
             if len(rest) > _LINE_BYTES:
-                self._tell(rest)
+                self._forward(rest)
                 rest = b""
         if rest:
-            self._tell(rest)
+            self._forward(rest)
 
-    def _tell(self, line: bytes) -> None:
+    def _forward(self, line: bytes) -> None:
         self._on_line(self.invocation.request_id if self.invocation else "", line.decode(errors="replace"))
 
 

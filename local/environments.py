@@ -122,12 +122,12 @@ class Environments:
     def _waiting(self) -> int:
         return sum(not waiter.done() for waiter in self._waiters)
 
-    async def _wait_for_one(self, patience: float) -> Environment:
-        """Starts another environment when none becomes free within `patience` seconds."""
+    async def _wait_for_one(self, seconds: float) -> Environment:
+        """Starts another environment when none becomes free within `seconds` seconds."""
         waiter: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        if patience:
-            await asyncio.wait({waiter}, timeout=patience)
+        if seconds:
+            await asyncio.wait({waiter}, timeout=seconds)
         self._start_for_waiters()
         return await waiter
 

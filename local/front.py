@@ -146,7 +146,7 @@ async def _lines(lines: Callable[[], list[str]], request: Request) -> Response:
 
 
 async def _receive(received: Received, request: Request) -> Response:
-    received.take(await _json(request))
+    received.add(await _json(request))
     return Response(status_code=204)
 
 

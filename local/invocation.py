@@ -57,7 +57,7 @@ class Invocation:
 
     # --- the function's side -------------------------------------------------------------------
 
-    def take(self) -> None:
+    def start_clock(self) -> None:
         """The function has the event: its time runs."""
         self.deadline = time.time() + self.timeout
 

@@ -76,12 +76,12 @@ def build_event(request: Request, host: str) -> bytes:
 def parse_prelude(prelude: bytes) -> Head:
     """What stands before the eight NUL bytes. Raises `MalformedResponse`."""
     try:
-        told = json.loads(prelude)
+        result_object = json.loads(prelude)
     except ValueError as error:
         raise MalformedResponse(f"The prelude is not JSON: {prelude[:200]!r}") from error
-    if not isinstance(told, dict):
+    if not isinstance(result_object, dict):
         raise MalformedResponse("The prelude is not a JSON object.")
-    return _head(told)
+    return _head(result_object)
 
 
 def parse_result(result: bytes) -> tuple[Head, bytes]:
@@ -90,12 +90,12 @@ def parse_result(result: bytes) -> tuple[Head, bytes]:
     An object with `statusCode` is a response; anything else is the JSON body of a 200.
     """
     try:
-        told = json.loads(result)
+        result_object = json.loads(result)
     except ValueError as error:
         raise MalformedResponse(f"The result is not JSON: {result[:200]!r}") from error
-    if not isinstance(told, dict) or "statusCode" not in told:
-        return Head(200, [("content-type", "application/json")]), _inferred_body(told, result)
-    return _head(told), _body(told)
+    if not isinstance(result_object, dict) or "statusCode" not in result_object:
+        return Head(200, [("content-type", "application/json")]), _inferred_body(result_object, result)
+    return _head(result_object), _body(result_object)
 
 
 def _is_binary(request: Request) -> bool:
@@ -145,11 +145,13 @@ def _context(request: Request, host: str) -> dict[str, Any]:
     }
 
 
-def _head(told: Mapping[str, Any]) -> Head:
+def _head(result_object: Mapping[str, Any]) -> Head:
     try:
-        status = int(told.get("statusCode", 200))
-        headers = [(str(name).lower(), _text(value)) for name, value in (told.get("headers") or {}).items()]
-        cookies = [("set-cookie", str(cookie)) for cookie in told.get("cookies") or ()]
+        status = int(result_object.get("statusCode", 200))
+        headers = [
+            (str(name).lower(), _text(value)) for name, value in (result_object.get("headers") or {}).items()
+        ]
+        cookies = [("set-cookie", str(cookie)) for cookie in result_object.get("cookies") or ()]
     except (TypeError, ValueError, AttributeError) as error:
         raise MalformedResponse(f"statusCode, headers or cookies are malformed: {error}") from error
     if not 200 <= status <= 599:
@@ -171,13 +173,13 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _body(told: Mapping[str, Any]) -> bytes:
-    body = told.get("body")
+def _body(result_object: Mapping[str, Any]) -> bytes:
+    body = result_object.get("body")
     if body is None:
         return b""
     if not isinstance(body, str):
         raise MalformedResponse(f"body must be text, not {type(body).__name__}.")
-    if not told.get("isBase64Encoded"):
+    if not result_object.get("isBase64Encoded"):
         return body.encode()
     try:
         return base64.b64decode(body, validate=True)
@@ -185,5 +187,5 @@ def _body(told: Mapping[str, Any]) -> bytes:
         raise MalformedResponse("body is not base64, though isBase64Encoded is true.") from error
 
 
-def _inferred_body(told: object, result: bytes) -> bytes:
-    return told.encode() if isinstance(told, str) else result
+def _inferred_body(result_object: object, result: bytes) -> bytes:
+    return result_object.encode() if isinstance(result_object, str) else result

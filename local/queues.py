@@ -8,25 +8,25 @@ import boto3
 
 from local.ministack import ClientArguments
 
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 _COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
 
 async def undrained(arguments: ClientArguments) -> list[str]:
     """A sentence about each queue with a function that takes nothing from it. Looks twice at those on which
-    something waits, `LOOK_SECONDS` apart."""
-    first = await asyncio.to_thread(_looked_at, arguments)
+    something waits, `POLL_SECONDS` apart."""
+    first = await asyncio.to_thread(_poll, arguments)
     if any(waiting for waiting in first.values() if isinstance(waiting, int)):
-        await asyncio.sleep(LOOK_SECONDS)
-        second = await asyncio.to_thread(_looked_at, arguments)
+        await asyncio.sleep(POLL_SECONDS)
+        second = await asyncio.to_thread(_poll, arguments)
     else:
         second = first
     return [
-        problem for queue in sorted(first) if (problem := _problem(queue, first[queue], second.get(queue)))
+        finding for queue in sorted(first) if (finding := _finding(queue, first[queue], second.get(queue)))
     ]
 
 
-def _problem(queue: str, before: int | str, after: int | str | None) -> str | None:
+def _finding(queue: str, before: int | str, after: int | str | None) -> str | None:
     if isinstance(before, str):
         return f"{queue}: {before}"
     if isinstance(after, int) and before and after >= before:
@@ -34,7 +34,7 @@ def _problem(queue: str, before: int | str, after: int | str | None) -> str | No
     return None
 
 
-def _looked_at(arguments: ClientArguments) -> dict[str, int | str]:
+def _poll(arguments: ClientArguments) -> dict[str, int | str]:
     """By queue, how many messages wait while none is under way, or what is wrong with the mapping."""
     sqs: Any = boto3.client("sqs", **arguments)
     found: dict[str, int | str] = {}
@@ -44,11 +44,11 @@ def _looked_at(arguments: ClientArguments) -> dict[str, int | str]:
             continue
         try:
             url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-            told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_COUNTS)["Attributes"]
+            counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_COUNTS)["Attributes"]
         except sqs.exceptions.QueueDoesNotExist:
             found[queue] = "the queue does not exist at this address"
             continue
-        waiting, under_way = (int(told[name]) for name in _COUNTS)
+        waiting, under_way = (int(counts[name]) for name in _COUNTS)
         found[queue] = 0 if under_way else waiting
     return found
 

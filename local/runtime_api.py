@@ -95,9 +95,9 @@ class RuntimeApi:
         headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
         try:
             await self._answer(request.method.decode(), path, headers, connection)
-        except _Refused as refused:
-            body = json.dumps({"errorType": refused.kind, "errorMessage": str(refused)}).encode()
-            await connection.respond(refused.status, body)
+        except _Refused as error:
+            body = json.dumps({"errorType": error.kind, "errorMessage": str(error)}).encode()
+            await connection.respond(error.status, body)
             return False
         return connection.next_request()
 
@@ -132,7 +132,7 @@ class RuntimeApi:
             raise ConnectionError("the environment is closed")
         self._work.clear()
         self._waiting, self._current = None, invocation
-        invocation.take()
+        invocation.start_clock()
         await connection.respond(200, invocation.event, _invocation_headers(invocation))
 
     async def _wait_for_work(self, connection: "_Connection") -> None:
@@ -140,12 +140,12 @@ class RuntimeApi:
         work, hung_up = asyncio.create_task(self._work.wait()), asyncio.create_task(connection.hung_up())
         try:
             await asyncio.wait({work, hung_up}, return_when=asyncio.FIRST_COMPLETED)
-            gone = hung_up.done()
+            disconnected = hung_up.done()
         finally:
             work.cancel()
             hung_up.cancel()
             await asyncio.gather(work, hung_up, return_exceptions=True)  # the reader must be free again
-        if gone:
+        if disconnected:
             raise ConnectionError("the function hung up")
 
     def _under_way(self, request_id: str) -> Invocation:
@@ -287,8 +287,10 @@ def _reported(body: bytes, headers: Mapping[str, str]) -> FunctionFailed:
     """The error that a runtime describes: JSON with errorType, errorMessage and stackTrace."""
     kind = headers.get("lambda-runtime-function-error-type", "Unhandled")
     try:
-        told = json.loads(body)
-        trace = tuple(str(line) for line in told.get("stackTrace") or ())
-        return FunctionFailed(str(told.get("errorType") or kind), str(told.get("errorMessage", "")), trace)
+        report = json.loads(body)
+        trace = tuple(str(line) for line in report.get("stackTrace") or ())
+        return FunctionFailed(
+            str(report.get("errorType") or kind), str(report.get("errorMessage", "")), trace
+        )
     except (ValueError, AttributeError):
         return FunctionFailed(kind, body.decode(errors="replace"))

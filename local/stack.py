@@ -53,7 +53,7 @@ PASSED_ON = (
 @dataclass(frozen=True)
 class Options:
     """`keep`: folder for the state, or None to throw it away. `limit`: environments per function. `demo`: the
-    dev organisation has the demo pipeline."""
+    dev organization has the demo pipeline."""
 
     template: Path = ROOT / "template.yaml"
     web: Path = ROOT / "web" / "dist"
@@ -116,13 +116,13 @@ class Stack:
     def _help(self, what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Beside the serving; a failure is told and ends nothing else."""
 
-        async def told() -> None:
+        async def report_failure() -> None:
             try:
                 await work
             except Exception as error:  # whatever it is, the functions go on
                 self._console.say(f"{what} has failed: {error!r}", "red")
 
-        return asyncio.create_task(told())
+        return asyncio.create_task(report_failure())
 
     # --- starting ------------------------------------------------------------------------------
 
@@ -183,8 +183,8 @@ class Stack:
     async def _warm_up(self) -> None:
         """One environment of each function ahead of its first request."""
         await asyncio.gather(*(self._warm_up_one(name) for name in self._functions))
-        for problem in await undrained(self.arguments):
-            self._console.say(f"Not ready. {problem}", "red")
+        for finding in await undrained(self.arguments):
+            self._console.say(f"Not ready. {finding}", "red")
         self._console.step("ready")
         self._console.say(self._greeting())
 

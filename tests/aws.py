@@ -7,7 +7,7 @@ A test that needs stores, queues or the bus takes the fixture `aws`:
 
 `aws.environment("ConversationFunction")` is what that function sees, ready for `Settings.from_environment`;
 the fixture `aws_environment` also puts the credentials and the endpoint into this process's environment.
-State is shared by the tests of a process: use keys of your own (an organisation per test).
+State is shared by the tests of a process: use keys of your own (an organization per test).
 """
 
 import os

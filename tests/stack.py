@@ -66,11 +66,11 @@ class RunningStack:
     @property
     def deployment(self) -> dict[str, Any]:
         """What /_local/stack tells: arguments (for boto3), tables, resources, outputs, functions."""
-        told: dict[str, Any] = httpx.get(f"{self.url}/_local/stack").raise_for_status().json()
-        return told
+        description: dict[str, Any] = httpx.get(f"{self.url}/_local/stack").raise_for_status().json()
+        return description
 
     def token(self, organization: str = DEV_ORGANIZATION, user: str = "") -> str:
-        """A bearer token of a user of that organisation (one per organisation unless named)."""
+        """A bearer token of a user of that organization (one per organization unless named)."""
         username = user or (
             DEV_USER if organization == DEV_ORGANIZATION else f"someone@{organization}.example"
         )

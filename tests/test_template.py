@@ -299,8 +299,8 @@ def statements(resources: Resources) -> list[tuple[str, dict[str, Any]]]:
 
 def _statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
     document = policy.get("PolicyDocument", {})
-    told = document.get("Statement", [])
-    return told if isinstance(told, list) else [told]
+    statements = document.get("Statement", [])
+    return statements if isinstance(statements, list) else [statements]
 
 
 def as_list(value: Any) -> list[Any]:
@@ -340,10 +340,10 @@ def test_managed_policies_are_the_known_ones(resources: Resources) -> None:
 
 
 def test_every_url_is_an_output(translated: Template, resources: Resources) -> None:
-    told = str(translated.body["Outputs"])
+    statements = str(translated.body["Outputs"])
     for name in functions(resources):
         if url_of(resources, name):
-            assert f"{name}Url" in told, name
+            assert f"{name}Url" in statements, name
 
 
 @pytest.mark.parametrize(

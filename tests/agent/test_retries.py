@@ -15,7 +15,7 @@ from millrace.agent.model import Delta, ModelRequest, Text
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.agents import Agent
 from millrace.errors import ProviderError
-from millrace.services.runs.launch import Nested
+from millrace.services.runs.launch import SubAgentControl
 from tests.agent.tools.contexts import context
 
 
@@ -35,11 +35,11 @@ def test_wait_is_what_the_server_asks_for_within_bounds(asked: float | None, att
     ],
 )
 def test_notice_says_how_long_the_run_waits(asked: float, words: str) -> None:
-    problem = ProviderError("Busy.", retry_after=asked)
-    assert retry_notice(problem, wait_before_retry(problem, 1)) == words
+    error = ProviderError("Busy.", retry_after=asked)
+    assert retry_notice(error, wait_before_retry(error, 1)) == words
 
 
-class Busy:
+class SlotChanged:
     """A provider that always asks for an hour."""
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
@@ -55,7 +55,7 @@ async def test_run_waits_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> 
         waited.append(seconds)
 
     monkeypatch.setattr("millrace.agent.loop.asyncio.sleep", sleep)
-    told: list[dict[str, Any]] = []
+    reported: list[dict[str, Any]] = []
 
     @asynccontextmanager
     async def no_tools() -> AsyncIterator[Toolbox]:
@@ -63,13 +63,21 @@ async def test_run_waits_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> 
 
     agent = Agent(id="a", name="A", model="openai:m")
     budget = Budget(agent.limits)
-    nested = Nested("run")
+    nested = SubAgentControl("run")
     loop = AgentLoop(
-        agent, Busy(), "m", no_tools, context(), Emitter(told.append), nested, budget, lambda *_: None
+        agent,
+        SlotChanged(),
+        "m",
+        no_tools,
+        context(),
+        Emitter(reported.append),
+        nested,
+        budget,
+        lambda *_: None,
     )
     with pytest.raises(ProviderError):
         await loop.run([nested.question("hi")])
     assert waited == [LONGEST_WAIT] * (TRIES - 1)
-    assert [event["message"] for event in told] == [
+    assert [event["message"] for event in reported] == [
         "Too many requests. The server asks for 3,600 s; trying again in 30 s."
     ] * (TRIES - 1)

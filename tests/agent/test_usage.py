@@ -13,10 +13,10 @@ from millrace.agent.estimate import tokens_in
 from millrace.agent.loop import AgentLoop
 from millrace.agent.model import Delta, Finish, ModelRequest, PromptUsage, Text, Thinking, Usage
 from millrace.agent.tools.toolbox import Toolbox
-from millrace.domain.agents import Agent, Limits
+from millrace.domain.agents import Agent, AgentLimits
 from millrace.domain.conversations import StoredMessage
 from millrace.errors import ProviderError
-from millrace.services.runs.launch import Nested
+from millrace.services.runs.launch import SubAgentControl
 
 MODEL = "anthropic:claude-sonnet-4-5"
 SECONDS = 20
@@ -25,9 +25,9 @@ SECONDS = 20
 class Saying:
     """A provider that says what it is told and then ends, fails, or falls silent."""
 
-    def __init__(self, *deltas: Delta, problem: ProviderError | None = None, silent: bool = False) -> None:
+    def __init__(self, *deltas: Delta, error: ProviderError | None = None, silent: bool = False) -> None:
         self.deltas = deltas
-        self.problem = problem
+        self.error = error
         self.silent = silent
         self.said = asyncio.Event()
 
@@ -37,8 +37,8 @@ class Saying:
         self.said.set()
         if self.silent:
             await asyncio.Event().wait()
-        if self.problem:
-            raise self.problem
+        if self.error:
+            raise self.error
 
 
 @asynccontextmanager
@@ -47,9 +47,9 @@ async def no_tools() -> Any:
 
 
 def loop_of(provider: Saying, reports: list[dict[str, Any]], **limits: Any) -> AgentLoop:
-    agent = Agent(id="a", name="A", model=MODEL, limits=Limits(**limits))
+    agent = Agent(id="a", name="A", model=MODEL, limits=AgentLimits(**limits))
     budget = Budget(agent.limits)
-    nested: Any = Nested("run_1")
+    nested: Any = SubAgentControl("run_1")
     emitter = Emitter(lambda event: None)
     context: Any = None
     return AgentLoop(
@@ -108,7 +108,7 @@ async def test_stop_before_the_first_token_counts_the_prompt() -> None:
 
 async def test_answer_that_breaks_off_is_estimated() -> None:
     broken = ProviderError("broke off", code="incomplete_response")
-    loop = loop_of(Saying(Text("a" * 40), problem=broken), [])
+    loop = loop_of(Saying(Text("a" * 40), error=broken), [])
     with pytest.raises(ProviderError):
         await loop.run(question("hello"))
     assert loop.budget.output == 10
@@ -117,7 +117,7 @@ async def test_answer_that_breaks_off_is_estimated() -> None:
 
 async def test_call_that_was_refused_has_used_nothing() -> None:
     reports: list[dict[str, Any]] = []
-    loop = loop_of(Saying(problem=ProviderError("no", code="provider_auth", http_status=401)), reports)
+    loop = loop_of(Saying(error=ProviderError("no", code="provider_auth", http_status=401)), reports)
     with pytest.raises(ProviderError):
         await loop.run(question("hello"))
     assert loop.budget.usage() == {"input": 0, "output": 0, "total": 0}

@@ -45,7 +45,7 @@ def platform(settings: Settings) -> Platform:
 
 @dataclass
 class Api:
-    """A client of the app as one organisation's user."""
+    """A client of the app as one organization's user."""
 
     http: httpx.Client
     organization: str

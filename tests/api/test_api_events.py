@@ -131,8 +131,8 @@ def test_a_streamed_run_is_told_when_it_has_ended(
         with httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=30) as chat:
             say(chat, "hello")
     run = ["run:started", "run:status_changed", "run:completed"]
-    told = [one["detail"] for one in bus.events(len(run) + 1) if one["source"] == "millrace.api_event"]
-    assert [(one["route"], one["path"], one["status"]) for one in told] == [
+    reported = [one["detail"] for one in bus.events(len(run) + 1) if one["source"] == "millrace.api_event"]
+    assert [(one["route"], one["path"], one["status"]) for one in reported] == [
         ("/api/conversations/{conversation_id}/messages", "/api/conversations/c1/messages", 200)
     ]
 
@@ -147,12 +147,12 @@ def test_a_call_by_ticket_is_told_without_the_ticket(
                 "/api/stream-tickets", json=wanted, headers=issuer.headers(organization)
             ).json()
             client.get(given["url"])
-    told = bus.details(2)
-    assert sorted((one["route"], one["organization"]) for one in told) == [
+    reported = bus.details(2)
+    assert sorted((one["route"], one["organization"]) for one in reported) == [
         ("/api/stream-tickets", organization),
         ("/api/voice/tts/stream", organization),
     ]
-    assert given["ticket"] not in json.dumps(told)
+    assert given["ticket"] not in json.dumps(reported)
 
 
 class Gate(EventBus):
@@ -206,20 +206,20 @@ async def test_the_event_leaves_after_the_last_byte_and_before_the_app_returns()
 
 
 async def test_calls_that_end_while_the_bus_is_busy_share_the_next_call() -> None:
-    bus, told, times = Gate(), asyncio.Event(), iter(range(6))
+    bus, reported, times = Gate(), asyncio.Event(), iter(range(6))
 
     def clock() -> int:
         """Asked once for each call that has ended."""
         now = next(times)
         if now == 5:
-            told.set()
+            reported.set()
         return now
 
     app = small_app(bus, clock)
     first = asyncio.create_task(call(app, []))
     await bus.entered.wait()
     others = [asyncio.create_task(call(app, [])) for _ in range(5)]
-    await told.wait()
+    await reported.wait()
     bus.open.set()
     await asyncio.gather(first, *others)
     assert [len(events) for events in bus.puts] == [1, 5]

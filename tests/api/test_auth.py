@@ -1,4 +1,4 @@
-"""Who gets in: tokens of the issuer, whole, in time, for us, with an organisation. Nobody else."""
+"""Who gets in: tokens of the issuer, whole, in time, for us, with an organization. Nobody else."""
 
 import base64
 import hashlib
@@ -80,9 +80,9 @@ REFUSED: dict[str, tuple[Callable[[Issuer], str], str]] = {
     "another issuer": (lambda i: i.token(iss="https://evil.test"), "token_invalid"),
     "another audience": (lambda i: i.token(aud="somebody"), "token_invalid"),
     "no audience": (lambda i: i.token(aud=None), "token_invalid"),
-    "no organisation": (lambda i: i.token(None), "organization_missing"),
-    "an organisation that forges keys": (lambda i: i.token("a#b"), "organization_missing"),
-    "an organisation that is a list": (lambda i: i.token("org", **_claim(["a"])), "organization_missing"),
+    "no organization": (lambda i: i.token(None), "organization_missing"),
+    "an organization that forges keys": (lambda i: i.token("a#b"), "organization_missing"),
+    "an organization that is a list": (lambda i: i.token("org", **_claim(["a"])), "organization_missing"),
 }
 
 

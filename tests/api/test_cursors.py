@@ -156,9 +156,9 @@ def test_a_waiting_subscriber_misses_no_run_while_it_is_away(
     for _ in range(earlier):
         say(chat, SHORT)
     with chat.stream("GET", path, headers=STREAM) as response:
-        mark = next(read_events(response.iter_lines()))
+        heartbeat = next(read_events(response.iter_lines()))
     sent = say(chat, SHORT)
-    assert until_ends(chat, path, 1, **{"last-event-id": str(mark.id)}) == sent
+    assert until_ends(chat, path, 1, **{"last-event-id": str(heartbeat.id)}) == sent
 
 
 def test_a_waiting_subscriber_that_comes_back_goes_on_waiting(chat: httpx.Client) -> None:
@@ -166,10 +166,10 @@ def test_a_waiting_subscriber_that_comes_back_goes_on_waiting(chat: httpx.Client
     say(chat, SHORT)
     path = f"{BASE}/messages?stream=true"
     with chat.stream("GET", path, headers=STREAM) as response:
-        mark = next(read_events(response.iter_lines()))
-    with chat.stream("GET", path, headers=STREAM | {"last-event-id": str(mark.id)}) as response:
+        heartbeat = next(read_events(response.iter_lines()))
+    with chat.stream("GET", path, headers=STREAM | {"last-event-id": str(heartbeat.id)}) as response:
         events = read_events(response.iter_lines())
-        assert next(events) == mark
+        assert next(events) == heartbeat
         sent = say(chat, SHORT)
         assert list(events) == sent
 
@@ -324,10 +324,10 @@ async def test_an_idle_stream_ends_after_a_while(
 async def test_a_stream_whose_client_has_gone_ends(platform: Platform, caller: Principal, slot: Slot) -> None:
     looks: Iterator[bool] = iter([False, False, True])
 
-    async def gone() -> bool:
+    async def disconnected() -> bool:
         return next(looks)
 
-    found = await subscribe(platform.stores, caller, slot, None, endless=True, gone=gone)
+    found = await subscribe(platform.stores, caller, slot, None, endless=True, disconnected=disconnected)
     assert found is not None
     async with asyncio.timeout(20):
         assert [batch async for batch in found.events()] == []

@@ -107,7 +107,7 @@ def test_run_is_hidden_from_the_mark_of_a_deletion_on(
 ) -> None:
     """Its owner included: a deletion that broke off must not leave a text that is still served."""
     run_id = say(chat, "hello")[0].data["runId"]
-    asyncio.run(platform.stores.deletions.mark(Slot(organization, "c1")))
+    asyncio.run(platform.stores.deletions.begin(Slot(organization, "c1")))
     for path in (f"/api/runs/{run_id}", f"/api/runs/{run_id}/stream"):
         assert error_of(chat.get(path)) == (404, "run_not_found")
 
@@ -205,10 +205,10 @@ async def test_message_to_a_conversation_that_is_being_deleted_is_refused(
 ) -> None:
     stores, root = platform.stores, Slot(organization, "c1")
     await begin(stores, root)
-    await stores.deletions.mark(root)
-    with pytest.raises(Conflict) as refused:
+    await stores.deletions.begin(root)
+    with pytest.raises(Conflict) as error:
         await begin(stores, root, thread)
-    assert refused.value.code in ("conversation_deleted", "run_active")
+    assert error.value.code in ("conversation_deleted", "run_active")
     await delete_conversation(stores, root)
     await begin(stores, root, thread)
     assert (await stores.conversations.get(root)).id == "c1"
@@ -218,7 +218,7 @@ async def test_message_to_a_conversation_that_is_being_deleted_is_refused(
 async def test_late_deleter_leaves_a_new_conversation_alone(platform: Platform, organization: str) -> None:
     stores, root = platform.stores, Slot(organization, "c1")
     await begin(stores, root)
-    late = await stores.deletions.mark(root)
+    late = await stores.deletions.begin(root)
     assert late is not None
     await delete_conversation(stores, root)
     await begin(stores, root)
@@ -239,11 +239,11 @@ async def test_concurrent_deletions_and_messages_leave_all_or_nothing(
         tries = [delete_conversation(stores, root), begin(stores, root), delete_conversation(stores, root)]
         await asyncio.gather(*tries, return_exceptions=True)
         messages, _ = await stores.messages.page(root, 0, 10)
-        lease = await stores.leases.peek(root)
+        record = await stores.leases.peek(root)
         if messages:
-            assert [message.run_id for _, message in messages] == [lease.run_id]
-            assert (await stores.conversations.get(root)).active_run_id == lease.run_id
-            assert (await stores.runs.get(organization, lease.run_id or "")).state == "running"
+            assert [message.run_id for _, message in messages] == [record.run_id]
+            assert (await stores.conversations.get(root)).active_run_id == record.run_id
+            assert (await stores.runs.get(organization, record.run_id or "")).state == "running"
             await delete_conversation(stores, root)
         assert await asyncio.to_thread(kept, platform, organization) == set()
 
@@ -261,12 +261,12 @@ async def test_run_that_goes_on_in_a_thread_recreates_nothing(platform: Platform
     )
     about = Conversation("c1", "echo", "hi", run.started_at, run.started_at)
     question = StoredMessage("msg_0", "user", [{"text": "hi"}], run.started_at, run.id)
-    lease = await stores.leases.peek(run.slot)
-    held = await stores.leases.begin(run, "env", about, question, lease)
-    await stores.deletions.mark(root)
+    record = await stores.leases.peek(run.slot)
+    lease = await stores.leases.begin(run, "env", about, question, record)
+    await stores.deletions.begin(root)
     with pytest.raises(LeaseLost):
-        await stores.run_ends.end(held, run, [], [], accepted=None)
+        await stores.run_ends.end(lease, run, [], [], accepted=None)
     await delete_conversation(stores, root)
     with pytest.raises(LeaseLost):
-        await stores.run_ends.end(held, run, [], [], accepted=None)
+        await stores.run_ends.end(lease, run, [], [], accepted=None)
     assert kept(platform, organization) == set()

@@ -193,7 +193,7 @@ RULE = {"name": "real", "metric": "error_rate", "threshold": 0.5}
 def refuse_what_dynamodb_refuses(client: Any) -> None:
     """Keys that are empty or too long, text that is no UTF-8, numbers of more than 38 digits."""
 
-    def look(params: Json, **_: Any) -> None:
+    def get(params: Json, **_: Any) -> None:
         keys = [params.get(name, {}) for name in ("Key", "ExclusiveStartKey", "Item")]
         keys += [params.get("ExpressionAttributeValues", {})] if "KeyConditionExpression" in params else []
         for name, value in (pair for key in keys for pair in key.items()):
@@ -204,7 +204,7 @@ def refuse_what_dynamodb_refuses(client: Any) -> None:
             assert len(number) <= 38, number
         json.dumps(params, ensure_ascii=False, default=str).encode()
 
-    client.meta.events.register("provide-client-params.dynamodb.*", look)
+    client.meta.events.register("provide-client-params.dynamodb.*", get)
 
 
 @pytest.fixture
@@ -333,13 +333,13 @@ def test_every_tampered_cursor_is_refused_or_harmless(world: World) -> None:
 
 def test_query_of_any_text_is_no_server_error(world: World) -> None:
     real = asyncio.run(real_things(world))
-    places = [(one, name) for one in world.operations() if one.method == "GET" for name in one.query()]
+    parameters = [(one, name) for one in world.operations() if one.method == "GET" for name in one.query()]
 
     @few
     @given(several(TEXTS), several(CURSORS))
     def every_operation(texts: list[str], cursors: list[str]) -> None:
         async def run() -> None:
-            for (one, name), text, key in zip(places, cycle(texts), cycle(cursors), strict=False):
+            for (one, name), text, key in zip(parameters, cycle(texts), cycle(cursors), strict=False):
                 value = quote(key if name == "cursor" else text)
                 await check(world, one, real, query=f"{name}={value}")
 

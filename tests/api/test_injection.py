@@ -114,17 +114,17 @@ def test_the_hundred_and_first_waiting_message_is_refused(chat: httpx.Client) ->
         list(events)
     # What was accepted and not taken reaches the agent with the next run, within its ten minutes.
     after = say(chat, "/echo tools=0\nnext")
-    taken = [event.data["content"] for event in after if event.data["type"] == "injected"]
-    assert taken == [f"number {n}" for n in range(1, 100)] + ["there is room again"]
+    injected = [event.data["content"] for event in after if event.data["type"] == "injected"]
+    assert injected == [f"number {n}" for n in range(1, 100)] + ["there is room again"]
 
 
 def test_a_withdrawn_message_never_reaches_the_agent(chat: httpx.Client) -> None:
     with saying(chat, "/echo tools=1 toolMs=2500\nword") as events:
         seen = [next(events), next(events)]
         kept = inject(chat, "kept").json()["messageId"]
-        gone = inject(chat, "withdrawn").json()["messageId"]
-        assert chat.delete(f"{INJECT}/{gone}").status_code == 204
-        assert error_of(chat.delete(f"{INJECT}/{gone}")) == (404, "not_waiting")
+        disconnected = inject(chat, "withdrawn").json()["messageId"]
+        assert chat.delete(f"{INJECT}/{disconnected}").status_code == 204
+        assert error_of(chat.delete(f"{INJECT}/{disconnected}")) == (404, "not_waiting")
         seen += events
     assert [e.data["messageId"] for e in seen if e.data["type"] == "injected"] == [kept]
     assert "withdrawn" not in answer(seen)
@@ -134,8 +134,8 @@ def test_a_withdrawn_message_never_reaches_the_agent(chat: httpx.Client) -> None
 def test_withdrawing_the_last_waiting_message_lets_the_run_end(chat: httpx.Client) -> None:
     with saying(chat, "/echo tools=0 tokens=20 delayMs=150\nword") as events:
         seen = [next(events), next(events), next(events)]
-        gone = inject(chat, "never mind").json()["messageId"]
-        assert chat.delete(f"{INJECT}/{gone}").status_code == 204
+        disconnected = inject(chat, "never mind").json()["messageId"]
+        assert chat.delete(f"{INJECT}/{disconnected}").status_code == 204
         seen += events
     assert [e.data["type"] for e in seen].count("injected") == 0
     assert seen[-1].data["type"] == "done"
@@ -232,8 +232,8 @@ def test_an_expired_message_is_never_taken_though_the_table_still_has_it(
                 seen = [next(events)]
                 assert past.post(INJECT, json={"content": "from the past"}).status_code == 202
                 assert chat.get(INJECT).json()["items"] == []
-                held = aws.client("dynamodb").scan(TableName=aws.tables["InjectionsTable"])["Items"]
-                ours = [item for item in held if item["content"]["S"] == "from the past"]
+                lease = aws.client("dynamodb").scan(TableName=aws.tables["InjectionsTable"])["Items"]
+                ours = [item for item in lease if item["content"]["S"] == "from the past"]
                 assert len(ours) == 1
                 assert int(ours[0]["expiresAt"]["N"]) < now_ms() / 1000
                 seen += events
@@ -255,21 +255,21 @@ def test_eight_injectors_against_running_agents_lose_nothing(chat: httpx.Client)
                 return
 
     senders = [threading.Thread(target=send, args=(sender,)) for sender in range(8)]
-    taken: list[str] = []
+    injected: list[str] = []
     contents: list[str] = []
     for sender in senders:
         sender.start()
     while any(sender.is_alive() for sender in senders):
         events = say(chat, "/echo tools=2 toolMs=30\nword")
-        taken += [event.data["messageId"] for event in events if event.data["type"] == "injected"]
+        injected += [event.data["messageId"] for event in events if event.data["type"] == "injected"]
         contents += [event.data["content"] for event in events if event.data["type"] == "injected"]
     for sender in senders:
         sender.join(30)
     final = say(chat, "/echo tools=0\nlast")
-    taken += [event.data["messageId"] for event in final if event.data["type"] == "injected"]
+    injected += [event.data["messageId"] for event in final if event.data["type"] == "injected"]
     contents += [event.data["content"] for event in final if event.data["type"] == "injected"]
-    assert len(taken) == len(set(taken))
-    assert sorted(taken) == sorted(accepted)
+    assert len(injected) == len(set(injected))
+    assert sorted(injected) == sorted(accepted)
     for number in range(8):
         own = [int(text.split("-")[1]) for text in contents if text.startswith(f"{number}-")]
         assert own == sorted(own)

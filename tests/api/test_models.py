@@ -313,9 +313,9 @@ def test_a_sub_agent_is_a_tool_whose_events_are_tagged_and_whose_words_are_not_t
     assert {event["parent"] for event in nested} == {"toolu_1"}
     assert {event["agentId"] for event in nested} == {"echo"}
     assert [event["type"] for event in nested].count("tool_call") == 1
-    told = model_server.exchanges[-1].json["messages"][-1]["content"][0]
-    assert told["type"] == "tool_result"
-    assert "sub answer" in str(told["content"])
+    reported = model_server.exchanges[-1].json["messages"][-1]["content"][0]
+    assert reported["type"] == "tool_result"
+    assert "sub answer" in str(reported["content"])
     run_id = events[0].data["runId"]
     whole = attach(talk, f"/api/runs/{run_id}/stream?detail=answer")
     assert not any("parent" in event.data for event in whole)

@@ -53,16 +53,16 @@ class Overheard(AwsClients):
 
     def __init__(self, region: str) -> None:
         super().__init__(region)
-        self.told: list[dict[str, Any]] = []
+        self.published: list[dict[str, Any]] = []
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         if operation == "put_events":
-            self.told += [json.loads(entry["Detail"]) for entry in parameters["Entries"]]
+            self.published += [json.loads(entry["Detail"]) for entry in parameters["Entries"]]
         return await super().call(service, operation, **parameters)
 
 
 @dataclass
-class Place:
+class World:
     """The streamed functions as one app, the management API, and what they have put on the bus."""
 
     platform: Platform
@@ -73,9 +73,9 @@ class Place:
 
 
 @pytest.fixture
-def place(
+def world(
     settings: Settings, issuer: Issuer, organization: str, model_server: ModelServer
-) -> Iterator[Place]:
+) -> Iterator[World]:
     mine = replace(settings, anthropic_base_url=model_server.url, anthropic_api_key="sk-ant")
     aws = Overheard(settings.region)
     platform = Platform.make(mine, Stores.connect(mine, aws))
@@ -87,7 +87,7 @@ def place(
             httpx.Client(base_url=url, headers=headers, timeout=30) as api,
             httpx.Client(base_url=management_url, headers=headers, timeout=30) as management,
         ):
-            yield Place(platform, aws, api, management)
+            yield World(platform, aws, api, management)
 
 
 def thought(text: str) -> list[bytes]:
@@ -101,7 +101,7 @@ def call(name: str, arguments: dict[str, Any]) -> list[bytes]:
     return anthropic_block(1, use, piece)
 
 
-def turn(*parts: list[bytes], reason: str = "end_turn") -> Script:
+def model_turn(*parts: list[bytes], reason: str = "end_turn") -> Script:
     return Script(
         [anthropic_start(), *(chunk for part in parts for chunk in part), *anthropic_end(reason, 9)]
     )
@@ -110,35 +110,35 @@ def turn(*parts: list[bytes], reason: str = "end_turn") -> Script:
 def story() -> list[Script]:
     """An agent that thinks, asks its helper, calls a tool that it has not, and answers."""
     return [
-        turn(
+        model_turn(
             thought("canary in a thought"),
             call("ask_canary-helper", {"task": "canary in an argument"}),
             reason="tool_use",
         ),
-        turn(thought("canary of the helper"), anthropic_text(1, ["canary", " in a result"])),
-        turn(call("canary_tool", {"canary": 1}), reason="tool_use"),
+        model_turn(thought("canary of the helper"), anthropic_text(1, ["canary", " in a result"])),
+        model_turn(call("canary_tool", {"canary": 1}), reason="tool_use"),
         Script(anthropic_answer(["All", " is well."])),
     ]
 
 
-def make_agents(place: Place) -> None:
+def make_agents(world: World) -> None:
     agent = {"id": "quiet", "name": "Quiet", "model": "anthropic:claude-sonnet-4-5", "visibility": "answer"}
     helper = agent | {"id": HELPER, "name": "Helper", "visibility": "full"}
     for one in (helper, agent | {"tools": [f"agent:{HELPER}"]}):
-        assert place.management.post("/api/agents", json=one).status_code == 201
+        assert world.management.post("/api/agents", json=one).status_code == 201
 
 
-def make_flow(place: Place) -> None:
+def make_flow(world: World) -> None:
     product_of_two = {"expression": 'concat(input.a, " * ", input.b)'}
     steps = [
         {"name": "product", "type": "tool", "tool": "calculator", "arguments": product_of_two},
         {"name": "told", "type": "agent", "agentId": "quiet", "message": '"Say it."'},
         {"name": "asked", "type": "wait_for_input", "prompt": "Go on?"},
     ]
-    assert place.api.post("/api/flows", json={"name": "report", "steps": steps}).status_code == 201
+    assert world.api.post("/api/flows", json={"name": "report", "steps": steps}).status_code == 201
 
 
-def answers(place: Place, model_server: ModelServer) -> Iterator[tuple[str, str]]:
+def answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]]:
     """What those get who send messages and run flows, at every detail; fills the ids."""
     path = "/api/conversations/c1/messages"
     for number, detail in enumerate(DETAILS):
@@ -146,30 +146,30 @@ def answers(place: Place, model_server: ModelServer) -> Iterator[tuple[str, str]
         sent = {"agentId": "quiet", "content": "How are you?", "idempotencyKey": f"key-{number}"}
         headers = {"accept": "application/json"} if number else STREAM
         for attempt in ("first", "replayed"):
-            found = place.api.post(path, json=sent, params={"detail": detail}, headers=headers)
+            found = world.api.post(path, json=sent, params={"detail": detail}, headers=headers)
             assert found.status_code == 200, found.text
             yield f"POST {path} {detail} {attempt}", found.text
         for kind in (STREAM, {"accept": "application/json"}):
-            again = place.api.post(path, json=sent, params={"detail": detail}, headers=kind)
+            again = world.api.post(path, json=sent, params={"detail": detail}, headers=kind)
             yield f"POST {path} {detail} replayed as {kind['accept']}", again.text
-    place.ids |= {"conversation_id": "c1", "run_id": place.api.get(path).json()["items"][-1]["runId"]}
+    world.ids |= {"conversation_id": "c1", "run_id": world.api.get(path).json()["items"][-1]["runId"]}
     for detail in DETAILS:
         model_server.play(*story())
         run = {"input": {"a": 12345, "b": 67891}}
         headers = STREAM if detail != "steps" else {"accept": "application/json"}
-        found = place.api.post(
+        found = world.api.post(
             "/api/flows/report/events", json=run, params={"detail": detail}, headers=headers
         )
         assert "flow_report" in found.text, found.text
         yield f"POST flow {detail}", found.text
         execution = re.search(r"flow_report_\w+", found.text)
         assert execution
-        place.ids |= {"name": "report", "execution_id": execution.group()}
+        world.ids |= {"name": "report", "execution_id": execution.group()}
 
 
-def operations(place: Place) -> list[tuple[str, list[str]]]:
+def operations(world: World) -> list[tuple[str, list[str]]]:
     """The paths of every GET, with the names of their query parameters."""
-    document = place.management.get("/api/openapi.json").json()
+    document = world.management.get("/api/openapi.json").json()
     return [
         (path, [one["name"] for one in methods["get"].get("parameters", []) if one["in"] == "query"])
         for path, methods in document["paths"].items()
@@ -201,38 +201,38 @@ def asked(path: str, names: list[str]) -> Iterator[tuple[dict[str, str], bool]]:
         yield {name: value for name, value in query.items() if value}, bool(stream) or "stream" in path
 
 
-def scan(place: Place) -> Iterator[tuple[str, str]]:
+def scan(world: World) -> Iterator[tuple[str, str]]:
     """Every GET, filled with the ids of what was made."""
-    for path, names in operations(place):
-        missing = set(re.findall(r"{(\w+)}", path)) - set(place.ids)
+    for path, names in operations(world):
+        missing = set(re.findall(r"{(\w+)}", path)) - set(world.ids)
         assert not missing, f"give {path} an id for {missing}, so that it is scanned"
-        client = place.api if _is_streamed(place, path) else place.management
+        client = world.api if _is_streamed(world, path) else world.management
         for query, streams in asked(path, names):
-            cursor = f"{place.ids['run_id']}.0" if streams and "conversation_id" in path else ""
-            status, text = read(client, path.format(**place.ids), query, cursor)
+            cursor = f"{world.ids['run_id']}.0" if streams and "conversation_id" in path else ""
+            status, text = read(client, path.format(**world.ids), query, cursor)
             assert status < 300 or path.startswith("/api/voice"), (path, query, text)
             yield f"GET {path} {query}", text
 
 
-def _is_streamed(place: Place, path: str) -> bool:
-    return any(one.path == path for one in streamed_endpoints(place.platform.settings, place.platform))
+def _is_streamed(world: World, path: str) -> bool:
+    return any(one.path == path for one in streamed_endpoints(world.platform.settings, world.platform))
 
 
 async def test_no_outlet_tells_what_an_answer_agent_hides(
-    place: Place, organization: str, model_server: ModelServer
+    world: World, organization: str, model_server: ModelServer
 ) -> None:
-    make_agents(place)
-    make_flow(place)
-    outlets = await asyncio.to_thread(lambda: list(answers(place, model_server)))
+    make_agents(world)
+    make_flow(world)
+    outlets = await asyncio.to_thread(lambda: list(answers(world, model_server)))
     rule = {"name": "Errors", "metric": "error_rate", "threshold": 0.3, "window": 60_000}
-    alert = await asyncio.to_thread(place.api.post, "/api/command-center/alerts", json=rule)
-    place.ids["rule_id"] = alert.json()["id"]
-    recorder = Recorder.connect(place.platform.settings)
-    own = [one for one in place.aws.told if one.get("type") in EVENT_TYPES]
+    alert = await asyncio.to_thread(world.api.post, "/api/command-center/alerts", json=rule)
+    world.ids["rule_id"] = alert.json()["id"]
+    recorder = Recorder.connect(world.platform.settings)
+    own = [one for one in world.aws.published if one.get("type") in EVENT_TYPES]
     await record(recorder, organization, own)
-    outlets += await asyncio.to_thread(lambda: list(scan(place)))
-    outlets += [(f"bus {one.get('type')}", json.dumps(one)) for one in place.aws.told]
-    run = await recorder.stores.runs.get(organization, place.ids["run_id"])
+    outlets += await asyncio.to_thread(lambda: list(scan(world)))
+    outlets += [(f"bus {one.get('type')}", json.dumps(one)) for one in world.aws.published]
+    run = await recorder.stores.runs.get(organization, world.ids["run_id"])
     async with aclosing(speak._answer(recorder.stores, run, None, "en")) as sentences:
         heard = [sentence async for sentence in sentences]
     outlets.append(("speech", " ".join(heard)))
@@ -246,26 +246,26 @@ async def test_no_outlet_tells_what_an_answer_agent_hides(
     scanned = {name for name, _ in outlets}
     assert {"bus run:tool_started", "bus run:completed", "GET /api/runs/{run_id} {}"} <= scanned
     assert heard == ["All is well."]
-    told = [
+    leaks = [
         (name, text[max(0, match.start() - 60) : match.end() + 40])
         for name, text in outlets
         for match in HIDDEN.finditer(text)
     ]
-    assert told == []
+    assert leaks == []
     pages = [text for name, text in outlets if name.startswith("GET") and "/messages" in name]
     assert len(pages) == 6
     assert all("All" in text for text in pages)
 
 
 async def test_the_same_story_is_told_in_full_by_an_open_agent(
-    place: Place, model_server: ModelServer
+    world: World, model_server: ModelServer
 ) -> None:
     """So that the scan cannot pass because there was nothing to hide."""
-    make_agents(place)
-    place.management.patch("/api/agents/quiet", json={"visibility": "full"})
+    make_agents(world)
+    world.management.patch("/api/agents/quiet", json={"visibility": "full"})
     model_server.play(*story())
-    seen = await asyncio.to_thread(say, place.api, "How are you?", agentId="quiet")
-    history = place.api.get("/api/conversations/c1/messages", params={"detail": "full"}).text
+    seen = await asyncio.to_thread(say, world.api, "How are you?", agentId="quiet")
+    history = world.api.get("/api/conversations/c1/messages", params={"detail": "full"}).text
     for hidden in ("canary in a thought", "canary in an argument", "canary in a result", "canary_tool"):
         assert hidden in history, hidden
     assert any(HIDDEN.search(str(event.data)) for event in seen)

@@ -10,15 +10,15 @@ import pytest
 
 from millrace.domain.access import ROLES, Principal
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
-from millrace.domain.runs import Lease, Run
+from millrace.domain.runs import LeaseRecord, Run
 from millrace.errors import NotFound
-from millrace.services.runs.access import reach_run
+from millrace.services.runs.access import authorize_run
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.search import search_in
 from millrace.services.runs.send import NewMessage, send
 from millrace.services.runs.sharing import share, shares
 from millrace.stores.dynamo import Dynamo
-from millrace.stores.leases import Busy
+from millrace.stores.leases import SlotChanged
 from tests.api.talk import STREAM, error_of, say, saying
 from tests.tokens import Issuer
 
@@ -291,8 +291,8 @@ async def test_run_never_begins_in_a_conversation_that_another_user_made_meanwhi
     at = "2026-01-01T00:00:01.000Z"
     run = Run("run_1", slot, "echo", "running", at, "msg_1", owner="stranger")
     question = StoredMessage("msg_0", "user", [{"text": "hi"}], at, "run_1")
-    with pytest.raises(Busy):
-        await stores.leases.begin(run, "env_1", made_by("stranger"), question, Lease())
+    with pytest.raises(SlotChanged):
+        await stores.leases.begin(run, "env_1", made_by("stranger"), question, LeaseRecord())
     assert (await stores.leases.peek(slot)).run_id is None
     message = NewMessage("hi", "echo", thread)
     with pytest.raises(NotFound):
@@ -316,10 +316,10 @@ async def test_run_is_read_by_the_owner_of_its_own_conversation_only(
     run = Run("run_1", slot, "echo", "completed", f"{started}T00:00:00.000Z", "msg_1", owner=owner_id)
     await Dynamo(stores.aws).write(stores.runs.put(run))
     if readable:
-        assert await reach_run(stores, user(organization, "owner"), "run_1") == run
+        assert await authorize_run(stores, user(organization, "owner"), "run_1") == run
     else:
         with pytest.raises(NotFound):
-            await reach_run(stores, user(organization, "owner"), "run_1")
+            await authorize_run(stores, user(organization, "owner"), "run_1")
 
 
 async def test_search_finds_only_what_the_runs_user_said(

@@ -33,9 +33,9 @@ def test_lines_name_their_request_organization_conversation_and_run(
             with httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=30) as client:
                 sent = say(client, "hello", "c-9")
     run_id = sent[-1].run_id
-    told = {line["message"].partition(":")[0]: line for line in lines()}
-    request = told["POST /api/conversations/c-9/messages"]
-    run = told[f"run {run_id} is over"]
+    reported = {line["message"].partition(":")[0]: line for line in lines()}
+    request = reported["POST /api/conversations/c-9/messages"]
+    run = reported[f"run {run_id} is over"]
     for line in (request, run):
         assert line["function_request_id"] == CONTEXT.aws_request_id
         assert (line["organization"], line["conversation_id"]) == (organization, "c-9")

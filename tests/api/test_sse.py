@@ -9,7 +9,7 @@ import pytest
 from millrace.api import sse
 from millrace.api.sse import EventStream, View, frames
 from millrace.domain import events
-from millrace.domain.events import Logged
+from millrace.domain.events import LogEntry
 from millrace.stores.event_log import encode
 
 
@@ -29,7 +29,7 @@ async def bodies(stream: EventStream) -> list[bytes]:
     return sent
 
 
-async def of(*batches: list[Logged]) -> AsyncIterator[list[Logged]]:
+async def of(*batches: list[LogEntry]) -> AsyncIterator[list[LogEntry]]:
     for batch in batches:
         yield batch
 
@@ -59,7 +59,7 @@ async def test_silence_is_filled_with_heartbeats_and_the_source_is_not_cancelled
     beats = asyncio.Event()
     count = 0
 
-    async def slow() -> AsyncIterator[list[Logged]]:
+    async def slow() -> AsyncIterator[list[LogEntry]]:
         await beats.wait()  # three heartbeats later
         yield [TOKEN, DONE]
 
@@ -88,7 +88,7 @@ async def test_a_client_that_leaves_is_no_error_and_the_end_is_awaited() -> None
             raise ConnectionResetError
 
     stream = EventStream(
-        frames(of([TOKEN], [DONE]), STEPS), on_end=over, on_gone=lambda: steps.append("gone")
+        frames(of([TOKEN], [DONE]), STEPS), on_end=over, on_disconnect=lambda: steps.append("gone")
     )
     await stream({"type": "http"}, no_request, send)
     assert steps == ["gone", "over"]

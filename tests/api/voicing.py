@@ -24,7 +24,7 @@ def voice_client(
     speech: SpeechConfig | None = None,
     **claims: Any,
 ) -> Iterator[httpx.Client]:
-    """A client of the voice app as one organisation's user."""
+    """A client of the voice app as one organization's user."""
     with served(create_app(settings, speech)) as url:
         headers = issuer.headers(organization, **claims)
         with httpx.Client(base_url=url, headers=headers, timeout=30) as client:

@@ -26,8 +26,8 @@ def run_event(
 
 
 def started(organization: str, run: str, at: int = NOON, agent: str = "echo") -> Event:
-    told = {"id": run, "startedAt": iso(at), "model": "echo:"}
-    return run_event(organization, run, 1, "started", at, agent, run=told, status="running")
+    reported = {"id": run, "startedAt": iso(at), "model": "echo:"}
+    return run_event(organization, run, 1, "started", at, agent, run=reported, status="running")
 
 
 def ended(

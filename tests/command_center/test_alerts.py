@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.domain.access import Principal
-from millrace.domain.alerts import AlertRule, AlertSettings, crosses
+from millrace.domain.alerts import AlertRule, AlertSettings, is_triggered
 from millrace.domain.alerts_metrics import Bucket, bucket_of, count, value_of
 from millrace.domain.command_center import center_stream
 from millrace.domain.events import Event
@@ -20,7 +20,7 @@ from millrace.services.command_center.record import Recorder, record
 from millrace.stores.bus import BusEvent
 from tests.command_center.conftest import NOON, Clock
 from tests.command_center.making import ended, run_event, started, whole_run
-from tests.command_center.viewing import look
+from tests.command_center.viewing import get
 
 SECOND = 1000
 
@@ -179,18 +179,18 @@ def test_a_rule_for_some_agents_sees_only_theirs() -> None:
 
 
 def test_backpressure_is_the_highest_that_was_told() -> None:
-    told = [run_event("org", "pipe", n, "x") for n in (1, 2)]
+    reported = [run_event("org", "pipe", n, "x") for n in (1, 2)]
     events = [
         event | {"type": "pipeline:backpressure", "backpressure": level}
-        for event, level in zip(told, (0.9, 0.4), strict=True)
+        for event, level in zip(reported, (0.9, 0.4), strict=True)
     ]
     assert value_of(rule(metric="backpressure"), filled(events), [], NOON) == 0.9
 
 
 @given(st.lists(st.floats(0.46, 0.5), min_size=1, max_size=20))
 def test_a_metric_that_hovers_below_the_threshold_does_not_flap(values: list[float]) -> None:
-    assert all(crosses(rule(), value, triggered=True) for value in values)
-    assert not any(crosses(rule(), value, triggered=False) for value in values)
+    assert all(is_triggered(rule(), value, triggered=True) for value in values)
+    assert not any(is_triggered(rule(), value, triggered=False) for value in values)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_metric_that_hovers_below_the_threshold_does_not_flap(values: list[flo
 def test_crossing_and_settling(
     given_rule: AlertSettings, value: float | None, triggered: bool, on: bool
 ) -> None:
-    assert crosses(given_rule, value, triggered) == on
+    assert is_triggered(given_rule, value, triggered) == on
 
 
 def test_rules_are_made_read_changed_and_deleted(center: httpx.Client) -> None:
@@ -249,7 +249,7 @@ async def test_a_rule_of_another_organisation_is_not_found(
     recorder: Recorder, center: httpx.Client, organization: str
 ) -> None:
     other = await made(recorder, f"{organization}-b")
-    assert look(center, f"/api/command-center/alerts/{other.id}").status_code == 404
+    assert get(center, f"/api/command-center/alerts/{other.id}").status_code == 404
 
 
 async def test_the_snapshot_tells_which_alerts_are_on(
@@ -258,5 +258,5 @@ async def test_the_snapshot_tells_which_alerts_are_on(
     mine = await made(recorder, organization)
     await record(recorder, organization, [ended(organization, "run_1", failed=True)])
     await evaluate(recorder, organization)
-    taken = look(center, "/api/command-center/snapshot").json()
-    assert [alert["ruleId"] for alert in taken["alerts"]] == [mine.id]
+    seen = get(center, "/api/command-center/snapshot").json()
+    assert [alert["ruleId"] for alert in seen["alerts"]] == [mine.id]

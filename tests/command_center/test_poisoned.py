@@ -10,7 +10,7 @@ from millrace.domain.alerts import AlertSettings
 from millrace.domain.clock import iso
 from millrace.domain.command_center import center_stream
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
-from millrace.domain.runs import LEASE_MS, Lease, Run
+from millrace.domain.runs import LEASE_MS, LeaseRecord, Run
 from millrace.services.command_center import alerts
 from millrace.services.command_center.alerts import AlertRules, evaluate
 from millrace.services.command_center.record import Recorder, record
@@ -32,7 +32,7 @@ async def begin(recorder: Recorder, organization: str, run_id: str) -> None:
     run = Run(run_id, Slot(organization, f"c-{run_id}"), "echo", "running", now, f"msg_{run_id}")
     conversation = Conversation(f"c-{run_id}", "echo", "A title", now, now, "user")
     question = StoredMessage(f"q_{run_id}", "user", [{"text": "hi"}], now)
-    await recorder.stores.leases.begin(run, "env", conversation, question, Lease())
+    await recorder.stores.leases.begin(run, "env", conversation, question, LeaseRecord())
     await record(recorder, organization, [started(organization, run_id)])
 
 

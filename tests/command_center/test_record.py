@@ -1,4 +1,4 @@
-"""Recording on the emulated AWS: once each, by organisation, whatever comes twice, late or all at once."""
+"""Recording on the emulated AWS: once each, by organization, whatever comes twice, late or all at once."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from millrace.domain.clock import iso
 from millrace.domain.command_center import center_stream
 from millrace.domain.events import Event
-from millrace.domain.record import RANGES, Subject, mark, take
+from millrace.domain.record import RANGES, Subject, add_number, apply
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_batch import record_batch
 from tests.command_center.conftest import NOON
@@ -126,7 +126,7 @@ def test_ranges_know_exactly_the_numbers_that_were_marked(numbers: list[int]) ->
     ranges: list[list[int]] = []
     seen: set[int] = set()
     for number in numbers:
-        assert mark(ranges, number) == (number not in seen)
+        assert add_number(ranges, number) == (number not in seen)
         seen.add(number)
     assert [n for low, high in ranges for n in range(low, high + 1)] == sorted(seen)
     assert all(low - before > 1 for (_, before), (low, _) in pairwise(ranges))
@@ -135,10 +135,10 @@ def test_ranges_know_exactly_the_numbers_that_were_marked(numbers: list[int]) ->
 def test_ranges_stay_small_and_forget_the_oldest_gap_first() -> None:
     ranges: list[list[int]] = []
     for number in range(2, 2 * RANGES + 10, 2):
-        mark(ranges, number)
+        add_number(ranges, number)
     assert len(ranges) == RANGES
-    assert not mark(ranges, 3)
-    assert mark(ranges, 2 * RANGES + 7)
+    assert not add_number(ranges, 3)
+    assert add_number(ranges, 2 * RANGES + 7)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -146,15 +146,15 @@ def test_the_view_of_a_run_does_not_depend_on_the_order_of_its_events(seed: int)
     events = whole_run("org", "run_1")[:7]
     in_order, shuffled = Subject("run_1"), Subject("run_1")
     for event in events:
-        assert take(in_order, event)
+        assert apply(in_order, event)
     for event in random.Random(seed).sample(events, len(events)):
-        assert take(shuffled, event)
+        assert apply(shuffled, event)
     assert shuffled.view == in_order.view
 
 
 def test_a_tool_is_shown_while_it_works() -> None:
     subject = Subject("run_1")
-    take(subject, run_event("org", "run_1", 2, "tool_started", tool="calculator"))
+    apply(subject, run_event("org", "run_1", 2, "tool_started", tool="calculator"))
     assert subject.view["tool"] == "calculator"
-    take(subject, run_event("org", "run_1", 3, "tool_completed", tool="calculator"))
+    apply(subject, run_event("org", "run_1", 3, "tool_completed", tool="calculator"))
     assert subject.view["tool"] is None

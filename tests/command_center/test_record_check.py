@@ -9,7 +9,7 @@ from millrace.domain.access import Principal
 from millrace.domain.alerts import AlertSettings
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
-from millrace.domain.runs import Lease, Run, RunState
+from millrace.domain.runs import LeaseRecord, Run, RunState
 from millrace.errors import Unavailable
 from millrace.services.command_center.alerts import AlertRules
 from millrace.services.command_center.record import Recorder, record
@@ -43,7 +43,7 @@ async def begin(recorder: Recorder, organization: str) -> None:
     now = iso(NOON)
     conversation = Conversation("c-run_1", "echo", "A title", now, now)
     question = StoredMessage("msg_0", "user", [{"text": "hi"}], now)
-    await recorder.stores.leases.begin(run_of(organization), "env", conversation, question, Lease())
+    await recorder.stores.leases.begin(run_of(organization), "env", conversation, question, LeaseRecord())
     await record(recorder, organization, [started(organization, "run_1")])
 
 

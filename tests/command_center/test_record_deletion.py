@@ -58,7 +58,7 @@ def test_board_of_the_terminal_forgets_a_deleted_run() -> None:
     board.begin({"since": 0, "runs": [], "alerts": []})
     *before, deleted = story("org")
     for event in before:
-        board.take(event)
+        board.apply(event)
     assert [event["result"] for event in board.recent] == [SAID]
-    board.take(deleted)
+    board.apply(deleted)
     assert (list(board.recent), board.runs) == ([], {})

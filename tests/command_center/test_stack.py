@@ -1,4 +1,4 @@
-"""The command center over the running stack: real runs of two organisations, from the bus to the viewers."""
+"""The command center over the running stack: real runs of two organizations, from the bus to the viewers."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -77,10 +77,10 @@ def test_each_of_two_organisations_sees_its_own_twenty_runs_and_every_type(
         seen = [one.result(120) for one in watching]
     for client, runs, events in zip(clients, ran, seen, strict=True):
         with viewing(client, since=0, eventTypes="alert:resolved,alert:triggered") as both:
-            told = until(both, "alert:resolved")
-        assert [one.data["type"] for one in told] == ["alert:triggered", "alert:resolved"]
+            reported = until(both, "alert:resolved")
+        assert [one.data["type"] for one in reported] == ["alert:triggered", "alert:resolved"]
         assert {one.data["runId"] for one in events if "runId" in one.data} == runs
-        types = {one.data["type"] for one in [*events, *told]}
+        types = {one.data["type"] for one in [*events, *reported]}
         assert types == set(EVENT_TYPES) - {"pipeline:backpressure", "run:deleted"}
         _progress_is_at_most_one_a_second(events)
         _clients_of_the_reference_find_what_they_read(events)
@@ -89,12 +89,14 @@ def test_each_of_two_organisations_sees_its_own_twenty_runs_and_every_type(
 
 
 def _progress_is_at_most_one_a_second(events: list[Sent]) -> None:
-    told: dict[str, list[int]] = {}
+    reported: dict[str, list[int]] = {}
     for event in events:
         if event.data["type"] == "run:progress":
-            told.setdefault(event.data["runId"], []).append(from_iso(event.data["time"]))
-    assert told
-    assert all(later - before >= 999 for times in told.values() for before, later in pairwise(sorted(times)))
+            reported.setdefault(event.data["runId"], []).append(from_iso(event.data["time"]))
+    assert reported
+    assert all(
+        later - before >= 999 for times in reported.values() for before, later in pairwise(sorted(times))
+    )
 
 
 def _clients_of_the_reference_find_what_they_read(events: list[Sent]) -> None:

@@ -1,4 +1,4 @@
-"""What viewers see: their organisation's events, filtered, resumed without a gap."""
+"""What viewers see: their organization's events, filtered, resumed without a gap."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ import orjson
 import pytest
 
 from millrace.domain.command_center import EVENT_TYPES, Filters
-from millrace.domain.record import Subject, check_event, split_id, take
+from millrace.domain.record import Subject, apply, check_event, split_id
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.view import Viewer, snapshot, watch
 from millrace.settings import Settings
 from tests.api.voicing import voice_client
 from tests.command_center.making import ended, started, whole_run
-from tests.command_center.viewing import STREAM, look, resuming, until, viewing
+from tests.command_center.viewing import STREAM, get, resuming, until, viewing
 from tests.sse import Sent
 from tests.tokens import Issuer
 
@@ -107,12 +107,12 @@ async def test_snapshot_and_stream_miss_nothing_while_runs_start_and_end(
         await record(recorder, organization, whole_run(organization, f"run_{n}")[:3])
     for n in range(2):
         await record(recorder, organization, whole_run(organization, f"run_{n}")[3:])
-    taken = look(center, "/api/command-center/snapshot").json()
-    shown = {run["runId"] for run in taken["runs"]}
+    seen = get(center, "/api/command-center/snapshot").json()
+    shown = {run["runId"] for run in seen["runs"]}
     assert shown == {"run_2", "run_3", "run_4", "run_5"}
     await record(recorder, organization, whole_run(organization, "run_6"))
     await record(recorder, organization, whole_run(organization, "run_2")[3:])
-    with viewing(center, since=taken["since"]) as events:
+    with viewing(center, since=seen["since"]) as events:
         for event in until(events, "run:completed", 2):
             if event.data["type"] == "run:started":
                 assert event.data["runId"] not in shown
@@ -126,8 +126,8 @@ async def test_snapshot_and_stream_miss_nothing_while_runs_start_and_end(
 async def test_the_snapshot_is_filtered_too(recorder: Recorder, organization: str) -> None:
     events = [started(organization, "run_1", agent="one"), started(organization, "run_2", agent="two")]
     await record(recorder, organization, events)
-    taken = await snapshot(recorder, organization, Filters.parse("two", "", ""))
-    assert [run["runId"] for run in taken["runs"]] == ["run_2"]
+    seen = await snapshot(recorder, organization, Filters.parse("two", "", ""))
+    assert [run["runId"] for run in seen["runs"]] == ["run_2"]
 
 
 async def test_events_that_passed_out_of_the_log_are_told(
@@ -166,7 +166,7 @@ def test_every_event_type_is_documented_with_an_example_that_could_be_recorded()
     for event in examples:
         if not event["type"].startswith("alert:"):
             assert check_event(event) == event
-            assert take(Subject(split_id(event["id"])[0]), event)
+            assert apply(Subject(split_id(event["id"])[0]), event)
 
 
 async def test_fifty_viewers_of_fifty_runs_each_see_everything_once(
@@ -201,9 +201,9 @@ async def test_a_viewer_who_takes_a_snapshot_in_a_storm_ends_up_with_what_is_liv
             await asyncio.gather(*(record(recorder, organization, run) for run in storm[at : at + 3]))
 
     async def view() -> set[str]:
-        taken = await snapshot(recorder, organization, Filters())
-        shown = {run["runId"] for run in taken["runs"]}
-        async for events in watch(recorder, organization, Viewer(Filters()), taken["since"]):
+        seen = await snapshot(recorder, organization, Filters())
+        shown = {run["runId"] for run in seen["runs"]}
+        async for events in watch(recorder, organization, Viewer(Filters()), seen["since"]):
             for event in events:
                 if event.type == "run:started":
                     shown.add(event.event["runId"])
@@ -244,4 +244,4 @@ async def test_viewer_with_a_ticket_that_received_nothing_misses_nothing(
     with resuming(browser, first[3].id, url) as events:
         assert until(events, "run:completed") == first[4:]
     browser.headers["user-agent"] = "curl/8"
-    assert look(browser, url).status_code == 401
+    assert get(browser, url).status_code == 401

@@ -30,8 +30,8 @@ class WatchedBoard(Board):
         self.changed.set()
         return since
 
-    def take(self, event: Event) -> None:
-        super().take(event)
+    def apply(self, event: Event) -> None:
+        super().apply(event)
         self.changed.set()
 
     async def when(self, holds: Callable[[], bool]) -> None:
@@ -53,18 +53,18 @@ def test_the_board_follows_runs_from_start_to_end() -> None:
     board.begin({"since": 0, "runs": [], "alerts": []})
     events = whole_run("org", "run_1")
     for event in events[:3]:
-        board.take(event)
+        board.apply(event)
     assert board.runs["run_1"]["tool"] == "echo_tool"
     for event in events[3:]:
-        board.take(event)
+        board.apply(event)
     assert (board.runs, board.started, board.completed, board.tokens, board.cost) == ({}, 1, 1, 10, 0.5)
 
 
 def test_the_screen_shows_runs_tokens_cost_and_alerts() -> None:
     board = Board()
     for event in whole_run("org", "run_1")[:6]:
-        board.take(event)
-    board.take({"type": "alert:triggered", "alert": {"ruleId": "r", "name": "Costs", "triggeredAt": "noon"}})
+        board.apply(event)
+    board.apply({"type": "alert:triggered", "alert": {"ruleId": "r", "name": "Costs", "triggeredAt": "noon"}})
     shown = screen_of(board)
     for wanted in ("run_1", "Echo", "$0.2500", "10 tokens", "Costs since noon", "1:01", "1 running"):
         assert wanted in shown
@@ -74,8 +74,8 @@ def test_what_agents_say_cannot_steer_the_terminal() -> None:
     board = Board()
     said = "[bold]no markup[/bold] \x1b[2Jnor escapes"
     for event in whole_run("org", "run_1")[:-1]:
-        board.take(event)
-    board.take(whole_run("org", "run_1")[-1] | {"result": said})
+        board.apply(event)
+    board.apply(whole_run("org", "run_1")[-1] | {"result": said})
     shown = screen_of(board)
     assert "[bold]no markup[/bold]" in shown
     assert "\x1b[2J" not in shown

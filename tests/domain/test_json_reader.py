@@ -50,9 +50,9 @@ def test_document_that_all_readers_agree_on_is_read(data: bytes, value: Any) -> 
 
 @pytest.mark.parametrize(("data", "words"), REFUSED, ids=[str(data[:30]) for data, _ in REFUSED])
 def test_document_that_would_lose_something_is_refused(data: bytes, words: str) -> None:
-    with pytest.raises(InvalidJson, match=words) as refused:
+    with pytest.raises(InvalidJson, match=words) as error:
         read_json(data)
-    assert (refused.value.status, refused.value.code) == (422, "invalid_json")
+    assert (error.value.status, error.value.code) == (422, "invalid_json")
 
 
 LEAVES = st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
@@ -107,15 +107,15 @@ def test_bomb_is_refused_before_it_fills_memory() -> None:
     "data", [b"no gzip", gzip.compress(b"x" * 100, mtime=0)[:-5], gzip.compress(b"x", mtime=0) + b"rest"]
 )
 def test_damaged_compression_is_refused(data: bytes) -> None:
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as error:
         inflate(data, "gzip", 1_000)
-    assert refused.value.code == "invalid_encoding"
+    assert error.value.code == "invalid_encoding"
 
 
 def test_many_small_members_are_refused_before_they_take_time() -> None:
-    with pytest.raises(InvalidRequest, match="100 members") as refused:
+    with pytest.raises(InvalidRequest, match="100 members") as error:
         inflate(gzip.compress(b"", mtime=0) * 101, "gzip", 1_000)
-    assert refused.value.code == "invalid_encoding"
+    assert error.value.code == "invalid_encoding"
     assert inflate(gzip.compress(b"x", mtime=0) * 100, "gzip", 1_000) == b"x" * 100
 
 

@@ -1,4 +1,4 @@
-"""Nobody gets in: every operation of the API, without a token and with another organisation's ids.
+"""Nobody gets in: every operation of the API, without a token and with another organization's ids.
 
 The operations come from the OpenAPI document, so one that is added is tested here without a word.
 """
@@ -39,7 +39,7 @@ def test_without_a_token_no_operation_does_anything(stack: RunningStack, operati
 
 @pytest.fixture
 def other(stack: RunningStack, organization: str) -> Iterator[httpx.Client]:
-    """A user of another organisation."""
+    """A user of another organization."""
     headers = stack.headers(f"{organization}-other")
     with httpx.Client(base_url=stack.url, headers=headers, timeout=30) as client:
         yield client

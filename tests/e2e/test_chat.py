@@ -129,7 +129,7 @@ def test_a_killed_process_costs_its_own_run_only_and_whoever_resumes_learns_it(
 def test_live_messages_of_eight_senders_all_reach_the_agents_of_a_running_stack(chat: httpx.Client) -> None:
     """8 injectors against running agents for 30 seconds: accepted = taken, none twice, in order."""
     accepted: list[str] = []
-    taken: list[dict[str, str]] = []
+    injected: list[dict[str, str]] = []
     over = threading.Event()
 
     def send(sender: int) -> None:
@@ -149,20 +149,22 @@ def test_live_messages_of_eight_senders_all_reach_the_agents_of_a_running_stack(
     try:
         while not over.is_set():
             events = say(chat, "/echo tools=3 toolMs=100 delayMs=2\nword")
-            taken += [event.data for event in events if event.data["type"] == "injected"]
+            injected += [event.data for event in events if event.data["type"] == "injected"]
     finally:
         over.set()
         timer.cancel()
         for sender in senders:
             sender.join(60)
     last = say(chat, "/echo tools=0\nlast")
-    taken += [event.data for event in last if event.data["type"] == "injected"]
-    ids = [one["messageId"] for one in taken]
+    injected += [event.data for event in last if event.data["type"] == "injected"]
+    ids = [one["messageId"] for one in injected]
     assert len(ids) == len(set(ids))
     assert sorted(ids) == sorted(accepted)
     assert len(ids) > 50
     for number in range(8):
-        own = [int(one["content"].split("-")[1]) for one in taken if one["content"].startswith(f"{number}-")]
+        own = [
+            int(one["content"].split("-")[1]) for one in injected if one["content"].startswith(f"{number}-")
+        ]
         assert own == sorted(own)
 
 

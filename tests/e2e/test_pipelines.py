@@ -101,11 +101,11 @@ def test_the_references_pipeline_tells_of_a_real_run(chat: httpx.Client, receive
 
 def test_an_alert_reaches_a_pipeline(chat: httpx.Client, receiver: Receiver) -> None:
     started(chat, receiver, source={"type": "alert", "states": ["triggered"]})
-    rule = {"name": "Busy", "metric": "tokens", "threshold": 0}
+    rule = {"name": "SlotChanged", "metric": "tokens", "threshold": 0}
     assert chat.post("/api/command-center/alerts", json=rule).status_code == 201
     say(chat, "hello")
     (event,) = receiver.take(1)
-    assert (event["alert"]["name"], event["alert"]["state"]) == ("Busy", "triggered")
+    assert (event["alert"]["name"], event["alert"]["state"]) == ("SlotChanged", "triggered")
 
 
 def test_pushed_items_are_paused_resumed_and_delivered_each_once(

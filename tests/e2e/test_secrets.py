@@ -75,9 +75,9 @@ def tables(stack: RunningStack) -> Iterator[tuple[str, str]]:
             yield name, json.dumps(page["Items"], default=_readable)
 
 
-def _readable(held: bytes) -> str:
+def _readable(lease: bytes) -> str:
     """Small entries of the journal are compressed."""
-    return (gzip.decompress(held) if held.startswith(b"\x1f\x8b") else held).decode("latin-1")
+    return (gzip.decompress(lease) if lease.startswith(b"\x1f\x8b") else lease).decode("latin-1")
 
 
 def logs(stack: RunningStack) -> Iterator[tuple[str, str]]:

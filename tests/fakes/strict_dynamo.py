@@ -23,22 +23,22 @@ KEYS = {"pk": 2048, "sk": 1024}
 def size_of(value: Mapping[str, Any]) -> int:
     """The stored size of an attribute's value."""
     kind: str
-    held: Any
-    ((kind, held),) = value.items()
+    lease: Any
+    ((kind, lease),) = value.items()
     match kind:
         case "S":
-            return len(held.encode())
+            return len(lease.encode())
         case "B":
-            return len(held)
+            return len(lease)
         case "N":
-            digits = held.lstrip("-").replace(".", "").strip("0")
-            return int((len(digits) + 1) // 2 + 1 + held.startswith("-"))
+            digits = lease.lstrip("-").replace(".", "").strip("0")
+            return int((len(digits) + 1) // 2 + 1 + lease.startswith("-"))
         case "L":
-            return 3 + sum(1 + size_of(one) for one in held)
+            return 3 + sum(1 + size_of(one) for one in lease)
         case "M":
-            return 3 + sum(1 + len(name.encode()) + size_of(one) for name, one in held.items())
+            return 3 + sum(1 + len(name.encode()) + size_of(one) for name, one in lease.items())
         case "SS" | "NS" | "BS":
-            return sum(size_of({kind[0]: one}) for one in held)
+            return sum(size_of({kind[0]: one}) for one in lease)
     return 1
 
 
@@ -101,10 +101,10 @@ def _check_transaction(operation: str, writes: list[dict[str, Any]]) -> None:
         check({"Put": "PutItem", "Update": "UpdateItem"}.get(kind, "DeleteItem"), request)
         total += item_size(item)
         key = request.get("Key") or {name: item[name] for name in KEYS if name in item}
-        place = (request["TableName"], repr(sorted(key.items())))
-        if place in keys:
+        position = (request["TableName"], repr(sorted(key.items())))
+        if position in keys:
             _refuse(operation, "Transaction request cannot include multiple operations on one item")
-        keys.add(place)
+        keys.add(position)
     if total > TRANSACTION:
         _refuse(operation, "Collection size of items in transaction exceeded the maximum size")
 

@@ -116,12 +116,14 @@ def test_a_flow_that_is_too_large_is_refused(flows: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("visibility", "told"),
+    ("visibility", "reported"),
     [
         ("full", "It failed. line one\nline two"),
         ("steps", "It failed. line one line two"),
         ("answer", "It failed."),
     ],
 )
-def test_reason_of_a_failed_step_is_told_as_far_as_its_run_may_be_seen(visibility: Detail, told: str) -> None:
-    assert StepFailed("It failed.", reason="line one\nline two").told(visibility) == told
+def test_reason_of_a_failed_step_is_told_as_far_as_its_run_may_be_seen(
+    visibility: Detail, reported: str
+) -> None:
+    assert StepFailed("It failed.", reason="line one\nline two").message_for(visibility) == reported

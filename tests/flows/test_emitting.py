@@ -11,7 +11,7 @@ from millrace.domain import events
 from millrace.domain.access import SCOPES, Principal
 from millrace.domain.flows import NewFlow, PipelineStep
 from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition
-from millrace.services.flows.manage import Flows, Underway
+from millrace.services.flows.manage import FlowRun, Flows
 from millrace.services.runs.platform import Platform
 from tests.flows.making import DEFINITION, STREAM, make_flow, post, stream
 from tests.sse import read_events, types
@@ -67,8 +67,8 @@ async def test_a_pipeline_step_finds_stored_pipelines_by_id(platform: Platform, 
     step = PipelineStep(name="shaped", type="pipeline", pipeline_id="pipe_1", events="input")
     await flows.create(caller, NewFlow(name="flow", steps=[step]))
     begun = await flows.start(caller, "flow", {"keep": True, "text": "a", "number": 3}, None, None)
-    assert isinstance(begun, Underway)
-    last = [event async for batch in begun.session.outbox for event in batch][-1].event
+    assert isinstance(begun, FlowRun)
+    last = [event async for batch in begun.session.event_feed for event in batch][-1].event
     await platform.close()
     assert last["result"] == [{"said": "a", "twice": 6}]
     assert asked == [(organization, "pipe_1")]

@@ -97,9 +97,9 @@ def test_model_that_answers_in_prose_is_asked_once_more(
     ],
 )
 def test_a_plan_may_not_go_beyond_the_agents_tools(text: str) -> None:
-    with pytest.raises(MillraceError) as refused:
+    with pytest.raises(MillraceError) as error:
         read_plan(text, ["calculator"])
-    assert refused.value.code == "bad_plan"
+    assert error.value.code == "bad_plan"
 
 
 def test_a_plan_is_found_in_what_stands_around_it() -> None:

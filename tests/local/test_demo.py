@@ -58,9 +58,9 @@ def test_a_pipeline_that_was_paused_stays_so(stack: RunningStack, dev: httpx.Cli
 
 
 def test_the_last_hundred_events_are_kept_one_per_line() -> None:
-    told: list[str] = []
-    received = Received(told.append)
-    received.take([{"n": n} for n in range(150)])
-    received.take({"n": 150})
-    assert len(told) == 151
+    reported: list[str] = []
+    received = Received(reported.append)
+    received.add([{"n": n} for n in range(150)])
+    received.add({"n": 150})
+    assert len(reported) == 151
     assert [json.loads(line)["n"] for line in received.lines()] == list(range(51, 151))

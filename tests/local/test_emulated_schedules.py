@@ -66,11 +66,11 @@ def play(
     arguments, environment = [str(PYTHON), "-c", PLAY, json.dumps(asked)], {"PYTHONTZPATH": ZONES}
     done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    told: dict[str, list[str]] = {name: [] for name in schedules}
+    reported: dict[str, list[str]] = {name: [] for name in schedules}
     for name, due, looked in json.loads(done.stdout):
         assert due <= looked < due + step
-        told[name].append(datetime.fromtimestamp(due, UTC).strftime("%m-%dT%H:%M:%S"))
-    return told
+        reported[name].append(datetime.fromtimestamp(due, UTC).strftime("%m-%dT%H:%M:%S"))
+    return reported
 
 
 NINE = "cron(0 9 * * ? *)"
@@ -80,7 +80,7 @@ BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 
 
 def test_spring_moves_nine_o_clock_and_skips_what_no_clock_shows() -> None:
-    told = play(
+    reported = play(
         "2027-03-13T00:00",
         "2027-03-30T00:00",
         60,
@@ -91,15 +91,17 @@ def test_spring_moves_nine_o_clock_and_skips_what_no_clock_shows() -> None:
         new_york_gap=(HALF_PAST_TWO, NEW_YORK),
     )
     days = range(13, 30)
-    assert told["berlin"] == [f"03-{day}T{8 if day < 28 else 7:02}:00:00" for day in days]
-    assert told["new_york"] == [f"03-{day}T{14 if day < 14 else 13}:00:00" for day in days]
-    assert told["utc"] == [f"03-{day}T09:00:00" for day in days]
-    assert told["berlin_gap"] == [f"03-{day}T0{1 if day < 28 else 0}:30:00" for day in days if day != 28]
-    assert told["new_york_gap"] == [f"03-{day}T0{7 if day < 14 else 6}:30:00" for day in days if day != 14]
+    assert reported["berlin"] == [f"03-{day}T{8 if day < 28 else 7:02}:00:00" for day in days]
+    assert reported["new_york"] == [f"03-{day}T{14 if day < 14 else 13}:00:00" for day in days]
+    assert reported["utc"] == [f"03-{day}T09:00:00" for day in days]
+    assert reported["berlin_gap"] == [f"03-{day}T0{1 if day < 28 else 0}:30:00" for day in days if day != 28]
+    assert reported["new_york_gap"] == [
+        f"03-{day}T0{7 if day < 14 else 6}:30:00" for day in days if day != 14
+    ]
 
 
 def test_autumn_moves_nine_o_clock_and_repeats_nothing() -> None:
-    told = play(
+    reported = play(
         "2027-10-30T00:00",
         "2027-11-09T00:00",
         60,
@@ -109,37 +111,37 @@ def test_autumn_moves_nine_o_clock_and_repeats_nothing() -> None:
         new_york_twice=(HALF_PAST_ONE, NEW_YORK),
     )
     days = ["10-30", "10-31", *(f"11-0{n}" for n in range(1, 9))]
-    assert told["berlin"] == [f"{day}T0{7 if day < '10-31' else 8}:00:00" for day in days]
-    assert told["new_york"] == [f"{day}T{13 if day < '11-07' else 14}:00:00" for day in days]
-    assert told["berlin_twice"] == [f"{day}T0{0 if day <= '10-31' else 1}:30:00" for day in days]
-    assert told["new_york_twice"] == [f"{day}T0{5 if day <= '11-07' else 6}:30:00" for day in days]
+    assert reported["berlin"] == [f"{day}T0{7 if day < '10-31' else 8}:00:00" for day in days]
+    assert reported["new_york"] == [f"{day}T{13 if day < '11-07' else 14}:00:00" for day in days]
+    assert reported["berlin_twice"] == [f"{day}T0{0 if day <= '10-31' else 1}:30:00" for day in days]
+    assert reported["new_york_twice"] == [f"{day}T0{5 if day <= '11-07' else 6}:30:00" for day in days]
 
 
 def test_quarters_of_an_hour_that_clocks_show_twice_fire_once() -> None:
     """As AWS has it: what falls into the repeated hour does not repeat."""
-    told = play("2027-10-31T00:00", "2027-10-31T02:20", quarters=("cron(0/15 * * * ? *)", BERLIN))
+    reported = play("2027-10-31T00:00", "2027-10-31T02:20", quarters=("cron(0/15 * * * ? *)", BERLIN))
     before = [f"10-31T00:{minute:02}:00" for minute in (15, 30, 45)]
-    assert told["quarters"] == [*before, "10-31T02:00:00", "10-31T02:15:00"]
+    assert reported["quarters"] == [*before, "10-31T02:00:00", "10-31T02:15:00"]
 
 
 def test_rates_know_no_zones() -> None:
-    told = play("2027-03-27T06:30", "2027-03-29T12:00", 60, daily=("rate(1 day)", BERLIN))
-    assert told["daily"] == ["03-28T06:30:00", "03-29T06:30:00"]
+    reported = play("2027-03-27T06:30", "2027-03-29T12:00", 60, daily=("rate(1 day)", BERLIN))
+    assert reported["daily"] == ["03-28T06:30:00", "03-29T06:30:00"]
 
 
 def test_at_fires_once_at_the_time_of_its_zone() -> None:
-    told = play(
+    reported = play(
         "2027-07-01T00:00",
         "2027-07-01T16:00",
         60,
         berlin=("at(2027-07-01T09:00:00)", BERLIN),
         new_york=("at(2027-07-01T09:00:00)", NEW_YORK),
     )
-    assert told == {"berlin": ["07-01T07:00:00"], "new_york": ["07-01T13:00:00"]}
+    assert reported == {"berlin": ["07-01T07:00:00"], "new_york": ["07-01T13:00:00"]}
 
 
 def test_rate_does_not_drift_and_a_broken_schedule_holds_up_no_other() -> None:
-    told = play(
+    reported = play(
         "2027-07-01T00:00:03",
         "2027-07-01T01:00",
         7,
@@ -147,11 +149,11 @@ def test_rate_does_not_drift_and_a_broken_schedule_holds_up_no_other() -> None:
         nowhere=("cron(0 0 * * ? *)", "Nowhere/Land"),
         works=("rate(5 minutes)", "UTC"),
     )
-    assert told["works"] == [f"07-01T00:{minute:02}:03" for minute in range(5, 60, 5)]
-    assert told["nowhere"] == told["fails"] == []
+    assert reported["works"] == [f"07-01T00:{minute:02}:03" for minute in range(5, 60, 5)]
+    assert reported["nowhere"] == reported["fails"] == []
 
 
 @pytest.mark.parametrize("zone", [BERLIN, NEW_YORK])
 def test_a_year_of_mornings_has_one_each_day(zone: str) -> None:
-    told = play("2027-01-01T12:00", "2028-01-01T12:00", 1_800, morning=("cron(30 9 * * ? *)", zone))
-    assert len(told["morning"]) == 365
+    reported = play("2027-01-01T12:00", "2028-01-01T12:00", 1_800, morning=("cron(30 9 * * ? *)", zone))
+    assert len(reported["morning"]) == 365

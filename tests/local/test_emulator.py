@@ -42,7 +42,7 @@ def queue(arguments: ClientArguments) -> tuple[str, str]:
     return url, found["Attributes"]["QueueArn"]
 
 
-def take(arguments: ClientArguments, url: str) -> Any:
+def receive(arguments: ClientArguments, url: str) -> Any:
     """The next message's body; fails when none comes."""
     sqs = boto3.client("sqs", **arguments)
     (message,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=SECONDS)["Messages"]
@@ -62,16 +62,16 @@ def test_a_schedules_input_tells_when_it_was_to_fire(arguments: ClientArguments)
             "Input": '{"time": "<aws.scheduler.scheduled-time>", "id": "<aws.scheduler.execution-id>"}',
         },
     )
-    told = take(arguments, url)
-    assert told["time"].endswith("Z")
-    assert uuid.UUID(told["id"])
+    message = receive(arguments, url)
+    assert message["time"].endswith("Z")
+    assert uuid.UUID(message["id"])
 
 
 def test_an_input_without_attributes_stays_as_it_is() -> None:
     event = {"Resources": ["arn"], "Time": 1_800_000_000}
     assert with_context({"Input": "{}"}, event) == {"Input": "{}"}
-    told = with_context({"Input": "<aws.scheduler.scheduled-time> <aws.scheduler.schedule-arn>"}, event)
-    assert told == {"Input": "2027-01-15T08:00:00Z arn"}
+    message = with_context({"Input": "<aws.scheduler.scheduled-time> <aws.scheduler.schedule-arn>"}, event)
+    assert message == {"Input": "2027-01-15T08:00:00Z arn"}
 
 
 def test_a_streams_batch_that_failed_in_part_comes_again(arguments: ClientArguments) -> None:
@@ -102,7 +102,7 @@ def test_a_streams_batch_that_failed_in_part_comes_again(arguments: ClientArgume
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
     dynamodb.put_item(TableName=table["TableName"], Item={"id": {"S": "1"}})
-    assert take(arguments, url) == take(arguments, url)
+    assert receive(arguments, url) == receive(arguments, url)
     functions.delete_event_source_mapping(UUID=mapping["UUID"])
 
 

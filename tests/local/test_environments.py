@@ -64,8 +64,8 @@ def an_invocation(**event: object) -> Invocation:
 
 async def result(invocation: Invocation) -> dict[str, object]:
     await invocation.response()
-    told: dict[str, object] = json.loads(b"".join([chunk async for chunk in invocation.chunks()]))
-    return told
+    reported: dict[str, object] = json.loads(b"".join([chunk async for chunk in invocation.chunks()]))
+    return reported
 
 
 def a_pipe(folder: Path, name: str) -> Path:
@@ -105,13 +105,13 @@ async def test_requests_that_wait_for_their_environment_count_too() -> None:
 async def test_the_environment_used_last_is_used_first(tmp_path: Path) -> None:
     pipe = a_pipe(tmp_path, "pipe")
     async with environments() as running:
-        held = an_invocation(pipe=str(pipe))
-        first = running.invoke(held)
+        lease = an_invocation(pipe=str(pipe))
+        first = running.invoke(lease)
         opened = await asyncio.to_thread(pipe.open, "w")
         quick = an_invocation()
         await asyncio.wait({running.invoke(quick)})
         opened.close()
-        last = (await result(held))["pid"]
+        last = (await result(lease))["pid"]
         await asyncio.wait({first})
         again = an_invocation()
         running.invoke(again)
@@ -121,8 +121,8 @@ async def test_the_environment_used_last_is_used_first(tmp_path: Path) -> None:
 async def test_idle_environments_end_and_one_stays_warm(tmp_path: Path) -> None:
     pipe = a_pipe(tmp_path, "pipe")
     async with environments(idle_seconds=0.05) as running:
-        held = an_invocation(pipe=str(pipe))
-        first = running.invoke(held)
+        lease = an_invocation(pipe=str(pipe))
+        first = running.invoke(lease)
         opened = await asyncio.to_thread(pipe.open, "w")
         quick = an_invocation()
         await asyncio.wait({running.invoke(quick)})
@@ -137,12 +137,12 @@ async def test_restarted_functions_get_new_processes_and_busy_ones_finish(tmp_pa
     pipe = a_pipe(tmp_path, "pipe")
     async with environments() as running:
         await running.warm()
-        held = an_invocation(pipe=str(pipe))
-        task = running.invoke(held)
+        lease = an_invocation(pipe=str(pipe))
+        task = running.invoke(lease)
         opened = await asyncio.to_thread(pipe.open, "w")
         await running.restart()
         opened.close()
-        old = (await result(held))["pid"]
+        old = (await result(lease))["pid"]
         await asyncio.wait({task})
         assert len(running) == 0
         new = an_invocation()
@@ -153,13 +153,13 @@ async def test_restarted_functions_get_new_processes_and_busy_ones_finish(tmp_pa
 async def test_a_stop_in_mid_request_ends_the_process_and_what_it_started(tmp_path: Path) -> None:
     pipe = a_pipe(tmp_path, "pipe")
     async with environments() as running:
-        held = an_invocation(pipe=str(pipe), child=str(tmp_path / "child"))
-        running.invoke(held)
+        lease = an_invocation(pipe=str(pipe), child=str(tmp_path / "child"))
+        running.invoke(lease)
         opened = await asyncio.to_thread(pipe.open, "w")
         grandchild = int((tmp_path / "child").read_text())
         await running.stop()
         with pytest.raises(FunctionFailed, match="Runtime exited"):
-            await held.response()
+            await lease.response()
         opened.close()
         _, alive = psutil.wait_procs(_processes(grandchild), timeout=10)
         assert not alive

@@ -89,8 +89,8 @@ async def test_thirty_streams_at_once_are_whole_in_order_and_each_in_its_own_pro
         os.mkfifo(path)
     limits = httpx.Limits(max_connections=STREAMS)
     async with httpx.AsyncClient(base_url=small_stack.url, timeout=60, limits=limits) as client:
-        held = [client.stream("GET", "/patient/steps", params={"pipe": str(path)}) for path in pipes]
-        responses = await asyncio.gather(*(one.__aenter__() for one in held))
+        lease = [client.stream("GET", "/patient/steps", params={"pipe": str(path)}) for path in pipes]
+        responses = await asyncio.gather(*(one.__aenter__() for one in lease))
         bodies = [response.aiter_text() for response in responses]
         pids = await asyncio.gather(*(anext(body) for body in bodies))
         steps = [await asyncio.to_thread(Steps, path) for path in pipes]
@@ -100,7 +100,7 @@ async def test_thirty_streams_at_once_are_whole_in_order_and_each_in_its_own_pro
                 for n, (one, body) in enumerate(zip(steps, bodies, strict=True))
             )
         )
-        await asyncio.gather(*(one.__aexit__(None, None, None) for one in held))
+        await asyncio.gather(*(one.__aexit__(None, None, None) for one in lease))
     assert len(set(pids)) == STREAMS
     for number, text in enumerate(texts):
         assert text.split() == [f"{number}-{step}" for step in range(20)]
@@ -236,8 +236,8 @@ def test_variables_are_those_of_lambda(client: httpx.Client, small_stack: Runnin
 
 def test_a_log_line_carries_its_function_and_request(client: httpx.Client) -> None:
     request_id = client.get("/streamed/told").headers["x-amzn-requestid"]
-    told = logged(client, "told what it sees", request_id)
-    assert {line["function"] for line in told} == {"StreamedFunction"}
+    reported = logged(client, "told what it sees", request_id)
+    assert {line["function"] for line in reported} == {"StreamedFunction"}
 
 
 def test_the_event_has_the_shape_of_payload_format_two(client: httpx.Client) -> None:
@@ -264,8 +264,8 @@ def test_binary_bodies_go_both_ways(client: httpx.Client) -> None:
     body = bytes(range(256))
     headers = {"content-type": "application/octet-stream"}
     assert client.post("/buffered/binary", content=body, headers=headers).content == body[::-1]
-    told = client.post("/streamed/told", content=body, headers=headers).json()
-    assert bytes.fromhex(told["body"]) == body
+    reported = client.post("/streamed/told", content=body, headers=headers).json()
+    assert bytes.fromhex(reported["body"]) == body
 
 
 def test_text_that_is_not_text_is_sent_as_binary(client: httpx.Client) -> None:

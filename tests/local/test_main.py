@@ -99,11 +99,11 @@ def test_a_template_that_is_not_valid_is_told_without_a_traceback(tmp_path: Path
 
 def test_the_token_command_prints_a_token_that_the_keys_verify(small_stack: RunningStack) -> None:
     port = str(httpx.URL(small_stack.url).port)
-    told = run("local.token", "--organization", "other", "--user", "me@other.example", MILLRACE_PORT=port)
-    assert told.returncode == 0, told.stderr
+    done = run("local.token", "--organization", "other", "--user", "me@other.example", MILLRACE_PORT=port)
+    assert done.returncode == 0, done.stderr
     environment = small_stack.deployment["functions"]["StreamedFunction"]["environment"]
     auth = httpx.get(f"{small_stack.url}/config.json").json()["auth"]
-    token = told.stdout.strip()
+    token = done.stdout.strip()
     key = jwt.PyJWKClient(environment["OIDC_JWKS_URL"]).get_signing_key_from_jwt(token)
     claims = jwt.decode(
         token, key, algorithms=["RS256"], audience=auth["clientId"], issuer=environment["OIDC_ISSUER"]
@@ -113,10 +113,10 @@ def test_the_token_command_prints_a_token_that_the_keys_verify(small_stack: Runn
 
 
 def test_the_token_command_says_what_to_do_when_nothing_runs() -> None:
-    told = run("local.token", MILLRACE_PORT="9")
-    assert told.returncode == 1
-    assert told.stdout == ""
-    assert told.stderr == (
+    done = run("local.token", MILLRACE_PORT="9")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
         "Nothing runs on http://localhost:9: start it with `make run`, "
         "or name the port of the stack that runs: make token MILLRACE_PORT=8090.\n"
     )
@@ -158,16 +158,16 @@ def test_queue_that_nobody_drains_makes_the_stack_not_ready(tmp_path: Path) -> N
         [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
         sqs.send_message(QueueUrl=running.deployment["resources"]["Queue"], MessageBody="left")
-        told = httpx.get(f"{running.url}/_local/ready", timeout=30)
-        assert told.status_code == 503
-        assert "Disabled" in told.json()["problems"][0]
+        done = httpx.get(f"{running.url}/_local/ready", timeout=30)
+        assert done.status_code == 503
+        assert "Disabled" in done.json()["problems"][0]
 
 
 def test_kept_state_says_so_when_its_port_is_taken(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen()
+        port = occupied.getsockname()[1]
         (tmp_path / "port").write_text(f"{port}\n")
         ended = run("local", "--port", "0", "--template", str(TEMPLATE), "--keep", str(tmp_path))
     assert ended.returncode == 1
@@ -217,10 +217,10 @@ def test_a_changed_function_is_restarted(tmp_path: Path) -> None:
         updated = running.output_has(lambda line: "QueuedFunction has new code" in line)
         queued.write_text(queued.read_text().replace('_NAME = "queued"', '_NAME = "changed"'))
         assert updated.wait(60)
-        taken = running.output_has(lambda line: "changed takes news" in line)
+        occupied = running.output_has(lambda line: "changed takes news" in line)
         queue = running.deployment["resources"]["Queue"]
         running.client("sqs").send_message(QueueUrl=queue, MessageBody="news")
-        assert taken.wait(60)
+        assert occupied.wait(60)
 
 
 def run(module: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -238,12 +238,12 @@ def run(module: str, *arguments: str, **environ: str) -> subprocess.CompletedPro
 @pytest.mark.parametrize("module", ["local", "local.token"])
 @pytest.mark.parametrize("given", ["eight", "-1", "65536", "80 80", "٣"])
 def test_malformed_port_is_explained(module: str, given: str) -> None:
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", module],
         cwd=ROOT,
         env={**os.environ, "MILLRACE_PORT": given},
         capture_output=True,
         text=True,
     )
-    assert told.returncode == 2
-    assert f"{given!r} is not a port: set --port or MILLRACE_PORT" in told.stderr
+    assert done.returncode == 2
+    assert f"{given!r} is not a port: set --port or MILLRACE_PORT" in done.stderr

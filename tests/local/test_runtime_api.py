@@ -37,7 +37,7 @@ def an_invocation(event: bytes = b'{"a":1}') -> Invocation:
     return Invocation(event, "arn:aws:lambda:us-east-1:111111111111:function:f", 3.0)
 
 
-async def taken(api: RuntimeApi, runtime: httpx.AsyncClient) -> Invocation:
+async def next_invocation(api: RuntimeApi, runtime: httpx.AsyncClient) -> Invocation:
     """An invocation that the runtime has taken."""
     invocation = an_invocation()
     api.submit(invocation)
@@ -65,7 +65,7 @@ async def test_next_waits_for_work_and_carries_what_lambda_says(
 
 
 async def test_a_buffered_response_is_whole(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
-    invocation = await taken(api, runtime)
+    invocation = await next_invocation(api, runtime)
     answer = await runtime.post(f"/invocation/{invocation.request_id}/response", content=b'"done"')
     assert answer.status_code == 202
     assert not (await invocation.response()).streamed
@@ -75,7 +75,7 @@ async def test_a_buffered_response_is_whole(api: RuntimeApi, runtime: httpx.Asyn
 async def test_each_chunk_arrives_before_the_next_is_made(
     api: RuntimeApi, runtime: httpx.AsyncClient
 ) -> None:
-    invocation = await taken(api, runtime)
+    invocation = await next_invocation(api, runtime)
     turn: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def content() -> AsyncIterator[bytes]:
@@ -94,7 +94,7 @@ async def test_each_chunk_arrives_before_the_next_is_made(
 
 
 async def test_an_error_report_fails_the_invocation(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
-    invocation = await taken(api, runtime)
+    invocation = await next_invocation(api, runtime)
     report = {"errorType": "ValueError", "errorMessage": "no", "stackTrace": ["line 1"]}
     await runtime.post(f"/invocation/{invocation.request_id}/error", json=report)
     with pytest.raises(FunctionFailed, match="no") as caught:
@@ -111,14 +111,14 @@ async def test_an_init_error_makes_the_environment_ready_to_be_thrown_away(
 
 
 async def test_a_foreign_request_id_is_refused(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
-    invocation = await taken(api, runtime)
+    invocation = await next_invocation(api, runtime)
     answer = await runtime.post("/invocation/another/response", content=b"1")
     assert (answer.status_code, answer.json()["errorType"]) == (400, "InvalidRequestID")
     assert not invocation.ended.is_set()
 
 
 async def test_a_second_response_is_refused(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
-    invocation = await taken(api, runtime)
+    invocation = await next_invocation(api, runtime)
     path = f"/invocation/{invocation.request_id}/response"
     await runtime.post(path, content=b"1")
     assert (await runtime.post(path, content=b"2")).status_code == 403
@@ -132,7 +132,7 @@ async def test_an_unknown_path_is_refused(runtime: httpx.AsyncClient) -> None:
 async def test_a_buffered_response_above_the_limit_is_refused(
     api: RuntimeApi, runtime: httpx.AsyncClient
 ) -> None:
-    invocation = await taken(api, runtime)
+    invocation = await next_invocation(api, runtime)
     reading = asyncio.create_task(body_of(invocation))
     path = f"/invocation/{invocation.request_id}/response"
     with pytest.raises(FunctionFailed) as caught:
@@ -143,7 +143,7 @@ async def test_a_buffered_response_above_the_limit_is_refused(
 async def test_going_on_without_a_response_fails_the_invocation(
     api: RuntimeApi, runtime: httpx.AsyncClient
 ) -> None:
-    invocation = await taken(api, runtime)
+    invocation = await next_invocation(api, runtime)
     asking = asyncio.create_task(runtime.get("/invocation/next"))
     with pytest.raises(FunctionFailed, match="without a response"):
         await invocation.response()
@@ -158,7 +158,7 @@ async def test_what_a_dead_environment_did_not_take_may_go_elsewhere(api: Runtim
 
 
 async def test_what_it_took_fails_with_it(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
-    invocation = await taken(api, runtime)
+    invocation = await next_invocation(api, runtime)
     assert not api.close(DIED)
     assert invocation.failure is DIED
 
@@ -181,11 +181,11 @@ def streamed_request(invocation: Invocation, body: bytes) -> bytes:
 async def test_error_trailers_fail_a_stream_after_its_last_chunk(
     api: RuntimeApi, runtime: httpx.AsyncClient
 ) -> None:
-    invocation = await taken(api, runtime)
-    told = base64.b64encode(json.dumps({"errorType": "KeyError", "errorMessage": "gone"}).encode())
+    invocation = await next_invocation(api, runtime)
+    encoded = base64.b64encode(json.dumps({"errorType": "KeyError", "errorMessage": "gone"}).encode())
     trailers = (
         b"lambda-runtime-function-error-type: Function.KeyError\r\n"
-        b"lambda-runtime-function-error-body: " + told + b"\r\n\r\n"
+        b"lambda-runtime-function-error-body: " + encoded + b"\r\n\r\n"
     )
     answer = await raw(api, streamed_request(invocation, b"5\r\nbegun\r\n0\r\n" + trailers))
     assert b"202" in answer
@@ -196,7 +196,7 @@ async def test_error_trailers_fail_a_stream_after_its_last_chunk(
 
 
 async def test_trailers_above_lambdas_limit_are_an_error(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
-    invocation = await taken(api, runtime)
+    invocation = await next_invocation(api, runtime)
     trailers = b"lambda-runtime-function-error-type: " + b"x" * 5000 + b"\r\n\r\n"
     await raw(api, streamed_request(invocation, b"5\r\nbegun\r\n0\r\n" + trailers))
     with pytest.raises(FunctionFailed, match="trailers"):
@@ -204,7 +204,7 @@ async def test_trailers_above_lambdas_limit_are_an_error(api: RuntimeApi, runtim
 
 
 async def test_a_stream_without_its_end_is_a_failure(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
-    invocation = await taken(api, runtime)
+    invocation = await next_invocation(api, runtime)
     _, writer = await asyncio.open_connection(*api.address.split(":"))
     writer.write(streamed_request(invocation, b"5\r\nbegun\r\n"))
     chunks = invocation.chunks()

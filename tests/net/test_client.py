@@ -138,9 +138,9 @@ async def test_every_refused_form_of_a_url_is_refused_before_anything_is_dialled
     url: str, dialled: list[str]
 ) -> None:
     async with guarded_client() as client:
-        with pytest.raises(AddressNotAllowed) as refused:
+        with pytest.raises(AddressNotAllowed) as error:
             await fetch(client, "GET", url)
-    assert (refused.value.code, refused.value.status) == ("address_not_allowed", 422)
+    assert (error.value.code, error.value.status) == ("address_not_allowed", 422)
     assert dialled == []
 
 
@@ -235,9 +235,9 @@ async def test_no_answer_in_time_is_a_clear_error() -> None:
 
 
 async def test_a_closed_port_and_an_unknown_name_are_clear_errors() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and does not listen, so that nobody else does
-        closed = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))  # and does not listen, so that nobody else does
+        closed = f"http://127.0.0.1:{occupied.getsockname()[1]}/"
         async with guarded_client(allow_loopback_http=True) as client:
             for url in (closed, "https://no-such-name.invalid/"):
                 with pytest.raises(RequestFailed, match="failed"):

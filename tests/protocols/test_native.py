@@ -11,7 +11,7 @@ from millrace.domain.agents import ECHO
 from millrace.domain.event_ids import EventId
 from millrace.domain.events import DETAILS, Detail, Event
 from millrace.domain.projection import capped, project
-from millrace.protocols.native.encoding import HEARTBEAT, encode, mark
+from millrace.protocols.native.encoding import HEARTBEAT, encode, heartbeat_at
 from millrace.services.runs.launch import agent_tags
 from millrace.stores.event_log import encode as logged
 from tests.sse import read_events
@@ -31,7 +31,7 @@ def test_the_golden_stream() -> None:
         b'id: run_1.4\ndata: {"type":"tool_result","id":"c1","name":"search","ok":true,"summary":"2 hits",'
         b'"bytes":15,"durationMs":12}\n\n'
     )
-    assert mark(EventId("run_1", 4)) == b'id: run_1.4\ndata: {"type":"heartbeat"}\n\n'
+    assert heartbeat_at(EventId("run_1", 4)) == b'id: run_1.4\ndata: {"type":"heartbeat"}\n\n'
     assert HEARTBEAT == b'data: {"type":"heartbeat"}\n\n'
 
 

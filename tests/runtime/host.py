@@ -159,7 +159,7 @@ class Host:
         async with self._asked:
             self._asked.notify_all()
 
-    async def take(self) -> Call:
+    async def receive_call(self) -> Call:
         self.waiting += 1
         try:
             return await self._queue.get()
@@ -203,7 +203,7 @@ class Channel:
             await self._report(path, headers)
 
     async def _next(self) -> None:
-        call = asyncio.create_task(self._host.take())
+        call = asyncio.create_task(self._host.receive_call())
         hung_up = asyncio.create_task(self._reader.read(1))
         await asyncio.wait([call, hung_up], return_when=asyncio.FIRST_COMPLETED)
         hung_up.cancel()

@@ -7,7 +7,7 @@ import pytest
 
 from streaming_runtime.asgi import Receive, Scope, Send
 from streaming_runtime.connection import Connection
-from streaming_runtime.errors import ClientGone
+from streaming_runtime.errors import ClientDisconnected
 from tests.runtime.harness import workers
 from tests.runtime.host import Host, url_event
 from tests.runtime.send import body, hello, start
@@ -69,7 +69,7 @@ async def test_a_host_that_hangs_up_is_told_to_the_app_and_survived(
         await start(send)
         await body(send, b"x" * 100)
         seen.append(await receive())
-        with pytest.raises(ClientGone):
+        with pytest.raises(ClientDisconnected):
             await body(send, b"more")
         seen.append("went on")
 

@@ -9,13 +9,13 @@ from millrace.agent.model import Delta, Finish, ModelRequest, Provider, Text, To
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import Slot, StoredMessage
-from millrace.domain.events import Logged
+from millrace.domain.events import LogEntry
 from millrace.services.mcp_secrets import McpSecrets
 from millrace.services.runs.launch import launch
 from millrace.services.runs.models import Models
-from millrace.services.runs.platform import Http, Platform
+from millrace.services.runs.platform import HttpClients, Platform
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import NewMessage, Started, send
+from millrace.services.runs.send import NewMessage, StartedRun, send
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 
@@ -70,19 +70,19 @@ class Talk:
         self.models = Scripted(self.settings, self.turns)
         self.slot = Slot(f"org-{uuid.uuid4().hex[:12]}", "c1")
         secrets = McpSecrets(self.stores.sealer)
-        self.platform = Platform(self.settings, self.stores, self.models, Http(self.settings), secrets)
+        self.platform = Platform(self.settings, self.stores, self.models, HttpClients(self.settings), secrets)
 
     async def start(self, content: str, **more: Any) -> RunSession:
         caller = Principal(self.slot.organization, "user")
         message = NewMessage(content, **{"agent_id": "echo"} | more)
         started = await send(self.stores, self.models, caller, "c1", message)
-        assert isinstance(started, Started)
+        assert isinstance(started, StartedRun)
         return launch(self.platform, started, None)
 
-    async def say(self, content: str, **more: Any) -> list[Logged]:
+    async def say(self, content: str, **more: Any) -> list[LogEntry]:
         """Sends a message; the events that its client sees."""
         session = await self.start(content, **more)
-        seen = [event async for batch in session.outbox for event in batch]
+        seen = [event async for batch in session.event_feed for event in batch]
         await session.over()
         return seen
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from millrace.domain.access import Principal
-from millrace.domain.events import Logged
+from millrace.domain.events import LogEntry
 from millrace.services.runs.inject import inject
 from millrace.services.runs.launch import launch
 from millrace.services.runs.platform import Platform
-from millrace.services.runs.send import NewMessage, Started, send
+from millrace.services.runs.send import NewMessage, StartedRun, send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
@@ -62,13 +62,13 @@ def settings(aws_environment: Aws) -> Settings:
     return Settings.from_environment(aws_environment.environment("ConversationFunction"))
 
 
-async def answer(platform: Platform, content: str) -> list[tuple[float, Logged]]:
+async def answer(platform: Platform, content: str) -> list[tuple[float, LogEntry]]:
     caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
     started = await send(platform.stores, platform.models, caller, "c1", NewMessage(content, "echo"))
-    assert isinstance(started, Started)
+    assert isinstance(started, StartedRun)
     session = launch(platform, started, None)
-    seen: list[tuple[float, Logged]] = []
-    async for batch in session.outbox:
+    seen: list[tuple[float, LogEntry]] = []
+    async for batch in session.event_feed:
         seen += [(time.monotonic(), event) for event in batch]
     await session.over()
     return seen
@@ -115,14 +115,14 @@ async def test_an_injection_costs_its_sender_one_call_and_the_run_one_read_per_i
     caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
     message = NewMessage("/echo tools=3 toolMs=1000\nword", "echo")
     started = await send(platform.stores, platform.models, caller, "c1", message)
-    assert isinstance(started, Started)
+    assert isinstance(started, StartedRun)
     session = launch(platform, started, None)
     iterations = 0
-    async for batch in session.outbox:
+    async for batch in session.event_feed:
         kinds = [event.type for event in batch]
         iterations += kinds.count("tool_call")
         if "tool_call" in kinds and iterations == 1:
-            await inject(stores, started.held.run.slot, "by the way")
+            await inject(stores, started.lease.run.slot, "by the way")
     await session.over()
     assert [call.operation for call in sender.calls] == ["transact_write_items"]
     queries = [call for call in counting.calls if call.operation == "query"]

@@ -21,7 +21,7 @@ from millrace.domain import events
 from millrace.domain.access import Principal
 from millrace.domain.agents import ECHO
 from millrace.domain.conversations import Slot
-from millrace.domain.events import Logged
+from millrace.domain.events import LogEntry
 from millrace.domain.runs import LEASE_MS
 from millrace.errors import Unavailable
 from millrace.services.runs import lease_writer
@@ -30,7 +30,7 @@ from millrace.services.runs.inject import inject
 from millrace.services.runs.models import Models
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import NewMessage, Started, send
+from millrace.services.runs.send import NewMessage, StartedRun, send
 from millrace.settings import Settings
 from millrace.stores import leases
 from millrace.stores.connect import Stores
@@ -56,19 +56,19 @@ class World:
         self.models = Models(environment, lambda: None)  # type: ignore[arg-type,return-value]
         self.caller = Principal(f"org-{uuid.uuid4().hex}", "user")
         self.slot = Slot(self.caller.organization, "c1")
-        self.seen: list[Logged] = []
+        self.seen: list[LogEntry] = []
         self.said = 0
 
     async def begin(self) -> RunSession:
         started = await send(self.stores, self.models, self.caller, "c1", NewMessage("hello", "echo"))
-        assert isinstance(started, Started)
+        assert isinstance(started, StartedRun)
         self.seen = []
-        return RunSession(self.stores, started.held, Budget(ECHO.limits), started.leftovers)
+        return RunSession(self.stores, started.lease, Budget(ECHO.limits), started.pending_live_messages)
 
     def receive(self, session: RunSession) -> None:
         """The client reads what has been handed out."""
-        self.seen += session.outbox._events
-        session.outbox._events = []
+        self.seen += session.event_feed._events
+        session.event_feed._events = []
 
     def say(self, session: RunSession, times: int = 1) -> str:
         words = ""
@@ -85,7 +85,7 @@ class World:
         lease = await self.stores.leases.peek(self.slot)
         assert await give_up_lost_run(self.stores, self.slot, lease)
 
-    async def log_of(self, run_id: str) -> list[Logged]:
+    async def log_of(self, run_id: str) -> list[LogEntry]:
         return await self.stores.log.read(stream_of(self.slot.organization, run_id))
 
     async def texts(self) -> list[str]:
@@ -179,7 +179,7 @@ async def test_text_that_was_saved_before_a_crash_is_not_stored_again(world: Wor
     first = world.say(session, 2 * BLOCK)
     session.add("assistant", [{"text": first}])
     await inject(world.stores, world.slot, "live")
-    assert [message.content for message in await session.take(2)] == [[{"text": "live"}]]
+    assert [message.content for message in await session.drain(2)] == [[{"text": "live"}]]
     second = world.say(session, 2)
     await session._flush()
     await session._flush()  # the first reserved the numbers
@@ -239,7 +239,7 @@ class Numbers(RuleBasedStateMachine):
         self.run(inject(self.world.stores, self.world.slot, "live"))
         self.session.add("assistant", [{"text": self.unsaved}])
         self.world.aws.faults = list(faults)
-        self.run(self.session.take(2))
+        self.run(self.session.drain(2))
         self.world.aws.faults = []
         self.world.receive(self.session)
         self.text, self.unsaved = [*self.text, self.unsaved], ""

@@ -28,7 +28,7 @@ from millrace.services.runs.inject import inject, withdraw
 from millrace.services.runs.models import Models
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import NewMessage, Started, send
+from millrace.services.runs.send import NewMessage, StartedRun, send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
@@ -96,8 +96,8 @@ class LiveMessages(RuleBasedStateMachine):
         started = await send(
             self.stores, self.models, self.caller, "c1", NewMessage("hello", "echo", if_busy="reject")
         )
-        assert isinstance(started, Started)
-        return RunSession(self.stores, started.held, Budget(ECHO.limits), started.leftovers)
+        assert isinstance(started, StartedRun)
+        return RunSession(self.stores, started.lease, Budget(ECHO.limits), started.pending_live_messages)
 
     @rule(faults=st.lists(st.sampled_from(["none", "before"]), max_size=1))
     def inject(self, faults: list[str]) -> None:
@@ -128,7 +128,7 @@ class LiveMessages(RuleBasedStateMachine):
         assert self.session is not None
         self.aws.faults = list(faults)
         self.iteration += 1
-        self.run(self.session.take(self.iteration))
+        self.run(self.session.drain(self.iteration))
         self.session.add("assistant", [{"text": f"answer {self.iteration}"}])
         self.aws.faults = []
 
@@ -161,11 +161,11 @@ class LiveMessages(RuleBasedStateMachine):
         """Up to eleven minutes; a run that is alive renews its lease."""
         self.now += round(INJECTION_TTL_MS * part)
         if self.session is not None:
-            self.run(self.stores.leases.write(self.session.held, []))
+            self.run(self.stores.leases.write(self.session.lease, []))
 
     # --- what must hold ----------------------------------------------------------------------------
 
-    def taken(self) -> list[str]:
+    def drained(self) -> list[str]:
         messages, more = self.run(self.stores.messages.page(self.slot, 0, 1000))
         assert not more
         return [message.id for _, message in messages if message.injected]
@@ -174,21 +174,21 @@ class LiveMessages(RuleBasedStateMachine):
     def none_is_taken_twice_or_out_of_order_or_after_withdrawal(self) -> None:
         if not hasattr(self, "loop"):
             return
-        taken = self.taken()
-        assert len(taken) == len(set(taken))
-        assert not set(taken) & self.withdrawn
-        order = [message_id for message_id in self.accepted if message_id in set(taken)]
-        assert [message_id for message_id in taken if message_id in self.accepted] == order
+        drained = self.drained()
+        assert len(drained) == len(set(drained))
+        assert not set(drained) & self.withdrawn
+        expected = [message_id for message_id in self.accepted if message_id in set(drained)]
+        assert [message_id for message_id in drained if message_id in self.accepted] == expected
 
     def _everything_accounted_for(self) -> None:
         if self.session is None:
             self.session = self.run(self._begin_run())
             self.iteration = 0
-        self.run(self.session.take(self.iteration + 2))
-        taken = set(self.taken())
+        self.run(self.session.drain(self.iteration + 2))
+        drained = set(self.drained())
         for message_id, expires_ms in self.accepted.items():
             expired = expires_ms <= self.now
-            assert message_id in taken | self.withdrawn or expired, message_id
+            assert message_id in drained | self.withdrawn or expired, message_id
 
 
 @pytest.mark.timeout(300)

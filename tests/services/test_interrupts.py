@@ -18,7 +18,7 @@ from millrace.errors import Conflict, InvalidRequest
 from millrace.services.runs import send as sending
 from millrace.services.runs.launch import launch
 from millrace.services.runs.platform import Platform
-from millrace.services.runs.send import Accepted, NewMessage, Started, send
+from millrace.services.runs.send import AcceptedMessage, NewMessage, StartedRun, send
 from millrace.settings import Settings
 from tests.aws import Aws
 
@@ -41,15 +41,15 @@ class Storm:
         platform = self.platform
         try:
             outcome = await send(platform.stores, platform.models, self.caller, "c1", message)
-        except Conflict as refused:
-            return refused.code if refused.details["runId"] else "nameless"
-        if isinstance(outcome, Accepted):
+        except Conflict as error:
+            return error.code if error.details["runId"] else "nameless"
+        if isinstance(outcome, AcceptedMessage):
             return "accepted"
-        assert isinstance(outcome, Started)
+        assert isinstance(outcome, StartedRun)
         session = launch(platform, outcome, None)
         if begun:
             begun.set()
-        seen = [event async for batch in session.outbox for event in batch]
+        seen = [event async for batch in session.event_feed for event in batch]
         await session.over()
         return str(seen[-1].event["finishReason"])
 

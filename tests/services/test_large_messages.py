@@ -20,7 +20,7 @@ from millrace.services.runs.delete import delete_conversation
 from millrace.services.runs.inject import inject
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import NewMessage, Started, send
+from millrace.services.runs.send import NewMessage, StartedRun, send
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import Dynamo, delete, put
@@ -33,11 +33,11 @@ from tests.services.scripted import Talk, Turn, calls, results_of, says, text_of
 class Sized(NamedTuple):
     """A text of one letter with so many bytes of UTF-8."""
 
-    letter: str
+    character: str
     size: int
 
     def text(self) -> str:
-        return self.letter * max(1, self.size // len(self.letter.encode()))
+        return self.character * max(1, self.size // len(self.character.encode()))
 
 
 class Plan(NamedTuple):
@@ -149,11 +149,11 @@ async def test_a_hundred_waiting_live_messages_of_32_kb_are_all_taken(
     texts = [f"{n:03}" + "\x01" * 32_000 for n in range(100)]
     for text in texts:
         await inject(stores, talk.slot, text)
-    seen = [event async for batch in session.outbox for event in batch]
+    seen = [event async for batch in session.event_feed for event in batch]
     await session.over()
     assert seen[-1].type == "done"
-    taken = [text_of(message) for message in await talk.messages() if message.injected]
-    assert taken == texts
+    injected = [text_of(message) for message in await talk.messages() if message.injected]
+    assert injected == texts
 
 
 async def test_message_that_cannot_be_read_does_not_end_its_conversation(
@@ -179,8 +179,8 @@ async def test_turn_with_live_messages_that_came_and_expired_fits_one_transactio
     talk = Talk(environment, stores)
     caller = Principal(talk.slot.organization, "user")
     started = await send(stores, talk.models, caller, "c1", NewMessage("hello", "echo"))
-    assert isinstance(started, Started)
-    session = RunSession(stores, started.held, Budget(ECHO.limits))
+    assert isinstance(started, StartedRun)
+    session = RunSession(stores, started.lease, Budget(ECHO.limits))
     for count in (40, 60):
         for _ in range(count):
             await inject(stores, talk.slot, "x" * 32_000)
@@ -188,7 +188,7 @@ async def test_turn_with_live_messages_that_came_and_expired_fits_one_transactio
         await session._flush()
     for n in range(70):
         session.add("assistant" if n % 2 else "user", [{"text": "y" * 60_000}])
-    assert len(await session.take(2)) == 60
+    assert len(await session.drain(2)) == 60
     await session.stop("max_tokens")
     assert len(await talk.messages()) >= 1 + 60 + 70
     await asyncio.to_thread(stores.aws.close)

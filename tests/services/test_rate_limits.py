@@ -54,11 +54,11 @@ class Table(Dynamo):
         self.writes = 0
 
     async def get(self, table: str, key: Item) -> Item | None:
-        await self._takes()
+        await self._sends()
         return self._items.get((key["pk"], key["sk"]))
 
     async def write(self, request: dict[str, Any]) -> None:
-        await self._takes()
+        await self._sends()
         self.writes += 1
         given = request["Put"]
         item = from_item(given["Item"])
@@ -67,7 +67,7 @@ class Table(Dynamo):
             raise ConditionFailed({0: there})
         self._items[item["pk"], item["sk"]] = item
 
-    async def _takes(self) -> None:
+    async def _sends(self) -> None:
         await asyncio.sleep(self._chance.uniform(0.002, 0.012))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from millrace.domain.events import Logged
+from millrace.domain.events import LogEntry
 from millrace.domain.runs import LEASE_MS
 from millrace.errors import MillraceError, TooLarge, Unavailable
 from millrace.services.runs import lease_writer
@@ -94,13 +94,13 @@ class Story:
     session: RunSession | None = None
     injecting: asyncio.Task[str | None] | None = None
 
-    async def tell(self) -> list[Logged]:
+    async def publish(self) -> list[LogEntry]:
         self.talk.models.turns = [
             [*says("one "), self._flush, self._inject, *calls("tool " + "x" * 5_000)],
             [*says("two "), self._flush, *says("three")],
         ]
         self.session = await self.talk.start("hello " + "é" * 40_000)
-        seen = [event async for batch in self.session.outbox for event in batch]
+        seen = [event async for batch in self.session.event_feed for event in batch]
         await self.session.over()
         return seen
 
@@ -138,9 +138,9 @@ async def _told_with_a_fault(settings: Settings, name: str, at: int) -> int:
     now = [1_800_000_000_000]
     aws = Refusing(settings.region, at, FAULTS[name])
     story = Story(Talk(settings, Stores.connect(settings, aws, clock=lambda: now[0])))
-    seen: list[Logged] = []
+    seen: list[LogEntry] = []
     with contextlib.suppress(TooLarge, Unavailable):  # told to the sender before anything was stored
-        seen = await story.tell()
+        seen = await story.publish()
     writes = aws.writes
     if seen:
         assert [is_last(event) for event in seen].count(True) == 1, (name, at, seen)
@@ -160,7 +160,7 @@ async def _told_with_a_fault(settings: Settings, name: str, at: int) -> int:
     return writes
 
 
-async def _check_history(story: Story, seen: list[Logged], where: str) -> None:
+async def _check_history(story: Story, seen: list[LogEntry], where: str) -> None:
     history = await story.talk.messages()
     questions = [one for one in history if text_of(one).startswith("hello")]
     assert len(questions) <= 1, where
@@ -170,9 +170,9 @@ async def _check_history(story: Story, seen: list[Logged], where: str) -> None:
     injected = [one.id for one in history if one.injected]
     assert injected == ([accepted] if accepted else []), where
     said = "".join(text_of(one) for one in history if one.role == "assistant")
-    told = "".join(event.event["token"] for event in seen if event.type == "token")
+    reported = "".join(event.event["token"] for event in seen if event.type == "token")
     if seen and seen[-1].type == "done":
-        assert said == told + "ok", where
+        assert said == reported + "ok", where
     for word in ("one ", "two ", "three", "ok"):
         assert said.count(word) <= 1, where
 
@@ -194,7 +194,7 @@ async def test_run_whose_end_cannot_be_stored_ends_its_stream_and_is_recovered(
 
     talk.models.turns = [[*says("one "), fall, *says("two")]]
     session = await talk.start("hello")
-    seen = [event async for batch in session.outbox for event in batch]
+    seen = [event async for batch in session.event_feed for event in batch]
     await session.over()
     last = seen[-1].event
     assert (last["type"], last["code"], last["retryable"]) == ("error", "not_stored", True)

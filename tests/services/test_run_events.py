@@ -15,7 +15,7 @@ from millrace.domain.clock import now_ms
 from millrace.services.runs.delete import delete_conversation
 from millrace.services.runs.launch import launch
 from millrace.services.runs.platform import Platform
-from millrace.services.runs.send import NewMessage, Started, send
+from millrace.services.runs.send import NewMessage, StartedRun, send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
@@ -48,9 +48,9 @@ async def run(recording: Recording, settings: Settings, content: str) -> list[st
     platform = Platform.make(settings, Stores.connect(settings, recording))
     caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
     started = await send(platform.stores, platform.models, caller, "c1", NewMessage(content, "echo"))
-    assert isinstance(started, Started)
+    assert isinstance(started, StartedRun)
     session = launch(platform, started, None)
-    kinds = [event.type async for batch in session.outbox for event in batch]
+    kinds = [event.type async for batch in session.event_feed for event in batch]
     await session.over()
     await platform.close()
     return kinds
@@ -112,12 +112,12 @@ async def test_a_slow_bus_holds_up_neither_the_log_nor_a_stop(settings: Settings
     caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
     message = NewMessage("/echo tools=0 tokens=100000 delayMs=10\nword", "echo")
     started = await send(platform.stores, platform.models, caller, "c1", message)
-    assert isinstance(started, Started)
+    assert isinstance(started, StartedRun)
     session = launch(platform, started, None)
     last = ""
-    async for batch in session.outbox:
+    async for batch in session.event_feed:
         if hanging.asked.is_set() and not session.stop_asked.done():
-            await platform.stores.leases.request_stop(started.held.run.slot, "stopped")
+            await platform.stores.leases.request_stop(started.lease.run.slot, "stopped")
         last = batch[-1].event.get("finishReason", "")
     assert last == "stopped"
     hanging.answer.set()
@@ -148,23 +148,23 @@ async def test_run_that_is_deleted_tells_what_it_has_used_and_nothing_that_was_s
     caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
     message = NewMessage("/echo tools=0 tokens=100000 delayMs=10\nsecret", "echo")
     started = await send(platform.stores, platform.models, caller, "c1", message)
-    assert isinstance(started, Started)
+    assert isinstance(started, StartedRun)
     session = launch(platform, started, None)
     later = 60_000 if lost else 0
     stores = Stores.connect(settings, recording, clock=lambda: now_ms() + later)
     deleting = False
-    async for batch in session.outbox:
+    async for batch in session.event_feed:
         if batch[-1].type == "token" and not deleting:
             deleting = True
-            await delete_conversation(stores, started.held.run.slot)
+            await delete_conversation(stores, started.lease.run.slot)
         last = batch[-1].event
     await session.over()
     await platform.close()
     assert last == events.deleted()
-    told = [detail for batch in recording.batches for detail in batch]
-    assert "secret" not in str(told)
-    assert [one["status"] for one in told if one["type"] == "run:deleted"] == ["deleted"]
-    by_runs_end = [one for one in told if one["type"] in ("run:completed", "run:error")]
+    reported = [detail for batch in recording.batches for detail in batch]
+    assert "secret" not in str(reported)
+    assert [one["status"] for one in reported if one["type"] == "run:deleted"] == ["deleted"]
+    by_runs_end = [one for one in reported if one["type"] in ("run:completed", "run:error")]
     assert {(one["status"], one["finishReason"]) for one in by_runs_end} == {("stopped", "deleted")}
     assert len(by_runs_end) == 1 + lost
     assert all(one["tokenUsage"]["estimated"] and one["tokens"] > 0 for one in by_runs_end)

@@ -94,7 +94,7 @@ def test_tools_keep_the_form_in_which_they_were_given() -> None:
             "expires": 60,
         },
     ]
-    assert AgentSettings.model_validate({"name": "A", "tools": tools}).wire()["tools"] == tools
+    assert AgentSettings.model_validate({"name": "A", "tools": tools}).to_wire()["tools"] == tools
 
 
 # --- schemas -------------------------------------------------------------------------------------------
@@ -102,9 +102,9 @@ def test_tools_keep_the_form_in_which_they_were_given() -> None:
 
 def test_value_that_does_not_fit_is_told_by_its_path() -> None:
     schema = {"type": "object", "properties": {"amount": {"type": "number"}}, "required": ["order"]}
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as error:
         check_value({"amount": "9"}, schema, "arguments")
-    assert [one["path"] for one in refused.value.details["fields"]] == ["arguments", "arguments.amount"]
+    assert [one["path"] for one in error.value.details["fields"]] == ["arguments", "arguments.amount"]
 
 
 @pytest.mark.parametrize(
@@ -117,15 +117,15 @@ def test_value_that_does_not_fit_is_told_by_its_path() -> None:
     ],
 )
 def test_schema_that_cannot_be_used_is_told(schema: dict[str, Any]) -> None:
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as error:
         check_schema(schema, "schema")
-    assert refused.value.code == "invalid_schema"
+    assert error.value.code == "invalid_schema"
 
 
 def test_references_out_of_a_schema_are_not_followed() -> None:
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as error:
         check_value(1, {"$ref": "http://127.0.0.1:1/schema.json"}, "content")
-    assert refused.value.code == "invalid_schema"
+    assert error.value.code == "invalid_schema"
 
 
 def test_pattern_takes_linear_time() -> None:

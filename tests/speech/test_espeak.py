@@ -106,13 +106,13 @@ def test_data_far_down_the_tree_is_found_and_nothing_is_left_behind(tmp_path: Pa
     far.mkdir(parents=True)
     (far / "espeak-ng-data").symlink_to(_library()._data)
     (tmp_path / "tmp").mkdir()
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", FAR_DATA, str(far / "espeak-ng-data")],
         capture_output=True,
         text=True,
         timeout=100,
         env=os.environ | {"TMPDIR": str(tmp_path / "tmp")},
     )
-    assert told.returncode == 0, told.stderr
-    assert int(told.stdout) > 10_000
+    assert reported.returncode == 0, reported.stderr
+    assert int(reported.stdout) > 10_000
     assert list((tmp_path / "tmp").iterdir()) == []

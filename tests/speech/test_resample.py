@@ -29,9 +29,9 @@ def test_a_tone_keeps_its_pitch_length_and_loudness(source: int) -> None:
 @given(st.lists(st.integers(0, 3000), max_size=6))
 def test_the_cuts_make_no_difference(cuts: list[int]) -> None:
     pcm = tone(22050, 0.05)
-    places = sorted({0, len(pcm), *(2 * min(cut, len(pcm) // 2) for cut in cuts)})
+    positions = sorted({0, len(pcm), *(2 * min(cut, len(pcm) // 2) for cut in cuts)})
     whole, parts = Resampler(22050, 24000), Resampler(22050, 24000)
-    cut = b"".join(parts.feed(pcm[a:b]) for a, b in pairwise(places))
+    cut = b"".join(parts.feed(pcm[a:b]) for a, b in pairwise(positions))
     assert cut + parts.end() == whole.feed(pcm) + whole.end()
 
 

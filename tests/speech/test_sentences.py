@@ -49,8 +49,8 @@ def test_a_text_is_cut_into_sentences_and_not_inside_abbreviations_or_numbers() 
 
 @given(WORDS, st.lists(st.integers(0, 4000), max_size=30))
 def test_nothing_is_lost_however_the_text_is_cut_into_tokens(text: str, cuts: list[int]) -> None:
-    places = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
-    parts = [text[a:b] for a, b in pairwise(places)]
+    positions = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
+    parts = [text[a:b] for a, b in pairwise(positions)]
     assert heard(fed(parts)) == heard([text])
 
 

@@ -75,9 +75,9 @@ async def test_transaction_repeats_what_passes_before_it_believes_a_condition(
 
 async def test_transaction_names_the_writes_that_were_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Answers(canceled("None", "ConditionalCheckFailed"))
-    with pytest.raises(ConditionFailed) as refused:
+    with pytest.raises(ConditionFailed) as error:
         await store(answers, monkeypatch).transact(put("t", KEY), put("t", KEY | {"sk": "2"}))
-    assert refused.value.items == {1: None}
+    assert error.value.items == {1: None}
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ async def test_outage_is_unavailable(code: str, status: int, monkeypatch: pytest
 async def test_oversized_writes_are_refused_before_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Answers()
     tested = store(answers, monkeypatch)
-    with pytest.raises(TooLarge) as refused:
+    with pytest.raises(TooLarge) as error:
         await tested.write(put("t", KEY | {"body": "中" * 140_000}))
-    assert refused.value.details == {"limit": ITEM_BYTES}
+    assert error.value.details == {"limit": ITEM_BYTES}
     with pytest.raises(TooLarge):
         await tested.transact(*(put("t", KEY | {"sk": str(n)}) for n in range(101)))
     with pytest.raises(TooLarge):
@@ -149,8 +149,8 @@ def test_measured_size_is_never_below_the_stored_one(item: dict[str, Any]) -> No
 
 
 @given(st.integers(ITEM_BYTES - 40, ITEM_BYTES + 40), st.sampled_from(["x", "é", "中", "😀"]))
-async def test_what_passes_the_check_passes_dynamodb(size: int, letter: str) -> None:
-    item = KEY | {"body": letter * (size // len(letter.encode()))}
+async def test_what_passes_the_check_passes_dynamodb(size: int, character: str) -> None:
+    item = KEY | {"body": character * (size // len(character.encode()))}
     try:
         await Dynamo(cast(Aws, Answers())).write(put("t", item))
     except TooLarge:

@@ -29,7 +29,7 @@ class Partly(Dynamo):
     async def query(self, table: str, condition: str, **more: Any) -> list[Item]:
         found = await super().query(table, condition, **more)
         hidden, self.hidden = self.hidden, set()
-        return [item for place, item in enumerate(found) if place not in hidden]
+        return [item for position, item in enumerate(found) if position not in hidden]
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ async def test_events_of_a_transaction_that_is_seen_in_part_are_not_passed_over(
     assert first + await log.read(stream, len(first)) == logged
 
 
-@pytest.mark.parametrize("letter", ["x", "中", "\x01"])
-def test_result_of_a_tool_beyond_the_limit_is_shortened_and_says_so(letter: str) -> None:
-    event = events.tool_result("c1", "fetch", True, "big", letter * 2_000_000, 5)
+@pytest.mark.parametrize("character", ["x", "中", "\x01"])
+def test_result_of_a_tool_beyond_the_limit_is_shortened_and_says_so(character: str) -> None:
+    event = events.tool_result("c1", "fetch", True, "big", character * 2_000_000, 5)
     logged = encode(1, event)
     assert len(logged.data) <= EVENT_BYTES
     assert logged.event["truncated"]

@@ -115,6 +115,6 @@ async def test_a_secret_can_be_replaced_and_deleted(stores: Stores) -> None:
 async def test_what_is_no_secret_is_refused(
     stores: Stores, name: str, value: str, hosts: tuple[str, ...]
 ) -> None:
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as error:
         await stores.secrets.put("one", Secret(name, value, hosts), 5)
-    assert value not in refused.value.message or not value
+    assert value not in error.value.message or not value

@@ -79,10 +79,10 @@ async def test_requests_that_share_a_process_never_get_each_others_ids() -> None
         log.warning("nobody's")
     for line in lines():
         number = line.get("function_request_id", "r")[1:]
-        told = {"function_request_id": f"r{number}", "organization": f"org-{number}"} if number else {}
+        reported = {"function_request_id": f"r{number}", "organization": f"org-{number}"} if number else {}
         if line["message"] == "run":
-            told["run_id"] = f"run-{number}"
-        assert ids(line) == told, line
+            reported["run_id"] = f"run-{number}"
+        assert ids(line) == reported, line
     assert len(lines()) == 9
 
 
@@ -104,7 +104,7 @@ def test_an_id_as_long_as_an_address_is_shortened_and_an_empty_one_left_out() ->
 
 
 @pytest.mark.parametrize(("rate", "told"), [("1", True), ("", False)])
-async def test_a_sampled_process_tells_each_request_without_its_query(rate: str, told: bool) -> None:
+async def test_a_sampled_process_tells_each_request_without_its_query(rate: str, reported: bool) -> None:
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         logs.bind(organization="acme")
         await send({"type": "http.response.start", "status": 404, "headers": []})
@@ -112,7 +112,7 @@ async def test_a_sampled_process_tells_each_request_without_its_query(rate: str,
     with captured_logs(POWERTOOLS_LOGGER_SAMPLE_RATE=rate, LOG_LEVEL="INFO") as lines:
         scope = http("r1") | {"query_string": f"ticket={SECRET}".encode()}
         await logs.requests(app)(scope, None, nothing)
-    assert [line["message"].startswith("GET /api/runs: 404") for line in lines()] == [True] * told
+    assert [line["message"].startswith("GET /api/runs: 404") for line in lines()] == [True] * reported
     assert all(ids(line)["organization"] == "acme" for line in lines())
     assert SECRET not in json.dumps(lines())
 
@@ -137,7 +137,7 @@ def test_a_function_of_events_writes_json_lines_and_nothing_else(aws_environment
         "import json, sys; sys.path.insert(0, sys.argv[1]); import app; from tests.invoking import CONTEXT;"
         "app.handler(json.loads(sys.stdin.read()), CONTEXT)"
     )
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", script, str(ROOT / "functions" / "transform")],
         input=(ROOT / "events/transform/broken.json").read_text(),
         env=aws_environment.environment("TransformFunction") | {"PYTHONPATH": str(ROOT)},
@@ -145,6 +145,6 @@ def test_a_function_of_events_writes_json_lines_and_nothing_else(aws_environment
         text=True,
         check=True,
     )
-    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    lines = [json.loads(line) for line in reported.stdout.splitlines()]
     assert any(line["level"] == "ERROR" and "broken" in line["message"] for line in lines)
     assert {line["function_request_id"] for line in lines} == {CONTEXT.aws_request_id}

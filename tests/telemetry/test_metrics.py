@@ -11,7 +11,7 @@ from millrace.telemetry.metrics import METRICS, PipelineLines
 UNITS = {"Count", "Milliseconds", "None"}
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+def reported(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     """The lines, each checked against CloudWatch's specification of the format."""
     lines = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
     for line in lines:
@@ -37,7 +37,7 @@ def test_each_metric_that_is_announced_is_there_and_the_stack_is_the_only_dimens
     )  # as in the template: it must not be a dimension
     counters = {"itemsProcessed": 7, "lagSum": 300, "lagCount": 2, "latencySum": 9, "step0passed": 3}
     PipelineLines("millrace-dev").did("acme", "pipeline_1", counters, [5, 4])
-    (line,) = told(capsys)
+    (line,) = reported(capsys)
     (announced,) = line["_aws"]["CloudWatchMetrics"]
     assert (announced["Namespace"], announced["Dimensions"]) == ("Millrace", [["Stack"]])
     values = {metric["Name"]: line[metric["Name"]] for metric in announced["Metrics"]}
@@ -49,7 +49,7 @@ def test_organization_and_pipeline_are_dimensions_only_where_the_operator_pays_f
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     PipelineLines("millrace-dev", per_pipeline=True).pressed("acme", "pipeline_1", 0.5)
-    (line,) = told(capsys)
+    (line,) = reported(capsys)
     dimensions = line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
     assert dimensions == [["Stack"], ["Stack", "Organization", "Pipeline"]]
     assert line["Backpressure"] == [0.5]
@@ -57,7 +57,7 @@ def test_organization_and_pipeline_are_dimensions_only_where_the_operator_pays_f
 
 def test_a_line_holds_latencies_from_the_lowest_to_the_highest(capsys: pytest.CaptureFixture[str]) -> None:
     PipelineLines("millrace-dev").did("acme", "pipeline_1", {"itemsOut": 1}, list(range(5_000, 0, -1)))
-    (line,) = told(capsys)
+    (line,) = reported(capsys)
     assert line["Latency"] == sorted(line["Latency"])
     assert (line["Latency"][0], line["Latency"][-1]) == (1, 5_000)
     assert line["ItemsOut"] == [1]
@@ -67,7 +67,7 @@ def test_pipelines_of_two_organizations_do_not_share_a_line(capsys: pytest.Captu
     lines = PipelineLines("millrace-dev", per_pipeline=True)
     lines.did("acme", "pipeline_1", {"itemsOut": 1}, [])
     lines.did("other", "pipeline_2", {"itemsFailed": 2}, [])
-    first, second = told(capsys)
+    first, second = reported(capsys)
     assert (first["Organization"], first["ItemsOut"], "ItemsFailed" in first) == ("acme", [1], False)
     assert (second["Organization"], second["ItemsFailed"], "ItemsOut" in second) == ("other", [2], False)
 
@@ -78,7 +78,7 @@ def test_what_changed_nothing_and_what_has_no_stack_writes_no_line(
     PipelineLines("millrace-dev").did("acme", "pipeline_1", dict.fromkeys(METRICS, 0), [])
     PipelineLines("").did("acme", "pipeline_1", {"itemsProcessed": 1}, [1])
     PipelineLines("").pressed("acme", "pipeline_1", 0.5)
-    assert told(capsys) == []
+    assert reported(capsys) == []
 
 
 def test_metric_names_are_ones_that_cloudwatch_takes() -> None:

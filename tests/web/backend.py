@@ -218,7 +218,7 @@ class Backend:
             case "POST", "conversations", name, "inject":
                 return JSONResponse(self._keep(name, body["content"]), 202)
             case "DELETE", "conversations", name, "inject", message_id:
-                self.take(name, message_id)
+                self.consume(name, message_id)
                 return Response(status_code=204)
             case _:
                 return JSONResponse(
@@ -231,7 +231,7 @@ class Backend:
         self.waiting.setdefault(name, []).append(made)
         return made
 
-    def take(self, name: str, message_id: str) -> None:
+    def consume(self, name: str, message_id: str) -> None:
         """Removes a live message from those that wait."""
         self.waiting[name] = [one for one in self.waiting[name] if one["messageId"] != message_id]
 

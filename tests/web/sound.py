@@ -23,7 +23,7 @@ VOICES = {
 }
 
 
-class BrokenOff(Exception):
+class AudioInterrupted(Exception):
     """What uvicorn makes a closed connection of."""
 
 
@@ -33,7 +33,7 @@ class Sound:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.is_open = True
         self._loop = loop
-        self._parts: asyncio.Queue[bytes | BrokenOff | None] = asyncio.Queue()
+        self._parts: asyncio.Queue[bytes | AudioInterrupted | None] = asyncio.Queue()
 
     def tone(self, ms: int, cut_at: int | None = None) -> None:
         """A 440 Hz tone at half volume; with `cut_at` as two parts, the first of so many bytes."""
@@ -44,18 +44,18 @@ class Sound:
         self._put(None)
 
     def break_off(self) -> None:
-        self._put(BrokenOff())
+        self._put(AudioInterrupted())
 
     def response(self) -> StreamingResponse:
         return StreamingResponse(self._stream(), media_type="audio/pcm", headers={"X-Sample-Rate": str(RATE)})
 
-    def _put(self, part: bytes | BrokenOff | None) -> None:
+    def _put(self, part: bytes | AudioInterrupted | None) -> None:
         self._loop.call_soon_threadsafe(self._parts.put_nowait, part)
 
     async def _stream(self) -> AsyncIterator[bytes]:
         try:
             while (part := await self._parts.get()) is not None:
-                if isinstance(part, BrokenOff):
+                if isinstance(part, AudioInterrupted):
                     raise part
                 yield part
         finally:
@@ -69,5 +69,5 @@ def tone(ms: int) -> bytes:
 
 
 def _cut(data: bytes, at: int | None) -> list[bytes]:
-    places = [0, *([at] if at is not None else []), len(data)]
-    return [data[start:end] for start, end in itertools.pairwise(places)]
+    positions = [0, *([at] if at is not None else []), len(data)]
+    return [data[start:end] for start, end in itertools.pairwise(positions)]

@@ -9,7 +9,7 @@ from tests.web.test_chat import ask
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
-def tell(page: Page, text: str = "Only in metric units") -> None:
+def send_live_message(page: Page, text: str = "Only in metric units") -> None:
     page.get_by_role("textbox", name="Message").fill(text)
     page.keyboard.press("Enter")
 
@@ -26,7 +26,7 @@ def run(page: Page, backend: Backend) -> Run:
 def test_a_live_message_is_accepted_then_seen_where_the_agent_read_it(
     page: Page, backend: Backend, run: Run
 ) -> None:
-    tell(page)
+    send_live_message(page)
     live = page.locator(".question").last
     expect(live).to_have_attribute("data-delivery", "accepted")
     run.emit("injected", messageId="live1", content="Only in metric units", iteration=2)
@@ -42,7 +42,7 @@ def test_a_live_message_is_accepted_then_seen_where_the_agent_read_it(
 def test_a_message_before_the_run_exists_is_sent_when_it_does(page: Page, backend: Backend) -> None:
     backend.has_start = False
     run = ask(page, backend)
-    tell(page)
+    send_live_message(page)
     live = page.locator(".question").last
     expect(live).to_have_attribute("data-delivery", "sending")
     assert backend.sent("POST", "/inject") == []
@@ -51,7 +51,7 @@ def test_a_message_before_the_run_exists_is_sent_when_it_does(page: Page, backen
 
 
 def test_an_accepted_message_can_be_withdrawn(page: Page, backend: Backend, run: Run) -> None:
-    tell(page)
+    send_live_message(page)
     page.get_by_role("button", name="Withdraw").click()
     expect(page.locator(".question")).to_have_count(1)
     assert len(backend.sent("DELETE", "/inject/live1")) == 1
@@ -60,8 +60,8 @@ def test_an_accepted_message_can_be_withdrawn(page: Page, backend: Backend, run:
 def test_after_a_reload_what_waits_is_listed_and_can_be_withdrawn(
     page: Page, backend: Backend, run: Run
 ) -> None:
-    tell(page, "Only in metric units")
-    tell(page, "And briefly")
+    send_live_message(page, "Only in metric units")
+    send_live_message(page, "And briefly")
     expect(page.locator("[data-delivery=accepted]")).to_have_count(2)
     page.reload()
     expect(page.locator("[data-delivery=accepted] .bubble")).to_have_text(
@@ -71,7 +71,7 @@ def test_after_a_reload_what_waits_is_listed_and_can_be_withdrawn(
     page.get_by_role("button", name="Withdraw").first.click()
     expect(page.locator("[data-delivery=accepted] .bubble")).to_have_text(["And briefly"])
     assert len(backend.sent("DELETE", "/inject/live1")) == 1
-    backend.take(run.conversation_id, "live2")
+    backend.consume(run.conversation_id, "live2")
     run.emit("injected", messageId="live2", content="And briefly", iteration=2)
     run.say("Second part.")
     run.done()
@@ -81,7 +81,7 @@ def test_after_a_reload_what_waits_is_listed_and_can_be_withdrawn(
 
 def test_what_was_read_while_the_page_reloads_is_shown_once(page: Page, backend: Backend, run: Run) -> None:
     """The list of what waits may be older than the run's events."""
-    tell(page, "And briefly")
+    send_live_message(page, "And briefly")
     expect(page.locator("[data-delivery=accepted]")).to_have_count(1)
     run.emit("injected", messageId="live1", content="And briefly", iteration=2)
     page.reload()
@@ -92,7 +92,7 @@ def test_what_was_read_while_the_page_reloads_is_shown_once(page: Page, backend:
 def test_a_message_that_waits_for_the_next_run_is_still_listed_after_a_reload(
     page: Page, backend: Backend, run: Run
 ) -> None:
-    tell(page, "And briefly")
+    send_live_message(page, "And briefly")
     expect(page.locator("[data-delivery=accepted]")).to_have_count(1)
     run.done("stopped")
     backend.conversations[run.conversation_id]["activeRunId"] = None
@@ -104,7 +104,7 @@ def test_a_message_that_the_agent_already_has_cannot_be_withdrawn(
     page: Page, backend: Backend, run: Run
 ) -> None:
     backend.refuse("DELETE", "/inject/live1", 409, "already_delivered", "Too late.")
-    tell(page)
+    send_live_message(page)
     page.get_by_role("button", name="Withdraw").click()
     expect(page.get_by_text("Too late to withdraw")).to_be_visible()
     run.emit("injected", messageId="live1", content="Only in metric units", iteration=2)
@@ -115,7 +115,7 @@ def test_a_message_too_late_for_the_run_becomes_the_next_question(
     page: Page, backend: Backend, run: Run
 ) -> None:
     backend.refuse("POST", "/inject", 409, "not_streaming", "No run is active.")
-    tell(page)
+    send_live_message(page)
     expect(page.locator(".question").last).to_have_attribute("data-delivery", "held")
     run.done()
     following = backend.next_run()
@@ -130,7 +130,7 @@ def test_a_backend_without_injection_keeps_the_message_until_the_end(
     page: Page, backend: Backend, run: Run
 ) -> None:
     backend.refuse("POST", "/inject", 404, "not_found", "No such route.")
-    tell(page)
+    send_live_message(page)
     expect(page.get_by_text("takes no messages while the agent answers")).to_be_visible()
     run.done()
     backend.next_run().say("Now I know.")
@@ -139,7 +139,7 @@ def test_a_backend_without_injection_keeps_the_message_until_the_end(
 
 def test_a_held_message_can_be_withdrawn_and_is_never_sent(page: Page, backend: Backend, run: Run) -> None:
     backend.refuse("POST", "/inject", 404, "not_found", "No such route.")
-    tell(page)
+    send_live_message(page)
     page.get_by_role("button", name="Withdraw").click()
     run.done()
     expect(page.locator(".answer-foot")).to_be_visible()
@@ -148,12 +148,12 @@ def test_a_held_message_can_be_withdrawn_and_is_never_sent(page: Page, backend: 
 
 
 def test_an_expired_message_says_so_and_can_be_sent_again(page: Page, backend: Backend, run: Run) -> None:
-    tell(page)
+    send_live_message(page)
     live = page.locator(".question").last
     expect(live).to_have_attribute("data-delivery", "accepted")
     backend.wait_until_sent("POST", "/inject")
     page.clock.install()
-    tell(page, "A second one")
+    send_live_message(page, "A second one")
     expect(page.locator(".question").last).to_have_attribute("data-delivery", "accepted")
     page.clock.fast_forward(600_000)
     expect(page.locator(".question").last).to_have_attribute("data-delivery", "expired")
@@ -165,7 +165,7 @@ def test_a_message_that_was_not_accepted_is_kept_and_can_be_repeated(
     page: Page, backend: Backend, run: Run
 ) -> None:
     backend.refuse("POST", "/inject", 429, "too_many_waiting", "Too many messages are waiting.")
-    tell(page)
+    send_live_message(page)
     expect(page.get_by_text("Too many messages are waiting.")).to_be_visible()
     page.get_by_role("button", name="Send again").click()
     expect(page.locator(".question").last).to_have_attribute("data-delivery", "accepted")
@@ -180,7 +180,7 @@ def test_a_server_that_contradicts_itself_ends_in_an_error_not_a_loop(
     for _ in range(20):
         backend.refuse("POST", "/messages", 409, "run_active", "A run is active.")
         backend.refuse("POST", "/inject", 409, "not_streaming", "No run is active.")
-    tell(page)
+    send_live_message(page)
     expect(page.get_by_role("alert")).to_contain_text("A run is active.")
     assert len(backend.sent("POST", "/messages")) == 5
 
@@ -193,7 +193,7 @@ def test_a_run_of_another_tab_is_joined_and_gets_the_message(page: Page, backend
     expect(other.locator(".answer-foot")).to_be_visible()
     second = ask(page, backend, "From the first tab")
     backend.refuse("POST", "/messages", 409, "run_active", "A run is active.")
-    tell(other, "From the second tab")
+    send_live_message(other, "From the second tab")
     backend.wait_until(lambda: backend.sent("POST", "/inject") == [{"content": "From the second tab"}])
     second.emit("injected", messageId="live1", content="From the second tab", iteration=2)
     second.say("Both of you.")

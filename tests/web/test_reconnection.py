@@ -97,12 +97,12 @@ def test_a_finished_conversation_comes_back_from_its_messages(page: Page, backen
 
 @pytest.mark.parametrize("status", [204, 404])
 def test_an_expired_log_shows_the_stored_answer(page: Page, backend: Backend, status: int) -> None:
-    gone = Response(status_code=status)
+    unavailable = Response(status_code=status)
     run = ask(page, backend)
     run.say("All of it.")
     run.done()
     expect(page.locator(".answer-foot")).to_be_visible()
-    backend.answers["GET", "/stream"] = [gone]
+    backend.answers["GET", "/stream"] = [unavailable]
     page.reload()
     expect(page.locator(".prose")).to_have_text("All of it.")
     expect(page.locator(".answer")).to_have_attribute("aria-busy", "false")

@@ -102,7 +102,7 @@ def finish_of(deltas: list[Delta]) -> Finish:
     return finishes[0]
 
 
-def cuts(body: bytes, places: Iterable[int]) -> list[bytes]:
+def cuts(body: bytes, positions: Iterable[int]) -> list[bytes]:
     """`body` cut at the given places."""
-    edges = [0, *sorted({place % (len(body) + 1) for place in places}), len(body)]
+    edges = [0, *sorted({position % (len(body) + 1) for position in positions}), len(body)]
     return [body[start:end] for start, end in pairwise(edges)]

@@ -107,14 +107,14 @@ def test_thinking_tools_and_cached_tokens_are_read() -> None:
 
 
 @given(st.lists(st.integers(0, len(WHOLE))))
-def test_any_cutting_of_the_bytes_gives_the_same_deltas(places: list[int]) -> None:
-    assert list(read(MessageReader(SERVER), cuts(WHOLE, places))) == DELTAS
+def test_any_cutting_of_the_bytes_gives_the_same_deltas(positions: list[int]) -> None:
+    assert list(read(MessageReader(SERVER), cuts(WHOLE, positions))) == DELTAS
 
 
 async def test_single_bytes_from_a_real_socket_give_the_same_deltas(
     ask: Ask, model_server: ModelServer
 ) -> None:
-    model_server.play(Script([WHOLE[place : place + 1] for place in range(len(WHOLE))]))
+    model_server.play(Script([WHOLE[position : position + 1] for position in range(len(WHOLE))]))
     assert await ask("anthropic:m") == DELTAS
 
 

@@ -145,14 +145,14 @@ def test_every_kind_of_block_is_read() -> None:
 
 
 @given(st.lists(st.integers(0, len(WHOLE))))
-def test_any_cutting_of_the_bytes_gives_the_same_deltas(places: list[int]) -> None:
-    assert deltas(*cuts(WHOLE, places)) == DELTAS
+def test_any_cutting_of_the_bytes_gives_the_same_deltas(positions: list[int]) -> None:
+    assert deltas(*cuts(WHOLE, positions)) == DELTAS
 
 
 async def test_single_bytes_from_a_real_socket_give_the_same_deltas(
     ask: Ask, model_server: ModelServer
 ) -> None:
-    model_server.play(Script([WHOLE[place : place + 1] for place in range(len(WHOLE))]))
+    model_server.play(Script([WHOLE[position : position + 1] for position in range(len(WHOLE))]))
     assert await ask("bedrock:m") == DELTAS
 
 
@@ -183,7 +183,7 @@ def test_a_tool_that_said_nothing_is_told_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "marked"),
+    ("model", "has_cache_points"),
     [
         ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", True),
         ("anthropic.claude-opus-5-5", True),
@@ -193,11 +193,11 @@ def test_a_tool_that_said_nothing_is_told_so() -> None:
         ("arn:aws:bedrock:eu-central-1:123456789012:application-inference-profile/abc", False),
     ],
 )
-def test_only_models_known_to_have_a_cache_get_cache_points(model: str, marked: bool) -> None:
+def test_only_models_known_to_have_a_cache_get_cache_points(model: str, has_cache_points: bool) -> None:
     messages = [user("Hi")]
     body = converse_request(request(*messages, tools=[WEATHER], system="Be brief.", model=model))
     ends = [body["system"][-1], body["toolConfig"]["tools"][-1], body["messages"][-1]["content"][-1]]
-    assert [end == CACHE_POINT for end in ends] == [marked] * 3
+    assert [end == CACHE_POINT for end in ends] == [has_cache_points] * 3
     assert messages == [user("Hi")]
 
 
@@ -258,10 +258,10 @@ def test_an_unmodelled_error_message_is_raised() -> None:
         deltas(frame(headers, b""))
 
 
-@pytest.mark.parametrize("place", [0, 5, 9, 40, -1])
-async def test_a_damaged_frame_is_unreadable(place: int, ask: Ask, model_server: ModelServer) -> None:
+@pytest.mark.parametrize("position", [0, 5, 9, 40, -1])
+async def test_a_damaged_frame_is_unreadable(position: int, ask: Ask, model_server: ModelServer) -> None:
     damaged = bytearray(bedrock_delta(0, text="x"))
-    damaged[place] ^= 0x55
+    damaged[position] ^= 0x55
     model_server.play(Script([bytes(damaged) + b"".join(bedrock_answer(["x"]))]))
     seen, failure = await ask.failing("bedrock:m")
     assert (seen, failure.code) == ([], "unreadable_response")

@@ -124,10 +124,10 @@ async def test_a_socket_cut_after_the_end_of_message_loses_nothing(
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_a_server_that_is_not_there_is_unreachable(provider: str) -> None:
-    with socket.socket() as taken:
+    with socket.socket() as occupied:
         # Bound but not listening: nobody else gets the port, and connecting to it is refused.
-        taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        occupied.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{occupied.getsockname()[1]}"
         settings = Settings(
             "eu-central-1",
             openai_base_url=url,

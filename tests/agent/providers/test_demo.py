@@ -5,7 +5,7 @@ import pytest
 
 from millrace.agent.model import Delta, Message, ToolCall, ToolSpec
 from millrace.agent.providers.demo import DemoProvider
-from millrace.agent.providers.demo_wishes import wishes
+from millrace.agent.providers.demo_intents import find_intents
 from millrace.domain.conversations import LIVE_MESSAGE_MARKER
 from tests.agent.providers.asking import (
     assistant,
@@ -59,12 +59,12 @@ def sums(*expressions: str) -> list[Any]:
     ],
 )  # fmt: skip
 def test_a_text_asks_for_the_tools_that_it_needs(text: str, wanted: list[Any]) -> None:
-    assert wishes(text) == wanted
+    assert find_intents(text) == wanted
 
 
 @pytest.mark.parametrize("text", ["1+" * 20_000, "(" * 20_000, "9 " * 20_000, "search conversation " * 2_000])
 def test_a_hostile_text_is_read_in_no_time_and_asks_for_little(text: str) -> None:
-    assert len(wishes(text)) <= 13
+    assert len(find_intents(text)) <= 13
 
 
 async def test_it_plans_aloud_and_calls_the_real_tools() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from millrace.agent.model import Delta, Message, Text, Thinking, ToolCall, ToolSpec
-from millrace.agent.providers.echo import EchoProvider, Steering, echo_tool, echoed, steering
+from millrace.agent.providers.echo import EchoOptions, EchoProvider, echo_tool, echoed, parse_options
 from millrace.domain.conversations import LIVE_MESSAGE_MARKER
 from millrace.errors import ProviderError
 from tests.agent.providers.asking import (
@@ -100,11 +100,11 @@ async def test_think_sets_the_pieces_of_thinking(pieces: int) -> None:
 async def test_fail_after_fails_after_that_many_tokens(tokens: int) -> None:
     seen: list[str] = []
     with pytest.raises(ProviderError) as caught:
-        await take(stream(user(f"/echo tools=0 failAfter=2 tokens={tokens}\nhi")), seen)
+        await consume(stream(user(f"/echo tools=0 failAfter=2 tokens={tokens}\nhi")), seen)
     assert (caught.value.code, caught.value.retryable, len(seen)) == ("echo_failed", False, 2)
 
 
-async def take(deltas: AsyncGenerator[Delta, None], seen: list[str]) -> None:
+async def consume(deltas: AsyncGenerator[Delta, None], seen: list[str]) -> None:
     async for delta in deltas:
         seen += [delta.text] if isinstance(delta, Text) else []
 
@@ -131,7 +131,7 @@ async def test_a_steering_that_is_not_understood_says_what_is(steer: str) -> Non
 
 @pytest.mark.parametrize("text", ["/echoes tokens=5", "say /echo tokens=5", "x\n/echo tokens=5"])
 def test_only_a_first_line_that_begins_with_the_word_steers(text: str) -> None:
-    assert steering(text) == (Steering(), text)
+    assert parse_options(text) == (EchoOptions(), text)
 
 
 async def test_live_messages_are_echoed_as_lines_whatever_tokens_says() -> None:
@@ -164,7 +164,7 @@ async def test_an_older_question_plays_no_part() -> None:
 
 
 async def test_the_largest_echo_is_made_token_by_token() -> None:
-    tokens = echoed("word " * 6000, Steering(repeat=10_000, tokens=1_000_000))
+    tokens = echoed("word " * 6000, EchoOptions(repeat=10_000, tokens=1_000_000))
     tracemalloc.start()
     try:
         assert sum(1 for _ in tokens) == 1_000_000

@@ -21,19 +21,19 @@ def parsed(chunks: list[bytes]) -> list[Frame]:
 
 
 @given(frames, st.lists(st.integers(0, 5000)))
-def test_any_frames_cut_anywhere_read_as_botocore_reads_them(sent: list[Frame], places: list[int]) -> None:
+def test_any_frames_cut_anywhere_read_as_botocore_reads_them(sent: list[Frame], positions: list[int]) -> None:
     body = b"".join(frame(*each) for each in sent)
     theirs = EventStreamBuffer()
     theirs.add_data(body)
-    ours = parsed(cuts(body, places))
+    ours = parsed(cuts(body, positions))
     assert ours == sent
     assert repr(ours) == repr([(message.headers, message.payload) for message in theirs])
 
 
 @given(st.integers(0), st.integers(1, 255))
-def test_no_damaged_byte_goes_unnoticed(place: int, change: int) -> None:
+def test_no_damaged_byte_goes_unnoticed(position: int, change: int) -> None:
     body = bytearray(frame({":event-type": "x"}, b'{"text": "hello"}'))
-    body[place % len(body)] ^= change
+    body[position % len(body)] ^= change
     with pytest.raises(ValueError, match="damaged"):
         parsed([bytes(body)])
 

@@ -9,7 +9,7 @@ from millrace.agent.model import Block, Message
 from millrace.agent.providers.anthropic import messages_request
 from millrace.agent.providers.bedrock import converse_request
 from millrace.agent.providers.extended_thinking import can_think, thinking_fields
-from millrace.domain.agents import Limits
+from millrace.domain.agents import AgentLimits
 from millrace.domain.conversations import LIVE_MESSAGE_MARKER
 from tests.agent.providers.asking import called, request, result, user
 
@@ -124,7 +124,7 @@ def test_both_servers_get_it_in_their_own_place_without_a_temperature() -> None:
 
 
 def test_a_call_may_take_its_thinking_on_top_of_its_answer() -> None:
-    budget = Budget(Limits(max_tokens=30_000))
+    budget = Budget(AgentLimits(max_tokens=30_000))
     assert (budget.call_tokens(), budget.call_tokens(10_000)) == (CALL_TOKENS, CALL_TOKENS + 10_000)
     budget.output = 29_000
     assert budget.call_tokens(10_000) == 1000

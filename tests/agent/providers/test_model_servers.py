@@ -55,11 +55,11 @@ def test_deltas_can_be_encoded(stream: Stream) -> None:
     assert orjson.dumps([str(delta) for delta in deltas])
 
 
-def read_cut(body: bytes, places: list[int]) -> tuple[list[Delta], str]:
+def read_cut(body: bytes, positions: list[int]) -> tuple[list[Delta], str]:
     """The deltas without ids that are made up, and the failure."""
     seen: list[Delta] = []
     try:
-        for delta in read(ChatReader(SERVER, "s"), cuts(body, places)):
+        for delta in read(ChatReader(SERVER, "s"), cuts(body, positions)):
             seen.append(
                 delta if not isinstance(delta, ToolCall) else ToolCall("", delta.name, delta.arguments)
             )
@@ -70,8 +70,8 @@ def read_cut(body: bytes, places: list[int]) -> tuple[list[Delta], str]:
 
 @settings(max_examples=150)
 @given(st.sampled_from(list(CHAT_STREAMS.values())), st.lists(st.integers(0, 4000), max_size=12))
-def test_any_cut_of_the_bytes_gives_the_same_answer(stream: Stream, places: list[int]) -> None:
-    assert read_cut(stream.body, places) == read_cut(stream.body, [])
+def test_any_cut_of_the_bytes_gives_the_same_answer(stream: Stream, positions: list[int]) -> None:
+    assert read_cut(stream.body, positions) == read_cut(stream.body, [])
 
 
 @EVERY

@@ -326,14 +326,14 @@ MIXED = b"".join(
 
 
 @given(st.lists(st.integers(0, len(MIXED))))
-def test_any_cutting_of_the_bytes_gives_the_same_deltas(places: list[int]) -> None:
-    assert deltas(*cuts(MIXED, places)) == deltas(MIXED)
+def test_any_cutting_of_the_bytes_gives_the_same_deltas(positions: list[int]) -> None:
+    assert deltas(*cuts(MIXED, positions)) == deltas(MIXED)
 
 
 async def test_single_bytes_from_a_real_socket_give_the_same_deltas(
     ask: Ask, model_server: ModelServer
 ) -> None:
-    model_server.play(Script([MIXED[place : place + 1] for place in range(len(MIXED))]))
+    model_server.play(Script([MIXED[position : position + 1] for position in range(len(MIXED))]))
     assert await ask("openai:m") == deltas(MIXED)
 
 

@@ -28,12 +28,12 @@ def test_comments_line_ends_and_a_missing_last_line_end_are_understood() -> None
 
 
 @given(st.lists(st.integers(0, len(STREAM))))
-def test_any_cutting_of_the_bytes_gives_the_same_events(places: list[int]) -> None:
-    assert parsed(cuts(STREAM, places)) == EVENTS
+def test_any_cutting_of_the_bytes_gives_the_same_events(positions: list[int]) -> None:
+    assert parsed(cuts(STREAM, positions)) == EVENTS
 
 
 def test_one_byte_at_a_time_gives_the_same_events() -> None:
-    assert parsed([STREAM[place : place + 1] for place in range(len(STREAM))]) == EVENTS
+    assert parsed([STREAM[position : position + 1] for position in range(len(STREAM))]) == EVENTS
 
 
 @pytest.mark.parametrize("line", [b"x" * 100, b"data: x\n" * 15, b"data:\n" * 25])

@@ -34,10 +34,10 @@ def test_expressions_are_computed(expression: str, result: str) -> None:
     ],
 )  # fmt: skip
 def test_everything_else_is_refused_in_words(expression: str) -> None:
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as error:
         calculator(expression)
-    assert refused.value.code == "invalid_arguments"
-    assert refused.value.message.endswith(".")
+    assert error.value.code == "invalid_arguments"
+    assert error.value.message.endswith(".")
 
 
 @given(st.text("0123456789.+-*/%() ,eabsminpow", max_size=40))

@@ -15,8 +15,8 @@ def test_a_moment_is_told_in_its_zone() -> None:
 
 
 def test_the_time_is_the_present() -> None:
-    told = datetime.fromisoformat(current_time("Asia/Tokyo").split()[0])
-    assert abs(told - datetime.now(UTC)) < timedelta(minutes=1)
+    reported = datetime.fromisoformat(current_time("Asia/Tokyo").split()[0])
+    assert abs(reported - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(

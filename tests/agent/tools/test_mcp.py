@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.agent.tools.mcp import Catalogue, ListedTool, Listing, McpServer, McpTools, chosen, tool_name
+from millrace.agent.tools.mcp import ListedTool, Listing, McpServer, McpTools, ToolCatalog, chosen, tool_name
 from millrace.agent.tools.tool import ToolResult
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.errors import InvalidRequest
@@ -19,8 +19,8 @@ from tests.agent.tools.mcp_servers import mcp_server
 from tests.net.servers import response, serving
 
 
-def local(*servers: McpServer, catalogue: Catalogue | None = None) -> McpTools:
-    return McpTools(servers, catalogue or Catalogue(), allow_loopback_http=True)
+def local(*servers: McpServer, tool_catalog: ToolCatalog | None = None) -> McpTools:
+    return McpTools(servers, tool_catalog or ToolCatalog(), allow_loopback_http=True)
 
 
 async def called(tools: McpTools, name: str, **arguments: int) -> ToolResult:
@@ -64,18 +64,18 @@ async def test_names_that_providers_refuse_are_made_to_fit_and_still_reach_their
 
 async def test_a_server_is_listed_once_in_five_minutes_and_a_remembered_tool_can_be_called_at_once() -> None:
     now = 1000.0
-    catalogue = Catalogue(clock=lambda: now)
+    tool_catalog = ToolCatalog(clock=lambda: now)
     async with mcp_server() as server:
         for _ in range(2):
-            async with local(McpServer("calc", server.url), catalogue=catalogue) as tools:
+            async with local(McpServer("calc", server.url), tool_catalog=tool_catalog) as tools:
                 assert (await called(tools, "calc__add", a=2, b=2)).text == "4"
         assert server.methods.count("tools/list") >= 1
         before = len(server.methods)
-        async with local(McpServer("calc", server.url), catalogue=catalogue) as tools:
+        async with local(McpServer("calc", server.url), tool_catalog=tool_catalog) as tools:
             assert await tools.tools()
         assert len(server.methods) == before
         now += 301.0
-        async with local(McpServer("calc", server.url), catalogue=catalogue) as tools:
+        async with local(McpServer("calc", server.url), tool_catalog=tool_catalog) as tools:
             assert await tools.tools()
         assert len(server.methods) > before
 
@@ -111,7 +111,7 @@ async def test_a_server_that_goes_down_in_the_middle_of_a_run_gives_an_error_res
 
 async def test_a_servers_private_address_is_refused() -> None:
     async with mcp_server() as server:
-        async with McpTools([McpServer("calc", server.url)], Catalogue()) as tools:
+        async with McpTools([McpServer("calc", server.url)], ToolCatalog()) as tools:
             assert await tools.tools() == []
     assert "Only https URLs may be called" in tools.problems[0]
     assert server.methods == []
@@ -241,17 +241,17 @@ def test_a_servers_name_must_fit_in_front_of_its_tools(name: str) -> None:
 def test_servers_of_one_name_and_too_many_servers_are_refused() -> None:
     for names in (["a", "a"], [f"s{n}" for n in range(11)]):
         with pytest.raises(InvalidRequest, match="at most 10"):
-            McpTools([McpServer(name, "https://example.com/mcp") for name in names], Catalogue())
+            McpTools([McpServer(name, "https://example.com/mcp") for name in names], ToolCatalog())
 
 
 def test_the_catalogue_keeps_credentials_apart_and_stays_small() -> None:
-    catalogue = Catalogue()
+    tool_catalog = ToolCatalog()
     one = McpServer("a", "https://a.test/", {"Authorization": "1"})
-    catalogue.put(one, Listing([]))
-    assert catalogue.get(one) == Listing([])
-    assert catalogue.get(McpServer("b", "https://a.test/", {"Authorization": "1"})) == Listing([])
-    assert catalogue.get(replace(one, tools=("a",))) is None
-    assert catalogue.get(McpServer("a", "https://a.test/", {"Authorization": "2"})) is None
+    tool_catalog.put(one, Listing([]))
+    assert tool_catalog.get(one) == Listing([])
+    assert tool_catalog.get(McpServer("b", "https://a.test/", {"Authorization": "1"})) == Listing([])
+    assert tool_catalog.get(replace(one, tools=("a",))) is None
+    assert tool_catalog.get(McpServer("a", "https://a.test/", {"Authorization": "2"})) is None
     for n in range(256):
-        catalogue.put(McpServer("a", f"https://{n}.test/"), Listing([]))
-    assert catalogue.get(one) is None
+        tool_catalog.put(McpServer("a", f"https://{n}.test/"), Listing([]))
+    assert tool_catalog.get(one) is None

@@ -3,7 +3,7 @@
 import pytest
 
 from millrace.agent.tools.function import needs_scope, tool
-from millrace.agent.tools.mcp import Catalogue, McpServer, McpTools
+from millrace.agent.tools.mcp import McpServer, McpTools, ToolCatalog
 from millrace.agent.tools.tool import ToolContext
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.access import Principal
@@ -41,7 +41,9 @@ async def test_tool_with_a_scope_runs_only_for_users_who_have_it(user: Principal
 
 async def test_tools_of_an_mcp_server_with_a_scope_are_not_called_for_others() -> None:
     async with mcp_server() as server:
-        mcp = McpTools([McpServer("calc", server.url, scope="maths")], Catalogue(), allow_loopback_http=True)
+        mcp = McpTools(
+            [McpServer("calc", server.url, scope="maths")], ToolCatalog(), allow_loopback_http=True
+        )
         async with mcp:
             toolbox = Toolbox(await mcp.tools())
             before = len(server.methods)

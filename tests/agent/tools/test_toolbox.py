@@ -31,15 +31,15 @@ async def test_results_come_in_the_order_of_the_calls_and_each_is_told_as_it_com
         first_may_end.set()
         return "quick"
 
-    told: list[tuple[str, str]] = []
+    reported: list[tuple[str, str]] = []
     results = await Toolbox([tool(slow), tool(quick)]).run_all(
         [call("slow"), call("quick")],
         context(),
         5.0,
-        lambda one, result: told.append((one.name, result.text)),
+        lambda one, result: reported.append((one.name, result.text)),
     )
     assert [result.text for result in results] == ["slow", "quick"]
-    assert told == [("quick", "quick"), ("slow", "slow")]
+    assert reported == [("quick", "quick"), ("slow", "slow")]
     assert all(result.full == result.text for result in results)
 
 

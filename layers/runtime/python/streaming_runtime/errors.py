@@ -67,7 +67,7 @@ class RuntimeAPIError(StreamingRuntimeError):
     kind = "Runtime.APIError"
 
 
-class ClientGone(OSError):
+class ClientDisconnected(OSError):
     """`send` found that the host has ended the response: nobody reads it any more (ASGI 2.4)."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from streaming_runtime import logs
 from streaming_runtime.asgi import ASGIApp, Message
 from streaming_runtime.context import Context
-from streaming_runtime.errors import ClientGone, RuntimeAPIError, ShutdownError, describe
+from streaming_runtime.errors import ClientDisconnected, RuntimeAPIError, ShutdownError, describe
 from streaming_runtime.events import parse_event
 from streaming_runtime.response import Response
 from streaming_runtime.runtime_api import Invocation, RuntimeAPI
@@ -55,9 +55,9 @@ class Exchange:
         error = await self._call
         try:
             await self._conclude(error)
-        except ClientGone as gone:
+        except ClientDisconnected as disconnected:
             self._abort()
-            logs.note(f"The response of {self._invocation.request_id} ended early: {gone}")
+            logs.note(f"The response of {self._invocation.request_id} ended early: {disconnected}")
         except (OSError, RuntimeAPIError) as failure:
             logs.note(f"The error of {self._invocation.request_id} could not be reported: {failure}")
         finally:
@@ -84,14 +84,16 @@ class Exchange:
 
     async def _conclude(self, error: BaseException | None) -> None:
         if error is not None:
-            await self._tell(error)
+            await self._report(error)
         if self._response.stream is not None:
             await self._response.stream.settle(self._settle_time())
 
-    async def _tell(self, error: BaseException) -> None:
+    async def _report(self, error: BaseException) -> None:
         """Log the error and report it; one that follows from the client's leaving is only noted."""
-        if gone := next((cause for cause in causes(error) if isinstance(cause, ClientGone)), None):
-            raise gone
+        if disconnected := next(
+            (cause for cause in causes(error) if isinstance(cause, ClientDisconnected)), None
+        ):
+            raise disconnected
         report = describe(error, self._invocation.request_id)
         logs.failure(report)
         await self._response.fail(report)

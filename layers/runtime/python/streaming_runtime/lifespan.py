@@ -14,8 +14,8 @@ class Lifespan:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._task: asyncio.Task[None] | None = None
-        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
-        self._outbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._to_app: asyncio.Queue[Message] = asyncio.Queue()
+        self._from_app: asyncio.Queue[Message] = asyncio.Queue()
         self._started = False
         self.state: dict[str, Any] = {}
 
@@ -37,10 +37,10 @@ class Lifespan:
         """Send one message and wait for the reply; None when the app's lifespan has ended instead."""
         if self._task is None or self._task.done():
             return None
-        self._inbox.put_nowait({"type": kind})
-        reply = asyncio.create_task(self._outbox.get())
+        self._to_app.put_nowait({"type": kind})
+        reply = asyncio.create_task(self._from_app.get())
         await asyncio.wait([reply, self._task], return_when=asyncio.FIRST_COMPLETED)
-        if not self._outbox.empty() or reply.done():
+        if not self._from_app.empty() or reply.done():
             return await reply
         reply.cancel()
         return None
@@ -48,7 +48,7 @@ class Lifespan:
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
-            await self._app(scope, self._inbox.get, self._outbox.put)
+            await self._app(scope, self._to_app.get, self._from_app.put)
         except (Exception, SystemExit) as error:
             # Apps without lifespan raise on its scope; one whose startup failed has said so in a message.
             if self._started:

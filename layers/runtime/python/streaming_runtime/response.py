@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from streaming_runtime.asgi import Message
-from streaming_runtime.errors import ClientGone, ErrorReport, ResponseError
+from streaming_runtime.errors import ClientDisconnected, ErrorReport, ResponseError
 from streaming_runtime.runtime_api import Invocation, ResponseStream, RuntimeAPI
 
 PRELUDE_END = b"\0" * 8
@@ -119,7 +119,7 @@ class Response:
         if self.stream is None:
             return ResponseError("the app returned without a response")
         if self.over.is_set():
-            return ClientGone("the host has ended the response")
+            return ClientDisconnected("the host has ended the response")
         return ResponseError("the app returned before the last `http.response.body` message")
 
     async def fail(self, error: ErrorReport) -> None:

@@ -124,23 +124,23 @@ async def snapshot(api: RuntimeAPI) -> int:
         await snapstart.run_before_snapshot()
         await api.restore()
     except Exception as error:
-        await tell(api.fail_init, error, "Runtime.BeforeSnapshotError")
+        await report_start_failure(api.fail_init, error, "Runtime.BeforeSnapshotError")
         return EXIT_BEFORE_SNAPSHOT
     try:
         await snapstart.run_after_restore()
     except Exception as error:
-        await tell(api.fail_restore, error, "Runtime.AfterRestoreError")
+        await report_start_failure(api.fail_restore, error, "Runtime.AfterRestoreError")
         return EXIT_AFTER_RESTORE
     return EXIT_OK
 
 
 async def fail_init(api: RuntimeAPI, error: BaseException) -> int:
     """Log and report why the function cannot start; the exit status."""
-    await tell(api.fail_init, error)
+    await report_start_failure(api.fail_init, error)
     return EXIT_FAILED
 
 
-async def tell(
+async def report_start_failure(
     report: Callable[[ErrorReport], Awaitable[None]], error: BaseException, kind: str = ""
 ) -> None:
     """Log an error and report it to the host, if that still listens."""

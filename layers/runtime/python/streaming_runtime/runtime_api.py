@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from streaming_runtime.connection import Answer, Connection
-from streaming_runtime.errors import ERROR_BODY, ERROR_TYPE, ClientGone, ErrorReport, RuntimeAPIError
+from streaming_runtime.errors import ERROR_BODY, ERROR_TYPE, ClientDisconnected, ErrorReport, RuntimeAPIError
 
 VERSION = "/2018-06-01/runtime"
 STREAMING = {
@@ -168,10 +168,12 @@ class ResponseStream:
                 answer = await self._answer
         except (OSError, RuntimeAPIError, TimeoutError) as error:
             self.abort()
-            raise ClientGone(f"the host did not take the response: {error or 'no answer in time'}") from error
+            raise ClientDisconnected(
+                f"the host did not take the response: {error or 'no answer in time'}"
+            ) from error
         if answer.status != 202 or not self._ended:
             self.abort()
-            raise ClientGone(f"the host refused the response: {describe_answer(answer)}")
+            raise ClientDisconnected(f"the host refused the response: {describe_answer(answer)}")
         if self._failed:
             self._connection.close()
 
@@ -187,13 +189,13 @@ class ResponseStream:
 
     def _check(self) -> None:
         if self._over.is_set() or self._transport.is_closing():
-            raise ClientGone("the host has ended the response")
+            raise ClientDisconnected("the host has ended the response")
 
     async def _drain(self) -> None:
         try:
             await self._writer.drain()
         except OSError as error:
-            raise ClientGone("the host has ended the response") from error
+            raise ClientDisconnected("the host has ended the response") from error
 
 
 def describe_answer(answer: Answer) -> str:

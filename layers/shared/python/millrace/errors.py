@@ -59,7 +59,7 @@ class Forbidden(MillraceError):
 
 
 class NotFound(MillraceError):
-    """No such thing in the caller's organisation (another organisation's id looks the same)."""
+    """No such thing in the caller's organization (another organization's id looks the same)."""
 
     status = 404
     code = "not_found"

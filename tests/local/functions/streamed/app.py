@@ -98,7 +98,7 @@ async def _cookies(send: Any, query: dict[str, str], body: bytes, scope: Any) ->
     await _end(send)
 
 
-async def _told(send: Any, query: dict[str, str], body: bytes, scope: Any) -> None:
+async def _described(send: Any, query: dict[str, str], body: bytes, scope: Any) -> None:
     print("told what it sees")
     headers = {name.decode(): value.decode() for name, value in scope["headers"]}
     seen = {"pid": os.getpid(), "environ": dict(os.environ), "headers": headers, "body": body.hex()}
@@ -115,5 +115,5 @@ _ACTIONS = {
     "raise": _raise,
     "hang": _hang,
     "cookies": _cookies,
-    "told": _told,
+    "told": _described,
 }

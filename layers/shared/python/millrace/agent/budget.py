@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from millrace.agent.model import Usage
 from millrace.agent.prices import cost
-from millrace.domain.agents import Limits
+from millrace.domain.agents import AgentLimits
 
 CALL_TOKENS = 8192
 """The most output tokens asked of one model call: models refuse more than they can write."""
@@ -15,7 +15,7 @@ class Budget:
     """The sum over a run's model calls, its sub-agents' among them. `cost` in US dollars; None once a call's
     price was not known. `estimated`: the tokens of some call were not told, and an estimate counts."""
 
-    limits: Limits
+    limits: AgentLimits
     input: int = 0
     output: int = 0
     iterations: int = 0
@@ -49,5 +49,5 @@ class Budget:
 
     def usage(self) -> dict[str, int]:
         """As the `done` event has it: `estimated` is only there where it is true."""
-        told = {"input": self.input, "output": self.output, "total": self.input + self.output}
-        return told | {"estimated": True} if self.estimated else told
+        used = {"input": self.input, "output": self.output, "total": self.input + self.output}
+        return used | {"estimated": True} if self.estimated else used

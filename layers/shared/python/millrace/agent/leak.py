@@ -96,7 +96,7 @@ class _TagFilter:
     """Splits text into visible text and thinking by its tags."""
 
     def __init__(self) -> None:
-        self._held = ""
+        self._pending = ""
         self._depth = 0
         self._kind: Kind = "text"
         self._code = _CodeSpans()
@@ -105,18 +105,18 @@ class _TagFilter:
     def feed(self, text: str) -> list[Piece]:
         if not text:
             return []
-        if not self._held and _SPECIAL.search(text) is None:
+        if not self._pending and _SPECIAL.search(text) is None:
             self._code.skip(text)
             return [Piece(self._kind, text)]
-        return self._split(self._held + text)
+        return self._split(self._pending + text)
 
     def finish(self) -> list[Piece]:
-        held, self._held = self._held, ""
-        return [Piece(self._kind, held)] if held else []
+        pending, self._pending = self._pending, ""
+        return [Piece(self._kind, pending)] if pending else []
 
     def _split(self, text: str) -> list[Piece]:
         out: list[Piece] = []
-        self._held, at = "", 0
+        self._pending, at = "", 0
         while at < len(text):
             found = text.find("<", at)
             self._pass(text[at : len(text) if found < 0 else found], out)
@@ -124,10 +124,10 @@ class _TagFilter:
                 break
             tag = None if self._is_code() else _TAG.match(text, found)
             if tag:
-                self._turn(tag)
+                self._enter_or_leave(tag)
                 at = tag.end()
             elif not self._is_code() and _TAG_BEGUN.fullmatch(text, found):
-                self._held = text[found:]
+                self._pending = text[found:]
                 break
             else:
                 self._pass("<", out)
@@ -142,7 +142,7 @@ class _TagFilter:
     def _is_code(self) -> bool:
         return self._code.just_opened() if self._depth else self._code.inside()
 
-    def _turn(self, tag: re.Match[str]) -> None:
+    def _enter_or_leave(self, tag: re.Match[str]) -> None:
         """Goes one pair deeper or up. The code of the thoughts is not the code of the answer."""
         if tag.group(0).endswith("/>"):
             return
@@ -225,7 +225,7 @@ class _ReactFilter:
     """Splits visible text into ReAct sections by the markers at the start of its lines."""
 
     def __init__(self) -> None:
-        self._held = ""
+        self._pending = ""
         self._name = ""
         self._section: Kind = "text"
         self._line_start = True
@@ -234,7 +234,7 @@ class _ReactFilter:
 
     def feed(self, text: str) -> list[Piece]:
         out: list[Piece] = []
-        text, self._held, at = self._held + text, "", 0
+        text, self._pending, at = self._pending + text, "", 0
         while at < len(text):
             if self._line_start and not self._in_code():
                 marker = _MARKER.match(text, at)
@@ -243,7 +243,7 @@ class _ReactFilter:
                     at = marker.end()
                     continue
                 if _MARKER_BEGUN.fullmatch(text, at):
-                    self._held = text[at:]
+                    self._pending = text[at:]
                     break
             end = text.find("\n", at) + 1 or len(text)
             self._pass(text[at:end], out)
@@ -252,8 +252,8 @@ class _ReactFilter:
 
     def finish(self) -> list[Piece]:
         out: list[Piece] = []
-        held, self._held = self._held, ""
-        self._pass(held, out)
+        pending, self._pending = self._pending, ""
+        self._pass(pending, out)
         self._end_name(out)
         return out
 

@@ -1,7 +1,7 @@
 """The executor: asks the model, runs the tools that it calls, puts live messages before it, until it is done.
 
 The loop knows models, tools and limits. Where messages are kept and who else may end the run it asks of its
-`Steering`: the run's session for a conversation, `Nested` for a sub-agent.
+`RunControl`: the run's session for a conversation, `SubAgentControl` for a sub-agent.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ INTERRUPTED = "The run was stopped before this tool had answered."
 Report = Callable[[str, dict[str, Any]], None]
 
 
-class Steering(Protocol):
+class RunControl(Protocol):
     """What the loop asks of its surroundings."""
 
     def add(
@@ -39,7 +39,7 @@ class Steering(Protocol):
         """Keeps a message that the loop has made."""
         ...
 
-    async def take(self, iteration: int) -> list[StoredMessage]:
+    async def drain(self, iteration: int) -> list[StoredMessage]:
         """The live messages for this iteration, in order; they have been announced and kept."""
         ...
 
@@ -59,7 +59,7 @@ class AgentLoop:
         open_tools: Callable[[], AbstractAsyncContextManager[Toolbox]],
         context: ToolContext,
         emitter: Emitter,
-        steering: Steering,
+        control: RunControl,
         budget: Budget,
         report: Report,
     ) -> None:
@@ -71,7 +71,7 @@ class AgentLoop:
         self._toolbox = Toolbox([])
         self._context = context
         self._emitter = emitter
-        self._steering = steering
+        self._control = control
         self._report = report
         self._history: list[StoredMessage] = []
         self._turn: Turn | None = None
@@ -92,7 +92,7 @@ class AgentLoop:
 
     async def _iterate(self) -> str:
         while True:
-            live = await self._steering.take(self.budget.iterations + 1)
+            live = await self._control.drain(self.budget.iterations + 1)
             self._history += live
             self._injected = bool(live)
             if reason := self.budget.exhausted():
@@ -104,7 +104,7 @@ class AgentLoop:
                 await self._run_tools(turn)
                 continue
             reason = turn.finish.reason if turn.finish else "stop"
-            if await self._steering.may_end(reason):
+            if await self._control.may_end(reason):
                 return reason
 
     async def _ask(self) -> Turn:
@@ -128,11 +128,11 @@ class AgentLoop:
             self._turn = turn = Turn(self._emitter, self.agent.react)
             try:
                 await turn.stream(self._provider, request)
-            except ProviderError as problem:
-                self._called(turn, request, problem)
-                if turn.started or not problem.retryable or attempt == TRIES:
+            except ProviderError as error:
+                self._called(turn, request, error)
+                if turn.started or not error.retryable or attempt == TRIES:
                     raise
-                await self._back_off(problem, attempt)
+                await self._back_off(error, attempt)
             except BaseException:  # the run is stopped, or its time is over: what was used counts
                 self._called(turn, request, None, "stopped")
                 raise
@@ -141,16 +141,16 @@ class AgentLoop:
                 return turn
         raise AssertionError("unreachable")
 
-    async def _back_off(self, problem: ProviderError, attempt: int) -> None:
-        wait = wait_before_retry(problem, attempt)
-        self._emitter.emit(events.status(f"{problem.message} {retry_notice(problem, wait)}", "⏳"))
+    async def _back_off(self, error: ProviderError, attempt: int) -> None:
+        wait = wait_before_retry(error, attempt)
+        self._emitter.emit(events.status(f"{error.message} {retry_notice(error, wait)}", "⏳"))
         await asyncio.sleep(wait)
 
     def _called(
-        self, turn: Turn, request: ModelRequest, problem: ProviderError | None, error: str | None = None
+        self, turn: Turn, request: ModelRequest, error: ProviderError | None, reason: str | None = None
     ) -> None:
-        usage = turn.usage(request) if turn.begun(problem) else Usage()
-        price = self.budget.spend(self.agent.model, usage) if turn.begun(problem) else 0.0
+        usage = turn.usage(request) if turn.begun(error) else Usage()
+        price = self.budget.spend(self.agent.model, usage) if turn.begun(error) else 0.0
         self._report(
             "run:llm_call",
             {
@@ -160,20 +160,20 @@ class AgentLoop:
                 "cost": price,
                 "latencyMs": turn.elapsed_ms(),
                 "firstTokenMs": turn.first_token_ms,
-                "error": problem.code if problem else error,
+                "error": error.code if error else reason,
             },
         )
 
     def _keep(self, turn: Turn) -> None:
         self._turn = None
         if content := turn.content():
-            self._history.append(self._steering.add("assistant", content))
+            self._history.append(self._control.add("assistant", content))
 
     async def _run_tools(self, turn: Turn) -> None:
         self._results = {}
         await self._toolbox.run_all(turn.calls, self._context, TOOL_SECONDS, self._answered)
         content = [self._results[call.id] for call in turn.calls]
-        self._history.append(self._steering.add("user", content))
+        self._history.append(self._control.add("user", content))
 
     def _answered(self, call: ToolCall, result: ToolResult) -> None:
         self._results[call.id] = result_block(call.id, result.ok, result.text)
@@ -187,24 +187,24 @@ class AgentLoop:
         if self._turn is not None:
             content = self._turn.content()
             if content:
-                self._steering.add("assistant", content, interrupted=True)
+                self._control.add("assistant", content, interrupted=True)
             self._turn, self._results = None, {}
         elif self._history and self._history[-1].role == "assistant":
             content = self._history[-1].content
         if calls := open_calls(content):
             cut = {call: result_block(call, False, INTERRUPTED) for call in calls}
-            self._steering.add("user", [self._results.get(call, cut[call]) for call in calls])
+            self._control.add("user", [self._results.get(call, cut[call]) for call in calls])
 
 
-def wait_before_retry(problem: ProviderError, attempt: int) -> float:
+def wait_before_retry(error: ProviderError, attempt: int) -> float:
     """Seconds: what the server asks for, at least an exponential backoff, at most `LONGEST_WAIT`, since a
     person is waiting."""
     backoff: float = random.uniform(0.25, 0.5) * 2**attempt
-    return min(max(problem.retry_after or 0.0, backoff), LONGEST_WAIT)
+    return min(max(error.retry_after or 0.0, backoff), LONGEST_WAIT)
 
 
-def retry_notice(problem: ProviderError, wait: float) -> str:
+def retry_notice(error: ProviderError, wait: float) -> str:
     """The words for people."""
-    asked = problem.retry_after or 0.0
+    asked = error.retry_after or 0.0
     longer = f"The server asks for {asked:,.0f} s; " if asked > wait else ""
     return f"{longer}{'trying' if longer else 'Trying'} again in {wait:.0f} s."

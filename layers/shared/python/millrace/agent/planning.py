@@ -18,7 +18,7 @@ _PLANNER = """Plan how to answer the user's request with these tools:
 Answer with nothing but {expected}, in order. An empty list if no tool is needed."""
 _AGAIN = """{request}
 
-Your last answer was no such plan: {problem}
+Your last answer was no such plan: {error}
 {answer}
 
 Answer with nothing but the JSON list."""
@@ -39,9 +39,9 @@ def tools_to_plan_with(instructions: str) -> set[str] | None:
     return set(_TOOL.findall(listed)) if asked else None
 
 
-def asked_again(request: str, answer: str, problem: str) -> str:
+def asked_again(request: str, answer: str, error: str) -> str:
     """The request after an answer that was no plan."""
-    return _AGAIN.format(request=request, answer=f"> {answer[:1000]}", problem=problem)
+    return _AGAIN.format(request=request, answer=f"> {answer[:1000]}", error=error)
 
 
 def with_findings(request: str, findings: Iterable[str]) -> str:

@@ -61,7 +61,7 @@ class Turn:
                 if type(delta) is Text:
                     self._show(self._filter.feed(delta.text))
                 else:
-                    self._take(delta)
+                    self._apply(delta)
                 if self.first_token_ms is None and type(delta) not in _ABOUT:
                     self.first_token_ms = self.elapsed_ms()
         self._show(self._filter.finish())
@@ -81,9 +81,9 @@ class Turn:
         sent = self._prompt or Usage(input=prompt_tokens(request))
         return replace(sent, output=tokens_in(*self._received()) + self._thought, estimated=True)
 
-    def begun(self, problem: ProviderError | None) -> bool:
+    def begun(self, error: ProviderError | None) -> bool:
         """Whether the call has cost anything: not if the server refused it, or was never reached."""
-        return self.started or self._prompt is not None or problem is None or problem.code in _ANSWERED
+        return self.started or self._prompt is not None or error is None or error.code in _ANSWERED
 
     def _received(self) -> Iterator[str]:
         for block in self.content():
@@ -94,7 +94,7 @@ class Turn:
         self._thought += tokens_in(text)
         self._emit(events.thinking(text))
 
-    def _take(self, delta: Delta) -> None:
+    def _apply(self, delta: Delta) -> None:
         if isinstance(delta, Thinking):
             self._think(delta.text)
         elif isinstance(delta, PromptUsage):

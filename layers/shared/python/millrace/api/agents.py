@@ -11,7 +11,7 @@ from millrace.api.endpoint import invalid
 from millrace.api.json_route import JsonRoute
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent, AgentReplacement, AgentSettings, AgentSummary
-from millrace.domain.wire import Wire
+from millrace.domain.wire import WireModel
 from millrace.services.agents import Agents
 from millrace.services.runs.agent_tools import AgentTools, Source
 
@@ -22,14 +22,14 @@ class NewAgent(AgentSettings):
     id: str | None = Field(default=None, max_length=128)
 
 
-class AgentPage(Wire):
+class AgentPage(WireModel):
     """A page of agents."""
 
     items: list[Agent | AgentSummary]
     next_cursor: str | None
 
 
-class AgentToolEntry(Wire):
+class AgentToolEntry(WireModel):
     """A tool as the model sees it. `server` is the MCP server that has it."""
 
     name: str
@@ -39,7 +39,7 @@ class AgentToolEntry(Wire):
     server: str | None
 
 
-class LeftOutTools(Wire):
+class LeftOutTools(WireModel):
     """Tools of an MCP server that the agent does not get, with the reason."""
 
     server: str
@@ -47,7 +47,7 @@ class LeftOutTools(Wire):
     names: list[str]
 
 
-class AgentToolPage(Wire):
+class AgentToolPage(WireModel):
     """The tools of an agent; `problems` says which of its MCP servers are not available, and why."""
 
     items: list[AgentToolEntry]
@@ -74,7 +74,7 @@ def _tool_page(found: AgentTools) -> AgentToolPage:
 
 def _seen(agent: Agent, who: Principal) -> Agent | AgentSummary:
     """Instructions, tools and addresses of servers are not for every user of an agent."""
-    return agent.shown() if who.may("agents:read") or who.may("agents:write") else agent.summary()
+    return agent.redacted() if who.may("agents:read") or who.may("agents:write") else agent.summary()
 
 
 def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
@@ -102,7 +102,7 @@ def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
         settings = AgentSettings(**{name: getattr(given, name) for name in AgentSettings.model_fields})
         made = await agents.create(who, settings, given.id)
         response.headers["location"] = f"/api/agents/{made.id}"
-        return made.shown()
+        return made.redacted()
 
     @router.get("/{agent_id}", summary="Read an agent; without agents:read in summary")
     async def get_agent(who: Caller, agent_id: str) -> Agent | AgentSummary:
@@ -118,14 +118,14 @@ def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
     async def put_agent(who: Caller, agent_id: str, given: AgentReplacement, response: Response) -> Agent:
         made, is_new = await agents.put(who, agent_id, given)
         response.status_code = 201 if is_new else 200
-        return made.shown()
+        return made.redacted()
 
     @router.patch("/{agent_id}", summary="Change an agent: only the fields that are given")
     async def change_agent(who: Caller, agent_id: str, changes: Annotated[dict[str, Any], Body()]) -> Agent:
         try:
-            return (await agents.change(who, agent_id, changes)).shown()
-        except ValidationError as problem:
-            raise invalid(problem) from problem
+            return (await agents.change(who, agent_id, changes)).redacted()
+        except ValidationError as error:
+            raise invalid(error) from error
 
     @router.delete("/{agent_id}", status_code=204, summary="Delete an agent; its conversations stay")
     async def delete_agent(who: Caller, agent_id: str) -> None:

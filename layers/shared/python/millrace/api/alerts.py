@@ -79,7 +79,7 @@ class Alerts:
     async def create_alert_rule(self, request: Request) -> Response:
         caller = await self.auth(request, "alerts:write")
         made = await self.rules.create(caller, await read_body(request, AlertSettings))
-        return JSONResponse(made.wire(), 201, {"location": f"{BASE}/{made.id}"})
+        return JSONResponse(made.to_wire(), 201, {"location": f"{BASE}/{made.id}"})
 
     async def get_alert_rule(self, request: Request) -> Response:
         caller = await self.auth(request, "observe")
@@ -89,16 +89,16 @@ class Alerts:
         caller = await self.auth(request, "alerts:write")
         given = await read_body(request, AlertReplacement)
         rule, is_new = await self.rules.put(caller, _rule_id(request), given)
-        return JSONResponse(rule.wire(), 201 if is_new else 200)
+        return JSONResponse(rule.to_wire(), 201 if is_new else 200)
 
     async def change_alert_rule(self, request: Request) -> Response:
         caller = await self.auth(request, "alerts:write")
         changes = await read_body(request, AlertChanges)
         try:
             changed = await self.rules.change(caller, _rule_id(request), changes.root)
-        except ValidationError as problem:
-            raise invalid(problem) from problem
-        return JSONResponse(changed.wire())
+        except ValidationError as error:
+            raise invalid(error) from error
+        return JSONResponse(changed.to_wire())
 
     async def delete_alert_rule(self, request: Request) -> Response:
         caller = await self.auth(request, "alerts:write")

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from millrace.api.errors import error_response
-from millrace.domain.events import Detail, Logged, error
+from millrace.domain.events import Detail, LogEntry, error
 from millrace.domain.projection import capped, project
 from millrace.domain.runs import Run
 from millrace.services.runs.recover import RUN_LOST
@@ -23,7 +23,7 @@ _STATUS = {
 }
 
 
-def answer_of(request: Request, run: Run, events: list[Logged], detail: Detail) -> Response:
+def answer_of(request: Request, run: Run, events: list[LogEntry], detail: Detail) -> Response:
     """What the agent said, or the error that ended its run."""
     ended = events and is_last(events[-1])
     last = events[-1].event if ended else error(RUN_LOST, "run_lost", retryable=True)
@@ -41,7 +41,7 @@ def answer_of(request: Request, run: Run, events: list[Logged], detail: Detail) 
     )
 
 
-def _body(run: Run, events: list[Logged], last: dict[str, Any], detail: Detail) -> dict[str, Any]:
+def _body(run: Run, events: list[LogEntry], last: dict[str, Any], detail: Detail) -> dict[str, Any]:
     shown = [event for logged in events if (event := project(logged.event, detail))]
     own = [event for event in shown if "parent" not in event]
     content = "".join(event["token"] for event in own if event["type"] == "token")

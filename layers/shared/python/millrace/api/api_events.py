@@ -49,7 +49,7 @@ class ApiEvents:
         self._bus = bus
         self._clock = clock
         self._waiting: list[BusEvent] = []
-        self._turn = asyncio.Lock()
+        self._sending = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -74,7 +74,7 @@ class ApiEvents:
                 await self._flush()
 
     async def _flush(self) -> None:
-        async with self._turn:
+        async with self._sending:
             events, self._waiting = self._waiting, []
             if not events:
                 return

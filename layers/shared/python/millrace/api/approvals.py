@@ -17,8 +17,8 @@ from millrace.api.streams import Streams
 from millrace.domain.access import Principal
 from millrace.domain.approvals import REASON_CHARACTERS, Decision, WaitingCall
 from millrace.domain.conversations import Slot
-from millrace.domain.wire import Wire
-from millrace.services.runs.access import reach_run
+from millrace.domain.wire import WireModel
+from millrace.services.runs.access import authorize_run
 from millrace.services.runs.answers import GivenAnswer, answer_call
 from millrace.services.runs.waiting_calls import list_in_conversation, list_waiting
 from millrace.stores.approvals import Position
@@ -27,7 +27,7 @@ from millrace.stores.connect import Stores
 PAGE = 50
 
 
-class AnswerCall(Wire):
+class AnswerCall(WireModel):
     """An answer to a call that waits: `approve` or `reject` for a tool, `answer` or `reject` for a question.
     `arguments` are run in the place of those that the agent gave."""
 
@@ -94,7 +94,7 @@ class Approvals:
             call = await answer_call(self.stores, caller, run_id, given.given())
             return JSONResponse(call.seen_by(caller))
         detail_of(request)
-        run = await reach_run(self.stores, caller, run_id)  # who may not read it gets no stream
+        run = await authorize_run(self.stores, caller, run_id)  # who may not read it gets no stream
         await answer_call(self.stores, caller, run_id, given.given())
         return await Streams(self.stores, self.auth).rest(request, run, 0)
 

@@ -9,12 +9,12 @@ from starlette.types import Receive, Scope, Send
 from millrace.errors import MillraceError
 
 
-class BrokenOff(Exception):
+class AudioInterrupted(Exception):
     """Audio that failed after its first byte. The streaming runtime makes an error trailer of it, uvicorn
     closes the connection: no player takes what it has for the whole."""
 
 
-class _Gone(Exception):
+class _Disconnected(Exception):
     """The host takes no more: the listener has left."""
 
 
@@ -50,7 +50,7 @@ class AudioStream:
             leaving.cancel()
             await asyncio.wait((sending, leaving))
         if not sending.cancelled():
-            with suppress(_Gone):
+            with suppress(_Disconnected):
                 sending.result()
 
     async def _send(self, send: Send) -> None:
@@ -61,16 +61,16 @@ class AudioStream:
             try:
                 async for part in self._audio:
                     await _put(send, part)
-            except MillraceError as problem:
-                raise BrokenOff(problem.message) from problem
+            except MillraceError as error:
+                raise AudioInterrupted(error.message) from error
         await _put(send, b"", more=False)
 
 
 async def _put(send: Send, part: bytes, *, more: bool = True) -> None:
     try:
         await send({"type": "http.response.body", "body": part, "more_body": more})
-    except OSError as problem:  # ASGI's way to say that nobody reads
-        raise _Gone from problem
+    except OSError as error:  # ASGI's way to say that nobody reads
+        raise _Disconnected from error
 
 
 async def _left(receive: Receive) -> None:

@@ -63,11 +63,11 @@ class Authenticator:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "sub"], "verify_aud": False},
             )
-        except jwt.ExpiredSignatureError as problem:
-            raise Unauthenticated("The token has expired; sign in again.", code="token_expired") from problem
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as problem:
+        except jwt.ExpiredSignatureError as error:
+            raise Unauthenticated("The token has expired; sign in again.", code="token_expired") from error
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             # Beside PyJWT's own: times such as 1e999, and headers nested a thousand deep.
-            raise Unauthenticated("The token is invalid.", code="token_invalid") from problem
+            raise Unauthenticated("The token is invalid.", code="token_invalid") from error
         self._check_audience(claims)
         return claims
 
@@ -101,8 +101,8 @@ class Authenticator:
         try:
             url = self._settings.oidc_jwks_url or self._discover()
             published = jwt.PyJWKSet.from_dict(_get_json(url)).keys
-        except (OSError, ValueError, KeyError, jwt.PyJWTError) as problem:
-            raise Unavailable("The issuer's keys cannot be read now.", retry_after=2) from problem
+        except (OSError, ValueError, KeyError, jwt.PyJWTError) as error:
+            raise Unavailable("The issuer's keys cannot be read now.", retry_after=2) from error
         return {key.key_id: key for key in published if key.key_id and key.algorithm_name in ALGORITHMS}
 
     def _discover(self) -> str:

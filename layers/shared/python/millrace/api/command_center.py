@@ -1,4 +1,4 @@
-"""The command center: a stream over all runs of the caller's organisation, and what runs now."""
+"""The command center: a stream over all runs of the caller's organization, and what runs now."""
 
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ class CommandCenter:
                 "GET",
                 base + "/stream",
                 self.stream_command_center,
-                "Everything that happens in the organisation's runs, and its alerts",
+                "Everything that happens in the organization's runs, and its alerts",
                 scope="observe",
                 query=FILTERS | resume,
                 streams=True,

@@ -15,9 +15,9 @@ from millrace.domain.access import Principal
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot
 from millrace.domain.ids import new_id, valid_user
-from millrace.domain.wire import Wire
+from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest
-from millrace.services.runs.access import reach
+from millrace.services.runs.access import authorize
 from millrace.services.runs.delete import delete_conversation
 from millrace.services.runs.platform import Platform
 
@@ -26,7 +26,7 @@ EVERYBODY = "all"
 METADATA_BYTES = 16 * 1024
 
 
-class NewConversation(Wire):
+class NewConversation(WireModel):
     """What a client gives to make a conversation; without an id one is made."""
 
     id: str | None = Field(default=None, max_length=128)
@@ -86,7 +86,7 @@ class Conversations:
             slot.conversation_id, given.agent_id, given.title, now, now, caller.id, given.metadata
         )
         await self.platform.stores.conversations.create(slot, made)
-        return JSONResponse(made.wire(), 201, {"location": f"/api/conversations/{made.id}"})
+        return JSONResponse(made.to_wire(), 201, {"location": f"/api/conversations/{made.id}"})
 
     async def list_conversations(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
@@ -96,17 +96,17 @@ class Conversations:
         after = (start["id"], start["at"]) if start else None
         found, last = await self.platform.stores.directory.page(caller.organization, owner, limit, after)
         more = to_cursor({"id": found[-1].id, "at": found[-1].updated_at}) if last and found else None
-        return JSONResponse({"items": [one.wire() for one in found], "nextCursor": more})
+        return JSONResponse({"items": [one.to_wire() for one in found], "nextCursor": more})
 
     async def get_conversation(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
-        found = await reach(self.platform.stores, caller, slot_of(request, caller), "read")
-        return JSONResponse(found.wire())
+        found = await authorize(self.platform.stores, caller, slot_of(request, caller), "read")
+        return JSONResponse(found.to_wire())
 
     async def delete_conversation(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
         slot, stores = slot_of(request, caller), self.platform.stores
-        await reach(stores, caller, slot, "own", deleting=True)
+        await authorize(stores, caller, slot, "own", deleting=True)
         await delete_conversation(stores, slot)
         return Response(status_code=204)
 

@@ -22,8 +22,8 @@ def from_cursor(text: str | None, *names: str) -> dict[str, str] | None:
         return None
     try:
         key = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (binascii.Error, ValueError) as problem:
-        raise _bad() from problem
+    except (binascii.Error, ValueError) as error:
+        raise _bad() from error
     if not isinstance(key, dict) or set(key) != set(names):
         raise _bad()
     if not all(isinstance(value, str) for value in key.values()):

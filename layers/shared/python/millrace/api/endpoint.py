@@ -67,9 +67,9 @@ class Endpoint:
         return operation
 
 
-def _parameter(name: str, place: str, text: str, required: bool) -> dict[str, Any]:
+def _parameter(name: str, location: str, text: str, required: bool) -> dict[str, Any]:
     about = {"description": text} if text else {}
-    return {"name": name, "in": place, "required": required, "schema": {"type": "string"}} | about
+    return {"name": name, "in": location, "required": required, "schema": {"type": "string"}} | about
 
 
 async def read_body(request: Request, model: type[Body], most: int = MAX_BODY) -> Body:
@@ -80,15 +80,15 @@ async def read_body(request: Request, model: type[Body], most: int = MAX_BODY) -
         raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
     try:
         return model.model_validate(read_json(await _bytes(request, most) or b"{}"))
-    except ValidationError as problem:
-        raise invalid(problem) from problem
+    except ValidationError as error:
+        raise invalid(error) from error
 
 
-def invalid(problem: ValidationError) -> InvalidRequest:
+def invalid(error: ValidationError) -> InvalidRequest:
     """A validation error with the path of each wrong field and what is allowed there."""
     fields = [
-        {"path": ".".join(str(part) for part in error["loc"]), "message": error["msg"]}
-        for error in problem.errors(include_url=False, include_context=False, include_input=False)
+        {"path": ".".join(str(part) for part in one["loc"]), "message": one["msg"]}
+        for one in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     first = f"{fields[0]['path'] or 'body'}: {fields[0]['message']}"
     more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""

@@ -44,39 +44,39 @@ def error_response(
     return JSONResponse(body, status, headers=headers)
 
 
-async def on_millrace_error(request: Request, problem: Exception) -> Response:
+async def on_millrace_error(request: Request, error: Exception) -> Response:
     """Handler of the product's own errors."""
-    assert isinstance(problem, MillraceError)
-    if problem.status >= 500:
-        log.warning("%s: %s", problem.code, problem.message)
+    assert isinstance(error, MillraceError)
+    if error.status >= 500:
+        log.warning("%s: %s", error.code, error.message)
     return error_response(
         request,
-        problem.status,
-        problem.code,
-        problem.message,
-        retry_after=problem.retry_after,
-        **problem.details,
+        error.status,
+        error.code,
+        error.message,
+        retry_after=error.retry_after,
+        **error.details,
     )
 
 
-async def on_http_exception(request: Request, problem: Exception) -> Response:
+async def on_http_exception(request: Request, error: Exception) -> Response:
     """Handler of the framework's own refusals: no such path, method not allowed."""
-    assert isinstance(problem, HTTPException)
-    code = _CODES.get(problem.status_code, "bad_request")
-    response = error_response(request, problem.status_code, code, _explain(request, problem))
-    response.headers.update(problem.headers or {})
+    assert isinstance(error, HTTPException)
+    code = _CODES.get(error.status_code, "bad_request")
+    response = error_response(request, error.status_code, code, _explain(request, error))
+    response.headers.update(error.headers or {})
     return response
 
 
-def _explain(request: Request, problem: HTTPException) -> str:
-    if problem.status_code in (404, 405):
+def _explain(request: Request, error: HTTPException) -> str:
+    if error.status_code in (404, 405):
         return f"{request.method} {request.url.path} is not part of this API; see /api/openapi.json."
-    return str(problem.detail)
+    return str(error.detail)
 
 
-async def on_any_exception(request: Request, problem: Exception) -> Response:
+async def on_any_exception(request: Request, error: Exception) -> Response:
     """Handler of what should not happen."""
-    log.exception("unhandled", exc_info=problem)
+    log.exception("unhandled", exc_info=error)
     return error_response(request, 500, "internal", "Something went wrong on our side.")
 
 

@@ -19,13 +19,13 @@ from millrace.api.resume import RESUME, cursor, cursor_text, detail_of, view_of
 from millrace.api.sse import EventStream, frames
 from millrace.api.streams import Streams
 from millrace.domain.access import Principal
-from millrace.domain.events import Detail, Logged
+from millrace.domain.events import Detail, LogEntry
 from millrace.domain.flows import Flow, FlowReplacement, NewFlow, agent_id_of
 from millrace.domain.runs import Run
-from millrace.domain.wire import Wire
+from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest, NotFound
-from millrace.services.flows.manage import Flows, Underway
-from millrace.services.runs.access import reach_run
+from millrace.services.flows.manage import FlowRun, Flows
+from millrace.services.runs.access import authorize_run
 from millrace.services.runs.follow import follow, outcome
 from millrace.services.runs.run_session import RunSession
 
@@ -33,7 +33,7 @@ BASE = "/api/flows"
 PAGE = 50
 
 
-class FlowEvent(Wire):
+class FlowEvent(WireModel):
     """What runs a flow: any JSON as `input`. With `executionId` it continues an execution that waits (at
     `step`, where named)."""
 
@@ -98,7 +98,7 @@ class FlowsApi:
     async def create_flow(self, request: Request) -> Response:
         caller = await self.auth(request, "agents:write")
         made = await self.flows.create(caller, await read_body(request, NewFlow))
-        return JSONResponse(made.wire(), 201, {"location": f"{BASE}/{made.name}"})
+        return JSONResponse(made.to_wire(), 201, {"location": f"{BASE}/{made.name}"})
 
     async def get_flow(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
@@ -109,7 +109,7 @@ class FlowsApi:
         caller = await self.auth(request, "agents:write")
         given = await read_body(request, FlowReplacement)
         flow, is_new = await self.flows.put(caller, request.path_params["name"], given)
-        return JSONResponse(flow.wire(), 201 if is_new else 200)
+        return JSONResponse(flow.to_wire(), 201 if is_new else 200)
 
     async def delete_flow(self, request: Request) -> Response:
         caller = await self.auth(request, "agents:write")
@@ -130,7 +130,7 @@ class FlowsApi:
             begun = await self.flows.resume(
                 caller, name, given.execution_id, given.input, key, end, given.step
             )
-        if isinstance(begun, Underway):
+        if isinstance(begun, FlowRun):
             return await self._answer(request, begun.session, detail)
         return await self._replay(request, begun.run, detail)
 
@@ -138,15 +138,15 @@ class FlowsApi:
         """A POST that names the last event it saw goes on with that run and begins no other."""
         stores = self.flows.platform.stores
         event = cursor(request)
-        run = await reach_run(stores, caller, (event and event.run_id) or "")
+        run = await authorize_run(stores, caller, (event and event.run_id) or "")
         if event is None or run.agent_id != agent_id_of(name):
             raise NotFound("This event id is not of a run of this flow.", code="run_not_found")
         return await Streams(stores, self.auth).rest(request, run, event.seq)
 
     async def _answer(self, request: Request, session: RunSession, detail: Detail) -> ASGIApp:
         if wants_stream(request):
-            return _stream(request, session.run, session.outbox, detail, session)
-        events = [event async for batch in session.outbox for event in batch]
+            return _stream(request, session.run, session.event_feed, detail, session)
+        events = [event async for batch in session.event_feed for event in batch]
         await session.over()
         return flow_answer(request, session.run, events, detail)
 
@@ -162,19 +162,19 @@ class FlowsApi:
     async def get_execution(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
         execution_id = request.path_params["execution_id"]
-        return JSONResponse(await self.flows.shown_execution(caller, execution_id))
+        return JSONResponse(await self.flows.visible_execution(caller, execution_id))
 
 
 def _seen(flow: Flow, caller: Principal) -> dict[str, Any]:
     """Steps hold instructions and definitions, which are not for every user of a flow."""
     seen = caller.may("agents:read") or caller.may("agents:write")
-    return flow.wire() if seen else flow.summary()
+    return flow.to_wire() if seen else flow.summary()
 
 
 def _stream(
     request: Request,
     run: Run,
-    events: AsyncIterator[list[Logged]],
+    events: AsyncIterator[list[LogEntry]],
     detail: Detail,
     session: RunSession | None = None,
 ) -> EventStream:
@@ -182,7 +182,7 @@ def _stream(
         frames(events, view_of(request, run, detail)),
         headers={"x-run-id": run.id},
         on_end=session.over if session else None,
-        on_gone=session.outbox.close if session else None,
+        on_disconnect=session.event_feed.close if session else None,
     )
 
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from millrace.api.errors import error_response
-from millrace.domain.events import Detail, Logged, error
+from millrace.domain.events import Detail, LogEntry, error
 from millrace.domain.projection import capped, project
 from millrace.domain.runs import Run
 from millrace.services.runs.recover import RUN_LOST
@@ -23,7 +23,7 @@ _STATUS = {
 _STEP_FAILED = 502
 
 
-def flow_answer(request: Request, run: Run, events: list[Logged], detail: Detail) -> Response:
+def flow_answer(request: Request, run: Run, events: list[LogEntry], detail: Detail) -> Response:
     """The result, what the flow waits for, or the error of the step that failed."""
     ended = events and is_last(events[-1])
     last = events[-1].event if ended else error(RUN_LOST, "run_lost", retryable=True)
@@ -42,7 +42,7 @@ def flow_answer(request: Request, run: Run, events: list[Logged], detail: Detail
     return JSONResponse(_body(run, events, last, detail), headers={"x-run-id": run.id})
 
 
-def _body(run: Run, events: list[Logged], last: dict[str, Any], detail: Detail) -> dict[str, Any]:
+def _body(run: Run, events: list[LogEntry], last: dict[str, Any], detail: Detail) -> dict[str, Any]:
     shown = [event for logged in events if (event := project(logged.event, detail))]
     done = [event for event in shown if event["type"] == "flow_step_complete"]
     return {

@@ -54,16 +54,15 @@ def document(settings: Settings, platform: Platform, app: FastAPI) -> dict[str, 
     return whole_document(app, streamed_endpoints(settings, platform))
 
 
-async def on_invalid(request: Request, problem: Exception) -> Response:
+async def on_invalid(request: Request, error: Exception) -> Response:
     """FastAPI's own validation errors in our shape."""
-    assert isinstance(problem, RequestValidationError)
-    errors = problem.errors()
+    assert isinstance(error, RequestValidationError)
+    errors = error.errors()
     if errors and errors[0]["type"] == "json_invalid":
         why = errors[0].get("ctx", {}).get("error", "")
         return error_response(request, 422, "invalid_json", f"The body is not JSON: {why}.")
     fields = [
-        {"path": ".".join(str(part) for part in error["loc"][1:]), "message": error["msg"]}
-        for error in errors
+        {"path": ".".join(str(part) for part in one["loc"][1:]), "message": one["msg"]} for one in errors
     ]
     first = f"{fields[0]['path'] or 'body'}: {fields[0]['message']}."
     return error_response(request, 422, "invalid_request", first, fields=fields)

@@ -55,7 +55,7 @@ class Memories:
         user = _user(request, caller)
         found, more = await self.stores.memories.page(caller.organization, user, after["key"], limit)
         cursor = to_cursor({"key": more}) if more else None
-        return JSONResponse({"items": [one.wire() for one in found], "nextCursor": cursor})
+        return JSONResponse({"items": [one.to_wire() for one in found], "nextCursor": cursor})
 
     async def forget_user(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")

@@ -20,16 +20,16 @@ from millrace.domain.access import Access, Principal
 from millrace.domain.conversations import MESSAGE_BYTES, Slot
 from millrace.domain.events import Detail
 from millrace.domain.runs import Run
-from millrace.domain.wire import Wire
+from millrace.domain.wire import WireModel
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.services.runs import inject as injections
-from millrace.services.runs.access import reach
+from millrace.services.runs.access import authorize
 from millrace.services.runs.follow import outcome
 from millrace.services.runs.history import read_history
 from millrace.services.runs.launch import launch
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import Accepted, NewMessage, Replayed, send
+from millrace.services.runs.send import AcceptedMessage, NewMessage, ReplayedRun, send
 
 PAGE = 100
 MESSAGE_BODY = 6 * MESSAGE_BYTES + 64 * 1024
@@ -37,7 +37,7 @@ MESSAGE_BODY = 6 * MESSAGE_BYTES + 64 * 1024
 BASE = "/api/conversations/{conversation_id}"
 
 
-class SendMessage(Wire):
+class SendMessage(WireModel):
     """A message to an agent. `ifBusy` says what happens when the agent is still answering."""
 
     content: str = Field(min_length=1, description="at most 524,288 bytes of UTF-8")
@@ -54,7 +54,7 @@ class SendMessage(Wire):
         return content
 
 
-class InjectMessage(Wire):
+class InjectMessage(WireModel):
     """A live message for a running agent."""
 
     content: str = Field(description="at most 32,768 bytes of UTF-8")
@@ -132,23 +132,23 @@ class Messages:
             slot = Slot.of(caller.organization, conversation_id, given.thread_id)
             return await self._streams.resume(request, caller, slot)
         outcome = await send(self.platform.stores, self.platform.models, caller, conversation_id, message)
-        if isinstance(outcome, Accepted):
-            return JSONResponse(outcome.injection.wire() | {"runId": outcome.run_id}, 202)
-        if isinstance(outcome, Replayed):
+        if isinstance(outcome, AcceptedMessage):
+            return JSONResponse(outcome.injection.to_wire() | {"runId": outcome.run_id}, 202)
+        if isinstance(outcome, ReplayedRun):
             return await self._replay(request, outcome.run, detail)
         session = launch(self.platform, outcome, deadline(request))
         if not wants_stream(request):
             return await self._whole(request, session, detail)
         run = session.run
         return EventStream(
-            frames(session.outbox, view_of(request, run, detail)),
+            frames(session.event_feed, view_of(request, run, detail)),
             headers={"x-run-id": run.id},
             on_end=session.over,
-            on_gone=session.outbox.close,
+            on_disconnect=session.event_feed.close,
         )
 
     async def _whole(self, request: Request, session: RunSession, detail: Detail) -> Response:
-        events = [event async for batch in session.outbox for event in batch]
+        events = [event async for batch in session.event_feed for event in batch]
         await session.over()
         return answer_of(request, session.run, events, detail)
 
@@ -175,7 +175,7 @@ class Messages:
     async def _slot(self, request: Request, caller: Principal, wanted: Access) -> Slot:
         """The slot that a request names, in a conversation that the caller may read, or write into."""
         slot = slot_of(request, caller)
-        await reach(self.platform.stores, caller, slot, wanted)
+        await authorize(self.platform.stores, caller, slot, wanted)
         return slot
 
     # --- steering ----------------------------------------------------------------------------------
@@ -194,12 +194,12 @@ class Messages:
         slot = await self._slot(request, caller, "write")
         key = _key(request, given.idempotency_key)
         accepted = await injections.inject(self.platform.stores, slot, given.content, key, author=caller.id)
-        return JSONResponse(accepted.wire(), 202)
+        return JSONResponse(accepted.to_wire(), 202)
 
     async def list_injected(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
         found = await injections.waiting(self.platform.stores, await self._slot(request, caller, "read"))
-        return JSONResponse({"items": [one.wire() for one in found], "nextCursor": None})
+        return JSONResponse({"items": [one.to_wire() for one in found], "nextCursor": None})
 
     async def withdraw_message(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")

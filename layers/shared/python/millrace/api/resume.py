@@ -12,7 +12,7 @@ from millrace.domain.events import DETAILS, Detail
 from millrace.domain.projection import capped
 from millrace.domain.runs import Run
 from millrace.errors import InvalidRequest
-from millrace.protocols.native.encoding import RETRY, mark
+from millrace.protocols.native.encoding import RETRY, heartbeat_at
 from millrace.services.runs.subscribe import Subscription
 
 RESUME = {
@@ -70,7 +70,7 @@ async def conversation_frames(
 ) -> AsyncGenerator[bytes, None]:
     """The bytes of a conversation's stream. One that begins with waiting first gives an id to come back with:
     a run that begins and ends while the client is away is then not missed."""
-    yield RETRY + mark(subscription.at) if subscription.waiting else RETRY
+    yield RETRY + heartbeat_at(subscription.at) if subscription.waiting else RETRY
     events = subscription.events()
     try:
         async for run, batch in events:

@@ -11,13 +11,13 @@ from millrace.api.auth import Auth
 from millrace.api.conversations import slot_of
 from millrace.api.endpoint import Endpoint, read_body
 from millrace.domain.ids import valid_user
-from millrace.domain.wire import Wire
+from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest
 from millrace.services.runs.sharing import share, shares, unshare
 from millrace.stores.connect import Stores
 
 
-class NewShare(Wire):
+class NewShare(WireModel):
     """A user of the organization, by the `sub` of their tokens, and what they may do."""
 
     user_id: str

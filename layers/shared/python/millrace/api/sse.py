@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from millrace.domain.events import Detail, Logged
+from millrace.domain.events import Detail, LogEntry
 from millrace.protocols.native.encoding import HEARTBEAT, RETRY, encode
 from millrace.stores.event_log import is_last
 
@@ -28,13 +28,13 @@ class View:
     named: bool = False
     run_id: str = ""
 
-    def frames(self, batch: list[Logged]) -> bytes:
+    def frames(self, batch: list[LogEntry]) -> bytes:
         """Encode a batch; empty when the client may see nothing of it."""
         return encode(batch, self.detail, named=self.named, run_id=self.run_id)
 
 
 async def frames(
-    batches: AsyncIterator[list[Logged]], view: View, *, first: bytes = b""
+    batches: AsyncIterator[list[LogEntry]], view: View, *, first: bytes = b""
 ) -> AsyncGenerator[bytes, None]:
     """The bytes of one stream, `first` before all else. A stream that ends before its run asks the client to
     come back."""
@@ -59,8 +59,8 @@ async def close(source: AsyncIterator[Any]) -> None:
 
 class EventStream:
     """An ASGI response. The stream ends with its source; `on_end` is awaited after the last event has been
-    sent and before the response ends (on Lambda the process is frozen after that), `on_gone` is called in
-    any case once nobody reads any more."""
+    sent and before the response ends (on Lambda the process is frozen after that), `on_disconnect` is
+    called in any case once nobody reads any more."""
 
     def __init__(
         self,
@@ -68,12 +68,12 @@ class EventStream:
         *,
         headers: dict[str, str] | None = None,
         on_end: Callable[[], Awaitable[None]] | None = None,
-        on_gone: Callable[[], None] | None = None,
+        on_disconnect: Callable[[], None] | None = None,
     ) -> None:
         self._frames = frames
         self._headers = HEADERS | (headers or {})
         self._on_end = on_end
-        self._on_gone = on_gone
+        self._on_disconnect = on_disconnect
         self._last = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,16 +85,16 @@ class EventStream:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             heart = asyncio.create_task(self._beat(send))
             await self._send_all(send)
-            gone = False
+            disconnected = False
         except OSError:  # what servers raise, by ASGI, when the client is gone
-            gone = True
+            disconnected = True
         finally:
             if heart:
                 heart.cancel()
             await self._leave()
         if self._on_end:
             await self._on_end()
-        if not gone:
+        if not disconnected:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send) -> None:
@@ -105,8 +105,8 @@ class EventStream:
 
     async def _leave(self) -> None:
         """Nobody reads any more."""
-        if self._on_gone:
-            self._on_gone()
+        if self._on_disconnect:
+            self._on_disconnect()
         await close(self._frames)
 
     async def _beat(self, send: Send) -> None:

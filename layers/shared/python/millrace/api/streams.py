@@ -24,11 +24,11 @@ from millrace.api.stream_session import session_of
 from millrace.domain.access import Principal
 from millrace.domain.conversations import Slot
 from millrace.domain.event_ids import EventId
-from millrace.domain.events import Detail, Logged
+from millrace.domain.events import Detail, LogEntry
 from millrace.domain.runs import Run
 from millrace.errors import NotFound
 from millrace.protocols.native.encoding import RETRY
-from millrace.services.runs.access import reach_run
+from millrace.services.runs.access import authorize_run
 from millrace.services.runs.follow import follow, has_more
 from millrace.services.runs.subscribe import run_of, subscribe
 from millrace.stores.connect import Stores
@@ -62,7 +62,7 @@ class Streams:
 
     async def get_run(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
-        return JSONResponse((await self._run(request, caller)).wire())
+        return JSONResponse((await self._run(request, caller)).to_wire())
 
     async def stream_run(self, request: Request) -> ASGIApp:
         caller = await self.auth(request, "chat")
@@ -84,7 +84,7 @@ class Streams:
             cursor(request),
             endless=endless,
             deadline=deadline(request),
-            gone=request.is_disconnected,
+            disconnected=request.is_disconnected,
         )
         if found is None:
             return Response(status_code=204)
@@ -119,7 +119,7 @@ class Streams:
         """The run's events after a number as they are logged."""
         session, end = session_of(request), 0
 
-        async def events() -> AsyncGenerator[list[Logged], None]:
+        async def events() -> AsyncGenerator[list[LogEntry], None]:
             nonlocal end
             async with aclosing(follow(self.stores, run, after, deadline(request))) as batches:
                 async for batch in batches:
@@ -134,7 +134,7 @@ class Streams:
         return EventStream(sent, headers={"x-run-id": run.id}, on_end=finish)
 
     async def _run(self, request: Request, caller: Principal) -> Run:
-        return await reach_run(self.stores, caller, request.path_params["run_id"])
+        return await authorize_run(self.stores, caller, request.path_params["run_id"])
 
 
 def slot_of(request: Request, caller: Principal) -> Slot:

@@ -15,7 +15,7 @@ from millrace.api.endpoint import Endpoint, read_body
 from millrace.api.stream_session import StreamSession
 from millrace.domain.access import Principal, Scope
 from millrace.domain.clock import iso
-from millrace.domain.wire import Wire
+from millrace.domain.wire import WireModel
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from millrace.stores.tickets import Client, Ticket, TicketStore, invalid_ticket
@@ -23,7 +23,7 @@ from millrace.stores.tickets import Client, Ticket, TicketStore, invalid_ticket
 PARAMETER = "ticket"
 
 
-class NewTicket(Wire):
+class NewTicket(WireModel):
     """What the ticket is for. `body` takes the place of a request body, which a GET has not: a long text
     belongs there, not into an address."""
 

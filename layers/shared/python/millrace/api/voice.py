@@ -14,9 +14,9 @@ from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, invalid, read_body
 from millrace.api.tickets import Callers
 from millrace.domain.access import Principal
-from millrace.domain.wire import Wire
-from millrace.services.runs.access import reach_run
-from millrace.services.speak import Order, Speaking, prepare, speak_run, speak_text
+from millrace.domain.wire import WireModel
+from millrace.services.runs.access import authorize_run
+from millrace.services.speak import Speaking, SpeechRequest, prepare, speak_run, speak_text
 from millrace.speech.encoders import FORMATS
 from millrace.speech.engines import NAMES, Engines
 from millrace.stores.connect import Stores
@@ -28,7 +28,7 @@ OPENAI_PCM_RATE = 24_000
 """What clients of OpenAI play pcm at: they are not told."""
 
 
-class Manner(Wire):
+class SpeechOptions(WireModel):
     """How to speak. `speed` 1 is the voice's own pace; without `engine` the deployment's speaks."""
 
     voice: VoiceName = "alloy"
@@ -36,11 +36,11 @@ class Manner(Wire):
     speed: float = Field(default=1.0, ge=0.25, le=4.0)
     engine: str = Field(default="", max_length=16)
 
-    def order(self) -> Order:
-        return Order(self.voice, self.format, self.speed, self.engine)
+    def to_request(self) -> SpeechRequest:
+        return SpeechRequest(self.voice, self.format, self.speed, self.engine)
 
 
-class Speak(Manner):
+class Speak(SpeechOptions):
     """A text to speak."""
 
     text: str = Field(min_length=1, max_length=MAX_TEXT)
@@ -65,11 +65,11 @@ class OpenAiSpeech(BaseModel):
     speed: float = Field(default=1.0, ge=0.25, le=4.0)
     stream_format: Literal["audio"] = "audio"
 
-    def order(self) -> Order:
+    def to_request(self) -> SpeechRequest:
         voice = self.voice if isinstance(self.voice, str) else self.voice.id
         engine = self.model if self.model in NAMES else ""
         rate = OPENAI_PCM_RATE if self.response_format == "pcm" else 0
-        return Order(voice, self.response_format, self.speed, engine, rate)
+        return SpeechRequest(voice, self.response_format, self.speed, engine, rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class VoiceApi:
         return [
             Endpoint("POST", speech, self.speak_text, "Speak a text", "voice", Speak),
             Endpoint("GET", speech, self.speak_text_by_ticket, "Speak a text", "voice", query=ticket),
-            Endpoint("POST", run, self.speak_run, aloud, "voice", Manner),
+            Endpoint("POST", run, self.speak_run, aloud, "voice", SpeechOptions),
             Endpoint("GET", run, self.speak_run_by_ticket, aloud, "voice", query=ticket),
             Endpoint(
                 "GET",
@@ -119,29 +119,29 @@ class VoiceApi:
         return await self._text(_valid(Speak, body))
 
     async def _text(self, given: Speak) -> ASGIApp:
-        speaking = await prepare(self.engines, given.order())
+        speaking = await prepare(self.engines, given.to_request())
         return _stream(speaking, speak_text(speaking, given.text))
 
     async def speak_openai(self, request: Request) -> ASGIApp:
         await self.callers.auth(request, "voice")
         given = await read_body(request, OpenAiSpeech)
-        speaking = await prepare(self.engines, given.order())
+        speaking = await prepare(self.engines, given.to_request())
         return _stream(speaking, speak_text(speaking, given.input))
 
     # --- runs --------------------------------------------------------------------------------------
 
     async def speak_run(self, request: Request) -> ASGIApp:
         caller = await self.callers.auth(request, "voice")
-        return await self._run(request, caller, await read_body(request, Manner))
+        return await self._run(request, caller, await read_body(request, SpeechOptions))
 
     async def speak_run_by_ticket(self, request: Request) -> ASGIApp:
         caller, body = await self._by_ticket(request)
-        return await self._run(request, caller, _valid(Manner, body))
+        return await self._run(request, caller, _valid(SpeechOptions, body))
 
-    async def _run(self, request: Request, caller: Principal, given: Manner) -> ASGIApp:
+    async def _run(self, request: Request, caller: Principal, given: SpeechOptions) -> ASGIApp:
         caller.require("chat")
-        speaking = await prepare(self.engines, given.order())
-        run = await reach_run(self.stores, caller, request.path_params["run_id"])
+        speaking = await prepare(self.engines, given.to_request())
+        run = await authorize_run(self.stores, caller, request.path_params["run_id"])
         audio = await speak_run(speaking, self.stores, run, deadline(request))
         # An agent may think for a minute before it speaks: the listener hears at once that it is connected.
         return _stream(speaking, audio, {"x-run-id": run.id}, at_once=True)
@@ -156,8 +156,8 @@ class VoiceApi:
                 "engine": engine.name,
                 "speed": {"min": engine.slowest, "max": engine.fastest},
                 "sampleRate": engine.sample_rate,
-                "voices": [voice.wire() for voice in await engine.voices()],
-                "formats": [found.wire() for found in FORMATS.values()],
+                "voices": [voice.to_wire() for voice in await engine.voices()],
+                "formats": [found.to_wire() for found in FORMATS.values()],
                 "engines": [self._about(name) for name in NAMES],
             }
         )
@@ -179,8 +179,8 @@ class VoiceApi:
 def _valid(model: type[Given], body: dict[str, Any]) -> Given:
     try:
         return model.model_validate(body)
-    except ValidationError as problem:
-        raise invalid(problem) from problem
+    except ValidationError as error:
+        raise invalid(error) from error
 
 
 def _stream(

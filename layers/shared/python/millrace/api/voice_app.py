@@ -6,7 +6,7 @@ from millrace.api.endpoint import Endpoint
 from millrace.api.streamed_app import streamed_app
 from millrace.api.tickets import Callers, Tickets, callers
 from millrace.api.voice import VoiceApi
-from millrace.services.runs.platform import Http
+from millrace.services.runs.platform import HttpClients
 from millrace.settings import Settings
 from millrace.speech.engines import Engines, SpeechConfig
 from millrace.stores.connect import Stores
@@ -17,7 +17,7 @@ def create_app(
 ) -> Starlette:
     """The app; the engine and clients that every request needs are made now, in init."""
     stores = stores or Stores.connect(settings)
-    http = Http(settings)
+    http = HttpClients(settings)
     engines = Engines(speech or _configured(settings), stores.aws, lambda: http.models)
     stores.aws.client("dynamodb")
     engines.warm()

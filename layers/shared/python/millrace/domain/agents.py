@@ -6,12 +6,12 @@ from pydantic import Field, field_validator
 
 from millrace.domain.approvals import OWNER, Approvers, OnExpired, Policy
 from millrace.domain.events import Detail
-from millrace.domain.wire import Wire
+from millrace.domain.wire import WireModel
 
 MODEL_PREFIXES = ("bedrock:", "anthropic:", "openai:", "demo:", "echo:")
 
 
-class Limits(Wire):
+class AgentLimits(WireModel):
     """Where a run ends by itself. Tokens are the model's output tokens of the whole run, cost is in US
     dollars (only where the model's price is known)."""
 
@@ -24,7 +24,7 @@ class Limits(Wire):
 ToolName = Annotated[str, Field(min_length=1, max_length=140)]
 
 
-class ToolUse(Wire):
+class ToolUse(WireModel):
     """A tool of an agent with the rule by which it asks first. The tools of MCP servers are named as the
     model sees them, `<server>__<tool>`; here they only get their rule."""
 
@@ -58,7 +58,7 @@ AGENT_BYTES = 256 * 1024
 """The most that an agent may have as JSON: it is one item of a table."""
 
 
-class McpServer(Wire):
+class McpServer(WireModel):
     """An MCP server (streamable HTTP); its tools appear as `<name>__<tool>`.
 
     Stored, the values of `headers` are encrypted (`services.mcp_secrets`) and the query of `url` with them.
@@ -81,14 +81,14 @@ class McpServer(Wire):
         description="the scope that the run's user needs for the server's tools; empty for none",
     )
 
-    def shown(self) -> "McpServer":
+    def redacted(self) -> "McpServer":
         """The server as clients may see it: the names of its headers, and no value."""
         headers = {name: HIDDEN for name in self.headers if name != QUERY}
-        base, mark, _ = self.url.partition("?")
-        return self.model_copy(update={"url": f"{base}?{HIDDEN}" if mark else base, "headers": headers})
+        base, separator, _ = self.url.partition("?")
+        return self.model_copy(update={"url": f"{base}?{HIDDEN}" if separator else base, "headers": headers})
 
 
-class AgentSettings(Wire):
+class AgentSettings(WireModel):
     """What a client gives to make an agent, and may change later."""
 
     name: str = Field(min_length=1, max_length=120)
@@ -113,7 +113,7 @@ class AgentSettings(Wire):
         default="continue",
         description="when nobody answers a call in time: the agent goes on without it, or the run fails",
     )
-    limits: Limits = Field(default_factory=Limits)
+    limits: AgentLimits = Field(default_factory=AgentLimits)
 
     @property
     def tool_uses(self) -> list[ToolUse]:
@@ -133,7 +133,7 @@ class AgentSettings(Wire):
         return model
 
 
-class AgentSummary(Wire):
+class AgentSummary(WireModel):
     """An agent for those who only use it: without instructions, tools and limits."""
 
     id: str
@@ -154,16 +154,16 @@ class AgentReplacement(AgentSettings):
 
 
 class Agent(AgentSettings):
-    """An agent of an organisation; `builtin` ones can be neither changed nor deleted."""
+    """An agent of an organization; `builtin` ones can be neither changed nor deleted."""
 
     id: str
     builtin: bool = False
     created_at: str | None = None
     updated_at: str | None = None
 
-    def shown(self) -> "Agent":
+    def redacted(self) -> "Agent":
         """The agent as clients may see it, without the secrets of its MCP servers."""
-        return self.model_copy(update={"mcp_servers": [server.shown() for server in self.mcp_servers]})
+        return self.model_copy(update={"mcp_servers": [server.redacted() for server in self.mcp_servers]})
 
     def summary(self) -> AgentSummary:
         """The agent as its users may see it."""
@@ -186,7 +186,7 @@ ECHO = Agent(
     model="echo:",
     tools=["echo_tool"],
     builtin=True,
-    limits=Limits(max_tokens=1_000_000, max_seconds=840, max_iterations=200),
+    limits=AgentLimits(max_tokens=1_000_000, max_seconds=840, max_iterations=200),
 )
 ASSISTANT = Agent(
     id="assistant",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
-from millrace.domain.wire import Wire
+from millrace.domain.wire import WireModel
 
 Metric = Literal["error_rate", "cost", "latency_p95", "tokens", "stuck_run", "backpressure"]
 Op = Literal["gt", "gte", "lt", "lte"]
@@ -21,7 +21,7 @@ MAX_RULES = 100
 AgentId = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class AlertSettings(Wire):
+class AlertSettings(WireModel):
     """What a client gives. `error_rate` is 0 to 1, `cost` US dollars, `latency_p95` milliseconds, `tokens` a
     sum, `stuck_run` seconds of a running run's silence, `backpressure` 0 to 1; `window` is milliseconds."""
 
@@ -39,7 +39,7 @@ class AlertSettings(Wire):
     @model_validator(mode="after")
     def _resolves_on_the_right_side(self) -> "AlertSettings":
         back = self.resolve_threshold
-        if back is not None and (back > self.threshold if self.rises else back < self.threshold):
+        if back is not None and (back > self.threshold if self.triggers_above else back < self.threshold):
             raise ValueError("resolveThreshold must lie on the healthy side of threshold")
         return self
 
@@ -47,23 +47,23 @@ class AlertSettings(Wire):
     def _can_trigger(self, info: ValidationInfo) -> "AlertSettings":
         """A share that has to be beyond 1 (or below 0) would never trigger. Stored rules are left alone."""
         share = self.metric in ("error_rate", "backpressure")
-        beyond = self.rises and (self.threshold > 1 or (self.threshold == 1 and self.op == "gt"))
+        beyond = self.triggers_above and (self.threshold > 1 or (self.threshold == 1 and self.op == "gt"))
         below = self.threshold == 0 and self.op == "lt"
         if info.context != STORED and ((share and beyond) or below):
             raise ValueError(f"threshold: {self.metric} {self.op} {self.threshold:g} never triggers")
         return self
 
     @property
-    def rises(self) -> bool:
+    def triggers_above(self) -> bool:
         """Whether high values are the bad ones."""
         return self.op in ("gt", "gte")
 
     @property
-    def settled(self) -> float:
+    def resolve_value(self) -> float:
         """The value that resolves the alert."""
         if self.resolve_threshold is not None:
             return self.resolve_threshold
-        return self.threshold * (1 - MARGIN if self.rises else 1 + MARGIN)
+        return self.threshold * (1 - MARGIN if self.triggers_above else 1 + MARGIN)
 
 
 class AlertReplacement(AlertSettings):
@@ -76,7 +76,7 @@ class AlertReplacement(AlertSettings):
 
 
 class AlertRule(AlertSettings):
-    """A rule of an organisation."""
+    """A rule of an organization."""
 
     id: str
     created_at: str
@@ -95,16 +95,16 @@ class AlertState:
     unannounced: str | None = None
 
 
-def crosses(rule: AlertSettings, value: float | None, triggered: bool) -> bool:
+def is_triggered(rule: AlertSettings, value: float | None, triggered: bool) -> bool:
     """Whether the alert is on with this value: a triggered one stays on until the value has settled. Without
     a value (nothing ran) nothing is wrong."""
     if value is None:
         return False
     if not triggered:
         return _compare(rule.op, value, rule.threshold)
-    if rule.settled == rule.threshold:
+    if rule.resolve_value == rule.threshold:
         return _compare(rule.op, value, rule.threshold)
-    return value > rule.settled if rule.rises else value < rule.settled
+    return value > rule.resolve_value if rule.triggers_above else value < rule.resolve_value
 
 
 def _compare(op: Op, value: float, threshold: float) -> bool:
@@ -112,7 +112,7 @@ def _compare(op: Op, value: float, threshold: float) -> bool:
     return beyond or (op in ("gte", "lte") and value == threshold)
 
 
-def alert_wire(rule: AlertRule, state: AlertState, value: float | None, at: str) -> dict[str, Any]:
+def alert_to_wire(rule: AlertRule, state: AlertState, value: float | None, at: str) -> dict[str, Any]:
     """The `alert` of an event; `id` names this one alert of the rule."""
     return {
         "id": f"{rule.id}:{state.count}",

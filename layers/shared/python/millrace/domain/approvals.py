@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot
-from millrace.domain.wire import Wire
+from millrace.domain.wire import WireModel
 
 Kind = Literal["approval", "question", "input"]
 """A tool call to be approved, a question of an agent's, or a step of a flow that waits for input."""
@@ -35,7 +35,7 @@ CALLS_AT_ONCE = 16
 """The most calls that may wait in one run at the same time."""
 
 
-class Approvers(Wire):
+class Approvers(WireModel):
     """The people who may answer; any one of these is enough."""
 
     model_config = ConfigDict(frozen=True)
@@ -66,7 +66,7 @@ OWNER = Approvers(owner=True)
 """The approvers where none are named: the run's own user."""
 
 
-class AskWhen(Wire):
+class AskWhen(WireModel):
     """Asks when the expression over the call's arguments gives anything but `false`."""
 
     ask: str = Field(min_length=1, max_length=2000)
@@ -87,7 +87,7 @@ class Answer:
     content: Any = None
     reason: str | None = None
 
-    def wire(self) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
         return {
             "decision": self.decision,
@@ -151,7 +151,7 @@ class WaitingCall:
         same = caller.organization == self.slot.organization
         return same and self.approvers.admit(caller, self.user)
 
-    def wire(self) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         """The whole call as JSON, as those see it who may answer."""
         return {
             "runId": self.run_id,
@@ -171,19 +171,19 @@ class WaitingCall:
             "requestedAt": iso(self.requested_ms),
             "expiresAt": iso(self.expires_ms),
             "state": "answered" if self.answer else "waiting",
-            "answer": self.answer.wire() if self.answer else None,
+            "answer": self.answer.to_wire() if self.answer else None,
         }
 
     def seen_by(self, caller: Principal) -> dict[str, Any]:
         """The call as the caller sees it: who may answer must see everything, others what the agent's
         visibility shows."""
         able = self.admits(caller)
-        seen = self.wire() | {"canAnswer": able}
+        seen = self.to_wire() | {"canAnswer": able}
         if able or self.visibility == "full" or self.kind != "approval":
             return seen
         hidden: dict[str, Any] = {"arguments": {}, "schema": None}
         if self.visibility == "answer":
             hidden |= {"name": None}
         if self.answer and self.answer.arguments:
-            hidden |= {"answer": self.answer.wire() | {"arguments": {}}}
+            hidden |= {"answer": self.answer.to_wire() | {"arguments": {}}}
         return seen | hidden

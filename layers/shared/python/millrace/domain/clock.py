@@ -31,5 +31,5 @@ def from_iso(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
         return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError) as problem:
-        raise InvalidRequest(f"{text!r:.60} is not an ISO 8601 time.", code="invalid_time") from problem
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequest(f"{text!r:.60} is not an ISO 8601 time.", code="invalid_time") from error

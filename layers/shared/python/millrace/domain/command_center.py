@@ -28,7 +28,7 @@ MAX_NAMES = 100
 
 
 def center_stream(organization: str) -> str:
-    """The event-log stream of an organisation's command center."""
+    """The event-log stream of an organization's command center."""
     return f"{organization}#center"
 
 

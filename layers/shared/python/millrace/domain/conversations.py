@@ -17,7 +17,7 @@ LIVE_MESSAGE_MARKER = "[Live message from the user, sent while you were working]
 @dataclass(frozen=True, slots=True)
 class Slot:
     """Where one run at a time may be: a conversation, or one thread of it. `key` is the partition of its
-    items; another organisation can never form it."""
+    items; another organization can never form it."""
 
     organization: str
     conversation_id: str
@@ -63,7 +63,7 @@ class StoredMessage:
     visibility: Detail | None = None
     created_by: str = ""
 
-    def wire(self) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         """The whole message as JSON, without its steps; viewers get it by `domain.projection`."""
         body: dict[str, Any] = {
             "id": self.id,
@@ -92,7 +92,7 @@ class Conversation:
     active_run_id: str | None = None
     shared_with: dict[str, Access] = field(default_factory=dict)
 
-    def wire(self) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
         return {
             "id": self.id,

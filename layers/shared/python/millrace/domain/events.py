@@ -13,7 +13,7 @@ DETAILS: tuple[Detail, ...] = ("answer", "steps", "full")
 TERMINAL = frozenset({"done", "error"})
 
 
-class Logged(NamedTuple):
+class LogEntry(NamedTuple):
     """An event with its place in the log; `data` is its JSON, encoded once for the log and the wire."""
 
     seq: int
@@ -36,8 +36,8 @@ def start(run_id: str, conversation_id: str, message_id: str, agent_id: str) -> 
 def status(message: str, icon: str | None = None, least: Detail | None = None) -> Event:
     """What the agent does now, for people. One that names tools gives the `least` detail that shows it."""
     shown = {"icon": icon, "leastDetail": least}
-    told = {name: value for name, value in shown.items() if value}
-    return {"type": "status", "message": message} | told
+    given = {name: value for name, value in shown.items() if value}
+    return {"type": "status", "message": message} | given
 
 
 def thinking(text: str) -> Event:

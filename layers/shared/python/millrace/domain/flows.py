@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from millrace.domain.agents import Limits
-from millrace.domain.wire import Wire
+from millrace.domain.agents import AgentLimits
+from millrace.domain.wire import WireModel
 
 MAX_STEPS = 32
 FLOW_BYTES, INPUT_BYTES, RESULTS_BYTES = 64 * 1024, 100 * 1024, 200 * 1024
@@ -20,7 +20,7 @@ StepName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Expression = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
-class FlowStep(Wire):
+class FlowStep(WireModel):
     """Base of the steps. Expressions see `input` (what was posted), `steps` (results by name) and `last`."""
 
     name: StepName
@@ -71,13 +71,13 @@ class WaitStep(FlowStep):
 Step = Annotated[AgentStep | ToolStep | PipelineStep | WaitStep, Field(discriminator="type")]
 
 
-class FlowSettings(Wire):
+class FlowSettings(WireModel):
     """What a client gives. `output` is an expression; without it the last step's result is the flow's."""
 
     description: str = Field(default="", max_length=1000)
     steps: list[Step] = Field(min_length=1, max_length=MAX_STEPS)
     output: Expression | None = None
-    limits: Limits = Field(default_factory=lambda: Limits(max_tokens=100_000))
+    limits: AgentLimits = Field(default_factory=lambda: AgentLimits(max_tokens=100_000))
 
     @field_validator("steps")
     @classmethod
@@ -102,7 +102,7 @@ class FlowReplacement(FlowSettings):
 
 
 class Flow(NewFlow):
-    """A flow of an organisation."""
+    """A flow of an organization."""
 
     created_at: str
     updated_at: str
@@ -141,7 +141,7 @@ class Execution:
         last = list(self.results.values())[-1] if self.results else self.input
         return {"input": self.input, "steps": self.results, "last": last}
 
-    def wire(self) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
         step = self.flow.steps[self.next_step] if self.waiting else None
         prompt = step.prompt if isinstance(step, WaitStep) else None

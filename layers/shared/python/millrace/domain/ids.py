@@ -19,7 +19,7 @@ def valid_id(text: str) -> bool:
 
 
 def valid_organization(text: str) -> bool:
-    """Organisations come from a token's claim; the same rule, `@` and `|` allowed."""
+    """Organizations come from a token's claim; the same rule, `@` and `|` allowed."""
     return _ORGANIZATION.fullmatch(text) is not None
 
 

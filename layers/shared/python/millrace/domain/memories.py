@@ -20,7 +20,7 @@ class Memory:
     created_at: str
     updated_at: str
 
-    def wire(self) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
         return {
             "id": self.id,

@@ -7,7 +7,7 @@ running, paused --stop--> stopped (for good)
 import re
 from typing import Any, Literal, get_args
 
-from millrace.domain.wire import Wire
+from millrace.domain.wire import WireModel
 from millrace.errors import Conflict, InvalidRequest
 
 PipelineState = Literal["created", "running", "paused", "stopped"]
@@ -27,7 +27,7 @@ _NEXT: dict[tuple[PipelineState, Action], PipelineState] = {
 }
 
 
-class Pipeline(Wire):
+class Pipeline(WireModel):
     """One pipeline with its current definition (as its author wrote it). `version` counts definitions,
     `revision` every change of the item. Until `hold_until` (epoch ms) windows wait for events that came
     while the pipeline was paused."""

@@ -96,7 +96,7 @@ def project_message(message: StoredMessage, detail: Detail) -> dict[str, Any] | 
     if message.content and not content and not message.extra:
         return None
     steps = [shown for step in _whole_steps(message) if (shown := project(step, detail))]
-    return message.wire() | {"content": content} | ({"steps": steps} if steps else {})
+    return message.to_wire() | {"content": content} | ({"steps": steps} if steps else {})
 
 
 def _block(block: dict[str, Any], detail: Detail) -> dict[str, Any] | None:

@@ -60,10 +60,10 @@ def split_id(event_id: str) -> tuple[str, int]:
     return subject, int(number) if number.isascii() and number.isdigit() and len(number) <= 15 else 0
 
 
-def take(subject: Subject, event: Event) -> bool:
+def apply(subject: Subject, event: Event) -> bool:
     """Takes an event into account; False for one that was taken before, or a second end."""
     number = split_id(event["id"])[1]
-    if not mark(subject.seen, number):
+    if not add_number(subject.seen, number):
         return False
     if event["type"] in ENDS:
         if subject.ended:
@@ -72,7 +72,7 @@ def take(subject: Subject, event: Event) -> bool:
     if event["type"] == DELETED:
         subject.ended = subject.deleted = True
     if event["type"].startswith("run:"):
-        _look(subject, event, number)
+        _update_view(subject, event, number)
     return True
 
 
@@ -91,7 +91,7 @@ def has_texts(event: Event) -> bool:
     return any(event.get(name) for name in TEXTS)
 
 
-def mark(ranges: list[list[int]], number: int) -> bool:
+def add_number(ranges: list[list[int]], number: int) -> bool:
     """Adds a number to ordered ranges; False when it is there. Beyond `RANGES` gaps the oldest gap counts as
     seen: what was lost that long ago does not come any more."""
     at = len(ranges)
@@ -109,7 +109,7 @@ def mark(ranges: list[list[int]], number: int) -> bool:
     return True
 
 
-def _look(subject: Subject, event: Event, number: int) -> None:
+def _update_view(subject: Subject, event: Event, number: int) -> None:
     """The run as the event shows it; what only grows never shrinks, whatever the order."""
     view = subject.view or _unknown(event)
     view["lastEventAt"] = max(view["lastEventAt"], event["time"])
@@ -148,8 +148,8 @@ def _unknown(event: Event) -> dict[str, Any]:
     }
 
 
-def _more(known: Any, told: Any) -> Any:
+def _more(known: Any, reported: Any) -> Any:
     """The greater of two figures; None where neither is known."""
-    if not isinstance(told, int | float):
+    if not isinstance(reported, int | float):
         return known
-    return told if known is None else max(known, told)
+    return reported if known is None else max(known, reported)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from millrace.domain.clock import from_iso, iso
-from millrace.domain.wire import Wire
+from millrace.domain.wire import WireModel
 from millrace.errors import Conflict, InvalidRequest
 
 MAX_IDS = 100
@@ -17,7 +17,7 @@ Place = Annotated[str, Field(pattern=r"^(step|destination):[0-9]{1,2}$")]
 RedriveState = Literal["running", "done", "cancelled"]
 
 
-class LetterChoice(Wire):
+class LetterChoice(WireModel):
     """Which dead letters: those with these `ids`; or those of a `place` (`step:0`, `destination:1`), with a
     `code`, of events accepted `from` .. `to` (ISO 8601). All by default."""
 
@@ -56,7 +56,7 @@ class DeletionAsked(LetterChoice):
     all: bool = False
 
 
-class Redrive(Wire):
+class Redrive(WireModel):
     """How far a redrive has come: `page` counts what was sent page by page, `after` is the last letter looked
     at. `skipped` letters stay: the definition has no such step or destination (any more)."""
 

@@ -20,7 +20,7 @@ MAX_INJECTION_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class LeaseRecord:
     """The state of a slot: which run is active, who holds it (a nonce of the process) and until when, the
     last event logged (`seq`), how many live messages it has accepted, whether it is to stop, how many
     messages the history holds, and whether live messages were left over by the run before.
@@ -36,7 +36,7 @@ class Lease:
     accepted: int = 0
     stop: StopReason | None = None
     messages: int = 0
-    leftovers: bool = False
+    pending_live_messages: bool = False
     reserved: int = 0
     saved: int = 0
     last_run_id: str | None = None
@@ -83,7 +83,7 @@ class Run:
     previous_id: str | None = None
     last_seq: int | None = None
 
-    def wire(self) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
         return {
             "id": self.id,

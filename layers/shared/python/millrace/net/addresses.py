@@ -100,13 +100,13 @@ def check_addresses(host: str, port: int, addresses: list[str], rules: Rules, tl
     """
     parsed = [ip_address(address) for address in addresses]
     if rules.loopback and parsed and all(_is_this_machine(address) for address in parsed):
-        return _ordered(parsed)
+        return _ipv4_first(parsed)
     if not tls:
         raise AddressNotAllowed(f"Without TLS only this machine may be called, not {host}.", host=host)
     _check_port(host, port, rules)
     if not parsed or not all(is_public(address) for address in parsed):
         raise AddressNotAllowed(f"{host} does not lead to public addresses only.", host=host)
-    return _ordered(parsed)
+    return _ipv4_first(parsed)
 
 
 def _is_this_machine(address: Address) -> bool:
@@ -120,7 +120,7 @@ def _check_port(host: str, port: int, rules: Rules) -> None:
         raise AddressNotAllowed(f"Port {port} of {host} may not be called; allowed: {allowed}.", host=host)
 
 
-def _ordered(addresses: list[Address]) -> list[str]:
+def _ipv4_first(addresses: list[Address]) -> list[str]:
     """IPv4 first, since a function in a VPC has no route for IPv6 unless somebody made one."""
     return [str(address) for address in sorted(dict.fromkeys(addresses), key=lambda address: address.version)]
 

@@ -43,7 +43,7 @@ def guarded_client(
     whole. Its requests raise `AddressNotAllowed` beside httpx's own errors.
     """
     transport = GuardedTransport(Rules(ports, allow_loopback_http), resolve or resolve_name, ssl_context)
-    # The client serves many organisations: a cookie set for one must not be sent for another.
+    # The client serves many organizations: a cookie set for one must not be sent for another.
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     return httpx.AsyncClient(
         transport=transport, timeout=timeout, cookies=no_cookies, follow_redirects=False, trust_env=False

@@ -1,4 +1,4 @@
-"""Agents of an organisation: make, change, delete."""
+"""Agents of an organization: make, change, delete."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -42,7 +42,7 @@ class Agents:
         self._clock = platform.stores.clock
 
     async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[Agent], str | None]:
-        """The built-in agents first, then the organisation's by id; and the id to go on after."""
+        """The built-in agents first, then the organization's by id; and the id to go on after."""
         caller.require_any(*SEES)
         builtin = listed_agents(self._default_model) if not after else []
         stored, more = await self._store.page(caller.organization, after, limit)
@@ -73,7 +73,7 @@ class Agents:
         caller.require("agents:write")
         _must_be_stored(agent_id)
         old = await self._store.get(caller.organization, agent_id)
-        kept = {name: value for name, value in old.shown().wire().items() if name not in READ_ONLY}
+        kept = {name: value for name, value in old.redacted().to_wire().items() if name not in READ_ONLY}
         changes = {name: value for name, value in changes.items() if name not in READ_ONLY}
         if isinstance(changes.get("limits"), dict):
             changes = changes | {"limits": kept["limits"] | changes["limits"]}

@@ -56,8 +56,8 @@ def _port(parts: SplitResult) -> int:
     return parts.port if parts.port is not None else 443 if parts.scheme == "https" else 80
 
 
-def _problems(server: McpServer, rules: Rules, taken: bool) -> Iterator[Problem]:
-    if taken:
+def _problems(server: McpServer, rules: Rules, is_duplicate: bool) -> Iterator[Problem]:
+    if is_duplicate:
         yield "name", f"another server is called {server.name!r}"
     if wrong := _url_problem(server.url, rules):
         yield "url", wrong
@@ -89,8 +89,8 @@ def _url_problem(url: str, rules: Rules) -> str | None:
     parts = urlsplit(url)
     try:
         _check_target(parts, rules)
-    except MillraceError as problem:
-        return problem.message.rstrip(".")
+    except MillraceError as error:
+        return error.message.rstrip(".")
     return None
 
 

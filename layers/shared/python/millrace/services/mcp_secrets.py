@@ -86,8 +86,8 @@ class McpSecrets:
         try:
             values = (self._value(owner.context(server, name), v) for name, v in server.headers.items())
             headers = dict(zip(server.headers, await asyncio.gather(*values), strict=True))
-        except MillraceError as problem:
-            return _not_available(server, problem.message)
+        except MillraceError as error:
+            return _not_available(server, error.message)
         query = headers.pop(QUERY, "")
         wrong = [found for name, value in headers.items() if (found := header_problem(name, value))]
         if wrong:
@@ -128,8 +128,8 @@ class _Stored(str):
 
 def _query_apart(server: McpServer) -> McpServer:
     """The query of the URL among the headers, under `QUERY`; the URL keeps only the sign of it."""
-    base, mark, query = server.url.partition("?")
-    if not mark or QUERY in server.headers:
+    base, separator, query = server.url.partition("?")
+    if not separator or QUERY in server.headers:
         return server
     headers = server.headers | ({QUERY: query} if query else {})
     return server.model_copy(update={"url": f"{base}?{HIDDEN}" if query else base, "headers": headers})

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from millrace.domain.events import Logged
+from millrace.domain.events import LogEntry
 from millrace.domain.runs import Run
 from millrace.errors import InvalidRequest, NotFound, ProviderError, Unavailable
 from millrace.services.runs.follow import follow, has_more
@@ -24,7 +24,7 @@ _PAUSES = frozenset({"tool_call", "thinking", "injected"})
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SpeechRequest:
     """How something is to be spoken; an empty engine is the deployment's. `sample_rate` (Hz) asks for another
     than the engine's own."""
 
@@ -64,17 +64,17 @@ class Speaking:
         return self.engine.speak(sentence, self.voice, self.speed)
 
 
-async def prepare(engines: Engines, order: Order) -> Speaking:
+async def prepare(engines: Engines, request: SpeechRequest) -> Speaking:
     """Checks the whole order. Raises `InvalidRequest`, `NotImplementedHere` or `Unavailable`."""
-    found = format_named(order.format)
-    engine = engines.get(order.engine)
-    if not engine.slowest <= order.speed <= engine.fastest:
+    found = format_named(request.format)
+    engine = engines.get(request.engine)
+    if not engine.slowest <= request.speed <= engine.fastest:
         raise InvalidRequest(
             f"The engine {engine.name} takes a speed from {engine.slowest} to {engine.fastest}.",
             code="unsupported_speed",
         )
-    voice = await engine.voice(order.voice)
-    return Speaking(engine, voice, found, order.speed, order.sample_rate or engine.sample_rate)
+    voice = await engine.voice(request.voice)
+    return Speaking(engine, voice, found, request.speed, request.sample_rate or engine.sample_rate)
 
 
 def speak_text(speaking: Speaking, text: str) -> AsyncGenerator[bytes, None]:
@@ -116,7 +116,7 @@ async def _answer(
     raise Unavailable("The answer goes on, but this function's time is over.", code="deadline")
 
 
-def _completed(sentences: Sentences, event: Logged) -> list[str]:
+def _completed(sentences: Sentences, event: LogEntry) -> list[str]:
     if "parent" in event.event:
         return []  # a sub-agent's words are not the answer
     if event.type == "token":
@@ -124,6 +124,6 @@ def _completed(sentences: Sentences, event: Logged) -> list[str]:
     return sentences.end() if event.type in _PAUSES or is_last(event) else []
 
 
-def _check_end(event: Logged) -> None:
+def _check_end(event: LogEntry) -> None:
     if event.type == "error":
         raise ProviderError(f"The run has failed: {event.event['message']}", code=event.event["code"])

@@ -14,11 +14,11 @@ _PLAYING_AND_NEXT = 2
 
 
 class _End:
-    def __init__(self, problem: Exception | None = None) -> None:
-        self.problem = problem
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
 
 
-class Ahead(Generic[T]):
+class ReadAhead(Generic[T]):
     """Reads `source` at once, in a task; iterating gives what has been read and raises what the source
     raised, in its place. `aclose` ends the task and closes the source."""
 
@@ -31,8 +31,8 @@ class Ahead(Generic[T]):
             async with aclosing(source):
                 async for item in source:
                     self._read.put_nowait(item)
-        except Exception as problem:
-            self._read.put_nowait(_End(problem))
+        except Exception as error:
+            self._read.put_nowait(_End(error))
         else:
             self._read.put_nowait(_End())
 
@@ -43,7 +43,7 @@ class Ahead(Generic[T]):
         item = await self._read.get()
         if not isinstance(item, _End):
             return item
-        raise item.problem or StopAsyncIteration
+        raise item.error or StopAsyncIteration
 
     async def aclose(self) -> None:
         """Ends what still runs."""
@@ -57,16 +57,16 @@ async def spoken(
     """The PCM of the sentences in order. While one is heard the next is made, and no more than that: memory
     holds two sentences however long the text is. Closing this ends both and closes `sentences`."""
     room = asyncio.Semaphore(_PLAYING_AND_NEXT)
-    under_way: list[Ahead[bytes]] = []
+    under_way: list[ReadAhead[bytes]] = []
 
-    async def begin() -> AsyncGenerator[Ahead[bytes], None]:
+    async def begin() -> AsyncGenerator[ReadAhead[bytes], None]:
         async with aclosing(sentences):
             async for sentence in sentences:
                 await room.acquire()
-                under_way.append(Ahead(_checked(speak(sentence))))
+                under_way.append(ReadAhead(_checked(speak(sentence))))
                 yield under_way[-1]
 
-    begun = Ahead(begin())
+    begun = ReadAhead(begin())
     try:
         async for sentence in begun:
             async for pcm in sentence:

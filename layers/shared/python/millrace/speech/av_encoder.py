@@ -23,10 +23,10 @@ class _Sink:
         self._written += data
         return len(data)
 
-    def take(self) -> bytes:
+    def drain(self) -> bytes:
         """What was written since the last call."""
-        taken, self._written = bytes(self._written), bytearray()
-        return taken
+        drained, self._written = bytes(self._written), bytearray()
+        return drained
 
 
 class AvEncoder:
@@ -51,13 +51,13 @@ class AvEncoder:
         frame.pts = self._position
         self._position += frame.samples
         self._mux(frame)
-        return self._sink.take()
+        return self._sink.drain()
 
     def end(self) -> bytes:
         """See `encoders.Encoder`."""
         self._mux(None)
         self._output.close()
-        return self._sink.take()
+        return self._sink.drain()
 
     def _mux(self, frame: Any) -> None:
         for packet in self._stream.encode(frame):

@@ -87,7 +87,7 @@ class Format:
         """Whether this deployment has the encoder."""
         return not self.needs or importlib.util.find_spec(self.needs) is not None
 
-    def wire(self) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
         return {"id": self.name, "contentType": self.media_type, "available": self.available}
 

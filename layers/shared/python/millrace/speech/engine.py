@@ -33,7 +33,7 @@ class Voice:
     language: str = ""
     gender: str = ""
 
-    def wire(self) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
         return {
             "id": self.id,

@@ -72,14 +72,14 @@ class OpenAiEngine:
                     if response.status_code == 200:
                         yield _audio(response)
                         return
-                    problem = await _refusal(response)
+                    failure = await _refusal(response)
                     if response.status_code in (400, 422):
-                        raise InvalidRequest(problem.message, code="speech_refused")
-            except _Unreached as unreached:
-                problem = unreached.problem
-            if last or not problem.retryable:
-                raise problem
-            await asyncio.sleep(min(problem.retry_after or self._pause * 2 ** (attempt - 1), _LONGEST_WAIT))
+                        raise InvalidRequest(failure.message, code="speech_refused")
+            except _Unreachable as unreached:
+                failure = unreached.failure
+            if last or not failure.retryable:
+                raise failure
+            await asyncio.sleep(min(failure.retry_after or self._pause * 2 ** (attempt - 1), _LONGEST_WAIT))
 
     @asynccontextmanager
     async def _answer(self, body: dict[str, Any]) -> "AsyncIterator[httpx.Response]":
@@ -92,19 +92,19 @@ class OpenAiEngine:
                 begun = response.status_code == 200
                 yield response
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            problem = _broken(str(error) or type(error).__name__)
-            raise problem if begun else _Unreached(problem) from error
+            failure = _broken(str(error) or type(error).__name__)
+            raise failure if begun else _Unreachable(failure) from error
 
     async def close(self) -> None:
         """See `engine.Engine`; the client is the caller's."""
 
 
-class _Unreached(Exception):
+class _Unreachable(Exception):
     """The network failed before an answer began."""
 
-    def __init__(self, problem: ProviderError) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
+    def __init__(self, failure: ProviderError) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
 
 
 def _audio(response: "httpx.Response") -> "httpx.Response":

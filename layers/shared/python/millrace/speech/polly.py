@@ -101,11 +101,11 @@ class PollyEngine:
 
         try:
             return await self._aws.call("polly", operation, **parameters)
-        except ClientError as problem:
-            status = problem.response["ResponseMetadata"]["HTTPStatusCode"]
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             raise ProviderError(
-                f"Polly refuses: {problem}", code="speech_failed", http_status=status
-            ) from problem
+                f"Polly refuses: {error}", code="speech_failed", http_status=status
+            ) from error
 
     async def close(self) -> None:
         """See `engine.Engine`."""
@@ -136,9 +136,9 @@ def _read(read: Callable[[int], bytes], size: int) -> bytes:
 
     try:
         return read(size)
-    except (BotoCoreError, HTTPError, OSError) as problem:
-        message = f"Polly broke off in the middle of a sentence: {problem}"
-        raise ProviderError(message, code="speech_failed", retryable=True) from problem
+    except (BotoCoreError, HTTPError, OSError) as error:
+        message = f"Polly broke off in the middle of a sentence: {error}"
+        raise ProviderError(message, code="speech_failed", retryable=True) from error
 
 
 def _said(text: str, speed: float) -> dict[str, str]:

@@ -31,6 +31,6 @@ class Prose:
 
 
 def _plain(text: str) -> str:
-    for mark, instead in _MARKS:
-        text = mark.sub(instead, text)
+    for pattern, instead in _MARKS:
+        text = pattern.sub(instead, text)
     return text.strip(" ,|")

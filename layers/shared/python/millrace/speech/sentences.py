@@ -101,13 +101,13 @@ def _cut(text: str, longest: int) -> list[str]:
 def _break(text: str, longest: int) -> int:
     """Where to cut: behind the last clause that leaves a piece of fair length, else between words."""
     window = text[:longest]
-    for marks in (*_CLAUSES, *_SPACES):
-        at = max(_last(window, mark) for mark in marks)
+    for boundaries in (*_CLAUSES, *_SPACES):
+        at = max(_last(window, boundary) for boundary in boundaries)
         if at > longest // 3:
             return at + 1
     return longest
 
 
-def _last(window: str, mark: str) -> int:
+def _last(window: str, boundary: str) -> int:
     # A comma or colon ends a clause only before a space: "1,000" and "12:30" are words.
-    return window.rfind(mark + " ") if mark in ",;:" else window.rfind(mark)
+    return window.rfind(boundary + " ") if boundary in ",;:" else window.rfind(boundary)

@@ -1,4 +1,4 @@
-"""Agents in DynamoDB, one item each by organisation and id; reads are cached for a few seconds."""
+"""Agents in DynamoDB, one item each by organization and id; reads are cached for a few seconds."""
 
 import time
 
@@ -15,7 +15,7 @@ WARMED = 25
 
 
 class AgentStore:
-    """The table of agents; the built-in ones belong to every organisation."""
+    """The table of agents; the built-in ones belong to every organization."""
 
     def __init__(self, dynamo: Dynamo, table: str) -> None:
         self._dynamo = dynamo
@@ -38,7 +38,7 @@ class AgentStore:
         return agent
 
     async def warm(self, organization: str) -> None:
-        """Reads an organisation's first agents into the cache, unless that was done just now: beside the
+        """Reads an organization's first agents into the cache, unless that was done just now: beside the
         query that tells which agent a conversation has, instead of after it. One round trip."""
         if time.monotonic() - self._warmed.get(organization, -CACHE_SECONDS) < CACHE_SECONDS:
             return
@@ -70,8 +70,8 @@ class AgentStore:
         """Raises `Conflict` when the id is taken."""
         try:
             await self._dynamo.write(put(self._table, _to_item(organization, agent), new=True))
-        except ConditionFailed as refused:
-            raise Conflict(f"An agent {agent.id!r} exists.", code="agent_exists") from refused
+        except ConditionFailed as error:
+            raise Conflict(f"An agent {agent.id!r} exists.", code="agent_exists") from error
 
     async def replace(self, organization: str, agent: Agent, unchanged_since: str | None) -> None:
         """Raises `Conflict` when somebody else changed the agent meanwhile, or deleted it."""
@@ -83,21 +83,21 @@ class AgentStore:
         }
         try:
             await self._dynamo.write(request)
-        except ConditionFailed as refused:
-            raise Conflict("Somebody else changed this agent; read it again.", code="changed") from refused
+        except ConditionFailed as error:
+            raise Conflict("Somebody else changed this agent; read it again.", code="changed") from error
         self._cache.pop((organization, agent.id), None)
 
     async def delete(self, organization: str, agent_id: str) -> None:
         """Raises `NotFound`."""
         try:
             await self._dynamo.write(delete(self._table, {"pk": organization, "sk": agent_id}))
-        except ConditionFailed as refused:
-            raise unknown_agent(agent_id) from refused
+        except ConditionFailed as error:
+            raise unknown_agent(agent_id) from error
         self._cache.pop((organization, agent_id), None)
 
 
 def unknown_agent(agent_id: str) -> NotFound:
-    """The error for an id that names no agent of the organisation."""
+    """The error for an id that names no agent of the organization."""
     return NotFound(f"No agent has the id {agent_id!r}. GET /api/agents lists them.", code="agent_not_found")
 
 

@@ -1,5 +1,5 @@
-"""Alert rules and where each stands, by organisation: `RULE#<id>` and `STATE#<id>`; and `ACTIVE`, for a day
-after an organisation's last run."""
+"""Alert rules and where each stands, by organization: `RULE#<id>` and `STATE#<id>`; and `ACTIVE`, for a day
+after an organization's last run."""
 
 import time
 from dataclasses import replace
@@ -40,7 +40,7 @@ class AlertStore:
         self._active: dict[str, float] = {}
 
     async def note_active(self, organization: str) -> None:
-        """Notes, at most once an hour and process, that an organisation's runs are to be looked after."""
+        """Notes, at most once an hour and process, that an organization's runs are to be looked after."""
         now = time.time()
         if now - self._active.get(organization, 0) > NOTED_SECONDS:
             item = {"pk": organization, "sk": "ACTIVE", "expiresAt": int(now) + ACTIVE_SECONDS}
@@ -65,8 +65,8 @@ class AlertStore:
         """Stores a rule. Raises `Conflict` when its id is taken."""
         try:
             await self._dynamo.write(put(self.table, _rule_item(organization, rule), new=True))
-        except ConditionFailed as refused:
-            raise Conflict(f"An alert rule {rule.id!r} exists.", code="rule_exists") from refused
+        except ConditionFailed as error:
+            raise Conflict(f"An alert rule {rule.id!r} exists.", code="rule_exists") from error
 
     async def replace(self, organization: str, rule: AlertRule, unchanged_since: str) -> None:
         """Raises `Conflict` when somebody else changed the rule meanwhile, or deleted it."""
@@ -81,8 +81,8 @@ class AlertStore:
         )
         try:
             await self._dynamo.write(changed)
-        except ConditionFailed as refused:
-            raise Conflict("Somebody else changed this rule; read it again.", code="changed") from refused
+        except ConditionFailed as error:
+            raise Conflict("Somebody else changed this rule; read it again.", code="changed") from error
 
     async def delete(self, organization: str, rule_id: str) -> None:
         """Remove a rule, and note how many alerts it had: one that is made anew under its id goes on from
@@ -100,8 +100,8 @@ class AlertStore:
         )
         try:
             await self._dynamo.transact(delete(self.table, _rule_key(organization, rule_id)), ended)
-        except ConditionFailed as refused:
-            raise unknown_rule() from refused
+        except ConditionFailed as error:
+            raise unknown_rule() from error
 
     async def states(self, organization: str) -> dict[str, AlertState]:
         """Where each rule stands, by its id; those that never were triggered have none."""
@@ -125,8 +125,8 @@ class AlertStore:
 
     async def announced(self, organization: str, rule_id: str, state: AlertState) -> None:
         """Notes that the bus has the state's event; nothing happens when the state has moved on."""
-        told = replace(state, unannounced=None)
-        item = _state_key(organization, rule_id) | _state_body(told)
+        announced = replace(state, unannounced=None)
+        item = _state_key(organization, rule_id) | _state_body(announced)
         change = put_when(self.table, item, "version = :seen", seen=state.version)
         try:
             await self._dynamo.write(change)
@@ -134,7 +134,7 @@ class AlertStore:
             pass
 
     async def organizations(self) -> set[str]:
-        """The organisations that have rules or runs: a scan, for the check of every minute."""
+        """The organizations that have rules or runs: a scan, for the check of every minute."""
         found: set[str] = set()
         request: dict[str, Any] = {"TableName": self.table, "ProjectionExpression": "pk"}
         while True:
@@ -146,7 +146,7 @@ class AlertStore:
 
 
 def unknown_rule() -> NotFound:
-    """The error for an id that names no rule of the organisation."""
+    """The error for an id that names no rule of the organization."""
     return NotFound("No alert rule has this id.", code="alert_rule_not_found")
 
 

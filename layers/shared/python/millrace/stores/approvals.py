@@ -149,7 +149,7 @@ def _to_item(call: WaitingCall) -> Item:
         "prompt": call.prompt,
         "options": list(call.options),
         "schema": call.schema,
-        "approvers": call.approvers.wire(),
+        "approvers": call.approvers.to_wire(),
         "visibility": call.visibility,
         "position": call.position,
         "onExpired": call.on_expired,

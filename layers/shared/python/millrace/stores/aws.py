@@ -112,12 +112,12 @@ def unavailable_when_down(service: str) -> Iterator[None]:
 
     try:
         yield
-    except ClientError as problem:
-        if _passes(problem.response):
-            raise _unavailable(service) from problem
+    except ClientError as error:
+        if _passes(error.response):
+            raise _unavailable(service) from error
         raise
-    except BotoCoreError as problem:
-        raise _unavailable(service) from problem
+    except BotoCoreError as error:
+        raise _unavailable(service) from error
 
 
 def _passes(response: Any) -> bool:

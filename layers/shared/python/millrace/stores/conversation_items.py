@@ -114,9 +114,9 @@ def unknown_conversation() -> NotFound:
     return NotFound("No conversation has this id.", code="conversation_not_found")
 
 
-def is_deleting(refused: ConditionFailed) -> bool:
-    """Return whether a write was refused because the conversation is being deleted."""
-    return any(item is not None and "deleting" in item for item in refused.items.values())
+def is_deleting(error: ConditionFailed) -> bool:
+    """Return whether a write was error because the conversation is being deleted."""
+    return any(item is not None and "deleting" in item for item in error.items.values())
 
 
 def being_deleted() -> Conflict:

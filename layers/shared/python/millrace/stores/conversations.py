@@ -10,7 +10,7 @@ latest messages: whatever else a slot keeps begins with a letter before M.
 from dataclasses import dataclass, field
 
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
-from millrace.domain.runs import Lease
+from millrace.domain.runs import LeaseRecord
 from millrace.errors import Conflict
 from millrace.stores.conversation_items import (
     being_deleted,
@@ -31,12 +31,12 @@ THREAD_PREFIX = "H#"
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class ConversationSnapshot:
     """The state of a slot, from one query: its conversation (None: unknown), its lease, and its latest
     messages, of which large ones are shortened: `parts` says by their ids where the whole content is."""
 
     conversation: Conversation | None
-    lease: Lease
+    lease_record: LeaseRecord
     history: list[StoredMessage]
     parts: dict[str, Parts] = field(default_factory=dict)
 
@@ -48,7 +48,7 @@ class ConversationStore:
         self._dynamo = dynamo
         self.table = table
 
-    async def open(self, slot: Slot) -> Opening:
+    async def open(self, slot: Slot) -> ConversationSnapshot:
         """Everything that a new message needs, in one round trip: an answer of DynamoDB's, 1 MB at most."""
         items, _ = await self._dynamo.query_page(
             TableName=self.table,
@@ -61,7 +61,7 @@ class ConversationStore:
         found = {item["sk"]: item for item in items}
         heads = [item for item in reversed(items) if item["sk"].startswith("M#")]
         history = readable(heads, lambda item: (to_message(item), parts_of(item)))
-        return Opening(
+        return ConversationSnapshot(
             to_conversation(slot, found.get("META")),
             to_lease(found.get("RUN")),
             [message for message, _ in history],
@@ -73,10 +73,10 @@ class ConversationStore:
         item = to_meta_item(slot, conversation)
         try:
             await self._dynamo.write(put(self.table, item, new=True))
-        except ConditionFailed as refused:
-            if is_deleting(refused):
-                raise being_deleted() from refused
-            raise Conflict("A conversation with this id exists.", code="conversation_exists") from refused
+        except ConditionFailed as error:
+            if is_deleting(error):
+                raise being_deleted() from error
+            raise Conflict("A conversation with this id exists.", code="conversation_exists") from error
 
     async def get(self, slot: Slot) -> Conversation:
         """Raises `NotFound`."""

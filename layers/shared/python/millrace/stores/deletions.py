@@ -16,7 +16,7 @@ import orjson
 from millrace.domain.clock import Clock, iso
 from millrace.domain.conversations import Slot
 from millrace.domain.ids import new_ulid
-from millrace.domain.runs import Lease
+from millrace.domain.runs import LeaseRecord
 from millrace.stores.conversation_items import meta_key
 from millrace.stores.conversations import THREAD_PREFIX
 from millrace.stores.dynamo import (
@@ -48,7 +48,7 @@ class Deletion:
     agent_id: str = ""
 
 
-class Finished(Exception):
+class DeletionFinished(Exception):
     """Somebody else has finished this deletion; what is there now belongs to a new conversation."""
 
 
@@ -69,7 +69,7 @@ class DeletionStore:
         self._log = log
         self._clock = clock
 
-    async def mark(self, root: Slot) -> Deletion | None:
+    async def begin(self, root: Slot) -> Deletion | None:
         """Marks a conversation, or joins the deletion that has marked it; None when there is none."""
         request = update(
             self._table,
@@ -85,9 +85,9 @@ class DeletionStore:
             await self._dynamo.write(request)
         except ConditionFailed:
             return None
-        return await self._marked(root)
+        return await self._find(root)
 
-    async def _marked(self, root: Slot) -> Deletion | None:
+    async def _find(self, root: Slot) -> Deletion | None:
         item = await self._dynamo.get(self._table, meta_key(root))
         if item is None or "deleting" not in item:
             return None
@@ -103,7 +103,7 @@ class DeletionStore:
             Limit=limit,
         )
         roots = [Slot(item["pk"].partition("#")[0], item["conversationId"]) for item in items]
-        return [found for root in roots if (found := await self._marked(root))]
+        return [found for root in roots if (found := await self._find(root))]
 
     async def is_deleted(self, root: Slot) -> bool:
         """Return whether the conversation is being deleted, or is not there."""
@@ -118,9 +118,9 @@ class DeletionStore:
         threads = [item["sk"].removeprefix(THREAD_PREFIX) for item in items]
         return [root, *(Slot(root.organization, root.conversation_id, one) for one in threads)]
 
-    async def revoke(self, deletion: Deletion, slot: Slot) -> Lease:
+    async def revoke(self, deletion: Deletion, slot: Slot) -> LeaseRecord:
         """Takes the slot's lease away, so that its run can write nothing more; how it stood. Raises
-        `Finished`."""
+        `DeletionFinished`."""
         lease = to_lease(await self._dynamo.get(self._table, lease_key(slot)))
         await self._delete(deletion, self._table, [lease_key(slot)])
         return lease
@@ -152,23 +152,27 @@ class DeletionStore:
             start = {"ExclusiveStartKey": last}
 
     async def delete_items(self, deletion: Deletion, items: list[Item]) -> None:
-        """Deletes items of the conversation's table. Raises `Finished`."""
+        """Deletes items of the conversation's table. Raises `DeletionFinished`."""
         await self._delete(deletion, self._table, items)
 
     async def delete_waiting(self, deletion: Deletion, items: list[Item]) -> None:
-        """Deletes items of the live messages' table. Raises `Finished`."""
+        """Deletes items of the live messages' table. Raises `DeletionFinished`."""
         await self._delete(deletion, self._injections, items)
 
     async def _delete(self, deletion: Deletion, table: str, items: list[Item]) -> None:
         """Deletes by 25 at most, each time only if the mark is still there: keys of a conversation come again
         when it is made again."""
-        held = check_that(self._table, meta_key(deletion.root), "deleting = :token", token=deletion.token)
+        still_marked = check_that(
+            self._table, meta_key(deletion.root), "deleting = :token", token=deletion.token
+        )
         for group in grouped(items, BATCH):
             keys = [{"pk": item["pk"], "sk": item["sk"]} for item in group]
             try:
-                await self._dynamo.transact(held, *(delete(table, key, existing=False) for key in keys))
-            except ConditionFailed as refused:
-                raise Finished from refused
+                await self._dynamo.transact(
+                    still_marked, *(delete(table, key, existing=False) for key in keys)
+                )
+            except ConditionFailed as error:
+                raise DeletionFinished from error
 
     async def delete_run(self, organization: str, run_id: str) -> None:
         """Deletes a run's event log and its item. Ids of runs never come again."""
@@ -182,11 +186,11 @@ class DeletionStore:
 
     async def finish(self, deletion: Deletion) -> None:
         """Removes the mark, with the conversation's own item: the id is free again."""
-        gone = delete_when(self._table, meta_key(deletion.root), "deleting = :token", token=deletion.token)
+        removal = delete_when(self._table, meta_key(deletion.root), "deleting = :token", token=deletion.token)
         try:
-            await self._dynamo.write(gone)
-        except ConditionFailed as refused:
-            raise Finished from refused
+            await self._dynamo.write(removal)
+        except ConditionFailed as error:
+            raise DeletionFinished from error
 
 
 def grouped(items: list[Item], most: int) -> Iterator[list[Item]]:

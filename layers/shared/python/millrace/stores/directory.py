@@ -36,8 +36,8 @@ class Directory:
         if after:
             # Made from the caller's own partition, so that a cursor leads nowhere else.
             slot = Slot.of(organization, after[0])
-            place = {"listSk": f"{after[1]}#{after[0]}"}
-            request["ExclusiveStartKey"] = to_item(meta_key(slot) | place | partition)
+            sort = {"listSk": f"{after[1]}#{after[0]}"}
+            request["ExclusiveStartKey"] = to_item(meta_key(slot) | sort | partition)
         items, last = await self._dynamo.query_page(**request)
         found = readable(
             items, lambda item: to_conversation(Slot(organization, item["conversationId"]), item)

@@ -241,19 +241,19 @@ class Dynamo:
 
 
 def _failed(reasons: list[dict[str, Any]]) -> ConditionFailed:
-    refused = {n: why for n, why in enumerate(reasons) if why.get("Code") == "ConditionalCheckFailed"}
+    failed = {n: why for n, why in enumerate(reasons) if why.get("Code") == "ConditionalCheckFailed"}
     return ConditionFailed(
-        {n: from_item(why["Item"]) if why.get("Item") else None for n, why in refused.items()}
+        {n: from_item(why["Item"]) if why.get("Item") else None for n, why in failed.items()}
     )
 
 
 def _check_sizes(reasons: list[dict[str, Any]]) -> None:
     """Raises `TooLarge` where an update would grow an item beyond its limit: every attempt would meet it."""
-    refused = [why for why in reasons if why.get("Code") in _REFUSED]
-    if any("size" in why.get("Message", "") for why in refused):
+    failed = [why for why in reasons if why.get("Code") in _REFUSED]
+    if any("size" in why.get("Message", "") for why in failed):
         raise too_large()
-    if refused:
-        raise ValueError(f"DynamoDB refuses a transaction: {refused[0].get('Message')}")
+    if failed:
+        raise ValueError(f"DynamoDB refuses a transaction: {failed[0].get('Message')}")
 
 
 async def _back_off(attempt: int) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from millrace.domain.events import TERMINAL, Event, Logged
+from millrace.domain.events import TERMINAL, Event, LogEntry
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put, put_when, to_item, update
 
 KEPT_SECONDS = 24 * 3600
@@ -27,17 +27,17 @@ FAST_POLL, SLOW_POLL = 0.1, 1.0
 _END = "9" * 12
 
 
-def encode(seq: int, event: Event) -> Logged:
+def encode(seq: int, event: Event) -> LogEntry:
     """Number an event and encode it, once for the log and the wire. One that passes `EVENT_BYTES` keeps its
     type and says so."""
     data = orjson.dumps(event)
     if len(data) > EVENT_BYTES:
         event = _shortened(event)
         data = orjson.dumps(event)
-    return Logged(seq, event["type"], event, data)
+    return LogEntry(seq, event["type"], event, data)
 
 
-def number(seq: int, events: list[Event]) -> list[Logged]:
+def number(seq: int, events: list[Event]) -> list[LogEntry]:
     """Numbers and encodes the events that follow on `seq`."""
     return [encode(seq + n, event) for n, event in enumerate(events, 1)]
 
@@ -74,7 +74,7 @@ class EventLog:
         self._dynamo = dynamo
         self._table = table
 
-    def puts(self, stream: str, events: Iterable[Logged]) -> list[TransactItem]:
+    def puts(self, stream: str, events: Iterable[LogEntry]) -> list[TransactItem]:
         """The writes that append these events, for a transaction whose fence is the caller's business."""
         return [
             put(self._table, item, new=True)
@@ -94,14 +94,14 @@ class EventLog:
             logged = number(seq, events)
             try:
                 await self._dynamo.transact(*self.appends(stream, seq, logged))
-            except ConditionFailed as refused:
-                head = refused.items.get(0)
+            except ConditionFailed as error:
+                head = error.items.get(0)
                 seq = head["seq"] if head else await self.head(stream)
                 continue
             return logged[-1].seq
 
     def appends(
-        self, stream: str, seq: int, logged: list[Logged], head_seconds: int = KEPT_SECONDS
+        self, stream: str, seq: int, logged: list[LogEntry], head_seconds: int = KEPT_SECONDS
     ) -> list[TransactItem]:
         """The writes that append to a stream that has many writers, for a transaction that is refused unless
         the stream's last event is `seq`. Numbers begin again when nothing came for `head_seconds`."""
@@ -119,13 +119,13 @@ class EventLog:
             expires=int(time.time()) + head_seconds,
         )
 
-    async def read(self, stream: str, after: int = 0, limit: int = 0) -> list[Logged]:
+    async def read(self, stream: str, after: int = 0, limit: int = 0) -> list[LogEntry]:
         """The events with numbers above `after`, in order; with `limit`, those of at most so many items."""
         events = await self._read(stream, after, limit)
         # A query may see a part of a transaction that is being committed: then it sees all of it next time.
         return await self._read(stream, after, limit) if _has_gap(after, events) else events
 
-    async def _read(self, stream: str, after: int, limit: int) -> list[Logged]:
+    async def _read(self, stream: str, after: int, limit: int) -> list[LogEntry]:
         items = await self._query(stream, f"{after + 1:012d}", limit)
         if limit and items and (missing := _parts_missing(items)):
             items += await self._query(stream, f"{items[-1]['sk']} ", missing)
@@ -178,7 +178,7 @@ class EventLog:
 
     async def tail(
         self, stream: str, after: int, may_grow: Callable[[], Awaitable[bool]]
-    ) -> AsyncGenerator[list[Logged], None]:
+    ) -> AsyncGenerator[list[LogEntry], None]:
         """Batches of events as they are logged, up to the run's own `done` or `error`. Polls fast while
         events come and slower when idle. `may_grow` is asked after an empty read whether the writer is still
         there: after a no, what is left is read and the tail ends."""
@@ -198,13 +198,13 @@ class EventLog:
             await asyncio.sleep(wait)
 
 
-def is_last(event: Logged) -> bool:
+def is_last(event: LogEntry) -> bool:
     """Whether a run's stream ends with this event (a sub-agent's end is not the run's)."""
     return event.type in TERMINAL and "parent" not in event.event
 
 
-def _batches(events: Iterable[Logged]) -> list[list[Logged]]:
-    batches: list[list[Logged]] = []
+def _batches(events: Iterable[LogEntry]) -> list[list[LogEntry]]:
+    batches: list[list[LogEntry]] = []
     size = ITEM_BYTES
     for event in events:
         size += len(event.data) + 1
@@ -215,7 +215,7 @@ def _batches(events: Iterable[Logged]) -> list[list[Logged]]:
     return batches
 
 
-def _to_items(stream: str, batch: list[Logged]) -> list[Item]:
+def _to_items(stream: str, batch: list[LogEntry]) -> list[Item]:
     """The items of a batch: one, or the parts of its only event."""
     data = b"\n".join(event.data for event in batch)
     chunks = [data[at : at + ITEM_BYTES] for at in range(0, len(data), ITEM_BYTES)]
@@ -240,25 +240,25 @@ def _parts_missing(items: list[Item]) -> int:
     return int(items[-1].get("parts", 1)) - 1 - _part_of(items[-1])
 
 
-def _has_gap(after: int, events: list[Logged]) -> bool:
+def _has_gap(after: int, events: list[LogEntry]) -> bool:
     return bool(events) and events[-1].seq - after != len(events)
 
 
 def _whole(items: list[Item]) -> Iterator[tuple[int, bytes]]:
     """The batches of these items, each with the number of its first event, up to one with a part missing."""
-    held: list[bytes] = []
+    parts: list[bytes] = []
     for item in items:
-        if _part_of(item) != len(held):
+        if _part_of(item) != len(parts):
             return
-        held.append(item["data"])
-        if len(held) == item.get("parts", 1):
-            yield item["first"], b"".join(held)
-            held = []
+        parts.append(item["data"])
+        if len(parts) == item.get("parts", 1):
+            yield item["first"], b"".join(parts)
+            parts = []
 
 
-def _unpack(first: int, data: bytes) -> list[Logged]:
+def _unpack(first: int, data: bytes) -> list[LogEntry]:
     found = []
     for seq, line in enumerate(data.split(b"\n"), first):
         event = orjson.loads(line)
-        found.append(Logged(seq, event["type"], event, line))
+        found.append(LogEntry(seq, event["type"], event, line))
     return found

@@ -1,4 +1,4 @@
-"""Flows and waiting executions, by organisation: `FLOW#<name>` and `EXECUTION#<id>`."""
+"""Flows and waiting executions, by organization: `FLOW#<name>` and `EXECUTION#<id>`."""
 
 import time
 
@@ -52,8 +52,8 @@ class FlowStore:
         """Raises `Conflict` when the name is taken."""
         try:
             await self._dynamo.write(put(self._table, _flow_item(organization, flow), new=True))
-        except ConditionFailed as refused:
-            raise Conflict(f"A flow {flow.name!r} exists.", code="flow_exists") from refused
+        except ConditionFailed as error:
+            raise Conflict(f"A flow {flow.name!r} exists.", code="flow_exists") from error
 
     async def replace(self, organization: str, flow: Flow, unchanged_since: str) -> None:
         """Raises `Conflict` when somebody else changed the flow meanwhile, or deleted it."""
@@ -61,15 +61,15 @@ class FlowStore:
         request = put_when(self._table, item, "updatedAt = :seen", seen=unchanged_since)
         try:
             await self._dynamo.write(request)
-        except ConditionFailed as refused:
-            raise Conflict("Somebody else changed this flow; read it again.", code="changed") from refused
+        except ConditionFailed as error:
+            raise Conflict("Somebody else changed this flow; read it again.", code="changed") from error
 
     async def delete(self, organization: str, name: str) -> None:
         """Raises `NotFound`. Executions that wait keep the flow as it was when they began."""
         try:
             await self._dynamo.write(delete(self._table, _flow_key(organization, name)))
-        except ConditionFailed as refused:
-            raise unknown_flow(name) from refused
+        except ConditionFailed as error:
+            raise unknown_flow(name) from error
 
     async def execution(self, organization: str, execution_id: str) -> Execution:
         """Raises `NotFound`."""
@@ -90,7 +90,7 @@ class FlowStore:
     async def save(self, organization: str, execution: Execution, fence: TransactItem) -> None:
         """Stores an execution as the version after the one it was read as, if the run that does so still has
         its lease (`fence`). Raises `Conflict` when somebody else has taken it on, or it was deleted."""
-        body = {"flow": execution.flow.wire(), "input": execution.input, "results": execution.results}
+        body = {"flow": execution.flow.to_wire(), "input": execution.input, "results": execution.results}
         item = _execution_key(organization, execution.id) | {
             "body": orjson.dumps(body).decode(),
             "nextStep": execution.next_step,
@@ -100,8 +100,8 @@ class FlowStore:
         }
         try:
             await self._dynamo.transact(fence, put_version(self._table, item, execution.version))
-        except ConditionFailed as refused:
-            raise not_waiting() from refused
+        except ConditionFailed as error:
+            raise not_waiting() from error
 
 
 def not_waiting() -> Conflict:
@@ -115,7 +115,7 @@ def unknown_execution() -> NotFound:
 
 
 def unknown_flow(name: str) -> NotFound:
-    """The error for a name that no flow of the organisation has."""
+    """The error for a name that no flow of the organization has."""
     return NotFound(f"No flow is called {name!r:.80}. GET /api/flows lists them.", code="flow_not_found")
 
 

@@ -36,7 +36,9 @@ def key_of(slot: Slot, key: str) -> Item:
     return {"pk": slot.key, "sk": f"K#{key}"}
 
 
-def mark(table: str, slot: Slot, marker: Marker, run_id: str, now: int, **injection: object) -> TransactItem:
+def put_marker(
+    table: str, slot: Slot, marker: Marker, run_id: str, now: int, **injection: object
+) -> TransactItem:
     """Puts the item unless the key was used within its life; `now` in milliseconds."""
     item = key_of(slot, marker.key) | {"runId": run_id, "fingerprint": marker.fingerprint}
     item |= injection | {"expiresAt": now // 1000 + LIFE_SECONDS}

@@ -25,7 +25,7 @@ from millrace.stores.dynamo import (
     put_unless_alive,
     update,
 )
-from millrace.stores.idempotency import LIFE_SECONDS, Marker, Repeated, mark
+from millrace.stores.idempotency import LIFE_SECONDS, Marker, Repeated, put_marker
 from millrace.stores.lease_record import lease_key, to_lease
 
 
@@ -40,7 +40,7 @@ class Injection:
     expires_ms: int
     created_by: str = ""
 
-    def wire(self) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
         return {
             "messageId": self.id,
@@ -51,7 +51,7 @@ class Injection:
         }
 
 
-class NotStreaming(Exception):
+class NoActiveRun(Exception):
     """No run is active in the slot."""
 
 
@@ -66,32 +66,32 @@ class InjectionStore:
 
     async def accept(self, slot: Slot, made: Injection, key: str | None = None) -> Injection:
         """Accepts a message for the active run, in one round trip. With an idempotency key a repeat gives
-        the first one's answer. Raises `NotStreaming`, `TooManyRequests` or `Conflict`."""
+        the first one's answer. Raises `NoActiveRun`, `TooManyRequests` or `Conflict`."""
         now = made.created_ms
         writes = [self._count(slot, now), put(self._table, _item(slot, made), new=True)]
         if key:
             writes.append(put_unless_alive(self._table, _marker(slot, key, made), now // 1000))
         try:
             await self._accept(slot, made, writes)
-        except ConditionFailed as refused:
-            if repeat := refused.items.get(2):
-                return _repeated(repeat, made.content, refused)
-            raise self._refusal(refused) from refused
+        except ConditionFailed as error:
+            if repeat := error.items.get(2):
+                return _repeated(repeat, made.content, error)
+            raise self._refusal(error) from error
         return made
 
     async def accept_sent(self, slot: Slot, made: Injection, run_id: str, marker: Marker) -> Injection:
         """Accepts a message that would have begun a run, had `run_id` not been active: its idempotency key
-        stands for this live message from now on. Raises `Repeated`, `NotStreaming` or `TooManyRequests`."""
+        stands for this live message from now on. Raises `Repeated`, `NoActiveRun` or `TooManyRequests`."""
         now = made.created_ms
-        key = mark(self._leases, slot, marker, run_id, now, **_body(made))
+        key = put_marker(self._leases, slot, marker, run_id, now, **_body(made))
         try:
             await self._accept(
                 slot, made, [self._count(slot, now), put(self._table, _item(slot, made), new=True), key]
             )
-        except ConditionFailed as refused:
-            if used := refused.items.get(2):
-                raise Repeated(used) from refused
-            raise self._refusal(refused) from refused
+        except ConditionFailed as error:
+            if used := error.items.get(2):
+                raise Repeated(used) from error
+            raise self._refusal(error) from error
         return made
 
     async def _accept(self, slot: Slot, made: Injection, writes: list[TransactItem]) -> None:
@@ -113,11 +113,11 @@ class InjectionStore:
             now=now,
         )
 
-    def _refusal(self, refused: ConditionFailed) -> NotStreaming | TooManyRequests:
-        item = refused.items.get(0)
+    def _refusal(self, error: ConditionFailed) -> NoActiveRun | TooManyRequests:
+        item = error.items.get(0)
         lease = to_lease(item)
         if item is None or not lease.active(self._clock()) or lease.stop:
-            return NotStreaming()
+            return NoActiveRun()
         return TooManyRequests(
             f"{MAX_WAITING} live messages wait for this run; the agent takes them at its next step.",
             code="too_many_waiting",
@@ -134,9 +134,9 @@ class InjectionStore:
         fresh = [one for one in found if one.expires_ms > now]
         return fresh, [one for one in found if one.expires_ms <= now]
 
-    def takes(self, slot: Slot, gone: list[Injection]) -> list[TransactItem]:
+    def removals(self, slot: Slot, leaving: list[Injection]) -> list[TransactItem]:
         """The writes that remove these from the queue: refused when one of them is no longer there."""
-        return [delete(self._table, _key(slot, one.id)) for one in gone]
+        return [delete(self._table, _key(slot, one.id)) for one in leaving]
 
     async def withdraw(self, slot: Slot, message_id: str) -> None:
         """Takes a waiting message back. Raises `NotFound` when it does not wait (any more)."""
@@ -152,8 +152,8 @@ class InjectionStore:
         )
         try:
             await self._dynamo.transact(delete(self._table, _key(slot, message_id)), room)
-        except ConditionFailed as refused:
-            raise not_waiting() from refused
+        except ConditionFailed as error:
+            raise not_waiting() from error
 
 
 def not_waiting() -> NotFound:
@@ -169,11 +169,11 @@ def new_injection(content: str, created_by: str, now_ms: int) -> Injection:
     return Injection(f"msg_{new_ulid()}", content, now_ms, now_ms + INJECTION_TTL_MS, created_by)
 
 
-def _repeated(marker: Item, content: str, refused: ConditionFailed) -> Injection:
+def _repeated(marker: Item, content: str, error: ConditionFailed) -> Injection:
     if marker["content"] != content:
         raise Conflict(
             "This idempotencyKey was used for another message.", code="idempotency_key_reused"
-        ) from refused
+        ) from error
     return injection_of(marker)
 
 

@@ -8,11 +8,11 @@ the state they belong to are stored together or not at all. `holder` is a nonce 
 from dataclasses import dataclass
 
 from millrace.domain.conversations import Slot
-from millrace.domain.runs import LEASE_MS, MAX_WAITING, NUMBERS_AT_ONCE, Lease, Run, StopReason
+from millrace.domain.runs import LEASE_MS, MAX_WAITING, NUMBERS_AT_ONCE, LeaseRecord, Run, StopReason
 from millrace.stores.dynamo import Item, TransactItem, check_that, update
 from millrace.stores.runs import stream_of
 
-HELD = "runId = :run AND holder = :holder"
+IS_HOLDER = "runId = :run AND holder = :holder"
 """The condition that the lease is held by `:holder` for `:run`."""
 
 
@@ -29,7 +29,7 @@ class Stopping(Exception):
 
 
 @dataclass(slots=True)
-class Held:
+class Lease:
     """A lease as its holder knows it: advanced by each write. The holder may number events up to
     `reserved`, no further before the write that reserves more is stored."""
 
@@ -48,16 +48,16 @@ class Held:
         """Note what a write has stored."""
         self.seq, self.messages, self.reserved = seq, messages, reserved
 
-    def check(self, lease: Lease) -> None:
-        """Raise `LeaseLost` unless the stored `lease` is this one."""
-        if lease.run_id != self.run.id or lease.holder != self.holder:
+    def check(self, record: LeaseRecord) -> None:
+        """Raise `LeaseLost` unless the stored `record` is this one."""
+        if record.run_id != self.run.id or record.holder != self.holder:
             raise LeaseLost(self.run.id)
 
-    def check_may_go_on(self, lease: Lease) -> None:
-        """Raise `LeaseLost` or `Stopping` where the stored `lease` does not let the run go on."""
-        self.check(lease)
-        if lease.stop:
-            raise Stopping(lease.stop)
+    def check_may_go_on(self, record: LeaseRecord) -> None:
+        """Raise `LeaseLost` or `Stopping` where the stored `record` does not let the run go on."""
+        self.check(record)
+        if record.stop:
+            raise Stopping(record.stop)
 
 
 def lease_key(slot: Slot) -> Item:
@@ -65,11 +65,11 @@ def lease_key(slot: Slot) -> Item:
     return {"pk": slot.key, "sk": "RUN"}
 
 
-def to_lease(item: Item | None) -> Lease:
+def to_lease(item: Item | None) -> LeaseRecord:
     """The lease that the item holds; an empty one when there is none."""
     if item is None:
-        return Lease()
-    return Lease(
+        return LeaseRecord()
+    return LeaseRecord(
         run_id=item.get("runId"),
         holder=item.get("holder"),
         until_ms=item.get("untilMs", 0),
@@ -77,21 +77,21 @@ def to_lease(item: Item | None) -> Lease:
         accepted=item.get("accepted", 0),
         stop=item.get("stopReason"),
         messages=item.get("messages", 0),
-        leftovers=item.get("leftovers", -MAX_WAITING) > -MAX_WAITING,
+        pending_live_messages=item.get("pendingLiveMessages", -MAX_WAITING) > -MAX_WAITING,
         reserved=item.get("reservedSeq", item.get("seq", 0) + NUMBERS_AT_ONCE),
         saved=item.get("savedSeq", 0),
         last_run_id=item.get("lastRunId"),
     )
 
 
-def taken(table: str, run: Run, holder: str, seen: Lease, now: int) -> TransactItem:
+def acquired(table: str, run: Run, holder: str, seen: LeaseRecord, now: int) -> TransactItem:
     """The update that takes the lease for a new run, if the slot is as it was `seen`."""
     return update(
         table,
         lease_key(run.slot),
         "SET runId = :run, holder = :holder, untilMs = :until, seq = :zero, accepted = :zero, "
         "savedSeq = :zero, reservedSeq = :reserved, ceiling = :ceiling, messages = :messages "
-        "REMOVE stopReason, leftovers",
+        "REMOVE stopReason, pendingLiveMessages",
         "attribute_not_exists(runId) AND "
         "(messages = :seen OR (:seen = :zero AND attribute_not_exists(messages)))",
         run=run.id,
@@ -107,7 +107,7 @@ def taken(table: str, run: Run, holder: str, seen: Lease, now: int) -> TransactI
 
 def renewed(
     table: str,
-    held: Held,
+    lease: Lease,
     now: int,
     *,
     seq: int,
@@ -124,19 +124,19 @@ def renewed(
     saving = {"saved": saved} if saved else {}
     return update(
         table,
-        lease_key(held.run.slot),
+        lease_key(lease.run.slot),
         "SET seq = :seq, reservedSeq = :reserved, untilMs = :until, messages = :messages, "
-        "ceiling = ceiling + :taken" + (", savedSeq = :saved" if saving else ""),
-        f"{HELD} AND seq = :seen AND messages = :kept{unless}",
+        "ceiling = ceiling + :drained" + (", savedSeq = :saved" if saving else ""),
+        f"{IS_HOLDER} AND seq = :seen AND messages = :kept{unless}",
         seq=seq,
         reserved=reserved,
-        seen=held.seq,
-        kept=held.messages,
+        seen=lease.seq,
+        kept=lease.messages,
         until=now + LEASE_MS,
         messages=messages,
-        taken=drained,
+        drained=drained,
         **saving,
-        **holder_values(held),
+        **holder_values(lease),
     )
 
 
@@ -146,7 +146,7 @@ def released(table: str, slot: Slot, condition: str, values: Item) -> TransactIt
         table,
         lease_key(slot),
         # What still waits, less MAX_WAITING: each one taken or withdrawn has raised the ceiling by one.
-        "SET messages = :messages, leftovers = accepted - ceiling, lastRunId = :run "
+        "SET messages = :messages, pendingLiveMessages = accepted - ceiling, lastRunId = :run "
         "REMOVE runId, holder, untilMs, stopReason, seq, accepted, ceiling, savedSeq, reservedSeq",
         condition,
         **values,
@@ -165,11 +165,11 @@ def stop_requested(table: str, slot: Slot, run_id: str, reason: StopReason) -> T
     )
 
 
-def still_held(table: str, held: Held) -> TransactItem:
+def still_held(table: str, lease: Lease) -> TransactItem:
     """The part of a transaction that refuses it unless the lease is still held."""
-    return check_that(table, lease_key(held.run.slot), HELD, **holder_values(held))
+    return check_that(table, lease_key(lease.run.slot), IS_HOLDER, **holder_values(lease))
 
 
-def holder_values(held: Held) -> Item:
-    """The values of the condition `HELD`."""
-    return {"run": held.run.id, "holder": held.holder}
+def holder_values(lease: Lease) -> Item:
+    """The values of the condition `IS_HOLDER`."""
+    return {"run": lease.run.id, "holder": lease.holder}

@@ -6,34 +6,34 @@ from typing import NoReturn
 
 from millrace.domain.clock import Clock
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
-from millrace.domain.events import Logged
-from millrace.domain.runs import NUMBERS_AT_ONCE, Lease, Run, StopReason
+from millrace.domain.events import LogEntry
+from millrace.domain.runs import NUMBERS_AT_ONCE, LeaseRecord, Run, StopReason
 from millrace.errors import Unavailable
 from millrace.stores.conversation_items import being_deleted, is_deleting
 from millrace.stores.conversations import ConversationStore
 from millrace.stores.dynamo import ConditionFailed, Dynamo, TransactItem
 from millrace.stores.event_log import EventLog
-from millrace.stores.idempotency import Marker, Repeated, key_of, mark
+from millrace.stores.idempotency import Marker, Repeated, key_of, put_marker
 from millrace.stores.lease_record import (
-    Held,
+    Lease,
     LeaseLost,
+    acquired,
     lease_key,
     renewed,
     still_held,
     stop_requested,
-    taken,
     to_lease,
 )
 from millrace.stores.messages import MessageStore
 from millrace.stores.runs import RunStore
 
 
-class Busy(Exception):
-    """The slot changed since it was read: `lease` is how it stands now."""
+class SlotChanged(Exception):
+    """The slot changed since it was read: `record` is how it stands now."""
 
-    def __init__(self, lease: Lease) -> None:
-        super().__init__(lease)
-        self.lease = lease
+    def __init__(self, record: LeaseRecord) -> None:
+        super().__init__(record)
+        self.lease_record = record
 
 
 class LeaseStore:
@@ -56,11 +56,11 @@ class LeaseStore:
         self._clock = clock
         self._table = conversations.table
 
-    async def peek(self, slot: Slot) -> Lease:
+    async def peek(self, slot: Slot) -> LeaseRecord:
         """The lease as it stands."""
         return to_lease(await self._dynamo.get(self._table, lease_key(slot)))
 
-    async def marked(self, slot: Slot, key: str) -> Repeated | None:
+    async def earlier_use(self, slot: Slot, key: str) -> Repeated | None:
         """Return the earlier use of an idempotency key, if there was one."""
         item = await self._dynamo.get(self._table, key_of(slot, key))
         alive = item and item["expiresAt"] > self._clock() // 1000
@@ -72,17 +72,17 @@ class LeaseStore:
         holder: str,
         conversation: Conversation,
         message: StoredMessage,
-        seen: Lease,
+        seen: LeaseRecord,
         marker: Marker | None = None,
-    ) -> Held:
+    ) -> Lease:
         """Takes the lease for a new run, with the message that starts it.
 
-        Raises `Repeated` for a used idempotency key, `Busy` when the slot is not as it was `seen`, and
+        Raises `Repeated` for a used idempotency key, `SlotChanged` when the slot is not as it was `seen`, and
         `Conflict` while the conversation is being deleted."""
         run = replace(run, previous_id=seen.last_run_id)
-        writes = [taken(self._table, run, holder, seen, self._clock())]
+        writes = [acquired(self._table, run, holder, seen, self._clock())]
         if marker:
-            writes.append(mark(self._table, run.slot, marker, run.id, self._clock()))
+            writes.append(put_marker(self._table, run.slot, marker, run.id, self._clock()))
         heads, parts = self._messages.puts(run.slot, seen.messages + 1, [message], holder)
         writes += [*heads, *parts, self._runs.put(run, new=True)]
         if run.slot.thread_id:
@@ -92,39 +92,40 @@ class LeaseStore:
         )
         try:
             await self._dynamo.transact(*writes)
-        except ConditionFailed as refused:
-            _raise_not_begun(refused, seen, marker, last=len(writes) - 1)
+        except ConditionFailed as error:
+            _raise_not_begun(error, seen, marker, last=len(writes) - 1)
         except Unavailable:
-            lease = await self.peek(run.slot)
-            if (lease.run_id, lease.holder) != (run.id, holder):
+            record = await self.peek(run.slot)
+            if (record.run_id, record.holder) != (run.id, holder):
                 raise
             # Only the answer was lost: the run has begun.
-        return Held(run, holder, seq=0, messages=seen.messages + 1, reserved=NUMBERS_AT_ONCE)
+        return Lease(run, holder, seq=0, messages=seen.messages + 1, reserved=NUMBERS_AT_ONCE)
 
     async def write(
         self,
-        held: Held,
-        events: list[Logged],
+        lease: Lease,
+        events: list[LogEntry],
         messages: list[StoredMessage] | None = None,
-        takes: list[TransactItem] | None = None,
+        removals: list[TransactItem] | None = None,
         *,
         numbered: int = 0,
         saved: int = 0,
         ending: bool = False,
     ) -> None:
-        """Logs events and appends messages under the lease, and renews it; `takes` are live messages leaving
-        their queue, all in one transaction. Raises `LeaseLost`, `Stopping` (unless the run is `ending`), or
-        `ConditionFailed` when a live message has been withdrawn meanwhile: nothing was written then.
+        """Logs events and appends messages under the lease, and renews it; `removals` take live messages
+        out of their queue, all in one transaction. Raises `LeaseLost`, `Stopping` (unless the run is
+        `ending`), or `ConditionFailed` when a live message has been withdrawn meanwhile: nothing is
+        written then.
 
         `numbered` is the last number that the run has given to an event: more are reserved from there. The
         messages, with those before them, hold the text of all events up to `saved`."""
-        added, drained = messages or [], takes or []
-        seq = events[-1].seq if events else held.seq
-        stored = held.messages + len(added)
-        reserved = max(held.reserved, numbered + NUMBERS_AT_ONCE)
+        added, drained = messages or [], removals or []
+        seq = events[-1].seq if events else lease.seq
+        stored = lease.messages + len(added)
+        reserved = max(lease.reserved, numbered + NUMBERS_AT_ONCE)
         fence = renewed(
             self._table,
-            held,
+            lease,
             self._clock(),
             seq=seq,
             messages=stored,
@@ -133,31 +134,31 @@ class LeaseStore:
             saved=saved,
             ending=ending,
         )
-        heads, parts = self._messages.puts(held.run.slot, held.messages + 1, added, held.holder)
-        writes = [fence, *self._log.puts(held.stream, events), *drained, *heads]
+        heads, parts = self._messages.puts(lease.run.slot, lease.messages + 1, added, lease.holder)
+        writes = [fence, *self._log.puts(lease.stream, events), *drained, *heads]
         try:
-            await self._messages.transact(self.held_check(held), writes, parts)
-        except ConditionFailed as refused:
-            if 0 not in refused.items:
+            await self._messages.transact(self.lease_check(lease), writes, parts)
+        except ConditionFailed as error:
+            if 0 not in error.items:
                 raise
-            lease = to_lease(refused.items[0])
-            _check_repeated(held, lease, seq, stored, ending=ending)
+            record = to_lease(error.items[0])
+            _check_repeated(lease, record, seq, stored, ending=ending)
             # Everything is there, reserved as it was then.
-            reserved = lease.reserved
-        held.advance(seq, stored, reserved)
+            reserved = record.reserved
+        lease.advance(seq, stored, reserved)
 
-    def held_check(self, held: Held) -> TransactItem:
+    def lease_check(self, lease: Lease) -> TransactItem:
         """The part of a transaction that refuses it unless the lease is still held."""
-        return still_held(self._table, held)
+        return still_held(self._table, lease)
 
-    async def check(self, held: Held) -> None:
+    async def check(self, lease: Lease) -> None:
         """Checks that the run may go on: raises `LeaseLost` or `Stopping` otherwise. One read."""
-        held.check_may_go_on(await self.peek(held.run.slot))
+        lease.check_may_go_on(await self.peek(lease.run.slot))
 
     async def request_stop(self, slot: Slot, reason: StopReason, run_id: str | None = None) -> str | None:
         """Asks the active run to stop; its id, or None when nothing (else) runs there."""
-        lease = await self.peek(slot)
-        active = lease.run_id if lease.active(self._clock()) else None
+        record = await self.peek(slot)
+        active = record.run_id if record.active(self._clock()) else None
         if active is None or (run_id and active != run_id):
             return None
         try:
@@ -167,25 +168,25 @@ class LeaseStore:
         return active
 
 
-def _raise_not_begun(refused: ConditionFailed, seen: Lease, marker: Marker | None, last: int) -> NoReturn:
+def _raise_not_begun(error: ConditionFailed, seen: LeaseRecord, marker: Marker | None, last: int) -> NoReturn:
     """Raise why a run did not begin; `last` is the position of its conversation's write."""
-    if is_deleting(refused):
-        raise being_deleted() from refused
-    used = refused.items.get(1) if marker else None
+    if is_deleting(error):
+        raise being_deleted() from error
+    used = error.items.get(1) if marker else None
     if used:
-        raise Repeated(used) from refused
-    if 0 in refused.items:
-        raise Busy(to_lease(refused.items[0])) from refused
-    if last in refused.items:
-        raise Busy(seen) from refused  # another user has made a conversation of this id meanwhile
-    raise refused
+        raise Repeated(used) from error
+    if 0 in error.items:
+        raise SlotChanged(to_lease(error.items[0])) from error
+    if last in error.items:
+        raise SlotChanged(seen) from error  # another user has made a conversation of this id meanwhile
+    raise error
 
 
-def _check_repeated(held: Held, lease: Lease, seq: int, stored: int, *, ending: bool) -> None:
-    """Raise `LeaseLost` or `Stopping` for a write that was refused, unless the `lease` shows that it was
+def _check_repeated(lease: Lease, record: LeaseRecord, seq: int, stored: int, *, ending: bool) -> None:
+    """Raise `LeaseLost` or `Stopping` for a write that was refused, unless the `record` shows that it was
     stored by an attempt whose answer was lost. A stop that was asked for since is noticed by the next one."""
-    held.check(lease)
-    if not ending and (lease.seq, lease.messages) == (held.seq, held.messages):
-        held.check_may_go_on(lease)
-    if (lease.seq, lease.messages) != (seq, stored):
-        raise LeaseLost(held.run.id)
+    lease.check(record)
+    if not ending and (record.seq, record.messages) == (lease.seq, lease.messages):
+        lease.check_may_go_on(record)
+    if (record.seq, record.messages) != (seq, stored):
+        raise LeaseLost(lease.run.id)

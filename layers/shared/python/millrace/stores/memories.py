@@ -95,8 +95,8 @@ class MemoryStore:
         """Raises `NotFound`."""
         try:
             await self._dynamo.write(delete(self._table, _key(organization, user, agent_id, id)))
-        except ConditionFailed as refused:
-            raise NotFound("No memory has this id.", code="memory_not_found") from refused
+        except ConditionFailed as error:
+            raise NotFound("No memory has this id.", code="memory_not_found") from error
 
     async def delete_user(self, organization: str, user: str) -> None:
         """Deletes everything that is remembered of a user. Repeating it is harmless."""

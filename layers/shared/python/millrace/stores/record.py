@@ -1,4 +1,4 @@
-"""What the command center knows of an organisation: its stream, its runs, its metrics.
+"""What the command center knows of an organization: its stream, its runs, its metrics.
 
 All in the events table, and all written in one transaction that moves the stream's head, so that whoever has
 read the head and then the rest has either seen it all as it is or is refused:
@@ -15,7 +15,7 @@ import orjson
 
 from millrace.domain.alerts_metrics import Bucket
 from millrace.domain.command_center import center_stream
-from millrace.domain.events import Event, Logged
+from millrace.domain.events import Event, LogEntry
 from millrace.domain.record import Subject, without_texts
 from millrace.stores.dynamo import Dynamo, Item, TransactItem, put
 from millrace.stores.event_log import KEPT_SECONDS, EventLog, number
@@ -81,7 +81,7 @@ class RecordStore:
         subjects: Iterable[Subject] = (),
         buckets: dict[int, Bucket] | None = None,
         more: Iterable[TransactItem] = (),
-    ) -> list[Logged]:
+    ) -> list[LogEntry]:
         """Appends events to the stream whose head was `seq`, with the state that they leave, all or nothing.
         Raises `ConditionFailed` when somebody else appended meanwhile, or `more` was refused."""
         logged = number(seq, events)
@@ -101,8 +101,8 @@ class RecordStore:
     def _subject_writes(self, organization: str, subject: Subject) -> list[TransactItem]:
         live = subject.live
         kept = put(self._table, _subject_key(organization, subject.id, live) | _subject_body(subject))
-        gone = {"TableName": self._table, "Key": _subject_key_json(organization, subject.id, not live)}
-        return [kept, {"Delete": gone}]
+        outdated = {"TableName": self._table, "Key": _subject_key_json(organization, subject.id, not live)}
+        return [kept, {"Delete": outdated}]
 
     def _bucket_write(self, organization: str, start: int, bucket: Bucket) -> TransactItem:
         expires = start // 1000 + METRICS_SECONDS

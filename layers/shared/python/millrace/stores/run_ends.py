@@ -6,16 +6,16 @@ Either its own process ends it, or whoever finds that this process is gone (see 
 from dataclasses import replace
 
 from millrace.domain.conversations import Conversation, StoredMessage
-from millrace.domain.events import Event, Logged
+from millrace.domain.events import Event, LogEntry
 from millrace.domain.ids import new_ulid
-from millrace.domain.runs import Lease, Run
+from millrace.domain.runs import LeaseRecord, Run
 from millrace.stores.conversation_items import is_deleting
 from millrace.stores.conversations import ConversationStore
 from millrace.stores.dynamo import ConditionFailed, Item, TransactItem, check_that
 from millrace.stores.event_log import EventLog, encode
 from millrace.stores.lease_record import (
-    HELD,
-    Held,
+    IS_HOLDER,
+    Lease,
     LeaseLost,
     holder_values,
     lease_key,
@@ -27,7 +27,7 @@ from millrace.stores.messages import MessageStore
 from millrace.stores.runs import RunStore, stream_of
 
 
-class Injected(Exception):
+class LiveMessagesPending(Exception):
     """The run cannot end yet: `accepted` live messages have been accepted in all."""
 
     def __init__(self, accepted: int) -> None:
@@ -49,39 +49,39 @@ class RunEndStore:
 
     async def end(
         self,
-        held: Held,
+        lease: Lease,
         run: Run,
-        events: list[Logged],
+        events: list[LogEntry],
         messages: list[StoredMessage],
         *,
         accepted: int | None,
     ) -> None:
-        """Ends a run that is `held`. With `accepted` only when no further live message has been accepted and
-        no stop was asked for; raises `Injected` or `Stopping` otherwise, and `LeaseLost`."""
-        condition = HELD
-        values: Item = holder_values(held) | {"messages": held.messages + len(messages)}
+        """Ends a run that is `lease`. With `accepted` only when no further live message has been accepted and
+        no stop was asked for; raises `LiveMessagesPending` or `Stopping` otherwise, and `LeaseLost`."""
+        condition = IS_HOLDER
+        values: Item = holder_values(lease) | {"messages": lease.messages + len(messages)}
         if accepted is not None:
             condition += " AND accepted = :accepted AND attribute_not_exists(stopReason)"
             values["accepted"] = accepted
-        heads, parts = self._messages.puts(run.slot, held.messages + 1, messages, held.holder)
+        heads, parts = self._messages.puts(run.slot, lease.messages + 1, messages, lease.holder)
         writes = [
             released(self._table, run.slot, condition, values),
-            *self._log.puts(held.stream, events),
+            *self._log.puts(lease.stream, events),
             *heads,
             *self._final(run),
         ]
         try:
-            await self._messages.transact(still_held(self._table, held), writes, parts)
-        except ConditionFailed as refused:
-            if is_deleting(refused):
-                raise LeaseLost(held.run.id) from refused
-            if 0 not in refused.items:
+            await self._messages.transact(still_held(self._table, lease), writes, parts)
+        except ConditionFailed as error:
+            if is_deleting(error):
+                raise LeaseLost(lease.run.id) from error
+            if 0 not in error.items:
                 raise
-            lease = to_lease(refused.items[0])
-            held.check_may_go_on(lease)
-            raise Injected(lease.accepted) from refused
+            record = to_lease(error.items[0])
+            lease.check_may_go_on(record)
+            raise LiveMessagesPending(record.accepted) from error
 
-    async def give_up(self, run: Run, lost: Lease, event: Event, messages: list[StoredMessage]) -> bool:
+    async def give_up(self, run: Run, lost: LeaseRecord, event: Event, messages: list[StoredMessage]) -> bool:
         """Ends a run whose holder is gone, as its last logged event `event` says, which is numbered above all
         that the holder may have handed out. False when somebody else did it, or the holder is back."""
         seen: Item = {
@@ -90,7 +90,7 @@ class RunEndStore:
             "until": lost.until_ms,
             "seen": lost.seq,
         }
-        condition = f"{HELD} AND untilMs = :until AND seq = :seen"
+        condition = f"{IS_HOLDER} AND untilMs = :until AND seq = :seen"
         stream, after = stream_of(run.slot.organization, run.id), lost.messages
         last = encode(lost.reserved + 1, event)
         heads, parts = self._messages.puts(run.slot, after + 1, messages, new_ulid())
@@ -103,8 +103,8 @@ class RunEndStore:
         still_lost = check_that(self._table, lease_key(run.slot), condition, **seen)
         try:
             await self._messages.transact(still_lost, writes, parts)
-        except ConditionFailed as refused:
-            if 0 in refused.items or is_deleting(refused):
+        except ConditionFailed as error:
+            if 0 in error.items or is_deleting(error):
                 return False
             raise
         return True

@@ -1,4 +1,4 @@
-"""Runs in DynamoDB: one item each, by organisation and id (ULIDs, so by time), kept 30 days."""
+"""Runs in DynamoDB: one item each, by organization and id (ULIDs, so by time), kept 30 days."""
 
 import time
 from typing import Any
@@ -31,7 +31,7 @@ class RunStore:
         self.table = table
 
     async def get(self, organization: str, run_id: str) -> Run:
-        """Raises `NotFound`, also for another organisation's run."""
+        """Raises `NotFound`, also for another organization's run."""
         item = await self._dynamo.get(self.table, {"pk": organization, "sk": run_id})
         if item is None:
             raise unknown_run()

@@ -1,8 +1,8 @@
-"""The organisations' own secrets: written through the API, read when something is sent, never shown.
+"""The organizations' own secrets: written through the API, read when something is sent, never shown.
 
-Each value is encrypted by one KMS key of the deployment, with organisation and name as encryption context,
+Each value is encrypted by one KMS key of the deployment, with organization and name as encryption context,
 and kept in DynamoDB. So whoever writes needs only kms:Encrypt and whoever sends only kms:Decrypt; a value
-copied into another organisation's item does not decrypt. Secrets Manager would do the same for 0.40 USD per
+copied into another organization's item does not decrypt. Secrets Manager would do the same for 0.40 USD per
 secret and month, and has a quota per account.
 """
 
@@ -80,8 +80,8 @@ class SecretStore:
         """Raises `NotFound`."""
         try:
             await self._dynamo.write(delete(self._table, _key(organization, name)))
-        except ConditionFailed as refused:
-            raise NotFound(f"There is no secret {name!r}.", code="secret_not_found") from refused
+        except ConditionFailed as error:
+            raise NotFound(f"There is no secret {name!r}.", code="secret_not_found") from error
 
     async def read(self, organization: str, names: set[str]) -> dict[str, Secret]:
         """The values of those that exist, as they are now: whoever corrects a secret and redrives means the
@@ -105,7 +105,7 @@ class SecretStore:
         return secret
 
     async def _open(self, organization: str, item: Item) -> Secret | None:
-        """None for an item that was not made by `put` for this organisation, name and hosts."""
+        """None for an item that was not made by `put` for this organization, name and hosts."""
         hosts = tuple(orjson.loads(item["hosts"]))
         value = await self._sealer.unseal(item["sealed"], _context(organization, item["sk"], hosts))
         return None if value is None else Secret(item["sk"], value, hosts)

@@ -126,10 +126,10 @@ class TicketStore:
         )["Update"]
         try:
             answer = await self._aws.call("dynamodb", "update_item", **request, ReturnValues="ALL_NEW")
-        except ClientError as refused:
-            if refused.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
-            known: Any = refused.response.get("Item")
+            known: Any = error.response.get("Item")
             return self._again(from_item(known) if known else {}, client)
         return _ticket(from_item(answer["Attributes"]))
 

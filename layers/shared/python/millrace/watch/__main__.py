@@ -1,4 +1,4 @@
-"""`python -m millrace.watch`: the live view of your organisation's runs, tokens, cost and alerts.
+"""`python -m millrace.watch`: the live view of your organization's runs, tokens, cost and alerts.
 
 python -m millrace.watch --token "$(make -s token)"
 """
@@ -27,8 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
         asyncio.run(_run(options, Console()))
     except KeyboardInterrupt:
         pass
-    except Refused as refused:
-        print(refused, file=sys.stderr)
+    except Refused as error:
+        print(error, file=sys.stderr)
         return 2
     return 0
 
@@ -87,7 +87,7 @@ async def follow(feed: Feed, board: Board) -> None:
                 if event["type"] == "resync":
                     feed.last = None
                     break
-                board.take(event)
+                board.apply(event)
         except httpx.HTTPError:
             attempt += 1
         await pause(attempt)

@@ -31,7 +31,7 @@ class Board:
         self.alerts = {alert["ruleId"]: alert for alert in snapshot["alerts"]}
         return int(snapshot["since"])
 
-    def take(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:
         """Takes one event into account."""
         kind = event["type"]
         if kind == "alert:triggered":
@@ -43,7 +43,7 @@ class Board:
         elif kind == DELETED:
             self._forget(event)
         elif kind.startswith("run:"):
-            self._look(event)
+            self._apply_run_event(event)
 
     def _end(self, event: Event) -> None:
         self.runs.pop(event["runId"], None)
@@ -58,7 +58,7 @@ class Board:
         kept = [ended for ended in self.recent if ended["runId"] != event["runId"]]
         self.recent = deque(kept, maxlen=RECENT)
 
-    def _look(self, event: Event) -> None:
+    def _apply_run_event(self, event: Event) -> None:
         kind = event["type"]
         if kind == "run:llm_call":
             self.tokens += sum((event.get("tokens") or {}).values())

@@ -69,14 +69,14 @@ def _recent(board: Board) -> RenderableType:
 
 def _line(event: Event) -> str:
     failed = event["type"] == "run:error"
-    told = event["error"]["message"] if failed else event.get("result") or ""
-    short = " ".join(str(told).split())[:80]
+    text = event["error"]["message"] if failed else event.get("result") or ""
+    short = " ".join(str(text).split())[:80]
     return f"{'failed   ' if failed else 'completed'} {event.get('agentName') or event['agentId']}: {short}"
 
 
 def _plain(text: str) -> str:
     """Without what could steer a terminal: agents and users write these texts."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _dollars(cost: float | None) -> str:

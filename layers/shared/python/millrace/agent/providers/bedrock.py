@@ -133,16 +133,16 @@ def _no_credentials(why: str) -> ProviderError:
 
 def converse_request(request: ModelRequest) -> dict[str, Any]:
     """The body of the request, with cache points for models that are known to have a prompt cache."""
-    mark = [_CACHE_POINT] if _CACHING_MODELS.search(request.model) else []
+    cache_point = [_CACHE_POINT] if _CACHING_MODELS.search(request.model) else []
     messages = turns(request.messages)
     thinking = thinking_fields(request, messages)
-    if mark and messages:
-        messages[-1]["content"] = messages[-1]["content"] + mark
+    if cache_point and messages:
+        messages[-1]["content"] = messages[-1]["content"] + cache_point
     body: dict[str, Any] = {"messages": messages, "inferenceConfig": {"maxTokens": request.max_tokens}}
     if request.system.strip():
-        body["system"] = [{"text": request.system}, *mark]
+        body["system"] = [{"text": request.system}, *cache_point]
     if offered := tools(request):
-        body["toolConfig"] = {"tools": [*map(_tool, offered), *mark]}
+        body["toolConfig"] = {"tools": [*map(_tool, offered), *cache_point]}
     if thinking:
         body["additionalModelRequestFields"] = thinking
     return body

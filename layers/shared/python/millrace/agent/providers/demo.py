@@ -9,8 +9,8 @@ import orjson
 
 from millrace.agent.model import Block, Delta, Finish, Message, ModelRequest, Text, Thinking, ToolCall, Usage
 from millrace.agent.planning import MAX_CALLS, findings_of, tools_to_plan_with
-from millrace.agent.providers.demo_topics import INTRODUCTION, NO_RULE, topic
-from millrace.agent.providers.demo_wishes import Wish, wishes
+from millrace.agent.providers.demo_answers import INTRODUCTION, NO_RULE, find_answer
+from millrace.agent.providers.demo_intents import Intent, find_intents
 from millrace.agent.providers.history import blocks, rounds, since_question, text_of, tokens_of
 
 # About forty tokens a second, which reads as fast typing.
@@ -46,31 +46,33 @@ class DemoProvider:
 
     async def _planned(self, question: str, named: set[str]) -> AsyncGenerator[Delta, None]:
         """The calls that the question asks for, as a plan."""
-        calls = [{"tool": name, "arguments": given} for name, given in wishes(question) if name in named]
+        calls = [
+            {"tool": name, "arguments": given} for name, given in find_intents(question) if name in named
+        ]
         text = orjson.dumps(calls[:MAX_CALLS]).decode()
         await asyncio.sleep(self._pace)
         yield Text(text)
         yield Finish("stop", Usage(input=len(tokens_of(question)), output=len(tokens_of(text))))
 
 
-def _step(messages: list[Message], question: str, live: list[str], pending: list[Wish]) -> Iterator[Delta]:
+def _step(messages: list[Message], question: str, live: list[str], pending: list[Intent]) -> Iterator[Delta]:
     thought = _plan(live, pending) if pending else _review(live)
     yield from map(Thinking, tokens_of(thought))
     if not pending:
         yield from map(Text, tokens_of(_answer(messages, question, live)))
 
 
-def _pending(request: ModelRequest, texts: list[str]) -> list[Wish]:
+def _pending(request: ModelRequest, texts: list[str]) -> list[Intent]:
     """The tools that the texts ask for, that are offered and that this question has not called yet."""
     offered = {tool.name for tool in request.tools}
     uses = [block["toolUse"] for block in blocks(since_question(request.messages)) if "toolUse" in block]
     called = [(use["name"], use["input"]) for use in uses]
-    wanted = [wish for text in texts for wish in wishes(text)]
-    fresh = [wish for number, wish in enumerate(wanted) if wish not in wanted[:number]]
-    return [wish for wish in fresh if wish[0] in offered and wish not in called]
+    wanted = [intent for text in texts for intent in find_intents(text)]
+    fresh = [intent for number, intent in enumerate(wanted) if intent not in wanted[:number]]
+    return [intent for intent in fresh if intent[0] in offered and intent not in called]
 
 
-def _plan(live: list[str], pending: list[Wish]) -> str:
+def _plan(live: list[str], pending: list[Intent]) -> str:
     steps = "; ".join(f"{name} with {', '.join(map(str, given.values()))}" for name, given in pending)
     seen = f"A live message came in: {live[-1][:120]!r}. " if live else "Let me see what this needs. "
     return f"{seen}My plan: {steps}. Then I answer from what comes back. "
@@ -85,9 +87,9 @@ def _answer(messages: list[Message], question: str, live: list[str]) -> str:
     if found := findings_of(question):
         parts.append(f"My tools gave this:\n\n{found[:RESULT_LIMIT]}")
     if question and not parts:
-        parts.append(topic(question) or NO_RULE)
+        parts.append(find_answer(question) or NO_RULE)
     for message in live:
-        note = "" if wishes(message) else f"\n{topic(message) or 'Noted.'}"
+        note = "" if find_intents(message) else f"\n{find_answer(message) or 'Noted.'}"
         parts.append(f"You added while I was working: “{message.strip()[:200]}”.{note}")
     first = not any(message["role"] == "assistant" and text_of(message["content"]) for message in messages)
     return (INTRODUCTION if first else "") + "\n\n".join(parts)

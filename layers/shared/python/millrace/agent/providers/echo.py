@@ -38,7 +38,7 @@ from millrace.agent.model import (
 from millrace.agent.providers.history import blocks, rounds, tokens_of
 from millrace.errors import ProviderError
 
-STEERING = "/echo"
+COMMAND = "/echo"
 TOOL = "echo_tool"
 
 
@@ -49,7 +49,7 @@ async def echo_tool(text: str, ms: int = 0) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Steering:
+class EchoOptions:
     """What the first line of a message asks for; times in milliseconds, -1 for "not given"."""
 
     tokens: int = -1
@@ -74,12 +74,12 @@ _KEYS = {
 }
 
 
-def steering(message: str) -> tuple[Steering, str]:
+def parse_options(message: str) -> tuple[EchoOptions, str]:
     """(what the first line asks for, the text to echo). Raises `ProviderError` code `echo_steering`."""
     line, _, text = message.partition("\n")
-    if line.split(" ", 1)[0] != STEERING:
-        return Steering(), message
-    return Steering(**dict(map(_setting, line.split()[1:]))), text
+    if line.split(" ", 1)[0] != COMMAND:
+        return EchoOptions(), message
+    return EchoOptions(**dict(map(_setting, line.split()[1:]))), text
 
 
 def _setting(word: str) -> tuple[str, int]:
@@ -87,7 +87,7 @@ def _setting(word: str) -> tuple[str, int]:
     name, limit = _KEYS.get(key, ("", 0))
     if not name or not re.fullmatch(r"\d{1,9}", value) or int(value) > limit:
         known = ", ".join(f"{key}=0..{limit}" for key, (_, limit) in _KEYS.items())
-        raise ProviderError(f"{STEERING} does not know {word!r:.80}. It knows {known}.", code="echo_steering")
+        raise ProviderError(f"{COMMAND} does not know {word!r:.80}. It knows {known}.", code="echo_steering")
     return name, int(value)
 
 
@@ -97,7 +97,7 @@ class EchoProvider:
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `Provider`."""
         question, done, live = rounds(request.messages)
-        asked, text = steering(question)
+        asked, text = parse_options(question)
         for number in range(asked.think):
             yield Thinking(f"Echoing, step {done + 1}, thought {number + 1}. ")
         if question and done < asked.tools and any(tool.name == TOOL for tool in request.tools):
@@ -111,20 +111,20 @@ class EchoProvider:
         yield Finish("stop", _usage(request.messages, streamed))
 
 
-def _call(done: int, text: str, asked: Steering) -> ToolCall:
+def _call(done: int, text: str, asked: EchoOptions) -> ToolCall:
     arguments: dict[str, Any] = {"text": text}
     if asked.tool_ms:
         arguments["ms"] = asked.tool_ms
     return ToolCall(f"echo_{done + 1}", TOOL, arguments)
 
 
-def _answer(question: str, text: str, live: list[str], asked: Steering) -> Iterator[str]:
+def _answer(question: str, text: str, live: list[str], asked: EchoOptions) -> Iterator[str]:
     """The echo, then a line for each live message, whatever `tokens` says."""
     lines = [f"\n{message}" for message in live]
     return chain(echoed(text, asked) if question else (), *map(tokens_of, lines))
 
 
-async def _paced(tokens: Iterator[str], asked: Steering) -> AsyncGenerator[str, None]:
+async def _paced(tokens: Iterator[str], asked: EchoOptions) -> AsyncGenerator[str, None]:
     sent = 0
     for token in tokens:
         _fail_at(sent, asked)
@@ -136,12 +136,12 @@ async def _paced(tokens: Iterator[str], asked: Steering) -> AsyncGenerator[str, 
     _fail_at(sent, asked)
 
 
-def _fail_at(sent: int, asked: Steering) -> None:
+def _fail_at(sent: int, asked: EchoOptions) -> None:
     if sent == asked.fail_after:
         raise ProviderError(f"Failed after {sent} tokens, as asked.", code="echo_failed")
 
 
-def echoed(text: str, asked: Steering) -> Iterator[str]:
+def echoed(text: str, asked: EchoOptions) -> Iterator[str]:
     """The answer's tokens, made one by one: the text `repeat` times, a line each, cut or repeated to
     `tokens`."""
     once = tokens_of(text) or ["echo"]

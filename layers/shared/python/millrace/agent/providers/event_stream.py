@@ -57,8 +57,8 @@ class EventStreamParser:
 
         try:
             headers: dict[str, Any] = EventStreamHeaderParser().parse(packed)
-        except (ParserError, struct.error, KeyError, ValueError) as problem:
-            raise ValueError(f"unreadable event-stream headers: {problem!r:.100}") from problem
+        except (ParserError, struct.error, KeyError, ValueError) as error:
+            raise ValueError(f"unreadable event-stream headers: {error!r:.100}") from error
         if len(self._headers) < HEADER_KINDS:
             self._headers[packed] = headers
         return headers

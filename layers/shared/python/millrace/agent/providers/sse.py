@@ -32,7 +32,7 @@ class SseParser:
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
-        self._held = 0
+        self._size = 0
         self._data: list[bytes] = []
         self._gathered = 0
         self._return = False
@@ -47,7 +47,7 @@ class SseParser:
             return []
         if self._parts:
             chunk = b"".join((*self._parts, chunk))
-            self._parts, self._held = [], 0
+            self._parts, self._size = [], 0
         lines = chunk.split(b"\n")
         rest = lines.pop()
         events = self._events(lines)
@@ -70,8 +70,8 @@ class SseParser:
     def _hold(self, part: bytes) -> None:
         if part:
             self._parts.append(part)
-            self._held += len(part)
-        if self._held + self._gathered > EVENT_LIMIT:
+            self._size += len(part)
+        if self._size + self._gathered > EVENT_LIMIT:
             raise ValueError(f"an event of more than {EVENT_LIMIT} bytes")
 
     def _events(self, lines: list[bytes]) -> list[bytes]:

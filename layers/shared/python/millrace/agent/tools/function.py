@@ -46,11 +46,11 @@ def needs_scope(scope: str) -> Callable[[Function], Function]:
     def refund(order: str, context: ToolContext) -> str: ...
     """
 
-    def marked(function: Function) -> Function:
+    def with_scope(function: Function) -> Function:
         function.__dict__[_SCOPE] = scope
         return function
 
-    return marked
+    return with_scope
 
 
 def tool(function: Callable[..., Any], *, name: str = "", scope: str = "") -> Tool:

@@ -45,11 +45,11 @@ def _tokens(html: str) -> Iterator[tuple[str, str]]:
             yield "", "<"
             at = begin + 1
             continue
-        mark = "-->" if html.startswith("<!--", begin) else ">"
-        end = html.find(mark, begin)
+        terminator = "-->" if html.startswith("<!--", begin) else ">"
+        end = html.find(terminator, begin)
         if end < 0:
             return  # as in a browser, an unfinished tag or comment shows nothing
-        at = end + len(mark)
+        at = end + len(terminator)
         if name:
             tag = name[0].lower()
             start = at

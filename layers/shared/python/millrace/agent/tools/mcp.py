@@ -1,10 +1,10 @@
 """Tools of MCP servers (streamable HTTP), offered to a model under the name `<server>__<tool>`.
 
 A run has one `McpTools`: it knows the run's servers, opens a session with one only when it has to, and is
-closed with the run. What tools a server has is remembered for five minutes in a `Catalogue`, one per process.
-A server that is down costs the run nothing but its tools: `McpTools.problems` says so in words, and calls of
-its tools give results that say so. What a server says of its tools is hostile input, so it is bounded;
-`McpTools.left_out` names what did not fit. An agent that names the tools it wants gets only these.
+closed with the run. The tools of a server are remembered for five minutes in a `ToolCatalog`, one per
+process. A server that is down costs the run nothing but its tools: `McpTools.problems` says so in words, and
+calls of its tools give results that say so. What a server says of its tools is hostile input, so it is
+bounded; `McpTools.left_out` names what did not fit. An agent that names the tools it wants gets only these.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from millrace.agent.tools.mcp_session import McpSession
 
 REMEMBERED_SECONDS = 300.0
-CATALOGUE_LIMIT = 256
+CATALOG_LIMIT = 256
 SERVERS_LIMIT = 10
 TOOLS_LIMIT = 64
 """The tools of one server that an agent gets without naming them."""
@@ -63,8 +63,8 @@ class McpServer:
 
     def identity(self) -> str:
         """Equal for equal URLs, headers and wanted tools; does not reveal them."""
-        told = [self.url, sorted(self.headers.items()), self.tools]
-        return hashlib.sha256(orjson.dumps(told)).hexdigest()
+        parts = [self.url, sorted(self.headers.items()), self.tools]
+        return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
     def redact(self, text: str) -> str:
         """The text without the server's secrets: what stands in its headers, and in the query of its URL."""
@@ -103,7 +103,7 @@ class Listing:
     left_out: list[LeftOut] = field(default_factory=list)
 
 
-class Catalogue:
+class ToolCatalog:
     """The listing of each server, for five minutes; at most 256 servers, the oldest go first."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -117,7 +117,7 @@ class Catalogue:
     def put(self, server: McpServer, listed: Listing) -> None:
         self._listed.pop(server.identity(), None)
         self._listed[server.identity()] = (self._clock() + REMEMBERED_SECONDS, listed)
-        while len(self._listed) > CATALOGUE_LIMIT:
+        while len(self._listed) > CATALOG_LIMIT:
             del self._listed[next(iter(self._listed))]
 
 
@@ -128,12 +128,12 @@ class McpTools:
     """
 
     def __init__(
-        self, servers: Sequence[McpServer], catalogue: Catalogue, *, allow_loopback_http: bool = False
+        self, servers: Sequence[McpServer], tool_catalog: ToolCatalog, *, allow_loopback_http: bool = False
     ) -> None:
         if len(servers) > SERVERS_LIMIT or len({server.name for server in servers}) < len(servers):
             raise InvalidRequest(f"An agent has at most {SERVERS_LIMIT} MCP servers, each with its own name.")
         self._servers = servers
-        self._catalogue = catalogue
+        self._tool_catalog = tool_catalog
         self._allow_loopback_http = allow_loopback_http
         self._sessions: dict[str, McpSession] = {}
         self.problems: list[str] = []
@@ -171,7 +171,7 @@ class McpTools:
         await asyncio.gather(*(session.aclose() for session in sessions))
 
     async def _listed(self, server: McpServer) -> Listing:
-        known = self._catalogue.get(server)
+        known = self._tool_catalog.get(server)
         if known is not None:
             return known
         try:
@@ -179,7 +179,7 @@ class McpTools:
         except MillraceError as error:
             self.problems.append(error.message)
             return Listing([])
-        self._catalogue.put(server, listed)
+        self._tool_catalog.put(server, listed)
         return listed
 
     async def _call(

@@ -57,7 +57,7 @@ class McpSession:
                         break
                     seen.add(cursor)
         except Exception as error:
-            raise self._problem(error) from error
+            raise self._to_error(error) from error
         return tools[:LISTED_LIMIT]
 
     async def call(self, name: str, arguments: dict[str, Any]) -> ToolResult:
@@ -67,7 +67,7 @@ class McpSession:
                 client = await self._client()
             result = await client.call_tool(name, arguments, read_timeout_seconds=CALL_SECONDS)
         except Exception as error:
-            raise self._problem(error) from error
+            raise self._to_error(error) from error
         text = self._server.redact(_text_of(result))
         return ToolResult(ok=not result.is_error, text=text, summary=text)
 
@@ -110,9 +110,9 @@ class McpSession:
             opened.set_exception(_innermost(error))
             opened.exception()  # marked as seen: nobody may be waiting any more
         else:
-            logger.info("%s", self._problem(error).message)  # without the traceback, which may tell the URL
+            logger.info("%s", self._to_error(error).message)  # without the traceback, which may tell the URL
 
-    def _problem(self, error: Exception) -> MillraceError:
+    def _to_error(self, error: Exception) -> MillraceError:
         """The error in words that name the server and nothing of its URL or headers."""
         cause = _innermost(error)
         said = cause.message if isinstance(cause, MillraceError) else f"{type(cause).__name__}: {cause}"
@@ -131,10 +131,10 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def _text_of(result: CallToolResult) -> str:
-    return "\n".join(_told(block) for block in result.content)
+    return "\n".join(_block_text(block) for block in result.content)
 
 
-def _told(block: ContentBlock) -> str:
+def _block_text(block: ContentBlock) -> str:
     if isinstance(block, TextContent):
         return block.text
     if isinstance(block, EmbeddedResource) and isinstance(block.resource, TextResourceContents):

@@ -25,9 +25,11 @@ async def search_conversations(
         raise NotImplementedHere("Conversations cannot be searched in this deployment.")
     hits = list(await context.search_conversations(query, limit))[:limit]
     summary = f"{len(hits)} message{'' if len(hits) == 1 else 's'} about {query}"
-    return ToolResult(ok=True, text="\n\n".join(map(_told, hits)) or "Nothing was found.", summary=summary)
+    return ToolResult(
+        ok=True, text="\n\n".join(map(_hit_text, hits)) or "Nothing was found.", summary=summary
+    )
 
 
-def _told(hit: SearchHit) -> str:
+def _hit_text(hit: SearchHit) -> str:
     text = one_line(hit.text, HIT_LIMIT)
     return f"[{hit.created_at}, conversation {hit.conversation_id}, {hit.role}] {text}"

@@ -17,7 +17,7 @@ SUMMARY_LIMIT = 120
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A message that a search of the organisation's conversations found; `created_at` is ISO 8601."""
+    """A message that a search of the organization's conversations found; `created_at` is ISO 8601."""
 
     conversation_id: str
     created_at: str

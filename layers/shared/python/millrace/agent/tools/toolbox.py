@@ -82,7 +82,7 @@ class Toolbox:
             known = ", ".join(self._tools) or "none"
             return failed(f"There is no tool {call.name!r}. The tools are: {known}.")
         if tool.scope and not context.user.may(tool.scope):
-            return failed(_refused(tool))
+            return failed(_missing_scope(tool))
         if call.arguments is None:
             return failed(_unreadable(call))
         deadline = asyncio.timeout(seconds)
@@ -97,7 +97,7 @@ class Toolbox:
             return _failure(call, error)
 
 
-def _refused(tool: Tool) -> str:
+def _missing_scope(tool: Tool) -> str:
     return (
         f"{tool.name} was not run: the user of this conversation lacks the scope {tool.scope!r}. "
         "Do not call it again; tell the user."

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import orjson
 
 from millrace.domain.event_ids import EventId
-from millrace.domain.events import Detail, Logged
+from millrace.domain.events import Detail, LogEntry
 from millrace.domain.projection import project
 
 HEARTBEAT = b'data: {"type":"heartbeat"}\n\n'
@@ -17,19 +17,19 @@ RETRY = b"retry: 1000\n\n"
 what it follows."""
 
 
-def encode(events: Iterable[Logged], detail: Detail, *, named: bool = False, run_id: str = "") -> bytes:
+def encode(events: Iterable[LogEntry], detail: Detail, *, named: bool = False, run_id: str = "") -> bytes:
     """The frames of these events of one run (or of none), hidden ones left out. `named` adds SSE's `event:`
     field."""
     prefix = b"id: %b." % run_id.encode() if run_id else b"id: "
     return b"".join([_frame(event, detail, named, prefix) for event in events])
 
 
-def mark(event_id: EventId) -> bytes:
+def heartbeat_at(event_id: EventId) -> bytes:
     """A heartbeat whose id says where a stream begins: whoever has seen nothing else resumes there."""
     return b"id: %b\n%b" % (str(event_id).encode(), HEARTBEAT)
 
 
-def _frame(logged: Logged, detail: Detail, named: bool, prefix: bytes) -> bytes:
+def _frame(logged: LogEntry, detail: Detail, named: bool, prefix: bytes) -> bytes:
     if logged.type == "token" and "parent" not in logged.event:
         data = logged.data  # the usual case: encoded once, for the log and for every viewer
     else:

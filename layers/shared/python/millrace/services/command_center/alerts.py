@@ -1,4 +1,4 @@
-"""Alert rules of an organisation: make, change, delete; and looking whether they are triggered."""
+"""Alert rules of an organization: make, change, delete; and looking whether they are triggered."""
 
 import asyncio
 import logging
@@ -14,8 +14,8 @@ from millrace.domain.alerts import (
     AlertRule,
     AlertSettings,
     AlertState,
-    alert_wire,
-    crosses,
+    alert_to_wire,
+    is_triggered,
 )
 from millrace.domain.alerts_metrics import bucket_start, value_of
 from millrace.domain.clock import iso, updated_time
@@ -57,7 +57,7 @@ class AlertRules:
         """Raises `TooManyRequests` beyond the limit of rules, `Conflict` for an id that is taken."""
         if len(await self._store.rules(caller.organization)) >= MAX_RULES:
             raise TooManyRequests(
-                f"An organisation may have {MAX_RULES} alert rules; delete one.", code="too_many_rules"
+                f"An organization may have {MAX_RULES} alert rules; delete one.", code="too_many_rules"
             )
         now = iso(self._clock())
         rule = AlertRule(id=rule_id or new_id("rule"), created_at=now, updated_at=now, **dict(given))
@@ -67,7 +67,7 @@ class AlertRules:
     async def change(self, caller: Principal, rule_id: str, changes: dict[str, Any]) -> AlertRule:
         """Merges the given fields. Raises pydantic's `ValidationError`, `NotFound` or `Conflict`."""
         old = await self._store.rule(caller.organization, rule_id)
-        merged = old.wire() | {name: value for name, value in changes.items() if name not in READ_ONLY}
+        merged = old.to_wire() | {name: value for name, value in changes.items() if name not in READ_ONLY}
         kept = {name: value for name, value in merged.items() if name not in READ_ONLY}
         return await self._replace(caller, old, AlertSettings.model_validate(kept))
 
@@ -96,11 +96,11 @@ class AlertRules:
 def _with_state(rule: AlertRule, state: AlertState | None) -> dict[str, Any]:
     state = state or AlertState()
     shown = {"triggered": state.triggered, "triggeredAt": state.triggered_at, "alerts": state.count}
-    return rule.wire() | {"state": shown}
+    return rule.to_wire() | {"state": shown}
 
 
 async def evaluate(recorder: Recorder, organization: str) -> list[Event]:
-    """Looks at every rule of an organisation, and records and announces the alerts that were triggered or
+    """Looks at every rule of an organization, and records and announces the alerts that were triggered or
     resolved; returns their events. An announcement that failed is made up for by the next look."""
     rules, states = await asyncio.gather(
         recorder.alerts.rules(organization), recorder.alerts.states(organization)
@@ -134,15 +134,15 @@ async def _evaluate_rule(
         seq = await recorder.records.head(organization)
         now = recorder.clock()
         value = await _measure(recorder, organization, rule, now)
-        triggered = rule.enabled and crosses(rule, value, state.triggered)
+        triggered = rule.enabled and is_triggered(rule, value, state.triggered)
         if triggered == state.triggered:
             return None
         event, moved = _transition(organization, rule, state, value, iso(now))
         writes = recorder.alerts.moves(organization, rule, moved)
         try:
             await recorder.records.commit(organization, seq, [event], more=writes)
-        except ConditionFailed as refused:
-            if 0 in refused.items:
+        except ConditionFailed as error:
+            if 0 in error.items:
                 continue  # events came in between: measure again
             return None  # somebody else was faster, or the rule was changed: the next look tells
         await _announce(recorder, organization, rule, moved)
@@ -175,7 +175,7 @@ def _transition(
         "type": kind,
         "time": at,
         "organization": organization,
-        "alert": alert_wire(rule, moved, value, at),
+        "alert": alert_to_wire(rule, moved, value, at),
     }
     return event, replace(moved, unannounced=orjson.dumps(event).decode())
 

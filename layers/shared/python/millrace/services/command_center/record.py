@@ -1,4 +1,4 @@
-"""Recording: events from the bus into each organisation's command center, exactly once each.
+"""Recording: events from the bus into each organization's command center, exactly once each.
 
 Bus and queue deliver at least once and in any order, and several environments record at a time. Everything
 that a batch changes is one transaction on the stream's head; whoever loses the race reads again.
@@ -12,7 +12,7 @@ from millrace.domain.alerts_metrics import Bucket, bucket_of, count
 from millrace.domain.clock import Clock, now_ms
 from millrace.domain.command_center import DELETED
 from millrace.domain.events import Event
-from millrace.domain.record import Subject, as_recorded, has_texts, split_id, take
+from millrace.domain.record import Subject, apply, as_recorded, has_texts, split_id
 from millrace.errors import Unavailable
 from millrace.settings import Settings
 from millrace.stores.alerts import AlertStore
@@ -45,7 +45,7 @@ class Recorder:
 
 
 async def record(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:
-    """Records checked events of one organisation; returns those that were new. Raises `Unavailable` when
+    """Records checked events of one organization; returns those that were new. Raises `Unavailable` when
     others write all the time: the queue brings the events again."""
     await recorder.alerts.note_active(organization)
     for attempt in range(TRIES):
@@ -53,13 +53,13 @@ async def record(recorder: Recorder, organization: str, events: list[Event]) -> 
             return await _record_once(recorder, organization, events)
         except ConditionFailed:
             await asyncio.sleep(random.uniform(0, min(0.5, 0.01 * 2**attempt)))
-    raise Unavailable("The organisation's stream is written by many at once.", retry_after=1)
+    raise Unavailable("The organization's stream is written by many at once.", retry_after=1)
 
 
 async def _record_once(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:
     seq = await recorder.records.head(organization)
     subjects = await _subjects(recorder, organization, events)
-    fresh = [event for event in sorted(events, key=_order) if take(subjects[_subject(event)], event)]
+    fresh = [event for event in sorted(events, key=_sort_key) if apply(subjects[_subject(event)], event)]
     if not fresh:
         return []
     buckets = await _counted(recorder, organization, fresh)
@@ -95,11 +95,11 @@ async def _subjects(recorder: Recorder, organization: str, events: list[Event]) 
 async def _counted(recorder: Recorder, organization: str, events: list[Event]) -> dict[int, Bucket]:
     """The buckets that these events belong to, with them added."""
     now = recorder.clock()
-    places = [(start, event) for event in events if (start := bucket_of(event, now)) is not None]
-    starts = sorted({start for start, _ in places})
+    counted = [(start, event) for event in events if (start := bucket_of(event, now)) is not None]
+    starts = sorted({start for start, _ in counted})
     known = await asyncio.gather(*(recorder.records.bucket(organization, start) for start in starts))
     buckets = dict(zip(starts, known, strict=True))
-    for start, event in places:
+    for start, event in counted:
         count(buckets[start], event)
     return buckets
 
@@ -108,6 +108,6 @@ def _subject(event: Event) -> str:
     return split_id(event["id"])[0]
 
 
-def _order(event: Event) -> tuple[str, int]:
+def _sort_key(event: Event) -> tuple[str, int]:
     """The events of one run stand together, in the order in which they were made."""
     return _subject(event), split_id(event["id"])[1]

@@ -1,6 +1,6 @@
 """A batch from the record queue: EventBridge events, and the tick of every minute.
 
-A batch is recorded by organisation, one transaction each, where a batch processor would take record by
+A batch is recorded by organization, one transaction each, where a batch processor would take record by
 record and pay for each. What fails is reported item by item, so that the queue repeats only that.
 """
 
@@ -25,7 +25,7 @@ TICK = "aws.events"
 CHECKED_AT_ONCE = 8
 
 Work = dict[str, list[tuple[str, Event]]]
-"""Per organisation, its events with the ids of the messages that brought them."""
+"""Per organization, its events with the ids of the messages that brought them."""
 
 
 async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, Any]:
@@ -37,8 +37,8 @@ async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, A
         message_id = message["messageId"]
         try:
             event = _read(message["body"])
-        except InvalidRequest as problem:
-            log.error("message %s cannot be recorded: %s", message_id, problem.message)
+        except InvalidRequest as error:
+            log.error("message %s cannot be recorded: %s", message_id, error.message)
             failed.append(message_id)
             continue
         except Exception:
@@ -61,8 +61,8 @@ def _read(body: str) -> Event | None:
     """The event of a message, None for a tick. Raises `InvalidRequest`."""
     try:
         envelope = orjson.loads(body)
-    except orjson.JSONDecodeError as problem:
-        raise InvalidRequest("The message is not JSON.", code="invalid_event") from problem
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest("The message is not JSON.", code="invalid_event") from error
     if not isinstance(envelope, dict):
         raise InvalidRequest("The message is no EventBridge event.", code="invalid_event")
     return None if envelope.get("source") == TICK else check_event(envelope.get("detail"))
@@ -73,26 +73,26 @@ async def _record_all(recorder: Recorder, organization: str, events: list[tuple[
     try:
         await record(recorder, organization, [event for _, event in events])
     except Exception:
-        log.exception("%d events of one organisation were not recorded together", len(events))
+        log.exception("%d events of one organization were not recorded together", len(events))
         if len(events) == 1:
             return [events[0][0]]
         middle = len(events) // 2
         halves = (events[:middle], events[middle:])
         return [one for half in halves for one in await _record_all(recorder, organization, half)]
-    await _look(recorder, organization)
+    await _evaluate_alerts(recorder, organization)
     return []
 
 
-async def _look(recorder: Recorder, organization: str) -> None:
+async def _evaluate_alerts(recorder: Recorder, organization: str) -> None:
     """Looks at the alerts; the next look, a minute later at most, makes up for one that fails."""
     try:
         await evaluate(recorder, organization)
     except Exception:
-        log.exception("the alerts of an organisation could not be looked at")
+        log.exception("the alerts of an organization could not be looked at")
 
 
 async def _tick(recorder: Recorder) -> bool:
-    """Checks every organisation that has rules or runs; one that fails does not stop the others."""
+    """Checks every organization that has rules or runs; one that fails does not stop the others."""
     turns = asyncio.Semaphore(CHECKED_AT_ONCE)
 
     async def fine(organization: str) -> bool:
@@ -101,7 +101,7 @@ async def _tick(recorder: Recorder) -> bool:
             try:
                 await check(recorder, organization)
             except Exception:
-                log.exception("the check of an organisation failed")
+                log.exception("the check of an organization failed")
                 return False
             return True
 

@@ -70,14 +70,14 @@ async def _end_of(recorder: Recorder, organization: str, subject: Subject) -> Ev
                 return None
             run = await stores.runs.get(organization, subject.id)
     except NotFound:
-        return _gone(organization, subject)
-    except MillraceError as problem:
-        log.warning("run %s cannot be looked at now: %s", subject.id, problem.message)
+        return _lost_end(organization, subject)
+    except MillraceError as error:
+        log.warning("run %s cannot be looked at now: %s", subject.id, error.message)
         return None
-    return missed_end(run) if run.ended_at else _gone(organization, subject)
+    return missed_end(run) if run.ended_at else _lost_end(organization, subject)
 
 
-def _gone(organization: str, subject: Subject) -> Event:
+def _lost_end(organization: str, subject: Subject) -> Event:
     """A run that is not stored (any more) has no other end."""
     view = subject.view
     error = {"message": "The run is not stored any more.", "code": "deleted", "retryable": False}

@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 
 from millrace.domain.command_center import Filters, center_stream
-from millrace.domain.events import Logged
+from millrace.domain.events import LogEntry
 from millrace.services.command_center.record import Recorder
 
 PAGE = 50
 FAST_POLL, SLOW_POLL = 0.1, 0.5
 DEADLINE_MARGIN = 3.0
-MARK_SECONDS = 5.0
+HEARTBEAT_SECONDS = 5.0
 SNAPSHOT_TRIES = 5
 MAX_RUNS = 1000
 
@@ -54,19 +54,19 @@ class Viewer:
 
     filters: Filters
     deadline: float | None = None
-    gone: Callable[[], Awaitable[bool]] | None = None
+    disconnected: Callable[[], Awaitable[bool]] | None = None
 
     async def stays(self) -> bool:
         """Whether to go on; not until the very end: the client comes back and resumes."""
         if self.deadline is not None and time.monotonic() > self.deadline - DEADLINE_MARGIN:
             return False
-        return self.gone is None or not await self.gone()
+        return self.disconnected is None or not await self.disconnected()
 
 
 async def watch(
     recorder: Recorder, organization: str, viewer: Viewer, after: int | None
-) -> AsyncGenerator[list[Logged], None]:
-    """The organisation's events after a number (None: from now on) that the viewer's filters admit, each once
+) -> AsyncGenerator[list[LogEntry], None]:
+    """The organization's events after a number (None: from now on) that the viewer's filters admit, each once
     and in order, for as long as it stays.
 
     The first frame, and one whenever events were passed over for a while, is a heartbeat with an id: a viewer
@@ -74,33 +74,33 @@ async def watch(
     stream = center_stream(organization)
     head = await recorder.records.head(organization)
     at = head if after is None else min(after, head)
-    yield [_mark(at)]
-    told, wait = time.monotonic(), FAST_POLL
+    yield [_heartbeat(at)]
+    sent, wait = time.monotonic(), FAST_POLL
     while await viewer.stays():
         events = await recorder.records.log.read(stream, at, limit=PAGE)
         if events:
-            shown = _shown(viewer.filters, at, events)
+            shown = _admitted(viewer.filters, at, events)
             at, wait = events[-1].seq, FAST_POLL
-            if not shown and time.monotonic() - told > MARK_SECONDS:
-                shown = [_mark(at)]
+            if not shown and time.monotonic() - sent > HEARTBEAT_SECONDS:
+                shown = [_heartbeat(at)]
             if shown:
                 yield shown
-                told = time.monotonic()
+                sent = time.monotonic()
         if len(events) < PAGE:
             await asyncio.sleep(wait)
             wait = min(wait * 1.5, SLOW_POLL)
 
 
-def _shown(filters: Filters, after: int, events: list[Logged]) -> list[Logged]:
+def _admitted(filters: Filters, after: int, events: list[LogEntry]) -> list[LogEntry]:
     admitted = [event for event in events if filters.admit(event.event)]
     return [_gap(after, events[0].seq), *admitted] if events[0].seq > after + 1 else admitted
 
 
-def _mark(seq: int) -> Logged:
-    return Logged(seq, "heartbeat", {"type": "heartbeat"}, b'{"type":"heartbeat"}')
+def _heartbeat(seq: int) -> LogEntry:
+    return LogEntry(seq, "heartbeat", {"type": "heartbeat"}, b'{"type":"heartbeat"}')
 
 
-def _gap(after: int, first: int) -> Logged:
+def _gap(after: int, first: int) -> LogEntry:
     """Events that have passed out of the log while the viewer was away: it takes a new snapshot."""
     event = {"type": "resync", "missed": first - 1 - after}
-    return Logged(first - 1, "resync", event, orjson.dumps(event))
+    return LogEntry(first - 1, "resync", event, orjson.dumps(event))

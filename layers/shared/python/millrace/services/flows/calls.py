@@ -14,7 +14,7 @@ from millrace.domain.agents import Agent
 from millrace.domain.approvals import ASK_USER
 from millrace.domain.events import Detail
 from millrace.errors import InvalidRequest, MillraceError
-from millrace.services.runs.launch import Crew, Nested
+from millrace.services.runs.launch import AgentRunContext, SubAgentControl
 
 
 class StepFailed(MillraceError):
@@ -28,7 +28,7 @@ class StepFailed(MillraceError):
         super().__init__(message, code=code)
         self.reason = reason
 
-    def told(self, visibility: Detail) -> str:
+    def message_for(self, visibility: Detail) -> str:
         """The message for a run of this visibility."""
         if not self.reason or visibility == "answer":
             return self.message
@@ -44,19 +44,19 @@ def toolbox_of(name: str) -> Toolbox:
     return Toolbox([tool(echo_tool)] if name == "echo_tool" else built_in_tools([name]))
 
 
-async def call_tool(crew: Crew, call: ToolCall) -> ToolResult:
+async def call_tool(run_context: AgentRunContext, call: ToolCall) -> ToolResult:
     """Calls a tool, with its events. Raises `InvalidRequest` for a name that none has."""
     toolbox = toolbox_of(call.name)
     emit(events.tool_call(call.id, call.name, call.arguments))
-    result = await toolbox.run(call, crew.context, TOOL_SECONDS)
+    result = await toolbox.run(call, run_context.context, TOOL_SECONDS)
     emit(events.tool_result(call.id, call.name, result.ok, result.summary, result.full, result.duration_ms))
     return result
 
 
-async def ask_agent(crew: Crew, agent: Agent, text: str, emitter: Emitter) -> str:
+async def ask_agent(run_context: AgentRunContext, agent: Agent, text: str, emitter: Emitter) -> str:
     """An agent's answer to a text, its events emitted; what it spends counts for the flow as well."""
-    budget = Budget(agent.limits, parents=[crew.budget, *crew.budget.parents])
-    nested = Nested(crew.context.run_id)
-    own = Crew(crew.platform, crew.context, budget, crew.report)
+    budget = Budget(agent.limits, parents=[run_context.budget, *run_context.budget.parents])
+    nested = SubAgentControl(run_context.context.run_id)
+    own = AgentRunContext(run_context.platform, run_context.context, budget, run_context.report)
     await own.loop(agent, emitter, nested).run([nested.question(text)])
     return nested.answer()

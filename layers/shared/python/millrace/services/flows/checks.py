@@ -34,13 +34,13 @@ def check_flow(flow: FlowSettings) -> None:
 
 
 def _sources(at: int, step: Step) -> Iterator[Source]:
-    place = f"steps.{at}"
+    path = f"steps.{at}"
     if isinstance(step, AgentStep):
-        yield f"{place}.message", step.message
+        yield f"{path}.message", step.message
     elif isinstance(step, ToolStep):
-        yield from ((f"{place}.arguments.{name}", value) for name, value in step.arguments.items())
+        yield from ((f"{path}.arguments.{name}", value) for name, value in step.arguments.items())
     elif isinstance(step, PipelineStep):
-        yield f"{place}.events", step.events
+        yield f"{path}.events", step.events
 
 
 def _check_source(path: str, source: Any, known: list[str]) -> None:
@@ -73,11 +73,11 @@ def _check_step(at: int, step: Step) -> None:
         try:
             parse_definition(step.definition)
         except InvalidDefinition as error:
-            place = f"steps.{at}.definition"
+            path = f"steps.{at}.definition"
             problems = [
-                one | {"path": f"{place}.{one['path']}".rstrip(".")} for one in error.details["problems"]
+                one | {"path": f"{path}.{one['path']}".rstrip(".")} for one in error.details["problems"]
             ]
-            raise InvalidDefinition(f"{place}: {error.message}", problems=problems) from None
+            raise InvalidDefinition(f"{path}: {error.message}", problems=problems) from None
 
 
 def _at(path: str, message: str, code: str = "invalid_expression", **where: int) -> InvalidRequest:

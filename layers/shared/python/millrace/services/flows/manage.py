@@ -1,4 +1,4 @@
-"""Flows of an organisation: make, change, delete, run, continue."""
+"""Flows of an organization: make, change, delete, run, continue."""
 
 import asyncio
 import hashlib
@@ -23,22 +23,22 @@ from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.services.flows.checks import check_flow
 from millrace.services.flows.run import FlowLoop, checked_input
 from millrace.services.flows.steps import FindPipeline, Steps, flow_agents, no_pipelines
-from millrace.services.runs.access import check_access, reach
+from millrace.services.runs.access import authorize, check_access
 from millrace.services.runs.execute import execute, no_history
-from millrace.services.runs.launch import Crew, tool_context
+from millrace.services.runs.launch import AgentRunContext, tool_context
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import Replayed
+from millrace.services.runs.send import ReplayedRun
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.flows import FlowStore, not_waiting, unknown_execution
 from millrace.stores.idempotency import Marker, Repeated
-from millrace.stores.lease_record import Held
-from millrace.stores.leases import Busy
+from millrace.stores.lease_record import Lease
+from millrace.stores.leases import SlotChanged
 
 
 @dataclass(frozen=True, slots=True)
-class Underway:
+class FlowRun:
     """A run of a flow in this process."""
 
     session: RunSession
@@ -97,7 +97,7 @@ class Flows:
 
     async def start(
         self, caller: Principal, name: str, given: Any, key: str | None, deadline: float | None
-    ) -> Underway | Replayed:
+    ) -> FlowRun | ReplayedRun:
         """Begins an execution. With an idempotency key a repeat gives the first one's run. Raises
         `NotFound` or `InvalidRequest`."""
         flow = await self.store.get(caller.organization, name)
@@ -114,7 +114,7 @@ class Flows:
         key: str | None,
         deadline: float | None,
         step: str | None = None,
-    ) -> Underway | Replayed:
+    ) -> FlowRun | ReplayedRun:
         """Continues an execution that waits, with the input that it waits for (at `step`, if named). Raises
         `NotFound`, `Conflict` (`not_waiting`) or `InvalidRequest`."""
         execution = await self.execution(caller, execution_id, "write")
@@ -132,7 +132,7 @@ class Flows:
         if not valid_id(execution_id):
             raise unknown_execution()
         try:
-            await reach(self.platform.stores, caller, Slot(caller.organization, execution_id), wanted)
+            await authorize(self.platform.stores, caller, Slot(caller.organization, execution_id), wanted)
         except NotFound as error:
             raise unknown_execution() from error
         return await self.store.execution(caller.organization, execution_id)
@@ -144,22 +144,22 @@ class Flows:
         given: Any,
         marker: Marker | None,
         deadline: float | None,
-    ) -> Underway | Replayed:
+    ) -> FlowRun | ReplayedRun:
         slot = Slot.of(caller.organization, execution.id)
         visibility = await self._visibility(caller.organization, execution.flow)
         try:
-            held = await self._hold(caller, slot, execution, given, visibility, marker)
+            lease = await self._hold(caller, slot, execution, given, visibility, marker)
         except Repeated as repeated:
             if marker and repeated.fingerprint != marker.fingerprint:
                 raise InvalidRequest(
                     "This idempotency key was used for another input; take a new key.",
                     code="idempotency_key_reused",
                 ) from repeated
-            return Replayed(await self.platform.stores.runs.get(caller.organization, repeated.run_id))
-        session = RunSession(self.platform.stores, held, Budget(execution.flow.limits))
+            return ReplayedRun(await self.platform.stores.runs.get(caller.organization, repeated.run_id))
+        session = RunSession(self.platform.stores, lease, Budget(execution.flow.limits))
         return self._launch(caller, session, execution, given, deadline)
 
-    async def shown_execution(self, caller: Principal, execution_id: str) -> dict[str, Any]:
+    async def visible_execution(self, caller: Principal, execution_id: str) -> dict[str, Any]:
         """An execution that waits, as JSON; the results of its steps only where its agents show everything.
         Raises `NotFound`."""
         found = await self.execution(caller, execution_id, "read")
@@ -167,7 +167,7 @@ class Flows:
             visibility = await self._visibility(caller.organization, found.flow)
         except NotFound:  # an agent of it is gone, and with it what may be shown
             visibility = "answer"
-        return found.wire() if visibility == "full" else found.wire() | {"steps": {}}
+        return found.to_wire() if visibility == "full" else found.to_wire() | {"steps": {}}
 
     async def _visibility(self, organization: str, flow: Flow) -> Detail:
         """The least that any agent of the flow allows. Raises `NotFound` for an agent that is gone."""
@@ -183,16 +183,16 @@ class Flows:
         given: Any,
         visibility: Detail,
         marker: Marker | None,
-    ) -> Held:
+    ) -> Lease:
         """Takes the execution's lease with a run of its own. Raises `Conflict` while another holds it."""
         stores, flow = self.platform.stores, execution.flow
-        opening = await stores.conversations.open(slot)
-        if opening.conversation:
-            check_access(caller, opening.conversation, "write")
-        owner = opening.conversation.created_by if opening.conversation else caller.id
-        if opening.lease.lost(stores.clock()):
-            await give_up_lost_run(stores, slot, opening.lease)
-            opening = await stores.conversations.open(slot)
+        snapshot = await stores.conversations.open(slot)
+        if snapshot.conversation:
+            check_access(caller, snapshot.conversation, "write")
+        owner = snapshot.conversation.created_by if snapshot.conversation else caller.id
+        if snapshot.lease_record.lost(stores.clock()):
+            await give_up_lost_run(stores, slot, snapshot.lease_record)
+            snapshot = await stores.conversations.open(slot)
         run = replace(self._run(slot, flow, visibility), owner=owner, created_by=caller.id)
         text = given if isinstance(given, str) and given.strip() else orjson.dumps(given).decode()
         question = StoredMessage(
@@ -208,11 +208,11 @@ class Flows:
         )
         try:
             return await stores.leases.begin(
-                run, new_id("env"), conversation, question, opening.lease, marker
+                run, new_id("env"), conversation, question, snapshot.lease_record, marker
             )
-        except Busy as busy:
+        except SlotChanged as busy:
             raise Conflict(
-                "This execution is under way.", code="run_active", runId=busy.lease.run_id
+                "This execution is under way.", code="run_active", runId=busy.lease_record.run_id
             ) from busy
 
     def _run(self, slot: Slot, flow: Flow, visibility: Detail) -> Run:
@@ -235,19 +235,19 @@ class Flows:
         execution: Execution,
         given: Any,
         deadline: float | None,
-    ) -> Underway:
+    ) -> FlowRun:
         run = session.run
         session.emit(events.start(run.id, run.slot.conversation_id, run.message_id, run.agent_id))
         session.bus.started()
-        crew = Crew(
+        run_context = AgentRunContext(
             self.platform, tool_context(self.platform, session, caller), session.budget, session.bus.add
         )
-        loop = FlowLoop(session, Steps(crew, self.find_pipeline), self.store, execution, given)
+        loop = FlowLoop(session, Steps(run_context, self.find_pipeline), self.store, execution, given)
         task = asyncio.create_task(execute(session, loop, no_history(), deadline))
         self.platform.tasks.add(task)
         task.add_done_callback(self.platform.tasks.discard)
         session.task = task
-        return Underway(session, execution.id)
+        return FlowRun(session, execution.id)
 
 
 def new_flow(name: str, settings: FlowSettings) -> NewFlow:

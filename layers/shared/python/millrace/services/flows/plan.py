@@ -27,7 +27,7 @@ from millrace.domain import events
 from millrace.domain.agents import Agent
 from millrace.domain.approvals import ASK_USER
 from millrace.services.flows.calls import StepFailed, ask_agent, call_tool, toolbox_of
-from millrace.services.runs.launch import Crew
+from millrace.services.runs.launch import AgentRunContext
 
 BRACKETS_READ = 100
 
@@ -45,7 +45,7 @@ class Plan(RootModel[list[PlannedCall]]):
     root: list[PlannedCall] = Field(max_length=MAX_CALLS)
 
 
-async def plan_and_answer(crew: Crew, agent: Agent, request: str, emitter: Emitter) -> str:
+async def plan_and_answer(run_context: AgentRunContext, agent: Agent, request: str, emitter: Emitter) -> str:
     """The answer of an agent that plans. Raises `StepFailed` for a plan that cannot be followed; a tool that
     fails is told to the agent like any result."""
     emit(events.status("Planning.", "🗺️"))
@@ -54,28 +54,28 @@ async def plan_and_answer(crew: Crew, agent: Agent, request: str, emitter: Emitt
     instructions = planning_instructions(agent.instructions, specs)
     planner = agent.model_copy(update={"tools": [], "mcp_servers": [], "instructions": instructions})
     # With a parent, the plan's text is shown as thinking, not as part of the answer.
-    plan = await _plan(crew, planner, request, emitter.tagged(parent="plan"), tools)
+    plan = await _plan(run_context, planner, request, emitter.tagged(parent="plan"), tools)
     findings = []
     for number, planned in enumerate(plan, 1):
         emit(events.status(f"Step {number} of {len(plan)}: {planned.tool}.", "🔧", least="steps"))
-        result = await call_tool(crew, ToolCall(f"plan_{number}", planned.tool, planned.arguments))
+        result = await call_tool(run_context, ToolCall(f"plan_{number}", planned.tool, planned.arguments))
         findings.append(f"{planned.tool}({orjson.dumps(planned.arguments).decode()}): {result.text}")
     emit(events.status("Writing the answer.", "✍️"))
     answering = agent.model_copy(update={"tools": [], "mcp_servers": []})
-    return await ask_agent(crew, answering, with_findings(request, findings), emitter)
+    return await ask_agent(run_context, answering, with_findings(request, findings), emitter)
 
 
 async def _plan(
-    crew: Crew, planner: Agent, request: str, emitter: Emitter, tools: list[str]
+    run_context: AgentRunContext, planner: Agent, request: str, emitter: Emitter, tools: list[str]
 ) -> list[PlannedCall]:
     """The plan; models that answer in prose are asked once more."""
-    answer = await ask_agent(crew, planner, request, emitter)
+    answer = await ask_agent(run_context, planner, request, emitter)
     try:
         return read_plan(answer, tools)
-    except StepFailed as problem:
+    except StepFailed as error:
         emit(events.status("That was no plan; planning again.", "🗺️", least="steps"))
-        again = asked_again(request, answer, problem.message)
-    return read_plan(await ask_agent(crew, planner, again, emitter), tools)
+        again = asked_again(request, answer, error.message)
+    return read_plan(await ask_agent(run_context, planner, again, emitter), tools)
 
 
 def planned_tools(agent: Agent) -> list[str]:

@@ -54,8 +54,8 @@ class FlowLoop:
                 return "input_required"
             try:
                 await (self._continue(step) if self.execution.waiting else self._step(step))
-            except Exception as problem:
-                await self._fail(step.name, problem)
+            except Exception as error:
+                await self._fail(step.name, error)
                 return "error"
         await self._complete()
         return "stop"
@@ -74,13 +74,13 @@ class FlowLoop:
         return self._session.run.slot.organization
 
     async def _step(self, step: Step) -> None:
-        place = {
+        position = {
             "step": step.name,
             "index": self.execution.next_step,
             "total": len(self.execution.flow.steps),
         }
         session, began = self._session, time.monotonic()
-        session.emit({"type": "flow_step_start", "name": step.name, "kind": step.type} | place)
+        session.emit({"type": "flow_step_start", "name": step.name, "kind": step.type} | position)
         ok = False
         try:
             given = self._expressions.of_step(step, self.execution.payload())
@@ -90,8 +90,8 @@ class FlowLoop:
             ok = True
         finally:
             took = round((time.monotonic() - began) * 1000)
-            told = {"type": "flow_step_complete", "name": step.name, "durationMs": took, "ok": ok}
-            session.emit(told | place)
+            details = {"type": "flow_step_complete", "name": step.name, "durationMs": took, "ok": ok}
+            session.emit(details | position)
 
     def _keep(self, step: Step, result: Any) -> None:
         results = self.execution.results | {step.name: result}
@@ -104,40 +104,40 @@ class FlowLoop:
     async def _wait(self, step: WaitStep) -> None:
         """Suspends: what was reached is stored first, so that whoever sees the end can continue."""
         await self._save(waiting=True)
-        await self._end("waiting", "input_required", self.execution.wire())
+        await self._end("waiting", "input_required", self.execution.to_wire())
 
     async def _complete(self) -> None:
         try:
             result = self._expressions.output(self.execution.payload())
-        except StepFailed as problem:
-            return await self._fail("output", problem)
+        except StepFailed as error:
+            return await self._fail("output", error)
         if self.execution.version:
             await self._save(waiting=False)
         text = result if isinstance(result, str) else orjson.dumps(result).decode()
         self._session.add("assistant", [{"text": text or " "}])
         self._session.answer[:] = [text]
-        told = {"executionId": self.execution.id, "flow": self.execution.flow.name, "result": result}
-        await self._end("completed", "stop", told)
+        details = {"executionId": self.execution.id, "flow": self.execution.flow.name, "result": result}
+        await self._end("completed", "stop", details)
 
     async def _save(self, *, waiting: bool) -> None:
         version = self.execution.version + 1
         self.execution = replace(self.execution, waiting=waiting, version=version)
-        fence = self._session.held_check()
+        fence = self._session.lease_check()
         await self._flows.save(self._organization, self.execution, fence)
 
-    async def _fail(self, step: str, problem: Exception) -> None:
+    async def _fail(self, step: str, error: Exception) -> None:
         """Ends the run with an error that names the step."""
-        if isinstance(problem, MillraceError):
+        if isinstance(error, MillraceError):
             visibility = self._session.run.visibility
-            told = problem.told(visibility) if isinstance(problem, StepFailed) else problem.message
-            last = events.error(f"Step {step}: {told}", problem.code, problem.retryable)
+            details = error.message_for(visibility) if isinstance(error, StepFailed) else error.message
+            last = events.error(f"Step {step}: {details}", error.code, error.retryable)
         else:
-            log.error("step %s failed", step, exc_info=problem)
+            log.error("step %s failed", step, exc_info=error)
             last = events.error(f"Step {step}: something went wrong inside it.", "internal", False)
         await self._session.end("failed", last | {"step": step, "executionId": self.execution.id})
 
-    async def _end(self, state: RunState, reason: str, told: dict[str, Any]) -> None:
-        await self._session.end(state, self._session.done(reason) | told)
+    async def _end(self, state: RunState, reason: str, details: dict[str, Any]) -> None:
+        await self._session.end(state, self._session.done(reason) | details)
 
 
 def checked_input(given: Any) -> Any:

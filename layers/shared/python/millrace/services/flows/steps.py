@@ -22,12 +22,12 @@ from millrace.pipelines.mapping import Mapping
 from millrace.pipelines.plan import compile_plan
 from millrace.services.flows.calls import StepFailed, ask_agent, call_tool
 from millrace.services.flows.plan import plan_and_answer
-from millrace.services.runs.launch import Crew, agent_tags
+from millrace.services.runs.launch import AgentRunContext, agent_tags
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.pipelines import PipelineStore
 
 FindPipeline = Callable[[str, str], Awaitable[PipelineDefinition]]
-"""Given an organisation and a pipeline's id, its definition. Raises `NotFound`."""
+"""Given an organization and a pipeline's id, its definition. Raises `NotFound`."""
 MAX_EVENTS = 1000
 
 
@@ -59,17 +59,17 @@ def _source(step: Step) -> Any:
 def _evaluated(mapping: Mapping, payload: dict[str, Any]) -> Any:
     try:
         return mapping.row(payload, Event(payload, "flow", time=now_ms(), ingested=now_ms()))["value"]
-    except EvaluationError as problem:
+    except EvaluationError as error:
         raise StepFailed(
-            "Its input cannot be worked out.", code="invalid_expression", reason=str(problem)
-        ) from problem
+            "Its input cannot be worked out.", code="invalid_expression", reason=str(error)
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
     """What the steps of one run need: the crew (platform, context, budget, reports) and the pipelines."""
 
-    crew: Crew
+    run_context: AgentRunContext
     find_pipeline: FindPipeline
 
     async def run(self, step: Step, given: Any) -> Any:
@@ -85,14 +85,14 @@ class Steps:
         text = given if isinstance(given, str) else orjson.dumps(given).decode()
         if not text.strip():
             raise StepFailed("The message for the agent is empty.", code="empty_message")
-        crew = self.crew
-        agent = await crew.platform.stores.agents.get(crew.context.organization, step.agent_id)
+        run_context = self.run_context
+        agent = await run_context.platform.stores.agents.get(run_context.context.organization, step.agent_id)
         emitter = (current_emitter() or Emitter(lambda event: None)).tagged(**agent_tags(agent))
         answer = plan_and_answer if step.plan else ask_agent
-        return await answer(crew, agent, text, emitter)
+        return await answer(run_context, agent, text, emitter)
 
     async def _tool(self, step: ToolStep, given: dict[str, Any]) -> Any:
-        result = await call_tool(self.crew, ToolCall(f"call_{step.name}", step.tool, given))
+        result = await call_tool(self.run_context, ToolCall(f"call_{step.name}", step.tool, given))
         if not result.ok:
             raise StepFailed("The tool failed.", code="tool_failed", reason=result.text)
         return _structured(result.full)
@@ -103,12 +103,12 @@ class Steps:
             raise StepFailed(
                 f"A pipeline takes an object, or a list of up to {MAX_EVENTS}.", code="no_events"
             )
-        organization = self.crew.context.organization
+        organization = self.run_context.context.organization
         if step.definition is not None:
             definition = stored_definition(step.definition)
         else:
             definition = await self.find_pipeline(organization, step.pipeline_id or "")
-        return process(definition, payloads, self.crew.context.run_id)
+        return process(definition, payloads, self.run_context.context.run_id)
 
 
 def process(
@@ -117,11 +117,11 @@ def process(
     """The outputs of a definition for these events, windows and batches closed at their end. Raises
     `StepFailed` for an event that a transform cannot take."""
     now = now_ms()
-    taken = [
+    received = [
         Event(payload, f"{prefix}:{n}", "flow", "flow", now, now) for n, payload in enumerate(payloads, 1)
     ]
     run = LocalRun(compile_plan(definition))
-    outputs = [*run.feed(taken), *run.finish()]
+    outputs = [*run.feed(received), *run.finish()]
     if run.dead_letters:
         letter = run.dead_letters[0]
         where = f"transforms.{letter.step}"
@@ -146,7 +146,7 @@ def flow_agents(flow: Flow) -> list[str]:
 
 
 def stored_pipelines(dynamo: Dynamo, table: str) -> FindPipeline:
-    """The organisation's own pipelines, by id, as they are defined now; `NotFound` for others."""
+    """The organization's own pipelines, by id, as they are defined now; `NotFound` for others."""
     store = PipelineStore(dynamo, table)
 
     async def find(organization: str, pipeline_id: str) -> PipelineDefinition:

@@ -13,7 +13,7 @@ from millrace.stores.conversation_items import unknown_conversation
 from millrace.stores.runs import unknown_run
 
 
-async def reach(
+async def authorize(
     stores: Stores, caller: Principal, slot: Slot, wanted: Access, *, deleting: bool = False
 ) -> Conversation:
     """Return the conversation of a slot, which the caller wants to read, write into or own; one that is being
@@ -35,7 +35,7 @@ def check_access(caller: Principal, conversation: Conversation, wanted: Access) 
         raise missing_scope(caller, "conversations:manage")
 
 
-async def reach_run(stores: Stores, caller: Principal, run_id: str) -> Run:
+async def authorize_run(stores: Stores, caller: Principal, run_id: str) -> Run:
     """Return a run that the caller may read: one of a conversation that the caller may read. Raises
     `NotFound`."""
     run = await stores.runs.get(caller.organization, run_id) if valid_id(run_id) else None

@@ -82,7 +82,7 @@ async def open_tools(
     owner = Owner(organization, agent.id)
     servers, found.problems = await platform.mcp_secrets.unseal(owner, agent.mcp_servers)
     loopback = platform.settings.allow_loopback_http
-    async with McpTools(servers, platform.catalogue, allow_loopback_http=loopback) as mcp:
+    async with McpTools(servers, platform.tool_catalog, allow_loopback_http=loopback) as mcp:
         found.add(await mcp.tools())
         found.problems += mcp.problems
         found.left_out += mcp.left_out

@@ -100,10 +100,10 @@ async def store_answer(stores: Stores, call: WaitingCall, answer: Answer) -> Wai
         answer = expired_answer(now)
     try:
         await stores.approvals.answer(call, answer, now)
-    except ConditionFailed as refused:
+    except ConditionFailed as error:
         call = await stores.approvals.get(call.slot, call.run_id, call.call_id)
         if call.answer is None:
-            raise not_waiting() from refused
+            raise not_waiting() from error
     else:
         call = await stores.approvals.get(call.slot, call.run_id, call.call_id)
     return call
@@ -115,7 +115,7 @@ def already_answered(first: Answer) -> Conflict:
         message = "The time to answer is over: the call counts as rejected."
     else:
         message = "This call has been answered already; `answer` is the answer that counts."
-    return Conflict(message, code="already_answered", answer=first.wire())
+    return Conflict(message, code="already_answered", answer=first.to_wire())
 
 
 def not_waiting() -> Conflict:

@@ -11,7 +11,7 @@ from millrace.errors import NotFound
 from millrace.services.runs.lost_usage import with_estimated_usage
 from millrace.services.runs.run_events import deleted, deleted_run, missed_end, to_bus
 from millrace.stores.connect import Stores
-from millrace.stores.deletions import Deletion, Finished, runs_of
+from millrace.stores.deletions import Deletion, DeletionFinished, runs_of
 from millrace.stores.dynamo import Item
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ SWEEP_SECONDS = 8.0
 async def delete_conversation(stores: Stores, root: Slot) -> None:
     """Deletes a conversation for good: what runs in it or in a thread ends, and nothing recreates it.
     Repeating it finishes a deletion that broke off. Raises `NotFound`."""
-    deletion = await stores.deletions.mark(root)
+    deletion = await stores.deletions.begin(root)
     if deletion is None:
         raise NotFound("No conversation has this id.", code="conversation_not_found")
     await finish_deletion(stores, deletion)
@@ -60,14 +60,14 @@ async def finish_deletion(stores: Stores, deletion: Deletion) -> None:
             lease = await stores.deletions.revoke(deletion, slot)
             if lease.run_id:
                 if lease.lost(stores.clock()):
-                    await _tell_end(stores, slot.organization, lease.run_id)
+                    await _publish_end(stores, slot.organization, lease.run_id)
                 await _delete_runs(stores, slot.organization, {lease.run_id})
         for slot in reversed(slots):  # the conversation's own items last: they list its threads
             await _delete_slot(stores, deletion, slot)
         if deletion.agent_id.startswith("flow:"):
             await stores.deletions.delete_execution(deletion.root)
         await stores.deletions.finish(deletion)
-    except Finished:
+    except DeletionFinished:
         log.info("the deletion of %s was finished by another request", deletion.root.key)
 
 
@@ -97,7 +97,7 @@ async def _delete_runs(stores: Stores, organization: str, run_ids: set[str]) -> 
             group.create_task(delete(run_id))
 
 
-async def _tell_end(stores: Stores, organization: str, run_id: str) -> None:
+async def _publish_end(stores: Stores, organization: str, run_id: str) -> None:
     """Tells the end, and what was used, of a run whose process is gone; one that is alive tells it itself."""
     with contextlib.suppress(NotFound):
         run = await stores.runs.get(organization, run_id)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from millrace.domain.events import Event, Logged
+from millrace.domain.events import Event, LogEntry
 from millrace.stores.event_log import encode
-from millrace.stores.lease_record import Held, Stopping
-from millrace.stores.run_ends import Injected
+from millrace.stores.lease_record import Lease, Stopping
+from millrace.stores.run_ends import LiveMessagesPending
 
 FLUSH_BYTES = 1_000_000
 FLUSH_EVENTS = 200
@@ -23,11 +23,11 @@ class EventBuffer:
     process that takes the run over gives it again. An event that comes when all reserved numbers are given
     waits for the write that reserves more."""
 
-    def __init__(self, held: Held, hand_out: Callable[[Logged], None]) -> None:
-        self.seq = held.seq
-        self.unlogged: list[Logged] = []
+    def __init__(self, lease: Lease, hand_out: Callable[[LogEntry], None]) -> None:
+        self.seq = lease.seq
+        self.unlogged: list[LogEntry] = []
         self.unnumbered: list[Event] = []
-        self._held = held
+        self._lease = lease
         self._closed = False
         self._hand_out = hand_out
 
@@ -43,7 +43,7 @@ class EventBuffer:
 
     def add(self, event: Event) -> None:
         """Number an event and hand it out, at once if a number is there."""
-        if self._closed or self.seq >= self._held.reserved or self.unnumbered:
+        if self._closed or self.seq >= self._lease.reserved or self.unnumbered:
             self.unnumbered.append(event)
         else:
             self._number(event)
@@ -61,15 +61,15 @@ class EventBuffer:
         self._closed = True
         try:
             yield
-        except (Injected, Stopping):
+        except (LiveMessagesPending, Stopping):
             self._closed = False
             self._number_waiting()
             raise
 
-    def next_batch(self) -> list[Logged]:
+    def next_batch(self) -> list[LogEntry]:
         """Return what the next write can hold."""
         size = 0
-        batch: list[Logged] = []
+        batch: list[LogEntry] = []
         for event in self.unlogged:
             size += len(event.data)
             if size > FLUSH_BYTES and batch:
@@ -82,13 +82,13 @@ class EventBuffer:
         size = sum(len(event.data) for event in self.unlogged)
         return not self.unnumbered and len(self.unlogged) <= FLUSH_EVENTS and size <= FLUSH_BYTES
 
-    def written(self, batch: list[Logged]) -> None:
+    def written(self, batch: list[LogEntry]) -> None:
         """Forget what has been logged, and number what waited for the numbers reserved with it."""
         del self.unlogged[: len(batch)]
         self._number_waiting()
 
     def _number_waiting(self) -> None:
-        room = self._held.reserved - self.seq
+        room = self._lease.reserved - self.seq
         waiting, self.unnumbered = self.unnumbered[:room], self.unnumbered[room:]
         for event in waiting:
             self._number(event)

@@ -21,7 +21,7 @@ UNWIND_SECONDS = 1.0
 BUS_SECONDS = 5.0
 
 
-class Loop(Protocol):
+class RunLoop(Protocol):
     """What a run does: an agent's loop, or a flow's steps. `agent.limits` bound it; `run` returns the finish
     reason."""
 
@@ -36,7 +36,7 @@ async def no_history() -> Sequence[StoredMessage]:
 
 
 async def execute(
-    session: RunSession, loop: Loop, history: Awaitable[Sequence[StoredMessage]], deadline: float | None
+    session: RunSession, loop: RunLoop, history: Awaitable[Sequence[StoredMessage]], deadline: float | None
 ) -> None:
     """Returns when everything of the run is stored and its outbox is closed; `history` may still be read when
     the run begins. `deadline` is the function's own end on `time.monotonic()`'s scale; the run ends a little
@@ -45,7 +45,7 @@ async def execute(
     logs.bind(organization=run.slot.organization, conversation_id=run.slot.conversation_id, run_id=run.id)
     work = asyncio.create_task(_work(loop, history))
     pump = asyncio.create_task(session.pump())
-    tell = asyncio.create_task(session.tell())
+    publish = asyncio.create_task(session.publish())
     try:
         await _until_over(session, loop, work, deadline)
     except LeaseLost:
@@ -57,20 +57,20 @@ async def execute(
     finally:
         await _unwind(work)
         await _unwind(pump)
-        await _unwind(tell)
+        await _unwind(publish)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BUS_SECONDS):
                 await session.bus.flush()
-        session.outbox.close()
+        session.event_feed.close()
         log.debug("run %s is over", run.id)
 
 
-async def _work(loop: Loop, history: Awaitable[Sequence[StoredMessage]]) -> str:
+async def _work(loop: RunLoop, history: Awaitable[Sequence[StoredMessage]]) -> str:
     return await loop.run(await history)
 
 
 async def _until_over(
-    session: RunSession, loop: Loop, work: asyncio.Task[str], deadline: float | None
+    session: RunSession, loop: RunLoop, work: asyncio.Task[str], deadline: float | None
 ) -> None:
     own = loop.agent.limits.max_seconds
     left = deadline - time.monotonic() - DEADLINE_MARGIN if deadline else float("inf")
@@ -101,8 +101,8 @@ async def _conclude(session: RunSession, work: asyncio.Task[str]) -> None:
         await session.stop(stop.reason)
     except LeaseLost:
         raise
-    except MillraceError as problem:
-        await session.fail(problem.message, problem.code, problem.retryable)
+    except MillraceError as error:
+        await session.fail(error.message, error.code, error.retryable)
     except Exception:
         log.exception("run %s failed", session.run.id)
         await session.fail("Something went wrong inside the agent.", "internal", False)

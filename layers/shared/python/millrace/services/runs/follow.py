@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 
 from millrace.domain import events
 from millrace.domain.clock import from_iso
-from millrace.domain.events import Logged
+from millrace.domain.events import LogEntry
 from millrace.domain.runs import Run
 from millrace.errors import NotFound
 from millrace.services.runs.recover import give_up_lost_run
@@ -19,7 +19,7 @@ DEADLINE_MARGIN = 3.0
 
 async def follow(
     stores: Stores, run: Run, after: int, deadline: float | None = None
-) -> AsyncGenerator[list[Logged], None]:
+) -> AsyncGenerator[list[LogEntry], None]:
     """The run's events after a number, each once and in order, to its end; empty when nothing is left. A run
     whose process is gone is given up for lost, so that this ends too, and one that is deleted ends with an
     error that says so. Shortly before `deadline` (monotonic, the function's own end) it ends without a last
@@ -86,7 +86,7 @@ async def _goes_on(stores: Stores, run: Run) -> bool:
     return True
 
 
-async def outcome(stores: Stores, run: Run) -> list[Logged]:
+async def outcome(stores: Stores, run: Run) -> list[LogEntry]:
     """Every event of a run, once it has ended; none when nothing is left. Raises as `has_more`."""
     if not await has_more(stores, run, 0):
         return []

@@ -4,7 +4,7 @@ from millrace.domain.conversations import Slot
 from millrace.domain.runs import MAX_INJECTION_BYTES
 from millrace.errors import Conflict, InvalidRequest, NotFound, TooLarge
 from millrace.stores.connect import Stores
-from millrace.stores.injections import Injection, NotStreaming, new_injection
+from millrace.stores.injections import Injection, NoActiveRun, new_injection
 
 
 async def inject(
@@ -16,10 +16,8 @@ async def inject(
     try:
         made = new_injection(content, author, stores.clock())
         return await stores.injections.accept(slot, made, key)
-    except NotStreaming as refused:
-        raise Conflict(
-            "No run is active here; send it as a normal message.", code="not_streaming"
-        ) from refused
+    except NoActiveRun as error:
+        raise Conflict("No run is active here; send it as a normal message.", code="not_streaming") from error
 
 
 def check(content: str) -> None:
@@ -45,7 +43,7 @@ async def withdraw(stores: Stores, slot: Slot, message_id: str) -> None:
     try:
         await stores.injections.withdraw(slot, message_id)
     except NotFound:
-        opening = await stores.conversations.open(slot)
-        if any(message.id == message_id for message in opening.history):
+        snapshot = await stores.conversations.open(slot)
+        if any(message.id == message_id for message in snapshot.history):
             raise Conflict("The agent has already seen this message.", code="already_seen") from None
         raise

@@ -26,20 +26,22 @@ from millrace.services.runs.memory import UserMemory
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.search import search_in
-from millrace.services.runs.send import Started
+from millrace.services.runs.send import StartedRun
 
 DEEPEST = 3
 
 
-def launch(platform: Platform, started: Started, deadline: float | None) -> RunSession:
-    """Starts the run as a task of its own, which goes on whoever listens; `session.outbox` has its events."""
-    run, agent = started.held.run, started.agent
+def launch(platform: Platform, started: StartedRun, deadline: float | None) -> RunSession:
+    """Start the run as a task of its own, whoever listens; `session.event_feed` has its events."""
+    run, agent = started.lease.run, started.agent
     budget = Budget(agent.limits)
-    session = RunSession(platform.stores, started.held, budget, started.leftovers)
+    session = RunSession(platform.stores, started.lease, budget, started.pending_live_messages)
     session.emit(events.start(run.id, run.slot.conversation_id, run.message_id, agent.id))
     session.bus.started()
-    crew = Crew(platform, tool_context(platform, session, started.user), budget, session.bus.add)
-    loop = crew.loop(agent, Emitter(session.emit), session)
+    run_context = AgentRunContext(
+        platform, tool_context(platform, session, started.user), budget, session.bus.add
+    )
+    loop = run_context.loop(agent, Emitter(session.emit), session)
     task = asyncio.create_task(execute(session, loop, started.history, deadline))
     platform.tasks.add(task)
     task.add_done_callback(platform.tasks.discard)
@@ -64,7 +66,7 @@ def tool_context(platform: Platform, session: RunSession, user: Principal) -> To
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class AgentRunContext:
     """What the agents of one run share: its context, its budget, its reports; `depth` counts nesting."""
 
     platform: Platform
@@ -73,7 +75,7 @@ class Crew:
     report: Report
     depth: int = 0
 
-    def loop(self, agent: Agent, emitter: Emitter, steering: Any) -> AgentLoop:
+    def loop(self, agent: Agent, emitter: Emitter, control: Any) -> AgentLoop:
         """The loop of one agent of the run."""
         models = self.platform.models
         provider, model = models.provider_for(agent)
@@ -86,7 +88,7 @@ class Crew:
             partial(self._open_tools, agent),
             context,
             emitter,
-            steering,
+            control,
             self.budget,
             self.report,
         )
@@ -109,7 +111,7 @@ class Crew:
             parent=context.call_id, **agent_tags(agent)
         )
         budget = Budget(agent.limits, parents=[self.budget, *self.budget.parents])
-        nested = Nested(context.run_id)
+        nested = SubAgentControl(context.run_id)
         deeper = replace(self, budget=budget, depth=self.depth + 1)
         await deeper.loop(agent, emitter, nested).run([nested.question(task)])
         answer = nested.answer()
@@ -123,7 +125,7 @@ def agent_tags(agent: Agent) -> dict[str, Any]:
     return tags if agent.visibility == "full" else tags | {"visibility": agent.visibility}
 
 
-class Nested:
+class SubAgentControl:
     """The steering of a sub-agent: nobody injects, nothing is kept but its answer."""
 
     def __init__(self, run_id: str) -> None:
@@ -137,17 +139,17 @@ class Nested:
     def add(
         self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False
     ) -> StoredMessage:
-        """See `agent.loop.Steering`."""
+        """See `agent.loop.RunControl`."""
         message = StoredMessage(new_id("msg"), role, content, iso(0), self._run_id, interrupted=interrupted)
         self._messages.append(message)
         return message
 
-    async def take(self, iteration: int) -> list[StoredMessage]:
-        """See `agent.loop.Steering`."""
+    async def drain(self, iteration: int) -> list[StoredMessage]:
+        """See `agent.loop.RunControl`."""
         return []
 
     async def may_end(self, reason: str) -> bool:
-        """See `agent.loop.Steering`."""
+        """See `agent.loop.RunControl`."""
         return True
 
     def answer(self) -> str:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from millrace.domain.conversations import StoredMessage
-from millrace.domain.events import Logged
+from millrace.domain.events import LogEntry
 from millrace.domain.runs import LEASE_MS, Run
 from millrace.errors import Unavailable
 from millrace.services.runs.event_buffer import EventBuffer
 from millrace.stores.connect import Stores
 from millrace.stores.injections import Injection
-from millrace.stores.lease_record import Held, LeaseLost
+from millrace.stores.lease_record import Lease, LeaseLost
 from millrace.stores.message_items import shortened
 from millrace.stores.messages import head_bytes
 
@@ -33,11 +33,11 @@ END_TRIES = 40
 class LeaseWriter:
     """The writes of one run. Whoever calls one holds the `lock`, so that they follow each other."""
 
-    def __init__(self, stores: Stores, held: Held, events: EventBuffer) -> None:
+    def __init__(self, stores: Stores, lease: Lease, events: EventBuffer) -> None:
         self.lock = asyncio.Lock()
         self.unsaved: list[StoredMessage] = []
         self._stores = stores
-        self._held = held
+        self._lease = lease
         self._events = events
         self._covers: dict[str, int] = {}  # by message, the last event whose text it holds
         self._last_write = time.monotonic()
@@ -62,25 +62,25 @@ class LeaseWriter:
         if time.monotonic() - self._last_write > RENEW_AFTER:
             await self.write()
         else:
-            await self._stores.leases.check(self._held)
+            await self._stores.leases.check(self._lease)
 
     async def write(
         self,
         messages: Sequence[StoredMessage] = (),
-        taken: Sequence[Injection] = (),
+        drained: Sequence[Injection] = (),
         *,
         ending: bool = False,
     ) -> None:
-        """Write the events that fit into one write, with messages and what is `taken` from the queue of live
-        messages. Raises `LeaseLost`, `Stopping` or `ConditionFailed` (see `LeaseStore.write`)."""
+        """Write the events that fit into one write, with messages and what is `drained` from the queue of
+        live messages. Raises `LeaseLost`, `Stopping` or `ConditionFailed` (see `LeaseStore.write`)."""
         batch = self._events.next_batch()
         while True:
             try:
                 await self._stores.leases.write(
-                    self._held,
+                    self._lease,
                     batch,
                     list(messages),
-                    self._stores.injections.takes(self._held.run.slot, list(taken)),
+                    self._stores.injections.removals(self._lease.run.slot, list(drained)),
                     numbered=self._events.seq,
                     saved=max((self._covers.get(one.id, 0) for one in messages), default=0),
                     ending=ending,
@@ -93,11 +93,11 @@ class LeaseWriter:
         self._last_write = time.monotonic()
         self._events.written(batch)
 
-    async def save(self, live: list[StoredMessage], taken: list[Injection]) -> None:
-        """Write all kept messages and then the `live` ones, which leave their queue with what is `taken`."""
+    async def save(self, live: list[StoredMessage], drained: list[Injection]) -> None:
+        """Write all kept messages and then the `live` ones, which leave their queue with the `drained`."""
         await self.save_ahead(live)
         kept = len(self.unsaved)
-        await self.write([*self.unsaved, *live], taken)
+        await self.write([*self.unsaved, *live], drained)
         del self.unsaved[:kept]
 
     async def save_ahead(self, with_them: list[StoredMessage], *, ending: bool = False) -> None:
@@ -112,12 +112,12 @@ class LeaseWriter:
         self.unsaved = [replace(one, content=shortened(one.content), steps=[]) for one in self.unsaved]
 
     async def end(
-        self, run: Run, batch: list[Logged], messages: list[StoredMessage], accepted: int | None
+        self, run: Run, batch: list[LogEntry], messages: list[StoredMessage], accepted: int | None
     ) -> None:
         """Write the end of the run, as often as its lease may last. See `RunEndStore.end`."""
         for attempt in range(END_TRIES):
             try:
-                return await self._stores.run_ends.end(self._held, run, batch, messages, accepted=accepted)
+                return await self._stores.run_ends.end(self._lease, run, batch, messages, accepted=accepted)
             except Unavailable:
                 if attempt == END_TRIES - 1:
                     raise
@@ -128,7 +128,7 @@ class LeaseWriter:
                 raise
 
     async def _is_ended(self) -> bool:
-        run = self._held.run
+        run = self._lease.run
         stored = await self._stores.runs.get(run.slot.organization, run.id)
         return stored.ended_at is not None
 

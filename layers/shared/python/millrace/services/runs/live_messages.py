@@ -23,14 +23,14 @@ class LiveMessages:
         run: Run,
         writer: LeaseWriter,
         emit: Callable[[Event], None],
-        leftovers: bool,
+        pending_live_messages: bool,
     ) -> None:
         self.drained = 0
         self._store = store
         self._run = run
         self._writer = writer
         self._emit = emit
-        self._leftovers = leftovers
+        self._pending_live_messages = pending_live_messages
 
     async def some_wait(self) -> bool:
         """Return whether a message waits that has not expired. One read."""
@@ -40,16 +40,16 @@ class LiveMessages:
     async def drain(self, iteration: int) -> list[StoredMessage]:
         """Drains the queue: one read, and a write only when some wait. The first iteration needs no read:
         what was left over was looked for before the run began."""
-        if iteration == 1 and not self._leftovers:
+        if iteration == 1 and not self._pending_live_messages:
             return []
         fresh, expired = await self._store.waiting(self._run.slot)
         drained: list[StoredMessage] = []
         withdrawn = 0
         while fresh or expired:
-            batch, gone = fresh[:DRAINED_AT_ONCE], expired[:DRAINED_AT_ONCE]
+            batch, expired_batch = fresh[:DRAINED_AT_ONCE], expired[:DRAINED_AT_ONCE]
             fresh, expired = fresh[DRAINED_AT_ONCE:], expired[DRAINED_AT_ONCE:]
             try:
-                drained += await self._drain_batch(batch, gone, iteration)
+                drained += await self._drain_batch(batch, expired_batch, iteration)
             except ConditionFailed:  # one was withdrawn meanwhile: read again
                 withdrawn += 1
                 if withdrawn > MAX_WAITING:
@@ -61,12 +61,12 @@ class LiveMessages:
         return drained
 
     async def _drain_batch(
-        self, batch: list[Injection], gone: list[Injection], iteration: int
+        self, batch: list[Injection], expired_batch: list[Injection], iteration: int
     ) -> list[StoredMessage]:
         live = [self._live_message(one) for one in batch]
         async with self._writer.lock:
-            await self._writer.save(live, batch + gone)
-        self.drained += len(batch) + len(gone)
+            await self._writer.save(live, batch + expired_batch)
+        self.drained += len(batch) + len(expired_batch)
         for one in batch:
             self._emit(events.injected(one.id, one.content, iteration))
         return live

@@ -7,7 +7,7 @@ import orjson
 from millrace.agent.estimate import tokens_in
 from millrace.agent.model import Usage
 from millrace.agent.prices import cost
-from millrace.domain.events import Event, Logged
+from millrace.domain.events import Event, LogEntry
 from millrace.domain.runs import Run
 from millrace.stores.connect import Stores
 from millrace.stores.runs import stream_of
@@ -19,14 +19,14 @@ async def with_estimated_usage(stores: Stores, run: Run) -> Run:
     if not run.model:
         return run
     logged = await stores.log.read(stream_of(run.slot.organization, run.id))
-    opening = await stores.conversations.open(run.slot)
-    sent = "".join(orjson.dumps(message.content).decode() for message in opening.history)
+    snapshot = await stores.conversations.open(run.slot)
+    sent = "".join(orjson.dumps(message.content).decode() for message in snapshot.history)
     usage = Usage(tokens_in(sent), received(logged), estimated=True)
     total = {"input": usage.input, "output": usage.output, "total": usage.input + usage.output}
     return replace(run, usage=total | {"estimated": True}, cost=cost(run.model, usage))
 
 
-def received(logged: list[Logged]) -> int:
+def received(logged: list[LogEntry]) -> int:
     """The tokens of what a model has said, by the events of its run."""
     return tokens_in("".join(map(_said, (one.event for one in logged))))
 

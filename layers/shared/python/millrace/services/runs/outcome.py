@@ -33,10 +33,10 @@ def _empty(run: Run) -> StoredMessage:
 
 
 def _outcome(run: Run) -> dict[str, Any]:
-    told = {
+    outcome = {
         "usage": run.usage,
         "cost": run.cost,
         "finishReason": run.finish_reason,
         "durationMs": run.duration_ms,
     }
-    return told | {"error": run.error} if run.error else told
+    return outcome | {"error": run.error} if run.error else outcome

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from millrace.agent.tools.mcp import Catalogue
+from millrace.agent.tools.mcp import ToolCatalog
 from millrace.services.mcp_secrets import McpSecrets
 from millrace.services.runs.models import Models
 from millrace.settings import Settings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-class Http:
+class HttpClients:
     """The process's two HTTP clients, made when first used (their import alone costs 0.1 s): one for model
     servers, one guarded against addresses that are not public."""
 
@@ -51,9 +51,9 @@ class Platform:
     settings: Settings
     stores: Stores
     models: Models
-    http: Http
+    http: HttpClients
     mcp_secrets: McpSecrets
-    catalogue: Catalogue = field(default_factory=Catalogue)
+    tool_catalog: ToolCatalog = field(default_factory=ToolCatalog)
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     @classmethod
@@ -61,7 +61,7 @@ class Platform:
         """From settings; tests may bring their own stores."""
         for name in ("httpx", "httpx2", "mcp"):  # they log every URL, secrets in its query included
             logging.getLogger(name).setLevel(logging.WARNING)
-        http = Http(settings)
+        http = HttpClients(settings)
         models = Models(settings, lambda: http.models)
         stores = stores or Stores.connect(settings)
         return cls(settings, stores, models, http, McpSecrets(stores.sealer))

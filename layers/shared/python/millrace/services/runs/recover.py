@@ -7,7 +7,7 @@ from millrace.domain import events
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.events import Event
-from millrace.domain.runs import Lease, Run
+from millrace.domain.runs import LeaseRecord, Run
 from millrace.errors import Unavailable
 from millrace.services.runs.lost_usage import with_estimated_usage
 from millrace.services.runs.outcome import with_outcome
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 RUN_LOST = "The process that ran the agent is gone; send the message again."
 
 
-async def give_up_lost_run(stores: Stores, slot: Slot, lost: Lease) -> bool:
+async def give_up_lost_run(stores: Stores, slot: Slot, lost: LeaseRecord) -> bool:
     """Logs `run_lost`, keeps what the agent had said, and frees the slot. False when the run is not lost any
     more, or somebody else was faster."""
     run = await stores.runs.get(slot.organization, lost.run_id or "")
@@ -36,11 +36,11 @@ async def give_up_lost_run(stores: Stores, slot: Slot, lost: Lease) -> bool:
     stored = await _end(stores, ended, lost, error)
     if stored is None:
         return False
-    await _tell(stores, stored)
+    await _publish_end(stores, stored)
     return True
 
 
-async def _end(stores: Stores, ended: Run, lost: Lease, error: Event) -> Run | None:
+async def _end(stores: Stores, ended: Run, lost: LeaseRecord, error: Event) -> Run | None:
     """Ends the run with what it had said; without that where it cannot be read or stored, so that no answer
     keeps its conversation from going on. Return the run as it is stored, None when it was not."""
     try:
@@ -54,7 +54,7 @@ async def _end(stores: Stores, ended: Run, lost: Lease, error: Event) -> Run | N
         return ended if await stores.run_ends.give_up(ended, lost, error, []) else None
 
 
-async def _tell(stores: Stores, ended: Run) -> None:
+async def _publish_end(stores: Stores, ended: Run) -> None:
     """Puts the run's end on the bus, which its process cannot any more. Should this fail, the look of every
     minute at silent runs makes up for it."""
     try:
@@ -70,7 +70,7 @@ async def _partial_answer(stores: Stores, run: Run, saved: int) -> list[StoredMe
     for one in logged:
         steps.watch(one.event)
     said = "".join(e.event["token"] for e in logged if e.type == "token" and "parent" not in e.event)
-    shown = steps.take()
+    shown = steps.drain()
     if not (said or shown):
         return []
     return [

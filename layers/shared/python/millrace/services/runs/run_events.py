@@ -33,7 +33,7 @@ LAST_NUMBER = 10**15 - 1
 def ended_facts(run: Run) -> dict[str, Any]:
     """The fields of the last event of a run, well or badly ended; null where one is not known."""
     return {
-        "run": run.wire(),
+        "run": run.to_wire(),
         "status": run.state,
         "tokenUsage": run.usage,
         "tokens": run.usage["total"] if run.usage else None,
@@ -132,7 +132,7 @@ class RunEvents:
 
     def started(self) -> None:
         """The run has begun."""
-        self.add("run:started", {"run": self._run.wire(), "status": "running"}, urgent=True)
+        self.add("run:started", {"run": self._run.to_wire(), "status": "running"}, urgent=True)
 
     def watch(self, event: Event) -> None:
         """Sees every event of the run but tokens, as it is emitted. That a tool is at work may always be

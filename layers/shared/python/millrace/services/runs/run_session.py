@@ -18,34 +18,36 @@ from millrace.agent.model import Block
 from millrace.domain import events
 from millrace.domain.clock import iso
 from millrace.domain.conversations import StoredMessage
-from millrace.domain.events import Event, Logged
+from millrace.domain.events import Event, LogEntry
 from millrace.domain.ids import new_id
 from millrace.domain.runs import Run, RunState, StopReason
 from millrace.errors import MillraceError, Unavailable
 from millrace.services.runs.event_buffer import EventBuffer, pieces
+from millrace.services.runs.event_feed import EventFeed
 from millrace.services.runs.lease_writer import LeaseWriter
 from millrace.services.runs.live_messages import LiveMessages
-from millrace.services.runs.outbox import Outbox
 from millrace.services.runs.outcome import with_outcome
 from millrace.services.runs.run_events import RunEvents, deleted
 from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import TransactItem
 from millrace.stores.event_log import encode
-from millrace.stores.lease_record import Held, LeaseLost, Stopping
-from millrace.stores.run_ends import Injected
+from millrace.stores.lease_record import Lease, LeaseLost, Stopping
+from millrace.stores.run_ends import LiveMessagesPending
 
-FIRST_FLUSH, SLOWEST_FLUSH, LOOK_EVERY, TELL_EVERY = 0.1, 0.5, 0.5, 0.25
+FIRST_FLUSH, SLOWEST_FLUSH, CHECK_EVERY, PUBLISH_EVERY = 0.1, 0.5, 0.5, 0.25
 
 
 class RunSession:
-    """The steering of a conversation's run (see `agent.loop.Steering`) and the owner of its lease."""
+    """The steering of a conversation's run (see `agent.loop.RunControl`) and the owner of its lease."""
 
-    def __init__(self, stores: Stores, held: Held, budget: Budget, leftovers: bool = False) -> None:
-        self.outbox = Outbox()
+    def __init__(
+        self, stores: Stores, lease: Lease, budget: Budget, pending_live_messages: bool = False
+    ) -> None:
+        self.event_feed = EventFeed()
         self.budget = budget
-        self.held = held
-        self.run = held.run
+        self.lease = lease
+        self.run = lease.run
         self.answer: list[str] = []
         self.ended = False
         self.broken: Exception | None = None
@@ -53,12 +55,14 @@ class RunSession:
         self.stop_asked: asyncio.Future[StopReason | Literal["lost"]] = (
             asyncio.get_running_loop().create_future()
         )
-        self.bus = RunEvents(stores.bus, held.run, stores.clock)
+        self.bus = RunEvents(stores.bus, lease.run, stores.clock)
         self._stores = stores
         self._steps = StepLog()
-        self._events = EventBuffer(held, self._hand_out)
-        self._writer = LeaseWriter(stores, held, self._events)
-        self._live = LiveMessages(stores.injections, held.run, self._writer, self.emit, leftovers)
+        self._events = EventBuffer(lease, self._hand_out)
+        self._writer = LeaseWriter(stores, lease, self._events)
+        self._live = LiveMessages(
+            stores.injections, lease.run, self._writer, self.emit, pending_live_messages
+        )
         self._began = time.monotonic()
 
     async def over(self) -> None:
@@ -75,8 +79,8 @@ class RunSession:
         for piece in pieces(event):
             self._events.add(piece)
 
-    def _hand_out(self, logged: Logged) -> None:
-        self.outbox.put(logged)
+    def _hand_out(self, logged: LogEntry) -> None:
+        self.event_feed.put(logged)
         if logged.type != "token":
             self.bus.watch(logged.event)
             self._steps.watch(logged.event)
@@ -88,22 +92,22 @@ class RunSession:
 
     async def pump(self) -> None:
         """Writes the log and looks for a stop until the run ends or is to end."""
-        wait, looked = FIRST_FLUSH, time.monotonic()
+        wait, checked = FIRST_FLUSH, time.monotonic()
         while not self.stop_asked.done():
             await asyncio.sleep(wait)
             if self._events.pending:
                 wait = min(wait * 1.5, SLOWEST_FLUSH)
-                looked = time.monotonic()
+                checked = time.monotonic()
                 await self._ask_to_stop(self._flush)
-            elif time.monotonic() - looked >= LOOK_EVERY:
+            elif time.monotonic() - checked >= CHECK_EVERY:
                 wait = FIRST_FLUSH
-                looked = time.monotonic()
-                await self._ask_to_stop(self._look)
+                checked = time.monotonic()
+                await self._ask_to_stop(self._check_lease)
 
-    async def tell(self) -> None:
+    async def publish(self) -> None:
         """Puts the run's story on the bus, beside everything else: a slow bus holds up nothing."""
         while True:
-            await asyncio.sleep(TELL_EVERY)
+            await asyncio.sleep(PUBLISH_EVERY)
             if self.bus.beat(self.budget.cost):
                 await self.bus.flush()
 
@@ -125,7 +129,7 @@ class RunSession:
         if not self.stop_asked.done():
             self.stop_asked.set_result(reason)
 
-    async def _look(self) -> None:
+    async def _check_lease(self) -> None:
         async with self._writer.lock:
             if not self.ended:
                 await self._writer.check()
@@ -135,9 +139,9 @@ class RunSession:
             if not self.ended:
                 await self._writer.write()
 
-    def held_check(self) -> TransactItem:
+    def lease_check(self) -> TransactItem:
         """The part of a transaction that refuses it once this run has lost its lease."""
-        return self._stores.leases.held_check(self.held)
+        return self._stores.leases.lease_check(self.lease)
 
     # --- steering ----------------------------------------------------------------------------------
 
@@ -153,13 +157,13 @@ class RunSession:
             created_at=iso(self._stores.clock()),
             run_id=self.run.id,
             interrupted=interrupted,
-            steps=self._steps.take(),
+            steps=self._steps.drain(),
             visibility=self.run.visibility,
         )
         self._writer.keep(message)
         return message
 
-    async def take(self, iteration: int) -> list[StoredMessage]:
+    async def drain(self, iteration: int) -> list[StoredMessage]:
         """Drains the queue of live messages into the history."""
         return await self._live.drain(iteration)
 
@@ -170,7 +174,7 @@ class RunSession:
             try:
                 await self.end("completed", self.done(reason), accepted=accepted)
                 return True
-            except Injected as more:
+            except LiveMessagesPending as more:
                 if await self._live.some_wait():
                     return False
                 accepted = more.accepted  # withdrawn or expired: nothing to wait for
@@ -206,7 +210,7 @@ class RunSession:
             last = events.deleted()
             self.bus.ended(deleted(self._ended_run("stopped", last)), "")
         # Without a number: those that are reserved are for events of the log.
-        self.outbox.put(encode(0, last))
+        self.event_feed.put(encode(0, last))
 
     async def _is_deleted(self) -> bool:
         with contextlib.suppress(MillraceError):
@@ -225,7 +229,7 @@ class RunSession:
             with contextlib.suppress(Exception):
                 return await self.end("failed", last)
         self.ended = True
-        self.outbox.put(encode(0, last))
+        self.event_feed.put(encode(0, last))
 
     async def end(self, state: RunState, last: Event, *, accepted: int | None = None) -> None:
         """Writes the last event, the messages and the run's final state in one transaction, then tells the
@@ -242,7 +246,7 @@ class RunSession:
                 messages = with_outcome(self._writer.unsaved, run, self._steps.pending())
                 await self._writer.end(run, batch, messages, accepted)
             self.ended, self.run = True, run
-        self.outbox.put(final)
+        self.event_feed.put(final)
         self.bus.ended(run, "".join(self.answer))
 
     def _ended_run(self, state: RunState, last: Event) -> Run:

@@ -1,8 +1,8 @@
 """Sending a message to an agent: finds out whether a run may begin, and begins it.
 
 Two round trips to AWS before the model is asked: what is there (conversation, lease and history in one query,
-agent and idempotency marker beside it, see `seen`), then one transaction that takes the lease and stores the
-message.
+agent and idempotency marker beside it, see `initial_state`), then one transaction that takes the lease and
+stores the message.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, TooLarge, Unavailable
+from millrace.services.runs.initial_state import InitialState, load_initial_state, load_repeated
 from millrace.services.runs.inject import check
 from millrace.services.runs.models import Models
 from millrace.services.runs.recover import give_up_lost_run
-from millrace.services.runs.seen import Seen, load_repeated, load_seen
 from millrace.stores.connect import Stores
-from millrace.stores.conversations import Opening
+from millrace.stores.conversations import ConversationSnapshot
 from millrace.stores.dynamo import Contended
 from millrace.stores.idempotency import Marker, Repeated
-from millrace.stores.injections import Injection, NotStreaming, injection_of, new_injection
-from millrace.stores.lease_record import Held
-from millrace.stores.leases import Busy
+from millrace.stores.injections import Injection, NoActiveRun, injection_of, new_injection
+from millrace.stores.lease_record import Lease
+from millrace.stores.leases import SlotChanged
 from millrace.stores.sizes import text_bytes
 
 IfBusy = Literal["reject", "inject", "interrupt"]
@@ -64,29 +64,29 @@ class NewMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class StartedRun:
     """A run that this process now holds and must execute, in the name of `user`. The large messages of the
-    `history` are read while the run begins. `leftovers`: live messages of an earlier run that ended without
-    them may still wait."""
+    `history` are read while the run begins. `pending_live_messages`: live messages that
+    an earlier run ended without may still wait."""
 
-    held: Held
+    lease: Lease
     user: Principal
     agent: Agent
     provider: Provider
     model: str
     history: Awaitable[list[StoredMessage]]
-    leftovers: bool
+    pending_live_messages: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayedRun:
     """The idempotency key was used before: its run is there to follow."""
 
     run: Run
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedMessage:
     """The message went to the active run (`ifBusy: inject`)."""
 
     injection: Injection
@@ -95,7 +95,7 @@ class Accepted:
 
 async def send(
     stores: Stores, models: Models, caller: Principal, conversation_id: str, message: NewMessage
-) -> Started | Replayed | Accepted:
+) -> StartedRun | ReplayedRun | AcceptedMessage:
     """Begins a run for a message. Raises `NotFound`, `InvalidRequest`, `TooLarge`, `Conflict` (`run_active`)
     or `Unavailable`, all before anything is stored.
 
@@ -106,27 +106,27 @@ async def send(
     slot = Slot.of(caller.organization, conversation_id, message.thread_id)
     late = time.monotonic() + RACE_SECONDS
     while time.monotonic() < late + INTERRUPT_SECONDS:
-        seen = await load_seen(stores, caller, slot, message.agent_id, message.idempotency_key)
-        if seen.repeated:
-            return await _replay(stores, slot, message, seen.repeated)
-        if seen.opening.lease.run_id:
-            if answer := await _beside_active(stores, models, slot, seen, message, late):
+        initial = await load_initial_state(stores, caller, slot, message.agent_id, message.idempotency_key)
+        if initial.repeated:
+            return await _replay(stores, slot, message, initial.repeated)
+        if initial.snapshot.lease_record.run_id:
+            if answer := await _beside_active(stores, models, slot, initial, message, late):
                 return answer
             continue
         try:
-            return await _begin(stores, models, caller, slot, seen, message)
+            return await _begin(stores, models, caller, slot, initial, message)
         except Repeated as repeated:
             return await _replay(stores, slot, message, repeated)
-        except (Busy, Contended):
+        except (SlotChanged, Contended):
             await asyncio.sleep(random.uniform(0, RETRY_SECONDS))
     raise Unavailable("The conversation is written by many at once; try again.", retry_after=1)
 
 
 async def _beside_active(
-    stores: Stores, models: Models, slot: Slot, seen: Seen, message: NewMessage, late: float
-) -> Accepted | Replayed | None:
+    stores: Stores, models: Models, slot: Slot, initial: InitialState, message: NewMessage, late: float
+) -> AcceptedMessage | ReplayedRun | None:
     """None: the run is over by now, so another may begin."""
-    lease = seen.opening.lease
+    lease = initial.snapshot.lease_record
     if lease.lost(stores.clock()):
         if not await give_up_lost_run(stores, slot, lease):
             await asyncio.sleep(RETRY_SECONDS)
@@ -136,7 +136,7 @@ async def _beside_active(
         return await _replay(stores, slot, message, repeated)
     if time.monotonic() > late:
         raise _run_active(lease.run_id or "", "Others were quicker each time; send it again.")
-    return await _when_busy(stores, models, slot, seen, message)
+    return await _when_busy(stores, models, slot, initial, message)
 
 
 def _check_size(content: str) -> None:
@@ -149,7 +149,9 @@ def _check_size(content: str) -> None:
         )
 
 
-async def _replay(stores: Stores, slot: Slot, message: NewMessage, repeated: Repeated) -> Replayed | Accepted:
+async def _replay(
+    stores: Stores, slot: Slot, message: NewMessage, repeated: Repeated
+) -> ReplayedRun | AcceptedMessage:
     """What the key's first request was answered, whatever has become of it since."""
     marker = message.marker()
     if marker is None or repeated.fingerprint != marker.fingerprint:
@@ -158,19 +160,19 @@ async def _replay(stores: Stores, slot: Slot, message: NewMessage, repeated: Rep
             code="idempotency_key_reused",
         )
     if repeated.injection:
-        return Accepted(injection_of(repeated.injection), repeated.run_id)
-    return Replayed(await stores.runs.get(slot.organization, repeated.run_id))
+        return AcceptedMessage(injection_of(repeated.injection), repeated.run_id)
+    return ReplayedRun(await stores.runs.get(slot.organization, repeated.run_id))
 
 
 async def _when_busy(
-    stores: Stores, models: Models, slot: Slot, seen: Seen, message: NewMessage
-) -> Accepted | Replayed | None:
+    stores: Stores, models: Models, slot: Slot, initial: InitialState, message: NewMessage
+) -> AcceptedMessage | ReplayedRun | None:
     """None: the run is over by now, so another may begin."""
-    run_id = seen.opening.lease.run_id or ""
+    run_id = initial.snapshot.lease_record.run_id or ""
     if message.if_busy == "inject":
         return await _inject(stores, slot, run_id, message)
     if message.if_busy == "interrupt":
-        models.provider_for(_agent_of(seen))  # what cannot begin must not stop anything
+        models.provider_for(_agent_of(initial))  # what cannot begin must not stop anything
         await _interrupt(stores, slot, run_id)
         return None
     raise _run_active(run_id, "Wait, stop it, or send with ifBusy inject or interrupt.")
@@ -180,22 +182,24 @@ def _run_active(run_id: str, advice: str) -> Conflict:
     return Conflict(f"The agent is still answering. {advice}", code="run_active", runId=run_id)
 
 
-def _agent_of(seen: Seen) -> Agent:
-    if seen.agent is None:
+def _agent_of(initial: InitialState) -> Agent:
+    if initial.agent is None:
         raise InvalidRequest("A new conversation needs an agentId.", code="agent_required")
-    return seen.agent
+    return initial.agent
 
 
-async def _inject(stores: Stores, slot: Slot, run_id: str, message: NewMessage) -> Accepted | Replayed | None:
+async def _inject(
+    stores: Stores, slot: Slot, run_id: str, message: NewMessage
+) -> AcceptedMessage | ReplayedRun | None:
     check(message.content)
     live, marker = new_injection(message.content, message.created_by, stores.clock()), message.marker()
     try:
         if marker is None:
-            return Accepted(await stores.injections.accept(slot, live), run_id)
-        return Accepted(await stores.injections.accept_sent(slot, live, run_id, marker), run_id)
+            return AcceptedMessage(await stores.injections.accept(slot, live), run_id)
+        return AcceptedMessage(await stores.injections.accept_sent(slot, live, run_id, marker), run_id)
     except Repeated as repeated:
         return await _replay(stores, slot, message, repeated)
-    except NotStreaming:
+    except NoActiveRun:
         await asyncio.sleep(ENDING_SECONDS)
         return None
 
@@ -213,9 +217,9 @@ async def _interrupt(stores: Stores, slot: Slot, run_id: str) -> None:
 
 
 async def _begin(
-    stores: Stores, models: Models, caller: Principal, slot: Slot, seen: Seen, message: NewMessage
-) -> Started:
-    opening, agent = seen.opening, _agent_of(seen)
+    stores: Stores, models: Models, caller: Principal, slot: Slot, initial: InitialState, message: NewMessage
+) -> StartedRun:
+    snapshot, agent = initial.snapshot, _agent_of(initial)
     provider, model = models.provider_for(agent)
     now = iso(stores.clock())
     run = Run(
@@ -228,28 +232,30 @@ async def _begin(
         state="running",
         started_at=now,
         message_id=new_id("msg"),
-        owner=seen.owner,
+        owner=initial.owner,
         created_by=caller.id,
         hops=current_hops(),
     )
     text = [{"text": message.content}]
     question = StoredMessage(new_id("msg"), "user", text, now, run.id, created_by=caller.id)
-    known = opening.conversation
+    known = snapshot.conversation
     title = known.title if known and known.title else title_of(message.content)
-    conversation = Conversation(slot.conversation_id, agent.id, title, now, now, seen.owner)
-    history = asyncio.create_task(_history(stores, slot, opening, question))
+    conversation = Conversation(slot.conversation_id, agent.id, title, now, now, initial.owner)
+    history = asyncio.create_task(_history(stores, slot, snapshot, question))
     try:
-        held = await stores.leases.begin(
-            run, new_id("env"), conversation, question, opening.lease, message.marker()
+        lease = await stores.leases.begin(
+            run, new_id("env"), conversation, question, snapshot.lease_record, message.marker()
         )
     except BaseException:
         history.cancel()
         raise
-    return Started(held, caller, agent, provider, model, history, opening.lease.leftovers)
+    return StartedRun(
+        lease, caller, agent, provider, model, history, snapshot.lease_record.pending_live_messages
+    )
 
 
 async def _history(
-    stores: Stores, slot: Slot, opening: Opening, question: StoredMessage
+    stores: Stores, slot: Slot, snapshot: ConversationSnapshot, question: StoredMessage
 ) -> list[StoredMessage]:
-    history = await stores.messages.for_model(slot, opening.history, opening.parts)
+    history = await stores.messages.for_model(slot, snapshot.history, snapshot.parts)
     return [*history, question]

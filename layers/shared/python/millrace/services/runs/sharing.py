@@ -6,7 +6,7 @@ import random
 from millrace.domain.access import Access, Principal
 from millrace.domain.conversations import Slot
 from millrace.errors import Conflict, InvalidRequest, NotFound, Unavailable
-from millrace.services.runs.access import reach
+from millrace.services.runs.access import authorize
 from millrace.stores.connect import Stores
 
 MAX_SHARES = 50
@@ -15,7 +15,7 @@ TRIES = 8
 
 async def shares(stores: Stores, caller: Principal, slot: Slot) -> dict[str, Access]:
     """Return what other users may do with a conversation. Raises `NotFound` or `Forbidden`."""
-    return (await reach(stores, caller, slot, "own")).shared_with
+    return (await authorize(stores, caller, slot, "own")).shared_with
 
 
 async def share(stores: Stores, caller: Principal, slot: Slot, user_id: str, access: Access) -> None:
@@ -31,7 +31,7 @@ async def unshare(stores: Stores, caller: Principal, slot: Slot, user_id: str) -
 
 async def _change(stores: Stores, caller: Principal, slot: Slot, user_id: str, access: Access | None) -> None:
     for attempt in range(TRIES):
-        seen = await reach(stores, caller, slot, "own")
+        seen = await authorize(stores, caller, slot, "own")
         if user_id == seen.created_by:
             raise InvalidRequest("The conversation belongs to this user.", code="already_owner")
         if await stores.directory.share(slot, seen, _changed(seen.shared_with, user_id, access)):

@@ -34,10 +34,10 @@ class StepLog:
             self._steps[-1] = self._steps[-1] | {"text": "".join(self._thought)}
             self._thought = []
 
-    def take(self) -> list[Event]:
+    def drain(self) -> list[Event]:
         """The steps since the last call, in order."""
-        taken, self._steps = self.pending(), []
-        return taken
+        drained, self._steps = self.pending(), []
+        return drained
 
     def pending(self) -> list[Event]:
         """The same, and they stay."""

@@ -11,10 +11,10 @@ from millrace.domain.access import Principal
 from millrace.domain.clock import from_iso
 from millrace.domain.conversations import Slot
 from millrace.domain.event_ids import MAX_SEQ, EventId
-from millrace.domain.events import Logged
-from millrace.domain.runs import Lease, Run
+from millrace.domain.events import LogEntry
+from millrace.domain.runs import LeaseRecord, Run
 from millrace.errors import NotFound
-from millrace.services.runs.access import check_access, reach_run
+from millrace.services.runs.access import authorize_run, check_access
 from millrace.services.runs.follow import DEADLINE_MARGIN, follow, has_more
 from millrace.stores.connect import Stores
 from millrace.stores.event_log import KEPT_SECONDS, encode, is_last
@@ -43,7 +43,7 @@ class Subscription:
     last: str | None
     endless: bool
     deadline: float | None = None
-    gone: Callable[[], Awaitable[bool]] | None = None
+    disconnected: Callable[[], Awaitable[bool]] | None = None
     over: bool = False
     existed: bool = False
 
@@ -52,7 +52,7 @@ class Subscription:
         """True when the stream begins between two runs, or before the first."""
         return self.at.run_id is None or self.at.seq == MAX_SEQ
 
-    async def events(self) -> AsyncGenerator[tuple[Run | None, list[Logged]], None]:
+    async def events(self) -> AsyncGenerator[tuple[Run | None, list[LogEntry]], None]:
         """Batches of events after `at`, each with its run. `over` is set when the stream ends for good, not
         for lack of time."""
         run = None if self.waiting else await self._read(self.at.run_id or "")
@@ -70,7 +70,7 @@ class Subscription:
                 return
             self.at = EventId(run.id, 0)
 
-    async def _follow(self, run: Run) -> AsyncGenerator[list[Logged], None]:
+    async def _follow(self, run: Run) -> AsyncGenerator[list[LogEntry], None]:
         ended = deleted = False
         async with aclosing(follow(self.stores, run, self.at.seq, self.deadline)) as batches:
             async for batch in batches:
@@ -85,7 +85,7 @@ class Subscription:
         """Wait for the run that follows; None when the time is over, the client has gone, or the conversation
         was deleted, which is `over`."""
         began, wait = time.monotonic(), FAST_POLL
-        while not self._is_late() and not (self.gone and await self.gone()):
+        while not self._is_late() and not (self.disconnected and await self.disconnected()):
             newest = (await self.stores.leases.peek(self.slot)).newest()
             if newest and newest != self.at.run_id:
                 with suppress(NotFound):
@@ -122,7 +122,7 @@ class Subscription:
         return run
 
     async def _read(self, run_id: str) -> Run:
-        return await reach_run(self.stores, self.caller, run_id)
+        return await authorize_run(self.stores, self.caller, run_id)
 
     def _is_late(self) -> bool:
         return self.deadline is not None and time.monotonic() > self.deadline - DEADLINE_MARGIN
@@ -136,7 +136,7 @@ async def subscribe(
     *,
     endless: bool,
     deadline: float | None = None,
-    gone: Callable[[], Awaitable[bool]] | None = None,
+    disconnected: Callable[[], Awaitable[bool]] | None = None,
 ) -> Subscription | None:
     """Begin a stream of a conversation's runs after `cursor`: with None at the active run, or, when nothing
     runs, with the next. It ends with the run that is the newest now, unless `endless`.
@@ -152,9 +152,11 @@ async def subscribe(
     existed = conversation is not None
     if cursor is None:
         at = EventId(lease.run_id, 0) if lease.run_id else _after_all(lease)
-        return Subscription(stores, caller, slot, at, lease.run_id, endless, deadline, gone, existed=existed)
+        return Subscription(
+            stores, caller, slot, at, lease.run_id, endless, deadline, disconnected, existed=existed
+        )
     last = lease.newest() if lease.newest() != cursor.run_id or cursor.seq < MAX_SEQ else None
-    found = Subscription(stores, caller, slot, cursor, last, endless, deadline, gone, existed=existed)
+    found = Subscription(stores, caller, slot, cursor, last, endless, deadline, disconnected, existed=existed)
     if cursor.run_id is None:
         return found
     run = await run_of(stores, caller, slot, cursor)
@@ -164,11 +166,11 @@ async def subscribe(
 
 async def run_of(stores: Stores, caller: Principal, slot: Slot, event: EventId) -> Run:
     """Return the run of an event. Raises `NotFound` when it is not of this conversation."""
-    found = await reach_run(stores, caller, event.run_id or "")
+    found = await authorize_run(stores, caller, event.run_id or "")
     if found.slot != slot:
         raise NotFound("This event id is not of a run of this conversation.", code="run_not_found")
     return found
 
 
-def _after_all(lease: Lease) -> EventId:
+def _after_all(lease: LeaseRecord) -> EventId:
     return EventId(lease.last_run_id, MAX_SEQ if lease.last_run_id else 0)

@@ -3,7 +3,7 @@
 from millrace.domain.access import Principal
 from millrace.domain.approvals import WaitingCall
 from millrace.domain.conversations import Slot
-from millrace.services.runs.access import reach
+from millrace.services.runs.access import authorize
 from millrace.stores.approvals import Position
 from millrace.stores.connect import Stores
 
@@ -42,5 +42,5 @@ def may_see(caller: Principal, call: WaitingCall) -> bool:
 async def list_in_conversation(stores: Stores, caller: Principal, slot: Slot) -> list[WaitingCall]:
     """The calls that wait in a conversation, or in a thread of it, for those who may read it. Raises
     `NotFound`."""
-    await reach(stores, caller, slot, "read")
+    await authorize(stores, caller, slot, "read")
     return [call for call in await stores.approvals.of_slot(slot) if call.answer is None]

@@ -3,21 +3,21 @@
 import asyncio
 from typing import Self
 
-from millrace.domain.events import Logged
+from millrace.domain.events import LogEntry
 
 
-class Outbox:
+class EventFeed:
     """A queue with one reader that takes all there is at once. Putting never blocks: a slow client never
     slows the agent, and what it has not read is bounded by the run's limits. The reader is woken one turn of
     the event loop later, so that tokens which come in one burst leave in one write."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._events: list[Logged] = []
+        self._events: list[LogEntry] = []
         self._waiter: asyncio.Future[None] | None = None
         self._open = True
 
-    def put(self, event: Logged) -> None:
+    def put(self, event: LogEntry) -> None:
         """Hands over one event; thrown away when nobody reads any more."""
         if self._open:
             self._events.append(event)
@@ -28,15 +28,15 @@ class Outbox:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> list[Logged]:
+    async def __anext__(self) -> list[LogEntry]:
         """What has come since the last call, at least one event, until closed."""
         while not self._events:
             if not self._open:
                 raise StopAsyncIteration
             self._waiter = waiter = self._loop.create_future()
             await waiter
-        taken, self._events = self._events, []
-        return taken
+        drained, self._events = self._events, []
+        return drained
 
     def close(self) -> None:
         """Nothing more will come, or nobody reads any more. What is there can still be taken."""

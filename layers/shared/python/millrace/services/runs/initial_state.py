@@ -8,39 +8,39 @@ from millrace.domain.agents import Agent
 from millrace.domain.conversations import Conversation, Slot
 from millrace.services.runs.access import check_access
 from millrace.stores.connect import Stores
-from millrace.stores.conversations import Opening
+from millrace.stores.conversations import ConversationSnapshot
 from millrace.stores.idempotency import Repeated
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class InitialState:
     """The state before a run begins: the slot, the earlier use of the idempotency key, the agent (None:
     unknown, or a replay, which needs none), and the user whose conversation it is or will be."""
 
-    opening: Opening
+    snapshot: ConversationSnapshot
     repeated: Repeated | None
     agent: Agent | None
     owner: str
 
 
-async def load_seen(
+async def load_initial_state(
     stores: Stores, caller: Principal, slot: Slot, agent_id: str | None, idempotency_key: str | None
-) -> Seen:
+) -> InitialState:
     """One round trip; another one where the conversation has an agent that the cache does not hold yet.
     Raises `NotFound` or `Forbidden` for a conversation that the caller may not write into."""
-    opening, repeated, found, root = await asyncio.gather(
+    snapshot, repeated, found, root = await asyncio.gather(
         stores.conversations.open(slot),
         load_repeated(stores, slot, idempotency_key),
         _agent(stores, slot, agent_id),
         _parent(stores, slot),
     )
-    owned = root or opening.conversation
+    owned = root or snapshot.conversation
     if owned:
         check_access(caller, owned, "write")
-    known = opening.conversation or root
+    known = snapshot.conversation or root
     if found is None and known is not None and known.agent_id and not repeated:
         found = await stores.agents.get(slot.organization, known.agent_id)
-    return Seen(opening, repeated, found, owned.created_by if owned else caller.id)
+    return InitialState(snapshot, repeated, found, owned.created_by if owned else caller.id)
 
 
 async def _agent(stores: Stores, slot: Slot, agent_id: str | None) -> Agent | None:
@@ -56,4 +56,4 @@ async def _parent(stores: Stores, slot: Slot) -> Conversation | None:
 
 async def load_repeated(stores: Stores, slot: Slot, idempotency_key: str | None) -> Repeated | None:
     """Return the earlier use of an idempotency key in a slot, if there was one."""
-    return await stores.leases.marked(slot, idempotency_key) if idempotency_key else None
+    return await stores.leases.earlier_use(slot, idempotency_key) if idempotency_key else None

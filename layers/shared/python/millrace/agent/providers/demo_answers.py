@@ -45,7 +45,7 @@ _TOPICS = (
     ),
     (
         r"command center|watch|observe|monitor|dashboard|alert",
-        "The command center shows every run of your organisation as it happens: tools, tokens, cost, errors "
+        "The command center shows every run of your organization as it happens: tools, tokens, cost, errors "
         "and alerts, at `/api/command-center/stream`.",
     ),
     (
@@ -78,6 +78,6 @@ _TOPICS = (
 _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), answer) for pattern, answer in _TOPICS)
 
 
-def topic(text: str) -> str | None:
+def find_answer(text: str) -> str | None:
     """The answer to the first topic that a text touches."""
     return next((answer for pattern, answer in _COMPILED if pattern.search(text)), None)

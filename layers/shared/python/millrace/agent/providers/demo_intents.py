@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-Wish = tuple[str, dict[str, Any]]
+Intent = tuple[str, dict[str, Any]]
 
 _URL = re.compile(r"https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:!?]")
 _ZONE = re.compile(
@@ -77,7 +77,7 @@ _LIMIT = 4
 _READ = 4_000
 
 
-def wishes(text: str) -> list[Wish]:
+def find_intents(text: str) -> list[Intent]:
     """The tools that a text asks for, each once, at most four of a kind."""
     text = text[:_READ]
     plain = _URL.sub(" ", text)
@@ -85,7 +85,7 @@ def wishes(text: str) -> list[Wish]:
     found += [("calculator", {"expression": expression}) for expression in _sums(plain)[:_LIMIT]]
     found += [("current_time", {"timezone": zone}) for zone in _zones(plain)[:_LIMIT]]
     found += [("search_conversations", {"query": query}) for query in _searches(plain)[:1]]
-    return [wish for number, wish in enumerate(found) if wish not in found[:number]]
+    return [intent for number, intent in enumerate(found) if intent not in found[:number]]
 
 
 def _sums(text: str) -> list[str]:
