@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from millrace.services.pipelines.capture import Capture, CaptureSettings
+from millrace.services.pipelines.intake.change_capture import Capture, CaptureSettings
 from millrace.telemetry import logs
 
 capture = Capture(CaptureSettings.from_environment())

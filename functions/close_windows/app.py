@@ -3,16 +3,16 @@
 import asyncio
 from typing import Any
 
-from millrace.services.pipelines.line import Line
-from millrace.services.pipelines.windows import close_batch
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.processing.timers import close_batch
 from millrace.settings import Settings
 from millrace.telemetry import logs
 
-line = Line.connect(Settings.from_environment())
-line.warm()
+pipelines = PipelineContext.connect(Settings.from_environment())
+pipelines.warm()
 
 
 @logs.invocations
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """An SQS batch; what failed is reported item by item."""
-    return asyncio.run(close_batch(line, event))
+    return asyncio.run(close_batch(pipelines, event))

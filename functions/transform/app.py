@@ -4,13 +4,13 @@ import asyncio
 import gc
 from typing import Any
 
-from millrace.services.pipelines.line import Line
-from millrace.services.pipelines.transform import transform_batch
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.processing.batch import transform_batch
 from millrace.settings import Settings
 from millrace.telemetry import logs
 
-line = Line.connect(Settings.from_environment())
-line.warm()
+pipelines = PipelineContext.connect(Settings.from_environment())
+pipelines.warm()
 gc.freeze()  # what init made stays: a quarter of the CPU of large batches went into looking at it again
 gc.set_threshold(10_000, 10, 10)
 
@@ -18,4 +18,4 @@ gc.set_threshold(10_000, 10, 10)
 @logs.invocations
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """An SQS batch; what failed is reported item by item."""
-    return asyncio.run(transform_batch(line, event))
+    return asyncio.run(transform_batch(pipelines, event))

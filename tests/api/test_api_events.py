@@ -25,8 +25,8 @@ from millrace.stores.bus import BusEvent, EventBus
 from millrace.stores.connect import Stores
 from tests.api.talk import say
 from tests.aws import Aws
+from tests.services.pipelines.intake.capturing import SeenBus, seen_bus
 from tests.serving import served
-from tests.streaming.capturing import SeenBus, seen_bus
 from tests.tokens import Issuer
 
 

@@ -19,7 +19,7 @@ from millrace.api import (
     webhooks_app,
 )
 from millrace.domain.hops import HEADER
-from millrace.services.pipelines.match import bus_event
+from millrace.services.pipelines.processing.bus_events import bus_event
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_events import missed_end
 from millrace.settings import Settings

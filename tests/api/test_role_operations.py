@@ -24,7 +24,7 @@ BY_TICKET = "ticket"
 """No token will do."""
 
 PIPELINE = "/api/streaming/pipelines/{pipeline_id}"
-LETTERS = f"{PIPELINE}/dead-letters"
+DEAD_LETTERS = f"{PIPELINE}/dead-letters"
 CONVERSATION = "/api/conversations/{conversation_id}"
 NEEDS: dict[str, list[str]] = {
     ANYBODY: [
@@ -101,11 +101,11 @@ NEEDS: dict[str, list[str]] = {
         "GET /api/streaming/stats",
         f"GET {PIPELINE}/destinations",
         f"GET {PIPELINE}/checkpoints",
-        f"GET {LETTERS}",
-        f"GET {LETTERS}/count",
-        f"GET {LETTERS}/redrives",
-        f"GET {LETTERS}/redrives/{{redrive_id}}",
-        f"GET {LETTERS}/{{letter_id}}",
+        f"GET {DEAD_LETTERS}",
+        f"GET {DEAD_LETTERS}/count",
+        f"GET {DEAD_LETTERS}/redrives",
+        f"GET {DEAD_LETTERS}/redrives/{{redrive_id}}",
+        f"GET {DEAD_LETTERS}/{{dead_letter_id}}",
         "GET /api/streaming/secrets",
     ],
     "pipelines:write": [
@@ -127,10 +127,10 @@ NEEDS: dict[str, list[str]] = {
         f"POST {PIPELINE}/checkpoints/{{checkpoint_id}}/restore",
         f"POST {PIPELINE}/replay",
         f"POST {PIPELINE}/dry-run",
-        f"POST {LETTERS}/delete",
-        f"POST {LETTERS}/redrive",
-        f"POST {LETTERS}/redrives/{{redrive_id}}/cancel",
-        f"DELETE {LETTERS}/{{letter_id}}",
+        f"POST {DEAD_LETTERS}/delete",
+        f"POST {DEAD_LETTERS}/redrive",
+        f"POST {DEAD_LETTERS}/redrives/{{redrive_id}}/cancel",
+        f"DELETE {DEAD_LETTERS}/{{dead_letter_id}}",
         "PUT /api/streaming/secrets/{name}",
         "DELETE /api/streaming/secrets/{name}",
     ],

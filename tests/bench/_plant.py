@@ -25,8 +25,8 @@ from local.deploy import Deployment, deploy
 from local.ministack import MiniStack
 from local.template import read_template
 from millrace.domain.access import SCOPES, Principal
-from millrace.services.pipelines.line import Line
-from millrace.services.pipelines.manage import Pipelines
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.registry.pipelines import Pipelines
 from millrace.settings import Settings
 from millrace.stores.secrets import SecretStore
 from tests.bench._metering import Meter, counting
@@ -88,13 +88,13 @@ class Plant:
 
     async def _start(self, organization: str, definition: dict[str, Any]) -> str:
         settings = Settings.from_environment()
-        line = Line.connect(settings)
-        secrets = SecretStore(line.aws, line.dynamo, settings.secrets_table, settings.secrets_key_id)
+        context = PipelineContext.connect(settings)
+        secrets = SecretStore(context.aws, context.dynamo, settings.secrets_table, settings.secrets_key_id)
         caller = Principal(organization, "bench", SCOPES)
-        pipelines = Pipelines(line, secrets)
+        pipelines = Pipelines(context, secrets)
         made = await pipelines.create(caller, {"name": "bench"} | definition)
         await pipelines.act(caller, made.id, "start")
-        line.aws.close()
+        context.aws.close()
         return made.id
 
     def put(self, bodies: list[str]) -> None:

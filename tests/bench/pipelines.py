@@ -33,7 +33,7 @@ from millrace.pipelines.state.rows import identities, merge, unpack
 from millrace.pipelines.state.rows import pack as pack_rows
 from millrace.pipelines.state.store import MemoryStore
 from millrace.pipelines.transform import run_step
-from millrace.services.pipelines.messages import event_of, pack, recorded
+from millrace.services.pipelines.queue_messages import event_from_record, event_record, pack
 
 REFERENCE = ['"agent_completion"', "agentId", "tokenUsage.total", "cost", "completedAt"]
 MIXED = [
@@ -80,7 +80,7 @@ LINES = [orjson.dumps(sample_event(at)) for at in range(EVENTS)]
 MESSAGES = list(
     pack(
         {"organization": "organization-7", "pipelineId": "bench"},
-        map(recorded, map(made_event, range(EVENTS))),
+        map(event_record, map(made_event, range(EVENTS))),
     )
 )
 MAPPED = {
@@ -174,7 +174,7 @@ def events_of_messages() -> Iterator[list[Event]]:
     """As the transform function reads them: all of a batch, for one pipeline."""
     for at in range(0, len(MESSAGES), MESSAGES_AT_ONCE):
         bodies = map(orjson.loads, MESSAGES[at : at + MESSAGES_AT_ONCE])
-        yield [event_of(record, "bench") for body in bodies for record in body["events"]]
+        yield [event_from_record(record, "bench") for body in bodies for record in body["events"]]
 
 
 def grouping() -> Grouping:

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from millrace.destinations.fates import Dead, Delivered, Retry, Sent
+from millrace.destinations.results import Dead, Delivered, Retry, SendReport
 from millrace.destinations.sending import HttpSender, Post
 from millrace.destinations.wire import Answer, HttpDestination, Request
 from millrace.net.fetch import fetch
@@ -32,17 +32,17 @@ def posting(client: httpx.AsyncClient) -> Post:
     return post
 
 
-async def send(destination: HttpDestination, client: httpx.AsyncClient, *events: Event) -> Sent:
+async def send(destination: HttpDestination, client: httpx.AsyncClient, *events: Event) -> SendReport:
     return await HttpSender(destination, posting(client), lambda: NOW).send(events, always)
 
 
-def kinds(sent: Sent) -> list[str]:
+def kinds(sent: SendReport) -> list[str]:
     """`delivered`, or `dead:code`, or `retry:code` for each event."""
-    return [_kind(fate) for fate in sent.fates]
+    return [_kind(result) for result in sent.results]
 
 
-def _kind(fate: object) -> str:
-    match fate:
+def _kind(result: object) -> str:
+    match result:
         case Delivered():
             return "delivered"
         case Dead(failure):

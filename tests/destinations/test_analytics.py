@@ -9,8 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from millrace.destinations.amplitude import Amplitude
-from millrace.destinations.fates import Dead, Retry
 from millrace.destinations.mixpanel import Mixpanel
+from millrace.destinations.results import Dead, Retry
 from millrace.destinations.segment import Segment
 from millrace.destinations.wire import HttpDestination
 from millrace.pipelines.definitions.destinations import (
@@ -98,9 +98,9 @@ async def test_throttling_is_tried_again_as_asked_and_breaks_no_circuit(
 ) -> None:
     receivers.answers.append(JSONResponse({}, 429, headers={"Retry-After": "30"}))
     sent = await send(make(receivers), client, event(userId="u"))
-    (fate,) = sent.fates
-    assert isinstance(fate, Retry)
-    assert fate.failure.retry_after == 30
+    (result,) = sent.results
+    assert isinstance(result, Retry)
+    assert result.failure.retry_after == 30
     assert (sent.succeeded, sent.failed) == (0, 0)
 
 
@@ -115,8 +115,8 @@ async def test_mixpanels_400_is_a_partial_success(receivers: Receivers, client: 
     )
     assert kinds(sent) == ["delivered", "dead:refused", "dead:refused", "delivered"]
     assert len(receivers.mixpanel.taken) == 2
-    assert isinstance(sent.fates[1], Dead)
-    assert "distinct_id" in sent.fates[1].failure.message
+    assert isinstance(sent.results[1], Dead)
+    assert "distinct_id" in sent.results[1].failure.message
     assert receivers.requests == 1
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.destinations.bodies import body_of
-from millrace.destinations.fates import Unsendable
+from millrace.destinations.results import Unsendable
 from tests.destinations.sending import event
 
 JSON: Any = st.recursive(

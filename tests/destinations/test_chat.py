@@ -6,7 +6,7 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from millrace.destinations.discord import Discord
-from millrace.destinations.fates import Retry
+from millrace.destinations.results import Retry
 from millrace.destinations.slack import Slack
 from millrace.destinations.teams import Teams
 from millrace.pipelines.definitions.destinations import ChatConfig
@@ -79,9 +79,9 @@ async def test_discord_notifies_nobody_and_waits_as_its_body_says(
     assert said["allowed_mentions"] == {"parse": []}
     assert said["content"] == r"Agent @everyone \*b\* is done"
     receivers.always = JSONResponse({"retry_after": 2.5}, 429)
-    (fate,) = (await send(discord, client, event(name="a"))).fates
-    assert isinstance(fate, Retry)
-    assert fate.failure.retry_after == 2.5
+    (result,) = (await send(discord, client, event(name="a"))).results
+    assert isinstance(result, Retry)
+    assert result.failure.retry_after == 2.5
 
 
 async def test_discord_takes_no_more_than_2000_characters(

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 from millrace.destinations.connections import Access, Databases
 from millrace.destinations.database import DatabaseSender
-from millrace.destinations.fates import Dead, Sent
+from millrace.destinations.results import Dead, SendReport
 from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
 from millrace.stores.aws import Aws
@@ -62,10 +62,10 @@ class Database:
         given = {"table": self.table, "operation": operation, "connection": self.url} | config
         return DatabaseSender(DatabaseConfig.model_validate(given), "acme", self.databases)
 
-    async def send(self, events: list[Event], operation: str = "insert", **config: Any) -> Sent:
+    async def send(self, events: list[Event], operation: str = "insert", **config: Any) -> SendReport:
         return await self.sender(operation, **config).send(events, always)
 
-    async def upsert(self, *events: Event, **config: Any) -> Sent:
+    async def upsert(self, *events: Event, **config: Any) -> SendReport:
         return await self.send(list(events), "upsert", conflictFields=["id", "day"], **config)
 
 
@@ -125,8 +125,8 @@ async def test_columns_that_are_left_out_keep_their_default(database: Database) 
 async def test_an_unknown_column_is_refused_not_dropped(database: Database) -> None:
     sent = await database.send([row(id=1), row(id=2, colour="red"), row(id=3)])
     assert kinds(sent) == ["delivered", "dead:unknown_column", "delivered"]
-    assert isinstance(sent.fates[1], Dead)
-    assert "colour" in sent.fates[1].failure.message
+    assert isinstance(sent.results[1], Dead)
+    assert "colour" in sent.results[1].failure.message
     assert len(database.rows()) == 2
 
 

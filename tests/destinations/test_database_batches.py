@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, make_url
 
 from millrace.destinations.connections import Access, Databases
-from millrace.destinations.fates import Retry
+from millrace.destinations.results import Retry
 from millrace.pipelines.event import Event
 from millrace.stores.aws import Aws
 from tests.destinations.sending import kinds
@@ -50,10 +50,10 @@ def write(database: Database, config: dict[str, Any], parts: list[list[dict[str,
     async def send() -> list[str]:
         found: list[str] = []
         for part in parts:
-            found += kinds(await sender.send([Event(one, "e") for one in part], turn))
+            found += kinds(await sender.send([Event(one, "e") for one in part], wait_for_slot))
         return found
 
-    async def turn(behind: int = 0) -> int:
+    async def wait_for_slot(behind: int = 0) -> int:
         return 0
 
     return asyncio.run(send())
@@ -72,8 +72,8 @@ def test_any_split_of_rows_gives_the_same_table(
         database.run(f"delete from {database.table}")
         if config["operation"] == "update":
             database.run(f"insert into {database.table} (id, day, version) values (1, 'a', 2), (2, 'b', 1)")
-        fates = write(database, config, split)
-        found.append((fates, rows(database)))
+        results = write(database, config, split)
+        found.append((results, rows(database)))
     assert found[0] == found[1]
 
 
@@ -100,12 +100,16 @@ def test_rows_behind_one_that_has_to_come_again_wait_for_it(database: Database) 
     sender = database.sender(**OPERATIONS[2])
     key = {"id": 1, "day": "a"}
     given_rows = [key | {"cost": 1}, key | {"note": "n"}, key | {"version": 1}]
-    asyncio.run(sender.send([Event(given_rows[0], "e")], turn=never_waits))  # the table is known from here on
+    asyncio.run(
+        sender.send([Event(given_rows[0], "e")], wait_for_slot=never_waits)
+    )  # the table is known from here on
     if database.engine.dialect.name == "sqlite":
         with database.engine.connect() as other:
             other.exec_driver_sql("begin exclusive")
-            sent = asyncio.run(sender.send([Event(one, "e") for one in given_rows], turn=never_waits))
-        assert all(isinstance(fate, Retry) for fate in sent.fates)
+            sent = asyncio.run(
+                sender.send([Event(one, "e") for one in given_rows], wait_for_slot=never_waits)
+            )
+        assert all(isinstance(result, Retry) for result in sent.results)
         assert (sent.succeeded, sent.failed) == (0, 1)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from millrace.destinations.fates import Dead
+from millrace.destinations.results import Dead
 from millrace.pipelines.event import Event
 from tests.destinations.sending import kinds
 from tests.destinations.test_database import Database, database, opened, row
@@ -38,9 +38,9 @@ async def check_one_refused(database: Database, bad: dict[str, Any], table: str 
     assert told[BAD] == "dead:invalid_row"
     assert len(database.rows()) == ROWS - 1
     assert (sent.succeeded, sent.failed) == (1, 0), "a bad row must not open the circuit"
-    fate = sent.fates[BAD]
-    assert isinstance(fate, Dead)
-    return fate.failure.message
+    result = sent.results[BAD]
+    assert isinstance(result, Dead)
+    return result.failure.message
 
 
 POSTGRESQL = {
@@ -128,8 +128,8 @@ async def test_row_without_a_needed_column_harms_no_other(mariadb: Database) -> 
     sent = await mariadb.send(events)
     assert kinds(sent) == ["delivered"] * ROWS + ["dead:invalid_row"]
     assert sent.failed == 0
-    assert isinstance(sent.fates[-1], Dead)
-    assert "1364" in sent.fates[-1].failure.message
+    assert isinstance(sent.results[-1], Dead)
+    assert "1364" in sent.results[-1].failure.message
 
 
 @pytest.mark.mariadb

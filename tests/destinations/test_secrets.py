@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.destinations.fates import Unsendable
+from millrace.destinations.results import Unsendable
 from millrace.destinations.secrets import Redactor, host_allowed, resolve, secrets_of
 from millrace.pipelines.definitions.destinations import DatabaseConfig, MixpanelConfig, WebhookConfig
 from millrace.stores.secrets import Secret

@@ -4,7 +4,7 @@ import pytest
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from millrace.destinations.custom import custom_analytics
-from millrace.destinations.fates import Dead, Retry, Unsendable, Wait
+from millrace.destinations.results import Dead, Retry, Unsendable, Wait
 from millrace.destinations.sending import AT_ONCE, HttpSender
 from millrace.destinations.webhook import Webhook, sign, signing_key
 from millrace.pipelines.definitions.destinations import CustomAnalyticsConfig, WebhookConfig
@@ -100,12 +100,12 @@ async def test_retry_after_is_read_as_seconds_or_date(
 ) -> None:
     headers = {"Retry-After": asked, "Date": "Wed, 21 Oct 2015 07:28:00 GMT"}
     receivers.always = PlainTextResponse("busy", 503, headers=headers)
-    (fate,) = (await send(webhook(receivers), client, event())).fates
-    assert isinstance(fate, Retry)
+    (result,) = (await send(webhook(receivers), client, event())).results
+    assert isinstance(result, Retry)
     if asked.startswith("Wed"):  # uvicorn may add a Date of its own
-        assert fate.failure.retry_after is not None
+        assert result.failure.retry_after is not None
     else:
-        assert fate.failure.retry_after == seconds
+        assert result.failure.retry_after == seconds
 
 
 async def test_nobody_listening_is_tried_again(client: httpx.AsyncClient) -> None:
@@ -155,9 +155,9 @@ async def test_custom_analytics_is_a_webhook_by_post(receivers: Receivers, clien
 
 async def test_an_answer_without_end_is_cut(receivers: Receivers, client: httpx.AsyncClient) -> None:
     receivers.always = PlainTextResponse("x" * 1_000_000, 400)
-    (fate,) = (await send(webhook(receivers), client, event())).fates
-    assert isinstance(fate, Dead)
-    assert len(fate.failure.body) == 64 * 1024
+    (result,) = (await send(webhook(receivers), client, event())).results
+    assert isinstance(result, Dead)
+    assert len(result.failure.body) == 64 * 1024
 
 
 async def test_after_a_410_the_rest_is_not_sent(receivers: Receivers, client: httpx.AsyncClient) -> None:
@@ -173,13 +173,13 @@ async def test_where_it_is_not_ones_turn_nobody_asks_again_for_each_event(
 ) -> None:
     asked = 0
 
-    async def turn(behind: int = 0) -> int:
+    async def wait_for_slot(behind: int = 0) -> int:
         nonlocal asked
         asked += 1
         return 0 if asked == 1 else 700
 
     events = [event(f"e{n}") for n in range(100)]
-    sent = await HttpSender(webhook(receivers), posting(client), lambda: NOW).send(events, turn)
+    sent = await HttpSender(webhook(receivers), posting(client), lambda: NOW).send(events, wait_for_slot)
     assert kinds(sent).count("delivered") == 1
-    assert sent.fates.count(Wait(700)) == 99
+    assert sent.results.count(Wait(700)) == 99
     assert asked <= AT_ONCE + 1

@@ -80,13 +80,13 @@ def told(owners: str, change: Change) -> list[tuple[str, str, Any, Any]]:
     return [(organization, one.operation, one.old, one.new) for organization, one in split]
 
 
-def test_a_table_may_belong_to_one_organisation() -> None:
+def test_a_table_may_belong_to_one_organization() -> None:
     change = changed("update", {"tenant": "other"}, {"tenant": "third"})
     owners = Owners.parse(" orders = acme , customers=@tenant,")
     assert owners.split(change) == [("acme", change)]
 
 
-def test_a_row_may_name_its_organisation() -> None:
+def test_a_row_may_name_its_organization() -> None:
     acme = {"tenant": "acme", "n": 1}
     owners = "orders=@tenant"
     assert told(owners, changed("insert", None, acme)) == [("acme", "insert", None, acme)]
@@ -94,7 +94,7 @@ def test_a_row_may_name_its_organisation() -> None:
     assert told(owners, changed("delete", acme, None)) == [("acme", "delete", acme, None)]
 
 
-def test_a_row_that_moves_shows_neither_organisation_what_the_other_had() -> None:
+def test_a_row_that_moves_shows_neither_organization_what_the_other_had() -> None:
     old, new = {"tenant": "acme", "n": 1}, {"tenant": "zeta", "n": 2}
     split = Owners.parse("orders=@tenant").split(changed("update", old, new))
     assert [(who, one.operation, one.old, one.new) for who, one in split] == [
@@ -119,7 +119,7 @@ def test_a_stream_with_one_image_tells_what_it_knows(image: str) -> None:
 
 
 @pytest.mark.parametrize("tenant", [None, "", 7, "a#b", "x" * 200, ["acme"]])
-def test_a_row_that_names_no_organisation_is_nobodys(tenant: object) -> None:
+def test_a_row_that_names_no_organization_is_nobodys(tenant: object) -> None:
     with pytest.raises(InvalidRequest, match="'tenant'"):
         Owners.parse("orders=@tenant").split(changed("insert", None, {"tenant": tenant}))
 

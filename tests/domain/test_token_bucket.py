@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.domain.token_bucket import Asked, Bucket, Rate, reserve
+from millrace.domain.token_bucket import Bucket, Rate, SlotRequest, reserve
 
 NOW = 1_790_000_000_000
 FOREVER = float("inf")
@@ -12,7 +12,7 @@ ULP = math.ulp(float(NOW))
 
 rates = st.builds(Rate, st.floats(0.1, 1_000), st.integers(1, 50))
 asks = st.builds(
-    Asked,
+    SlotRequest,
     count=st.integers(1, 60),
     due=st.integers(1, 100),
     ends=st.just(FOREVER),
@@ -23,13 +23,13 @@ asks = st.builds(
 
 @given(rates, st.lists(st.tuples(st.integers(-50, 500), asks), min_size=1, max_size=100))
 def test_slots_of_any_stretch_of_time_are_no_more_than_the_burst_and_what_it_allows(
-    rate: Rate, steps: list[tuple[int, Asked]]
+    rate: Rate, steps: list[tuple[int, SlotRequest]]
 ) -> None:
     bucket, now = Bucket(), NOW
     slots: list[float] = []
-    for step, asked in steps:
+    for step, request in steps:
         now += step
-        bucket, grant = reserve(bucket, rate, asked, now)
+        bucket, grant = reserve(bucket, rate, request, now)
         assert bool(grant.slots) != bool(grant.wait_ms)
         assert all(now <= slot <= now + rate.ahead for slot in grant.slots)
         slots += grant.slots
@@ -45,40 +45,42 @@ def test_slots_of_any_stretch_of_time_are_no_more_than_the_burst_and_what_it_all
 @given(rates, st.integers(0, 10**6))
 def test_a_rest_fills_the_burst_again_and_no_more(rate: Rate, rest: int) -> None:
     spent = Bucket()
-    asked = Asked(rate.burst, rate.burst, FOREVER)
-    spent, grant = reserve(spent, rate, asked, NOW)
+    request = SlotRequest(rate.burst, rate.burst, FOREVER)
+    spent, grant = reserve(spent, rate, request, NOW)
     assert grant.slots == (float(NOW),) * rate.burst
-    _, again = reserve(spent, rate, asked, NOW + rest)
+    _, again = reserve(spent, rate, request, NOW + rest)
     at_once = again.slots.count(float(NOW + rest))
     assert at_once in {min(rate.burst, int(rest / rate.interval) + wrong) for wrong in (0, 1)}
 
 
 @given(rates, asks, st.integers(1, 20))
-def test_who_is_sent_away_comes_back_before_the_turn_and_has_it(rate: Rate, asked: Asked, jobs: int) -> None:
+def test_who_is_sent_away_comes_back_before_the_turn_and_has_it(
+    rate: Rate, request: SlotRequest, jobs: int
+) -> None:
     """Jobs that come back find the slots that the line gave them, if nobody overtakes."""
     bucket = Bucket()
-    while (found := reserve(bucket, rate, Asked(60, 1, FOREVER), NOW))[1].slots:
+    while (found := reserve(bucket, rate, SlotRequest(60, 1, FOREVER), NOW))[1].slots:
         bucket = found[0]
     back = []
     for _ in range(jobs):
-        bucket, grant = reserve(bucket, rate, Asked(1, 1, FOREVER, new=True), NOW)
+        bucket, grant = reserve(bucket, rate, SlotRequest(1, 1, FOREVER, new=True), NOW)
         back.append(NOW + grant.wait_ms)
     assert back == sorted(back)
     for at in back:
-        bucket, grant = reserve(bucket, rate, Asked(1, 1, FOREVER), at)
+        bucket, grant = reserve(bucket, rate, SlotRequest(1, 1, FOREVER), at)
         assert len(grant.slots) == 1
         assert grant.slots[0] - at <= rate.ahead
 
 
 def test_new_jobs_do_not_overtake_the_line_unless_nobody_is_there() -> None:
     rate = Rate(1, 1)
-    bucket = Bucket(full_at=NOW + 3_000.0, line=NOW + 60_000.0)
-    assert reserve(bucket, rate, Asked(1, 1, FOREVER, new=True), NOW)[1].slots == ()
-    assert reserve(bucket, rate, Asked(1, 1, FOREVER), NOW)[1].slots == (NOW + 3_000.0,)
-    idle = Bucket(full_at=NOW - 1.0, line=NOW + 60_000.0)
-    assert reserve(idle, rate, Asked(1, 1, FOREVER, new=True), NOW)[1].slots == (float(NOW),)
+    bucket = Bucket(full_at=NOW + 3_000.0, queue_end=NOW + 60_000.0)
+    assert reserve(bucket, rate, SlotRequest(1, 1, FOREVER, new=True), NOW)[1].slots == ()
+    assert reserve(bucket, rate, SlotRequest(1, 1, FOREVER), NOW)[1].slots == (NOW + 3_000.0,)
+    idle = Bucket(full_at=NOW - 1.0, queue_end=NOW + 60_000.0)
+    assert reserve(idle, rate, SlotRequest(1, 1, FOREVER, new=True), NOW)[1].slots == (float(NOW),)
 
 
 def test_no_slot_is_reserved_beyond_the_time_that_its_job_has() -> None:
-    _, grant = reserve(Bucket(), Rate(10, 1), Asked(50, 50, ends=NOW + 500), NOW)
+    _, grant = reserve(Bucket(), Rate(10, 1), SlotRequest(50, 50, ends=NOW + 500), NOW)
     assert grant.slots == tuple(NOW + n * 100.0 for n in range(6))

@@ -55,7 +55,7 @@ def metrics(client: httpx.Client, id: str) -> dict[str, Any]:
     return found
 
 
-def letters(client: httpx.Client, id: str) -> list[dict[str, Any]]:
+def dead_letters(client: httpx.Client, id: str) -> list[dict[str, Any]]:
     """All dead letters."""
     found: list[dict[str, Any]] = []
     cursor: str | None = ""

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from tests.api.talk import say
 from tests.e2e.streaming import (
-    letters,
+    dead_letters,
     metrics,
     push,
     started,
@@ -76,7 +76,7 @@ def test_the_references_pipeline_tells_mixpanel_of_chats(
         assert own["timestamp"].endswith("Z")
         assert own["distinct_id"] == own["agent_id"]
     assert metrics(chat, id)["itemsProcessed"] == 3
-    assert letters(chat, id) == []
+    assert dead_letters(chat, id) == []
 
 
 def test_what_mixpanel_refuses_is_a_dead_letter_and_the_rest_arrives(
@@ -86,11 +86,15 @@ def test_what_mixpanel_refuses_is_a_dead_letter_and_the_rest_arrives(
     id = started(chat, destination=REFERENCE["destination"])
     events = [{"event": "partial", "distinct_id": person} for person in ("ada", "undefined", "bob")]
     push(chat, id, *events)
-    wait_until(lambda: len(letters(chat, id)) == 1)
-    (letter,) = letters(chat, id)
-    assert (letter["place"], letter["error"]["code"], letter["status"]) == ("destination:0", "refused", 400)
-    assert "distinct_id" in letter["error"]["message"]
-    assert letter["event"]["payload"] == events[1]
+    wait_until(lambda: len(dead_letters(chat, id)) == 1)
+    (dead_letter,) = dead_letters(chat, id)
+    assert (dead_letter["place"], dead_letter["error"]["code"], dead_letter["status"]) == (
+        "destination:0",
+        "refused",
+        400,
+    )
+    assert "distinct_id" in dead_letter["error"]["message"]
+    assert dead_letter["event"]["payload"] == events[1]
     taken = [event["properties"] for event in services.mixpanel.taken.values() if event["event"] == "partial"]
     assert sorted(own["distinct_id"] for own in taken) == ["ada", "bob"]
 
@@ -115,7 +119,7 @@ def test_analytics_are_told_of_a_chat(
     wait_until(lambda: any(event[person] == organization for event in service.taken.values()))
     (event,) = [event for event in service.taken.values() if event[person] == organization]
     assert event[properties]["tokens"] > 0
-    assert letters(chat, id) == []
+    assert dead_letters(chat, id) == []
     assert services.segment.gone == []
 
 
@@ -211,4 +215,4 @@ def test_rows_are_upserted_and_a_stale_version_never_wins(
     assert written(5) == [("agent-123", "2027-01-15", 2.5, 5), ("agent-456", "2027-01-15", 2.5, 5)]
     assert [row[2:] for row in written(3, 4, 5)] == [(2.5, 5), (2.5, 5)]
     assert [row[2:] for row in written(8, 7)] == [(4.0, 8), (4.0, 8)]
-    assert letters(chat, id) == []
+    assert dead_letters(chat, id) == []

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from tests.e2e.streaming import (
     PIPELINES,
     act,
-    letters,
+    dead_letters,
     push,
     started,
     store_secret,
@@ -116,10 +116,10 @@ def test_a_secret_is_sent_to_its_host_and_never_told(
     }
     id = started(chat, destination={"type": "webhook", "config": config})
     push(chat, id, {"n": 1}, {"n": 2})
-    wait_until(lambda: len(letters(chat, id)) == 2)
+    wait_until(lambda: len(dead_letters(chat, id)) == 2)
     wait_until_delivered(stack)
     assert [heard["authorization"] for heard in gossip.heard] == [f"Bearer {canary}"] * 2
-    assert "[secret CANARY]" in letters(chat, id)[0]["body"]
+    assert "[secret CANARY]" in dead_letters(chat, id)[0]["body"]
     looked_at = {f"{PIPELINES}/{id}/dead-letters", "output", stack.deployment["tables"]["DeadLettersTable"]}
     assert looked_at <= set(leaks(everything(stack, chat, id), id))
     assert any("Deliver" in group and text for group, text in logs(stack))
@@ -148,9 +148,9 @@ def test_a_secret_is_not_sent_to_another_host(
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_definition")
     for id in ids:
         act(chat, id, "process", n=1)
-    wait_until(lambda: all(letters(chat, id) for id in ids))
+    wait_until(lambda: all(dead_letters(chat, id) for id in ids))
     for id in ids:
-        (letter,) = letters(chat, id)
-        assert letter["error"]["code"] == "secret_not_allowed"
+        (dead_letter,) = dead_letters(chat, id)
+        assert dead_letter["error"]["code"] == "secret_not_allowed"
         assert leaks(everything(stack, chat, id), canary) == []
     assert gossip.heard == []

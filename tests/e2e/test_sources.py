@@ -14,9 +14,9 @@ from millrace.domain.signatures import Scheme
 from tests.api.talk import error_of, say
 from tests.e2e.streaming import started, wait_until
 from tests.e2e.test_pipelines import Receiver, receiver
+from tests.services.pipelines.intake.test_outbox import database
+from tests.services.pipelines.intake.test_webhooks import BODY, SCHEMES, TIMED, secret_for, signed, source
 from tests.stack import RunningStack
-from tests.streaming.test_hooks import BODY, SCHEMES, TIMED, secret_for, signed, source
-from tests.streaming.test_outbox import database
 
 __all__ = ["database", "receiver"]
 

@@ -18,9 +18,9 @@ from millrace.domain.clock import now_ms
 from tests.e2e.streaming import (
     PIPELINES,
     act,
+    dead_letters,
     depth,
     kill,
-    letters,
     push,
     started,
     wait_until,
@@ -98,8 +98,8 @@ class Storm(NamedTuple):
     sink: Sink
     pipeline: str
 
-    def letters(self) -> list[dict[str, Any]]:
-        return letters(self.chat, self.pipeline)
+    def dead_letters(self) -> list[dict[str, Any]]:
+        return dead_letters(self.chat, self.pipeline)
 
     def redrive(self) -> None:
         """Sends all dead letters again and waits for what becomes of them."""
@@ -156,7 +156,7 @@ def test_ten_thousand_webhooks_survive_failures_an_outage_and_killed_workers(sto
     with impatient(storm.stack, "DeliveryQueue"):
         killed = rage(storm)
     wait_until_delivered(storm.stack, 400)
-    dead, arrived, sink = storm.letters(), storm.arrived(), storm.sink
+    dead, arrived, sink = storm.dead_letters(), storm.arrived(), storm.sink
     print(f"{sink.requests} requests, {sink.repeats} of them repeats, {len(dead)} dead letters")
     assert killed >= 3
     poisoned = [one for one in dead if one["place"] == "step:0"]
@@ -173,7 +173,7 @@ def test_ten_thousand_webhooks_survive_failures_an_outage_and_killed_workers(sto
     assert storm.chat.patch(f"{PIPELINES}/{storm.pipeline}", json=changed).status_code == 200
     sink.failing = False
     storm.redrive()
-    assert storm.letters() == []
+    assert storm.dead_letters() == []
     assert storm.arrived() == set(range(EVENTS))
     assert [depth(storm.stack, queue) for queue in DEAD_LETTER_QUEUES] == [0, 0, 0]
 

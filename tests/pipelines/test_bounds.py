@@ -12,7 +12,7 @@ from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.limits import EXPANDED_BYTES, PASS_WORK, SINGLE_WORK
 from millrace.pipelines.mapping import Mapping
-from millrace.pipelines.outcome import DeadLetter
+from millrace.pipelines.outcome import FailedEvent
 from millrace.pipelines.sizes import expanded_size, largest
 from millrace.pipelines.state.store import MemoryStore
 from millrace.pipelines.transform import transform_all
@@ -27,8 +27,8 @@ def doubled(times: int) -> list[dict[str, Any]]:
     return [step("map", {"expression": {f"f{at}": "$event" for at in range(times)}})]
 
 
-def code_of(letters: list[DeadLetter]) -> list[str]:
-    return [letter.code for letter in letters]
+def code_of(dead_letters: list[FailedEvent]) -> list[str]:
+    return [dead_letter.code for dead_letter in dead_letters]
 
 
 @pytest.mark.parametrize(("steps", "times"), [(2, 150), (9, 8), (20, 2)])
@@ -36,9 +36,9 @@ def test_an_event_that_refers_to_itself_again_and_again_becomes_a_dead_letter(st
     bomb = {"text": "x" * 5_000}
     outputs, local = run(doubled(times) * steps, SMALL, bomb, SMALL)
     assert code_of(local.dead_letters).count("too_large") >= 1
-    assert any(letter.payload == bomb or letter.step > 0 for letter in local.dead_letters)
+    assert any(dead_letter.payload == bomb or dead_letter.step > 0 for dead_letter in local.dead_letters)
     assert all(expanded_size(output) <= EXPANDED_BYTES for output in outputs)
-    assert all(expanded_size(letter.payload) <= EXPANDED_BYTES for letter in local.dead_letters)
+    assert all(expanded_size(dead_letter.payload) <= EXPANDED_BYTES for dead_letter in local.dead_letters)
 
 
 def test_neighbors_of_an_event_that_is_too_large_go_on_in_their_order() -> None:
@@ -47,9 +47,9 @@ def test_neighbors_of_an_event_that_is_too_large_go_on_in_their_order() -> None:
     step_ = step("map", {"expression": {"n": "n", "copies": ["text"] * 8}})
     outputs, local = run([step_], *payloads)
     assert [output["n"] for output in outputs] == list(range(50))
-    (letter,) = local.dead_letters
-    assert (letter.code, letter.step, letter.payload["n"]) == ("too_large", 0, -1)
-    assert "1,000,000 are allowed" in letter.message
+    (dead_letter,) = local.dead_letters
+    assert (dead_letter.code, dead_letter.step, dead_letter.payload["n"]) == ("too_large", 0, -1)
+    assert "1,000,000 are allowed" in dead_letter.message
 
 
 def test_a_map_of_distinct_fields_takes_an_event_of_any_size_that_a_message_holds() -> None:
@@ -241,8 +241,8 @@ def test_when_the_time_is_over_what_is_left_is_told_and_nothing_is_twice(count: 
     try:
         for outcome in transform_all(plan(*steps), pushed, MemoryStore(), 0, budget=budget):
             done += [event.payload["n"] for event in outcome.outputs]
-    except Unfinished as over:
-        left = [event.payload["n"] for event in over.events]
+    except Unfinished as error:
+        left = [event.payload["n"] for event in error.events]
     assert done + left == list(range(count))
 
 

@@ -73,12 +73,12 @@ def found(outcome: Outcome) -> bytes:
         for change in outcome.changes
         for at, row in zip(change.members, rows_of(change.content), strict=True)
     ]
-    letters = [
+    dead_letters = [
         (one.event.id, one.step, one.code, one.message, repr(one.payload)) for one in outcome.dead_letters
     ]
     outputs = [(event.id, event.time, event.payload) for event in outcome.outputs]
     counts = [count.as_json() for count in outcome.counts]
-    return orjson.dumps([outputs, counts, sorted(letters), sorted(rows)])
+    return orjson.dumps([outputs, counts, sorted(dead_letters), sorted(rows)])
 
 
 def rows_of(rows: Any) -> list[str]:
@@ -150,4 +150,6 @@ def test_an_error_is_that_of_the_step_that_made_it_even_if_no_later_step_asks_fo
     count = {"type": "tumbling", "size": 1_000, "groupBy": ["g"], "aggregations": [{"function": "count"}]}
     outputs, local = run([mapped, step("window", count)], {"n": "a", "g": 1}, {"n": 5, "g": 1})
     assert [(each["group"], each["count"]) for each in outputs] == [({"g": 1}, 1)]
-    assert [(letter.step, letter.payload) for letter in local.dead_letters] == [(0, {"n": 5, "g": 1})]
+    assert [(dead_letter.step, dead_letter.payload) for dead_letter in local.dead_letters] == [
+        (0, {"n": 5, "g": 1})
+    ]

@@ -36,9 +36,9 @@ def test_run_prints_each_output_as_a_line_and_the_rest_on_stderr(files: Any, cap
     assert main(["run", *paths]) == 1
     out, err = capfd.readouterr()
     assert lines(out) == [{"name": "A"}, {"name": "B"}]
-    letter, report = lines(err)
-    assert letter["deadLetter"]["payload"] == {"name": 5}
-    assert letter["deadLetter"]["step"] == 1
+    dead_letter, report = lines(err)
+    assert dead_letter["deadLetter"]["payload"] == {"name": 5}
+    assert dead_letter["deadLetter"]["step"] == 1
     assert [each["line"] for each in report["unreadable"]] == [5, 6]
     assert (report["read"], report["steps"][0]["dropped"], report["steps"][1]["failed"]) == (4, 1, 1)
 

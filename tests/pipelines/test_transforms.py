@@ -17,17 +17,17 @@ BAD: list[dict[str, Any]] = [{"name": "a", "n": 1}, {"name": 5, "n": 2}, {"name"
 
 
 @pytest.mark.parametrize(
-    ("on_error", "kept", "letters"),
+    ("on_error", "kept", "dead_letters"),
     [
         ("dlq", [{"name": "A", "n": 1}, {"name": "C", "n": 3}], 1),
         ("drop", [{"name": "A", "n": 1}, {"name": "C", "n": 3}], 0),
         ("null", [{"name": "A", "n": 1}, {"name": None, "n": 2}, {"name": "C", "n": 3}], 0),
     ],
 )
-def test_an_event_that_fails_follows_on_error(on_error: str, kept: list[Any], letters: int) -> None:
+def test_an_event_that_fails_follows_on_error(on_error: str, kept: list[Any], dead_letters: int) -> None:
     outputs, local = run([step("map", UPPER, onError=on_error)], *BAD)
     assert outputs == kept
-    assert [letter.payload for letter in local.dead_letters] == [BAD[1]][:letters]
+    assert [dead_letter.payload for dead_letter in local.dead_letters] == [BAD[1]][:dead_letters]
     assert local.counts[0].failed == (on_error != "null")
 
 
@@ -71,12 +71,14 @@ def test_a_guard_lets_other_events_pass_in_their_place() -> None:
     assert run([guarded], *[{"n": n} for n in range(4)])[0] == [{"n": 0}, {"n": 1}, {"n": 20}, {"n": 3}]
 
 
-@pytest.mark.parametrize(("on_error", "outputs", "letters"), [("dlq", 0, 1), ("drop", 0, 0), ("null", 1, 0)])
-def test_a_guard_that_fails_follows_on_error(on_error: str, outputs: int, letters: int) -> None:
+@pytest.mark.parametrize(
+    ("on_error", "outputs", "dead_letters"), [("dlq", 0, 1), ("drop", 0, 0), ("null", 1, 0)]
+)
+def test_a_guard_that_fails_follows_on_error(on_error: str, outputs: int, dead_letters: int) -> None:
     guarded = step("map", {"expression": {"n": "0"}}, when="upper(n) == 'A'", onError=on_error)
     found, local = run([guarded], {"n": 5})
     assert found == [{"n": 5}] * outputs
-    assert len(local.dead_letters) == letters
+    assert len(local.dead_letters) == dead_letters
 
 
 def test_split_gives_one_event_per_element_each_with_its_own_id() -> None:

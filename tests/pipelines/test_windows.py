@@ -94,14 +94,16 @@ def test_a_late_event_fires_again_with_a_higher_revision_and_all_values() -> Non
     assert len({each["id"] for each in made.sent}) == 1
 
 
-@pytest.mark.parametrize(("policy", "letters"), [("drop", 0), ("dlq", 1)])
-def test_after_the_lateness_an_event_is_counted_and_dropped_or_kept_aside(policy: str, letters: int) -> None:
+@pytest.mark.parametrize(("policy", "dead_letters"), [("drop", 0), ("dlq", 1)])
+def test_after_the_lateness_an_event_is_counted_and_dropped_or_kept_aside(
+    policy: str, dead_letters: int
+) -> None:
     made = live(late=policy)
     after = MINUTE + 10_000 + 300_000
     assert made.write("in time", 10, after).counts[0].late == 0
     outcome = made.write("late", 10, after + 1)
     assert outcome.counts[0].late == 1
-    assert [letter.code for letter in outcome.dead_letters] == ["late"] * letters
+    assert [dead_letter.code for dead_letter in outcome.dead_letters] == ["late"] * dead_letters
 
 
 def test_an_event_for_a_window_that_was_cleared_is_late_however_it_came() -> None:
@@ -141,7 +143,7 @@ def test_an_event_far_in_the_future_is_refused_and_a_little_early_is_not() -> No
     made = live()
     assert made.write("early", DAY, 0).counts[0].held == 1
     outcome = made.write("future", DAY + 1, 0)
-    assert [letter.code for letter in outcome.dead_letters] == ["future_time"]
+    assert [dead_letter.code for dead_letter in outcome.dead_letters] == ["future_time"]
 
 
 TIMED = {**COUNTED, "timeField": "at"}

@@ -8,7 +8,7 @@ from millrace.destinations.catalogue import Services
 from millrace.net.client import guarded_client
 from tests.aws import Aws
 from tests.fakes.receivers import Receivers, receiving
-from tests.services.delivering import World, resources, world
+from tests.services.delivery.delivering import World, resources, world
 
 
 @pytest.fixture

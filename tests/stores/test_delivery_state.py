@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from millrace.domain.token_bucket import Asked, Rate
+from millrace.domain.token_bucket import Rate, SlotRequest
 from millrace.stores.aws import Aws as AwsClients
-from millrace.stores.delivery_state import DeliveryState, Place
+from millrace.stores.delivery_state import DeliveryState, DestinationKey
 from millrace.stores.dynamo import Dynamo
 from tests.aws import Aws
-from tests.services.delivering import resources
+from tests.services.delivery.delivering import resources
 
-PLACE = Place("acme", "pipe", "0-abc")
+PLACE = DestinationKey("acme", "pipe", "0-abc")
 
 
 class Clock:
@@ -36,8 +36,8 @@ def state(aws_environment: Aws, clock: Clock) -> Iterator[DeliveryState]:
 
 
 async def test_many_at_once_get_no_more_tokens_than_there_are(state: DeliveryState) -> None:
-    asked = Asked(1, 1, ends=float("inf"))
-    grants = await asyncio.gather(*(state.reserve(PLACE, Rate(1, 5), asked) for _ in range(24)))
+    request = SlotRequest(1, 1, ends=float("inf"))
+    grants = await asyncio.gather(*(state.reserve(PLACE, Rate(1, 5), request) for _ in range(24)))
     slots = sorted(slot for grant in grants for slot in grant.slots)
     assert 1 <= len(slots) <= 10
     assert len(set(slots[4:])) == len(slots[4:]), "after the burst no two have the same"
@@ -77,9 +77,9 @@ async def test_a_claim_that_is_taken_back_is_free(state: DeliveryState) -> None:
 async def test_places_do_not_share(state: DeliveryState) -> None:
     await state.disable(PLACE)
     for other in (
-        Place("acme", "pipe", "0-def"),
-        Place("acme", "other", "0-abc"),
-        Place("b", "pipe", "0-abc"),
+        DestinationKey("acme", "pipe", "0-def"),
+        DestinationKey("acme", "other", "0-abc"),
+        DestinationKey("b", "pipe", "0-abc"),
     ):
         assert (await state.admit(other)).verdict == "go"
     assert (await state.circuit(PLACE)).disabled

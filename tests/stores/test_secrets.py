@@ -9,7 +9,7 @@ from millrace.stores.dynamo import Dynamo, put
 from millrace.stores.sealing import Sealer
 from millrace.stores.secrets import Secret, SecretStore
 from tests.aws import Aws
-from tests.services.delivering import resources
+from tests.services.delivery.delivering import resources
 
 HOSTS = ("api.example.com",)
 

@@ -48,7 +48,7 @@ def test_each_metric_that_is_announced_is_there_and_the_stack_is_the_only_dimens
 def test_organization_and_pipeline_are_dimensions_only_where_the_operator_pays_for_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    PipelineLines("millrace-dev", per_pipeline=True).pressed("acme", "pipeline_1", 0.5)
+    PipelineLines("millrace-dev", per_pipeline=True).report_backpressure("acme", "pipeline_1", 0.5)
     (line,) = reported(capsys)
     dimensions = line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
     assert dimensions == [["Stack"], ["Stack", "Organization", "Pipeline"]]
@@ -77,7 +77,7 @@ def test_what_changed_nothing_and_what_has_no_stack_writes_no_line(
 ) -> None:
     PipelineLines("millrace-dev").did("acme", "pipeline_1", dict.fromkeys(METRICS, 0), [])
     PipelineLines("").did("acme", "pipeline_1", {"itemsProcessed": 1}, [1])
-    PipelineLines("").pressed("acme", "pipeline_1", 0.5)
+    PipelineLines("").report_backpressure("acme", "pipeline_1", 0.5)
     assert reported(capsys) == []
 
 

@@ -15,7 +15,7 @@ from millrace.api.errors import HANDLERS, error_response
 from millrace.api.hops import Hops
 from millrace.api.pipelines import pipelines_router
 from millrace.services.agents import Agents
-from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.context import PipelineContext
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 
@@ -32,7 +32,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     app.add_middleware(Hops, limit=settings.hop_limit)
     app.add_middleware(ApiEvents, bus=platform.stores.bus, clock=platform.stores.clock)
     app.include_router(agents_router(Agents(platform), auth))
-    app.include_router(pipelines_router(Line.connect(settings, platform.stores.aws), auth))
+    app.include_router(pipelines_router(PipelineContext.connect(settings, platform.stores.aws), auth))
 
     @app.get("/api/health", summary="Whether the API answers; needs no token", tags=["health"])
     async def health() -> dict[str, str]:

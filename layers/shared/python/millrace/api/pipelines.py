@@ -7,22 +7,22 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from millrace.api.auth import Authenticator
 from millrace.api.cursors import from_cursor, number_from_cursor, to_cursor
 from millrace.api.json_route import TAKES_LINES, JsonRoute
-from millrace.api.pipelines_letters import add_letter, add_letters, add_redrives
+from millrace.api.pipelines_dead_letters import add_dead_letter, add_dead_letters, add_redrives
 from millrace.api.pipelines_operate import add_destinations, add_recovery, add_secrets
 from millrace.api.pipelines_templates import add_templates
 from millrace.domain.access import Principal
 from millrace.domain.pipelines import Action
 from millrace.pipelines.definitions.definition import json_schema
-from millrace.services.pipelines.destinations import Destinations
-from millrace.services.pipelines.ingest import Ingest
-from millrace.services.pipelines.letters import Letters
-from millrace.services.pipelines.line import Line
-from millrace.services.pipelines.manage import Pipelines
-from millrace.services.pipelines.metrics import Metering
-from millrace.services.pipelines.pressure import Pressure
-from millrace.services.pipelines.recover import Recovery
-from millrace.services.pipelines.redrive import Redrives
-from millrace.services.pipelines.secrets import Secrets
+from millrace.services.pipelines.backpressure import Backpressure
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.intake.push import Ingest
+from millrace.services.pipelines.operations.checkpoints import Recovery
+from millrace.services.pipelines.operations.dead_letters import DeadLetters
+from millrace.services.pipelines.operations.destinations import Destinations
+from millrace.services.pipelines.operations.health import Metering
+from millrace.services.pipelines.operations.redrives import Redrives
+from millrace.services.pipelines.registry.pipelines import Pipelines
+from millrace.services.pipelines.registry.secrets import Secrets
 from millrace.stores.secrets import SecretStore
 
 Given = Annotated[Any, Body()]
@@ -30,30 +30,30 @@ Key = Annotated[str, Header(max_length=200, description="Repeats under the same 
 Json = dict[str, Any]
 
 
-def pipelines_router(line: Line, auth: Authenticator) -> APIRouter:
+def pipelines_router(context: PipelineContext, auth: Authenticator) -> APIRouter:
     """The routes under `/api/streaming`."""
     router = APIRouter(prefix="/api/streaming", tags=["pipelines"], route_class=JsonRoute)
-    settings = line.settings
-    secrets = SecretStore(line.aws, line.dynamo, settings.secrets_table, settings.secrets_key_id)
-    pressure = Pressure(line)
+    settings = context.settings
+    secrets = SecretStore(context.aws, context.dynamo, settings.secrets_table, settings.secrets_key_id)
+    backpressure = Backpressure(context)
 
     async def caller(request: Request) -> Principal:
         return await auth(request)
 
     Caller = Annotated[Principal, Depends(caller)]
-    pipelines = Pipelines(line, secrets)
+    pipelines = Pipelines(context, secrets)
     _add_registry(router, pipelines, Caller)
     add_templates(router, pipelines, Caller)
     _add_actions(router, pipelines, Caller)
-    _add_ingest(router, Ingest(line, pressure), Caller)
-    _add_metering(router, Metering(line, pressure), Caller)
-    add_destinations(router, Destinations(line), Caller)
-    add_recovery(router, Recovery(line), Caller)
-    letters = Letters(line)
-    add_letters(router, letters, Caller)
-    add_redrives(router, Redrives(line), Caller)
-    add_letter(router, letters, Caller)
-    add_secrets(router, Secrets(secrets, line.clock), Caller)
+    _add_ingest(router, Ingest(context, backpressure), Caller)
+    _add_metering(router, Metering(context, backpressure), Caller)
+    add_destinations(router, Destinations(context), Caller)
+    add_recovery(router, Recovery(context), Caller)
+    dead_letters = DeadLetters(context)
+    add_dead_letters(router, dead_letters, Caller)
+    add_redrives(router, Redrives(context), Caller)
+    add_dead_letter(router, dead_letters, Caller)
+    add_secrets(router, Secrets(secrets, context.clock), Caller)
     return router
 
 

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict
 
 from millrace.api.cursors import from_cursor, to_cursor
-from millrace.services.pipelines.destinations import Destinations
-from millrace.services.pipelines.recover import Recovery
-from millrace.services.pipelines.secrets import Secrets
-from millrace.services.pipelines.secrets import shown as shown_secret
+from millrace.services.pipelines.operations.checkpoints import Recovery
+from millrace.services.pipelines.operations.destinations import Destinations
+from millrace.services.pipelines.registry.secrets import Secrets
+from millrace.services.pipelines.registry.secrets import shown as shown_secret
 
 Json = dict[str, Any]
 Object = Annotated[dict[str, Any], Body()]
@@ -45,12 +45,12 @@ def add_recovery(router: APIRouter, recovery: Recovery, Caller: Any) -> None:
         return await recovery.restore(who, pipeline_id, checkpoint_id)
 
     @router.post(f"{_PIPELINE}/replay", status_code=202, summary="Process a time of the past again")
-    async def replay(who: Caller, pipeline_id: str, asked: Object) -> Json:
-        return await recovery.replay(who, pipeline_id, asked)
+    async def replay(who: Caller, pipeline_id: str, request: Object) -> Json:
+        return await recovery.replay(who, pipeline_id, request)
 
     @router.post(f"{_PIPELINE}/dry-run", summary="What each step would do to events; nothing is sent")
-    async def dry_run(who: Caller, pipeline_id: str, asked: MaybeObject = None) -> Json:
-        return await recovery.dry_run(who, pipeline_id, asked or {})
+    async def dry_run(who: Caller, pipeline_id: str, request: MaybeObject = None) -> Json:
+        return await recovery.dry_run(who, pipeline_id, request or {})
 
 
 def add_destinations(router: APIRouter, destinations: Destinations, Caller: Any) -> None:
@@ -69,10 +69,10 @@ def add_destinations(router: APIRouter, destinations: Destinations, Caller: Any)
         return await destinations.disable(who, pipeline_id, number)
 
     @router.post(f"{_PIPELINE}/destinations/{{number}}/test", summary="Send a marked test event")
-    async def test_destination(
-        who: Caller, pipeline_id: str, number: int, asked: DestinationTest | None = None
+    async def send_test_event(
+        who: Caller, pipeline_id: str, number: int, request: DestinationTest | None = None
     ) -> Json:
-        payload = asked.payload if asked else None
+        payload = request.payload if request else None
         return await destinations.test(who, pipeline_id, number, payload)
 
 

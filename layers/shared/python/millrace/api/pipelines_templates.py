@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from millrace.services.pipelines.manage import Pipelines
-from millrace.services.pipelines.templates import TEMPLATES, template
+from millrace.services.pipelines.registry.pipelines import Pipelines
+from millrace.services.pipelines.registry.template_catalog import TEMPLATES, template
 
 
-class Filling(BaseModel):
+class TemplateArguments(BaseModel):
     """What a template is filled with; `name` is the new pipeline's, if it shall have another."""
 
     model_config = ConfigDict(extra="forbid")
@@ -34,11 +34,11 @@ def add_templates(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
         "/templates/{template_id}/pipelines", status_code=201, summary="Create a pipeline from a template"
     )
     async def create_from_template(
-        who: Caller, template_id: str, response: Response, filling: Filling | None = None
+        who: Caller, template_id: str, response: Response, arguments: TemplateArguments | None = None
     ) -> dict[str, Any]:
         who.require("pipelines:write")
-        filling = filling or Filling()
-        definition = template(template_id).fill(filling.parameters)
-        made = await pipelines.create(who, definition | ({"name": filling.name} if filling.name else {}))
+        arguments = arguments or TemplateArguments()
+        definition = template(template_id).fill(arguments.parameters)
+        made = await pipelines.create(who, definition | ({"name": arguments.name} if arguments.name else {}))
         response.headers["location"] = f"/api/streaming/pipelines/{made.id}"
         return await pipelines.written(who, made)

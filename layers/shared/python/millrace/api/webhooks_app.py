@@ -7,20 +7,20 @@ from fastapi import FastAPI, Request, Response
 from millrace.api.errors import HANDLERS
 from millrace.api.hops import Hops
 from millrace.errors import TooLarge
-from millrace.services.pipelines.hooks import MAX_BODY, Challenge, Hooks
-from millrace.services.pipelines.ingest import Ingest
-from millrace.services.pipelines.line import Line
-from millrace.services.pipelines.pressure import Pressure
+from millrace.services.pipelines.backpressure import Backpressure
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.intake.push import Ingest
+from millrace.services.pipelines.intake.webhooks import MAX_BODY, Challenge, Webhooks
 from millrace.settings import Settings
 from millrace.stores.secrets import SecretStore
 
 
-def create_app(settings: Settings, line: Line | None = None) -> FastAPI:
+def create_app(settings: Settings, context: PipelineContext | None = None) -> FastAPI:
     """The app; clients that every request needs are made now, in init."""
-    line = line or Line.connect(settings)
-    line.warm()
-    secrets = SecretStore(line.aws, line.dynamo, settings.secrets_table, settings.secrets_key_id)
-    hooks = Hooks(line, Ingest(line, Pressure(line)), secrets)
+    context = context or PipelineContext.connect(settings)
+    context.warm()
+    secrets = SecretStore(context.aws, context.dynamo, settings.secrets_table, settings.secrets_key_id)
+    webhooks = Webhooks(context, Ingest(context, Backpressure(context)), secrets)
     app = FastAPI(title="Millrace webhooks", openapi_url=None, redirect_slashes=False)
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)
@@ -31,7 +31,7 @@ def create_app(settings: Settings, line: Line | None = None) -> FastAPI:
         body = await request.body()
         if len(body) > MAX_BODY:
             raise TooLarge(f"The body may have {MAX_BODY // 1024} KB.")
-        found = await hooks.receive(pipeline_id, dict(request.headers), body)
+        found = await webhooks.receive(pipeline_id, dict(request.headers), body)
         if isinstance(found, Challenge):
             response.status_code = 200
             return {"challenge": found.text}

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from millrace.destinations.bodies import json_bytes
-from millrace.destinations.fates import Dead, Fate
+from millrace.destinations.results import Dead, DeliveryResult
 from millrace.destinations.tracking import Tracking, insert_id
 from millrace.destinations.wire import (
     USER_AGENT,
@@ -60,9 +60,11 @@ class Amplitude:
         refused = _refused(answer, len(items)) if answer.status == 400 else {}
         if not refused:
             return by_status_or_halves(answer, items)
-        fates: dict[int, Fate] = {n: Dead(failure_of(answer, why, "refused")) for n, why in refused.items()}
+        results: dict[int, DeliveryResult] = {
+            n: Dead(failure_of(answer, why, "refused")) for n, why in refused.items()
+        }
         rest = [n for n in range(len(items)) if n not in refused]
-        return Verdict(fates, [rest] if rest else [])
+        return Verdict(results, [rest] if rest else [])
 
 
 def _refused(answer: Answer, count: int) -> dict[int, str]:

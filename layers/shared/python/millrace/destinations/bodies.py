@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import orjson
 
-from millrace.destinations.fates import Unsendable
+from millrace.destinations.results import Unsendable
 from millrace.pipelines.definitions.bodies import fill
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.compiler import Scalar

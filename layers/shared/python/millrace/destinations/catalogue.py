@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from millrace.destinations.fates import Sent
-from millrace.destinations.sending import HttpSender, Post, Turn
+from millrace.destinations.results import SendReport
+from millrace.destinations.sending import HttpSender, Post, WaitForSlot
 from millrace.destinations.wire import HttpDestination
 from millrace.pipelines.definitions.destinations import (
     AmplitudeConfig,
@@ -29,9 +29,9 @@ from millrace.stores.aws import Aws
 
 
 class Sender(Protocol):
-    """Sends events to one destination; `turn` is asked before every request."""
+    """Sends events to one destination; `wait_for_slot` is asked before every request."""
 
-    async def send(self, events: Sequence[Event], turn: Turn) -> Sent: ...
+    async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from millrace.destinations.bodies import json_bytes
-from millrace.destinations.fates import Unsendable
+from millrace.destinations.results import Unsendable
 from millrace.destinations.wire import USER_AGENT, Item, Limits, Request
 from millrace.pipelines.definitions.destinations import ChatConfig
 from millrace.pipelines.event import Event

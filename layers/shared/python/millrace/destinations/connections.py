@@ -18,7 +18,7 @@ import certifi
 from sqlalchemy import URL, Engine, Table, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
 
-from millrace.destinations.fates import Unsendable
+from millrace.destinations.results import Unsendable
 from millrace.net.addresses import Rules, check_addresses
 from millrace.net.errors import AddressNotAllowed
 from millrace.stores.aws import Aws
@@ -121,7 +121,7 @@ class Databases:
 
     def _dsql(self, url: URL, organization: str) -> Any:
         """Aurora DSQL: an IAM token instead of a password, good for 15 minutes, made for each connection. The
-        function's role may be many organisations', so the database role is the organisation's own."""
+        function's role may be many organizations', so the database role is the organization's own."""
         host = url.host or ""
         region = host.split(".dsql.")[-1].split(".")[0]
         token = self._aws.client("dsql").generate_db_connect_auth_token(host, region)

@@ -11,10 +11,10 @@ from sqlalchemy import JSON, MetaData, Table
 from sqlalchemy.exc import DBAPIError, InterfaceError, NoSuchTableError, OperationalError, SQLAlchemyError
 
 from millrace.destinations.connections import Database, Databases
-from millrace.destinations.fates import Dead, Failure, Retry, Sent, Unsendable, Wait, fate_of_error
 from millrace.destinations.faults import Fault, failure, fault_of
 from millrace.destinations.inspection import Inspection, inspect
-from millrace.destinations.sending import Turn
+from millrace.destinations.results import Dead, Failure, Retry, SendReport, Unsendable, Wait, result_of_error
+from millrace.destinations.sending import WaitForSlot
 from millrace.destinations.writing import Writing
 from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
@@ -32,11 +32,11 @@ class DatabaseSender:
         self._organization = organization
         self._databases = databases
 
-    async def send(self, events: Sequence[Event], turn: Turn) -> Sent:
-        """One fate per event; the work is done in a thread."""
-        wait = await turn()
+    async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport:
+        """Return one result per event; the work is done in a thread."""
+        wait = await wait_for_slot()
         if wait:
-            return Sent([Wait(wait)] * len(events))
+            return SendReport([Wait(wait)] * len(events))
         return await asyncio.to_thread(self._write, events)
 
     def inspect(self) -> Inspection:
@@ -54,15 +54,15 @@ class DatabaseSender:
             return table
         return look_up(database, self._config.table, UNKNOWN_SECONDS)
 
-    def _write(self, events: Sequence[Event]) -> Sent:
+    def _write(self, events: Sequence[Event]) -> SendReport:
         try:
             database = self._database()
             table = self._table(database, events)
             return Writing(self._config, database, table, events).run()
         except Unsendable as error:
-            return Sent([fate_of_error(error)] * len(events), succeeded=1)
+            return SendReport([result_of_error(error)] * len(events), succeeded=1)
         except (SQLAlchemyError, OSError) as error:
-            return Sent([_whole(error)] * len(events), failed=1)
+            return SendReport([_whole(error)] * len(events), failed=1)
 
 
 def look_up(database: Database, name: str, seconds: float = LOOKED_UP_SECONDS) -> Table:
@@ -90,7 +90,7 @@ def whole_failure(error: Exception) -> Failure:
 
 
 def _whole(error: Exception) -> Retry | Dead:
-    """The fate of all rows where no row is at fault: nothing but the table was looked at."""
+    """The result of all rows where no row is at fault: nothing but the table was looked at."""
     fault = fault_of(error)
     if fault is Fault.OTHERS:
         return Retry(failure("conflict", error))

@@ -1,5 +1,5 @@
 """DynamoDB tables (`connection: dynamodb:`). The function's own role writes, so only tables of the caller's
-organisation can be meant: `table: metrics` is the table `<prefix><organisation>.metrics`, where the operator
+organization can be meant: `table: metrics` is the table `<prefix><organization>.metrics`, where the operator
 sets the prefix (and grants the role no other tables).
 """
 
@@ -12,19 +12,19 @@ from typing import Any
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 
-from millrace.destinations.fates import (
+from millrace.destinations.operations import Change, change_of
+from millrace.destinations.results import (
     DELIVERED,
     Dead,
+    DeliveryResult,
     Failure,
-    Fate,
     Retry,
-    Sent,
+    SendReport,
     Unsendable,
     Wait,
-    fate_of_error,
+    result_of_error,
 )
-from millrace.destinations.operations import Change, change_of
-from millrace.destinations.sending import Turn
+from millrace.destinations.sending import WaitForSlot
 from millrace.errors import Unavailable
 from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
@@ -50,40 +50,40 @@ class DynamoSender:
         self._key: list[str] | None = None
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    async def send(self, events: Sequence[Event], turn: Turn) -> Sent:
-        """One fate per event. Events with the same key are written one after the other, in their order."""
-        wait = await turn()
+    async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport:
+        """Return one result per event. Events with the same key are written one after the other, in order."""
+        wait = await wait_for_slot()
         if wait:
-            return Sent([Wait(wait)] * len(events))
+            return SendReport([Wait(wait)] * len(events))
         try:
             key = await self._look_up()
         except (Unavailable, ClientError) as error:
-            return Sent([_refused(error)] * len(events), failed=1)
+            return SendReport([_refused(error)] * len(events), failed=1)
         except Unsendable as error:
-            return Sent([fate_of_error(error)] * len(events), succeeded=1)
+            return SendReport([result_of_error(error)] * len(events), succeeded=1)
         return await self._write_all(events, key)
 
     async def check(self) -> None:
         """Looks the table up. Raises `Unsendable`, `Unavailable` or `ClientError`."""
         await self._look_up()
 
-    async def _write_all(self, events: Sequence[Event], key: list[str]) -> Sent:
+    async def _write_all(self, events: Sequence[Event], key: list[str]) -> SendReport:
         chains: dict[str, list[int]] = {}
         for position, event in enumerate(events):
             chains.setdefault(repr([_same(event.payload.get(name)) for name in key]), []).append(position)
-        fates: dict[int, Fate] = {}
+        results: dict[int, DeliveryResult] = {}
 
         async def write(chain: list[int]) -> None:
-            down: Fate | None = None
+            down: DeliveryResult | None = None
             for position in chain:
                 async with self._places:
                     # What comes later is not written before what has to come again.
-                    fates[position] = down or await self._write(events[position], key)
-                down = fates[position] if isinstance(fates[position], Retry) else None
+                    results[position] = down or await self._write(events[position], key)
+                down = results[position] if isinstance(results[position], Retry) else None
 
         await asyncio.gather(*(write(chain) for chain in chains.values()))
-        failed = any(isinstance(fate, Retry) for fate in fates.values())
-        return Sent([fates[n] for n in range(len(events))], int(not failed), int(failed))
+        failed = any(isinstance(result, Retry) for result in results.values())
+        return SendReport([results[n] for n in range(len(events))], int(not failed), int(failed))
 
     async def _look_up(self) -> list[str]:
         """The names of the table's key attributes, which `conflictFields` have to be."""
@@ -101,21 +101,21 @@ class DynamoSender:
             )
         return self._key
 
-    async def _write(self, event: Event, key: list[str]) -> Fate:
+    async def _write(self, event: Event, key: list[str]) -> DeliveryResult:
         try:
             change = change_of(self._config, event)
             operation, request = self._request(change, event.time, key)
         except Exception as error:
-            return fate_of_error(error)
+            return result_of_error(error)
         try:
             await self._aws.call("dynamodb", operation, TableName=self._table, **request)
         except ClientError as error:
             return self._not_comparable(error, change) or _refused(error)
         except Exception as error:
-            return _refused(error) if isinstance(error, Unavailable) else fate_of_error(error)
+            return _refused(error) if isinstance(error, Unavailable) else result_of_error(error)
         return DELIVERED
 
-    def _not_comparable(self, error: ClientError, change: Change) -> Fate | None:
+    def _not_comparable(self, error: ClientError, change: Change) -> DeliveryResult | None:
         """To DynamoDB no text is smaller than a number: a version of another kind than the item's would be
         stale for ever, and nobody would know."""
         version = self._config.version_field or ""
@@ -217,7 +217,7 @@ def _same(value: Any) -> Any:
 
 
 def full_name(table: str, organization: str, prefix: str) -> str:
-    """The real table. Raises `Unsendable` for a name that could be another organisation's."""
+    """The real table. Raises `Unsendable` for a name that could be another organization's."""
     if not prefix:
         raise Unsendable("not_configured", "This deployment writes to no DynamoDB tables.")
     if not _TABLE.fullmatch(table):
@@ -246,7 +246,7 @@ def _kind(value: dict[str, Any]) -> str:
     return _KINDS.get(kind, kind)
 
 
-def _refused(error: Unavailable | ClientError) -> Fate:
+def _refused(error: Unavailable | ClientError) -> DeliveryResult:
     if isinstance(error, Unavailable):
         return Retry(Failure("unreachable", error.message))
     code = error.response["Error"]["Code"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from millrace.destinations.fates import Failure
+from millrace.destinations.results import Failure
 
 
 class Fault(Enum):

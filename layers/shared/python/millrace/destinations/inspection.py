@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, Float, Table
 
-from millrace.destinations.fates import Unsendable
+from millrace.destinations.results import Unsendable
 from millrace.destinations.rows import EVENT_ID, deletion_mark
 from millrace.destinations.statements import key_of
 from millrace.pipelines.definitions.destinations import DatabaseConfig

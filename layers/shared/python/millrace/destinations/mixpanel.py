@@ -13,7 +13,7 @@ from urllib.parse import quote
 import orjson
 
 from millrace.destinations.bodies import json_bytes
-from millrace.destinations.fates import DELIVERED, Dead, Fate
+from millrace.destinations.results import DELIVERED, Dead, DeliveryResult
 from millrace.destinations.tracking import Tracking, insert_id
 from millrace.destinations.wire import (
     USER_AGENT,
@@ -69,9 +69,9 @@ class Mixpanel:
         refused = _failed_records(answer, len(items)) if answer.status == 400 else {}
         if not refused:
             return by_status_or_halves(answer, items)
-        fates: dict[int, Fate] = dict.fromkeys(range(len(items)), DELIVERED)
-        fates |= {n: Dead(failure_of(answer, told, "refused")) for n, told in refused.items()}
-        return Verdict(fates)
+        results: dict[int, DeliveryResult] = dict.fromkeys(range(len(items)), DELIVERED)
+        results |= {n: Dead(failure_of(answer, told, "refused")) for n, told in refused.items()}
+        return Verdict(results)
 
 
 def basic(user: str, password: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from millrace.destinations.fates import Unsendable
+from millrace.destinations.results import Unsendable
 from millrace.pipelines.definitions.destinations import OPERATIONS, DatabaseConfig, is_template
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.fields_read import template_fields

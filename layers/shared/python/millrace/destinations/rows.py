@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import NullType, TypeEngine
 
-from millrace.destinations.fates import Unsendable
+from millrace.destinations.results import Unsendable
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.expressions.times import to_datetime, to_ms
 from millrace.pipelines.expressions.values import text

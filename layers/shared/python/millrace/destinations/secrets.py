@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from millrace.destinations.fates import Unsendable
 from millrace.destinations.redaction import Redaction
+from millrace.destinations.results import Unsendable
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.definition import PipelineDefinition
 from millrace.pipelines.definitions.destinations import DatabaseConfig, Delivery, secret_names

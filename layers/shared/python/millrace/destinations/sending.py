@@ -6,15 +6,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Protocol
 
-from millrace.destinations.fates import (
+from millrace.destinations.results import (
     THROTTLED,
     Dead,
-    Fate,
+    DeliveryResult,
     Retry,
-    Sent,
+    SendReport,
     Unsendable,
     Wait,
-    fate_of_error,
+    result_of_error,
 )
 from millrace.destinations.wire import (
     Answer,
@@ -35,7 +35,7 @@ AT_ONCE = 8
 Post = Callable[[Request], Awaitable[Answer]]
 
 
-class Turn(Protocol):
+class WaitForSlot(Protocol):
     """Asked before every request, with how many nobody has begun yet. It waits while its turn is near: 0 to
     go on, or the milliseconds to stay away."""
 
@@ -50,17 +50,17 @@ class HttpSender:
         self._post = post
         self._now = now
 
-    async def send(self, events: Sequence[Event], turn: Turn) -> Sent:
-        """One fate per event. Never raises for what an event, the network or the server does."""
+    async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport:
+        """Return one result per event. Never raises for what an event, the network or the server does."""
         job = _Job(self._destination, events)
-        await asyncio.gather(*(self._work(job, turn) for _ in range(min(AT_ONCE, len(job.waiting)))))
-        fates = [job.fates[n] for n in range(len(events))]
-        return Sent(fates, job.succeeded, job.failed, job.gone is not None)
+        await asyncio.gather(*(self._work(job, wait_for_slot) for _ in range(min(AT_ONCE, len(job.waiting)))))
+        results = [job.results[n] for n in range(len(events))]
+        return SendReport(results, job.succeeded, job.failed, job.gone is not None)
 
-    async def _work(self, job: "_Job", turn: Turn) -> None:
+    async def _work(self, job: "_Job", wait_for_slot: WaitForSlot) -> None:
         while job.waiting:
             part = job.waiting.popleft()
-            wait = 0 if job.gone else await turn(len(job.waiting))
+            wait = 0 if job.gone else await wait_for_slot(len(job.waiting))
             if job.gone:
                 job.settle(part, job.gone)
             elif wait:
@@ -79,38 +79,38 @@ class HttpSender:
         try:
             answer = await self._post(request)
         except Exception as error:
-            fate = fate_of_error(error)
-            job.failed += isinstance(fate, Retry)
-            job.settle(part, fate)
+            result = result_of_error(error)
+            job.failed += isinstance(result, Retry)
+            job.settle(part, result)
         else:
             job.read(part, answer, items)
 
     def _refuse(self, job: "_Job", part: list[int], error: Exception) -> None:
         """No request can be made of these events: those at fault by themselves end here, and the others go
         on together. Where none is, they all do."""
-        wrong = {n: fate for n in part if (fate := self._fault(job.items[n]))} if len(part) > 1 else {}
-        job.fates |= wrong
+        wrong = {n: result for n in part if (result := self._fault(job.items[n]))} if len(part) > 1 else {}
+        job.results |= wrong
         rest = [n for n in part if n not in wrong]
         if wrong and rest:
             job.waiting.appendleft(rest)
         elif rest:
-            job.settle(rest, fate_of_error(error))
+            job.settle(rest, result_of_error(error))
 
-    def _fault(self, item: Item) -> Fate | None:
+    def _fault(self, item: Item) -> DeliveryResult | None:
         try:
             self._destination.request([item], self._now())
         except Exception as error:
-            return fate_of_error(error)
+            return result_of_error(error)
         return None
 
 
 class _Job:
-    """The events of one call: `waiting` are groups of their positions, `fates` what is known already."""
+    """The events of one call: `waiting` are groups of their positions, `results` what is known already."""
 
     def __init__(self, destination: HttpDestination, events: Sequence[Event]) -> None:
         self._destination = destination
         self.items: dict[int, Item] = {}
-        self.fates: dict[int, Fate] = {}
+        self.results: dict[int, DeliveryResult] = {}
         self.succeeded = 0
         self.failed = 0
         self.gone: Dead | None = None
@@ -125,29 +125,29 @@ class _Job:
             if len(content) > limit:
                 raise Unsendable("too_large", f"The event has {len(content):,} bytes; {limit:,} are allowed.")
         except Exception as error:
-            self.fates[position] = fate_of_error(error)
+            self.results[position] = result_of_error(error)
         else:
             self.items[position] = Item(event, content)
 
-    def settle(self, part: list[int], fate: Fate) -> None:
-        self.fates |= dict.fromkeys(part, fate)
+    def settle(self, part: list[int], result: DeliveryResult) -> None:
+        self.results |= dict.fromkeys(part, result)
 
-    def settle_rest(self, fate: Fate) -> None:
-        """The same fate for all that is not under way."""
+    def settle_rest(self, result: DeliveryResult) -> None:
+        """Give the same result to all that is not under way."""
         while self.waiting:
-            self.settle(self.waiting.popleft(), fate)
+            self.settle(self.waiting.popleft(), result)
 
     def read(self, part: list[int], answer: Answer, items: list[Item]) -> None:
         """Takes over what the answer means. A destination that is throttling or refuses an event works."""
         verdict = self._verdict(answer, items)
         if answer.status == 410:
             self.gone = Dead(failure_of(answer))
-        failed = [fate for fate in verdict.fates.values() if isinstance(fate, Retry)]
+        failed = [result for result in verdict.results.values() if isinstance(result, Retry)]
         if not failed:
             self.succeeded += 1
         elif failed[0].failure.code != THROTTLED:
             self.failed += 1
-        self.fates |= {part[n]: fate for n, fate in verdict.fates.items()}
+        self.results |= {part[n]: result for n, result in verdict.results.items()}
         self.waiting.extend([part[n] for n in group] for group in verdict.again)
 
     def _verdict(self, answer: Answer, items: list[Item]) -> Verdict:

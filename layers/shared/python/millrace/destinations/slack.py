@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from millrace.destinations.chat import Chat
-from millrace.destinations.fates import Dead
+from millrace.destinations.results import Dead
 from millrace.destinations.wire import Answer, Item, Limits, Verdict, all_of, by_status, failure_of
 from millrace.pipelines.definitions.destinations import ChatConfig
 from millrace.pipelines.expressions.template import escape_slack

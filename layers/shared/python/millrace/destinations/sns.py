@@ -1,24 +1,24 @@
 """Amazon SNS: one message per event. The function's own role publishes, so that only topics of the caller's
-organisation may be named: `<prefix><organisation>__<anything>`, where the operator sets the prefix."""
+organization may be named: `<prefix><organization>__<anything>`, where the operator sets the prefix."""
 
 from collections.abc import Sequence
 from hashlib import sha256
 
 from botocore.exceptions import ClientError
 
-from millrace.destinations.fates import (
+from millrace.destinations.results import (
     DELIVERED,
     THROTTLED,
     Dead,
+    DeliveryResult,
     Failure,
-    Fate,
     Retry,
-    Sent,
+    SendReport,
     Unsendable,
     Wait,
-    fate_of_error,
+    result_of_error,
 )
-from millrace.destinations.sending import Turn
+from millrace.destinations.sending import WaitForSlot
 from millrace.pipelines.definitions.destinations import SnsConfig
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.template import compile_template
@@ -38,24 +38,24 @@ class SnsSender:
         self._text = compile_template(config.template)
         self._subject = compile_template(config.subject) if config.subject else None
 
-    async def send(self, events: Sequence[Event], turn: Turn) -> Sent:
-        """One fate per event."""
-        sent = Sent([])
+    async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport:
+        """Return one result per event."""
+        sent = SendReport([])
         for n, event in enumerate(events):
-            wait = await turn(len(events) - n - 1)
-            fate = Wait(wait) if wait else await self._publish(event)
-            sent.fates.append(fate)
-            sent.failed += isinstance(fate, Retry) and fate.failure.code != THROTTLED
-            sent.succeeded += not isinstance(fate, Retry | Wait)
+            wait = await wait_for_slot(len(events) - n - 1)
+            result = Wait(wait) if wait else await self._publish(event)
+            sent.results.append(result)
+            sent.failed += isinstance(result, Retry) and result.failure.code != THROTTLED
+            sent.succeeded += not isinstance(result, Retry | Wait)
         return sent
 
-    async def _publish(self, event: Event) -> Fate:
+    async def _publish(self, event: Event) -> DeliveryResult:
         try:
             await self._aws.call("sns", "publish", **self._message(event))
         except ClientError as error:
             return _fate(error)
         except Exception as error:
-            return fate_of_error(error)
+            return result_of_error(error)
         return DELIVERED
 
     def _message(self, event: Event) -> dict[str, str]:
@@ -71,7 +71,7 @@ class SnsSender:
         return message
 
 
-def _fate(error: ClientError) -> Fate:
+def _fate(error: ClientError) -> DeliveryResult:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     throttled = "Thrott" in error.response.get("Error", {}).get("Code", "")
     if throttled or status >= 500:
@@ -80,7 +80,7 @@ def _fate(error: ClientError) -> Fate:
 
 
 def check_topic(arn: str, organization: str, prefix: str) -> None:
-    """Raises `Unsendable` unless the topic is the organisation's."""
+    """Raises `Unsendable` unless the topic is the organization's."""
     name = arn.rpartition(":")[2]
     if not prefix:
         raise Unsendable("not_configured", "This deployment publishes to no SNS topics.")

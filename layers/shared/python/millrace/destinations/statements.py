@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from millrace.destinations.fates import Unsendable
+from millrace.destinations.results import Unsendable
 from millrace.destinations.rows import EVENT_ID, Row, Values, unique_keys
 from millrace.pipelines.definitions.destinations import DatabaseConfig, is_template
 

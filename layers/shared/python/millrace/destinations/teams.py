@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from millrace.destinations.chat import Chat
-from millrace.destinations.fates import THROTTLED, Dead, Retry
+from millrace.destinations.results import THROTTLED, Dead, Retry
 from millrace.destinations.wire import Answer, Item, Limits, Verdict, all_of, by_status, failure_of
 from millrace.pipelines.definitions.destinations import ChatConfig
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
-from millrace.destinations.fates import Unsendable
+from millrace.destinations.results import Unsendable
 from millrace.pipelines.definitions.destinations import ProductAnalytics
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.expression import compile_expression

@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Sequence
 
 from millrace.destinations.bodies import body_of
-from millrace.destinations.fates import Unsendable
+from millrace.destinations.results import Unsendable
 from millrace.destinations.wire import USER_AGENT, Answer, Item, Limits, Request, Verdict, by_status
 from millrace.domain.hops import HEADER
 from millrace.pipelines.definitions.addresses import header_problem

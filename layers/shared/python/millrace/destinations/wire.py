@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal, Protocol
 
-from millrace.destinations.fates import BODY_SHOWN, DELIVERED, Dead, Failure, Fate, Retry
+from millrace.destinations.results import BODY_SHOWN, DELIVERED, Dead, DeliveryResult, Failure, Retry
 from millrace.pipelines.event import Event
 
 RETRIED = frozenset({408, 425, 429})
@@ -63,9 +63,10 @@ class Limits:
 
 @dataclass(slots=True)
 class Verdict:
-    """What an answer means: fates by position in the request, and groups of positions to send again now."""
+    """The meaning of an answer: results by position in the request, and groups of positions to send again
+    now."""
 
-    fates: dict[int, Fate] = field(default_factory=dict)
+    results: dict[int, DeliveryResult] = field(default_factory=dict)
     again: list[list[int]] = field(default_factory=list)
 
 
@@ -82,18 +83,18 @@ class HttpDestination(Protocol):
     def read(self, answer: Answer, items: Sequence[Item]) -> Verdict: ...
 
 
-def all_of(items: Sequence[Item], fate: Fate) -> Verdict:
-    """The same fate for the whole request."""
-    return Verdict(fates=dict.fromkeys(range(len(items)), fate))
+def all_of(items: Sequence[Item], result: DeliveryResult) -> Verdict:
+    """Return the same result for the whole request."""
+    return Verdict(results=dict.fromkeys(range(len(items)), result))
 
 
 def by_status(answer: Answer, items: Sequence[Item]) -> Verdict:
     """What the status says of all events: 2xx arrived; 408, 425, 429 and 5xx later; all others never. A
     redirect is never followed: it would lead past the checks of the address."""
-    return all_of(items, fate_of(answer))
+    return all_of(items, result_of(answer))
 
 
-def fate_of(answer: Answer) -> Fate:
+def result_of(answer: Answer) -> DeliveryResult:
     """See `by_status`."""
     if 200 <= answer.status < 300:
         return DELIVERED

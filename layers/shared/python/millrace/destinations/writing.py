@@ -1,6 +1,6 @@
 """One job's rows on their way into a table, in as few transactions as they allow.
 
-A group that is refused is halved until the row at fault stands alone: it gets its fate, the others are
+A group that is refused is halved until the row at fault stands alone: it gets its result, the others are
 written. Only a server that answers nobody holds all of them up.
 """
 
@@ -13,9 +13,17 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from millrace.destinations.connections import Database
-from millrace.destinations.fates import DELIVERED, Dead, Fate, Retry, Sent, Unsendable, fate_of_error
 from millrace.destinations.faults import DUPLICATE, Fault, codes, failure, fault_of, is_disconnect
 from millrace.destinations.operations import change_of
+from millrace.destinations.results import (
+    DELIVERED,
+    Dead,
+    DeliveryResult,
+    Retry,
+    SendReport,
+    Unsendable,
+    result_of_error,
+)
 from millrace.destinations.rows import Row, deletion_mark, groups_of, identity, row_values
 from millrace.destinations.statements import Statements, key_of, parameters, statements
 from millrace.pipelines.definitions.destinations import DatabaseConfig
@@ -43,16 +51,16 @@ class Writing:
         self._table = table
         self._events = events
         self._key = key_of(config, table)
-        self._fates: dict[int, Fate] = {}
+        self._results: dict[int, DeliveryResult] = {}
         self._held: dict[object, Retry] = {}
         self._down: Retry | None = None
 
-    def run(self) -> Sent:
-        """Return a fate for each event."""
+    def run(self) -> SendReport:
+        """Return a result for each event."""
         for group in groups_of(self._rows(), self._table, self._key):
             self._write(group)
-        fates = [self._fates[n] for n in range(len(self._events))]
-        return Sent(fates, succeeded=int(not self._down), failed=int(self._down is not None))
+        results = [self._results[n] for n in range(len(self._events))]
+        return SendReport(results, succeeded=int(not self._down), failed=int(self._down is not None))
 
     def _rows(self) -> list[Row]:
         found = []
@@ -60,7 +68,7 @@ class Writing:
             try:
                 found.append(self._row(event, position))
             except Exception as error:
-                self._fates[position] = fate_of_error(error)
+                self._results[position] = result_of_error(error)
         return found
 
     def _row(self, event: Event, position: int) -> Row:
@@ -88,7 +96,7 @@ class Writing:
         try:
             self._execute(rows)
         except Unsendable as error:
-            self._settle(rows, fate_of_error(error))
+            self._settle(rows, result_of_error(error))
         except Unreachable as error:
             self._wait_for_server(rows, error.cause)
         except OSError as error:
@@ -169,8 +177,8 @@ class Writing:
                     raise
             time.sleep(random.uniform(0, 0.02 * 2**attempt))
 
-    def _settle(self, rows: Sequence[Row], fate: Fate) -> None:
-        self._fates |= dict.fromkeys((row.position for row in rows), fate)
+    def _settle(self, rows: Sequence[Row], result: DeliveryResult) -> None:
+        self._results |= dict.fromkeys((row.position for row in rows), result)
 
 
 def _run(connection: Connection, written: Statements, rows: list[Row]) -> None:

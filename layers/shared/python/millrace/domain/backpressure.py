@@ -57,13 +57,13 @@ def share_of(own: int, depth: int, pipelines: int) -> float:
     return min(own * max(pipelines, 1) / max(depth, own), own / LEAST_WAITING, 1.0)
 
 
-def queue_pressure(depth: int, drain: Drain) -> float:
+def queue_backpressure(depth: int, drain: Drain) -> float:
     """The time that draining takes, against the target."""
     return depth / (drain.rate * TARGET_LAG_MS / 1000)
 
 
-def backpressure(lag_ms: float, queues: float, throttled: int, attempts: int) -> float:
-    """`queues` is the highest `queue_pressure`; `throttled` of `attempts` deliveries were answered with
+def backpressure_of(lag_ms: float, queues: float, throttled: int, attempts: int) -> float:
+    """`queues` is the highest `queue_backpressure`; `throttled` of `attempts` deliveries were answered with
     "fewer requests"."""
     refused = throttled / max(attempts, LEAST_ATTEMPTS)
     return round(min(max(lag_ms / TARGET_LAG_MS, queues, refused, 0.0), 1.0), 3)

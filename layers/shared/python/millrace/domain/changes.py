@@ -1,8 +1,8 @@
 """Changes of database rows: what they are, whose they are, and rows of DynamoDB as plain JSON. Pure.
 
-A change belongs to one organisation. Which one, the operator says per table, never the row's writer alone:
-`orders=acme` gives all of a table to one organisation, `customers=@tenant` each row to the one that its
-attribute `tenant` names. A row that moves between two organisations leaves the one and comes to the other, so
+A change belongs to one organization. Which one, the operator says per table, never the row's writer alone:
+`orders=acme` gives all of a table to one organization, `customers=@tenant` each row to the one that its
+attribute `tenant` names. A row that moves between two organizations leaves the one and comes to the other, so
 that neither sees what the other had.
 """
 
@@ -59,7 +59,7 @@ class Owners:
         return cls(owners)
 
     def split(self, change: Change) -> list[tuple[str, Change]]:
-        """The change for each organisation that it is for: one, or two where a row moved.
+        """The change for each organization that it is for: one, or two where a row moved.
 
         Raises `Unavailable` for a table that is not listed, `InvalidRequest` where no row names an owner.
         """
@@ -91,7 +91,7 @@ def _by_attribute(attribute: str, change: Change) -> Iterator[tuple[str, Change]
     before = _owner_in(attribute, change.keys, change.old)
     after = _owner_in(attribute, change.keys, change.new)
     if before is None and after is None:
-        raise InvalidRequest(f"No organisation in the row's {attribute!r}.", code="organization_missing")
+        raise InvalidRequest(f"No organization in the row's {attribute!r}.", code="organization_missing")
     if change.operation != "update" or before == after:
         yield str(after or before), change
     elif change.old is None or change.new is None:  # the stream tells one image: nobody knows of a move

@@ -1,4 +1,4 @@
-"""Pipelines as an organisation has them: their states, and what leads from one to the next.
+"""Pipelines as an organization has them: their states, and what leads from one to the next.
 
 created --start--> running <--pause / resume--> paused
 running, paused --stop--> stopped (for good)
@@ -58,7 +58,7 @@ class Pipeline(WireModel):
         return str(self.definition["source"]["type"])
 
     @property
-    def takes_events(self) -> bool:
+    def accepts_events(self) -> bool:
         """Whether its source feeds it now; events for a paused one are kept until it is resumed."""
         return self.state in ("running", "paused")
 

@@ -12,16 +12,16 @@ MAX_IDS = 100
 PAGE_SECONDS = 10
 """A page is what may be sent in so many seconds."""
 
-LetterId = Annotated[str, Field(min_length=1, max_length=100)]
+DeadLetterId = Annotated[str, Field(min_length=1, max_length=100)]
 Place = Annotated[str, Field(pattern=r"^(step|destination):[0-9]{1,2}$")]
 RedriveState = Literal["running", "done", "cancelled"]
 
 
-class LetterChoice(WireModel):
+class DeadLetterSelection(WireModel):
     """Which dead letters: those with these `ids`; or those of a `place` (`step:0`, `destination:1`), with a
     `code`, of events accepted `from` .. `to` (ISO 8601). All by default."""
 
-    ids: Annotated[list[LetterId], Field(max_length=MAX_IDS)] = Field(default_factory=list)
+    ids: Annotated[list[DeadLetterId], Field(max_length=MAX_IDS)] = Field(default_factory=list)
     place: Place | None = None
     code: Annotated[str, Field(max_length=100)] | None = None
     since: Annotated[str, Field(max_length=40)] | None = Field(default=None, alias="from")
@@ -41,7 +41,7 @@ class LetterChoice(WireModel):
         return max(since, 0), until
 
 
-class RedriveAsked(LetterChoice):
+class RedriveRequest(DeadLetterSelection):
     """`version`: with the `current` definition, or each with its `original` one. `fromStep` begins there with
     the event as it came to the place where it failed."""
 
@@ -50,19 +50,19 @@ class RedriveAsked(LetterChoice):
     per_second: Annotated[int, Field(ge=1, le=500)] = 50
 
 
-class DeletionAsked(LetterChoice):
+class DeletionRequest(DeadLetterSelection):
     """`all`: really all, where nothing is chosen."""
 
     all: bool = False
 
 
 class Redrive(WireModel):
-    """How far a redrive has come: `page` counts what was sent page by page, `after` is the last letter looked
-    at. `skipped` letters stay: the definition has no such step or destination (any more)."""
+    """How far a redrive has come: `page` counts what was sent page by page, `after` is the last dead letter
+    looked at. `skipped` dead letters stay: the definition has no such step or destination (any more)."""
 
     id: str
     state: RedriveState = "running"
-    asked: RedriveAsked
+    request: RedriveRequest
     created_at: int
     updated_at: int
     page: int = 0
@@ -76,7 +76,7 @@ class Redrive(WireModel):
         return {
             "id": self.id,
             "state": self.state,
-            "asked": self.asked.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+            "request": self.request.model_dump(mode="json", by_alias=True, exclude_defaults=True),
             "redriven": self.redriven,
             "skipped": self.skipped,
             "createdAt": iso(self.created_at),

@@ -65,8 +65,8 @@ def _key(scheme: Scheme, secret: str) -> bytes:
         return secret.encode()
     try:
         return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError) as problem:
-        raise _refused("The pipeline's secret is no Standard Webhooks secret (base64).") from problem
+    except (binascii.Error, ValueError) as error:
+        raise _refused("The pipeline's secret is no Standard Webhooks secret (base64).") from error
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:

@@ -32,15 +32,15 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """`full_at`: when the whole burst is there again. `line`: when the turn comes of whoever joins the line
-    now."""
+    """`full_at`: when the whole burst is available again. `queue_end`: when a job that joins the queue now
+    may send (both in epoch milliseconds)."""
 
     full_at: float = 0.0
-    line: float = 0.0
+    queue_end: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SlotRequest:
     """`count` slots at once, until `ends`. `due`: requests that are still to come, all in all. A job that is
     `new` does not overtake the line; one that was `served` does not go to its end."""
 
@@ -59,29 +59,29 @@ class Grant:
     wait_ms: int = 0
 
 
-def reserve(bucket: Bucket, rate: Rate, asked: Asked, now: int) -> tuple[Bucket, Grant]:
+def reserve(bucket: Bucket, rate: Rate, request: SlotRequest, now: int) -> tuple[Bucket, Grant]:
     """The bucket after as many slots as can be had were reserved, and they; or after the place in the line
     was taken, and the wait. A clock that goes backwards makes no slots."""
-    overtakes = asked.new and bucket.line > now + rate.ahead
-    until = now if overtakes else min(now + rate.ahead, asked.ends)
+    overtakes = request.new and bucket.queue_end > now + rate.ahead
+    until = now if overtakes else min(now + rate.ahead, request.ends)
     slots: list[float] = []
     full_at = bucket.full_at
-    while len(slots) < asked.count and (slot := _first_free(full_at, rate, now)) <= until:
+    while len(slots) < request.count and (slot := _first_free(full_at, rate, now)) <= until:
         slots.append(slot)
         full_at = max(slot, full_at) + rate.interval
     if slots:
-        return Bucket(full_at, bucket.line), Grant(tuple(slots))
-    return _line_up(bucket, rate, asked, now)
+        return Bucket(full_at, bucket.queue_end), Grant(tuple(slots))
+    return _join_queue(bucket, rate, request, now)
 
 
-def _line_up(bucket: Bucket, rate: Rate, asked: Asked, now: int) -> tuple[Bucket, Grant]:
+def _join_queue(bucket: Bucket, rate: Rate, request: SlotRequest, now: int) -> tuple[Bucket, Grant]:
     """Jobs come back before their turn, so that no slot is left while they are on their way."""
-    turn = _first_free(bucket.full_at, rate, now)
-    line = bucket.line
-    if not asked.served:
-        turn = max(turn, line)
-        line = turn + asked.due * rate.interval
-    return Bucket(bucket.full_at, line), Grant(wait_ms=max(1, int(turn - now - rate.ahead / 2)))
+    slot = _first_free(bucket.full_at, rate, now)
+    queue_end = bucket.queue_end
+    if not request.served:
+        slot = max(slot, queue_end)
+        queue_end = slot + request.due * rate.interval
+    return Bucket(bucket.full_at, queue_end), Grant(wait_ms=max(1, int(slot - now - rate.ahead / 2)))
 
 
 def _first_free(full_at: float, rate: Rate, now: int) -> float:

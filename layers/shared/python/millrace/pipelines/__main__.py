@@ -97,7 +97,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.json:
             outputs = [event.payload for event in _outputs(local, reader, quiet=True)]
             report = {"outputs": outputs, **_report(local, reader)}
-            report["deadLetters"] = [letter.as_json() for letter in local.dead_letters]
+            report["deadLetters"] = [dead_letter.as_json() for dead_letter in local.dead_letters]
             _write(report, _INDENTED)
             return int(bool(local.dead_letters or reader.problems))
         for event in _outputs(local, reader, quiet=False):
@@ -116,8 +116,8 @@ def _outputs(local: LocalRun, reader: Reader, quiet: bool) -> Iterator[Event]:
 
 def _note_letters(local: LocalRun, quiet: bool) -> None:
     if not quiet:
-        for letter in local.take_dead_letters():
-            _note({"deadLetter": letter.as_json()})
+        for dead_letter in local.take_dead_letters():
+            _note({"deadLetter": dead_letter.as_json()})
 
 
 def _report(local: LocalRun, reader: Reader) -> dict[str, object]:

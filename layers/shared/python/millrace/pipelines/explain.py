@@ -25,13 +25,13 @@ def _explained(plan: Plan, event: Event, store: Store, outcome: Outcome) -> dict
     for step in plan.steps:
         if not len(chunk):
             break
-        letters = len(outcome.dead_letters)
+        dead_letters = len(outcome.dead_letters)
         before, chunk = chunk, run_step(step, chunk, outcome, store, event.ingested, backfill=True)
         said: dict[str, Any] = {"step": step.index, "type": step.step.type}
         said["did"] = _verb(step, outcome.counts[step.index], before, chunk)
         if chunk.payloads != before.payloads:
             said["payloads"] = chunk.payloads
-        if errors := [letter.message for letter in outcome.dead_letters[letters:]]:
+        if errors := [dead_letter.message for dead_letter in outcome.dead_letters[dead_letters:]]:
             said["error"] = errors[0]
         steps.append(said)
     return {"id": event.id, "steps": steps, "outputs": chunk.payloads}

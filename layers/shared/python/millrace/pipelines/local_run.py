@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from millrace.pipelines.event import Event
-from millrace.pipelines.outcome import DeadLetter, Outcome, StepCount
+from millrace.pipelines.outcome import FailedEvent, Outcome, StepCount
 from millrace.pipelines.plan import Plan
 from millrace.pipelines.state.store import Key, MemoryStore
 from millrace.pipelines.transform import fire, keep, resume, transform_all
@@ -22,7 +22,7 @@ class LocalRun:
         self.plan = plan
         self.store = MemoryStore()
         self.counts = [StepCount() for _ in plan.steps]
-        self.dead_letters: list[DeadLetter] = []
+        self.dead_letters: list[FailedEvent] = []
         self._sent: deque[tuple[Key, list[Event]]] = deque()
         self._timers: set[tuple[int, Key]] = set()
 
@@ -69,7 +69,7 @@ class LocalRun:
             total.add(count)
         yield from outcome.outputs
 
-    def take_dead_letters(self) -> list[DeadLetter]:
+    def take_dead_letters(self) -> list[FailedEvent]:
         """Those since the last call."""
         taken, self.dead_letters = self.dead_letters, []
         return taken

@@ -31,7 +31,7 @@ class StepCount:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class FailedEvent:
     """An event that a step could not take, as it came to that step, and why."""
 
     event: Event
@@ -52,7 +52,7 @@ class Outcome:
 
     counts: list[StepCount]
     outputs: list[Event] = field(default_factory=list)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
+    dead_letters: list[FailedEvent] = field(default_factory=list)
     changes: list["Change"] = field(default_factory=list)
     work: Work = field(default_factory=Work)
     events: int = 0
@@ -61,8 +61,8 @@ class Outcome:
         """An event that ends here because of an error."""
         self.counts[step].failed += 1
         if on_error != "drop":
-            letter = DeadLetter(event, payload, step, error.code, error.message)
-            self.dead_letters.append(letter)
+            dead_letter = FailedEvent(event, payload, step, error.code, error.message)
+            self.dead_letters.append(dead_letter)
 
     def mark(self, step: int) -> "Mark":
         """Return what `back_to` needs to forget all that the step is about to add."""
@@ -85,7 +85,7 @@ class Outcome:
         self.counts[step].late += 1
         if policy == "dlq":
             message = "The event came after the allowed lateness of its window."
-            self.dead_letters.append(DeadLetter(event, payload, step, "late", message))
+            self.dead_letters.append(FailedEvent(event, payload, step, "late", message))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import orjson
 
-from millrace.pipelines import held, stages
+from millrace.pipelines import stages, stateful_stages
 from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.definitions.definition import PipelineDefinition
 from millrace.pipelines.definitions.steps import (
@@ -21,13 +21,13 @@ from millrace.pipelines.definitions.steps import (
 )
 from millrace.pipelines.expressions.compiler import Scalar
 from millrace.pipelines.expressions.expression import compile_expression
-from millrace.pipelines.held import HeldStage
 from millrace.pipelines.outcome import Outcome
 from millrace.pipelines.stages import Stage
 from millrace.pipelines.state.aggregates import Grouping
 from millrace.pipelines.state.batches import Batch
 from millrace.pipelines.state.sessions import SessionWindow
 from millrace.pipelines.state.windows import Scope, Window
+from millrace.pipelines.stateful_stages import StatefulStage
 
 State = Window | SessionWindow | Batch
 
@@ -39,7 +39,7 @@ class PlanStep:
     index: int
     step: Step
     hash: str
-    run: HeldStage
+    run: StatefulStage
     when: Scalar | None
     state: State | None = None
 
@@ -102,7 +102,7 @@ def _state(definition: PipelineDefinition, index: int, scope: Scope) -> State | 
     return kind(scope, step.config, Grouping(group_by, aggregations))
 
 
-def _run(definition: PipelineDefinition, index: int, scope: Scope, state: State | None) -> HeldStage:
+def _run(definition: PipelineDefinition, index: int, scope: Scope, state: State | None) -> StatefulStage:
     match definition.transforms[index]:
         case FilterStep() as step:
             return _stateless(stages.filter_stage(index, step))
@@ -113,28 +113,30 @@ def _run(definition: PipelineDefinition, index: int, scope: Scope, state: State 
         case SplitStep() as step:
             return _stateless(stages.split_stage(index, step))
         case DedupeStep() as step:
-            return held.dedupe_stage(index, step, scope)
+            return stateful_stages.dedupe_stage(index, step, scope)
         case BatchStep() as step if isinstance(state, Batch):
-            return held.batch_stage(index, step, state)
+            return stateful_stages.batch_stage(index, step, state)
         case WindowStep() as step if isinstance(state, Window | SessionWindow):
-            return held.window_stage(index, step, state)
+            return stateful_stages.window_stage(index, step, state)
         case AggregateStep() as step:
             return _aggregate(definition, index, step, scope)
     raise AssertionError("every kind of step is above")
 
 
-def _aggregate(definition: PipelineDefinition, index: int, step: AggregateStep, scope: Scope) -> HeldStage:
+def _aggregate(
+    definition: PipelineDefinition, index: int, step: AggregateStep, scope: Scope
+) -> StatefulStage:
     before = definition.transforms[index - 1] if index else None
     if isinstance(before, BatchStep):
-        return held.batch_aggregate_stage(index, step, scope)
+        return stateful_stages.batch_aggregate_stage(index, step, scope)
     if isinstance(before, WindowStep):
         return _stateless(_pass)
-    return held.total_stage(index, step, scope)
+    return stateful_stages.total_stage(index, step, scope)
 
 
 def _pass(chunk: Chunk, outcome: Outcome) -> Chunk:
     return chunk
 
 
-def _stateless(stage: Stage) -> HeldStage:
+def _stateless(stage: Stage) -> StatefulStage:
     return lambda chunk, outcome, store, now, backfill: stage(chunk, outcome)

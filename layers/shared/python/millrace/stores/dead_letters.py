@@ -1,8 +1,8 @@
 """Events that could not be processed or delivered, per pipeline and by time, for 14 days.
 
-A letter's key is made from its event and place, so that writing it again changes nothing. A payload over
-64 KB is an object of its own, whose key changes whenever the letter is stored: removing what was read never
-removes what was written after.
+A dead letter's key is made from its event and place, so that writing it again changes nothing. A payload over
+64 KB is an object of its own, whose key changes whenever the dead letter is stored: removing what was read
+never removes what was written after.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _DEEPEST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """`place` is where the event failed (`destination:0`), `event` all that is needed to send it again, as
     JSON values; `at` is when it was accepted, in epoch milliseconds. `stamp` is new whenever it is stored.
     A large payload is kept under `object_key`, and null here until the store's `load` has read it.
@@ -60,9 +60,9 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which letters: of a place, with a code, of events accepted from `since` on and before `until` (epoch
-    milliseconds). All by default."""
+class DeadLetterFilter:
+    """Which dead letters: of a place, with a code, of events accepted from `since` on and before `until`
+    (epoch milliseconds). All by default."""
 
     place: str | None = None
     code: str | None = None
@@ -70,31 +70,31 @@ class Filter:
     until: int | None = None
 
     @property
-    def picks(self) -> bool:
-        """Whether it leaves out letters of its time."""
+    def is_selective(self) -> bool:
+        """Whether it leaves out dead letters of its time."""
         return self.place is not None or self.code is not None
 
-    def takes(self, letter: Letter) -> bool:
-        """Whether the letter is one of these, apart from its time."""
-        return self.place in (None, letter.place) and self.code in (None, letter.code)
+    def matches(self, dead_letter: DeadLetter) -> bool:
+        """Whether the dead letter is one of these, apart from its time."""
+        return self.place in (None, dead_letter.place) and self.code in (None, dead_letter.code)
 
 
-EVERY = Filter()
+ALL_DEAD_LETTERS = DeadLetterFilter()
 
 
 @dataclass(slots=True)
-class Tally:
-    """How many letters there are, by place and by code; not `complete`: there are more."""
+class DeadLetterCount:
+    """How many dead letters there are, by place and by code; not `complete`: there are more."""
 
     count: int = 0
     complete: bool = False
     places: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
 
-    def add(self, letter: Letter) -> None:
+    def add(self, dead_letter: DeadLetter) -> None:
         self.count += 1
-        self.places[letter.place] += 1
-        self.codes[letter.code] += 1
+        self.places[dead_letter.place] += 1
+        self.codes[dead_letter.code] += 1
 
 
 class DeadLetterStore:
@@ -105,42 +105,47 @@ class DeadLetterStore:
         self._table = table
         self._large = large
 
-    async def put(self, organization: str, letters: list[Letter], now: int) -> None:
-        """Stores letters; any may be there already."""
-        places = asyncio.Semaphore(_AT_ONCE)
+    async def put(self, organization: str, dead_letters: list[DeadLetter], now: int) -> None:
+        """Stores dead letters; any may be there already."""
+        slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def store(letter: Letter) -> None:
-            async with places:
-                kept = await self._keep_payload(organization, letter)
+        async def store(dead_letter: DeadLetter) -> None:
+            async with slots:
+                kept = await self._keep_payload(organization, dead_letter)
                 await self._dynamo.write(put(self._table, _to_item(organization, kept, now)))
 
-        await asyncio.gather(*map(store, letters))
+        await asyncio.gather(*map(store, dead_letters))
 
-    async def _keep_payload(self, organization: str, letter: Letter) -> Letter:
-        """The letter as its item holds it; the object is written first."""
+    async def _keep_payload(self, organization: str, dead_letter: DeadLetter) -> DeadLetter:
+        """The dead letter as its item holds it; the object is written first."""
         stamp = uuid.uuid4().hex
-        payload = to_json(letter.event.get("payload"))
+        payload = to_json(dead_letter.event.get("payload"))
         kept = replace(
-            letter, stamp=stamp, payload_bytes=len(payload), message=letter.message[:LONGEST_MESSAGE]
+            dead_letter,
+            stamp=stamp,
+            payload_bytes=len(payload),
+            message=dead_letter.message[:LONGEST_MESSAGE],
         )
         if len(payload) <= INLINE_BYTES:
             return kept
-        folder = f"{quote(organization, safe='')}/{quote(letter.pipeline_id, safe='')}"
-        key = f"{DEAD_LETTERS}{folder}/{letter.id}/{stamp}.json.gz"
+        folder = f"{quote(organization, safe='')}/{quote(dead_letter.pipeline_id, safe='')}"
+        key = f"{DEAD_LETTERS}{folder}/{dead_letter.id}/{stamp}.json.gz"
         await asyncio.to_thread(self._large.put, key, payload)
-        return replace(kept, event=letter.event | {"payload": None}, object_key=key)
+        return replace(kept, event=dead_letter.event | {"payload": None}, object_key=key)
 
-    async def load(self, letter: Letter) -> Letter:
-        """The letter with its payload; it stays null where its object is gone."""
-        if not letter.object_key:
-            return letter
-        content = await asyncio.to_thread(self._large.get, letter.object_key)
-        return replace(letter, event=letter.event | {"payload": orjson.loads(content) if content else None})
+    async def load(self, dead_letter: DeadLetter) -> DeadLetter:
+        """The dead letter with its payload; it stays null where its object is gone."""
+        if not dead_letter.object_key:
+            return dead_letter
+        content = await asyncio.to_thread(self._large.get, dead_letter.object_key)
+        return replace(
+            dead_letter, event=dead_letter.event | {"payload": orjson.loads(content) if content else None}
+        )
 
-    async def get(self, organization: str, pipeline_id: str, letter_id: str) -> Letter | None:
-        """One letter, a large payload not loaded; None if there is none (any more)."""
-        item = await self._dynamo.get(self._table, _key(organization, pipeline_id, letter_id))
-        return _to_letter(item) if item else None
+    async def get(self, organization: str, pipeline_id: str, dead_letter_id: str) -> DeadLetter | None:
+        """One dead letter, a large payload not loaded; None if there is none (any more)."""
+        item = await self._dynamo.get(self._table, _key(organization, pipeline_id, dead_letter_id))
+        return _from_item(item) if item else None
 
     async def page(
         self,
@@ -148,66 +153,70 @@ class DeadLetterStore:
         pipeline_id: str,
         after: str = "",
         limit: int = 50,
-        chosen: Filter = EVERY,
+        chosen: DeadLetterFilter = ALL_DEAD_LETTERS,
         most_bytes: int = PAGE_BYTES,
-    ) -> tuple[list[Letter], str | None]:
-        """Chosen letters after the one with the id `after`, oldest first; and the id to go on after, None at
-        the end. A page may have fewer than `limit`, or none: one call looks at 20 MB at most, and a page ends
-        with the letter that fills `most_bytes` of payloads. Large payloads are not loaded."""
-        found: list[Letter] = []
+    ) -> tuple[list[DeadLetter], str | None]:
+        """Chosen dead letters after the one with the id `after`, oldest first; and the id to go on after,
+        None at the end. A page may have fewer than `limit`, or none: one call looks at 20 MB at most, and a
+        page ends with the dead letter that fills `most_bytes` of payloads. Large payloads are not loaded."""
+        found: list[DeadLetter] = []
         size = 0
-        async for letter in self._letters(
-            organization, pipeline_id, after, chosen, 0 if chosen.picks else limit
+        async for dead_letter in self._dead_letters(
+            organization, pipeline_id, after, chosen, 0 if chosen.is_selective else limit
         ):
-            if letter is None:
+            if dead_letter is None:
                 return found, None
-            after = letter.id
-            if chosen.takes(letter):
-                found.append(letter)
-                size += letter.payload_bytes
+            after = dead_letter.id
+            if chosen.matches(dead_letter):
+                found.append(dead_letter)
+                size += dead_letter.payload_bytes
             if len(found) == limit or size >= most_bytes:
                 break
         return found, after
 
     async def count(
-        self, organization: str, pipeline_id: str, after: str = "", chosen: Filter = EVERY
-    ) -> Tally:
-        """How many letters are chosen; it looks at 20 MB of them at most."""
-        tally = Tally()
-        async for letter in self._letters(organization, pipeline_id, after, chosen, 0):
-            if letter is None:
-                tally.complete = True
-            elif chosen.takes(letter):
-                tally.add(letter)
-        return tally
+        self,
+        organization: str,
+        pipeline_id: str,
+        after: str = "",
+        chosen: DeadLetterFilter = ALL_DEAD_LETTERS,
+    ) -> DeadLetterCount:
+        """How many dead letters are chosen; it looks at 20 MB of them at most."""
+        counted = DeadLetterCount()
+        async for dead_letter in self._dead_letters(organization, pipeline_id, after, chosen, 0):
+            if dead_letter is None:
+                counted.complete = True
+            elif chosen.matches(dead_letter):
+                counted.add(dead_letter)
+        return counted
 
-    async def remove(self, organization: str, letter: Letter) -> bool:
-        """Removes a letter as it was read; one that was stored again meanwhile stays. Tells whether it was
-        there."""
-        key = _key(organization, letter.pipeline_id, letter.id)
+    async def remove(self, organization: str, dead_letter: DeadLetter) -> bool:
+        """Removes a dead letter as it was read; one that was stored again meanwhile stays. Tells whether it
+        was there."""
+        key = _key(organization, dead_letter.pipeline_id, dead_letter.id)
         try:
-            await self._dynamo.write(delete_when(self._table, key, "stamp = :seen", seen=letter.stamp))
+            await self._dynamo.write(delete_when(self._table, key, "stamp = :seen", seen=dead_letter.stamp))
         except ConditionFailed:
             return False
-        if letter.object_key:
-            await asyncio.to_thread(self._large.delete, letter.object_key)
+        if dead_letter.object_key:
+            await asyncio.to_thread(self._large.delete, dead_letter.object_key)
         return True
 
-    async def remove_all(self, organization: str, letters: list[Letter]) -> int:
-        """Removes letters as `remove` does; tells how many were there."""
-        places = asyncio.Semaphore(_AT_ONCE)
+    async def remove_all(self, organization: str, dead_letters: list[DeadLetter]) -> int:
+        """Removes dead letters as `remove` does; tells how many were there."""
+        slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def remove(letter: Letter) -> bool:
-            async with places:
-                return await self.remove(organization, letter)
+        async def remove(dead_letter: DeadLetter) -> bool:
+            async with slots:
+                return await self.remove(organization, dead_letter)
 
-        return sum(await asyncio.gather(*map(remove, letters)))
+        return sum(await asyncio.gather(*map(remove, dead_letters)))
 
-    async def _letters(
-        self, organization: str, pipeline_id: str, after: str, chosen: Filter, limit: int
-    ) -> AsyncIterator[Letter | None]:
-        """The letters of the chosen time, then None if these were all. DynamoDB reads 1 MB at a time, or
-        `limit` letters."""
+    async def _dead_letters(
+        self, organization: str, pipeline_id: str, after: str, chosen: DeadLetterFilter, limit: int
+    ) -> AsyncIterator[DeadLetter | None]:
+        """The dead letters of the chosen time, then None if these were all. DynamoDB reads 1 MB at a time, or
+        `limit` dead letters."""
         first = max(f"{after[:_LONGEST_ID]}\x01" if after else "", f"{chosen.since:015d}")
         last = f"{chosen.until:015d}" if chosen.until is not None else "~"
         if first > last:
@@ -226,33 +235,33 @@ class DeadLetterStore:
         for _ in range(_READS):
             items, more = await self._dynamo.query_page(**request)
             for item in items:
-                yield _to_letter(item)
+                yield _from_item(item)
             if not more:
                 yield None
                 return
             request["ExclusiveStartKey"] = more
 
 
-def _key(organization: str, pipeline_id: str, letter_id: str) -> Item:
-    return {"pk": f"{organization}#{pipeline_id}", "sk": letter_id}
+def _key(organization: str, pipeline_id: str, dead_letter_id: str) -> Item:
+    return {"pk": f"{organization}#{pipeline_id}", "sk": dead_letter_id}
 
 
-def _to_item(organization: str, letter: Letter, now: int) -> Item:
-    return _key(organization, letter.pipeline_id, letter.id) | {
-        "body": to_json(_fields(letter) | {"stamp": ""}).decode(),
-        "stamp": letter.stamp,
+def _to_item(organization: str, dead_letter: DeadLetter, now: int) -> Item:
+    return _key(organization, dead_letter.pipeline_id, dead_letter.id) | {
+        "body": to_json(_fields(dead_letter) | {"stamp": ""}).decode(),
+        "stamp": dead_letter.stamp,
         "expiresAt": now // 1000 + KEPT_SECONDS,
     }
 
 
-def _to_letter(item: Item) -> Letter:
+def _from_item(item: Item) -> DeadLetter:
     older = {"payload_bytes": len(item["body"])}  # those of earlier versions did not note it
-    return Letter(**older | orjson.loads(item["body"]) | {"stamp": item["stamp"]})
+    return DeadLetter(**older | orjson.loads(item["body"]) | {"stamp": item["stamp"]})
 
 
-def _fields(letter: Letter) -> dict[str, Any]:
+def _fields(dead_letter: DeadLetter) -> dict[str, Any]:
     """Not `asdict`, which copies the event and fails for one that is nested too deeply."""
-    return {each.name: getattr(letter, each.name) for each in fields(letter)}
+    return {each.name: getattr(dead_letter, each.name) for each in fields(dead_letter)}
 
 
 def to_json(value: Any) -> bytes:

@@ -9,7 +9,7 @@ from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, put
 
 
 class DefinitionStore:
-    """JSON documents by organisation, pipeline and version (from 1)."""
+    """JSON documents by organization, pipeline and version (from 1)."""
 
     def __init__(self, dynamo: Dynamo, table: str) -> None:
         self._dynamo = dynamo
@@ -20,8 +20,8 @@ class DefinitionStore:
         item = _key(organization, pipeline_id, version) | {"body": orjson.dumps(definition).decode()}
         try:
             await self._dynamo.write(put(self._table, item, new=True))
-        except ConditionFailed as refused:
-            raise Conflict("Somebody else changed this pipeline; read it again.", code="changed") from refused
+        except ConditionFailed as error:
+            raise Conflict("Somebody else changed this pipeline; read it again.", code="changed") from error
 
     async def get(self, organization: str, pipeline_id: str, version: int) -> Any:
         """The decoded document; None if there is none (any more)."""

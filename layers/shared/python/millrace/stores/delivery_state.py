@@ -1,6 +1,6 @@
 """What deliveries to one destination share: its circuit, its rate limit, and marks of what was sent.
 
-All in one table: partition `<organisation>#<pipeline>`, one item each for circuit and bucket of a
+All in one table: partition `<organization>#<pipeline>`, one item each for circuit and bucket of a
 destination, one per mark; and an item of places for each organization. All but marks are changed by reading,
 computing and writing on condition that nobody else wrote meanwhile.
 """
@@ -16,8 +16,8 @@ import orjson
 
 from millrace.domain.circuit import Admission, Circuit, admission, counted, disabled, probed, probing, unused
 from millrace.domain.clock import Clock
-from millrace.domain.places import Places, enter, leave
-from millrace.domain.token_bucket import Asked, Bucket, Grant, Rate, reserve
+from millrace.domain.token_bucket import Bucket, Grant, Rate, SlotRequest, reserve
+from millrace.domain.unproven_slots import UnprovenSlots, enter, leave
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put, put_when, update
 
 KEPT_SECONDS = 7 * 24 * 3600
@@ -27,12 +27,12 @@ SENDING_MS = 120_000
 CONTENDED_MS = 500
 _TRIES = 8
 
-State = TypeVar("State", Circuit, Bucket, Places)
+State = TypeVar("State", Circuit, Bucket, UnprovenSlots)
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DestinationKey:
     """One destination of one pipeline; `destination` changes with its configuration."""
 
     organization: str
@@ -56,90 +56,98 @@ class DeliveryState:
         self._table = table
         self._clock = clock
 
-    async def admit(self, place: Place) -> Admission:
+    async def admit(self, destination_key: DestinationKey) -> Admission:
         """Whether a job may be sent. `probe` is given to one caller at a time, who has to tell `probed`."""
 
         def step(circuit: Circuit) -> tuple[Circuit, Admission]:
             now = self._clock()
-            asked = admission(circuit, now)
-            return (probing(circuit, now) if asked.verdict == "probe" else circuit), asked
+            request = admission(circuit, now)
+            return (probing(circuit, now) if request.verdict == "probe" else circuit), request
 
         try:
-            return await self._change(self._key(place, "C"), Circuit, step)
+            return await self._change(self._key(destination_key, "C"), Circuit, step)
         except Contended:
             return Admission("wait", CONTENDED_MS)
 
-    async def enter(self, place: Place) -> bool:
+    async def enter(self, destination_key: DestinationKey) -> bool:
         """Take one of the places for destinations that are not proven, of this destination and of all in its
         organization. True for who has to `leave` it."""
 
-        def step(places: Places) -> tuple[Places, bool]:
-            return enter(places, _name(place), self._clock())
+        def step(slots: UnprovenSlots) -> tuple[UnprovenSlots, bool]:
+            return enter(slots, _name(destination_key), self._clock())
 
         try:
-            return await self._change(_places_key(place), Places, step)
+            return await self._change(_slots_key(destination_key), UnprovenSlots, step)
         except Contended:
             return False
 
-    async def leave(self, place: Place) -> None:
+    async def leave(self, destination_key: DestinationKey) -> None:
         """Give the place back. If this is lost, it is free again after a minute."""
         try:
             await self._change(
-                _places_key(place),
-                Places,
-                lambda places: (leave(places, _name(place), self._clock()), None),
+                _slots_key(destination_key),
+                UnprovenSlots,
+                lambda slots: (leave(slots, _name(destination_key), self._clock()), None),
             )
         except Contended:
             return
 
     async def count(
-        self, place: Place, succeeded: int, failed: int, reason: str = "", hung: bool = False
+        self,
+        destination_key: DestinationKey,
+        succeeded: int,
+        failed: int,
+        reason: str = "",
+        hung: bool = False,
     ) -> None:
         """Counts requests that were let through; `reason`: why the last failed. Under heavy contention a
         count may be lost: it is a statistic, and the others' counts tell the same."""
         if succeeded or failed:
             await self._try(
-                place, lambda circuit: counted(circuit, succeeded, failed, self._clock(), reason, hung)
+                destination_key,
+                lambda circuit: counted(circuit, succeeded, failed, self._clock(), reason, hung),
             )
 
-    async def probed(self, place: Place, healthy: bool, reason: str = "") -> None:
+    async def probed(self, destination_key: DestinationKey, healthy: bool, reason: str = "") -> None:
         """Tells what the probe found. If this is lost, the next probe comes when this one's time is over."""
-        await self._try(place, lambda circuit: probed(circuit, healthy, self._clock(), reason))
+        await self._try(destination_key, lambda circuit: probed(circuit, healthy, self._clock(), reason))
 
-    async def unused(self, place: Place) -> None:
+    async def unused(self, destination_key: DestinationKey) -> None:
         """Gives the probe's place back: nothing was sent."""
-        await self._try(place, unused)
+        await self._try(destination_key, unused)
 
-    async def disable(self, place: Place, reason: str = "") -> None:
+    async def disable(self, destination_key: DestinationKey, reason: str = "") -> None:
         """Sends nothing to this destination any more, until `enable`."""
-        await self._try(place, lambda circuit: disabled(circuit, self._clock(), reason))
+        await self._try(destination_key, lambda circuit: disabled(circuit, self._clock(), reason))
 
-    async def enable(self, place: Place) -> None:
+    async def enable(self, destination_key: DestinationKey) -> None:
         """Forgets failures and disabling."""
-        await self._dynamo.write(delete(self._table, self._key(place, "C"), existing=False))
+        await self._dynamo.write(delete(self._table, self._key(destination_key, "C"), existing=False))
 
-    async def circuit(self, place: Place) -> Circuit:
+    async def circuit(self, destination_key: DestinationKey) -> Circuit:
         """As it stands, for health and people."""
-        item = await self._dynamo.get(self._table, self._key(place, "C"))
+        item = await self._dynamo.get(self._table, self._key(destination_key, "C"))
         return Circuit(**orjson.loads(item["body"])) if item else Circuit()
 
-    async def reserve(self, place: Place, rate: Rate, asked: Asked) -> Grant:
+    async def reserve(self, destination_key: DestinationKey, rate: Rate, request: SlotRequest) -> Grant:
         """Slots of a rate limit, or how long to stay away; one write, however many slots."""
         try:
             return await self._change(
-                self._key(place, "R"), Bucket, lambda bucket: reserve(bucket, rate, asked, self._clock())
+                self._key(destination_key, "R"),
+                Bucket,
+                lambda bucket: reserve(bucket, rate, request, self._clock()),
             )
         except Contended:
             return Grant(wait_ms=CONTENDED_MS)
 
-    async def claim(self, place: Place, id: str) -> Literal["claimed", "sent", "busy"]:
+    async def claim(self, destination_key: DestinationKey, id: str) -> Literal["claimed", "sent", "busy"]:
         """Marks that an event is about to be sent, for destinations that do not know repetitions.
 
         `sent`: it was, within the last 24 hours. `busy`: another delivery is at it, or crashed at it less
         than two minutes ago. A claim whose holder crashed is given again: at least once, never lost.
         """
         now = self._clock()
-        item = self._mark_key(place, id) | {
+        item = self._mark_key(destination_key, id) | {
             "untilMs": now + SENDING_MS,
             "expiresAt": now // 1000 + MARK_SECONDS,
         }
@@ -147,30 +155,32 @@ class DeliveryState:
         request = put_when(self._table, item, free, now=now, seconds=now // 1000)
         try:
             await self._dynamo.write(request)
-        except ConditionFailed as refused:
-            held = refused.items[0] or {}
+        except ConditionFailed as error:
+            held = error.items[0] or {}
             return "sent" if held.get("untilMs") == _SENT else "busy"
         return "claimed"
 
-    async def sent(self, place: Place, id: str) -> None:
+    async def sent(self, destination_key: DestinationKey, id: str) -> None:
         """Marks a claimed event as sent."""
         await self._dynamo.write(
             update(
                 self._table,
-                self._mark_key(place, id),
+                self._mark_key(destination_key, id),
                 "SET untilMs = :sent, expiresAt = :expires",
                 sent=_SENT,
                 expires=self._clock() // 1000 + MARK_SECONDS,
             )
         )
 
-    async def release(self, place: Place, id: str) -> None:
+    async def release(self, destination_key: DestinationKey, id: str) -> None:
         """Takes a claim back: the event was certainly not sent."""
-        await self._dynamo.write(delete(self._table, self._mark_key(place, id), existing=False))
+        await self._dynamo.write(delete(self._table, self._mark_key(destination_key, id), existing=False))
 
-    async def _try(self, place: Place, step: Callable[[Circuit], Circuit]) -> None:
+    async def _try(self, destination_key: DestinationKey, step: Callable[[Circuit], Circuit]) -> None:
         try:
-            await self._change(self._key(place, "C"), Circuit, lambda circuit: (step(circuit), None))
+            await self._change(
+                self._key(destination_key, "C"), Circuit, lambda circuit: (step(circuit), None)
+            )
         except Contended:
             return
 
@@ -186,7 +196,7 @@ class DeliveryState:
             await asyncio.sleep(random.uniform(0, 0.005 * 2**attempt))
         raise Contended(key["sk"])
 
-    async def _swap(self, key: Item, seen: Item | None, state: Circuit | Bucket | Places) -> bool:
+    async def _swap(self, key: Item, seen: Item | None, state: Circuit | Bucket | UnprovenSlots) -> bool:
         revision = int(seen["revision"]) if seen else 0
         try:
             await self._dynamo.write(self._put(key, revision, state))
@@ -194,7 +204,7 @@ class DeliveryState:
             return False
         return True
 
-    def _put(self, key: Item, revision: int, state: Circuit | Bucket | Places) -> TransactItem:
+    def _put(self, key: Item, revision: int, state: Circuit | Bucket | UnprovenSlots) -> TransactItem:
         kept = DISABLED_SECONDS if isinstance(state, Circuit) and state.disabled else KEPT_SECONDS
         item = key | {
             "body": orjson.dumps(asdict(state)).decode(),
@@ -205,21 +215,21 @@ class DeliveryState:
             return put(self._table, item, new=True)
         return put_when(self._table, item, "revision = :seen", seen=revision)
 
-    def _mark_key(self, place: Place, id: str) -> Item:
+    def _mark_key(self, destination_key: DestinationKey, id: str) -> Item:
         """Ids may be longer than a key."""
-        return self._key(place, f"M#{sha256(id.encode(errors='surrogatepass')).hexdigest()[:32]}")
+        return self._key(destination_key, f"M#{sha256(id.encode(errors='surrogatepass')).hexdigest()[:32]}")
 
-    def _key(self, place: Place, kind: str) -> Item:
-        return {"pk": place.partition, "sk": f"{place.destination}#{kind}"}
-
-
-def _name(place: Place) -> str:
-    return f"{place.pipeline_id}/{place.destination}"
+    def _key(self, destination_key: DestinationKey, kind: str) -> Item:
+        return {"pk": destination_key.partition, "sk": f"{destination_key.destination}#{kind}"}
 
 
-def _places_key(place: Place) -> Item:
+def _name(destination_key: DestinationKey) -> str:
+    return f"{destination_key.pipeline_id}/{destination_key.destination}"
+
+
+def _slots_key(destination_key: DestinationKey) -> Item:
     """One item for an organization. No pipeline has the id `~`."""
-    return {"pk": f"{place.organization}#~", "sk": "PLACES"}
+    return {"pk": f"{destination_key.organization}#~", "sk": "PLACES"}
 
 
 _SENT = 10**15

@@ -22,7 +22,7 @@ from millrace.stores.dynamo import Dynamo, Item, delete, put
 KEPT_SECONDS = 30 * 86_400
 INLINE_BYTES = 4_000
 DAY_MS = 86_400_000
-Recorded = dict[str, Any]
+EventRecord = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Journal:
         self,
         organization: str,
         pipeline_id: str,
-        events: list[Recorded],
+        events: list[EventRecord],
         version: int,
         now: int,
         waiting: bool = False,
@@ -74,7 +74,7 @@ class Journal:
             await self._dynamo.write(indexed)
         return entry
 
-    async def read(self, organization: str, pipeline_id: str, position: str, key: str) -> list[Recorded]:
+    async def read(self, organization: str, pipeline_id: str, position: str, key: str) -> list[EventRecord]:
         """The events of an entry; empty when they are gone, after 30 days."""
         if key:
             body = await self._object(key)
@@ -90,8 +90,8 @@ class Journal:
 
         try:
             answer = await self._aws.call("s3", "get_object", Bucket=self._bucket, Key=key)
-        except ClientError as problem:
-            if problem.response["Error"]["Code"] == "NoSuchKey":
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
                 return None
             raise
         body: bytes = answer["Body"].read()

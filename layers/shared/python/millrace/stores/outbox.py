@@ -93,13 +93,13 @@ class Outbox:
             given: dict[str, Any] = {"sslmode": "require", "connect_timeout": CONNECT_SECONDS}
             given |= conninfo_to_dict(url) | {"options": _OPTIONS}
             connection = await psycopg.AsyncConnection.connect(**given, autocommit=True)
-        except psycopg.Error as problem:  # its message may hold the URL
-            raise _unavailable(problem) from None
+        except psycopg.Error as error:  # its message may hold the URL
+            raise _unavailable(error) from None
         async with connection:
             yield cls(connection)
 
     @asynccontextmanager
-    async def take(self, limit: int) -> AsyncIterator[list[OutboxRow]]:
+    async def claim(self, limit: int) -> AsyncIterator[list[OutboxRow]]:
         """Up to `limit` rows by position; those that another poller has are left to it. They are gone when
         the block ends well, and there again when it raises or this process dies. Raises `Unavailable`."""
         import psycopg
@@ -108,16 +108,16 @@ class Outbox:
             async with self._connection.transaction():
                 found = await self._connection.execute(_TAKE, {"limit": limit, "bytes": IMAGE_BYTES})
                 yield [OutboxRow(*row) for row in sorted(await found.fetchall())]
-        except psycopg.Error as problem:
-            raise _unavailable(problem) from None
+        except psycopg.Error as error:
+            raise _unavailable(error) from None
 
 
 def _object(text: str | None) -> dict[str, Any] | None:
     """A JSON object whose numbers are exact. Raises `InvalidRequest`."""
     try:
         found = None if text is None else json.loads(text, parse_float=number, parse_int=number)
-    except (ValueError, RecursionError) as problem:
-        raise InvalidRequest(f"The row is no JSON: {type(problem).__name__}.", code="invalid_row") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"The row is no JSON: {type(error).__name__}.", code="invalid_row") from None
     if found is not None and not isinstance(found, dict):
         raise InvalidRequest("keys, old_row and new_row are JSON objects.", code="invalid_row")
     return found

@@ -1,8 +1,8 @@
 """What pipelines did, in buckets of a minute, and how the queues that they share are drained.
 
-pk <organisation>#<pipeline>   sk M#<minute>               what one pipeline did; `~`: the organisation
-pk ~                           sk T#<queue>#<ten seconds>  messages taken from a queue of the deployment
-pk ~                           sk A#<organisation>#<id>    a pipeline that did something lately
+pk <organization>#<pipeline>   sk M#<minute>               what one pipeline did; `~`: the organization
+pk ~                           sk T#<queue>#<ten seconds>  messages received from a queue of the deployment
+pk ~                           sk A#<organization>#<id>    a pipeline that did something lately
 
 All in the registry's table. Counters only grow; under redelivery something may be counted twice: these are
 statistics.
@@ -19,9 +19,9 @@ from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, update
 from millrace.stores.reading import readable
 
 MINUTE_MS = 60_000
-TAKEN_MS = 10_000
+RECEIVED_MS = 10_000
 KEPT_SECONDS = 8 * 86_400
-TAKEN_SECONDS = 3_600
+RECEIVED_SECONDS = 3_600
 ACTIVE_SECONDS = 2 * 3_600
 NOTED_SECONDS = 600
 TOTAL = "~"
@@ -33,16 +33,16 @@ Counters = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """A pipeline that did something in the last two hours, and the backpressure last told of it."""
+    """A pipeline that did something in the last two hours, and the backpressure last reported of it."""
 
     organization: str
     pipeline_id: str
-    told: float
+    reported: float
 
 
-class Taken(NamedTuple):
-    """Messages taken from a queue within ten seconds from `start` (epoch ms), the sum of how late they were
-    (ms), and of which pipelines they were."""
+class Received(NamedTuple):
+    """Messages received from a queue within ten seconds from `start` (epoch ms), the sum of how late they
+    were (ms), and the pipelines that they belong to."""
 
     start: int
     messages: int
@@ -59,7 +59,7 @@ class PipelineMetrics:
         self._noted: dict[tuple[str, str], float] = {}
 
     async def add(self, organization: str, pipeline_id: str, counters: Mapping[str, int], now: int) -> None:
-        """Adds to the minute of `now`, for the pipeline and for the organisation."""
+        """Adds to the minute of `now`, for the pipeline and for the organization."""
         grown = {name: value for name, value in counters.items() if value}
         if not grown:
             return
@@ -76,28 +76,28 @@ class PipelineMetrics:
         key, counters = _minute(now), {"messagesAccepted": messages}
         await self._add(f"{organization}#{pipeline_id}", key, counters, now, KEPT_SECONDS)
 
-    async def add_taken(
+    async def add_received(
         self, queue: str, messages: int, lag_ms: int, now: int, of_each: Mapping[tuple[str, str], int]
     ) -> None:
-        """Counts messages taken from the queue of that name, with the sum of how late they were, and how many
-        there were of each pipeline (of fifty of them: an expression has its limits)."""
+        """Count messages received from the queue of that name, with the sum of how late they were, and the
+        messages of each pipeline (of fifty of them: an update expression has its limits)."""
         counters = {"messages": messages, "lagSum": lag_ms}
         for address, count in list(of_each.items())[:_MOST_NAMED]:
             counters[_named(address)] = count
-        key = f"T#{queue}#{now // TAKEN_MS * TAKEN_MS:013d}"
-        await self._add(TOTAL, key, counters, now, TAKEN_SECONDS)
+        key = f"T#{queue}#{now // RECEIVED_MS * RECEIVED_MS:013d}"
+        await self._add(TOTAL, key, counters, now, RECEIVED_SECONDS)
 
-    async def taken(self, queue: str, now: int) -> list[Taken]:
-        """The counts taken in the last minute."""
+    async def received(self, queue: str, now: int) -> list[Received]:
+        """Return what was received in the last minute."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :start AND :end",
             pk=TOTAL,
-            start=f"T#{queue}#{now // TAKEN_MS * TAKEN_MS - MINUTE_MS:013d}",
+            start=f"T#{queue}#{now // RECEIVED_MS * RECEIVED_MS - MINUTE_MS:013d}",
             end=f"T#{queue}#~",
         )
         return [
-            Taken(
+            Received(
                 int(item["sk"].rpartition("#")[2]),
                 item.get("messages", 0),
                 item.get("lagSum", 0),
@@ -124,10 +124,12 @@ class PipelineMetrics:
         )
         return readable((item for item in items if item["expiresAt"] > now // 1000), _to_active)
 
-    async def tell(self, active: Active, pressure: float) -> None:
-        """Keeps what was told of a pipeline's backpressure; nothing of one that is no longer active."""
+    async def report(self, active: Active, backpressure: float) -> None:
+        """Note the backpressure last reported of a pipeline, unless it is no longer active."""
         key = _active_key(active.organization, active.pipeline_id)
-        change = update(self._table, key, "SET told = :told", "attribute_exists(pk)", told=pressure)
+        change = update(
+            self._table, key, "SET reported = :reported", "attribute_exists(pk)", reported=backpressure
+        )
         try:
             await self._dynamo.write(change)
         except ConditionFailed:
@@ -172,7 +174,7 @@ def _active_key(organization: str, pipeline_id: str) -> Item:
 
 def _to_active(item: Item) -> Active:
     _, organization, pipeline_id = item["sk"].split("#")
-    return Active(organization, pipeline_id, item.get("told", 0))
+    return Active(organization, pipeline_id, item.get("reported", 0))
 
 
 def _counters(item: Item) -> Counters:

@@ -1,7 +1,7 @@
 """The registry of pipelines in DynamoDB: current definitions, all their versions, checkpoints.
 
-pk <organisation>              sk P#<id>              a pipeline as it stands
-pk <organisation>#<id>         sk V#<version>         a definition as it was
+pk <organization>              sk P#<id>              a pipeline as it stands
+pk <organization>#<id>         sk V#<version>         a definition as it was
                                sk S#<step hash>       the last version with that step
                                sk C#<checkpoint>      a place to go back to
                                sk K#<hash of a key>   when a push with this idempotency key first came
@@ -49,11 +49,11 @@ class PipelineStore:
         versions = self._version(organization, pipeline, step_hashes)
         try:
             await self._dynamo.transact(request, unused, *versions)
-        except ConditionFailed as refused:
+        except ConditionFailed as error:
             raise Conflict(
                 f"The id {pipeline.id!r} is in use, or was until its pipeline was deleted; take another.",
                 code="pipeline_id_used",
-            ) from refused
+            ) from error
 
     async def get(self, organization: str, pipeline_id: str) -> Pipeline:
         """As it stands, read consistently. Raises `NotFound`."""
@@ -63,7 +63,7 @@ class PipelineStore:
         return _to_pipeline(item)
 
     async def find(self, pipeline_id: str) -> tuple[str, Pipeline]:
-        """The organisation and the pipeline of an id alone, for addresses that strangers call; it may be a
+        """The organization and the pipeline of an id alone, for addresses that strangers call; it may be a
         moment old. Raises `NotFound`."""
         items, _ = await self._dynamo.query_page(
             TableName=self._table,
@@ -88,7 +88,7 @@ class PipelineStore:
         return [_to_pipeline(item) for item in items]
 
     async def all(self, organization: str) -> list[Pipeline]:
-        """Every pipeline of an organisation (there are at most a hundred)."""
+        """Every pipeline of an organization (there are at most a hundred)."""
         items = await self._dynamo.query(self._table, "pk = :pk", pk=organization)
         return readable(items, _to_pipeline)
 
@@ -96,8 +96,8 @@ class PipelineStore:
         """Raises `Conflict` when somebody else changed it meanwhile, or deleted it."""
         try:
             await self._dynamo.write(self._swap(organization, old, new))
-        except ConditionFailed as refused:
-            raise _changed() from refused
+        except ConditionFailed as error:
+            raise _changed() from error
 
     async def add_version(
         self, organization: str, old: Pipeline, new: Pipeline, step_hashes: list[str]
@@ -106,8 +106,8 @@ class PipelineStore:
         versions = self._version(organization, new, step_hashes)
         try:
             await self._dynamo.transact(self._swap(organization, old, new), *versions)
-        except ConditionFailed as refused:
-            raise _changed() from refused
+        except ConditionFailed as error:
+            raise _changed() from error
 
     async def delete(self, organization: str, pipeline: Pipeline) -> None:
         """Deletes the pipeline, then its versions and checkpoints; its journal and metrics have a TTL.
@@ -117,8 +117,8 @@ class PipelineStore:
         gone = put(self._table, _gone(organization, pipeline.id))
         try:
             await self._dynamo.transact(request, gone)
-        except ConditionFailed as refused:
-            raise _changed() from refused
+        except ConditionFailed as error:
+            raise _changed() from error
         for kind in ("V#", "S#", "C#"):
             await self._delete_all(f"{organization}#{pipeline.id}", kind)
 
@@ -209,13 +209,13 @@ class PipelineStore:
         }
         try:
             await self._dynamo.write(request)
-        except ConditionFailed as refused:
-            first: Item = refused.items[0] or item
+        except ConditionFailed as error:
+            first: Item = error.items[0] or item
             if first["content"] != item["content"]:
                 raise Conflict(
                     "This idempotency key came with other items before: use another.",
                     code="idempotency_key_reused",
-                ) from refused
+                ) from error
             return int(first["firstMs"])
         return now
 
@@ -242,7 +242,7 @@ def _gone(organization: str, pipeline_id: str) -> Item:
 
 
 def unknown_pipeline(pipeline_id: str) -> NotFound:
-    """The error for an id that names no pipeline of the organisation."""
+    """The error for an id that names no pipeline of the organization."""
     return NotFound(
         f"No pipeline has the id {pipeline_id!r:.140}. GET /api/streaming/pipelines lists them.",
         code="pipeline_not_found",

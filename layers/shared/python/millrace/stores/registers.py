@@ -73,14 +73,14 @@ class Registers:
         try:
             with unavailable_when_down("dynamodb"):
                 self._client.put_item(**put)
-        except ClientError as problem:
-            code = problem.response["Error"]["Code"]
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
             if code == "TransactionConflictException":  # of another writer, which may well win
                 time.sleep(random.uniform(0, 0.02))
                 return False
             if code != "ConditionalCheckFailedException":
                 raise
-            return _is_by(writer, problem.response)
+            return _is_by(writer, error.response)
         return True
 
     def _put(self, write: RegisterWrite, writer: str) -> dict[str, Any]:
@@ -155,10 +155,10 @@ class Registers:
         try:
             with unavailable_when_down("dynamodb"):
                 self._client.transact_write_items(TransactItems=puts)
-        except ClientError as problem:
-            if problem.response["Error"]["Code"] != "TransactionCanceledException":
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TransactionCanceledException":
                 raise
-            return _outdated(writes, problem.response.get("CancellationReasons", []))  # type: ignore[arg-type]
+            return _outdated(writes, error.response.get("CancellationReasons", []))  # type: ignore[arg-type]
         return None
 
 

@@ -4,7 +4,7 @@
     pk <place>#0        sk META      the register, see `millrace.stores.registers`
     pk <place>#0        sk COUNT     a counter, a hint only
 
-A place is text that starts with the organisation. The calls block: the engine is plain Python in a thread.
+A place is text that starts with the organization. The calls block: the engine is plain Python in a thread.
 """
 
 import heapq
@@ -26,7 +26,7 @@ _TRIES = 8
 
 
 class WindowTable:
-    """`owner` of a place is `<organisation>#<pipeline>`; reads by place are consistent, lists by due time are
+    """`owner` of a place is `<organization>#<pipeline>`; reads by place are consistent, lists by due time are
     a moment old."""
 
     def __init__(self, aws: Aws, table: str) -> None:

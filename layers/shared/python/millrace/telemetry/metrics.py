@@ -55,11 +55,11 @@ class PipelineLines:
             line.add_metric(LAG, MetricUnit.Milliseconds, round(counters["lagSum"] / lags, 1))
         line.flush_metrics()
 
-    def pressed(self, organization: str, pipeline_id: str, pressure: float) -> None:
+    def report_backpressure(self, organization: str, pipeline_id: str, backpressure: float) -> None:
         """Write a pipeline's backpressure, from 0 to 1."""
         if self._stack:
             line = self._line(organization, pipeline_id)
-            line.add_metric(BACKPRESSURE, MetricUnit.NoUnit, pressure)
+            line.add_metric(BACKPRESSURE, MetricUnit.NoUnit, backpressure)
             line.flush_metrics()
 
     def _line(self, organization: str, pipeline_id: str) -> EphemeralMetrics:

@@ -40,7 +40,7 @@ def _api_paths(paths: list[str]) -> None:
 
 
 class AgentExecutionSource(Model):
-    """Run events of the organisation's agents."""
+    """Run events of the organization's agents."""
 
     type: Literal["agent_execution"]
     agent_ids: Names | None = None

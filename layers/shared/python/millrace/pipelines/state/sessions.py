@@ -64,12 +64,12 @@ class SessionWindow:
         return self.scope.key(part.part.replace("session", "book"))
 
     @property
-    def patience(self) -> int:
+    def allowed_lateness(self) -> int:
         """How late an event may be."""
         return self.gap + self.config.grace + self.config.allowed_lateness
 
     def is_late(self, time: int, ingested: int) -> bool:
-        return ingested > time + self.patience
+        return ingested > time + self.allowed_lateness
 
     def due(self, last: int) -> int:
         """When a session with this last event has ended for sure, but for late events."""

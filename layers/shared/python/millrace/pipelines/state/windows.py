@@ -84,7 +84,7 @@ class Window:
         return self.scope.key(start)
 
     @property
-    def patience(self) -> int:
+    def allowed_lateness(self) -> int:
         """How late an event may be at least, whatever its window."""
         return self.config.grace + self.config.allowed_lateness
 

@@ -12,9 +12,9 @@ from millrace.net.client import guarded_client
 from millrace.services.delivery.counting import Counting
 from millrace.services.delivery.deliver import Deliverer
 from millrace.services.delivery.job import read_job
+from millrace.services.delivery.slots import RateLimits
 from millrace.services.delivery.target import Targets
-from millrace.services.delivery.trial import Trial, try_out
-from millrace.services.delivery.turns import Turns
+from millrace.services.delivery.trial import TrialRequest, try_out
 from millrace.services.pipelines.meter import Meter
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
@@ -94,10 +94,10 @@ class BatchDeliverer:
         return Deliverer(
             targets=Targets(definitions, secrets, self._catalogue, self._client),
             state=state,
-            letters=DeadLetterStore(dynamo, settings.dead_letters_table, self._large),
+            dead_letters=DeadLetterStore(dynamo, settings.dead_letters_table, self._large),
             queue=DeliveryQueue(self._aws, settings.delivery_queue_url, self._large),
             clock=now_ms,
-            turns=Turns(state, now_ms),
+            rate_limits=RateLimits(state, now_ms),
         )
 
     def warm(self) -> None:
@@ -109,9 +109,11 @@ class BatchDeliverer:
         """Takes an SQS event; returns `{"batchItemFailures": [{"itemIdentifier"}]}`."""
         return self._runner.run(self._deliver(batch))
 
-    def test(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def test(self, request: dict[str, Any]) -> dict[str, Any]:
         """Tries a destination out: see `millrace.services.delivery.trial`."""
-        return self._runner.run(try_out(self._deliverer.targets, Trial.model_validate(asked), now_ms))
+        return self._runner.run(
+            try_out(self._deliverer.targets, TrialRequest.model_validate(request), now_ms)
+        )
 
     async def _deliver(self, batch: Batch) -> Batch:
         counting = Counting()
@@ -119,29 +121,29 @@ class BatchDeliverer:
         pending = set(jobs)
         while pending:  # what is delivered is counted at once, however long its neighbors take
             _, pending = await asyncio.wait(pending, timeout=COUNT_EVERY)
-            await self._count(counting.taken_out())
+            await self._count(counting.drain())
         failed = [job.result() for job in jobs]
         return await asyncio.to_thread(self._queue.answer, batch, {one for one in failed if one})
 
     async def _failed(self, record: Batch, counting: Counting) -> str | None:
         """The message's id if it has to come again (and after some times goes to the dead-letter queue)."""
         try:
-            await self._take(record, counting)
+            await self._deliver_record(record, counting)
         except Exception as error:
             # No traceback and no foreign message: what a library says may hold a credential.
-            told = error.message if isinstance(error, MillraceError) else type(error).__name__
-            log.error("message %s was not delivered: %s", record["messageId"], told)
+            reported = error.message if isinstance(error, MillraceError) else type(error).__name__
+            log.error("message %s was not delivered: %s", record["messageId"], reported)
             return str(record["messageId"])
         return None
 
-    async def _take(self, record: Batch, counting: Counting) -> None:
+    async def _deliver_record(self, record: Batch, counting: Counting) -> None:
         body = await asyncio.to_thread(self._queue.body, record)
         if body is None:
             log.warning("message %s was done before", record["messageId"])
             return
         job = read_job(body)
         logs.bind(organization=job.organization, pipeline_id=job.pipeline_id)
-        counting.taken(job, now_ms())
+        counting.received(job, now_ms())
         counting.done(job, await self._deliverer.deliver(job), now_ms())
         await asyncio.to_thread(self._queue.done, record)
 
@@ -152,7 +154,7 @@ class BatchDeliverer:
         ]
         if counting.lags:
             writes.append(
-                self._meter.taken(self._queue.name, len(counting.lags), sum(counting.lags), counting.jobs)
+                self._meter.received(self._queue.name, len(counting.lags), sum(counting.lags), counting.jobs)
             )
         await asyncio.gather(*writes)
 

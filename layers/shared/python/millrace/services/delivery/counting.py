@@ -8,7 +8,7 @@ from millrace.services.delivery.deliver import Report
 from millrace.services.delivery.job import Job
 
 Address = tuple[str, str]
-"""Organisation and pipeline."""
+"""Organization and pipeline."""
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Counting:
         self.jobs: Counter[Address] = Counter()
         self.counts: defaultdict[Address, Count] = defaultdict(Count)
 
-    def taken_out(self) -> "Counting":
+    def drain(self) -> "Counting":
         """What was counted since the last call."""
         counted = Counting()
         counted.lags, self.lags = self.lags, counted.lags
@@ -36,7 +36,7 @@ class Counting:
         counted.counts, self.counts = self.counts, counted.counts
         return counted
 
-    def taken(self, job: Job, now: int) -> None:
+    def received(self, job: Job, now: int) -> None:
         """A job came from the queue; one that came too early is none."""
         due = max(job.created_at, job.not_before)
         if now >= due:
@@ -57,7 +57,7 @@ class Counting:
             deliveriesRetried=report.retried,
             deliveriesThrottled=report.throttled,
             deadLetters=report.dead,
-            jobsTaken=0 if job.sends else 1,
+            jobsReceived=0 if job.sends else 1,
         )
         if report.behind_ms is not None:
             count.counters.update(behindSum=report.behind_ms, behindCount=1)

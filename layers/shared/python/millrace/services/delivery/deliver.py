@@ -12,17 +12,17 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from millrace.destinations.fates import (
+from millrace.destinations.results import (
     DELIVERED,
     THROTTLED,
     Dead,
     Delivered,
+    DeliveryResult,
     Failure,
-    Fate,
     Retry,
-    Sent,
+    SendReport,
     Wait,
-    fate_of_error,
+    result_of_error,
 )
 from millrace.domain.circuit import Admission
 from millrace.domain.clock import Clock
@@ -30,9 +30,9 @@ from millrace.domain.retries import MOST_SENDS, again_ms, wait_ms
 from millrace.errors import is_transient
 from millrace.pipelines.event import Event
 from millrace.services.delivery.job import Job
+from millrace.services.delivery.slots import JobSlots, RateLimits
 from millrace.services.delivery.target import Target, Targets
-from millrace.services.delivery.turns import Turn, Turns
-from millrace.stores.dead_letters import DeadLetterStore, Letter
+from millrace.stores.dead_letters import DeadLetter, DeadLetterStore
 from millrace.stores.delivery_queue import DeliveryQueue
 from millrace.stores.delivery_state import DeliveryState
 
@@ -75,15 +75,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Deliverer:
-    """`clock` gives epoch milliseconds, `chance` a number from 0 to 1 for jitter; `turns` know the same
+    """`clock` gives epoch milliseconds, `chance` a number from 0 to 1 for jitter; `rate_limits` know the same
     clock."""
 
     targets: Targets
     state: DeliveryState
-    letters: DeadLetterStore
+    dead_letters: DeadLetterStore
     queue: DeliveryQueue
     clock: Clock
-    turns: Turns
+    rate_limits: RateLimits
     chance: Callable[[], float] = random.random
 
     async def deliver(self, job: Job) -> Report:
@@ -98,110 +98,118 @@ class Deliverer:
         except Exception as error:
             if is_transient(error):
                 raise
-            return await self._settle(job, events, Sent([fate_of_error(error)] * len(events)), None)
+            return await self._settle(job, events, SendReport([result_of_error(error)] * len(events)), None)
         sent = await self._attempt(job, target, events)
         return await self._settle(job, events, sent, target)
 
-    async def _attempt(self, job: Job, target: Target, events: list[Event]) -> Sent:
+    async def _attempt(self, job: Job, target: Target, events: list[Event]) -> SendReport:
         """Sends what the circuit lets through; a probe is a single event."""
-        admitted = await self.state.admit(target.place)
+        admitted = await self.state.admit(target.destination_key)
         if admitted.proven:
             return await self._through(job, target, events, admitted, BUDGET_MS)
-        if await self.state.enter(target.place):
+        if await self.state.enter(target.destination_key):
             return await self._in_place(job, target, events, admitted)
         if admitted.verdict == "probe":
-            await self.state.unused(target.place)
+            await self.state.unused(target.destination_key)
         else:
             await asyncio.sleep(CROWDED_SECONDS)  # what the others find out may be known by then
-            admitted = await self.state.admit(target.place)
+            admitted = await self.state.admit(target.destination_key)
             if admitted.proven:
                 return await self._through(job, target, events, admitted, BUDGET_MS)
         crowded = min(CROWDED_MS * (1 + 3 * job.sends), LONGEST_CROWDED_MS)
-        return Sent([Wait(crowded)] * len(events))
+        return SendReport([Wait(crowded)] * len(events))
 
-    async def _in_place(self, job: Job, target: Target, events: list[Event], admitted: Admission) -> Sent:
+    async def _in_place(
+        self, job: Job, target: Target, events: list[Event], admitted: Admission
+    ) -> SendReport:
         budget = UNPROVEN_LIMITED_MS if target.rate else UNPROVEN_BUDGET_MS
         try:
             return await self._through(job, target, events, admitted, budget)
         finally:
-            await self.state.leave(target.place)
+            await self.state.leave(target.destination_key)
 
     async def _through(
         self, job: Job, target: Target, events: list[Event], admitted: Admission, budget: int
-    ) -> Sent:
+    ) -> SendReport:
         if admitted.verdict == "wait":
-            return Sent([Wait(admitted.wait_ms)] * len(events))
+            return SendReport([Wait(admitted.wait_ms)] * len(events))
         if admitted.verdict == "disabled":
-            return Sent([Dead(_DISABLED)] * len(events))
+            return SendReport([Dead(_DISABLED)] * len(events))
         through = events[:1] if admitted.verdict == "probe" else events
-        turn = self.turns.of(target.place, target.rate, budget, new=not job.sends)
+        slots = self.rate_limits.of(target.destination_key, target.rate, budget, new=not job.sends)
         began = self.clock()
         try:
-            sent = await self._send_once(target, through, turn)
+            sent = await self._send_once(target, through, slots)
         finally:
-            turn.over()
-        await self._tell(target, admitted, sent, self.clock() - began - turn.waited)
-        sent.fates += [Wait(OUT_OF_TIME_MS)] * (len(events) - len(through))
+            slots.over()
+        await self._update_circuit(target, admitted, sent, self.clock() - began - slots.waited)
+        sent.results += [Wait(OUT_OF_TIME_MS)] * (len(events) - len(through))
         return sent
 
-    async def _tell(self, target: Target, admitted: Admission, sent: Sent, took: int) -> None:
+    async def _update_circuit(self, target: Target, admitted: Admission, sent: SendReport, took: int) -> None:
         """Tells the circuit how it went."""
         hung = took >= HANG_MS and sent.failed > 0 and not sent.succeeded
         if sent.gone:
-            await self.state.disable(target.place, target.reason(sent))
+            await self.state.disable(target.destination_key, target.reason(sent))
         elif admitted.verdict != "probe":
-            await self.state.count(target.place, sent.succeeded, sent.failed, target.reason(sent), hung)
+            await self.state.count(
+                target.destination_key, sent.succeeded, sent.failed, target.reason(sent), hung
+            )
         elif sent.succeeded + sent.failed:
-            await self.state.probed(target.place, not sent.failed, target.reason(sent))
+            await self.state.probed(target.destination_key, not sent.failed, target.reason(sent))
         else:
-            await self.state.unused(target.place)
+            await self.state.unused(target.destination_key)
 
-    async def _send_once(self, target: Target, events: list[Event], turn: Turn) -> Sent:
+    async def _send_once(self, target: Target, events: list[Event], slots: JobSlots) -> SendReport:
         """Sends events, leaving out those that are marked as sent where the destination cannot tell."""
         if target.repeatable:
-            return _limited(await target.send(events, turn))
-        claims = await asyncio.gather(*(self.state.claim(target.place, event.id) for event in events))
-        mine = [n for n, claim in enumerate(claims) if claim == "claimed"]
-        sent = _limited(await target.send([events[n] for n in mine], turn))
-        await asyncio.gather(
-            *(self._mark(target, events[n], fate) for n, fate in zip(mine, sent.fates, strict=True))
+            return _limited(await target.send(events, slots))
+        claims = await asyncio.gather(
+            *(self.state.claim(target.destination_key, event.id) for event in events)
         )
-        fates: list[Fate] = [DELIVERED if claim == "sent" else Wait(BUSY_MS) for claim in claims]
-        for n, fate in zip(mine, sent.fates, strict=True):
-            fates[n] = fate
-        sent.fates = fates
+        mine = [n for n, claim in enumerate(claims) if claim == "claimed"]
+        sent = _limited(await target.send([events[n] for n in mine], slots))
+        await asyncio.gather(
+            *(self._mark(target, events[n], result) for n, result in zip(mine, sent.results, strict=True))
+        )
+        results: list[DeliveryResult] = [DELIVERED if claim == "sent" else Wait(BUSY_MS) for claim in claims]
+        for n, result in zip(mine, sent.results, strict=True):
+            results[n] = result
+        sent.results = results
         return sent
 
-    async def _mark(self, target: Target, event: Event, fate: Fate) -> None:
-        if isinstance(fate, Delivered):
-            await self.state.sent(target.place, event.id)
+    async def _mark(self, target: Target, event: Event, result: DeliveryResult) -> None:
+        if isinstance(result, Delivered):
+            await self.state.sent(target.destination_key, event.id)
         else:
-            await self.state.release(target.place, event.id)
+            await self.state.release(target.destination_key, event.id)
 
-    async def _settle(self, job: Job, events: Sequence[Event], sent: Sent, target: Target | None) -> Report:
+    async def _settle(
+        self, job: Job, events: Sequence[Event], sent: SendReport, target: Target | None
+    ) -> Report:
         """Stores dead letters first, then sends again what has to come again."""
         last = target is None or job.attempt >= target.config.retry_policy.max_retries
         expired = self.clock() - job.created_at >= LONGEST_WAIT_MS or job.sends >= MOST_SENDS
-        fates = [_final(fate, last, expired) for fate in sent.fates]
-        dead = [(n, fate) for n, fate in enumerate(fates) if isinstance(fate, Dead)]
+        results = [_final(result, last, expired) for result in sent.results]
+        dead = [(n, result) for n, result in enumerate(results) if isinstance(result, Dead)]
         if dead:
-            letters = [self._letter(job, events[n], fate, target) for n, fate in dead]
-            await self.letters.put(job.organization, letters, self.clock())
+            dead_letters = [self._dead_letter(job, events[n], result, target) for n, result in dead]
+            await self.dead_letters.put(job.organization, dead_letters, self.clock())
         report = Report(
-            delivered=[events[n] for n, fate in enumerate(fates) if isinstance(fate, Delivered)],
-            retried=await self._retry(job, fates, target),
-            waiting=await self._wait(job, fates, sent),
+            delivered=[events[n] for n, result in enumerate(results) if isinstance(result, Delivered)],
+            retried=await self._retry(job, results, target),
+            waiting=await self._wait(job, results, sent),
             dead=len(dead),
-            attempts=sum(not isinstance(fate, Wait) for fate in sent.fates),
-            throttled=sum(_is_throttled(fate) for fate in sent.fates),
+            attempts=sum(not isinstance(result, Wait) for result in sent.results),
+            throttled=sum(_is_throttled(result) for result in sent.results),
             behind_ms=self._behind(job, sent),
         )
-        _log(job, report, [fate.failure.code for _, fate in dead])
+        _log(job, report, [result.failure.code for _, result in dead])
         return report
 
-    def _letter(self, job: Job, event: Event, fate: Dead, target: Target | None) -> Letter:
-        failure = target.written(fate.failure) if target else fate.failure
-        return Letter(
+    def _dead_letter(self, job: Job, event: Event, result: Dead, target: Target | None) -> DeadLetter:
+        failure = target.written(result.failure) if target else result.failure
+        return DeadLetter(
             pipeline_id=job.pipeline_id,
             place=f"destination:{job.destination}",
             definition_version=job.definition_version,
@@ -215,8 +223,8 @@ class Deliverer:
             event=event.meta() | {"payload": event.payload, "ingested": event.ingested},
         )
 
-    async def _retry(self, job: Job, fates: list[Fate], target: Target | None) -> int:
-        failed = {n: fate.failure for n, fate in enumerate(fates) if isinstance(fate, Retry)}
+    async def _retry(self, job: Job, results: list[DeliveryResult], target: Target | None) -> int:
+        failed = {n: result.failure for n, result in enumerate(results) if isinstance(result, Retry)}
         if not failed or target is None:
             return 0
         asked = max((failure.retry_after or 0.0 for failure in failed.values()), default=0.0)
@@ -225,12 +233,12 @@ class Deliverer:
         await self._again(job, list(failed), max(wait, again_ms(job.sends)), job.attempt + 1)
         return len(failed)
 
-    async def _wait(self, job: Job, fates: list[Fate], sent: Sent) -> int:
-        waits = {n: fate.wait_ms for n, fate in enumerate(fates) if isinstance(fate, Wait)}
+    async def _wait(self, job: Job, results: list[DeliveryResult], sent: SendReport) -> int:
+        waits = {n: result.wait_ms for n, result in enumerate(results) if isinstance(result, Wait)}
         if waits and sent.limited:
             # The queue waits for whole seconds: come early, and wait for the turn in place.
             wait = max(waits.values()) // 1_000 * 1_000
-            least = 0 if len(waits) < len(fates) else again_ms(job.sends)
+            least = 0 if len(waits) < len(results) else again_ms(job.sends)
             await self._again(job, list(waits), max(wait, least), job.attempt)
         elif waits:
             # Not all at once when the circuit closes.
@@ -238,11 +246,11 @@ class Deliverer:
             await self._again(job, list(waits), max(wait, again_ms(job.sends)), job.attempt)
         return len(waits)
 
-    def _behind(self, job: Job, sent: Sent) -> int | None:
+    def _behind(self, job: Job, sent: SendReport) -> int | None:
         """How long after it was made a job will have its turn."""
         if job.attempt or not sent.limited:
             return None
-        wait = max(fate.wait_ms for fate in sent.fates if isinstance(fate, Wait))
+        wait = max(result.wait_ms for result in sent.results if isinstance(result, Wait))
         return self.clock() - job.created_at + wait
 
     async def _again(self, job: Job, positions: list[int], wait: int, attempt: int) -> None:
@@ -260,23 +268,23 @@ class Deliverer:
         await self.queue.send(body, wait, job.organization)
 
 
-def _limited(sent: Sent) -> Sent:
+def _limited(sent: SendReport) -> SendReport:
     """Senders make events wait for nothing but their turn."""
-    sent.limited = any(isinstance(fate, Wait) for fate in sent.fates)
+    sent.limited = any(isinstance(result, Wait) for result in sent.results)
     return sent
 
 
-def _final(fate: Fate, last: bool, expired: bool) -> Fate:
-    """A fate that gives up where no attempt, or no time, is left."""
-    if isinstance(fate, Retry) and (last or expired):
-        return Dead(fate.failure)
-    if isinstance(fate, Wait) and expired:
+def _final(result: DeliveryResult, last: bool, expired: bool) -> DeliveryResult:
+    """Return the result, or one that gives up where no attempt or no time is left."""
+    if isinstance(result, Retry) and (last or expired):
+        return Dead(result.failure)
+    if isinstance(result, Wait) and expired:
         return Dead(Failure("expired", _EXPIRED))
-    return fate
+    return result
 
 
-def _is_throttled(fate: Fate) -> bool:
-    return isinstance(fate, Retry | Dead) and fate.failure.code == THROTTLED
+def _is_throttled(result: DeliveryResult) -> bool:
+    return isinstance(result, Retry | Dead) and result.failure.code == THROTTLED
 
 
 def _log(job: Job, report: Report, codes: list[str]) -> None:

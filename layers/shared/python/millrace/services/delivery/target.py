@@ -9,9 +9,9 @@ from hashlib import sha256
 import httpx
 
 from millrace.destinations.catalogue import Catalogue, Sender, host_of, is_repeatable
-from millrace.destinations.fates import Failure, Sent, Unsendable, fate_of_error
+from millrace.destinations.results import Failure, SendReport, Unsendable, result_of_error
 from millrace.destinations.secrets import Redactor, Resolved, resolve, secrets_of
-from millrace.destinations.sending import Turn
+from millrace.destinations.sending import WaitForSlot
 from millrace.destinations.wire import Answer, Request, shown
 from millrace.domain.clock import Clock, now_ms
 from millrace.domain.token_bucket import Rate
@@ -20,10 +20,10 @@ from millrace.net.fetch import fetch
 from millrace.pipelines.definitions.definition import InvalidDefinition, PipelineDefinition, stored_definition
 from millrace.pipelines.definitions.destinations import ChatConfig, Delivery, Destination, RateLimit
 from millrace.pipelines.event import Event
+from millrace.services.delivery.destination_keys import destination_key_of
 from millrace.services.delivery.job import Job
-from millrace.services.delivery.place import place_of
 from millrace.stores.definitions import DefinitionStore
-from millrace.stores.delivery_state import Place
+from millrace.stores.delivery_state import DestinationKey
 from millrace.stores.secrets import SecretStore
 
 log = logging.getLogger(__name__)
@@ -36,20 +36,23 @@ LATEST_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`place` is the destination's in the delivery state; it changes with the configuration. `mark` does not:
-    it makes the ids that leave here differ from those of other destinations."""
+    """A destination that is ready to be sent to.
 
-    place: Place
-    mark: str
+    `destination_key` is its key in the delivery state, which changes with the configuration. `id_namespace`
+    does not change: it sets the ids of its events apart from those of other destinations.
+    """
+
+    destination_key: DestinationKey
+    id_namespace: str
     config: Delivery
     sender: Sender
     redact: Redactor = field(repr=False)
 
-    async def send(self, events: Sequence[Event], turn: Turn) -> Sent:
+    async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport:
         """Sends events under ids of this destination's own: a service that knows repetitions by ids may get
         the same event from two pipelines, and both are meant."""
-        marked = [event.with_payload(event.payload, f"{event.id}-{self.mark}") for event in events]
-        return await _send(self.sender, marked, turn)
+        marked = [event.with_payload(event.payload, f"{event.id}-{self.id_namespace}") for event in events]
+        return await _send(self.sender, marked, wait_for_slot)
 
     @property
     def repeatable(self) -> bool:
@@ -67,7 +70,7 @@ class Target:
         limit = self.rate_limit
         return Rate(limit.per_second, limit.burst) if limit else None
 
-    def reason(self, sent: Sent) -> str:
+    def reason(self, sent: SendReport) -> str:
         """Why the last failed, in words, as it may be shown; "" where none did."""
         return self.redact(sent.failure.message)[:REASON] if sent.failure else ""
 
@@ -82,22 +85,23 @@ class Target:
         )
 
 
-async def _send(sender: Sender, events: Sequence[Event], turn: Turn) -> Sent:
-    """Sends events. Senders tell fates rather than raise; one that raises all the same is called for halves,
-    until the event at fault stands alone and gets its fate. Some may then be sent twice, none is lost."""
+async def _send(sender: Sender, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport:
+    """Send events. Senders return results rather than raise; one that raises all the same is called for
+    halves, until the event at fault stands alone and gets its result. Some may then be sent twice, none is
+    lost."""
     try:
-        return await sender.send(events, turn)
+        return await sender.send(events, wait_for_slot)
     except Exception as error:
         if is_transient(error):
             raise
         log.error("a sender raised %s", type(error).__name__)
         if len(events) < 2:
-            return Sent([fate_of_error(error)] * len(events))
+            return SendReport([result_of_error(error)] * len(events))
     middle = len(events) // 2
-    first = await _send(sender, events[:middle], turn)
-    rest = await _send(sender, events[middle:], turn)
-    return Sent(
-        [*first.fates, *rest.fates],
+    first = await _send(sender, events[:middle], wait_for_slot)
+    rest = await _send(sender, events[middle:], wait_for_slot)
+    return SendReport(
+        [*first.results, *rest.results],
         first.succeeded + rest.succeeded,
         first.failed + rest.failed,
         first.gone or rest.gone,
@@ -131,14 +135,14 @@ class Targets:
         """Raises `Unsendable` for a destination that is gone or cannot work. `answers` gets what its server
         says, for those who want to see it."""
         index, destination = await self._destination(job)
-        place = place_of(job.organization, job.pipeline_id, index, destination)
+        destination_key = destination_key_of(job.organization, job.pipeline_id, index, destination)
         known = await self._secrets.read(job.organization, secrets_of(destination.config))
         config, resolved = resolve(destination.config, known)
         host = host_of(config)
         if host:
             resolved.check_host(host)
         sender = self._catalogue.sender(config, job.organization, self._post(resolved, answers))
-        return Target(place, mark_of(job, destination), config, sender, Redactor(resolved))
+        return Target(destination_key, id_namespace_of(job, destination), config, sender, Redactor(resolved))
 
     async def _destination(self, job: Job) -> tuple[int, Destination]:
         """The job's destination as the newest version has it, and its number there."""
@@ -202,7 +206,7 @@ def counterpart(
     return (same[0], newer[same[0]]) if same else (index, mine)
 
 
-def mark_of(job: Job, destination: Destination) -> str:
+def id_namespace_of(job: Job, destination: Destination) -> str:
     """Eight characters for a destination, known by its name or else its number."""
     name = destination.name or job.destination
     return sha256(f"{job.pipeline_id}/{name}".encode()).hexdigest()[:8]

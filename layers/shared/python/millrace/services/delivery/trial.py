@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from millrace.destinations.fates import Delivered, Failure, Retry, Unsendable, Wait
+from millrace.destinations.results import Delivered, Failure, Retry, Unsendable, Wait
 from millrace.destinations.wire import Answer, shown
 from millrace.domain.clock import Clock
 from millrace.domain.ids import new_id
@@ -27,23 +27,23 @@ TEST = "test"
 """Source and type of the event, and the field that marks the payload of one that nobody gave."""
 
 
-class Trial(Model):
-    """What is asked for. With `look` nothing is sent: a database's table is looked up."""
+class TrialRequest(Model):
+    """What is asked for. With `inspect` nothing is sent: a database's table is looked up."""
 
     organization: str
     pipeline_id: str
     version: Annotated[int, Field(ge=1)]
     destination: Annotated[int, Field(ge=0)]
     payload: dict[str, Any] | None = None
-    look: bool = False
+    inspect: bool = False
 
 
-async def try_out(targets: Targets, asked: Trial, clock: Clock) -> dict[str, Any]:
+async def try_out(targets: Targets, request: TrialRequest, clock: Clock) -> dict[str, Any]:
     """Return what came of it; never raises for what a destination does."""
     began = time.monotonic()
     try:
         async with asyncio.timeout(SECONDS):
-            told = await _try_out(targets, asked, clock)
+            told = await _try_out(targets, request, clock)
     except TimeoutError:
         told = _problem("unknown", "timeout", f"The destination did not answer within {SECONDS:.0f} seconds.")
     except Unsendable as error:
@@ -53,37 +53,37 @@ async def try_out(targets: Targets, asked: Trial, clock: Clock) -> dict[str, Any
     return told | {"durationMs": round((time.monotonic() - began) * 1000)}
 
 
-async def _try_out(targets: Targets, asked: Trial, clock: Clock) -> dict[str, Any]:
-    event = test_event(asked, clock())
+async def _try_out(targets: Targets, request: TrialRequest, clock: Clock) -> dict[str, Any]:
+    event = sample_event(request, clock())
     job = Job(
-        organization=asked.organization,
-        pipeline_id=asked.pipeline_id,
-        definition_version=asked.version,
-        destination=asked.destination,
+        organization=request.organization,
+        pipeline_id=request.pipeline_id,
+        definition_version=request.version,
+        destination=request.destination,
         created_at=event.ingested,
         events=[job_event(event)],
     )
     answers: list[Answer] = []
     target = await targets.of(job, answers)
-    if asked.look:
-        return await _look(target)
-    (fate,) = (await target.send([event], _at_once)).fates
+    if request.inspect:
+        return await _inspect(target)
+    (result,) = (await target.send([event], _at_once)).results
     answer = answers[-1] if answers else None
     heard = {
         "status": answer.status if answer else None,
         "body": shown(target.redact(answer.text())) if answer else None,
         "eventId": event.id,
     }
-    if isinstance(fate, Delivered):
+    if isinstance(result, Delivered):
         return _problem("delivered", None, None) | heard
     failure = target.written(
-        Failure("waiting", "It was not sent.") if isinstance(fate, Wait) else fate.failure
+        Failure("waiting", "It was not sent.") if isinstance(result, Wait) else result.failure
     )
-    outcome = "retried" if isinstance(fate, Retry) else "refused"
+    outcome = "retried" if isinstance(result, Retry) else "refused"
     return _problem(outcome, failure.code, failure.message) | heard
 
 
-async def _look(target: Target) -> dict[str, Any]:
+async def _inspect(target: Target) -> dict[str, Any]:
     """The columns of a database's table, those that rows need, and what is wrong with it; None for others."""
     if not isinstance(target.config, DatabaseConfig):
         return {"columns": None}
@@ -104,9 +104,9 @@ async def _look(target: Target) -> dict[str, Any]:
         return _problem("unknown", failure.code, failure.message)
 
 
-def test_event(asked: Trial, now: int) -> Event:
+def sample_event(request: TrialRequest, now: int) -> Event:
     """Return the event: marked by its id, its type, and unless the caller gave a payload by a field."""
-    payload = asked.payload
+    payload = request.payload
     if payload is None:
         payload = {
             TEST: True,
@@ -114,7 +114,7 @@ def test_event(asked: Trial, now: int) -> Event:
             "event": "millrace_test",
             "distinct_id": "millrace-test",
         }
-    return Event(payload, new_id(TEST), TEST, TEST, now, now, asked.pipeline_id)
+    return Event(payload, new_id(TEST), TEST, TEST, now, now, request.pipeline_id)
 
 
 async def _at_once(behind: int = 0) -> int:

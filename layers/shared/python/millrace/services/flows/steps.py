@@ -123,10 +123,12 @@ def process(
     run = LocalRun(compile_plan(definition))
     outputs = [*run.feed(received), *run.finish()]
     if run.dead_letters:
-        letter = run.dead_letters[0]
-        where = f"transforms.{letter.step}"
+        dead_letter = run.dead_letters[0]
+        where = f"transforms.{dead_letter.step}"
         raise StepFailed(
-            f"{len(run.dead_letters)} events failed.", code=letter.code, reason=f"{where}: {letter.message}"
+            f"{len(run.dead_letters)} events failed.",
+            code=dead_letter.code,
+            reason=f"{where}: {dead_letter.message}",
         )
     return [output.payload for output in outputs]
 

@@ -44,15 +44,15 @@ class Meter:
         except Exception:
             log.exception("what pipeline %s did was not counted", pipeline_id)
 
-    async def taken(
+    async def received(
         self, queue: str, messages: int, lag_ms: int, of_each: Mapping[tuple[str, str], int] | None = None
     ) -> None:
         """Once per batch: messages of the queue of that name; `lag_ms` is the sum of how late they came,
         `of_each` tells how many there were of each organization's pipelines."""
         try:
-            await self._metrics.add_taken(queue, messages, lag_ms, self._clock(), of_each or {})
+            await self._metrics.add_received(queue, messages, lag_ms, self._clock(), of_each or {})
         except Exception:
-            log.exception("what was taken from %s was not counted", queue)
+            log.exception("messages received from %s were not counted", queue)
 
     async def accepted(self, organization: str, pipeline_id: str, messages: int) -> None:
         """Messages of a pipeline that were put on the ingest queue."""
@@ -66,6 +66,6 @@ class Meter:
         buckets are of pipelines that there are."""
         self._lines.did(organization, pipeline_id, {"eventsUnclaimed": events}, ())
 
-    def pressed(self, organization: str, pipeline_id: str, pressure: float) -> None:
+    def report_backpressure(self, organization: str, pipeline_id: str, backpressure: float) -> None:
         """A pipeline's backpressure, from 0 to 1."""
-        self._lines.pressed(organization, pipeline_id, pressure)
+        self._lines.report_backpressure(organization, pipeline_id, backpressure)

@@ -6,17 +6,17 @@ import orjson
 
 from millrace.domain.pipelines import Pipeline
 from millrace.errors import NotImplementedHere, Unavailable
-from millrace.services.pipelines.line import Line
+from millrace.services.pipelines.context import PipelineContext
 
 
 async def try_destination(
-    line: Line, organization: str, pipeline: Pipeline, number: int, **how: Any
+    context: PipelineContext, organization: str, pipeline: Pipeline, number: int, **how: Any
 ) -> dict[str, Any]:
     """Return what `millrace.services.delivery.trial` tells; `how` is its `payload` or `look`.
 
     Raises `NotImplementedHere`, and `Unavailable` when the function itself fails.
     """
-    if not line.settings.deliver_function:
+    if not context.settings.deliver_function:
         raise NotImplementedHere("This deployment names no function that delivers.", code="no_deliveries")
     asked = {
         "organization": organization,
@@ -24,10 +24,10 @@ async def try_destination(
         "version": pipeline.version,
         "destination": number,
     }
-    answer = await line.aws.call(
+    answer = await context.aws.call(
         "lambda",
         "invoke",
-        FunctionName=line.settings.deliver_function,
+        FunctionName=context.settings.deliver_function,
         Payload=orjson.dumps({"test": asked | how}),
     )
     told: dict[str, Any] = orjson.loads(answer["Payload"].read())

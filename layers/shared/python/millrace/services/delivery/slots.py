@@ -1,0 +1,153 @@
+"""Turns at a destination: is there time left for a request, and a slot of the rate limit?
+
+The jobs of one process share the slots of a destination: one write reserves a run of them for all that wait.
+They wait in place, one after the other, for no longer than slots are reserved ahead.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
+
+from millrace.domain.clock import Clock
+from millrace.domain.token_bucket import Grant, Rate, SlotRequest
+from millrace.stores.delivery_state import DeliveryState, DestinationKey
+
+NO_TIME_MS = 1_000
+LIMITED_MS = 20_000
+"""No job waits longer than this for the slots of a rate limit, all in all; what is left then comes back at
+once."""
+AT_ONCE_MS = 1
+LATE_MS = 250
+"""Who comes later than this to a slot, because requests took long, needs another: else the limit would be
+exceeded."""
+_FIRST_RUN = 8
+
+Pause = Callable[[float], Awaitable[None]]
+
+
+class Slots:
+    """The slots of one destination that this process has reserved and not used yet."""
+
+    def __init__(
+        self, destination_key: DestinationKey, rate: Rate, state: DeliveryState, clock: Clock, pause: Pause
+    ) -> None:
+        self._destination_key = destination_key
+        self._rate = rate
+        self._state = state
+        self._clock = clock
+        self._pause = pause
+        self._free: deque[float] = deque()
+        self._most = max(rate.burst, math.ceil(rate.per_second))
+        self._run = min(_FIRST_RUN, self._most)
+        self.lock = asyncio.Lock()
+        self.due = 0
+
+    async def next(self, request: SlotRequest) -> int:
+        """Wait for a slot, in the lock. Returns 0, or the milliseconds to stay away."""
+        self._forget_late()
+        if not self._free:
+            grant = await self._reserve(request)
+            if not grant.slots:
+                return grant.wait_ms
+        slot = self._free.popleft()
+        await self._pause(max(0, math.ceil(slot) - self._clock()) / 1000)
+        return 0
+
+    async def _reserve(self, request: SlotRequest) -> Grant:
+        """A run of slots, twice as long as the last one while all are used in time."""
+        count = max(1, min(self.due, self._run))
+        grant = await self._state.reserve(
+            self._destination_key,
+            self._rate,
+            SlotRequest(count, request.due, request.ends, request.new, request.served),
+        )
+        self._free.extend(grant.slots)
+        self._run = min(2 * self._run, self._most)
+        return grant
+
+    def _forget_late(self) -> None:
+        late = self._clock() - LATE_MS
+        while self._free and self._free[0] < late:
+            self._free.popleft()
+            self._run = max(1, self._run // 2)
+
+
+class JobSlots:
+    """The turns of one job. Whoever was sent away once stays away: all that is left comes back together."""
+
+    def __init__(self, slots: Slots | None, clock: Clock, ends: int, new: bool) -> None:
+        self._slots = slots
+        self._clock = clock
+        self._ends = ends
+        self._new = new
+        self._served = False
+        self._away = 0
+        self._asking = 0
+        self._due = 0
+        self._since = 0
+        self.waited = 0
+        """Milliseconds, for all of its turns."""
+
+    async def __call__(self, behind: int = 0) -> int:
+        """0 to go on, or the milliseconds to stay away. `behind`: requests that nobody has begun yet."""
+        if self._away:
+            return self._away
+        if self._slots is None:
+            return NO_TIME_MS if self._clock() >= self._ends else 0
+        if not self._asking:
+            self._since = self._clock()
+        self._asking += 1
+        self._count(self._asking + behind)
+        try:
+            async with self._slots.lock:
+                return await self._take(self._slots)
+        finally:
+            self._asking -= 1
+            self.waited += 0 if self._asking else self._clock() - self._since
+            self._count(max(0, self._due - 1) if not self._away else 0)
+
+    async def _take(self, slots: Slots) -> int:
+        if not self._away and self._clock() >= self._ends:
+            self._away = AT_ONCE_MS
+        if not self._away:
+            request = SlotRequest(1, self._due, self._ends, self._new and not self._served, self._served)
+            self._away = await slots.next(request)
+            self._served = self._served or not self._away
+        return self._away
+
+    def over(self) -> None:
+        """The job needs no more turns."""
+        self._count(0)
+
+    def _count(self, due: int) -> None:
+        """Tells the others how many slots this job needs."""
+        if self._slots:
+            self._slots.due += due - self._due
+        self._due = due
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """Gives each job its turns, and the jobs of one destination the same slots."""
+
+    state: DeliveryState
+    clock: Clock
+    pause: Pause = asyncio.sleep
+    shared: WeakValueDictionary[DestinationKey, Slots] = field(default_factory=WeakValueDictionary)
+
+    def of(self, destination_key: DestinationKey, rate: Rate | None, budget: int, new: bool) -> JobSlots:
+        """The turns of a job, for `budget` milliseconds; `new` on its first way to the destination."""
+        slots = self._slots(destination_key, rate) if rate else None
+        budget = min(budget, LIMITED_MS) if slots else budget
+        return JobSlots(slots, self.clock, self.clock() + budget, new)
+
+    def _slots(self, destination_key: DestinationKey, rate: Rate) -> Slots:
+        known = self.shared.get(destination_key)
+        if known is None:
+            known = self.shared[destination_key] = Slots(
+                destination_key, rate, self.state, self.clock, self.pause
+            )
+        return known

@@ -1,0 +1,54 @@
+"""What the change_capture function does: batches of DynamoDB Streams, and ticks that poll the outbox."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.domain.changes import Owners
+from millrace.services.pipelines.intake.changes import Changes
+from millrace.services.pipelines.intake.outbox import database_url, drain_outbox
+from millrace.settings import Settings
+from millrace.stores.aws import Aws
+from millrace.stores.bus import EventBus
+from millrace.stores.queues import Queue
+
+RESERVE_SECONDS = 25.0
+"""Of the function's time, for a last batch: a statement, and four tries to put it on the bus."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSettings(Settings):
+    """What capturing needs beside: `change_organizations` as `Owners.parse` reads it; `outbox_secret`, the
+    ARN of a secret with a database's URL."""
+
+    change_organizations: str = ""
+    change_dead_letter_queue_url: str = ""
+    outbox_secret: str = ""
+
+
+class Capture:
+    """One per process."""
+
+    def __init__(self, settings: CaptureSettings, aws: Aws | None = None) -> None:
+        """Raises `Unavailable` for what the environment lacks, `InvalidRequest` for what is wrong in it."""
+        settings.require("bus_name", "change_dead_letter_queue_url")
+        self._aws = aws or Aws(settings.region)
+        self._secret = settings.outbox_secret
+        self._changes = Changes(
+            EventBus(self._aws, settings.bus_name),
+            Queue(self._aws, settings.change_dead_letter_queue_url),
+            Owners.parse(settings.change_organizations),
+        )
+
+    def warm(self) -> None:
+        """Makes in init the client that every invocation needs."""
+        self._aws.client("events")
+
+    async def __call__(self, event: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Takes what Lambda sends: a stream's batch, or a tick. `seconds`: how long the function may run."""
+        if "Records" in event:
+            return await self._changes.capture_stream(event)
+        if not self._secret:
+            return {"rows": 0}
+        until = time.monotonic() + seconds - RESERVE_SECONDS
+        return {"rows": await drain_outbox(self._changes, database_url(self._aws, self._secret), until)}

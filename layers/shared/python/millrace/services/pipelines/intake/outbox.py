@@ -1,0 +1,59 @@
+"""Changes that an application writes into the outbox of its PostgreSQL, put on the bus."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from millrace.domain.ids import valid_organization
+from millrace.errors import InvalidRequest
+from millrace.services.pipelines.intake.changes import Changes, change_event
+from millrace.stores.aws import Aws, unavailable_when_down
+from millrace.stores.bus import BusEvent
+from millrace.stores.outbox import Outbox, OutboxRow
+
+ROWS = 100
+
+
+async def drain_outbox(changes: Changes, url: str, until: float, rows: int = ROWS) -> int:
+    """Takes rows until none are left or `until` (of `time.monotonic`) has come; returns how many.
+
+    Rows are deleted only when the bus has them: whatever dies in between, they come again with the same ids.
+    """
+    count = 0
+    async with Outbox.connect(url) as outbox:
+        while time.monotonic() < until:
+            async with outbox.claim(rows) as claimed:
+                events = [event for row in claimed for event in await _events(changes, row)]
+                await changes.bus.put(events)
+            count += len(claimed)
+            if len(claimed) < rows:
+                break
+    return count
+
+
+async def _events(changes: Changes, row: OutboxRow) -> list[BusEvent]:
+    try:
+        if not valid_organization(row.organization):
+            raise InvalidRequest("The row names no organization.", code="organization_missing")
+        return [change_event(row.organization, row.change())]
+    except Exception as error:
+        await changes.reject(asdict(row), error)  # the row as it was: it is gone from the database
+        return []
+
+
+def database_url(aws: Aws, secret: str) -> str:
+    """The URL in a secret of Secrets Manager: its text, or `url` in its JSON. Raises `Unavailable`, or
+    `InvalidRequest` for a secret without one."""
+    with unavailable_when_down("secretsmanager"):
+        text = str(aws.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]).strip()
+    if text.startswith("{"):
+        text = _url_in(orjson.loads(text))
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise InvalidRequest('Write postgresql://... or {"url": "postgresql://..."} into the outbox secret.')
+    return text
+
+
+def _url_in(secret: dict[str, Any]) -> str:
+    return str(secret.get("url", ""))

@@ -1,0 +1,74 @@
+"""Pipelines with a `schedule` source: one EventBridge schedule each, which puts ticks on the ingest queue."""
+
+from hashlib import sha256
+
+from botocore.exceptions import ClientError
+
+from millrace.domain.pipelines import Pipeline
+from millrace.errors import InvalidRequest, NotImplementedHere
+from millrace.pipelines.definitions.definition import stored_definition
+from millrace.pipelines.definitions.sources import ScheduleSource
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.queue_messages import command
+
+# Not the execution's id: that is another one for each attempt of the same tick.
+_TICK = {"time": "<aws.scheduler.scheduled-time>"}
+
+
+class Schedules:
+    """Named after organization and pipeline, in the deployment's own group."""
+
+    def __init__(self, context: PipelineContext) -> None:
+        self._context = context
+
+    async def ensure(self, organization: str, pipeline: Pipeline) -> None:
+        """Makes the schedule of a pipeline that has one; one that is there already stays. Raises
+        `InvalidRequest` for an expression that Scheduler refuses."""
+        source = stored_definition(pipeline.definition).source
+        if not isinstance(source, ScheduleSource):
+            return
+        settings = self._context.settings
+        if not settings.scheduler_role_arn:
+            raise NotImplementedHere("This deployment has no role for schedules.", code="no_scheduler")
+        try:
+            await self._context.aws.call(
+                "scheduler",
+                "create_schedule",
+                Name=_name(organization, pipeline.id),
+                GroupName=settings.schedule_group,
+                ScheduleExpression=source.expression,
+                ScheduleExpressionTimezone=source.timezone or "UTC",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                Target={
+                    "Arn": settings.ingest_queue_arn,
+                    "RoleArn": settings.scheduler_role_arn,
+                    "Input": command(organization, pipeline.id, tick=_TICK),
+                },
+            )
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "ValidationException":
+                message = f"source.expression: {error.response['Error']['Message']}"
+                raise InvalidRequest(message, code="invalid_schedule") from error
+            if code != "ConflictException":
+                raise
+
+    async def remove(self, organization: str, pipeline: Pipeline) -> None:
+        """Removes the schedule, if there is one."""
+        if pipeline.source_type != "schedule":
+            return
+        try:
+            await self._context.aws.call(
+                "scheduler",
+                "delete_schedule",
+                Name=_name(organization, pipeline.id),
+                GroupName=self._context.settings.schedule_group,
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+
+
+def _name(organization: str, pipeline_id: str) -> str:
+    """Scheduler takes 64 of `A-Z a-z 0-9 _ . -`."""
+    return f"{sha256(organization.encode()).hexdigest()[:16]}-{pipeline_id}"

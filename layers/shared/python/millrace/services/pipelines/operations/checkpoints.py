@@ -1,0 +1,140 @@
+"""Going back: checkpoints, replays of the journal, and dry runs over what it holds.
+
+A checkpoint is a time in the journal and the version then current. It lies a little before the moment when it
+was made: what was under way then may be indexed later. What is replayed twice has the same ids.
+"""
+
+import asyncio
+from typing import Any
+
+from millrace.domain.access import Principal
+from millrace.domain.clock import from_iso, iso
+from millrace.domain.ids import new_id
+from millrace.domain.pipelines import Pipeline, allowed
+from millrace.errors import Conflict, InvalidRequest
+from millrace.pipelines.definitions.definition import parse_definition
+from millrace.pipelines.event import Event
+from millrace.pipelines.explain import explain
+from millrace.pipelines.local_run import LocalRun
+from millrace.pipelines.state.store import MemoryStore
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.intake.push import event_from
+from millrace.services.pipelines.plans import compile_pipeline
+from millrace.services.pipelines.queue_messages import command, event_from_record
+
+MARGIN_MS = 120_000
+"""Twice what an invocation of the transform function may take."""
+DRY_EVENTS = 200
+_DRY_ENTRIES = 20
+
+
+class Recovery:
+    """The verbs; all but reading need the scope `pipelines:write`."""
+
+    def __init__(self, context: PipelineContext) -> None:
+        self._context = context
+        self._store = context.pipelines
+
+    async def checkpoint(self, caller: Principal, pipeline_id: str) -> dict[str, Any]:
+        """Makes a checkpoint: `{id, time, version, createdAt}`."""
+        caller.require("pipelines:write")
+        pipeline = await self._store.get(caller.organization, pipeline_id)
+        now = self._context.clock()
+        made = {
+            "id": new_id("checkpoint"),
+            "time": iso(now - MARGIN_MS),
+            "version": pipeline.version,
+            "createdAt": iso(now),
+        }
+        await self._store.add_checkpoint(caller.organization, pipeline_id, made)
+        return made
+
+    async def checkpoints(self, caller: Principal, pipeline_id: str) -> list[dict[str, Any]]:
+        """The newest hundred."""
+        caller.require("pipelines:read")
+        await self._store.get(caller.organization, pipeline_id)
+        return await self._store.checkpoints(caller.organization, pipeline_id)
+
+    async def restore(self, caller: Principal, pipeline_id: str, checkpoint_id: str) -> dict[str, Any]:
+        """Replays all that was accepted since the checkpoint, with the version of then."""
+        caller.require("pipelines:write")
+        pipeline = await self._replayable(caller, pipeline_id)
+        found = await self._store.checkpoint(caller.organization, pipeline_id, checkpoint_id)
+        since = from_iso(found["time"])
+        return await self._command(caller, pipeline, since, self._context.clock(), found["version"])
+
+    async def replay(self, caller: Principal, pipeline_id: str, request: dict[str, Any]) -> dict[str, Any]:
+        """`{from, to?, version?}`: replays what was accepted in that time, with the current version unless
+        another is named. Raises `InvalidRequest`, `NotFound`, and `Conflict` unless the pipeline runs."""
+        caller.require("pipelines:write")
+        pipeline = await self._replayable(caller, pipeline_id)
+        unknown = sorted(request.keys() - {"from", "to", "version"})
+        if unknown or not isinstance(request.get("from"), str):
+            raise InvalidRequest("Give `from` (ISO 8601), and if you like `to` and `version`.")
+        since = from_iso(request["from"])
+        until = from_iso(str(request["to"])) if "to" in request else self._context.clock()
+        if since >= until:
+            raise InvalidRequest("`from` lies before `to`.", code="invalid_time")
+        version = request.get("version", pipeline.version)
+        if type(version) is not int:
+            raise InvalidRequest("version: a whole number.", code="invalid_version")
+        await self._context.plans.version(caller.organization, pipeline_id, version)
+        return await self._command(caller, pipeline, since, until, version)
+
+    async def dry_run(self, caller: Principal, pipeline_id: str, request: dict[str, Any]) -> dict[str, Any]:
+        """`{definition?, events?}`: what each step would do to each event; nothing is sent or kept. Without
+        `events` the last recorded ones are taken, without `definition` the current one."""
+        caller.require("pipelines:write")
+        pipeline = await self._store.get(caller.organization, pipeline_id)
+        unknown = sorted(request.keys() - {"definition", "events"})
+        if unknown:
+            raise InvalidRequest(f"`{unknown[0]}` is not known here.")
+        definition = parse_definition(request.get("definition", pipeline.definition))
+        events = await self._dry_events(caller, pipeline_id, request.get("events"))
+        plan = compile_pipeline(caller.organization, pipeline_id, pipeline.version, definition).plan
+        return await asyncio.to_thread(_explained, plan, events)
+
+    async def _replayable(self, caller: Principal, pipeline_id: str) -> Pipeline:
+        pipeline = await self._store.get(caller.organization, pipeline_id)
+        if pipeline.state != "running":
+            raise Conflict(
+                f"The pipeline is {pipeline.state}; only a running one replays.",
+                code="pipeline_not_running",
+                state=pipeline.state,
+                allowed=allowed(pipeline.state),
+            )
+        return pipeline
+
+    async def _command(
+        self, caller: Principal, pipeline: Pipeline, since: int, until: int, version: int
+    ) -> dict[str, Any]:
+        request = {"since": since, "until": until, "version": version}
+        body = command(caller.organization, pipeline.id, replay=request)
+        await asyncio.to_thread(self._context.ingest.send, [body], 0, caller.organization)
+        return {"from": iso(since), "to": iso(until), "version": version}
+
+    async def _dry_events(self, caller: Principal, pipeline_id: str, given: Any) -> list[Event]:
+        if given is None:
+            return await self._recorded(caller.organization, pipeline_id)
+        if not isinstance(given, list) or not 1 <= len(given) <= DRY_EVENTS:
+            raise InvalidRequest(f"Give 1 to {DRY_EVENTS} events.", code="invalid_items")
+        now = self._context.clock()
+        return [event_from(item, at, now) for at, item in enumerate(given)]
+
+    async def _recorded(self, organization: str, pipeline_id: str) -> list[Event]:
+        events: list[Event] = []
+        journal = self._context.journal
+        for entry in await journal.newest(organization, pipeline_id, _DRY_ENTRIES):
+            if len(events) < DRY_EVENTS:
+                records = await journal.read(organization, pipeline_id, entry.position, entry.key)
+                events += [event_from_record(one, pipeline_id) for one in records]
+        return events[:DRY_EVENTS]
+
+
+def _explained(plan: Any, events: list[Event]) -> dict[str, Any]:
+    """Per event what each step did, and what windows and batches would give out in the end."""
+    state = MemoryStore()
+    told = [explain(plan, event, state) for event in events]
+    whole = LocalRun(plan)
+    outputs = [*whole.feed(events), *whole.finish()]
+    return {"events": told, "outputs": [event.payload for event in outputs]}

@@ -1,0 +1,87 @@
+"""Redriving dead letters: an order on the ingest queue sends a page, notes how far it came, and orders the
+next.
+
+A dead letter is removed once its event is on its queue. Whatever crashes, a page is sent again rather than
+left out: ids stay, so destinations and windows know the repetition."""
+
+import asyncio
+import logging
+from typing import Any
+
+from millrace.domain.access import Principal
+from millrace.domain.ids import new_id
+from millrace.domain.redrives import Redrive, RedriveRequest
+from millrace.errors import Conflict, InvalidRequest
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.dead_letter_choice import dead_letters_by_id, left_of, to_filter
+from millrace.services.pipelines.processing.redrive import enqueue_page
+from millrace.stores.queues import Queue
+
+log = logging.getLogger(__name__)
+
+PAUSED_MS = 60_000
+MOST_WAITS = 30
+"""Of a redrive for its paused pipeline, one a minute; then whoever resumes or stops it goes on."""
+_SOON_MS = 3_000
+_AT_ONCE = 16
+Address = tuple[str, str]
+Messages = list[tuple[Queue, str]]
+
+
+class Redrives:
+    """Reading needs the scope `pipelines:read`, the rest `pipelines:write`."""
+
+    def __init__(self, context: PipelineContext) -> None:
+        self._context = context
+        self._store = context.redrives
+
+    async def create(self, caller: Principal, pipeline_id: str, request: RedriveRequest) -> Redrive:
+        """Begins to send dead letters again. Raises `NotFound` for ids that are not there, `InvalidRequest`
+        for a step that is not there, `Conflict` while the pipeline is paused."""
+        caller.require("pipelines:write")
+        organization = caller.organization
+        pipeline = await self._context.pipelines.get(organization, pipeline_id)
+        if pipeline.state == "paused":
+            raise Conflict("The pipeline is paused: resume it first.", code="pipeline_paused")
+        steps = len(pipeline.definition.get("transforms", []))
+        if request.version == "current" and request.from_step is not None and request.from_step > steps:
+            raise InvalidRequest(f"fromStep: the definition has {steps} steps.", code="invalid_step")
+        to_filter(request)
+        await dead_letters_by_id(self._context.dead_letters, organization, pipeline_id, request.ids)
+        now = self._context.clock()
+        made = Redrive(id=new_id("redrive"), request=request, created_at=now, updated_at=now)
+        await asyncio.to_thread(enqueue_page, self._context, (organization, pipeline_id), made, _SOON_MS)
+        await self._store.create(organization, pipeline_id, made)
+        return made
+
+    async def all(self, caller: Principal, pipeline_id: str) -> list[Redrive]:
+        """The newest hundred, the newest first."""
+        caller.require("pipelines:read")
+        await self._context.pipelines.get(caller.organization, pipeline_id)
+        return await self._store.newest(caller.organization, pipeline_id)
+
+    async def get(self, caller: Principal, pipeline_id: str, redrive_id: str) -> dict[str, Any]:
+        """With `left`: how many dead letters it has not come to. Raises `NotFound`."""
+        caller.require("pipelines:read")
+        found = await self._store.get(caller.organization, pipeline_id, redrive_id)
+        left, complete = await self._left(caller.organization, pipeline_id, found)
+        return found.shown() | {"left": left, "leftComplete": complete}
+
+    async def cancel(self, caller: Principal, pipeline_id: str, redrive_id: str) -> Redrive:
+        """Nothing more is sent, apart from a page under way. Raises `NotFound`, and `Conflict` for one that
+        is over."""
+        caller.require("pipelines:write")
+        now = self._context.clock()
+        return await self._store.change(
+            caller.organization, pipeline_id, redrive_id, lambda found: found.cancelled(now)
+        )
+
+    async def _left(self, organization: str, pipeline_id: str, redrive: Redrive) -> tuple[int, bool]:
+        if redrive.state != "running":
+            return 0, True
+        if redrive.request.ids:
+            return len(set(redrive.request.ids)), True
+        counted = await self._context.dead_letters.count(
+            organization, pipeline_id, redrive.after, left_of(redrive)
+        )
+        return counted.count, counted.complete

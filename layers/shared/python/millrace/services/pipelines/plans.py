@@ -1,0 +1,129 @@
+"""Pipelines as compiled plans: the versions that a process knows, and when it reads them again."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from millrace.domain.clock import Clock, now_ms
+from millrace.domain.pipelines import Pipeline
+from millrace.errors import InvalidRequest, MillraceError, is_transient
+from millrace.pipelines.definitions.definition import PipelineDefinition, stored_definition
+from millrace.pipelines.expressions.compiler import Scalar
+from millrace.pipelines.expressions.expression import compile_expression
+from millrace.pipelines.plan import Plan, compile_plan
+from millrace.pipelines.state.store import Key
+from millrace.pipelines.together import sends_items
+from millrace.stores.pipelines import PipelineStore
+
+CACHE_SECONDS = 3.0
+_PLANS = 500
+_ORGANIZATIONS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPipeline:
+    """A version of a pipeline, compiled; `guards` are its destinations' `when`, `together` the numbers of
+    those that get a batch's items one by one."""
+
+    organization: str
+    pipeline_id: str
+    version: int
+    plan: Plan
+    guards: tuple[Scalar | None, ...]
+    together: frozenset[int] = frozenset()
+
+
+def compile_pipeline(
+    organization: str, pipeline_id: str, version: int, definition: PipelineDefinition
+) -> CompiledPipeline:
+    """Compiles a checked definition."""
+    plan = compile_plan(definition, organization, pipeline_id)
+    guards = [compile_expression(one.when).evaluate if one.when else None for one in definition.targets]
+    together = frozenset(
+        at for at, one in enumerate(definition.targets) if sends_items(definition.transforms, one)
+    )
+    return CompiledPipeline(organization, pipeline_id, version, plan, tuple(guards), together)
+
+
+class BrokenDefinition(InvalidRequest):
+    """A stored definition cannot be compiled: an earlier release took it."""
+
+    code = "definition_broken"
+
+    def __init__(self, pipeline_id: str, version: int, error: Exception) -> None:
+        reason = error.message if isinstance(error, MillraceError) else type(error).__name__
+        super().__init__(
+            f"Version {version} of the pipeline {pipeline_id} cannot be compiled; replace it. {reason}"[
+                :1_000
+            ]
+        )
+
+
+class Plans:
+    """Pipelines of organizations, up to three seconds old unless asked for fresher ones, and compiled
+    versions, which never change."""
+
+    def __init__(self, store: PipelineStore, clock: Clock = now_ms) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: dict[str, tuple[float, int, dict[str, Pipeline]]] = {}
+        self._compiled: dict[tuple[str, str, int], CompiledPipeline] = {}
+
+    async def of(self, organization: str, since: int = 0) -> dict[str, Pipeline]:
+        """An organization's pipelines by id, as they were at `since` (epoch ms) or later: an event that was
+        sent after a start was answered meets that pipeline."""
+        cached = self._known.get(organization)
+        if cached and time.monotonic() - cached[0] < CACHE_SECONDS and cached[1] > since:
+            return cached[2]
+        if len(self._known) >= _ORGANIZATIONS:
+            self._known.clear()
+        asked, at = time.monotonic(), self._clock()
+        found = {one.id: one for one in await self._store.all(organization)}
+        self._known[organization] = (asked, at, found)
+        return found
+
+    async def running(self, organization: str, pipeline_id: str) -> Pipeline:
+        """The pipeline, read again unless it is known to run. Raises `NotFound`."""
+        known = (await self.of(organization)).get(pipeline_id)
+        if known and known.state == "running":
+            return known
+        return await self._store.get(organization, pipeline_id)
+
+    def forget(self, organization: str) -> None:
+        """One of its pipelines was changed here; other processes see that within seconds."""
+        self._known.pop(organization, None)
+
+    def compiled(self, organization: str, pipeline: Pipeline) -> CompiledPipeline:
+        """The current version, compiled. Raises `BrokenDefinition`."""
+        key = (organization, pipeline.id, pipeline.version)
+        return self._compiled.get(key) or self._remember(key, pipeline.definition)
+
+    async def version(self, organization: str, pipeline_id: str, version: int) -> CompiledPipeline:
+        """Any version, compiled. Raises `NotFound` and `BrokenDefinition`."""
+        key = (organization, pipeline_id, version)
+        if key in self._compiled:
+            return self._compiled[key]
+        return self._remember(key, await self._store.definition(organization, pipeline_id, version))
+
+    async def with_step(self, key: Key) -> CompiledPipeline | None:
+        """The last version that has the step which a window's or batch's key belongs to."""
+        version = await self._store.version_with(key.tenant, key.pipeline, key.step)
+        return await self.version(key.tenant, key.pipeline, version) if version else None
+
+    def _remember(self, key: tuple[str, str, int], definition: dict[str, object]) -> CompiledPipeline:
+        if len(self._compiled) >= _PLANS:
+            self._compiled.clear()
+        organization, pipeline_id, version = key
+        try:
+            compiled = compile_pipeline(organization, pipeline_id, version, stored_definition(definition))
+        except Exception as error:
+            if is_transient(error):
+                raise
+            raise BrokenDefinition(pipeline_id, version, error) from error
+        self._compiled[key] = compiled
+        return compiled
+
+
+def stateful_hashes(compiled: CompiledPipeline) -> Iterator[str]:
+    """The hashes of the steps that hold events back: their timers name them."""
+    return (step.hash for step in compiled.plan.steps if step.state is not None)

@@ -1,0 +1,142 @@
+"""Which events of the bus feed which source, and what becomes of an EventBridge event. Pure.
+
+Run events feed `agent_execution` pipelines once per run, with the event that ends it; `statuses` chooses
+among `completed`, `failed` and `stopped`, and may ask for `running`, the event with which a run starts, and
+for `deleted`, the one that tells that a run was deleted with its conversation.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from millrace.domain.clock import from_iso
+from millrace.errors import InvalidRequest
+from millrace.pipelines.definitions.sources import (
+    AgentExecutionSource,
+    AlertSource,
+    ApiEventSource,
+    DatabaseChangeSource,
+    Source,
+)
+from millrace.pipelines.errors import EvaluationError
+from millrace.pipelines.event import Event, Payload
+from millrace.pipelines.expressions.times import instant
+from millrace.services.pipelines.payloads import LONGEST_ID, check_payload
+
+SOURCES = {
+    "millrace.agent_execution": "agent_execution",
+    "millrace.alert": "alert",
+    "millrace.api_event": "api_event",
+    "millrace.database_change": "database_change",
+}
+_ENDS = frozenset({"run:completed", "run:error"})
+_CHOSEN = _ENDS | {"run:started", "run:deleted"}
+"""The events among which `statuses` chooses."""
+
+
+def source_type(envelope: dict[str, Any]) -> str | None:
+    """The source type that an EventBridge event belongs to; None for one of no pipeline's business."""
+    return SOURCES.get(envelope["source"])
+
+
+def bus_event(envelope: dict[str, Any], ingested: int) -> tuple[str, Event]:
+    """The organization and the event of an EventBridge event. Raises `InvalidRequest`."""
+    detail = envelope.get("detail")
+    if not isinstance(detail, dict) or not isinstance(detail.get("organization"), str):
+        raise InvalidRequest("The event's detail names no organization.", code="invalid_event")
+    check_payload(detail)
+    id = _identity(envelope, detail)[:LONGEST_ID]
+    time = _time(detail.get("time"), envelope["time"])
+    event = Event(detail, id, envelope["source"], envelope["detail-type"], time, ingested)
+    if type(hops := detail.get("hops")) is int:
+        event.hops = hops
+    if isinstance(sequence := detail.get("sequence"), str) and sequence.isdecimal():
+        event.sequence = sequence[:LONGEST_ID]
+    return detail["organization"], event
+
+
+def unreadable_event(envelope: dict[str, Any], ingested: int) -> Event:
+    """An EventBridge event as far as it can be read, for a dead letter: dated by its arrival. Raises
+    `InvalidRequest` where there is no detail."""
+    detail = envelope.get("detail")
+    if not isinstance(detail, dict):
+        raise InvalidRequest("The event has no detail.", code="invalid_event")
+    id, source, kind = (str(envelope.get(name, ""))[:LONGEST_ID] for name in ("id", "source", "detail-type"))
+    return Event(detail, id, source, kind, ingested, ingested)
+
+
+def _time(told: Any, published: str) -> int:
+    """When the event happened, as its detail tells in any form; when it was put on the bus if it does not
+    tell. Raises `InvalidRequest`."""
+    try:
+        return from_iso(published) if told in (None, "") else instant(told)
+    except EvaluationError as error:
+        raise InvalidRequest(f"The detail's `time`: {error.message}", code="invalid_event") from error
+
+
+def own_event(envelope: Any, ingested: int) -> Event:
+    """The event of an EventBridge event of any source: its detail. Raises `InvalidRequest`."""
+    if not isinstance(envelope, dict) or not isinstance(envelope.get("detail"), dict):
+        raise InvalidRequest("The event is no EventBridge event.", code="invalid_event")
+    check_payload(envelope["detail"])
+    id, source, kind = (str(envelope[name])[:LONGEST_ID] for name in ("id", "source", "detail-type"))
+    return Event(envelope["detail"], id, source, kind, from_iso(envelope["time"]), ingested)
+
+
+def _identity(envelope: dict[str, Any], detail: Payload) -> str:
+    """A run's end is one event, whoever told of it: its own process, or those who found it dead."""
+    is_end = envelope["source"] == "millrace.agent_execution" and envelope["detail-type"] in _ENDS
+    if is_end and detail.get("runId"):
+        return f"{detail['runId']}:end"
+    return str(detail.get("id") or envelope["id"])
+
+
+def feeds(event: Event, source: Source) -> bool:
+    """Whether a pipeline with this source takes an event of the source's type."""
+    match source:
+        case AgentExecutionSource():
+            return _is_run(event, source)
+        case ApiEventSource():
+            return _is_call(event.payload, source)
+        case DatabaseChangeSource():
+            return _is_change(event.payload, source)
+        case AlertSource():
+            return _is_alert(event.payload, source)
+    return False
+
+
+def _is_run(event: Event, source: AgentExecutionSource) -> bool:
+    status = event.payload.get("status")
+    if source.agent_ids is not None and event.payload.get("agentId") not in source.agent_ids:
+        return False
+    if source.statuses is None:
+        return event.type in _ENDS
+    return status in source.statuses and event.type in _CHOSEN
+
+
+def _is_call(payload: Payload, source: ApiEventSource) -> bool:
+    method, path = str(payload.get("method", "")).upper(), str(payload.get("path", ""))
+    if source.methods is not None and method not in map(str.upper, source.methods):
+        return False
+    if source.statuses is not None and payload.get("status") not in source.statuses:
+        return False
+    return source.paths is None or _any_path(path, source.paths)
+
+
+def _any_path(path: str, wanted: Iterable[str]) -> bool:
+    """Exact paths, or those that begin as one that ends in `*`."""
+    return any(path.startswith(one[:-1]) if one.endswith("*") else path == one for one in wanted)
+
+
+def _is_change(payload: Payload, source: DatabaseChangeSource) -> bool:
+    if payload.get("table") != source.table:
+        return False
+    return source.operations is None or payload.get("operation") in source.operations
+
+
+def _is_alert(payload: Payload, source: AlertSource) -> bool:
+    alert = payload.get("alert")
+    if not isinstance(alert, dict):
+        return False
+    if source.rule_ids is not None and alert.get("ruleId") not in source.rule_ids:
+        return False
+    return source.states is None or alert.get("state") in source.states

@@ -1,0 +1,234 @@
+"""The engine on real parts: runs in a thread, because it and its store are plain blocking Python.
+
+Everything that leaves does so before the caller acknowledges what came in: outputs to the delivery queue,
+dead letters to their table, timers to their queue. Whatever is repeated after a crash leaves again with the
+same ids.
+"""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from functools import partial
+from typing import Any
+
+from millrace.errors import is_transient
+from millrace.pipelines.errors import EvaluationError, unexpected
+from millrace.pipelines.event import Event
+from millrace.pipelines.expressions.compiler import Scalar
+from millrace.pipelines.outcome import Change, FailedEvent, Outcome
+from millrace.pipelines.state.store import Key
+from millrace.pipelines.together import items_of
+from millrace.pipelines.transform import fire, keep_change, resume, transform, transform_all
+from millrace.pipelines.work import Unfinished, Work
+from millrace.services.delivery.job import Job, jobs_of
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.plans import CompiledPipeline
+from millrace.services.pipelines.processing.timer_batch import Timers
+from millrace.services.pipelines.queue_messages import event_record
+from millrace.stores.dead_letters import DeadLetter
+
+
+class EnginePass:
+    """One pass of events through a version of a pipeline, and the outbox that the engine writes to.
+
+    `lag` is how far the queue is behind (ms). `counters` is what metrics get.
+    """
+
+    def __init__(
+        self,
+        context: PipelineContext,
+        compiled: CompiledPipeline,
+        loop: asyncio.AbstractEventLoop,
+        lag: int = 0,
+        backfill: bool = False,
+    ) -> None:
+        self.counters: Counter[str] = Counter()
+        self._context = context
+        self._compiled = compiled
+        self._loop = loop
+        self._lag = lag
+        self._backfill = backfill
+        self._now = context.clock()
+        self._timers = Timers(context.timers, self._now)
+
+    def process(self, events: list[Event], start: int = 0, ends: float = math.inf) -> None:
+        """Events from the step `start` on, until `ends` (by the monotonic clock).
+
+        Raises `Unavailable`: repeat the call, and `Unfinished` with the events that are left.
+        """
+        plan, store = self._compiled.plan, self._context.windows
+        budget = partial(Work, ends=ends)
+        self.counters["lagSum"] += self._lag
+        self.counters["lagCount"] += 1
+        try:
+            for outcome in transform_all(plan, events, store, self._now, start, self._backfill, budget):
+                self._settle(outcome)
+                self.counters["itemsProcessed"] += _processed(outcome)
+        finally:
+            self._timers.flush()
+
+    def fire(self, key: Key, now: int) -> None:
+        """What a timer asks for."""
+        fire(self._compiled.plan, key, self._context.windows, self, now, self._lag)
+        self._timers.flush()
+
+    # --- the engine's outbox -------------------------------------------------------------------
+
+    def timer(self, key: Key, at: int) -> None:
+        self._timers.timer(key, at)
+
+    def send(self, key: Key, events: list[Event]) -> None:
+        for outcome in resume(
+            self._compiled.plan, key, events, self._context.windows, self._now, self._backfill
+        ):
+            self._settle(outcome)
+
+    def late(self, key: Key, events: int) -> None:
+        self.counters["lateEvents"] += events
+
+    # --- what leaves ---------------------------------------------------------------------------
+
+    def _settle(self, outcome: Outcome) -> None:
+        """Decides everything before anything leaves: an event that fails makes no neighbor leave twice."""
+        for change in outcome.changes:
+            self._keep(outcome, change)
+        dead_letters = [self._dead_letter(one) for one in outcome.dead_letters]
+        of_steps = len(dead_letters)
+        jobs: list[Job] = []
+        for destination in range(len(self._compiled.guards)):
+            chosen = list(self._chosen(outcome.outputs, destination, dead_letters))
+            jobs += self._jobs(destination, chosen, dead_letters)
+        self._store_dead_letters(dead_letters)
+        self._context.deliveries.send(
+            (job.encode() for job in jobs), organization=self._compiled.organization
+        )
+        self.counters["jobsSent"] += len(jobs)
+        self.counters["deadLetters"] += len(dead_letters)
+        self.counters["deliveriesFailed"] += len(dead_letters) - of_steps
+        self._count(outcome)
+
+    def _keep(self, outcome: Outcome, change: Change) -> None:
+        """Keeps events in their window or batch. Where that fails for what is no fault of a service, each by
+        itself, so that only the one at fault ends here."""
+        plan, store = self._compiled.plan, self._context.windows
+        try:
+            keep_change(plan, change, outcome, store, self, self._now, self._lag, self._backfill)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            if len(change.members) == 1:
+                outcome.unkept(change, plan.steps[change.step].step.on_error, unexpected(error))
+                return
+            for event in change.of_members():
+                alone = transform(plan, [event], store, self._now, change.step, self._backfill)
+                for one in alone.changes:
+                    self._keep(outcome, one)
+
+    def _chosen(
+        self, events: list[Event], destination: int, dead_letters: list[DeadLetter]
+    ) -> Iterator[Event]:
+        """What a destination gets: where its guard is true. One that fails makes a dead letter."""
+        guard = self._compiled.guards[destination]
+        for event in events:
+            try:
+                if guard is None or self._is_chosen(guard, event):
+                    yield from items_of(event) if destination in self._compiled.together else [event]
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                dead_letters.append(self._undelivered(event, destination, unexpected(error)))
+
+    def _is_chosen(self, guard: Scalar, event: Event) -> bool:
+        with Work():
+            return guard(event.payload, event) is True
+
+    def _jobs(self, destination: int, events: list[Event], dead_letters: list[DeadLetter]) -> list[Job]:
+        """Jobs for the delivery queue. Events that can be in none make dead letters."""
+        compiled = self._compiled
+        head = Job.model_construct(
+            organization=compiled.organization,
+            pipeline_id=compiled.pipeline_id,
+            definition_version=compiled.version,
+            destination=destination,
+            created_at=self._now,
+            events=[],
+        )
+        jobs, refused = jobs_of(head, events)
+        dead_letters += [self._undelivered(event, destination, error) for event, error in refused]
+        return jobs
+
+    def _store_dead_letters(self, dead_letters: list[DeadLetter]) -> None:
+        if dead_letters:
+            self._wait(self._context.dead_letters.put(self._compiled.organization, dead_letters, self._now))
+
+    def _wait(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _dead_letter(self, dead_letter: FailedEvent) -> DeadLetter:
+        event = dead_letter.event.with_payload(dead_letter.payload)
+        return self._addressed(event, f"step:{dead_letter.step}", dead_letter.code, dead_letter.message)
+
+    def _undelivered(self, event: Event, destination: int, problem: EvaluationError) -> DeadLetter:
+        return self._addressed(event, f"destination:{destination}", problem.code, problem.message)
+
+    def _addressed(self, event: Event, place: str, code: str, message: str) -> DeadLetter:
+        """`event` is as it came to that place."""
+        compiled = self._compiled
+        return DeadLetter(
+            pipeline_id=compiled.pipeline_id,
+            place=place,
+            definition_version=compiled.version,
+            event_id=event.id,
+            at=min(event.ingested, self._now),  # a window that fires early is dated by its end
+            code=code,
+            message=message,
+            attempts=1,
+            event=event_record(event),
+        )
+
+    def _count(self, outcome: Outcome) -> None:
+        self.counters["itemsOut"] += len(outcome.outputs)
+        for index, count in enumerate(outcome.counts):
+            self.counters["itemsFailed"] += count.failed
+            self.counters["itemsFiltered"] += count.dropped
+            self.counters["lateEvents"] += count.late
+            for name, value in count.as_json().items():
+                self.counters[f"step{index}{name}"] += value
+
+
+def _processed(outcome: Outcome) -> int:
+    """How many events went through without failing."""
+    return max(outcome.events - sum(count.failed for count in outcome.counts), 0)
+
+
+async def process(
+    context: PipelineContext,
+    compiled: CompiledPipeline,
+    events: list[Event],
+    *,
+    lag: int = 0,
+    backfill: bool = False,
+    start: int = 0,
+    ends: float = math.inf,
+    messages: int = 0,
+) -> None:
+    """Events through a pipeline, in a thread. `messages`: as how many of the queue they came.
+
+    Raises `Unavailable`: repeat the call; and `Unfinished` where time is over, at `ends`.
+    """
+    run = EnginePass(context, compiled, asyncio.get_running_loop(), lag, backfill)
+    run.counters["messagesReceived"] = messages
+    try:
+        await asyncio.to_thread(run.process, events, start, ends)
+    except Unfinished:
+        await context.meter.add(compiled.organization, compiled.pipeline_id, run.counters)
+        raise
+    await context.meter.add(compiled.organization, compiled.pipeline_id, run.counters)
+
+
+async def on_timer(context: PipelineContext, compiled: CompiledPipeline, key: Key, now: int) -> None:
+    """A timer has run down. Raises `Unavailable`: repeat the call."""
+    run = EnginePass(context, compiled, asyncio.get_running_loop())
+    await asyncio.to_thread(run.fire, key, now)
+    await context.meter.add(compiled.organization, compiled.pipeline_id, run.counters)

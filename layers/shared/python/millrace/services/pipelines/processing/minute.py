@@ -1,0 +1,19 @@
+"""The work of every minute, of which no part keeps another from being done."""
+
+import asyncio
+
+from millrace.services.pipelines.backpressure import Backpressure, report_backpressure
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.processing.timers import sweep_all
+from millrace.stores.bus import EventBus
+
+
+async def every_minute(context: PipelineContext, backpressure: Backpressure, bus: EventBus) -> dict[str, int]:
+    """Send timers that were due and report backpressure; return how many of each. Raises the failures of all
+    parts together, when every part has had its turn, so that the function's errors are counted."""
+    parts = {"timers": sweep_all(context), "backpressures": report_backpressure(context, backpressure, bus)}
+    results = await asyncio.gather(*parts.values(), return_exceptions=True)
+    failures = [result for result in results if isinstance(result, Exception)]
+    if failures:
+        raise ExceptionGroup("The sweep of this minute failed in part.", failures)
+    return {name: result for name, result in zip(parts, results, strict=True) if isinstance(result, int)}

@@ -1,0 +1,201 @@
+"""Redriving dead letters: an order on the ingest queue sends a page, notes how far it came, and orders the
+next.
+
+A dead letter is removed once its event is on its queue. Whatever crashes, a page is sent again rather than
+left out: ids stay, so destinations and windows know the repetition."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from millrace.domain.clock import Clock
+from millrace.domain.redrives import PAGE_SECONDS, Redrive, RedriveRequest
+from millrace.errors import NotFound, is_transient
+from millrace.services.delivery.job import Job, job_event
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.dead_letter_choice import left_of
+from millrace.services.pipelines.plans import CompiledPipeline
+from millrace.services.pipelines.queue_messages import command, event_from_record, event_record
+from millrace.stores.dead_letters import DeadLetter
+from millrace.stores.queues import Queue
+
+log = logging.getLogger(__name__)
+
+PAUSED_MS = 60_000
+MOST_WAITS = 30
+"""Of a redrive for its paused pipeline, one a minute; then whoever resumes or stops it goes on."""
+_SOON_MS = 3_000
+_AT_ONCE = 16
+Address = tuple[str, str]
+Messages = list[tuple[Queue, str]]
+
+
+async def redrive(context: PipelineContext, address: Address, request: dict[str, Any]) -> None:
+    """Send a page of a redrive, unless it was sent before, and enqueue the next one: `{id, page, waits?}`.
+
+    While the pipeline is paused, try again some times: a command of `resume_redrives` may be received before
+    the change of state can be read.
+    """
+    try:
+        found = await context.redrives.get(*address, request["id"])
+        pipeline = await context.pipelines.get(*address)
+    except NotFound as error:
+        log.warning("a redrive is over: %s", error.message)
+        return
+    if found.state == "running" and found.page == request["page"] and pipeline.state == "paused":
+        if (waits := request.get("waits", 0)) < MOST_WAITS:
+            await asyncio.to_thread(enqueue_page, context, address, found, PAUSED_MS, waits + 1)
+        return
+    if found.state == "running" and found.page == request["page"]:
+        found = await _send_page(context, address, found, context.plans.compiled(address[0], pipeline))
+    if found.state == "running" and found.page == request["page"] + 1:
+        await asyncio.to_thread(enqueue_page, context, address, found, PAGE_SECONDS * 1000)
+
+
+async def resume_redrives(context: PipelineContext, address: Address, delay_ms: int) -> None:
+    """Orders what is left of the redrives of a pipeline that is resumed, or stopped while it was paused."""
+    for one in await context.redrives.newest(*address):
+        if one.state == "running":
+            await asyncio.to_thread(enqueue_page, context, address, one, delay_ms)
+
+
+async def _send_page(
+    context: PipelineContext, address: Address, found: Redrive, current: CompiledPipeline
+) -> Redrive:
+    dead_letters, more = await _dead_letters(context, address, found)
+    sent = 0
+    for start in range(0, len(dead_letters), _AT_ONCE):  # a few at a time: each may have a megabyte
+        sent += await _send_some(
+            context, address, found, current, dead_letters[start : start + _AT_ONCE], sent
+        )
+    now, page = context.clock(), found.page
+
+    def step(old: Redrive) -> Redrive:
+        return old.sent(sent, len(dead_letters) - sent, more, now) if old.page == page else old
+
+    return await context.redrives.change(*address, found.id, step)
+
+
+async def _send_some(
+    context: PipelineContext,
+    address: Address,
+    found: Redrive,
+    current: CompiledPipeline,
+    dead_letters: Sequence[DeadLetter],
+    before: int,
+) -> int:
+    """Sends dead letters and removes them; returns how many. `before`: how many of the page were sent."""
+    messages: Messages = []
+    sent: list[DeadLetter] = []
+    for dead_letter in await _loaded(context, dead_letters):
+        message = await _message(context, dead_letter, found.request, current)
+        if message:
+            messages.append(message)
+            sent.append(dead_letter)
+    await asyncio.to_thread(_send, messages, before, found.request.per_second, address[0])
+    await context.dead_letters.remove_all(address[0], sent)
+    return len(sent)
+
+
+async def _dead_letters(
+    context: PipelineContext, address: Address, found: Redrive
+) -> tuple[list[DeadLetter], str | None]:
+    """The dead letters of the next page, and the id to go on after. Of those named some may be gone by
+    now."""
+    if found.request.ids:
+        named = await asyncio.gather(
+            *(context.dead_letters.get(*address, id) for id in set(found.request.ids))
+        )
+        return [dead_letter for dead_letter in named if dead_letter], None
+    size = found.request.per_second * PAGE_SECONDS
+    return await context.dead_letters.page(*address, found.after, size, left_of(found))
+
+
+async def _loaded(context: PipelineContext, dead_letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+    """Dead letters with their large payloads."""
+    return list(await asyncio.gather(*map(context.dead_letters.load, dead_letters)))
+
+
+def _send(messages: Messages, sent: int, per_second: int, organization: str) -> None:
+    """Puts messages on their queues, to be seen second by second; `sent` of the page before."""
+    for queue in dict.fromkeys(queue for queue, _ in messages):
+        queue.send_delayed(
+            (body, (sent + at) // per_second, organization)
+            for at, (to, body) in enumerate(messages)
+            if to is queue
+        )
+
+
+async def _message(
+    context: PipelineContext, dead_letter: DeadLetter, request: RedriveRequest, current: CompiledPipeline
+) -> tuple[Queue, str] | None:
+    """An order to begin at a step, or a delivery job; None where there is no such step or destination, or
+    the dead letter cannot be read."""
+    try:
+        compiled = await _compiled(context, dead_letter, request, current)
+        return _written(context, compiled, dead_letter, request.from_step)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        log.warning("dead letter %s is skipped: %s", dead_letter.id, type(error).__name__)
+        return None
+
+
+def _written(
+    context: PipelineContext, compiled: CompiledPipeline, dead_letter: DeadLetter, from_step: int | None
+) -> tuple[Queue, str]:
+    """Raises `ValueError` for what cannot be."""
+    if dead_letter.event["payload"] is None:
+        raise ValueError("its object is gone")
+    kind, _, number = dead_letter.place.partition(":")
+    definition = compiled.plan.definition
+    if from_step is not None:
+        _check(from_step, len(definition.transforms) + 1)  # one more: straight to the destinations
+        return context.ingest, _from_step(compiled, dead_letter, from_step)
+    if kind == "step":
+        # One more here, too: what failed behind the last step, and in a pipeline without steps.
+        _check(int(number), len(definition.transforms) + 1)
+        return context.ingest, _from_step(compiled, dead_letter, int(number))
+    _check(int(number), len(definition.targets))
+    return context.deliveries, _job(compiled, dead_letter, int(number), context.clock)
+
+
+def _check(number: int, count: int) -> None:
+    if number >= count:
+        raise ValueError(number)
+
+
+async def _compiled(
+    context: PipelineContext, dead_letter: DeadLetter, request: RedriveRequest, current: CompiledPipeline
+) -> CompiledPipeline:
+    if request.version == "current":
+        return current
+    return await context.plans.version(
+        current.organization, current.pipeline_id, dead_letter.definition_version
+    )
+
+
+def _from_step(compiled: CompiledPipeline, dead_letter: DeadLetter, start: int) -> str:
+    events = [event_record(event_from_record(dead_letter.event, compiled.pipeline_id))]
+    return command(
+        compiled.organization, compiled.pipeline_id, events=events, start=start, version=compiled.version
+    )
+
+
+def _job(compiled: CompiledPipeline, dead_letter: DeadLetter, destination: int, clock: Clock) -> str:
+    return Job(
+        organization=compiled.organization,
+        pipeline_id=compiled.pipeline_id,
+        definition_version=compiled.version,
+        destination=destination,
+        created_at=clock(),
+        events=[job_event(event_from_record(dead_letter.event, compiled.pipeline_id))],
+    ).encode()
+
+
+def enqueue_page(
+    context: PipelineContext, address: Address, redrive: Redrive, delay_ms: int, waits: int = 0
+) -> None:
+    request = {"id": redrive.id, "page": redrive.page} | ({"waits": waits} if waits else {})
+    context.ingest.send([command(*address, redrive=request)], delay_ms, address[0])

@@ -1,0 +1,136 @@
+"""Timers: windows and batches fire when their time has come, and a sweep finds those whose timer was lost."""
+
+import asyncio
+import logging
+from typing import Any
+
+import orjson
+
+from millrace.errors import NotFound
+from millrace.pipelines.state.batches import Batch
+from millrace.pipelines.state.firing import sweep
+from millrace.pipelines.state.meta import read_meta
+from millrace.pipelines.state.store import Key
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.plans import CompiledPipeline
+from millrace.services.pipelines.processing.engine import on_timer
+from millrace.services.pipelines.processing.timer_batch import Timers
+from millrace.services.pipelines.queue_messages import command
+from millrace.services.pipelines.window_store import WindowStore
+from millrace.telemetry import logs
+
+log = logging.getLogger(__name__)
+
+SEEN = 20_000
+"""What a sweep looks at; of deleted pipelines something may stand until its TTL."""
+SWEPT = 5_000
+AHEAD_MS = 900_000
+STOPPED_AT_ONCE = 300
+AT_ONCE = 4
+"""Timers of a batch: one that takes long does not hold up the others."""
+_STOP_ROUNDS = 200
+_STOP_AGAIN_MS = 5_000
+
+
+async def close_batch(context: PipelineContext, batch: dict[str, Any]) -> dict[str, Any]:
+    """Takes an SQS event of the timer queue; returns `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+    slots = asyncio.Semaphore(AT_ONCE)
+    failed: list[str] = []
+
+    async def close(record: dict[str, Any]) -> None:
+        async with slots:
+            try:
+                await _close(context, orjson.loads(record["body"]))
+            except Exception:
+                log.exception("timer %s failed", record["messageId"])
+                failed.append(record["messageId"])
+
+    await asyncio.gather(*map(close, batch["Records"]))
+    return await asyncio.to_thread(context.timers.answer, batch, failed)
+
+
+async def _close(context: PipelineContext, timer: dict[str, Any]) -> None:
+    if timer.get("stop"):
+        logs.bind(organization=timer["organization"], pipeline_id=timer["pipelineId"])
+        await fire_all(context, timer["organization"], timer["pipelineId"], int(timer["stop"]))
+        return
+    key = Key.parse(timer["key"])
+    logs.bind(organization=key.tenant, pipeline_id=key.pipeline)
+    compiled = await _compiled(context, key)
+    if compiled is not None:
+        await on_timer(context, compiled, key, context.clock())
+
+
+async def _compiled(context: PipelineContext, key: Key) -> CompiledPipeline | None:
+    """What fires the key; None where nothing shall: the pipeline is gone, or waits (a sweep calls again)."""
+    pipeline = (await context.plans.of(key.tenant)).get(key.pipeline)
+    if pipeline is None:
+        try:
+            pipeline = await context.pipelines.get(key.tenant, key.pipeline)
+        except NotFound:
+            return None
+    if pipeline.waits(context.clock()):
+        return None
+    compiled = context.plans.compiled(key.tenant, pipeline)
+    if compiled.plan.of_hash(key.step):
+        return compiled
+    earlier = await context.plans.with_step(key)
+    if earlier is None:
+        log.error("no version of pipeline %s has the step that holds %s", key.pipeline, key)
+    return earlier
+
+
+async def fire_all(context: PipelineContext, organization: str, pipeline_id: str, round: int = 1) -> None:
+    """Fires what a stopped pipeline still holds, before its time; in rounds, because there may be much
+    of it, and firing a session may show the next one. Closing comes later, by timers."""
+    found = await asyncio.to_thread(context.windows.due_of, organization, pipeline_id, SEEN)
+    fired = 0
+    for due, key in found:
+        compiled = await _compiled(context, key)
+        if compiled is not None and await asyncio.to_thread(_is_open, context.windows, compiled, key):
+            await on_timer(context, compiled, key, max(due, context.clock()))
+            fired += 1
+        if fired == STOPPED_AT_ONCE:
+            break
+    if fired and round < _STOP_ROUNDS:
+        again = command(organization, pipeline_id, stop=round + 1)
+        await asyncio.to_thread(context.timers.send, [again], _STOP_AGAIN_MS, organization)
+
+
+def _is_open(store: WindowStore, compiled: CompiledPipeline, key: Key) -> bool:
+    step = compiled.plan.of_hash(key.step)
+    if step is None or isinstance(step.state, Batch):
+        return step is not None
+    meta = read_meta(store, key)
+    return meta is not None and meta.state in ("OPEN", "FIRING")
+
+
+class _Agenda:
+    """What the sweep looks at: without that of paused pipelines, which would fill its page."""
+
+    def __init__(self, found: list[tuple[int, Key]]) -> None:
+        self._found = found
+
+    def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
+        return [entry for entry in self._found if entry[0] < before][:limit]
+
+
+async def sweep_all(context: PipelineContext) -> int:
+    """Runs every minute; returns how many timers it sent."""
+    now = context.clock()
+    found = await asyncio.to_thread(context.windows.due, now + AHEAD_MS, SEEN)
+    awake = [entry for entry in found if await _is_awake(context, entry[1], now)]
+    timers = Timers(context.timers, now)
+    count = sweep(_Agenda(awake), timers, now, SWEPT)
+    await asyncio.to_thread(timers.flush)
+    return count
+
+
+async def _is_awake(context: PipelineContext, key: Key, now: int) -> bool:
+    """Whether the pipeline runs; not for one that cannot be read now, which the next sweep looks at again."""
+    try:
+        pipeline = (await context.plans.of(key.tenant)).get(key.pipeline)
+    except Exception:
+        log.exception("the pipelines of an organization cannot be read")
+        return False
+    return pipeline is not None and not pipeline.waits(now)

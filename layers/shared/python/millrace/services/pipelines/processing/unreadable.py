@@ -1,0 +1,55 @@
+"""Events that no step can see: each is a dead letter of its pipelines.
+
+These are events of a bus whose JSON would lose something when it is read, and all events of a pipeline whose
+definition cannot be compiled. Over HTTP such a body is refused and its sender told. Here nobody is there to
+be told, and a message that fails would come again, as unreadable as before.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from millrace.domain.json_reader import InvalidJson, read_json
+from millrace.domain.pipelines import Pipeline
+from millrace.errors import InvalidRequest
+from millrace.pipelines.event import Event
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.queue_messages import event_record
+from millrace.stores.dead_letters import DeadLetter
+
+
+def json_problem(text: str) -> InvalidRequest | None:
+    """Return what the reader of JSON has against a message; None for a good one."""
+    try:
+        read_json(text.encode(errors="surrogatepass"), "The event")
+    except InvalidJson as error:
+        return error
+    return None
+
+
+async def refuse(
+    context: PipelineContext,
+    organization: str,
+    pipeline: Pipeline,
+    events: Sequence[Event],
+    problem: InvalidRequest,
+    step: int = 0,
+) -> None:
+    """Store events, as far as they could be read, as dead letters of a step, and count them."""
+    dead_letters = [_dead_letter(pipeline, event, problem, step) for event in events]
+    await context.dead_letters.put(organization, dead_letters, context.clock())
+    counts = Counter(itemsFailed=len(dead_letters), deadLetters=len(dead_letters))
+    await context.meter.add(organization, pipeline.id, counts)
+
+
+def _dead_letter(pipeline: Pipeline, event: Event, problem: InvalidRequest, step: int) -> DeadLetter:
+    return DeadLetter(
+        pipeline_id=pipeline.id,
+        place=f"step:{step}",
+        definition_version=pipeline.version,
+        event_id=event.id,
+        at=event.ingested,
+        code=problem.code,
+        message=problem.message,
+        attempts=1,
+        event=event_record(event),
+    )

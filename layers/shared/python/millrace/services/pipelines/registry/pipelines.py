@@ -1,0 +1,212 @@
+"""Pipelines of an organization: make, change, start and stop.
+
+What has to follow a change of state is ordered on a queue before the change is written: an order without its
+change waits or does nothing, a change without its order would be forgotten.
+"""
+
+import asyncio
+from typing import Any
+
+from millrace.destinations.secrets import check_secrets
+from millrace.domain.access import Principal
+from millrace.domain.clock import iso
+from millrace.domain.ids import new_id
+from millrace.domain.pipelines import (
+    MAX_DEFINITION_BYTES,
+    MAX_PIPELINES,
+    Action,
+    Pipeline,
+    after,
+    check_chosen_id,
+    check_deletable,
+)
+from millrace.domain.replacement import check_same
+from millrace.errors import Conflict, NotFound, TooLarge
+from millrace.net.addresses import Rules
+from millrace.net.names import resolve_name
+from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.intake.schedules import Schedules
+from millrace.services.pipelines.plans import compile_pipeline, stateful_hashes
+from millrace.services.pipelines.processing.redrive import resume_redrives
+from millrace.services.pipelines.queue_messages import command, json_size
+from millrace.services.pipelines.registry.checks import check_reach
+from millrace.services.pipelines.registry.warnings import Warnings
+from millrace.stores.queues import LONGEST_DELAY_MS
+from millrace.stores.secrets import SecretStore
+
+HOLD_MS = 15 * 60_000
+"""How long windows wait at most for what came while their pipeline was paused."""
+_SOON_MS = 5_000
+READ_ONLY = frozenset({"id", "state", "version", "createdAt", "updatedAt", "stateSince", "warnings"})
+
+
+class Pipelines:
+    """The verbs. Reading needs the scope `pipelines:read`, the rest `pipelines:write`."""
+
+    def __init__(self, context: PipelineContext, secrets: SecretStore) -> None:
+        self._context = context
+        self._store = context.pipelines
+        self._secrets = secrets
+        self._schedules = Schedules(context)
+        self._warnings = Warnings(context, resolve_name)
+
+    async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[Pipeline], str | None]:
+        """Pipelines by age, and the id to go on after."""
+        caller.require("pipelines:read")
+        found = await self._store.page(caller.organization, after, limit)
+        return found, found[-1].id if len(found) == limit else None
+
+    async def written(self, caller: Principal, pipeline: Pipeline) -> dict[str, Any]:
+        """The pipeline as the answer to its author: with `warnings`."""
+        definition = self._context.plans.compiled(caller.organization, pipeline).plan.definition
+        secrets = await self._secrets.names(caller.organization)
+        warnings = await self._warnings.of(caller.organization, pipeline, definition, secrets)
+        return pipeline.shown() | {"warnings": warnings}
+
+    async def get(self, caller: Principal, pipeline_id: str) -> Pipeline:
+        """Raises `NotFound`."""
+        caller.require("pipelines:read")
+        return await self._store.get(caller.organization, pipeline_id)
+
+    async def versions(
+        self, caller: Principal, pipeline_id: str, before: int | None, limit: int
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """`{version, definition}`, the newest first, and the version to go on before."""
+        caller.require("pipelines:read")
+        await self._store.get(caller.organization, pipeline_id)
+        found = await self._store.versions(caller.organization, pipeline_id, before, limit)
+        return found, found[-1]["version"] if len(found) == limit else None
+
+    async def version(self, caller: Principal, pipeline_id: str, version: int) -> dict[str, Any]:
+        """A definition as it was. Raises `NotFound`."""
+        caller.require("pipelines:read")
+        return await self._store.definition(caller.organization, pipeline_id, version)
+
+    async def put(self, caller: Principal, pipeline_id: str, given: Any) -> tuple[Pipeline, bool]:
+        """Replaces the definition, or makes the pipeline under an id of the caller's; true if it is new.
+        Raises as `create` and `replace`, and `Conflict` for the id of a pipeline that was deleted."""
+        check_same("id", given.get("id") if isinstance(given, dict) else None, pipeline_id)
+        try:
+            return await self.replace(caller, pipeline_id, given), False
+        except NotFound:
+            if pipeline_id.startswith("pipeline_"):
+                raise
+            return await self.create(caller, given, pipeline_id), True
+
+    async def create(self, caller: Principal, given: Any, pipeline_id: str = "") -> Pipeline:
+        """Raises `InvalidDefinition` for a wrong definition, `InvalidRequest` for unknown secrets."""
+        caller.require("pipelines:write")
+        definition = await self._checked(caller, given)
+        if pipeline_id:
+            check_chosen_id(pipeline_id, definition.source.type)
+        if len(await self._store.all(caller.organization)) >= MAX_PIPELINES:
+            raise Conflict(
+                f"There are {MAX_PIPELINES} pipelines; delete one first.", code="too_many_pipelines"
+            )
+        now = iso(self._context.clock())
+        made = Pipeline(
+            id=pipeline_id or new_id("pipeline"),
+            definition=_written(definition),
+            created_at=now,
+            updated_at=now,
+            state_since=now,
+        )
+        await self._store.create(caller.organization, made, _hashes(caller, made, definition))
+        self._context.plans.forget(caller.organization)
+        return made
+
+    async def replace(self, caller: Principal, pipeline_id: str, given: Any) -> Pipeline:
+        """A new definition makes a new version, which takes effect within seconds; the same one none.
+        Raises as `create`, and `Conflict` when somebody else changed it meanwhile."""
+        caller.require("pipelines:write")
+        definition = await self._checked(caller, given)
+        old = await self._store.get(caller.organization, pipeline_id)
+        if old.state == "stopped":
+            raise Conflict("The pipeline is stopped for good; make a new one.", code="pipeline_stopped")
+        written = _written(definition)
+        if written == old.definition:
+            return old
+        if old.state != "created" and written["source"] != old.definition["source"]:
+            raise Conflict(
+                "The source of a pipeline that was started cannot change; make a new one.",
+                code="source_fixed",
+            )
+        changes = {
+            "definition": written,
+            "version": old.version + 1,
+            "updated_at": iso(self._context.clock()),
+        }
+        new = _next(old, changes)
+        await self._store.add_version(caller.organization, old, new, _hashes(caller, new, definition))
+        self._context.plans.forget(caller.organization)
+        return new
+
+    async def change(self, caller: Principal, pipeline_id: str, changes: dict[str, Any]) -> Pipeline:
+        """Replaces only the given parts of the definition; null takes one away."""
+        caller.require("pipelines:write")
+        old = await self._store.get(caller.organization, pipeline_id)
+        merged = {name: value for name, value in (old.definition | changes).items() if value is not None}
+        return await self.replace(caller, pipeline_id, merged)
+
+    async def delete(self, caller: Principal, pipeline_id: str) -> None:
+        """Delete the pipeline; its dead letters follow, once what is under way has become some. Raises
+        `Conflict` for one that takes events."""
+        caller.require("pipelines:write")
+        old = await self._store.get(caller.organization, pipeline_id)
+        check_deletable(old.state)
+        purge = command(caller.organization, pipeline_id, purge={"after": ""})
+        await asyncio.to_thread(self._context.ingest.send, [purge], LONGEST_DELAY_MS, caller.organization)
+        await self._store.delete(caller.organization, old)
+
+    async def act(self, caller: Principal, pipeline_id: str, action: Action) -> Pipeline:
+        """Start, pause, resume or stop. Raises `Conflict` that names what is allowed."""
+        caller.require("pipelines:write")
+        old = await self._store.get(caller.organization, pipeline_id)
+        now = self._context.clock()
+        new = _next(old, {"state": after(old.state, action), "state_since": iso(now), "hold_until": 0})
+        if action == "start":
+            await self._checked(caller, old.definition)
+            await self._schedules.ensure(caller.organization, old)
+        elif action == "resume":
+            new = new.model_copy(update={"hold_until": now + HOLD_MS})
+        await self._command(caller.organization, old, action)
+        await self._store.replace(caller.organization, old, new)
+        self._context.plans.forget(caller.organization)
+        if action == "stop":
+            await self._schedules.remove(caller.organization, old)
+        return new
+
+    async def _command(self, organization: str, old: Pipeline, action: Action) -> None:
+        if action == "resume" or (action == "stop" and old.state == "paused"):
+            drain = command(organization, old.id, drain={"after": "", "round": 0})
+            await asyncio.to_thread(self._context.ingest.send, [drain], _SOON_MS, organization)
+            await resume_redrives(self._context, (organization, old.id), _SOON_MS)
+        if action == "stop":
+            stop = command(organization, old.id, stop=1)
+            await asyncio.to_thread(self._context.timers.send, [stop], _SOON_MS, organization)
+
+    async def _checked(self, caller: Principal, given: Any) -> PipelineDefinition:
+        if isinstance(given, dict):
+            given = {name: value for name, value in given.items() if name not in READ_ONLY}
+        if json_size(given) > MAX_DEFINITION_BYTES:
+            raise TooLarge(f"A definition may have {MAX_DEFINITION_BYTES // 1024} KB as JSON.")
+        definition = parse_definition(given)
+        secrets = await self._secrets.names(caller.organization)
+        check_secrets(definition, secrets)
+        check_reach(definition, secrets, Rules(loopback=self._context.settings.allow_loopback_http))
+        return definition
+
+
+def _written(definition: PipelineDefinition) -> dict[str, Any]:
+    """The definition as its author wrote it, without what was left to defaults."""
+    return definition.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _hashes(caller: Principal, pipeline: Pipeline, definition: PipelineDefinition) -> list[str]:
+    made = compile_pipeline(caller.organization, pipeline.id, pipeline.version, definition)
+    return sorted(set(stateful_hashes(made)))
+
+
+def _next(old: Pipeline, changes: dict[str, Any]) -> Pipeline:
+    return old.model_copy(update=changes | {"revision": old.revision + 1})

@@ -1,0 +1,48 @@
+"""Secrets of an organization for its pipelines: written, listed by name, deleted; never shown."""
+
+from typing import Any
+
+from millrace.domain.access import Principal
+from millrace.domain.clock import Clock, iso
+from millrace.errors import InvalidRequest
+from millrace.stores.secrets import Secret, SecretInfo, SecretStore
+
+
+class Secrets:
+    """Listing needs the scope `pipelines:read`, the rest `pipelines:write`."""
+
+    def __init__(self, store: SecretStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def put(self, caller: Principal, name: str, given: dict[str, Any]) -> SecretInfo:
+        """`{value, hosts}`: stores or replaces a secret. Raises `InvalidRequest`, which never repeats it."""
+        caller.require("pipelines:write")
+        value, hosts = given.get("value"), given.get("hosts")
+        if given.keys() - {"value", "hosts"} or not isinstance(value, str) or not _texts(hosts):
+            raise InvalidRequest(
+                "Give `value`, and `hosts`: the host names that it may be sent to.", code="invalid_secret"
+            )
+        return await self._store.put(
+            caller.organization, Secret(name, value, tuple(hosts or ())), self._clock()
+        )
+
+    async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[SecretInfo], str | None]:
+        """Names and hosts, and the name to go on after."""
+        caller.require("pipelines:read")
+        found = await self._store.page(caller.organization, after, limit)
+        return found, found[-1].name if len(found) == limit else None
+
+    async def delete(self, caller: Principal, name: str) -> None:
+        """Raises `NotFound`."""
+        caller.require("pipelines:write")
+        await self._store.delete(caller.organization, name)
+
+
+def _texts(hosts: Any) -> bool:
+    return isinstance(hosts, list) and all(isinstance(host, str) for host in hosts)
+
+
+def shown(info: SecretInfo) -> dict[str, Any]:
+    """The JSON object as clients see it."""
+    return {"name": info.name, "hosts": list(info.hosts), "updatedAt": iso(info.updated_at)}

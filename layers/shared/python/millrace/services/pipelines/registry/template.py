@@ -1,0 +1,100 @@
+"""A pipeline template: a definition with parameters to fill in.
+
+In a template's definition `$(name)` stands for a parameter: a text that is nothing else becomes the value
+itself, whatever its type; within a longer text it becomes a part of it.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.errors import InvalidRequest
+
+Json = dict[str, Any]
+_PLACEHOLDER = re.compile(r"\$\(([A-Za-z]+)\)")
+_TYPES: dict[str, tuple[type, str]] = {
+    "text": (str, "a text"),
+    "number": (int, "a whole number"),
+    "texts": (list, "a list of texts"),
+    "secret": (str, "the name of a secret"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """`type`: text, number, texts or secret (the name of one, never its value). Without `default` it has to
+    be given."""
+
+    name: str
+    description: str
+    type: str = "text"
+    default: Any = None
+
+    def shown(self) -> Json:
+        told = {"name": self.name, "description": self.description, "type": self.type}
+        return told | ({"required": True} if self.default is None else {"default": self.default})
+
+    def checked(self, given: Json) -> Any:
+        """The value to use. Raises `InvalidRequest`."""
+        value = given.get(self.name, self.default)
+        kind, words = _TYPES[self.type]
+        if value is None:
+            raise _wrong(self, f"give {words}: {self.description}")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise _wrong(self, f"this is no {words.partition(' ')[2]}")
+        if isinstance(value, list) and not all(isinstance(one, str) for one in value):
+            raise _wrong(self, f"this is no {words.partition(' ')[2]}")
+        return value
+
+
+def _wrong(parameter: Parameter, problem: str) -> InvalidRequest:
+    path = f"parameters.{parameter.name}"
+    return InvalidRequest(f"{path}: {problem}.", code="invalid_parameter", path=path)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`definition` is a pipeline's, with `$(name)` where parameters go."""
+
+    id: str
+    description: str
+    parameters: tuple[Parameter, ...]
+    definition: Json
+
+    def shown(self) -> Json:
+        """The JSON object as clients see it."""
+        parameters = [one.shown() for one in self.parameters]
+        return {
+            "id": self.id,
+            "name": self.definition["name"],
+            "description": self.description,
+            "parameters": parameters,
+            "definition": self.definition,
+        }
+
+    def fill(self, given: Json) -> Json:
+        """The definition with the parameters in place, still to be checked. Raises `InvalidRequest`."""
+        known = {one.name for one in self.parameters}
+        unknown = sorted(given.keys() - known)
+        if unknown:
+            allowed = ", ".join(sorted(known))
+            raise InvalidRequest(
+                f"parameters.{unknown[0]}: not known; this template has {allowed}.",
+                code="invalid_parameter",
+                path=f"parameters.{unknown[0]}",
+            )
+        filled: Json = _filled(self.definition, {one.name: one.checked(given) for one in self.parameters})
+        return filled
+
+
+def _filled(part: Any, values: Json) -> Any:
+    if isinstance(part, dict):
+        return {name: _filled(value, values) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_filled(value, values) for value in part]
+    if not isinstance(part, str):
+        return part
+    whole = _PLACEHOLDER.fullmatch(part)
+    if whole:
+        return values[whole[1]]
+    return _PLACEHOLDER.sub(lambda placeholder: str(values[placeholder[1]]), part)

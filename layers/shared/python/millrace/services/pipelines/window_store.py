@@ -1,0 +1,79 @@
+"""The engine's `Store` on the table of windows."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from millrace.pipelines.state.store import Key, Register, Write
+from millrace.stores.registers import RegisterWrite
+from millrace.stores.windows import WindowTable
+
+log = logging.getLogger(__name__)
+
+
+class WindowStore:
+    """See `millrace.pipelines.state.store.Store`: a key's place starts with the organization."""
+
+    def __init__(self, table: WindowTable) -> None:
+        self._table = table
+
+    def append(self, key: Key, blocks: list[bytes], expires: int) -> None:
+        self._table.append(_place(key), blocks, expires)
+
+    def blocks(self, key: Key) -> list[tuple[str, bytes]]:
+        return self._table.blocks(_place(key))
+
+    def delete(self, key: Key, references: list[str]) -> None:
+        self._table.delete(_place(key), references)
+
+    def read(self, key: Key) -> Register | None:
+        found = self._table.registers.read(_place(key))
+        return Register(*found) if found else None
+
+    def write(self, key: Key, data: bytes, version: int, expires: int, due: int | None = None) -> bool:
+        return self._table.registers.write(_place(key), owner_of(key), data, version, expires, due)
+
+    def read_many(self, keys: list[Key]) -> dict[Key, Register]:
+        found = self._table.registers.read_many([_place(key) for key in keys])
+        return {key: Register(*found[place]) for key in keys if (place := _place(key)) in found}
+
+    def write_many(self, writes: list[Write]) -> list[Key]:
+        lost = self._table.registers.write_many([_write(one) for one in writes])
+        return [one.key for one in writes if _place(one.key) in lost]
+
+    def count(self, key: Key, more: int) -> int:
+        return self._table.count(_place(key), more)
+
+    def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
+        return list(islice(_keys(self._table.due(before)), limit))
+
+    def due_of(self, tenant: str, pipeline: str, limit: int) -> list[tuple[int, Key]]:
+        """What one pipeline has that is ever due, the oldest first."""
+        owner = owner_of(Key(tenant, pipeline, "", ""))
+        return list(_keys(self._table.due_of(owner, limit)))
+
+
+def _keys(found: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Key]]:
+    """The keys of places. A place that is none is reported and left out."""
+    for due, place in found:
+        try:
+            yield due, _key(place)
+        except TypeError:
+            log.error("%s is no place of a window", place)
+
+
+def _write(write: Write) -> RegisterWrite:
+    return RegisterWrite(_place(write.key), owner_of(write.key), write.data, write.version, write.expires)
+
+
+def _place(key: Key) -> str:
+    return str(key).removeprefix("W#")
+
+
+def _key(place: str) -> Key:
+    return Key.parse(f"W#{place}")
+
+
+def owner_of(key: Key) -> str:
+    """The part of a place that says whose it is."""
+    return "#".join(_place(key).split("#")[:2])

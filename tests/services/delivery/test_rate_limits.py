@@ -1,0 +1,224 @@
+"""Rate limits over many invocations: real deliveries in a time of their own, which passes while all wait.
+
+Queue, table and server are played here; what is looked at is when requests leave, and how often jobs come.
+"""
+
+import asyncio
+import random
+from bisect import bisect_right
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from millrace.destinations.secrets import Redactor, Resolved
+from millrace.destinations.sending import HttpSender
+from millrace.destinations.webhook import Webhook
+from millrace.destinations.wire import Answer, Request
+from millrace.pipelines.definitions.destinations import WebhookConfig
+from millrace.pipelines.event import Event
+from millrace.services.delivery.deliver import Deliverer
+from millrace.services.delivery.job import Job, job_event, read_job
+from millrace.services.delivery.slots import LATE_MS, RateLimits
+from millrace.services.delivery.target import Target
+from millrace.stores.delivery_state import DeliveryState, DestinationKey
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, from_item
+from tests.services.delivery.delivering import event
+
+EPOCH_MS = 1_790_000_000_000
+PLACE = DestinationKey("acme", "pipe", "0-x")
+PROCESSES = 12
+
+
+class OwnTime(asyncio.SelectorEventLoop):
+    """Time stands still while anything can be done, and then jumps to where something can be."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+    def _run_once(self) -> None:
+        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
+            self.now = max(self.now, self._scheduled[0]._when)  # type: ignore[attr-defined]
+        super()._run_once()  # type: ignore[misc]
+
+
+class Table(Dynamo):
+    """What `DeliveryState` asks of a table: items that are put if nobody else did. A call takes a while."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._items: dict[tuple[str, str], Item] = {}
+        self._chance = chance
+        self.writes = 0
+
+    async def get(self, table: str, key: Item) -> Item | None:
+        await self._sends()
+        return self._items.get((key["pk"], key["sk"]))
+
+    async def write(self, request: dict[str, Any]) -> None:
+        await self._sends()
+        self.writes += 1
+        given = request["Put"]
+        item = from_item(given["Item"])
+        there = self._items.get((item["pk"], item["sk"]))
+        if (there["revision"] if there else 0) != item["revision"] - 1:
+            raise ConditionFailed({0: there})
+        self._items[item["pk"], item["sk"]] = item
+
+    async def _sends(self) -> None:
+        await asyncio.sleep(self._chance.uniform(0.002, 0.012))
+
+
+@dataclass
+class Played:
+    """One destination, whose jobs are taken by several processes. `sent`: when its requests came (ms)."""
+
+    config: dict[str, Any]
+    latency: tuple[float, float] = (0.02, 0.12)
+    sent: list[int] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    times_taken: int = 0
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(7)
+        self.table = Table(self.chance)
+        self.sender = HttpSender(
+            Webhook(WebhookConfig.model_validate({"url": "https://example.com/"} | self.config)),
+            self._post,
+            self.clock,
+        )
+        self.processes = [self._process() for _ in range(PROCESSES)]
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def clock(self) -> int:
+        return EPOCH_MS + int(asyncio.get_running_loop().time() * 1_000)
+
+    def _process(self) -> Deliverer:
+        state = DeliveryState(self.table, "t", self.clock)
+        rate_limits = RateLimits(state, self.clock)
+        return Deliverer(self, state, None, self, self.clock, rate_limits, self.chance.random)  # type: ignore[arg-type]
+
+    async def _post(self, request: Request) -> Answer:
+        self.sent.append(self.clock())
+        self.events.append(dict(request.headers)["webhook-id"])
+        await asyncio.sleep(self.chance.uniform(*self.latency))
+        return Answer(200)
+
+    async def of(self, job: Job) -> Target:
+        """As `Targets`."""
+        config = WebhookConfig.model_validate({"url": "https://example.com/"} | self.config)
+        return Target(PLACE, "m", config, self.sender, Redactor(Resolved(config, ())))
+
+    async def send(self, body: str, delay_ms: int = 0, organization: str = "") -> None:
+        """As `DeliveryQueue`: it waits for whole seconds, and then a little."""
+        seconds = min(900, -(-max(0, delay_ms) // 1000)) + self.chance.uniform(0.01, 0.2)
+        self._begin(self._later(body, seconds))
+
+    async def _later(self, body: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self.times_taken += 1
+        await self.chance.choice(self.processes).deliver(read_job(body))
+
+    def _job(self, events: list[Event]) -> Job:
+        return Job(
+            organization="acme",
+            pipeline_id="pipe",
+            definition_version=1,
+            destination=0,
+            created_at=self.clock(),
+            events=[job_event(one) for one in events],
+        )
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+
+    async def play(self, jobs: int, events: int, over: float = 0.0) -> None:
+        """So many jobs come, spread over some seconds, to a destination that is known to answer; returns when
+        all is delivered."""
+        await self.processes[0].deliver(self._job([event("first")]))
+        await asyncio.sleep(120)
+        self.sent.clear()
+        self.events.clear()
+        for n in range(jobs):
+            job = self._job([event(f"{n}.{k}") for k in range(events)])
+            self._begin(self._later(job.encode(), over * n / jobs))
+        while self.tasks:
+            done, _ = await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+            self.tasks -= done
+            for task in done:
+                task.result()
+
+
+def played(per_second: float, burst: int, jobs: int, events: int, **more: Any) -> Played:
+    """The destination after all jobs were delivered."""
+    over = more.pop("over", 0.0)
+    world = Played({"rateLimit": {"perSecond": per_second, "burst": burst}}, **more)
+    with asyncio.Runner(loop_factory=OwnTime) as runner:
+        runner.run(world.play(jobs, events, over))
+    assert sorted(world.events) == sorted(f"{n}.{k}-m" for n in range(jobs) for k in range(events))
+    return world
+
+
+def reached(world: Played, burst: int) -> float:
+    """Requests a second, after the burst."""
+    return (len(world.sent) - burst) / (world.sent[-1] - world.sent[0]) * 1_000
+
+
+def most_over(world: Played, per_second: float, burst: int) -> float:
+    """By how many requests a stretch of time had more than it may."""
+    times = world.sent
+    spans = [0.5, 1, 2, 5, 20, 60]
+    return max(
+        bisect_right(times, times[first] + span * 1_000) - first - burst - span * per_second
+        for first in range(len(times))
+        for span in spans
+    )
+
+
+LOADS = [
+    (50, 1, 600, 1),
+    (50, 1, 12, 60),
+    (5, 5, 100, 1),
+    (5, 5, 4, 30),
+    (1, 1, 60, 1),
+    (1, 1, 1, 80),
+    (0.2, 1, 12, 1),
+    (200, 20, 40, 100),
+    (20, 100, 40, 20),
+]
+
+
+@pytest.mark.parametrize(("per_second", "burst", "jobs", "events"), LOADS)
+def test_a_backlog_leaves_at_the_limit_and_never_above_it(
+    per_second: float, burst: int, jobs: int, events: int
+) -> None:
+    world = played(per_second, burst, jobs, events)
+    assert 0.95 <= reached(world, burst) / per_second <= 1.001
+    assert most_over(world, per_second, burst) <= 1 + per_second * LATE_MS / 1_000
+
+
+@pytest.mark.parametrize(("per_second", "burst", "jobs"), [(50, 1, 900), (5, 5, 90)])
+def test_jobs_that_come_faster_than_the_limit_leave_at_the_limit(
+    per_second: float, burst: int, jobs: int
+) -> None:
+    world = played(per_second, burst, jobs, 1, over=jobs / per_second / 2)
+    assert 0.95 <= reached(world, burst) / per_second <= 1.001
+
+
+def test_a_long_backlog_comes_in_line_and_not_again_and_again() -> None:
+    world = played(2, 1, 1_000, 1)
+    assert world.times_taken <= 4 * 1_000
+    assert 0.95 <= reached(world, 1) / 2 <= 1.001
+
+
+def test_one_write_reserves_slots_for_many() -> None:
+    world = played(50, 1, 4, 150)
+    assert world.table.writes < 150
+
+
+def test_a_slow_server_leaves_no_slots_to_be_used_at_once() -> None:
+    world = played(50, 1, 10, 40, latency=(0.5, 3.0))
+    assert most_over(world, 50, 1) <= 1 + 50 * LATE_MS / 1_000

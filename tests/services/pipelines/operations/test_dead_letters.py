@@ -1,0 +1,375 @@
+"""Dead letters: listed, counted, thrown away, and sent again at a rate."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from millrace.domain.clock import iso
+from millrace.services.pipelines.processing import purge as purging
+from millrace.services.pipelines.processing import redrive as redriving
+from millrace.stores.dead_letters import DeadLetter
+from tests.api.talk import error_of
+from tests.services.pipelines.conftest import Plant
+from tests.services.pipelines.definitions import act, made, pipeline, step
+from tests.tokens import Issuer
+
+HOUR = 3_600_000
+NEGATED = step("map", {"expression": {"n": "-n"}})
+FINE = pipeline(step("map", {"expression": {"n": "n"}}))
+
+
+def path(id: str) -> str:
+    return f"/pipelines/{id}/dead-letters"
+
+
+def failing(streaming: httpx.Client, plant: Plant, texts: str = "abc", *steps: dict[str, Any]) -> str:
+    """The id of a pipeline with a dead letter for each text."""
+    id = made(streaming, *(steps or [NEGATED]))
+    streaming.post(f"/pipelines/{id}/batch", json=[{"n": text} for text in texts])
+    plant.transform()
+    return id
+
+
+def listed(streaming: httpx.Client, id: str, **query: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = streaming.get(path(id), params=query).json()["items"]
+    return items
+
+
+def redrive(streaming: httpx.Client, plant: Plant, id: str, **asked: Any) -> dict[str, Any]:
+    """The redrive when it is over."""
+    begun = streaming.post(f"{path(id)}/redrive", json=asked)
+    assert begun.status_code == 202, begun.text
+    plant.transform()
+    told: dict[str, Any] = streaming.get(f"{path(id)}/redrives/{begun.json()['id']}").json()
+    return told
+
+
+def test_letters_are_redriven_from_their_step_with_a_better_definition(
+    streaming: httpx.Client, plant: Plant
+) -> None:
+    copied = step("map", {"expression": {"n": "n", "m": "m"}})
+    id = made(streaming, copied, step("map", {"expression": {"n": "n * m"}}))
+    streaming.post(f"/pipelines/{id}/batch", json=[{"n": 1, "m": 2}, {"n": "x", "m": 2}, {"n": "y", "m": 3}])
+    plant.transform()
+    assert [payload["n"] for payload in plant.payloads()] == [2]
+    page = streaming.get(path(id), params={"limit": 1}).json()
+    rest = streaming.get(path(id), params={"cursor": page["nextCursor"]}).json()
+    dead_letters = page["items"] + rest["items"]
+    assert [dead_letter["place"] for dead_letter in dead_letters] == ["step:1", "step:1"]
+    assert sorted(dead_letter["event"]["payload"]["n"] for dead_letter in dead_letters) == ["x", "y"]
+    coalesced = step("map", {"expression": {"n": "coalesce(m, 0)"}})
+    streaming.put(f"/pipelines/{id}", json=pipeline(step("map", {"expression": {"never": "1"}}), coalesced))
+    told = redrive(streaming, plant, id, place="step:1")
+    assert (told["state"], told["redriven"], told["left"]) == ("done", 2, 0)
+    assert sorted(payload["n"] for payload in plant.payloads()) == [2, 3]
+    assert listed(streaming, id) == []
+
+
+def test_with_the_original_definition_letters_fail_again_and_stay(
+    streaming: httpx.Client, plant: Plant
+) -> None:
+    """The letter that comes back has the id of the one that was sent: removing the old one leaves it."""
+    id = failing(streaming, plant)
+    before = [one["id"] for one in listed(streaming, id)]
+    streaming.put(f"/pipelines/{id}", json=FINE)
+    told = redrive(streaming, plant, id, version="original")
+    assert (told["state"], told["redriven"]) == ("done", 3)
+    assert [one["id"] for one in listed(streaming, id)] == before
+    redrive(streaming, plant, id)
+    assert listed(streaming, id) == []
+    assert sorted(payload["n"] for payload in plant.payloads()) == ["a", "b", "c"]
+
+
+def test_a_letter_that_is_stored_again_while_it_is_redriven_is_not_removed(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    id = failing(streaming, plant, "a")
+    (seen,) = plant.dead_letters(organization, id)
+    asyncio.run(
+        plant.context.dead_letters.put(organization, [seen], plant.clock.now)
+    )  # it failed again already
+    assert not asyncio.run(plant.context.dead_letters.remove(organization, seen))
+    (again,) = plant.dead_letters(organization, id)
+    assert asyncio.run(plant.context.dead_letters.remove(organization, again))
+    assert plant.dead_letters(organization, id) == []
+
+
+def destination_letter(plant: Plant, id: str, number: int, event: str, code: str = "refused") -> DeadLetter:
+    now = plant.clock.now
+    told = {"id": event, "source": "api", "type": "item", "time": now, "ingested": now, "payload": {"n": 1}}
+    return DeadLetter(id, f"destination:{number}", 1, event, now, code, "no", 4, 500, "body", told)
+
+
+def test_letters_of_a_destination_become_jobs_for_it(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    id = made(streaming)
+    dead_letters = [destination_letter(plant, id, number, f"e{number}") for number in (0, 1)]
+    asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
+    told = redrive(streaming, plant, id)
+    assert (told["redriven"], told["skipped"]) == (1, 1)  # there is one destination only
+    (job,) = plant.deliveries()
+    assert (job["destination"], [event["id"] for event in job["events"]]) == (0, ["e0"])
+    assert [one["place"] for one in listed(streaming, id)] == ["destination:1"]
+
+
+def test_large_dead_letter_is_redriven_beside_small_ones(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    id = made(streaming)
+    dead_letters = [destination_letter(plant, id, 0, f"e{n}") for n in range(3)]
+    dead_letters[1].event["payload"] = {"text": "ü" * 270_000}
+    asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
+    told = redrive(streaming, plant, id)
+    assert (told["state"], told["redriven"], told["skipped"]) == ("done", 3, 0)
+    payloads = sorted(plant.payloads(), key=str)
+    assert payloads == [{"n": 1}, {"n": 1}, {"text": "ü" * 270_000}]
+    assert listed(streaming, id) == []
+
+
+def test_from_a_chosen_step_and_only_one_that_is_there(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    id = made(
+        streaming, step("map", {"expression": {"n": "n + 1"}}), step("map", {"expression": {"n": "n * 10"}})
+    )
+    dead_letters = [destination_letter(plant, id, 0, "e0")]
+    asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
+    refused = streaming.post(f"{path(id)}/redrive", json={"fromStep": 3})
+    assert error_of(refused) == (422, "invalid_step")
+    redrive(streaming, plant, id, fromStep=1)
+    assert [payload["n"] for payload in plant.payloads()] == [10]
+
+
+def test_only_chosen_letters_are_redriven(streaming: httpx.Client, plant: Plant) -> None:
+    id = failing(streaming, plant)
+    ids = [one["id"] for one in listed(streaming, id)]
+    assert redrive(streaming, plant, id, code="another")["redriven"] == 0
+    assert redrive(streaming, plant, id, place="step:7")["redriven"] == 0
+    assert redrive(streaming, plant, id, ids=ids[:1], version="original")["redriven"] == 1
+    begun = plant.clock.now
+    plant.clock.pass_time(HOUR)
+    streaming.post(f"/pipelines/{id}/batch", json=[{"n": "late"}])
+    plant.transform()
+    told = redrive(streaming, plant, id, **{"from": iso(begun + 1), "to": iso(begun + 2 * HOUR)})
+    assert told["redriven"] == 1
+    assert told["request"].keys() == {"from", "to"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"ids": ["no"]}, 404),
+        ({"everything": True}, 422),
+        ({"place": "somewhere"}, 422),
+        ({"place": "step:1000"}, 422),
+        ({"version": "newest"}, 422),
+        ({"perSecond": 0}, 422),
+        ({"perSecond": 501}, 422),
+        ({"fromStep": -1}, 422),
+        ({"ids": ["x"] * 101}, 422),
+        ({"from": "yesterday"}, 422),
+        ({"from": iso(5), "to": iso(4)}, 422),
+    ],
+)
+def test_a_redrive_of_nonsense_is_refused_and_nothing_begins(
+    streaming: httpx.Client, plant: Plant, asked: dict[str, Any], status: int
+) -> None:
+    id = failing(streaming, plant, "a")
+    assert streaming.post(f"{path(id)}/redrive", json=asked).status_code == status
+    assert streaming.get(f"{path(id)}/redrives").json() == {"items": []}
+    assert plant.waiting() == []
+
+
+def test_many_letters_leave_page_by_page_at_the_rate(
+    streaming: httpx.Client, plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = failing(streaming, plant, "abcdefghijklmnopqrstuvwxyz")
+    delays: list[int] = []
+    send = type(plant.context.ingest).send_delayed
+
+    def seen(self: Any, messages: Any) -> None:
+        given = list(messages)
+        delays.extend(seconds for _, seconds, _ in given)
+        send(self, given)
+
+    begun = streaming.post(f"{path(id)}/redrive", json={"perSecond": 1, "version": "original"}).json()
+    one = f"{path(id)}/redrives/{begun['id']}"
+    assert (streaming.get(one).json()["left"], streaming.get(one).json()["state"]) == (26, "running")
+    monkeypatch.setattr(type(plant.context.ingest), "send_delayed", seen)
+    plant.transform()
+    told = streaming.get(one).json()
+    assert (told["state"], told["redriven"], told["left"]) == ("done", 26, 0)
+    seconds = list(range(10))
+    pages = [*seconds, 10] * 2 + seconds[:6]  # ten letters, then the order of the next page
+    assert delays == pages
+
+
+def test_a_redrive_can_be_asked_and_cancelled(streaming: httpx.Client, plant: Plant, issuer: Issuer) -> None:
+    id = failing(streaming, plant)
+    begun = streaming.post(f"{path(id)}/redrive").json()
+    one = f"{path(id)}/redrives/{begun['id']}"
+    assert streaming.post(f"{one}/cancel").json()["state"] == "cancelled"
+    assert error_of(streaming.post(f"{one}/cancel")) == (409, "redrive_over")
+    plant.transform()
+    told = streaming.get(one).json()
+    assert (told["state"], told["redriven"], told["left"]) == ("cancelled", 0, 0)
+    assert len(listed(streaming, id)) == 3
+    assert [each["id"] for each in streaming.get(f"{path(id)}/redrives").json()["items"]] == [begun["id"]]
+    stranger = issuer.headers("stranger")
+    assert error_of(streaming.get(one, headers=stranger)) == (404, "redrive_not_found")
+    assert error_of(streaming.get(f"{path(id)}/redrives/no")) == (404, "redrive_not_found")
+
+
+def test_a_repeated_order_sends_nothing_twice(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    id = failing(streaming, plant)
+    streaming.put(f"/pipelines/{id}", json=FINE)
+    streaming.post(f"{path(id)}/redrive")
+    (command,) = plant.waiting()
+    for _ in range(3):
+        asyncio.run(redriving.redrive(plant.context, (organization, id), command["redrive"]))
+    plant.transform()
+    assert sorted(payload["n"] for payload in plant.payloads()) == ["a", "b", "c"]
+
+
+def test_a_crash_between_sending_and_removing_loses_nothing(
+    streaming: httpx.Client, plant: Plant, organization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = failing(streaming, plant)
+    streaming.put(f"/pipelines/{id}", json=FINE)
+    streaming.post(f"{path(id)}/redrive")
+    (command,) = plant.waiting()
+
+    async def dies(*_: object) -> int:
+        raise ConnectionError("the process dies here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(plant.context.dead_letters, "remove_all", dies)
+        with pytest.raises(ConnectionError):
+            asyncio.run(redriving.redrive(plant.context, (organization, id), command["redrive"]))
+    asyncio.run(
+        redriving.redrive(plant.context, (organization, id), command["redrive"])
+    )  # the queue repeats it
+    plant.transform()
+    events = [event["id"] for job in plant.deliveries() for event in job["events"]]
+    assert len(set(events)) == 3
+    assert listed(streaming, id) == []
+
+
+def test_a_paused_pipeline_redrives_when_it_is_resumed(streaming: httpx.Client, plant: Plant) -> None:
+    id = failing(streaming, plant)
+    streaming.put(f"/pipelines/{id}", json=FINE)
+    begun = streaming.post(f"{path(id)}/redrive").json()
+    act(streaming, id, "pause")
+    assert error_of(streaming.post(f"{path(id)}/redrive")) == (409, "pipeline_paused")
+    (command,) = plant.waiting()
+    asyncio.run(redriving.redrive(plant.context, (command["organization"], id), command["redrive"]))
+    assert plant.payloads() == []
+    act(streaming, id, "resume")
+    plant.transform()
+    assert len(plant.payloads()) == 3
+    assert streaming.get(f"{path(id)}/redrives/{begun['id']}").json()["state"] == "done"
+
+
+def test_deleted_pipeline_takes_its_dead_letters_and_their_objects_along(
+    streaming: httpx.Client, plant: Plant, organization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purging, "PURGED", 2)
+    id, other = failing(streaming, plant, "abcde"), failing(streaming, plant, "f")
+    streaming.post(f"/pipelines/{id}/process", json={"n": "x" * 100_000}).raise_for_status()
+    plant.transform()
+    found = plant.dead_letters(organization, id)
+    assert len(found) == 6
+    (key,) = (one.object_key for one in found if one.object_key)
+    act(streaming, id, "stop")
+    plant.transform()
+    asyncio.run(purging.purge(plant.context, (organization, id), {"after": ""}))
+    assert len(plant.dead_letters(organization, id)) == 6, "a pipeline that is there keeps them"
+    assert streaming.delete(f"/pipelines/{id}").status_code == 204
+    (command,) = plant.waiting()
+    asyncio.run(purging.purge(plant.context, (organization, id), command["purge"], ends=0.0))
+    assert len(plant.dead_letters(organization, id)) == 6, "no time was left"
+    plant.transform()
+    assert plant.dead_letters(organization, id) == []
+    assert plant.context.large_objects.get(key) is None
+    assert len(plant.dead_letters(organization, other)) == 1
+
+
+@pytest.mark.parametrize("action", ["resume", "stop"])
+def test_redrive_of_a_paused_pipeline_ends_its_waiting_and_goes_on_with_it(
+    streaming: httpx.Client, plant: Plant, action: str
+) -> None:
+    id = failing(streaming, plant)
+    streaming.put(f"/pipelines/{id}", json=FINE)
+    begun = streaming.post(f"{path(id)}/redrive").json()
+    act(streaming, id, "pause")
+    plant.transform()  # ends: else the order would come back without end
+    assert plant.waiting() == []
+    assert streaming.get(f"{path(id)}/redrives/{begun['id']}").json()["state"] == "running"
+    act(streaming, id, action)
+    plant.transform()
+    assert len(plant.payloads()) == 3
+    assert streaming.get(f"{path(id)}/redrives/{begun['id']}").json()["state"] == "done"
+
+
+def test_letters_are_counted_and_listed_by_place_code_and_time(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    id = failing(streaming, plant)
+    plant.clock.pass_time(HOUR)
+    middle = iso(plant.clock.now)
+    dead_letters = [destination_letter(plant, id, 0, f"e{n}", "failed") for n in range(5)]
+    asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
+    told = streaming.get(f"{path(id)}/count").json()
+    code = listed(streaming, id)[0]["error"]["code"]
+    assert told == {
+        "count": 8,
+        "complete": True,
+        "places": {"step:0": 3, "destination:0": 5},
+        "codes": {code: 3, "failed": 5},
+    }
+    assert streaming.get(f"{path(id)}/count", params={"from": middle}).json()["count"] == 5
+    assert {one["place"] for one in listed(streaming, id, to=middle)} == {"step:0"}
+    assert len(listed(streaming, id, code="failed")) == 5
+    first = streaming.get(path(id), params={"place": "destination:0", "limit": 2}).json()
+    query = {"place": "destination:0", "cursor": first["nextCursor"]}
+    rest = streaming.get(path(id), params=query).json()
+    assert (len(first["items"]), len(rest["items"])) == (2, 3)
+    assert error_of(streaming.get(path(id), params={"place": "nowhere"})) == (422, "invalid_place")
+    assert error_of(streaming.get(path(id), params={"from": "soon"})) == (422, "invalid_time")
+
+
+def test_letters_are_read_and_thrown_away_one_by_one_or_by_choice(
+    streaming: httpx.Client, plant: Plant
+) -> None:
+    id = failing(streaming, plant, "abcde")
+    dead_letters = listed(streaming, id)
+    one = f"{path(id)}/{dead_letters[0]['id']}"
+    assert streaming.get(one).json() == dead_letters[0]
+    assert streaming.delete(one).status_code == 204
+    for gone in (streaming.delete(one), streaming.get(one)):
+        assert error_of(gone) == (404, "dead_letter_not_found")
+    delete = f"{path(id)}/delete"
+    assert streaming.post(delete, json={}).status_code == 422
+    assert streaming.post(delete, json={"ids": [dead_letters[1]["id"]]}).json() == {
+        "deleted": 1,
+        "more": False,
+    }
+    assert streaming.post(delete, json={"code": "another"}).json() == {"deleted": 0, "more": False}
+    assert streaming.post(delete, json={"all": True}).json() == {"deleted": 3, "more": False}
+    assert listed(streaming, id) == []
+
+
+def test_letters_that_were_delayed_on_purpose_are_no_lag(streaming: httpx.Client, plant: Plant) -> None:
+    id = failing(streaming, plant)
+    streaming.put(f"/pipelines/{id}", json=FINE)
+    plant.age = 60_000
+    assert redrive(streaming, plant, id)["redriven"] == 3
+    plant.clock.pass_time(5_000)
+    metrics = streaming.get(f"/pipelines/{id}/metrics").json()
+    assert metrics["lag"] == 0
+    assert metrics["backpressure"] < 0.1
