@@ -32,6 +32,7 @@ def captured_logs(**variables: str) -> Iterator[Lines]:
             logs.configure()
             yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     finally:
+        vars(package).clear()
         vars(package).update(before)
         package.setLevel(before["level"])
         logs.configure.cache_clear()

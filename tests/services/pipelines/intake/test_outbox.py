@@ -13,7 +13,9 @@ import pytest
 from psycopg import sql
 
 from millrace.errors import InvalidRequest, Unavailable
+from millrace.services.pipelines.intake.change_capture import Capture, CaptureSettings
 from millrace.services.pipelines.intake.outbox import database_url, drain_outbox
+from millrace.stores.aws import Aws as AwsClients
 from tests.aws import Aws
 from tests.fakes.fixtures import postgres_url
 from tests.services.pipelines.intake.capturing import DIED, SeenBus, die_after_bus, seen_bus
@@ -284,15 +286,36 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(bus: SeenB
 
 
 @pytest.mark.parametrize("text", ["postgresql://db/x", '{"url": "postgresql://db/x", "more": 1}'])
-def test_the_url_is_the_secret_or_stands_in_its_json(bus: SeenBus, aws_environment: Aws, text: str) -> None:
-    name = f"outbox-{uuid.uuid4().hex[:12]}"
-    aws_environment.client("secretsmanager").create_secret(Name=name, SecretString=text)
-    assert database_url(bus.clients, name) == "postgresql://db/x"
+def test_the_url_is_the_secret_or_stands_in_its_json(text: str) -> None:
+    assert database_url(text) == "postgresql://db/x"
 
 
 @pytest.mark.parametrize("text", ["mysql://db/x", "{}", "x"])
-def test_a_secret_without_a_url_says_what_to_write(bus: SeenBus, aws_environment: Aws, text: str) -> None:
-    name = f"outbox-{uuid.uuid4().hex[:12]}"
-    aws_environment.client("secretsmanager").create_secret(Name=name, SecretString=text)
+def test_a_secret_without_a_url_says_what_to_write(text: str) -> None:
     with pytest.raises(InvalidRequest, match="postgresql://"):
-        database_url(bus.clients, name)
+        database_url(text)
+
+
+def test_a_rotated_password_is_found_at_once_and_the_secret_is_not_read_at_each_tick(
+    aws_environment: Aws, database: str
+) -> None:
+    name = f"outbox-{uuid.uuid4().hex[:12]}"
+    secrets = aws_environment.client("secretsmanager")
+    secrets.create_secret(Name=name, SecretString=database.replace("tester:", "tester:old-"))
+    environment = aws_environment.environment("ChangeCaptureFunction") | {"OUTBOX_SECRET": name}
+    clients = AwsClients(aws_environment.region)
+    capture = Capture(CaptureSettings.from_environment(environment), clients)
+    reads: list[str] = []
+    clients.client("secretsmanager").meta.events.register(
+        "before-call", lambda model, **_: reads.append(model.name)
+    )
+    with pytest.raises(Unavailable):
+        asyncio.run(capture({}, 60))
+    secrets.put_secret_value(SecretId=name, SecretString=database)
+    with psycopg.connect(database) as owner:
+        insert(owner, 1)
+    reads.clear()
+    assert asyncio.run(capture({}, 60)) == {"rows": 1}
+    assert asyncio.run(capture({}, 60)) == {"rows": 0}
+    assert reads == ["GetSecretValue"]
+    clients.close()

@@ -113,14 +113,17 @@ class Queue:
 
     def answer(self, batch: dict[str, Any], failed: Collection[str]) -> dict[str, Any]:
         """What a function answers for a batch of this queue: `{"batchItemFailures": [{"itemIdentifier"}]}`.
-        Messages that failed are seen again in seconds, later each time. The visibility timeout is for
-        functions that die: it outlasts all their time, and would hold up what succeeds a moment later."""
-        again = [record for record in batch["Records"] if record["messageId"] in failed]
-        for start in range(0, len(again), BATCH):
-            self._see_again(again[start : start + BATCH])
+        Messages that failed are seen again in seconds."""
+        self.see_again([record for record in batch["Records"] if record["messageId"] in failed])
         return {"batchItemFailures": [{"itemIdentifier": one} for one in sorted(failed)]}
 
-    def _see_again(self, records: list[dict[str, Any]]) -> None:
+    def see_again(self, records: list[dict[str, Any]]) -> None:
+        """Give messages that failed out again in seconds, later each time. The visibility timeout is for
+        functions that die: it outlasts all their time, and would hold up what succeeds a moment later."""
+        for start in range(0, len(records), BATCH):
+            self._change_visibility(records[start : start + BATCH])
+
+    def _change_visibility(self, records: list[dict[str, Any]]) -> None:
         entries = [
             {
                 "Id": str(at),

@@ -5,10 +5,13 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
 from millrace.destinations.catalogue import Catalogue, Limits, Services
 from millrace.domain.clock import now_ms
-from millrace.errors import MillraceError
 from millrace.net.client import guarded_client
+from millrace.services.batches import QueueBatch
 from millrace.services.delivery.counting import Counting
 from millrace.services.delivery.deliver import Deliverer
 from millrace.services.delivery.job import read_job
@@ -105,8 +108,8 @@ class BatchDeliverer:
         for service in ("dynamodb", "sqs"):
             self._aws.client(service)
 
-    def __call__(self, batch: Batch) -> Batch:
-        """Takes an SQS event; returns `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+    def __call__(self, batch: Batch) -> PartialItemFailureResponse:
+        """Take an SQS event; return `{"batchItemFailures": [{"itemIdentifier"}]}`."""
         return self._runner.run(self._deliver(batch))
 
     def test(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -115,26 +118,18 @@ class BatchDeliverer:
             try_out(self._deliverer.targets, TrialRequest.model_validate(request), now_ms)
         )
 
-    async def _deliver(self, batch: Batch) -> Batch:
+    async def _deliver(self, batch: Batch) -> PartialItemFailureResponse:
         counting = Counting()
-        jobs = [asyncio.ensure_future(self._failed(record, counting)) for record in batch["Records"]]
-        pending = set(jobs)
-        while pending:  # what is delivered is counted at once, however long its neighbors take
-            _, pending = await asyncio.wait(pending, timeout=COUNT_EVERY)
-            await self._count(counting.drain())
-        failed = [job.result() for job in jobs]
-        return await asyncio.to_thread(self._queue.answer, batch, {one for one in failed if one})
 
-    async def _failed(self, record: Batch, counting: Counting) -> str | None:
-        """The message's id if it has to come again (and after some times goes to the dead-letter queue)."""
-        try:
-            await self._deliver_record(record, counting)
-        except Exception as error:
-            # No traceback and no foreign message: what a library says may hold a credential.
-            reported = error.message if isinstance(error, MillraceError) else type(error).__name__
-            log.error("message %s was not delivered: %s", record["messageId"], reported)
-            return str(record["messageId"])
-        return None
+        async def deliver(record: SQSRecord) -> None:
+            await self._deliver_record(record.raw_event, counting)
+
+        # What a library says of a failure may hold a credential.
+        answer = asyncio.ensure_future(QueueBatch(self._queue, private=True).process_all(batch, deliver))
+        while not answer.done():  # what is delivered is counted at once, however long its neighbors take
+            await asyncio.wait({answer}, timeout=COUNT_EVERY)
+            await self._count(counting.drain())
+        return answer.result()
 
     async def _deliver_record(self, record: Batch, counting: Counting) -> None:
         body = await asyncio.to_thread(self._queue.body, record)

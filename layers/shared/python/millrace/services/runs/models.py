@@ -13,6 +13,7 @@ from millrace.agent.providers.registry import ProviderRegistry
 from millrace.domain.agents import Agent
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
+from millrace.stores.deployment_secrets import DeploymentSecrets
 
 if TYPE_CHECKING:
     import httpx
@@ -35,9 +36,7 @@ class Models:
         if not self._settings.model_keys_secret:
             return
         try:
-            secrets = aws.client("secretsmanager")
-            found = secrets.get_secret_value(SecretId=self._settings.model_keys_secret)
-            keys = orjson.loads(found["SecretString"])
+            keys = orjson.loads(DeploymentSecrets(aws).text(self._settings.model_keys_secret))
             given = {name: keys[name.upper()].strip() for name in _KEYS if keys.get(name.upper())}
             self._settings = replace(self._settings, **given)
         except Exception:  # the function still serves agents that need no key

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace.domain.changes import Owners
+from millrace.errors import Unavailable
 from millrace.services.pipelines.intake.changes import Changes
 from millrace.services.pipelines.intake.outbox import database_url, drain_outbox
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
 from millrace.stores.bus import EventBus
+from millrace.stores.deployment_secrets import DeploymentSecrets
 from millrace.stores.queues import Queue
 
 RESERVE_SECONDS = 25.0
@@ -34,6 +36,7 @@ class Capture:
         settings.require("bus_name", "change_dead_letter_queue_url")
         self._aws = aws or Aws(settings.region)
         self._secret = settings.outbox_secret
+        self._secrets = DeploymentSecrets(self._aws)
         self._changes = Changes(
             EventBus(self._aws, settings.bus_name),
             Queue(self._aws, settings.change_dead_letter_queue_url),
@@ -50,5 +53,14 @@ class Capture:
             return await self._changes.capture_stream(event)
         if not self._secret:
             return {"rows": 0}
-        until = time.monotonic() + seconds - RESERVE_SECONDS
-        return {"rows": await drain_outbox(self._changes, database_url(self._aws, self._secret), until)}
+        return {"rows": await self._poll(time.monotonic() + seconds - RESERVE_SECONDS)}
+
+    async def _poll(self, until: float) -> int:
+        known = database_url(self._secrets.text(self._secret))
+        try:
+            return await drain_outbox(self._changes, known, until)
+        except Unavailable:  # the password may have been rotated
+            current = database_url(self._secrets.text(self._secret, fresh=True))
+            if current == known:
+                raise
+            return await drain_outbox(self._changes, current, until)

@@ -5,12 +5,15 @@ import logging
 from typing import Any
 
 import orjson
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from millrace.errors import NotFound
 from millrace.pipelines.state.batches import Batch
 from millrace.pipelines.state.firing import sweep
 from millrace.pipelines.state.meta import read_meta
 from millrace.pipelines.state.store import Key
+from millrace.services.batches import QueueBatch
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.plans import CompiledPipeline
 from millrace.services.pipelines.processing.engine import on_timer
@@ -32,21 +35,15 @@ _STOP_ROUNDS = 200
 _STOP_AGAIN_MS = 5_000
 
 
-async def close_batch(context: PipelineContext, batch: dict[str, Any]) -> dict[str, Any]:
-    """Takes an SQS event of the timer queue; returns `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+async def close_batch(context: PipelineContext, batch: dict[str, Any]) -> PartialItemFailureResponse:
+    """Take an SQS event of the timer queue; return `{"batchItemFailures": [{"itemIdentifier"}]}`."""
     slots = asyncio.Semaphore(AT_ONCE)
-    failed: list[str] = []
 
-    async def close(record: dict[str, Any]) -> None:
+    async def close(record: SQSRecord) -> None:
         async with slots:
-            try:
-                await _close(context, orjson.loads(record["body"]))
-            except Exception:
-                log.exception("timer %s failed", record["messageId"])
-                failed.append(record["messageId"])
+            await _close(context, orjson.loads(record.body))
 
-    await asyncio.gather(*map(close, batch["Records"]))
-    return await asyncio.to_thread(context.timers.answer, batch, failed)
+    return await QueueBatch(context.timers).process_all(batch, close)
 
 
 async def _close(context: PipelineContext, timer: dict[str, Any]) -> None:

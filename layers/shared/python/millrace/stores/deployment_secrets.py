@@ -1,0 +1,35 @@
+"""Secrets of the deployment in Secrets Manager, by Powertools' Parameters. Organizations' own are in
+`millrace.stores.secrets`."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from millrace.errors import Unavailable
+from millrace.stores.aws import Aws
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+MAX_AGE_SECONDS = 300
+
+
+class DeploymentSecrets:
+    """Reads secrets by name or ARN and keeps each for five minutes. Its calls block."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+
+    @cached_property
+    def _provider(self) -> "SecretsProvider":
+        from aws_lambda_powertools.utilities.parameters import SecretsProvider  # few functions need it
+
+        return SecretsProvider(boto3_client=self._aws.client("secretsmanager"))
+
+    def text(self, name: str, fresh: bool = False) -> str:
+        """Return a secret's text; with `fresh` as it is now. Raises `Unavailable`."""
+        from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+        try:
+            return str(self._provider.get(name, max_age=MAX_AGE_SECONDS, force_fetch=fresh))
+        except GetParameterError as problem:
+            raise Unavailable(f"The secret {name} cannot be read.", retry_after=2) from problem
