@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from millrace.agent.model import Delta, Finish, Text, ToolCall, Usage
 from millrace.agent.providers.chat_reader import ChatReader
-from millrace.agent.providers.openai import chat_request
+from millrace.agent.providers.chat_request import chat_request
+from millrace.agent.providers.chat_servers import DIALECTS
 from millrace.agent.providers.registry import ProviderRegistry
 from millrace.agent.providers.tool_calls import ARGUMENTS_LIMIT
 from millrace.errors import ProviderError
@@ -39,6 +40,7 @@ from tests.fakes.model_bytes import (
 from tests.fakes.model_server import ModelServer, Script
 
 PARIS = {"city": "Paris"}
+GENERIC = DIALECTS["generic"]
 
 
 def deltas(*chunks: bytes) -> list[Delta]:
@@ -86,7 +88,7 @@ def test_the_history_becomes_chat_messages() -> None:
         turn,
         result("c1", "no", "and Rome", status="error"),
     ]
-    body = chat_request(request(*messages, tools=[WEATHER]))
+    body = chat_request(request(*messages, tools=[WEATHER]), GENERIC, "s")
     function = {"name": "weather", "arguments": '{"city":"Paris"}'}
     assert body["messages"] == [
         {"role": "user", "content": "Hi"},
@@ -105,7 +107,9 @@ def test_the_history_becomes_chat_messages() -> None:
 
 
 def test_a_history_with_tools_that_are_no_longer_offered_still_names_them() -> None:
-    body = chat_request(request(user("Hi"), called("c1", "weather", PARIS), result("c1", "sunny")))
+    body = chat_request(
+        request(user("Hi"), called("c1", "weather", PARIS), result("c1", "sunny")), GENERIC, "s"
+    )
     assert [tool["function"]["name"] for tool in body["tools"]] == ["weather"]
 
 
@@ -334,7 +338,8 @@ async def test_single_bytes_from_a_real_socket_give_the_same_deltas(
     ask: Ask, model_server: ModelServer
 ) -> None:
     model_server.play(Script([MIXED[position : position + 1] for position in range(len(MIXED))]))
-    assert await ask("openai:m") == deltas(MIXED)
+    key = model_server.url.removeprefix("http://")
+    assert await ask("openai:m") == list(read(ChatReader(SERVER, key), [MIXED]))
 
 
 @pytest.mark.parametrize(

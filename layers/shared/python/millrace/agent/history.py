@@ -1,6 +1,6 @@
 """From stored messages to the turns that a model may see."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from millrace.agent.model import Block, Message
 from millrace.domain.conversations import LIVE_MESSAGE_MARKER, StoredMessage
@@ -10,8 +10,8 @@ HISTORY_CHARACTERS = 600_000
 
 def to_turns(messages: Sequence[StoredMessage]) -> list[Message]:
     """Strictly alternating turns that begin with the user's: neighbours of one role are joined (tool results
-    before live messages), live messages carry their marker, a tool call whose result was cut off is left out
-    together with what precedes the oldest plain user turn that fits."""
+    before live messages), live messages carry their marker. What precedes the oldest question that fits is
+    left out; where not even the last one fits, it stays, and what fits of the work on it."""
     turns: list[Message] = []
     for message in _recent(messages):
         blocks = _blocks(message)
@@ -29,8 +29,22 @@ def _recent(messages: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
     for position in range(len(messages) - 1, -1, -1):
         room -= len(str(messages[position].content))
         if room < 0 and position < len(messages) - 1:
-            return messages[position + 1 :]
+            return _with_question(messages, position + 1)
     return messages
+
+
+def _with_question(messages: Sequence[StoredMessage], first: int) -> Sequence[StoredMessage]:
+    """The messages from `first` on, behind the question that they belong to if it is none of them."""
+    kept = messages[first:]
+    if any(_is_question(message) for message in kept):
+        return kept
+    question = next((message for message in reversed(messages[:first]) if _is_question(message)), None)
+    return [question, *kept] if question else kept
+
+
+def _is_question(message: StoredMessage) -> bool:
+    asks = any("text" in block for block in message.content)
+    return message.role == "user" and asks and not message.injected
 
 
 def _blocks(message: StoredMessage) -> list[Block]:
@@ -60,3 +74,9 @@ def result_block(call_id: str, ok: bool, text: str) -> Block:
     """A tool's answer as a block of the history."""
     status = "success" if ok else "error"
     return {"toolResult": {"toolUseId": call_id, "status": status, "content": [{"text": text}]}}
+
+
+def call_ids(messages: Sequence[Message]) -> Iterator[str]:
+    """The ids of every tool call of a history."""
+    for message in messages:
+        yield from open_calls(message["content"])

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import orjson
 
+from millrace.agent.call_ids import accept_call
 from millrace.agent.emitter import Emitter
 from millrace.agent.estimate import prompt_tokens, tokens_in
+from millrace.agent.history import call_ids
 from millrace.agent.leak import LeakFilter, Piece
 from millrace.agent.model import (
     Block,
@@ -46,6 +48,8 @@ class Turn:
         self._thought = 0
         self._prompt: Usage | None = None
         self._action = ""
+        self._request: ModelRequest | None = None
+        self._ids: set[str] = set()
         self._began = time.monotonic()
 
     @property
@@ -55,6 +59,7 @@ class Turn:
 
     async def stream(self, provider: Provider, request: ModelRequest) -> None:
         """Reads the model's answer to its end. Cancelling closes the provider's connection at once."""
+        self._request = request
         deltas = provider.stream(request)
         async with aclosing(deltas):
             async for delta in deltas:
@@ -128,11 +133,20 @@ class Turn:
 
     def _call(self, call: ToolCall) -> None:
         self._close_text()
+        call = self._accepted(call)
         self.calls.append(call)
         use = {"toolUseId": call.id, "name": call.name, "input": call.arguments or {}}
-        self.blocks.append({"toolUse": use})
+        kept = {"providerData": call.provider_data} if call.provider_data else {}
+        self.blocks.append({"toolUse": use} | kept)
         shown = call.raw if call.arguments is None else call.arguments
         self._emit(events.tool_call(call.id, call.name, shown))
+
+    def _accepted(self, call: ToolCall) -> ToolCall:
+        """The call with an id and a name that every server takes back."""
+        if self._request is None:
+            return call
+        self._ids = self._ids or set(call_ids(self._request.messages))
+        return accept_call(call, [tool.name for tool in self._request.tools], self._ids)
 
     def _close_text(self) -> None:
         if self._text:

@@ -101,7 +101,7 @@ def project_message(message: StoredMessage, detail: Detail) -> dict[str, Any] | 
 
 def _block(block: dict[str, Any], detail: Detail) -> dict[str, Any] | None:
     if detail == "full" or "text" in block:
-        return block
+        return _without(block, "providerData")
     if detail == "answer":
         return None
     if use := block.get("toolUse"):

@@ -9,8 +9,8 @@ no index; no id; neither; an id or a name with every piece; another id with ever
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
+from millrace.agent.call_ids import new_id, portable_id
 from millrace.agent.model import ToolCall
 from millrace.agent.providers.tool_calls import OpenCall, OpenCalls, arguments_text
 
@@ -73,10 +73,13 @@ class ChatCalls:
         return (self._calls.with_id(piece.id) if piece.id else None) or self._calls.last()
 
     def _start(self, piece: _Piece) -> OpenCall:
-        id = piece.id or f"call_{uuid4().hex}"
+        id = piece.id or new_id()
         if not piece.id:
             self._made.add(id)
-        return self._calls.start(OpenCall(id, piece.name), piece.index)
+        call = self._calls.start(OpenCall(id, piece.name), piece.index)
+        if portable_id(id) != id:
+            call.provider_data["id"] = id
+        return call
 
     def close(self, *, cut: bool) -> Iterator[ToolCall]:
         """Every call once; `cut` says that the model was stopped in the last one."""

@@ -5,38 +5,49 @@ from collections.abc import Iterator
 from typing import Any
 
 from millrace.agent.model import Block, Message, ModelRequest, ToolSpec
+from millrace.agent.providers.pairing import append, paired
 from millrace.domain.conversations import LIVE_MESSAGE_MARKER
 
 NO_OUTPUT = "(no output)"
+_NOT_OFFERED = "No longer offered: do not call."
 
 
-def turns(messages: list[Message]) -> list[Message]:
+def turns(messages: list[Message], server: str = "", *, every_thought: bool = False) -> list[Message]:
     """New messages with alternating roles and without what servers refuse: blank text, thinking without its
-    signature, tool results and turns with nothing in them. Thinking goes back only since the last question,
-    with the tool calls that it led to: Claude's newest models refuse it once anything before it has changed,
-    as an agent's instructions or tools do from one question to the next."""
+    signature, tool results and turns with nothing in them, calls without a result. Thinking goes back only
+    since the last question, with the tool calls that it led to: Claude's newest models refuse it once
+    anything before it has changed, as an agent's instructions or tools do from one question to the next.
+
+    Of `providerData` only what is this `server`'s stays, as the block's own. Thinking that the server wants
+    back goes with it, of earlier questions too with `every_thought`."""
     merged: list[Message] = []
     current = len(messages) - len(since_question(messages))
     for number, message in enumerate(messages):
-        kept = (block for block in message["content"] if _replayable(block, number >= current))
-        content = [_answered(block) for block in kept]
-        if not content:
-            continue
-        if merged and merged[-1]["role"] == message["role"]:
-            merged[-1]["content"].extend(content)
-        else:
-            merged.append({"role": message["role"], "content": content})
-    return merged
+        is_current = number >= current
+        blocks = (_own(block, server) for block in message["content"])
+        kept = (block for block in blocks if _replayable(block, is_current, is_current or every_thought))
+        append(merged, message["role"], [_answered(block) for block in kept])
+    return paired(merged)
 
 
-def _replayable(block: Block, current: bool) -> bool:
+def _own(block: Block, server: str) -> Block:
+    if "providerData" not in block:
+        return block
+    own = block["providerData"].get(server)
+    rest = {name: value for name, value in block.items() if name != "providerData"}
+    return rest | {"providerData": own} if own else rest
+
+
+def _replayable(block: Block, signed_too: bool, own_too: bool) -> bool:
     if "text" in block:
         return bool(block["text"].strip())
     reasoning = block.get("reasoningContent")
     if reasoning is None:
         return True
+    if "providerData" in block:
+        return own_too
     signed = reasoning.get("redactedContent") or reasoning.get("reasoningText", {}).get("signature")
-    return current and bool(signed)
+    return signed_too and bool(signed)
 
 
 def _answered(block: Block) -> Block:
@@ -48,15 +59,18 @@ def _answered(block: Block) -> Block:
     return {"toolResult": found | {"content": content or [{"text": NO_OUTPUT}]}}
 
 
+MOST_TOOLS = 128
+
+
 def tools(request: ModelRequest) -> list[ToolSpec]:
-    """The tools of a request. A history that called tools is refused without any, so tools that are no
-    longer offered are then named for it."""
-    if request.tools:
-        return request.tools
-    names = dict.fromkeys(
+    """The tools of a request, and those that its history has called and that are no longer offered, as far
+    as there is room: some servers refuse a history with calls of tools that they are not told of."""
+    offered = {tool.name for tool in request.tools}
+    called = dict.fromkeys(
         block["toolUse"]["name"] for block in blocks(request.messages) if "toolUse" in block
     )
-    return [ToolSpec(name, "No longer offered: do not call.", {"type": "object"}) for name in names]
+    missing = [name for name in called if name not in offered][: max(0, MOST_TOOLS - len(offered))]
+    return [*request.tools, *(ToolSpec(name, _NOT_OFFERED, {"type": "object"}) for name in missing)]
 
 
 def blocks(messages: list[Message]) -> Iterator[Block]:

@@ -1,0 +1,112 @@
+"""The body of a request for a chat completion, as the server's dialect takes it."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from millrace.agent.model import Block, Message, ModelRequest, ToolSpec
+from millrace.agent.providers.chat_calls import EXTRAS
+from millrace.agent.providers.chat_servers import ChatDialect
+from millrace.agent.providers.history import text_of, tools, turns
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# Google's own word for a call that another model has made.
+_UNSIGNED = {"extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}}
+
+
+def chat_request(request: ModelRequest, dialect: ChatDialect, server: str) -> dict[str, Any]:
+    """The body; `server` is the key of its `providerData`."""
+    system = [{"role": "system", "content": request.system}] if request.system.strip() else []
+    past = turns(request.messages, server, every_thought=dialect.reasoning == "always")
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": [*system, *_Writer(dialect).messages(past)],
+        "stream": True,
+        dialect.limit_key: request.max_tokens,
+    }
+    if dialect.stream_options:
+        body["stream_options"] = {"include_usage": True}
+    if offered := tools(request):
+        body["tools"] = [_tool(tool) for tool in offered]
+    return body
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
+
+
+class _Writer:
+    """Writes turns as messages. A call goes back under the id that its own server gave it."""
+
+    def __init__(self, dialect: ChatDialect) -> None:
+        self._dialect = dialect
+        self._ids: dict[str, str] = {}
+
+    def messages(self, past: list[Message]) -> Iterator[Message]:
+        for turn in past:
+            if turn["role"] == "assistant":
+                yield from self._assistant(turn["content"])
+            else:
+                yield from self._user(turn["content"])
+
+    def _assistant(self, content: list[Block]) -> Iterator[Message]:
+        calls = [self._call(block) for block in content if "toolUse" in block]
+        if self._dialect.signs_calls and calls and not any(name in calls[0] for name in EXTRAS):
+            calls[0] |= _UNSIGNED
+        text = text_of(content)
+        message: Message = {"role": "assistant", "content": text or None}
+        if calls:
+            message["tool_calls"] = calls
+        if calls or text:
+            yield message | self._reasoning(content)
+
+    def _reasoning(self, content: list[Block]) -> Block:
+        back: Block = {}
+        for block in content:
+            own = block.get("providerData")
+            if own and "reasoningContent" in block and self._dialect.reasoning != "nothing":
+                back |= {name: own[name] for name in ("reasoning_details",) if name in own}
+                if field := own.get("field"):
+                    back[field] = block["reasoningContent"]["reasoningText"]["text"]
+        return {"reasoning_content": ""} | back if self._dialect.reasoning == "always" else back
+
+    def _call(self, block: Block) -> Block:
+        use, own = block["toolUse"], block.get("providerData") or {}
+        self._ids[use["toolUseId"]] = id = self._id(use["toolUseId"], own.get("id"))
+        function = {"name": use["name"], "arguments": orjson.dumps(use["input"]).decode()}
+        extras = {name: own[name] for name in EXTRAS if name in own}
+        return {"id": id, "type": "function", "function": function} | extras
+
+    def _id(self, id: str, own: str | None) -> str:
+        if self._dialect.short_ids:
+            return id if len(id) == 9 and id.isalnum() else _short_id(id)
+        return own if own and own not in self._ids.values() else id
+
+    def _user(self, content: list[Block]) -> Iterator[Message]:
+        results = [self._result(block["toolResult"]) for block in content if "toolResult" in block]
+        text = text_of(content)
+        if text and results and not self._dialect.user_after_tools:
+            results[-1]["content"] += f"\n\n{text}"
+            text = ""
+        yield from results
+        if text:
+            yield {"role": "user", "content": text}
+
+    def _result(self, result: Block) -> Message:
+        # The protocol has no field for a failed tool.
+        failed = "Error: " if result.get("status") == "error" else ""
+        id = self._ids.get(result["toolUseId"], result["toolUseId"])
+        return {"role": "tool", "tool_call_id": id, "content": failed + text_of(result["content"])}
+
+
+def _short_id(id: str) -> str:
+    """Nine letters and digits, always the same for the same id."""
+    number = int.from_bytes(sha256(id.encode()).digest()[:8], "big")
+    digits = ""
+    while len(digits) < 9:
+        number, digit = divmod(number, len(_DIGITS))
+        digits += _DIGITS[digit]
+    return digits

@@ -1,0 +1,59 @@
+"""What servers of the chat completions protocol differ in, by dialect: what each accepts in a request.
+
+The dialect is known by a server's host; a server of one's own may be given one (`OPENAI_SERVERS`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Replay = Literal["nothing", "calls", "always"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatDialect:
+    """A dialect.
+
+    `limit_key` is the name of the limit of output tokens, `stream_options` says that this field is taken.
+    `reasoning` tells which turns get back the reasoning that led to them: none, those with tool calls since
+    the question, or every one (and an empty text where there is none). `short_ids` wants ids of nine letters
+    and digits, `signs_calls` a signature with a turn's calls; `user_after_tools` is false where the result of
+    a tool must not be followed by a user's message. `schema` is the kind of structured output it has."""
+
+    limit_key: str = "max_tokens"
+    stream_options: bool = True
+    reasoning: Replay = "calls"
+    short_ids: bool = False
+    signs_calls: bool = False
+    user_after_tools: bool = True
+    schema: Literal["json_schema", "json_object"] = "json_schema"
+
+
+DIALECTS: dict[str, ChatDialect] = {
+    "generic": ChatDialect(),
+    "openai": ChatDialect(limit_key="max_completion_tokens", reasoning="nothing"),
+    "azure": ChatDialect(limit_key="max_completion_tokens", reasoning="nothing"),
+    # Its thinking models refuse (400) an assistant turn without `reasoning_content`, even an empty one.
+    "deepseek": ChatDialect(reasoning="always", schema="json_object"),
+    "gemini": ChatDialect(signs_calls=True, reasoning="nothing"),
+    # Unknown fields are refused: "property 'reasoning' is unsupported".
+    "groq": ChatDialect(reasoning="nothing"),
+    "mistral": ChatDialect(stream_options=False, reasoning="nothing", short_ids=True, user_after_tools=False),
+    "openrouter": ChatDialect(),
+}
+_HOSTS = {
+    "api.openai.com": "openai",
+    ".openai.azure.com": "azure",
+    ".cognitiveservices.azure.com": "azure",
+    ".services.ai.azure.com": "azure",
+    "api.deepseek.com": "deepseek",
+    "generativelanguage.googleapis.com": "gemini",
+    "aiplatform.googleapis.com": "gemini",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral",
+    "openrouter.ai": "openrouter",
+}
+
+
+def dialect_of(host: str) -> str:
+    """The name of a host's dialect."""
+    return next((name for suffix, name in _HOSTS.items() if host.endswith(suffix)), "generic")

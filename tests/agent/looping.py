@@ -1,0 +1,57 @@
+"""Conversations of an agent loop with a provider, without a store."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from millrace.agent.budget import Budget
+from millrace.agent.emitter import Emitter
+from millrace.agent.loop import AgentLoop
+from millrace.agent.model import Provider
+from millrace.agent.tools.tool import Tool
+from millrace.agent.tools.toolbox import Toolbox
+from millrace.domain.agents import Agent
+from millrace.domain.conversations import StoredMessage
+from millrace.services.runs.launch import SubAgentControl
+from tests.agent.tools.contexts import context
+
+
+class Conversation:
+    """What was said, with whichever models; `events` are those of the last run."""
+
+    def __init__(self, *tools: Tool) -> None:
+        self.history: list[StoredMessage] = []
+        self.events: list[dict[str, Any]] = []
+        self._tools = tools
+
+    async def ask(self, question: str, provider: Provider, model: str, **agent: Any) -> str:
+        """Runs the agent; returns the finish reason."""
+        self.events = []
+        nested = SubAgentControl("run")
+
+        @asynccontextmanager
+        async def toolbox() -> AsyncIterator[Toolbox]:
+            yield Toolbox(self._tools)
+
+        loop = AgentLoop(
+            made := Agent(**{"id": "a", "name": "A", "model": f"openai:{model}"} | agent),
+            provider,
+            model,
+            toolbox,
+            context(),
+            Emitter(self.events.append),
+            nested,
+            Budget(made.limits),
+            lambda *_: None,
+        )
+        try:
+            return await loop.run([*self.history, nested.question(question)])
+        finally:
+            self.history += nested._messages
+
+    def text(self) -> str:
+        """The tokens of the last run."""
+        return "".join(event["token"] for event in self.events if event["type"] == "token")
+
+    def thoughts(self) -> str:
+        return "".join(event["text"] for event in self.events if event["type"] == "thinking")
