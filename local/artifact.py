@@ -1,4 +1,4 @@
-"""What `sam build` made, cut to what Lambda needs: `python -m local.artifact .aws-sam/build`.
+"""Cut the output of `sam build` to what Lambda needs: `python -m local.artifact .aws-sam/build`.
 
 A layer is loaded on every cold start and counts against the 250 MB of a function. botocore ships the models
 of 400 services, of which we call a dozen; some packages ship sources of C extensions. Everything is then
@@ -28,7 +28,7 @@ USELESS_FILES = (".c", ".h", ".pyi", ".pyx", "RECORD")  # endings, or names: pip
 
 
 def trim(build: Path) -> int:
-    """Removes what no function uses from every layer and function; returns the bytes saved."""
+    """Remove what no function uses from every layer and function; return the bytes saved."""
     before = size(build)
     for data in build.glob("**/botocore/data"):
         for model in data.iterdir():

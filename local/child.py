@@ -25,13 +25,13 @@ def command(argv: Sequence[str], at_parents_death: signal.Signals = signal.SIGKI
 
 
 def end_group(pid: int, how: signal.Signals) -> None:
-    """Sends a signal to a child and all that it started (its own process group); quiet when they are gone."""
+    """Send a signal to a child and all that it started (its own process group); quiet when they are gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, how)
 
 
 def end(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Ends a child: SIGTERM, `seconds` seconds, SIGKILL. Returns when it is gone."""
+    """End a child: SIGTERM, `seconds` seconds, SIGKILL. Returns when it is gone."""
     end_group(process.pid, signal.SIGTERM)
     try:
         process.wait(seconds)

@@ -1,4 +1,5 @@
-"""What the stack says: calm start-up lines, one line per request, the functions' own lines beside them.
+"""The console output of the stack: calm start-up lines, one line per request, the functions' own lines beside
+them.
 
 api           3f2a91bc  GET /api/health 200  first byte 4 ms  total 5 ms  81 MB
 """

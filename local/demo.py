@@ -37,8 +37,8 @@ class Received:
 
 
 async def ensure_pipeline(url: str, token: str) -> None:
-    """Makes the pipeline and starts it; one that is there is brought to the stack's address and else left as
-    its owner wants it. Raises `httpx.HTTPError`."""
+    """Create and start the pipeline. One that exists is brought to the stack's address and otherwise
+    left as its owner wants it. Raises `httpx.HTTPError`."""
     headers = {"authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_SECONDS) as api:
         found = await _find(api)

@@ -104,7 +104,8 @@ def deploy(
 
 
 def update_code(function: Function, arguments: ClientArguments) -> None:
-    """Gives the emulator's copy of a function (those run from queues) its code as it is on disk now."""
+    """Give the emulator's copy of a function (one that is run from a queue) its code as it is on disk
+    now."""
     awslambda = boto3.client("lambda", **arguments)
     awslambda.update_function_code(FunctionName=function.name, ZipFile=_zipped(function.source.code))
 

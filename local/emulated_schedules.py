@@ -1,4 +1,4 @@
-"""When the emulator's schedules fire: by the clocks of their own time zones, as EventBridge Scheduler does.
+"""Schedules of the emulator that fire by the clocks of their own time zones, as EventBridge Scheduler's do.
 
 By itself the emulator reads every expression as UTC, and tells the time at which it looked instead of the
 time at which a schedule was to fire. A time that a zone's clocks skip in spring is skipped, one that they
@@ -55,7 +55,8 @@ def _fire_if_due(key: Key, schedule: Json, now: float) -> None:
 
 
 def _last(key: Key, schedule: Json) -> float | None:
-    """When it fired last; None for one that is new, or another of the same name."""
+    """Return the time at which a schedule last fired; None for one that is new, or another of the same
+    name."""
     last = _fired.get(key)
     return last if last is not None and last >= schedule["CreationDate"] else None
 

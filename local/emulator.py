@@ -41,7 +41,8 @@ def with_context(target: Json, event: Json) -> Json:
 
 
 def failed_in_part(event: Json, result: Json) -> bool:
-    """Whether a function that was given records of a DynamoDB stream says that it did not take all."""
+    """Return whether a function that received records of a DynamoDB stream reports that some of them
+    failed."""
     records = event.get("Records") if isinstance(event, dict) else None
     answer = result.get("body")
     if not records or records[0].get("eventSource") != "aws:dynamodb" or not isinstance(answer, dict):

@@ -58,7 +58,7 @@ class Environment:
         return self.invocation is not None and self.invocation.ended.is_set()
 
     async def start(self) -> None:
-        """Returns when the function asks for work. Raises `FunctionFailed` when its init fails."""
+        """Return when the function asks for work. Raises `FunctionFailed` when its init fails."""
         begun = time.monotonic()
         await self._api.start()
         await self._spawn()
@@ -73,7 +73,7 @@ class Environment:
             raise failure
 
     async def run(self, invocation: Invocation) -> bool:
-        """Runs one invocation until the function is ready for another; False when it never took the event."""
+        """Run one invocation until the function is ready for another; False when it never took the event."""
         self.invocation = invocation
         self._api.submit(invocation)
         if not await self._comes_back():
@@ -83,7 +83,7 @@ class Environment:
         return not self._undelivered
 
     async def stop(self) -> None:
-        """Kills the process and all that it started."""
+        """Kill the process and all that it started."""
         if self._process and not self._dead.is_set():
             child.end_group(self._process.pid, SIGKILL)
         if self._watcher:

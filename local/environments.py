@@ -64,21 +64,21 @@ class Environments:
         return len(self._all)
 
     async def warm(self) -> float:
-        """Starts one environment ahead; seconds that its init took. Raises `FunctionFailed`."""
+        """Start one environment ahead; seconds that its init took. Raises `FunctionFailed`."""
         one = Environment(self.function, self._arguments, self._extra, self._on_line)
         self._all.add(one)
         await self._start(one)
         return one.init_seconds
 
     def invoke(self, invocation: Invocation) -> asyncio.Task[None]:
-        """Runs the invocation; all that happens to it, throttling and failed init too, shows on it.
+        """Run the invocation; all that happens to it, throttling and failed init too, shows on it.
 
         The task ends when the function is ready for another event, or gone.
         """
         return self._background(self._run(invocation))
 
     async def restart(self) -> None:
-        """Ends idle environments now and busy ones after their request: the next ones see the new code."""
+        """End idle environments now and busy ones after their request: the next ones see the new code."""
         for one in self._all:
             one.retired = True
         idle, self._idle = self._idle, []
@@ -123,7 +123,7 @@ class Environments:
         return sum(not waiter.done() for waiter in self._waiters)
 
     async def _wait_for_one(self, seconds: float) -> Environment:
-        """Starts another environment when none becomes free within `seconds` seconds."""
+        """Start another environment when none becomes free within `seconds` seconds."""
         waiter: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         if seconds:

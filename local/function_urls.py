@@ -100,7 +100,7 @@ class FunctionUrlApp:
         reply: "_Reply",
         failure: Failure | None,
     ) -> None:
-        """Waits for the environment to be free again: only then its memory is known."""
+        """Wait for the environment to be free again: only then its memory is known."""
         await asyncio.wait({running})
         name = self._environments.function.logical_id
         self._on_served(
@@ -119,7 +119,7 @@ class FunctionUrlApp:
 
 
 async def _relay(invocation: Invocation, streamed: bool, reply: "_Reply") -> Failure | None:
-    """Brings the function's response to the client, whatever becomes of either. Returns what went wrong."""
+    """Bring the function's response to the client, whatever becomes of either. Returns what went wrong."""
     try:
         response = await invocation.response()
         if streamed and response.streamed:
@@ -151,7 +151,7 @@ async def _stream(invocation: Invocation, reply: "_Reply") -> None:
 
 
 async def _read_prelude(chunks: AsyncIterator[bytes]) -> tuple[Head, bytes]:
-    """Reads until the eight NUL bytes; the head, and what came of the body with it."""
+    """Read until the eight NUL bytes; the head, and what came of the body with it."""
     begun = b""
     async for chunk in chunks:
         begun += chunk

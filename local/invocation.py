@@ -26,7 +26,7 @@ class FunctionFailed(Exception):
 
 @dataclass(frozen=True)
 class Response:
-    """How the function answers: `streamed` chunk by chunk, or as one JSON value."""
+    """The kind of a function's response: `streamed` chunk by chunk, or one JSON value."""
 
     streamed: bool
     content_type: str
@@ -66,7 +66,7 @@ class Invocation:
             self._response.set_result(response)
 
     async def write(self, chunk: bytes) -> None:
-        """Hands a chunk on; waits while the reader is slow."""
+        """Hand a chunk on; waits while the reader is slow."""
         self.bytes_out += len(chunk)
         while self._waiting_bytes >= _BUFFERED_BYTES and not self._abandoned and not self.ended.is_set():
             self._room.clear()
@@ -80,7 +80,7 @@ class Invocation:
         self._end(None)
 
     def fail(self, failure: FunctionFailed) -> None:
-        """Ends the invocation; only the first end counts."""
+        """End the invocation; only the first end counts."""
         if not self._response.done():
             self._response.set_exception(failure)
             self._response.exception()  # seen: nobody may be reading any more
@@ -95,13 +95,13 @@ class Invocation:
 
     @property
     def begun(self) -> bool:
-        """Whether a response is under way (or over)."""
+        """True once a response has begun (or has ended)."""
         return self._response.done()
 
     # --- the client's side ---------------------------------------------------------------------
 
     async def response(self) -> Response:
-        """Waits for the function to answer; raises `FunctionFailed`."""
+        """Wait for the function to answer; raises `FunctionFailed`."""
         return await asyncio.shield(self._response)
 
     async def chunks(self) -> AsyncIterator[bytes]:

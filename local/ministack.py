@@ -41,7 +41,7 @@ _QUEUE_PORT = re.compile(r"http://[^/:\"]+:(\d{2,5})/\d{12}/")
 
 
 class ClientArguments(TypedDict):
-    """What `boto3.client` and `boto3.resource` need to reach the emulator."""
+    """The arguments with which `boto3.client` and `boto3.resource` reach the emulator."""
 
     endpoint_url: str
     region_name: str

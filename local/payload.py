@@ -74,7 +74,7 @@ def build_event(request: Request, host: str) -> bytes:
 
 
 def parse_prelude(prelude: bytes) -> Head:
-    """What stands before the eight NUL bytes. Raises `MalformedResponse`."""
+    """Parse the prelude, which ends before the eight NUL bytes. Raises `MalformedResponse`."""
     try:
         result_object = json.loads(prelude)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Whether functions take what is on their queues: they are run by the emulator, out of our sight."""
+"""Queues whose messages no function receives. The emulator runs these functions, out of our sight."""
 
 import asyncio
 from collections.abc import Iterator

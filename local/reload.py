@@ -1,4 +1,5 @@
-"""Which functions a change on disk concerns: the function of that folder, or all who use that layer."""
+"""Map a change on disk to the functions that it concerns: the function of that folder, or all that use
+that layer."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass

@@ -54,7 +54,7 @@ class RuntimeApi:
         self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def submit(self, invocation: Invocation) -> None:
-        """Hands the next invocation over; `idle` is set again when the function asks for another."""
+        """Hand the next invocation over; `idle` is set again when the function asks for another."""
         self.idle.clear()
         self._waiting = invocation
         self._work.set()
@@ -219,7 +219,7 @@ class _Connection:
         return content
 
     async def hung_up(self) -> None:
-        """Returns when the other side closes (or breaks the protocol: it awaits an answer)."""
+        """Return when the other side closes (or breaks the protocol: it awaits an answer)."""
         with contextlib.suppress(ConnectionError):
             await self._reader.read(1)
 

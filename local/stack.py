@@ -91,7 +91,7 @@ class Stack:
         self._ministack.stop()
 
     def end(self) -> None:
-        """Makes `serve` return; what is under way is cut off."""
+        """Make `serve` return; what is under way is cut off."""
         if self._server:
             self._server.should_exit = self._server.force_exit = True
 
@@ -167,7 +167,7 @@ class Stack:
         return Front(routes, own, web_pages(WebFiles(self._options.web)))
 
     def _description(self) -> dict[str, Any]:
-        """What /_local/stack tells."""
+        """Return the body of `/_local/stack`."""
         deployment = self.deployment
         return {
             "arguments": self.arguments,

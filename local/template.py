@@ -35,7 +35,8 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True)
 class FunctionSource:
-    """What a deployed function cannot tell: where its code is, and the paths that it serves."""
+    """The facts that a deployed function cannot tell: the folder of its code, and the paths that it
+    serves."""
 
     logical_id: str
     code: Path
@@ -43,7 +44,8 @@ class FunctionSource:
     routes: tuple[str, ...]
 
     def import_path(self) -> tuple[Path, ...]:
-        """What Lambda has as /opt/python: a layer's `python` folder, or the layer that sam builds into it."""
+        """The folders that Lambda mounts as /opt/python: a layer's `python` folder, or the layer that
+        sam builds into it."""
         return tuple(layer / "python" if (layer / "python").is_dir() else layer for layer in self.layers)
 
 

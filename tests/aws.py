@@ -47,7 +47,7 @@ class Aws:
 
     @cached_property
     def environ(self) -> dict[str, str]:
-        """Where AWS is and who calls, as botocore reads it."""
+        """The environment variables that tell botocore the address of AWS and the credentials."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": self.region,

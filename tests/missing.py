@@ -1,4 +1,4 @@
-"""What becomes of a test whose system program is not there."""
+"""Handle a test whose system program is not installed."""
 
 import os
 from typing import NoReturn
@@ -7,7 +7,7 @@ import pytest
 
 
 def missing(hint: str) -> NoReturn:
-    """Skips the test with the line that says what brings the program; where CI is set, fails it."""
+    """Skip the test with the line that says what brings the program; where CI is set, fails it."""
     if os.environ.get("CI"):
         pytest.fail(hint)
     pytest.skip(hint)

@@ -61,7 +61,7 @@ class PromptServer(uvicorn.Server):
 
 @contextmanager
 def served(app: Any) -> Iterator[str]:
-    """Serves `app` on a free port of 127.0.0.1; gives its URL."""
+    """Serve `app` on a free port of 127.0.0.1; return its URL."""
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=GRACE_SECONDS, ws="none"
     )

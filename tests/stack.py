@@ -65,7 +65,7 @@ class RunningStack:
 
     @property
     def deployment(self) -> dict[str, Any]:
-        """What /_local/stack tells: arguments (for boto3), tables, resources, outputs, functions."""
+        """The body of `/_local/stack`: arguments (for boto3), tables, resources, outputs, functions."""
         description: dict[str, Any] = httpx.get(f"{self.url}/_local/stack").raise_for_status().json()
         return description
 
@@ -92,7 +92,7 @@ class RunningStack:
         return watch.seen
 
     def kill(self, function: str) -> int:
-        """Kills every process of a function (by its logical id), as a crash would; how many there were. They
+        """Kill every process of a function (by its logical id), as a crash would; how many there were. They
         are gone, and the stack has noticed it, when this returns: it is their parent and has reaped them."""
         name = self.deployment["functions"][function]["name"]
         killed = []

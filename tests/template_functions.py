@@ -1,4 +1,4 @@
-"""What tests must know of the template's functions."""
+"""The template's functions, as tests need to know them."""
 
 from functools import cache
 

@@ -1,5 +1,5 @@
-"""What a function's init imports: cold starts are paid by users, so each function has a budget of modules and
-a list of what it must not bring in. Counted, not timed."""
+"""The imports of each function's init: users pay for cold starts, so each function has a budget of
+modules and a list of modules that it must not import. Counted, not timed."""
 
 import json
 import subprocess

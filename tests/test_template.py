@@ -368,7 +368,7 @@ def test_functions_that_take_tickets_may_use_their_table(
 
 
 def _may(resources: Resources, function: str, action: str, prefix: str) -> bool:
-    """Whether the function may do this to the journal bucket's objects below the prefix."""
+    """Return whether the function may do this to the journal bucket's objects below the prefix."""
     role = resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]
     for owner, statement in statements(resources):
         covered = [str(one) for one in as_list(statement["Resource"]) if "JournalBucket" in str(one)]

@@ -239,7 +239,7 @@ def add(out: Pairs, kind: str, text: str) -> None:
 
 
 def code_open(before: str) -> bool:
-    """Whether what follows `before` stands in a code fence or in inline code."""
+    """Return whether the text after `before` is in a code fence or in inline code."""
     *lines, last = before.split("\n")
     fence = ""
     for line in lines:
@@ -248,7 +248,7 @@ def code_open(before: str) -> bool:
 
 
 def opens_code(before: str) -> bool:
-    """Whether `before` ends with the very backticks (or fence) that open code."""
+    """Return whether `before` ends with the very backticks (or fence) that open code."""
     run = re.search(r"(`+|~+)\Z", before)
     return run is not None and code_open(before) and not code_open(before[: run.start()])
 
@@ -301,7 +301,8 @@ def react_reference(text: str) -> dict[str, list[str]]:
 
 
 def by_kind(pairs: Pairs) -> dict[str, list[str]]:
-    """What came per kind: names of actions one by one, thinking as its letters in any order, else as one."""
+    """Group the pieces by kind: names of actions one by one, thinking as its letters in any order, else
+    as one."""
     actions = [text.strip() for kind, text in pairs if kind == "action" and text.strip()]
     others = {
         kind: "".join(text for k, text in pairs if k == kind)

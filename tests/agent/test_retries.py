@@ -1,4 +1,4 @@
-"""What a run does when a model's server asks it to wait, and what it says of it."""
+"""Runs whose model server asks them to wait."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager

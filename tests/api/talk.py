@@ -12,7 +12,7 @@ STREAM = {"accept": "text/event-stream"}
 
 
 def say(chat: httpx.Client, content: str, conversation: str = "c1", **body: Any) -> list[Sent]:
-    """Sends a message to the echo agent and reads the whole stream."""
+    """Send a message to the echo agent and reads the whole stream."""
     with saying(chat, content, conversation, **body) as events:
         return list(events)
 
@@ -21,7 +21,7 @@ def say(chat: httpx.Client, content: str, conversation: str = "c1", **body: Any)
 def saying(
     chat: httpx.Client, content: str, conversation: str = "c1", **body: Any
 ) -> Iterator[Iterator[Sent]]:
-    """Sends a message to the echo agent; the events as they come."""
+    """Send a message to the echo agent; the events as they come."""
     sent = {"agentId": "echo", "content": content} | body
     path = f"/api/conversations/{conversation}/messages"
     with chat.stream("POST", path, json=sent, headers=STREAM) as response:
@@ -30,14 +30,14 @@ def saying(
 
 
 def attach(chat: httpx.Client, path: str, **headers: str) -> list[Sent]:
-    """Reads a stream to its end; empty for a 204."""
+    """Read a stream to its end; empty for a 204."""
     with chat.stream("GET", path, headers=STREAM | headers) as response:
         assert response.status_code in (200, 204), response.read()
         return list(read_events(response.iter_lines()))
 
 
 def until_ends(chat: httpx.Client, path: str, ends: int, **headers: str) -> list[Sent]:
-    """Reads a stream until so many runs have ended in it; heartbeats left out."""
+    """Read a stream until so many runs have ended in it; heartbeats left out."""
     found: list[Sent] = []
     with chat.stream("GET", path, headers=STREAM | headers) as response:
         assert response.status_code == 200, response.read()

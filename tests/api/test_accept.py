@@ -1,4 +1,4 @@
-"""Whether a request wants a stream: opt-in, by RFC 9110's rules."""
+"""Requests opt into a stream by RFC 9110's rules."""
 
 import pytest
 from starlette.requests import Request

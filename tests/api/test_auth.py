@@ -1,4 +1,5 @@
-"""Who gets in: tokens of the issuer, whole, in time, for us, with an organization. Nobody else."""
+"""Authentication: only tokens of the issuer, whole, in time, for this audience and with an
+organization, get in."""
 
 import base64
 import hashlib

@@ -16,7 +16,7 @@ Make = Callable[..., None]
 
 @pytest.fixture
 def make(management: httpx.Client) -> Make:
-    """Creates an echo agent."""
+    """Create an echo agent."""
 
     def make(visibility: str = "full", id: str = "seen", **more: Any) -> None:
         agent = {"id": id, "name": "Seen", "model": "echo:", "tools": ["echo_tool"], "visibility": visibility}

@@ -195,7 +195,7 @@ def test_if_busy_inject_waits_for_a_run_that_is_being_stopped_and_begins_its_own
 
 
 def test_repeats_of_one_key_while_a_run_ends_are_one_message(chat: httpx.Client) -> None:
-    """Whether it becomes a live message or a run of its own is decided by the first, for all of them."""
+    """The first request decides between a live message and a new run, for all of them."""
     body = {"content": "/echo tools=0\nonce", "agentId": "echo", "ifBusy": "inject", "idempotencyKey": "k"}
 
     def repeat(_: int) -> dict[str, str]:

@@ -139,7 +139,8 @@ def make_flow(world: World) -> None:
 
 
 def answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]]:
-    """What those get who send messages and run flows, at every detail; fills the ids."""
+    """Collect the answers that senders of messages and runners of flows get, at every detail; fills in
+    the ids."""
     path = "/api/conversations/c1/messages"
     for number, detail in enumerate(DETAILS):
         model_server.play(*story())

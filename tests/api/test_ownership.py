@@ -1,4 +1,5 @@
-"""Whose a conversation is: every operation on one, by its owner, by whom it is shared with, by each role."""
+"""Ownership of conversations: every operation, by the owner, by users it is shared with, and by each
+role."""
 
 import asyncio
 from collections.abc import Iterator
@@ -116,7 +117,7 @@ def test_operations_on_a_conversation_are_for_whom_they_are(
 
 
 def conversation_of(owner: httpx.Client) -> dict[str, str]:
-    """Makes the conversation with a run, and one in its thread, and shares it."""
+    """Make the conversation with a run, and one in its thread, and shares it."""
     run_id = say(owner, "/echo tools=0\nhello")[0].data["runId"]
     thread_run_id = say(owner, "/echo tools=0\nhello", threadId="t")[0].data["runId"]
     for user, access in (("reader", "read"), ("writer", "write")):

@@ -1,4 +1,4 @@
-"""Whose request and run a log line is about, through the real app."""
+"""Log lines name their request and run, through the real app."""
 
 from typing import Any
 

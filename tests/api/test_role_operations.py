@@ -165,7 +165,7 @@ APPS: dict[str, tuple[str, Callable[[Settings], Any]]] = {
 
 
 def test_document_names_the_scope_of_each_operation() -> None:
-    """Where it names one at all: the streamed functions' operations."""
+    """The operations of the streamed functions; the others name no scope."""
     reported = {name: one["security"] for name, one in OPERATIONS.items() if one.get("security")}
     scopes = {name: one[0]["bearer"][0] for name, one in reported.items() if TABLE[name] != BY_TICKET}
     assert scopes == {name: TABLE[name] for name in scopes}

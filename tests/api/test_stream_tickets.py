@@ -47,7 +47,7 @@ def url_of(tickets: httpx.Client, path: str, query: str = "") -> str:
 
 
 def cut_after(client: httpx.Client, url: str, count: int, last: str | None = None) -> list[Sent]:
-    """Reads so many events, as through a connection that then breaks; 0: not even one."""
+    """Read so many events, as through a connection that then breaks; 0: not even one."""
     headers = STREAM | ({"last-event-id": last} if last else {})
     with client.stream("GET", url, headers=headers) as response:
         assert response.status_code == 200, response.read()

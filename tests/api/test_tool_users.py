@@ -19,7 +19,7 @@ __all__ = ["make", "talk"]
 
 
 def whoami(context: ToolContext) -> str:
-    """Tells who asks."""
+    """Tell who asks."""
     user = context.user
     return json.dumps([user.id, user.claims["email"], sorted(user.roles)])
 

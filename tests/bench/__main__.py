@@ -18,7 +18,7 @@ GOALS: dict[str, dict[str, str]] = {
 
 
 def main(wanted: list[str]) -> int:
-    """Runs the benchmarks named, or all."""
+    """Run the benchmarks named, or all."""
     folder = Path(__file__).parent
     known = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
     unknown = [name for name in wanted if name not in known]

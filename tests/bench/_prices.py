@@ -1,4 +1,4 @@
-"""What AWS asks for, in us-east-1, beyond the free tiers, in US dollars.
+"""Prices of AWS in us-east-1 beyond the free tiers, in US dollars.
 
 List prices as of June 2026, of the pages "AWS Lambda Pricing", "Amazon SQS pricing", "Amazon DynamoDB pricing
 for on-demand capacity", "Amazon S3 pricing", "Amazon EventBridge pricing" and "Amazon CloudWatch pricing".

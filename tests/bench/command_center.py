@@ -1,4 +1,4 @@
-"""How long an event takes from a run to a viewer of the command center, over the running stack.
+"""The latency of an event from a run to a viewer of the command center, over the running stack.
 
 `python -m tests.bench.command_center` prints it. From the moment an event is made (its `time`) to the moment
 a viewer has it: the bus, the queue, the record function, the event log, the viewer's tail. Milliseconds.
@@ -41,7 +41,7 @@ def measure() -> dict[str, float]:
 
 
 def say(client: httpx.Client, number: int) -> None:
-    """Runs the echo agent to its end."""
+    """Run the echo agent to its end."""
     body = {"agentId": "echo", "content": CONTENT}
     client.post(f"/api/conversations/bench-{number}/messages", json=body).raise_for_status()
 

@@ -58,7 +58,8 @@ def measure() -> dict[str, float]:
 
 
 def _no_queue_functions(aws: MiniStack) -> None:
-    """What the runs set off on the bus has machines of its own on AWS; here it would share our cores."""
+    """On AWS, the functions that runs trigger over the bus have machines of their own; here they would
+    share our cores."""
     functions = boto3.client("lambda", **aws.client_arguments())
     for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
         functions.delete_event_source_mapping(UUID=mapping["UUID"])

@@ -1,4 +1,4 @@
-"""What the leak filter costs per token, beside the cheapest thing one could do with a token."""
+"""The cost of the leak filter per token, beside the cheapest thing that one could do with a token."""
 
 import time
 from collections.abc import Callable

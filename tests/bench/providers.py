@@ -1,4 +1,4 @@
-"""What a streamed token costs: CPU per token of each provider, alone and against the official clients.
+"""The cost of a streamed token: CPU per token of each provider, alone and against the official clients.
 
 `python -m tests.bench.providers` prints it. `read_*` is our own part (bytes to deltas, without HTTP),
 `stream_*` the whole way from a socket, `*_sdk` the official client on the same server in the same run. The

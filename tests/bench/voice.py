@@ -1,4 +1,5 @@
-"""How soon speech begins, how fairly twenty listeners share a process, and what a long text costs in memory.
+"""The latency of speech, its fairness between twenty listeners of one process, and the memory that a long
+text takes.
 
 The app is driven as ASGI in one process with the embedded engine, which takes no time of a network. Beside
 it stands what a service without streaming does: speak and encode the whole text, then answer.

@@ -48,7 +48,7 @@ async def begin(recorder: Recorder, organization: str) -> None:
 
 
 def bus_of(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What is put on the bus from now on."""
+    """Record what is put on the bus from now on."""
     put: list[dict[str, Any]] = []
 
     async def keep(events: list[BusEvent]) -> None:

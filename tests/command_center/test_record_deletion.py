@@ -1,4 +1,4 @@
-"""What the command center keeps of a deleted run: that it was, and nothing that was said in it."""
+"""A deleted run in the command center: its existence is kept, its texts are not."""
 
 import random
 

@@ -24,7 +24,7 @@ def client_of(stack: RunningStack, organization: str) -> httpx.Client:
 
 
 def say(client: httpx.Client, conversation: str, content: str) -> str:
-    """Runs the echo agent to its end, with a live message if it is slow; its run's id."""
+    """Run the echo agent to its end, with a live message if it is slow; its run's id."""
     body = {"agentId": "echo", "content": content}
     path = f"/api/conversations/{conversation}"
     with client.stream("POST", f"{path}/messages", json=body, headers=STREAM) as response:

@@ -1,4 +1,4 @@
-"""What viewers see: their organization's events, filtered, resumed without a gap."""
+"""Viewers see their organization's events, filtered, and resume without a gap."""
 
 import asyncio
 from collections.abc import Iterator

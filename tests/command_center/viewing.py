@@ -22,7 +22,7 @@ def viewing(client: httpx.Client, **query: Any) -> Iterator[Iterator[Sent]]:
 
 
 def until(events: Iterator[Sent], kind: str, times: int = 1) -> list[Sent]:
-    """What comes up to the given number of events of a type; heartbeats left out."""
+    """Return the events up to the given number of events of a type, heartbeats left out."""
     found: list[Sent] = []
     for event in events:
         if event.data["type"] != "heartbeat":

@@ -1,4 +1,4 @@
-"""What a caller may do with a conversation, whatever their scopes and shares."""
+"""A caller's access to a conversation, for all scopes and shares."""
 
 import pytest
 from hypothesis import given

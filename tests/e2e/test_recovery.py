@@ -25,7 +25,7 @@ def runs(first: int, last: int, time: int) -> list[dict[str, Any]]:
 
 
 def lose_state(stack: RunningStack, organization: str, pipeline: str) -> int:
-    """Deletes all that windows of the pipeline hold; how many items that were."""
+    """Delete all that windows of the pipeline hold; how many items that were."""
     table = stack.client("dynamodb")
     name = stack.deployment["tables"]["WindowsTable"]
     found = table.scan(

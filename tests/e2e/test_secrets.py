@@ -57,7 +57,7 @@ def gossip() -> Iterator[Gossip]:
 
 
 def everything(stack: RunningStack, chat: httpx.Client, id: str) -> Iterator[tuple[str, str]]:
-    """(where, text) of all that is told or kept."""
+    """Return (location, text) of everything that is logged, sent or stored."""
     base = f"{PIPELINES}/{id}"
     paths = ["", "/metrics", "/health", "/versions/1", "/dead-letters", "/checkpoints"]
     for path in [PIPELINES, "/api/streaming/secrets", "/api/streaming/stats", *(base + one for one in paths)]:
@@ -98,7 +98,7 @@ def journal(stack: RunningStack) -> Iterator[tuple[str, str]]:
 
 
 def leaks(found: Iterator[tuple[str, str]], canary: str) -> list[str]:
-    """Where the value stands, in any form."""
+    """Return the locations of the value, in any form."""
     forms = [canary, quote(canary, safe=""), _basic(canary), _basic(f"{canary}:"), json.dumps(canary)[1:-1]]
     return [where for where, text in found if any(form in text for form in forms)]
 

@@ -28,7 +28,8 @@ class SignedRequest(Protocol):
 
 
 def signature_problem(request: SignedRequest) -> str:
-    """What is wrong with a request's signature; "" when it holds, or an API key takes its place."""
+    """Return the error in a request's signature; an empty text if it is valid or an API key takes its
+    place."""
     if request.headers.get("authorization") == f"Bearer {API_KEY}":
         return ""
     found = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))

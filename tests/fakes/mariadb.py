@@ -28,7 +28,7 @@ def program() -> Path | None:
 
 @contextmanager
 def mariadb(server: Path) -> Iterator[str]:
-    """Runs a server; gives its URL. Run by root it becomes user mysql."""
+    """Run a server; return its URL. Run by root it becomes user mysql."""
     with tempfile.TemporaryDirectory(prefix="mariadb-", ignore_cleanup_errors=True) as name:
         folder, user, port = Path(name), unprivileged("mysql"), free_port()
         first = folder / "first.sql"

@@ -59,8 +59,8 @@ class Gate:
 
 @dataclass
 class Script:
-    """What one request gets: HTTP chunks, pauses in seconds and gates, in order. `cut` closes the socket
-    without the body's end."""
+    """The answer to one request: HTTP chunks, pauses in seconds and gates, in order. `cut` closes the
+    socket without the body's end."""
 
     steps: Sequence[bytes | float | Gate]
     status: int = 200
@@ -178,7 +178,7 @@ async def _request(reader: asyncio.StreamReader, connection: int) -> Exchange | 
 async def _answered(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, exchange: Exchange, script: Script
 ) -> bool:
-    """Plays the script; whether the connection can serve another request."""
+    """Play the script; whether the connection can serve another request."""
     playing = asyncio.ensure_future(_play(writer, exchange, script))
     leaving = asyncio.ensure_future(reader.read(1))
     try:
@@ -215,7 +215,7 @@ async def _play(writer: asyncio.StreamWriter, exchange: Exchange, script: Script
 
 
 def default_script(exchange: Exchange) -> Script:
-    """What the model's name asks for: `fake-tokens=N-delayms=N`, both optional."""
+    """Return the script that the model's name asks for: `fake-tokens=N-delayms=N`, both optional."""
     make, model = _protocol(exchange)
     tokens = _asked(model, "tokens", 10)
     delay = _asked(model, "delayms", 0) / 1000

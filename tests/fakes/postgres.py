@@ -24,7 +24,7 @@ def programs() -> Path | None:
 
 @contextmanager
 def postgres(programs: Path) -> Iterator[str]:
-    """Runs a server; gives its URL. It refuses to be run by root, so then it runs as user postgres."""
+    """Run a server; return its URL. It refuses to be run by root, so then it runs as user postgres."""
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as name:
         folder, user, port = Path(name), unprivileged("postgres"), free_port()
         secret = folder / "password"

@@ -27,7 +27,7 @@ def unprivileged(name: str) -> str | None:
 
 
 def give(user: str | None, *paths: Path) -> None:
-    """Makes `user` the owner of paths."""
+    """Make `user` the owner of paths."""
     if user:
         entry = pwd.getpwnam(user)
         for path in paths:
@@ -38,7 +38,7 @@ def give(user: str | None, *paths: Path) -> None:
 def running(
     command: Sequence[str | Path], user: str | None, ready: str, stop: signal.Signals
 ) -> Iterator[None]:
-    """Runs a server from the line on stderr that says it is `ready` until the block ends."""
+    """Run a server from the line on stderr that says it is `ready` until the block ends."""
     process = subprocess.Popen(
         command, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )

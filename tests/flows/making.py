@@ -45,18 +45,18 @@ WAITING: list[dict[str, Any]] = [
 
 
 def make_flow(flows: httpx.Client, steps: list[dict[str, Any]], name: str = "flow", **more: Any) -> None:
-    """Creates a flow."""
+    """Create a flow."""
     made = flows.post("/api/flows", json={"name": name, "steps": steps} | more)
     assert made.status_code == 201, made.text
 
 
 def post(flows: httpx.Client, given: Any, name: str = "flow", **more: Any) -> httpx.Response:
-    """Runs a flow for its JSON answer."""
+    """Run a flow for its JSON answer."""
     return flows.post(f"/api/flows/{name}/events", json={"input": given} | more)
 
 
 def stream(flows: httpx.Client, given: Any, name: str = "flow", **more: Any) -> list[Sent]:
-    """Runs a flow and reads its whole stream."""
+    """Run a flow and reads its whole stream."""
     body = {"input": given} | more
     with flows.stream("POST", f"/api/flows/{name}/events", json=body, headers=STREAM) as response:
         assert response.status_code == 200, response.read()

@@ -20,7 +20,7 @@ CHATTY: list[dict[str, Any]] = [{"name": "chatty", "type": "tool", "tool": "chat
 
 
 async def chatty() -> str:
-    """Says what it does, to whoever listens."""
+    """Say what it does, to whoever listens."""
     emit(events.status("Half way."))
     return "done"
 

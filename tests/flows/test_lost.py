@@ -15,7 +15,7 @@ ENDLESS = "/echo tools=0 tokens=9000 delayMs=50\nword"
 
 
 def stream_until_killed(stack: RunningStack, client: httpx.Client, execution: str) -> list[Sent]:
-    """What the client of a leg sees whose function process is killed while tokens come."""
+    """Return what a client sees when the process of its function is killed while tokens come."""
     body = {"input": ENDLESS, "executionId": execution}
     with client.stream("POST", "/api/flows/waiting/events", json=body, headers=STREAM) as response:
         assert response.status_code == 200, response.read()

@@ -11,7 +11,7 @@ from tests.tokens import Issuer
 
 
 def flow_user(context: ToolContext) -> str:
-    """Tells who asks."""
+    """Tell who asks."""
     return context.user.id
 
 

@@ -1,4 +1,4 @@
-"""What the stack writes for people."""
+"""The console output of the stack."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What moto and MiniStack must both do: the same assertions on each, so that the choice can change.
+"""The contract of moto and MiniStack: the same assertions on each, so that the choice can change.
 
 Not here: concurrency, FIFO order and rules to targets, which moto does not have right; and malformed details
 of events, which MiniStack takes.

@@ -53,7 +53,8 @@ def seconds(text: str) -> int:
 def play(
     begin: str, end: str, step: int = SECONDS_BETWEEN_LOOKS, **schedules: tuple[str, str]
 ) -> dict[str, list[str]]:
-    """When (UTC) each schedule was to fire, as its target is told; each must be looked at in time."""
+    """Return the times (UTC) at which each schedule was to fire, as its target is told; each must be
+    noticed in time."""
     asked: dict[str, Any] = {
         "from": seconds(begin),
         "until": seconds(end),

@@ -1,4 +1,4 @@
-"""What the emulator of AWS leaves out, as local/emulator.py puts it in."""
+"""Features that the emulator of AWS lacks, as local/emulator.py adds them."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What the one address serves besides the functions: web files, configuration, sign-in."""
+"""The front address besides the functions: web files, configuration, sign-in."""
 
 import httpx
 import pytest

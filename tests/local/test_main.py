@@ -184,7 +184,7 @@ def test_state_is_thrown_away_otherwise(small_stack: RunningStack) -> None:
 
 
 def takes_from_its_queue(running: RunningStack, message: str) -> None:
-    """Sends a message and waits until the function says that it has it."""
+    """Send a message and waits until the function says that it has it."""
     shown = running.output_has(lambda line: "Queued" in line and f"queued takes {message}" in line)
     queue = running.deployment["resources"]["Queue"]
     running.client("sqs").send_message(QueueUrl=queue, MessageBody=message)

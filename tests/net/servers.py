@@ -32,7 +32,7 @@ class Server:
 
 @asynccontextmanager
 async def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    """Serves until the block ends. A `tls` context is a server's; the names that clients ask for are kept."""
+    """Serve until the block ends. A `tls` context is a server's; the names that clients ask for are kept."""
     seen = Server()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -66,7 +66,7 @@ class Authority:
         self._certificate = self._sign(self._name, self._key.public_key(), authority=True)
 
     def client_context(self) -> ssl.SSLContext:
-        """What trusts this authority and nothing else."""
+        """Return an SSL context that trusts this authority and nothing else."""
         pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
         return ssl.create_default_context(cadata=pem)
 

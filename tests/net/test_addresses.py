@@ -1,4 +1,4 @@
-"""Which addresses and URLs may be called."""
+"""Addresses and URLs that may be called."""
 
 from ipaddress import ip_address
 

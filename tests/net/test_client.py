@@ -44,7 +44,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def dialled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Plays the Internet: whatever public address is dialled, this machine answers. Keeps the addresses."""
+    """Play the Internet: whatever public address is dialled, this machine answers. Keeps the addresses."""
     addresses: list[str] = []
     dial = httpcore.AnyIOBackend.connect_tcp
 

@@ -45,7 +45,7 @@ def public_python() -> str | None:
 
 
 def can_mount() -> bool:
-    """Whether this user may have mounts of its own."""
+    """Return whether this user may create mounts."""
     unshare = shutil.which("unshare")
     test = [unshare or "", "-m", "mount", "-t", "tmpfs", "none", "/mnt"]
     return bool(unshare) and subprocess.run(test, capture_output=True, check=False).returncode == 0

@@ -108,7 +108,7 @@ def interpreters() -> dict[str, str]:
 
 
 def _is_python(program: str, version: str) -> bool:
-    """Whether it starts: a version manager's shim may stand for nothing."""
+    """Return whether the program starts: a version manager's shim may stand for nothing."""
     script = "import sys; print('%d.%d' % sys.version_info[:2])"
     result = subprocess.run([program, "-c", script], capture_output=True, text=True, check=False, timeout=20)
     return result.stdout.strip() == version

@@ -1,4 +1,4 @@
-"""What reaches CloudWatch: one event per error, and the request's id on every line."""
+"""Output to CloudWatch: one event per error, and the request's id on every line."""
 
 import io
 import json

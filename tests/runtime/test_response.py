@@ -1,4 +1,4 @@
-"""What the host receives, byte by byte."""
+"""The response as the host receives it, byte by byte."""
 
 import asyncio
 

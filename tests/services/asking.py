@@ -33,7 +33,7 @@ def call(tool: str, /, **arguments: Any) -> ToolCall:
 
 
 async def hire(talk: Talk, *tools: Any, **settings: Any) -> Agent:
-    """Makes the agent with these tools."""
+    """Make the agent with these tools."""
     made = Agent.model_validate({"id": AGENT, "name": "Clerk", "model": "echo:", "tools": tools} | settings)
     await talk.stores.agents.create(talk.slot.organization, made)
     return made

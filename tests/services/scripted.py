@@ -80,7 +80,7 @@ class Talk:
         return launch(self.platform, started, None)
 
     async def say(self, content: str, **more: Any) -> list[LogEntry]:
-        """Sends a message; the events that its client sees."""
+        """Send a message; the events that its client sees."""
         session = await self.start(content, **more)
         seen = [event async for batch in session.event_feed for event in batch]
         await session.over()

@@ -1,4 +1,4 @@
-"""What a run costs in AWS calls, and that no token waits for one."""
+"""The AWS calls of a run; no token waits for one."""
 
 import asyncio
 import time

@@ -100,7 +100,7 @@ def world(aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 async def test_client_ahead_of_the_log_hears_the_end_of_a_lost_run(world: World) -> None:
-    """What it saw was never logged: `run_lost` is still above its last id."""
+    """The events that it saw were never logged, yet `run_lost` has a number above them."""
     session = await world.begin()
     world.say(session, 3)
     last = world.seen[-1].seq

@@ -1,4 +1,4 @@
-"""What is read before the first token does not grow with what tools gave earlier."""
+"""The reads before the first token do not grow with earlier results of tools."""
 
 import asyncio
 import time

@@ -36,7 +36,7 @@ class Storm:
         self.slot = Slot(self.caller.organization, "c1")
 
     async def say(self, content: str, if_busy: Any = "interrupt", begun: asyncio.Event | None = None) -> str:
-        """Sends one message and reads the answer: how its run ended, or why there was none."""
+        """Send one message and reads the answer: how its run ended, or why there was none."""
         message = NewMessage(content, "echo", if_busy=if_busy)
         platform = self.platform
         try:
@@ -57,7 +57,7 @@ class Storm:
         return Counter(await asyncio.gather(*senders))
 
     async def questions(self) -> list[str]:
-        """What the history has of users, in its order."""
+        """Return the users' messages of the history, in order."""
         found, _ = await self.platform.stores.messages.page(self.slot, 0, 200)
         texts = [message.content[0].get("text", "") for _, message in found if message.role == "user"]
         return [text for text in texts if text]

@@ -1,4 +1,4 @@
-"""What agents remember of their users."""
+"""Memories that agents keep of their users."""
 
 import asyncio
 import uuid

@@ -134,7 +134,7 @@ async def test_any_one_refused_write_loses_doubles_and_hides_nothing(
 
 
 async def _told_with_a_fault(settings: Settings, name: str, at: int) -> int:
-    """Tells the story with this write refused, and what must hold then; the number of its writes."""
+    """Tell the story with this write refused, and what must hold then; the number of its writes."""
     now = [1_800_000_000_000]
     aws = Refusing(settings.region, at, FAULTS[name])
     story = Story(Talk(settings, Stores.connect(settings, aws, clock=lambda: now[0])))

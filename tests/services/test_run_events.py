@@ -1,4 +1,4 @@
-"""What a run puts on the bus: every event type, in batches, beside the stream."""
+"""The events that a run puts on the bus: every type, in batches, beside the stream."""
 
 import asyncio
 import json

@@ -9,7 +9,7 @@ _PACKAGES = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "espeak-ng": "espeak-ng"}
 
 
 def run(program: str, *arguments: str, given: bytes = b"") -> bytes:
-    """What the program prints. Without the program the test is skipped, in CI it fails."""
+    """Return the output of a program. Without the program the test is skipped; in CI it fails."""
     path = shutil.which(program)
     if path is None:
         missing(f"{program} is missing: apt-get install -y {_PACKAGES[program]}")
@@ -25,5 +25,5 @@ def decoded(audio: bytes, rate: int = 16000) -> bytes:
 
 
 def seconds_of(audio: bytes) -> float:
-    """How long a file plays."""
+    """Return the duration of an audio file in seconds."""
     return len(decoded(audio)) / 32000

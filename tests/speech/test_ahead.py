@@ -46,7 +46,7 @@ class Source:
 
 
 async def settle() -> None:
-    """Lets every task run until all wait."""
+    """Let every task run until all wait."""
     for _ in range(50):
         await asyncio.sleep(0)
 

@@ -1,4 +1,4 @@
-"""Which engines a deployment has."""
+"""The engines of a deployment."""
 
 import importlib.util
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is put on the bus, call by call."""
+"""Events put on the bus, call by call."""
 
 from typing import Any, cast
 

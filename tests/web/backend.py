@@ -74,7 +74,7 @@ class Run:
         )
 
     def cut(self) -> None:
-        """Ends every open connection without a last event, as a dead network does."""
+        """End every open connection without a last event, as a dead network does."""
 
         def cut() -> None:
             self._cuts += 1
@@ -104,7 +104,7 @@ class Run:
 
 @dataclass
 class Backend:
-    """What the page sees as the server, and what the test sees of the page."""
+    """The server as the page sees it, and the page's requests as the test sees them."""
 
     loop: asyncio.AbstractEventLoop
     url: str = ""
@@ -232,7 +232,7 @@ class Backend:
         return made
 
     def consume(self, name: str, message_id: str) -> None:
-        """Removes a live message from those that wait."""
+        """Remove a live message from those that wait."""
         self.waiting[name] = [one for one in self.waiting[name] if one["messageId"] != message_id]
 
     def _start(self, name: str, body: Json) -> Response:

@@ -24,7 +24,7 @@ VOICES = {
 
 
 class AudioInterrupted(Exception):
-    """What uvicorn makes a closed connection of."""
+    """The error that uvicorn raises for a closed connection."""
 
 
 class Sound:

@@ -17,7 +17,7 @@ TOLERATED_TAIL_MS = 100
 
 
 def voice(page: Page) -> Locator:
-    """What the header tells about the sound."""
+    """Return the voice settings that the header tells."""
     return page.locator(".voice")
 
 

@@ -30,7 +30,7 @@ class Running:
 async def mcp_server(
     old: bool = False, json: bool = False, more: int = 0, page: int = 0
 ) -> AsyncIterator[Running]:
-    """Serves until the block ends. `old` refuses what came with the protocol's version of 2026. It has `more`
+    """Serve until the block ends. `old` refuses what came with the protocol's version of 2026. It has `more`
     tools than usual, listed in pages of `page`; pages of -1 never end."""
     running = Running()
     app = _watched(_server(running, more, page).streamable_http_app(json_response=json), running, old)
@@ -72,7 +72,7 @@ def _server(running: Running, more: int, page: int) -> MCPServer[Any]:
 
     @server.tool()
     def add(a: int, b: int) -> int:
-        """Adds two numbers."""
+        """Add two numbers."""
         return a + b
 
     @server.tool()
@@ -96,7 +96,7 @@ def _server(running: Running, more: int, page: int) -> MCPServer[Any]:
 
     @server.tool()
     async def echo_headers(context: Context[Any]) -> str:
-        """Gives back what it was sent with."""
+        """Return back what it was sent with."""
         request = context.request_context.request
         assert request is not None
         return str(request.url) + str(dict(request.headers))
@@ -106,7 +106,7 @@ def _server(running: Running, more: int, page: int) -> MCPServer[Any]:
 
     @server.tool()
     def flood() -> str:
-        """Says too much."""
+        """Say too much."""
         return "x" * 9_000_000
 
     return server
@@ -123,7 +123,7 @@ Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def _watched(app: Asgi, running: Running, old: bool) -> Asgi:
-    """Notes what is asked; as an `old` server does not know the newer protocol's first request."""
+    """Note what is asked; as an `old` server does not know the newer protocol's first request."""
 
     async def watch(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":

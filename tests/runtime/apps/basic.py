@@ -90,7 +90,7 @@ async def waits(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def ignores(scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuses to be cancelled."""
+    """Refuse to be cancelled."""
     await start(send)
     await body(send, b"stubborn")
     while True:

@@ -46,7 +46,7 @@ class OwnTime(asyncio.SelectorEventLoop):
 
 
 class Table(Dynamo):
-    """What `DeliveryState` asks of a table: items that are put if nobody else did. A call takes a while."""
+    """A table as `DeliveryState` needs it: conditional puts, each of which takes a while."""
 
     def __init__(self, chance: random.Random) -> None:
         self._items: dict[tuple[str, str], Item] = {}

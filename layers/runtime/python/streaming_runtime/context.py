@@ -1,4 +1,5 @@
-"""What the app can know of its invocation: `scope["aws.context"]`, shaped like Lambda's Python context."""
+"""The invocation's context as the app sees it: `scope["aws.context"]`, shaped like Lambda's Python
+context."""
 
 import os
 import time

@@ -50,7 +50,7 @@ class EventError(StreamingRuntimeError):
 
 
 class ResponseError(StreamingRuntimeError):
-    """What the app sends breaks ASGI or cannot be expressed in HTTP."""
+    """A message of the app that breaks ASGI or cannot be expressed in HTTP."""
 
     kind = "Runtime.InvalidResponse"
 

@@ -1,4 +1,4 @@
-"""What goes to stdout: log records with the request's id, and one line per uncaught error.
+"""Output to stdout: log records with the request's id, and one line per uncaught error.
 
 Text or JSON as `AWS_LAMBDA_LOG_FORMAT` says, in the shapes of Lambda's own Python runtime.
 """

@@ -46,7 +46,7 @@ class Prelude:
 
 
 class Response:
-    """What the app has sent of one response; `send` is its ASGI callable.
+    """One response as far as the app has sent it; `send` is its ASGI callable.
 
     Nothing leaves before the first body message (ASGI allows it, AWS's Node runtime does the same), so an
     error before that still becomes a clean 502. An empty first message with `more_body` flushes the headers.
@@ -113,7 +113,8 @@ class Response:
         self.over.set()
 
     def missing(self) -> Exception | None:
-        """What is wrong when the app returns now; None for a complete response."""
+        """Return the error of an app that returns before its response is complete; None for a complete
+        response."""
         if self.complete:
             return None
         if self.stream is None:

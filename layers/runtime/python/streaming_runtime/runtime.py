@@ -82,7 +82,7 @@ def set_trace_id(trace_id: str | None) -> None:
 
 
 def concurrency() -> int:
-    """How many invocations the host sends at once; raises SetupError."""
+    """Return the number of invocations that the host sends at once. Raises SetupError."""
     text = os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY", "1")
     if not text.isdecimal() or len(text) > 4 or not 1 <= int(text) <= MAX_CONCURRENCY:
         message = f"AWS_LAMBDA_MAX_CONCURRENCY must be a number from 1 to {MAX_CONCURRENCY}, not {text!r}"

@@ -70,7 +70,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Reads every field from the variable of its name in capitals (region from AWS_REGION)."""
+        """Read every field from the variable of its name in capitals (region from AWS_REGION)."""
         env = os.environ if environ is None else environ
         region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1"
         names = [name for name in cls.__dataclass_fields__ if name not in ("region", "allow_loopback_http")]
@@ -80,22 +80,24 @@ class Settings:
 
     @property
     def hop_limit(self) -> int:
-        """How often an event may leave and come back. Raises `Unavailable` for what is no number."""
+        """The hops after which an event is refused. Raises `Unavailable` if the setting is not a
+        number."""
         if not self.max_hops.isdigit():
             raise Unavailable("MAX_HOPS must be a whole number.", code="not_configured")
         return int(self.max_hops)
 
     @property
     def approval_seconds(self) -> int:
-        """How long a call may wait for a person. Raises `Unavailable` for what is no number of days."""
+        """The time for which a call may wait for a person. Raises `Unavailable` if the setting is not a
+        number of days."""
         if not self.approval_days.isdigit() or not 1 <= int(self.approval_days) <= 365:
             raise Unavailable("APPROVAL_DAYS must be a whole number from 1 to 365.", code="not_configured")
         return int(self.approval_days) * 24 * 3600
 
     @property
     def memory_seconds(self) -> int:
-        """How long agents remember something after its last change; 0 for ever. Raises `Unavailable` for
-        what is no number of days."""
+        """The time for which a memory is kept after its last change; 0 for ever. Raises `Unavailable`
+        if the setting is not a number of days."""
         if not self.memory_days.isdigit() or int(self.memory_days) > 3650:
             raise Unavailable("MEMORY_DAYS must be a whole number from 0 to 3650.", code="not_configured")
         return int(self.memory_days) * 24 * 3600

@@ -40,7 +40,7 @@ async def _end(send: Any) -> None:
 
 
 async def _steps(send: Any, query: dict[str, str], body: bytes, scope: Any) -> None:
-    """Sends the next word only when the test has written a line into the named pipe."""
+    """Send the next word only when the test has written a line into the named pipe."""
     await _start(send)
     await _chunk(send, f"{os.getpid()} ")
     pipe = await asyncio.to_thread(open, query["pipe"])
@@ -61,7 +61,7 @@ async def _count(send: Any, query: dict[str, str], body: bytes, scope: Any) -> N
 
 
 async def _much(send: Any, query: dict[str, str], body: bytes, scope: Any) -> None:
-    """Notes in a file how many bytes have left, so that a test sees it wait for a slow client."""
+    """Note in a file how many bytes have left, so that a test sees it wait for a slow client."""
     await _start(send)
     sent = 0
     while sent < int(query["bytes"]):

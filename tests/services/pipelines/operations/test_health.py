@@ -1,4 +1,4 @@
-"""What a pipeline's health says."""
+"""The health of a pipeline."""
 
 from millrace.services.pipelines.operations.health import HealthReport
 

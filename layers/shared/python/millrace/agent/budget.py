@@ -1,4 +1,4 @@
-"""What a run may spend, and what it has spent."""
+"""A run's budget: the limits it may reach, and what it has used so far."""
 
 from dataclasses import dataclass, field
 
@@ -24,7 +24,7 @@ class Budget:
     parents: list["Budget"] = field(default_factory=list)
 
     def spend(self, model: str, usage: Usage) -> float | None:
-        """Adds one model call; `model` with its provider's prefix. Returns its cost."""
+        """Add one model call; `model` with its provider's prefix. Returns its cost."""
         price = cost(model, usage)
         for budget in (self, *self.parents):
             budget.input += usage.input

@@ -37,7 +37,7 @@ _current: ContextVar[Emitter | None] = ContextVar("millrace_emitter", default=No
 
 
 def emit(event: Event) -> None:
-    """Emits an event of the run that this code is part of, if there is one."""
+    """Emit an event of the run that this code is part of, if there is one."""
     emitter = _current.get()
     if emitter is not None:
         emitter.emit(event)
@@ -50,7 +50,7 @@ def current_emitter() -> Emitter | None:
 
 @contextmanager
 def emitting(emitter: Emitter) -> Iterator[None]:
-    """Makes `emitter` the current one inside the block."""
+    """Make `emitter` the current one inside the block."""
     token = _current.set(emitter)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a model put inline in its text, taken apart: the visible answer, thinking, ReAct steps.
+"""Split a model's inline text into the visible answer, thinking and ReAct steps.
 
 Rules, the same for every way of cutting the text into tokens:
 
@@ -143,7 +143,7 @@ class _TagFilter:
         return self._code.just_opened() if self._depth else self._code.inside()
 
     def _enter_or_leave(self, tag: re.Match[str]) -> None:
-        """Goes one pair deeper or up. The code of the thoughts is not the code of the answer."""
+        """Go one pair deeper or up. The code of the thoughts is not the code of the answer."""
         if tag.group(0).endswith("/>"):
             return
         before = self._depth
@@ -265,7 +265,7 @@ class _ReactFilter:
         self._section, self._line_start, self._after_marker = section, False, True
 
     def _pass(self, line: str, out: list[Piece]) -> None:
-        """Emits a line or a part of one, without the blanks that follow a marker."""
+        """Emit a line or a part of one, without the blanks that follow a marker."""
         line = line.lstrip(" \t") if self._after_marker else line
         if not line:
             return

@@ -1,4 +1,4 @@
-"""What passes between the executor and a model provider: a request in, deltas out.
+"""The interface between the executor and a model provider: a request in, deltas out.
 
 Messages are Converse-style (Amazon Bedrock's `messages`), whatever the provider:
 `{"role": "user" | "assistant", "content": [block, ...]}` with blocks

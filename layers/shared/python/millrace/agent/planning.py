@@ -51,5 +51,5 @@ def with_findings(request: str, findings: Iterable[str]) -> str:
 
 
 def findings_of(request: str) -> str:
-    """What the tools gave, in a request for an answer; else empty."""
+    """Return the tools' findings from a request for an answer; an empty text if there are none."""
     return request.partition(_FINDINGS)[2]

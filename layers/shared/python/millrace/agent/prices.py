@@ -1,4 +1,4 @@
-"""What a model call costs in US dollars, or None where the price is not known. Never a made-up 0.
+"""Prices of model calls in US dollars; None where a price is not known, never a made-up 0.
 
 List prices for on-demand use, per million tokens, as published on 2026-11-01 at
 https://platform.claude.com/docs/en/about-claude/pricing, https://developers.openai.com/api/docs/pricing and

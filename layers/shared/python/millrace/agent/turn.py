@@ -34,8 +34,8 @@ _ANSWERED = frozenset({"incomplete_response", "unreadable_response"})
 
 
 class Turn:
-    """What a model has said so far. `started` turns true with the first delta: after that a failure is the
-    run's, before it the call may be repeated."""
+    """One model call and its output so far. `started` turns true with the first delta: a failure before
+    it may be retried, a failure after it is the run's."""
 
     def __init__(self, emitter: Emitter, react: bool = False) -> None:
         self.blocks: list[Block] = []
@@ -58,7 +58,7 @@ class Turn:
         return self.first_token_ms is not None
 
     async def stream(self, provider: Provider, request: ModelRequest) -> None:
-        """Reads the model's answer to its end. Cancelling closes the provider's connection at once."""
+        """Read the model's answer to its end. Cancelling closes the provider's connection at once."""
         self._request = request
         deltas = provider.stream(request)
         async with aclosing(deltas):
@@ -87,7 +87,8 @@ class Turn:
         return replace(sent, output=tokens_in(*self._received()) + self._thought, estimated=True)
 
     def begun(self, error: ProviderError | None) -> bool:
-        """Whether the call has cost anything: not if the server refused it, or was never reached."""
+        """Return whether the call has cost anything: it has not if the server refused it or could not
+        be reached."""
         return self.started or self._prompt is not None or error is None or error.code in _ANSWERED
 
     def _received(self) -> Iterator[str]:

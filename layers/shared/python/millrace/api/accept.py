@@ -1,4 +1,4 @@
-"""Whether a request wants its answer streamed."""
+"""Content negotiation: requests that ask for a streamed answer."""
 
 from collections.abc import Iterator
 

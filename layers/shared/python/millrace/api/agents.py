@@ -17,7 +17,7 @@ from millrace.services.runs.agent_tools import AgentTools, Source
 
 
 class NewAgent(AgentSettings):
-    """What a client gives to make an agent; without an id one is made."""
+    """The body of a request that creates an agent. Without an id, one is generated."""
 
     id: str | None = Field(default=None, max_length=128)
 

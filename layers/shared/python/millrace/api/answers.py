@@ -24,7 +24,7 @@ _STATUS = {
 
 
 def answer_of(request: Request, run: Run, events: list[LogEntry], detail: Detail) -> Response:
-    """What the agent said, or the error that ended its run."""
+    """Return the agent's answer, or the error that ended its run."""
     ended = events and is_last(events[-1])
     last = events[-1].event if ended else error(RUN_LOST, "run_lost", retryable=True)
     if last["type"] == "error":

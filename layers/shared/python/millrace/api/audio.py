@@ -40,7 +40,7 @@ class AudioStream:
         self._headers = [(name.encode(), value.encode()) for name, value in named.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the response, or stops when the client is seen to leave."""
+        """Send the response, or stop when the client is seen to leave."""
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
         try:

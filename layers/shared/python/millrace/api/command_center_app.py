@@ -28,5 +28,5 @@ def create_app(settings: Settings, recorder: Recorder | None = None) -> Starlett
 
 
 def endpoints(recorder: Recorder, auth: Auth) -> list[Endpoint]:
-    """What the function serves."""
+    """Return the endpoints of the function."""
     return [*CommandCenter(recorder, auth).endpoints(), *Alerts(recorder, auth).endpoints()]

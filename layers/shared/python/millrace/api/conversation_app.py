@@ -27,7 +27,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> Starlett
 
 
 def endpoints(platform: Platform, auth: Auth) -> list[Endpoint]:
-    """What the function serves."""
+    """Return the endpoints of the function."""
     return [
         *Conversations(platform, auth).endpoints(),
         *Messages(platform, auth).endpoints(),

@@ -27,7 +27,7 @@ METADATA_BYTES = 16 * 1024
 
 
 class NewConversation(WireModel):
-    """What a client gives to make a conversation; without an id one is made."""
+    """The body of a request that creates a conversation. Without an id, one is generated."""
 
     id: str | None = Field(default=None, max_length=128)
     agent_id: str = Field(min_length=1, max_length=128)

@@ -1,4 +1,4 @@
-"""When the function that answers a request is going to end."""
+"""The deadline of the function that answers a request."""
 
 import time
 from typing import Any

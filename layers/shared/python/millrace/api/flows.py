@@ -34,8 +34,8 @@ PAGE = 50
 
 
 class FlowEvent(WireModel):
-    """What runs a flow: any JSON as `input`. With `executionId` it continues an execution that waits (at
-    `step`, where named)."""
+    """The body of a request that runs a flow: any JSON as `input`. With `executionId` it continues a
+    waiting execution (at `step`, if given)."""
 
     input: Any = None
     execution_id: str | None = Field(default=None, max_length=128)

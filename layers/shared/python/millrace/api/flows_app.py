@@ -33,5 +33,5 @@ def create_app(
 
 
 def endpoints(flows: Flows, auth: Auth) -> list[Endpoint]:
-    """What the function serves."""
+    """Return the endpoints of the function."""
     return FlowsApi(flows, auth).endpoints()

@@ -1,4 +1,4 @@
-"""What agents remember of a user, over HTTP: to read it and to have it forgotten."""
+"""Memories over HTTP: a user reads and deletes what agents remember of them."""
 
 from dataclasses import dataclass
 

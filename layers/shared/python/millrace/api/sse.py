@@ -77,7 +77,7 @@ class EventStream:
         self._last = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the response. A client that leaves is no error: what it listened to goes on to its end, and
+        """Send the response. A client that leaves is no error: what it listened to goes on to its end, and
         only then does the response end."""
         headers = [(name.encode(), value.encode()) for name, value in self._headers.items()]
         heart: asyncio.Task[None] | None = None

@@ -30,7 +30,7 @@ class StreamSession:
         return self.ticket.sure or self.ticket.begun or ""
 
     async def begin(self, at: str) -> None:
-        """Notes where the first connection begins."""
+        """Note where the first connection begins."""
         if self.ticket.begun is None:
             await self.tickets.note(self.secret, "begun", at)
 

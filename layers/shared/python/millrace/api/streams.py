@@ -100,7 +100,7 @@ class Streams:
         return EventStream(conversation_frames(request, found, detail), headers=headers, on_end=finish)
 
     async def resume(self, request: Request, caller: Principal, slot: Slot) -> ASGIApp:
-        """Answers a POST that names the last event it saw: it goes on with that run and begins no other."""
+        """Answer a POST that names the last event it saw: it goes on with that run and begins no other."""
         event = cursor(request)
         if event is None or event.run_id is None:
             raise NotFound("There is no run to resume here.", code="run_not_found")

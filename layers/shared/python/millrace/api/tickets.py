@@ -24,8 +24,8 @@ PARAMETER = "ticket"
 
 
 class NewTicket(WireModel):
-    """What the ticket is for. `body` takes the place of a request body, which a GET has not: a long text
-    belongs there, not into an address."""
+    """The request that a ticket allows. `body` takes the place of the body that a GET does not have: a
+    long text belongs there rather than in an address."""
 
     path: str = Field(max_length=1024)
     method: Literal["GET"] = "GET"
@@ -41,7 +41,7 @@ class NewTicket(WireModel):
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Who calls: stands wherever an `Authenticator` does, and takes a ticket where there is no token."""
+    """An `Authenticator` that also accepts a ticket in place of a token."""
 
     auth: Authenticator
     tickets: TicketStore
@@ -72,8 +72,8 @@ def _checked(request: Request, found: Ticket, scope: Scope | None) -> Ticket:
 
 
 def _is_event_stream(request: Request) -> bool:
-    """Whether the answer is an event stream: of the endpoint it must be possible. Everywhere else a request
-    could ask for one to use its ticket again."""
+    """Return whether the answer is an event stream, which the endpoint must support. Everywhere else a
+    request could ask for one to use its ticket a second time."""
     possible = getattr(request.state, "streams", False)
     return possible and (wants_stream(request) or request.scope["path"].endswith("/stream"))
 
@@ -96,7 +96,7 @@ def _network(host: str) -> str:
 
 
 def callers(settings: Settings, stores: Stores) -> Callers:
-    """Who may call a streamed function: bearers of tokens and of tickets."""
+    """Return the authentication of a streamed function: by token or by ticket."""
     tickets = TicketStore(stores.aws, settings.tickets_table, stores.clock)
     return Callers(Authenticator(settings), tickets)
 

@@ -29,7 +29,8 @@ OPENAI_PCM_RATE = 24_000
 
 
 class SpeechOptions(WireModel):
-    """How to speak. `speed` 1 is the voice's own pace; without `engine` the deployment's speaks."""
+    """Options of speech. `speed` 1 is the voice's own pace; without `engine` the deployment's default
+    speaks."""
 
     voice: VoiceName = "alloy"
     format: str = Field(default="mp3", max_length=16)
@@ -47,7 +48,7 @@ class Speak(SpeechOptions):
 
 
 class NamedVoice(BaseModel):
-    """How OpenAI's clients name a voice of their own."""
+    """A custom voice as OpenAI's clients name it."""
 
     id: VoiceName
 

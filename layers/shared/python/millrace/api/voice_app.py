@@ -43,5 +43,5 @@ def _configured(settings: Settings) -> SpeechConfig:
 
 
 def endpoints(engines: Engines, stores: Stores, callers: Callers) -> list[Endpoint]:
-    """What the function serves."""
+    """Return the endpoints of the function."""
     return [*VoiceApi(engines, stores, callers).endpoints(), *Tickets(callers).endpoints()]

@@ -1,4 +1,4 @@
-"""Who calls, and what they may do: roles, the scopes that they grant, and access to what a user owns."""
+"""Callers and their permissions: roles, the scopes that roles grant, and access to what a user owns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

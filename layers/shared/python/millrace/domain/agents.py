@@ -12,8 +12,8 @@ MODEL_PREFIXES = ("bedrock:", "anthropic:", "openai:", "demo:", "echo:")
 
 
 class AgentLimits(WireModel):
-    """Where a run ends by itself. Tokens are the model's output tokens of the whole run, cost is in US
-    dollars (only where the model's price is known)."""
+    """Limits of a run. Tokens are the model's output tokens over the whole run; cost is in US dollars
+    and applies only where the model's price is known."""
 
     max_iterations: int = Field(default=20, ge=1, le=200)
     max_tokens: int = Field(default=8192, ge=1, le=1_000_000)
@@ -89,7 +89,7 @@ class McpServer(WireModel):
 
 
 class AgentSettings(WireModel):
-    """What a client gives to make an agent, and may change later."""
+    """The settings of an agent that a client gives and may change later."""
 
     name: str = Field(min_length=1, max_length=120)
     description: str = Field(default="", max_length=1000)

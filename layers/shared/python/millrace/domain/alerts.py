@@ -22,8 +22,9 @@ AgentId = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class AlertSettings(WireModel):
-    """What a client gives. `error_rate` is 0 to 1, `cost` US dollars, `latency_p95` milliseconds, `tokens` a
-    sum, `stuck_run` seconds of a running run's silence, `backpressure` 0 to 1; `window` is milliseconds."""
+    """The settings of an alert rule. `error_rate` is 0 to 1, `cost` US dollars, `latency_p95`
+    milliseconds, `tokens` a sum, `stuck_run` the seconds for which a running run has been silent,
+    `backpressure` 0 to 1; `window` is in milliseconds."""
 
     name: str = Field(min_length=1, max_length=120)
     metric: Metric
@@ -55,7 +56,7 @@ class AlertSettings(WireModel):
 
     @property
     def triggers_above(self) -> bool:
-        """Whether high values are the bad ones."""
+        """True if the rule triggers on high values."""
         return self.op in ("gt", "gte")
 
     @property
@@ -85,8 +86,8 @@ class AlertRule(AlertSettings):
 
 @dataclass(frozen=True, slots=True)
 class AlertState:
-    """Where a rule stands. `count` numbers its alerts; `version` fences writers. `unannounced` holds the last
-    event until the bus has it."""
+    """The state of a rule. `count` numbers its alerts; `version` fences writers. `unannounced` holds
+    the last event until it is on the bus."""
 
     triggered: bool = False
     count: int = 0
@@ -96,8 +97,8 @@ class AlertState:
 
 
 def is_triggered(rule: AlertSettings, value: float | None, triggered: bool) -> bool:
-    """Whether the alert is on with this value: a triggered one stays on until the value has settled. Without
-    a value (nothing ran) nothing is wrong."""
+    """Return whether a rule is triggered at this value. A triggered rule stays so until the value is
+    back at `resolve_value`; without a value (nothing ran) it is not triggered."""
     if value is None:
         return False
     if not triggered:

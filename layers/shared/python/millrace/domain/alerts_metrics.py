@@ -1,4 +1,4 @@
-"""What alert rules measure: sums in buckets of ten seconds by agent, added up over a rule's window.
+"""The metrics of alert rules: sums per agent in buckets of ten seconds, added up over a rule's window.
 
 A bucket is JSON: `{agentId: {"runs", "errors", "cost", "unpriced", "tokens", "backpressure", "durations":
 {bin: n}}}`. `unpriced` counts the model calls whose cost is not known; runs of unknown duration have no bin.
@@ -35,7 +35,7 @@ def bucket_of(event: Event, now: int) -> int | None:
 
 
 def count(bucket: Bucket, event: Event) -> None:
-    """Adds a recorded event to its bucket."""
+    """Add a recorded event to its bucket."""
     totals = bucket.setdefault(event.get("agentId", ""), {})
     for name, value in _facts(event).items():
         if name == "durations":

@@ -34,7 +34,7 @@ def center_stream(organization: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a viewer wants to see; an empty set stands for everything."""
+    """A viewer's filters. An empty set admits everything."""
 
     agent_ids: frozenset[str] = frozenset()
     event_types: frozenset[str] = frozenset()
@@ -53,8 +53,8 @@ class Filters:
         return cls(_names("agentIds", agent_ids), types, _names("runIds", run_ids))
 
     def admit(self, event: Event) -> bool:
-        """Whether the viewer sees the event. An alert belongs to the agents that its rule names, to every
-        agent when it names none, and to no single run unless it names one."""
+        """Return whether the filters admit an event. An alert concerns the agents that its rule names,
+        every agent if it names none, and a single run only if it names one."""
         if self.event_types and event["type"] not in self.event_types:
             return False
         if self.run_ids and event.get("runId") not in self.run_ids:

@@ -16,8 +16,8 @@ LIVE_MESSAGE_MARKER = "[Live message from the user, sent while you were working]
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where one run at a time may be: a conversation, or one thread of it. `key` is the partition of its
-    items; another organization can never form it."""
+    """A conversation or one of its threads, in which one run at a time may be active. `key` is the
+    partition of its items; no other organization can form it."""
 
     organization: str
     conversation_id: str
@@ -34,7 +34,7 @@ class Slot:
 
     @classmethod
     def of(cls, organization: str, conversation_id: str, thread_id: str | None = None) -> "Slot":
-        """Checks ids that came from outside. Raises `InvalidRequest`."""
+        """Check ids that came from outside. Raises `InvalidRequest`."""
         for name, value in (("conversationId", conversation_id), ("threadId", thread_id)):
             if value is not None and not valid_id(value):
                 raise InvalidRequest(

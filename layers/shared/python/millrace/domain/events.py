@@ -34,7 +34,8 @@ def start(run_id: str, conversation_id: str, message_id: str, agent_id: str) -> 
 
 
 def status(message: str, icon: str | None = None, least: Detail | None = None) -> Event:
-    """What the agent does now, for people. One that names tools gives the `least` detail that shows it."""
+    """Progress of the agent, for people. A status that names tools carries the `least` detail at which
+    it is shown."""
     shown = {"icon": icon, "leastDetail": least}
     given = {name: value for name, value in shown.items() if value}
     return {"type": "status", "message": message} | given

@@ -1,4 +1,4 @@
-"""How often an event has left here and come back, so that loops end.
+"""Hops: the number of times that an event has left the platform and come back, so that loops end.
 
 A pipeline whose webhook feeds a pipeline again, or starts a run whose end feeds it again, would go round for
 ever. Each delivery over HTTP carries the number in `X-Millrace-Hops`; what a request with the header causes

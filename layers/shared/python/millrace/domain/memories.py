@@ -1,4 +1,4 @@
-"""What agents remember of their users."""
+"""Memories that agents keep of their users."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

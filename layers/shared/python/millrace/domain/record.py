@@ -1,4 +1,4 @@
-"""What is kept of each run while its events are recorded: which have been seen, and how it stands.
+"""The record of a run in the command center: the events seen so far, and its current state.
 
 Events come at least once and in any order. An event's id is `<subject>:<n>` (a run's id and a count from 1),
 so that a few ranges of numbers tell all that were seen. An ended run takes no second end.
@@ -35,7 +35,7 @@ class Subject:
 
     @property
     def live(self) -> bool:
-        """Whether the snapshot shows it: a run that is not over."""
+        """True while the snapshot shows the run, that is until it has ended."""
         return bool(self.view) and self.view["status"] not in OVER
 
 
@@ -61,7 +61,8 @@ def split_id(event_id: str) -> tuple[str, int]:
 
 
 def apply(subject: Subject, event: Event) -> bool:
-    """Takes an event into account; False for one that was taken before, or a second end."""
+    """Apply an event to the run's record; return False for one that was applied before, or for a second
+    end."""
     number = split_id(event["id"])[1]
     if not add_number(subject.seen, number):
         return False
@@ -87,12 +88,12 @@ def without_texts(event: Event) -> Event:
 
 
 def has_texts(event: Event) -> bool:
-    """Whether the event repeats what was said in its run."""
+    """Return whether the event contains text that was said in its run."""
     return any(event.get(name) for name in TEXTS)
 
 
 def add_number(ranges: list[list[int]], number: int) -> bool:
-    """Adds a number to ordered ranges; False when it is there. Beyond `RANGES` gaps the oldest gap counts as
+    """Add a number to ordered ranges; False when it is there. Beyond `RANGES` gaps the oldest gap counts as
     seen: what was lost that long ago does not come any more."""
     at = len(ranges)
     while at and ranges[at - 1][0] > number:

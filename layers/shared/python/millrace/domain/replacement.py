@@ -1,4 +1,4 @@
-"""What a PUT takes: the resource as GET shows it, with whatever was edited.
+"""Replacing a resource by PUT: the body is the resource as GET shows it, with any edits.
 
 Fields that the server fills are accepted, so that the answer of a GET can be sent back, and ignored; only an
 id that is not the one of the path is a mistake.

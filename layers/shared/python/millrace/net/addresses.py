@@ -1,4 +1,4 @@
-"""Which addresses and URLs may be called.
+"""Addresses and URLs that may be called.
 
 `ipaddress.is_global` is not enough: it differs between Python versions and says nothing of addresses that
 carry another one inside (NAT64, 6to4, IPv4-mapped). So: IPv4 must be global and in none of the networks
@@ -56,15 +56,15 @@ _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What may be called: public addresses on `ports` by https; with `loopback` also this machine itself,
-    on any port and without TLS (for a stack on one machine)."""
+    """Rules for outgoing calls: public addresses on `ports` by https; with `loopback` also this machine
+    itself, on any port and without TLS (for a stack on one machine)."""
 
     ports: Collection[int] = PORTS
     loopback: bool = False
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the public Internet, and carries no other address inside."""
+    """Return whether an address belongs to the public Internet and carries no other address inside."""
     if any(address in network for network in _REFUSED):
         return False
     return address in _GLOBAL_IPV6 if isinstance(address, IPv6Address) else address.is_global
@@ -80,7 +80,7 @@ def is_address(host: str) -> bool:
 
 
 def check_url(scheme: str, host: str, port: int, rules: Rules) -> None:
-    """Refuses what can be told without resolving the name. Raises `AddressNotAllowed`."""
+    """Refuse what can be told without resolving the name. Raises `AddressNotAllowed`."""
     if scheme != "https" and not (scheme == "http" and rules.loopback):
         raise AddressNotAllowed(f"Only https URLs may be called, not {scheme}://.", host=host)
     if not host:
@@ -126,7 +126,7 @@ def _ipv4_first(addresses: list[Address]) -> list[str]:
 
 
 def _is_odd_number(host: str) -> bool:
-    """Whether a host is a number but no plain IPv4 address: 2130706433, 0x7f.1, 0177.0.0.1, 127.1.
+    """Return whether a host is a number but not a plain IPv4 address: 2130706433, 0x7f.1, 0177.0.0.1, 127.1.
 
     Resolvers read these as addresses, each in its own way; a name never ends in a number.
     """

@@ -1,4 +1,4 @@
-"""What goes wrong with a guarded request.
+"""Errors of guarded requests.
 
 MillraceError
 ├── InvalidRequest

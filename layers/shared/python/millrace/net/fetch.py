@@ -33,7 +33,7 @@ async def fetch(
     limit: int = BODY_LIMIT,
     seconds: float = TIMEOUT,
 ) -> Fetched:
-    """Sends a request and reads at most `limit` bytes of the answer, all within `seconds`.
+    """Send a request and reads at most `limit` bytes of the answer, all within `seconds`.
 
     Raises `AddressNotAllowed` for a URL that may not be called and `RequestFailed` where no answer came.
     """

@@ -1,4 +1,4 @@
-"""Which headers users may add to requests that we send."""
+"""Headers that users may add to the requests that we send."""
 
 import re
 

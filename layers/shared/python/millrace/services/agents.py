@@ -68,7 +68,7 @@ class Agents:
         return made
 
     async def change(self, caller: Principal, agent_id: str, changes: dict[str, Any]) -> Agent:
-        """Merges the given fields into the agent (`limits` field by field). Raises pydantic's
+        """Merge the given fields into the agent (`limits` field by field). Raises pydantic's
         `ValidationError` for wrong ones, `Conflict` when somebody else changed it meanwhile."""
         caller.require("agents:write")
         _must_be_stored(agent_id)
@@ -80,8 +80,8 @@ class Agents:
         return await self._replace(caller, old, AgentSettings.model_validate(kept | changes))
 
     async def put(self, caller: Principal, agent_id: str, given: AgentReplacement) -> tuple[Agent, bool]:
-        """Puts these settings in the place of the agent's, or makes it; true if it is new. Raises
-        `InvalidRequest`, `Conflict` when somebody else changed it meanwhile."""
+        """Replace the agent's settings, or create the agent; return whether it is new. Raises
+        `InvalidRequest` or `Conflict`."""
         caller.require("agents:write")
         _must_be_stored(agent_id)
         check_same("id", given.id, agent_id)

@@ -1,4 +1,4 @@
-"""What an agent's MCP server may be, found when the agent is made rather than at its first message."""
+"""Checks of an agent's MCP servers, made when the agent is written rather than at its first message."""
 
 import re
 from collections.abc import Iterator, Sequence

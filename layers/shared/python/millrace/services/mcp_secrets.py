@@ -35,7 +35,7 @@ class Owner:
     agent_id: str
 
     def context(self, server: McpServer, name: str) -> Context:
-        """What a secret of this name is bound to."""
+        """Return the encryption context to which a secret of this name is bound."""
         return {
             "purpose": "mcp",
             "organization": self.organization,

@@ -25,8 +25,8 @@ _PAUSES = frozenset({"tool_call", "thinking", "injected"})
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """How something is to be spoken; an empty engine is the deployment's. `sample_rate` (Hz) asks for another
-    than the engine's own."""
+    """A request to speak. An empty engine selects the deployment's default. `sample_rate` (Hz) asks for
+    another rate than the engine's own."""
 
     voice: str
     format: str
@@ -65,7 +65,7 @@ class Speaking:
 
 
 async def prepare(engines: Engines, request: SpeechRequest) -> Speaking:
-    """Checks the whole order. Raises `InvalidRequest`, `NotImplementedHere` or `Unavailable`."""
+    """Check the whole order. Raises `InvalidRequest`, `NotImplementedHere` or `Unavailable`."""
     found = format_named(request.format)
     engine = engines.get(request.engine)
     if not engine.slowest <= request.speed <= engine.fastest:

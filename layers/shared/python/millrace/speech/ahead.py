@@ -46,7 +46,7 @@ class ReadAhead(Generic[T]):
         raise item.error or StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Ends what still runs."""
+        """End what still runs."""
         self._task.cancel()
         await asyncio.wait([self._task])
 

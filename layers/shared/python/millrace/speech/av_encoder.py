@@ -14,7 +14,8 @@ _KINDS: dict[str, tuple[str, str, int | None, int | None, dict[str, str]]] = {
 
 
 class _Sink:
-    """What FFmpeg writes into; it has no `seek`, so that no muxer goes back to fill in a length."""
+    """A file object for FFmpeg to write into. It has no `seek`, so that no muxer goes back to fill in a
+    length."""
 
     def __init__(self) -> None:
         self._written = bytearray()
@@ -24,7 +25,7 @@ class _Sink:
         return len(data)
 
     def drain(self) -> bytes:
-        """What was written since the last call."""
+        """Return the bytes written since the last call."""
         drained, self._written = bytes(self._written), bytearray()
         return drained
 

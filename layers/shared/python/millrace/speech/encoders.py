@@ -84,7 +84,7 @@ class Format:
 
     @property
     def available(self) -> bool:
-        """Whether this deployment has the encoder."""
+        """True if this deployment has the encoder."""
         return not self.needs or importlib.util.find_spec(self.needs) is not None
 
     def to_wire(self) -> dict[str, Any]:

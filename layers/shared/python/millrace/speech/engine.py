@@ -1,4 +1,4 @@
-"""What a speech engine is."""
+"""The interface of speech engines."""
 
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class Engine(Protocol):
         ...
 
     async def close(self) -> None:
-        """Ends threads and connections."""
+        """End threads and connections."""
         ...
 
 

@@ -17,8 +17,8 @@ NAMES = ("espeak", "polly", "openai")
 
 @dataclass(frozen=True, slots=True)
 class SpeechConfig:
-    """Which engine speaks by default, and what the engines need. `openai_base_url` is any server with
-    OpenAI's `/audio/speech`."""
+    """The default engine and the settings of each engine. `openai_base_url` is any server with OpenAI's
+    `/audio/speech`."""
 
     engine: str = "espeak"
     openai_base_url: str = "https://api.openai.com/v1"
@@ -52,7 +52,7 @@ class Engines:
         return self._made[name]
 
     def missing(self, name: str) -> str:
-        """What an engine lacks here, for people; empty when it works."""
+        """Return what an engine lacks in this deployment, for people; an empty text if it works."""
         needed = ("sentencex", "espeakng_loader") if name == "espeak" else ("sentencex",)
         if not all(importlib.util.find_spec(module) for module in needed):
             return f"The engine {name} is not installed here: install millrace[voice]."
@@ -76,7 +76,7 @@ class Engines:
         return OpenAiEngine(self._http, config.openai_base_url, config.openai_api_key, config.openai_model)
 
     def warm(self) -> None:
-        """Makes the default engine in init, so that no request waits for it."""
+        """Make the default engine in init, so that no request waits for it."""
         if self.default in NAMES and not self.missing(self.default):
             self.get()
         if self.default == "polly":
@@ -85,6 +85,6 @@ class Engines:
             self._http()
 
     async def close(self) -> None:
-        """Closes what was made."""
+        """Close what was made."""
         for engine in self._made.values():
             await engine.close()

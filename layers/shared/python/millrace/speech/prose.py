@@ -20,7 +20,7 @@ class Prose:
         self._in_code = False
 
     def spoken(self, sentence: str) -> str:
-        """What of it is read aloud; may be empty."""
+        """Return the part of a Markdown text that is read aloud; may be empty."""
         first, *others = sentence.split(_FENCE)
         heard = [] if self._in_code else [first]
         for part in others:

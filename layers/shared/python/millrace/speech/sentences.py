@@ -35,7 +35,7 @@ class Sentences:
         return []
 
     def end(self) -> list[str]:
-        """What is left, when no more text comes (now)."""
+        """Return the rest of the text once no more comes (for now)."""
         whole, self._rest = self._segments(), ""
         return [piece for sentence in whole for piece in self._pieces(sentence)]
 
@@ -85,7 +85,7 @@ def _gap(character: str) -> str:
 
 
 def says_something(text: str) -> bool:
-    """Whether anything can be heard of it: a letter, a digit or a symbol."""
+    """Return whether a text has anything to be heard: a letter, a digit or a symbol."""
     return any(unicodedata.category(character)[0] in "LNS" for character in text)
 
 
@@ -99,7 +99,8 @@ def _cut(text: str, longest: int) -> list[str]:
 
 
 def _break(text: str, longest: int) -> int:
-    """Where to cut: behind the last clause that leaves a piece of fair length, else between words."""
+    """Return the position to cut at: behind the last clause that leaves a piece of fair length, else
+    between words."""
     window = text[:longest]
     for boundaries in (*_CLAUSES, *_SPACES):
         at = max(_last(window, boundary) for boundary in boundaries)

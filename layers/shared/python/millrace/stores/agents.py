@@ -38,7 +38,7 @@ class AgentStore:
         return agent
 
     async def warm(self, organization: str) -> None:
-        """Reads an organization's first agents into the cache, unless that was done just now: beside the
+        """Read an organization's first agents into the cache, unless that was done just now: beside the
         query that tells which agent a conversation has, instead of after it. One round trip."""
         if time.monotonic() - self._warmed.get(organization, -CACHE_SECONDS) < CACHE_SECONDS:
             return

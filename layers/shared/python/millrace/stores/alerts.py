@@ -62,7 +62,7 @@ class AlertStore:
         return _to_rule(item)
 
     async def create(self, organization: str, rule: AlertRule) -> None:
-        """Stores a rule. Raises `Conflict` when its id is taken."""
+        """Store a rule. Raises `Conflict` when its id is taken."""
         try:
             await self._dynamo.write(put(self.table, _rule_item(organization, rule), new=True))
         except ConditionFailed as error:
@@ -104,7 +104,7 @@ class AlertStore:
             raise unknown_rule() from error
 
     async def states(self, organization: str) -> dict[str, AlertState]:
-        """Where each rule stands, by its id; those that never were triggered have none."""
+        """Return the state of each rule by its id; a rule that was never triggered has none."""
         items = await self._dynamo.query(
             self.table, "pk = :pk AND begins_with(sk, :kind)", pk=organization, kind="STATE#"
         )

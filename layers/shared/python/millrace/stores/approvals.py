@@ -52,7 +52,7 @@ class ApprovalStore:
         return [put(self._table, _to_item(call), new=True) for call in calls]
 
     async def answer(self, call: WaitingCall, answer: Answer, now_ms: int) -> None:
-        """Answers a waiting call, once. People answer before its time is over, the time itself after. Raises
+        """Answer a waiting call, once. People answer before its time is over, the time itself after. Raises
         `ConditionFailed`."""
         in_time = "expiresMs <= :now" if answer.expired else "expiresMs > :now"
         write = update(
@@ -106,7 +106,7 @@ class ApprovalStore:
         return found, Position.of(_to_call(organization, items[-1])) if last and items else None
 
     async def due(self, now_ms: int, limit: int) -> list[WaitingCall]:
-        """Calls whose time is over, of all organizations, the longest over first."""
+        """Call whose time is over, of all organizations, the longest over first."""
         items, _ = await self._dynamo.query_page(
             TableName=self._table,
             IndexName="ByOwner",

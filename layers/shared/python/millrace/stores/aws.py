@@ -91,7 +91,7 @@ class Aws:
         return make(service, region_name=self.region, config=config)
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Runs one operation in a thread. Raises botocore's `ClientError` as it is for callers that expect
+        """Run one operation in a thread. Raises botocore's `ClientError` as it is for callers that expect
         one, and `Unavailable` when the service does not answer."""
         method: Callable[..., dict[str, Any]] = getattr(self.client(service), operation)
         loop = asyncio.get_running_loop()
@@ -99,7 +99,7 @@ class Aws:
             return await loop.run_in_executor(self._executor, partial(method, **parameters))
 
     def close(self) -> None:
-        """Waits for calls under way and ends the threads."""
+        """Wait for calls under way and ends the threads."""
         self._executor.shutdown(wait=True)
         for client in self._clients.values():
             client.close()
@@ -107,7 +107,7 @@ class Aws:
 
 @contextmanager
 def unavailable_when_down(service: str) -> Iterator[None]:
-    """Turns throttling, outages and a network that does not answer into `Unavailable`."""
+    """Turn throttling, outages and a network that does not answer into `Unavailable`."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

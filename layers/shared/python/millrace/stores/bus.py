@@ -33,8 +33,9 @@ class EventBus:
         self.name = name
 
     async def put(self, events: list[BusEvent]) -> None:
-        """Puts events by ten and 256 KB, those that the bus refused again. Raises `Unavailable`; and, for
-        events that no call holds, `TooLarge` when all others are put."""
+        """Put events on the bus, in calls of up to ten events and 256 KB; events that the bus refused
+        are put again. Raises `Unavailable`, and `TooLarge` for events that no call can hold, after all
+        others have been put."""
         events = [replace(one, detail=escaped(one.detail)) for one in events]  # most go on to a queue
         large = [event for event in events if _size(event) > CALL_BYTES]
         for batch in _batches(event for event in events if _size(event) <= CALL_BYTES):

@@ -45,7 +45,7 @@ class Stores:
 
     @classmethod
     def connect(cls, settings: Settings, aws: Aws | None = None, clock: Clock = now_ms) -> "Stores":
-        """Makes the stores; no call goes out and no client is made yet."""
+        """Make the stores; no call goes out and no client is made yet."""
         aws = aws or Aws(settings.region)
         dynamo = Dynamo(aws)
         conversations = ConversationStore(dynamo, settings.conversations_table)

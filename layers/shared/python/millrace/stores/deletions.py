@@ -70,7 +70,7 @@ class DeletionStore:
         self._clock = clock
 
     async def begin(self, root: Slot) -> Deletion | None:
-        """Marks a conversation, or joins the deletion that has marked it; None when there is none."""
+        """Mark a conversation, or joins the deletion that has marked it; None when there is none."""
         request = update(
             self._table,
             meta_key(root),
@@ -119,7 +119,7 @@ class DeletionStore:
         return [root, *(Slot(root.organization, root.conversation_id, one) for one in threads)]
 
     async def revoke(self, deletion: Deletion, slot: Slot) -> LeaseRecord:
-        """Takes the slot's lease away, so that its run can write nothing more; how it stood. Raises
+        """Take the slot's lease away, so that its run can write nothing more; how it stood. Raises
         `DeletionFinished`."""
         lease = to_lease(await self._dynamo.get(self._table, lease_key(slot)))
         await self._delete(deletion, self._table, [lease_key(slot)])
@@ -152,11 +152,11 @@ class DeletionStore:
             start = {"ExclusiveStartKey": last}
 
     async def delete_items(self, deletion: Deletion, items: list[Item]) -> None:
-        """Deletes items of the conversation's table. Raises `DeletionFinished`."""
+        """Delete items of the conversation's table. Raises `DeletionFinished`."""
         await self._delete(deletion, self._table, items)
 
     async def delete_waiting(self, deletion: Deletion, items: list[Item]) -> None:
-        """Deletes items of the live messages' table. Raises `DeletionFinished`."""
+        """Delete items of the live messages' table. Raises `DeletionFinished`."""
         await self._delete(deletion, self._injections, items)
 
     async def _delete(self, deletion: Deletion, table: str, items: list[Item]) -> None:
@@ -175,17 +175,17 @@ class DeletionStore:
                 raise DeletionFinished from error
 
     async def delete_run(self, organization: str, run_id: str) -> None:
-        """Deletes a run's event log and its item. Ids of runs never come again."""
+        """Delete a run's event log and its item. Ids of runs never come again."""
         await self._log.delete(stream_of(organization, run_id))
         await self._dynamo.write(delete(self._runs.table, {"pk": organization, "sk": run_id}, existing=False))
 
     async def delete_execution(self, root: Slot) -> None:
-        """Deletes the execution of a flow, which has the conversation's id."""
+        """Delete the execution of a flow, which has the conversation's id."""
         key = {"pk": root.organization, "sk": f"EXECUTION#{root.conversation_id}"}
         await self._dynamo.write(delete(self._flows, key, existing=False))
 
     async def finish(self, deletion: Deletion) -> None:
-        """Removes the mark, with the conversation's own item: the id is free again."""
+        """Remove the mark, with the conversation's own item: the id is free again."""
         removal = delete_when(self._table, meta_key(deletion.root), "deleting = :token", token=deletion.token)
         try:
             await self._dynamo.write(removal)

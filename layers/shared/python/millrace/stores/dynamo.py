@@ -66,7 +66,7 @@ def from_item(item: dict[str, Any]) -> Item:
 
 
 def put(table: str, item: Item, *, new: bool = False) -> TransactItem:
-    """Puts an item; `new` refuses when the key is taken."""
+    """Put an item; `new` refuses when the key is taken."""
     request: dict[str, Any] = {"TableName": table, "Item": to_item(item)}
     if new:
         request |= {"ConditionExpression": "attribute_not_exists(pk)"} | _OLD
@@ -74,37 +74,37 @@ def put(table: str, item: Item, *, new: bool = False) -> TransactItem:
 
 
 def put_unless_alive(table: str, item: Item, now: int) -> TransactItem:
-    """Puts an item with a TTL unless the key is taken by one that has not expired (DynamoDB deletes late);
+    """Put an item with a TTL unless the key is taken by one that has not expired (DynamoDB deletes late);
     `now` in seconds since the epoch."""
     return put_when(table, item, "attribute_not_exists(pk) OR expiresAt <= :now", now=now)
 
 
 def put_when(table: str, item: Item, condition: str, **values: Any) -> TransactItem:
-    """Puts an item if the condition holds for what is there; `:name` as in `update`."""
+    """Put an item if the condition holds for what is there; `:name` as in `update`."""
     request = {"TableName": table, "Item": to_item(item), "ConditionExpression": condition}
     return {"Put": request | _values(values) | _OLD}
 
 
 def put_version(table: str, item: Item, version: int) -> TransactItem:
-    """Puts the item that has this `version`, if the one before is there; the first if there is none."""
+    """Put the item that has this `version`, if the one before is there; the first if there is none."""
     first = "version = :seen OR (:seen = :zero AND attribute_not_exists(pk))"
     return put_when(table, item, first, seen=version - 1, zero=0)
 
 
 def check_that(table: str, key: Item, condition: str, **values: Any) -> TransactItem:
-    """Changes nothing, and refuses the transaction unless the condition holds; `:name` as in `update`."""
+    """Change nothing, and refuses the transaction unless the condition holds; `:name` as in `update`."""
     request = {"TableName": table, "Key": to_item(key), "ConditionExpression": condition}
     return {"ConditionCheck": request | _values(values) | _OLD}
 
 
 def delete_when(table: str, key: Item, condition: str, **values: Any) -> TransactItem:
-    """Deletes an item if the condition holds for it; `:name` as in `update`."""
+    """Delete an item if the condition holds for it; `:name` as in `update`."""
     request = {"TableName": table, "Key": to_item(key), "ConditionExpression": condition}
     return {"Delete": request | _values(values) | _OLD}
 
 
 def delete(table: str, key: Item, *, existing: bool = True) -> TransactItem:
-    """Deletes an item; `existing` refuses when it is not there."""
+    """Delete an item; `existing` refuses when it is not there."""
     request: dict[str, Any] = {"TableName": table, "Key": to_item(key)}
     if existing:
         request |= {"ConditionExpression": "attribute_exists(pk)"} | _OLD
@@ -112,7 +112,7 @@ def delete(table: str, key: Item, *, existing: bool = True) -> TransactItem:
 
 
 def update(table: str, key: Item, expression: str, condition: str = "", **values: Any) -> TransactItem:
-    """Updates an item. In expressions `:name` stands for the keyword argument `name`; attribute names are
+    """Update an item. In expressions `:name` stands for the keyword argument `name`; attribute names are
     written as they are (none of ours is a reserved word of DynamoDB)."""
     request = {"TableName": table, "Key": to_item(key), "UpdateExpression": expression} | _values(values)
     if condition:
@@ -175,7 +175,7 @@ class Dynamo:
         return [from_item(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
 
     async def delete_all(self, table: str, keys: list[Item]) -> None:
-        """Deletes items that nobody writes any more, in batches of 25 and at half the price of transactions.
+        """Delete items that nobody writes any more, in batches of 25 and at half the price of transactions.
         Raises `Unavailable` when DynamoDB leaves some undone again and again."""
         for start in range(0, len(keys), _BATCH):
             rest = [{"DeleteRequest": {"Key": to_item(key)}} for key in keys[start : start + _BATCH]]

@@ -88,7 +88,7 @@ class EventLog:
         return item["seq"] if item else 0
 
     async def append(self, stream: str, events: list[Event]) -> int:
-        """Appends to a stream that has many writers; returns the last event's number."""
+        """Append to a stream that has many writers; return the last event's number."""
         seq = await self.head(stream)
         while True:
             logged = number(seq, events)
@@ -144,7 +144,7 @@ class EventLog:
         )
 
     async def rewrite(self, stream: str, seq: int, change: Callable[[Event], Event]) -> None:
-        """Puts a changed event in the place of one; nothing happens when that has expired."""
+        """Replace an event by a changed one; does nothing if the event has expired."""
         items = await self._dynamo.query(
             self._table,
             "pk = :stream AND sk BETWEEN :seq AND :end",
@@ -161,7 +161,7 @@ class EventLog:
                 await self._dynamo.write(put_when(self._table, item | {"data": data}, "attribute_exists(pk)"))
 
     async def delete(self, stream: str) -> None:
-        """Deletes a stream that nobody writes any more, page by page."""
+        """Delete a stream that nobody writes any more, page by page."""
         while keys := await self._keys(stream):
             await self._dynamo.delete_all(self._table, keys)
 
@@ -199,7 +199,8 @@ class EventLog:
 
 
 def is_last(event: LogEntry) -> bool:
-    """Whether a run's stream ends with this event (a sub-agent's end is not the run's)."""
+    """Return whether a run's stream ends with this event (the end of a sub-agent is not the end of the
+    run)."""
     return event.type in TERMINAL and "parent" not in event.event
 
 

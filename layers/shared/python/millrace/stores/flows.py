@@ -88,7 +88,7 @@ class FlowStore:
         )
 
     async def save(self, organization: str, execution: Execution, fence: TransactItem) -> None:
-        """Stores an execution as the version after the one it was read as, if the run that does so still has
+        """Store an execution as the version after the one it was read as, if the run that does so still has
         its lease (`fence`). Raises `Conflict` when somebody else has taken it on, or it was deleted."""
         body = {"flow": execution.flow.to_wire(), "input": execution.input, "results": execution.results}
         item = _execution_key(organization, execution.id) | {

@@ -39,7 +39,7 @@ def key_of(slot: Slot, key: str) -> Item:
 def put_marker(
     table: str, slot: Slot, marker: Marker, run_id: str, now: int, **injection: object
 ) -> TransactItem:
-    """Puts the item unless the key was used within its life; `now` in milliseconds."""
+    """Put the item unless the key was used within its life; `now` in milliseconds."""
     item = key_of(slot, marker.key) | {"runId": run_id, "fingerprint": marker.fingerprint}
     item |= injection | {"expiresAt": now // 1000 + LIFE_SECONDS}
     return put_unless_alive(table, item, now // 1000)

@@ -65,7 +65,7 @@ class InjectionStore:
         self._clock = clock
 
     async def accept(self, slot: Slot, made: Injection, key: str | None = None) -> Injection:
-        """Accepts a message for the active run, in one round trip. With an idempotency key a repeat gives
+        """Accept a message for the active run, in one round trip. With an idempotency key a repeat gives
         the first one's answer. Raises `NoActiveRun`, `TooManyRequests` or `Conflict`."""
         now = made.created_ms
         writes = [self._count(slot, now), put(self._table, _item(slot, made), new=True)]
@@ -80,7 +80,7 @@ class InjectionStore:
         return made
 
     async def accept_sent(self, slot: Slot, made: Injection, run_id: str, marker: Marker) -> Injection:
-        """Accepts a message that would have begun a run, had `run_id` not been active: its idempotency key
+        """Accept a message that would have begun a run, had `run_id` not been active: its idempotency key
         stands for this live message from now on. Raises `Repeated`, `NoActiveRun` or `TooManyRequests`."""
         now = made.created_ms
         key = put_marker(self._leases, slot, marker, run_id, now, **_body(made))
@@ -125,7 +125,8 @@ class InjectionStore:
         )
 
     async def waiting(self, slot: Slot) -> tuple[list[Injection], list[Injection]]:
-        """What waits, in order of acceptance, and what has expired but is still in the table. One read."""
+        """Return the waiting live messages in the order of acceptance, and those that have expired but
+        are still in the table. One read."""
         items = await self._dynamo.query(
             self._table, "pk = :pk AND begins_with(sk, :prefix)", pk=slot.key, prefix="I#"
         )
@@ -139,7 +140,7 @@ class InjectionStore:
         return [delete(self._table, _key(slot, one.id)) for one in leaving]
 
     async def withdraw(self, slot: Slot, message_id: str) -> None:
-        """Takes a waiting message back. Raises `NotFound` when it does not wait (any more)."""
+        """Withdraw a waiting message. Raises `NotFound` if it does not wait (any more)."""
         fresh, _ = await self.waiting(slot)
         if not any(one.id == message_id for one in fresh):
             raise not_waiting()

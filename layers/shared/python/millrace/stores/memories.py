@@ -58,7 +58,7 @@ class MemoryStore:
         return self._alive(items), more
 
     async def put(self, organization: str, user: str, agent_id: str, id: str, text: str) -> Memory:
-        """Stores a memory, in the place of one with the same id. Raises `Conflict` when there are too
+        """Store a memory, in the place of one with the same id. Raises `Conflict` when there are too
         many."""
         for _ in range(TRIES):
             head = await self._dynamo.get(self._table, _head_key(organization, user, agent_id))
@@ -99,7 +99,7 @@ class MemoryStore:
             raise NotFound("No memory has this id.", code="memory_not_found") from error
 
     async def delete_user(self, organization: str, user: str) -> None:
-        """Deletes everything that is remembered of a user. Repeating it is harmless."""
+        """Delete everything that is remembered of a user. Repeating it is harmless."""
         partition = _partition(organization, user)
         while True:
             items, last = await self._dynamo.query_page(

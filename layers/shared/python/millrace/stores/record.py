@@ -1,4 +1,4 @@
-"""What the command center knows of an organization: its stream, its runs, its metrics.
+"""The command center's data of an organization: its stream, its runs, its metrics.
 
 All in the events table, and all written in one transaction that moves the stream's head, so that whoever has
 read the head and then the rest has either seen it all as it is or is refused:
@@ -39,7 +39,7 @@ class RecordStore:
         return await self.log.head(center_stream(organization))
 
     async def subject(self, organization: str, subject_id: str) -> Subject:
-        """What has been recorded of a run; a new one when there is nothing."""
+        """Return what has been recorded of a run, or a new record."""
         live, ended = await asyncio.gather(
             *(
                 self._dynamo.get(self._table, _subject_key(organization, subject_id, live))
@@ -82,7 +82,7 @@ class RecordStore:
         buckets: dict[int, Bucket] | None = None,
         more: Iterable[TransactItem] = (),
     ) -> list[LogEntry]:
-        """Appends events to the stream whose head was `seq`, with the state that they leave, all or nothing.
+        """Append events to the stream whose head was `seq`, with the state that they leave, all or nothing.
         Raises `ConditionFailed` when somebody else appended meanwhile, or `more` was refused."""
         logged = number(seq, events)
         writes = self.log.appends(center_stream(organization), seq, logged, HEAD_SECONDS)
@@ -94,7 +94,7 @@ class RecordStore:
         return logged
 
     async def forget_texts(self, organization: str, subject: Subject) -> None:
-        """Takes what was said in a run out of its recorded events. Repeating it is harmless."""
+        """Remove the texts of a run from its recorded events. Repeating it is harmless."""
         for seq in subject.texts:
             await self.log.rewrite(center_stream(organization), seq, without_texts)
 

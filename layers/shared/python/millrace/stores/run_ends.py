@@ -56,8 +56,9 @@ class RunEndStore:
         *,
         accepted: int | None,
     ) -> None:
-        """Ends a run that is `lease`. With `accepted` only when no further live message has been accepted and
-        no stop was asked for; raises `LiveMessagesPending` or `Stopping` otherwise, and `LeaseLost`."""
+        """End the run of a lease. With `accepted`, only if no more live messages have been accepted
+        than that and the run was not asked to stop. Raises `LeaseLost`, `Stopping` or
+        `LiveMessagesPending`."""
         condition = IS_HOLDER
         values: Item = holder_values(lease) | {"messages": lease.messages + len(messages)}
         if accepted is not None:
@@ -82,7 +83,7 @@ class RunEndStore:
             raise LiveMessagesPending(record.accepted) from error
 
     async def give_up(self, run: Run, lost: LeaseRecord, event: Event, messages: list[StoredMessage]) -> bool:
-        """Ends a run whose holder is gone, as its last logged event `event` says, which is numbered above all
+        """End a run whose holder is gone, as its last logged event `event` says, which is numbered above all
         that the holder may have handed out. False when somebody else did it, or the holder is back."""
         seen: Item = {
             "run": lost.run_id,

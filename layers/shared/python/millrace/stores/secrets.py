@@ -37,7 +37,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class SecretInfo:
-    """What may be shown."""
+    """A secret without its value, as it may be shown."""
 
     name: str
     hosts: tuple[str, ...]
@@ -54,7 +54,7 @@ class SecretStore:
         self._opened: dict[tuple[str, str], tuple[bytes, Secret]] = {}
 
     async def put(self, organization: str, secret: Secret, now: int) -> SecretInfo:
-        """Stores or replaces a secret. Raises `InvalidRequest`."""
+        """Store or replace a secret. Raises `InvalidRequest`."""
         hosts = check_secret(secret)
         item: Item = _key(organization, secret.name) | {
             "sealed": await self._sealer.seal(secret.value, _context(organization, secret.name, hosts)),

@@ -49,8 +49,9 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who holds a ticket, as far as a server can see: `agent` the User-Agent, `network` the address it comes
-    from. `proven`: it names an event of the stream that nobody knows who has not received it."""
+    """The holder of a ticket, as far as a server can tell: `agent` is the User-Agent, `network` the
+    address that it comes from. `proven`: it names an event of the stream that only a client that has
+    received it can know."""
 
     agent: str
     network: str
@@ -73,7 +74,7 @@ class TicketStore:
         return self._named
 
     async def issue(self, ticket: Ticket) -> tuple[str, int]:
-        """Stores a ticket; gives its secret and its end (milliseconds since the epoch). Raises `TooLarge`."""
+        """Store a ticket; return its secret and its end (milliseconds since the epoch). Raises `TooLarge`."""
         secret = secrets.token_urlsafe(32)
         expires_ms = self._clock() + 1000 * TICKET_SECONDS
         item = {
@@ -92,7 +93,7 @@ class TicketStore:
         return secret, expires_ms
 
     async def use(self, secret: str) -> Ticket:
-        """Takes a ticket out. Raises `Unauthenticated` for one that is unknown, expired or used."""
+        """Redeem a ticket. Raises `Unauthenticated` for one that is unknown, expired or used."""
         answer = await self._aws.call(
             "dynamodb",
             "delete_item",
@@ -107,7 +108,7 @@ class TicketStore:
         return _ticket(item)
 
     async def open(self, secret: str, client: Client) -> Ticket:
-        """Opens a stream, or connects to it again. Raises `Unauthenticated` for a ticket that is unknown,
+        """Open a stream, or connect to it again. Raises `Unauthenticated` for a ticket that is unknown,
         expired, or held by another client."""
         from botocore.exceptions import ClientError
 
@@ -143,7 +144,7 @@ class TicketStore:
         return _ticket(item)
 
     async def note(self, secret: str, name: Literal["begun", "ended", "sure"], at: str) -> None:
-        """Keeps a place of an open stream (see `Ticket`). One that has expired meanwhile stays away."""
+        """Keep a place of an open stream (see `Ticket`). One that has expired meanwhile stays away."""
         with contextlib.suppress(ConditionFailed):
             await self._dynamo.write(
                 update(

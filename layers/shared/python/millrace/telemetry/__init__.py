@@ -1,1 +1,1 @@
-"""What the functions tell about themselves: log lines and metrics, by Powertools for AWS Lambda."""
+"""Telemetry of the functions: log lines and metrics, by Powertools for AWS Lambda."""

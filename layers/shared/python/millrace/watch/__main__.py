@@ -75,7 +75,7 @@ async def _paint(live: Live, board: Board, state: str) -> None:
 
 
 async def follow(feed: Feed, board: Board) -> None:
-    """Keeps the board up to date for ever: a snapshot, then events; on a break it resumes where it was, and
+    """Keep the board up to date for ever: a snapshot, then events; on a break it resumes where it was, and
     begins again when that has passed out of the log. Raises `Refused`."""
     attempt = 0
     while True:

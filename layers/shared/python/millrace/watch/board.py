@@ -1,4 +1,4 @@
-"""What the terminal shows, kept up to date from a snapshot and the events after it."""
+"""The data on the terminal, kept up to date from a snapshot and the events after it."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -26,13 +26,13 @@ class Board:
     cost: float | None = None
 
     def begin(self, snapshot: dict[str, Any]) -> int:
-        """Starts from a snapshot, sums kept; the number to stream from."""
+        """Start from a snapshot, sums kept; the number to stream from."""
         self.runs = {run["runId"]: run for run in snapshot["runs"]}
         self.alerts = {alert["ruleId"]: alert for alert in snapshot["alerts"]}
         return int(snapshot["since"])
 
     def apply(self, event: Event) -> None:
-        """Takes one event into account."""
+        """Apply one event."""
         kind = event["type"]
         if kind == "alert:triggered":
             self.alerts[event["alert"]["ruleId"]] = event["alert"]

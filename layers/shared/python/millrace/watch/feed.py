@@ -28,7 +28,7 @@ class Feed:
         self.last: int | None = None
 
     async def snapshot(self) -> dict[str, Any]:
-        """What runs now. Raises `Refused` or `httpx.HTTPError`."""
+        """Return the active runs. Raises `Refused` or `httpx.HTTPError`."""
         answer = await self._http.get(f"{BASE}/snapshot", params=self._filters)
         await _check(answer)
         found: dict[str, Any] = answer.json()
@@ -51,7 +51,7 @@ class Feed:
 
 
 async def pause(attempt: int) -> None:
-    """Waits before the next attempt, longer each time."""
+    """Wait before the next attempt, longer each time."""
     await asyncio.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt))
 
 

@@ -11,7 +11,7 @@ from millrace.errors import InvalidRequest
 
 
 class Question(BaseModel):
-    """What the model gives."""
+    """The arguments that the model gives."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -32,7 +32,7 @@ _UNARY: dict[type[ast.unaryop], Callable[[Number], Number]] = {ast.UAdd: operato
 
 
 def calculator(expression: str) -> str:
-    """Computes an arithmetic expression. Use it for every calculation.
+    """Compute an arithmetic expression. Use it for every calculation.
 
     Args:
         expression: Numbers with + - * / // % ** and parentheses; abs, round, min, max, floor, ceil, sqrt,

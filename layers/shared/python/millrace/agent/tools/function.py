@@ -87,7 +87,7 @@ async def _run(
 
 
 def as_result(value: Any) -> ToolResult:
-    """What a function returned, as a result that succeeded unless it says otherwise."""
+    """Turn a function's return value into a result, which succeeded unless the function says otherwise."""
     if isinstance(value, ToolResult):
         return value
     text = value if isinstance(value, str) else to_json(value, fallback=str).decode()

@@ -20,7 +20,7 @@ _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([\w.:-]+)", re.IGNO
 
 
 async def http_fetch(url: Annotated[str, Field(max_length=2048)], context: ToolContext) -> ToolResult:
-    """Reads a web page or API over HTTPS (GET) and returns its text.
+    """Read a web page or API over HTTPS (GET) and return its text.
 
     Args:
         url: The address, beginning with https://.

@@ -166,7 +166,7 @@ class McpTools:
         return partial(self._call, server, one.name)
 
     async def aclose(self) -> None:
-        """Ends the sessions; takes at most a second even if servers do not answer."""
+        """End the sessions; takes at most a second even if servers do not answer."""
         sessions, self._sessions = list(self._sessions.values()), {}
         await asyncio.gather(*(session.aclose() for session in sessions))
 

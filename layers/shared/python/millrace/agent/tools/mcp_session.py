@@ -61,7 +61,7 @@ class McpSession:
         return tools[:LISTED_LIMIT]
 
     async def call(self, name: str, arguments: dict[str, Any]) -> ToolResult:
-        """Calls a tool; a result that the server marks as an error is a result that is not ok."""
+        """Call a tool; a result that the server marks as an error is a result that is not ok."""
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 client = await self._client()
@@ -72,7 +72,7 @@ class McpSession:
         return ToolResult(ok=not result.is_error, text=text, summary=text)
 
     async def aclose(self) -> None:
-        """Says goodbye to the server, for at most a second."""
+        """Say goodbye to the server, for at most a second."""
         self._closing.set()
         if self._holder is not None and not self._holder.done():
             await asyncio.wait({self._holder}, timeout=CLOSE_SECONDS)
@@ -88,7 +88,7 @@ class McpSession:
         return await asyncio.shield(self._opened)
 
     async def _hold(self, opened: asyncio.Future[Client]) -> None:
-        """Keeps the session open until it is closed or breaks; whoever waits for it learns why it did not."""
+        """Keep the session open until it is closed or breaks; whoever waits for it learns why it did not."""
         bridge = _Bridge(GuardedTransport(self._rules, resolve_name))
         headers = dict(self._server.headers) | {"Accept-Encoding": "identity"}
         timeout = httpx2.Timeout(OPEN_SECONDS, read=CALL_SECONDS)

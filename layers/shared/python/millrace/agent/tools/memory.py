@@ -15,7 +15,7 @@ Name = Annotated[str, Field(max_length=128)]
 async def remember(
     text: Annotated[str, Field(min_length=1, max_length=MEMORY_BYTES)], context: ToolContext, name: Name = ""
 ) -> ToolResult:
-    """Remembers something about the user for all later conversations.
+    """Remember something about the user for all later conversations.
 
     Args:
         text: What to remember, as a sentence that says it without this conversation.
@@ -34,7 +34,7 @@ async def recall(
     query: Annotated[str, Field(max_length=500)] = "",
     limit: Annotated[int, Field(ge=1, le=50)] = 10,
 ) -> ToolResult:
-    """Recalls what was remembered about the user.
+    """Recall what was remembered about the user.
 
     Args:
         query: Words to look for; empty for the latest memories.
@@ -47,7 +47,7 @@ async def recall(
 
 
 async def forget(id: Annotated[str, Field(min_length=1, max_length=128)], context: ToolContext) -> ToolResult:
-    """Forgets one memory about the user for good.
+    """Forget one memory about the user for good.
 
     Args:
         id: The id or name of the memory, as `recall` shows it.

@@ -15,7 +15,7 @@ async def search_conversations(
     context: ToolContext,
     limit: Annotated[int, Field(ge=1, le=20)] = 5,
 ) -> ToolResult:
-    """Searches earlier conversations for messages about something.
+    """Search earlier conversations for messages about something.
 
     Args:
         query: Words to look for.

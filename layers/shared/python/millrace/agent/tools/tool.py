@@ -1,4 +1,4 @@
-"""What a tool is: a name, a schema for the model, and something to run in the context of a run."""
+"""The tool interface: a name, a schema for the model, and a function that runs in the context of a run."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ SearchConversations = Callable[[str, int], Awaitable[Sequence[SearchHit]]]
 
 
 class Memories(Protocol):
-    """What an agent remembers of the user for whom it works."""
+    """The memories that an agent keeps of the user for whom it works."""
 
     async def remember(self, agent_id: str, text: str, id: str) -> Memory:
-        """Stores a memory, in the place of one with this id; without an id it gets one."""
+        """Store a memory, in the place of one with this id; without an id it gets one."""
         ...
 
     async def recall(self, agent_id: str, query: str, limit: int) -> Sequence[Memory]:
@@ -41,13 +41,13 @@ class Memories(Protocol):
         ...
 
     async def forget(self, agent_id: str, id: str) -> bool:
-        """Deletes a memory; False where there is none."""
+        """Delete a memory; False where there is none."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """What a tool may know of the run it works for. Filled by the service that starts the run.
+    """The run for which a tool works. Filled in by the service that starts the run.
 
     `user` is who started the run: id, claims, roles and scopes; its sub-agents act for the same one.
     `http` gives the process's guarded client (`millrace.net.client`); without it a tool makes its own.
@@ -68,7 +68,7 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What came of a tool call.
+    """The result of a tool call.
 
     `text` is for the model, `summary` one line for people (at most 120 characters). A toolbox cuts `text` and
     keeps the whole in `full`; until then `full` is empty. `duration_ms` is also the toolbox's.

@@ -44,7 +44,7 @@ class Toolbox:
         timeout: float,  # noqa: ASYNC109 (each call's, not the whole's)
         on_result: OnResult | None = None,
     ) -> list[ToolResult]:
-        """Runs every call and gives their results in the same order. A call that fails, takes longer than
+        """Run every call and return their results in the same order. A call that fails, takes longer than
         `timeout` seconds or makes no sense gives a result that tells the model so; nothing is raised.
 
         `on_result` is called as each result comes. Cancelling this cancels every call, and does not wait for
@@ -69,7 +69,7 @@ class Toolbox:
         context: ToolContext,
         timeout: float,  # noqa: ASYNC109 (a call that takes longer has a result)
     ) -> ToolResult:
-        """Runs one call, as `run_all` does each."""
+        """Run one call, as `run_all` does each."""
         started = time.monotonic()
         result = await self._attempt(call, context, timeout)
         full = cut(result.text, FULL_LIMIT)
@@ -121,7 +121,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def _is_being_cancelled() -> bool:
-    """Whether it is the run that is cancelled, rather than the tool's own work or its time that ended."""
+    """Return whether the run is being canceled, rather than the tool's own work or its timeout."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

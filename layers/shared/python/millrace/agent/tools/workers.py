@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 async def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """Runs a blocking function in a thread, with the caller's context variables."""
+    """Run a blocking function in a thread, with the caller's context variables."""
     work = partial(copy_context().run, function, *args, **kwargs)
     return await asyncio.wrap_future(_pool().submit(work))
 

@@ -65,15 +65,15 @@ class AlertRules:
         return rule
 
     async def change(self, caller: Principal, rule_id: str, changes: dict[str, Any]) -> AlertRule:
-        """Merges the given fields. Raises pydantic's `ValidationError`, `NotFound` or `Conflict`."""
+        """Merge the given fields. Raises pydantic's `ValidationError`, `NotFound` or `Conflict`."""
         old = await self._store.rule(caller.organization, rule_id)
         merged = old.to_wire() | {name: value for name, value in changes.items() if name not in READ_ONLY}
         kept = {name: value for name, value in merged.items() if name not in READ_ONLY}
         return await self._replace(caller, old, AlertSettings.model_validate(kept))
 
     async def put(self, caller: Principal, rule_id: str, given: AlertReplacement) -> tuple[AlertRule, bool]:
-        """Puts these settings in the place of the rule's, or makes it; true if it is new. Raises as `create`
-        and `change`."""
+        """Replace the rule's settings, or create the rule; return whether it is new. Raises as `create`
+        and `change` do."""
         check_same("id", given.id, rule_id)
         settings = settings_of(AlertSettings, given)
         try:
@@ -100,8 +100,8 @@ def _with_state(rule: AlertRule, state: AlertState | None) -> dict[str, Any]:
 
 
 async def evaluate(recorder: Recorder, organization: str) -> list[Event]:
-    """Looks at every rule of an organization, and records and announces the alerts that were triggered or
-    resolved; returns their events. An announcement that failed is made up for by the next look."""
+    """Evaluate every rule of an organization; record and announce the alerts that were triggered or
+    resolved, and return their events. The next evaluation makes up for an announcement that failed."""
     rules, states = await asyncio.gather(
         recorder.alerts.rules(organization), recorder.alerts.states(organization)
     )
@@ -181,7 +181,7 @@ def _transition(
 
 
 async def _announce(recorder: Recorder, organization: str, rule: AlertRule, state: AlertState) -> None:
-    """Puts the state's event on the bus, for pipelines with the source `alert`: at least once, under one id.
+    """Put the state's event on the bus, for pipelines with the source `alert`: at least once, under one id.
     The state remembers what is still to be put, so nothing is lost when this fails."""
     detail = state.unannounced or ""
     await recorder.bus.put([BusEvent(SOURCE, orjson.loads(detail)["type"], detail)])

@@ -27,7 +27,7 @@ TRIES = 12
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """What recording, alerts and viewers need of a deployment."""
+    """The parts of a deployment that recording, alerts and viewers need."""
 
     records: RecordStore
     alerts: AlertStore
@@ -37,7 +37,7 @@ class Recorder:
 
     @classmethod
     def connect(cls, settings: Settings, stores: Stores | None = None, clock: Clock = now_ms) -> "Recorder":
-        """Makes it; no call goes out yet."""
+        """Make it; no call goes out yet."""
         stores = stores or Stores.connect(settings, clock=clock)
         aws: Aws = stores.aws
         records = RecordStore(Dynamo(aws), settings.events_table)
@@ -45,7 +45,7 @@ class Recorder:
 
 
 async def record(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:
-    """Records checked events of one organization; returns those that were new. Raises `Unavailable` when
+    """Record checked events of one organization; return those that were new. Raises `Unavailable` when
     others write all the time: the queue brings the events again."""
     await recorder.alerts.note_active(organization)
     for attempt in range(TRIES):

@@ -29,7 +29,7 @@ Work = dict[str, list[tuple[str, Event]]]
 
 
 async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, Any]:
-    """Takes an SQS event; returns `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+    """Take an SQS event; return `{"batchItemFailures": [{"itemIdentifier"}]}`."""
     failed: list[str] = []
     work: Work = defaultdict(list)
     ticks: list[str] = []
@@ -84,7 +84,7 @@ async def _record_all(recorder: Recorder, organization: str, events: list[tuple[
 
 
 async def _evaluate_alerts(recorder: Recorder, organization: str) -> None:
-    """Looks at the alerts; the next look, a minute later at most, makes up for one that fails."""
+    """Evaluate the alerts. If that fails, the next evaluation, at most a minute later, makes up for it."""
     try:
         await evaluate(recorder, organization)
     except Exception:
@@ -92,7 +92,7 @@ async def _evaluate_alerts(recorder: Recorder, organization: str) -> None:
 
 
 async def _tick(recorder: Recorder) -> bool:
-    """Checks every organization that has rules or runs; one that fails does not stop the others."""
+    """Check every organization that has rules or runs; one that fails does not stop the others."""
     turns = asyncio.Semaphore(CHECKED_AT_ONCE)
 
     async def fine(organization: str) -> bool:
@@ -110,7 +110,7 @@ async def _tick(recorder: Recorder) -> bool:
 
 
 async def _deletions_swept(recorder: Recorder) -> bool:
-    """Finishes the deletions that broke off; False when they cannot even be listed."""
+    """Finish the deletions that broke off; False when they cannot even be listed."""
     try:
         await sweep_deletions(recorder.stores)
     except Exception:

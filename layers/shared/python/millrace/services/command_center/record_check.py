@@ -18,7 +18,7 @@ ENDED_AT_ONCE = 25
 
 
 async def check(recorder: Recorder, organization: str) -> list[Event]:
-    """Ends in the command center the runs that have ended unseen (their last event was lost with their
+    """End in the command center the runs that have ended unseen (their last event was lost with their
     process, or with the bus), also for pipelines, then looks at the alerts. Returns the events recorded."""
     ends = [await _checked(recorder, organization, one) for one in await recorder.records.live(organization)]
     missed = [end for end in ends if end]

@@ -1,4 +1,4 @@
-"""What a viewer of the command center gets: a snapshot, and the events from there on."""
+"""A viewer's side of the command center: a snapshot, and the events that follow it."""
 
 import asyncio
 import time
@@ -49,15 +49,16 @@ async def snapshot(recorder: Recorder, organization: str, filters: Filters) -> d
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who watches: filters, the end of the function that serves it (monotonic; None: no end), and whether it
-    has gone away."""
+    """A connected viewer: its filters, the end of the function that serves it (monotonic; None: no
+    end), and a check for its disconnection."""
 
     filters: Filters
     deadline: float | None = None
     disconnected: Callable[[], Awaitable[bool]] | None = None
 
     async def stays(self) -> bool:
-        """Whether to go on; not until the very end: the client comes back and resumes."""
+        """Return whether to keep streaming. The stream ends shortly before the function does: the
+        client reconnects and resumes."""
         if self.deadline is not None and time.monotonic() > self.deadline - DEADLINE_MARGIN:
             return False
         return self.disconnected is None or not await self.disconnected()

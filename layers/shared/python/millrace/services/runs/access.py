@@ -45,8 +45,8 @@ async def authorize_run(stores: Stores, caller: Principal, run_id: str) -> Run:
 
 
 async def _readable(stores: Stores, caller: Principal, run: Run) -> bool:
-    """Whether the caller may read the run's conversation, which is there as long as its runs: a run that is
-    left of one that is being deleted is nobody's."""
+    """Return whether the caller may read the run's conversation, which exists as long as its runs do:
+    the remains of a run whose conversation is being deleted belong to nobody."""
     conversation = await stores.conversations.find(run.slot.root())
     if conversation is None or not _is_of(run, conversation):
         return False

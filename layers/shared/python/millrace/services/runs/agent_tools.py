@@ -120,8 +120,8 @@ async def no_sub_agent(agent_id: str, arguments: dict[str, Any], context: ToolCo
 
 
 def sub_agent_tools(agent_ids: Iterable[str]) -> dict[str, str]:
-    """What a model calls each sub-agent: `ask_<id>` in letters, digits, `_` and `-`, at most 64; with a hash
-    of the id where two would have the same name."""
+    """Return the tool name of each sub-agent: `ask_<id>` in letters, digits, `_` and `-`, at most 64
+    characters, with a hash of the id where two would have the same name."""
     plain = {agent_id: _fitting(agent_id) for agent_id in agent_ids}
     count = Counter(plain.values())
     return {

@@ -27,7 +27,7 @@ REJECTED = "rejected"
 
 @dataclass(frozen=True, slots=True)
 class GivenAnswer:
-    """What a caller answers."""
+    """An answer as a caller gives it."""
 
     call_id: str
     decision: Decision
@@ -37,7 +37,7 @@ class GivenAnswer:
 
 
 async def answer_call(stores: Stores, caller: Principal, run_id: str, given: GivenAnswer) -> WaitingCall:
-    """Answers a call that waits; the call with the answer that counts. The same answer again gives the
+    """Answer a call that waits; the call with the answer that counts. The same answer again gives the
     first. Raises `NotFound`, `Forbidden`, `InvalidRequest`, `TooLarge`, or `Conflict`: `already_answered`
     with another answer, or `not_waiting` where the run goes on without it."""
     if not valid_id(run_id):
@@ -92,7 +92,7 @@ def _check_size(name: str, value: Any, limit: int) -> None:
 
 
 async def store_answer(stores: Stores, call: WaitingCall, answer: Answer) -> WaitingCall:
-    """Stores an answer if the run still waits for it, and has the run go on once all its calls are answered;
+    """Store an answer if the run still waits for it, and has the run go on once all its calls are answered;
     the call with the answer that counts, which is another one where somebody was quicker or the time is
     over. Raises `Conflict` where the run does not wait any more."""
     now = stores.clock()

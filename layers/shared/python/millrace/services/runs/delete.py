@@ -23,7 +23,7 @@ SWEEP_SECONDS = 8.0
 
 
 async def delete_conversation(stores: Stores, root: Slot) -> None:
-    """Deletes a conversation for good: what runs in it or in a thread ends, and nothing recreates it.
+    """Delete a conversation for good: what runs in it or in a thread ends, and nothing recreates it.
     Repeating it finishes a deletion that broke off. Raises `NotFound`."""
     deletion = await stores.deletions.begin(root)
     if deletion is None:
@@ -32,7 +32,7 @@ async def delete_conversation(stores: Stores, root: Slot) -> None:
 
 
 async def sweep_deletions(stores: Stores) -> int:
-    """Finishes deletions that broke off more than a minute ago; how many. One that fails again is reported
+    """Finish deletions that broke off more than a minute ago; how many. One that fails again is reported
     and left for the next sweep."""
     found = await stores.deletions.unfinished(stores.clock() - OVERDUE_MS, SWEPT_AT_ONCE)
     finished = 0
@@ -53,7 +53,7 @@ async def _finished(stores: Stores, deletion: Deletion) -> bool:
 
 
 async def finish_deletion(stores: Stores, deletion: Deletion) -> None:
-    """Deletes what a mark stands for, from wherever an earlier attempt ended, and then the mark."""
+    """Delete what a mark stands for, from wherever an earlier attempt ended, and then the mark."""
     try:
         slots = await stores.deletions.slots(deletion.root)
         for slot in slots:
@@ -98,7 +98,8 @@ async def _delete_runs(stores: Stores, organization: str, run_ids: set[str]) -> 
 
 
 async def _publish_end(stores: Stores, organization: str, run_id: str) -> None:
-    """Tells the end, and what was used, of a run whose process is gone; one that is alive tells it itself."""
+    """Publish the end and the usage of a run whose process is gone; a run that is alive publishes them
+    itself."""
     with contextlib.suppress(NotFound):
         run = await stores.runs.get(organization, run_id)
         ended = deleted(replace(run, ended_at=iso(stores.clock())))
@@ -106,7 +107,7 @@ async def _publish_end(stores: Stores, organization: str, run_id: str) -> None:
 
 
 async def _announce(stores: Stores, organization: str, run_id: str) -> None:
-    """Tells the command center, which then forgets the run's texts, and pipelines."""
+    """Announce the deletion to pipelines and to the command center, which then forgets the run's texts."""
     try:
         run = await stores.runs.get(organization, run_id)
     except NotFound:

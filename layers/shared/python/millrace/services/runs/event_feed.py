@@ -18,7 +18,7 @@ class EventFeed:
         self._open = True
 
     def put(self, event: LogEntry) -> None:
-        """Hands over one event; thrown away when nobody reads any more."""
+        """Hand over one event; thrown away when nobody reads any more."""
         if self._open:
             self._events.append(event)
             if self._waiter is not None:
@@ -29,7 +29,8 @@ class EventFeed:
         return self
 
     async def __anext__(self) -> list[LogEntry]:
-        """What has come since the last call, at least one event, until closed."""
+        """Return the events that have come since the last call; waits for at least one, until the feed
+        is closed."""
         while not self._events:
             if not self._open:
                 raise StopAsyncIteration

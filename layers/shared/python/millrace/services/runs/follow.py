@@ -59,15 +59,15 @@ async def _is_deleted(stores: Stores, run: Run) -> bool:
 
 
 def _is_expired(stores: Stores, run: Run, after: int) -> bool:
-    """Whether the log may lack events after a number because it is no longer kept."""
+    """Return whether the log may lack events after a number because they are no longer kept."""
     if run.last_seq is None or run.ended_at is None or after >= run.last_seq:
         return False
     return stores.clock() - from_iso(run.ended_at) > 1000 * KEPT_SECONDS
 
 
 async def has_more(stores: Stores, run: Run, after: int) -> bool:
-    """Whether `follow` would give anything: events are left, or the run goes on. Raises `NotFound` when there
-    were more, which are no longer kept."""
+    """Return whether `follow` would yield anything: events are left, or the run is still active. Raises
+    `NotFound` if there were more events, which are no longer kept."""
     if run.ended_at is None and await _goes_on(stores, run):
         return True
     if await stores.log.read(stream_of(run.slot.organization, run.id), after, limit=1):

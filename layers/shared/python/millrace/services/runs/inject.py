@@ -10,7 +10,7 @@ from millrace.stores.injections import Injection, NoActiveRun, new_injection
 async def inject(
     stores: Stores, slot: Slot, content: str, key: str | None = None, *, author: str = ""
 ) -> Injection:
-    """Accepts a message for the active run. Raises `InvalidRequest`, `TooLarge`, `Conflict`
+    """Accept a message for the active run. Raises `InvalidRequest`, `TooLarge`, `Conflict`
     (`not_streaming`) or `TooManyRequests`."""
     check(content)
     try:
@@ -21,7 +21,7 @@ async def inject(
 
 
 def check(content: str) -> None:
-    """Whether a text can be a live message. Raises `InvalidRequest` or `TooLarge`."""
+    """Check that a text can be a live message. Raises `InvalidRequest` or `TooLarge`."""
     if not content.strip():
         raise InvalidRequest("The message is empty.", code="empty_message")
     if len(content.encode()) > MAX_INJECTION_BYTES:
@@ -33,13 +33,13 @@ def check(content: str) -> None:
 
 
 async def waiting(stores: Stores, slot: Slot) -> list[Injection]:
-    """What waits to be taken, in order."""
+    """Return the live messages that wait for the run, in order."""
     fresh, _ = await stores.injections.waiting(slot)
     return fresh
 
 
 async def withdraw(stores: Stores, slot: Slot, message_id: str) -> None:
-    """Takes a waiting message back. Raises `NotFound`, or `Conflict` (`already_seen`)."""
+    """Withdraw a waiting message. Raises `NotFound`, or `Conflict` (`already_seen`)."""
     try:
         await stores.injections.withdraw(slot, message_id)
     except NotFound:

@@ -38,7 +38,7 @@ class LiveMessages:
         return bool(fresh)
 
     async def drain(self, iteration: int) -> list[StoredMessage]:
-        """Drains the queue: one read, and a write only when some wait. The first iteration needs no read:
+        """Drain the queue: one read, and a write only when some wait. The first iteration needs no read:
         what was left over was looked for before the run began."""
         if iteration == 1 and not self._pending_live_messages:
             return []

@@ -22,7 +22,7 @@ class UserMemory:
     report: Report
 
     async def remember(self, agent_id: str, text: str, id: str) -> Memory:
-        """Stores a memory; without an id it gets one."""
+        """Store a memory; without an id it gets one."""
         user = self.user
         made = await self.store.put(user.organization, user.id, agent_id, id or new_id("mem"), text)
         self.report("remember", {"memoryId": made.id, "text": text})
@@ -36,7 +36,7 @@ class UserMemory:
         return found
 
     async def forget(self, agent_id: str, id: str) -> bool:
-        """Deletes a memory; False where there is none."""
+        """Delete a memory; False where there is none."""
         try:
             await self.store.delete(self.user.organization, self.user.id, agent_id, id)
         except NotFound:

@@ -31,7 +31,7 @@ class Models:
         self._client = client
 
     def load_keys(self, aws: Aws) -> None:
-        """Takes the providers' keys from the deployment's secret, where it names one (in init: the call
+        """Take the providers' keys from the deployment's secret, where it names one (in init: the call
         blocks). Without them the environment's keys hold, and a provider that lacks its key says so."""
         if not self._settings.model_keys_secret:
             return

@@ -1,4 +1,5 @@
-"""What a function holds from its init to its end: settings, stores, model providers, runs under way."""
+"""The resources that a function holds from its init to its end: settings, stores, model providers,
+active runs."""
 
 import asyncio
 import logging
@@ -38,7 +39,7 @@ class HttpClients:
         return guarded_client(allow_loopback_http=self._settings.allow_loopback_http)
 
     async def close(self) -> None:
-        """Closes what was made."""
+        """Close what was made."""
         for name in ("models", "guarded"):
             if name in self.__dict__:
                 await self.__dict__[name].aclose()
@@ -67,7 +68,7 @@ class Platform:
         return cls(settings, stores, models, http, McpSecrets(stores.sealer))
 
     def warm(self) -> None:
-        """Does in init what the first request would wait for: the AWS clients, and the HTTP client where the
+        """Do in init what the first request would wait for: the AWS clients, and the HTTP client where the
         default model is behind a network."""
         self.stores.aws.client("dynamodb")
         self.stores.aws.client("events")
@@ -76,7 +77,7 @@ class Platform:
             _ = self.http.models
 
     async def close(self) -> None:
-        """Lets runs under way end, then closes connections and threads."""
+        """Let active runs end, then close connections and threads."""
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=10)
         await self.http.close()

@@ -1,4 +1,4 @@
-"""What the command center and pipelines see of a run, put on the bus in batches beside the stream.
+"""Events of a run for the command center and pipelines, put on the bus in batches beside the stream.
 
 Each entry has the source `millrace.agent_execution`, its type as detail type, and a detail
 `{id, type, time, organization, runId, agentId, agentName, conversationId, ...}`; `id` is unique and the same
@@ -113,7 +113,7 @@ class RunEvents:
         self._lock = asyncio.Lock()
 
     def add(self, kind: str, data: dict[str, Any], *, urgent: bool = False) -> None:
-        """Collects one event; `urgent` ones go with the next beat."""
+        """Collect one event; `urgent` ones go with the next beat."""
         self._count += 1
         run = self._run
         detail = {
@@ -135,7 +135,7 @@ class RunEvents:
         self.add("run:started", {"run": self._run.to_wire(), "status": "running"}, urgent=True)
 
     def watch(self, event: Event) -> None:
-        """Sees every event of the run but tokens, as it is emitted. That a tool is at work may always be
+        """See every event of the run but tokens, as it is emitted. That a tool is at work may always be
         seen; which one only where the run's visibility shows it."""
         kind = event["type"]
         if kind == "tool_call":
@@ -176,7 +176,7 @@ class RunEvents:
             self.add("run:completed", ended_facts(run) | {"result": answer[:RESULT_CHARACTERS]})
 
     def beat(self, cost: float | None) -> bool:
-        """Adds progress when it is due; says whether there is something to put now."""
+        """Add progress when it is due; say whether there is something to put now."""
         now = time.monotonic()
         if self.tokens > self._shown_tokens and now - self._last_progress >= PROGRESS_SECONDS:
             self.add("run:progress", {"tokens": self.tokens, "cost": cost}, urgent=True)
@@ -185,7 +185,7 @@ class RunEvents:
         return due or len(self._waiting) >= 10
 
     async def flush(self) -> None:
-        """Puts what waits."""
+        """Put the collected events on the bus."""
         async with self._lock:
             events, self._waiting, self._urgent = self._waiting, [], False
             self._last_flush = time.monotonic()

@@ -12,7 +12,7 @@ class StepLog:
         self._thought: list[str] = []
 
     def watch(self, event: Event) -> None:
-        """Keeps an event if it is a step; pieces of one thought become one step."""
+        """Keep an event if it is a step; pieces of one thought become one step."""
         step = kept_step(event)
         if step is None:
             return
