@@ -103,7 +103,7 @@ def test_an_id_as_long_as_an_address_is_shortened_and_an_empty_one_left_out() ->
     assert ids(line) == {"run_id": "x" * logs.LONGEST}
 
 
-@pytest.mark.parametrize(("rate", "told"), [("1", True), ("", False)])
+@pytest.mark.parametrize(("rate", "reported"), [("1", True), ("", False)])
 async def test_a_sampled_process_tells_each_request_without_its_query(rate: str, reported: bool) -> None:
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         logs.bind(organization="acme")

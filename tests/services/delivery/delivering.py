@@ -16,6 +16,7 @@ import httpx
 
 from millrace.destinations.catalogue import Catalogue, Limits, Services
 from millrace.domain.clock import now_ms
+from millrace.domain.pipelines import Pipeline
 from millrace.pipelines.event import Event
 from millrace.services.delivery.batch import DeliverySettings
 from millrace.services.delivery.deliver import Deliverer, Report
@@ -24,17 +25,16 @@ from millrace.services.delivery.slots import RateLimits
 from millrace.services.delivery.target import Targets
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.dead_letters import DeadLetter, DeadLetterStore
-from millrace.stores.definitions import DefinitionStore
-from millrace.stores.delivery_queue import DeliveryQueue
 from millrace.stores.delivery_state import DeliveryState
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.large_objects import LargeObjects
 from millrace.stores.pipelines import PipelineStore
+from millrace.stores.queues import Queue
 from millrace.stores.secrets import Secret, SecretStore
 from tests.aws import Aws
 from tests.strict_aws import StrictAws
 
-TABLES = ("delivery_table", "dead_letters_table", "definitions_table", "secrets_table")
+TABLES = ("delivery_table", "dead_letters_table", "pipelines_table", "secrets_table")
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def resources(aws: Aws) -> Iterator[dict[str, str]]:
     sqs.delete_queue(QueueUrl=queue)
 
 
-class Queue(DeliveryQueue):
+class SeenQueue(Queue):
     """The real queue, which also keeps what was sent, with its delay in milliseconds. With `broken` it
     refuses."""
 
@@ -71,10 +71,10 @@ class Queue(DeliveryQueue):
         self.sent: list[tuple[int, str]] = []
         self.broken = False
 
-    async def send(self, body: str, delay_ms: int = 0, organization: str = "") -> None:
+    async def send_one(self, body: str, delay_ms: int = 0, organization: str = "") -> None:
         if self.broken:
             raise ConnectionError("the process dies here")
-        await super().send(body, delay_ms, organization)
+        await super().send_one(body, delay_ms, organization)
         self.sent.append((delay_ms, body))
 
 
@@ -83,8 +83,8 @@ class World:
     """One organization with one pipeline of one destination."""
 
     deliverer: Deliverer
-    queue: Queue
-    definitions: DefinitionStore
+    queue: SeenQueue
+    pipelines: PipelineStore
     secrets: SecretStore
     state: DeliveryState
     dead_letters: DeadLetterStore
@@ -92,6 +92,7 @@ class World:
     now: int = 1_790_000_000_000
     reports: list[Report] = field(default_factory=list)
     version: int = 0
+    pipeline: Pipeline | None = None
 
     async def define(self, kind: str, config: dict[str, Any]) -> None:
         """A new version of the pipeline, with one destination."""
@@ -101,12 +102,16 @@ class World:
             "source": {"type": "agent_execution"},
             "destination": {"type": kind, "config": config},
         }
-        await self.definitions.add(self.organization, "pipe", self.version, definition)
+        seen, self.pipeline = self.pipeline, pipeline(self.version, definition)
+        if seen and self.version > 1:
+            await self.pipelines.add_version(self.organization, seen, self.pipeline, [])
+        else:
+            await self.pipelines.create(self.organization, self.pipeline, [])
 
     async def delete(self) -> None:
         """The pipeline is deleted: its versions are gone."""
-        store = self.definitions
-        await PipelineStore(store._dynamo, store._table)._delete_all(f"{self.organization}#pipe", "V#")
+        assert self.pipeline
+        await self.pipelines.delete(self.organization, self.pipeline)
 
     async def webhook(self, url: str, **config: Any) -> None:
         await self.define("webhook", {"url": url} | config)
@@ -156,12 +161,12 @@ def world(environ: dict[str, str], client: httpx.AsyncClient, services: Services
     limits = Limits("tables-", "topics-", (), loopback)
     catalogue = Catalogue(aws, limits, lambda: made.now, services)
     secrets = SecretStore(aws, dynamo, settings.secrets_table, settings.secrets_key_id)
-    definitions = DefinitionStore(dynamo, settings.definitions_table)
+    pipelines = PipelineStore(dynamo, settings.pipelines_table)
     state = DeliveryState(dynamo, settings.delivery_table, lambda: made.now)
     large = LargeObjects(aws, settings.journal_bucket)
     dead_letters = DeadLetterStore(dynamo, settings.dead_letters_table, large)
-    queue = Queue(aws, settings.delivery_queue_url, large)
-    targets = Targets(definitions, secrets, catalogue, client, lambda: made.now)
+    queue = SeenQueue(aws, settings.delivery_queue_url, large)
+    targets = Targets(pipelines, secrets, catalogue, client, lambda: made.now)
 
     async def pause(seconds: float) -> None:
         ends = made.now + round(seconds * 1_000)
@@ -170,8 +175,22 @@ def world(environ: dict[str, str], client: httpx.AsyncClient, services: Services
 
     rate_limits = RateLimits(state, lambda: made.now, pause)
     deliverer = Deliverer(targets, state, dead_letters, queue, lambda: made.now, rate_limits, lambda: 1.0)
-    made = World(deliverer, queue, definitions, secrets, state, dead_letters)
+    made = World(deliverer, queue, pipelines, secrets, state, dead_letters)
     return made
+
+
+def pipeline(version: int, definition: dict[str, Any], id: str = "pipe") -> Pipeline:
+    time = "2027-01-15T08:00:00Z"
+    return Pipeline(
+        id=id,
+        state="running",
+        version=version,
+        revision=version,
+        definition=definition,
+        created_at=time,
+        updated_at=time,
+        state_since=time,
+    )
 
 
 def event(id: str = "e1", **payload: Any) -> Event:

@@ -21,13 +21,13 @@ from millrace.domain.clock import now_ms
 from millrace.errors import Unavailable
 from millrace.services.delivery.batch import BatchDeliverer, DeliverySettings
 from millrace.stores.aws import Aws as AwsClients
-from millrace.stores.definitions import DefinitionStore
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.pipeline_metrics import PipelineMetrics
+from millrace.stores.pipelines import PipelineStore
 from tests.aws import Aws
 from tests.fakes.receivers import Receivers
 from tests.invoking import CONTEXT
-from tests.services.delivery.delivering import resources
+from tests.services.delivery.delivering import pipeline, resources
 from tests.serving import served
 
 ROOT = Path(__file__).parents[3]
@@ -60,13 +60,13 @@ async def define(
     environment: dict[str, str], organization: str, url: str, pipeline_id: str = "pipe_1"
 ) -> None:
     aws = AwsClients(environment["AWS_REGION"])
-    store = DefinitionStore(Dynamo(aws), environment["DEFINITIONS_TABLE"])
+    store = PipelineStore(Dynamo(aws), environment["PIPELINES_TABLE"])
     definition = {
         "name": "p",
         "source": {"type": "agent_execution"},
         "destination": {"type": "webhook", "config": {"url": url + "/hook"}},
     }
-    await store.add(organization, pipeline_id, 1, definition)
+    await store.create(organization, pipeline(1, definition, pipeline_id), [])
     aws.close()
 
 
@@ -123,7 +123,7 @@ def metrics(environment: dict[str, str]) -> dict[str, int]:
 
     async def read() -> dict[str, int]:
         aws = AwsClients(environment["AWS_REGION"])
-        found = PipelineMetrics(Dynamo(aws), environment["DEFINITIONS_TABLE"])
+        found = PipelineMetrics(Dynamo(aws), environment["PIPELINES_TABLE"])
         ((_, counters),) = await found.minutes("acme", "pipe_1", 0)
         aws.close()
         return counters

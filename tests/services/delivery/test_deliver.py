@@ -12,7 +12,7 @@ from millrace.services.delivery.target import Targets
 from millrace.stores.queues import MESSAGE_BYTES
 from tests.aws import Aws
 from tests.fakes.receivers import TOKEN, Receivers
-from tests.services.delivery.delivering import World, event
+from tests.services.delivery.delivering import World, event, pipeline
 
 
 def ids(receivers: Receivers) -> list[str]:
@@ -31,9 +31,8 @@ async def test_a_job_is_delivered(here: World, receivers: Receivers) -> None:
 async def test_the_same_event_for_two_destinations_has_two_ids(here: World, receivers: Receivers) -> None:
     """One service may get both, and shall not take the second for a repetition of the first."""
     await here.webhook(receivers.url + "/hook")
-    definition = await here.definitions.get(here.organization, "pipe", here.version)
-    assert definition is not None
-    await here.definitions.add(here.organization, "another", here.version, definition)
+    definition = await here.pipelines.definition(here.organization, "pipe", here.version)
+    await here.pipelines.create(here.organization, pipeline(here.version, definition, "another"), [])
     await here.deliver(event("a"))
     await here.deliver(event("a"), pipelineId="another")
     await here.deliver(event("a"))

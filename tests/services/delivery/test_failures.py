@@ -119,7 +119,7 @@ async def test_definition_that_cannot_be_read_is_repeated(
     async def down(*_: Any) -> None:
         raise Unavailable("dynamodb does not answer")
 
-    monkeypatch.setattr(here.definitions, "latest", down)
+    monkeypatch.setattr(here.pipelines, "versions", down)
     with pytest.raises(Unavailable):
         await here.deliver(event("a"))
     assert await here.dead() == []

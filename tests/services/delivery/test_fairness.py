@@ -13,7 +13,7 @@ from millrace.net.client import guarded_client
 from millrace.services.delivery.deliver import Report
 from tests.fakes.holding import Holding, holding_receiver
 from tests.fakes.receivers import Receivers
-from tests.services.delivery.delivering import World, event, world
+from tests.services.delivery.delivering import World, event, pipeline, world
 from tests.serving import served
 
 ALL = 60
@@ -73,11 +73,11 @@ async def test_an_organization_with_many_dead_destinations_holds_few_jobs_at_onc
         "source": {"type": "agent_execution"},
         "destination": {"type": "webhook", "config": {"url": holding.url}},
     }
-    for pipeline in pipelines:
-        await here.definitions.add(here.organization, pipeline, 1, definition)
+    for id in pipelines:
+        await here.pipelines.create(here.organization, pipeline(1, definition, id), [])
     jobs = [
-        asyncio.create_task(here.deliver(event(f"e{n}"), pipelineId=pipeline, definitionVersion=1))
-        for pipeline in pipelines
+        asyncio.create_task(here.deliver(event(f"e{n}"), pipelineId=id, definitionVersion=1))
+        for id in pipelines
         for n in range(3)
     ]
     await first_back(jobs, len(jobs) - OF_ORGANIZATION)

@@ -111,8 +111,8 @@ class Played:
         config = WebhookConfig.model_validate({"url": "https://example.com/"} | self.config)
         return Target(PLACE, "m", config, self.sender, Redactor(Resolved(config, ())))
 
-    async def send(self, body: str, delay_ms: int = 0, organization: str = "") -> None:
-        """As `DeliveryQueue`: it waits for whole seconds, and then a little."""
+    async def send_one(self, body: str, delay_ms: int = 0, organization: str = "") -> None:
+        """As `Queue`: it waits for whole seconds, and then a little."""
         seconds = min(900, -(-max(0, delay_ms) // 1000)) + self.chance.uniform(0.01, 0.2)
         self._begin(self._later(body, seconds))
 

@@ -7,6 +7,7 @@ Messages carry their organization as `MessageGroupId`. On a standard queue that 
 queue fair (SQS, since 2025). Where one organization has much on it, messages of others are given out first.
 """
 
+import asyncio
 import json
 import logging
 import random
@@ -54,6 +55,10 @@ class Queue:
         `Unavailable`."""
         seconds = -(-min(max(delay_ms, 0), LONGEST_DELAY_MS) // 1000)
         self.send_delayed((body, seconds, organization) for body in bodies)
+
+    async def send_one(self, body: str, delay_ms: int = 0, organization: str = "") -> None:
+        """Send one message as `send` does, without blocking the event loop. Raises `Unavailable`."""
+        await asyncio.to_thread(self.send, [body], delay_ms, organization)
 
     def send_delayed(self, messages: Iterable[tuple[str, int, str]]) -> None:
         """Sends messages, each with its own delay in seconds and its organization. Raises `Unavailable`."""

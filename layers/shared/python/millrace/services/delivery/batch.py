@@ -22,11 +22,10 @@ from millrace.services.pipelines.meter import Meter
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
 from millrace.stores.dead_letters import DeadLetterStore
-from millrace.stores.definitions import DefinitionStore
-from millrace.stores.delivery_queue import DeliveryQueue
 from millrace.stores.delivery_state import DeliveryState
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.large_objects import LargeObjects
+from millrace.stores.pipelines import PipelineStore
 from millrace.stores.queues import Queue
 from millrace.stores.secrets import SecretStore
 from millrace.telemetry import logs
@@ -45,7 +44,6 @@ class DeliverySettings(Settings):
     `database_hosts` is a list with commas. The base URLs are for a proxy, or another region's address, in
     front of the services."""
 
-    definitions_table: str = ""
     destination_table_prefix: str = ""
     destination_topic_prefix: str = ""
     database_hosts: str = ""
@@ -73,7 +71,7 @@ class BatchDeliverer:
             "delivery_queue_url",
             "delivery_table",
             "dead_letters_table",
-            "definitions_table",
+            "pipelines_table",
             "secrets_table",
             "secrets_key_id",
             "journal_bucket",
@@ -86,19 +84,19 @@ class BatchDeliverer:
         dynamo = Dynamo(self._aws)
         self._large = LargeObjects(self._aws, settings.journal_bucket)
         self._queue = Queue(self._aws, settings.delivery_queue_url, self._large)
-        self._meter = Meter.connect(settings, dynamo, settings.definitions_table, now_ms)
+        self._meter = Meter.connect(settings, dynamo, settings.pipelines_table, now_ms)
         self._deliverer = self._connect(settings, dynamo)
         self._runner = asyncio.Runner()
 
     def _connect(self, settings: DeliverySettings, dynamo: Dynamo) -> Deliverer:
         secrets = SecretStore(self._aws, dynamo, settings.secrets_table, settings.secrets_key_id)
-        definitions = DefinitionStore(dynamo, settings.definitions_table)
+        pipelines = PipelineStore(dynamo, settings.pipelines_table)
         state = DeliveryState(dynamo, settings.delivery_table, now_ms)
         return Deliverer(
-            targets=Targets(definitions, secrets, self._catalogue, self._client),
+            targets=Targets(pipelines, secrets, self._catalogue, self._client),
             state=state,
             dead_letters=DeadLetterStore(dynamo, settings.dead_letters_table, self._large),
-            queue=DeliveryQueue(self._aws, settings.delivery_queue_url, self._large),
+            queue=self._queue,
             clock=now_ms,
             rate_limits=RateLimits(state, now_ms),
         )

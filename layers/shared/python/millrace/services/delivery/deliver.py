@@ -33,8 +33,8 @@ from millrace.services.delivery.job import Job
 from millrace.services.delivery.slots import JobSlots, RateLimits
 from millrace.services.delivery.target import Target, Targets
 from millrace.stores.dead_letters import DeadLetter, DeadLetterStore
-from millrace.stores.delivery_queue import DeliveryQueue
 from millrace.stores.delivery_state import DeliveryState
+from millrace.stores.queues import Queue
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Deliverer:
     targets: Targets
     state: DeliveryState
     dead_letters: DeadLetterStore
-    queue: DeliveryQueue
+    queue: Queue
     clock: Clock
     rate_limits: RateLimits
     chance: Callable[[], float] = random.random
@@ -265,7 +265,7 @@ class Deliverer:
 
     async def _send(self, job: Job, wait: int) -> None:
         body = job.model_copy(update={"sends": job.sends + 1}).encode()
-        await self.queue.send(body, wait, job.organization)
+        await self.queue.send_one(body, wait, job.organization)
 
 
 def _limited(sent: SendReport) -> SendReport:

@@ -15,15 +15,15 @@ from millrace.destinations.sending import WaitForSlot
 from millrace.destinations.wire import Answer, Request, shown
 from millrace.domain.clock import Clock, now_ms
 from millrace.domain.token_bucket import Rate
-from millrace.errors import is_transient
+from millrace.errors import NotFound, is_transient
 from millrace.net.fetch import fetch
 from millrace.pipelines.definitions.definition import InvalidDefinition, PipelineDefinition, stored_definition
 from millrace.pipelines.definitions.destinations import ChatConfig, Delivery, Destination, RateLimit
 from millrace.pipelines.event import Event
 from millrace.services.delivery.destination_keys import destination_key_of
 from millrace.services.delivery.job import Job
-from millrace.stores.definitions import DefinitionStore
 from millrace.stores.delivery_state import DestinationKey
+from millrace.stores.pipelines import PipelineStore
 from millrace.stores.secrets import SecretStore
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Targets:
 
     def __init__(
         self,
-        definitions: DefinitionStore,
+        pipelines: PipelineStore,
         secrets: SecretStore,
         catalogue: Catalogue,
         client: httpx.AsyncClient,
@@ -125,7 +125,7 @@ class Targets:
     ) -> None:
         self._clock = clock
         self._latest: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
-        self._definitions = definitions
+        self._pipelines = pipelines
         self._secrets = secrets
         self._catalogue = catalogue
         self._client = client
@@ -159,11 +159,11 @@ class Targets:
         key = (job.organization, job.pipeline_id)
         at, version = self._latest.get(key, (0, 0))
         if self._clock() - at >= LATEST_MS:
-            found = await self._definitions.latest(*key)
-            if found is None:
+            found = await self._pipelines.versions(*key, None, 1)
+            if not found:
                 raise Unsendable("pipeline_gone", "The pipeline was deleted.")
-            version, document = found
-            self._remember((*key, version), document)
+            version = int(found[0]["version"])
+            self._remember((*key, version), found[0]["definition"])
             self._latest[key] = (self._clock(), version)
             if len(self._latest) > _DEFINITIONS:
                 self._latest.popitem(last=False)
@@ -173,9 +173,12 @@ class Targets:
         """Versions never change, so they are kept."""
         key = (job.organization, job.pipeline_id, version)
         if key not in self._known:
-            document = await self._definitions.get(*key)
-            if document is None:
-                raise Unsendable("pipeline_gone", "The pipeline, or this version of it, was deleted.")
+            try:
+                document = await self._pipelines.definition(*key)
+            except NotFound:
+                raise Unsendable(
+                    "pipeline_gone", "The pipeline, or this version of it, was deleted."
+                ) from None
             self._remember(key, document)
         return self._known[key]
 
