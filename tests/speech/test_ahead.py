@@ -107,7 +107,7 @@ async def test_an_error_of_the_source_comes_after_what_it_gave() -> None:
 
 
 async def test_a_silent_sentence_is_an_error() -> None:
-    with pytest.raises(ProviderError, match="no sound"):
+    with pytest.raises(ProviderError, match="no audio"):
         await anext(spoken(Engine().speak, Source("")()))
 
 
@@ -118,7 +118,7 @@ async def test_an_engine_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch)
         while True:
             yield b"xx"
 
-    with pytest.raises(ProviderError, match="does not come to an end"):
+    with pytest.raises(ProviderError, match="did not finish"):
         async for _ in spoken(speak, Source("s1")()):
             pass
 

@@ -116,7 +116,7 @@ def test_a_message_too_late_for_the_run_becomes_the_next_question(
 ) -> None:
     backend.refuse("POST", "/inject", 409, "not_streaming", "No run is active.")
     send_live_message(page)
-    expect(page.locator(".question").last).to_have_attribute("data-delivery", "held")
+    expect(page.locator(".question").last).to_have_attribute("data-delivery", "queued")
     run.done()
     following = backend.next_run()
     following.say("In metres.")

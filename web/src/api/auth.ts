@@ -57,9 +57,9 @@ export class Auth {
     return this.renew(tokens?.idToken ?? null);
   }
 
-  /** A token other than `refused`. Callers at the same time share one renewal. */
-  async renew(refused: string | null): Promise<string> {
-    if (this.#tokens && this.#tokens.idToken !== refused) return this.#tokens.idToken;
+  /** A token other than `rejected`. Callers at the same time share one renewal. */
+  async renew(rejected: string | null): Promise<string> {
+    if (this.#tokens && this.#tokens.idToken !== rejected) return this.#tokens.idToken;
     this.#renewal ??= this.#refresh().finally(() => (this.#renewal = null));
     return (await this.#renewal).idToken;
   }

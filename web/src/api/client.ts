@@ -1,7 +1,7 @@
 import { HttpError, httpErrorFrom } from "../stream/errors";
 import type { Position } from "../stream/connection";
 import type { Auth } from "./auth";
-import type { Accepted, Agent, Conversation, Manner, Message, Page, Voices, Waiting } from "./types";
+import type { Accepted, Agent, Conversation, SpeechOptions, Message, Page, Voices, Waiting } from "./types";
 
 const EVENT_STREAM = "text/event-stream";
 const PAGE_SIZE = 30;
@@ -92,14 +92,14 @@ export class Api {
   }
 
   /** A text as sound, sample by sample. The response is not checked. */
-  speakText(text: string, manner: Manner, signal: AbortSignal): Promise<Response> {
-    return this.#fetch("/api/voice/tts/stream", { ...jsonBody({ text, format: "pcm", ...manner }), signal });
+  speakText(text: string, options: SpeechOptions, signal: AbortSignal): Promise<Response> {
+    return this.#fetch("/api/voice/tts/stream", { ...jsonBody({ text, format: "pcm", ...options }), signal });
   }
 
   /** The answer of a run as sound, while it is written. The response is not checked. */
-  speakRun(runId: string, manner: Manner, signal: AbortSignal): Promise<Response> {
+  speakRun(runId: string, options: SpeechOptions, signal: AbortSignal): Promise<Response> {
     const path = `/api/voice/conversations/${encodeURIComponent(runId)}/stream`;
-    return this.#fetch(path, { ...jsonBody({ format: "pcm", ...manner }), signal });
+    return this.#fetch(path, { ...jsonBody({ format: "pcm", ...options }), signal });
   }
 
   async #json<Result>(path: string, init: RequestInit = {}): Promise<Result> {

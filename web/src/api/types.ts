@@ -63,8 +63,8 @@ export interface Waiting extends Accepted {
   readonly content: string;
 }
 
-/** How to speak; what is left out is the deployment's choice. */
-export interface Manner {
+/** Options of speech; the deployment chooses those that are left out. */
+export interface SpeechOptions {
   readonly voice?: string;
   /** 1 is the voice's own pace. */
   readonly speed: number;

@@ -48,11 +48,11 @@ function eventsOf(message: Message): RunEvent[] {
 function endOf(message: Message, answer: AnswerEntry): AnswerEntry {
   const { error, finishReason, usage, cost, durationMs } = message;
   if (error) return failAnswer(answer, { message: error.message, code: error.code ?? null });
-  const told = finishReason ?? (message.interrupted ? "stopped" : undefined);
-  if (!told) return { ...answer, usage: usage ?? answer.usage, cost: cost ?? answer.cost };
+  const reason = finishReason ?? (message.interrupted ? "stopped" : undefined);
+  if (!reason) return { ...answer, usage: usage ?? answer.usage, cost: cost ?? answer.cost };
   return extendAnswer(answer, {
     type: "done",
-    finishReason: told,
+    finishReason: reason,
     ...(usage && { usage }),
     ...(cost !== undefined && { cost }),
     ...(typeof durationMs === "number" && { durationMs }),

@@ -18,7 +18,7 @@ interface Port {
   entries(): readonly Entry[];
 }
 
-interface Held {
+interface QueuedMessage {
   readonly id: string;
   readonly text: string;
   readonly agentId: string;
@@ -27,7 +27,7 @@ interface Held {
 /** Messages to a running agent, from the keyboard until the agent has read them. */
 export class LiveMessages {
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
-  #held: Held[] = [];
+  #queued: QueuedMessage[] = [];
 
   constructor(private readonly port: Port) {}
 
@@ -39,7 +39,7 @@ export class LiveMessages {
       await this.port.ready();
       this.#accepted(id, await this.port.inject(text));
     } catch (error) {
-      this.#refused({ id, text, agentId }, error);
+      this.#onRejected({ id, text, agentId }, error);
     }
   }
 
@@ -57,17 +57,17 @@ export class LiveMessages {
   async withdraw(id: string): Promise<void> {
     const entry = this.port.entries().find((candidate) => candidate.id === id);
     if (entry?.kind !== "user") return;
-    this.#held = this.#held.filter((held) => held.id !== id);
+    this.#queued = this.#queued.filter((queued) => queued.id !== id);
     const isOnServer = entry.messageId !== undefined && entry.delivery === "accepted";
     if (isOnServer && !(await this.#withdrawFromServer(id, entry.messageId as string))) return;
     this.port.dispatch({ type: "removed", id });
   }
 
-  /** The oldest message that waits for the end of the run; its entry disappears. */
-  takeHeld(): Held | null {
-    const held = this.#held.shift() ?? null;
-    if (held) this.port.dispatch({ type: "removed", id: held.id });
-    return held;
+  /** Return the oldest message queued until the end of the run, and remove its entry. */
+  nextQueued(): QueuedMessage | null {
+    const queued = this.#queued.shift() ?? null;
+    if (queued) this.port.dispatch({ type: "removed", id: queued.id });
+    return queued;
   }
 
   close(): void {
@@ -90,19 +90,19 @@ export class LiveMessages {
     }
   }
 
-  #refused(message: Held, error: unknown): void {
+  #onRejected(message: QueuedMessage, error: unknown): void {
     const status = error instanceof HttpError ? error.status : 0;
     const isMissing = MISSING.includes(status);
     if (status !== 409 && !isMissing) {
       this.port.dispatch({ type: "delivery", id: message.id, delivery: "failed", note: explain(error) });
       return;
     }
-    this.#held.push(message);
+    this.#queued.push(message);
     const note = isMissing ? { note: NOT_SUPPORTED } : {};
-    this.port.dispatch({ type: "delivery", id: message.id, delivery: "held", ...note });
+    this.port.dispatch({ type: "delivery", id: message.id, delivery: "queued", ...note });
   }
 
-  /** Returns whether the message is gone. The agent may have been faster. */
+  /** Returns true if the message was withdrawn; the agent may have been faster. */
   async #withdrawFromServer(id: string, messageId: string): Promise<boolean> {
     try {
       await this.port.withdraw(messageId);

@@ -70,7 +70,7 @@ export class ChatSession {
     try {
       const runId = await this.#loadMessages(signal, true);
       if (runId) await this.#resume(runId, signal);
-      else await this.#sendHeld();
+      else await this.#sendQueued();
     } catch (error) {
       if (!signal.aborted) this.#dispatch({ type: "unavailable", notice: explain(error) });
     }
@@ -130,13 +130,13 @@ export class ChatSession {
 
   #whenStarted(): Promise<void> {
     return new Promise((resolve) => {
-      const look = () => {
+      const check = () => {
         if (!this.#state.runId && isRunning(this.#state)) return;
-        this.#listeners.delete(look);
+        this.#listeners.delete(check);
         resolve();
       };
-      this.#listeners.add(look);
-      look();
+      this.#listeners.add(check);
+      check();
     });
   }
 
@@ -226,18 +226,18 @@ export class ChatSession {
 
   async #sendLive(text: string, agentId: string): Promise<void> {
     await this.#live.send(text, agentId);
-    if (this.#state.phase === "idle") await this.#sendHeld();
+    if (this.#state.phase === "idle") await this.#sendQueued();
   }
 
   async #afterRun(): Promise<void> {
     this.options.onRunChange?.();
-    await this.#sendHeld();
+    await this.#sendQueued();
   }
 
   /** A message that could not reach the run becomes the next question. */
-  async #sendHeld(): Promise<void> {
-    const held = this.#live.takeHeld();
-    if (held) await this.#deliver(held.text, held.agentId);
+  async #sendQueued(): Promise<void> {
+    const queued = this.#live.nextQueued();
+    if (queued) await this.#deliver(queued.text, queued.agentId);
   }
 
   /** Returns the active run, which `attach` says whether to show as running. */

@@ -23,9 +23,9 @@ export interface Failure {
  * Where a user's message is on its way to the agent.
  *
  * `sent` is an ordinary message. All others are live messages: `sending` -> `accepted` (the server keeps it) -> `seen`
- * (the agent has read it) or `expired`. `held` ones wait in this page for the end of the run.
+ * (the agent has read it) or `expired`. `queued` ones wait in this page for the end of the run.
  */
-export type Delivery = "sent" | "sending" | "accepted" | "seen" | "expired" | "held" | "failed";
+export type Delivery = "sent" | "sending" | "accepted" | "seen" | "expired" | "queued" | "failed";
 
 export interface UserEntry {
   readonly kind: "user";
@@ -34,7 +34,7 @@ export interface UserEntry {
   readonly delivery: Delivery;
   /** The server's id of a live message. */
   readonly messageId?: string;
-  /** Why a live message failed or is held. */
+  /** Why a live message failed or is queued. */
   readonly note?: string;
 }
 

@@ -5,7 +5,7 @@ import { type AnswerEntry, type ChatState, isQuestion, isRunning } from "../chat
 import { Answer } from "./Answer";
 import { Composer } from "./Composer";
 import { Icon } from "./Icon";
-import { Line } from "./Line";
+import { Notice } from "./Notice";
 import { SpeechLine, useSubject } from "./Listen";
 import { Question } from "./Question";
 import { useFollowBottom } from "./useFollowBottom";
@@ -109,12 +109,12 @@ function Welcome({ state, agent }: { state: ChatState; agent: Agent | null }): R
 function LinkLine({ session, state }: { session: ChatSession; state: ChatState }): ReactNode {
   const reload = () => void session.load();
   if (state.phase === "unavailable") {
-    return <Line text={state.notice ?? "This conversation cannot be loaded."} action="Try again" onAction={reload} />;
+    return <Notice text={state.notice ?? "This conversation cannot be loaded."} action="Try again" onAction={reload} />;
   }
-  if (state.notice) return <Line text={state.notice} action="Dismiss" onAction={() => session.dismissNotice()} />;
+  if (state.notice) return <Notice text={state.notice} action="Dismiss" onAction={() => session.dismissNotice()} />;
   if (!isRunning(state)) return null;
-  if (state.link === "lost") return <Line text="Connection lost." action="Reconnect" onAction={reload} />;
-  return state.link === "waiting" ? <Line text="Connection lost. Reconnecting…" /> : null;
+  if (state.link === "lost") return <Notice text="Connection lost." action="Reconnect" onAction={reload} />;
+  return state.link === "waiting" ? <Notice text="Connection lost. Reconnecting…" /> : null;
 }
 
 /** An answer that streams is spoken as its run, to the end; a finished one as the text that it is. */

@@ -1,7 +1,7 @@
 import { type ReactNode, useSyncExternalStore } from "react";
 import type { Speech } from "../voice/speech";
 import { Icon } from "./Icon";
-import { Line } from "./Line";
+import { Notice } from "./Notice";
 
 /** What is spoken now; null for nothing. */
 export function useSubject(speech: Speech): string | null {
@@ -27,7 +27,7 @@ export function ListenButton({ isSpoken, onToggle }: { isSpoken: boolean; onTogg
 export function SpeechLine({ speech }: { speech: Speech }): ReactNode {
   const notice = useSyncExternalStore(speech.subscribe, () => speech.getState().notice);
   const isBlocked = useSyncExternalStore(speech.subscribe, () => speech.getState().phase === "blocked");
-  if (notice) return <Line text={notice} action="Dismiss" onAction={speech.dismissNotice} />;
+  if (notice) return <Notice text={notice} action="Dismiss" onAction={speech.dismissNotice} />;
   if (!isBlocked) return null;
-  return <Line text="Your browser plays sound only after a click." action="Play" onAction={speech.unlock} />;
+  return <Notice text="Your browser plays sound only after a click." action="Play" onAction={speech.unlock} />;
 }

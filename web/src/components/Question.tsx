@@ -20,7 +20,7 @@ export const Question = memo((props: QuestionProps): ReactNode => {
   );
 });
 
-const CAN_WITHDRAW: readonly Delivery[] = ["accepted", "held"];
+const CAN_WITHDRAW: readonly Delivery[] = ["accepted", "queued"];
 const CAN_RESEND: readonly Delivery[] = ["expired", "failed"];
 
 function DeliveryLine({ entry, isRunning, onWithdraw, onResend }: QuestionProps): ReactNode {
@@ -52,7 +52,7 @@ function deliveryText({ delivery, note }: UserEntry, isRunning: boolean): string
       return "Seen by the agent";
     case "expired":
       return "Expired before the agent read it.";
-    case "held":
+    case "queued":
       return [note, "It is sent when the answer is finished."].filter(Boolean).join(" ");
     default:
       return `Not delivered: ${note ?? "unknown error"}`;

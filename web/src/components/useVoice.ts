@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useMemo, useState } from "react";
 import type { Api } from "../api/client";
-import type { Manner } from "../api/types";
+import type { SpeechOptions } from "../api/types";
 import { type Preferences, readPreferences, storePreferences } from "../voice/preferences";
 import { Speech } from "../voice/speech";
 import { proseOf } from "./prose";
@@ -23,16 +23,16 @@ export function useVoice(api: Api, conversationId: string): Voice {
   useEffect(() => storePreferences(localStorage, preferences), [preferences]);
 
   const change = useCallback((changed: Partial<Preferences>) => setPreferences((now) => ({ ...now, ...changed })), []);
-  const manner: Manner = useMemo(() => ({ speed, ...(voice && { voice }) }), [voice, speed]);
+  const options: SpeechOptions = useMemo(() => ({ speed, ...(voice && { voice }) }), [voice, speed]);
   const speakText = useCallback(
     (answerId: string, markdown: string) => {
-      void speech.speak(answerId, async (signal) => api.speakText(textOf(markdown), manner, signal));
+      void speech.speak(answerId, async (signal) => api.speakText(textOf(markdown), options, signal));
     },
-    [speech, api, manner],
+    [speech, api, options],
   );
   const speakRun = useCallback(
-    (runId: string) => void speech.speak(runId, (signal) => api.speakRun(runId, manner, signal)),
-    [speech, api, manner],
+    (runId: string) => void speech.speak(runId, (signal) => api.speakRun(runId, options, signal)),
+    [speech, api, options],
   );
   return useMemo(
     () => ({ speech, preferences, change, speakText, speakRun }),

@@ -1,9 +1,9 @@
-/** What the page tells the audio worklet. `complete`: no more samples will come. */
-export type Order =
+/** A command of the page to the audio worklet. `complete`: no more samples will come. */
+export type Command =
   | { readonly type: "samples"; readonly samples: Int16Array<ArrayBuffer> }
   | { readonly type: "complete" | "stop" };
 
-/** What the audio worklet tells the page. */
+/** The progress that the audio worklet reports to the page. */
 export interface Progress {
   /** Samples that were played. */
   readonly played: number;

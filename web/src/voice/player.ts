@@ -1,4 +1,4 @@
-import type { Order, Progress } from "./messages";
+import type { Command, Progress } from "./messages";
 import workletUrl from "./worklet.ts?worker&url";
 
 /** The server makes speech faster than it is heard: what is further ahead waits in the network. */
@@ -50,7 +50,7 @@ export class Player {
     this.unlock();
     await this.#ready;
     signal.throwIfAborted();
-    this.#tell();
+    this.#notify();
     return new Utterance(context, onProgress, signal);
   }
 
@@ -59,7 +59,7 @@ export class Player {
     void this.#context?.close();
     if (!globalThis.AudioWorkletNode) throw new Error("This browser cannot play speech (or not without HTTPS).");
     const context = new AudioContext({ sampleRate: rate });
-    context.onstatechange = () => this.#tell();
+    context.onstatechange = () => this.#notify();
     this.#context = context;
     this.#ready = context.audioWorklet.addModule(workletUrl);
     this.#ready.catch(() => this.#forget(context));
@@ -71,7 +71,7 @@ export class Player {
     if (this.#context === context) this.#context = null;
   }
 
-  #tell(): void {
+  #notify(): void {
     clearTimeout(this.#starting);
     const isRunning = () => this.#context?.state === "running";
     if (isRunning()) this.options.onAudible(true);
@@ -107,7 +107,7 @@ export class Utterance {
   /** Resolves when more may be sent: after twenty minutes ahead the sender waits. */
   async write(samples: Int16Array<ArrayBuffer>): Promise<void> {
     this.#sent += samples.length;
-    this.#order({ type: "samples", samples }, [samples.buffer]);
+    this.#post({ type: "samples", samples }, [samples.buffer]);
     while (this.#stoppedAt === null && this.#sent - this.#played > LONGEST_AHEAD_S * this.context.sampleRate) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
@@ -115,13 +115,13 @@ export class Utterance {
 
   /** Resolves when everything was heard. */
   async finish(): Promise<void> {
-    this.#order({ type: "complete" });
+    this.#post({ type: "complete" });
     await this.#over;
   }
 
   #stop(): void {
     this.#stoppedAt = this.context.currentTime;
-    this.#order({ type: "stop" });
+    this.#post({ type: "stop" });
     this.#wake();
   }
 
@@ -135,7 +135,7 @@ export class Utterance {
     this.#node.disconnect();
   }
 
-  #order(order: Order, transfer: Transferable[] = []): void {
-    this.#node.port.postMessage(order, transfer);
+  #post(command: Command, transfer: Transferable[] = []): void {
+    this.#node.port.postMessage(command, transfer);
   }
 }

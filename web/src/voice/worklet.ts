@@ -1,4 +1,4 @@
-import type { Order, Progress } from "./messages";
+import type { Command, Progress } from "./messages";
 import { Playback } from "./playback";
 
 /** What the thread of the audio has beside JavaScript; TypeScript's library does not describe it. */
@@ -20,7 +20,7 @@ class SpeechProcessor extends AudioWorkletProcessor {
 
   constructor() {
     super();
-    this.port.onmessage = ({ data }: MessageEvent<Order>) => this.#obey(data);
+    this.port.onmessage = ({ data }: MessageEvent<Command>) => this.#run(data);
   }
 
   /** Returns whether the node is still needed. */
@@ -34,9 +34,9 @@ class SpeechProcessor extends AudioWorkletProcessor {
     return !isOver;
   }
 
-  #obey(order: Order): void {
-    if (order.type === "samples") this.#playback.push(order.samples);
-    else this.#playback[order.type]();
+  #run(command: Command): void {
+    if (command.type === "samples") this.#playback.push(command.samples);
+    else this.#playback[command.type]();
   }
 
   #report(isOver: boolean): void {

@@ -38,7 +38,7 @@ class NewConversation(WireModel):
     @classmethod
     def _small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
         if len(orjson.dumps(metadata)) > METADATA_BYTES:
-            raise ValueError(f"may have {METADATA_BYTES // 1024} KB as JSON")
+            raise ValueError(f"must not exceed {METADATA_BYTES // 1024} KB as JSON")
         return metadata
 
 

@@ -42,4 +42,4 @@ def number_from_cursor(text: str | None, name: str) -> int | None:
 
 
 def _bad() -> InvalidRequest:
-    return InvalidRequest("This cursor is not one of ours; start without it.", code="invalid_cursor")
+    return InvalidRequest("The cursor is invalid; start without one.", code="invalid_cursor")

@@ -111,5 +111,7 @@ def whole_number(request: Request, name: str, default: int, lowest: int, highest
     if given is None or given == "":
         return default
     if not given.isascii() or not given.isdigit() or not lowest <= int(given[:12]) <= highest:
-        raise InvalidRequest(f"{name} takes a whole number from {lowest} to {highest}.", code="invalid_query")
+        raise InvalidRequest(
+            f"{name} must be a whole number from {lowest} to {highest}.", code="invalid_query"
+        )
     return int(given)

@@ -140,7 +140,7 @@ class FlowsApi:
         event = cursor(request)
         run = await authorize_run(stores, caller, (event and event.run_id) or "")
         if event is None or run.agent_id != agent_id_of(name):
-            raise NotFound("This event id is not of a run of this flow.", code="run_not_found")
+            raise NotFound("The event id does not belong to a run of this flow.", code="run_not_found")
         return await Streams(stores, self.auth).rest(request, run, event.seq)
 
     async def _answer(self, request: Request, session: RunSession, detail: Detail) -> ASGIApp:
@@ -156,7 +156,10 @@ class FlowsApi:
             return _stream(request, run, follow(stores, run, 0, deadline(request)), detail)
         events = await outcome(stores, run)
         if not events:
-            raise NotFound("The run of this key has ended long ago.", code="run_expired")
+            raise NotFound(
+                "The run of this idempotency key ended long ago; its events are no longer kept.",
+                code="run_expired",
+            )
         return flow_answer(request, run, events, detail)
 
     async def get_execution(self, request: Request) -> Response:
@@ -189,5 +192,5 @@ def _stream(
 def _key(request: Request, given: FlowEvent) -> str | None:
     key = request.headers.get("idempotency-key", "").strip() or given.idempotency_key
     if key and len(key) > 200:
-        raise InvalidRequest("An idempotency key may have 200 characters.", code="invalid_query")
+        raise InvalidRequest("An idempotency key must not exceed 200 characters.", code="invalid_query")
     return key

@@ -50,7 +50,7 @@ class SendMessage(WireModel):
     @classmethod
     def _says_something(cls, content: str) -> str:
         if not content.strip():
-            raise ValueError("must say something")
+            raise ValueError("must not be empty")
         return content
 
 
@@ -157,7 +157,10 @@ class Messages:
             return self._streams.stream(request, run, 0, detail)
         events = await outcome(self.platform.stores, run)
         if not events:
-            raise NotFound("The run of this key has ended long ago.", code="run_expired")
+            raise NotFound(
+                "The run of this idempotency key ended long ago; its events are no longer kept.",
+                code="run_expired",
+            )
         return answer_of(request, run, events, detail)
 
     # --- reading -----------------------------------------------------------------------------------
@@ -211,5 +214,5 @@ class Messages:
 def _key(request: Request, given: str | None) -> str | None:
     key = request.headers.get("idempotency-key", "").strip() or given
     if key and len(key) > 200:
-        raise InvalidRequest("An idempotency key may have 200 characters.", code="invalid_query")
+        raise InvalidRequest("An idempotency key must not exceed 200 characters.", code="invalid_query")
     return key

@@ -30,7 +30,7 @@ def cursor_text(request: Request) -> str:
     query = request.query_params
     found = header or start_of(request) or query.get("after") or query.get("lastEventId") or ""
     if len(found) > MAX_LENGTH:
-        raise InvalidRequest("The event id is too long to be one.", code="invalid_query")
+        raise InvalidRequest("The event id is too long.", code="invalid_query")
     return "" if found == "0" else found
 
 
@@ -52,7 +52,7 @@ def detail_of(request: Request) -> Detail:
     for detail in DETAILS:
         if detail == given:
             return detail
-    raise InvalidRequest(f"detail is one of {', '.join(DETAILS)}.", code="invalid_query")
+    raise InvalidRequest(f"detail must be one of {', '.join(DETAILS)}.", code="invalid_query")
 
 
 def is_named(request: Request) -> bool:

@@ -30,7 +30,7 @@ def create_app(settings: Settings, context: PipelineContext | None = None) -> Fa
     async def receive(pipeline_id: str, request: Request, response: Response) -> dict[str, Any]:
         body = await request.body()
         if len(body) > MAX_BODY:
-            raise TooLarge(f"The body may have {MAX_BODY // 1024} KB.")
+            raise TooLarge(f"The body must not exceed {MAX_BODY // 1024} KB.")
         found = await webhooks.receive(pipeline_id, dict(request.headers), body)
         if isinstance(found, Challenge):
             response.status_code = 200

@@ -76,5 +76,5 @@ class Filters:
 def _names(parameter: str, text: str) -> frozenset[str]:
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
     if len(names) > MAX_NAMES:
-        raise InvalidRequest(f"{parameter} may name {MAX_NAMES} at most.", code="invalid_query")
+        raise InvalidRequest(f"{parameter} must not have more than {MAX_NAMES} names.", code="invalid_query")
     return names

@@ -101,7 +101,7 @@ def _gunzip(data: bytes, limit: int) -> bytes:
             if size > limit:
                 raise TooLarge(f"The body must not exceed {limit // 1024:,} KB when it is decompressed.")
     except (zlib.error, EOFError) as error:
-        raise InvalidRequest("The body is not whole gzip data.", code="invalid_encoding") from error
+        raise InvalidRequest("The body is not complete gzip data.", code="invalid_encoding") from error
     return b"".join(parts)
 
 

@@ -45,11 +45,11 @@ def check_event(event: Any) -> Event:
         raise InvalidRequest(f"An event needs the texts {', '.join(_TEXTS)}.", code="invalid_event")
     subject, number = split_id(event["id"])
     if not subject or number < 1 or not valid_organization(event["organization"]):
-        raise InvalidRequest("An event's id is <subject>:<number from 1>.", code="invalid_event")
+        raise InvalidRequest("An event's id must be <subject>:<number from 1>.", code="invalid_event")
     if event["type"] not in EVENT_TYPES or event["type"].startswith("alert:"):
         raise InvalidRequest(f"{event['type']!r:.80} is not recorded from the bus.", code="invalid_event")
     if event["type"].startswith("run:") and event.get("runId") != subject:
-        raise InvalidRequest("A run event's id begins with its runId.", code="invalid_event")
+        raise InvalidRequest("A run event's id must begin with its runId.", code="invalid_event")
     from_iso(event["time"])
     return event
 

@@ -84,7 +84,7 @@ def check_url(scheme: str, host: str, port: int, rules: Rules) -> None:
     if scheme != "https" and not (scheme == "http" and rules.loopback):
         raise AddressNotAllowed(f"Only https URLs may be called, not {scheme}://.", host=host)
     if not host:
-        raise AddressNotAllowed("The URL names no host.")
+        raise AddressNotAllowed("The URL has no host name.")
     if _is_odd_number(host):
         raise AddressNotAllowed(
             f"Write the address {host!r} as four decimal numbers, or use a name.", host=host

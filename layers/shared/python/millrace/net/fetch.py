@@ -41,7 +41,7 @@ async def fetch(
         async with asyncio.timeout(seconds):
             return await _fetch(client, method, url, headers or {}, content, limit)
     except (TimeoutError, httpx.TimeoutException) as error:
-        raise RequestFailed(f"No whole answer came within {seconds:g} s.") from error
+        raise RequestFailed(f"No complete answer arrived within {seconds:g} s.") from error
     except httpx.HTTPError as error:
         raise RequestFailed(f"The request failed: {error or type(error).__name__}") from error
     except (httpx.InvalidURL, UnicodeError) as error:

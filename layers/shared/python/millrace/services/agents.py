@@ -58,7 +58,9 @@ class Agents:
         caller.require("agents:write")
         agent_id = agent_id or new_id("agent")
         if not valid_id(agent_id):
-            raise InvalidRequest("id may hold 1 to 128 of A-Z a-z 0-9 _ . : ~ -.", code="invalid_id")
+            raise InvalidRequest(
+                "id must have 1 to 128 of the characters A-Z a-z 0-9 _ . : ~ -.", code="invalid_id"
+            )
         if agent_id in BUILTIN_AGENTS:
             raise Conflict(f"{agent_id!r} is a built-in agent.", code="agent_exists")
         stored = await self._checked(Owner(caller.organization, agent_id), given)

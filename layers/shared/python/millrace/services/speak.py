@@ -81,7 +81,7 @@ def speak_text(speaking: Speaking, text: str) -> AsyncGenerator[bytes, None]:
     """A whole text. Raises `InvalidRequest` for one without anything to say."""
     said = clean(text)
     if not says_something(said):
-        raise InvalidRequest("The text has nothing to say.", code="empty_text")
+        raise InvalidRequest("The text contains nothing to speak.", code="empty_text")
     return speaking.audio(_each(said, speaking.language))
 
 
@@ -113,7 +113,9 @@ async def _answer(
                 if is_last(event):
                     _check_end(event)
                     return
-    raise Unavailable("The answer goes on, but this function's time is over.", code="deadline")
+    raise Unavailable(
+        "The function reached its time limit before the answer was complete; connect again.", code="deadline"
+    )
 
 
 def _completed(sentences: Sentences, event: LogEntry) -> list[str]:

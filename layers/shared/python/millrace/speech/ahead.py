@@ -86,11 +86,11 @@ async def _checked(pcm: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, No
         async for chunk in pcm:
             size += len(chunk)
             if size > MAX_SENTENCE_BYTES:
-                raise ProviderError("The speech engine does not come to an end.", code="speech_failed")
+                raise ProviderError("The speech engine did not finish.", code="speech_failed")
             chunk = rest + chunk
             whole = len(chunk) & ~1
             rest = chunk[whole:]
             if whole:
                 yield chunk[:whole]
     if size < 2:
-        raise ProviderError("The speech engine made no sound of a sentence.", code="speech_failed")
+        raise ProviderError("The speech engine returned no audio for a sentence.", code="speech_failed")

@@ -71,7 +71,9 @@ class AgentStore:
         try:
             await self._dynamo.write(put(self._table, _to_item(organization, agent), new=True))
         except ConditionFailed as error:
-            raise Conflict(f"An agent {agent.id!r} exists.", code="agent_exists") from error
+            raise Conflict(
+                f"An agent with the id {agent.id!r} already exists.", code="agent_exists"
+            ) from error
 
     async def replace(self, organization: str, agent: Agent, unchanged_since: str | None) -> None:
         """Raises `Conflict` when somebody else changed the agent meanwhile, or deleted it."""
@@ -84,7 +86,9 @@ class AgentStore:
         try:
             await self._dynamo.write(request)
         except ConditionFailed as error:
-            raise Conflict("Somebody else changed this agent; read it again.", code="changed") from error
+            raise Conflict(
+                "Another request changed this agent; read it again and retry.", code="changed"
+            ) from error
         self._cache.pop((organization, agent.id), None)
 
     async def delete(self, organization: str, agent_id: str) -> None:

@@ -66,7 +66,9 @@ class AlertStore:
         try:
             await self._dynamo.write(put(self.table, _rule_item(organization, rule), new=True))
         except ConditionFailed as error:
-            raise Conflict(f"An alert rule {rule.id!r} exists.", code="rule_exists") from error
+            raise Conflict(
+                f"An alert rule with the id {rule.id!r} already exists.", code="rule_exists"
+            ) from error
 
     async def replace(self, organization: str, rule: AlertRule, unchanged_since: str) -> None:
         """Raises `Conflict` when somebody else changed the rule meanwhile, or deleted it."""
@@ -82,7 +84,9 @@ class AlertStore:
         try:
             await self._dynamo.write(changed)
         except ConditionFailed as error:
-            raise Conflict("Somebody else changed this rule; read it again.", code="changed") from error
+            raise Conflict(
+                "Another request changed this rule; read it again and retry.", code="changed"
+            ) from error
 
     async def delete(self, organization: str, rule_id: str) -> None:
         """Remove a rule, and note how many alerts it had: one that is made anew under its id goes on from

@@ -76,7 +76,9 @@ class ConversationStore:
         except ConditionFailed as error:
             if is_deleting(error):
                 raise being_deleted() from error
-            raise Conflict("A conversation with this id exists.", code="conversation_exists") from error
+            raise Conflict(
+                "A conversation with this id already exists.", code="conversation_exists"
+            ) from error
 
     async def get(self, slot: Slot) -> Conversation:
         """Raises `NotFound`."""

@@ -53,7 +53,7 @@ class FlowStore:
         try:
             await self._dynamo.write(put(self._table, _flow_item(organization, flow), new=True))
         except ConditionFailed as error:
-            raise Conflict(f"A flow {flow.name!r} exists.", code="flow_exists") from error
+            raise Conflict(f"A flow named {flow.name!r} already exists.", code="flow_exists") from error
 
     async def replace(self, organization: str, flow: Flow, unchanged_since: str) -> None:
         """Raises `Conflict` when somebody else changed the flow meanwhile, or deleted it."""
@@ -62,7 +62,9 @@ class FlowStore:
         try:
             await self._dynamo.write(request)
         except ConditionFailed as error:
-            raise Conflict("Somebody else changed this flow; read it again.", code="changed") from error
+            raise Conflict(
+                "Another request changed this flow; read it again and retry.", code="changed"
+            ) from error
 
     async def delete(self, organization: str, name: str) -> None:
         """Raises `NotFound`. Executions that wait keep the flow as it was when they began."""
@@ -106,7 +108,7 @@ class FlowStore:
 
 def not_waiting() -> Conflict:
     """The error for input that nobody waits for."""
-    return Conflict("This execution does not wait for input (any more).", code="not_waiting")
+    return Conflict("This execution is not waiting for input.", code="not_waiting")
 
 
 def unknown_execution() -> NotFound:

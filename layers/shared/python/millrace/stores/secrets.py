@@ -114,11 +114,17 @@ class SecretStore:
 def check_secret(secret: Secret) -> tuple[str, ...]:
     """The hosts in lower case, sorted. Raises `InvalidRequest` that says what is wrong."""
     if not _NAME.fullmatch(secret.name):
-        raise InvalidRequest("A secret's name has 1 to 100 of `A-Z a-z 0-9 _ -`.", code="invalid_secret")
+        raise InvalidRequest(
+            "A secret's name must have 1 to 100 of the characters `A-Z a-z 0-9 _ -`.", code="invalid_secret"
+        )
     if not SHORTEST <= len(secret.value) <= LONGEST or len(secret.value.encode()) > LONGEST:
-        raise InvalidRequest(f"A secret has {SHORTEST} to {LONGEST:,} characters.", code="invalid_secret")
+        raise InvalidRequest(
+            f"A secret must have {SHORTEST} to {LONGEST:,} characters.", code="invalid_secret"
+        )
     if not secret.value.isprintable():
-        raise InvalidRequest("A secret has no line breaks or control characters.", code="invalid_secret")
+        raise InvalidRequest(
+            "A secret must not contain line breaks or control characters.", code="invalid_secret"
+        )
     hosts = tuple(sorted({host.lower() for host in secret.hosts}))
     if not 1 <= len(hosts) <= MAX_HOSTS:
         raise InvalidRequest(
@@ -126,7 +132,7 @@ def check_secret(secret: Secret) -> tuple[str, ...]:
         )
     wrong = [host for host in hosts if not _valid_host(host)]
     if wrong:
-        raise InvalidRequest(f"{wrong[0]!r} is no host name.", code="invalid_secret")
+        raise InvalidRequest(f"{wrong[0]!r} is not a host name.", code="invalid_secret")
     return hosts
 
 

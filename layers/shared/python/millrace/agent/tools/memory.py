@@ -24,7 +24,7 @@ async def remember(
     if len(text.encode()) > MEMORY_BYTES:
         raise InvalidRequest(f"A memory must not exceed {MEMORY_BYTES:,} bytes.", code="invalid_arguments")
     if name and not valid_id(name):
-        raise InvalidRequest("name may hold A-Z a-z 0-9 _ . : ~ -.", code="invalid_arguments")
+        raise InvalidRequest("name must consist of A-Z a-z 0-9 _ . : ~ -.", code="invalid_arguments")
     made = await _memories(context).remember(context.agent_id, text, name)
     return ToolResult(ok=True, text=f"Remembered as {made.id}.", summary=f"Remembered {made.id}")
 

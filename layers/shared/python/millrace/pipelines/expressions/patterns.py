@@ -29,7 +29,7 @@ class Pattern:
             self.size: int = re2.compile(source, _options()).programsize
         except (re2.error, UnicodeError, ValueError) as error:
             raise InvalidExpression(
-                f"`{source!r:.80}` is no regular expression of RE2: {_why(source, error)}"
+                f"`{source!r:.80}` is not a regular expression of RE2: {_why(source, error)}"
             ) from None
 
     def found_in(self, text: str) -> bool:

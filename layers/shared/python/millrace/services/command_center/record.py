@@ -53,7 +53,7 @@ async def record(recorder: Recorder, organization: str, events: list[Event]) -> 
             return await _record_once(recorder, organization, events)
         except ConditionFailed:
             await asyncio.sleep(random.uniform(0, min(0.5, 0.01 * 2**attempt)))
-    raise Unavailable("The organization's stream is written by many at once.", retry_after=1)
+    raise Unavailable("Conflicting concurrent writes to the organization's stream; retry.", retry_after=1)
 
 
 async def _record_once(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:

@@ -64,7 +64,7 @@ def _read(body: str) -> Event | None:
     except orjson.JSONDecodeError as error:
         raise InvalidRequest("The message is not JSON.", code="invalid_event") from error
     if not isinstance(envelope, dict):
-        raise InvalidRequest("The message is no EventBridge event.", code="invalid_event")
+        raise InvalidRequest("The message is not an EventBridge event.", code="invalid_event")
     return None if envelope.get("source") == TICK else check_event(envelope.get("detail"))
 
 

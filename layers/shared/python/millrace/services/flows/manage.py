@@ -253,7 +253,9 @@ class Flows:
 def new_flow(name: str, settings: FlowSettings) -> NewFlow:
     """Raises `InvalidRequest` for what cannot be a name."""
     if not re.fullmatch(FLOW_NAME, name):
-        raise InvalidRequest("A flow's name has 1 to 64 of a-z 0-9 -.", code="invalid_name")
+        raise InvalidRequest(
+            "A flow's name must have 1 to 64 of the characters a-z 0-9 -.", code="invalid_name"
+        )
     return NewFlow.model_construct(name=name, **dict(settings))
 
 

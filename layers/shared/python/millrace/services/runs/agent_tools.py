@@ -116,7 +116,7 @@ def _sub_agent(agent_id: str, name: str, ask: Ask) -> Tool:
 
 async def no_sub_agent(agent_id: str, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
     """For tools that are only listed."""
-    raise InvalidRequest("Only a run asks agents.")
+    raise InvalidRequest("Only the run of an agent can ask other agents.")
 
 
 def sub_agent_tools(agent_ids: Iterable[str]) -> dict[str, str]:

@@ -75,7 +75,7 @@ def _check_patterns(schema: Any) -> None:
         try:
             re2.compile(pattern)
         except re2.error as error:
-            raise ValueError(f"{pattern!r} is no regular expression of RE2") from error
+            raise ValueError(f"{pattern!r} is not a regular expression of RE2") from error
     for part in schema.values():
         _check_patterns(part)
 

@@ -37,7 +37,7 @@ async def _change(stores: Stores, caller: Principal, slot: Slot, user_id: str, a
         if await stores.directory.share(slot, seen, _changed(seen.shared_with, user_id, access)):
             return
         await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # others share at the same time
-    raise Unavailable("The shares are changed by many at once; retry.", retry_after=1)
+    raise Unavailable("Conflicting concurrent changes of the shares; retry.", retry_after=1)
 
 
 def _changed(before: dict[str, Access], user_id: str, access: Access | None) -> dict[str, Access]:

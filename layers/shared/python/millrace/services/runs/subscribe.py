@@ -168,7 +168,7 @@ async def run_of(stores: Stores, caller: Principal, slot: Slot, event: EventId) 
     """Return the run of an event. Raises `NotFound` when it is not of this conversation."""
     found = await authorize_run(stores, caller, event.run_id or "")
     if found.slot != slot:
-        raise NotFound("This event id is not of a run of this conversation.", code="run_not_found")
+        raise NotFound("The event id does not belong to a run of this conversation.", code="run_not_found")
     return found
 
 

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 
 /** One calm line above the box, with what can be done about it. */
-export function Line(props: { text: string; action?: string; onAction?: () => void }): ReactNode {
+export function Notice(props: { text: string; action?: string; onAction?: () => void }): ReactNode {
   return (
     <p className="line" role="status">
       <span>{props.text}</span>
