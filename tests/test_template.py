@@ -412,6 +412,7 @@ def test_functions_that_run_agents_decrypt_the_secrets_of_mcp_servers_and_no_oth
     only_mcp = {"StringEquals": {"kms:EncryptionContext:purpose": "mcp"}}
     assert found == {
         "ConversationFunction": only_mcp,
+        "ContinueRunsFunction": only_mcp,
         "FlowsFunction": only_mcp,
         "ApiFunction": only_mcp,
         "DeliverFunction": None,

@@ -17,6 +17,7 @@ from millrace.domain.agents import Agent, AgentLimits
 from millrace.domain.conversations import StoredMessage
 from millrace.errors import ProviderError
 from millrace.services.runs.launch import SubAgentControl
+from tests.agent.tools.contexts import context
 
 MODEL = "anthropic:claude-sonnet-4-5"
 SECONDS = 20
@@ -51,13 +52,12 @@ def loop_of(provider: Saying, reports: list[dict[str, Any]], **limits: Any) -> A
     budget = Budget(agent.limits)
     nested: Any = SubAgentControl("run_1")
     emitter = Emitter(lambda event: None)
-    context: Any = None
     return AgentLoop(
         agent,
         provider,
         "m",
         no_tools,
-        context,
+        context(),
         emitter,
         nested,
         budget,

@@ -1,5 +1,6 @@
 """Resuming and attaching: the rest of the events, each once and in order, from anywhere."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -12,9 +13,9 @@ from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from tests.api.talk import STREAM, attach, error_of, say, saying, until_ends
+from tests.continuing import after_the_lease, continue_elsewhere, settled_view
 from tests.serving import served
 from tests.sse import Sent, read_events
-from tests.tokens import Issuer
 
 STEERED = "/echo tools=2 toolMs=150 delayMs=60 tokens=6\nword"
 #: Goes on for longer than a viewer needs to come, also on a busy machine.
@@ -141,51 +142,64 @@ def test_a_viewer_of_less_detail_sees_less_also_from_the_log(chat: httpx.Client)
     assert [e.data["result"] for e in full if e.data["type"] == "tool_result"] == ["hello"]
 
 
-def test_a_run_whose_process_is_gone_is_given_up_and_the_conversation_goes_on(
-    settings: Settings, chat: httpx.Client, issuer: Issuer
+def continue_lost(settings: Settings, organization: str, run_id: str) -> None:
+    """Another process takes the run, by whose clock its lease is over; `tests/e2e` kills a real one."""
+
+    async def go_on() -> None:
+        stores = Stores.connect(settings, clock=after_the_lease(now_ms))
+        assert await continue_elsewhere(settings, stores, organization, run_id)
+
+    asyncio.run(go_on())
+
+
+def test_lost_run_is_continued_and_every_client_ends_with_the_same_view(
+    settings: Settings, chat: httpx.Client, organization: str
 ) -> None:
-    """The process is 'gone' for one whose clock is 40 s ahead; `tests/e2e` kills a real one."""
-    later = Stores.connect(settings, clock=lambda: now_ms() + 40_000)
-    with served(create_app(settings, Platform.make(settings, later))) as url:
-        with httpx.Client(base_url=url, headers=chat.headers, timeout=30) as elsewhere:
-            with saying(chat, "/echo tools=1 hang=1\nword") as events:
-                run_id = next(events).data["runId"]
-                wait_until_logged(chat, run_id, "token")
-                found = attach(elsewhere, f"/api/runs/{run_id}/stream")
-                left = list(events)
-            assert found[-1].data["type"] == "error"
-            assert found[-1].data["code"] == "run_lost"
-            assert found[-1].data["retryable"] is True
-            numbers = [event.seq for event in found]
-            assert numbers[:-1] == list(range(1, len(found)))
-            assert numbers[-1] > max(event.seq for event in left if event.id)  # never one that was seen
-            assert left[-1].data["code"] == "run_lost"  # its own process finds out and writes no more
-            assert attach(elsewhere, f"/api/runs/{run_id}/stream") == found
-            lost = elsewhere.get(f"/api/runs/{run_id}").json()
-            assert lost["error"]["code"] == "run_lost"
-            assert lost["usage"]["estimated"] is True
-            assert min(lost["usage"]["input"], lost["usage"]["output"]) > 0
-            kept = elsewhere.get("/api/conversations/c1/messages").json()["items"][-1]
-            assert kept["interrupted"] is True
-            assert (kept["error"], kept["usage"]) == (lost["error"], lost["usage"])
-            steps = ["thinking", "tool_call", "tool_result", "thinking"]
-            assert [step["type"] for step in kept["steps"]] == steps
-            said = "".join(e.data["token"] for e in found if e.data["type"] == "token")
-            assert kept["content"][0]["text"] == said
-            assert say(elsewhere, "/echo tools=0\ngoes on")[-1].data["type"] == "done"
+    with saying(chat, "/echo tools=1 tokens=40 delayMs=50\nword") as events:
+        run_id = next(events).data["runId"]
+        path = f"/api/runs/{run_id}/stream"
+        wait_until_logged(chat, run_id, "token")
+        continue_lost(settings, organization, run_id)
+        left = without_heartbeats(list(events))  # its own process finds out and writes no more
+    assert left[-1].data["type"] == "token"
+    found = attach(chat, path)
+    assert [event.data["type"] for event in found].count("rewind") == 1
+    numbers = [event.seq for event in found]
+    assert numbers == sorted(set(numbers))
+    rest = attach(chat, path, **{"last-event-id": str(left[-1].id)})
+    assert rest[0].data["type"] == "rewind"
+    assert rest[0].seq > left[-1].seq  # no number that was seen is given again
+    begun = [event for event in found if event.data["type"] == "start"]
+    view = [event.data for event in settled_view(found)]
+    assert [event.data for event in settled_view([*begun, *left, *rest])] == view
+    said = "".join(data["token"] for data in view if data["type"] == "token")
+    assert said.split() == ["word"] * 40
+    assert [data["type"] for data in view].count("tool_result") == 1
+    ended = chat.get(f"/api/runs/{run_id}").json()
+    assert (ended["state"], ended["error"]) == ("completed", None)
+    assert ended["usage"]["estimated"] is True  # the turn that was lost is part of it
+    history = chat.get("/api/conversations/c1/messages").json()["items"]
+    assert history[-1]["content"] == [{"text": said}]
+    assert [step["type"] for one in history for step in one.get("steps", [])].count("tool_result") == 1
+    assert say(chat, "/echo tools=0\ngoes on")[-1].data["type"] == "done"
 
 
-def test_a_new_message_after_a_crash_gives_the_lost_run_up_first(
+def test_message_to_a_lost_run_finds_it_busy_and_may_interrupt_it(
     settings: Settings, chat: httpx.Client
 ) -> None:
-    later = Stores.connect(settings, clock=lambda: now_ms() + 40_000)
+    later = Stores.connect(settings, clock=after_the_lease(now_ms))
     with served(create_app(settings, Platform.make(settings, later))) as url:
         with httpx.Client(base_url=url, headers=chat.headers, timeout=30) as elsewhere:
             with saying(chat, "/echo toolMs=60000\nword") as events:
                 lost = next(events).data["runId"]
-                assert say(elsewhere, "/echo tools=0\nnext")[-1].data["type"] == "done"
-                assert list(events)[-1].data["type"] == "error"
-            assert elsewhere.get(f"/api/runs/{lost}").json()["state"] == "failed"
+                message = {"agentId": "echo", "content": "/echo tools=0\nnext"}
+                refused = elsewhere.post("/api/conversations/c1/messages", json=message)
+                assert error_of(refused) == (409, "run_active")
+                said = say(elsewhere, "/echo tools=0\nnext", ifBusy="interrupt")
+                assert said[-1].data["type"] == "done"
+                list(events)
+            ended = elsewhere.get(f"/api/runs/{lost}").json()
+            assert (ended["state"], ended["finishReason"]) == ("stopped", "interrupted")
 
 
 def test_the_agents_visibility_caps_what_a_viewer_may_ask_for(

@@ -17,11 +17,13 @@ from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_batch import record_batch
 from millrace.services.command_center.record_check import check
 from millrace.services.runs.search import search_in
-from millrace.stores.bus import BusEvent
+from millrace.settings import Settings
+from millrace.stores.bus import BusEvent, EventBus
 from millrace.stores.dynamo import Item, put
 from millrace.stores.runs import stream_of
 from tests.command_center.conftest import NOON, Clock
 from tests.command_center.making import ended, message, started, whole_run
+from tests.continuing import continue_elsewhere
 
 NAMES = ["run_1", "run_2", "run_3", "run_4"]
 
@@ -36,23 +38,30 @@ async def begin(recorder: Recorder, organization: str, run_id: str) -> None:
     await record(recorder, organization, [started(organization, run_id)])
 
 
+async def take_from_queue(recorder: Recorder, settings: Settings, organization: str) -> None:
+    """The runs have no definition, so that nothing can continue them: they are ended."""
+    for name in NAMES:
+        assert not await continue_elsewhere(settings, recorder.stores, organization, name)
+
+
 async def poison(recorder: Recorder, table: str, item: Item) -> None:
     await recorder.records._dynamo.write(put(table, item))
 
 
-async def nowhere(events: list[BusEvent]) -> None:
+async def nowhere(bus: EventBus, events: list[BusEvent]) -> None:
     """A bus that nobody listens to."""
 
 
 async def test_check_ends_the_runs_beside_bad_ones_and_evaluates_alerts(
     recorder: Recorder,
+    settings: Settings,
     organization: str,
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The bus leads to the emulator's own record function, which would evaluate the rules as well.
-    monkeypatch.setattr(recorder.bus, "put", nowhere)
+    monkeypatch.setattr(type(recorder.bus), "put", nowhere)
     for name in NAMES:
         await begin(recorder, organization, name)
     events, live = recorder.records._table, f"{center_stream(organization)}#live"
@@ -68,6 +77,8 @@ async def test_check_ends_the_runs_beside_bad_ones_and_evaluates_alerts(
     await poison(recorder, recorder.alerts.table, bad)
     clock.now += LEASE_MS + 1
     with caplog.at_level(logging.ERROR):
+        assert await check(recorder, organization) == []
+        await take_from_queue(recorder, settings, organization)
         found = await check(recorder, organization)
     assert {event["runId"] for event in found if event["type"] == "run:error"} == set(NAMES)
     assert [event["type"] for event in found][-1] == "alert:triggered"
@@ -98,8 +109,13 @@ async def test_rule_that_fails_does_not_keep_others_from_being_evaluated(
 
 
 async def test_end_that_cannot_be_recorded_does_not_keep_others_from_it(
-    recorder: Recorder, organization: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    recorder: Recorder,
+    settings: Settings,
+    organization: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(type(recorder.bus), "put", nowhere)
     for name in NAMES:
         await begin(recorder, organization, name)
     subject = recorder.records.subject
@@ -111,6 +127,8 @@ async def test_end_that_cannot_be_recorded_does_not_keep_others_from_it(
 
     monkeypatch.setattr(type(recorder.records), "subject", lambda self, *given: failing(*given))
     clock.now += LEASE_MS + 1
+    assert await check(recorder, organization) == []
+    await take_from_queue(recorder, settings, organization)
     found = await check(recorder, organization)
     assert sorted(event["runId"] for event in found) == ["run_1", "run_3", "run_4"]
 

@@ -9,15 +9,18 @@ from millrace.domain.access import Principal
 from millrace.domain.alerts import AlertSettings
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
-from millrace.domain.runs import LeaseRecord, Run, RunState
+from millrace.domain.runs import LEASE_MS, LeaseRecord, Run, RunState
 from millrace.errors import Unavailable
 from millrace.services.command_center.alerts import AlertRules
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_batch import record_batch
 from millrace.services.command_center.record_check import check
+from millrace.settings import Settings
 from millrace.stores.bus import BusEvent
+from millrace.stores.takeovers import NOTICED_MS
 from tests.command_center.conftest import NOON, Clock
 from tests.command_center.making import ended, message, started
+from tests.continuing import continue_elsewhere
 
 TICK = {
     "messageId": "tick",
@@ -58,14 +61,36 @@ def bus_of(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> list[dict[str
     return put
 
 
-async def test_a_run_whose_process_died_is_given_up_and_ended_also_for_pipelines(
+async def test_run_whose_process_died_is_put_on_the_run_queue_once(
     recorder: Recorder, organization: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    queued: list[tuple[str, str]] = []
+
+    async def enqueue(organization: str, run_id: str, **more: Any) -> None:
+        queued.append((organization, run_id))
+
+    monkeypatch.setattr(recorder.stores.run_queue, "enqueue", enqueue)
     await begin(recorder, organization)
-    clock.now += 29 * SECOND
+    clock.now += LEASE_MS - SECOND
     assert await check(recorder, organization) == []
+    assert queued == []
     clock.now += 2 * SECOND
+    await check(recorder, organization)
+    await check(recorder, organization)
+    assert queued == [(organization, "run_1")]
+    clock.now += NOTICED_MS + 1  # the message may have been lost
+    await check(recorder, organization)
+    assert queued == [(organization, "run_1")] * 2
+    assert len(await recorder.records.live(organization)) == 1
+
+
+async def test_run_that_nothing_can_continue_is_ended_also_for_pipelines(
+    recorder: Recorder, settings: Settings, organization: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await begin(recorder, organization)
+    clock.now += LEASE_MS + SECOND
     put = bus_of(recorder, monkeypatch)
+    assert not await continue_elsewhere(settings, recorder.stores, organization, "run_1")
     (end,) = await check(recorder, organization)
     assert (end["type"], end["error"]["code"]) == ("run:error", "run_lost")
     assert {(one["id"], one["runId"], one["status"]) for one in put} == {(end["id"], "run_1", "failed")}
@@ -79,7 +104,7 @@ async def test_a_silent_run_that_is_alive_is_left_alone(
 ) -> None:
     clock.now += 20 * SECOND
     await begin(recorder, organization)
-    clock.now += 20 * SECOND
+    clock.now += LEASE_MS - SECOND
     assert await check(recorder, organization) == []
     assert len(await recorder.records.live(organization)) == 1
 

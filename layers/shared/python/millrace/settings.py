@@ -28,6 +28,7 @@ class Settings:
     pipelines_table: str = ""
     windows_table: str = ""
     journal_bucket: str = ""
+    run_queue_url: str = ""
     ingest_queue_url: str = ""
     timer_queue_url: str = ""
     delivery_queue_url: str = ""

@@ -1,6 +1,7 @@
 """From stored messages to the turns that a model may see."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from millrace.agent.model import Block, Message
 from millrace.domain.conversations import LIVE_MESSAGE_MARKER, StoredMessage
@@ -10,7 +11,8 @@ HISTORY_CHARACTERS = 600_000
 
 def to_turns(messages: Sequence[StoredMessage]) -> list[Message]:
     """Strictly alternating turns that begin with the user's: neighbours of one role are joined (tool results
-    before live messages), live messages carry their marker. What precedes the oldest question that fits is
+    before live messages, in the order of their calls, whatever the order in which they came), live messages
+    carry their marker. What precedes the oldest question that fits is
     left out; where not even the last one fits, it stays, and what fits of the work on it."""
     turns: list[Message] = []
     for message in _recent(messages):
@@ -18,9 +20,12 @@ def to_turns(messages: Sequence[StoredMessage]) -> list[Message]:
         if not blocks:
             continue
         if turns and turns[-1]["role"] == message.role:
-            turns[-1]["content"] = _results_first(turns[-1]["content"] + blocks)
+            turns[-1]["content"] += blocks
         else:
             turns.append({"role": message.role, "content": blocks})
+    for before, turn in pairwise(turns):
+        if turn["role"] == "user":
+            turn["content"] = _results_first(turn["content"], open_calls(before["content"]))
     return _from_first_question(turns)
 
 
@@ -54,8 +59,14 @@ def _blocks(message: StoredMessage) -> list[Block]:
     return [{"text": f"{LIVE_MESSAGE_MARKER}\n{block['text']}"} for block in blocks if "text" in block]
 
 
-def _results_first(blocks: list[Block]) -> list[Block]:
-    return sorted(blocks, key=lambda block: "toolResult" not in block)
+def _results_first(blocks: list[Block], calls: list[str]) -> list[Block]:
+    order = {call: position for position, call in enumerate(calls)}
+
+    def place(block: Block) -> int:
+        result = block.get("toolResult")
+        return order.get(result["toolUseId"], len(order)) if result else len(order) + 1
+
+    return sorted(blocks, key=place)
 
 
 def _from_first_question(turns: list[Message]) -> list[Message]:
@@ -68,6 +79,17 @@ def _from_first_question(turns: list[Message]) -> list[Message]:
 def open_calls(content: Sequence[Block]) -> list[str]:
     """The ids of an assistant message's tool calls, in order."""
     return [block["toolUse"]["toolUseId"] for block in content if "toolUse" in block]
+
+
+def unanswered(messages: Sequence[StoredMessage]) -> list[Block]:
+    """The `toolUse` blocks of the latest assistant message that have no result yet, in order."""
+    answered: set[str] = set()
+    for message in reversed(messages):
+        if message.role == "assistant":
+            uses = [block["toolUse"] for block in message.content if "toolUse" in block]
+            return [use for use in uses if use["toolUseId"] not in answered]
+        answered |= {block["toolResult"]["toolUseId"] for block in message.content if "toolResult" in block}
+    return []
 
 
 def result_block(call_id: str, ok: bool, text: str) -> Block:

@@ -2,20 +2,26 @@
 
 The loop knows models, tools and limits. Where messages are kept and who else may end the run it asks of its
 `RunControl`: the run's session for a conversation, `SubAgentControl` for a sub-agent.
+
+A turn of the model is stored before its tools start, and each result as it comes. So another process can go
+on from the stored history: calls of the last turn without a result are run, or are answered by what is known
+of them, and the model is asked next.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol
 
 from millrace.agent.budget import Budget
 from millrace.agent.emitter import Emitter, emitting
-from millrace.agent.history import open_calls, result_block, to_turns
+from millrace.agent.gate import Gate, OpenGate, Waiting
+from millrace.agent.history import result_block, to_turns, unanswered
 from millrace.agent.model import Block, ModelRequest, Provider, ToolCall, Usage
+from millrace.agent.suspension import Suspended
 from millrace.agent.tools.tool import ToolContext, ToolResult
-from millrace.agent.tools.toolbox import Toolbox
+from millrace.agent.tools.toolbox import Toolbox, outcome_unknown
 from millrace.agent.turn import Turn
 from millrace.domain import events
 from millrace.domain.agents import Agent
@@ -37,6 +43,22 @@ class RunControl(Protocol):
         self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False
     ) -> StoredMessage:
         """Keeps a message that the loop has made."""
+        ...
+
+    def add_result(self, block: Block) -> StoredMessage:
+        """Keeps the result of a tool call, and has it stored at once, beside what the loop does next."""
+        ...
+
+    async def store(self, not_begun: Collection[str] = ()) -> None:
+        """Stores what was kept before the loop goes on; of the last turn's calls all but these begin now."""
+        ...
+
+    def check_time(self) -> None:
+        """Raises `Suspended` when another process is to go on from this step."""
+        ...
+
+    def postpone(self, error: ProviderError) -> None:
+        """Raises `Suspended` when the model is to be asked again later."""
         ...
 
     async def drain(self, iteration: int) -> list[StoredMessage]:
@@ -62,6 +84,8 @@ class AgentLoop:
         control: RunControl,
         budget: Budget,
         report: Report,
+        gate: Gate | None = None,
+        not_begun: Collection[str] = (),
     ) -> None:
         self.agent = agent
         self.budget = budget
@@ -73,25 +97,32 @@ class AgentLoop:
         self._emitter = emitter
         self._control = control
         self._report = report
+        self._gate = gate or OpenGate()
+        self._not_begun = set(not_begun)
         self._history: list[StoredMessage] = []
         self._turn: Turn | None = None
         self._injected = False
-        self._results: dict[str, Block] = {}
 
     async def run(self, history: Sequence[StoredMessage]) -> str:
         """Runs to the end; returns the finish reason: `stop`, `max_tokens`, `max_iterations`, `max_cost` or
-        `refusal`. Raises `ProviderError`. Cancelled, it keeps what was said so far and raises on."""
+        `refusal`. Raises `ProviderError`, and `Suspended` where the run leaves this process. Cancelled, it
+        keeps what was said so far and raises on."""
         self._history = list(history)
         try:
             with emitting(self._emitter):
                 async with self._open_tools() as self._toolbox:
                     return await self._iterate()
+        except Suspended:
+            raise
         except BaseException:
             self._keep_partial()
             raise
 
     async def _iterate(self) -> str:
+        if uses := unanswered(self._history):
+            await self._finish_turn([ToolCall(use["toolUseId"], use["name"], use["input"]) for use in uses])
         while True:
+            self._control.check_time()
             live = await self._control.drain(self.budget.iterations + 1)
             self._history += live
             self._injected = bool(live)
@@ -101,7 +132,7 @@ class AgentLoop:
             turn = await self._ask()
             self._keep(turn)
             if turn.calls:
-                await self._run_tools(turn)
+                await self._run_tools(turn.calls)
                 continue
             reason = turn.finish.reason if turn.finish else "stop"
             if await self._control.may_end(reason):
@@ -130,7 +161,10 @@ class AgentLoop:
                 await turn.stream(self._provider, request)
             except ProviderError as error:
                 self._called(turn, request, error)
-                if turn.started or not error.retryable or attempt == TRIES:
+                if turn.started or not error.retryable:
+                    raise
+                if attempt == TRIES:
+                    self._control.postpone(error)
                     raise
                 await self._back_off(error, attempt)
             except BaseException:  # the run is stopped, or its time is over: what was used counts
@@ -169,31 +203,65 @@ class AgentLoop:
         if content := turn.content():
             self._history.append(self._control.add("assistant", content))
 
-    async def _run_tools(self, turn: Turn) -> None:
-        self._results = {}
-        await self._toolbox.run_all(turn.calls, self._context, TOOL_SECONDS, self._answered)
-        content = [self._results[call.id] for call in turn.calls]
-        self._history.append(self._control.add("user", content))
+    async def _run_tools(self, calls: Sequence[ToolCall]) -> None:
+        """Runs the calls of a new turn, which is stored before the first one begins."""
+        for call in calls:
+            if call.arguments is None:  # the stored turn does not tell that they were cut
+                self._answered(call, await self._toolbox.run(call, self._context, TOOL_SECONDS))
+        await self._run_calls([call for call in calls if call.arguments is not None])
+
+    async def _finish_turn(self, calls: Sequence[ToolCall]) -> None:
+        """Runs the calls of a turn that another process has begun, as far as each may be run (again)."""
+        to_run: list[ToolCall] = []
+        for call in calls:
+            if call.id in self._not_begun or self._toolbox.may_repeat(call.name):
+                to_run.append(call)
+            else:
+                self._answered(call, outcome_unknown(call))
+        await self._run_calls(to_run)
+
+    async def _run_calls(self, calls: Sequence[ToolCall]) -> None:
+        ready: list[ToolCall] = []
+        waiting: list[tuple[ToolCall, Waiting]] = []
+        for call in calls:
+            decision = await self._gate.decide(call)
+            if isinstance(decision, Waiting):
+                waiting.append((call, decision))
+            elif isinstance(decision, ToolCall):
+                ready.append(decision)
+            else:
+                self._answered(call, decision)
+        held = [call.id for call, _ in waiting]
+        await self._begin(ready, held)
+        await self._toolbox.run_all(ready, self._context, TOOL_SECONDS, self._answered)
+        if waiting:
+            await self._control.store(held)
+            seconds = min(one.seconds for _, one in waiting)
+            raise Suspended("waiting", seconds, self._gate.last_event(waiting))
+
+    async def _begin(self, ready: Sequence[ToolCall], held: Sequence[str]) -> None:
+        """Stores the turn, and that these calls begin; or that none does, when the process's time is over."""
+        try:
+            self._control.check_time()
+        except Suspended:
+            await self._control.store([*(call.id for call in ready), *held])
+            raise
+        await self._control.store(held)
 
     def _answered(self, call: ToolCall, result: ToolResult) -> None:
-        self._results[call.id] = result_block(call.id, result.ok, result.text)
         self._emitter.emit(
             events.tool_result(call.id, call.name, result.ok, result.summary, result.full, result.duration_ms)
         )
+        self._history.append(self._control.add_result(result_block(call.id, result.ok, result.text)))
 
     def _keep_partial(self) -> None:
         """Leaves a history that a model can go on from: the cut answer, and a result for each open call."""
-        content: list[Block] = []
-        if self._turn is not None:
-            content = self._turn.content()
-            if content:
-                self._control.add("assistant", content, interrupted=True)
-            self._turn, self._results = None, {}
-        elif self._history and self._history[-1].role == "assistant":
-            content = self._history[-1].content
-        if calls := open_calls(content):
-            cut = {call: result_block(call, False, INTERRUPTED) for call in calls}
-            self._control.add("user", [self._results.get(call, cut[call]) for call in calls])
+        if self._turn is not None and (content := self._turn.content()):
+            self._history.append(self._control.add("assistant", content, interrupted=True))
+        self._turn = None
+        if uses := unanswered(self._history):
+            cut = [result_block(use["toolUseId"], False, INTERRUPTED) for use in uses]
+            self._history.append(self._control.add("user", cut))
 
 
 def wait_before_retry(error: ProviderError, attempt: int) -> float:

@@ -30,6 +30,7 @@ from millrace.services.runs.launch import launch
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.send import AcceptedMessage, NewMessage, ReplayedRun, send
+from millrace.services.runs.stop import stop_run
 
 PAGE = 100
 MESSAGE_BODY = 6 * MESSAGE_BYTES + 64 * 1024
@@ -144,7 +145,7 @@ class Messages:
             frames(session.event_feed, view_of(request, run, detail)),
             headers={"x-run-id": run.id},
             on_end=session.over,
-            on_disconnect=session.event_feed.close,
+            on_disconnect=session.leave,
         )
 
     async def _whole(self, request: Request, session: RunSession, detail: Detail) -> Response:
@@ -186,7 +187,7 @@ class Messages:
     async def stop_run(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
         slot = await self._slot(request, caller, "write")
-        stopped = await self.platform.stores.leases.request_stop(slot, "stopped")
+        stopped = await stop_run(self.platform.stores, slot, "stopped")
         if stopped is None:
             raise Conflict("No run is active here.", code="not_streaming")
         return JSONResponse({"runId": stopped, "state": "stopping"}, 202)

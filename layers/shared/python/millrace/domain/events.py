@@ -120,7 +120,11 @@ def injected(message_id: str, content: str, iteration: int) -> Event:
 
 
 def done(
-    message_id: str, usage: dict[str, int], cost: float | None, finish_reason: str, duration_ms: int
+    message_id: str,
+    usage: dict[str, int] | None,
+    cost: float | None,
+    finish_reason: str,
+    duration_ms: int | None,
 ) -> Event:
     """The run has ended well. `cost` in US dollars, null where the model's price is not known."""
     return {
@@ -131,6 +135,12 @@ def done(
         "finishReason": finish_reason,
         "durationMs": duration_ms,
     }
+
+
+def rewind(after: str) -> Event:
+    """Another process goes on with the run: all that was told of it after the event with the id `after`, up
+    to this event, is void. What was lost comes again, perhaps in other words."""
+    return {"type": "rewind", "after": after}
 
 
 def deleted() -> Event:
@@ -150,4 +160,4 @@ def error(message: str, code: str, retryable: bool) -> Event:
 
 def error_facts(event: Event) -> Event:
     """The fields of an `error` that its run keeps."""
-    return {name: event[name] for name in ("message", "code", "retryable")}
+    return {name: event[name] for name in ("message", "code", "retryable", "step") if name in event}

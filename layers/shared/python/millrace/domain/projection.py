@@ -4,12 +4,14 @@ The levels are `answer`, `steps` and `full`. Every outlet (streams, history, JSO
 center, pipelines) shows a run through this module, so that none tells what another one hides.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from millrace.domain.conversations import StoredMessage
-from millrace.domain.events import DETAILS, Detail, Event
+from millrace.domain.event_ids import parse_event_id
+from millrace.domain.events import DETAILS, Detail, Event, LogEntry
 
-_ALWAYS = frozenset({"start", "status", "done", "error", "heartbeat"})
+_ALWAYS = frozenset({"start", "status", "rewind", "done", "error", "heartbeat"})
 _ASKS = frozenset({"approval_requested", "approval_answered", "waiting"})
 """Events about calls that wait for a person. All viewers see that something waits, and the questions that are
 put to the user; which tool it is only where tools are shown."""
@@ -143,3 +145,16 @@ def kept_step(event: Event) -> Event | None:
     if kind in _ALWAYS or kind in ("injected", "waiting"):
         return None
     return _without(event, "arguments", "result")
+
+
+def settled(logged: Iterable[LogEntry]) -> list[LogEntry]:
+    """The events without those that a `rewind` among them takes back, and without the rewinds themselves."""
+    kept: list[LogEntry] = []
+    for one in logged:
+        if one.type == "rewind":
+            after = parse_event_id(one.event["after"]).seq
+            while kept and kept[-1].seq > after:
+                kept.pop()
+        else:
+            kept.append(one)
+    return kept

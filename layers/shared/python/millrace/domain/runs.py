@@ -1,6 +1,6 @@
 """Runs: states, leases, and the numbers that bound them."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from millrace.domain.conversations import Slot
@@ -8,9 +8,19 @@ from millrace.domain.events import Detail
 
 RunState = Literal["queued", "running", "waiting", "completed", "failed", "stopped"]
 StopReason = Literal["stopped", "interrupted"]
+Parked = Literal["handed_over", "queued", "waiting"]
+"""Why a run is between two processes: the first one's time was over, its model's server was throttled or
+down, or people are asked."""
 
-LEASE_MS = 30_000
-"""A run whose lease has not been renewed for this long is lost."""
+LEASE_MS = 15_000
+"""A run whose lease has not been renewed for this long is lost: another process continues it."""
+WATCHED_LEASE_MS = 6_000
+"""The same while somebody watches, who would otherwise wait in front of a silent stream. It is renewed after
+a third of that; a process must stall for the rest before it is taken for dead by mistake."""
+WATCH_MS = 60_000
+"""A viewer counts as watching for so long, and says so again when half of it is over."""
+MAX_ATTEMPTS = 3
+"""Processes that may die in the same step of a run before it fails."""
 NUMBERS_AT_ONCE = 10_000
 """Event numbers that a run's process reserves ahead with each of its writes: more than a model says while the
 store does not answer for as long as a lease lasts."""
@@ -27,7 +37,11 @@ class LeaseRecord:
 
     Clients may have seen events up to `reserved` whose log was never written: whoever takes a run over
     numbers its own events from there. The messages in the history cover the events up to `saved`.
-    `last_run_id` is the latest run that has ended here."""
+    `last_run_id` is the latest run that has ended here.
+
+    A run that is `parked` has no holder: `until_ms` is then the time at which it may go on by itself.
+    `drained` is how many live messages have left the queue, `attempts` how many processes have died since the
+    last step was stored, `progress` what the run has used up to that step (see `Progress`)."""
 
     run_id: str | None = None
     holder: str | None = None
@@ -40,6 +54,11 @@ class LeaseRecord:
     reserved: int = 0
     saved: int = 0
     last_run_id: str | None = None
+    parked: Parked | None = None
+    drained: int = 0
+    attempts: int = 0
+    watched_ms: int = 0
+    progress: dict[str, Any] = field(default_factory=dict)
 
     def newest(self) -> str | None:
         """Return the id of the run that is here, or of the latest that was."""
@@ -50,8 +69,56 @@ class LeaseRecord:
         return self.run_id is not None and self.until_ms > now_ms
 
     def lost(self, now_ms: int) -> bool:
-        """A run is here, but whoever ran it is gone."""
+        """A run is here, but whoever ran it is gone, or the time for which it was parked is over."""
         return self.run_id is not None and self.until_ms <= now_ms
+
+    def free(self, now_ms: int) -> bool:
+        """A run is here that no process works on."""
+        return self.run_id is not None and (self.parked is not None or self.until_ms <= now_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a run has used up to its last stored step, over all of its processes. `paused_ms` is the time in
+    which it waited for people, `waiting_since` when it began to (0: it does not wait), `queued` how often in
+    a row its model could not be reached. The calls `not_begun` stand in the last stored turn, and no process
+    has begun them yet."""
+
+    iterations: int = 0
+    input: int = 0
+    output: int = 0
+    cost: float | None = 0.0
+    estimated: bool = False
+    paused_ms: int = 0
+    waiting_since: int = 0
+    queued: int = 0
+    not_begun: tuple[str, ...] = ()
+
+    def to_item(self) -> dict[str, Any]:
+        """The JSON object that the lease keeps; what has its default is left out."""
+        return {name: value for name, value in asdict(self).items() if value != _FRESH[name]}
+
+    def resumed(self, now_ms: int) -> "Progress":
+        """The progress when another process goes on now."""
+        paused = now_ms - self.waiting_since if self.waiting_since else 0
+        return replace(self, paused_ms=self.paused_ms + paused, waiting_since=0)
+
+    @classmethod
+    def of(cls, item: dict[str, Any]) -> "Progress":
+        """The progress that a lease keeps."""
+        return cls(**item | {"not_begun": tuple(item.get("not_begun", ()))})
+
+
+_FRESH: dict[str, Any] = asdict(Progress())
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueRun:
+    """A message of the run queue: some process is to continue this run, if no other one works on it."""
+
+    organization: str
+    run_id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

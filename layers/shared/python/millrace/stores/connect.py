@@ -17,9 +17,12 @@ from millrace.stores.injections import InjectionStore
 from millrace.stores.leases import LeaseStore
 from millrace.stores.memories import MemoryStore
 from millrace.stores.messages import MessageStore
+from millrace.stores.run_definitions import RunDefinitionStore
 from millrace.stores.run_ends import RunEndStore
+from millrace.stores.run_queue import RunQueue
 from millrace.stores.runs import RunStore
 from millrace.stores.sealing import Sealer
+from millrace.stores.takeovers import TakeoverStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,10 @@ class Stores:
     runs: RunStore
     log: EventLog
     leases: LeaseStore
+    takeovers: TakeoverStore
     run_ends: RunEndStore
+    run_definitions: RunDefinitionStore
+    run_queue: RunQueue
     injections: InjectionStore
     deletions: DeletionStore
     approvals: ApprovalStore
@@ -51,6 +57,7 @@ class Stores:
         conversations = ConversationStore(dynamo, settings.conversations_table)
         messages = MessageStore(dynamo, conversations.table)
         runs = RunStore(dynamo, settings.runs_table)
+        definitions = RunDefinitionStore(dynamo, conversations.table)
         log = EventLog(dynamo, settings.events_table)
         return cls(
             aws=aws,
@@ -59,8 +66,11 @@ class Stores:
             directory=Directory(dynamo, conversations.table),
             runs=runs,
             log=log,
-            leases=LeaseStore(dynamo, conversations, messages, runs, log, clock),
-            run_ends=RunEndStore(conversations, messages, runs, log),
+            leases=LeaseStore(dynamo, conversations, messages, runs, definitions, log, clock),
+            takeovers=TakeoverStore(dynamo, conversations.table, messages, runs, log, clock),
+            run_ends=RunEndStore(conversations, messages, runs, definitions, log),
+            run_definitions=definitions,
+            run_queue=RunQueue(aws, settings.run_queue_url),
             injections=InjectionStore(dynamo, settings.injections_table, conversations.table, clock),
             deletions=DeletionStore(
                 dynamo,

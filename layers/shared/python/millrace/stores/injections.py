@@ -64,11 +64,14 @@ class InjectionStore:
         self._leases = leases_table
         self._clock = clock
 
-    async def accept(self, slot: Slot, made: Injection, key: str | None = None) -> Injection:
-        """Accept a message for the active run, in one round trip. With an idempotency key a repeat gives
-        the first one's answer. Raises `NoActiveRun`, `TooManyRequests` or `Conflict`."""
+    async def accept(
+        self, slot: Slot, made: Injection, key: str | None = None, *, alive: bool = True
+    ) -> Injection:
+        """Accept a message for the active run, in one round trip; with `alive=False` also for one that has
+        lost its process. With an idempotency key a repeat gives the first one's answer. Raises
+        `NoActiveRun`, `TooManyRequests` or `Conflict`."""
         now = made.created_ms
-        writes = [self._count(slot, now), put(self._table, _item(slot, made), new=True)]
+        writes = [self._count(slot, now, alive), put(self._table, _item(slot, made), new=True)]
         if key:
             writes.append(put_unless_alive(self._table, _marker(slot, key, made), now // 1000))
         try:
@@ -79,14 +82,18 @@ class InjectionStore:
             raise self._refusal(error) from error
         return made
 
-    async def accept_sent(self, slot: Slot, made: Injection, run_id: str, marker: Marker) -> Injection:
+    async def accept_sent(
+        self, slot: Slot, made: Injection, run_id: str, marker: Marker, *, alive: bool = True
+    ) -> Injection:
         """Accept a message that would have begun a run, had `run_id` not been active: its idempotency key
         stands for this live message from now on. Raises `Repeated`, `NoActiveRun` or `TooManyRequests`."""
         now = made.created_ms
         key = put_marker(self._leases, slot, marker, run_id, now, **_body(made))
         try:
             await self._accept(
-                slot, made, [self._count(slot, now), put(self._table, _item(slot, made), new=True), key]
+                slot,
+                made,
+                [self._count(slot, now, alive), put(self._table, _item(slot, made), new=True), key],
             )
         except ConditionFailed as error:
             if used := error.items.get(2):
@@ -102,7 +109,7 @@ class InjectionStore:
                 raise
             # Only the answer was lost: the message waits.
 
-    def _count(self, slot: Slot, now: int) -> TransactItem:
+    def _count(self, slot: Slot, now: int, alive: bool) -> TransactItem:
         return update(
             self._leases,
             lease_key(slot),
@@ -110,13 +117,13 @@ class InjectionStore:
             "attribute_exists(runId) AND untilMs > :now AND accepted < ceiling "
             "AND attribute_not_exists(stopReason)",
             one=1,
-            now=now,
+            now=now if alive else -1,
         )
 
     def _refusal(self, error: ConditionFailed) -> NoActiveRun | TooManyRequests:
         item = error.items.get(0)
         lease = to_lease(item)
-        if item is None or not lease.active(self._clock()) or lease.stop:
+        if item is None or lease.run_id is None or lease.stop or lease.accepted < item["ceiling"]:
             return NoActiveRun()
         return TooManyRequests(
             f"{MAX_WAITING} live messages wait for this run; the agent takes them at its next step.",

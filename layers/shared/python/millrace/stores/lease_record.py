@@ -5,15 +5,31 @@ lease is still held. So a run that was given up for lost can write nothing more,
 the state they belong to are stored together or not at all. `holder` is a nonce of the process that runs it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import orjson
 
 from millrace.domain.conversations import Slot
-from millrace.domain.runs import LEASE_MS, MAX_WAITING, NUMBERS_AT_ONCE, LeaseRecord, Run, StopReason
+from millrace.domain.runs import (
+    LEASE_MS,
+    MAX_WAITING,
+    NUMBERS_AT_ONCE,
+    WATCHED_LEASE_MS,
+    LeaseRecord,
+    Parked,
+    Progress,
+    Run,
+    StopReason,
+)
 from millrace.stores.dynamo import Item, TransactItem, check_that, update
 from millrace.stores.runs import stream_of
 
 IS_HOLDER = "runId = :run AND holder = :holder"
 """The condition that the lease is held by `:holder` for `:run`."""
+
+
+_OF_A_RUN = "parked, attempts, watchedMs, noticedMs, progress"
+"""The attributes that no next run finds."""
 
 
 class LeaseLost(Exception):
@@ -31,13 +47,20 @@ class Stopping(Exception):
 @dataclass(slots=True)
 class Lease:
     """A lease as its holder knows it: advanced by each write. The holder may number events up to
-    `reserved`, no further before the write that reserves more is stored."""
+    `reserved`, no further before the write that reserves more is stored. `progress` goes with each write;
+    `drained` live messages had left the queue when the holder took over. The client of the holder itself is
+    `attended`; other viewers have said that they watch until `watched_ms`."""
 
     run: Run
     holder: str
     seq: int
     messages: int
     reserved: int
+    saved: int = 0
+    drained: int = 0
+    watched_ms: int = 0
+    attended: bool = False
+    progress: Progress = field(default_factory=Progress)
 
     @property
     def stream(self) -> str:
@@ -47,6 +70,10 @@ class Lease:
     def advance(self, seq: int, messages: int, reserved: int) -> None:
         """Note what a write has stored."""
         self.seq, self.messages, self.reserved = seq, messages, reserved
+
+    def lease_ms(self, now: int) -> int:
+        """Return for how long a write renews the lease."""
+        return WATCHED_LEASE_MS if self.attended or self.watched_ms > now else LEASE_MS
 
     def check(self, record: LeaseRecord) -> None:
         """Raise `LeaseLost` unless the stored `record` is this one."""
@@ -81,6 +108,11 @@ def to_lease(item: Item | None) -> LeaseRecord:
         reserved=item.get("reservedSeq", item.get("seq", 0) + NUMBERS_AT_ONCE),
         saved=item.get("savedSeq", 0),
         last_run_id=item.get("lastRunId"),
+        parked=item.get("parked"),
+        drained=item.get("ceiling", MAX_WAITING) - MAX_WAITING,
+        attempts=item.get("attempts", 0),
+        watched_ms=item.get("watchedMs", 0),
+        progress=orjson.loads(item.get("progress", "{}")),
     )
 
 
@@ -91,7 +123,7 @@ def acquired(table: str, run: Run, holder: str, seen: LeaseRecord, now: int) -> 
         lease_key(run.slot),
         "SET runId = :run, holder = :holder, untilMs = :until, seq = :zero, accepted = :zero, "
         "savedSeq = :zero, reservedSeq = :reserved, ceiling = :ceiling, messages = :messages "
-        "REMOVE stopReason, pendingLiveMessages",
+        f"REMOVE stopReason, pendingLiveMessages, {_OF_A_RUN}",
         "attribute_not_exists(runId) AND "
         "(messages = :seen OR (:seen = :zero AND attribute_not_exists(messages)))",
         run=run.id,
@@ -119,25 +151,112 @@ def renewed(
 ) -> TransactItem:
     """The update that renews the lease with the numbers up to which events are logged (`seq`), messages
     stored, event numbers `reserved` and events `saved` in messages. `drained` live messages make room for as
-    many. Refused for a run that is to stop, unless it is `ending`."""
+    many. Refused for a run that is to stop, unless it is `ending`, and where somebody has begun to watch
+    meanwhile."""
     unless = "" if ending else " AND attribute_not_exists(stopReason)"
-    saving = {"saved": saved} if saved else {}
     return update(
         table,
         lease_key(lease.run.slot),
-        "SET seq = :seq, reservedSeq = :reserved, untilMs = :until, messages = :messages, "
-        "ceiling = ceiling + :drained" + (", savedSeq = :saved" if saving else ""),
-        f"{IS_HOLDER} AND seq = :seen AND messages = :kept{unless}",
+        "SET seq = :seq, reservedSeq = :reserved, untilMs = :until, messages = :messages, savedSeq = :saved, "
+        "ceiling = ceiling + :drained, progress = :progress"
+        + (" REMOVE attempts" if messages > lease.messages else ""),
+        f"{IS_HOLDER} AND seq = :seen AND messages = :kept{unless} "
+        "AND (watchedMs = :watched OR attribute_not_exists(watchedMs))",
         seq=seq,
         reserved=reserved,
         seen=lease.seq,
         kept=lease.messages,
-        until=now + LEASE_MS,
+        until=now + lease.lease_ms(now),
         messages=messages,
         drained=drained,
-        **saving,
+        saved=max(saved, lease.saved),
+        progress=_packed(lease.progress),
+        watched=lease.watched_ms,
         **holder_values(lease),
     )
+
+
+def parked(
+    table: str,
+    lease: Lease,
+    reason: Parked,
+    until_ms: int,
+    *,
+    seq: int,
+    messages: int,
+    saved: int,
+    failed: bool,
+) -> TransactItem:
+    """The update with which the holder leaves a run to another process, at `until_ms` or when somebody asks
+    for it before. `failed`: this process has stored no step. Refused for a run that is to stop."""
+    return update(
+        table,
+        lease_key(lease.run.slot),
+        "SET seq = :seq, reservedSeq = :seq, untilMs = :until, messages = :messages, savedSeq = :saved, "
+        "progress = :progress, parked = :parked, attempts = if_not_exists(attempts, :zero) + :failed "
+        "REMOVE holder, noticedMs",
+        f"{IS_HOLDER} AND seq = :seen AND messages = :kept AND attribute_not_exists(stopReason)",
+        seq=seq,
+        seen=lease.seq,
+        kept=lease.messages,
+        until=until_ms,
+        messages=messages,
+        saved=max(saved, lease.saved),
+        progress=_packed(lease.progress),
+        parked=reason,
+        zero=0,
+        failed=int(failed),
+        **holder_values(lease),
+    )
+
+
+def taken_over(table: str, lease: Lease, seen: LeaseRecord, attempts: int, now: int) -> TransactItem:
+    """The update with which a process takes a run over that no other one works on, if the lease is as it was
+    `seen`. The process holds it as `lease`."""
+    nobody = "attribute_not_exists(holder)" if seen.holder is None else "holder = :old"
+    old = {"old": seen.holder} if seen.holder else {}
+    return update(
+        table,
+        lease_key(lease.run.slot),
+        "SET holder = :holder, untilMs = :until, seq = :seq, reservedSeq = :reserved, attempts = :attempts, "
+        "progress = :progress REMOVE parked, noticedMs",
+        f"runId = :run AND {nobody} AND untilMs = :was AND seq = :seen",
+        until=now + lease.lease_ms(now),
+        seq=lease.seq,
+        reserved=lease.reserved,
+        attempts=attempts,
+        progress=_packed(lease.progress),
+        was=seen.until_ms,
+        seen=seen.seq,
+        **old,
+        **holder_values(lease),
+    )
+
+
+def noticed(table: str, slot: Slot, seen: LeaseRecord, now: int, again_ms: int) -> TransactItem:
+    """The update of whoever notices that a run has no process: refused when another one has within
+    `again_ms`, or the run goes on."""
+    return update(
+        table,
+        lease_key(slot),
+        "SET noticedMs = :now",
+        "runId = :run AND untilMs = :was AND (attribute_not_exists(noticedMs) OR noticedMs < :before)",
+        now=now,
+        run=seen.run_id,
+        was=seen.until_ms,
+        before=now - again_ms,
+    )
+
+
+def watched(table: str, slot: Slot, run_id: str, until_ms: int) -> TransactItem:
+    """The update of a viewer who watches a run until then."""
+    return update(
+        table, lease_key(slot), "SET watchedMs = :until", "runId = :run", until=until_ms, run=run_id
+    )
+
+
+def _packed(progress: Progress) -> str:
+    return orjson.dumps(progress.to_item()).decode()
 
 
 def released(table: str, slot: Slot, condition: str, values: Item) -> TransactItem:
@@ -147,7 +266,8 @@ def released(table: str, slot: Slot, condition: str, values: Item) -> TransactIt
         lease_key(slot),
         # What still waits, less MAX_WAITING: each one taken or withdrawn has raised the ceiling by one.
         "SET messages = :messages, pendingLiveMessages = accepted - ceiling, lastRunId = :run "
-        "REMOVE runId, holder, untilMs, stopReason, seq, accepted, ceiling, savedSeq, reservedSeq",
+        "REMOVE runId, holder, untilMs, stopReason, seq, accepted, ceiling, savedSeq, reservedSeq, "
+        f"{_OF_A_RUN}",
         condition,
         **values,
     )

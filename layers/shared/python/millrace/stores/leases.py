@@ -1,12 +1,14 @@
 """Taking and renewing the lease of a slot: everything that begins a run and lets it advance (see
 `lease_record`, and `run_ends` for its end)."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import NoReturn
 
 from millrace.domain.clock import Clock
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import LogEntry
+from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import NUMBERS_AT_ONCE, LeaseRecord, Run, StopReason
 from millrace.errors import Unavailable
 from millrace.stores.conversation_items import being_deleted, is_deleting
@@ -25,6 +27,7 @@ from millrace.stores.lease_record import (
     to_lease,
 )
 from millrace.stores.messages import MessageStore
+from millrace.stores.run_definitions import RunDefinitionStore
 from millrace.stores.runs import RunStore
 
 
@@ -45,6 +48,7 @@ class LeaseStore:
         conversations: ConversationStore,
         messages: MessageStore,
         runs: RunStore,
+        definitions: RunDefinitionStore,
         log: EventLog,
         clock: Clock,
     ) -> None:
@@ -52,6 +56,7 @@ class LeaseStore:
         self._conversations = conversations
         self._messages = messages
         self._runs = runs
+        self._definitions = definitions
         self._log = log
         self._clock = clock
         self._table = conversations.table
@@ -74,8 +79,10 @@ class LeaseStore:
         message: StoredMessage,
         seen: LeaseRecord,
         marker: Marker | None = None,
+        definition: RunDefinition | None = None,
     ) -> Lease:
-        """Takes the lease for a new run, with the message that starts it.
+        """Takes the lease for a new run, with the message that starts it. With a `definition` another process
+        can continue the run.
 
         Raises `Repeated` for a used idempotency key, `SlotChanged` when the slot is not as it was `seen`, and
         `Conflict` while the conversation is being deleted."""
@@ -85,6 +92,9 @@ class LeaseStore:
             writes.append(put_marker(self._table, run.slot, marker, run.id, self._clock()))
         heads, parts = self._messages.puts(run.slot, seen.messages + 1, [message], holder)
         writes += [*heads, *parts, self._runs.put(run, new=True)]
+        if definition:
+            defined = replace(definition, first=seen.messages + 1)
+            writes.append(self._definitions.put(run.slot, run.id, defined))
         if run.slot.thread_id:
             writes.append(self._conversations.list_thread(run.slot))
         writes += self._conversations.touches(
@@ -123,21 +133,25 @@ class LeaseStore:
         seq = events[-1].seq if events else lease.seq
         stored = lease.messages + len(added)
         reserved = max(lease.reserved, numbered + NUMBERS_AT_ONCE)
-        fence = renewed(
-            self._table,
-            lease,
-            self._clock(),
-            seq=seq,
-            messages=stored,
-            reserved=reserved,
-            drained=len(drained),
-            saved=saved,
-            ending=ending,
-        )
         heads, parts = self._messages.puts(lease.run.slot, lease.messages + 1, added, lease.holder)
-        writes = [fence, *self._log.puts(lease.stream, events), *drained, *heads]
+        rest = [*self._log.puts(lease.stream, events), *drained, *heads]
+
+        async def attempt() -> None:
+            fence = renewed(
+                self._table,
+                lease,
+                self._clock(),
+                seq=seq,
+                messages=stored,
+                reserved=reserved,
+                drained=len(drained),
+                saved=saved,
+                ending=ending,
+            )
+            await self._messages.transact(self.lease_check(lease), [fence, *rest], parts)
+
         try:
-            await self._messages.transact(self.lease_check(lease), writes, parts)
+            await self._unless_watched(lease, attempt)
         except ConditionFailed as error:
             if 0 not in error.items:
                 raise
@@ -146,6 +160,19 @@ class LeaseStore:
             # Everything is there, reserved as it was then.
             reserved = record.reserved
         lease.advance(seq, stored, reserved)
+        lease.saved = max(lease.saved, saved)
+
+    async def _unless_watched(self, lease: Lease, attempt: Callable[[], Awaitable[None]]) -> None:
+        """Write, once more where a write was refused since somebody has begun to watch."""
+        try:
+            await attempt()
+        except ConditionFailed as error:
+            record = to_lease(error.items.get(0))
+            unchanged = (record.seq, record.messages) == (lease.seq, lease.messages)
+            if record.watched_ms == lease.watched_ms or not unchanged:
+                raise
+            lease.watched_ms = record.watched_ms
+            await attempt()
 
     def lease_check(self, lease: Lease) -> TransactItem:
         """The part of a transaction that refuses it unless the lease is still held."""
@@ -156,9 +183,9 @@ class LeaseStore:
         lease.check_may_go_on(await self.peek(lease.run.slot))
 
     async def request_stop(self, slot: Slot, reason: StopReason, run_id: str | None = None) -> str | None:
-        """Asks the active run to stop; its id, or None when nothing (else) runs there."""
-        record = await self.peek(slot)
-        active = record.run_id if record.active(self._clock()) else None
+        """Asks the run that is there to stop, also between two processes; its id, or None when nothing (else)
+        runs there."""
+        active = (await self.peek(slot)).run_id
         if active is None or (run_id and active != run_id):
             return None
         try:

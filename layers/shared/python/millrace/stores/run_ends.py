@@ -24,6 +24,7 @@ from millrace.stores.lease_record import (
     to_lease,
 )
 from millrace.stores.messages import MessageStore
+from millrace.stores.run_definitions import RunDefinitionStore
 from millrace.stores.runs import RunStore, stream_of
 
 
@@ -39,11 +40,17 @@ class RunEndStore:
     """The transactions that end runs."""
 
     def __init__(
-        self, conversations: ConversationStore, messages: MessageStore, runs: RunStore, log: EventLog
+        self,
+        conversations: ConversationStore,
+        messages: MessageStore,
+        runs: RunStore,
+        definitions: RunDefinitionStore,
+        log: EventLog,
     ) -> None:
         self._conversations = conversations
         self._messages = messages
         self._runs = runs
+        self._definitions = definitions
         self._log = log
         self._table = conversations.table
 
@@ -85,13 +92,12 @@ class RunEndStore:
     async def give_up(self, run: Run, lost: LeaseRecord, event: Event, messages: list[StoredMessage]) -> bool:
         """End a run whose holder is gone, as its last logged event `event` says, which is numbered above all
         that the holder may have handed out. False when somebody else did it, or the holder is back."""
-        seen: Item = {
-            "run": lost.run_id,
-            "holder": lost.holder,
-            "until": lost.until_ms,
-            "seen": lost.seq,
-        }
-        condition = f"{IS_HOLDER} AND untilMs = :until AND seq = :seen"
+        seen: Item = {"run": lost.run_id, "until": lost.until_ms, "seen": lost.seq}
+        condition = "runId = :run AND untilMs = :until AND seq = :seen AND "
+        if lost.holder:
+            condition, seen = condition + "holder = :holder", seen | {"holder": lost.holder}
+        else:
+            condition += "attribute_not_exists(holder)"
         stream, after = stream_of(run.slot.organization, run.id), lost.messages
         last = encode(lost.reserved + 1, event)
         heads, parts = self._messages.puts(run.slot, after + 1, messages, new_ulid())
@@ -112,7 +118,7 @@ class RunEndStore:
 
     def _final(self, run: Run) -> list[TransactItem]:
         touches = self._conversations.touches(run.slot, _ended(run), titled=False, active=None)
-        return [self._runs.put(run), *touches]
+        return [self._runs.put(run), self._definitions.delete(run.slot, run.id), *touches]
 
 
 def _ended(run: Run) -> Conversation:

@@ -36,12 +36,14 @@ from millrace.agent.model import (
     Usage,
 )
 from millrace.agent.providers.history import blocks, rounds, tokens_of
+from millrace.agent.tools.function import repeatable
 from millrace.errors import ProviderError
 
 COMMAND = "/echo"
 TOOL = "echo_tool"
 
 
+@repeatable
 async def echo_tool(text: str, ms: int = 0) -> str:
     """Gives `text` back after `ms` milliseconds (at most a minute)."""
     await asyncio.sleep(min(max(ms, 0), 60_000) / 1000)

@@ -5,6 +5,7 @@ import math
 import operator
 from collections.abc import Callable
 
+from millrace.agent.tools.function import repeatable
 from millrace.errors import InvalidRequest
 
 LENGTH_LIMIT = 500
@@ -31,6 +32,7 @@ _CONSTANTS: dict[str, Number] = {"pi": math.pi, "e": math.e, "tau": math.tau}
 _UNARY: dict[type[ast.unaryop], Callable[[Number], Number]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
 
 
+@repeatable
 def calculator(expression: str) -> str:
     """Compute an arithmetic expression. Use it for every calculation.
 

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from millrace.agent.tools.function import repeatable
 from millrace.errors import InvalidRequest
 
 
+@repeatable
 def current_time(timezone: str = "UTC") -> str:
     """The current date and time.
 

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_json
 
-from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
+from millrace.agent.tools.tool import Repeat, Tool, ToolContext, ToolResult
 from millrace.agent.tools.workers import in_thread
 from millrace.errors import InvalidRequest
 
@@ -33,6 +33,7 @@ ERRORS_SHOWN = 5
 Function = TypeVar("Function", bound=Callable[..., Any])
 Model = TypeVar("Model", bound=BaseModel)
 _SCOPE = "needed_scope"
+_REPEAT = "may_be_repeated"
 _PREFIX = "argument_"  # keeps parameters called `json` or `copy` from shadowing the model's own attributes
 _ARGS_HEADING = re.compile(r"^\s*Args:\s*$", re.MULTILINE)
 _ARG_LINE = re.compile(r"^\s*(\w+)\s*:\s*(.+)$")
@@ -53,9 +54,18 @@ def needs_scope(scope: str) -> Callable[[Function], Function]:
     return with_scope
 
 
-def tool(function: Callable[..., Any], *, name: str = "", scope: str = "") -> Tool:
+def repeatable(function: Function) -> Function:
+    """Mark a function as a tool that may be run again when its process died in the middle of it: it only
+    reads, or gives its service `context.idempotency_key`, by which that knows a repeated request."""
+    function.__dict__[_REPEAT] = True
+    return function
+
+
+def tool(
+    function: Callable[..., Any], *, name: str = "", scope: str = "", repeat: Repeat | None = None
+) -> Tool:
     """Make a tool of a function, sync (it will run in a thread) or async; `scope` or `needs_scope` keeps it
-    for users who have one.
+    for users who have one, `repeat="safe"` or `repeatable` lets it run again after a crash.
 
     Raises `TypeError` for a signature that has no schema: `*args`, or a parameter without a type.
     """
@@ -68,6 +78,7 @@ def tool(function: Callable[..., Any], *, name: str = "", scope: str = "") -> To
         parameters=schema_of(model),
         run=partial(_run, function, model, context_name),
         scope=scope or getattr(function, _SCOPE, ""),
+        repeat=repeat or ("safe" if hasattr(function, _REPEAT) else "never"),
     )
 
 

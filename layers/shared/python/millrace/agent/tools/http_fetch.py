@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from millrace.agent.tools.function import repeatable
 from millrace.agent.tools.html_text import html_text
 from millrace.agent.tools.tool import ToolContext, ToolResult
 from millrace.agent.tools.workers import in_thread
@@ -19,6 +20,7 @@ _CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 
 
+@repeatable
 async def http_fetch(url: Annotated[str, Field(max_length=2048)], context: ToolContext) -> ToolResult:
     """Read a web page or API over HTTPS (GET) and return its text.
 

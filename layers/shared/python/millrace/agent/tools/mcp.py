@@ -12,7 +12,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import orjson
 
 from millrace.agent.tools.left_out import LeftOut
-from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
+from millrace.agent.tools.tool import Repeat, Tool, ToolContext, ToolResult
 from millrace.agent.tools.workers import in_thread
 from millrace.errors import InvalidRequest, MillraceError
 
@@ -88,11 +88,13 @@ class McpServer:
 
 @dataclass(frozen=True, slots=True)
 class ListedTool:
-    """A tool as its server lists it."""
+    """A tool as its server lists it. `repeat` follows its hints: one that is read-only or idempotent may be
+    called again."""
 
     name: str
     description: str
     parameters: dict[str, Any]
+    repeat: Repeat = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,7 @@ class McpTools:
                 one.parameters,
                 self._runs(server, one),
                 server.scope,
+                one.repeat,
             )
             for server, listing in zip(self._servers, listings, strict=True)
             for one in listing.tools
@@ -236,7 +239,7 @@ _TOO_MANY = (
 
 def _cut(server: McpServer, one: ListedTool) -> ListedTool:
     description = server.redact(one.description[:DESCRIPTION_LIMIT])
-    return ListedTool(one.name, description, _redacted(server, one.parameters))
+    return replace(one, description=description, parameters=_redacted(server, one.parameters))
 
 
 def _redacted(server: McpServer, value: Any) -> Any:

@@ -16,7 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ContentBlock, EmbeddedResource, TextContent, TextResourceContents
 
 from millrace.agent.tools.mcp import LISTED_LIMIT, ListedTool, McpServer
-from millrace.agent.tools.tool import ToolResult
+from millrace.agent.tools.tool import Repeat, ToolResult
 from millrace.errors import MillraceError
 from millrace.net.addresses import Rules
 from millrace.net.client import GuardedTransport, resolve_name
@@ -51,7 +51,7 @@ class McpSession:
                 client = await self._client()
                 while len(tools) < LISTED_LIMIT and len(seen) < PAGES_LIMIT:
                     page = await client.list_tools(cursor=cursor)
-                    tools += [ListedTool(t.name, t.description or "", t.input_schema) for t in page.tools]
+                    tools += map(_listed, page.tools)
                     cursor = page.next_cursor
                     if not cursor or cursor in seen:  # a server that repeats itself has no end
                         break
@@ -190,3 +190,9 @@ class _Body(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._response.aclose()
+
+
+def _listed(tool: Any) -> ListedTool:
+    hints = tool.annotations
+    repeat: Repeat = "safe" if hints and (hints.read_only_hint or hints.idempotent_hint) else "never"
+    return ListedTool(tool.name, tool.description or "", tool.input_schema, repeat)

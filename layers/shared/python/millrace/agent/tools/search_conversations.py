@@ -4,12 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from millrace.agent.tools.function import repeatable
 from millrace.agent.tools.tool import SearchHit, ToolContext, ToolResult, one_line
 from millrace.errors import NotImplementedHere
 
 HIT_LIMIT = 1000
 
 
+@repeatable
 async def search_conversations(
     query: Annotated[str, Field(min_length=1, max_length=500)],
     context: ToolContext,

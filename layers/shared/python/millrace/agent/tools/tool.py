@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from millrace.agent.model import ToolSpec
 from millrace.domain.access import Principal
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import httpx
 
 SUMMARY_LIMIT = 120
+
+Repeat = Literal["safe", "never"]
+"""Whether a call that had begun when its process died may be run once more: `safe` for one that only reads,
+or that its service recognizes by `ToolContext.idempotency_key`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class ToolContext:
 
     `user` is who started the run: id, claims, roles and scopes; its sub-agents act for the same one.
     `http` gives the process's guarded client (`millrace.net.client`); without it a tool makes its own.
-    `call_id` is the call that the tool answers, set by the toolbox.
+    `call_id` is the call that the tool answers, set by the toolbox; it is the same when the call is run
+    again after its process died.
     """
 
     organization: str
@@ -64,6 +69,11 @@ class ToolContext:
     memories: Memories | None = None
     http: "Callable[[], httpx.AsyncClient] | None" = None
     call_id: str = ""
+
+    @property
+    def idempotency_key(self) -> str:
+        """A key for services that do a thing once: unique to the call, and the same when it is repeated."""
+        return f"{self.run_id}.{self.call_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,8 @@ class Tool:
 
     `run` gets the model's arguments unchecked; it raises `InvalidRequest` for wrong ones, and any other
     exception for a failure, whose message the model will read. With a `scope` it runs only for users who have
-    it: the toolbox refuses others before `run`.
+    it: the toolbox refuses others before `run`. `repeat` says whether a call may be run again when nobody
+    knows what became of it.
     """
 
     name: str
@@ -98,6 +109,7 @@ class Tool:
     parameters: dict[str, Any]
     run: Callable[[dict[str, Any], ToolContext], Awaitable[ToolResult]]
     scope: str = ""
+    repeat: Repeat = "never"
 
     def spec(self) -> ToolSpec:
         """The tool as the model sees it."""

@@ -37,6 +37,11 @@ class Toolbox:
     def specs(self) -> list[ToolSpec]:
         return [tool.spec() for tool in self._tools.values()]
 
+    def may_repeat(self, name: str) -> bool:
+        """Return whether a call of this tool may be run again; one of an unknown tool does nothing."""
+        tool = self._tools.get(name)
+        return tool is None or tool.repeat == "safe"
+
     async def run_all(
         self,
         calls: list[ToolCall],
@@ -102,6 +107,15 @@ def _missing_scope(tool: Tool) -> str:
         f"{tool.name} was not run: the user of this conversation lacks the scope {tool.scope!r}. "
         "Do not call it again; tell the user."
     )
+
+
+def outcome_unknown(call: ToolCall) -> ToolResult:
+    """The result of a call that had begun when its process died, and that must not be run twice."""
+    text = (
+        f"{call.name} was interrupted after it had begun, and nobody knows whether it took effect. It was "
+        "not run again. Find out what became of it before you call it once more, or ask the user."
+    )
+    return ToolResult(ok=False, text=text, summary="Interrupted; the outcome is unknown.", full=text)
 
 
 def failed(text: str) -> ToolResult:

@@ -9,7 +9,7 @@ from millrace.domain.runs import LEASE_MS
 from millrace.errors import MillraceError, NotFound, is_transient
 from millrace.services.command_center.alerts import evaluate
 from millrace.services.command_center.record import Recorder, record
-from millrace.services.runs.recover import give_up_lost_run
+from millrace.services.runs.recover import notice_lost_run
 from millrace.services.runs.run_events import LAST_NUMBER, missed_end, to_bus
 
 log = logging.getLogger(__name__)
@@ -59,14 +59,16 @@ async def _end_all(recorder: Recorder, organization: str, ends: list[Event]) -> 
 
 
 async def _end_of(recorder: Recorder, organization: str, subject: Subject) -> Event | None:
-    """The end of a run that is over; None while it goes on. A run whose process is gone is given up."""
+    """The end of a run that is over; None while it goes on. One whose process is gone is put on the run
+    queue, so that another one continues it."""
     stores = recorder.stores
     try:
         run = await stores.runs.get(organization, subject.id)
         if run.ended_at is None:
             lease = await stores.leases.peek(run.slot)
-            lost = lease.lost(recorder.clock())
-            if lease.run_id == run.id and not (lost and await give_up_lost_run(stores, run.slot, lease)):
+            if lease.run_id == run.id:
+                if lease.lost(recorder.clock()):
+                    await notice_lost_run(stores, run.slot, lease)
                 return None
             run = await stores.runs.get(organization, subject.id)
     except NotFound:

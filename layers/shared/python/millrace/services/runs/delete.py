@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot
+from millrace.domain.runs import LeaseRecord
 from millrace.errors import NotFound
 from millrace.services.runs.lost_usage import with_estimated_usage
 from millrace.services.runs.run_events import deleted, deleted_run, missed_end, to_bus
@@ -59,8 +60,8 @@ async def finish_deletion(stores: Stores, deletion: Deletion) -> None:
         for slot in slots:
             lease = await stores.deletions.revoke(deletion, slot)
             if lease.run_id:
-                if lease.lost(stores.clock()):
-                    await _publish_end(stores, slot.organization, lease.run_id)
+                if lease.free(stores.clock()):
+                    await _publish_end(stores, slot.organization, lease)
                 await _delete_runs(stores, slot.organization, {lease.run_id})
         for slot in reversed(slots):  # the conversation's own items last: they list its threads
             await _delete_slot(stores, deletion, slot)
@@ -97,13 +98,13 @@ async def _delete_runs(stores: Stores, organization: str, run_ids: set[str]) -> 
             group.create_task(delete(run_id))
 
 
-async def _publish_end(stores: Stores, organization: str, run_id: str) -> None:
+async def _publish_end(stores: Stores, organization: str, lease: LeaseRecord) -> None:
     """Publish the end and the usage of a run whose process is gone; a run that is alive publishes them
     itself."""
     with contextlib.suppress(NotFound):
-        run = await stores.runs.get(organization, run_id)
+        run = await stores.runs.get(organization, lease.run_id or "")
         ended = deleted(replace(run, ended_at=iso(stores.clock())))
-        await stores.bus.put([to_bus(missed_end(await with_estimated_usage(stores, ended)))])
+        await stores.bus.put([to_bus(missed_end(await with_estimated_usage(stores, ended, lease)))])
 
 
 async def _announce(stores: Stores, organization: str, run_id: str) -> None:

@@ -82,6 +82,10 @@ class EventBuffer:
         size = sum(len(event.data) for event in self.unlogged)
         return not self.unnumbered and len(self.unlogged) <= FLUSH_EVENTS and size <= FLUSH_BYTES
 
+    def ends_with_one_write(self) -> bool:
+        """Return whether one more write logs all that has come."""
+        return not self.unnumbered and sum(len(event.data) for event in self.unlogged) <= FLUSH_BYTES
+
     def written(self, batch: list[LogEntry]) -> None:
         """Forget what has been logged, and number what waited for the numbers reserved with it."""
         del self.unlogged[: len(batch)]

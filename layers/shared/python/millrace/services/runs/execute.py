@@ -8,15 +8,20 @@ import time
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
+from millrace.agent.suspension import Suspended
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
-from millrace.errors import MillraceError
+from millrace.errors import MillraceError, Unavailable
 from millrace.services.runs.run_session import RunSession
 from millrace.stores.lease_record import LeaseLost, Stopping
 from millrace.telemetry import logs
 
 log = logging.getLogger(__name__)
-DEADLINE_MARGIN = 3.0
+DEADLINE_MARGIN, DEADLINE_PART = 3.0, 0.2
+"""Seconds before the function's end at which a run is gone from it; under small limits a part of them."""
+HAND_OVER_MARGIN, HAND_OVER_PART = 60.0, 0.4
+"""The same for the moment from which a run leaves at its next step: no turn or tool begins that the rest of
+the time would not suffice for."""
 UNWIND_SECONDS = 1.0
 BUS_SECONDS = 5.0
 
@@ -72,24 +77,42 @@ async def _work(loop: RunLoop, history: Awaitable[Sequence[StoredMessage]]) -> s
 async def _until_over(
     session: RunSession, loop: RunLoop, work: asyncio.Task[str], deadline: float | None
 ) -> None:
-    own = loop.agent.limits.max_seconds
-    left = deadline - time.monotonic() - DEADLINE_MARGIN if deadline else float("inf")
+    own = loop.agent.limits.max_seconds - session.elapsed_seconds()
+    left = _leave_in_time(session, deadline) if deadline else float("inf")
     over: set[asyncio.Future[Any]] = {work, session.stop_asked}
     await asyncio.wait(over, timeout=max(0, min(own, left)), return_when=asyncio.FIRST_COMPLETED)
     if work.done():
         return await _conclude(session, work)
+    session.abandoned = session.continuable and left < own and not session.stop_asked.done()
     await _unwind(work)
     if session.ended:
         return
-    if session.stop_asked.done():
+    if session.stop_asked.done() and not session.abandoned:
         reason = session.stop_asked.result()
         if reason == "lost":
             raise session.broken or LeaseLost(session.run.id)
         await session.stop(reason)
     elif own <= left:
         await session.stop("max_seconds")
+    elif session.abandoned:
+        await _suspend(session, Suspended("handed_over"))
     else:
         await session.fail("The function's time is over; send the message again to go on.", "deadline", True)
+
+
+def _leave_in_time(session: RunSession, deadline: float) -> float:
+    """The seconds until the run must have left this process. From a moment before, another process takes it
+    at its next step."""
+    left = deadline - time.monotonic()
+    session.hand_over_at = time.monotonic() + left - min(HAND_OVER_MARGIN, left * HAND_OVER_PART)
+    return left - min(DEADLINE_MARGIN, left * DEADLINE_PART)
+
+
+async def _suspend(session: RunSession, suspended: Suspended) -> None:
+    try:
+        await session.suspend(suspended)
+    except Stopping as stop:
+        await session.stop(stop.reason)
 
 
 async def _conclude(session: RunSession, work: asyncio.Task[str]) -> None:
@@ -99,7 +122,9 @@ async def _conclude(session: RunSession, work: asyncio.Task[str]) -> None:
             await session.stop(reason)
     except Stopping as stop:
         await session.stop(stop.reason)
-    except LeaseLost:
+    except Suspended as suspended:
+        await _suspend(session, suspended)
+    except (LeaseLost, Unavailable):  # the store does not answer: the lease runs out
         raise
     except MillraceError as error:
         await session.fail(error.message, error.code, error.retryable)

@@ -8,7 +8,7 @@ from millrace.domain.clock import from_iso
 from millrace.domain.events import LogEntry
 from millrace.domain.runs import Run
 from millrace.errors import NotFound
-from millrace.services.runs.recover import give_up_lost_run
+from millrace.services.runs.recover import notice_lost_run
 from millrace.stores.connect import Stores
 from millrace.stores.event_log import KEPT_SECONDS, encode, is_last
 from millrace.stores.runs import stream_of
@@ -21,9 +21,9 @@ async def follow(
     stores: Stores, run: Run, after: int, deadline: float | None = None
 ) -> AsyncGenerator[list[LogEntry], None]:
     """The run's events after a number, each once and in order, to its end; empty when nothing is left. A run
-    whose process is gone is given up for lost, so that this ends too, and one that is deleted ends with an
-    error that says so. Shortly before `deadline` (monotonic, the function's own end) it ends without a last
-    event: the client comes back and resumes."""
+    whose process is gone is put on the run queue, and goes on here when another process has taken it; one
+    that is deleted ends with an error that says so. Shortly before `deadline` (monotonic, the function's own
+    end) it ends without a last event: the client comes back and resumes."""
     stream = stream_of(run.slot.organization, run.id)
     seen = time.monotonic()
 
@@ -82,7 +82,9 @@ async def _goes_on(stores: Stores, run: Run) -> bool:
     if lease.run_id != run.id:
         return False
     if lease.lost(stores.clock()):
-        await give_up_lost_run(stores, run.slot, lease)
+        await notice_lost_run(stores, run.slot, lease)
+    else:
+        await stores.takeovers.watch(run.slot, lease)
     return True
 
 

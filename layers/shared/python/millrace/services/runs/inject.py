@@ -1,8 +1,11 @@
 """Live messages: into a running agent, or plainly refused."""
 
+from collections.abc import Awaitable, Callable
+
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import MAX_INJECTION_BYTES
 from millrace.errors import Conflict, InvalidRequest, NotFound, TooLarge
+from millrace.services.runs.recover import notice_lost_run
 from millrace.stores.connect import Stores
 from millrace.stores.injections import Injection, NoActiveRun, new_injection
 
@@ -15,9 +18,25 @@ async def inject(
     check(content)
     try:
         made = new_injection(content, author, stores.clock())
-        return await stores.injections.accept(slot, made, key)
+        return await accepted(
+            stores, slot, lambda alive: stores.injections.accept(slot, made, key, alive=alive)
+        )
     except NoActiveRun as error:
         raise Conflict("No run is active here; send it as a normal message.", code="not_streaming") from error
+
+
+async def accepted(stores: Stores, slot: Slot, accept: Callable[[bool], Awaitable[Injection]]) -> Injection:
+    """Return the message that `accept` accepts for the run that is `alive`, or else for one that has lost its
+    process, which is noticed by this: another process goes on with both. Raises `NoActiveRun`."""
+    try:
+        return await accept(True)
+    except NoActiveRun:
+        lease = await stores.leases.peek(slot)
+        if lease.stop or not lease.lost(stores.clock()):
+            raise
+        made = await accept(False)
+        await notice_lost_run(stores, slot, lease)
+        return made
 
 
 def check(content: str) -> None:

@@ -1,7 +1,7 @@
 """From a lease taken to an agent at work: session, tools, loop, task."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from millrace.agent.budget import Budget
 from millrace.agent.emitter import Emitter, current_emitter, emit
+from millrace.agent.gate import Gate
 from millrace.agent.loop import AgentLoop, Report
 from millrace.agent.model import Block
 from millrace.agent.tools.tool import ToolContext, ToolResult
@@ -18,10 +19,12 @@ from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.clock import iso
 from millrace.domain.conversations import StoredMessage
+from millrace.domain.events import Event
 from millrace.domain.ids import new_id
-from millrace.errors import InvalidRequest
+from millrace.domain.runs import Run
+from millrace.errors import InvalidRequest, ProviderError
 from millrace.services.runs.agent_tools import open_tools
-from millrace.services.runs.execute import execute
+from millrace.services.runs.execute import RunLoop, execute
 from millrace.services.runs.memory import UserMemory
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
@@ -35,18 +38,38 @@ def launch(platform: Platform, started: StartedRun, deadline: float | None) -> R
     """Start the run as a task of its own, whoever listens; `session.event_feed` has its events."""
     run, agent = started.lease.run, started.agent
     budget = Budget(agent.limits)
-    session = RunSession(platform.stores, started.lease, budget, started.pending_live_messages)
-    session.emit(events.start(run.id, run.slot.conversation_id, run.message_id, agent.id))
+    session = RunSession(
+        platform.stores, started.lease, budget, started.pending_live_messages, continuable=True
+    )
+    session.lease.attended = True
+    session.emit(start_of(run))
     session.bus.started()
     run_context = AgentRunContext(
         platform, tool_context(platform, session, started.user), budget, session.bus.add
     )
-    loop = run_context.loop(agent, Emitter(session.emit), session)
-    task = asyncio.create_task(execute(session, loop, started.history, deadline))
+    start(
+        platform, session, run_context.loop(agent, Emitter(session.emit), session), started.history, deadline
+    )
+    return session
+
+
+def start_of(run: Run) -> Event:
+    """The first event of a run."""
+    return events.start(run.id, run.slot.conversation_id, run.message_id, run.agent_id)
+
+
+def start(
+    platform: Platform,
+    session: RunSession,
+    loop: RunLoop,
+    history: Awaitable[Sequence[StoredMessage]],
+    deadline: float | None,
+) -> None:
+    """Starts a session's loop as a task that the platform waits for when it closes."""
+    task = asyncio.create_task(execute(session, loop, history, deadline))
     platform.tasks.add(task)
     task.add_done_callback(platform.tasks.discard)
     session.task = task
-    return session
 
 
 def tool_context(platform: Platform, session: RunSession, user: Principal) -> ToolContext:
@@ -75,7 +98,15 @@ class AgentRunContext:
     report: Report
     depth: int = 0
 
-    def loop(self, agent: Agent, emitter: Emitter, control: Any) -> AgentLoop:
+    def loop(
+        self,
+        agent: Agent,
+        emitter: Emitter,
+        control: Any,
+        *,
+        gate: Gate | None = None,
+        not_begun: Collection[str] = (),
+    ) -> AgentLoop:
         """The loop of one agent of the run."""
         models = self.platform.models
         provider, model = models.provider_for(agent)
@@ -91,6 +122,8 @@ class AgentRunContext:
             control,
             self.budget,
             self.report,
+            gate,
+            not_begun,
         )
 
     @asynccontextmanager
@@ -151,6 +184,19 @@ class SubAgentControl:
     async def may_end(self, reason: str) -> bool:
         """See `agent.loop.RunControl`."""
         return True
+
+    def add_result(self, block: Block) -> StoredMessage:
+        """See `agent.loop.RunControl`."""
+        return self.add("user", [block])
+
+    async def store(self, not_begun: Collection[str] = ()) -> None:
+        """See `agent.loop.RunControl`."""
+
+    def check_time(self) -> None:
+        """See `agent.loop.RunControl`."""
+
+    def postpone(self, error: ProviderError) -> None:
+        """See `agent.loop.RunControl`."""
 
     def answer(self) -> str:
         """The text of the last message that the sub-agent wrote."""

@@ -6,12 +6,14 @@ waited out here as long as the lease lasts.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import LogEntry
-from millrace.domain.runs import LEASE_MS, Run
+from millrace.domain.runs import LEASE_MS, Parked, Run
 from millrace.errors import Unavailable
 from millrace.services.runs.event_buffer import EventBuffer
 from millrace.stores.connect import Stores
@@ -20,12 +22,15 @@ from millrace.stores.lease_record import Lease, LeaseLost
 from millrace.stores.message_items import shortened
 from millrace.stores.messages import head_bytes
 
-RENEW_AFTER = LEASE_MS / 3000
+RENEWALS = 3
+"""How often an idle run renews its lease in the time that it lasts."""
 UNSAVED_MESSAGES = 10
 SAVED_AT_ONCE, SAVED_BYTES = 32, 1_000_000
 """The most messages, and the most bytes of them without their parts, that one transaction stores. With the
 events of one flush and the live messages taken, that is below DynamoDB's 100 items and 4 MB."""
 RETRY_SECONDS = 0.5
+PARK_TRIES = 3
+"""Of leaving a run to another process, at the end of this one's time; then its lease runs out."""
 END_TRIES = 40
 """Of writing a run's end: 20 seconds and more, as long as its lease may last."""
 
@@ -39,13 +44,36 @@ class LeaseWriter:
         self._stores = stores
         self._lease = lease
         self._events = events
-        self._covers: dict[str, int] = {}  # by message, the last event whose text it holds
+        self._covers: dict[str, int] = {}  # by message, the last event up to which it completes the history
+        self._results: set[str] = set()
+        self._writing = 0
         self._last_write = time.monotonic()
 
-    def keep(self, message: StoredMessage) -> None:
-        """Keep a message for the next write that saves."""
+    def keep(self, message: StoredMessage, *, complete: bool = True) -> None:
+        """Keep a message for the next write that saves. `complete`: with it the history holds all that the
+        events so far have told."""
         self.unsaved.append(message)
-        self._covers[message.id] = self._events.last_number
+        self._covers[message.id] = self._events.last_number if complete else 0
+
+    def keep_result(self, message: StoredMessage, *, complete: bool) -> None:
+        """Keep a tool's result, in one message with those that wait for the same write."""
+        last = self.unsaved[-1] if len(self.unsaved) > self._writing else None
+        if last and last.id in self._results:
+            self.unsaved.pop()
+            content, steps = last.content + message.content, last.steps + message.steps
+            message = replace(last, content=content, steps=steps)
+        self._results.add(message.id)
+        self.keep(message, complete=complete)
+
+    @property
+    def since_write(self) -> float:
+        """The seconds since something was written."""
+        return time.monotonic() - self._last_write
+
+    @property
+    def has_results(self) -> bool:
+        """A tool's result waits to be stored."""
+        return any(one.id in self._results for one in self.unsaved)
 
     @property
     def many_unsaved(self) -> bool:
@@ -55,11 +83,11 @@ class LeaseWriter:
     @property
     def expired(self) -> bool:
         """The lease is over: nothing was written for as long as it lasts."""
-        return time.monotonic() - self._last_write > LEASE_MS / 1000
+        return self.since_write > LEASE_MS / 1000
 
     async def check(self) -> None:
         """Check that the run may go on, with a read, or a write where the lease needs one."""
-        if time.monotonic() - self._last_write > RENEW_AFTER:
+        if self.since_write > self._lease.lease_ms(self._stores.clock()) / RENEWALS / 1000:
             await self.write()
         else:
             await self._stores.leases.check(self._lease)
@@ -96,20 +124,49 @@ class LeaseWriter:
     async def save(self, live: list[StoredMessage], drained: list[Injection]) -> None:
         """Write all kept messages and then the `live` ones, which leave their queue with the `drained`."""
         await self.save_ahead(live)
-        kept = len(self.unsaved)
-        await self.write([*self.unsaved, *live], drained)
-        del self.unsaved[:kept]
+        with self._fixed():
+            kept = len(self.unsaved)
+            await self.write([*self.unsaved, *live], drained)
+            del self.unsaved[:kept]
+
+    async def save_step(self) -> None:
+        """Write all kept messages, with all events that they complete."""
+        while not self._events.ends_with_one_write():
+            await self.write()
+        await self.save([], [])
+
+    @contextmanager
+    def _fixed(self) -> Iterator[None]:
+        """Add no more results to the kept messages inside the block: they are being written."""
+        self._writing = len(self.unsaved)
+        try:
+            yield
+        finally:
+            self._writing = 0
 
     async def save_ahead(self, with_them: list[StoredMessage], *, ending: bool = False) -> None:
         """Save of the kept messages so many that the rest fits into one transaction `with_them`."""
         while self.unsaved and not _fit(self.unsaved + with_them):
-            first = self.unsaved[: max(1, _fitting(self.unsaved))]
-            await self.write(first, ending=ending)
-            del self.unsaved[: len(first)]
+            with self._fixed():
+                first = self.unsaved[: max(1, _fitting(self.unsaved))]
+                await self.write(first, ending=ending)
+                del self.unsaved[: len(first)]
 
     def shorten(self) -> None:
         """Keep of the kept messages only what no store refuses for its size."""
         self.unsaved = [replace(one, content=shortened(one.content), steps=[]) for one in self.unsaved]
+
+    async def park(self, run: Run, reason: Parked, until_ms: int, batch: list[LogEntry], **more: Any) -> None:
+        """Leave the run to another process, with all that is kept. See `TakeoverStore.park`."""
+        for attempt in range(PARK_TRIES):
+            try:
+                return await self._stores.takeovers.park(
+                    self._lease, run, reason, until_ms, batch, self.unsaved, **more
+                )
+            except Unavailable:
+                if attempt == PARK_TRIES - 1:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def end(
         self, run: Run, batch: list[LogEntry], messages: list[StoredMessage], accepted: int | None

@@ -24,8 +24,9 @@ class LiveMessages:
         writer: LeaseWriter,
         emit: Callable[[Event], None],
         pending_live_messages: bool,
+        drained: int = 0,
     ) -> None:
-        self.drained = 0
+        self.drained = drained
         self._store = store
         self._run = run
         self._writer = writer

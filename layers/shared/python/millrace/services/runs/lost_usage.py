@@ -1,34 +1,64 @@
 """The usage of a run whose process can no longer report it."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import orjson
 
+from millrace.agent.budget import Budget
 from millrace.agent.estimate import tokens_in
 from millrace.agent.model import Usage
-from millrace.agent.prices import cost
+from millrace.domain.agents import AgentLimits
+from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event, LogEntry
-from millrace.domain.runs import Run
+from millrace.domain.projection import settled
+from millrace.domain.runs import LeaseRecord, Progress, Run
 from millrace.stores.connect import Stores
 from millrace.stores.runs import stream_of
 
 
-async def with_estimated_usage(stores: Stores, run: Run) -> Run:
-    """The run with its usage as far as its history and its log tell: at least what one call of the model was
-    sent, and all that came. A run without a model of its own (a flow) keeps an unknown usage."""
+async def with_estimated_usage(stores: Stores, run: Run, lease: LeaseRecord) -> Run:
+    """The run with its usage: up to its last step as it was counted, and of the turn that was lost as far as
+    the log tells. A run without a model of its own (a flow) keeps an unknown usage."""
     if not run.model:
         return run
-    logged = await stores.log.read(stream_of(run.slot.organization, run.id))
+    logged = await stores.log.read(stream_of(run.slot.organization, run.id), lease.saved)
     snapshot = await stores.conversations.open(run.slot)
-    sent = "".join(orjson.dumps(message.content).decode() for message in snapshot.history)
-    usage = Usage(tokens_in(sent), received(logged), estimated=True)
-    total = {"input": usage.input, "output": usage.output, "total": usage.input + usage.output}
-    return replace(run, usage=total | {"estimated": True}, cost=cost(run.model, usage))
+    progress = Progress.of(lease.progress)
+    nothing_known = not (progress.input or progress.output)
+    used = budget_of(AgentLimits(), run.model, progress, snapshot.history, logged, always=nothing_known)
+    return replace(run, usage=used.usage(), cost=used.cost)
 
 
-def received(logged: list[LogEntry]) -> int:
+def budget_of(
+    limits: AgentLimits,
+    model: str,
+    progress: Progress,
+    history: Sequence[StoredMessage],
+    logged: Sequence[LogEntry],
+    *,
+    always: bool = False,
+) -> Budget:
+    """What a run has used: its `progress`, and of a turn that was lost at least what the model was sent and
+    what is `logged` of its answer. `always`: there was such a turn, even if nothing of it was logged."""
+    budget = Budget(
+        limits,
+        input=progress.input,
+        output=progress.output,
+        iterations=progress.iterations,
+        cost=progress.cost,
+        estimated=progress.estimated,
+    )
+    lost = received(settled(logged))
+    if lost or always:
+        sent = "".join(orjson.dumps(message.content).decode() for message in history)
+        budget.spend(model, Usage(tokens_in(sent), lost, estimated=True))
+    return budget
+
+
+def received(logged: Iterable[LogEntry]) -> int:
     """The tokens of what a model has said, by the events of its run."""
-    return tokens_in("".join(map(_said, (one.event for one in logged))))
+    return tokens_in("".join(_said(one.event) for one in logged))
 
 
 def _said(event: Event) -> str:

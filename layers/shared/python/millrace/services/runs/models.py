@@ -31,16 +31,23 @@ class Models:
         self._client = client
 
     def load_keys(self, aws: Aws) -> None:
-        """Take the providers' keys from the deployment's secret, where it names one (in init: the call
-        blocks). Without them the environment's keys hold, and a provider that lacks its key says so."""
-        if not self._settings.model_keys_secret:
-            return
+        """Take the providers' keys from the deployment's secret. See `keyed`."""
+        self._settings = self.keyed(self._settings, aws)
+
+    @staticmethod
+    def keyed(settings: Settings, aws: Aws) -> Settings:
+        """Return the settings with the providers' keys from the deployment's secret, where they name one (in
+        init: the call blocks). Without them the environment's keys hold, and a provider that lacks its key
+        says so."""
+        if not settings.model_keys_secret:
+            return settings
         try:
-            keys = orjson.loads(DeploymentSecrets(aws).text(self._settings.model_keys_secret))
+            keys = orjson.loads(DeploymentSecrets(aws).text(settings.model_keys_secret))
             given = {name: keys[name.upper()].strip() for name in _KEYS if keys.get(name.upper())}
-            self._settings = replace(self._settings, **given)
+            return replace(settings, **given)
         except Exception:  # the function still serves agents that need no key
-            log.exception("the model keys cannot be read from %s", self._settings.model_keys_secret)
+            log.exception("the model keys cannot be read from %s", settings.model_keys_secret)
+            return settings
 
     @cached_property
     def _registry(self) -> ProviderRegistry:

@@ -1,4 +1,4 @@
-"""Ends runs whose process is gone."""
+"""Runs without a process: noticed and put on the run queue, or ended where nothing can continue them."""
 
 import logging
 from dataclasses import replace
@@ -7,8 +7,9 @@ from millrace.domain import events
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.events import Event
-from millrace.domain.runs import LeaseRecord, Run
-from millrace.errors import Unavailable
+from millrace.domain.projection import settled
+from millrace.domain.runs import LeaseRecord, Run, RunState
+from millrace.errors import MillraceError, Unavailable
 from millrace.services.runs.lost_usage import with_estimated_usage
 from millrace.services.runs.outcome import with_outcome
 from millrace.services.runs.run_events import missed_end, to_bus
@@ -21,37 +22,52 @@ log = logging.getLogger(__name__)
 RUN_LOST = "The process that ran the agent is gone; send the message again."
 
 
+async def notice_lost_run(stores: Stores, slot: Slot, lost: LeaseRecord) -> None:
+    """Puts a run that has lost its process on the run queue, as often as it is noticed, but once in a while.
+    Should this fail, whoever notices next does it, at the latest the sweep of every minute."""
+    try:
+        if await stores.takeovers.notice(slot, lost):
+            await stores.run_queue.enqueue(slot.organization, lost.run_id or "")
+    except MillraceError as error:
+        log.warning("run %s is lost and was not queued: %s", lost.run_id, error.message)
+
+
 async def give_up_lost_run(stores: Stores, slot: Slot, lost: LeaseRecord) -> bool:
-    """Logs `run_lost`, keeps what the agent had said, and frees the slot. False when the run is not lost any
-    more, or somebody else was faster."""
+    """Ends a run that nothing can continue with `run_lost`. Returns as `end_run`."""
     run = await stores.runs.get(slot.organization, lost.run_id or "")
-    error = events.error(RUN_LOST, "run_lost", True)
+    return await end_run(stores, run, lost, "failed", events.error(RUN_LOST, "run_lost", True))
+
+
+async def end_run(stores: Stores, run: Run, lost: LeaseRecord, state: RunState, last: Event) -> bool:
+    """Ends a run that no process works on: logs its last event, keeps what the agent had said, and frees the
+    slot. False when another process has taken the run, or ended it."""
     ended = replace(
         run,
-        state="failed",
-        error=events.error_facts(error),
+        state=state,
+        error=events.error_facts(last) if last["type"] == "error" else None,
         ended_at=iso(stores.clock()),
-        finish_reason="error",
+        finish_reason=last.get("finishReason", "error"),
     )
-    stored = await _end(stores, ended, lost, error)
+    stored = await _end(stores, ended, lost, last)
     if stored is None:
         return False
     await _publish_end(stores, stored)
     return True
 
 
-async def _end(stores: Stores, ended: Run, lost: LeaseRecord, error: Event) -> Run | None:
+async def _end(stores: Stores, ended: Run, lost: LeaseRecord, last: Event) -> Run | None:
     """Ends the run with what it had said; without that where it cannot be read or stored, so that no answer
     keeps its conversation from going on. Return the run as it is stored, None when it was not."""
     try:
         partial = await _partial_answer(stores, ended, lost.saved)
-        full = await with_estimated_usage(stores, ended)
-        return full if await stores.run_ends.give_up(full, lost, error, with_outcome(partial, full)) else None
+        full = await with_estimated_usage(stores, ended, lost)
+        told = last | {"usage": full.usage, "cost": full.cost} if last["type"] == "done" else last
+        return full if await stores.run_ends.give_up(full, lost, told, with_outcome(partial, full)) else None
     except Unavailable:
         raise
     except Exception:
         log.exception("the partial answer of %s is given up", ended.id)
-        return ended if await stores.run_ends.give_up(ended, lost, error, []) else None
+        return ended if await stores.run_ends.give_up(ended, lost, last, []) else None
 
 
 async def _publish_end(stores: Stores, ended: Run) -> None:
@@ -65,7 +81,7 @@ async def _publish_end(stores: Stores, ended: Run) -> None:
 
 async def _partial_answer(stores: Stores, run: Run, saved: int) -> list[StoredMessage]:
     """The text and the steps that the log has beyond the event up to which the history holds them."""
-    logged = await stores.log.read(stream_of(run.slot.organization, run.id), saved)
+    logged = settled(await stores.log.read(stream_of(run.slot.organization, run.id), saved))
     steps = StepLog()
     for one in logged:
         steps.watch(one.event)

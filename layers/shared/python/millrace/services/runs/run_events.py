@@ -99,11 +99,11 @@ class RunEvents:
     """Collects a run's events and puts them on the bus; `flush` never raises: a bus that is down costs the
     view, not the run."""
 
-    def __init__(self, bus: EventBus, run: Run, clock: Clock) -> None:
+    def __init__(self, bus: EventBus, run: Run, clock: Clock, count: int = 0) -> None:
         self._bus = bus
         self._run = run
         self._clock = clock
-        self._count = 0
+        self._count = count
         self._waiting: list[BusEvent] = []
         self._urgent = False
         self.tokens = 0

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from millrace.agent.model import Provider
@@ -20,12 +21,14 @@ from millrace.domain.clock import iso
 from millrace.domain.conversations import MESSAGE_BYTES, Conversation, Slot, StoredMessage, title_of
 from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id
+from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, TooLarge, Unavailable
 from millrace.services.runs.initial_state import InitialState, load_initial_state, load_repeated
-from millrace.services.runs.inject import check
+from millrace.services.runs.inject import accepted, check
 from millrace.services.runs.models import Models
-from millrace.services.runs.recover import give_up_lost_run
+from millrace.services.runs.recover import notice_lost_run
+from millrace.services.runs.stop import end_stopped, stop_run
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import ConversationSnapshot
 from millrace.stores.dynamo import Contended
@@ -128,9 +131,7 @@ async def _beside_active(
     """None: the run is over by now, so another may begin."""
     lease = initial.snapshot.lease_record
     if lease.lost(stores.clock()):
-        if not await give_up_lost_run(stores, slot, lease):
-            await asyncio.sleep(RETRY_SECONDS)
-        return None
+        await notice_lost_run(stores, slot, lease)
     # The run that is active may be this very key's, begun between the two reads.
     if repeated := await load_repeated(stores, slot, message.idempotency_key):
         return await _replay(stores, slot, message, repeated)
@@ -194,9 +195,9 @@ async def _inject(
     check(message.content)
     live, marker = new_injection(message.content, message.created_by, stores.clock()), message.marker()
     try:
-        if marker is None:
-            return AcceptedMessage(await stores.injections.accept(slot, live), run_id)
-        return AcceptedMessage(await stores.injections.accept_sent(slot, live, run_id, marker), run_id)
+        return AcceptedMessage(
+            await accepted(stores, slot, partial(_accept, stores, slot, live, run_id, marker)), run_id
+        )
     except Repeated as repeated:
         return await _replay(stores, slot, message, repeated)
     except NoActiveRun:
@@ -204,15 +205,25 @@ async def _inject(
         return None
 
 
+async def _accept(
+    stores: Stores, slot: Slot, live: Injection, run_id: str, marker: Marker | None, alive: bool
+) -> Injection:
+    if marker is None:
+        return await stores.injections.accept(slot, live, alive=alive)
+    return await stores.injections.accept_sent(slot, live, run_id, marker, alive=alive)
+
+
 async def _interrupt(stores: Stores, slot: Slot, run_id: str) -> None:
-    await stores.leases.request_stop(slot, "interrupted", run_id)
+    await stop_run(stores, slot, "interrupted", run_id)
     waited = 0.0
     while waited < INTERRUPT_SECONDS:
         await asyncio.sleep(0.1)
         waited += 0.1
         lease = await stores.leases.peek(slot)
-        if lease.run_id != run_id or lease.lost(stores.clock()):
+        if lease.run_id != run_id:
             return
+        if lease.free(stores.clock()):
+            await end_stopped(stores, slot, lease)
     raise Unavailable("The run does not stop; try again.", code="still_running", retry_after=5)
 
 
@@ -244,7 +255,13 @@ async def _begin(
     history = asyncio.create_task(_history(stores, slot, snapshot, question))
     try:
         lease = await stores.leases.begin(
-            run, new_id("env"), conversation, question, snapshot.lease_record, message.marker()
+            run,
+            new_id("env"),
+            conversation,
+            question,
+            snapshot.lease_record,
+            message.marker(),
+            RunDefinition("agent", agent.model_copy(update={"model": run.model}), caller),
         )
     except BaseException:
         history.cancel()

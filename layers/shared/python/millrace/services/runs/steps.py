@@ -39,6 +39,21 @@ class StepLog:
         drained, self._steps = self.pending(), []
         return drained
 
+    def take_of(self, call_id: str) -> list[Event]:
+        """The steps that belong to one call of a tool: its result, and what a sub-agent did for it. Those of
+        other calls, which are still at work, stay."""
+        self._close_thought()
+        calls = {call_id}
+        drained: list[Event] = []
+        left: list[Event] = []
+        for step in self._steps:
+            own = step.get("parent") in calls if "parent" in step else step.get("id") == call_id
+            if own and step["type"] == "tool_call":
+                calls.add(step["id"])
+            (drained if own else left).append(step)
+        self._steps = left
+        return drained
+
     def pending(self) -> list[Event]:
         """The same, and they stay."""
         self._close_thought()

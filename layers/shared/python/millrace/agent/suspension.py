@@ -1,0 +1,16 @@
+"""A run that goes on later, in another process."""
+
+from millrace.domain.events import Event
+from millrace.domain.runs import Parked
+
+
+class Suspended(Exception):
+    """The run leaves this process: `reason` says why, `delay` after how many seconds it goes on by itself
+    (for a run that waits for people: when their time is over). All that it has done is stored by then, but
+    for `last`, the event with which the streams of a waiting run end."""
+
+    def __init__(self, reason: Parked, delay: float = 0, last: Event | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.delay = delay
+        self.last = last

@@ -1,0 +1,54 @@
+"""The definition of a run: what another process needs to continue it, as it was when the run began."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from millrace.domain.access import Principal
+from millrace.domain.agents import Agent
+
+Kind = Literal["agent", "flow"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunDefinition:
+    """The agent as it was defined when the run began (secrets of its MCP servers encrypted, as they are
+    stored), and the user in whose name it works: an edit, a deploy or a new role changes no run in
+    mid-flight. `first` is the position of the message that began the run. `work` is what else runs of this
+    `kind` need, as a JSON object."""
+
+    kind: Kind
+    agent: Agent
+    user: Principal
+    first: int = 1
+    work: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object that is stored."""
+        user = self.user
+        return {
+            "kind": self.kind,
+            "agent": self.agent.to_wire(),
+            "user": {
+                "organization": user.organization,
+                "id": user.id,
+                "scopes": sorted(user.scopes),
+                "roles": sorted(user.roles),
+                "claims": dict(user.claims),
+            },
+            "first": self.first,
+            "work": self.work,
+        }
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> "RunDefinition":
+        """The definition that a JSON object holds."""
+        user = stored["user"]
+        principal = Principal(
+            user["organization"],
+            user["id"],
+            frozenset(user["scopes"]),
+            frozenset(user["roles"]),
+            user["claims"],
+        )
+        agent = Agent.model_validate(stored["agent"])
+        return cls(stored["kind"], agent, principal, stored["first"], stored["work"])

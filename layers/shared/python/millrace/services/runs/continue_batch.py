@@ -1,0 +1,63 @@
+"""A batch of the run queue: each run that it names is continued here, to its end or to the next process."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from millrace.domain.run_definitions import Kind
+from millrace.services.runs.continue_run import LOOPS, MakeLoop, continue_run
+from millrace.services.runs.models import Models
+from millrace.services.runs.platform import Platform
+from millrace.settings import Settings
+from millrace.stores.aws import Aws
+from millrace.stores.connect import Stores
+from millrace.stores.queues import Queue
+from millrace.stores.run_queue import to_continue_run
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunContinuer:
+    """What the function keeps between its batches: settings with the providers' keys, and the AWS clients.
+    Connections to model servers belong to the event loop of one batch."""
+
+    settings: Settings
+    aws: Aws
+    loops: Mapping[Kind, MakeLoop]
+
+    @classmethod
+    def connect(cls, settings: Settings, loops: Mapping[Kind, MakeLoop] = LOOPS) -> Self:
+        """Makes it, in init: calls that block are made now, and not while a run waits."""
+        aws = Aws(settings.region)
+        for service in ("dynamodb", "events", "sqs"):
+            aws.client(service)
+        return cls(Models.keyed(settings, aws), aws, loops)
+
+    async def __call__(self, batch: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Takes an SQS event in a function that has so many seconds left; returns
+        `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+        platform = Platform.make(self.settings, Stores.connect(self.settings, self.aws))
+        deadline = time.monotonic() + seconds
+        try:
+            done = await asyncio.gather(*(self._take(platform, one, deadline) for one in batch["Records"]))
+        finally:
+            await platform.http.close()
+        failed = [one["messageId"] for one, good in zip(batch["Records"], done, strict=True) if not good]
+        queue = Queue(self.aws, self.settings.run_queue_url)
+        return await asyncio.to_thread(queue.answer, batch, failed)
+
+    async def _take(self, platform: Platform, record: dict[str, Any], deadline: float) -> bool:
+        """Continues the run of a message; False when the message is to come again."""
+        try:
+            asked = to_continue_run(record["body"])
+            session = await continue_run(platform, asked, deadline, self.loops)
+        except Exception:
+            log.exception("the run of message %s was not continued", record["messageId"])
+            return False
+        if session is not None:
+            await session.over()
+        return True

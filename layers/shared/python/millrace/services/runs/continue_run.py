@@ -1,0 +1,115 @@
+"""Continuing runs whose process is gone, or was at the end of its time."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from millrace.agent.emitter import Emitter
+from millrace.domain import events
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.hops import set_hops
+from millrace.domain.run_definitions import Kind
+from millrace.domain.runs import MAX_ATTEMPTS, ContinueRun, LeaseRecord, Run
+from millrace.errors import MillraceError, NotFound
+from millrace.services.runs.execute import RunLoop
+from millrace.services.runs.launch import AgentRunContext, start, tool_context
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.recover import end_run, give_up_lost_run
+from millrace.services.runs.run_session import RunSession
+from millrace.services.runs.stop import end_stopped
+from millrace.services.runs.take_over import Stored, load_stored, take_over
+from millrace.stores.connect import Stores
+
+log = logging.getLogger(__name__)
+
+MakeLoop = Callable[[Platform, RunSession, Stored], RunLoop]
+"""Makes the loop that goes on with what is stored; `run` gets the stored history."""
+ANSWERED = "answered"
+"""The reason for which a run that waits for people goes on."""
+
+
+def agent_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLoop:
+    """The loop of a conversation's agent."""
+    user = stored.definition.user
+    run_context = AgentRunContext(
+        platform, tool_context(platform, session, user), session.budget, session.bus.add
+    )
+    not_begun = session.lease.progress.not_begun
+    return run_context.loop(stored.definition.agent, Emitter(session.emit), session, not_begun=not_begun)
+
+
+LOOPS: Mapping[Kind, MakeLoop] = {"agent": agent_loop}
+
+
+async def continue_run(
+    platform: Platform,
+    asked: ContinueRun,
+    deadline: float | None = None,
+    loops: Mapping[Kind, MakeLoop] = LOOPS,
+) -> RunSession | None:
+    """Continue a run, if no process works on it and it is due: its session, whose task goes on here. None
+    when there is nothing to continue. Raises `Unavailable`: the message is to come again."""
+    stores = platform.stores
+    try:
+        run = await stores.runs.get(asked.organization, asked.run_id)
+    except NotFound:  # it was deleted
+        return None
+    lease = await stores.leases.peek(run.slot)
+    if run.ended_at or lease.run_id != run.id or not await _is_due(stores, run, lease, asked):
+        return None
+    definition = await stores.run_definitions.get(run.slot, run.id)
+    if definition is None or definition.kind not in loops:
+        await give_up_lost_run(stores, run.slot, lease)
+        return None
+    stored = await load_stored(stores, run, lease, definition)
+    if await _ended(stores, stored):
+        return None
+    session = await take_over(stores, stored)
+    if session is not None:
+        await _go_on(platform, session, stored, loops[definition.kind], deadline)
+    return session
+
+
+async def _is_due(stores: Stores, run: Run, lease: LeaseRecord, asked: ContinueRun) -> bool:
+    """Return whether a process may take the run now. One that is queued for later is put on the queue again
+    for the rest of the time."""
+    now = stores.clock()
+    if lease.lost(now) or lease.parked == "handed_over" or lease.stop:
+        return lease.free(now)
+    if lease.parked == "queued":
+        rest = (lease.until_ms - now) / 1000
+        await stores.run_queue.enqueue(run.slot.organization, run.id, rest, "queued")
+    return lease.parked == "waiting" and asked.reason == ANSWERED
+
+
+async def _ended(stores: Stores, stored: Stored) -> bool:
+    """End a run that is to stop, or in which one step has ended too many processes."""
+    run, lease = stored.run, stored.lease_record
+    if lease.stop:
+        await end_stopped(stores, run.slot, lease)
+        return True
+    died = lease.attempts + stored.died
+    if died >= MAX_ATTEMPTS:
+        last = events.error(
+            f"The step {stored.step!r} has ended {died} processes; it is not tried again.",
+            "step_keeps_failing",
+            False,
+        )
+        await end_run(stores, run, lease, "failed", last | {"step": stored.step})
+        return True
+    return False
+
+
+async def _go_on(
+    platform: Platform, session: RunSession, stored: Stored, make: MakeLoop, deadline: float | None
+) -> None:
+    set_hops(session.run.hops)
+    try:
+        loop = make(platform, session, stored)
+    except MillraceError as error:  # its model's provider is not configured any more, for example
+        return await session.fail(error.message, error.code, error.retryable)
+    history = _given(stored)
+    start(platform, session, loop, history, deadline)
+
+
+async def _given(stored: Stored) -> Sequence[StoredMessage]:
+    return stored.history

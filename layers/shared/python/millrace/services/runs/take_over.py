@@ -1,0 +1,151 @@
+"""Taking a run over: what it has done is read, what was told of the step that was lost is taken back."""
+
+from dataclasses import dataclass, replace
+
+from millrace.agent.history import unanswered
+from millrace.domain import events
+from millrace.domain.clock import from_iso
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.event_ids import EventId
+from millrace.domain.events import Event, LogEntry
+from millrace.domain.ids import new_id
+from millrace.domain.projection import settled
+from millrace.domain.run_definitions import RunDefinition
+from millrace.domain.runs import LeaseRecord, Progress, Run
+from millrace.services.runs.lost_usage import budget_of
+from millrace.services.runs.run_session import RunSession
+from millrace.stores.connect import Stores
+from millrace.stores.event_log import number
+from millrace.stores.runs import stream_of
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is stored of a run that has no process: its lease and its definition, the history of its slot, the
+    events that were logged after the last complete step, and the ids of the live messages that it has
+    `announced`."""
+
+    run: Run
+    lease_record: LeaseRecord
+    definition: RunDefinition
+    history: list[StoredMessage]
+    logged: list[LogEntry]
+    announced: frozenset[str] = frozenset()
+
+    @property
+    def open_calls(self) -> list[str]:
+        """The ids of the calls of the last turn that have no result."""
+        return [use["toolUseId"] for use in unanswered(self._own)]
+
+    @property
+    def _own(self) -> list[StoredMessage]:
+        return [message for message in self.history if message.run_id == self.run.id]
+
+    @property
+    def step(self) -> str:
+        """The name of the step that is next: the tools at work, or the model."""
+        names = [use["name"] for use in unanswered(self._own)]
+        return ", ".join(dict.fromkeys(names)) or f"model {self.run.model}"
+
+    @property
+    def died(self) -> bool:
+        """True when the process before was lost in the middle of a step."""
+        return self.lease_record.parked is None
+
+    @property
+    def answer(self) -> list[str]:
+        """The texts that the run's agent has said."""
+        return [
+            block["text"]
+            for message in self._own
+            if message.role == "assistant"
+            for block in message.content
+            if "text" in block
+        ]
+
+    def first_events(self) -> list[Event]:
+        """The events with which the next process begins: what was told of the lost step is taken back, and
+        what is stored of it is told again. None after a process that left at a step's boundary."""
+        told_again = [one.event for one in settled(self.logged) if self._is_stored(one.event)]
+        told_again += [
+            events.injected(
+                one.id, one.content[0]["text"], Progress.of(self.lease_record.progress).iterations + 1
+            )
+            for one in latest_injected(self.history)
+            if one.id not in self.announced
+        ]
+        if not self.died:
+            return told_again
+        after = str(EventId(self.run.id, max(self.lease_record.saved, 1)))
+        begin = [] if self.lease_record.seq else [_start_of(self.run)]
+        return [events.rewind(after), *begin, *told_again]
+
+    def _is_stored(self, event: Event) -> bool:
+        return event["type"] == "injected" or event.get("parent", event.get("id")) in self._answered_calls()
+
+    def _answered_calls(self) -> set[str]:
+        """The calls of the last turn that have a result, and those of sub-agents that worked for them."""
+        found = {
+            block["toolResult"]["toolUseId"]
+            for message in self._own
+            for block in message.content
+            if "toolResult" in block
+        }
+        for one in self.logged:
+            if one.type == "tool_call" and one.event.get("parent") in found:
+                found.add(one.event["id"])
+        return found
+
+
+def _start_of(run: Run) -> Event:
+    return events.start(run.id, run.slot.conversation_id, run.message_id, run.agent_id)
+
+
+async def load_stored(stores: Stores, run: Run, lease: LeaseRecord, definition: RunDefinition) -> Stored:
+    """Read what is stored of a run."""
+    snapshot = await stores.conversations.open(run.slot)
+    history = await stores.messages.for_model(run.slot, snapshot.history, snapshot.parts)
+    injected, stream = latest_injected(history), stream_of(run.slot.organization, run.id)
+    logged: list[LogEntry] = []
+    if injected or lease.saved < lease.seq:
+        logged = await stores.log.read(stream, 0 if injected else lease.saved)
+    announced = frozenset(one.event["messageId"] for one in logged if one.type == "injected")
+    after = [one for one in logged if one.seq > lease.saved]
+    return Stored(run, lease, definition, history, after, announced)
+
+
+def latest_injected(history: list[StoredMessage]) -> list[StoredMessage]:
+    """The live messages to which the agent has not said anything yet."""
+    found: list[StoredMessage] = []
+    for message in reversed(history):
+        if not message.injected:
+            break
+        found.insert(0, message)
+    return found
+
+
+async def take_over(stores: Stores, stored: Stored) -> RunSession | None:
+    """Take the run over: its session in this process. None when another process was faster."""
+    run, record = replace(stored.run, state="running"), stored.lease_record
+    progress = Progress.of(record.progress).resumed(stores.clock())
+    logged = [] if stored.open_calls else stored.logged
+    budget = budget_of(stored.definition.agent.limits, run.model, progress, stored.history, logged)
+    progress = replace(
+        progress, input=budget.input, output=budget.output, cost=budget.cost, estimated=budget.estimated
+    )
+    attempts = record.attempts + stored.died
+    first = number(record.reserved if stored.died else record.seq, stored.first_events())
+    lease = await stores.takeovers.take_over(run, record, new_id("env"), first, progress, attempts)
+    if lease is None:
+        return None
+    session = RunSession(
+        stores,
+        lease,
+        budget,
+        pending_live_messages=True,
+        continuable=True,
+        unanswered=stored.open_calls,
+        elapsed_ms=stores.clock() - from_iso(run.started_at) - progress.paused_ms,
+    )
+    session.answer += stored.answer
+    return session

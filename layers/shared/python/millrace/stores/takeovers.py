@@ -1,0 +1,130 @@
+"""Runs between two processes: the lease is parked by its holder, or found without one, and taken over."""
+
+from contextlib import suppress
+
+from millrace.domain.clock import Clock
+from millrace.domain.conversations import Slot, StoredMessage
+from millrace.domain.events import LogEntry
+from millrace.domain.runs import NUMBERS_AT_ONCE, WATCH_MS, LeaseRecord, Parked, Progress, Run
+from millrace.errors import Unavailable
+from millrace.stores.dynamo import ConditionFailed, Dynamo
+from millrace.stores.event_log import EventLog
+from millrace.stores.lease_record import (
+    Lease,
+    LeaseLost,
+    lease_key,
+    noticed,
+    parked,
+    still_held,
+    taken_over,
+    to_lease,
+    watched,
+)
+from millrace.stores.messages import MessageStore
+from millrace.stores.runs import RunStore
+
+NOTICED_MS = 10_000
+"""Whoever notices a run without a process puts it on the queue, unless another one has within this time."""
+
+
+class TakeoverStore:
+    """The writes by which a run goes from one process to the next."""
+
+    def __init__(
+        self,
+        dynamo: Dynamo,
+        table: str,
+        messages: MessageStore,
+        runs: RunStore,
+        log: EventLog,
+        clock: Clock,
+    ) -> None:
+        self._dynamo = dynamo
+        self._table = table
+        self._messages = messages
+        self._runs = runs
+        self._log = log
+        self._clock = clock
+
+    async def park(
+        self,
+        lease: Lease,
+        run: Run,
+        reason: Parked,
+        until_ms: int,
+        events: list[LogEntry],
+        messages: list[StoredMessage],
+        *,
+        saved: int = 0,
+        failed: bool = False,
+    ) -> None:
+        """Leave a run to another process, with its last events and messages, all in one transaction. See
+        `lease_record.parked`. Raises `LeaseLost` or `Stopping`."""
+        seq, stored = events[-1].seq if events else lease.seq, lease.messages + len(messages)
+        heads, parts = self._messages.puts(run.slot, lease.messages + 1, messages, lease.holder)
+        fence = parked(
+            self._table, lease, reason, until_ms, seq=seq, messages=stored, saved=saved, failed=failed
+        )
+        writes = [fence, *self._log.puts(lease.stream, events), *heads, self._runs.put(run)]
+        try:
+            await self._messages.transact(still_held(self._table, lease), writes, parts)
+        except ConditionFailed as error:
+            if 0 not in error.items:
+                raise
+            record = to_lease(error.items[0])
+            done = record.run_id == run.id and (record.parked, record.seq) == (reason, seq)
+            if not done:  # else only the answer of the first attempt was lost
+                lease.check_may_go_on(record)
+                raise LeaseLost(run.id) from error
+
+    async def take_over(
+        self,
+        run: Run,
+        seen: LeaseRecord,
+        holder: str,
+        events: list[LogEntry],
+        progress: Progress,
+        attempts: int,
+    ) -> Lease | None:
+        """Take a run over that no process works on, with its first `events`. None when another process was
+        faster, or the run is over."""
+        seq = events[-1].seq if events else seen.seq
+        lease = Lease(
+            run,
+            holder,
+            seq=seq,
+            messages=seen.messages,
+            reserved=seq + NUMBERS_AT_ONCE,
+            saved=seen.saved,
+            drained=seen.drained,
+            watched_ms=seen.watched_ms,
+            progress=progress,
+        )
+        fence = taken_over(self._table, lease, seen, attempts, self._clock())
+        try:
+            await self._dynamo.transact(fence, *self._log.puts(lease.stream, events), self._runs.put(run))
+        except ConditionFailed:
+            return None
+        except Unavailable:
+            stored = to_lease(await self._dynamo.get(self._table, lease_key(run.slot)))
+            if stored.holder != holder:
+                raise
+            # Only the answer was lost.
+        return lease
+
+    async def notice(self, slot: Slot, seen: LeaseRecord) -> bool:
+        """Return whether the caller is to put this run without a process on the queue, as the first one who
+        noticed it of late."""
+        try:
+            await self._dynamo.write(noticed(self._table, slot, seen, self._clock(), NOTICED_MS))
+        except ConditionFailed:
+            return False
+        return True
+
+    async def watch(self, slot: Slot, seen: LeaseRecord) -> None:
+        """Say that somebody watches the run of a lease, at most twice a minute."""
+        until = self._clock() + WATCH_MS
+        if seen.run_id is None or seen.watched_ms > until - WATCH_MS // 2:
+            return
+        with suppress(ConditionFailed, Unavailable):
+            await self._dynamo.write(watched(self._table, slot, seen.run_id, until))

@@ -1,0 +1,37 @@
+"""Runs that lose their process, and the one that continues them."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from millrace.domain.runs import LEASE_MS, ContinueRun
+from millrace.services.runs.continue_run import continue_run
+from millrace.services.runs.platform import Platform
+from millrace.settings import Settings
+from millrace.stores.connect import Stores
+
+
+async def continue_elsewhere(
+    settings: Settings, stores: Stores, organization: str, run_id: str, reason: str = "lost"
+) -> bool:
+    """Does what the function of the run queue does with a message; False when the run was not taken."""
+    session = await continue_run(Platform.make(settings, stores), ContinueRun(organization, run_id, reason))
+    if session is not None:
+        await session.over()
+    return session is not None
+
+
+def after_the_lease(clock: Callable[[], int]) -> Callable[[], int]:
+    """A clock for which every lease of now is over."""
+    return lambda: clock() + LEASE_MS + 1000
+
+
+def settled_view(events: Iterable[Any]) -> list[Any]:
+    """The events that a client shows in the end: `id` numbers them, and a `rewind` takes some back."""
+    shown: list[Any] = []
+    for event in events:
+        if event.data["type"] == "rewind":
+            after = int(event.data["after"].rpartition(".")[2])
+            shown = [one for one in shown if one.seq <= after]
+        elif event.data["type"] != "heartbeat":
+            shown.append(event)
+    return shown
