@@ -10,7 +10,7 @@ LAYER := layers/shared/python
 NPM := $(BIN)/python -m local.node npm --prefix web
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help install run test check bench build deploy token lock format lint types imports sam-lint openapi clean
+.PHONY: help install run test test-fast soak check bench build deploy token lock format lint types imports sam-lint openapi clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -76,6 +76,12 @@ test: $(VENV)/.dev .venv-sam/.done web/dist/index.html ## every test that needs 
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m browser # alone: Playwright keeps an event loop running
 	$(NPM) test --silent
 endif
+
+test-fast: $(VENV)/.dev ## what needs no emulator, no stack and no browser: under a minute
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m fast $(ARGS)
+
+soak: $(VENV)/.dev ## the long form of storms, simulations and properties: an hour
+	MILLRACE_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m soak $(ARGS)
 
 bench: $(VENV)/.dev .venv-sam/.done ## measure speed: ratios against a baseline and a peer
 	$(BIN)/python -m tests.bench $(ARGS)

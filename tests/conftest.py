@@ -1,6 +1,7 @@
 """Fixtures for every test: the emulated AWS, the fakes, the running stack."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,9 +9,13 @@ from tests.aws import aws, aws_environment, ministack, template
 from tests.fakes.fixtures import model_server, services
 from tests.fakes.strict_dynamo import strict
 from tests.stack import group_stack_tests, stack
-from tests.thrift import forget_apps, shared_service_models, spare_imports
+from tests.thrift import forget_apps, shared_service_models, shared_trust, spare_imports
 
 __all__ = ["aws", "aws_environment", "ministack", "model_server", "services", "stack", "template"]
+
+SLOW_FIXTURES = {"aws", "browser", "mariadb_url", "ministack", "postgres_url", "small_stack", "stack"}
+SLOW_FOLDERS = {"bench", "e2e", "local", "runtime"}
+"""Everything else is marked `fast`, for `make test-fast`."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,8 +26,8 @@ def strict_dynamo() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def service_models() -> Iterator[None]:
-    with shared_service_models():
+def read_once() -> Iterator[None]:
+    with shared_service_models(), shared_trust():
         yield
 
 
@@ -37,5 +42,8 @@ def pytest_runtest_logfinish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     group_stack_tests(items)
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if "browser" in fixtures:
             item.add_marker(pytest.mark.browser)
+        if not fixtures & SLOW_FIXTURES and not SLOW_FOLDERS & set(Path(item.path).parts):
+            item.add_marker(pytest.mark.fast)

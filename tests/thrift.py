@@ -5,6 +5,7 @@ models anew for each session, and FastAPI's caches keep every app and thereby al
 """
 
 import gc
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 import botocore.session
+import httpx._transports.default
 
 
 @contextmanager
@@ -25,6 +27,24 @@ def shared_service_models() -> Iterator[None]:
         return loader
 
     with patch.object(botocore.session, "create_loader", sharing):
+        yield
+
+
+@contextmanager
+def shared_trust() -> Iterator[None]:
+    """All HTTP clients of this process that trust the usual authorities share what they have read of them."""
+    default: Any = httpx._transports.default
+    create, found = default.create_ssl_context, dict[bool, ssl.SSLContext]()
+
+    def sharing(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:
+        if verify is not True or cert:
+            fresh: ssl.SSLContext = create(verify, cert, trust_env)
+            return fresh
+        if trust_env not in found:
+            found[trust_env] = create(True, None, trust_env)
+        return found[trust_env]
+
+    with patch.object(default, "create_ssl_context", sharing):
         yield
 
 

@@ -20,16 +20,6 @@ DOUBLED = {"type": "map", "config": {"expression": {f"f{at}": "$event" for at in
 COMPARED = {"type": "map", "config": {"expression": {f"s{at}": "a == b" for at in range(150)}}}
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[RunningStack]:
-    """A stack of its own: what waits for the dead destination would stay in the queues of other tests."""
-    running = RunningStack()
-    try:
-        yield running.wait_until_ready()
-    finally:
-        running.stop()
-
-
 @pytest.fixture
 def holding() -> Iterator[Holding]:
     with holding_receiver() as receiver:

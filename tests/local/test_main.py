@@ -18,7 +18,7 @@ import pytest
 from tests.local.conftest import TEMPLATE
 from tests.stack import ROOT, RunningStack
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("small_stack")]
+pytestmark = pytest.mark.stack
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from millrace.pipelines.state.covered import cover, covered_by
 from millrace.pipelines.state.firing import sweep
 from millrace.pipelines.state.meta import Meta, marks
 from millrace.pipelines.state.store import Key, MemoryStore
+from tests.effort import effort, soak
 from tests.pipelines.simulator import Worker
 from tests.pipelines.test_windows import DAY, MINUTE, live
 from tests.pipelines.test_windows_simulated import (
@@ -26,7 +27,7 @@ from tests.pipelines.test_windows_simulated import (
 )
 from tests.pipelines.test_windows_simulated import workers as workers
 
-RUNS = 100
+RUNS = effort(40, 1_000)
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +51,7 @@ def test_a_window_of_many_blocks_is_sent_once_and_closes() -> None:
     assert made.store.due(2 * DAY, 10) == []
 
 
+@soak
 @pytest.mark.parametrize(
     ("made", "expect"),
     [

@@ -9,6 +9,7 @@ from millrace.pipelines.event import Event
 from millrace.pipelines.plan import Plan
 from millrace.pipelines.state.book import Sent, pack_anchors, read_book, write_down
 from millrace.pipelines.state.store import Key, MemoryStore
+from tests.effort import effort, soak
 from tests.pipelines.definitions import plan, step
 from tests.pipelines.simulator import Simulation, Worker, final_results
 from tests.pipelines.test_windows import Live, live
@@ -16,7 +17,7 @@ from tests.pipelines.test_windows_simulated import GAP, GROUPED, LONGEST, expect
 from tests.pipelines.test_windows_simulated import workers as workers
 
 SECOND, MINUTE = 1_000, 60_000
-HISTORIES, PORTIONS = 3_000, 6
+HISTORIES, PORTIONS = effort(900, 20_000), 6
 _ITEM_BYTES = 350_000
 
 
@@ -123,6 +124,7 @@ def _wrong(made: Plan, workers: list[Worker], seeds: range) -> Iterator[tuple[in
             yield seed, history.wrong
 
 
+@soak
 @pytest.mark.parametrize("portion", range(PORTIONS))
 def test_every_event_is_in_exactly_one_session_in_every_history(portion: int, workers: list[Worker]) -> None:
     size = HISTORIES // PORTIONS

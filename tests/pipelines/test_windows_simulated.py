@@ -12,6 +12,7 @@ import pytest
 from millrace.pipelines.event import Event
 from millrace.pipelines.plan import Plan
 from millrace.pipelines.state.store import Key, Register
+from tests.effort import effort, soak
 from tests.pipelines.definitions import plan, step
 from tests.pipelines.simulator import (
     Simulation,
@@ -21,7 +22,7 @@ from tests.pipelines.simulator import (
     final_results,
 )
 
-RUNS = 750
+RUNS = effort(250, 5_000)
 SIZE, SLIDE, GAP, LONGEST = 10_000, 5_000, 3_000, 9_000
 SUMS = [{"field": "n", "function": "sum"}, {"field": "n", "function": "last"}]
 GROUPED: dict[str, Any] = {"groupBy": ["g"], "aggregations": SUMS, "grace": 1_000}
@@ -124,14 +125,17 @@ def wrong_seeds(made: Plan, workers: list[Worker], expect: Any, runs: int = RUNS
     return wrong
 
 
+@soak
 def test_tumbling_windows_are_exact_in_every_run(workers: list[Worker]) -> None:
     assert wrong_seeds(tumbling(), workers, lambda events: expected_windows(events, SIZE, SIZE)) == []
 
 
+@soak
 def test_sliding_windows_are_exact_in_every_run(workers: list[Worker]) -> None:
     assert wrong_seeds(sliding(), workers, lambda events: expected_windows(events, SIZE, SLIDE)) == []
 
 
+@soak
 def test_sessions_are_exact_in_every_run(workers: list[Worker]) -> None:
     assert wrong_seeds(session(), workers, expected_sessions) == []
 
@@ -142,6 +146,7 @@ def batch_is_wrong(events: list[Event], sink: list[Event]) -> bool:
     return items != list(range(len(events))) or any(len(each) > 3 for each in batches.values())
 
 
+@soak
 def test_every_item_is_in_exactly_one_batch_in_every_run(workers: list[Worker]) -> None:
     made = batch()
     runs = (simulate(made, workers, seed) for seed in range(RUNS))
@@ -168,10 +173,10 @@ class StaleStore(SteppedStore):
 def test_the_simulator_finds_the_fault_when_meta_is_not_read_after_the_blocks(
     workers: list[Worker],
 ) -> None:
-    wrong = 0
-    for seed in range(1, 801, 2):
+    wrong, seeds = 0, iter(range(1, 801, 2))
+    while wrong < 3:
+        seed = next(seeds)
         events, simulation = made_events(seed), Simulation(tumbling(), workers, seed)
         simulation.store = StaleStore(simulation.checkpoint)
         simulation.run(list(events))
         wrong += found_results(simulation.prompt) != expected_windows(events, SIZE, SIZE)
-    assert wrong >= 3

@@ -38,6 +38,7 @@ from millrace.stores.event_log import is_last
 from millrace.stores.lease_record import Stopping
 from millrace.stores.runs import stream_of
 from tests.aws import Aws
+from tests.effort import effort, soak
 from tests.services.test_injection_states import Faulty
 
 START = 1_800_000_000_000
@@ -277,7 +278,8 @@ class Numbers(RuleBasedStateMachine):
         self.session = None
 
 
-@pytest.mark.timeout(300)
+@soak
+@pytest.mark.timeout(effort(120, 900))
 def test_no_number_that_was_seen_is_given_again(
     aws_environment: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,7 +288,7 @@ def test_no_number_that_was_seen_is_given_again(
     environment = aws_environment.environment("ConversationFunction")
     Numbers.environment = Settings.from_environment(environment)
     machine = settings(
-        max_examples=15,
+        max_examples=effort(8, 150),
         stateful_step_count=10,
         deadline=None,
         phases=[Phase.explicit, Phase.reuse, Phase.generate],

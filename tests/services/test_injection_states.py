@@ -33,6 +33,7 @@ from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
 from tests.aws import Aws
+from tests.effort import effort, soak
 
 START = 1_800_000_000_000
 
@@ -191,7 +192,8 @@ class LiveMessages(RuleBasedStateMachine):
             assert message_id in drained | self.withdrawn or expired, message_id
 
 
-@pytest.mark.timeout(300)
+@soak
+@pytest.mark.timeout(effort(120, 900))
 def test_every_accepted_live_message_is_taken_once_or_withdrawn_or_expires(
     aws_environment: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,7 +201,7 @@ def test_every_accepted_live_message_is_taken_once_or_withdrawn_or_expires(
     environment = aws_environment.environment("ConversationFunction")
     LiveMessages.environment = Settings.from_environment(environment)
     machine = settings(
-        max_examples=60,
+        max_examples=effort(12, 200),
         stateful_step_count=30,
         deadline=None,
         phases=[

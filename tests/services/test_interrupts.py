@@ -21,8 +21,9 @@ from millrace.services.runs.platform import Platform
 from millrace.services.runs.send import AcceptedMessage, NewMessage, StartedRun, send
 from millrace.settings import Settings
 from tests.aws import Aws
+from tests.effort import effort, soak
 
-LASTING = "/echo tools=0 tokens=40 delayMs=50\nword"
+LASTING = "/echo tools=0 tokens=40 delayMs=25\nword"
 
 
 @dataclass
@@ -107,41 +108,36 @@ async def test_message_that_could_not_begin_stops_nothing(platform: Platform) ->
     assert await running == "stop"
 
 
-@given(st.lists(st.sampled_from(["interrupt", "interrupt", "reject", "inject"]), min_size=2, max_size=6))
-@hypothesis_settings(
-    max_examples=6,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.reuse, Phase.generate],
-)
-def _storms(manners: list[str]) -> None:
+async def _pass_over(storm: Storm, manners: list[str]) -> None:
     """All that was accepted is in the history once, and the last run ends by itself."""
-
-    async def run() -> None:
-        storm = Storm(Platform.make(_settings[0]))
-        first = asyncio.create_task(storm.say(f"{LASTING} first"))
-        ends = await storm.all(
-            first, *(storm.say(f"{LASTING} {n}", manner) for n, manner in enumerate(manners))
-        )
-        assert set(ends) <= {"stop", "interrupted", "accepted", "run_active"}
-        assert ends["stop"] >= 1
-        questions = await storm.questions()
-        assert len(questions) == len(set(questions))
-        assert len(questions) >= ends["stop"] + ends["interrupted"]
-        waiting, _ = await storm.platform.stores.injections.waiting(storm.slot)
-        left = {one.content for one in waiting}
-        assert len(set(questions) | left) == ends.total() - ends["run_active"]
-        assert not left & set(questions)
-        assert (await storm.platform.stores.leases.peek(storm.slot)).run_id is None
-        await storm.platform.close()
-
-    asyncio.run(run())
+    first = asyncio.create_task(storm.say(f"{LASTING} first"))
+    ends = await storm.all(first, *(storm.say(f"{LASTING} {n}", manner) for n, manner in enumerate(manners)))
+    assert set(ends) <= {"stop", "interrupted", "accepted", "run_active"}
+    assert ends["stop"] >= 1
+    questions = await storm.questions()
+    assert len(questions) == len(set(questions))
+    assert len(questions) >= ends["stop"] + ends["interrupted"]
+    waiting, _ = await storm.platform.stores.injections.waiting(storm.slot)
+    left = {one.content for one in waiting}
+    assert len(set(questions) | left) == ends.total() - ends["run_active"]
+    assert not left & set(questions)
+    assert (await storm.platform.stores.leases.peek(storm.slot)).run_id is None
+    await storm.platform.close()
 
 
-_settings: list[Settings] = []
-
-
-@pytest.mark.timeout(300)
+@soak
+@pytest.mark.timeout(effort(120, 900))
 def test_storms_of_every_manner_lose_and_double_nothing(aws_environment: Aws) -> None:
-    _settings[:] = [Settings.from_environment(aws_environment.environment("ConversationFunction"))]
-    _storms()
+    settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
+
+    @given(st.lists(st.sampled_from(["interrupt", "interrupt", "reject", "inject"]), min_size=2, max_size=6))
+    @hypothesis_settings(
+        max_examples=effort(4, 100),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.reuse, Phase.generate],
+    )
+    def storms(manners: list[str]) -> None:
+        asyncio.run(_pass_over(Storm(Platform.make(settings)), manners))
+
+    storms()

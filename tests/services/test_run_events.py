@@ -12,6 +12,7 @@ import pytest
 from millrace.domain import events
 from millrace.domain.access import Principal
 from millrace.domain.clock import now_ms
+from millrace.services.runs import execute, run_events
 from millrace.services.runs.delete import delete_conversation
 from millrace.services.runs.launch import launch
 from millrace.services.runs.platform import Platform
@@ -88,14 +89,17 @@ async def test_a_failed_run_tells_its_error(settings: Settings) -> None:
     assert last["error"]["code"] == "echo_failed"
 
 
-async def test_progress_is_told_now_and_then_not_per_token(settings: Settings) -> None:
+async def test_progress_is_told_now_and_then_not_per_token(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_events, "PROGRESS_SECONDS", 0.3)
     recording = Recording(settings.region)
-    await run(recording, settings, "/echo tools=0 tokens=250 delayMs=20\nword")
+    await run(recording, settings, "/echo tools=0 tokens=60 delayMs=20\nword")
     details = [detail for batch in recording.batches for detail in batch]
     progress = [detail for detail in details if detail["type"] == "run:progress"]
     assert progress
     moments = [datetime.fromisoformat(one["time"]) for one in progress]
-    assert all(later - earlier >= timedelta(seconds=0.9) for earlier, later in pairwise(moments))
+    assert all(later - earlier >= timedelta(seconds=0.27) for earlier, later in pairwise(moments))
     assert [one["tokens"] for one in progress] == sorted(one["tokens"] for one in progress)
 
 
@@ -105,8 +109,11 @@ async def test_a_bus_that_is_down_costs_the_view_and_not_the_run(settings: Setti
     assert (await run(recording, settings, "hello"))[-1] == "done"
 
 
-async def test_a_slow_bus_holds_up_neither_the_log_nor_a_stop(settings: Settings) -> None:
-    """The bus answers after 20 s; the stop is noticed by the log's own writer meanwhile."""
+async def test_a_slow_bus_holds_up_neither_the_log_nor_a_stop(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bus does not answer; the stop is noticed by the log's own writer meanwhile."""
+    monkeypatch.setattr(execute, "BUS_SECONDS", 0.3)
     hanging = Hanging(settings.region)
     platform = Platform.make(settings, Stores.connect(settings, hanging))
     caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")

@@ -1,0 +1,15 @@
+"""How much the expensive tests do: enough to fail for a broken guarantee, and far more under `make soak`."""
+
+import os
+
+import pytest
+
+SOAKING = os.environ.get("MILLRACE_SOAK") == "1"
+
+soak = pytest.mark.soak
+"""Of tests with a long form, which `make soak` runs."""
+
+
+def effort(usual: int, soaking: int) -> int:
+    """Return how many rounds, examples or events a test takes: the `usual` number, or that of `make soak`."""
+    return soaking if SOAKING else usual
