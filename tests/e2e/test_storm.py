@@ -64,14 +64,15 @@ def impatient(stack: RunningStack, *queues: str) -> Iterator[None]:
 class Sender:
     """Sends signed webhooks as their senders do: again, with the same id, until they are accepted."""
 
-    def __init__(self, client: httpx.Client, pipeline: str) -> None:
+    def __init__(self, client: httpx.Client, pipeline: str, poison: int | None = None) -> None:
         self._client = client
+        self._poison = poison
         self._path = f"/hooks/{pipeline}"
         self._webhook = Webhook(SECRET)
 
     def send(self, first: int) -> None:
         """The events `first` to `first + PER_REQUEST`; every tenth delivery twice."""
-        events = [{"n": n if n != POISON else "poison"} for n in range(first, first + PER_REQUEST)]
+        events = [{"n": n if n != self._poison else "poison"} for n in range(first, first + PER_REQUEST)]
         for _ in range(2 if first // PER_REQUEST % 10 == 0 else 1):
             self._deliver(f"delivery-{first}", json.dumps(events))
 
@@ -120,7 +121,7 @@ def storm(stack: RunningStack, chat: httpx.Client, sink: Sink) -> Iterator[Storm
     """A pipeline from signed webhooks to the sink that has to multiply."""
     retries = {"maxRetries": MAX_RETRIES, "backoffMs": 20}
     with impatient(stack, "IngestQueue", "TimerQueue"):
-        wait_until_delivered(stack)  # what is taken already would still come back late
+        wait_until_delivered(stack, 180)  # what is taken already would still come back late
         id = started(
             chat,
             source={"type": "webhook", "verify": "standard", "secret": SECRET},
@@ -133,7 +134,7 @@ def storm(stack: RunningStack, chat: httpx.Client, sink: Sink) -> Iterator[Storm
 def rage(storm: Storm) -> int:
     """Sends all events while a third of the destination's answers are failures, some after they took effect,
     while it is down for a time, and while workers are killed at both stages; how many were killed."""
-    stack, sink, sender = storm.stack, storm.sink, Sender(storm.chat, storm.pipeline)
+    stack, sink, sender = storm.stack, storm.sink, Sender(storm.chat, storm.pipeline, POISON)
     sink.failing = True
     with ThreadPoolExecutor(CLIENTS) as pool:
         sending = [pool.submit(sender.send, first) for first in range(0, EVENTS, PER_REQUEST)]
