@@ -3,11 +3,14 @@
 import asyncio
 from typing import Any
 
-from millrace.services.pipelines.intake.change_capture import Capture, CaptureSettings
-from millrace.telemetry import logs
+from millrace.startup import starting
 
-capture = Capture(CaptureSettings.from_environment())
-capture.warm()
+with starting():
+    from millrace.services.pipelines.intake.change_capture import Capture, CaptureSettings
+    from millrace.telemetry import logs
+
+    capture = Capture(CaptureSettings.from_environment())
+    capture.warm()
 
 
 @logs.invocations

@@ -3,13 +3,16 @@
 import asyncio
 from typing import Any
 
-from millrace.services.pipelines.context import PipelineContext
-from millrace.services.pipelines.processing.timers import close_batch
-from millrace.settings import Settings
-from millrace.telemetry import logs
+from millrace.startup import starting
 
-pipelines = PipelineContext.connect(Settings.from_environment())
-pipelines.warm()
+with starting():
+    from millrace.services.pipelines.context import PipelineContext
+    from millrace.services.pipelines.processing.timers import close_batch
+    from millrace.settings import Settings
+    from millrace.telemetry import logs
+
+    pipelines = PipelineContext.connect(Settings.from_environment())
+    pipelines.warm()
 
 
 @logs.invocations

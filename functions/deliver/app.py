@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from millrace.services.delivery.batch import BatchDeliverer, DeliverySettings
-from millrace.telemetry import logs
+from millrace.startup import starting
 
-deliver = BatchDeliverer(DeliverySettings.from_environment())
-deliver.warm()
+with starting():
+    from millrace.services.delivery.batch import BatchDeliverer, DeliverySettings
+    from millrace.telemetry import logs
+
+    deliver = BatchDeliverer(DeliverySettings.from_environment())
+    deliver.warm()
 
 
 @logs.invocations

@@ -3,14 +3,17 @@
 import asyncio
 from typing import Any
 
-from millrace.services.command_center.record import Recorder
-from millrace.services.command_center.record_batch import record_batch
-from millrace.settings import Settings
-from millrace.telemetry import logs
+from millrace.startup import starting
 
-recorder = Recorder.connect(Settings.from_environment())
-recorder.stores.aws.client("dynamodb")
-recorder.stores.aws.client("events")
+with starting():
+    from millrace.services.command_center.record import Recorder
+    from millrace.services.command_center.record_batch import record_batch
+    from millrace.settings import Settings
+    from millrace.telemetry import logs
+
+    recorder = Recorder.connect(Settings.from_environment())
+    recorder.stores.aws.client("dynamodb")
+    recorder.stores.aws.client("events")
 
 
 @logs.invocations

@@ -4,18 +4,21 @@ backpressure."""
 import asyncio
 from typing import Any
 
-from millrace.services.pipelines.backpressure import Backpressure
-from millrace.services.pipelines.context import PipelineContext
-from millrace.services.pipelines.processing.minute import every_minute
-from millrace.settings import Settings
-from millrace.stores.bus import EventBus
-from millrace.telemetry import logs
+from millrace.startup import starting
 
-settings = Settings.from_environment()
-pipelines = PipelineContext.connect(settings)
-pipelines.warm()
-bus = EventBus(pipelines.aws, settings.bus_name)
-backpressure = Backpressure(pipelines)
+with starting():
+    from millrace.services.pipelines.backpressure import Backpressure
+    from millrace.services.pipelines.context import PipelineContext
+    from millrace.services.pipelines.processing.minute import every_minute
+    from millrace.settings import Settings
+    from millrace.stores.bus import EventBus
+    from millrace.telemetry import logs
+
+    settings = Settings.from_environment()
+    pipelines = PipelineContext.connect(settings)
+    pipelines.warm()
+    bus = EventBus(pipelines.aws, settings.bus_name)
+    backpressure = Backpressure(pipelines)
 
 
 @logs.invocations

@@ -4,15 +4,17 @@ import asyncio
 import gc
 from typing import Any
 
-from millrace.services.pipelines.context import PipelineContext
-from millrace.services.pipelines.processing.batch import transform_batch
-from millrace.settings import Settings
-from millrace.telemetry import logs
+from millrace.startup import starting
 
-pipelines = PipelineContext.connect(Settings.from_environment())
-pipelines.warm()
-gc.freeze()  # what init made stays: a quarter of the CPU of large batches went into looking at it again
-gc.set_threshold(10_000, 10, 10)
+with starting():
+    from millrace.services.pipelines.context import PipelineContext
+    from millrace.services.pipelines.processing.batch import transform_batch
+    from millrace.settings import Settings
+    from millrace.telemetry import logs
+
+    pipelines = PipelineContext.connect(Settings.from_environment())
+    pipelines.warm()
+    gc.set_threshold(10_000, 10, 10)  # large batches make much that is no garbage either
 
 
 @logs.invocations

@@ -1,9 +1,12 @@
 """Incoming webhooks: FastAPI through Mangum, buffered."""
 
-from mangum import Mangum
+from millrace.startup import starting
 
-from millrace.api.webhooks_app import create_app
-from millrace.settings import Settings
-from millrace.telemetry import logs
+with starting():
+    from mangum import Mangum
 
-handler = logs.invocations(Mangum(create_app(Settings.from_environment()), lifespan="off"))
+    from millrace.api.webhooks_app import create_app
+    from millrace.settings import Settings
+    from millrace.telemetry import logs
+
+    handler = logs.invocations(Mangum(create_app(Settings.from_environment()), lifespan="off"))

@@ -1,5 +1,6 @@
 """From the function's `Handler` setting to its ASGI app."""
 
+import gc
 import importlib
 import os
 import sys
@@ -30,8 +31,12 @@ def parse_handler(handler: str) -> tuple[str, str]:
 
 
 def load_app(handler: str) -> ASGIApp:
-    """Import the app. Raises SetupError, or what the module itself raises."""
+    """Import the app. Raises SetupError, or what the module itself raises.
+
+    Nothing that a module makes at import is garbage: no collection looks at it meanwhile, nor later.
+    """
     module, attribute = parse_handler(handler)
+    gc.disable()
     try:
         app = getattr(importlib.import_module(module), attribute, None)
     except ImportError as error:
@@ -40,6 +45,9 @@ def load_app(handler: str) -> ASGIApp:
     except SyntaxError as error:
         message = f"syntax error in module {module!r}: {error}"
         raise SetupError("Runtime.UserCodeSyntaxError", message) from error
+    finally:
+        gc.freeze()
+        gc.enable()
     if not callable(app):
         raise SetupError("Runtime.HandlerNotFound", f"module {module!r} has no ASGI app named {attribute!r}")
     loaded: ASGIApp = app

@@ -1,4 +1,7 @@
-"""boto3 for async code: clients made on first use, their calls on a bounded executor of our own."""
+"""botocore for async code: clients made on first use, their calls on a bounded executor of our own.
+
+Not boto3, whose clients are botocore's: its import brings s3transfer and multiprocessing, 25 ms of CPU.
+"""
 
 import asyncio
 import threading
@@ -63,9 +66,9 @@ class Aws:
 
     @cached_property
     def _session(self) -> Any:
-        import boto3
+        import botocore.session
 
-        return boto3.session.Session()
+        return botocore.session.get_session()
 
     def client(self, service: str) -> Any:
         """The one client of a service. Making it takes some 100 ms of CPU: warm the needed ones in init."""
@@ -87,7 +90,7 @@ class Aws:
             max_pool_connections=self._workers,
             tcp_keepalive=True,
         )
-        make: Any = self._session.client  # its stubs know only literal names
+        make: Any = self._session.create_client  # its stubs know only literal names
         return make(service, region_name=self.region, config=config)
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:

@@ -1,0 +1,62 @@
+"""Init without garbage collections."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from millrace.startup import starting
+from tests.template_functions import url_functions
+
+
+@contextmanager
+def collections_counted() -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        seen.append(phase)
+
+    gc.callbacks.append(note)
+    try:
+        yield seen
+    finally:
+        gc.callbacks.remove(note)
+
+
+def make_many() -> list[list[int]]:
+    return [[at] for at in range(50_000)]
+
+
+@pytest.fixture
+def unfrozen() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("unfrozen")
+def test_nothing_is_collected_meanwhile_and_what_was_made_is_left_out_later() -> None:
+    before = gc.get_freeze_count()
+    with collections_counted() as seen:
+        with starting():
+            made = make_many()
+        assert seen == []
+        assert gc.get_freeze_count() - before >= len(made)
+        more = make_many()
+    assert len(more) == len(made)
+    assert seen
+
+
+@pytest.mark.usefixtures("unfrozen")
+def test_collections_go_on_after_an_init_that_failed() -> None:
+    with pytest.raises(RuntimeError), starting():
+        raise RuntimeError("no configuration")
+    assert gc.isenabled()
+
+
+def test_every_function_starts_so() -> None:
+    """Streamed ones by the runtime's own means."""
+    streamed = {name for name, streams in url_functions() if streams}
+    for path in (Path(__file__).parent.parent / "functions").glob("*/app.py"):
+        assert ("with starting():" in path.read_text()) is (path.parent.name not in streamed), path
