@@ -7,7 +7,7 @@ import httpx
 import orjson
 import pytest
 
-from millrace.agent.tools.mcp import McpServer
+from millrace.agent.tools.mcp_server import McpServer
 from millrace.domain.agents import Agent
 from millrace.services.mcp_checks import origin_of
 from millrace.services.mcp_secrets import Owner

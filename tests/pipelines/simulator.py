@@ -175,7 +175,8 @@ class Simulation:
     def writer(self, events: list[Event]) -> Task:
         def write() -> None:
             outcome = transform(self.plan, events, self.store, self.now)
-            keep(self.plan, outcome, self.store, self, self.now)
+            for change in outcome.changes:
+                keep(self.plan, change, outcome, self.store, self, self.now)
             self.late_events += sum(count.late for count in outcome.counts)
 
         return write

@@ -46,7 +46,8 @@ class Live:
     ) -> Outcome:
         event = Event(payload, name, "s", time=time, ingested=now)
         outcome = transform(self.plan, [event], self.store, now, backfill=backfill)
-        keep(self.plan, outcome, self.store, self, now, lag, backfill)
+        for change in outcome.changes:
+            keep(self.plan, change, outcome, self.store, self, now, lag, backfill)
         return outcome
 
     def plan_key(self, start: int) -> Key:
@@ -117,7 +118,8 @@ def test_an_event_for_a_window_that_was_cleared_is_late_however_it_came() -> Non
     assert made.store.blocks(made.plan_key(0)) == []
     event = Event({}, "b", "s", time=10, ingested=20)
     outcome = transform(made.plan, [event], made.store, closing)
-    keep(made.plan, outcome, made.store, made, closing)
+    for change in outcome.changes:
+        keep(made.plan, change, outcome, made.store, made, closing)
     assert (outcome.counts[0].late, outcome.counts[0].held, len(outcome.dead_letters)) == (1, 0, 1)
 
 

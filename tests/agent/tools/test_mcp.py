@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.agent.tools.mcp import ListedTool, Listing, McpServer, McpTools, ToolCatalog, chosen, tool_name
+from millrace.agent.tools.mcp import Listing, McpTools, ToolCatalog, chosen, tool_name
+from millrace.agent.tools.mcp_server import ListedTool, McpServer
 from millrace.agent.tools.tool import ToolResult
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.errors import InvalidRequest

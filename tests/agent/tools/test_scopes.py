@@ -3,7 +3,8 @@
 import pytest
 
 from millrace.agent.tools.function import needs_scope, tool
-from millrace.agent.tools.mcp import McpServer, McpTools, ToolCatalog
+from millrace.agent.tools.mcp import McpTools, ToolCatalog
+from millrace.agent.tools.mcp_server import McpServer
 from millrace.agent.tools.tool import ToolContext
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.access import Principal

@@ -26,6 +26,7 @@ from millrace.destinations.wire import (
     by_status,
     failure_of,
 )
+from millrace.domain.portions import portions
 from millrace.pipelines.event import Event
 
 log = logging.getLogger(__name__)
@@ -161,14 +162,4 @@ class _Job:
 
 def pack(items: dict[int, Item], limits: Limits) -> Iterator[list[int]]:
     """Groups of positions within the limits; two bytes are counted for what stands between events."""
-    group: list[int] = []
-    length = 0
-    for position, item in items.items():
-        size = len(item.content) + 2
-        if group and (len(group) == limits.events or length + size > limits.content):
-            yield group
-            group, length = [], 0
-        group.append(position)
-        length += size
-    if group:
-        yield group
+    return portions(items, lambda position: len(items[position].content) + 2, limits.content, limits.events)

@@ -63,7 +63,8 @@ class LocalRun:
                 yield from self._kept(outcome, now)
 
     def _kept(self, outcome: Outcome, now: int) -> Iterator[Event]:
-        keep(self.plan, outcome, self.store, self, now, backfill=True)
+        for change in outcome.changes:
+            keep(self.plan, change, outcome, self.store, self, now, backfill=True)
         self.dead_letters += outcome.dead_letters
         for total, count in zip(self.counts, outcome.counts, strict=True):
             total.add(count)

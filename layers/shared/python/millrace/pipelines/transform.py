@@ -1,7 +1,7 @@
 """Events through a plan, and the state that this leaves.
 
 `transform` is what happens to events; it changes only registers of dedupe and running totals, which know a
-repetition. `keep` writes what windows and batches hold; `fire` is what timers call. Whoever calls them may
+repetition. `keep` writes what a window or batch holds; `fire` is what timers call. Whoever calls them may
 crash between any two and begin again with the same events.
 """
 
@@ -166,23 +166,6 @@ def _applies(step: PlanStep, payload: Payload, event: Event, outcome: Outcome) -
 
 def keep(
     plan: Plan,
-    outcome: Outcome,
-    store: Store,
-    outbox: Outbox,
-    now: int,
-    lag: int = 0,
-    backfill: bool = False,
-) -> None:
-    """Writes what windows and batches hold. Events whose window is closed are added to the outcome as late.
-
-    `lag` is how far the queue is behind (ms).
-    """
-    for change in outcome.changes:
-        keep_change(plan, change, outcome, store, outbox, now, lag, backfill)
-
-
-def keep_change(
-    plan: Plan,
     change: Change,
     outcome: Outcome,
     store: Store,
@@ -191,7 +174,8 @@ def keep_change(
     lag: int = 0,
     backfill: bool = False,
 ) -> None:
-    """Write what one window or batch holds, see `keep`."""
+    """Write what one window or batch holds. Events whose window is closed are added to the outcome as late.
+    `lag` says how far the queue is behind (ms)."""
     state = plan.steps[change.step].state
     if isinstance(state, Batch):
         write_batch(state, change.place, change.content, store, outbox, now)

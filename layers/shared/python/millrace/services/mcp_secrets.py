@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from millrace.agent.tools.mcp import McpServer as OpenServer
+from millrace.agent.tools.mcp_server import McpServer as OpenServer
 from millrace.domain.agents import HIDDEN, QUERY, McpServer
 from millrace.errors import InvalidRequest, MillraceError
 from millrace.net.headers import header_problem

@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from millrace.domain.portions import portions
 from millrace.errors import TooLarge, Unavailable
 from millrace.stores.aws import Aws
 from millrace.stores.queues import escaped
@@ -38,7 +38,8 @@ class EventBus:
         others have been put."""
         events = [replace(one, detail=escaped(one.detail)) for one in events]  # most go on to a queue
         large = [event for event in events if _size(event) > CALL_BYTES]
-        for batch in _batches(event for event in events if _size(event) <= CALL_BYTES):
+        fitting = [event for event in events if _size(event) <= CALL_BYTES]
+        for batch in portions(fitting, _size, CALL_BYTES, BATCH):
             await self._put_batch(batch)
         if large:
             kinds = ", ".join(sorted({event.kind for event in large}))
@@ -66,18 +67,3 @@ class EventBus:
 def _size(event: BusEvent) -> int:
     """The size that PutEvents counts, with room for what surrounds it."""
     return text_bytes(event.detail) + len(event.source) + len(event.kind) + _ENTRY_BYTES
-
-
-def _batches(events: Iterable[BusEvent]) -> Iterator[list[BusEvent]]:
-    """At most ten events and 256 KB in one call, which is what PutEvents counts: source, type and detail."""
-    batch: list[BusEvent] = []
-    size = 0
-    for event in events:
-        length = _size(event)
-        if batch and (len(batch) == BATCH or size + length > CALL_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(event)
-        size += length
-    if batch:
-        yield batch

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from millrace.domain.events import TERMINAL, Event, LogEntry
+from millrace.domain.portions import portions
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put, put_when, to_item, update
 
 KEPT_SECONDS = 24 * 3600
@@ -78,7 +79,7 @@ class EventLog:
         """The writes that append these events, for a transaction whose fence is the caller's business."""
         return [
             put(self._table, item, new=True)
-            for batch in _batches(events)
+            for batch in portions(events, lambda event: len(event.data) + 1, ITEM_BYTES)
             for item in _to_items(stream, batch)
         ]
 
@@ -202,18 +203,6 @@ def is_last(event: LogEntry) -> bool:
     """Return whether a run's stream ends with this event (the end of a sub-agent is not the end of the
     run)."""
     return event.type in TERMINAL and "parent" not in event.event
-
-
-def _batches(events: Iterable[LogEntry]) -> list[list[LogEntry]]:
-    batches: list[list[LogEntry]] = []
-    size = ITEM_BYTES
-    for event in events:
-        size += len(event.data) + 1
-        if size > ITEM_BYTES or not batches:
-            batches.append([])
-            size = len(event.data) + 1
-        batches[-1].append(event)
-    return batches
 
 
 def _to_items(stream: str, batch: list[LogEntry]) -> list[Item]:

@@ -12,11 +12,12 @@ import json
 import logging
 import random
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from hashlib import sha256
 from typing import Any
 
 from millrace.domain.ids import new_ulid
+from millrace.domain.portions import portions
 from millrace.errors import Unavailable
 from millrace.stores.aws import Aws, unavailable_when_down
 from millrace.stores.large_objects import MESSAGES, LargeObjects
@@ -62,7 +63,8 @@ class Queue:
 
     def send_delayed(self, messages: Iterable[tuple[str, int, str]]) -> None:
         """Sends messages, each with its own delay in seconds and its organization. Raises `Unavailable`."""
-        for batch in _batches((as_message(one[0], self._large), one[1], one[2]) for one in messages):
+        ready = ((as_message(one[0], self._large), one[1], one[2]) for one in messages)
+        for batch in portions(ready, lambda one: len(one[0].encode()), _CALL_BYTES, BATCH):
             entries = [
                 {"Id": str(at), "MessageBody": body, "DelaySeconds": seconds, **grouped(organization)}
                 for at, (body, seconds, organization) in enumerate(batch)
@@ -194,18 +196,3 @@ def again_after(receives: int) -> int:
 def queue_name(url: str) -> str:
     """A queue's name, as its URL ends."""
     return url.rpartition("/")[2]
-
-
-def _batches(messages: Iterable[tuple[str, int, str]]) -> Iterator[list[tuple[str, int, str]]]:
-    """At most ten messages and 256 KB in one call."""
-    batch: list[tuple[str, int, str]] = []
-    size = 0
-    for body, seconds, organization in messages:
-        length = len(body.encode())
-        if batch and (len(batch) == BATCH or size + length > _CALL_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append((body, seconds, organization))
-        size += length
-    if batch:
-        yield batch

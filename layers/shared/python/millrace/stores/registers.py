@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from millrace.domain.ids import new_ulid
+from millrace.domain.portions import portions
 from millrace.errors import Unavailable
 from millrace.stores.aws import Aws, unavailable_when_down
 from millrace.stores.sizes import too_large
@@ -127,7 +128,11 @@ class Registers:
     def write_many(self, writes: list[RegisterWrite]) -> set[str]:
         """Sets registers of different places, each if it is still at its version; returns the places of those
         that were not. Transactions, for the number of calls: their writes cost twice."""
-        return {place for portion in _portions(writes) for place in self._write_together(portion)}
+        return {
+            place
+            for portion in portions(writes, lambda write: len(write.data), _WRITE_BYTES, _WRITE_TOGETHER)
+            for place in self._write_together(portion)
+        }
 
     def _write_together(self, writes: list[RegisterWrite]) -> Iterator[str]:
         """One that is no longer at its version is left out, and the others are tried again."""
@@ -188,20 +193,6 @@ def _outdated(writes: list[RegisterWrite], reasons: list[dict[str, Any]]) -> set
         raise too_large()
     pairs = zip(writes, codes, strict=True)
     return {write.place for write, code in pairs if code == "ConditionalCheckFailed"}
-
-
-def _portions(writes: list[RegisterWrite]) -> Iterator[list[RegisterWrite]]:
-    """As many as one transaction takes."""
-    portion: list[RegisterWrite] = []
-    size = 0
-    for write in writes:
-        if portion and (len(portion) == _WRITE_TOGETHER or size + len(write.data) > _WRITE_BYTES):
-            yield portion
-            portion, size = [], 0
-        portion.append(write)
-        size += len(write.data)
-    if portion:
-        yield portion
 
 
 def due_shard(number: int) -> str:

@@ -11,17 +11,17 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qsl, quote, urlsplit
 
 import orjson
 
 from millrace.agent.tools.left_out import LeftOut
-from millrace.agent.tools.tool import Repeat, Tool, ToolContext, ToolResult
+from millrace.agent.tools.mcp_server import ListedTool, McpServer
+from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
 from millrace.agent.tools.workers import in_thread
 from millrace.errors import InvalidRequest, MillraceError
 
@@ -33,68 +33,9 @@ CATALOG_LIMIT = 256
 SERVERS_LIMIT = 10
 TOOLS_LIMIT = 64
 """The tools of one server that an agent gets without naming them."""
-LISTED_LIMIT = 1_000
 DESCRIPTION_LIMIT = 2000
 SCHEMA_LIMIT = 16 * 1024
-SHORTEST_SECRET = 6
 NAME_LIMIT = 64  # of every provider's tool names
-_SERVER_NAME = re.compile(r"[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class McpServer:
-    """A server as an agent names it. `url` and `headers` may hold secrets and are kept out of every text.
-    `tools` are the names of the only ones that the agent wants; None for all. `scope` is what users need.
-
-    Raises `InvalidRequest` for a name that cannot begin the names of tools.
-    """
-
-    name: str
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    tools: tuple[str, ...] | None = None
-    scope: str = ""
-
-    def __post_init__(self) -> None:
-        if len(self.name) > 24 or not _SERVER_NAME.match(self.name):
-            raise InvalidRequest(
-                f"A server's name is 1 to 24 letters, digits, - or single _ inside, not {self.name[:48]!r}."
-            )
-
-    def identity(self) -> str:
-        """Equal for equal URLs, headers and wanted tools; does not reveal them."""
-        parts = [self.url, sorted(self.headers.items()), self.tools]
-        return hashlib.sha256(orjson.dumps(parts)).hexdigest()
-
-    def redact(self, text: str) -> str:
-        """The text without the server's secrets: what stands in its headers, and in the query of its URL."""
-        for name, secret in self._secrets():
-            text = text.replace(secret, f"[secret {name}]")
-        return text
-
-    def _secrets(self) -> list[tuple[str, str]]:
-        """Each with the name to show instead; the longest first, since one may be part of another."""
-        values = [(name, part) for name, value in self.headers.items() for part in (value, *value.split())]
-        query = urlsplit(self.url).query
-        values += [("query", part) for part in (query, *(value for _, value in parse_qsl(query)))]
-        forms = {
-            form: name
-            for name, value in values
-            if len(value) >= SHORTEST_SECRET
-            for form in (value, quote(value, safe=""), orjson.dumps(value).decode()[1:-1])
-        }
-        return sorted(((name, form) for form, name in forms.items()), key=lambda one: -len(one[1]))
-
-
-@dataclass(frozen=True, slots=True)
-class ListedTool:
-    """A tool as its server lists it. `repeat` follows its hints: one that is read-only or idempotent may be
-    called again."""
-
-    name: str
-    description: str
-    parameters: dict[str, Any]
-    repeat: Repeat = "never"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ContentBlock, EmbeddedResource, TextContent, TextResourceContents
 
-from millrace.agent.tools.mcp import LISTED_LIMIT, ListedTool, McpServer
+from millrace.agent.tools.mcp_server import LISTED_LIMIT, ListedTool, McpServer
 from millrace.agent.tools.tool import Repeat, ToolResult
 from millrace.errors import MillraceError
 from millrace.net.addresses import Rules

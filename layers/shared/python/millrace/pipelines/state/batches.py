@@ -7,11 +7,11 @@ unchanged. So two closers can never put an item into two batches, and a batch se
 
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import orjson
 
+from millrace.domain.portions import portions
 from millrace.pipelines.definitions.steps import BatchConfig
 from millrace.pipelines.errors import Contended, EvaluationError
 from millrace.pipelines.event import Event, Payload
@@ -206,20 +206,13 @@ def _seal(batch: Batch, slot: int, held: _Slot, free: list[Item], over: bool, st
     return True
 
 
-def _cut(free: list[Item], size: int, over: bool) -> Iterator[list[Item]]:
+def _cut(free: list[Item], size: int, over: bool) -> list[list[Item]]:
     """Batches of `size` items, or as many as make `BATCH_BYTES` (one alone may be larger). What is left at
     the end is one only when the slot's time is over."""
-    batch: list[Item] = []
-    bytes = 0
-    for item in free:
-        more = _bytes(item)
-        if batch and (len(batch) == size or bytes + more > BATCH_BYTES):
-            yield batch
-            batch, bytes = [], 0
-        batch.append(item)
-        bytes += more
-    if batch and (over or len(batch) == size):
-        yield batch
+    found = list(portions(free, _bytes, BATCH_BYTES, size))
+    if found and not over and len(found[-1]) < size:
+        found.pop()
+    return found
 
 
 def _packed(seal: Seal) -> str:

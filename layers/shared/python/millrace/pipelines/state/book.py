@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import orjson
 
+from millrace.domain.portions import portions
 from millrace.pipelines.state.meta import KEEP_MS
 from millrace.pipelines.state.store import Key, Store
 
@@ -110,17 +111,5 @@ def pack_anchors(anchors: Anchors) -> list[bytes]:
 
 def _pack(kind: Kind, generation: int, entries: Iterable[list[Any]]) -> list[bytes]:
     """As blocks that DynamoDB takes, however long the groups are."""
-    return [orjson.dumps([kind, generation, portion]) for portion in _portions(entries)]
-
-
-def _portions(entries: Iterable[list[Any]]) -> Iterator[list[orjson.Fragment]]:
-    portion: list[orjson.Fragment] = []
-    size = 0
-    for entry in map(orjson.dumps, entries):
-        if portion and size + len(entry) > _BLOCK_BYTES:
-            yield portion
-            portion, size = [], 0
-        portion.append(orjson.Fragment(entry))
-        size += len(entry) + 1
-    if portion:
-        yield portion
+    written = portions(map(orjson.dumps, entries), lambda entry: len(entry) + 1, _BLOCK_BYTES)
+    return [orjson.dumps([kind, generation, list(map(orjson.Fragment, portion))]) for portion in written]

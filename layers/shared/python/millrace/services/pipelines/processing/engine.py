@@ -19,7 +19,7 @@ from millrace.pipelines.expressions.compiler import Scalar
 from millrace.pipelines.outcome import Change, FailedEvent, Outcome
 from millrace.pipelines.state.store import Key
 from millrace.pipelines.together import items_of
-from millrace.pipelines.transform import fire, keep_change, resume, transform, transform_all
+from millrace.pipelines.transform import fire, keep, resume, transform, transform_all
 from millrace.pipelines.work import Unfinished, Work
 from millrace.services.delivery.job import Job, jobs_of
 from millrace.services.pipelines.context import PipelineContext
@@ -113,7 +113,7 @@ class EnginePass:
         itself, so that only the one at fault ends here."""
         plan, store = self._compiled.plan, self._context.windows
         try:
-            keep_change(plan, change, outcome, store, self, self._now, self._lag, self._backfill)
+            keep(plan, change, outcome, store, self, self._now, self._lag, self._backfill)
         except Exception as error:
             if is_transient(error):
                 raise

@@ -1,0 +1,74 @@
+"""An MCP server as an agent names it, and a tool as the server lists it."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import orjson
+
+from millrace.agent.tools.tool import Repeat
+from millrace.errors import InvalidRequest
+
+LISTED_LIMIT = 1_000
+"""Tools of one server that are read."""
+SHORTEST_SECRET = 6
+_SERVER_NAME = re.compile(r"[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """A server as an agent names it. `url` and `headers` may hold secrets and are kept out of every text.
+    `tools` are the names of the only ones that the agent wants; None for all. `scope` is what users need.
+
+    Raises `InvalidRequest` for a name that cannot begin the names of tools.
+    """
+
+    name: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tools: tuple[str, ...] | None = None
+    scope: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.name) > 24 or not _SERVER_NAME.match(self.name):
+            raise InvalidRequest(
+                f"A server's name is 1 to 24 letters, digits, - or single _ inside, not {self.name[:48]!r}."
+            )
+
+    def identity(self) -> str:
+        """Equal for equal URLs, headers and wanted tools; does not reveal them."""
+        parts = [self.url, sorted(self.headers.items()), self.tools]
+        return hashlib.sha256(orjson.dumps(parts)).hexdigest()
+
+    def redact(self, text: str) -> str:
+        """The text without the server's secrets: what stands in its headers, and in the query of its URL."""
+        for name, secret in self._secrets():
+            text = text.replace(secret, f"[secret {name}]")
+        return text
+
+    def _secrets(self) -> list[tuple[str, str]]:
+        """Each with the name to show instead; the longest first, since one may be part of another."""
+        values = [(name, part) for name, value in self.headers.items() for part in (value, *value.split())]
+        query = urlsplit(self.url).query
+        values += [("query", part) for part in (query, *(value for _, value in parse_qsl(query)))]
+        forms = {
+            form: name
+            for name, value in values
+            if len(value) >= SHORTEST_SECRET
+            for form in (value, quote(value, safe=""), orjson.dumps(value).decode()[1:-1])
+        }
+        return sorted(((name, form) for form, name in forms.items()), key=lambda one: -len(one[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTool:
+    """A tool as its server lists it. `repeat` follows its hints: one that is read-only or idempotent may be
+    called again."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    repeat: Repeat = "never"

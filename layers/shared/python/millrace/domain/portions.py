@@ -1,0 +1,24 @@
+"""Split what one call cannot take into portions that it can."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def portions(
+    items: Iterable[T], size_of: Callable[[T], int], most_bytes: int, most: int | None = None
+) -> Iterator[list[T]]:
+    """Yield the items in their order, in lists of at most `most` items and `most_bytes` bytes. An item that
+    is larger than that is a list by itself."""
+    portion: list[T] = []
+    size = 0
+    for item in items:
+        more = size_of(item)
+        if portion and (len(portion) == most or size + more > most_bytes):
+            yield portion
+            portion, size = [], 0
+        portion.append(item)
+        size += more
+    if portion:
+        yield portion
