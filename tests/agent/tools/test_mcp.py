@@ -37,7 +37,7 @@ async def test_a_servers_tools_are_listed_and_called(old: bool, json: bool) -> N
             three = await called(tools, "calc__add", a=1, b=2)
             broken = await called(tools, "calc__fail")
     assert {"calc__add", "calc__fail"} < set(listed)
-    assert listed["calc__add"].description == "Adds two numbers."
+    assert listed["calc__add"].description == "Add two numbers."
     assert listed["calc__add"].parameters["required"] == ["a", "b"]
     assert (three.ok, three.text) == (True, "3")
     assert not broken.ok
