@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol
 
 from millrace.agent.budget import Budget
+from millrace.agent.dialects import dialect_of
 from millrace.agent.emitter import Emitter, emitting
 from millrace.agent.gate import Gate, OpenGate, Waiting
 from millrace.agent.history import result_block, to_turns, unanswered
@@ -91,6 +92,7 @@ class AgentLoop:
         self.budget = budget
         self._provider = provider
         self._model = model
+        self._dialect = dialect_of(agent)
         self._open_tools = open_tools
         self._toolbox = Toolbox([])
         self._context = context
@@ -156,7 +158,7 @@ class AgentLoop:
             thinking_tokens=thinking,
         )
         for attempt in range(1, TRIES + 1):
-            self._turn = turn = Turn(self._emitter, self.agent.react)
+            self._turn = turn = Turn(self._emitter, self.agent.react, self._dialect, bool(request.tools))
             try:
                 await turn.stream(self._provider, request)
             except ProviderError as error:

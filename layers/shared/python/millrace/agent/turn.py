@@ -8,10 +8,11 @@ from dataclasses import replace
 import orjson
 
 from millrace.agent.call_ids import accept_call
+from millrace.agent.dialects import PLAIN, TextDialect
 from millrace.agent.emitter import Emitter
 from millrace.agent.estimate import prompt_tokens, tokens_in
 from millrace.agent.history import call_ids
-from millrace.agent.leak import LeakFilter, Piece
+from millrace.agent.leak import LeakFilter
 from millrace.agent.model import (
     Block,
     Delta,
@@ -25,6 +26,8 @@ from millrace.agent.model import (
     ToolCall,
     Usage,
 )
+from millrace.agent.pieces import Piece
+from millrace.agent.raw_calls import calls_in
 from millrace.domain import events
 from millrace.errors import ProviderError
 
@@ -37,13 +40,15 @@ class Turn:
     """One model call and its output so far. `started` turns true with the first delta: a failure before
     it may be retried, a failure after it is the run's."""
 
-    def __init__(self, emitter: Emitter, react: bool = False) -> None:
+    def __init__(
+        self, emitter: Emitter, react: bool = False, dialect: TextDialect = PLAIN, tools: bool = False
+    ) -> None:
         self.blocks: list[Block] = []
         self.calls: list[ToolCall] = []
         self.finish: Finish | None = None
         self.first_token_ms: int | None = None
         self._emit = emitter.emit
-        self._filter = LeakFilter(react=react)
+        self._filter = LeakFilter(react, dialect, tools)
         self._text: list[str] = []
         self._thought = 0
         self._prompt: Usage | None = None
@@ -69,10 +74,13 @@ class Turn:
                     self._apply(delta)
                 if self.first_token_ms is None and type(delta) not in _ABOUT:
                     self.first_token_ms = self.elapsed_ms()
-        self._show(self._filter.finish())
+        self._show(self._filter.finish(whole=self._came_to_its_end()))
         self._close_text()
         if self.finish is None:
             raise ProviderError("The model's answer broke off.", code="incomplete_response", retryable=True)
+
+    def _came_to_its_end(self) -> bool:
+        return self.finish is not None and self.finish.reason == "stop" and not self.calls
 
     def elapsed_ms(self) -> int:
         """Since the call began."""
@@ -102,6 +110,7 @@ class Turn:
 
     def _apply(self, delta: Delta) -> None:
         if isinstance(delta, Thinking):
+            self._filter.start_outside()
             self._think(delta.text)
         elif isinstance(delta, PromptUsage):
             self._prompt = delta.usage
@@ -120,8 +129,15 @@ class Turn:
                 self._emit({"type": "token", "token": text})
             elif kind == "thinking":
                 self._think(text)
+            elif kind == "call":
+                self._raw_calls(text)
             else:
                 self._step(kind, text)
+
+    def _raw_calls(self, block: str) -> None:
+        offered = self._request.tools if self._request else []
+        for call in calls_in(block, {tool.name: tool for tool in offered}):
+            self._call(call)
 
     def _step(self, kind: str, text: str) -> None:
         """A ReAct line: shown as a tool's step, whoever runs that tool."""

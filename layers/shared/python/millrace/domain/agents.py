@@ -1,6 +1,6 @@
 """Agents: what they are made of, and the two that are always there."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -20,6 +20,8 @@ class AgentLimits(WireModel):
     max_seconds: int = Field(default=600, ge=1, le=840)
     max_cost: float | None = Field(default=None, gt=0)
 
+
+DialectName = Literal["plain", "harmony", "hermes", "mistral", "llama", "deepseek", "kimi", "minimax"]
 
 ToolName = Annotated[str, Field(min_length=1, max_length=140)]
 
@@ -103,6 +105,15 @@ class AgentSettings(WireModel):
     mcp_servers: list[McpServer] = Field(default_factory=list, max_length=8)
     visibility: Detail = Field(default="full", description="the most that any viewer may see")
     react: bool = Field(default=False, description="the model writes ReAct lines (Action:, Observation:)")
+    dialect: DialectName | None = Field(
+        default=None,
+        description="how the model writes thinking and tool calls into its text, where its server leaves "
+        "them there; null: by the model's name",
+    )
+    starts_in_thinking: bool | None = Field(
+        default=None,
+        description="the model's text starts in thinking and only closes it; null: by the model's name",
+    )
     thinking_tokens: int | None = Field(
         default=None,
         ge=1024,

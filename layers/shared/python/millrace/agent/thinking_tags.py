@@ -1,0 +1,134 @@
+"""Thinking that a model writes into its text, between tags of its own, taken out while it arrives."""
+
+import re
+from functools import cache
+
+from millrace.agent.code_spans import CodeSpans
+from millrace.agent.pieces import Kind, Piece, prefixes
+
+ATTRIBUTES_LIMIT = 128
+TAG_LIMIT = len("</reasoning") + ATTRIBUTES_LIMIT + 2
+_NAMES = ("think", "thinking", "reasoning", "thought")
+_REST = rf"(?:\s[^<>]{{0,{ATTRIBUTES_LIMIT}}})?"
+_SPECIAL_CHARACTERS = "`~\n"
+
+Markers = tuple[tuple[str, str], ...]
+"""Pairs of an opening and a closing marker that are no tags, as `[THINK]` and `[/THINK]`."""
+
+
+class TagPatterns:
+    """The patterns of the tags, and of `markers` beside them."""
+
+    def __init__(self, markers: Markers = ()) -> None:
+        names = "|".join(_NAMES)
+        opening = "|".join(re.escape(pair[0]) for pair in markers)
+        closing = "|".join(re.escape(pair[1]) for pair in markers)
+        extra = rf"|(?P<open>{opening})|(?P<close>{closing})" if markers else ""
+        begun = "".join(f"|{_begun(marker)}" for pair in markers for marker in pair)
+        self.tag = re.compile(rf"<(?P<slash>/?)(?i:{names})(?:/|{_REST})>{extra}", re.ASCII)
+        self.begun = re.compile(rf"</?(?:(?i:{prefixes(_NAMES)})|(?i:{names})(?:/|{_REST})){begun}", re.ASCII)
+        firsts = "".join(sorted({"<", *(marker[0] for pair in markers for marker in pair)}))
+        self.first = re.compile(f"[{re.escape(firsts)}]")
+        self.special = re.compile(f"[{re.escape(firsts + _SPECIAL_CHARACTERS)}]")
+
+
+def _begun(marker: str) -> str:
+    """Every beginning of a marker, longest first."""
+    return "|".join(re.escape(marker[:end]) for end in range(len(marker), 0, -1))
+
+
+@cache
+def patterns_for(markers: Markers) -> TagPatterns:
+    """The patterns of a dialect, made once."""
+    return TagPatterns(markers)
+
+
+class TagFilter:
+    """Split text into visible text and thinking.
+
+    With `starts_inside` the text is thinking from its beginning: the model's template has opened the tag, and
+    only its end is to come. Should that never come, the text was an answer after all."""
+
+    def __init__(self, markers: Markers = (), starts_inside: bool = False) -> None:
+        self._patterns = patterns_for(markers)
+        self._special = self._patterns.special
+        self._pending = ""
+        self._depth = 0
+        self._kind: Kind = "text"
+        self._code = CodeSpans()
+        self._visible_code = self._code
+        self.assumed = starts_inside
+        self._hidden: list[str] = []
+        if starts_inside:
+            self._depth, self._kind, self._code = 1, "thinking", CodeSpans()
+
+    def feed(self, text: str) -> list[Piece]:
+        if not text:
+            return []
+        if not self._pending and not self.assumed and self._special.search(text) is None:
+            self._code.skip(text)
+            return [Piece(self._kind, text)]
+        return self._split(self._pending + text)
+
+    def finish(self, *, whole: bool = True) -> list[Piece]:
+        """What is still held. Where the end of the thinking was awaited and the message is `whole`, all of it
+        comes again as text: an answer that comes late is better than one that nobody sees."""
+        pending, self._pending = self._pending, ""
+        if self.assumed and whole:
+            self.assumed = False
+            text = "".join(self._hidden) + pending
+            return [Piece("text", text)] if text.strip() else []
+        return [Piece(self._kind, pending)] if pending else []
+
+    def start_outside(self) -> None:
+        """The server has taken the thinking out, so the text begins with the answer."""
+        if self.assumed and not self._hidden and not self._pending:
+            self.assumed = False
+            self._depth, self._kind, self._code = 0, "text", self._visible_code
+
+    def _split(self, text: str) -> list[Piece]:
+        out: list[Piece] = []
+        self._pending, at = "", 0
+        while at < len(text):
+            first = self._patterns.first.search(text, at)
+            found = first.start() if first else -1
+            self._pass(text[at : len(text) if found < 0 else found], out)
+            if found < 0:
+                break
+            tag = None if self._is_code() else self._patterns.tag.match(text, found)
+            if tag:
+                self._enter_or_leave(tag)
+                at = tag.end()
+            elif not self._is_code() and self._patterns.begun.fullmatch(text, found):
+                self._pending = text[found:]
+                break
+            else:
+                self._pass(text[found], out)
+                at = found + 1
+        return out
+
+    def _pass(self, text: str, out: list[Piece]) -> None:
+        if text:
+            self._code.feed(text)
+            out.append(Piece(self._kind, text))
+            if self.assumed:
+                self._hidden.append(text)
+
+    def _is_code(self) -> bool:
+        return self._code.just_opened() if self._depth else self._code.inside()
+
+    def _enter_or_leave(self, tag: re.Match[str]) -> None:
+        """Go one pair deeper or up. The code of the thoughts is not the code of the answer."""
+        if tag.group(0).endswith("/>"):
+            return
+        closes = bool(tag.groupdict().get("slash") or tag.groupdict().get("close"))
+        if self.assumed and not closes and not "".join(self._hidden).strip():
+            self.assumed = False  # the model opens its thinking itself
+            return
+        before = self._depth
+        self._depth = max(0, before - 1) if closes else before + 1
+        self._kind = "thinking" if self._depth else "text"
+        if before == 0 and self._depth:
+            self._code = CodeSpans()
+        elif self._depth == 0:
+            self._code, self.assumed = self._visible_code, False
