@@ -39,7 +39,7 @@ def load(name: str) -> ModuleType:
 @pytest.mark.parametrize(
     ("name", "streamed", "path"), CASES, ids=[f"{name}/{path.stem}" for name, _, path in CASES]
 )
-def test_a_sample_event_is_answered(
+def test_sample_event_is_answered(
     aws_environment: Aws, monkeypatch: pytest.MonkeyPatch, name: str, streamed: bool, path: Path
 ) -> None:
     issuer = Issuer()

@@ -41,7 +41,7 @@ _SCRIPT = (
 
 
 @pytest.mark.parametrize("name", BUDGETS)
-def test_a_functions_init_stays_within_its_budget(aws: Aws, name: str) -> None:
+def test_functions_init_stays_within_its_budget(aws: Aws, name: str) -> None:
     budget, forbidden = BUDGETS[name]
     logical_id = "".join(part.capitalize() for part in name.split("_")) + "Function"
     command = [sys.executable, "-c", _SCRIPT, str(ROOT / "functions" / name)]

@@ -144,7 +144,7 @@ def test_code_and_layers_are_where_the_template_says(translated: Template) -> No
             assert any(folder.glob("*/__init__.py")), folder
 
 
-def test_the_urls_configure_cors_themselves(resources: Resources) -> None:
+def test_urls_configure_cors_themselves(resources: Resources) -> None:
     for name in functions(resources):
         if url := url_of(resources, name):
             cors = url["Cors"]
@@ -162,7 +162,7 @@ def test_tables_are_on_demand_encrypted_and_restorable(resources: Resources) -> 
 
 
 @pytest.mark.parametrize("table", PASSING)
-def test_what_passes_away_has_a_ttl(resources: Resources, table: str) -> None:
+def test_temporary_items_have_a_ttl(resources: Resources, table: str) -> None:
     ttl = resources[table]["Properties"]["TimeToLiveSpecification"]
     assert ttl == {"AttributeName": "expiresAt", "Enabled": True}
 
@@ -209,7 +209,7 @@ def dashboard_metrics(resources: Resources) -> list[list[str]]:
     return found
 
 
-def test_the_dashboard_shows_metrics_that_there_are(resources: Resources) -> None:
+def test_dashboard_shows_metrics_that_there_are(resources: Resources) -> None:
     found = dashboard_metrics(resources)
     for namespace, name, dimension, value in found:
         if namespace == own.NAMESPACE:
@@ -223,7 +223,7 @@ def test_the_dashboard_shows_metrics_that_there_are(resources: Resources) -> Non
     assert {name for namespace, name, _, _ in found if namespace == own.NAMESPACE} == OWN_METRICS
 
 
-def test_the_dashboard_shows_every_function_and_dead_letter_queue(resources: Resources) -> None:
+def test_dashboard_shows_every_function_and_dead_letter_queue(resources: Resources) -> None:
     shown = {
         (name, value.removeprefix("${").partition(".")[0].rstrip("}"))
         for _, name, _, value in dashboard_metrics(resources)
@@ -256,7 +256,7 @@ def test_each_queue_redrives_to_a_dead_letter_queue_that_is_watched(resources: R
     assert dead <= watched
 
 
-def test_what_a_rule_cannot_deliver_is_kept(resources: Resources) -> None:
+def test_events_that_a_rule_cannot_deliver_are_kept(resources: Resources) -> None:
     """Without a dead-letter queue the bus throws away what it could not deliver within a day, or may not."""
     queues = of_type(resources, "AWS::SQS::Queue")
     allowed = {

@@ -21,7 +21,7 @@ def watched(alarm: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_watches_one_metric_of_one_resource_or_a_query(name: str) -> None:
+def test_alarm_watches_one_metric_of_one_resource_or_a_query(name: str) -> None:
     alarm = ALARMS[name]
     if "Metrics" in alarm:
         assert not alarm.keys() & METRIC
@@ -32,14 +32,14 @@ def test_an_alarm_watches_one_metric_of_one_resource_or_a_query(name: str) -> No
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_needs_no_more_datapoints_than_it_evaluates(name: str) -> None:
+def test_alarm_needs_no_more_datapoints_than_it_evaluates(name: str) -> None:
     """CloudWatch refuses `M out of N` with M above N, and the stack with it."""
     alarm = ALARMS[name]
     assert 1 <= alarm.get("DatapointsToAlarm", 1) <= alarm["EvaluationPeriods"]
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_tells_the_topic_and_stays_silent_without_data(name: str) -> None:
+def test_alarm_tells_the_topic_and_stays_silent_without_data(name: str) -> None:
     alarm = ALARMS[name]
     assert alarm["AlarmActions"]["Fn::If"][:2] == ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}]]
     assert alarm["TreatMissingData"] == "notBreaching"

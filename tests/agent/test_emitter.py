@@ -8,7 +8,7 @@ from millrace.agent.tools.workers import in_thread
 from millrace.domain.events import status
 
 
-def test_without_a_run_emitting_does_nothing() -> None:
+def test_emitting_outside_a_run_does_nothing() -> None:
     emit(status("nobody listens"))
     assert current_emitter() is None
 

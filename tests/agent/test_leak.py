@@ -110,7 +110,7 @@ def test_react_lines_are_text_for_other_models() -> None:
     assert filtered([text]) == [Piece("text", text)]
 
 
-def test_a_sign_that_cannot_become_a_tag_is_not_held_back() -> None:
+def test_sign_that_cannot_become_a_tag_is_not_held_back() -> None:
     leak = LeakFilter()
     assert visible(leak.feed("1 <")) == "1 "
     assert visible(leak.feed("t")) == ""
@@ -177,7 +177,7 @@ SAFE = st.text(st.characters(exclude_characters="<`~"), max_size=20)
     st.lists(st.tuples(SAFE, SAFE, st.sampled_from(["think", "Thinking", "REASONING x=1"])), max_size=6),
     SEEDS,
 )
-def test_nothing_hidden_leaks_and_nothing_visible_is_lost(
+def test_filter_leaks_nothing_hidden_and_loses_nothing_visible(
     parts: list[tuple[str, str, str]], seed: int
 ) -> None:
     text = "".join(f"{shown}<{tag}>{hidden}</{tag.split()[0]}>" for shown, hidden, tag in parts)

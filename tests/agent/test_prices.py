@@ -27,7 +27,7 @@ MILLION = 1_000_000
         ("echo:load", 0, 0),
     ],
 )
-def test_a_price_is_found_for_every_edition_of_a_model(model: str, input: float, output: float) -> None:
+def test_price_is_found_for_every_edition_of_a_model(model: str, input: float, output: float) -> None:
     assert cost(model, Usage(input=MILLION)) == pytest.approx(input)
     assert cost(model, Usage(output=MILLION)) == pytest.approx(output)
 
@@ -48,7 +48,7 @@ def test_a_price_is_found_for_every_edition_of_a_model(model: str, input: float,
         "",
     ],
 )
-def test_what_is_not_in_the_table_costs_an_unknown_amount(model: str) -> None:
+def test_unlisted_model_has_an_unknown_cost(model: str) -> None:
     assert cost(model, Usage(1000, 1000)) is None
 
 

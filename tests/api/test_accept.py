@@ -46,7 +46,7 @@ def test_accept_decides(accept: list[str], streams: bool) -> None:
     ("query", "streams"),
     [("stream=true", True), ("stream=1", True), ("stream=false", False), ("stream=", True)],
 )
-def test_the_query_decides_first(query: str, streams: bool) -> None:
+def test_query_decides_first(query: str, streams: bool) -> None:
     assert wants_stream(request(["text/event-stream"], query)) is streams
     if query == "stream=true":
         assert wants_stream(request(["application/json"], query)) is True

@@ -19,12 +19,12 @@ HELPER = {
 }
 
 
-def test_the_two_built_in_agents_are_there_from_the_start(management: httpx.Client) -> None:
+def test_two_built_in_agents_are_there_from_the_start(management: httpx.Client) -> None:
     items = management.get(PATH).json()["items"]
     assert [(agent["id"], agent["builtin"]) for agent in items] == [("demo", True), ("echo", True)]
 
 
-def test_an_agent_is_made_changed_and_deleted(management: httpx.Client) -> None:
+def test_agent_is_made_changed_and_deleted(management: httpx.Client) -> None:
     made = management.post(PATH, json=HELPER)
     assert made.status_code == 201
     assert made.headers["location"] == f"{PATH}/helper"
@@ -55,7 +55,7 @@ def test_an_agent_is_made_changed_and_deleted(management: httpx.Client) -> None:
         ({"colour": "blue"}, "colour"),
     ],
 )
-def test_a_wrong_field_is_named(management: httpx.Client, change: dict[str, Any], path: str) -> None:
+def test_wrong_field_is_named(management: httpx.Client, change: dict[str, Any], path: str) -> None:
     made = management.post(PATH, json=HELPER | change)
     assert error_of(made) == (422, "invalid_request")
     assert path in [field["path"] for field in made.json()["error"]["fields"]]
@@ -80,13 +80,13 @@ def test_a_wrong_field_is_named(management: httpx.Client, change: dict[str, Any]
         ({"id": "echo"}, 409, "agent_exists"),
     ],
 )
-def test_what_cannot_be_is_refused(
+def test_impossible_values_are_refused(
     management: httpx.Client, change: dict[str, Any], status: int, code: str
 ) -> None:
     assert error_of(management.post(PATH, json=HELPER | change)) == (status, code)
 
 
-def test_an_id_can_be_taken_once_in_an_organisation(management: httpx.Client, issuer: Issuer) -> None:
+def test_id_can_be_taken_once_in_an_organization(management: httpx.Client, issuer: Issuer) -> None:
     assert management.post(PATH, json=HELPER).status_code == 201
     assert error_of(management.post(PATH, json=HELPER)) == (409, "agent_exists")
     other = issuer.headers(f"other-{management.headers['authorization'][-8:]}")
@@ -125,7 +125,7 @@ def test_headers_of_mcp_servers_are_written_and_never_read(management: httpx.Cli
     assert "s3cret" not in kept.text
 
 
-def test_a_deleted_agents_conversation_says_what_to_do(chat: httpx.Client, management: httpx.Client) -> None:
+def test_deleted_agents_conversation_says_what_to_do(chat: httpx.Client, management: httpx.Client) -> None:
     assert management.post(PATH, json=HELPER).status_code == 201
     assert say(chat, "/echo tools=0\nhi", agentId="helper")[-1].data["type"] == "done"
     assert management.delete(f"{PATH}/helper").status_code == 204

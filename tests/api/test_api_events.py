@@ -60,7 +60,7 @@ def calls(bus: SeenBus, count: int) -> list[tuple[str, str, int]]:
     return sorted((one["method"], one["route"], one["status"]) for one in bus.details(count))
 
 
-def test_a_call_is_told_once_and_whole(api: httpx.Client, bus: SeenBus, organization: str) -> None:
+def test_call_is_told_once_and_whole(api: httpx.Client, bus: SeenBus, organization: str) -> None:
     assert api.get("/api/agents/echo?token=secret").status_code == 200
     (event,) = bus.events(1)
     assert (event["source"], event["detail-type"]) == ("millrace.api_event", "call")
@@ -124,7 +124,7 @@ def test_pushed_data_is_not_told_so_that_pipelines_do_not_feed_themselves(
     ]
 
 
-def test_a_streamed_run_is_told_when_it_has_ended(
+def test_streamed_run_is_told_when_it_has_ended(
     settings: Settings, stores: Stores, issuer: Issuer, organization: str, bus: SeenBus
 ) -> None:
     with served(conversation_app(settings, Platform.make(settings, stores))) as url:
@@ -137,7 +137,7 @@ def test_a_streamed_run_is_told_when_it_has_ended(
     ]
 
 
-def test_a_call_by_ticket_is_told_without_the_ticket(
+def test_call_by_ticket_is_told_without_the_ticket(
     settings: Settings, stores: Stores, issuer: Issuer, organization: str, bus: SeenBus
 ) -> None:
     with served(voice_app(settings, stores=stores)) as url:
@@ -193,7 +193,7 @@ async def call(app: Starlette, sent: list[Any]) -> None:
     await app(scope, receive, send)
 
 
-async def test_the_event_leaves_after_the_last_byte_and_before_the_app_returns() -> None:
+async def test_event_leaves_after_the_last_byte_and_before_the_app_returns() -> None:
     bus = Gate()
     sent: list[Any] = []
     running = asyncio.create_task(call(small_app(bus), sent))
@@ -225,7 +225,7 @@ async def test_calls_that_end_while_the_bus_is_busy_share_the_next_call() -> Non
     assert [len(events) for events in bus.puts] == [1, 5]
 
 
-def test_what_json_cannot_write_or_is_too_long_is_replaced_and_cut() -> None:
+def test_text_for_json_is_cleaned_and_cut() -> None:
     state = {"caller": Principal("acme", "\ud800" + "x" * 5_000)}
     scope = {"type": "http", "state": state, "method": "GET", "path": "/\udcff" + "y" * 5_000, "headers": []}
     event = call_event(scope, 200, 0, 1)
@@ -247,7 +247,7 @@ class Down(EventBus):
         raise OSError("down")
 
 
-async def test_a_bus_that_is_down_costs_the_caller_nothing_and_the_log_has_the_event(
+async def test_bus_that_is_down_costs_the_caller_nothing_and_the_log_has_the_event(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     sent: list[Any] = []

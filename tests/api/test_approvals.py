@@ -105,7 +105,7 @@ def test_only_those_concerned_and_observers_see_that_a_call_waits(
     ("visibility", "name", "arguments"),
     [("full", "refund", True), ("steps", "refund", False), ("answer", None, False)],
 )
-def test_who_may_not_answer_sees_what_the_agent_shows(
+def test_user_who_may_not_answer_sees_what_the_agent_shows(
     chat: httpx.Client,
     platform: Platform,
     issuer: Issuer,

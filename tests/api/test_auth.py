@@ -88,7 +88,7 @@ REFUSED: dict[str, tuple[Callable[[Issuer], str], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_token_that_does_not_hold_is_refused(management: httpx.Client, issuer: Issuer, case: str) -> None:
+def test_token_that_does_not_hold_is_refused(management: httpx.Client, issuer: Issuer, case: str) -> None:
     make, code = REFUSED[case]
     response = management.get(PATH, headers={"authorization": f"Bearer {make(issuer)}"})
     assert error_of(response) == (401, code)
@@ -96,7 +96,7 @@ def test_a_token_that_does_not_hold_is_refused(management: httpx.Client, issuer:
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Basic abc", "Token x"])
-def test_without_a_bearer_token_nobody_gets_in(management: httpx.Client, header: str | None) -> None:
+def test_request_without_a_bearer_token_is_refused(management: httpx.Client, header: str | None) -> None:
     headers = {} if header is None else {"authorization": header}
     management.headers.pop("authorization")
     assert error_of(management.get(PATH, headers=headers)) == (401, "token_missing")
@@ -111,7 +111,7 @@ def test_without_a_bearer_token_nobody_gets_in(management: httpx.Client, header:
         {"scope": "openid agents:write"},
     ],
 )
-def test_a_good_token_gets_in(management: httpx.Client, issuer: Issuer, claims: dict[str, Any]) -> None:
+def test_good_token_gets_in(management: httpx.Client, issuer: Issuer, claims: dict[str, Any]) -> None:
     assert management.get(PATH, headers=issuer.headers("org", **claims)).status_code == 200
 
 
@@ -133,7 +133,7 @@ def test_es256_is_as_good(aws_environment: Any, settings: Settings) -> None:
     assert answer.status_code == 200
 
 
-def test_a_scope_that_is_missing_is_named(management: httpx.Client, issuer: Issuer) -> None:
+def test_scope_that_is_missing_is_named(management: httpx.Client, issuer: Issuer) -> None:
     only_chat = issuer.headers("org", scope="chat")
     response = management.post(PATH, json={"name": "x"}, headers=only_chat)
     assert error_of(response) == (403, "missing_scope")
@@ -156,7 +156,7 @@ def test_keys_are_fetched_once_and_again_when_the_issuer_rotates_them(settings: 
             assert httpx.get(f"{api}{PATH}", headers=old).status_code == 200
 
 
-def test_an_issuer_that_is_down_is_a_503_that_says_so(settings: Settings, issuer: Issuer) -> None:
+def test_issuer_that_is_down_is_a_503_that_says_so(settings: Settings, issuer: Issuer) -> None:
     mine = replace(settings, oidc_jwks_url="http://127.0.0.1:9/keys")
     with served(create_app(mine, Platform.make(mine))) as api:
         response = httpx.get(f"{api}{PATH}", headers=issuer.headers())

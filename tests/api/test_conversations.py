@@ -8,7 +8,7 @@ from tests.api.talk import error_of, say, saying
 PATH = "/api/conversations"
 
 
-def test_a_conversation_is_made_read_and_listed(chat: httpx.Client) -> None:
+def test_conversation_is_made_read_and_listed(chat: httpx.Client) -> None:
     given = {"agentId": "demo", "title": "Plans", "metadata": {"ticket": 7}}
     made = chat.post(PATH, json=given)
     assert made.status_code == 201
@@ -29,14 +29,14 @@ def test_a_conversation_is_made_read_and_listed(chat: httpx.Client) -> None:
         ({"agentId": "echo", "metadata": {"x": "y" * 20_000}}, 422, "invalid_request"),
     ],
 )
-def test_a_wrong_conversation_is_refused(
+def test_wrong_conversation_is_refused(
     chat: httpx.Client, given: dict[str, object], status: int, code: str
 ) -> None:
     assert error_of(chat.post(PATH, json=given)) == (status, code)
     assert chat.get(PATH).json()["items"] == []
 
 
-def test_an_id_can_be_taken_once(chat: httpx.Client) -> None:
+def test_id_can_be_taken_once(chat: httpx.Client) -> None:
     assert chat.post(PATH, json={"agentId": "echo", "id": "mine"}).status_code == 201
     assert error_of(chat.post(PATH, json={"agentId": "echo", "id": "mine"})) == (409, "conversation_exists")
 
@@ -55,7 +55,7 @@ def test_pages_cover_every_conversation_once_latest_first(chat: httpx.Client) ->
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=%20", "cursor=W10", "cursor=é"])
-def test_a_wrong_page_is_refused(chat: httpx.Client, query: str) -> None:
+def test_wrong_page_is_refused(chat: httpx.Client, query: str) -> None:
     assert chat.get(f"{PATH}?{query}").status_code == 422
 
 
@@ -72,14 +72,14 @@ def test_messages_come_in_pages_oldest_first(chat: httpx.Client) -> None:
     assert [m["content"][0]["text"] for m in found if m["role"] == "assistant"] == ["one", "two", "three"]
 
 
-def test_a_message_titles_a_new_conversation_and_the_agent_is_remembered(chat: httpx.Client) -> None:
+def test_message_titles_a_new_conversation_and_the_agent_is_remembered(chat: httpx.Client) -> None:
     say(chat, "\n  What a day \nit was")
     assert chat.get(f"{PATH}/c1").json()["title"] == "What a day"
     again = chat.post(f"{PATH}/c1/messages", json={"content": "/echo tools=0\nno agent named"})
     assert again.json()["content"] == "no agent named"
 
 
-def test_the_active_run_is_shown_while_it_runs(chat: httpx.Client) -> None:
+def test_active_run_is_shown_while_it_runs(chat: httpx.Client) -> None:
     with saying(chat, "/echo toolMs=60000\nslow") as events:
         run_id = next(events).data["runId"]
         assert chat.get(f"{PATH}/c1").json()["activeRunId"] == run_id
@@ -88,7 +88,7 @@ def test_the_active_run_is_shown_while_it_runs(chat: httpx.Client) -> None:
     assert chat.get(f"{PATH}/c1").json()["activeRunId"] is None
 
 
-def test_a_deleted_conversation_is_gone_and_its_run_ends(chat: httpx.Client) -> None:
+def test_deleted_conversation_is_gone_and_its_run_ends(chat: httpx.Client) -> None:
     with saying(chat, "/echo tools=0 tokens=5000 delayMs=20\nword") as events:
         next(events)
         assert chat.delete(f"{PATH}/c1").status_code == 204

@@ -64,7 +64,7 @@ def test_every_id_of_two_runs_resumes_exactly_on_every_path(
     assert len(chat.get(f"{BASE}/messages").json()["items"]) == 4
 
 
-def test_a_client_cut_after_every_event_sees_two_runs_once_and_in_order(
+def test_client_cut_after_every_event_sees_two_runs_once_and_in_order(
     chat: httpx.Client, two_runs: tuple[list[Sent], list[Sent]]
 ) -> None:
     both = [*two_runs[0], *two_runs[1]]
@@ -78,7 +78,7 @@ def test_a_client_cut_after_every_event_sees_two_runs_once_and_in_order(
         assert seen == both
 
 
-def test_an_ended_run_is_followed_by_the_one_that_began_meanwhile(chat: httpx.Client) -> None:
+def test_ended_run_is_followed_by_the_one_that_began_meanwhile(chat: httpx.Client) -> None:
     first = say(chat, SHORT)
     sending = threading.Thread(target=say, args=(chat, "/echo tools=0 tokens=40 delayMs=50\nword"))
     sending.start()
@@ -106,7 +106,7 @@ def test_an_ended_run_is_followed_by_the_one_that_began_meanwhile(chat: httpx.Cl
         ("run_unknown.3", (404, "run_not_found")),
     ],
 )
-def test_a_conversation_refuses_what_names_no_event_of_it(
+def test_conversation_refuses_what_names_no_event_of_it(
     chat: httpx.Client, last: str, expected: tuple[int, str]
 ) -> None:
     say(chat, SHORT)
@@ -135,7 +135,7 @@ def test_events_of_elsewhere_are_not_found(chat: httpx.Client, issuer: Issuer) -
 
 
 @pytest.mark.parametrize("path", [f"{BASE}/stream", f"{BASE}/messages?stream=true"])
-def test_a_subscriber_before_the_first_message_gets_its_run(chat: httpx.Client, path: str) -> None:
+def test_subscriber_before_the_first_message_gets_its_run(chat: httpx.Client, path: str) -> None:
     with chat.stream("GET", path, headers=STREAM) as response:
         events = read_events(response.iter_lines())
         first = next(events)
@@ -149,7 +149,7 @@ def test_a_subscriber_before_the_first_message_gets_its_run(chat: httpx.Client, 
 
 @pytest.mark.parametrize("path", [f"{BASE}/stream", f"{BASE}/messages?stream=true"])
 @pytest.mark.parametrize("earlier", [0, 1])
-def test_a_waiting_subscriber_misses_no_run_while_it_is_away(
+def test_waiting_subscriber_misses_no_run_while_it_is_away(
     chat: httpx.Client, path: str, earlier: int
 ) -> None:
     """Cut while it waited, it comes back after a run has begun and ended."""
@@ -161,7 +161,7 @@ def test_a_waiting_subscriber_misses_no_run_while_it_is_away(
     assert until_ends(chat, path, 1, **{"last-event-id": str(heartbeat.id)}) == sent
 
 
-def test_a_waiting_subscriber_that_comes_back_goes_on_waiting(chat: httpx.Client) -> None:
+def test_waiting_subscriber_that_comes_back_goes_on_waiting(chat: httpx.Client) -> None:
     """Its id is not the end of the run before: that would be answered with 204."""
     say(chat, SHORT)
     path = f"{BASE}/messages?stream=true"
@@ -275,7 +275,7 @@ def test_cursor_in_an_expired_log_is_refused_and_one_at_its_end_is_not(
     assert error_of(chat.post(f"{BASE}/messages", json=body)) == (404, "run_expired")
 
 
-def test_a_subscription_stays_open_over_runs(chat: httpx.Client) -> None:
+def test_subscription_stays_open_over_runs(chat: httpx.Client) -> None:
     first = say(chat, SHORT)
     last = {"last-event-id": str(first[-1].id)}
     with chat.stream("GET", f"{BASE}/stream", headers=STREAM | last) as response:
@@ -301,7 +301,7 @@ def caller(slot: Slot) -> Principal:
     return Principal(slot.organization, "user")
 
 
-async def test_a_stream_that_waits_ends_in_time_and_says_so(
+async def test_stream_that_waits_ends_in_time_and_says_so(
     platform: Platform, caller: Principal, slot: Slot
 ) -> None:
     deadline = time.monotonic() + 3.5
@@ -312,7 +312,7 @@ async def test_a_stream_that_waits_ends_in_time_and_says_so(
     assert time.monotonic() < deadline
 
 
-async def test_an_idle_stream_ends_after_a_while(
+async def test_idle_stream_ends_after_a_while(
     platform: Platform, caller: Principal, slot: Slot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriptions, "IDLE_SECONDS", 0.3)
@@ -321,7 +321,7 @@ async def test_an_idle_stream_ends_after_a_while(
     assert [batch async for batch in found.events()] == []
 
 
-async def test_a_stream_whose_client_has_gone_ends(platform: Platform, caller: Principal, slot: Slot) -> None:
+async def test_stream_whose_client_has_gone_ends(platform: Platform, caller: Principal, slot: Slot) -> None:
     looks: Iterator[bool] = iter([False, False, True])
 
     async def disconnected() -> bool:

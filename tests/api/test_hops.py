@@ -59,7 +59,7 @@ def hops_on(bus: Kept) -> set[int]:
     return {json.loads(event.detail).get("hops", 0) for event in bus.events}
 
 
-def test_a_run_that_a_delivery_started_tells_its_hops(
+def test_run_that_a_delivery_started_tells_its_hops(
     watched: Platform, bus: Kept, issuer: Issuer, organization: str
 ) -> None:
     headers = issuer.headers(organization) | {HEADER: "3"}
@@ -75,15 +75,13 @@ def test_a_run_that_a_delivery_started_tells_its_hops(
     assert bus_event(envelope, 0)[1].hops == 3
 
 
-def test_a_run_of_a_person_has_no_hops(
-    watched: Platform, bus: Kept, issuer: Issuer, organization: str
-) -> None:
+def test_run_of_a_person_has_no_hops(watched: Platform, bus: Kept, issuer: Issuer, organization: str) -> None:
     with served(conversation_app.create_app(watched.settings, watched)) as url:
         assert httpx.post(url + PATH, json=HELLO, headers=issuer.headers(organization)).status_code == 200
     assert hops_on(bus) == {0}
 
 
-def test_the_end_of_a_lost_run_tells_its_hops(watched: Platform, issuer: Issuer, organization: str) -> None:
+def test_end_of_a_lost_run_tells_its_hops(watched: Platform, issuer: Issuer, organization: str) -> None:
     headers = issuer.headers(organization) | {HEADER: "2"}
     with served(conversation_app.create_app(watched.settings, watched)) as url:
         run_id = httpx.post(url + PATH, json=HELLO, headers=headers).headers["x-run-id"]
@@ -91,9 +89,7 @@ def test_the_end_of_a_lost_run_tells_its_hops(watched: Platform, issuer: Issuer,
     assert missed_end(run)["hops"] == 2
 
 
-def test_a_message_that_has_gone_round_too_often_starts_nothing(
-    chat: httpx.Client, settings: Settings
-) -> None:
+def test_message_that_has_gone_round_too_often_starts_nothing(chat: httpx.Client, settings: Settings) -> None:
     refused = chat.post(PATH, json=HELLO, headers={HEADER: str(settings.hop_limit + 1)})
     assert error_of(refused) == (409, "loop")
     assert chat.get(PATH).status_code == 404

@@ -294,7 +294,7 @@ def several(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     return st.lists(values, min_size=7, max_size=7)
 
 
-def test_an_id_of_any_text_is_no_server_error(world: World) -> None:
+def test_id_of_any_text_is_no_server_error(world: World) -> None:
     real = asyncio.run(real_things(world))
     operations = [(one, name) for one in world.operations() for name in names_in(one.path)]
 

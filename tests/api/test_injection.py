@@ -26,7 +26,7 @@ def inject(chat: httpx.Client, content: str, **query: str) -> httpx.Response:
     return chat.post(INJECT, json={"content": content}, params=query)
 
 
-def test_a_message_during_a_tool_is_injected_before_the_next_model_call(chat: httpx.Client) -> None:
+def test_message_during_a_tool_is_injected_before_the_next_model_call(chat: httpx.Client) -> None:
     kinds: list[str] = []
     with saying(chat, "/echo tools=3 toolMs=1500\nhello") as events:
         seen = []
@@ -51,7 +51,7 @@ def test_a_message_during_a_tool_is_injected_before_the_next_model_call(chat: ht
     assert [m["content"] for m in stored if m.get("injected")] == [[{"text": "make it blue"}]]
 
 
-def test_a_message_during_the_final_answer_leads_to_one_more_iteration(chat: httpx.Client) -> None:
+def test_message_during_the_final_answer_leads_to_one_more_iteration(chat: httpx.Client) -> None:
     with saying(chat, "/echo tools=0 tokens=30 delayMs=100\nword") as events:
         seen = list(itertools.takewhile(lambda event: event.data["type"] != "token", events))
         assert inject(chat, "one more thing").status_code == 202
@@ -65,7 +65,7 @@ def test_a_message_during_the_final_answer_leads_to_one_more_iteration(chat: htt
     assert len({m["id"] for m in answers}) == 2
 
 
-def test_after_the_end_and_elsewhere_a_live_message_is_refused(chat: httpx.Client, issuer: Issuer) -> None:
+def test_live_message_is_refused_after_the_end_and_elsewhere(chat: httpx.Client, issuer: Issuer) -> None:
     say(chat, "hello")
     assert error_of(inject(chat, "too late")) == (409, "not_streaming")
     unknown = chat.post("/api/conversations/nowhere/inject", json={"content": "hi"})
@@ -78,7 +78,7 @@ def test_after_the_end_and_elsewhere_a_live_message_is_refused(chat: httpx.Clien
         list(events)
 
 
-def test_a_conversation_without_a_run_refuses_and_is_not_unknown(chat: httpx.Client) -> None:
+def test_conversation_without_a_run_refuses_and_is_not_unknown(chat: httpx.Client) -> None:
     chat.post("/api/conversations", json={"id": "c1", "agentId": "echo"})
     assert error_of(inject(chat, "hi")) == (409, "not_streaming")
     assert chat.get(INJECT).json() == {"items": [], "nextCursor": None}
@@ -98,7 +98,7 @@ def test_empty_and_large_messages_are_refused(
         list(events)
 
 
-def test_the_hundred_and_first_waiting_message_is_refused(chat: httpx.Client) -> None:
+def test_hundred_and_first_waiting_message_is_refused(chat: httpx.Client) -> None:
     with saying(chat, "/echo toolMs=60000\nword") as events:
         next(events)
         statuses = [inject(chat, f"number {n}").status_code for n in range(100)]
@@ -118,7 +118,7 @@ def test_the_hundred_and_first_waiting_message_is_refused(chat: httpx.Client) ->
     assert injected == [f"number {n}" for n in range(1, 100)] + ["there is room again"]
 
 
-def test_a_withdrawn_message_never_reaches_the_agent(chat: httpx.Client) -> None:
+def test_withdrawn_message_never_reaches_the_agent(chat: httpx.Client) -> None:
     with saying(chat, "/echo tools=1 toolMs=2500\nword") as events:
         seen = [next(events), next(events)]
         kept = inject(chat, "kept").json()["messageId"]
@@ -141,7 +141,7 @@ def test_withdrawing_the_last_waiting_message_lets_the_run_end(chat: httpx.Clien
     assert seen[-1].data["type"] == "done"
 
 
-def test_an_idempotency_key_injects_once(chat: httpx.Client) -> None:
+def test_idempotency_key_injects_once(chat: httpx.Client) -> None:
     with saying(chat, "/echo tools=1 toolMs=2500\nword") as events:
         seen = [next(events)]
         body = {"content": "only once", "idempotencyKey": "k"}
@@ -155,7 +155,7 @@ def test_an_idempotency_key_injects_once(chat: httpx.Client) -> None:
     assert chat.post(INJECT, json=body).json() == first.json()  # also after the run has ended
 
 
-def test_if_busy_inject_sends_a_live_message_or_begins_a_run(chat: httpx.Client) -> None:
+def test_inject_sends_a_live_message_or_begins_a_run(chat: httpx.Client) -> None:
     with saying(chat, "/echo tools=1 toolMs=2500\nword") as events:
         run_id = next(events).data["runId"]
         body = {"agentId": "echo", "content": "by the way", "ifBusy": "inject"}
@@ -166,7 +166,7 @@ def test_if_busy_inject_sends_a_live_message_or_begins_a_run(chat: httpx.Client)
     assert answer(say(chat, "/echo tools=0\nfree", ifBusy="inject")) == "free"
 
 
-def test_a_key_of_if_busy_inject_stands_for_the_live_message_also_after_the_runs_end(
+def test_key_of_if_busy_inject_stands_for_the_live_message_also_after_the_runs_end(
     chat: httpx.Client,
 ) -> None:
     body = {"agentId": "echo", "content": "by the way", "ifBusy": "inject", "idempotencyKey": "k"}
@@ -185,7 +185,7 @@ def test_a_key_of_if_busy_inject_stands_for_the_live_message_also_after_the_runs
     assert stored.count([{"text": "by the way"}]) == 1
 
 
-def test_if_busy_inject_waits_for_a_run_that_is_being_stopped_and_begins_its_own(chat: httpx.Client) -> None:
+def test_inject_waits_for_a_stopping_run_and_begins_its_own(chat: httpx.Client) -> None:
     with saying(chat, "/echo tools=0 hang=1\nword") as events:
         next(events)
         assert chat.post("/api/conversations/c1/stop").status_code == 202
@@ -212,7 +212,7 @@ def test_repeats_of_one_key_while_a_run_ends_are_one_message(chat: httpx.Client)
     assert stored.count([{"text": "/echo tools=0\nonce"}]) == 1
 
 
-def test_a_thread_has_its_own_live_messages(chat: httpx.Client) -> None:
+def test_thread_has_its_own_live_messages(chat: httpx.Client) -> None:
     with saying(chat, "/echo tools=1 toolMs=2500\nword", threadId="t1") as events:
         next(events)
         assert error_of(inject(chat, "to the conversation")) == (409, "not_streaming")
@@ -221,7 +221,7 @@ def test_a_thread_has_its_own_live_messages(chat: httpx.Client) -> None:
         assert "to the thread" in answer(events)
 
 
-def test_an_expired_message_is_never_taken_though_the_table_still_has_it(
+def test_expired_message_is_never_taken_though_the_table_still_has_it(
     settings: Settings, chat: httpx.Client, aws: Aws
 ) -> None:
     """Accepted by a process whose clock is eleven minutes behind: expired for everybody else."""

@@ -13,7 +13,7 @@ from tests.tokens import Issuer
 MESSAGES = "/api/conversations/c1/messages"
 
 
-def test_a_streamed_answer_has_every_event_in_order_and_one_end(chat: httpx.Client) -> None:
+def test_streamed_answer_has_every_event_in_order_and_one_end(chat: httpx.Client) -> None:
     events = say(chat, "hello big world")
     assert types(events) == [
         "start", "thinking", "tool_call", "tool_result", "thinking", "token", "done",
@@ -27,7 +27,7 @@ def test_a_streamed_answer_has_every_event_in_order_and_one_end(chat: httpx.Clie
     assert events[0].data["messageId"] == done["messageId"]
 
 
-def test_without_accept_the_same_answer_is_one_json_document(chat: httpx.Client) -> None:
+def test_answer_without_accept_is_one_json_document(chat: httpx.Client) -> None:
     response = chat.post(MESSAGES, json={"agentId": "echo", "content": "hello"})
     body = response.json()
     assert response.headers["content-type"] == "application/json"
@@ -124,17 +124,17 @@ def test_bad_parameters_are_refused(chat: httpx.Client, query: str, headers: dic
     assert error_of(response) == (422, "invalid_query")
 
 
-def test_a_body_that_is_not_json_by_its_type_is_refused(chat: httpx.Client) -> None:
+def test_body_that_is_not_json_by_its_type_is_refused(chat: httpx.Client) -> None:
     response = chat.post(MESSAGES, content=b"content=hi", headers={"content-type": "text/plain"})
     assert error_of(response) == (415, "unsupported_media_type")
 
 
-def test_an_unknown_path_and_a_wrong_method_have_the_same_shape(chat: httpx.Client) -> None:
+def test_unknown_path_and_a_wrong_method_have_the_same_shape(chat: httpx.Client) -> None:
     assert error_of(chat.get("/api/conversations/c1/nothing")) == (404, "no_such_path")
     assert error_of(chat.put(MESSAGES)) == (405, "method_not_allowed")
 
 
-def test_a_second_message_while_the_agent_answers_is_refused(chat: httpx.Client) -> None:
+def test_second_message_while_the_agent_answers_is_refused(chat: httpx.Client) -> None:
     with saying(chat, "/echo toolMs=60000\nslow") as events:
         next(events)
         refused = chat.post(MESSAGES, json={"agentId": "echo", "content": "again"})
@@ -167,7 +167,7 @@ def test_interrupting_keeps_the_partial_answer_and_starts_the_new_run(chat: http
     assert cut["content"][0]["text"] == answer(first)
 
 
-def test_an_idempotency_key_gives_the_same_run_again(chat: httpx.Client) -> None:
+def test_idempotency_key_gives_the_same_run_again(chat: httpx.Client) -> None:
     once = say(chat, "only once", idempotencyKey="k1")
     again = say(chat, "only once", idempotencyKey="k1")
     assert [event.data for event in again] == [event.data for event in once]
@@ -178,7 +178,7 @@ def test_an_idempotency_key_gives_the_same_run_again(chat: httpx.Client) -> None
     assert len(chat.get(MESSAGES).json()["items"]) == 4  # question, tool call, tool result, answer
 
 
-def test_an_idempotency_key_for_another_message_is_refused(chat: httpx.Client) -> None:
+def test_idempotency_key_for_another_message_is_refused(chat: httpx.Client) -> None:
     say(chat, "one", idempotencyKey="k2")
     other = chat.post(MESSAGES, json={"agentId": "echo", "content": "two", "idempotencyKey": "k2"})
     assert error_of(other) == (422, "idempotency_key_reused")
@@ -217,7 +217,7 @@ def test_many_at_once_without_a_key_begin_one_run_at_a_time(chat: httpx.Client) 
     assert len(questions) == statuses.count(200) >= 1
 
 
-def test_a_failing_model_ends_the_stream_with_its_error(chat: httpx.Client) -> None:
+def test_failing_model_ends_the_stream_with_its_error(chat: httpx.Client) -> None:
     events = say(chat, "/echo tools=0 failAfter=3\na b c d e f")
     assert answer(events) == "a b c"
     assert events[-1].data["type"] == "error"
@@ -227,7 +227,7 @@ def test_a_failing_model_ends_the_stream_with_its_error(chat: httpx.Client) -> N
     assert say(chat, "still here")[-1].data["type"] == "done"
 
 
-def test_a_failing_model_is_an_http_error_for_those_who_do_not_stream(chat: httpx.Client) -> None:
+def test_failing_model_is_an_http_error_for_those_who_do_not_stream(chat: httpx.Client) -> None:
     sent = {"agentId": "echo", "content": "/echo tools=0 failAfter=1\na b c"}
     assert error_of(chat.post(MESSAGES, json=sent)) == (502, "echo_failed")
 
@@ -243,7 +243,7 @@ def test_threads_of_a_conversation_have_their_own_history_and_run_side_by_side(c
     assert [one["id"] for one in chat.get("/api/conversations").json()["items"]] == ["c1"]
 
 
-def test_another_organisation_sees_nothing(chat: httpx.Client, issuer: Issuer) -> None:
+def test_another_organization_sees_nothing(chat: httpx.Client, issuer: Issuer) -> None:
     run_id = say(chat, "secret")[0].data["runId"]
     other = issuer.headers("somebody-else")
     for path in ("/api/conversations/c1", MESSAGES, f"/api/runs/{run_id}", f"/api/runs/{run_id}/stream"):

@@ -154,7 +154,7 @@ def test_thinking_goes_back_with_its_signature_in_front_of_the_call_it_led_to(
     }
 
 
-def test_the_history_of_a_conversation_reaches_the_model(
+def test_history_of_a_conversation_reaches_the_model(
     talk: httpx.Client, make: Any, model_server: ModelServer
 ) -> None:
     make("openai:gpt-4o", instructions="Be brief.")
@@ -171,12 +171,12 @@ def test_the_history_of_a_conversation_reaches_the_model(
     assert done["cost"] > 0
 
 
-def test_a_price_that_is_not_known_is_null(talk: httpx.Client, make: Any) -> None:
+def test_price_that_is_not_known_is_null(talk: httpx.Client, make: Any) -> None:
     make("openai:fake-tokens=3-delayms=0")
     assert say(talk, "hi", agentId="agent")[-1].data["cost"] is None
 
 
-def test_a_busy_server_is_asked_again_before_the_first_token_and_people_are_told(
+def test_busy_server_is_asked_again_before_the_first_token_and_people_are_told(
     talk: httpx.Client, make: Any, model_server: ModelServer
 ) -> None:
     make("anthropic:claude-sonnet-4-5")
@@ -187,7 +187,7 @@ def test_a_busy_server_is_asked_again_before_the_first_token_and_people_are_told
     assert answer(events) == "Here I am."
 
 
-def test_a_failure_after_the_first_token_is_an_error_and_not_a_second_try(
+def test_failure_after_the_first_token_is_an_error_and_not_a_second_try(
     talk: httpx.Client, make: Any, model_server: ModelServer
 ) -> None:
     make("anthropic:claude-sonnet-4-5")
@@ -203,7 +203,7 @@ def test_a_failure_after_the_first_token_is_an_error_and_not_a_second_try(
     assert stored["interrupted"] is True
 
 
-def test_a_key_that_is_refused_says_so_and_shows_no_key(
+def test_key_that_is_refused_says_so_and_shows_no_key(
     talk: httpx.Client, make: Any, model_server: ModelServer
 ) -> None:
     make("openai:gpt-4o")
@@ -213,7 +213,7 @@ def test_a_key_that_is_refused_says_so_and_shows_no_key(
     assert "sk-openai" not in str(last)
 
 
-def test_a_stop_closes_the_providers_connection(
+def test_stop_closes_the_providers_connection(
     talk: httpx.Client, make: Any, model_server: ModelServer
 ) -> None:
     make("bedrock:amazon.nova-pro-v1:0")
@@ -298,7 +298,7 @@ def test_hidden_text_is_thinking_wherever_the_model_cuts_it(
     assert stored["content"] == [{"text": "visible"}]
 
 
-def test_a_sub_agent_is_a_tool_whose_events_are_tagged_and_whose_words_are_not_the_answer(
+def test_sub_agent_is_a_tool_whose_events_are_tagged_and_whose_words_are_not_the_answer(
     talk: httpx.Client, make: Any, management: httpx.Client, model_server: ModelServer
 ) -> None:
     make("anthropic:claude-sonnet-4-5", tools=["agent:echo"])

@@ -258,9 +258,7 @@ async def test_no_outlet_tells_what_an_answer_agent_hides(
     assert all("All" in text for text in pages)
 
 
-async def test_the_same_story_is_told_in_full_by_an_open_agent(
-    world: World, model_server: ModelServer
-) -> None:
+async def test_same_story_is_told_in_full_by_an_open_agent(world: World, model_server: ModelServer) -> None:
     """So that the scan cannot pass because there was nothing to hide."""
     make_agents(world)
     world.management.patch("/api/agents/quiet", json={"visibility": "full"})

@@ -10,7 +10,7 @@ from tests.api.test_role_operations import OPEN, OPERATIONS, TABLE
 SNAPSHOT = Path(__file__).parent.parent.parent / "docs" / "openapi.json"
 
 
-def test_the_document_is_the_snapshot(management: httpx.Client) -> None:
+def test_document_is_the_snapshot(management: httpx.Client) -> None:
     found = management.get("/api/openapi.json").json()
     assert found == json.loads(SNAPSHOT.read_text()), "the API changed: run `make openapi`"
 

@@ -41,7 +41,7 @@ def wait_until_logged(chat: httpx.Client, run_id: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("cut_after", range(1, 17))
-def test_a_client_cut_at_any_event_gets_exactly_the_rest(
+def test_client_cut_at_any_event_gets_exactly_the_rest(
     chat: httpx.Client, elsewhere: httpx.Client, cut_after: int
 ) -> None:
     seen: list[Sent] = []
@@ -97,7 +97,7 @@ def test_every_way_to_name_the_last_event_works_alike(chat: httpx.Client) -> Non
     assert attach(chat, f"{path}?after=0") == events
 
 
-def test_after_the_end_there_is_nothing(chat: httpx.Client) -> None:
+def test_stream_is_empty_after_the_end(chat: httpx.Client) -> None:
     events = say(chat, "hello")
     run_id = events[0].data["runId"]
     last = {"last-event-id": str(events[-1].id)}
@@ -107,7 +107,7 @@ def test_after_the_end_there_is_nothing(chat: httpx.Client) -> None:
     assert error_of(chat.get("/api/runs/a%23b/stream")) == (404, "run_not_found")
 
 
-def test_a_post_with_last_event_id_resumes_and_starts_no_second_run(
+def test_post_with_last_event_id_resumes_and_starts_no_second_run(
     chat: httpx.Client, elsewhere: httpx.Client
 ) -> None:
     body = {"agentId": "echo", "content": LASTING}
@@ -127,14 +127,14 @@ def test_a_post_with_last_event_id_resumes_and_starts_no_second_run(
     assert len(questions) == 1
 
 
-def test_a_run_goes_on_when_its_client_goes_away(chat: httpx.Client, elsewhere: httpx.Client) -> None:
+def test_run_goes_on_when_its_client_goes_away(chat: httpx.Client, elsewhere: httpx.Client) -> None:
     with saying(chat, STEERED) as events:
         run_id = next(events).data["runId"]
     assert attach(elsewhere, f"/api/runs/{run_id}/stream")[-1].data["type"] == "done"
     assert elsewhere.get(f"/api/runs/{run_id}").json()["state"] == "completed"
 
 
-def test_a_viewer_of_less_detail_sees_less_also_from_the_log(chat: httpx.Client) -> None:
+def test_viewer_of_less_detail_sees_less_also_from_the_log(chat: httpx.Client) -> None:
     run_id = say(chat, "hello")[0].data["runId"]
     path = f"/api/runs/{run_id}/stream"
     assert {e.data["type"] for e in attach(chat, f"{path}?detail=answer")} == {"start", "token", "done"}
@@ -202,7 +202,7 @@ def test_message_to_a_lost_run_finds_it_busy_and_may_interrupt_it(
             assert (ended["state"], ended["finishReason"]) == ("stopped", "interrupted")
 
 
-def test_the_agents_visibility_caps_what_a_viewer_may_ask_for(
+def test_agents_visibility_caps_what_a_viewer_may_ask_for(
     chat: httpx.Client, management: httpx.Client
 ) -> None:
     shy = {"id": "shy", "name": "Shy", "model": "echo:", "tools": ["echo_tool"], "visibility": "answer"}

@@ -39,7 +39,7 @@ TOKEN = encode(1, events.token("a"))
 DONE = encode(2, events.done("m", {}, None, "stop", 1))
 
 
-async def test_a_batch_is_one_write_and_the_end_is_empty() -> None:
+async def test_batch_is_one_write_and_the_end_is_empty() -> None:
     sent = await bodies(EventStream(frames(of([TOKEN, DONE]), STEPS)))
     assert len(sent) == 2
     assert sent[0].startswith(b"id: run_1.1\ndata: ")
@@ -47,7 +47,7 @@ async def test_a_batch_is_one_write_and_the_end_is_empty() -> None:
     assert sent[1] == b""
 
 
-async def test_a_stream_that_ends_before_its_run_asks_the_client_to_come_back() -> None:
+async def test_stream_that_ends_before_its_run_asks_the_client_to_come_back() -> None:
     sent = await bodies(EventStream(frames(of([TOKEN]), STEPS)))
     assert sent[-2:] == [b"retry: 1000\n\n", b""]
 
@@ -77,7 +77,7 @@ async def test_silence_is_filled_with_heartbeats_and_the_source_is_not_cancelled
     assert b"token" in sent[-2]
 
 
-async def test_a_client_that_leaves_is_no_error_and_the_end_is_awaited() -> None:
+async def test_client_that_leaves_is_no_error_and_the_end_is_awaited() -> None:
     steps: list[str] = []
 
     async def over() -> None:

@@ -31,7 +31,7 @@ def elsewhere(settings: Settings, chat: httpx.Client) -> Iterator[httpx.Client]:
         ("while the provider hangs", "tools=0 hang=1 tokens=10", "token"),
     ],
 )
-def test_a_stop_ends_the_run_and_keeps_what_was_said(
+def test_stop_ends_the_run_and_keeps_what_was_said(
     chat: httpx.Client, elsewhere: httpx.Client, doing: str, steering: str, until: str
 ) -> None:
     with saying(chat, f"/echo {steering}\nword") as events:
@@ -55,7 +55,7 @@ def test_a_stop_ends_the_run_and_keeps_what_was_said(
     assert answer(say(chat, "/echo tools=0\nand on")) == "and on"
 
 
-def test_a_cut_tool_call_gets_a_result_so_that_the_model_can_go_on(chat: httpx.Client) -> None:
+def test_cut_tool_call_gets_a_result_so_that_the_model_can_go_on(chat: httpx.Client) -> None:
     with saying(chat, "/echo toolMs=60000\nword") as events:
         for event in events:
             if event.data["type"] == "tool_call":
@@ -75,7 +75,7 @@ def test_stopping_twice_is_harmless_and_stopping_nothing_says_so(chat: httpx.Cli
     assert error_of(chat.post("/api/conversations/nowhere/stop")) == (404, "conversation_not_found")
 
 
-def test_a_run_ends_by_its_own_limits(chat: httpx.Client, management: httpx.Client) -> None:
+def test_run_ends_by_its_own_limits(chat: httpx.Client, management: httpx.Client) -> None:
     for name, limits, reason in (
         ("brief", {"maxSeconds": 1}, "max_seconds"),
         ("few", {"maxIterations": 2}, "max_iterations"),

@@ -132,7 +132,7 @@ def test_ticket_opens_nothing_but_its_path(
         assert error_of(browser.get(f"{path}?{query}", headers=STREAM)) == (401, "ticket_invalid")
 
 
-def test_what_is_no_event_stream_is_given_once(
+def test_ticket_of_a_plain_answer_works_once(
     chat: httpx.Client, tickets: httpx.Client, browser: httpx.Client
 ) -> None:
     say(chat, SHORT)
@@ -184,7 +184,7 @@ async def test_ticket_that_was_not_used_in_a_minute_opens_nothing(
         await tickets.open(secret, Client("a", "n"))
 
 
-async def test_only_who_names_an_event_may_come_from_another_network(
+async def test_only_a_client_that_names_an_event_may_change_its_network(
     store: tuple[TicketStore, list[int]],
 ) -> None:
     """A telephone that changes from one network to the other has seen the run's id; a log has not."""

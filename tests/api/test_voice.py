@@ -44,7 +44,7 @@ def remote(
         yield client
 
 
-async def test_the_reference_request_plays_as_mp3_and_says_its_text(voice: httpx.Client) -> None:
+async def test_reference_request_plays_as_mp3_and_says_its_text(voice: httpx.Client) -> None:
     asked = {"text": TEXT, "voice": "alloy", "format": "mp3"}
     response = await asyncio.to_thread(voice.post, SPEECH, json=asked)
     assert response.status_code == 200
@@ -71,7 +71,7 @@ def test_pcm_tells_its_rate(voice: httpx.Client) -> None:
     assert len(response.content) / 2 / rate == pytest.approx(3.8, rel=0.1)
 
 
-def test_a_hundred_thousand_characters_are_spoken_to_the_end(voice: httpx.Client) -> None:
+def test_hundred_thousand_characters_are_spoken_to_the_end(voice: httpx.Client) -> None:
     sentence = "Word by word it goes. "
     size = 0
     with voice.stream(
@@ -112,13 +112,13 @@ def test_twenty_at_once_are_all_served_whole(voice: httpx.Client) -> None:
         ({"text": "Hi", "pitch": 5}, 422, "invalid_request"),
     ],
 )
-def test_what_cannot_be_spoken_is_refused_before_any_byte(
+def test_unspeakable_request_is_refused_before_any_byte(
     voice: httpx.Client, asked: dict[str, object], status: int, code: str
 ) -> None:
     assert error_of(voice.post(SPEECH, json=asked)) == (status, code)
 
 
-def test_a_missing_codec_is_501_and_names_the_extra(
+def test_missing_codec_is_501_and_names_the_extra(
     voice: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(FORMATS, "opus", replace(FORMATS["opus"], needs="a_module_that_is_not_there"))
@@ -127,7 +127,9 @@ def test_a_missing_codec_is_501_and_names_the_extra(
     assert "millrace[voice-all]" in response.json()["error"]["message"]
 
 
-def test_it_needs_a_token_with_the_scope(voice: httpx.Client, issuer: Issuer, organization: str) -> None:
+def test_endpoint_needs_a_token_with_the_scope(
+    voice: httpx.Client, issuer: Issuer, organization: str
+) -> None:
     asked = {"text": "Hi"}
     assert error_of(voice.post(SPEECH, json=asked, headers={"authorization": ""}))[0] == 401
     other = issuer.headers(organization, scope="chat")
@@ -143,9 +145,7 @@ def test_voices_formats_and_engines_are_listed(voice: httpx.Client) -> None:
     assert available == {"espeak": True, "polly": True, "openai": False}
 
 
-def test_the_first_bytes_leave_while_the_engine_still_speaks(
-    remote: httpx.Client, server: SpeechServer
-) -> None:
+def test_first_bytes_leave_while_the_engine_still_speaks(remote: httpx.Client, server: SpeechServer) -> None:
     silence = Gate()
     server.play(Script([b"\1\2" * 8192, silence]))
     with remote.stream("POST", SPEECH, json={"text": "One sentence.", "format": "mp3"}) as response:
@@ -156,7 +156,7 @@ def test_the_first_bytes_leave_while_the_engine_still_speaks(
         assert b"".join(parts)
 
 
-def test_an_engine_that_fails_before_the_first_byte_is_an_http_error(
+def test_engine_that_fails_before_the_first_byte_is_an_http_error(
     remote: httpx.Client, server: SpeechServer
 ) -> None:
     server.play(Script([b"no such model"], 404, {"content-type": "text/plain"}))
@@ -166,7 +166,7 @@ def test_an_engine_that_fails_before_the_first_byte_is_an_http_error(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_an_engine_that_fails_later_cuts_the_connection(
+def test_engine_that_fails_later_cuts_the_connection(
     remote: httpx.Client, server: SpeechServer, name: str
 ) -> None:
     server.play(Script([b"\1\2" * 20000]), Script([b"\1\2" * 5000], cut=True))
@@ -177,7 +177,7 @@ def test_an_engine_that_fails_later_cuts_the_connection(
             response.read()
 
 
-def test_a_client_that_leaves_frees_its_engine(remote: httpx.Client, server: SpeechServer) -> None:
+def test_client_that_leaves_frees_its_engine(remote: httpx.Client, server: SpeechServer) -> None:
     server.play(Script([b"\1\2" * 8192, Gate()]), Script([Gate()]))
     with remote.stream("POST", SPEECH, json={"text": "First one. Second one.", "format": "pcm"}) as response:
         next(response.iter_raw())
@@ -185,7 +185,7 @@ def test_a_client_that_leaves_frees_its_engine(remote: httpx.Client, server: Spe
         assert exchange.disconnected.wait(10)
 
 
-async def test_a_client_that_leaves_before_the_first_byte_frees_its_engine(
+async def test_client_that_leaves_before_the_first_byte_frees_its_engine(
     remote: httpx.Client, server: SpeechServer
 ) -> None:
     silence = Gate()
@@ -226,7 +226,7 @@ def test_openais_client_understands_a_refusal(client: openai.OpenAI) -> None:
         client.audio.speech.create(model="tts-1", voice="nobody", input=TEXT)
 
 
-def test_a_model_with_the_name_of_an_engine_chooses_it(client: openai.OpenAI) -> None:
+def test_model_with_the_name_of_an_engine_chooses_it(client: openai.OpenAI) -> None:
     with pytest.raises(openai.APIStatusError, match="OPENAI_API_KEY") as raised:
         client.audio.speech.create(model="openai", voice="alloy", input=TEXT)
     assert raised.value.status_code == 501

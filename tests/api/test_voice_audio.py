@@ -26,7 +26,7 @@ async def audio(*parts: bytes | Exception) -> AsyncGenerator[bytes, None]:
         yield part
 
 
-async def test_a_whole_response_ends_without_trailers(host: Host) -> None:
+async def test_whole_response_ends_without_trailers(host: Host) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await AudioStream(audio(b"ab", b"cd"), "audio/mpeg")(scope, receive, send)
 
@@ -36,7 +36,7 @@ async def test_a_whole_response_ends_without_trailers(host: Host) -> None:
     assert call.prelude["headers"]["content-type"] == "audio/mpeg"
 
 
-async def test_a_failure_in_mid_stream_becomes_an_error_trailer(host: Host) -> None:
+async def test_failure_in_mid_stream_becomes_an_error_trailer(host: Host) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         broken = audio(b"ab", ProviderError("the engine is out"))
         await AudioStream(broken, "audio/mpeg")(scope, receive, send)
@@ -47,7 +47,7 @@ async def test_a_failure_in_mid_stream_becomes_an_error_trailer(host: Host) -> N
     assert call.trailers["lambda-runtime-function-error-type"] == "Function.BrokenOff"
 
 
-async def test_a_failure_before_the_first_byte_is_raised_as_it_is(host: Host) -> None:
+async def test_failure_before_the_first_byte_is_raised_as_it_is(host: Host) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await AudioStream(audio(ProviderError("the engine is out")), "audio/mpeg")(scope, receive, send)
 
@@ -56,7 +56,7 @@ async def test_a_failure_before_the_first_byte_is_raised_as_it_is(host: Host) ->
     assert call.error["errorType"] == "ProviderError"
 
 
-async def test_a_listener_who_leaves_is_no_error_and_ends_the_source() -> None:
+async def test_listener_who_leaves_is_no_error_and_ends_the_source() -> None:
     closed = asyncio.Event()
 
     async def endless() -> AsyncGenerator[bytes, None]:

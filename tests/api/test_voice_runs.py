@@ -38,7 +38,7 @@ def spoken_alone(voice: httpx.Client, text: str) -> float:
     return seconds(voice.post("/api/voice/tts/stream", json=PCM | {"text": text}).content)
 
 
-def test_the_headers_leave_before_the_agent_says_a_word(chat: httpx.Client, voice: httpx.Client) -> None:
+def test_headers_leave_before_the_agent_says_a_word(chat: httpx.Client, voice: httpx.Client) -> None:
     with saying(chat, f"/echo tools=0 delayMs=60000\n{FIRST}") as events:
         run_id = next(events).data["runId"]
         with voice.stream("POST", path(run_id), json=PCM) as response:
@@ -47,7 +47,7 @@ def test_the_headers_leave_before_the_agent_says_a_word(chat: httpx.Client, voic
         assert chat.post("/api/conversations/c1/stop").status_code == 202
 
 
-def test_a_sentence_is_heard_while_the_next_is_written_and_a_stop_ends_the_sound(
+def test_sentence_is_heard_while_the_next_is_written_and_a_stop_ends_the_sound(
     chat: httpx.Client, voice: httpx.Client
 ) -> None:
     with saying(chat, f"/echo tools=0 tokens=1000 delayMs=100\n{FIRST} {SECOND}") as events:
@@ -62,9 +62,7 @@ def test_a_sentence_is_heard_while_the_next_is_written_and_a_stop_ends_the_sound
         assert list(events)[-1].data["finishReason"] == "stopped"
 
 
-def test_an_answer_is_heard_from_the_log_when_the_run_has_ended(
-    chat: httpx.Client, voice: httpx.Client
-) -> None:
+def test_answer_is_heard_from_the_log_when_the_run_has_ended(chat: httpx.Client, voice: httpx.Client) -> None:
     run_id = run_of(chat, f"{FIRST} {SECOND}")
     made = voice.post(path(run_id), json={"format": "mp3", "voice": "onyx"})
     assert seconds_of(made.content) == pytest.approx(spoken_alone(voice, f"{FIRST} {SECOND}"), rel=0.1)
@@ -78,14 +76,14 @@ def test_signs_and_code_are_not_read_aloud(chat: httpx.Client, voice: httpx.Clie
     assert seconds(heard) == pytest.approx(spoken_alone(voice, f"{FIRST} {SECOND}"), rel=0.05)
 
 
-def test_a_run_that_fails_cuts_the_sound(chat: httpx.Client, voice: httpx.Client) -> None:
+def test_run_that_fails_cuts_the_sound(chat: httpx.Client, voice: httpx.Client) -> None:
     run_id = run_of(chat, f"/echo tools=0 failAfter=6\n{FIRST} {SECOND}")
     with voice.stream("POST", path(run_id), json=PCM) as response:
         with pytest.raises(httpx.RemoteProtocolError):
             response.read()
 
 
-def test_an_audio_element_hears_a_run_with_a_ticket(chat: httpx.Client, voice: httpx.Client) -> None:
+def test_audio_element_hears_a_run_with_a_ticket(chat: httpx.Client, voice: httpx.Client) -> None:
     run_id = run_of(chat, FIRST)
     made = voice.post("/api/stream-tickets", json={"path": path(run_id), "body": {"format": "wav"}}).json()
     heard = httpx.get(str(voice.base_url).rstrip("/") + made["url"])
@@ -94,11 +92,11 @@ def test_an_audio_element_hears_a_run_with_a_ticket(chat: httpx.Client, voice: h
 
 
 @pytest.mark.parametrize("run_id", ["run_01ARZ3NDEKTSV4RRFFQ69G5FAV", "a%23b", "x" * 200])
-def test_an_unknown_run_is_not_found(voice: httpx.Client, run_id: str) -> None:
+def test_unknown_run_is_not_found(voice: httpx.Client, run_id: str) -> None:
     assert error_of(voice.post(path(run_id), json={})) == (404, "run_not_found")
 
 
-def test_another_organisations_run_is_not_found(
+def test_another_organizations_run_is_not_found(
     chat: httpx.Client, voice: httpx.Client, issuer: Issuer
 ) -> None:
     run_id = run_of(chat, FIRST)
@@ -106,7 +104,7 @@ def test_another_organisations_run_is_not_found(
     assert error_of(other) == (404, "run_not_found")
 
 
-def test_it_needs_the_scopes_to_read_and_to_speak(
+def test_speaking_a_run_needs_the_scopes_to_read_and_to_speak(
     chat: httpx.Client, voice: httpx.Client, issuer: Issuer, organization: str
 ) -> None:
     run_id = run_of(chat, FIRST)
@@ -115,9 +113,7 @@ def test_it_needs_the_scopes_to_read_and_to_speak(
         assert error_of(refused) == (403, "missing_scope")
 
 
-def test_an_order_that_cannot_be_met_is_refused_before_any_byte(
-    chat: httpx.Client, voice: httpx.Client
-) -> None:
+def test_order_that_cannot_be_met_is_refused_before_any_byte(chat: httpx.Client, voice: httpx.Client) -> None:
     run_id = run_of(chat, FIRST)
     assert error_of(voice.post(path(run_id), json={"format": "midi"})) == (422, "unknown_format")
     assert error_of(voice.post(path(run_id), json={"voice": "nobody"})) == (422, "unknown_voice")

@@ -45,13 +45,13 @@ def ticket(client: httpx.Client, path: str = SPEECH, **body: Any) -> str:
     return str(response.json()["url"])
 
 
-def test_an_audio_element_plays_with_a_ticket(voice: httpx.Client, browser: httpx.Client) -> None:
+def test_audio_element_plays_with_a_ticket(voice: httpx.Client, browser: httpx.Client) -> None:
     response = browser.get(ticket(voice, text=TEXT, voice="nova", format="wav"))
     assert response.headers["content-type"] == "audio/wav"
     assert seconds_of(response.content) == pytest.approx(3.8, rel=0.1)
 
 
-def test_a_long_text_of_any_script_fits(voice: httpx.Client, browser: httpx.Client) -> None:
+def test_long_text_of_any_script_fits(voice: httpx.Client, browser: httpx.Client) -> None:
     with browser.stream(
         "GET", ticket(voice, text="今日はとても良い天気です。" * 7000, format="pcm")
     ) as response:
@@ -59,32 +59,30 @@ def test_a_long_text_of_any_script_fits(voice: httpx.Client, browser: httpx.Clie
         assert next(response.iter_raw())
 
 
-def test_a_ticket_is_used_once(voice: httpx.Client, browser: httpx.Client) -> None:
+def test_ticket_is_used_once(voice: httpx.Client, browser: httpx.Client) -> None:
     url = ticket(voice, text="Hi")
     assert browser.get(url).status_code == 200
     assert error_of(browser.get(url)) == (401, "ticket_invalid")
 
 
-def test_of_many_at_once_one_is_served(voice: httpx.Client, browser: httpx.Client) -> None:
+def test_ticket_serves_one_of_many_concurrent_requests(voice: httpx.Client, browser: httpx.Client) -> None:
     url = ticket(voice, text="Hi")
     with ThreadPoolExecutor(8) as listeners:
         answers = list(listeners.map(lambda _: browser.get(url).status_code, range(8)))
     assert sorted(answers) == [200] + [401] * 7
 
 
-def test_a_ticket_is_for_one_path(voice: httpx.Client, browser: httpx.Client) -> None:
+def test_ticket_is_for_one_path(voice: httpx.Client, browser: httpx.Client) -> None:
     secret = ticket(voice, "/api/conversations/c1/stream").partition("ticket=")[2]
     assert error_of(browser.get(f"{SPEECH}?ticket={secret}")) == (401, "ticket_invalid")
 
 
 @pytest.mark.parametrize("query", ["", "?ticket=", "?ticket=abc", "?ticket=%00%ff", "?ticket=" + "x" * 5000])
-def test_what_is_no_ticket_opens_nothing(browser: httpx.Client, query: str) -> None:
+def test_invalid_ticket_opens_nothing(browser: httpx.Client, query: str) -> None:
     assert error_of(browser.get(SPEECH + query)) == (401, "ticket_invalid")
 
 
-def test_the_body_of_a_ticket_is_checked_as_that_of_a_request(
-    voice: httpx.Client, browser: httpx.Client
-) -> None:
+def test_body_of_a_ticket_is_checked_as_that_of_a_request(voice: httpx.Client, browser: httpx.Client) -> None:
     assert error_of(browser.get(ticket(voice, text="Hi", voice="nobody"))) == (422, "unknown_voice")
     assert error_of(browser.get(ticket(voice))) == (422, "invalid_request")
 
@@ -100,7 +98,7 @@ def test_only_a_token_gets_a_ticket(voice: httpx.Client, browser: httpx.Client) 
     assert error_of(browser.post(f"{TICKETS}?{secret}", json={"path": SPEECH})) == (401, "token_missing")
 
 
-def test_a_ticket_has_no_more_scopes_than_its_caller(
+def test_ticket_has_no_more_scopes_than_its_caller(
     voice: httpx.Client, browser: httpx.Client, issuer: Issuer, organization: str
 ) -> None:
     chatter = issuer.headers(organization, scope="chat")
@@ -108,7 +106,7 @@ def test_a_ticket_has_no_more_scopes_than_its_caller(
     assert error_of(browser.get(made.json()["url"])) == (403, "missing_scope")
 
 
-async def test_a_ticket_ends_after_a_minute(settings: Settings, aws: Aws) -> None:
+async def test_ticket_ends_after_a_minute(settings: Settings, aws: Aws) -> None:
     now = 1_800_000_000_000
     store = TicketStore(Stores.connect(settings).aws, settings.tickets_table, lambda: now)
     given = Ticket(Principal("org-a", "someone", frozenset({"voice"})), "GET", SPEECH, {"text": "Hi"})
@@ -122,13 +120,13 @@ async def test_a_ticket_ends_after_a_minute(settings: Settings, aws: Aws) -> Non
         await store.use(secret)
 
 
-async def test_the_table_holds_no_ticket_that_works(settings: Settings, aws: Aws) -> None:
+async def test_table_holds_no_ticket_that_works(settings: Settings, aws: Aws) -> None:
     store = TicketStore(Stores.connect(settings).aws, settings.tickets_table, lambda: 1_800_000_000_000)
     secret, _ = await store.issue(Ticket(Principal("org-b", "x"), "GET", SPEECH, None))
     assert secret not in str(aws.client("dynamodb").scan(TableName=settings.tickets_table))
 
 
-def test_without_a_table_it_says_so(settings: Settings, issuer: Issuer, organization: str) -> None:
+def test_missing_table_is_reported(settings: Settings, issuer: Issuer, organization: str) -> None:
     with voice_client(replace(settings, tickets_table=""), issuer, organization) as client:
         assert error_of(client.post(TICKETS, json={"path": SPEECH})) == (503, "not_configured")
 

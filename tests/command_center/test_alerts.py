@@ -39,7 +39,7 @@ async def alerts_of(recorder: Recorder, organization: str) -> list[Event]:
     return [one.event for one in logged if one.type.startswith("alert:")]
 
 
-async def test_an_alert_triggers_once_and_resolves_once(
+async def test_alert_triggers_once_and_resolves_once(
     recorder: Recorder, organization: str, clock: Clock
 ) -> None:
     await made(recorder, organization)
@@ -87,7 +87,7 @@ async def test_two_who_look_at_once_trigger_one_alert(recorder: Recorder, organi
     assert [event["type"] for event in await alerts_of(recorder, organization)] == ["alert:triggered"]
 
 
-async def test_an_announcement_that_failed_is_made_up_for(
+async def test_announcement_that_failed_is_made_up_for(
     recorder: Recorder, organization: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await made(recorder, organization)
@@ -125,7 +125,7 @@ async def test_rule_made_anew_under_its_id_goes_on_counting_its_alerts(
     assert len({event["id"] for event in found}) == 3
 
 
-async def test_a_stuck_run_is_noticed_and_its_end_resolves_it(
+async def test_stuck_run_is_noticed_and_its_end_resolves_it(
     recorder: Recorder, organization: str, clock: Clock
 ) -> None:
     await made(recorder, organization, metric="stuck_run", threshold=10)
@@ -172,7 +172,7 @@ def test_unknown_costs_and_durations_are_no_zeros() -> None:
     assert value_of(rule(metric="cost"), filled([ended("org", "run_3")]), [], NOON) == 0.0
 
 
-def test_a_rule_for_some_agents_sees_only_theirs() -> None:
+def test_rule_for_some_agents_sees_only_theirs() -> None:
     buckets = filled([ended("org", "run_1", agent="one", failed=True), ended("org", "run_2", agent="two")])
     assert value_of(rule(agentIds=["two"]), buckets, [], NOON) == 0
     assert value_of(rule(agentIds=["three"]), buckets, [], NOON) is None
@@ -188,7 +188,7 @@ def test_backpressure_is_the_highest_that_was_told() -> None:
 
 
 @given(st.lists(st.floats(0.46, 0.5), min_size=1, max_size=20))
-def test_a_metric_that_hovers_below_the_threshold_does_not_flap(values: list[float]) -> None:
+def test_metric_that_hovers_below_the_threshold_does_not_flap(values: list[float]) -> None:
     assert all(is_triggered(rule(), value, triggered=True) for value in values)
     assert not any(is_triggered(rule(), value, triggered=False) for value in values)
 
@@ -238,21 +238,21 @@ def test_rules_are_made_read_changed_and_deleted(center: httpx.Client) -> None:
         {"op": "!="},
     ],
 )
-def test_a_rule_that_makes_no_sense_is_refused(center: httpx.Client, wrong: dict[str, object]) -> None:
+def test_rule_that_makes_no_sense_is_refused(center: httpx.Client, wrong: dict[str, object]) -> None:
     given = {"name": "Costs", "metric": "cost", "threshold": 5} | wrong
     response = center.post("/api/command-center/alerts", json=given)
     assert response.status_code == 422
     assert response.json()["error"]["fields"]
 
 
-async def test_a_rule_of_another_organisation_is_not_found(
+async def test_rule_of_another_organization_is_not_found(
     recorder: Recorder, center: httpx.Client, organization: str
 ) -> None:
     other = await made(recorder, f"{organization}-b")
     assert get(center, f"/api/command-center/alerts/{other.id}").status_code == 404
 
 
-async def test_the_snapshot_tells_which_alerts_are_on(
+async def test_snapshot_tells_which_alerts_are_on(
     recorder: Recorder, center: httpx.Client, organization: str
 ) -> None:
     mine = await made(recorder, organization)

@@ -33,7 +33,7 @@ async def test_each_event_is_recorded_once_however_often_it_comes(
     assert await log_of(recorder, organization) == events
 
 
-async def test_a_batch_is_put_in_order_run_by_run(recorder: Recorder, organization: str) -> None:
+async def test_batch_is_put_in_order_run_by_run(recorder: Recorder, organization: str) -> None:
     events = whole_run(organization, "run_1")
     await record(recorder, organization, random.Random(7).sample(events, len(events)))
     assert await log_of(recorder, organization) == events
@@ -53,7 +53,7 @@ async def test_many_who_record_at_once_lose_nothing_and_repeat_nothing(
     assert await recorder.records.live(organization) == []
 
 
-async def test_a_run_is_live_from_its_first_event_to_its_last(recorder: Recorder, organization: str) -> None:
+async def test_run_is_live_from_its_first_event_to_its_last(recorder: Recorder, organization: str) -> None:
     events = whole_run(organization, "run_1")
     await record(recorder, organization, events[:6])
     (live,) = await recorder.records.live(organization)
@@ -78,7 +78,7 @@ async def test_figures_of_a_run_that_nobody_has_told_are_unknown(
     assert (live.view["tokens"], live.view["cost"]) == (None, None)
 
 
-async def test_a_start_that_comes_after_the_end_does_not_bring_the_run_back(
+async def test_start_that_comes_after_the_end_does_not_bring_the_run_back(
     recorder: Recorder, organization: str
 ) -> None:
     events = whole_run(organization, "run_1")
@@ -88,13 +88,13 @@ async def test_a_start_that_comes_after_the_end_does_not_bring_the_run_back(
     assert len(await log_of(recorder, organization)) == len(events)
 
 
-async def test_a_second_end_of_a_run_is_not_recorded(recorder: Recorder, organization: str) -> None:
+async def test_second_end_of_a_run_is_not_recorded(recorder: Recorder, organization: str) -> None:
     await record(recorder, organization, [started(organization, "run_1"), ended(organization, "run_1")])
     late = ended(organization, "run_1", number=50, failed=True)
     assert await record(recorder, organization, [late]) == []
 
 
-async def test_what_cannot_be_recorded_fails_alone(recorder: Recorder, organization: str) -> None:
+async def test_event_that_cannot_be_recorded_fails_alone(recorder: Recorder, organization: str) -> None:
     good = started(organization, "run_1")
     bad: list[object] = [
         "no object",
@@ -113,7 +113,7 @@ async def test_what_cannot_be_recorded_fails_alone(recorder: Recorder, organizat
     assert await log_of(recorder, organization) == [good]
 
 
-async def test_organisations_are_kept_apart(recorder: Recorder, organization: str) -> None:
+async def test_organizations_are_kept_apart(recorder: Recorder, organization: str) -> None:
     other = f"{organization}-b"
     batch = [message(started(who, f"run_{who}"), n) for n, who in enumerate([organization, other])]
     assert await record_batch(recorder, {"Records": batch}) == {"batchItemFailures": []}
@@ -142,7 +142,7 @@ def test_ranges_stay_small_and_forget_the_oldest_gap_first() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_view_of_a_run_does_not_depend_on_the_order_of_its_events(seed: int) -> None:
+def test_view_of_a_run_does_not_depend_on_the_order_of_its_events(seed: int) -> None:
     events = whole_run("org", "run_1")[:7]
     in_order, shuffled = Subject("run_1"), Subject("run_1")
     for event in events:
@@ -152,7 +152,7 @@ def test_the_view_of_a_run_does_not_depend_on_the_order_of_its_events(seed: int)
     assert shuffled.view == in_order.view
 
 
-def test_a_tool_is_shown_while_it_works() -> None:
+def test_tool_is_shown_while_it_works() -> None:
     subject = Subject("run_1")
     apply(subject, run_event("org", "run_1", 2, "tool_started", tool="calculator"))
     assert subject.view["tool"] == "calculator"

@@ -99,7 +99,7 @@ async def test_run_that_nothing_can_continue_is_ended_also_for_pipelines(
     assert await record(recorder, organization, [ended(organization, "run_1")]) == []
 
 
-async def test_a_silent_run_that_is_alive_is_left_alone(
+async def test_silent_run_that_is_alive_is_left_alone(
     recorder: Recorder, organization: str, clock: Clock
 ) -> None:
     clock.now += 20 * SECOND
@@ -112,7 +112,7 @@ async def test_a_silent_run_that_is_alive_is_left_alone(
 @pytest.mark.parametrize(
     ("state", "kind"), [("completed", "run:completed"), ("waiting", "run:status_changed")]
 )
-async def test_a_run_whose_last_event_never_came_is_ended_as_it_is_stored(
+async def test_run_whose_last_event_never_came_is_ended_as_it_is_stored(
     recorder: Recorder, organization: str, clock: Clock, state: RunState, kind: str
 ) -> None:
     await record(recorder, organization, [started(organization, "run_1")])
@@ -123,7 +123,7 @@ async def test_a_run_whose_last_event_never_came_is_ended_as_it_is_stored(
     assert await recorder.records.live(organization) == []
 
 
-async def test_a_run_that_is_stored_nowhere_is_ended(
+async def test_run_that_is_stored_nowhere_is_ended(
     recorder: Recorder, organization: str, clock: Clock
 ) -> None:
     await record(recorder, organization, [started(organization, "run_1")])
@@ -133,7 +133,7 @@ async def test_a_run_that_is_stored_nowhere_is_ended(
     assert await check(recorder, organization) == []
 
 
-async def test_a_tick_checks_every_organisation_that_had_runs(
+async def test_tick_checks_every_organization_that_had_runs(
     recorder: Recorder, organization: str, clock: Clock
 ) -> None:
     names = [organization, f"{organization}-b"]

@@ -30,7 +30,7 @@ def handler(aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[H
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "events/record").glob("*.json")), ids=lambda path: path.stem)
-def test_a_sample_batch_is_recorded_and_says_what_failed(handler: Handler, path: Path) -> None:
+def test_sample_batch_is_recorded_and_says_what_failed(handler: Handler, path: Path) -> None:
     batch = json.loads(path.read_text().replace("acme", f"acme-{path.stem}"))
     for _ in range(2):
         failed = handler(batch, CONTEXT)["batchItemFailures"]

@@ -58,7 +58,7 @@ def watch_runs(client: httpx.Client, ends: int) -> list[Sent]:
 
 
 @pytest.mark.timeout(300)  # twenty runs and their alerts, which the look of every minute may have to resolve
-def test_each_of_two_organisations_sees_its_own_twenty_runs_and_every_type(
+def test_each_of_two_organizations_sees_its_own_twenty_runs_and_every_type(
     stack: RunningStack, organizations: tuple[str, str]
 ) -> None:
     contents = ["/echo failAfter=1 tools=0\nx y", SLOW, *["hello there"] * (RUNS - 2)]

@@ -25,7 +25,7 @@ def runs_of(events: list[Sent]) -> set[str]:
     return {event.data["runId"] for event in events}
 
 
-async def test_a_viewer_sees_its_own_organisations_events_only(
+async def test_viewer_sees_its_own_organizations_events_only(
     recorder: Recorder, center: httpx.Client, organization: str
 ) -> None:
     await record(recorder, f"{organization}-b", whole_run(f"{organization}-b", "run_b"))
@@ -58,7 +58,7 @@ async def test_filters_are_applied_on_the_server(
     assert {(event.data["runId"], event.data["type"]) for event in seen} == wanted
 
 
-def test_an_unknown_event_type_in_a_filter_is_refused(center: httpx.Client) -> None:
+def test_unknown_event_type_in_a_filter_is_refused(center: httpx.Client) -> None:
     response = center.get(STREAM, params={"eventTypes": "run:started,run:invented"})
     assert response.status_code == 422
     assert response.json()["error"]["code"] == "unknown_event_type"
@@ -66,7 +66,7 @@ def test_an_unknown_event_type_in_a_filter_is_refused(center: httpx.Client) -> N
 
 
 @pytest.mark.parametrize("scope", ["chat", "agents:write"])
-def test_looking_needs_the_scope_observe(
+def test_viewing_needs_the_scope_observe(
     center_url: str, issuer: Issuer, organization: str, scope: str
 ) -> None:
     for path in (STREAM, "/api/command-center/snapshot", "/api/command-center/alerts"):
@@ -74,7 +74,7 @@ def test_looking_needs_the_scope_observe(
         assert response.status_code == 403
 
 
-async def test_a_viewer_that_drops_resumes_without_gap_or_repetition(
+async def test_viewer_that_drops_resumes_without_gap_or_repetition(
     recorder: Recorder, center: httpx.Client, organization: str
 ) -> None:
     await record(recorder, organization, whole_run(organization, "run_1"))
@@ -88,7 +88,7 @@ async def test_a_viewer_that_drops_resumes_without_gap_or_repetition(
     assert [event.seq for event in [*before, *after]] == list(range(1, len(seen) + 1))
 
 
-async def test_a_viewer_that_saw_nothing_resumes_where_it_came(
+async def test_viewer_that_saw_nothing_resumes_where_it_came(
     recorder: Recorder, center: httpx.Client, organization: str
 ) -> None:
     await record(recorder, organization, whole_run(organization, "run_1"))
@@ -123,7 +123,7 @@ async def test_snapshot_and_stream_miss_nothing_while_runs_start_and_end(
     assert shown == live == {"run_3", "run_4", "run_5"}
 
 
-async def test_the_snapshot_is_filtered_too(recorder: Recorder, organization: str) -> None:
+async def test_snapshot_is_filtered_too(recorder: Recorder, organization: str) -> None:
     events = [started(organization, "run_1", agent="one"), started(organization, "run_2", agent="two")]
     await record(recorder, organization, events)
     seen = await snapshot(recorder, organization, Filters.parse("two", "", ""))
@@ -144,7 +144,7 @@ async def test_events_that_passed_out_of_the_log_are_told(
     assert [(event.data["type"], event.id) for event in seen] == [("resync", "1"), ("run:started", "2")]
 
 
-async def test_a_number_from_the_future_begins_now(
+async def test_number_from_the_future_begins_now(
     recorder: Recorder, center: httpx.Client, organization: str
 ) -> None:
     with viewing(center, since=10**9) as events:
@@ -191,7 +191,7 @@ async def test_fifty_viewers_of_fifty_runs_each_see_everything_once(
     assert all([event.seq for event in one] == list(range(1, 151)) for one in seen)
 
 
-async def test_a_viewer_who_takes_a_snapshot_in_a_storm_ends_up_with_what_is_live(
+async def test_viewer_who_takes_a_snapshot_in_a_storm_ends_up_with_what_is_live(
     recorder: Recorder, organization: str
 ) -> None:
     storm = [whole_run(organization, f"run_{n}")[: 3 if n % 3 == 0 else 9] for n in range(24)]

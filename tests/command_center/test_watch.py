@@ -48,7 +48,7 @@ def screen_of(board: Board) -> str:
     return shown.get()
 
 
-def test_the_board_follows_runs_from_start_to_end() -> None:
+def test_board_follows_runs_from_start_to_end() -> None:
     board = Board()
     board.begin({"since": 0, "runs": [], "alerts": []})
     events = whole_run("org", "run_1")
@@ -60,7 +60,7 @@ def test_the_board_follows_runs_from_start_to_end() -> None:
     assert (board.runs, board.started, board.completed, board.tokens, board.cost) == ({}, 1, 1, 10, 0.5)
 
 
-def test_the_screen_shows_runs_tokens_cost_and_alerts() -> None:
+def test_screen_shows_runs_tokens_cost_and_alerts() -> None:
     board = Board()
     for event in whole_run("org", "run_1")[:6]:
         board.apply(event)
@@ -70,7 +70,7 @@ def test_the_screen_shows_runs_tokens_cost_and_alerts() -> None:
         assert wanted in shown
 
 
-def test_what_agents_say_cannot_steer_the_terminal() -> None:
+def test_text_of_agents_cannot_control_the_terminal() -> None:
     board = Board()
     said = "[bold]no markup[/bold] \x1b[2Jnor escapes"
     for event in whole_run("org", "run_1")[:-1]:
@@ -81,7 +81,7 @@ def test_what_agents_say_cannot_steer_the_terminal() -> None:
     assert "\x1b[2J" not in shown
 
 
-async def test_the_feed_begins_with_a_snapshot_and_follows(
+async def test_feed_begins_with_a_snapshot_and_follows(
     recorder: Recorder, center: httpx.Client, organization: str
 ) -> None:
     await record(recorder, organization, [started(organization, "run_1")])
@@ -98,18 +98,20 @@ async def test_the_feed_begins_with_a_snapshot_and_follows(
     assert board.recent[0]["runId"] == "run_1"
 
 
-async def test_a_refusal_ends_the_feed(center: httpx.Client) -> None:
+async def test_refusal_ends_the_feed(center: httpx.Client) -> None:
     async with httpx.AsyncClient(base_url=center.base_url) as http:
         with pytest.raises(Refused, match="bearer token"):
             await follow(Feed(http, {}), Board())
 
 
-def test_once_prints_what_runs_and_ends(center: httpx.Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_once_option_prints_active_runs_and_ends(
+    center: httpx.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
     token = center.headers["authorization"].removeprefix("Bearer ")
     assert main(["--url", str(center.base_url), "--token", token, "--once"]) == 0
     assert "0 running" in capsys.readouterr().out
 
 
-def test_a_token_that_does_not_hold_is_told(center: httpx.Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_token_that_does_not_hold_is_told(center: httpx.Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--url", str(center.base_url), "--token", "nonsense", "--once"]) == 2
     assert "token is invalid" in capsys.readouterr().err

@@ -62,7 +62,7 @@ async def test_events_arrive_once_however_often_they_are_sent(
 
 
 @pytest.mark.parametrize(("name", "make"), ALL)
-async def test_an_event_without_a_person_dies_and_the_others_arrive(
+async def test_event_without_a_person_dies_and_the_others_arrive(
     receivers: Receivers, client: httpx.AsyncClient, name: str, make: Make
 ) -> None:
     sent = await send(make(receivers), client, event("a", userId="u"), event("b"), event("c", userId="u"))
@@ -83,7 +83,7 @@ async def test_expressions_name_the_event_and_the_person(
 
 
 @pytest.mark.parametrize(("name", "make"), ALL)
-async def test_a_wrong_credential_is_final(
+async def test_wrong_credential_is_final(
     receivers: Receivers, client: httpx.AsyncClient, name: str, make: Any
 ) -> None:
     field = {"mixpanel": "projectToken", "amplitude": "apiKey", "segment": "writeKey"}[name]
@@ -145,7 +145,7 @@ async def test_amplitude_halves_what_is_too_large(receivers: Receivers, client: 
     assert len(receivers.amplitude.taken) == 10
 
 
-async def test_a_single_event_that_is_too_large_is_final(
+async def test_single_event_that_is_too_large_is_final(
     receivers: Receivers, client: httpx.AsyncClient
 ) -> None:
     receivers.always = PlainTextResponse("too large", 413)
@@ -174,7 +174,7 @@ async def test_segments_requests_stay_below_its_limit(
     "body",
     [b"", b"[]", b"null", b'{"failed_records": 5}', b'{"failed_records": [{"index": 99}, {"index": "0"}]}'],
 )
-async def test_an_unreadable_400_kills_all_and_nothing_else(
+async def test_unreadable_400_kills_all_and_nothing_else(
     receivers: Receivers, client: httpx.AsyncClient, body: bytes
 ) -> None:
     receivers.always = PlainTextResponse(body, 400)
@@ -203,6 +203,6 @@ def test_each_region_has_an_address_of_its_own(config: dict[str, str], make: Any
 
 
 @pytest.mark.parametrize("provider", ["amplitude", "segment"])
-def test_a_region_that_a_service_does_not_have_is_refused(provider: str) -> None:
+def test_region_that_a_service_does_not_have_is_refused(provider: str) -> None:
     with pytest.raises(ValidationError, match="region"):
         TypeAdapter(Analytics).validate_python({"provider": provider, "apiKey": "k", "region": "in"})

@@ -28,18 +28,18 @@ def test_no_value_changes_the_structure_of_a_json_body(value: Any, said: str) ->
     assert made == {"v": value, "t": f'a"{said}\\', "l": [said, said]}
 
 
-def test_without_a_template_the_body_is_the_payload() -> None:
+def test_body_is_the_payload_without_a_template() -> None:
     assert orjson.loads(body_of(None, "application/json")(event(a=[1], b=None))) == {"a": [1], "b": None}
 
 
 @pytest.mark.parametrize("template", ['{"a": {{a}}', '{"a": "{{a}}}', "a={{a}}", "{{a}} {{a}}"])
-def test_a_template_that_is_no_json_says_so(template: str) -> None:
+def test_template_that_is_no_json_says_so(template: str) -> None:
     body = body_of(template, "application/json; charset=utf-8")
     with pytest.raises(Unsendable) as refused:
         body(event(a=1))
     assert refused.value.code == "not_json"
 
 
-def test_what_is_no_json_cannot_be_sent() -> None:
+def test_event_that_is_not_json_cannot_be_sent() -> None:
     with pytest.raises(Unsendable):
         body_of(None, "application/json")(event(a=2**70))

@@ -59,13 +59,13 @@ async def test_slacks_answers(
     assert kinds(await send(Slack(config(receivers, "slack")), client, event(name="a"))) == [kind]
 
 
-async def test_an_empty_line_is_not_sent(receivers: Receivers, client: httpx.AsyncClient) -> None:
+async def test_empty_line_is_not_sent(receivers: Receivers, client: httpx.AsyncClient) -> None:
     sent = await send(Slack(config(receivers, "slack", "{{name}}")), client, event(), event(name="b"))
     assert kinds(sent) == ["dead:empty", "delivered"]
     assert receivers.slack.taken == ["b"]
 
 
-async def test_a_long_line_is_cut(receivers: Receivers, client: httpx.AsyncClient) -> None:
+async def test_long_line_is_cut(receivers: Receivers, client: httpx.AsyncClient) -> None:
     await send(Slack(config(receivers, "slack", "{{name}}")), client, event(name="ü" * 9_000))
     assert receivers.slack.taken == ["ü" * 3_999 + "…"]
 

@@ -112,7 +112,7 @@ async def test_rows_are_inserted_as_the_columns_want_them(database: Database) ->
     assert str(detail).replace("'", '"').replace(" ", "") == '{"a":[1]}'
 
 
-async def test_a_time_in_milliseconds_is_a_time(database: Database) -> None:
+async def test_time_in_milliseconds_is_a_time(database: Database) -> None:
     await database.send([row(id=1, at=1_767_323_045_000)])
     assert str(database.rows("at")[0][0]).startswith("2026-01-02 03:04:05")
 
@@ -122,7 +122,7 @@ async def test_columns_that_are_left_out_keep_their_default(database: Database) 
     assert database.rows("day") == [("today",), ("other",)]
 
 
-async def test_an_unknown_column_is_refused_not_dropped(database: Database) -> None:
+async def test_unknown_column_is_refused_not_dropped(database: Database) -> None:
     sent = await database.send([row(id=1), row(id=2, colour="red"), row(id=3)])
     assert kinds(sent) == ["delivered", "dead:unknown_column", "delivered"]
     assert isinstance(sent.results[1], Dead)
@@ -143,14 +143,14 @@ async def test_column_that_was_added_meanwhile_is_known(
 @pytest.mark.parametrize(
     "wrong", [{"cost": "much"}, {"done": 1}, {"at": "soon"}, {"note": "a\x00b"}, {"version": 1.5}]
 )
-async def test_a_value_that_does_not_fit_is_refused(database: Database, wrong: dict[str, Any]) -> None:
+async def test_value_that_does_not_fit_is_refused(database: Database, wrong: dict[str, Any]) -> None:
     if database.engine.dialect.name == "mysql" and wrong == {"done": 1}:
         wrong = {"done": "yes"}  # its booleans are numbers
     sent = await database.send([row(id=1), Event({"id": 2, **wrong}, "e2")])
     assert kinds(sent) == ["delivered", "dead:invalid_value"]
 
 
-async def test_the_row_that_the_database_refuses_is_found_and_the_others_are_written(
+async def test_row_that_the_database_refuses_is_found_and_the_others_are_written(
     database: Database,
 ) -> None:
     events = [row(id=n, cost=-1 if n in (4, 40) else n) for n in range(50)]
@@ -175,7 +175,7 @@ async def test_upsert_keeps_the_columns_that_an_event_leaves_out(database: Datab
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations([1, 2, 3])))
-async def test_a_stale_version_never_wins(database: Database, order: tuple[int, ...]) -> None:
+async def test_stale_version_never_wins(database: Database, order: tuple[int, ...]) -> None:
     for version in (*order, *order):
         sent = await database.upsert(
             row(id=1, day="d", cost=version, version=version), versionField="version"
@@ -184,13 +184,13 @@ async def test_a_stale_version_never_wins(database: Database, order: tuple[int, 
     assert database.rows("cost, version") == [(3, 3)]
 
 
-async def test_a_stale_version_does_not_win_within_a_batch_either(database: Database) -> None:
+async def test_stale_version_does_not_win_within_a_batch_either(database: Database) -> None:
     events = [row(id=1, day="d", cost=v, version=v) for v in (1, 3, 2)]
     await database.upsert(*events, versionField="version")
     assert database.rows("cost") == [(3,)]
 
 
-async def test_a_stale_update_changes_nothing(database: Database) -> None:
+async def test_stale_update_changes_nothing(database: Database) -> None:
     await database.send([row(id=1, day="d", cost=5, version=5)])
     for version, cost in ((4, 4), (6, 6), (5, 5)):
         sent = await database.send(
@@ -203,19 +203,19 @@ async def test_a_stale_update_changes_nothing(database: Database) -> None:
     assert database.rows("cost, version") == [(6, 6)]
 
 
-async def test_an_update_makes_no_rows(database: Database) -> None:
+async def test_update_makes_no_rows(database: Database) -> None:
     await database.send([row(id=1, day="d", cost=1)], "update", conflictFields=["id", "day"])
     assert database.rows() == []
 
 
-async def test_an_insert_with_conflict_fields_is_written_once(database: Database) -> None:
+async def test_insert_with_conflict_fields_is_written_once(database: Database) -> None:
     for cost in (1, 2):
         sent = await database.send([row(id=1, day="d", cost=cost)], "insert", conflictFields=["id", "day"])
         assert kinds(sent) == ["delivered"]
     assert database.rows() == [(1, 1)]
 
 
-async def test_an_insert_is_written_once_where_the_table_keeps_the_events_id(database: Database) -> None:
+async def test_insert_is_written_once_where_the_table_keeps_the_events_id(database: Database) -> None:
     database.run(f"create table {database.table}_log (millrace_id varchar(64) primary key, cost float)")
     for _ in range(2):
         sent = await database.send(
@@ -227,19 +227,19 @@ async def test_an_insert_is_written_once_where_the_table_keeps_the_events_id(dat
         assert [row[0] for row in found] == ["a", "b"]
 
 
-async def test_an_upsert_without_a_unique_key_is_refused(database: Database) -> None:
+async def test_upsert_without_a_unique_key_is_refused(database: Database) -> None:
     sent = await database.send([row(id=1, cost=1)], "upsert", conflictFields=["cost"])
     assert kinds(sent) == ["dead:no_unique_key"]
 
 
-async def test_a_row_without_its_key_is_refused(database: Database) -> None:
+async def test_row_without_its_key_is_refused(database: Database) -> None:
     assert kinds(await database.upsert(row(id=1), row(id=1, day="d"))) == [
         "dead:incomplete",
         "delivered",
     ]
 
 
-async def test_an_unknown_table_is_refused(database: Database) -> None:
+async def test_unknown_table_is_refused(database: Database) -> None:
     assert kinds(await database.send([row(id=1)], table="nowhere")) == ["dead:unknown_table"]
 
 
@@ -253,13 +253,13 @@ async def test_names_and_values_are_never_read_as_sql(database: Database) -> Non
     assert kinds(sent) == ["dead:unknown_column"]
 
 
-async def test_a_key_out_of_range_is_the_rows_fault(database: Database) -> None:
+async def test_key_out_of_range_is_the_rows_fault(database: Database) -> None:
     sent = await database.send([Event({"id": 2**70}, "big"), row(id=1)])
     assert kinds(sent) == ["dead:invalid_value", "delivered"]
 
 
 @pytest.mark.postgres
-async def test_a_serialization_conflict_is_tried_again(postgres_url: str) -> None:
+async def test_serialization_conflict_is_tried_again(postgres_url: str) -> None:
     engine = create_engine(make_url(postgres_url).set(drivername="postgresql+psycopg"))
     databases = Databases(Access(loopback=True), Aws("eu-central-1"))
     database = Database(postgres_url, engine, databases)
@@ -304,7 +304,7 @@ async def test_concurrent_upserts_leave_the_newest(postgres_url: str) -> None:
 
 
 @pytest.mark.postgres
-async def test_a_database_that_is_down_is_tried_again_and_says_no_password(postgres_url: str) -> None:
+async def test_database_that_is_down_is_tried_again_and_says_no_password(postgres_url: str) -> None:
     url = make_url(postgres_url)
     assert url.port
     closed = url.set(port=1).render_as_string(hide_password=False)
@@ -343,7 +343,7 @@ async def test_a_database_that_is_down_is_tried_again_and_says_no_password(postg
         "nonsense",
     ],
 )
-async def test_where_a_connection_may_not_lead(url: str) -> None:
+async def test_forbidden_addresses_are_refused(url: str) -> None:
     databases = Databases(Access(), Aws("eu-central-1"))
     secret = DatabaseConfig.model_validate({"table": "t", "connection": "${secrets.URL}"})
     config = secret.model_copy(update={"connection": url})  # what is written out is checked before

@@ -19,7 +19,7 @@ VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8,
 
 
 @given(VALUES, st.text(max_size=30), st.text(max_size=30))
-def test_a_secret_is_redacted_in_every_form(value: str, before: str, after: str) -> None:
+def test_secret_is_redacted_in_every_form(value: str, before: str, after: str) -> None:
     config = WebhookConfig.model_validate({"url": "https://x.example", "headers": {"X": "${secrets.KEY}"}})
     filled, resolved = resolve(config, {"KEY": Secret("KEY", value, ("x.example",))})
     assert filled.headers["X"] == value
@@ -54,7 +54,7 @@ def test_basic_credentials_and_passwords_in_urls_are_redacted() -> None:
     assert Redactor(resolved)("no /services/T0/B0/abcdef here") == "no [secret HOOK] here"
 
 
-def test_a_configuration_without_secrets_is_left_alone() -> None:
+def test_configuration_without_secrets_is_left_alone() -> None:
     config = WebhookConfig.model_validate({"url": "https://x.example"})
     _, resolved = resolve(config, {})
     assert secrets_of(config) == set()
@@ -62,7 +62,7 @@ def test_a_configuration_without_secrets_is_left_alone() -> None:
     resolved.check_host("wherever.example")
 
 
-def test_what_a_secret_contains_is_not_resolved_again() -> None:
+def test_placeholders_inside_a_secret_are_not_resolved() -> None:
     config = WebhookConfig.model_validate({"url": "https://x.example/${secrets.A}"})
     known = {"A": Secret("A", "${secrets.B}", ()), "B": Secret("B", "b-secret-value", ())}
     filled, _ = resolve(config, known)
@@ -86,7 +86,7 @@ def test_hosts(host: str, allowed: tuple[str, ...], fine: bool) -> None:
     assert host_allowed(host, allowed) == fine
 
 
-def test_a_refusal_does_not_tell_a_host_that_holds_the_secret() -> None:
+def test_refusal_does_not_tell_a_host_that_holds_the_secret() -> None:
     config = WebhookConfig.model_validate({"url": "https://${secrets.KEY}.evil.example/"})
     _, resolved = resolve(config, {"KEY": Secret("KEY", "sesame-open", ("x.example",))})
     with pytest.raises(Unsendable) as refused:

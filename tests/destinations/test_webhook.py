@@ -21,13 +21,13 @@ def webhook(receivers: Receivers, **config: object) -> Webhook:
     return Webhook(WebhookConfig.model_validate({"url": receivers.url + "/hook"} | config, context=STORED))
 
 
-def test_the_signature_is_standard_webhooks_own() -> None:
+def test_signature_is_standard_webhooks_own() -> None:
     key = signing_key(SECRET)
     made = sign(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
     assert made == SIGNATURE
 
 
-async def test_a_signed_event_arrives_with_its_id(receivers: Receivers, client: httpx.AsyncClient) -> None:
+async def test_signed_event_arrives_with_its_id(receivers: Receivers, client: httpx.AsyncClient) -> None:
     assert kinds(await send(webhook(receivers, signingSecret=SECRET), client, event("a", n=1))) == [
         "delivered"
     ]
@@ -49,7 +49,7 @@ async def test_method_headers_and_template_are_used(receivers: Receivers, client
     assert orjson.loads(got.body) == {"text": f"{name} did", "n": {"x": [1]}}
 
 
-async def test_a_template_that_is_no_json_dies_unless_the_content_type_is_another(
+async def test_template_that_is_no_json_dies_unless_the_content_type_is_another(
     receivers: Receivers, client: httpx.AsyncClient
 ) -> None:
     assert kinds(await send(webhook(receivers, body="n={{n}}"), client, event(n=1))) == ["dead:not_json"]
@@ -76,7 +76,7 @@ async def test_a_template_that_is_no_json_dies_unless_the_content_type_is_anothe
         (503, "retry:failed"),
     ],
 )
-async def test_what_a_status_means(
+async def test_status_decides_the_result(
     receivers: Receivers, client: httpx.AsyncClient, status: int, kind: str
 ) -> None:
     receivers.always = Response(None if status in (204, 304) else "said", status)
@@ -85,7 +85,7 @@ async def test_what_a_status_means(
     assert sent.gone == (status == 410)
 
 
-async def test_a_redirect_is_never_followed(receivers: Receivers, client: httpx.AsyncClient) -> None:
+async def test_redirect_is_never_followed(receivers: Receivers, client: httpx.AsyncClient) -> None:
     receivers.answers.append(RedirectResponse(receivers.url + "/hook", 307))
     assert kinds(await send(webhook(receivers), client, event())) == ["dead:redirected"]
     assert receivers.requests == 1
@@ -108,7 +108,7 @@ async def test_retry_after_is_read_as_seconds_or_date(
         assert result.failure.retry_after == seconds
 
 
-async def test_nobody_listening_is_tried_again(client: httpx.AsyncClient) -> None:
+async def test_refused_connection_is_retried(client: httpx.AsyncClient) -> None:
     nobody = Webhook(WebhookConfig.model_validate({"url": "http://127.0.0.1:9/"}))
     sent = await send(nobody, client, event())
     assert kinds(sent) == ["retry:unreachable"]
@@ -153,14 +153,14 @@ async def test_custom_analytics_is_a_webhook_by_post(receivers: Receivers, clien
     assert sorted(got.body for got in receivers.hook.taken) == [b'{"n": 2}', b'{"n": null}']
 
 
-async def test_an_answer_without_end_is_cut(receivers: Receivers, client: httpx.AsyncClient) -> None:
+async def test_answer_without_end_is_cut(receivers: Receivers, client: httpx.AsyncClient) -> None:
     receivers.always = PlainTextResponse("x" * 1_000_000, 400)
     (result,) = (await send(webhook(receivers), client, event())).results
     assert isinstance(result, Dead)
     assert len(result.failure.body) == 64 * 1024
 
 
-async def test_after_a_410_the_rest_is_not_sent(receivers: Receivers, client: httpx.AsyncClient) -> None:
+async def test_batch_stops_after_a_410(receivers: Receivers, client: httpx.AsyncClient) -> None:
     receivers.always = PlainTextResponse("gone", 410)
     sent = await send(webhook(receivers), client, *(event(f"e{n}") for n in range(100)))
     assert kinds(sent) == ["dead:gone"] * 100
@@ -168,7 +168,7 @@ async def test_after_a_410_the_rest_is_not_sent(receivers: Receivers, client: ht
     assert receivers.requests <= AT_ONCE
 
 
-async def test_where_it_is_not_ones_turn_nobody_asks_again_for_each_event(
+async def test_waiting_job_does_not_ask_again_for_each_event(
     receivers: Receivers, client: httpx.AsyncClient
 ) -> None:
     asked = 0

@@ -16,7 +16,7 @@ def caller(name: str, scopes: frozenset[str]) -> Principal:
 
 
 @given(NAMES, SETS, SETS, NAMES, SHARES)
-def test_more_scopes_never_allow_less(
+def test_additional_scopes_never_allow_less(
     name: str, scopes: frozenset[str], more: frozenset[str], owner: str, shares: dict[str, Access]
 ) -> None:
     before = access_of(caller(name, scopes), owner, shares)

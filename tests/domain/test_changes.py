@@ -13,7 +13,7 @@ from millrace.errors import InvalidRequest, Unavailable
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=None))
-def test_a_number_is_exact_as_json_says_it_again(value: Decimal) -> None:
+def test_number_is_exact_as_json_says_it_again(value: Decimal) -> None:
     again = json.loads(json.dumps(number(str(value))))
     assert Decimal(again if isinstance(again, str) else repr(again)) == value
 
@@ -40,7 +40,7 @@ def test_numbers_are_json_numbers_where_64_bits_hold_them_and_text_elsewhere(
     assert type(number(text)) is type(expected)
 
 
-def test_an_item_is_plain_json_all_the_way_down() -> None:
+def test_item_is_plain_json_all_the_way_down() -> None:
     item: dict[str, Any] = {
         "text": {"S": "é"},
         "count": {"N": "3"},
@@ -66,7 +66,7 @@ def test_an_item_is_plain_json_all_the_way_down() -> None:
 
 
 @pytest.mark.parametrize("value", [{}, {"S": "a", "N": "1"}, {"X": 1}, "text", None])
-def test_what_is_no_attribute_value_is_refused(value: object) -> None:
+def test_invalid_attribute_value_is_refused(value: object) -> None:
     with pytest.raises(InvalidRequest):
         plain(value)
 
@@ -80,13 +80,13 @@ def told(owners: str, change: Change) -> list[tuple[str, str, Any, Any]]:
     return [(organization, one.operation, one.old, one.new) for organization, one in split]
 
 
-def test_a_table_may_belong_to_one_organization() -> None:
+def test_table_may_belong_to_one_organization() -> None:
     change = changed("update", {"tenant": "other"}, {"tenant": "third"})
     owners = Owners.parse(" orders = acme , customers=@tenant,")
     assert owners.split(change) == [("acme", change)]
 
 
-def test_a_row_may_name_its_organization() -> None:
+def test_row_may_name_its_organization() -> None:
     acme = {"tenant": "acme", "n": 1}
     owners = "orders=@tenant"
     assert told(owners, changed("insert", None, acme)) == [("acme", "insert", None, acme)]
@@ -94,7 +94,7 @@ def test_a_row_may_name_its_organization() -> None:
     assert told(owners, changed("delete", acme, None)) == [("acme", "delete", acme, None)]
 
 
-def test_a_row_that_moves_shows_neither_organization_what_the_other_had() -> None:
+def test_row_that_moves_shows_neither_organization_what_the_other_had() -> None:
     old, new = {"tenant": "acme", "n": 1}, {"tenant": "zeta", "n": 2}
     split = Owners.parse("orders=@tenant").split(changed("update", old, new))
     assert [(who, one.operation, one.old, one.new) for who, one in split] == [
@@ -104,7 +104,7 @@ def test_a_row_that_moves_shows_neither_organization_what_the_other_had() -> Non
     assert [one.id for _, one in split] == ["e1:left", "e1:came"]
 
 
-def test_a_row_that_gains_or_loses_its_owner_comes_or_leaves() -> None:
+def test_row_that_gains_or_loses_its_owner_comes_or_leaves() -> None:
     mine, nobodys = {"tenant": "acme"}, {"tenant": None}
     owners = "orders=@tenant"
     assert told(owners, changed("update", nobodys, mine)) == [("acme", "insert", None, mine)]
@@ -112,24 +112,24 @@ def test_a_row_that_gains_or_loses_its_owner_comes_or_leaves() -> None:
 
 
 @pytest.mark.parametrize("image", ["old", "new"])
-def test_a_stream_with_one_image_tells_what_it_knows(image: str) -> None:
+def test_stream_with_one_image_tells_what_it_knows(image: str) -> None:
     images: dict[str, Any] = {image: {"tenant": "acme"}}
     change = changed("update", **images)
     assert Owners.parse("orders=@tenant").split(change) == [("acme", change)]
 
 
 @pytest.mark.parametrize("tenant", [None, "", 7, "a#b", "x" * 200, ["acme"]])
-def test_a_row_that_names_no_organization_is_nobodys(tenant: object) -> None:
+def test_row_that_names_no_organization_is_nobodys(tenant: object) -> None:
     with pytest.raises(InvalidRequest, match="'tenant'"):
         Owners.parse("orders=@tenant").split(changed("insert", None, {"tenant": tenant}))
 
 
-def test_a_table_that_is_not_listed_is_nobodys() -> None:
+def test_table_that_is_not_listed_is_nobodys() -> None:
     with pytest.raises(Unavailable, match="ChangeOrganizations"):
         Owners.parse("orders=acme").split(changed("insert", None, {}, table="others"))
 
 
 @pytest.mark.parametrize("text", ["orders", "=acme", "orders=", "orders=@", "orders=a b", "a=x,a=y", "a=#"])
-def test_a_mistake_in_the_list_of_owners_is_named(text: str) -> None:
+def test_mistake_in_the_list_of_owners_is_named(text: str) -> None:
     with pytest.raises(InvalidRequest, match=r"table=organization"):
         Owners.parse(text)

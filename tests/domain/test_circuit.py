@@ -23,7 +23,7 @@ COUNTS = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 2_000)
 
 
 @given(st.lists(COUNTS, max_size=30))
-def test_it_opens_at_half_of_at_least_twenty_within_the_window_and_not_before(
+def test_circuit_opens_at_half_of_at_least_twenty_within_the_window_and_not_before(
     counts: list[tuple[int, int, int]],
 ) -> None:
     circuit, now, since, good, bad = Circuit(), NOW, 0, 0, 0
@@ -69,7 +69,7 @@ def test_results_that_come_late_change_nothing() -> None:
     assert probed(Circuit(), False, NOW) == Circuit()
 
 
-def test_nothing_goes_to_a_destination_that_is_disabled() -> None:
+def test_disabled_destination_gets_nothing() -> None:
     gone = disabled(Circuit(), NOW)
     assert admission(gone, NOW + 10**9).verdict == "disabled"
     assert counted(gone, 5, 50, NOW) == gone
@@ -84,7 +84,7 @@ def test_two_jobs_without_an_answer_in_time_open_the_circuit() -> None:
     assert admission(counted(answered, 0, 1, NOW, hung=True), NOW).verdict == "go", "slow, but it works"
 
 
-def test_a_destination_is_proven_while_it_answers() -> None:
+def test_destination_is_proven_while_it_answers() -> None:
     assert not admission(Circuit(), NOW).proven
     answered = counted(Circuit(), 1, 0, NOW)
     assert admission(answered, NOW).proven

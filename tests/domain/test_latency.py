@@ -24,7 +24,7 @@ def test_percentiles_are_upper_bounds_within_their_place(latencies: list[int]) -
         assert bound == BOUNDS_MS[0] or bound <= exact * 2.5
 
 
-def test_nothing_measured_is_none_and_what_takes_too_long_counts_as_the_longest() -> None:
+def test_latency_without_samples_is_none_and_too_long_counts_as_the_longest() -> None:
     assert summary({}) == {"avg": None, "p50": None, "p95": None, "p99": None}
     counters: Counter[str] = Counter()
     measure(counters, BOUNDS_MS[-1] * 3)

@@ -10,7 +10,7 @@ from millrace.domain.retries import CAP_MS, LEAST_MS, LONGEST_ASKED_MS, wait_ms
     st.none() | st.floats(allow_nan=False),
     st.floats(0, 1),
 )
-def test_a_wait_is_never_shorter_than_asked_nor_without_end(
+def test_wait_is_never_shorter_than_asked_nor_without_end(
     attempt: int, backoff: int, asked: float | None, chance: float
 ) -> None:
     wait = wait_ms(attempt, backoff, asked, chance)
@@ -20,5 +20,5 @@ def test_a_wait_is_never_shorter_than_asked_nor_without_end(
 
 
 @given(st.integers(0, 30), st.integers(1_000, 900_000))
-def test_the_longest_wait_doubles(attempt: int, backoff: int) -> None:
+def test_longest_wait_doubles(attempt: int, backoff: int) -> None:
     assert wait_ms(attempt, backoff, None, 1.0) == min(CAP_MS, backoff * 2**attempt)

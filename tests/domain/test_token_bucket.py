@@ -43,7 +43,7 @@ def test_slots_of_any_stretch_of_time_are_no_more_than_the_burst_and_what_it_all
 
 
 @given(rates, st.integers(0, 10**6))
-def test_a_rest_fills_the_burst_again_and_no_more(rate: Rate, rest: int) -> None:
+def test_rest_fills_the_burst_again_and_no_more(rate: Rate, rest: int) -> None:
     spent = Bucket()
     request = SlotRequest(rate.burst, rate.burst, FOREVER)
     spent, grant = reserve(spent, rate, request, NOW)
@@ -54,9 +54,7 @@ def test_a_rest_fills_the_burst_again_and_no_more(rate: Rate, rest: int) -> None
 
 
 @given(rates, asks, st.integers(1, 20))
-def test_who_is_sent_away_comes_back_before_the_turn_and_has_it(
-    rate: Rate, request: SlotRequest, jobs: int
-) -> None:
+def test_delayed_job_returns_before_its_slot_and_gets_it(rate: Rate, request: SlotRequest, jobs: int) -> None:
     """Jobs that come back find the slots that the line gave them, if nobody overtakes."""
     bucket = Bucket()
     while (found := reserve(bucket, rate, SlotRequest(60, 1, FOREVER), NOW))[1].slots:

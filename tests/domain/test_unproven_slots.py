@@ -50,7 +50,7 @@ def inside_of(inside: list[tuple[str, int]], destination: str) -> int:
     return sum(one == destination for one, _ in inside)
 
 
-def test_a_day_of_sending_again_stays_below_the_limit_of_sends() -> None:
+def test_day_of_sending_again_stays_below_the_limit_of_sends() -> None:
     """Even where each pass would find at once that it has to come again."""
     sends, passed = 0, 0
     while passed < 24 * 3_600_000:

@@ -30,7 +30,7 @@ def named(operation: tuple[str, str]) -> str:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=named)
-def test_without_a_token_no_operation_does_anything(stack: RunningStack, operation: tuple[str, str]) -> None:
+def test_operation_without_a_token_does_nothing(stack: RunningStack, operation: tuple[str, str]) -> None:
     method, path = operation
     answer = httpx.request(method, stack.url + path, json=None if method == "GET" else {})
     assert answer.status_code == 401
@@ -45,7 +45,7 @@ def other(stack: RunningStack, organization: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_another_organisations_ids_lead_nowhere(
+def test_another_organizations_ids_lead_nowhere(
     chat: httpx.Client, other: httpx.Client, organization: str
 ) -> None:
     """Each answers that it is not there, or that the body is wrong before it looks; and changes nothing. A
@@ -87,7 +87,7 @@ NEED_A_BODY = {
 """Operations that read their body first, or make something new under a name of the caller's own."""
 
 
-def test_lists_show_nothing_of_another_organisation(
+def test_lists_show_nothing_of_another_organization(
     chat: httpx.Client, other: httpx.Client, organization: str
 ) -> None:
     ids = set(things_of(chat, organization).values()) - {"0", "1"}

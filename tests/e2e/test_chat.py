@@ -33,7 +33,7 @@ def test_curl_shows_events_as_they_are_made(stack: RunningStack, organization: s
         assert list(events)[-1].data["finishReason"] == "stopped"
 
 
-def test_the_same_without_accept_is_one_json_answer(chat: httpx.Client) -> None:
+def test_same_without_accept_is_one_json_answer(chat: httpx.Client) -> None:
     body = chat.post(MESSAGES, json={"agentId": "echo", "content": "hello"}).json()
     assert body["content"] == "hello"
 
@@ -84,7 +84,7 @@ def test_thirty_streams_at_once_are_complete_and_in_order(chat: httpx.Client) ->
         assert numbered == list(range(1, len(numbered) + 1))
 
 
-def test_a_killed_process_costs_its_own_run_only_and_whoever_resumes_learns_it(
+def test_killed_process_costs_its_own_run_only_and_whoever_resumes_learns_it(
     stack: RunningStack, chat: httpx.Client
 ) -> None:
     """SIGKILL in mid-run: the log is kept, `run_lost` within a minute, the conversation goes on. Who was
@@ -168,7 +168,7 @@ def test_live_messages_of_eight_senders_all_reach_the_agents_of_a_running_stack(
         assert own == sorted(own)
 
 
-def test_a_viewer_attaches_from_another_environment(chat: httpx.Client) -> None:
+def test_viewer_attaches_from_another_environment(chat: httpx.Client) -> None:
     with saying(chat, "/echo tools=2 toolMs=300 tokens=10 delayMs=50\nword") as events:
         first = next(events)
         seen = attach(chat, f"/api/runs/{first.data['runId']}/stream", **STREAM)

@@ -58,7 +58,7 @@ def make_agents(chat: httpx.Client, *ids: str) -> None:
         assert made.status_code == 201, made.text
 
 
-def test_the_references_pipeline_tells_mixpanel_of_chats(
+def test_references_pipeline_tells_mixpanel_of_chats(
     stack: RunningStack, chat: httpx.Client, services: Receivers
 ) -> None:
     make_agents(chat, "agent-123", "agent-456", "agent-789")
@@ -79,7 +79,7 @@ def test_the_references_pipeline_tells_mixpanel_of_chats(
     assert dead_letters(chat, id) == []
 
 
-def test_what_mixpanel_refuses_is_a_dead_letter_and_the_rest_arrives(
+def test_events_that_mixpanel_refuses_are_dead_letters_and_the_rest_arrives(
     chat: httpx.Client, services: Receivers
 ) -> None:
     store_secret(chat, "MIXPANEL_TOKEN", TOKEN)
@@ -141,9 +141,7 @@ def test_slack_hears_of_a_chat(stack: RunningStack, chat: httpx.Client, services
     assert int(words[5]) > 0
 
 
-def test_a_webhook_is_signed_as_the_official_package_verifies(
-    chat: httpx.Client, services: Receivers
-) -> None:
+def test_webhook_is_signed_as_the_official_package_verifies(chat: httpx.Client, services: Receivers) -> None:
     store_secret(chat, "API_KEY", "key-of-the-webhook")
     store_secret(chat, "SIGNING", SIGNING_SECRET)
     config = {

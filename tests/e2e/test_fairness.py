@@ -59,7 +59,7 @@ def has_dead_letters(client: httpx.Client, pipeline: str, count: int) -> bool:
 
 
 @pytest.mark.timeout(400)
-def test_a_bomb_and_a_dead_sink_hold_up_nothing_of_another_organization(
+def test_bomb_and_a_dead_sink_hold_up_nothing_of_another_organization(
     stack: RunningStack, chat: httpx.Client, noisy: httpx.Client, sink: Sink, holding: Holding
 ) -> None:
     quiet = started(chat, source=SOURCE, transforms=[], destination=hook(sink.url))

@@ -8,9 +8,7 @@ from tests.web.conftest import browser, chromium
 __all__ = ["browser", "chromium"]
 
 
-def test_the_page_signs_in_and_streams_an_answer_with_its_steps(
-    stack: RunningStack, browser: Browser
-) -> None:
+def test_page_signs_in_and_streams_an_answer_with_its_steps(stack: RunningStack, browser: Browser) -> None:
     context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
     page = context.new_page()
     problems: list[str] = []
@@ -26,7 +24,7 @@ def test_the_page_signs_in_and_streams_an_answer_with_its_steps(
     context.close()
 
 
-def test_a_live_message_that_waits_is_there_after_a_reload_and_can_be_withdrawn(
+def test_live_message_that_waits_is_there_after_a_reload_and_can_be_withdrawn(
     stack: RunningStack, browser: Browser
 ) -> None:
     context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})

@@ -66,7 +66,7 @@ def started(chat: httpx.Client, receiver: Receiver, **definition: Any) -> str:
     return streaming.started(chat, destination=destination, **definition)
 
 
-def test_the_references_pipeline_tells_of_a_real_run(chat: httpx.Client, receiver: Receiver) -> None:
+def test_references_pipeline_tells_of_a_real_run(chat: httpx.Client, receiver: Receiver) -> None:
     """Filter and map as in the reference; the run is the echo agent's."""
     expression = {
         "event_type": '"agent_completion"',
@@ -99,7 +99,7 @@ def test_the_references_pipeline_tells_of_a_real_run(chat: httpx.Client, receive
     assert chat.get(f"{PIPELINES}/{id}/health").json()["status"] == "healthy"
 
 
-def test_an_alert_reaches_a_pipeline(chat: httpx.Client, receiver: Receiver) -> None:
+def test_alert_reaches_a_pipeline(chat: httpx.Client, receiver: Receiver) -> None:
     started(chat, receiver, source={"type": "alert", "states": ["triggered"]})
     rule = {"name": "SlotChanged", "metric": "tokens", "threshold": 0}
     assert chat.post("/api/command-center/alerts", json=rule).status_code == 201
@@ -121,14 +121,14 @@ def test_pushed_items_are_paused_resumed_and_delivered_each_once(
     assert receiver.bodies.empty()
 
 
-def test_a_batch_leaves_when_its_time_is_over(chat: httpx.Client, receiver: Receiver) -> None:
+def test_batch_leaves_when_its_time_is_over(chat: httpx.Client, receiver: Receiver) -> None:
     id = started(chat, receiver, transforms=[{"type": "batch", "config": {"size": 100, "timeout": 1_000}}])
     chat.post(f"{PIPELINES}/{id}/process", json={"n": 1})
     (batch,) = receiver.take(1)
     assert batch["items"] == [{"n": 1}]
 
 
-def test_the_sweep_is_scheduled_every_minute_and_answers(stack: RunningStack) -> None:
+def test_sweep_is_scheduled_every_minute_and_answers(stack: RunningStack) -> None:
     told = stack.deployment
     rule = stack.client("events").describe_rule(Name=told["resources"]["SweepFunctionMinute"])
     assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
@@ -137,7 +137,7 @@ def test_the_sweep_is_scheduled_every_minute_and_answers(stack: RunningStack) ->
     assert json.loads(answer["Payload"].read()).keys() >= {"timers"}
 
 
-def test_a_strangers_webhook_reaches_the_receiver(
+def test_strangers_webhook_reaches_the_receiver(
     stack: RunningStack, chat: httpx.Client, receiver: Receiver
 ) -> None:
     id = started(chat, receiver, source={"type": "webhook"})

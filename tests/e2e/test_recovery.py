@@ -38,7 +38,7 @@ def lose_state(stack: RunningStack, organization: str, pipeline: str) -> int:
     return len(found)
 
 
-def test_a_checkpoint_restored_after_the_state_was_lost_gives_the_same_totals(
+def test_checkpoint_restored_after_the_state_was_lost_gives_the_same_totals(
     stack: RunningStack, chat: httpx.Client, organization: str, sink: Sink
 ) -> None:
     id = started(
@@ -60,7 +60,7 @@ def test_a_checkpoint_restored_after_the_state_was_lost_gives_the_same_totals(
     assert totals == {agent: {"cost": 25.0, "runs": 100} for agent in "abcd"}
 
 
-def test_a_replay_comes_with_the_same_ids_so_the_destination_sees_each_effect_once(
+def test_replay_comes_with_the_same_ids_so_the_destination_sees_each_effect_once(
     stack: RunningStack, chat: httpx.Client, sink: Sink
 ) -> None:
     id = started(

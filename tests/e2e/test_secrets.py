@@ -103,7 +103,7 @@ def leaks(found: Iterator[tuple[str, str]], canary: str) -> list[str]:
     return [where for where, text in found if any(form in text for form in forms)]
 
 
-def test_a_secret_is_sent_to_its_host_and_never_told(
+def test_secret_is_sent_to_its_host_and_never_told(
     stack: RunningStack, chat: httpx.Client, gossip: Gossip
 ) -> None:
     """Even though the destination tells it back in its answers."""
@@ -126,9 +126,7 @@ def test_a_secret_is_sent_to_its_host_and_never_told(
     assert leaks(everything(stack, chat, id), canary) == []
 
 
-def test_a_secret_is_not_sent_to_another_host(
-    stack: RunningStack, chat: httpx.Client, gossip: Gossip
-) -> None:
+def test_secret_is_not_sent_to_another_host(stack: RunningStack, chat: httpx.Client, gossip: Gossip) -> None:
     """A pipeline cannot be made so. One that was made before the secret was bound elsewhere sends nothing."""
     canary = f"canary-{uuid.uuid4().hex}"
     store_secret(chat, "CANARY", canary)

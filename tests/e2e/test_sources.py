@@ -27,7 +27,7 @@ def fed_by(chat: httpx.Client, receiver: Receiver, **source: Any) -> str:
     return started(chat, source=source, destination=destination)
 
 
-def test_a_run_feeds_a_pipeline(chat: httpx.Client, receiver: Receiver) -> None:
+def test_run_feeds_a_pipeline(chat: httpx.Client, receiver: Receiver) -> None:
     fed_by(chat, receiver, type="agent_execution", agentIds=["echo"])
     say(chat, "hello")
     (event,) = receiver.take(1)
@@ -35,7 +35,7 @@ def test_a_run_feeds_a_pipeline(chat: httpx.Client, receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_signed_webhook_feeds_a_pipeline_and_no_other(
+def test_signed_webhook_feeds_a_pipeline_and_no_other(
     stack: RunningStack, chat: httpx.Client, receiver: Receiver, scheme: Scheme
 ) -> None:
     url = f"{stack.url}/hooks/{fed_by(chat, receiver, **source(scheme, secret_for(scheme)))}"
@@ -49,7 +49,7 @@ def test_a_signed_webhook_feeds_a_pipeline_and_no_other(
     assert receiver.take(1) == [json.loads(BODY)]
 
 
-def test_a_call_of_the_api_feeds_a_pipeline(chat: httpx.Client, receiver: Receiver) -> None:
+def test_call_of_the_api_feeds_a_pipeline(chat: httpx.Client, receiver: Receiver) -> None:
     """The refused call of a streamed function and the accepted one of the buffered function; not the read."""
     fed_by(chat, receiver, type="api_event", methods=["POST"], paths=["/api/agents*", "/api/conversations/*"])
     chat.get("/api/agents")
@@ -59,7 +59,7 @@ def test_a_call_of_the_api_feeds_a_pipeline(chat: httpx.Client, receiver: Receiv
     assert found == [("/api/agents", 201), ("/api/conversations/c1/messages", 422)]
 
 
-def test_a_schedule_feeds_a_pipeline(stack: RunningStack, chat: httpx.Client, receiver: Receiver) -> None:
+def test_schedule_feeds_a_pipeline(stack: RunningStack, chat: httpx.Client, receiver: Receiver) -> None:
     id = fed_by(chat, receiver, type="schedule", expression="rate(1 minute)", payload={"report": "daily"})
     body = receiver.bodies.get(timeout=90)
     assert body["report"] == "daily"
@@ -102,7 +102,7 @@ def table(stack: RunningStack) -> Iterator[str]:
     dynamodb.delete_table(TableName=name)
 
 
-def test_a_change_in_dynamodb_feeds_a_pipeline(
+def test_change_in_dynamodb_feeds_a_pipeline(
     stack: RunningStack, chat: httpx.Client, receiver: Receiver, organization: str, table: str
 ) -> None:
     """It waits in the stream as long as nobody has said whose it is."""
@@ -123,7 +123,7 @@ def test_a_change_in_dynamodb_feeds_a_pipeline(
     assert receiver.bodies.empty()
 
 
-def test_a_change_in_postgresql_feeds_a_pipeline(
+def test_change_in_postgresql_feeds_a_pipeline(
     stack: RunningStack, chat: httpx.Client, receiver: Receiver, organization: str, database: str
 ) -> None:
     fed_by(chat, receiver, type="database_change", table="orders")
@@ -141,7 +141,7 @@ def test_a_change_in_postgresql_feeds_a_pipeline(
     assert (event["operation"], event["new"]["total"]) == ("insert", 2.5)
 
 
-def test_a_rule_of_ones_own_feeds_a_pipeline(
+def test_rule_of_ones_own_feeds_a_pipeline(
     stack: RunningStack, chat: httpx.Client, receiver: Receiver, organization: str
 ) -> None:
     """Any event of the account, to one pipeline, whatever that one's source."""

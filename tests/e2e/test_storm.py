@@ -196,9 +196,7 @@ def held(storm: Storm, organization: str) -> int:
 
 
 @pytest.mark.timeout(400)
-def test_a_pause_in_the_middle_holds_what_comes_and_resume_delivers_it(
-    storm: Storm, organization: str
-) -> None:
+def test_pause_in_the_middle_holds_what_comes_and_resume_delivers_it(storm: Storm, organization: str) -> None:
     """All functions know of the pause within three seconds: what is sent later stays out of the sink."""
     sender, sink = Sender(storm.chat, storm.pipeline), storm.sink
     numbers = count(0, PER_REQUEST)

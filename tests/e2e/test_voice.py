@@ -14,7 +14,7 @@ PATIENCE_MS = 60_000
 LONG_AND_SLOW = "/echo tools=0 repeat=300 delayMs=150\nThe water turns the wheel."
 
 
-def test_an_answer_is_heard_before_it_is_written(stack: RunningStack, browser: Browser) -> None:
+def test_answer_is_heard_before_it_is_written(stack: RunningStack, browser: Browser) -> None:
     context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
     page = context.new_page()
     problems: list[str] = []
@@ -45,7 +45,7 @@ def test_an_answer_is_heard_before_it_is_written(stack: RunningStack, browser: B
     context.close()
 
 
-def test_a_stored_answer_is_read_in_a_chosen_voice(stack: RunningStack, browser: Browser) -> None:
+def test_stored_answer_is_read_in_a_chosen_voice(stack: RunningStack, browser: Browser) -> None:
     context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
     page = context.new_page()
     page.goto("/")

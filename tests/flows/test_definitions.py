@@ -27,7 +27,7 @@ def test_flows_are_made_listed_replaced_and_deleted(flows: httpx.Client) -> None
     assert flows.get("/api/flows/two").status_code == 404
 
 
-def test_a_name_is_taken_once(flows: httpx.Client) -> None:
+def test_name_is_taken_once(flows: httpx.Client) -> None:
     make_flow(flows, [TOOL])
     again = flows.post("/api/flows", json={"name": "flow", "steps": [TOOL]})
     assert (again.status_code, again.json()["error"]["code"]) == (409, "flow_exists")
@@ -47,7 +47,7 @@ def test_a_name_is_taken_once(flows: httpx.Client) -> None:
         [TOOL | {"name": f"step{n}"} for n in range(33)],
     ],
 )
-def test_a_flow_that_could_never_run_is_refused(flows: httpx.Client, steps: list[dict[str, Any]]) -> None:
+def test_flow_that_could_never_run_is_refused(flows: httpx.Client, steps: list[dict[str, Any]]) -> None:
     response = flows.post("/api/flows", json={"name": "flow", "steps": steps})
     assert response.status_code == 422, response.text
     assert response.json()["error"]["message"]
@@ -97,7 +97,7 @@ def test_making_flows_needs_a_scope_and_running_another(
     assert flows.post("/api/flows/flow/events", json={}, headers=observing).status_code == 403
 
 
-def test_an_expression_that_fails_names_its_step(flows: httpx.Client) -> None:
+def test_expression_that_fails_names_its_step(flows: httpx.Client) -> None:
     make_flow(flows, [TOOL | {"arguments": {"expression": "upper(5)"}}])
     error = post(flows, {}).json()["error"]
     assert (error["code"], error["step"]) == ("invalid_expression", "sum")
@@ -109,7 +109,7 @@ def test_input_that_is_too_large_is_refused(flows: httpx.Client) -> None:
     assert (response.status_code, response.json()["error"]["code"]) == (422, "input_too_large")
 
 
-def test_a_flow_that_is_too_large_is_refused(flows: httpx.Client) -> None:
+def test_flow_that_is_too_large_is_refused(flows: httpx.Client) -> None:
     step = {"name": "p", "type": "pipeline", "definition": {"name": "x" * 70_000}}
     response = flows.post("/api/flows", json={"name": "large", "steps": [step]})
     assert (response.status_code, response.json()["error"]["code"]) == (422, "flow_too_large")

@@ -31,14 +31,14 @@ def chatty_tool(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("chatty_tool")
-def test_a_tool_under_a_flow_emits_into_its_stream(flows: httpx.Client) -> None:
+def test_tool_under_a_flow_emits_into_its_stream(flows: httpx.Client) -> None:
     make_flow(flows, CHATTY)
     said = [event.data for event in stream(flows, None) if event.data["type"] == "status"]
     assert said == [{"type": "status", "message": "Half way.", "step": "chatty"}]
     assert post(flows, None).json()["result"] == "done"
 
 
-async def test_the_same_tool_without_a_flow_emits_nowhere() -> None:
+async def test_same_tool_without_a_flow_emits_nowhere() -> None:
     assert await chatty() == "done"
     heard: list[dict[str, Any]] = []
     with emitting(Emitter(heard.append)):
@@ -46,7 +46,7 @@ async def test_the_same_tool_without_a_flow_emits_nowhere() -> None:
     assert [event["message"] for event in heard] == ["Half way."]
 
 
-def test_an_agents_visibility_caps_the_flow(flows: httpx.Client, management: httpx.Client) -> None:
+def test_agents_visibility_caps_the_flow(flows: httpx.Client, management: httpx.Client) -> None:
     shy = {"id": "shy", "name": "Shy", "model": "echo:", "tools": ["echo_tool"], "visibility": "answer"}
     assert management.post("/api/agents", json=shy).status_code == 201
     make_flow(flows, [{"name": "asked", "type": "agent", "agentId": "shy"}])
@@ -55,7 +55,7 @@ def test_an_agents_visibility_caps_the_flow(flows: httpx.Client, management: htt
         assert types(read_events(response.iter_lines())) == ["start", "token", "done"]
 
 
-async def test_a_pipeline_step_finds_stored_pipelines_by_id(platform: Platform, organization: str) -> None:
+async def test_pipeline_step_finds_stored_pipelines_by_id(platform: Platform, organization: str) -> None:
     asked: list[tuple[str, str]] = []
 
     async def find(of: str, pipeline_id: str) -> PipelineDefinition:
@@ -74,7 +74,7 @@ async def test_a_pipeline_step_finds_stored_pipelines_by_id(platform: Platform, 
     assert asked == [(organization, "pipe_1")]
 
 
-def test_a_running_flow_can_be_stopped_like_any_run(flows: httpx.Client, chat: httpx.Client) -> None:
+def test_running_flow_can_be_stopped_like_any_run(flows: httpx.Client, chat: httpx.Client) -> None:
     make_flow(flows, [{"name": "slow", "type": "agent", "agentId": "echo"}])
     body = {"input": "/echo hang=1 tools=0\nword"}
     with flows.stream("POST", "/api/flows/flow/events", json=body, headers=STREAM) as response:

@@ -27,7 +27,7 @@ def stream_until_killed(stack: RunningStack, client: httpx.Client, execution: st
     return seen
 
 
-def test_a_killed_flow_is_told_as_lost_and_its_execution_goes_on(stack: RunningStack) -> None:
+def test_killed_flow_is_told_as_lost_and_its_execution_goes_on(stack: RunningStack) -> None:
     """SIGKILL in the second leg: the log is kept, `run_lost` within a minute, the same input can be posted
     again, and the first leg's results still stand."""
     headers = stack.headers(f"flows-{uuid.uuid4().hex[:8]}")

@@ -27,7 +27,7 @@ def planner(management: httpx.Client) -> None:
     assert management.post("/api/agents", json=AGENT).status_code == 201
 
 
-def test_the_plan_the_tools_and_the_answer_are_streamed(flows: httpx.Client) -> None:
+def test_plan_the_tools_and_the_answer_are_streamed(flows: httpx.Client) -> None:
     make_flow(flows, [STEP])
     events = [event.data for event in stream(flows, PLAN)]
     said = [event["message"] for event in events if event["type"] == "status"]
@@ -40,7 +40,7 @@ def test_the_plan_the_tools_and_the_answer_are_streamed(flows: httpx.Client) -> 
     assert events[-1]["result"].endswith("42")
 
 
-def test_a_plan_that_makes_no_sense_fails_the_step(flows: httpx.Client) -> None:
+def test_plan_that_makes_no_sense_fails_the_step(flows: httpx.Client) -> None:
     make_flow(flows, [STEP])
     error = post(flows, "I would rather not.").json()["error"]
     assert (error["code"], error["step"]) == ("bad_plan", "planned")
@@ -96,13 +96,13 @@ def test_model_that_answers_in_prose_is_asked_once_more(
         "[" + ",".join(['{"tool": "calculator"}'] * (MAX_CALLS + 1)) + "]",
     ],
 )
-def test_a_plan_may_not_go_beyond_the_agents_tools(text: str) -> None:
+def test_plan_may_not_go_beyond_the_agents_tools(text: str) -> None:
     with pytest.raises(MillraceError) as error:
         read_plan(text, ["calculator"])
     assert error.value.code == "bad_plan"
 
 
-def test_a_plan_is_found_in_what_stands_around_it() -> None:
+def test_plan_is_found_in_what_stands_around_it() -> None:
     plan = read_plan('Here:\n```json\n[{"tool": "calculator", "arguments": {"a": [1]}}]\n```', ["calculator"])
     assert [(call.tool, call.arguments) for call in plan] == [("calculator", {"a": [1]})]
     assert read_plan("[]", []) == []

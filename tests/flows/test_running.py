@@ -8,7 +8,7 @@ from tests.sse import answer, read_events, types
 from tests.tokens import Issuer
 
 
-def test_a_flow_of_tool_agent_and_pipeline_answers_json_by_default(flows: httpx.Client) -> None:
+def test_flow_of_tool_agent_and_pipeline_answers_json_by_default(flows: httpx.Client) -> None:
     make_flow(flows, THREE_STEPS, output=OUTPUT)
     response = post(flows, INPUT)
     assert response.status_code == 200, response.text
@@ -23,7 +23,7 @@ def test_a_flow_of_tool_agent_and_pipeline_answers_json_by_default(flows: httpx.
     assert response.headers["x-run-id"] == body["runId"]
 
 
-def test_a_flow_streams_step_by_step(flows: httpx.Client) -> None:
+def test_flow_streams_step_by_step(flows: httpx.Client) -> None:
     make_flow(flows, THREE_STEPS, output=OUTPUT)
     events = stream(flows, INPUT)
     assert types(events) == [
@@ -77,7 +77,7 @@ def test_accept_decides_whether_a_flow_streams(flows: httpx.Client, accept: str,
     assert response.status_code == 200
 
 
-def test_a_step_that_fails_streams_its_error_at_once_and_ends_the_flow(flows: httpx.Client) -> None:
+def test_step_that_fails_streams_its_error_at_once_and_ends_the_flow(flows: httpx.Client) -> None:
     broken = {
         "name": "broken",
         "type": "agent",
@@ -93,7 +93,7 @@ def test_a_step_that_fails_streams_its_error_at_once_and_ends_the_flow(flows: ht
     assert [(one["name"], one["ok"]) for one in completed] == [("sum", True), ("broken", False)]
 
 
-def test_a_step_that_fails_is_named_in_json(flows: httpx.Client) -> None:
+def test_step_that_fails_is_named_in_json(flows: httpx.Client) -> None:
     wrong = {"name": "wrong", "type": "tool", "tool": "calculator", "arguments": {"expression": '"1 +"'}}
     make_flow(flows, [wrong])
     response = post(flows, {})
@@ -102,7 +102,7 @@ def test_a_step_that_fails_is_named_in_json(flows: httpx.Client) -> None:
     assert (error["code"], error["step"]) == ("tool_failed", "wrong")
 
 
-def test_an_idempotency_key_runs_a_flow_once(flows: httpx.Client) -> None:
+def test_idempotency_key_runs_a_flow_once(flows: httpx.Client) -> None:
     make_flow(flows, THREE_STEPS[:1])
     first, second = (post(flows, {"sum": "1+2"}, idempotencyKey="key-1").json() for _ in range(2))
     assert (first["runId"], first["result"]) == (second["runId"], 3)
@@ -111,7 +111,7 @@ def test_an_idempotency_key_runs_a_flow_once(flows: httpx.Client) -> None:
     assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
 
 
-def test_a_flow_can_be_resumed_from_the_log_like_any_run(flows: httpx.Client, chat: httpx.Client) -> None:
+def test_flow_can_be_resumed_from_the_log_like_any_run(flows: httpx.Client, chat: httpx.Client) -> None:
     make_flow(flows, THREE_STEPS, output=OUTPUT)
     events = stream(flows, INPUT)
     path = f"/api/runs/{events[0].data['runId']}/stream?after={events[4].id}"
@@ -138,7 +138,7 @@ def test_post_with_an_event_id_resumes_and_begins_no_second_execution(
     assert len(chat.get("/api/conversations").json()["items"]) == 1
 
 
-def test_another_organisation_does_not_find_the_flow(flows: httpx.Client, issuer: Issuer) -> None:
+def test_another_organization_does_not_find_the_flow(flows: httpx.Client, issuer: Issuer) -> None:
     make_flow(flows, THREE_STEPS)
     response = flows.post(
         "/api/flows/flow/events", json={"input": {}}, headers=issuer.headers("somebody-else")

@@ -9,7 +9,7 @@ from tests.flows.making import INPUT, OUTPUT, THREE_STEPS, WAITING, make_flow, p
 from tests.stack import RunningStack
 
 
-def test_a_flow_runs_waits_and_is_seen_by_the_command_center(stack: RunningStack) -> None:
+def test_flow_runs_waits_and_is_seen_by_the_command_center(stack: RunningStack) -> None:
     headers = stack.headers(f"flows-{uuid.uuid4().hex[:8]}")
     with httpx.Client(base_url=stack.url, headers=headers, timeout=60) as client:
         make_flow(client, THREE_STEPS, output=OUTPUT)

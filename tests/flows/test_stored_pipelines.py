@@ -20,7 +20,7 @@ DEFINITION = {
 }
 
 
-async def test_a_stored_pipeline_is_found_by_its_own_organisation_only(aws_environment: Aws) -> None:
+async def test_stored_pipeline_is_found_by_its_own_organization_only(aws_environment: Aws) -> None:
     dynamo, table = Dynamo(AwsClients(aws_environment.region)), aws_environment.tables["PipelinesTable"]
     organization = f"org-{uuid.uuid4().hex[:12]}"
     made = Pipeline(id="p1", definition=DEFINITION, created_at="now", updated_at="now", state_since="now")

@@ -9,7 +9,7 @@ from tests.flows.making import WAITING, make_flow, post, stream
 from tests.tokens import Issuer
 
 
-def test_a_flow_waits_for_input_and_goes_on_in_another_process(
+def test_flow_waits_for_input_and_goes_on_in_another_process(
     flows: httpx.Client, flows_elsewhere: httpx.Client
 ) -> None:
     make_flow(flows, WAITING)
@@ -25,7 +25,7 @@ def test_a_flow_waits_for_input_and_goes_on_in_another_process(
     assert (again.status_code, again.json()["error"]["code"]) == (409, "not_waiting")
 
 
-def test_a_flow_that_waits_ends_its_stream_with_done(flows: httpx.Client) -> None:
+def test_flow_that_waits_ends_its_stream_with_done(flows: httpx.Client) -> None:
     make_flow(flows, WAITING)
     last = stream(flows, "Hello")[-1].data
     assert (last["type"], last["finishReason"]) == ("done", "input_required")
@@ -47,14 +47,14 @@ def test_input_is_taken_once_when_two_bring_it(flows: httpx.Client) -> None:
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
 
 
-def test_a_waiting_flow_goes_on_as_it_was_when_it_began(flows: httpx.Client) -> None:
+def test_waiting_flow_goes_on_as_it_was_when_it_began(flows: httpx.Client) -> None:
     make_flow(flows, WAITING)
     execution = post(flows, "Hello").json()["executionId"]
     assert flows.delete("/api/flows/flow").status_code == 204
     assert post(flows, "yes", executionId=execution).json()["result"] == "Hello: yes"
 
 
-def test_a_leg_that_fails_can_be_posted_again(flows: httpx.Client) -> None:
+def test_leg_that_fails_can_be_posted_again(flows: httpx.Client) -> None:
     steps = [WAITING[1], WAITING[2] | {"message": "steps.approval"}]
     make_flow(flows, steps)
     execution = post(flows, None).json()["executionId"]

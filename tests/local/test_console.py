@@ -21,7 +21,7 @@ def a_request(failure: FunctionFailed | None = None, status: int = 200) -> Serve
     return Served("ApiFunction", "3f2a91bc-1111", "GET", "/api/x", status, 0.004, 0.0051, 81, failure)
 
 
-def test_a_request_is_one_line() -> None:
+def test_request_is_one_line() -> None:
     console, written = a_console()
     console.served(a_request())
     assert written.getvalue().split() == (
@@ -30,7 +30,7 @@ def test_a_request_is_one_line() -> None:
     assert written.getvalue().count("\n") == 1
 
 
-def test_a_failure_says_why() -> None:
+def test_failure_says_why() -> None:
     console, written = a_console(QUIET)
     console.served(a_request(FunctionFailed("Runtime.ExitError", "Runtime exited: signal: 9"), 502))
     assert "Runtime.ExitError: Runtime exited: signal: 9" in written.getvalue()
@@ -63,7 +63,7 @@ def test_metrics_are_kept_and_shown_only_when_verbose() -> None:
         assert "ItemsOut" in console.kept_lines()[0]
 
 
-def test_a_log_line_cannot_steer_the_terminal() -> None:
+def test_log_line_cannot_steer_the_terminal() -> None:
     console, written = a_console()
     console.line("ApiFunction", "1", "[red]\x1b[2Jcleared\x07")
     assert "\x1b" not in written.getvalue()
@@ -71,7 +71,7 @@ def test_a_log_line_cannot_steer_the_terminal() -> None:
     assert "[red]" in written.getvalue()
 
 
-def test_the_last_lines_are_kept_as_json_and_no_more_than_a_thousand() -> None:
+def test_last_lines_are_kept_as_json_and_no_more_than_a_thousand() -> None:
     console, _ = a_console(QUIET)
     for number in range(1200):
         console.line("ApiFunction", "id", f"line {number}")

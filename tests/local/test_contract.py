@@ -84,7 +84,7 @@ def code_of(caught: pytest.ExceptionInfo[ClientError]) -> str:
     return caught.value.response["Error"]["Code"]
 
 
-def test_a_conditional_put_succeeds_once(clients: Clients, table: str) -> None:
+def test_conditional_put_succeeds_once(clients: Clients, table: str) -> None:
     put = {"TableName": table, "ConditionExpression": "attribute_not_exists(pk)"}
     clients.dynamodb.put_item(**put, Item=item("a", "1", text="first"))
     with pytest.raises(ClientError) as caught:
@@ -97,7 +97,7 @@ def test_a_conditional_put_succeeds_once(clients: Clients, table: str) -> None:
     assert stored["Item"]["text"] == {"S": "first"}
 
 
-def test_a_conditional_update_returns_what_it_made(clients: Clients, table: str) -> None:
+def test_conditional_update_returns_what_it_made(clients: Clients, table: str) -> None:
     update = {
         "TableName": table,
         "Key": item("a", "1"),
@@ -111,7 +111,7 @@ def test_a_conditional_update_returns_what_it_made(clients: Clients, table: str)
     assert (made["number"], made["title"]) == ({"N": "2"}, {"S": "kept"})
 
 
-def test_a_transaction_happens_whole_or_not_at_all(clients: Clients, table: str) -> None:
+def test_transaction_happens_whole_or_not_at_all(clients: Clients, table: str) -> None:
     clients.dynamodb.put_item(TableName=table, Item=item("a", "taken"))
     puts = [
         {
@@ -131,7 +131,7 @@ def test_a_transaction_happens_whole_or_not_at_all(clients: Clients, table: str)
     assert "Item" not in clients.dynamodb.get_item(TableName=table, Key=item("a", "free"))
 
 
-def test_a_query_pages_in_order_and_back(clients: Clients, table: str) -> None:
+def test_query_pages_in_order_and_back(clients: Clients, table: str) -> None:
     for number in range(7):
         clients.dynamodb.put_item(TableName=table, Item=item("a", f"{number:02}"))
     clients.dynamodb.put_item(TableName=table, Item=item("b", "03"))
@@ -148,7 +148,7 @@ def test_a_query_pages_in_order_and_back(clients: Clients, table: str) -> None:
     assert [one["sk"]["S"] for one in back["Items"]] == ["06", "05", "04"]
 
 
-def test_an_index_is_sparse_and_sorted(clients: Clients, table: str) -> None:
+def test_index_is_sparse_and_sorted(clients: Clients, table: str) -> None:
     clients.dynamodb.put_item(TableName=table, Item=item("a", "1", listPk="org", listSk="2"))
     clients.dynamodb.put_item(TableName=table, Item=item("a", "2", listPk="org", listSk="1"))
     clients.dynamodb.put_item(TableName=table, Item=item("a", "3"))
@@ -161,7 +161,7 @@ def test_an_index_is_sparse_and_sorted(clients: Clients, table: str) -> None:
     assert [one["sk"]["S"] for one in found] == ["2", "1"]
 
 
-def test_a_filter_counts_what_it_scanned(clients: Clients, table: str) -> None:
+def test_filter_counts_what_it_scanned(clients: Clients, table: str) -> None:
     for number in range(4):
         clients.dynamodb.put_item(TableName=table, Item=item("a", str(number), even=str(number % 2 == 0)))
     found = clients.dynamodb.query(
@@ -173,20 +173,20 @@ def test_a_filter_counts_what_it_scanned(clients: Clients, table: str) -> None:
     assert (found["Count"], found["ScannedCount"]) == (2, 4)
 
 
-def test_a_batch_write_is_whole(clients: Clients, table: str) -> None:
+def test_batch_write_is_whole(clients: Clients, table: str) -> None:
     puts = [{"PutRequest": {"Item": item("a", f"{number:02}")}} for number in range(25)]
     answer = clients.dynamodb.batch_write_item(RequestItems={table: puts})
     assert not answer["UnprocessedItems"]
     assert clients.dynamodb.scan(TableName=table)["Count"] == 25
 
 
-def test_an_item_above_400_kilobytes_is_refused(clients: Clients, table: str) -> None:
+def test_item_above_400_kilobytes_is_refused(clients: Clients, table: str) -> None:
     with pytest.raises(ClientError) as caught:
         clients.dynamodb.put_item(TableName=table, Item=item("a", "1", text="x" * 410_000))
     assert code_of(caught) == "ValidationException"
 
 
-def test_a_message_is_received_until_it_is_deleted(clients: Clients) -> None:
+def test_message_is_received_until_it_is_deleted(clients: Clients) -> None:
     url = clients.sqs.create_queue(QueueName=f"queue-{uuid4().hex[:8]}")["QueueUrl"]
     attributes = {"kind": {"DataType": "String", "StringValue": "test"}}
     clients.sqs.send_message(QueueUrl=url, MessageBody="hello", MessageAttributes=attributes)
@@ -210,7 +210,7 @@ def _receive(clients: Clients, url: str) -> dict[str, Any]:
     return received
 
 
-def test_a_batch_tells_what_it_took(clients: Clients) -> None:
+def test_batch_tells_what_it_took(clients: Clients) -> None:
     url = clients.sqs.create_queue(QueueName=f"queue-{uuid4().hex[:8]}")["QueueUrl"]
     entries = [{"Id": str(number), "MessageBody": str(number)} for number in range(10)]
     answer = clients.sqs.send_message_batch(QueueUrl=url, Entries=entries)
@@ -235,7 +235,7 @@ def test_more_than_ten_events_at_once_are_refused(clients: Clients) -> None:
     assert code_of(caught) == "ValidationException"
 
 
-def test_a_rule_brings_an_event_to_a_queue(ministack: MiniStack) -> None:
+def test_rule_brings_an_event_to_a_queue(ministack: MiniStack) -> None:
     clients = _clients(ministack.client_arguments(ACCOUNT))
     bus = f"bus-{uuid4().hex[:8]}"
     url = clients.sqs.create_queue(QueueName=f"target-{uuid4().hex[:8]}")["QueueUrl"]

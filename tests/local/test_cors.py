@@ -12,7 +12,7 @@ def a_request(*headers: tuple[str, str], method: str = "OPTIONS") -> Request:
     return Request(method, "/", "", [*headers], b"", "127.0.0.1")
 
 
-def test_an_options_request_without_a_method_asked_for_goes_to_the_function() -> None:
+def test_options_request_without_a_method_asked_for_goes_to_the_function() -> None:
     assert not cors.is_preflight(a_request(("origin", "https://a.example")))
     assert cors.is_preflight(a_request(*ASKED))
     assert not cors.is_preflight(a_request(*ASKED, method="GET"))
@@ -34,7 +34,7 @@ def test_credentials_name_the_origin_instead_of_the_wildcard() -> None:
     assert headers["vary"] == "Origin"
 
 
-def test_a_request_without_an_origin_gets_no_headers() -> None:
+def test_request_without_an_origin_gets_no_headers() -> None:
     head = Head(200, [("content-type", "text/plain")])
     assert cors.with_cors(head, ANYONE, a_request(method="GET")) == head
 

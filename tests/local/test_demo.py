@@ -37,7 +37,7 @@ def events(stack: RunningStack) -> list[dict[str, object]]:
 
 
 @pytest.mark.timeout(SECONDS + 60)
-def test_a_completed_run_is_seen_at_the_stacks_own_address(stack: RunningStack, dev: httpx.Client) -> None:
+def test_completed_run_is_seen_at_the_stacks_own_address(stack: RunningStack, dev: httpx.Client) -> None:
     for _ in range(2):  # as with kept state
         asyncio.run(ensure_pipeline(stack.url, stack.token()))
     assert [one["state"] for one in demo_pipelines(dev)] == ["running"]
@@ -49,7 +49,7 @@ def test_a_completed_run_is_seen_at_the_stacks_own_address(stack: RunningStack, 
     assert events(stack)[-1]["agent"] == "echo"
 
 
-def test_a_pipeline_that_was_paused_stays_so(stack: RunningStack, dev: httpx.Client) -> None:
+def test_pipeline_that_was_paused_stays_so(stack: RunningStack, dev: httpx.Client) -> None:
     asyncio.run(ensure_pipeline(stack.url, stack.token()))
     (made,) = demo_pipelines(dev)
     dev.post(f"{PIPELINES}/{made['id']}/pause").raise_for_status()
@@ -57,7 +57,7 @@ def test_a_pipeline_that_was_paused_stays_so(stack: RunningStack, dev: httpx.Cli
     assert [one["state"] for one in demo_pipelines(dev)] == ["paused"]
 
 
-def test_the_last_hundred_events_are_kept_one_per_line() -> None:
+def test_last_hundred_events_are_kept_one_per_line() -> None:
     reported: list[str] = []
     received = Received(reported.append)
     received.add([{"n": n} for n in range(150)])

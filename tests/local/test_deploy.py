@@ -50,14 +50,12 @@ def test_accounts_do_not_see_each_other(ministack: MiniStack, aws: Aws) -> None:
     assert other.client("dynamodb").list_tables()["TableNames"] == []
 
 
-def test_a_parameter_that_the_template_does_not_have_is_named(
-    ministack: MiniStack, template: Template
-) -> None:
+def test_parameter_that_the_template_does_not_have_is_named(ministack: MiniStack, template: Template) -> None:
     with pytest.raises(DeployError, match="Nonsense"):
         deploy(template, ministack.client_arguments("000000000079"), parameters={"Nonsense": "1"})
 
 
-def test_a_variable_that_does_not_resolve_is_named(ministack: MiniStack, template: Template) -> None:
+def test_variable_that_does_not_resolve_is_named(ministack: MiniStack, template: Template) -> None:
     body = {**template.body, "Resources": {**template.body["Resources"]}}
     api = body["Resources"]["ApiFunction"]
     variables = {"LOST": "arn:${AWS::Region}:left"}
@@ -68,14 +66,14 @@ def test_a_variable_that_does_not_resolve_is_named(ministack: MiniStack, templat
         deploy(unresolved, ministack.client_arguments("000000000080"))
 
 
-def test_a_resource_that_fails_is_named_with_its_reason(ministack: MiniStack) -> None:
+def test_resource_that_fails_is_named_with_its_reason(ministack: MiniStack) -> None:
     refused = Template({"Resources": {"Broken": {"Type": "AWS::DSQL::Cluster"}}}, {}, ())
     with pytest.raises(DeployError, match=r"DSQL"):
         deploy(refused, ministack.client_arguments("000000000081"))
 
 
 @pytest.mark.parametrize("text", ["", "Resources: [", "Resources: {}", "just text"])
-def test_what_is_no_template_is_told(tmp_path: Path, text: str) -> None:
+def test_invalid_template_is_reported(tmp_path: Path, text: str) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(text)
     with pytest.raises(TemplateError, match=r"template\.yaml"):
@@ -104,7 +102,7 @@ _QUEUE = """
 
 
 @pytest.mark.parametrize(("wanted", "played"), [(50, QUEUE_CONCURRENCY), (2, 2)])
-def test_a_queue_starts_no_more_processes_than_one_machine_bears(
+def test_queue_starts_no_more_processes_than_one_machine_bears(
     tmp_path: Path, wanted: int, played: int
 ) -> None:
     path = tmp_path / "template.yaml"

@@ -155,6 +155,6 @@ def test_rate_does_not_drift_and_a_broken_schedule_holds_up_no_other() -> None:
 
 
 @pytest.mark.parametrize("zone", [BERLIN, NEW_YORK])
-def test_a_year_of_mornings_has_one_each_day(zone: str) -> None:
+def test_year_of_mornings_has_one_each_day(zone: str) -> None:
     reported = play("2027-01-01T12:00", "2028-01-01T12:00", 1_800, morning=("cron(30 9 * * ? *)", zone))
     assert len(reported["morning"]) == 365

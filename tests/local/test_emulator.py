@@ -50,7 +50,7 @@ def receive(arguments: ClientArguments, url: str) -> Any:
     return json.loads(message["Body"])
 
 
-def test_a_schedules_input_tells_when_it_was_to_fire(arguments: ClientArguments) -> None:
+def test_schedules_input_tells_when_it_was_to_fire(arguments: ClientArguments) -> None:
     url, arn = queue(arguments)
     boto3.client("scheduler", **arguments).create_schedule(
         Name="once",
@@ -67,14 +67,14 @@ def test_a_schedules_input_tells_when_it_was_to_fire(arguments: ClientArguments)
     assert uuid.UUID(message["id"])
 
 
-def test_an_input_without_attributes_stays_as_it_is() -> None:
+def test_input_without_attributes_stays_as_it_is() -> None:
     event = {"Resources": ["arn"], "Time": 1_800_000_000}
     assert with_context({"Input": "{}"}, event) == {"Input": "{}"}
     message = with_context({"Input": "<aws.scheduler.scheduled-time> <aws.scheduler.schedule-arn>"}, event)
     assert message == {"Input": "2027-01-15T08:00:00Z arn"}
 
 
-def test_a_streams_batch_that_failed_in_part_comes_again(arguments: ClientArguments) -> None:
+def test_streams_batch_that_failed_in_part_comes_again(arguments: ClientArguments) -> None:
     url, _ = queue(arguments)
     dynamodb, functions = boto3.client("dynamodb", **arguments), boto3.client("lambda", **arguments)
     table = dynamodb.create_table(

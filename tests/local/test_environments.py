@@ -102,7 +102,7 @@ async def test_requests_that_wait_for_their_environment_count_too() -> None:
         assert len(running) <= 3
 
 
-async def test_the_environment_used_last_is_used_first(tmp_path: Path) -> None:
+async def test_environment_used_last_is_used_first(tmp_path: Path) -> None:
     pipe = a_pipe(tmp_path, "pipe")
     async with environments() as running:
         lease = an_invocation(pipe=str(pipe))
@@ -150,7 +150,7 @@ async def test_restarted_functions_get_new_processes_and_busy_ones_finish(tmp_pa
         assert (await result(new))["pid"] != old
 
 
-async def test_a_stop_in_mid_request_ends_the_process_and_what_it_started(tmp_path: Path) -> None:
+async def test_stop_in_mid_request_ends_the_process_and_what_it_started(tmp_path: Path) -> None:
     pipe = a_pipe(tmp_path, "pipe")
     async with environments() as running:
         lease = an_invocation(pipe=str(pipe), child=str(tmp_path / "child"))
@@ -165,7 +165,7 @@ async def test_a_stop_in_mid_request_ends_the_process_and_what_it_started(tmp_pa
         assert not alive
 
 
-async def test_a_timeout_kills_the_process() -> None:
+async def test_timeout_kills_the_process() -> None:
     async with environments(seconds=1) as running:
         hanging = an_invocation(hang=True)
         task = running.invoke(hanging)
@@ -175,7 +175,7 @@ async def test_a_timeout_kills_the_process() -> None:
         assert len(running) == 0
 
 
-async def test_an_init_failure_is_told_in_words_and_the_next_request_tries_again() -> None:
+async def test_init_failure_is_told_in_words_and_the_next_request_tries_again() -> None:
     lines: list[str] = []
     async with environments("broken", on_line=lambda request_id, line: lines.append(line)) as running:
         for _ in range(2):
@@ -188,7 +188,7 @@ async def test_an_init_failure_is_told_in_words_and_the_next_request_tries_again
     assert any("a_module_that_nobody_has" in line for line in lines)
 
 
-async def test_a_function_without_code_fails_in_words() -> None:
+async def test_function_without_code_fails_in_words() -> None:
     async with environments("missing") as running:
         failing = an_invocation()
         running.invoke(failing)
@@ -196,7 +196,7 @@ async def test_a_function_without_code_fails_in_words() -> None:
             await failing.response()
 
 
-async def test_a_line_without_an_end_is_logged_too() -> None:
+async def test_line_without_an_end_is_logged_too() -> None:
     lines: list[str] = []
     async with environments(on_line=lambda request_id, line: lines.append(line)) as running:
         chatty = an_invocation(say="x" * 1_000_000)

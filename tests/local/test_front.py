@@ -15,7 +15,7 @@ def get(stack: RunningStack, path: str, **headers: str) -> httpx.Response:
     )
 
 
-def test_the_web_ui_is_served_with_types_and_cache_headers(small_stack: RunningStack) -> None:
+def test_web_ui_is_served_with_types_and_cache_headers(small_stack: RunningStack) -> None:
     page, asset = get(small_stack, "/"), get(small_stack, "/assets/app-1234.js")
     assert page.headers["content-type"].startswith("text/html")
     assert page.headers["cache-control"] == "no-cache"
@@ -23,7 +23,7 @@ def test_the_web_ui_is_served_with_types_and_cache_headers(small_stack: RunningS
     assert "immutable" in asset.headers["cache-control"]
 
 
-def test_an_address_of_the_ui_gives_the_page_to_browsers_and_404_to_scripts(
+def test_address_of_the_ui_gives_the_page_to_browsers_and_404_to_scripts(
     small_stack: RunningStack,
 ) -> None:
     assert "<title>page</title>" in get(small_stack, "/runs/12", accept="text/html,*/*").text
@@ -33,11 +33,11 @@ def test_an_address_of_the_ui_gives_the_page_to_browsers_and_404_to_scripts(
 
 
 @pytest.mark.parametrize("path", ["/../template.yaml", "/%2e%2e/template.yaml", "/assets/..%2f..%2findex.py"])
-def test_nothing_outside_the_web_folder_is_served(small_stack: RunningStack, path: str) -> None:
+def test_files_outside_the_web_folder_are_not_served(small_stack: RunningStack, path: str) -> None:
     assert "AWSTemplateFormatVersion" not in get(small_stack, path).text
 
 
-def test_the_longest_route_wins_and_prefixes_are_whole_segments(small_stack: RunningStack) -> None:
+def test_longest_route_wins_and_prefixes_are_whole_segments(small_stack: RunningStack) -> None:
     assert get(small_stack, "/buffered/text").status_code == 200
     assert get(small_stack, "/buffered/broken/x").status_code == 502
     assert get(small_stack, "/bufferedtext").status_code == 404
@@ -51,7 +51,7 @@ def test_config_tells_the_web_ui_how_to_sign_in(small_stack: RunningStack) -> No
     assert config["apiBase"] == {}
 
 
-def test_a_browser_signs_in_and_refreshes_with_cognitos_protocol(small_stack: RunningStack) -> None:
+def test_browser_signs_in_and_refreshes_with_cognitos_protocol(small_stack: RunningStack) -> None:
     config = get(small_stack, "/config.json").json()
     user = config["devUser"]
     first = sign_in(
@@ -76,7 +76,7 @@ def call(stack: RunningStack, action: str, request: object) -> httpx.Response:
     return httpx.post(f"{stack.url}/_local/sign-in", json=request, headers=headers)
 
 
-def test_a_wrong_password_is_refused(small_stack: RunningStack) -> None:
+def test_wrong_password_is_refused(small_stack: RunningStack) -> None:
     auth = get(small_stack, "/config.json").json()["auth"]
     parameters = {"USERNAME": "dev@example.com", "PASSWORD": "wrong"}
     request = {"AuthFlow": "USER_PASSWORD_AUTH", "ClientId": auth["clientId"], "AuthParameters": parameters}
@@ -86,7 +86,7 @@ def test_a_wrong_password_is_refused(small_stack: RunningStack) -> None:
 
 
 @pytest.mark.parametrize("action", ["AdminCreateUser", "ListUsers", "DescribeUserPool"])
-def test_nothing_but_sign_in_goes_to_the_user_pool(small_stack: RunningStack, action: str) -> None:
+def test_user_pool_gets_only_sign_in_requests(small_stack: RunningStack, action: str) -> None:
     pool = small_stack.deployment["outputs"]["UserPoolId"]
     answer = call(small_stack, action, {"UserPoolId": pool, "Username": "intruder"})
     assert answer.status_code == 400
@@ -94,12 +94,12 @@ def test_nothing_but_sign_in_goes_to_the_user_pool(small_stack: RunningStack, ac
 
 
 @pytest.mark.parametrize("path", ["/config.json", "/_local/stack", "/_local/logs", "/_local/events"])
-def test_what_is_local_answers_to_local_names_only(small_stack: RunningStack, path: str) -> None:
+def test_local_server_answers_to_local_names_only(small_stack: RunningStack, path: str) -> None:
     assert get(small_stack, path, host="evil.example").status_code == 421
     assert get(small_stack, path, host="127.0.0.1:8080").status_code == 200
 
 
-def test_a_user_is_made_by_json_only(small_stack: RunningStack) -> None:
+def test_user_is_made_by_json_only(small_stack: RunningStack) -> None:
     text = httpx.post(f"{small_stack.url}/_local/users", content='{"username": "a", "organization": "b"}')
     assert text.status_code == 415
     assert httpx.post(f"{small_stack.url}/_local/users", json={"username": "a"}).status_code == 400
@@ -113,7 +113,7 @@ def test_events_are_received_as_json_only(small_stack: RunningStack) -> None:
     assert httpx.get(url).text.splitlines()[-1] == '{"n": 1}'
 
 
-async def test_without_routes_everything_belongs_to_the_web_ui() -> None:
+async def test_front_without_routes_serves_the_web_ui() -> None:
     served: list[str] = []
 
     async def web(scope: object, receive: object, send: object) -> None:

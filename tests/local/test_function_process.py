@@ -21,11 +21,11 @@ def with_layer(layer: Path, **environment: str) -> Function:
     return replace(function, source=source, environment=environment)
 
 
-def test_a_function_runs_under_awss_runtime_interface_client() -> None:
+def test_function_runs_under_awss_runtime_interface_client() -> None:
     assert command(a_function("waiting")) == [sys.executable, "-m", "awslambdaric", "app.handler"]
 
 
-def test_the_exec_wrapper_is_found_in_its_layer(tmp_path: Path) -> None:
+def test_exec_wrapper_is_found_in_its_layer(tmp_path: Path) -> None:
     wrapper = tmp_path / "bin" / "wrapper"
     wrapper.parent.mkdir()
     wrapper.write_text("#!/bin/sh\n")
@@ -48,7 +48,7 @@ def test_reserved_variables_win_and_given_ones_beat_the_templates(tmp_path: Path
     assert seen["AWS_LAMBDA_RUNTIME_API"] == "127.0.0.1:9001"
 
 
-def test_the_shells_model_variables_are_passed_on_and_nothing_else() -> None:
+def test_shells_model_variables_are_passed_on_and_nothing_else() -> None:
     seen = function_variables({"OPENAI_API_KEY": "k", "SECRET": "s", "DEFAULT_MODEL": ""})
     assert seen == {"ALLOW_LOOPBACK_HTTP": "true", "OPENAI_API_KEY": "k"}
 

@@ -106,13 +106,13 @@ async def test_thirty_streams_at_once_are_whole_in_order_and_each_in_its_own_pro
         assert text.split() == [f"{number}-{step}" for step in range(20)]
 
 
-def test_a_free_environment_is_used_again(client: httpx.Client) -> None:
+def test_free_environment_is_used_again(client: httpx.Client) -> None:
     """The client may have its answer a moment before the process is ready for the next request."""
     pids = [client.get("/streamed/told").json()["pid"] for _ in range(10)]
     assert len(set(pids)) < len(pids)
 
 
-def test_a_process_that_dies_in_mid_stream_cuts_its_own_client_only(
+def test_process_that_dies_in_mid_stream_cuts_its_own_client_only(
     client: httpx.Client, pipe: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
@@ -133,7 +133,7 @@ def test_a_process_that_dies_in_mid_stream_cuts_its_own_client_only(
     assert client.get("/patient/count", params={"to": "3"}).text == "0\n1\n2\n"
 
 
-def test_an_error_in_mid_stream_cuts_the_stream_and_is_logged(
+def test_error_in_mid_stream_cuts_the_stream_and_is_logged(
     client: httpx.Client, small_stack: RunningStack
 ) -> None:
     with client.stream("GET", "/streamed/raise") as response, pytest.raises(httpx.RemoteProtocolError):
@@ -142,7 +142,7 @@ def test_an_error_in_mid_stream_cuts_the_stream_and_is_logged(
     assert logged(client, "broken in mid-stream")
 
 
-def test_an_idle_process_that_is_killed_is_replaced_without_an_error(client: httpx.Client) -> None:
+def test_idle_process_that_is_killed_is_replaced_without_an_error(client: httpx.Client) -> None:
     pid = client.get("/streamed/told").json()["pid"]
     os.kill(pid, signal.SIGKILL)
     psutil.wait_procs(_processes(pid), timeout=10)
@@ -156,7 +156,7 @@ def _processes(pid: int) -> list[psutil.Process]:
         return []
 
 
-def test_a_stream_is_cut_at_the_timeout_and_the_next_request_works(client: httpx.Client) -> None:
+def test_stream_is_cut_at_the_timeout_and_the_next_request_works(client: httpx.Client) -> None:
     with (
         client.stream("GET", "/streamed/hang", params={"begin": "1"}) as response,
         pytest.raises(httpx.RemoteProtocolError),
@@ -165,20 +165,20 @@ def test_a_stream_is_cut_at_the_timeout_and_the_next_request_works(client: httpx
     assert client.get("/streamed/count", params={"to": "1"}).text == "0\n"
 
 
-def test_a_timeout_before_the_first_byte_is_an_error_of_the_gateway(client: httpx.Client) -> None:
+def test_timeout_before_the_first_byte_is_an_error_of_the_gateway(client: httpx.Client) -> None:
     assert client.get("/buffered/sleeps").status_code == 504
     assert client.get("/buffered/text").text == "just text"
     assert logged(client, "Task timed out after 3.00 seconds")
 
 
-def test_a_function_that_does_not_load_says_why_in_the_log(client: httpx.Client) -> None:
+def test_function_that_does_not_load_says_why_in_the_log(client: httpx.Client) -> None:
     response = client.get("/buffered/broken")
     assert response.status_code == 502
     assert response.json() == {"Message": "Internal Server Error"}
     assert logged(client, "a_module_that_nobody_has")
 
 
-def test_the_function_does_not_notice_that_its_client_has_left(
+def test_function_does_not_notice_that_its_client_has_left(
     client: httpx.Client, pipe: Path, tmp_path: Path
 ) -> None:
     done = tmp_path / "done"
@@ -192,7 +192,7 @@ def test_the_function_does_not_notice_that_its_client_has_left(
     assert done.read_text() == "done"
 
 
-def test_a_slow_client_slows_the_function_down(small_stack: RunningStack, tmp_path: Path) -> None:
+def test_slow_client_slows_the_function_down(small_stack: RunningStack, tmp_path: Path) -> None:
     """Far less than all leaves the function while the client reads nothing; all arrives once it reads."""
     note, total = tmp_path / "note", 64 * 1024 * 1024
     address = httpx.URL(small_stack.url)
@@ -234,13 +234,13 @@ def test_variables_are_those_of_lambda(client: httpx.Client, small_stack: Runnin
     assert "PYTEST_CURRENT_TEST" not in environ
 
 
-def test_a_log_line_carries_its_function_and_request(client: httpx.Client) -> None:
+def test_log_line_carries_its_function_and_request(client: httpx.Client) -> None:
     request_id = client.get("/streamed/told").headers["x-amzn-requestid"]
     reported = logged(client, "told what it sees", request_id)
     assert {line["function"] for line in reported} == {"StreamedFunction"}
 
 
-def test_the_event_has_the_shape_of_payload_format_two(client: httpx.Client) -> None:
+def test_event_has_the_shape_of_payload_format_two(client: httpx.Client) -> None:
     response = client.post(
         "/buffered/event?a=1&a=2&b=%20x",
         content='{"text": "ä"}',
@@ -283,18 +283,18 @@ def test_cookies_stay_apart(client: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/buffered/fails", "/buffered/malformed", "/buffered/large"])
-def test_what_lambda_does_not_take_is_a_bad_gateway(client: httpx.Client, path: str) -> None:
+def test_response_that_lambda_refuses_is_a_bad_gateway(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 502
     assert client.get("/buffered/text").status_code == 200
 
 
-def test_a_plain_value_is_the_body_of_a_200(client: httpx.Client) -> None:
+def test_plain_value_is_the_body_of_a_200(client: httpx.Client) -> None:
     response = client.get("/buffered/text")
     assert (response.status_code, response.text) == (200, "just text")
     assert response.headers["content-type"] == "application/json"
 
 
-def test_a_request_above_six_megabytes_is_refused(client: httpx.Client) -> None:
+def test_request_above_six_megabytes_is_refused(client: httpx.Client) -> None:
     assert client.post("/buffered/event", content=b"x" * (6 * 1024 * 1024 + 1)).status_code == 413
     assert client.post("/buffered/event", content=b"x" * (6 * 1024 * 1024 - 100)).status_code == 413
 
@@ -308,7 +308,7 @@ FRIEND = {"origin": "https://friend.example"}
 STRANGER = {"origin": "https://stranger.example"}
 
 
-def test_a_preflight_is_answered_without_the_function(client: httpx.Client) -> None:
+def test_preflight_is_answered_without_the_function(client: httpx.Client) -> None:
     asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
     response = client.options("/streamed/hang", headers=FRIEND | asked)
     assert response.headers["access-control-allow-origin"] == "https://friend.example"
@@ -317,7 +317,7 @@ def test_a_preflight_is_answered_without_the_function(client: httpx.Client) -> N
     assert response.headers["access-control-max-age"] == "60"
 
 
-def test_a_stranger_gets_no_cors_headers(client: httpx.Client) -> None:
+def test_stranger_gets_no_cors_headers(client: httpx.Client) -> None:
     asked = {"access-control-request-method": "POST"}
     for response in (
         client.options("/streamed/hang", headers=STRANGER | asked),
@@ -329,7 +329,7 @@ def test_a_stranger_gets_no_cors_headers(client: httpx.Client) -> None:
     assert "access-control-allow-origin" not in client.get("/streamed/cookies", headers=STRANGER).headers
 
 
-def test_the_urls_cors_headers_replace_the_functions_own(client: httpx.Client) -> None:
+def test_urls_cors_headers_replace_the_functions_own(client: httpx.Client) -> None:
     response = client.get("/streamed/cookies", headers=FRIEND)
     assert response.headers.get_list("access-control-allow-origin") == ["https://friend.example"]
     assert response.headers["access-control-expose-headers"] == "x-run-id"
@@ -340,6 +340,6 @@ def test_each_request_has_an_id_of_its_own(client: httpx.Client) -> None:
     assert len(ids) == 3
 
 
-def test_the_path_reaches_the_function_as_it_was_sent(client: httpx.Client) -> None:
+def test_path_reaches_the_function_as_it_was_sent(client: httpx.Client) -> None:
     event = client.get("/buffered/a%20b%2Fc/event").json()
     assert event["rawPath"] == "/buffered/a%20b%2Fc/event"

@@ -44,7 +44,7 @@ def all_end(processes: list[psutil.Process], seconds: float) -> bool:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_every_process_even_in_mid_stream(how: signal.Signals) -> None:
+def test_signal_ends_every_process_even_in_mid_stream(how: signal.Signals) -> None:
     with a_stack() as running:
         with httpx.stream("GET", f"{running.url}/patient/hang?begin=1", timeout=30) as response:
             next(response.iter_bytes())
@@ -70,7 +70,7 @@ def test_two_signals_end_it_hard_and_leave_nothing() -> None:
         assert all_end(processes, 30)
 
 
-def test_the_stack_ends_with_a_reason_when_the_emulator_dies() -> None:
+def test_stack_ends_with_a_reason_when_the_emulator_dies() -> None:
     with a_stack() as running:
         processes = family(running)
         os.kill(running.deployment["ministack_pid"], signal.SIGKILL)
@@ -79,7 +79,7 @@ def test_the_stack_ends_with_a_reason_when_the_emulator_dies() -> None:
         assert "MiniStack has died" in "".join(running.output)
 
 
-def test_a_port_in_use_is_told_with_what_to_do(small_stack: RunningStack) -> None:
+def test_port_in_use_is_told_with_what_to_do(small_stack: RunningStack) -> None:
     port = httpx.URL(small_stack.url).port
     second = run("local", "--template", str(TEMPLATE), MILLRACE_PORT=str(port))
     assert second.returncode == 1
@@ -88,7 +88,7 @@ def test_a_port_in_use_is_told_with_what_to_do(small_stack: RunningStack) -> Non
     assert "Traceback" not in second.stderr
 
 
-def test_a_template_that_is_not_valid_is_told_without_a_traceback(tmp_path: Path) -> None:
+def test_template_that_is_not_valid_is_told_without_a_traceback(tmp_path: Path) -> None:
     wrong = tmp_path / "template.yaml"
     wrong.write_text("Resources: {A: {Type: 'AWS::Serverless::Function', Properties: {Timeout: 3}}}\n")
     ended = run("local", "--port", "0", "--template", str(wrong))
@@ -97,7 +97,7 @@ def test_a_template_that_is_not_valid_is_told_without_a_traceback(tmp_path: Path
     assert "Traceback" not in ended.stderr
 
 
-def test_the_token_command_prints_a_token_that_the_keys_verify(small_stack: RunningStack) -> None:
+def test_token_command_prints_a_token_that_the_keys_verify(small_stack: RunningStack) -> None:
     port = str(httpx.URL(small_stack.url).port)
     done = run("local.token", "--organization", "other", "--user", "me@other.example", MILLRACE_PORT=port)
     assert done.returncode == 0, done.stderr
@@ -112,7 +112,7 @@ def test_the_token_command_prints_a_token_that_the_keys_verify(small_stack: Runn
     assert claims["email"] == "me@other.example"
 
 
-def test_the_token_command_says_what_to_do_when_nothing_runs() -> None:
+def test_token_command_says_what_to_do_when_nothing_runs() -> None:
     done = run("local.token", MILLRACE_PORT="9")
     assert done.returncode == 1
     assert done.stdout == ""
@@ -122,7 +122,7 @@ def test_the_token_command_says_what_to_do_when_nothing_runs() -> None:
     )
 
 
-def test_the_greeting_names_address_user_and_token(small_stack: RunningStack) -> None:
+def test_greeting_names_address_user_and_token(small_stack: RunningStack) -> None:
     assert small_stack.output_has(lambda line: "Ctrl-C ends it" in line).wait(30)
     said = "".join(small_stack.output)
     user = small_stack.deployment["dev_user"]
@@ -191,7 +191,7 @@ def takes_from_its_queue(running: RunningStack, message: str) -> None:
     assert shown.wait(60)
 
 
-def test_a_function_without_a_url_runs_from_its_queue_and_its_lines_are_shown(
+def test_function_without_a_url_runs_from_its_queue_and_its_lines_are_shown(
     small_stack: RunningStack,
 ) -> None:
     deployed = small_stack.deployment
@@ -201,7 +201,7 @@ def test_a_function_without_a_url_runs_from_its_queue_and_its_lines_are_shown(
     assert found["Item"]["loopback"] == {"S": "true"}
 
 
-def test_a_changed_function_is_restarted(tmp_path: Path) -> None:
+def test_changed_function_is_restarted(tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(TEMPLATE.parent / "functions", folder / "functions")
     layer = TEMPLATE.parent.parent.parent / "layers" / "runtime"

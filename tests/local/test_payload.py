@@ -21,12 +21,12 @@ def test_repeated_headers_are_joined_by_comma() -> None:
     assert event["headers"] == {"accept": "a,b"}
 
 
-def test_what_belongs_to_one_connection_stays_outside() -> None:
+def test_hop_by_hop_headers_are_not_forwarded() -> None:
     event = event_of(headers=[("connection", "keep-alive"), ("transfer-encoding", "chunked"), ("te", "x")])
     assert event["headers"] == {}
 
 
-def test_an_empty_body_is_no_body() -> None:
+def test_empty_body_is_no_body() -> None:
     assert "body" not in event_of()
 
 
@@ -54,7 +54,7 @@ def test_compressed_text_is_binary() -> None:
     assert event_of(method="POST", body=b"x", headers=headers)["isBase64Encoded"] is True
 
 
-def test_the_domain_is_the_urls_own() -> None:
+def test_domain_is_the_urls_own() -> None:
     context = event_of()["requestContext"]
     assert (context["domainName"], context["domainPrefix"]) == ("abc.lambda-url.us-east-1.on.aws", "abc")
     assert context["apiId"] == "abc"
@@ -77,7 +77,7 @@ def test_results_are_read_by_lambdas_rules(result: object, status: int, body: by
     assert (head.status, got) == (status, body)
 
 
-def test_a_streamed_prelude_gives_status_headers_and_cookies() -> None:
+def test_streamed_prelude_gives_status_headers_and_cookies() -> None:
     prelude = {"statusCode": 200, "headers": {"X-A": 1}, "cookies": ["a=1", "b=2"]}
     head = parse_prelude(json.dumps(prelude).encode())
     assert head == Head(200, [("x-a", "1"), ("set-cookie", "a=1"), ("set-cookie", "b=2")])
@@ -100,12 +100,12 @@ def test_a_streamed_prelude_gives_status_headers_and_cookies() -> None:
         b'{"statusCode": 200, "body": "!", "isBase64Encoded": true}',
     ],
 )
-def test_what_is_not_a_response_is_told(result: bytes) -> None:
+def test_malformed_response_is_reported(result: bytes) -> None:
     with pytest.raises(MalformedResponse):
         parse_result(result)
 
 
-def test_a_prelude_that_is_no_object_is_told() -> None:
+def test_prelude_that_is_no_object_is_told() -> None:
     with pytest.raises(MalformedResponse):
         parse_prelude(b"[]")
 

@@ -64,7 +64,7 @@ async def test_next_waits_for_work_and_carries_what_lambda_says(
     assert int(answer.headers["lambda-runtime-deadline-ms"]) == int(invocation.deadline * 1000)
 
 
-async def test_a_buffered_response_is_whole(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
+async def test_buffered_response_is_whole(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
     invocation = await next_invocation(api, runtime)
     answer = await runtime.post(f"/invocation/{invocation.request_id}/response", content=b'"done"')
     assert answer.status_code == 202
@@ -93,7 +93,7 @@ async def test_each_chunk_arrives_before_the_next_is_made(
     assert (await invocation.response()).streamed
 
 
-async def test_an_error_report_fails_the_invocation(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
+async def test_error_report_fails_the_invocation(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
     invocation = await next_invocation(api, runtime)
     report = {"errorType": "ValueError", "errorMessage": "no", "stackTrace": ["line 1"]}
     await runtime.post(f"/invocation/{invocation.request_id}/error", json=report)
@@ -102,7 +102,7 @@ async def test_an_error_report_fails_the_invocation(api: RuntimeApi, runtime: ht
     assert (caught.value.kind, caught.value.trace) == ("ValueError", ("line 1",))
 
 
-async def test_an_init_error_makes_the_environment_ready_to_be_thrown_away(
+async def test_init_error_makes_the_environment_ready_to_be_thrown_away(
     api: RuntimeApi, runtime: httpx.AsyncClient
 ) -> None:
     await runtime.post("/init/error", content=b"not json", headers={"x": "y"})
@@ -110,14 +110,14 @@ async def test_an_init_error_makes_the_environment_ready_to_be_thrown_away(
     assert str(api.init_failure) == "not json"
 
 
-async def test_a_foreign_request_id_is_refused(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
+async def test_foreign_request_id_is_refused(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
     invocation = await next_invocation(api, runtime)
     answer = await runtime.post("/invocation/another/response", content=b"1")
     assert (answer.status_code, answer.json()["errorType"]) == (400, "InvalidRequestID")
     assert not invocation.ended.is_set()
 
 
-async def test_a_second_response_is_refused(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
+async def test_second_response_is_refused(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
     invocation = await next_invocation(api, runtime)
     path = f"/invocation/{invocation.request_id}/response"
     await runtime.post(path, content=b"1")
@@ -125,11 +125,11 @@ async def test_a_second_response_is_refused(api: RuntimeApi, runtime: httpx.Asyn
     assert await body_of(invocation) == b"1"
 
 
-async def test_an_unknown_path_is_refused(runtime: httpx.AsyncClient) -> None:
+async def test_unknown_path_is_refused(runtime: httpx.AsyncClient) -> None:
     assert (await runtime.get("/nothing")).status_code == 404
 
 
-async def test_a_buffered_response_above_the_limit_is_refused(
+async def test_buffered_response_above_the_limit_is_refused(
     api: RuntimeApi, runtime: httpx.AsyncClient
 ) -> None:
     invocation = await next_invocation(api, runtime)
@@ -150,14 +150,16 @@ async def test_going_on_without_a_response_fails_the_invocation(
     asking.cancel()
 
 
-async def test_what_a_dead_environment_did_not_take_may_go_elsewhere(api: RuntimeApi) -> None:
+async def test_invocation_that_a_dead_environment_never_received_may_go_elsewhere(api: RuntimeApi) -> None:
     invocation = an_invocation()
     api.submit(invocation)
     assert api.close(DIED)
     assert not invocation.ended.is_set()
 
 
-async def test_what_it_took_fails_with_it(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
+async def test_accepted_invocation_fails_with_its_environment(
+    api: RuntimeApi, runtime: httpx.AsyncClient
+) -> None:
     invocation = await next_invocation(api, runtime)
     assert not api.close(DIED)
     assert invocation.failure is DIED
@@ -203,7 +205,7 @@ async def test_trailers_above_lambdas_limit_are_an_error(api: RuntimeApi, runtim
         await body_of(invocation)
 
 
-async def test_a_stream_without_its_end_is_a_failure(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
+async def test_stream_without_its_end_is_a_failure(api: RuntimeApi, runtime: httpx.AsyncClient) -> None:
     invocation = await next_invocation(api, runtime)
     _, writer = await asyncio.open_connection(*api.address.split(":"))
     writer.write(streamed_request(invocation, b"5\r\nbegun\r\n"))
@@ -215,7 +217,7 @@ async def test_a_stream_without_its_end_is_a_failure(api: RuntimeApi, runtime: h
     assert caught.value.kind == "Runtime.TruncatedResponse"
 
 
-async def test_a_slow_reader_holds_the_function_back_until_it_leaves() -> None:
+async def test_slow_reader_holds_the_function_back_until_it_leaves() -> None:
     invocation = an_invocation()
     writing = asyncio.create_task(_write_much(invocation))
     first = await anext(invocation.chunks())

@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next_one(folder: Path) -> None:
+def test_files_of_a_killed_process_are_removed_by_the_next_one(folder: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", TAKE], capture_output=True, text=True, timeout=60)
     left = Path(killed.stdout.strip())
     assert left.parent == folder
@@ -36,7 +36,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one(folder: Path) -> 
     assert list(folder.iterdir()) == []
 
 
-def test_a_living_process_keeps_its_folder_and_links_are_left_alone(folder: Path) -> None:
+def test_living_process_keeps_its_folder_and_links_are_left_alone(folder: Path) -> None:
     (folder / "elsewhere").mkdir()
     (folder / "millrace-stack-link").symlink_to(folder / "elsewhere")
     first, second = Scratch(), Scratch()

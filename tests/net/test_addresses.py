@@ -30,14 +30,14 @@ def is_loopback(address: str) -> bool:
 
 
 @pytest.mark.parametrize("address", REFUSED)
-def test_an_address_that_is_not_public_is_refused(address: str) -> None:
+def test_address_that_is_not_public_is_refused(address: str) -> None:
     assert not is_public(ip_address(address))
     with pytest.raises(AddressNotAllowed):
         check_addresses("host.test", 443, [address], Rules(), tls=True)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_a_public_address_is_allowed(address: str) -> None:
+def test_public_address_is_allowed(address: str) -> None:
     assert check_addresses("host.test", 8443, [address], Rules(), tls=True) == [address]
 
 
@@ -72,13 +72,13 @@ def test_loopback_is_allowed_on_any_port_only_when_asked_for() -> None:
         check_addresses("localhost", 443, ["127.0.0.1"], Rules(), tls=True)
 
 
-def test_without_tls_nothing_but_this_machine_is_called() -> None:
+def test_only_this_machine_is_called_without_tls() -> None:
     with pytest.raises(AddressNotAllowed, match="TLS"):
         check_addresses("host.test", 443, ["8.8.8.8"], LOCAL, tls=False)
 
 
 @pytest.mark.parametrize("host", ODD_HOSTS)
-def test_a_number_that_is_no_plain_address_is_refused_whatever_it_means(host: str) -> None:
+def test_number_that_is_no_plain_address_is_refused_whatever_it_means(host: str) -> None:
     with pytest.raises(AddressNotAllowed, match="four decimal numbers"):
         check_url("https", host, 443, LOCAL)
 

@@ -56,7 +56,7 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return addresses
 
 
-async def test_the_certificate_is_checked_against_the_name_over_the_pinned_address(
+async def test_certificate_is_checked_against_the_name_over_the_pinned_address(
     authority: Authority, dialled: list[str]
 ) -> None:
     async with (
@@ -75,7 +75,7 @@ async def test_the_certificate_is_checked_against_the_name_over_the_pinned_addre
     assert dialled == [PUBLIC, PUBLIC]
 
 
-async def test_a_certificate_of_an_unknown_authority_is_refused(authority: Authority) -> None:
+async def test_certificate_of_an_unknown_authority_is_refused(authority: Authority) -> None:
     async with (
         serving(lambda _: response(), authority.server_context("service.test")) as server,
         guarded_client(allow_loopback_http=True, resolve=names(service=["127.0.0.1"])) as client,
@@ -99,7 +99,7 @@ async def test_another_name_for_the_certificate_cannot_be_slipped_in(
             )
 
 
-async def test_a_name_whose_answer_changes_is_asked_once_per_connection(
+async def test_name_whose_answer_changes_is_asked_once_per_connection(
     authority: Authority, dialled: list[str]
 ) -> None:
     resolve, asked = turning([PUBLIC], ["127.0.0.1"])
@@ -164,7 +164,7 @@ async def test_loopback_http_reaches_this_machine_and_no_other(dialled: list[str
     assert dialled == ["127.0.0.1"]
 
 
-async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
+async def test_next_address_is_tried_when_one_does_not_answer() -> None:
     async with (
         serving(lambda _: response()) as server,
         guarded_client(allow_loopback_http=True, resolve=names(here=["127.0.0.2", "127.0.0.1"])) as client,
@@ -172,7 +172,7 @@ async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
         assert (await fetch(client, "GET", f"http://here.test:{server.port}/")).status == 200
 
 
-async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+async def test_redirect_is_an_answer_and_is_not_followed() -> None:
     moved = response(b"", "302 Found", "Location: http://127.0.0.1:1/\r\n")
     async with serving(lambda _: moved) as server, guarded_client(allow_loopback_http=True) as client:
         answer = await fetch(client, "GET", f"http://127.0.0.1:{server.port}/")
@@ -202,7 +202,7 @@ async def test_proxies_and_credentials_of_the_environment_are_not_used(
     assert b"authorization" not in server.heads[0].lower()
 
 
-async def test_a_body_is_read_up_to_the_limit() -> None:
+async def test_body_is_read_up_to_the_limit() -> None:
     async with (
         serving(lambda _: response(b"x" * 70_000)) as server,
         guarded_client(allow_loopback_http=True) as client,
@@ -214,7 +214,7 @@ async def test_a_body_is_read_up_to_the_limit() -> None:
     assert (len(whole.body), whole.truncated) == (70_000, False)
 
 
-async def test_a_small_archive_does_not_unpack_to_more_than_the_limit() -> None:
+async def test_small_archive_does_not_unpack_to_more_than_the_limit() -> None:
     packed = response(gzip.compress(b"y" * 50_000_000), headers="Content-Encoding: gzip\r\n")
     fair = response(gzip.compress(b"fair"), headers="Content-Encoding: gzip\r\n")
     broken = response(b"broken", headers="Content-Encoding: gzip\r\n")
@@ -234,7 +234,7 @@ async def test_no_answer_in_time_is_a_clear_error() -> None:
     assert slow.value.retryable
 
 
-async def test_a_closed_port_and_an_unknown_name_are_clear_errors() -> None:
+async def test_closed_port_and_an_unknown_name_are_clear_errors() -> None:
     with socket.socket() as occupied:
         occupied.bind(("127.0.0.1", 0))  # and does not listen, so that nobody else does
         closed = f"http://127.0.0.1:{occupied.getsockname()[1]}/"

@@ -32,7 +32,7 @@ def code_of(dead_letters: list[FailedEvent]) -> list[str]:
 
 
 @pytest.mark.parametrize(("steps", "times"), [(2, 150), (9, 8), (20, 2)])
-def test_an_event_that_refers_to_itself_again_and_again_becomes_a_dead_letter(steps: int, times: int) -> None:
+def test_event_that_refers_to_itself_again_and_again_becomes_a_dead_letter(steps: int, times: int) -> None:
     bomb = {"text": "x" * 5_000}
     outputs, local = run(doubled(times) * steps, SMALL, bomb, SMALL)
     assert code_of(local.dead_letters).count("too_large") >= 1
@@ -52,7 +52,7 @@ def test_neighbors_of_an_event_that_is_too_large_go_on_in_their_order() -> None:
     assert "1,000,000 are allowed" in dead_letter.message
 
 
-def test_a_map_of_distinct_fields_takes_an_event_of_any_size_that_a_message_holds() -> None:
+def test_map_of_distinct_fields_takes_an_event_of_any_size_that_a_message_holds() -> None:
     large = {"a": "x" * 120_000, "b": {"c": "y" * 120_000, "d": 1}}
     outputs, local = run([step("map", {"expression": {"a": "a", "c": "b.c", "d": "b.d"}})], large)
     assert (len(outputs), local.dead_letters) == (1, [])
@@ -71,7 +71,7 @@ def shared(depth: int) -> Any:
     return value
 
 
-def test_the_size_of_a_shared_value_is_computed_and_not_counted_out() -> None:
+def test_size_of_a_shared_value_is_computed_and_not_counted_out() -> None:
     assert expanded_size(shared(90)) > 2**90
     assert expanded_size({"a": "é" * 10, "b": [1, None]}) >= len(
         orjson.dumps({"a": "é" * 10, "b": [1, None]})
@@ -121,7 +121,7 @@ def escaped(value: Any) -> int:
 
 @settings(max_examples=150, deadline=None)
 @given(VALUES)
-def test_a_size_is_no_less_than_the_json_and_not_much_more(value: Any) -> None:
+def test_size_is_no_less_than_the_json_and_not_much_more(value: Any) -> None:
     written = len(orjson.dumps(value))
     assert written - escaped(value) <= expanded_size(value) <= 24 * (written + 2)
     assert largest([value, None]) >= expanded_size(value)
@@ -129,9 +129,7 @@ def test_a_size_is_no_less_than_the_json_and_not_much_more(value: Any) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(MAPS, st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3))
-def test_the_bound_of_a_map_is_never_below_what_it_makes(
-    fields: dict[str, Any], payload: dict[str, Any]
-) -> None:
+def test_bound_of_a_map_is_never_below_what_it_makes(fields: dict[str, Any], payload: dict[str, Any]) -> None:
     mapping = Mapping(fields)
     mapped = mapping.over(Chunk([payload], [Event(payload, "e1", "source", "type")]))
     assert mapping.bound(mapped, expanded_size(payload)) >= expanded_size(mapped.payloads[0])
@@ -152,7 +150,7 @@ COSTLY = {
 
 
 @pytest.mark.parametrize(("expression", "payload", "fields"), COSTLY.values(), ids=COSTLY)
-def test_an_event_that_costs_too_much_becomes_a_dead_letter(
+def test_event_that_costs_too_much_becomes_a_dead_letter(
     expression: dict[str, str], payload: dict[str, Any], fields: int
 ) -> None:
     """Each operation alone is allowed; their sum is not."""
@@ -176,7 +174,7 @@ def test_too_much_work_is_no_null() -> None:
     assert code_of(local.dead_letters) == ["too_much_work"]
 
 
-def test_a_filter_that_costs_too_much_fails_for_its_event_only() -> None:
+def test_filter_that_costs_too_much_fails_for_its_event_only() -> None:
     value = list(range(9_000))
     tree = {"and": [{"field": "a", "operator": "eq", "value": value} for _ in range(60)]}
     outputs, local = run([step("filter", tree)], {"a": value}, {"a": 1}, {"a": [1]})
@@ -194,7 +192,7 @@ def test_splits_multiply_to_no_more_parts_than_an_event_may_become() -> None:
     assert set(code_of(local.dead_letters)) == {"too_large"}
 
 
-def test_a_split_repeats_what_stands_beside_the_list_only_so_often() -> None:
+def test_split_repeats_what_stands_beside_the_list_only_so_often() -> None:
     outputs, local = run([step("split", {"field": "a"})], {"a": [1] * 5_000, "rest": "x" * 100_000})
     assert outputs == []
     assert code_of(local.dead_letters) == ["too_much_work"]
@@ -227,7 +225,7 @@ def test_events_that_are_too_much_together_are_processed_in_portions() -> None:
 
 @given(st.integers(1, 40), st.integers(1, 12))
 @settings(max_examples=25, deadline=None)
-def test_when_the_time_is_over_what_is_left_is_told_and_nothing_is_twice(count: int, ticks: int) -> None:
+def test_exhausted_budget_reports_the_rest_and_repeats_nothing(count: int, ticks: int) -> None:
     """The clock stands for work: it moves with each look at it."""
     pushed = events(*[{"n": n} for n in range(count)])
     now = iter(range(10_000))
@@ -246,7 +244,7 @@ def test_when_the_time_is_over_what_is_left_is_told_and_nothing_is_twice(count: 
     assert done + left == list(range(count))
 
 
-def test_a_single_event_is_never_left() -> None:
+def test_single_event_is_never_left() -> None:
     budget = lambda size: Work(size, ends=-1.0)  # noqa: E731
     (outcome,) = transform_all(plan(), events(SMALL), MemoryStore(), 0, budget=budget)
     assert len(outcome.outputs) == 1

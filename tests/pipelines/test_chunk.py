@@ -126,7 +126,7 @@ def watched() -> tuple[MappedChunk, list[str]]:
     return MappedChunk(source, {name: column(name) for name in "ab"}, {}), asked
 
 
-def test_a_mapped_field_is_evaluated_once_and_only_when_it_is_asked_for() -> None:
+def test_mapped_field_is_evaluated_once_and_only_when_it_is_asked_for() -> None:
     chunk, asked = watched()
     assert (chunk.field(("a", "x")), chunk.field(("gone", "x"))) == ([1, None], [None, None])
     assert asked == ["a"]
@@ -136,7 +136,7 @@ def test_a_mapped_field_is_evaluated_once_and_only_when_it_is_asked_for() -> Non
 
 
 @pytest.mark.parametrize("guard", ["n % 2 == 0", "n < 3", "true"])
-def test_a_guarded_window_keeps_its_events_together(guard: str) -> None:
+def test_guarded_window_keeps_its_events_together(guard: str) -> None:
     window = {"type": "tumbling", "size": 1_000, "aggregations": [{"function": "count"}]}
     made = plan(step("window", window, when=guard))
     events = [Event({"n": n}, f"e{n}") for n in range(6)]
@@ -145,7 +145,7 @@ def test_a_guarded_window_keeps_its_events_together(guard: str) -> None:
     assert outcome.counts[0].held + len(outcome.outputs) == 6
 
 
-def test_an_error_is_that_of_the_step_that_made_it_even_if_no_later_step_asks_for_the_field() -> None:
+def test_error_is_that_of_the_step_that_made_it_even_if_no_later_step_asks_for_the_field() -> None:
     mapped = step("map", {"expression": {"bad": "upper(n)", "g": "g"}})
     count = {"type": "tumbling", "size": 1_000, "groupBy": ["g"], "aggregations": [{"function": "count"}]}
     outputs, local = run([mapped, step("window", count)], {"n": "a", "g": 1}, {"n": 5, "g": 1})

@@ -80,19 +80,19 @@ def test_explain_says_what_each_step_did(files: Any, capfd: Any) -> None:
         (b" " * 1_000_001, "1,000,000 bytes"),
     ],
 )
-def test_a_wrong_definition_is_explained(tmp_path: Path, capfd: Any, definition: bytes, words: str) -> None:
+def test_wrong_definition_is_explained(tmp_path: Path, capfd: Any, definition: bytes, words: str) -> None:
     path = tmp_path / "definition.json"
     path.write_bytes(definition)
     assert main(["run", str(path), "/dev/null"]) == 2
     assert words in capfd.readouterr().err
 
 
-def test_a_missing_file_is_named(capfd: Any) -> None:
+def test_missing_file_is_named(capfd: Any) -> None:
     assert main(["run", "/nowhere/definition.json"]) == 2
     assert "/nowhere/definition.json: No such file" in capfd.readouterr().err
 
 
-def test_the_schema_is_printed(capfd: Any) -> None:
+def test_schema_is_printed(capfd: Any) -> None:
     assert main(["schema"]) == 0
     assert orjson.loads(capfd.readouterr().out)["title"] == "PipelineDefinition"
 
@@ -114,14 +114,14 @@ def read(data: bytes, envelope: bool = True) -> tuple[list[Any], list[Any]]:
         (b"\xff", "not JSON"),
     ],
 )
-def test_a_line_that_is_no_event_is_named_and_the_next_one_is_read(line: bytes, words: str) -> None:
+def test_line_that_is_no_event_is_named_and_the_next_one_is_read(line: bytes, words: str) -> None:
     events, problems = read(line + b'\n{"payload":{"ok":1}}\n')
     assert [event.payload for event in events] == [{"ok": 1}]
     assert problems[0]["line"] == 1
     assert words in problems[0]["message"]
 
 
-def test_a_start_that_is_no_time_is_refused() -> None:
+def test_start_that_is_no_time_is_refused() -> None:
     with pytest.raises(Unreadable):
         Reader(io.BytesIO(), False, "tomorrow")
 

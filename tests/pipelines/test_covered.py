@@ -35,7 +35,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(covered, "MOST", 2)
 
 
-def test_a_window_of_many_blocks_is_sent_once_and_closes() -> None:
+def test_window_of_many_blocks_is_sent_once_and_closes() -> None:
     made = live()
     for at in range(5):
         made.write(f"e{at}", at, 20)
@@ -66,7 +66,7 @@ def test_windows_of_many_blocks_are_exact_in_every_run(
     assert wrong_seeds(made(), workers, expect, RUNS) == []
 
 
-def test_what_a_firing_of_very_many_blocks_covered_fits_into_items() -> None:
+def test_coverage_of_very_many_blocks_fits_into_items() -> None:
     store, key = MemoryStore(), Key("t", "p", "s", "0")
     many = marks(map(str, range(100_000)))
     fired = cover(store, key, Meta(generation=3), many, 0)

@@ -83,12 +83,12 @@ def test_every_destination_is_valid(destination: dict[str, Any]) -> None:
     assert parse_definition(wire(destination=destination)).targets[0].type == destination["type"]
 
 
-def test_the_names_of_all_secrets_are_known() -> None:
+def test_names_of_all_secrets_are_known() -> None:
     definition = parse_definition(wire(source=SOURCES[1], destination=None, destinations=DESTINATIONS))
     assert definition.secrets == {"API_KEY", "GITHUB", "MIXPANEL_TOKEN", "SEGMENT_KEY", "SLACK_WEBHOOK"}
 
 
-def test_a_definition_survives_its_own_json() -> None:
+def test_definition_survives_its_own_json() -> None:
     definition = parse_definition(wire(step("filter", {"and": [{"field": "a", "operator": "exists"}]})))
     assert parse_definition(definition.model_dump(mode="json", by_alias=True)) == definition
 
@@ -154,12 +154,12 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
 @pytest.mark.parametrize(
     ("transform", "path", "words"), MISTAKES, ids=[path + words for _, path, words in MISTAKES]
 )
-def test_a_mistake_is_named_by_its_place(transform: dict[str, Any], path: str, words: str) -> None:
+def test_mistake_is_named_by_its_place(transform: dict[str, Any], path: str, words: str) -> None:
     found = problems(wire(transform))
     assert [each for each in found if each[0] == path and words in each[1]], found
 
 
-def test_an_invalid_expression_tells_line_and_column() -> None:
+def test_invalid_expression_tells_line_and_column() -> None:
     with pytest.raises(InvalidDefinition) as caught:
         parse_definition(wire(step("map", {"expression": {"a": "1 +\n +"}})))
     (problem,) = caught.value.details["problems"]
@@ -171,24 +171,24 @@ def test_unknown_fields_and_missing_destinations_are_named() -> None:
     assert "destination" in problems(wire(destination=None))[0][1]
 
 
-def test_a_revised_result_cannot_be_counted_twice() -> None:
+def test_revised_result_cannot_be_counted_twice() -> None:
     twice = [window(type="tumbling", size=1000), window(type="tumbling", size=9000)]
     assert "second pipeline" in problems(wire(*twice))[0][1]
 
 
 @pytest.mark.parametrize("data", [None, [], "x", 1, {}])
-def test_what_is_no_definition_is_refused(data: Any) -> None:
+def test_invalid_definition_is_refused(data: Any) -> None:
     assert problems(data)
 
 
-def test_a_filter_nested_without_end_is_refused() -> None:
+def test_filter_nested_without_end_is_refused() -> None:
     deep: dict[str, Any] = {"field": "a", "operator": "exists"}
     for _ in range(2_000):
         deep = {"not": deep}
     assert problems(wire(step("filter", deep)))
 
 
-def test_the_json_schema_names_every_part() -> None:
+def test_json_schema_names_every_part() -> None:
     names = json_schema()["$defs"]
     assert {"FilterStep", "MapStep", "WindowConfig", "SegmentConfig", "ScheduleSource"} <= names.keys()
     assert "groupBy" in names["AggregateConfig"]["properties"]

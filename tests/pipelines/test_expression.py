@@ -124,14 +124,14 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("source", "expected"), TABLE, ids=[source for source, _ in TABLE])
-def test_an_expression_means_what_the_table_says(source: str, expected: Any) -> None:
+def test_expression_means_what_the_table_says(source: str, expected: Any) -> None:
     found = value(source)
     assert found == expected
     assert type(found) is type(expected)
 
 
 @pytest.mark.parametrize("source", [source for source, _ in TABLE])
-def test_a_column_gives_what_the_scalar_gives(source: str) -> None:
+def test_column_gives_what_the_scalar_gives(source: str) -> None:
     expression = compile_expression(source)
     other = {"user": "no object", "s": 5}
     payloads = [PAYLOAD, other, PAYLOAD]
@@ -149,7 +149,7 @@ EXAMPLES = [(source, expected) for each in FUNCTIONS.values() for source, expect
 
 
 @pytest.mark.parametrize(("source", "expected"), EXAMPLES, ids=[source for source, _ in EXAMPLES])
-def test_an_example_of_the_reference_is_true(source: str, expected: Any) -> None:
+def test_example_of_the_reference_is_true(source: str, expected: Any) -> None:
     assert compile_expression(source).evaluate({}, Event({}, "")) == expected
 
 
@@ -187,7 +187,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("source", "line", "column", "words"), MISTAKES)
-def test_a_mistake_is_shown_where_it_is(source: str, line: int, column: int, words: str) -> None:
+def test_mistake_is_shown_where_it_is(source: str, line: int, column: int, words: str) -> None:
     with pytest.raises(InvalidExpression) as caught:
         compile_expression(source)
     assert (caught.value.line, caught.value.column) == (line, column)
@@ -208,12 +208,12 @@ def test_a_mistake_is_shown_where_it_is(source: str, line: int, column: int, wor
         "matches(s, '" + "a" * 1_001 + "')",
     ],
 )
-def test_what_exceeds_a_limit_is_refused_when_it_is_compiled(source: str) -> None:
+def test_expression_beyond_a_limit_is_refused_when_compiled(source: str) -> None:
     with pytest.raises(InvalidExpression):
         compile_expression(source)
 
 
-def test_the_longest_expressions_still_work() -> None:
+def test_longest_expressions_still_work() -> None:
     assert value("+".join(["1"] * 100)) == 100
     assert value("(" * 31 + "n" + ")" * 31) == 4
 
@@ -252,7 +252,7 @@ LONG = {"x": "y" * 200_000, "many": ["ab" * 100] * 5_000}
         "matches('a', x)",
     ],
 )
-def test_what_has_no_meaning_or_grows_too_large_fails_with_our_error(source: str) -> None:
+def test_meaningless_or_too_large_result_fails_with_our_error(source: str) -> None:
     with pytest.raises(EvaluationError):
         compile_expression(source).evaluate(LONG, EVENT)
 
@@ -265,7 +265,7 @@ def test_comparing_what_is_nested_too_deeply_fails_with_our_error() -> None:
         compile_expression("a == b").evaluate({"a": deep, "b": [deep[0]]}, EVENT)
 
 
-def test_a_regex_bomb_is_linear() -> None:
+def test_regex_bomb_is_linear() -> None:
     expression = compile_expression("matches(x, '^(a+)+$')")
     payload = {"x": "a" * 100_000 + "b"}
     begun = time.process_time()

@@ -35,7 +35,7 @@ def nested(levels: int, inside: bytes = b"1") -> bytes:
     ],
     ids=["deep", "too deep", "empty inside", "far too deep", "in text", "flat", "long", "no object", "cut"],
 )
-def test_a_line_that_is_no_event_is_left_out_alone(line: bytes, fine: bool) -> None:
+def test_line_that_is_no_event_is_left_out_alone(line: bytes, fine: bool) -> None:
     ids, problems = read(b'{"n":1}', line, b"", b'{"n":2}')
     assert ids == ["line-1", *(["line-2"] if fine else []), "line-4"]
     assert problems == ([] if fine else [2])

@@ -15,7 +15,7 @@ COMPLETED: dict[str, Any] = {
 }
 
 
-def test_the_pipeline_of_the_document_filters_and_maps() -> None:
+def test_pipeline_of_the_document_filters_and_maps() -> None:
     filtered = step("filter", {"field": "status", "operator": "eq", "value": "completed"})
     mapped = step(
         "map",
@@ -42,7 +42,7 @@ def test_the_pipeline_of_the_document_filters_and_maps() -> None:
     assert local.counts[0].dropped == 1
 
 
-def test_the_expressions_of_the_document() -> None:
+def test_expressions_of_the_document() -> None:
     expression = {
         "userId": "user.id",
         "userName": "upper(user.name)",
@@ -70,7 +70,7 @@ FILTERS: list[tuple[str, Any, list[Any], list[Any]]] = [
 
 
 @pytest.mark.parametrize(("operator", "value", "kept", "dropped"), FILTERS)
-def test_a_filter_keeps_what_it_says(operator: str, value: Any, kept: list[Any], dropped: list[Any]) -> None:
+def test_filter_keeps_what_it_says(operator: str, value: Any, kept: list[Any], dropped: list[Any]) -> None:
     config = {"field": "x", "operator": operator, "value": value}
     payloads = [{"x": each} for each in [*kept, *dropped]]
     outputs, local = run([step("filter", config)], *payloads)
@@ -79,13 +79,13 @@ def test_a_filter_keeps_what_it_says(operator: str, value: Any, kept: list[Any],
 
 
 @pytest.mark.parametrize("operator", ["eq", "gt", "gte", "lt", "lte", "contains", "regex"])
-def test_a_missing_field_is_unequal_to_everything(operator: str) -> None:
+def test_missing_field_is_unequal_to_everything(operator: str) -> None:
     config = {"field": "x.y", "operator": operator, "value": "a"}
     assert run([step("filter", config)], {}, {"x": 1})[0] == []
     assert len(run([step("filter", {**config, "operator": "neq"})], {}, {"x": 1})[0]) == 2
 
 
-def test_the_aggregate_of_the_document_is_a_running_total() -> None:
+def test_aggregate_of_the_document_is_a_running_total() -> None:
     aggregations = [
         {"field": "cost", "function": "sum", "alias": "totalCost"},
         {"field": "tokens", "function": "avg", "alias": "avgTokens"},
@@ -100,7 +100,7 @@ def test_the_aggregate_of_the_document_is_a_running_total() -> None:
     ]
 
 
-def test_the_window_of_the_document() -> None:
+def test_window_of_the_document() -> None:
     config = {"type": "tumbling", "size": 60000, "aggregations": [{"field": "cost", "function": "sum"}]}
     payloads = [{"t": t, "cost": cost} for t, cost in [(0, 1), (59_999, 2), (60_000, 4)]]
     outputs, _ = run([step("window", config)], *payloads)
@@ -110,7 +110,7 @@ def test_the_window_of_the_document() -> None:
     ]
 
 
-def test_the_batch_of_the_document() -> None:
+def test_batch_of_the_document() -> None:
     outputs, _ = run([step("batch", {"size": 100, "timeout": 5000})], *[{"n": n} for n in range(250)])
     assert [each["count"] for each in outputs] == [100, 100, 50]
     assert sorted(item["n"] for each in outputs for item in each["items"]) == list(range(250))

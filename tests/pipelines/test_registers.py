@@ -26,7 +26,7 @@ deliveries = st.lists(st.lists(st.integers(0, len(EVENTS) - 1), min_size=1, max_
 
 @settings(max_examples=150, deadline=None)
 @given(batches=deliveries, room=st.sampled_from([0, 40, 20_000]))
-def test_an_id_of_a_running_total_always_has_the_same_values(batches: list[list[int]], room: int) -> None:
+def test_id_of_a_running_total_always_has_the_same_values(batches: list[list[int]], room: int) -> None:
     made, store = plan(TOTAL), MemoryStore()
     seen: dict[str, Payload] = {}
     with pytest.MonkeyPatch.context() as patch:
@@ -37,7 +37,7 @@ def test_an_id_of_a_running_total_always_has_the_same_values(batches: list[list[
     assert max((each["count"] for each in seen.values()), default=0) <= len(EVENTS) // 2
 
 
-def test_a_redelivered_running_total_leaves_under_its_id_as_it_was() -> None:
+def test_redelivered_running_total_leaves_under_its_id_as_it_was() -> None:
     made, store = plan(TOTAL), MemoryStore()
     first = transform(made, EVENTS[:1], store, 0).outputs
     transform(made, EVENTS, store, 0)

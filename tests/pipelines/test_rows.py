@@ -46,7 +46,7 @@ def made(rows: list[Any]) -> Rows:
 
 @given(st.lists(ROW, min_size=1, max_size=30))
 @settings(max_examples=150, deadline=None)
-def test_what_is_packed_comes_back(rows: list[Any]) -> None:
+def test_packed_value_round_trips(rows: list[Any]) -> None:
     (block,) = pack(made(rows))
     back = unpack(block, KINDS, named=True)
     keys = [back.table[index] for index in back.groups]
@@ -90,7 +90,7 @@ def test_hashes_of_many_events_are_those_of_each() -> None:
     assert len(set(identities(odd))) == len(odd)
 
 
-def test_a_key_survives_its_text_whatever_stands_in_it() -> None:
+def test_key_survives_its_text_whatever_stands_in_it() -> None:
     key = Key("ten#ant", "pipe/line", "ab%12", "-60000")
     assert Key.parse(str(key)) == key
     assert str(key).count("#") == 4

@@ -32,7 +32,7 @@ def _held(made: Live) -> dict[tuple[int, int], int]:
     return {(each["windowStart"], each["windowEnd"]): each["count"] for each in results.values()}
 
 
-def test_a_session_that_grew_is_still_taken_back_when_it_moves() -> None:
+def test_session_that_grew_is_still_taken_back_when_it_moves() -> None:
     made = live(type="session", size=None, gap=8 * SECOND, groupBy=["g"])
     _write(made, "a", 0, 0)
     made.pass_time(18 * SECOND)
@@ -135,7 +135,7 @@ def test_every_event_is_in_exactly_one_session_in_every_history(portion: int, wo
 KEY = Key("t", "p", "s", "book-0")
 
 
-def test_a_book_of_long_groups_fits_into_items() -> None:
+def test_book_of_long_groups_fits_into_items() -> None:
     store, random = MemoryStore(), Random(1)
     groups = [(b'["%d' % at) + b'\\"' * random.randrange(40_000) + b'"]' for at in range(30)]
     sending: Sent = {(group, at): at for at, group in enumerate(groups, 1)}
@@ -146,7 +146,7 @@ def test_a_book_of_long_groups_fits_into_items() -> None:
     assert (book.sent, book.anchors) == (sending, dict.fromkeys(groups, 0))
 
 
-def test_what_a_closer_without_the_lease_wrote_down_is_not_believed() -> None:
+def test_records_of_a_closer_without_the_lease_are_ignored() -> None:
     store = MemoryStore()
     nothing = read_book(store, KEY, (), ())
     write_down(store, nothing, 2, {(b"[]", 5): 3}, 0)
@@ -156,7 +156,7 @@ def test_what_a_closer_without_the_lease_wrote_down_is_not_believed() -> None:
     assert (crashed.sent, crashed.unsure) == ({(b"[]", 5): None}, {(b"[]", 5)})
 
 
-def test_a_long_book_is_written_anew_and_says_the_same() -> None:
+def test_long_book_is_written_anew_and_says_the_same() -> None:
     store, told = MemoryStore(), tuple(range(1, 41))
     for generation in told:
         write_down(store, read_book(store, KEY, told, ()), generation, {(b"[]", generation): generation}, 0)

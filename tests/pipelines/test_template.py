@@ -21,7 +21,7 @@ EVENT = Event({}, "e1")
         ("{{$meta.id}}", "e1"),
     ],
 )
-def test_a_template_prints_its_expressions(source: str, expected: str) -> None:
+def test_template_prints_its_expressions(source: str, expected: str) -> None:
     payload = {"agentName": "Ada", "tokens": 42, "list": [1, {"a": True}]}
     assert compile_template(source).render(payload, EVENT) == expected
 
@@ -43,13 +43,13 @@ def test_slack_text_is_escaped_in_values_only() -> None:
         ("{{}}", 1, 3),
     ],
 )
-def test_a_mistake_is_shown_where_it_is_in_the_template(source: str, line: int, column: int) -> None:
+def test_mistake_is_shown_where_it_is_in_the_template(source: str, line: int, column: int) -> None:
     with pytest.raises(InvalidExpression) as caught:
         compile_template(source)
     assert (caught.value.line, caught.value.column) == (line, column)
 
 
-def test_a_template_has_limits() -> None:
+def test_template_has_limits() -> None:
     with pytest.raises(InvalidExpression):
         compile_template("x" * 16_001)
     with pytest.raises(InvalidExpression):

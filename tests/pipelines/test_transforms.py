@@ -24,7 +24,7 @@ BAD: list[dict[str, Any]] = [{"name": "a", "n": 1}, {"name": 5, "n": 2}, {"name"
         ("null", [{"name": "A", "n": 1}, {"name": None, "n": 2}, {"name": "C", "n": 3}], 0),
     ],
 )
-def test_an_event_that_fails_follows_on_error(on_error: str, kept: list[Any], dead_letters: int) -> None:
+def test_event_that_fails_follows_on_error(on_error: str, kept: list[Any], dead_letters: int) -> None:
     outputs, local = run([step("map", UPPER, onError=on_error)], *BAD)
     assert outputs == kept
     assert [dead_letter.payload for dead_letter in local.dead_letters] == [BAD[1]][:dead_letters]
@@ -39,7 +39,7 @@ def test_map_values_nest_and_literals_stand_for_themselves() -> None:
 
 
 @pytest.mark.parametrize("width", range(1, 10))
-def test_a_map_of_any_width_keeps_names_and_values_together(width: int) -> None:
+def test_map_of_any_width_keeps_names_and_values_together(width: int) -> None:
     expression = {f"f{at}": f"n + {at}" for at in range(width)}
     expected = {f"f{at}": 10 + at for at in range(width)}
     assert run([step("map", {"expression": expression})], {"n": 10}, {"n": 10})[0] == [expected] * 2
@@ -66,7 +66,7 @@ def test_filters_combine_as_trees() -> None:
     assert run([step("filter", tree)], keep, *others, vip)[0] == [keep, vip]
 
 
-def test_a_guard_lets_other_events_pass_in_their_place() -> None:
+def test_guard_lets_other_events_pass_in_their_place() -> None:
     guarded = step("map", {"expression": {"n": "n * 10"}}, when="n % 2 == 0")
     assert run([guarded], *[{"n": n} for n in range(4)])[0] == [{"n": 0}, {"n": 1}, {"n": 20}, {"n": 3}]
 
@@ -74,7 +74,7 @@ def test_a_guard_lets_other_events_pass_in_their_place() -> None:
 @pytest.mark.parametrize(
     ("on_error", "outputs", "dead_letters"), [("dlq", 0, 1), ("drop", 0, 0), ("null", 1, 0)]
 )
-def test_a_guard_that_fails_follows_on_error(on_error: str, outputs: int, dead_letters: int) -> None:
+def test_guard_that_fails_follows_on_error(on_error: str, outputs: int, dead_letters: int) -> None:
     guarded = step("map", {"expression": {"n": "0"}}, when="upper(n) == 'A'", onError=on_error)
     found, local = run([guarded], {"n": 5})
     assert found == [{"n": 5}] * outputs
@@ -136,7 +136,7 @@ TOTALS = step(
 )
 
 
-def test_a_running_total_does_not_depend_on_order_and_knows_repetitions() -> None:
+def test_running_total_does_not_depend_on_order_and_knows_repetitions() -> None:
     made, numbers = plan(TOTALS), [1e16, 1, -1e16, 0.5, None, "no number"]
     every = events(*[{"g": "a", "n": n, "t": at} for at, n in enumerate(numbers)])
     forward, backward = MemoryStore(), MemoryStore()
@@ -153,7 +153,7 @@ def test_a_running_total_does_not_depend_on_order_and_knows_repetitions() -> Non
     assert last[0].payload["count"] == 7
 
 
-def test_a_total_that_fits_no_number_is_null() -> None:
+def test_total_that_fits_no_number_is_null() -> None:
     outputs, _ = run([TOTALS], *[{"g": "a", "n": n} for n in (1.7e308, 1.7e308, -1.7e308)])
     assert [each["values"]["sum_n"] for each in outputs] == [1.7e308, None, 1.7e308]
     assert outputs[-1]["values"]["stddev_n"] is None or outputs[-1]["values"]["stddev_n"] > 1e308
@@ -171,12 +171,12 @@ class Stubborn(MemoryStore):
         return super().write(key, data, version, expires, due)
 
 
-def test_a_running_total_is_added_again_where_another_was_faster() -> None:
+def test_running_total_is_added_again_where_another_was_faster() -> None:
     outcome = transform(plan(TOTALS), events({"g": "a", "n": 1}), Stubborn(), 0)
     assert outcome.outputs[0].payload["values"]["sum_n"] == 1
 
 
-def test_a_group_must_be_a_simple_value() -> None:
+def test_group_must_be_a_simple_value() -> None:
     _, local = run([TOTALS], {"g": {"no": "group"}, "n": 1})
     assert "cannot be a group" in local.dead_letters[0].message
 
@@ -200,7 +200,7 @@ def redelivered(made: Plan, event: Event) -> list[bytes]:
     return [orjson.dumps([each.id, each.payload]) for each in outputs]
 
 
-def test_a_redelivered_event_gives_the_same_output() -> None:
+def test_redelivered_event_gives_the_same_output() -> None:
     made = plan(
         step("map", {"expression": {"at": "now()", "day": "formatTime(now(), '%Y-%m-%d')", "m": "$meta"}})
     )

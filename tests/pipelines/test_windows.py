@@ -68,14 +68,14 @@ def live(**config: Any) -> Live:
     return Live(plan(step("window", given)))
 
 
-def test_a_window_fires_grace_after_its_end_and_not_before() -> None:
+def test_window_fires_grace_after_its_end_and_not_before() -> None:
     made = live()
     made.write("a", 10, 20)
     assert made.pass_time(MINUTE + 9_999) == []
     assert made.pass_time(MINUTE + 10_000) == [(0, 1)]
 
 
-def test_a_window_waits_for_the_queue_but_at_most_five_times_the_grace() -> None:
+def test_window_waits_for_the_queue_but_at_most_five_times_the_grace() -> None:
     made = live()
     made.write("a", 10, 20, lag=30_000)
     made.write("b", MINUTE + 10, MINUTE + 20, lag=900_000)
@@ -85,7 +85,7 @@ def test_a_window_waits_for_the_queue_but_at_most_five_times_the_grace() -> None
     assert made.pass_time(2 * MINUTE + 50_000) == [(0, 1)]
 
 
-def test_a_late_event_fires_again_with_a_higher_revision_and_all_values() -> None:
+def test_late_event_fires_again_with_a_higher_revision_and_all_values() -> None:
     made = live()
     made.write("a", 10, 20)
     made.pass_time(2 * MINUTE)
@@ -97,7 +97,7 @@ def test_a_late_event_fires_again_with_a_higher_revision_and_all_values() -> Non
 
 
 @pytest.mark.parametrize(("policy", "dead_letters"), [("drop", 0), ("dlq", 1)])
-def test_after_the_lateness_an_event_is_counted_and_dropped_or_kept_aside(
+def test_event_beyond_the_allowed_lateness_is_counted_and_dropped_or_kept(
     policy: str, dead_letters: int
 ) -> None:
     made = live(late=policy)
@@ -108,7 +108,7 @@ def test_after_the_lateness_an_event_is_counted_and_dropped_or_kept_aside(
     assert [dead_letter.code for dead_letter in outcome.dead_letters] == ["late"] * dead_letters
 
 
-def test_an_event_for_a_window_that_was_cleared_is_late_however_it_came() -> None:
+def test_event_for_a_window_that_was_cleared_is_late_however_it_came() -> None:
     made = live(late="dlq")
     made.write("a", 10, 20)
     made.pass_time(MINUTE + 10_000)
@@ -123,7 +123,7 @@ def test_an_event_for_a_window_that_was_cleared_is_late_however_it_came() -> Non
     assert (outcome.counts[0].late, outcome.counts[0].held, len(outcome.dead_letters)) == (1, 0, 1)
 
 
-def test_a_sweeper_fires_what_a_lost_timer_did_not() -> None:
+def test_sweeper_fires_what_a_lost_timer_did_not() -> None:
     made = live()
     made.write("a", 10, 20)
     made.timers.clear()
@@ -132,7 +132,7 @@ def test_a_sweeper_fires_what_a_lost_timer_did_not() -> None:
     assert made.pass_time(3 * MINUTE) == [(0, 1)]
 
 
-def test_a_backfill_fires_once_per_window_when_it_is_quiet() -> None:
+def test_backfill_fires_once_per_window_when_it_is_quiet() -> None:
     made = live()
     now = 10 * DAY
     for at in range(5):
@@ -142,7 +142,7 @@ def test_a_backfill_fires_once_per_window_when_it_is_quiet() -> None:
     assert made.pass_time(now + 4 * 15_000 + 30_000) == [(0, 5)]
 
 
-def test_an_event_far_in_the_future_is_refused_and_a_little_early_is_not() -> None:
+def test_event_far_in_the_future_is_refused_and_a_little_early_is_not() -> None:
     made = live()
     assert made.write("early", DAY, 0).counts[0].held == 1
     outcome = made.write("future", DAY + 1, 0)
@@ -153,7 +153,7 @@ TIMED = {**COUNTED, "timeField": "at"}
 UNDATED: list[dict[str, Any]] = [{}, {"at": None}, {"at": "yesterday"}, {"at": True}, {"at": 1e300}]
 
 
-def test_a_missing_or_unreadable_time_follows_on_error() -> None:
+def test_missing_or_unreadable_time_follows_on_error() -> None:
     _, local = run([step("window", TIMED)], *UNDATED)
     assert len(local.dead_letters) == len(UNDATED)
     assert "ISO 8601" in local.dead_letters[1].message
@@ -186,13 +186,13 @@ def test_windows_are_half_open_and_reach_before_the_epoch() -> None:
     assert [(each["windowStart"], each["count"]) for each in outputs] == [(-MINUTE, 1), (0, 2), (MINUTE, 1)]
 
 
-def test_a_sliding_window_counts_an_event_in_each_window_that_holds_it() -> None:
+def test_sliding_window_counts_an_event_in_each_window_that_holds_it() -> None:
     config = {**COUNTED, "type": "sliding", "size": 3 * MINUTE, "slide": MINUTE}
     outputs, _ = run([step("window", config)], {"t": 5 * MINUTE})
     assert [each["windowStart"] for each in outputs] == [3 * MINUTE, 4 * MINUTE, 5 * MINUTE]
 
 
-def test_a_day_is_always_24_hours_also_when_clocks_change() -> None:
+def test_day_is_always_24_hours_also_when_clocks_change() -> None:
     """Berlin's clocks went forward on 29 March 2026: local midnight moves by an hour, the windows do not."""
     config = {**COUNTED, "size": DAY, "offset": 23 * 3_600_000, "timeField": "at"}
     before, after = "2026-03-28T00:00:00+01:00", "2026-03-30T00:00:00+02:00"
@@ -204,7 +204,7 @@ def test_a_day_is_always_24_hours_also_when_clocks_change() -> None:
     assert starts[1] == to_ms(after) - 23 * 3_600_000, "in summer at one o'clock of the day before"
 
 
-def test_an_edited_definition_does_not_meet_the_old_state() -> None:
+def test_edited_definition_does_not_meet_the_old_state() -> None:
     made = live()
     made.write("a", 10, 20)
     made.plan = plan(step("map", {"expression": {"n": "1"}}), step("window", COUNTED))
@@ -213,7 +213,7 @@ def test_an_edited_definition_does_not_meet_the_old_state() -> None:
     assert len(made.store.due(2**50, 10)) == 2, "the old one's window waits for its own plan"
 
 
-def test_a_group_without_numbers_gives_null_and_says_what_it_skipped() -> None:
+def test_group_without_numbers_gives_null_and_says_what_it_skipped() -> None:
     functions = ["sum", "avg", "min", "max", "stddev", "p95", "first", "count", "countDistinct"]
     config = {
         **COUNTED,
@@ -248,7 +248,7 @@ AGGREGATES = [
 
 
 @pytest.mark.parametrize(("function", "numbers", "expected"), AGGREGATES)
-def test_an_aggregate_is_what_it_says(function: str, numbers: list[Any], expected: Any) -> None:
+def test_aggregate_is_what_it_says(function: str, numbers: list[Any], expected: Any) -> None:
     config = {**COUNTED, "aggregations": [{"field": "n", "function": function, "alias": "it"}]}
     outputs, _ = run([step("window", config)], *[{"n": n} for n in numbers])
     assert outputs[0]["values"]["it"] == expected
@@ -260,7 +260,7 @@ def test_percentile_takes_its_p() -> None:
 
 
 @soak
-def test_a_window_of_very_many_groups_comes_out_group_by_group() -> None:
+def test_window_of_very_many_groups_comes_out_group_by_group() -> None:
     grouping = Grouping(["g"], [Aggregation(function="count")])
     config = definition(step("window", COUNTED)).transforms[0].config
     window = Window(Scope("t", "p", "s"), config, grouping)  # type: ignore[arg-type]
@@ -275,7 +275,7 @@ def test_a_window_of_very_many_groups_comes_out_group_by_group() -> None:
     assert sum(1 for _ in outputs) == many - 1
 
 
-def test_a_session_joins_what_a_late_event_bridges_and_takes_the_other_back() -> None:
+def test_session_joins_what_a_late_event_bridges_and_takes_the_other_back() -> None:
     made = live(type="session", size=None, gap=1_000, groupBy=["g"])
     for name, time in (("a", 0), ("b", 1_500)):
         made.write(name, time, 2_000, g="x")
@@ -289,7 +289,7 @@ def test_a_session_joins_what_a_late_event_bridges_and_takes_the_other_back() ->
     ]
 
 
-def test_a_session_is_cut_at_its_longest_duration() -> None:
+def test_session_is_cut_at_its_longest_duration() -> None:
     config = {"type": "session", "gap": 2_000, "maxDuration": 5_000, "aggregations": [{"function": "count"}]}
     outputs, _ = run([step("window", config)], *[{"t": at * 1_000} for at in range(12)])
     assert [(each["windowStart"], each["count"]) for each in outputs] == [(0, 5), (5_000, 5), (10_000, 2)]
@@ -307,11 +307,11 @@ def test_session_state_does_not_grow_with_time() -> None:
     assert made.late_events == 0
 
 
-def test_the_same_id_from_two_sources_is_two_events() -> None:
+def test_same_id_from_two_sources_is_two_events() -> None:
     assert identity("a", "bc") != identity("ab", "c")
 
 
-def test_a_batch_that_is_full_goes_on_at_once_and_the_rest_when_its_time_is_over() -> None:
+def test_batch_that_is_full_goes_on_at_once_and_the_rest_when_its_time_is_over() -> None:
     made = Live(plan(step("batch", {"size": 2, "timeout": 5_000})))
     for at in range(3):
         made.write(f"e{at}", 0, 100 + at, n=at)
@@ -334,7 +334,7 @@ def test_steps_after_a_window_see_its_result() -> None:
     assert run([step("window", COUNTED), mapped], {"t": 1})[0] == [{"n": 1, "start": 0, "r": 0}]
 
 
-def test_a_local_run_counts_what_windows_hold() -> None:
+def test_local_run_counts_what_windows_hold() -> None:
     outputs, local = run([step("window", COUNTED)], {"t": 1}, {"t": 2})
     assert isinstance(local, LocalRun)
     assert local.counts[0].held == 2

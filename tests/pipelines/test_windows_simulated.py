@@ -170,7 +170,7 @@ class StaleStore(SteppedStore):
         return self.seen.pop(mine) if mine in self.seen else self.inner.read(key)
 
 
-def test_the_simulator_finds_the_fault_when_meta_is_not_read_after_the_blocks(
+def test_simulator_finds_the_fault_when_meta_is_not_read_after_the_blocks(
     workers: list[Worker],
 ) -> None:
     wrong, seeds = 0, iter(range(1, 801, 2))

@@ -21,7 +21,7 @@ RESULT = events.tool_result("c1", "search", True, "2 hits", "hit one\nhit two", 
 NESTED = events.token("words") | {"parent": "c1", "agentId": "sub"}
 
 
-def test_the_golden_stream() -> None:
+def test_golden_stream() -> None:
     story = [events.start("run_1", "c1", "msg_1", "echo"), events.token("Hé\n"), CALL, RESULT]
     assert encode([logged(n, event) for n, event in enumerate(story, 1)], "steps", run_id="run_1") == (
         b'id: run_1.1\ndata: {"type":"start","runId":"run_1","conversationId":"c1","messageId":"msg_1",'
@@ -60,12 +60,12 @@ def test_event_of_no_run_has_its_number_as_id() -> None:
         (events.done("m", {}, None, "stop", 1) | {"parent": "c1"}, False, False),
     ],
 )
-def test_less_detail_shows_less(event: Event, answer: bool, steps: bool) -> None:
+def test_lower_detail_shows_less(event: Event, answer: bool, steps: bool) -> None:
     assert (project(event, "answer") is not None) is answer
     assert (project(event, "steps") is not None) is steps
 
 
-def test_a_sub_agents_words_are_never_tokens() -> None:
+def test_sub_agents_words_are_never_tokens() -> None:
     for detail in DETAILS[1:]:
         seen = project(NESTED, detail)
         assert seen == {"type": "thinking", "text": "words", "parent": "c1", "agentId": "sub"}

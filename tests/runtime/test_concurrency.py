@@ -52,7 +52,7 @@ async def test_one_failing_invocation_leaves_the_others_alone(host: Host) -> Non
     assert bad.trailers["lambda-runtime-function-error-type"] == "Function.SystemExit"
 
 
-async def test_the_trace_id_is_a_variable_only_where_one_invocation_runs(host: Host) -> None:
+async def test_trace_id_is_a_variable_only_where_one_invocation_runs(host: Host) -> None:
     seen: list[tuple[str | None, str | None]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +71,7 @@ async def test_the_trace_id_is_a_variable_only_where_one_invocation_runs(host: H
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "eight", "1.5", "99999", ""])
-def test_a_bad_concurrency_is_refused_with_its_name(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_concurrency_is_refused_with_its_name(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_LAMBDA_MAX_CONCURRENCY", text)
     with pytest.raises(SetupError, match="AWS_LAMBDA_MAX_CONCURRENCY must be a number"):
         concurrency()

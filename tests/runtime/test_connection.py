@@ -62,20 +62,20 @@ async def test_each_framing_of_an_answer_is_read(answer: bytes, body: bytes) -> 
         OK + b"X: " + b"x" * 200_000 + b"\r\n\r\n",
     ],
 )
-async def test_an_answer_that_is_not_http_or_too_large_is_refused(answer: bytes) -> None:
+async def test_answer_that_is_not_http_or_too_large_is_refused(answer: bytes) -> None:
     async with host_that_says(answer) as connection:
         with pytest.raises(RuntimeAPIError, match="not valid HTTP"):
             await connection.request("GET", "/")
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200", OK + b"Content-Length: 9\r\n\r\nhalf"])
-async def test_an_answer_that_breaks_off_is_a_lost_connection(answer: bytes) -> None:
+async def test_answer_that_breaks_off_is_a_lost_connection(answer: bytes) -> None:
     async with host_that_says(answer) as connection:
         with pytest.raises(ConnectionError):
             await connection.request("GET", "/")
 
 
-async def test_a_closed_connection_is_opened_again() -> None:
+async def test_closed_connection_is_opened_again() -> None:
     closing = OK + b"Connection: close\r\nContent-Length: 1\r\n\r\n"
     async with host_that_says(closing + b"a") as connection:
         assert (await connection.request("GET", "/")).body == b"a"

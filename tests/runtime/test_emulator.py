@@ -14,7 +14,7 @@ pytestmark = pytest.mark.sam
 HELLO = "hello wörld".encode()
 
 
-async def test_the_emulator_gets_prelude_cookies_and_body(rie: Path, tmp_path: Path) -> None:
+async def test_emulator_gets_prelude_cookies_and_body(rie: Path, tmp_path: Path) -> None:
     with emulator(rie, "basic.app", tmp_path) as lambda_:
         await lambda_.until_it_listens()
         answer = await lambda_.invoke(url_event())
@@ -22,7 +22,7 @@ async def test_the_emulator_gets_prelude_cookies_and_body(rie: Path, tmp_path: P
     assert answer == json.dumps(prelude, separators=(",", ":")).encode() + NULS + HELLO
 
 
-async def test_the_emulator_gets_five_megabytes_byte_for_byte(rie: Path, tmp_path: Path) -> None:
+async def test_emulator_gets_five_megabytes_byte_for_byte(rie: Path, tmp_path: Path) -> None:
     body = bytes(range(256)) * 14_000
     event = url_event("/echo", method="POST", body=base64.b64encode(body).decode(), isBase64Encoded=True)
     with emulator(rie, "basic.app", tmp_path) as lambda_:
@@ -47,7 +47,7 @@ async def test_invocations_follow_each_other_after_errors(rie: Path, tmp_path: P
     assert whole.endswith(HELLO)
 
 
-async def test_the_emulator_tells_of_an_error_at_start(rie: Path, tmp_path: Path) -> None:
+async def test_emulator_tells_of_an_error_at_start(rie: Path, tmp_path: Path) -> None:
     with emulator(rie, "broken_import.app", tmp_path) as lambda_:
         await lambda_.until_it_listens()
         answer = json.loads(await lambda_.invoke(url_event()))
@@ -55,7 +55,7 @@ async def test_the_emulator_tells_of_an_error_at_start(rie: Path, tmp_path: Path
     assert "a_module_that_does_not_exist" in answer["errorMessage"]
 
 
-async def test_the_emulator_reads_the_trailers_of_concurrent_requests(
+async def test_emulator_reads_the_trailers_of_concurrent_requests(
     rie: Path, shared_python: str, tmp_path: Path
 ) -> None:
     with concurrent_emulator(rie, shared_python, tmp_path, count=4) as lambda_:

@@ -21,7 +21,7 @@ def trailer_error(call: Call) -> dict[str, Any]:
     return error
 
 
-async def test_an_error_before_the_first_byte_is_posted_as_an_error(host: Host) -> None:
+async def test_error_before_the_first_byte_is_posted_as_an_error(host: Host) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await start(send)
         raise ValueError("too early")
@@ -37,7 +37,7 @@ async def test_an_error_before_the_first_byte_is_posted_as_an_error(host: Host) 
     assert (call.answers, after.path.endswith("/error")) == (1, True)
 
 
-async def test_an_error_after_the_first_byte_becomes_trailers(host: Host) -> None:
+async def test_error_after_the_first_byte_becomes_trailers(host: Host) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await start(send)
         await body(send, b"half")
@@ -53,7 +53,7 @@ async def test_an_error_after_the_first_byte_becomes_trailers(host: Host) -> Non
     assert again.body == b"half"
 
 
-async def test_an_error_after_the_whole_response_is_not_sent_again(
+async def test_error_after_the_whole_response_is_not_sent_again(
     host: Host, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +71,7 @@ async def test_an_error_after_the_whole_response_is_not_sent_again(
 @pytest.mark.parametrize(
     "text", ["x" * 100_000, "é" * 50_000, '\0"\\' * 9_000, "𝄞" * 9_000, "\ud800" * 9_000]
 )
-def test_the_trailers_stay_below_the_host_s_buffer(text: str) -> None:
+def test_trailers_stay_below_the_host_s_buffer(text: str) -> None:
     def deep(level: int) -> None:
         if level:
             deep(level - 1)
@@ -89,14 +89,14 @@ def test_the_trailers_stay_below_the_host_s_buffer(text: str) -> None:
     assert json.loads(base64.b64decode(encoded, validate=True))["requestId"] == "id" * 18
 
 
-def test_a_short_error_is_told_whole() -> None:
+def test_short_error_is_told_whole() -> None:
     report = ErrorReport("Function.E", "E", "message", ("frame 1", "frame 2"), "id")
     encoded = report.trailers().split(b"\r\n")[1].partition(b": ")[2]
     assert base64.b64decode(encoded) == report.body()
     assert json.loads(report.body())["stackTrace"] == ["frame 1", "frame 2"]
 
 
-def test_an_exception_that_cannot_be_printed_is_still_described() -> None:
+def test_exception_that_cannot_be_printed_is_still_described() -> None:
     class Mute(Exception):
         def __str__(self) -> str:
             raise RuntimeError("no words")
@@ -119,7 +119,7 @@ def test_an_exception_that_cannot_be_printed_is_still_described() -> None:
         [{"type": "websocket.send"}],
     ],
 )
-async def test_an_app_that_breaks_asgi_gets_an_error_and_no_half_response(
+async def test_app_that_breaks_asgi_gets_an_error_and_no_half_response(
     host: Host, messages: list[dict[str, Any]]
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,7 +132,7 @@ async def test_an_app_that_breaks_asgi_gets_an_error_and_no_half_response(
     assert call.answers == 1
 
 
-async def test_a_response_without_its_end_is_marked_as_an_error(host: Host) -> None:
+async def test_response_without_its_end_is_marked_as_an_error(host: Host) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await start(send)
         await body(send, b"half")

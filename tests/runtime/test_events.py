@@ -23,7 +23,7 @@ def body_of(event: object) -> bytes:
     return parse_event(json.dumps(event).encode())[1]
 
 
-def test_a_function_url_event_becomes_an_http_scope() -> None:
+def test_function_url_event_becomes_an_http_scope() -> None:
     event = url_event(
         "/runs/a%20b/%C3%BC%2F", method="POST", query="q=a%20b&q=2", cookies=["a=1", "b=2"], body="hi"
     )
@@ -45,7 +45,7 @@ def test_a_function_url_event_becomes_an_http_scope() -> None:
     assert (scope["root_path"], scope["aws.event"]) == ("", event)
 
 
-def test_a_decoded_path_is_encoded_again_in_raw_path() -> None:
+def test_decoded_path_is_encoded_again_in_raw_path() -> None:
     scope = scope_of(url_event("/é/ü x"))
     assert (scope["path"], scope["raw_path"]) == ("/é/ü x", b"/%C3%A9/%C3%BC%20x")
 
@@ -59,7 +59,7 @@ def test_a_decoded_path_is_encoded_again_in_raw_path() -> None:
         ({"body": base64.b64encode(bytes(range(256))).decode(), "isBase64Encoded": True}, bytes(range(256))),
     ],
 )
-def test_the_body_is_what_the_client_sent(fields: dict[str, Any], expected: bytes) -> None:
+def test_body_is_what_the_client_sent(fields: dict[str, Any], expected: bytes) -> None:
     assert body_of(url_event(**fields)) == expected
 
 
@@ -68,7 +68,7 @@ def test_header_values_beyond_latin_1_are_utf_8() -> None:
     assert dict(scope["headers"]) == {b"x-latin": b"\xe9", b"x-wide": "→".encode()}
 
 
-def test_a_rest_api_event_becomes_an_http_scope() -> None:
+def test_rest_api_event_becomes_an_http_scope() -> None:
     scope = scope_of(
         {
             "httpMethod": "GET",
@@ -106,17 +106,17 @@ def test_a_rest_api_event_becomes_an_http_scope() -> None:
         b"\xff\xfe",
     ],
 )
-def test_what_is_no_http_request_is_refused(raw: bytes) -> None:
+def test_event_that_is_not_an_http_request_is_refused(raw: bytes) -> None:
     with pytest.raises(EventError, match="the event is not one"):
         parse_event(raw)
 
 
 @pytest.mark.parametrize("port", ["", "²", "-1", "9" * 5_000])
-def test_a_forged_port_is_not_believed(port: str) -> None:
+def test_forged_port_is_not_believed(port: str) -> None:
     assert scope_of(url_event(headers={"host": "h", "x-forwarded-port": port}))["server"] == ("h", 443)
 
 
-async def test_a_direct_invoke_gets_a_clear_error_and_the_loop_goes_on(host: Host) -> None:
+async def test_direct_invoke_gets_a_clear_error_and_the_loop_goes_on(host: Host) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200})
         await send({"type": "http.response.body", "body": b"fine"})
@@ -150,7 +150,7 @@ async def test_receive_gives_the_body_once_and_then_waits_for_the_end(host: Host
     assert seen[:3] == first
 
 
-async def test_the_app_can_read_its_context(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_app_can_read_its_context(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     contexts: list[Any] = []
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "conversation")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")

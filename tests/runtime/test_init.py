@@ -19,7 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     gc.unfreeze()
 
 
-def test_an_app_is_imported_without_collections_and_frozen(folder: Path) -> None:
+def test_app_is_imported_without_collections_and_frozen(folder: Path) -> None:
     (folder / "collecting.py").write_text(
         "import gc\nenabled = gc.isenabled()\nmade = [[at] for at in range(1000)]\nasync def app(*_): ...\n"
     )

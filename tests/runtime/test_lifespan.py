@@ -7,7 +7,7 @@ from streaming_runtime.errors import SetupError
 from streaming_runtime.lifespan import Lifespan
 
 
-async def test_an_app_without_lifespan_starts_and_ends() -> None:
+async def test_app_without_lifespan_starts_and_ends() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
 
@@ -34,7 +34,7 @@ async def test_state_set_at_startup_is_kept() -> None:
 
 
 @pytest.mark.parametrize("message", ["no database", ""])
-async def test_a_failed_startup_says_why(message: str) -> None:
+async def test_failed_startup_says_why(message: str) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.failed", "message": message})
@@ -44,7 +44,7 @@ async def test_a_failed_startup_says_why(message: str) -> None:
         await Lifespan(app).startup()
 
 
-async def test_a_failed_shutdown_says_why() -> None:
+async def test_failed_shutdown_says_why() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
@@ -57,7 +57,7 @@ async def test_a_failed_shutdown_says_why() -> None:
         await lifespan.shutdown()
 
 
-async def test_a_lifespan_that_breaks_later_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_lifespan_that_breaks_later_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})

@@ -13,9 +13,7 @@ Captured = pytest.CaptureFixture[str]
 REPORT = ErrorReport("Function.ValueError", "ValueError", "two\nlines", ("File x\n    code", "last"), "id-1")
 
 
-def test_a_text_error_is_one_event(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_text_error_is_one_event(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("AWS_LAMBDA_LOG_FORMAT", raising=False)
     logs.failure(REPORT)
     assert capsys.readouterr().out == (
@@ -23,7 +21,7 @@ def test_a_text_error_is_one_event(
     )
 
 
-def test_a_json_error_is_one_object(
+def test_json_error_is_one_object(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AWS_LAMBDA_LOG_FORMAT", "JSON")
@@ -53,6 +51,6 @@ def test_records_carry_the_id_of_their_request(formatter: logging.Formatter) -> 
     ("asked", "level"),
     [("", "WARNING"), ("debug", "DEBUG"), ("WARN", "WARNING"), ("FATAL", "CRITICAL"), ("?", "WARNING")],
 )
-def test_the_level_is_lambda_s(monkeypatch: pytest.MonkeyPatch, asked: str, level: str) -> None:
+def test_level_is_lambda_s(monkeypatch: pytest.MonkeyPatch, asked: str, level: str) -> None:
     monkeypatch.setenv("AWS_LAMBDA_LOG_LEVEL", asked)
     assert logs.level() == level

@@ -46,7 +46,7 @@ async def test_each_spelling_of_a_handler_finds_the_app(host: Host, tmp_path: Pa
 
 
 @pytest.mark.parametrize("handler", ["", "app", ".app", "module.", "module:not valid", ":"])
-def test_a_malformed_handler_says_how_to_write_it(handler: str) -> None:
+def test_malformed_handler_says_how_to_write_it(handler: str) -> None:
     with pytest.raises(SetupError, match=r"write `module\.app`"):
         parse_handler(handler)
 
@@ -62,7 +62,7 @@ def test_a_malformed_handler_says_how_to_write_it(handler: str) -> None:
         ("lifespan:failing", "Function.StartupFailed", "no database"),
     ],
 )
-async def test_an_error_at_start_is_reported_and_ends_the_process(
+async def test_error_at_start_is_reported_and_ends_the_process(
     host: Host, tmp_path: Path, handler: str, kind: str, message: str
 ) -> None:
     with runtime(host, handler, tmp_path) as child:
@@ -75,13 +75,13 @@ async def test_an_error_at_start_is_reported_and_ends_the_process(
     assert "GET /2018-06-01/runtime/invocation/next" not in host.log
 
 
-async def test_a_bad_concurrency_is_an_error_at_start(host: Host, tmp_path: Path) -> None:
+async def test_bad_concurrency_is_an_error_at_start(host: Host, tmp_path: Path) -> None:
     with runtime(host, "basic.app", tmp_path, AWS_LAMBDA_MAX_CONCURRENCY="many") as child:
         assert await child.exit() == 1
     assert host.reports[0][1][ERROR_TYPE] == "Runtime.InvalidConfiguration"
 
 
-async def test_without_a_runtime_api_it_says_what_is_missing(tmp_path: Path) -> None:
+async def test_runtime_names_the_missing_runtime_api(tmp_path: Path) -> None:
     variables = environment()
     variables.pop("AWS_LAMBDA_RUNTIME_API", None)
     with launch([sys.executable, "-m", "streaming_runtime", "basic.app"], variables, tmp_path) as child:
@@ -89,7 +89,7 @@ async def test_without_a_runtime_api_it_says_what_is_missing(tmp_path: Path) -> 
     assert "AWS_LAMBDA_RUNTIME_API must be set" in child.output
 
 
-async def test_a_lost_host_ends_the_process_with_an_error(tmp_path: Path) -> None:
+async def test_lost_host_ends_the_process_with_an_error(tmp_path: Path) -> None:
     with ExitStack() as stack:
         async with Host().listen() as host:
             child = stack.enter_context(runtime(host, "basic.app", tmp_path))
@@ -98,7 +98,7 @@ async def test_a_lost_host_ends_the_process_with_an_error(tmp_path: Path) -> Non
     assert "[ERROR] Connection" in child.output
 
 
-async def test_a_crash_between_bytes_leaves_the_response_without_an_end(host: Host, tmp_path: Path) -> None:
+async def test_crash_between_bytes_leaves_the_response_without_an_end(host: Host, tmp_path: Path) -> None:
     with runtime(host, "basic.app", tmp_path) as child:
         call = await host.invoke(url_event("/dies")).done()
         assert await child.exit() == 9
@@ -114,7 +114,7 @@ async def test_sigterm_runs_the_lifespan_shutdown(host: Host, tmp_path: Path) ->
     assert child.output.split() == ["startup", "shutdown"]
 
 
-async def test_a_request_in_flight_at_sigterm_ends_with_a_reason(host: Host, tmp_path: Path) -> None:
+async def test_request_in_flight_at_sigterm_ends_with_a_reason(host: Host, tmp_path: Path) -> None:
     with runtime(host, "basic.app", tmp_path) as child:
         call = host.invoke(url_event("/waits"))
         await call.seen(b"waiting")
@@ -124,7 +124,7 @@ async def test_a_request_in_flight_at_sigterm_ends_with_a_reason(host: Host, tmp
     assert call.trailers[ERROR_TYPE] == "Runtime.Shutdown"
 
 
-async def test_an_app_that_refuses_to_end_does_not_hold_the_process(host: Host, tmp_path: Path) -> None:
+async def test_app_that_refuses_to_end_does_not_hold_the_process(host: Host, tmp_path: Path) -> None:
     with runtime(host, "basic.app", tmp_path) as child:
         call = host.invoke(url_event("/ignores"))
         await call.seen(b"stubborn")
@@ -143,7 +143,7 @@ async def test_twenty_megabytes_stream_in_the_memory_of_one_kilobyte(host: Host,
     assert after - small < 4_096
 
 
-async def test_the_trace_id_reaches_the_environment(host: Host, tmp_path: Path) -> None:
+async def test_trace_id_reaches_the_environment(host: Host, tmp_path: Path) -> None:
     with runtime(host, "basic.app", tmp_path):
         call = await host.invoke(
             url_event("/trace"), headers={"Lambda-Runtime-Trace-Id": "Root=1-2-3"}
@@ -152,7 +152,7 @@ async def test_the_trace_id_reaches_the_environment(host: Host, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("by_hand", [False, True], ids=["as Lambda's exec wrapper", "by hand"])
-async def test_the_wrapper_starts_the_handler(host: Host, tmp_path: Path, by_hand: bool) -> None:
+async def test_wrapper_starts_the_handler(host: Host, tmp_path: Path, by_hand: bool) -> None:
     variables = {**os.environ, "AWS_LAMBDA_RUNTIME_API": host.address, "PYTHONDONTWRITEBYTECODE": "1"}
     variables["PATH"] = f"{Path(sys.executable).parent}:{variables['PATH']}"
     variables.pop("PYTHONPATH", None)

@@ -15,7 +15,7 @@ from tests.runtime.send import body, hello, start
 ERROR_TRAILERS = "lambda-runtime-function-error-type, lambda-runtime-function-error-body"
 
 
-async def test_a_response_is_a_prelude_eight_nuls_and_the_body(host: Host) -> None:
+async def test_response_is_a_prelude_eight_nuls_and_the_body(host: Host) -> None:
     async with workers(hello, host):
         call = await host.invoke().done()
     prelude = b'{"statusCode":200,"headers":{"content-type":"text/plain"},"cookies":[]}'
@@ -49,7 +49,7 @@ async def test_each_message_arrives_before_the_app_sends_the_next(host: Host) ->
     assert call.chunks[1:] == [b"data: %d\n\n" % number for number in range(5)]
 
 
-async def test_an_empty_first_message_sends_the_headers_at_once(host: Host) -> None:
+async def test_empty_first_message_sends_the_headers_at_once(host: Host) -> None:
     arrived = asyncio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +84,7 @@ async def test_cookies_stand_in_cookies_only_and_repeated_headers_are_joined(hos
     ("method", "status", "sent"),
     [("GET", 204, b""), ("GET", 304, b""), ("GET", 302, b""), ("GET", 204, b"no"), ("HEAD", 200, b"a page")],
 )
-async def test_a_response_without_a_body_still_has_one_byte(
+async def test_response_without_a_body_still_has_one_byte(
     host: Host, method: str, status: int, sent: bytes
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,7 +13,7 @@ from tests.runtime.host import Host, url_event
 from tests.runtime.send import body, hello, start
 
 
-async def test_a_slow_reader_holds_the_app(host: Host) -> None:
+async def test_slow_reader_holds_the_app(host: Host) -> None:
     sent = 0
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +43,7 @@ async def stalls(count: Any) -> int:
     return last
 
 
-async def test_a_large_message_arrives_whole(host: Host) -> None:
+async def test_large_message_arrives_whole(host: Host) -> None:
     large = bytes(range(256)) * 12_000
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +57,7 @@ async def test_a_large_message_arrives_whole(host: Host) -> None:
     assert call.body == large + large[5:50] + b"end"
 
 
-async def test_a_host_that_hangs_up_is_told_to_the_app_and_survived(
+async def test_host_that_hangs_up_is_told_to_the_app_and_survived(
     host: Host, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen: list[object] = []
@@ -83,7 +83,7 @@ async def test_a_host_that_hangs_up_is_told_to_the_app_and_survived(
     assert "[ERROR]" not in output
 
 
-async def test_an_app_that_never_yields_is_ended_when_the_host_hangs_up(host: Host) -> None:
+async def test_app_that_never_yields_is_ended_when_the_host_hangs_up(host: Host) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] != "/endless":
             return await hello(scope, receive, send)
@@ -96,16 +96,14 @@ async def test_an_app_that_never_yields_is_ended_when_the_host_hangs_up(host: Ho
         assert (await host.invoke().done()).body == b"hello"
 
 
-async def test_a_refused_response_does_not_end_the_loop(
-    host: Host, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_refused_response_does_not_end_the_loop(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     async with workers(hello, host):
         await host.invoke(status=413).done()
         assert (await host.invoke().done()).body == b"hello"
     assert "refused the response: 413" in capsys.readouterr().out
 
 
-async def test_the_invocation_id_is_echoed_on_responses_and_errors(host: Host) -> None:
+async def test_invocation_id_is_echoed_on_responses_and_errors(host: Host) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/fail":
             raise ValueError
@@ -141,7 +139,7 @@ async def test_one_connection_serves_many_invocations(host: Host) -> None:
     assert opened == 1
 
 
-async def test_a_host_that_answers_too_early_costs_one_response_only(
+async def test_host_that_answers_too_early_costs_one_response_only(
     host: Host, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -50,7 +50,7 @@ async def test_hooks_run_around_the_snapshot(host: Host, tmp_path: Path) -> None
     assert host.log[:2] == [RESTORE, NEXT]
 
 
-async def test_nothing_is_polled_before_the_restore(host: Host, tmp_path: Path) -> None:
+async def test_invocations_are_not_polled_before_the_restore(host: Host, tmp_path: Path) -> None:
     with runtime(host, "snapstart.app", tmp_path, AWS_LAMBDA_INITIALIZATION_TYPE=INIT_TYPE):
         call = host.invoke()
         await host.asked(RESTORE)
@@ -59,7 +59,7 @@ async def test_nothing_is_polled_before_the_restore(host: Host, tmp_path: Path) 
         await call.done()
 
 
-async def test_without_snapstart_no_hook_runs(host: Host, tmp_path: Path) -> None:
+async def test_hooks_do_not_run_without_snapstart(host: Host, tmp_path: Path) -> None:
     with runtime(host, "snapstart.app", tmp_path):
         assert (await host.invoke().done()).body == b"\n"
     assert RESTORE not in host.log
@@ -80,7 +80,7 @@ async def test_hooks_join_the_registry_of_aws_where_it_is_installed(host: Host, 
         ("after", 65, "/2018-06-01/runtime/restore/error", "Runtime.AfterRestoreError"),
     ],
 )
-async def test_a_failing_hook_is_reported_and_ends_the_process(
+async def test_failing_hook_is_reported_and_ends_the_process(
     host: Host, tmp_path: Path, when: str, status: int, path: str, kind: str
 ) -> None:
     host.restored.set()

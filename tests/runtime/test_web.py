@@ -8,14 +8,14 @@ from tests.runtime.host import Host, url_event
 ERROR_TYPE = "lambda-runtime-function-error-type"
 
 
-async def test_a_streaming_response_arrives_chunk_by_chunk(host: Host, tmp_path: Path) -> None:
+async def test_streaming_response_arrives_chunk_by_chunk(host: Host, tmp_path: Path) -> None:
     with runtime(host, "web.app", tmp_path):
         call = await host.invoke(url_event("/words")).done()
     assert call.chunks[1:] == [b"one ", b"two "]
     assert call.prelude["headers"]["content-type"] == "text/plain; charset=utf-8"
 
 
-async def test_an_error_in_mid_stream_becomes_trailers_and_the_next_request_works(
+async def test_error_in_mid_stream_becomes_trailers_and_the_next_request_works(
     host: Host, tmp_path: Path
 ) -> None:
     with runtime(host, "web.app", tmp_path):

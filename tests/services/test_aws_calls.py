@@ -74,7 +74,7 @@ async def answer(platform: Platform, content: str) -> list[tuple[float, LogEntry
     return seen
 
 
-async def test_a_long_answer_costs_at_most_forty_calls(
+async def test_long_answer_costs_at_most_forty_calls(
     settings: Settings,
 ) -> None:
     """Forty in the ten seconds that it takes; a busy machine takes longer, with a flush every half second."""
@@ -106,7 +106,7 @@ async def test_two_calls_in_sequence_come_before_the_first_token_and_no_token_wa
     await platform.close()
 
 
-async def test_an_injection_costs_its_sender_one_call_and_the_run_one_read_per_iteration(
+async def test_injection_costs_its_sender_one_call_and_the_run_one_read_per_iteration(
     settings: Settings,
 ) -> None:
     counting, sender = Counting(settings.region), Counting(settings.region)

@@ -66,7 +66,7 @@ async def test_messages_are_taken_side_by_side() -> None:
 
 
 @pytest.mark.parametrize(("private", "told"), [(False, True), (True, False)])
-async def test_what_libraries_say_is_logged_only_where_it_may_be(private: bool, told: bool) -> None:
+async def test_log_lines_of_libraries_are_filtered(private: bool, told: bool) -> None:
     with captured_logs() as lines:
         await QueueBatch(SeenAgain(), private=private).process_all(batch_of(["good", "bad"]), take)
     (line,) = lines()

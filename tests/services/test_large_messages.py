@@ -141,7 +141,7 @@ async def test_old_tool_results_are_read_short_and_recent_ones_whole(
     assert all(len(text) < 2_200 and "32,002 bytes" in text for text in texts[: -len(whole)])
 
 
-async def test_a_hundred_waiting_live_messages_of_32_kb_are_all_taken(
+async def test_hundred_waiting_live_messages_of_32_kb_are_all_taken(
     environment: Settings, stores: Stores
 ) -> None:
     talk = Talk(environment, stores, [calls("go"), *[calls("x" * 32_000)] * 9, says("done")])

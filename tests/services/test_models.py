@@ -31,7 +31,7 @@ def test_keys_come_from_the_secret(aws_environment: Aws) -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "no-such-secret"])
-def test_a_provider_without_its_key_names_what_to_set(aws_environment: Aws, secret: str) -> None:
+def test_provider_without_its_key_names_what_to_set(aws_environment: Aws, secret: str) -> None:
     platform = assistant(aws_environment, MODEL_KEYS_SECRET=secret)
     platform.warm()
     with pytest.raises(Unavailable, match="ANTHROPIC_API_KEY"):

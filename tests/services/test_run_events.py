@@ -57,7 +57,7 @@ async def run(recording: Recording, settings: Settings, content: str) -> list[st
     return kinds
 
 
-async def test_a_run_tells_its_story_in_order_with_ids_of_its_own(settings: Settings) -> None:
+async def test_run_tells_its_story_in_order_with_ids_of_its_own(settings: Settings) -> None:
     recording = Recording(settings.region)
     await run(recording, settings, "/echo tools=1\nhello")
     details = [detail for batch in recording.batches for detail in batch]
@@ -80,7 +80,7 @@ async def test_a_run_tells_its_story_in_order_with_ids_of_its_own(settings: Sett
     assert call["model"] == "echo:"
 
 
-async def test_a_failed_run_tells_its_error(settings: Settings) -> None:
+async def test_failed_run_tells_its_error(settings: Settings) -> None:
     recording = Recording(settings.region)
     await run(recording, settings, "/echo tools=0 failAfter=1\na b")
     last = recording.batches[-1][-1]
@@ -103,13 +103,13 @@ async def test_progress_is_told_now_and_then_not_per_token(
     assert [one["tokens"] for one in progress] == sorted(one["tokens"] for one in progress)
 
 
-async def test_a_bus_that_is_down_costs_the_view_and_not_the_run(settings: Settings) -> None:
+async def test_bus_that_is_down_costs_the_view_and_not_the_run(settings: Settings) -> None:
     recording = Recording(settings.region)
     recording.broken = True
     assert (await run(recording, settings, "hello"))[-1] == "done"
 
 
-async def test_a_slow_bus_holds_up_neither_the_log_nor_a_stop(
+async def test_slow_bus_holds_up_neither_the_log_nor_a_stop(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bus does not answer; the stop is noticed by the log's own writer meanwhile."""

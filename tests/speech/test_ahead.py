@@ -51,7 +51,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_the_next_sentence_is_made_while_one_is_heard_and_no_more_than_that() -> None:
+async def test_next_sentence_is_made_while_one_is_heard_and_no_more_than_that() -> None:
     engine = Engine()
     audio = spoken(engine.speak, Source("s1", "s2", "s3", "s4")())
     assert await anext(audio) == b"s1"
@@ -63,7 +63,7 @@ async def test_the_next_sentence_is_made_while_one_is_heard_and_no_more_than_tha
     assert [chunk async for chunk in audio] == [b"s3", b"s4"]
 
 
-async def test_a_listener_who_leaves_frees_the_engine_and_the_source() -> None:
+async def test_listener_who_leaves_frees_the_engine_and_the_source() -> None:
     engine, source = Engine(), Source("s1", "s2", "s3")
     audio = spoken(engine.speak, source())
     await anext(audio)
@@ -85,7 +85,7 @@ async def test_leaving_before_the_first_byte_frees_it_as_well() -> None:
     assert engine.closed == engine.begun == ["s1", "s2"]
 
 
-async def test_an_error_comes_in_its_place_after_what_was_good() -> None:
+async def test_error_comes_in_its_place_after_what_was_good() -> None:
     engine = Engine()
     audio = spoken(engine.speak, Source("s1", "bad", "s3")())
     assert await anext(audio) == b"s1"
@@ -95,7 +95,7 @@ async def test_an_error_comes_in_its_place_after_what_was_good() -> None:
     assert engine.closed == engine.begun
 
 
-async def test_an_error_of_the_source_comes_after_what_it_gave() -> None:
+async def test_error_of_the_source_comes_after_what_it_gave() -> None:
     async def source() -> AsyncGenerator[str, None]:
         yield "s1"
         raise ProviderError("the run has failed")
@@ -106,12 +106,12 @@ async def test_an_error_of_the_source_comes_after_what_it_gave() -> None:
         await anext(audio)
 
 
-async def test_a_silent_sentence_is_an_error() -> None:
+async def test_silent_sentence_is_an_error() -> None:
     with pytest.raises(ProviderError, match="no audio"):
         await anext(spoken(Engine().speak, Source("")()))
 
 
-async def test_an_engine_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_engine_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "MAX_SENTENCE_BYTES", 100)
 
     async def speak(sentence: str) -> AsyncGenerator[bytes, None]:
@@ -123,9 +123,7 @@ async def test_an_engine_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch)
             pass
 
 
-async def test_a_sample_cut_in_two_by_the_network_is_put_together_and_never_shifts_the_next_sentence() -> (
-    None
-):
+async def test_sample_cut_in_two_by_the_network_is_put_together_and_never_shifts_the_next_sentence() -> None:
     async def speak(sentence: str) -> AsyncGenerator[bytes, None]:
         for byte in sentence.encode():
             yield bytes([byte])

@@ -25,7 +25,7 @@ async def encode(name: str, pcm: bytes, size: int = 5000, rate: int = 22050) -> 
 
 @pytest.mark.parametrize("rate", [16000, 22050, 24000])
 @pytest.mark.parametrize("name", FILES)
-async def test_a_file_has_the_length_of_the_speech(name: str, rate: int) -> None:
+async def test_file_has_the_length_of_the_speech(name: str, rate: int) -> None:
     pcm = await speech(TEXT)
     # An encoder may add its own delay, a frame or two.
     assert len(pcm) / 2 / rate == pytest.approx(
@@ -34,7 +34,7 @@ async def test_a_file_has_the_length_of_the_speech(name: str, rate: int) -> None
 
 
 @pytest.mark.parametrize("name", FILES)
-async def test_a_file_sounds_as_the_speech_did(name: str) -> None:
+async def test_file_sounds_as_the_speech_did(name: str) -> None:
     pcm, other = await speech(TEXT), await speech("Pack my box with five dozen liquor jugs.")
     heard = decoded(b"".join(await encode(name, pcm)), 22050)
     delay = max(range(0, 5000, 100), key=lambda at: likeness(heard[at:], pcm, 22050))
@@ -43,7 +43,7 @@ async def test_a_file_sounds_as_the_speech_did(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-async def test_the_first_bytes_come_with_the_first_slice(name: str) -> None:
+async def test_first_bytes_come_with_the_first_slice(name: str) -> None:
     pcm = await speech(TEXT)
     encoder = format_named(name).make(22050)
     assert encoder.encode(pcm[:SLICE])
@@ -62,12 +62,12 @@ async def test_pcm_is_untouched() -> None:
     assert b"".join(await encode("pcm", b"\1\2" * 50000)) == b"\1\2" * 50000
 
 
-def test_an_unknown_format_names_those_there_are() -> None:
+def test_unknown_format_names_those_there_are() -> None:
     with pytest.raises(InvalidRequest, match="mp3, wav, pcm"):
         format_named("midi")
 
 
-def test_a_missing_codec_names_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_codec_names_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FORMATS, "opus", replace(FORMATS["opus"], needs="a_module_that_is_not_there"))
     with pytest.raises(NotImplementedHere, match=r"millrace\[voice-all\]"):
         format_named("opus")

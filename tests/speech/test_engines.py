@@ -26,13 +26,13 @@ def engines(aws: Aws, config: SpeechConfig) -> Engines:
     return Engines(config, aws, never)
 
 
-def test_the_default_is_found_without_a_name_and_made_once(aws: Aws) -> None:
+def test_default_is_found_without_a_name_and_made_once(aws: Aws) -> None:
     found = engines(aws, SpeechConfig())
     assert found.get().name == "espeak"
     assert found.get("espeak") is found.get()
 
 
-def test_an_unknown_engine_names_those_there_are(aws: Aws) -> None:
+def test_unknown_engine_names_those_there_are(aws: Aws) -> None:
     with pytest.raises(InvalidRequest, match="espeak, polly, openai"):
         engines(aws, SpeechConfig()).get("festival")
 
@@ -45,9 +45,7 @@ def test_openai_needs_a_key_but_a_server_of_ones_own_does_not(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_without_the_extra_every_engine_names_it(
-    aws: Aws, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_every_engine_names_its_missing_extra(aws: Aws, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     real = importlib.util.find_spec
 
     def without(module: str, package: str | None = None) -> ModuleSpec | None:

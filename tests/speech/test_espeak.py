@@ -33,7 +33,7 @@ def seconds(pcm: bytes) -> float:
     return len(pcm) / 44100
 
 
-async def test_it_says_the_words_that_the_program_says() -> None:
+async def test_library_says_the_words_that_the_program_says() -> None:
     wanted = run("espeak-ng", "-v", "en-us", "--stdout", TEXT)[44:]
     other = run("espeak-ng", "-v", "en-us", "--stdout", OTHER)[44:]
     made = await speech(TEXT)
@@ -48,7 +48,7 @@ async def test_speed_divides_the_duration(speed: float) -> None:
     assert made * speed == pytest.approx(usual, rel=0.2)
 
 
-async def test_a_pace_does_not_stay_for_the_next_sentence() -> None:
+async def test_pace_does_not_stay_for_the_next_sentence() -> None:
     before = seconds(await speech(TEXT))
     await speech(TEXT, speed=0.25)
     assert seconds(await speech(TEXT)) == pytest.approx(before, rel=0.02)
@@ -93,7 +93,7 @@ def test_no_text_harms_the_library(text: str, voice: str, speed: float) -> None:
     assert len(pcm) < MAX_SENTENCE_BYTES
 
 
-async def test_a_listener_who_left_is_not_spoken_to() -> None:
+async def test_listener_who_left_is_not_spoken_to() -> None:
     engine = EspeakEngine()
     left = threading.Event()
     left.set()

@@ -49,7 +49,7 @@ async def test_every_byte_of_a_sentence_arrives(openai: OpenAiEngine, server: Sp
     assert len(made) / 48000 == pytest.approx(len(await speech(TEXT)) / 44100, rel=0.02)
 
 
-async def test_the_first_bytes_are_given_while_the_server_still_speaks(
+async def test_first_bytes_are_given_while_the_server_still_speaks(
     openai: OpenAiEngine, server: SpeechServer
 ) -> None:
     silence = Gate()
@@ -60,7 +60,7 @@ async def test_the_first_bytes_are_given_while_the_server_still_speaks(
     assert [chunk async for chunk in audio] == [b"\3\4"]
 
 
-async def test_what_may_pass_is_repeated_before_the_first_byte(
+async def test_temporary_failure_before_the_first_byte_is_retried(
     openai: OpenAiEngine, server: SpeechServer
 ) -> None:
     server.play(BUSY, Script([], 503, JSON, cut=True))
@@ -68,7 +68,7 @@ async def test_what_may_pass_is_repeated_before_the_first_byte(
     assert len(server.spoken) == 3
 
 
-async def test_it_is_not_repeated_for_ever(openai: OpenAiEngine, server: SpeechServer) -> None:
+async def test_busy_server_is_not_retried_for_ever(openai: OpenAiEngine, server: SpeechServer) -> None:
     server.play(*[BUSY] * 10)
     with pytest.raises(ProviderError, match="slow down") as raised:
         await say(openai)
@@ -76,7 +76,7 @@ async def test_it_is_not_repeated_for_ever(openai: OpenAiEngine, server: SpeechS
     assert raised.value.retryable
 
 
-async def test_a_sentence_that_breaks_off_is_an_error_and_not_repeated(
+async def test_sentence_that_breaks_off_is_an_error_and_not_repeated(
     openai: OpenAiEngine, server: SpeechServer
 ) -> None:
     server.play(Script([b"\1\2" * 5000], cut=True))
@@ -85,7 +85,7 @@ async def test_a_sentence_that_breaks_off_is_an_error_and_not_repeated(
     assert len(server.spoken) == 1
 
 
-async def test_a_refusal_of_the_request_says_what_the_server_said(
+async def test_refusal_of_the_request_says_what_the_server_said(
     openai: OpenAiEngine, server: SpeechServer
 ) -> None:
     server.play(Script([b'{"error": {"message": "no voice nova"}}'], 400, JSON))
@@ -97,7 +97,7 @@ async def test_a_refusal_of_the_request_says_what_the_server_said(
     ("status", "said"),
     [(401, b"bad key"), (404, b"no model"), (429, b'{"error": {"code": "insufficient_quota"}}')],
 )
-async def test_what_waiting_does_not_help_is_not_repeated(
+async def test_permanent_failure_is_not_retried(
     openai: OpenAiEngine, server: SpeechServer, status: int, said: bytes
 ) -> None:
     server.play(Script([said], status, JSON))
@@ -106,22 +106,20 @@ async def test_what_waiting_does_not_help_is_not_repeated(
     assert len(server.spoken) == 1
 
 
-async def test_a_page_instead_of_sound_is_an_error(openai: OpenAiEngine, server: SpeechServer) -> None:
+async def test_page_instead_of_sound_is_an_error(openai: OpenAiEngine, server: SpeechServer) -> None:
     server.play(Script([b"<html>"], 200, {"content-type": "text/html"}))
     with pytest.raises(ProviderError, match="check its address"):
         await say(openai)
 
 
-async def test_nobody_there_is_an_error_that_may_pass() -> None:
+async def test_unreachable_server_is_a_retryable_error() -> None:
     async with httpx.AsyncClient() as client:
         with pytest.raises(ProviderError, match="cannot be reached") as raised:
             await say(OpenAiEngine(lambda: client, "http://127.0.0.1:9/v1", pause=0.001))
     assert raised.value.retryable
 
 
-async def test_a_listener_who_leaves_closes_the_connection(
-    openai: OpenAiEngine, server: SpeechServer
-) -> None:
+async def test_listener_who_leaves_closes_the_connection(openai: OpenAiEngine, server: SpeechServer) -> None:
     server.play(Script([b"\1\2" * 128, Gate()]))
     audio = openai.speak(TEXT, await openai.voice("nova"), 1.0)
     await anext(audio)
@@ -130,7 +128,7 @@ async def test_a_listener_who_leaves_closes_the_connection(
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x\r\ny", "x" * 200, "ü"])
-async def test_what_is_no_name_of_a_voice_is_not_passed_on(openai: OpenAiEngine, name: str) -> None:
+async def test_invalid_voice_name_is_not_passed_on(openai: OpenAiEngine, name: str) -> None:
     with pytest.raises(InvalidRequest):
         await openai.voice(name)
 

@@ -51,7 +51,7 @@ async def test_every_byte_of_a_sentence_arrives(polly: PollyEngine, server: Spee
     assert len(made) / 32000 == pytest.approx(len(await speech(TEXT)) / 44100, rel=0.02)
 
 
-async def test_the_first_bytes_are_given_while_polly_still_speaks(
+async def test_first_bytes_are_given_while_polly_still_speaks(
     polly: PollyEngine, server: SpeechServer
 ) -> None:
     silence = Gate()
@@ -63,7 +63,7 @@ async def test_the_first_bytes_are_given_while_polly_still_speaks(
     assert b"".join([chunk async for chunk in audio]) == b"\3\4" * 5000
 
 
-async def test_the_next_sentence_is_asked_for_while_one_is_heard(
+async def test_next_sentence_is_asked_for_while_one_is_heard(
     polly: PollyEngine, server: SpeechServer
 ) -> None:
     gates = Gate(), Gate()
@@ -91,20 +91,20 @@ async def test_throttling_is_repeated_before_the_first_byte(polly: PollyEngine, 
     assert len(server.spoken) == 2
 
 
-async def test_a_sentence_that_breaks_off_is_an_error(polly: PollyEngine, server: SpeechServer) -> None:
+async def test_sentence_that_breaks_off_is_an_error(polly: PollyEngine, server: SpeechServer) -> None:
     server.play(Script([b"\1\2" * 5000], cut=True))
     with pytest.raises(ProviderError, match="broke off"):
         await say(polly, TEXT)
 
 
-async def test_a_refusal_says_what_polly_said(polly: PollyEngine, server: SpeechServer) -> None:
+async def test_refusal_says_what_polly_said(polly: PollyEngine, server: SpeechServer) -> None:
     server.play(refusal(403, "AccessDeniedException", "not authorized to perform polly:SynthesizeSpeech"))
     with pytest.raises(ProviderError, match="polly:SynthesizeSpeech") as raised:
         await say(polly, TEXT)
     assert raised.value.http_status == 403
 
 
-async def test_a_sentence_is_never_longer_than_polly_takes(polly: PollyEngine, server: SpeechServer) -> None:
+async def test_sentence_is_never_longer_than_polly_takes(polly: PollyEngine, server: SpeechServer) -> None:
     for sentence in sentences_of("on and on & " * 300):
         await say(polly, sentence, speed=1.5)
     assert len(server.spoken) >= 12
@@ -126,19 +126,19 @@ async def test_voices_are_listed_to_the_last_page_and_only_once(
     assert len(server.exchanges) == 2
 
 
-async def test_a_voice_that_lacks_the_wanted_kind_speaks_with_what_it_has(
+async def test_voice_that_lacks_the_wanted_kind_speaks_with_what_it_has(
     polly: PollyEngine, server: SpeechServer
 ) -> None:
     await say(polly, TEXT, "Ola")
     assert server.spoken[0].json["Engine"] == "standard"
 
 
-async def test_an_unknown_voice_is_refused(polly: PollyEngine) -> None:
+async def test_unknown_voice_is_refused(polly: PollyEngine) -> None:
     with pytest.raises(InvalidRequest, match="has no voice 'Nobody'"):
         await polly.voice("Nobody")
 
 
-async def test_a_listener_who_leaves_closes_the_connection(polly: PollyEngine, server: SpeechServer) -> None:
+async def test_listener_who_leaves_closes_the_connection(polly: PollyEngine, server: SpeechServer) -> None:
     slowly: list[bytes | float | Gate] = [b"\1\2" * 128, 0.01]
     server.play(Script(slowly * 3000))
     audio = polly.speak(TEXT, await polly.voice("Joanna"), 1.0)
@@ -147,7 +147,7 @@ async def test_a_listener_who_leaves_closes_the_connection(polly: PollyEngine, s
     assert await asyncio.to_thread(server.spoken[0].disconnected.wait, 10)
 
 
-async def test_nobody_there_is_an_error_that_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreachable_server_is_a_retryable_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_POLLY", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "000000000001")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")

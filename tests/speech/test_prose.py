@@ -24,7 +24,7 @@ def test_signs_of_markdown_are_not_read(written: str, read: str) -> None:
     assert Prose().spoken(written) == read
 
 
-def test_a_code_block_is_left_out_however_many_sentences_it_spans() -> None:
+def test_code_block_is_left_out_however_many_sentences_it_spans() -> None:
     prose = Prose()
     said = [prose.spoken(part) for part in ("So:", "```python", "x = 1.", "y = 2", "```", "Done.")]
     assert [part for part in said if part] == ["So:", "Done."]

@@ -17,7 +17,7 @@ def tone(rate: int, seconds: float, hertz: float = 440) -> bytes:
 
 
 @pytest.mark.parametrize("source", [8000, 16000, 22050])
-def test_a_tone_keeps_its_pitch_length_and_loudness(source: int) -> None:
+def test_tone_keeps_its_pitch_length_and_loudness(source: int) -> None:
     resampler = Resampler(source, 24000)
     made = array("h", resampler.feed(tone(source, 0.5)) + resampler.end())
     wanted = array("h", tone(24000, 0.5))
@@ -27,7 +27,7 @@ def test_a_tone_keeps_its_pitch_length_and_loudness(source: int) -> None:
 
 
 @given(st.lists(st.integers(0, 3000), max_size=6))
-def test_the_cuts_make_no_difference(cuts: list[int]) -> None:
+def test_cuts_make_no_difference(cuts: list[int]) -> None:
     pcm = tone(22050, 0.05)
     positions = sorted({0, len(pcm), *(2 * min(cut, len(pcm) // 2) for cut in cuts)})
     whole, parts = Resampler(22050, 24000), Resampler(22050, 24000)
@@ -35,5 +35,5 @@ def test_the_cuts_make_no_difference(cuts: list[int]) -> None:
     assert cut + parts.end() == whole.feed(pcm) + whole.end()
 
 
-def test_nothing_gives_nothing() -> None:
+def test_empty_input_gives_no_output() -> None:
     assert Resampler(16000, 24000).feed(b"") + Resampler(16000, 24000).end() == b""

@@ -38,7 +38,7 @@ def fed(parts: list[str]) -> list[str]:
     return [piece for part in parts for piece in sentences.feed(part)] + sentences.end()
 
 
-def test_a_text_is_cut_into_sentences_and_not_inside_abbreviations_or_numbers() -> None:
+def test_text_is_cut_into_sentences_and_not_inside_abbreviations_or_numbers() -> None:
     assert list(sentences_of("Dr. Smith paid 3.14 dollars. He left!  Did he?\nYes")) == [
         "Dr. Smith paid 3.14 dollars.",
         "He left!",
@@ -48,7 +48,7 @@ def test_a_text_is_cut_into_sentences_and_not_inside_abbreviations_or_numbers() 
 
 
 @given(WORDS, st.lists(st.integers(0, 4000), max_size=30))
-def test_nothing_is_lost_however_the_text_is_cut_into_tokens(text: str, cuts: list[int]) -> None:
+def test_filter_loses_nothing_however_the_text_is_cut_into_tokens(text: str, cuts: list[int]) -> None:
     positions = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
     parts = [text[a:b] for a, b in pairwise(positions)]
     assert heard(fed(parts)) == heard([text])
@@ -61,7 +61,7 @@ def test_no_piece_is_too_long_and_the_first_is_short(text: str) -> None:
     assert all(len(piece) <= FIRST for piece in pieces[:1])
 
 
-def test_a_sentence_is_given_out_as_soon_as_the_next_one_begins() -> None:
+def test_sentence_is_given_out_as_soon_as_the_next_one_begins() -> None:
     sentences = Sentences("en")
     assert sentences.feed("It is done") == []
     assert sentences.feed(".") == []
@@ -69,23 +69,23 @@ def test_a_sentence_is_given_out_as_soon_as_the_next_one_begins() -> None:
     assert sentences.end() == ["Now"]
 
 
-def test_a_long_sentence_is_cut_behind_a_clause() -> None:
+def test_long_sentence_is_cut_behind_a_clause() -> None:
     clause = "and the rain went on and on over the hills,"
     pieces = list(sentences_of(" ".join([clause] * 20)))
     assert len(pieces) > 2
     assert all(piece.endswith("hills,") for piece in pieces)
 
 
-def test_a_number_is_not_cut_at_its_comma() -> None:
+def test_number_is_not_cut_at_its_comma() -> None:
     pieces = list(sentences_of("word " * 15 + "1,000,000 " + "word " * 60))
     assert any("1,000,000" in piece for piece in pieces)
 
 
-def test_a_hundred_thousand_letters_without_any_sign_are_all_spoken() -> None:
+def test_hundred_thousand_letters_without_any_sign_are_all_spoken() -> None:
     assert sum(map(len, sentences_of("x" * 100_000))) == 100_000
 
 
-def test_what_no_engine_can_speak_becomes_a_space() -> None:
+def test_unspeakable_character_becomes_a_space() -> None:
     assert clean("a\x00b\x1bc\ud800d\u200de") == "a b c d\u200de"
 
 

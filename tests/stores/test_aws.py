@@ -9,10 +9,10 @@ from local.artifact import FOR_CREDENTIALS
 from millrace.stores.aws import SERVICES, Aws
 
 
-def test_a_service_whose_model_is_not_deployed_is_refused() -> None:
+def test_service_whose_model_is_not_deployed_is_refused() -> None:
     with closing(Aws("us-east-1")) as aws, pytest.raises(AssertionError, match="add ec2 to SERVICES"):
         aws.client("ec2")
 
 
-def test_what_is_deployed_is_there() -> None:
+def test_deployed_resources_exist() -> None:
     assert set(Session().get_available_services()) >= SERVICES | FOR_CREDENTIALS

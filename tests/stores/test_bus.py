@@ -27,7 +27,7 @@ def bus(calls: Calls) -> EventBus:
     return EventBus(cast(Aws, calls), "a-bus")
 
 
-async def test_a_call_has_ten_events_and_256_kb_at_most() -> None:
+async def test_call_has_ten_events_and_256_kb_at_most() -> None:
     calls = Calls()
     large = [BusEvent("s", "k", "é" * 30_000) for _ in range(9)]
     await bus(calls).put(large + [BusEvent("s", "k", str(n)) for n in range(25)])
@@ -37,7 +37,7 @@ async def test_a_call_has_ten_events_and_256_kb_at_most() -> None:
     assert sum(map(len, calls.entries)) == 34
 
 
-async def test_what_the_bus_refuses_is_put_again_and_nothing_else() -> None:
+async def test_events_that_the_bus_refused_alone_are_put_again() -> None:
     calls = Calls(2, 1)
     await bus(calls).put([BusEvent("s", "k", str(n)) for n in range(5)])
     assert [[entry["Detail"] for entry in entries] for entries in calls.entries] == [
@@ -47,7 +47,7 @@ async def test_what_the_bus_refuses_is_put_again_and_nothing_else() -> None:
     ]
 
 
-async def test_a_bus_that_refuses_for_good_is_unavailable() -> None:
+async def test_bus_that_refuses_for_good_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         await bus(Calls(1, 1, 1, 1, 1)).put([BusEvent("s", "k", "0")])
 

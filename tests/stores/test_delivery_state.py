@@ -59,7 +59,7 @@ async def test_one_of_many_claims_an_event(state: DeliveryState, clock: Clock) -
     assert await state.claim(PLACE, "e1") == "sent"
 
 
-async def test_a_mark_holds_for_a_day_whether_or_not_it_is_deleted_then(
+async def test_mark_holds_for_a_day_whether_or_not_it_is_deleted_then(
     state: DeliveryState, clock: Clock
 ) -> None:
     await state.claim(PLACE, "e1")
@@ -68,7 +68,7 @@ async def test_a_mark_holds_for_a_day_whether_or_not_it_is_deleted_then(
     assert await state.claim(PLACE, "e1") == "claimed"
 
 
-async def test_a_claim_that_is_taken_back_is_free(state: DeliveryState) -> None:
+async def test_claim_that_is_taken_back_is_free(state: DeliveryState) -> None:
     assert await state.claim(PLACE, "e1") == "claimed"
     await state.release(PLACE, "e1")
     assert await state.claim(PLACE, "e1") == "claimed"
@@ -87,7 +87,7 @@ async def test_places_do_not_share(state: DeliveryState) -> None:
     assert (await state.admit(PLACE)).verdict == "go"
 
 
-async def test_a_destination_stays_disabled_until_somebody_enables_it(
+async def test_destination_stays_disabled_until_somebody_enables_it(
     state: DeliveryState, clock: Clock
 ) -> None:
     await state.disable(PLACE, "gone")

@@ -10,7 +10,7 @@ from millrace.stores.deployment_secrets import DeploymentSecrets
 from tests.aws import Aws
 
 
-def test_a_secret_is_kept_and_read_again_when_asked(aws_environment: Aws) -> None:
+def test_secret_is_kept_and_read_again_when_asked(aws_environment: Aws) -> None:
     name = f"secret-{uuid.uuid4().hex}"
     client = aws_environment.client("secretsmanager")
     client.create_secret(Name=name, SecretString="first")
@@ -22,7 +22,7 @@ def test_a_secret_is_kept_and_read_again_when_asked(aws_environment: Aws) -> Non
     assert secrets.text(name) == "second"
 
 
-def test_a_secret_that_is_not_there_is_named(aws_environment: Aws) -> None:
+def test_secret_that_is_not_there_is_named(aws_environment: Aws) -> None:
     secrets = DeploymentSecrets(AwsClients(aws_environment.region))
     with pytest.raises(Unavailable, match="no-such-secret"):
         secrets.text("no-such-secret")

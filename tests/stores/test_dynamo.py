@@ -149,7 +149,7 @@ def test_measured_size_is_never_below_the_stored_one(item: dict[str, Any]) -> No
 
 
 @given(st.integers(ITEM_BYTES - 40, ITEM_BYTES + 40), st.sampled_from(["x", "é", "中", "😀"]))
-async def test_what_passes_the_check_passes_dynamodb(size: int, character: str) -> None:
+async def test_item_that_passes_the_check_passes_dynamodb(size: int, character: str) -> None:
     item = KEY | {"body": character * (size // len(character.encode()))}
     try:
         await Dynamo(cast(Aws, Answers())).write(put("t", item))

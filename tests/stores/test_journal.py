@@ -38,7 +38,7 @@ def noise(size: int) -> list[dict[str, Any]]:
         (noise(INLINE_BYTES), False),
     ],
 )
-async def test_what_is_written_is_read_wherever_it_stands(
+async def test_written_events_are_read_wherever_they_are(
     journal: Journal, events: list[dict[str, Any]], small: bool
 ) -> None:
     entry = await journal.write(*ADDRESS, events, 3, NOW)
@@ -49,7 +49,7 @@ async def test_what_is_written_is_read_wherever_it_stands(
     assert (entry.events, entry.version) == (len(events), 3)
 
 
-async def test_an_entry_that_waits_is_listed_until_it_is_settled_and_kept_after(journal: Journal) -> None:
+async def test_entry_that_waits_is_listed_until_it_is_settled_and_kept_after(journal: Journal) -> None:
     address = ("journal-waiting", "pipeline_1")
     events = [{"id": "e1", "payload": {}}]
     entry = await journal.write(*address, events, 1, NOW, waiting=True)
@@ -60,5 +60,5 @@ async def test_an_entry_that_waits_is_listed_until_it_is_settled_and_kept_after(
 
 
 @pytest.mark.parametrize("gone", [Entry("0#none", "", 1, 1), Entry("0#none", "no/such/object", 1, 1)])
-async def test_an_entry_that_is_gone_has_no_events(journal: Journal, gone: Entry) -> None:
+async def test_entry_that_is_gone_has_no_events(journal: Journal, gone: Entry) -> None:
     assert await journal.read(*ADDRESS, gone.position, gone.key) == []

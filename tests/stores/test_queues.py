@@ -39,7 +39,7 @@ def received(aws: Aws, url: str, wait: int = 0) -> list[dict[str, Any]]:
     ]
 
 
-def test_what_failed_is_seen_again_in_seconds_and_nothing_else(aws_environment: Aws, url: str) -> None:
+def test_failed_messages_alone_become_visible_again_in_seconds(aws_environment: Aws, url: str) -> None:
     clients = AwsClients(aws_environment.region)
     queue = Queue(clients, url)
     queue.send(["good", "bad"])
@@ -51,7 +51,7 @@ def test_what_failed_is_seen_again_in_seconds_and_nothing_else(aws_environment: 
     clients.close()
 
 
-def test_a_queue_that_does_not_answer_costs_only_the_haste(
+def test_queue_that_does_not_answer_costs_only_the_haste(
     aws_environment: Aws, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     clients = AwsClients(aws_environment.region)

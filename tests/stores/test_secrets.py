@@ -34,13 +34,13 @@ def stores(aws_environment: Aws) -> Iterator[Stores]:
         found.aws.close()
 
 
-async def test_a_secret_is_read_back_by_its_organisation_only(stores: Stores) -> None:
+async def test_secret_is_read_back_by_its_organization_only(stores: Stores) -> None:
     await stores.secrets.put("one", Secret("KEY", "a-secret-value", HOSTS), 5)
     assert (await stores.fresh().read("one", {"KEY", "OTHER"}))["KEY"].value == "a-secret-value"
     assert await stores.fresh().read("two", {"KEY"}) == {}
 
 
-async def test_the_table_holds_no_value_and_nothing_shows_one(stores: Stores) -> None:
+async def test_table_holds_no_value_and_nothing_shows_one(stores: Stores) -> None:
     info = await stores.secrets.put("one", Secret("KEY", "a-secret-value", HOSTS), 5)
     item = await stores.dynamo.get(stores.table, {"pk": "one", "sk": "KEY"})
     shown = [item, info, await stores.secrets.page("one"), await stores.fresh().read("one", {"KEY"})]
@@ -73,7 +73,7 @@ async def test_replaced_secret_counts_at_once_in_every_process(
 
 
 @pytest.mark.parametrize("change", [{"pk": "two"}, {"sk": "OTHER"}, {"hosts": '["evil.example"]'}])
-async def test_an_item_moved_or_bound_anew_in_the_table_does_not_open(
+async def test_item_moved_or_bound_anew_in_the_table_does_not_open(
     stores: Stores, change: dict[str, str]
 ) -> None:
     await stores.secrets.put("one", Secret("KEY", "a-secret-value", HOSTS), 5)
@@ -84,7 +84,7 @@ async def test_an_item_moved_or_bound_anew_in_the_table_does_not_open(
     assert await stores.fresh().read(moved["pk"], {moved["sk"]}) == {}
 
 
-async def test_a_secret_can_be_replaced_and_deleted(stores: Stores) -> None:
+async def test_secret_can_be_replaced_and_deleted(stores: Stores) -> None:
     await stores.secrets.put("one", Secret("KEY", "a-secret-value", HOSTS), 5)
     await stores.secrets.put("one", Secret("KEY", "another-value", ("*.Example.com",)), 6)
     assert (await stores.secrets.read("one", {"KEY"}))["KEY"].value == "another-value"
@@ -112,7 +112,7 @@ async def test_a_secret_can_be_replaced_and_deleted(stores: Stores) -> None:
         ("KEY", "a-secret-value", tuple(f"h{n}.example" for n in range(21))),
     ],
 )
-async def test_what_is_no_secret_is_refused(
+async def test_invalid_secret_is_refused(
     stores: Stores, name: str, value: str, hosts: tuple[str, ...]
 ) -> None:
     with pytest.raises(InvalidRequest) as error:

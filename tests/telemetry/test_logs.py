@@ -35,7 +35,7 @@ async def nothing(*_: Any) -> None:
     return None
 
 
-def test_a_line_says_where_it_is_from_and_when_in_utc() -> None:
+def test_line_says_where_it_is_from_and_when_in_utc() -> None:
     with captured_logs() as lines:
         log.warning("run %s is late", "r1")
     (line,) = lines()
@@ -45,7 +45,7 @@ def test_a_line_says_where_it_is_from_and_when_in_utc() -> None:
     assert "sampling_rate" not in line
 
 
-def test_an_exception_is_told_once_with_its_traceback() -> None:
+def test_exception_is_told_once_with_its_traceback() -> None:
     with captured_logs() as lines:
         try:
             raise ValueError("broken")
@@ -96,7 +96,7 @@ def test_ids_of_a_block_end_with_it() -> None:
     assert ids(outside) == {}
 
 
-def test_an_id_as_long_as_an_address_is_shortened_and_an_empty_one_left_out() -> None:
+def test_id_as_long_as_an_address_is_shortened_and_an_empty_one_left_out() -> None:
     with captured_logs() as lines, logs.bound(run_id="x" * 5_000, organization=""):
         log.warning("in")
     (line,) = lines()
@@ -104,7 +104,7 @@ def test_an_id_as_long_as_an_address_is_shortened_and_an_empty_one_left_out() ->
 
 
 @pytest.mark.parametrize(("rate", "reported"), [("1", True), ("", False)])
-async def test_a_sampled_process_tells_each_request_without_its_query(rate: str, reported: bool) -> None:
+async def test_sampled_process_tells_each_request_without_its_query(rate: str, reported: bool) -> None:
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         logs.bind(organization="acme")
         await send({"type": "http.response.start", "status": 404, "headers": []})
@@ -117,7 +117,7 @@ async def test_a_sampled_process_tells_each_request_without_its_query(rate: str,
     assert SECRET not in json.dumps(lines())
 
 
-def test_an_event_is_never_logged_whatever_the_environment_says() -> None:
+def test_event_is_never_logged_whatever_the_environment_says() -> None:
     """`POWERTOOLS_LOGGER_LOG_EVENT` would write tokens and customers' events to the log."""
 
     def handler(event: dict[str, Any], context: Any) -> str:
@@ -131,7 +131,7 @@ def test_an_event_is_never_logged_whatever_the_environment_says() -> None:
     assert SECRET not in json.dumps(lines())
 
 
-def test_a_function_of_events_writes_json_lines_and_nothing_else(aws_environment: Aws) -> None:
+def test_function_of_events_writes_json_lines_and_nothing_else(aws_environment: Aws) -> None:
     """In a process of its own, as on Lambda; the event holds a message that is no JSON."""
     script = (
         "import json, sys; sys.path.insert(0, sys.argv[1]); import app; from tests.invoking import CONTEXT;"

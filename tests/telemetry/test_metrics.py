@@ -55,7 +55,7 @@ def test_organization_and_pipeline_are_dimensions_only_where_the_operator_pays_f
     assert line["Backpressure"] == [0.5]
 
 
-def test_a_line_holds_latencies_from_the_lowest_to_the_highest(capsys: pytest.CaptureFixture[str]) -> None:
+def test_line_holds_latencies_from_the_lowest_to_the_highest(capsys: pytest.CaptureFixture[str]) -> None:
     PipelineLines("millrace-dev").did("acme", "pipeline_1", {"itemsOut": 1}, list(range(5_000, 0, -1)))
     (line,) = reported(capsys)
     assert line["Latency"] == sorted(line["Latency"])
@@ -72,7 +72,7 @@ def test_pipelines_of_two_organizations_do_not_share_a_line(capsys: pytest.Captu
     assert (second["Organization"], second["ItemsFailed"], "ItemsOut" in second) == ("other", [2], False)
 
 
-def test_what_changed_nothing_and_what_has_no_stack_writes_no_line(
+def test_unchanged_or_stackless_deployment_writes_no_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     PipelineLines("millrace-dev").did("acme", "pipeline_1", dict.fromkeys(METRICS, 0), [])

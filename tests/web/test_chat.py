@@ -29,21 +29,21 @@ def test_tokens_appear_while_the_answer_streams(page: Page, backend: Backend) ->
     assert answer(page) == "Water turns the wheel."
 
 
-def test_a_skeleton_stands_until_the_first_token(page: Page, backend: Backend) -> None:
+def test_skeleton_stands_until_the_first_token(page: Page, backend: Backend) -> None:
     run = ask(page, backend)
     expect(page.get_by_label("The agent is working")).to_be_visible()
     run.say("Hello")
     expect(page.get_by_label("The agent is working")).to_have_count(0)
 
 
-def test_the_answer_is_announced_politely_in_a_log(page: Page, backend: Backend) -> None:
+def test_answer_is_announced_politely_in_a_log(page: Page, backend: Backend) -> None:
     log = page.get_by_role("log", name="Conversation")
     expect(log).to_have_attribute("aria-live", "polite")
     ask(page, backend).say("Hello")
     expect(log).to_contain_text("Hello")
 
 
-def test_the_steps_are_closed_and_tell_everything_when_opened(page: Page, backend: Backend) -> None:
+def test_steps_are_closed_and_tell_everything_when_opened(page: Page, backend: Backend) -> None:
     run = ask(page, backend)
     run.emit("thinking", text="I should measure the drop.")
     run.emit("tool_call", id="t1", name="calculator", arguments={"expression": "9.81 * 3"})
@@ -70,7 +70,7 @@ def test_usage_cost_and_time_stand_under_a_finished_answer(page: Page, backend: 
         expect(foot).to_contain_text(fact)
 
 
-def test_a_cost_that_is_not_known_is_not_shown(page: Page, backend: Backend) -> None:
+def test_cost_that_is_not_known_is_not_shown(page: Page, backend: Backend) -> None:
     run = ask(page, backend)
     run.say("Yes.")
     run.done(cost=None)
@@ -92,7 +92,7 @@ def test_stop_keeps_the_partial_answer(page: Page, backend: Backend, how: str) -
     assert len(backend.sent("POST", "/stop")) == 1
 
 
-def test_a_stop_before_the_run_exists_reaches_it_when_it_begins(page: Page, backend: Backend) -> None:
+def test_stop_before_the_run_exists_reaches_it_when_it_begins(page: Page, backend: Backend) -> None:
     backend.has_start = False
     run = ask(page, backend)
     page.get_by_role("button", name="Stop").click()
@@ -103,7 +103,7 @@ def test_a_stop_before_the_run_exists_reaches_it_when_it_begins(page: Page, back
     assert len(backend.sent("POST", "/stop")) == 1
 
 
-def test_a_stop_that_fails_is_named_and_can_be_repeated(page: Page, backend: Backend) -> None:
+def test_stop_that_fails_is_named_and_can_be_repeated(page: Page, backend: Backend) -> None:
     backend.refuse("POST", "/stop", 500, "internal", "Something broke.")
     ask(page, backend).say("On and on")
     expect(page.locator(".prose")).to_contain_text("On and on")
@@ -113,7 +113,7 @@ def test_a_stop_that_fails_is_named_and_can_be_repeated(page: Page, backend: Bac
     expect(page.locator(".answer-foot")).to_contain_text("Stopped")
 
 
-def test_an_error_event_offers_a_new_try(page: Page, backend: Backend) -> None:
+def test_error_event_offers_a_new_try(page: Page, backend: Backend) -> None:
     run = ask(page, backend)
     run.say("Well")
     run.emit("error", message="The model is overloaded.", code="overloaded", retryable=True)
@@ -128,9 +128,7 @@ def test_an_error_event_offers_a_new_try(page: Page, backend: Backend) -> None:
     assert first["idempotencyKey"] != second["idempotencyKey"]
 
 
-def test_a_refused_message_says_why_and_can_be_repeated_under_its_own_key(
-    page: Page, backend: Backend
-) -> None:
+def test_refused_message_says_why_and_can_be_repeated_under_its_own_key(page: Page, backend: Backend) -> None:
     backend.refuse("POST", "/messages", 402, "limit_reached", "The budget is spent.")
     page.get_by_role("textbox", name="Message").fill("Hello")
     page.keyboard.press("Enter")
@@ -197,7 +195,7 @@ def test_open_bold_is_already_bold_while_it_streams(page: Page, backend: Backend
     expect(page.locator(".prose strong")).to_have_text("very imp")
 
 
-def test_the_list_shows_what_runs_and_leads_to_other_conversations(page: Page, backend: Backend) -> None:
+def test_list_shows_what_runs_and_leads_to_other_conversations(page: Page, backend: Backend) -> None:
     run = ask(page, backend, "First question")
     expect(page.get_by_role("link", name="First question")).to_be_visible()
     expect(page.get_by_label("Answering")).to_be_visible()
@@ -213,7 +211,7 @@ def test_the_list_shows_what_runs_and_leads_to_other_conversations(page: Page, b
     expect(page).to_have_url(f"{backend.url}/#/c/{run.conversation_id}")
 
 
-def test_a_conversation_is_deleted_after_a_second_click(page: Page, backend: Backend) -> None:
+def test_conversation_is_deleted_after_a_second_click(page: Page, backend: Backend) -> None:
     ask(page, backend, "Forget this").done()
     page.get_by_role("button", name="Delete Forget this").click()
     assert backend.sent("DELETE", "") == []
@@ -222,7 +220,7 @@ def test_a_conversation_is_deleted_after_a_second_click(page: Page, backend: Bac
     expect(page.locator(".question")).to_have_count(0)
 
 
-def test_the_picked_agent_gets_the_message(page: Page, backend: Backend) -> None:
+def test_picked_agent_gets_the_message(page: Page, backend: Backend) -> None:
     page.get_by_label("Agent").select_option("a2")
     ask(page, backend).done()
     assert backend.sent("POST", "/messages")[0]["agentId"] == "a2"
@@ -240,7 +238,7 @@ def test_shift_enter_writes_a_second_line(page: Page, backend: Backend) -> None:
     expect(box).to_be_focused()
 
 
-def test_the_view_follows_the_answer_until_the_reader_scrolls_away(page: Page, backend: Backend) -> None:
+def test_view_follows_the_answer_until_the_reader_scrolls_away(page: Page, backend: Backend) -> None:
     run = ask(page, backend)
     scroller = page.locator(".scroller")
     run.say(*(f"Line {number}\n\n" for number in range(60)))

@@ -23,7 +23,7 @@ def run(page: Page, backend: Backend) -> Run:
     return run
 
 
-def test_a_live_message_is_accepted_then_seen_where_the_agent_read_it(
+def test_live_message_is_accepted_then_seen_where_the_agent_read_it(
     page: Page, backend: Backend, run: Run
 ) -> None:
     send_live_message(page)
@@ -39,7 +39,7 @@ def test_a_live_message_is_accepted_then_seen_where_the_agent_read_it(
     expect(page.locator(".prose")).to_have_text(["First part.", "Second part."])
 
 
-def test_a_message_before_the_run_exists_is_sent_when_it_does(page: Page, backend: Backend) -> None:
+def test_message_before_the_run_exists_is_sent_when_it_does(page: Page, backend: Backend) -> None:
     backend.has_start = False
     run = ask(page, backend)
     send_live_message(page)
@@ -50,14 +50,14 @@ def test_a_message_before_the_run_exists_is_sent_when_it_does(page: Page, backen
     expect(live).to_have_attribute("data-delivery", "accepted")
 
 
-def test_an_accepted_message_can_be_withdrawn(page: Page, backend: Backend, run: Run) -> None:
+def test_accepted_message_can_be_withdrawn(page: Page, backend: Backend, run: Run) -> None:
     send_live_message(page)
     page.get_by_role("button", name="Withdraw").click()
     expect(page.locator(".question")).to_have_count(1)
     assert len(backend.sent("DELETE", "/inject/live1")) == 1
 
 
-def test_after_a_reload_what_waits_is_listed_and_can_be_withdrawn(
+def test_waiting_messages_are_listed_and_withdrawable_after_a_reload(
     page: Page, backend: Backend, run: Run
 ) -> None:
     send_live_message(page, "Only in metric units")
@@ -79,7 +79,7 @@ def test_after_a_reload_what_waits_is_listed_and_can_be_withdrawn(
     expect(page.locator(".question")).to_have_count(2)
 
 
-def test_what_was_read_while_the_page_reloads_is_shown_once(page: Page, backend: Backend, run: Run) -> None:
+def test_message_read_during_a_reload_is_shown_once(page: Page, backend: Backend, run: Run) -> None:
     """The list of what waits may be older than the run's events."""
     send_live_message(page, "And briefly")
     expect(page.locator("[data-delivery=accepted]")).to_have_count(1)
@@ -89,7 +89,7 @@ def test_what_was_read_while_the_page_reloads_is_shown_once(page: Page, backend:
     expect(page.locator(".question")).to_have_count(2)
 
 
-def test_a_message_that_waits_for_the_next_run_is_still_listed_after_a_reload(
+def test_message_that_waits_for_the_next_run_is_still_listed_after_a_reload(
     page: Page, backend: Backend, run: Run
 ) -> None:
     send_live_message(page, "And briefly")
@@ -100,7 +100,7 @@ def test_a_message_that_waits_for_the_next_run_is_still_listed_after_a_reload(
     expect(page.get_by_text("Waits for the agent's next run")).to_be_visible()
 
 
-def test_a_message_that_the_agent_already_has_cannot_be_withdrawn(
+def test_message_that_the_agent_already_has_cannot_be_withdrawn(
     page: Page, backend: Backend, run: Run
 ) -> None:
     backend.refuse("DELETE", "/inject/live1", 409, "already_delivered", "Too late.")
@@ -111,7 +111,7 @@ def test_a_message_that_the_agent_already_has_cannot_be_withdrawn(
     expect(page.get_by_text("Seen by the agent")).to_be_visible()
 
 
-def test_a_message_too_late_for_the_run_becomes_the_next_question(
+def test_message_too_late_for_the_run_becomes_the_next_question(
     page: Page, backend: Backend, run: Run
 ) -> None:
     backend.refuse("POST", "/inject", 409, "not_streaming", "No run is active.")
@@ -126,7 +126,7 @@ def test_a_message_too_late_for_the_run_becomes_the_next_question(
     expect(page.locator(".question")).to_have_count(2)
 
 
-def test_a_backend_without_injection_keeps_the_message_until_the_end(
+def test_backend_without_injection_keeps_the_message_until_the_end(
     page: Page, backend: Backend, run: Run
 ) -> None:
     backend.refuse("POST", "/inject", 404, "not_found", "No such route.")
@@ -137,7 +137,7 @@ def test_a_backend_without_injection_keeps_the_message_until_the_end(
     expect(page.locator(".prose").last).to_have_text("Now I know.")
 
 
-def test_a_held_message_can_be_withdrawn_and_is_never_sent(page: Page, backend: Backend, run: Run) -> None:
+def test_held_message_can_be_withdrawn_and_is_never_sent(page: Page, backend: Backend, run: Run) -> None:
     backend.refuse("POST", "/inject", 404, "not_found", "No such route.")
     send_live_message(page)
     page.get_by_role("button", name="Withdraw").click()
@@ -147,7 +147,7 @@ def test_a_held_message_can_be_withdrawn_and_is_never_sent(page: Page, backend: 
     assert len(backend.sent("POST", "/messages")) == 1
 
 
-def test_an_expired_message_says_so_and_can_be_sent_again(page: Page, backend: Backend, run: Run) -> None:
+def test_expired_message_says_so_and_can_be_sent_again(page: Page, backend: Backend, run: Run) -> None:
     send_live_message(page)
     live = page.locator(".question").last
     expect(live).to_have_attribute("data-delivery", "accepted")
@@ -161,7 +161,7 @@ def test_an_expired_message_says_so_and_can_be_sent_again(page: Page, backend: B
     backend.wait_until_sent("POST", "/inject", 3)
 
 
-def test_a_message_that_was_not_accepted_is_kept_and_can_be_repeated(
+def test_message_that_was_not_accepted_is_kept_and_can_be_repeated(
     page: Page, backend: Backend, run: Run
 ) -> None:
     backend.refuse("POST", "/inject", 429, "too_many_waiting", "Too many messages are waiting.")
@@ -171,7 +171,7 @@ def test_a_message_that_was_not_accepted_is_kept_and_can_be_repeated(
     expect(page.locator(".question").last).to_have_attribute("data-delivery", "accepted")
 
 
-def test_a_server_that_contradicts_itself_ends_in_an_error_not_a_loop(
+def test_server_that_contradicts_itself_ends_in_an_error_not_a_loop(
     page: Page, backend: Backend, run: Run
 ) -> None:
     run.done()
@@ -185,7 +185,7 @@ def test_a_server_that_contradicts_itself_ends_in_an_error_not_a_loop(
     assert len(backend.sent("POST", "/messages")) == 5
 
 
-def test_a_run_of_another_tab_is_joined_and_gets_the_message(page: Page, backend: Backend, run: Run) -> None:
+def test_run_of_another_tab_is_joined_and_gets_the_message(page: Page, backend: Backend, run: Run) -> None:
     other = page.context.new_page()
     other.goto(page.url)
     expect(other.locator(".prose")).to_contain_text("First part.")

@@ -20,7 +20,7 @@ def test_node_comes_from_the_locked_python_package() -> None:
     assert run_node("node", "--version").startswith("v24.")
 
 
-def test_the_programs_that_npm_starts_find_the_same_node() -> None:
+def test_programs_that_npm_starts_find_the_same_node() -> None:
     assert run_node("npm", "--prefix", "web", "exec", "--no", "--call", "node --version").startswith("v24.")
 
 

@@ -10,7 +10,7 @@ from tests.web.test_chat import answer, ask
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
-def test_a_cut_connection_loses_and_doubles_nothing(page: Page, backend: Backend) -> None:
+def test_cut_connection_loses_and_doubles_nothing(page: Page, backend: Backend) -> None:
     run = ask(page, backend)
     expected = ""
     for part in range(3):
@@ -30,7 +30,7 @@ def test_a_cut_connection_loses_and_doubles_nothing(page: Page, backend: Backend
     assert len(backend.sent("POST", "/messages")) == 1
 
 
-def test_a_connection_cut_before_the_first_event_starts_no_second_run(page: Page, backend: Backend) -> None:
+def test_connection_cut_before_the_first_event_starts_no_second_run(page: Page, backend: Backend) -> None:
     backend.refuse("POST", "/messages", 503, "unavailable", "Too busy.")
     run = ask(page, backend)
     run.say("Once.")
@@ -40,7 +40,7 @@ def test_a_connection_cut_before_the_first_event_starts_no_second_run(page: Page
     assert first["idempotencyKey"] == second["idempotencyKey"]
 
 
-def test_after_many_attempts_the_user_decides_when_to_reconnect(page: Page, backend: Backend) -> None:
+def test_reconnecting_is_left_to_the_user_after_many_attempts(page: Page, backend: Backend) -> None:
     run = ask(page, backend)
     run.say("Before. ")
     expect(page.locator(".prose")).to_contain_text("Before.")
@@ -60,7 +60,7 @@ def test_after_many_attempts_the_user_decides_when_to_reconnect(page: Page, back
     expect(page.locator(".prose")).to_have_text("Before. After.")
 
 
-def test_a_reload_goes_on_with_the_running_answer(page: Page, backend: Backend) -> None:
+def test_reload_goes_on_with_the_running_answer(page: Page, backend: Backend) -> None:
     run = ask(page, backend, "A long story, please")
     run.emit("tool_call", id="t1", name="search", arguments={})
     run.say("Once upon ")
@@ -76,7 +76,7 @@ def test_a_reload_goes_on_with_the_running_answer(page: Page, backend: Backend) 
     assert len(backend.sent("POST", "/messages")) == 1
 
 
-def test_a_finished_conversation_comes_back_from_its_messages(page: Page, backend: Backend) -> None:
+def test_finished_conversation_comes_back_from_its_messages(page: Page, backend: Backend) -> None:
     name = "c_stored"
     backend.add_conversation(name, "Stored")
     call = {"toolUse": {"toolUseId": "t", "name": "calculator", "input": {"expression": "6*7"}}}
@@ -96,7 +96,7 @@ def test_a_finished_conversation_comes_back_from_its_messages(page: Page, backen
 
 
 @pytest.mark.parametrize("status", [204, 404])
-def test_an_expired_log_shows_the_stored_answer(page: Page, backend: Backend, status: int) -> None:
+def test_expired_log_shows_the_stored_answer(page: Page, backend: Backend, status: int) -> None:
     unavailable = Response(status_code=status)
     run = ask(page, backend)
     run.say("All of it.")
@@ -108,7 +108,7 @@ def test_an_expired_log_shows_the_stored_answer(page: Page, backend: Backend, st
     expect(page.locator(".answer")).to_have_attribute("aria-busy", "false")
 
 
-def test_an_old_conversation_keeps_its_agent(page: Page, backend: Backend) -> None:
+def test_old_conversation_keeps_its_agent(page: Page, backend: Backend) -> None:
     expect(page.get_by_label("Agent")).to_be_visible()
     backend.add_conversation("c_old", "Old", agent_id="a2")
     backend.answers["GET", "/conversations"] = [JSONResponse({"items": [], "nextCursor": None})]
@@ -119,12 +119,12 @@ def test_an_old_conversation_keeps_its_agent(page: Page, backend: Backend) -> No
     assert backend.sent("POST", "/messages")[0]["agentId"] == "a2"
 
 
-def test_an_unknown_conversation_says_so(page: Page, backend: Backend) -> None:
+def test_unknown_conversation_says_so(page: Page, backend: Backend) -> None:
     page.goto("/#/c/c_of_somebody_else")
     expect(page.get_by_text("There is no such thing.")).to_be_visible()
 
 
-def test_a_refused_token_is_renewed_once_and_the_user_notices_nothing(page: Page, backend: Backend) -> None:
+def test_refused_token_is_renewed_once_and_the_user_notices_nothing(page: Page, backend: Backend) -> None:
     expect(page.get_by_label("Agent")).to_be_visible()
     backend.revoke_tokens()
     run = ask(page, backend)
@@ -134,7 +134,7 @@ def test_a_refused_token_is_renewed_once_and_the_user_notices_nothing(page: Page
     assert len(backend.sent("POST", "/cognito/REFRESH_TOKEN_AUTH")) == 1
 
 
-def test_without_a_dev_user_the_page_asks_for_a_password(page: Page, backend: Backend) -> None:
+def test_page_asks_for_a_password_without_a_dev_user(page: Page, backend: Backend) -> None:
     expect(page.get_by_label("Agent")).to_be_visible()
     backend.has_dev_user = False
     page.evaluate("sessionStorage.clear()")

@@ -56,7 +56,7 @@ def speak_answers(page: Page) -> None:
     page.get_by_role("button", name="Speak answers").click()
 
 
-def test_an_answer_is_heard_while_its_speech_still_arrives(page: Page, backend: Backend) -> None:
+def test_answer_is_heard_while_its_speech_still_arrives(page: Page, backend: Backend) -> None:
     answered(page, backend, "Water **turns** the `wheel`.\n\n```\ncode\n```")
     listen(page).click()
     sound = backend.next_sound()
@@ -75,7 +75,7 @@ def test_an_answer_is_heard_while_its_speech_still_arrives(page: Page, backend: 
     ]
 
 
-def test_a_short_speech_is_heard_to_its_end_however_its_bytes_are_cut(page: Page, backend: Backend) -> None:
+def test_short_speech_is_heard_to_its_end_however_its_bytes_are_cut(page: Page, backend: Backend) -> None:
     answered(page, backend)
     listen(page).click()
     sound = backend.next_sound()
@@ -102,7 +102,7 @@ def test_stopping_silences_within_a_tenth_of_a_second(page: Page, backend: Backe
     backend.wait_until(lambda: not sound.is_open)
 
 
-def test_a_new_answer_is_spoken_while_it_streams(page: Page, backend: Backend) -> None:
+def test_new_answer_is_spoken_while_it_streams(page: Page, backend: Backend) -> None:
     speak_answers(page)
     run = ask(page, backend)
     run.say("Water ")
@@ -120,7 +120,7 @@ def test_a_new_answer_is_spoken_while_it_streams(page: Page, backend: Backend) -
     expect(listen(page)).to_be_visible()
 
 
-def test_an_answer_that_was_there_already_is_not_spoken_by_itself(page: Page, backend: Backend) -> None:
+def test_answer_that_was_there_already_is_not_spoken_by_itself(page: Page, backend: Backend) -> None:
     speak_answers(page)
     run = ask(page, backend)
     backend.next_sound().end()
@@ -189,7 +189,7 @@ def test_escape_in_the_voice_settings_closes_only_these(page: Page, backend: Bac
     assert backend.sent("POST", "/stop") == []
 
 
-def test_a_refusal_is_one_calm_line(page: Page, backend: Backend) -> None:
+def test_refusal_is_one_calm_line(page: Page, backend: Backend) -> None:
     backend.refuse("POST", "/tts/stream", 501, "engine_missing", "Install the extra voice.")
     answered(page, backend)
     listen(page).click()
@@ -199,7 +199,7 @@ def test_a_refusal_is_one_calm_line(page: Page, backend: Backend) -> None:
     expect(page.get_by_text("Install the extra voice.")).to_be_hidden()
 
 
-def test_a_speech_that_breaks_off_is_heard_as_far_as_it_came(page: Page, backend: Backend) -> None:
+def test_speech_that_breaks_off_is_heard_as_far_as_it_came(page: Page, backend: Backend) -> None:
     answered(page, backend)
     listen(page).click()
     sound = backend.next_sound()
@@ -210,7 +210,7 @@ def test_a_speech_that_breaks_off_is_heard_as_far_as_it_came(page: Page, backend
     expect(voice(page)).to_have_attribute("data-played-ms", "200")
 
 
-def test_an_answer_of_code_alone_says_that_there_is_nothing_to_read(page: Page, backend: Backend) -> None:
+def test_answer_of_code_alone_says_that_there_is_nothing_to_read(page: Page, backend: Backend) -> None:
     answered(page, backend, "```\ncode\n```")
     listen(page).click()
     expect(page.get_by_text("There is nothing to read aloud in this answer.")).to_be_visible()
@@ -225,7 +225,7 @@ new MutationObserver((_, observer) => {
 """
 
 
-def test_where_the_browser_wants_a_click_first_the_page_says_so(browser: Browser, backend: Backend) -> None:
+def test_page_says_that_the_browser_wants_a_click_first(browser: Browser, backend: Backend) -> None:
     """A script's click is none of the user's. Whatever asks the page something counts as one to the browser,
     so nothing does until the page has its response."""
     backend.add_conversation("c_stored", "Stored")

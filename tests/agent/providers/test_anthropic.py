@@ -86,7 +86,7 @@ def test_prompt_that_is_not_counted_is_not_told() -> None:
     ]
 
 
-async def test_an_answer_streams_from_a_real_server(ask: Ask, model_server: ModelServer) -> None:
+async def test_answer_streams_from_a_real_server(ask: Ask, model_server: ModelServer) -> None:
     model_server.play(Script([*anthropic_answer(["Hel", "lo"])]))
     answer = await ask("anthropic:claude-sonnet-5", user("Hi"), max_tokens=77)
     assert answer == [PROMPT, Text("Hel"), Text("lo"), Finish("stop", Usage(11, 2))]
@@ -118,7 +118,7 @@ async def test_single_bytes_from_a_real_socket_give_the_same_deltas(
     assert await ask("anthropic:m") == DELTAS
 
 
-def test_what_was_read_is_replayed_and_the_repeating_prefix_is_marked_for_the_cache() -> None:
+def test_history_is_replayed_with_the_repeated_prefix_marked_for_the_cache() -> None:
     turn = called("toolu_1", "weather", {"city": "Paris"})
     unsigned = {"reasoningContent": {"reasoningText": {"text": "unsigned"}}}
     redacted = {"reasoningContent": {"redactedContent": "ZW5j"}}
@@ -168,14 +168,14 @@ def test_making_a_request_leaves_the_history_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("pieces", [['{"city": "Pa'], [""], []])
-def test_a_tool_call_cut_by_max_tokens_has_no_arguments(pieces: list[str]) -> None:
+def test_tool_call_cut_by_max_tokens_has_no_arguments(pieces: list[str]) -> None:
     parts = [{"type": "input_json_delta", "partial_json": part} for part in pieces]
     call = anthropic_block(0, {"type": "tool_use", "id": "t", "name": "weather", "input": {}}, *parts)
     answer = deltas(anthropic_start(), *call[:-1], *anthropic_end("max_tokens", 9))
     assert answer == [ToolCall("t", "weather", None, "".join(pieces)), Finish("max_tokens", Usage(11, 9))]
 
 
-def test_a_tool_call_without_pieces_has_empty_arguments_and_a_whole_one_its_own() -> None:
+def test_tool_call_without_pieces_has_empty_arguments_and_a_whole_one_its_own() -> None:
     empty = anthropic_block(0, {"type": "tool_use", "id": "a", "name": "now", "input": {}})
     whole = anthropic_block(1, {"type": "tool_use", "id": "b", "name": "weather", "input": {"city": "Rome"}})
     answer = deltas(anthropic_start(), *empty, *whole, *anthropic_end("tool_use", 9))
@@ -185,7 +185,7 @@ def test_a_tool_call_without_pieces_has_empty_arguments_and_a_whole_one_its_own(
     ]
 
 
-def test_a_signature_without_shown_thinking_is_kept() -> None:
+def test_signature_without_shown_thinking_is_kept() -> None:
     signed = anthropic_block(
         0, {"type": "thinking", "thinking": ""}, {"type": "signature_delta", "signature": "sig"}
     )
@@ -226,7 +226,7 @@ def test_later_counts_replace_earlier_ones_but_null_does_not() -> None:
         ("unheard_of", "provider_unavailable", True),
     ],
 )
-async def test_an_error_event_ends_the_stream(
+async def test_error_event_ends_the_stream(
     kind: str, code: str, retryable: bool, ask: Ask, model_server: ModelServer
 ) -> None:
     error = anthropic_event("error", error={"type": kind, "message": "Overloaded"})
@@ -238,7 +238,7 @@ async def test_an_error_event_ends_the_stream(
 
 
 @pytest.mark.parametrize("whole_events", [0, 1, 4, 12])
-async def test_a_stream_without_its_message_stop_is_incomplete(
+async def test_stream_without_its_message_stop_is_incomplete(
     whole_events: int, ask: Ask, model_server: ModelServer
 ) -> None:
     events = WHOLE.split(b"\n\n")[:whole_events]

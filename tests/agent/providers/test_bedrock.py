@@ -96,7 +96,7 @@ async def test_ids_with_colons_and_slashes_sign_right(
     assert model_server.exchanges[0].path == f"/model/{path}/converse-stream"
 
 
-async def test_a_session_token_is_signed_with_the_rest(
+async def test_session_token_is_signed_with_the_rest(
     ask: Ask, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token+of/a/session==")
@@ -106,7 +106,7 @@ async def test_a_session_token_is_signed_with_the_rest(
     assert "x-amz-security-token" in headers["authorization"]
 
 
-async def test_an_api_key_takes_the_place_of_the_signature(
+async def test_api_key_takes_the_place_of_the_signature(
     model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -123,7 +123,7 @@ async def test_an_api_key_takes_the_place_of_the_signature(
     assert "an expired key" not in failure.message
 
 
-async def test_a_wrong_secret_is_refused_and_says_what_to_check(
+async def test_wrong_secret_is_refused_and_says_what_to_check(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
@@ -156,7 +156,7 @@ async def test_single_bytes_from_a_real_socket_give_the_same_deltas(
     assert await ask("bedrock:m") == DELTAS
 
 
-def test_the_request_is_converses_own_shape() -> None:
+def test_request_is_converses_own_shape() -> None:
     turn = called("t1", "weather", {"city": "Paris"})
     messages = [user("Hi"), turn, result("t1", "sunny", "and Rome")]
     body = converse_request(
@@ -175,7 +175,7 @@ def test_the_request_is_converses_own_shape() -> None:
     }
 
 
-def test_a_tool_that_said_nothing_is_told_so() -> None:
+def test_tool_that_said_nothing_is_told_so() -> None:
     messages = [user("Hi"), called("t1", "weather", {}), result("t1", " ")]
     body = converse_request(request(*messages, tools=[WEATHER]))
     assert body["messages"][2]["content"][0]["toolResult"]["content"] == [{"text": "(no output)"}]
@@ -215,7 +215,7 @@ def test_stop_reasons_are_mapped(stop: str, reason: str) -> None:
     assert finish_of(deltas(*bedrock_end(stop))).reason == reason
 
 
-def test_a_tool_call_cut_by_max_tokens_has_no_arguments() -> None:
+def test_tool_call_cut_by_max_tokens_has_no_arguments() -> None:
     start = {"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "t", "name": "weather"}}}
     cut = bedrock_delta(0, toolUse={"input": '{"ci'})
     answer = deltas(bedrock_event("contentBlockStart", start), cut, *bedrock_end("max_tokens"))
@@ -242,7 +242,7 @@ def test_missing_usage_is_no_error_but_a_missing_message_stop_is() -> None:
         ("accessDeniedException", "provider_auth", False),
     ],
 )
-async def test_an_exception_in_mid_stream_is_raised_after_what_came_before(
+async def test_exception_in_mid_stream_is_raised_after_what_came_before(
     kind: str, code: str, retryable: bool, ask: Ask, model_server: ModelServer
 ) -> None:
     model_server.play(Script([bedrock_delta(0, text="x") + bedrock_exception(kind, "Too busy")]))
@@ -252,14 +252,14 @@ async def test_an_exception_in_mid_stream_is_raised_after_what_came_before(
     assert seen == [Text("x")]
 
 
-def test_an_unmodelled_error_message_is_raised() -> None:
+def test_unmodelled_error_message_is_raised() -> None:
     headers = {":message-type": "error", ":error-code": "InternalError", ":error-message": "oh"}
     with pytest.raises(ProviderError, match="InternalError: oh"):
         deltas(frame(headers, b""))
 
 
 @pytest.mark.parametrize("position", [0, 5, 9, 40, -1])
-async def test_a_damaged_frame_is_unreadable(position: int, ask: Ask, model_server: ModelServer) -> None:
+async def test_damaged_frame_is_unreadable(position: int, ask: Ask, model_server: ModelServer) -> None:
     damaged = bytearray(bedrock_delta(0, text="x"))
     damaged[position] ^= 0x55
     model_server.play(Script([bytes(damaged) + b"".join(bedrock_answer(["x"]))]))

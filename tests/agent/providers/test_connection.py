@@ -86,16 +86,14 @@ async def test_deltas_arrive_while_the_server_still_writes(
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_a_connection_serves_call_after_call(
-    provider: str, ask: Ask, model_server: ModelServer
-) -> None:
+async def test_connection_serves_call_after_call(provider: str, ask: Ask, model_server: ModelServer) -> None:
     for _ in range(3):
         assert text_of(await ask(f"{provider}:fake-tokens=2")) == " token0 token1"
     assert model_server.connections == 1
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_a_server_that_keeps_its_stream_open_after_the_end_does_not_hold_us(
+async def test_server_that_keeps_its_stream_open_after_the_end_does_not_hold_us(
     provider: str, ask: Ask, model_server: ModelServer
 ) -> None:
     model_server.play(Script([*WHOLE[provider], Gate()]))
@@ -105,7 +103,7 @@ async def test_a_server_that_keeps_its_stream_open_after_the_end_does_not_hold_u
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("cut", [True, False])
-async def test_a_stream_that_ends_in_the_middle_is_incomplete(
+async def test_stream_that_ends_in_the_middle_is_incomplete(
     provider: str, cut: bool, ask: Ask, model_server: ModelServer
 ) -> None:
     model_server.play(Script([*FIRST[provider]], cut=cut))
@@ -115,7 +113,7 @@ async def test_a_stream_that_ends_in_the_middle_is_incomplete(
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_a_socket_cut_after_the_end_of_message_loses_nothing(
+async def test_socket_cut_after_the_end_of_message_loses_nothing(
     provider: str, ask: Ask, model_server: ModelServer
 ) -> None:
     model_server.play(Script([*WHOLE[provider]], cut=True))
@@ -123,7 +121,7 @@ async def test_a_socket_cut_after_the_end_of_message_loses_nothing(
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_a_server_that_is_not_there_is_unreachable(provider: str) -> None:
+async def test_server_that_is_not_there_is_unreachable(provider: str) -> None:
     with socket.socket() as occupied:
         # Bound but not listening: nobody else gets the port, and connecting to it is refused.
         occupied.bind(("127.0.0.1", 0))
@@ -140,7 +138,7 @@ async def test_a_server_that_is_not_there_is_unreachable(provider: str) -> None:
     assert (failure.code, failure.retryable) == ("provider_unreachable", True)
 
 
-async def test_a_silence_beyond_the_read_timeout_is_an_error(model_server: ModelServer) -> None:
+async def test_silence_beyond_the_read_timeout_is_an_error(model_server: ModelServer) -> None:
     model_server.play(Script([*FIRST["openai"], Gate()]))
     async with model_client(read_timeout=1.0) as client:
         ask = Ask(ProviderRegistry(settings_for(model_server), lambda: client))
@@ -150,7 +148,7 @@ async def test_a_silence_beyond_the_read_timeout_is_an_error(model_server: Model
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_a_rate_limit_says_how_long_to_wait(provider: str, ask: Ask, model_server: ModelServer) -> None:
+async def test_rate_limit_says_how_long_to_wait(provider: str, ask: Ask, model_server: ModelServer) -> None:
     body = b'{"error": {"message": "Slow down", "type": "rate_limit_error"}}'
     model_server.play(Script([body], 429, JSON | {"retry-after": "7"}))
     _, failure = await ask.failing(f"{provider}:m")
@@ -158,13 +156,13 @@ async def test_a_rate_limit_says_how_long_to_wait(provider: str, ask: Ask, model
     assert "Slow down" in failure.message
 
 
-async def test_a_rate_limit_may_name_a_date(ask: Ask, model_server: ModelServer) -> None:
+async def test_rate_limit_may_name_a_date(ask: Ask, model_server: ModelServer) -> None:
     past = {"retry-after": formatdate(0, usegmt=True)}
     model_server.play(Script([b"{}"], 429, JSON | past))
     assert (await ask.failing("openai:m"))[1].retry_after == 0
 
 
-async def test_an_empty_purse_is_not_worth_a_retry(ask: Ask, model_server: ModelServer) -> None:
+async def test_empty_purse_is_not_worth_a_retry(ask: Ask, model_server: ModelServer) -> None:
     body = b'{"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}'
     model_server.play(Script([body], 429, JSON))
     _, failure = await ask.failing("openai:m")
@@ -174,7 +172,7 @@ async def test_an_empty_purse_is_not_worth_a_retry(ask: Ask, model_server: Model
 @pytest.mark.parametrize(
     ("provider", "key"), [("openai", "sk-openai-secret"), ("anthropic", "sk-ant-secret")]
 )
-async def test_a_key_that_the_server_repeats_stays_secret(
+async def test_key_that_the_server_repeats_stays_secret(
     provider: str, key: str, ask: Ask, model_server: ModelServer
 ) -> None:
     body = f'{{"error": {{"message": "Incorrect API key provided: {key}"}}}}'.encode()
@@ -185,7 +183,7 @@ async def test_a_key_that_the_server_repeats_stays_secret(
     assert f"Check {provider.upper()}_API_KEY" in failure.message
 
 
-async def test_an_endless_error_body_is_cut(ask: Ask, model_server: ModelServer) -> None:
+async def test_endless_error_body_is_cut(ask: Ask, model_server: ModelServer) -> None:
     model_server.play(Script([b"x" * 70_000, Gate()], 500))
     _, failure = await ask.failing("openai:m")
     assert len(failure.message) < 600
@@ -193,7 +191,7 @@ async def test_an_endless_error_body_is_cut(ask: Ask, model_server: ModelServer)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/html; charset=utf-8"])
-async def test_an_answer_that_is_no_stream_says_to_check_the_address(
+async def test_answer_that_is_no_stream_says_to_check_the_address(
     kind: str, ask: Ask, model_server: ModelServer
 ) -> None:
     model_server.play(Script([b"{}"], 200, {"content-type": kind}))

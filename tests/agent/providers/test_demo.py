@@ -58,16 +58,16 @@ def sums(*expressions: str) -> list[Any]:
         ("", []),
     ],
 )  # fmt: skip
-def test_a_text_asks_for_the_tools_that_it_needs(text: str, wanted: list[Any]) -> None:
+def test_text_asks_for_the_tools_that_it_needs(text: str, wanted: list[Any]) -> None:
     assert find_intents(text) == wanted
 
 
 @pytest.mark.parametrize("text", ["1+" * 20_000, "(" * 20_000, "9 " * 20_000, "search conversation " * 2_000])
-def test_a_hostile_text_is_read_in_no_time_and_asks_for_little(text: str) -> None:
+def test_hostile_text_is_read_in_no_time_and_asks_for_little(text: str) -> None:
     assert len(find_intents(text)) <= 13
 
 
-async def test_it_plans_aloud_and_calls_the_real_tools() -> None:
+async def test_demo_agent_plans_aloud_and_calls_the_real_tools() -> None:
     turn = await demo(user("What is 12 * 7, and what time is it in Tokyo?"))
     assert "calculator with 12 * 7" in thoughts_of(turn)
     assert calls_of(turn) == [*sums("12 * 7"), ("current_time", {"timezone": "Asia/Tokyo"})]
@@ -75,7 +75,7 @@ async def test_it_plans_aloud_and_calls_the_real_tools() -> None:
     assert finish_of(turn).reason == "tool_use"
 
 
-async def test_it_answers_from_the_tools_results() -> None:
+async def test_demo_agent_answers_from_the_tools_results() -> None:
     messages = [
         user("What is 12 * 7?"),
         called("d1", "calculator", {"expression": "12 * 7"}),
@@ -86,7 +86,7 @@ async def test_it_answers_from_the_tools_results() -> None:
     assert (calls_of(turn), finish_of(turn).reason) == ([], "stop")
 
 
-async def test_a_tool_that_failed_is_said_so() -> None:
+async def test_tool_that_failed_is_said_so() -> None:
     fetch = called("d1", "http_fetch", {"url": "http://x.example/"})
     turn = await demo(user("http://x.example/"), fetch, result("d1", "refused", status="error"))
     assert "did not work: refused" in text_of(turn)
@@ -109,7 +109,7 @@ async def test_only_the_first_answer_says_that_it_is_no_language_model() -> None
         ("Tell me a joke", "no rule"),
     ],
 )
-async def test_it_knows_millrace(question: str, word: str) -> None:
+async def test_demo_agent_knows_millrace(question: str, word: str) -> None:
     assert word in text_of(await demo(user(question)))
 
 
@@ -118,7 +118,7 @@ async def test_tools_that_are_not_offered_are_not_called() -> None:
     assert (calls_of(turn), finish_of(turn).reason) == ([], "stop")
 
 
-async def test_a_live_message_changes_the_plan_and_is_answered() -> None:
+async def test_live_message_changes_the_plan_and_is_answered() -> None:
     live = f"{LIVE_MESSAGE_MARKER}\nAlso what is 3 + 4?"
     messages = [
         user("What is 12 * 7?"),
@@ -135,12 +135,12 @@ async def test_a_live_message_changes_the_plan_and_is_answered() -> None:
     assert "You added while I was working: “Also what is 3 + 4?”" in third
 
 
-async def test_a_live_message_alone_is_answered() -> None:
+async def test_live_message_alone_is_answered() -> None:
     turn = await demo(user("Hi"), assistant("Hello"), user(f"{LIVE_MESSAGE_MARKER}\nHow do I deploy?"))
     assert "make deploy" in text_of(turn)
 
 
-async def test_the_rounds_end_even_when_a_tool_never_counts_as_called() -> None:
+async def test_rounds_end_even_when_a_tool_never_counts_as_called() -> None:
     messages = [user("What is 1 + 1?")]
     for number in range(10):
         messages += [called(f"d{number}", "other", {}), result(f"d{number}", "?")]

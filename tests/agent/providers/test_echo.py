@@ -46,14 +46,14 @@ async def whole_run(question: str, *live: str) -> list[Delta]:
     raise AssertionError("no end")
 
 
-async def test_it_thinks_calls_its_tool_once_and_echoes() -> None:
+async def test_echo_model_thinks_calls_its_tool_once_and_echoes() -> None:
     run = await whole_run("hello  streaming world")
     assert isinstance(run[0], Thinking)
     assert calls_of(run) == [("echo_tool", {"text": "hello  streaming world"})]
     assert text_of(run) == "hello  streaming world"
 
 
-async def test_the_first_turn_asks_for_the_tool_and_the_second_streams_tokens() -> None:
+async def test_first_turn_asks_for_the_tool_and_the_second_streams_tokens() -> None:
     first = await echo(user("a b"))
     assert (finish_of(first).reason, text_of(first)) == ("tool_use", "")
     second = await echo(user("a b"), called("echo_1", "echo_tool", {}), result("echo_1", "ok"))
@@ -68,7 +68,7 @@ async def test_tools_sets_the_rounds_and_tool_ms_how_long_they_sleep(rounds: int
     assert text_of(run) == "hi"
 
 
-async def test_without_the_tool_it_just_answers() -> None:
+async def test_echo_model_without_its_tool_just_answers() -> None:
     assert text_of(await echo(user("hi"), tools=False)) == "hi"
 
 
@@ -123,7 +123,7 @@ async def test_hang_streams_one_token_and_then_nothing_until_it_is_cancelled() -
 @pytest.mark.parametrize(
     "steer", ["tokns=5", "tokens=x", "tokens=-1", "tokens=1000001", "hang=2", "tokens", "="]
 )
-async def test_a_steering_that_is_not_understood_says_what_is(steer: str) -> None:
+async def test_steering_that_is_not_understood_says_what_is(steer: str) -> None:
     with pytest.raises(ProviderError, match=r"tokens=0\.\.1000000") as caught:
         await echo(user(f"/echo {steer}\nhi"))
     assert caught.value.code == "echo_steering"
@@ -139,12 +139,12 @@ async def test_live_messages_are_echoed_as_lines_whatever_tokens_says() -> None:
     assert text_of(run) == "hello\nwait, stop\nand this"
 
 
-async def test_a_live_message_beside_the_question_is_echoed_too() -> None:
+async def test_live_message_beside_the_question_is_echoed_too() -> None:
     run = await echo(user("/echo tools=0\nhi", f"{LIVE_MESSAGE_MARKER}\nalso this"))
     assert text_of(run) == "hi\nalso this"
 
 
-async def test_a_live_message_after_the_answer_is_answered_without_tools() -> None:
+async def test_live_message_after_the_answer_is_answered_without_tools() -> None:
     late = user(f"{LIVE_MESSAGE_MARKER}\none more")
     run = await echo(
         user("hi"), called("echo_1", "echo_tool", {}), result("echo_1", "ok"), assistant("hi"), late
@@ -153,17 +153,17 @@ async def test_a_live_message_after_the_answer_is_answered_without_tools() -> No
     assert calls_of(run) == []
 
 
-async def test_a_question_after_a_failed_one_is_not_steered_by_it() -> None:
+async def test_question_after_a_failed_one_is_not_steered_by_it() -> None:
     assert text_of(await echo(user("/echo failAfter=0 tools=0\nold", "new"), tools=False)) == "new"
 
 
-async def test_an_older_question_plays_no_part() -> None:
+async def test_older_question_plays_no_part() -> None:
     older = [user("/echo tools=5\nold"), called("echo_1", "echo_tool", {}), result("echo_1", "ok")]
     run = await echo(*older, assistant("old"), user("new"))
     assert calls_of(run) == [("echo_tool", {"text": "new"})]
 
 
-async def test_the_largest_echo_is_made_token_by_token() -> None:
+async def test_largest_echo_is_made_token_by_token() -> None:
     tokens = echoed("word " * 6000, EchoOptions(repeat=10_000, tokens=1_000_000))
     tracemalloc.start()
     try:
@@ -173,11 +173,11 @@ async def test_the_largest_echo_is_made_token_by_token() -> None:
         tracemalloc.stop()
 
 
-async def test_the_tool_gives_its_text_back() -> None:
+async def test_tool_gives_its_text_back() -> None:
     assert await echo_tool("hi") == "hi"
     assert await echo_tool("hi", ms=1) == "hi"
 
 
-async def test_nothing_to_say_is_still_an_answer() -> None:
+async def test_empty_answer_is_still_an_answer() -> None:
     empty: dict[str, Any] = {"role": "user", "content": [{"text": ""}]}
     assert finish_of(await echo(empty)).reason == "stop"

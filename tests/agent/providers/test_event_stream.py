@@ -38,7 +38,7 @@ def test_no_damaged_byte_goes_unnoticed(position: int, change: int) -> None:
         parsed([bytes(body)])
 
 
-def test_a_frame_beyond_the_limit_is_refused_before_it_is_held() -> None:
+def test_frame_beyond_the_limit_is_refused_before_it_is_held() -> None:
     with pytest.raises(ValueError, match="too long"):
         parsed([frame({}, b"x" * FRAME_LIMIT)[:100]])
 

@@ -59,7 +59,7 @@ def test_newer_models_get_an_effort_and_are_told_to_show_their_thinking(model: s
     ("tokens", "effort"),
     [(1024, "low"), (4096, "low"), (4097, "medium"), (16_384, "medium"), (16_385, "high")],
 )
-def test_more_tokens_are_more_effort(tokens: int, effort: str) -> None:
+def test_larger_thinking_budgets_ask_for_more_effort(tokens: int, effort: str) -> None:
     fields = asked("claude-sonnet-5", max_tokens=64_000, thinking_tokens=tokens)
     assert fields["output_config"] == {"effort": effort}
 
@@ -68,14 +68,14 @@ def test_more_tokens_are_more_effort(tokens: int, effort: str) -> None:
     ("max_tokens", "budget"),
     [(20_000, 4000), (5024, 4000), (5000, 3976), (2048, 1024), (2047, None), (1, None)],
 )
-def test_a_budget_leaves_tokens_for_the_answer_and_is_no_smaller_than_allowed(
+def test_budget_leaves_tokens_for_the_answer_and_is_no_smaller_than_allowed(
     max_tokens: int, budget: int | None
 ) -> None:
     fields = asked("claude-sonnet-4-5", max_tokens=max_tokens)
     assert fields.get("thinking", {}).get("budget_tokens") == budget
 
 
-def test_an_agent_that_asks_for_none_sends_nothing() -> None:
+def test_agent_that_asks_for_none_sends_nothing() -> None:
     assert asked("claude-sonnet-4-5", thinking_tokens=0) == {}
 
 
@@ -123,7 +123,7 @@ def test_both_servers_get_it_in_their_own_place_without_a_temperature() -> None:
     assert "temperature" not in str(anthropic) + str(bedrock)
 
 
-def test_a_call_may_take_its_thinking_on_top_of_its_answer() -> None:
+def test_call_may_take_its_thinking_on_top_of_its_answer() -> None:
     budget = Budget(AgentLimits(max_tokens=30_000))
     assert (budget.call_tokens(), budget.call_tokens(10_000)) == (CALL_TOKENS, CALL_TOKENS + 10_000)
     budget.output = 29_000
@@ -146,5 +146,5 @@ def test_a_call_may_take_its_thinking_on_top_of_its_answer() -> None:
         ("echo", "", False),
     ],
 )
-def test_who_can_think(provider: str, model: str, possible: bool) -> None:
+def test_thinking_models_are_recognized(provider: str, model: str, possible: bool) -> None:
     assert can_think(provider, model) is possible

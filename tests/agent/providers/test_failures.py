@@ -38,12 +38,12 @@ def test_every_status_has_its_code(status: int, code: str, retryable: bool) -> N
     assert error.message.startswith(f"The server answered {status}: because")
 
 
-def test_a_refused_key_says_what_to_check_and_no_message_repeats_it() -> None:
+def test_refused_key_says_what_to_check_and_no_message_repeats_it() -> None:
     error = failure(SERVER, 401, "Incorrect API key sk-secret given")
     assert error.message == "The server answered 401: Incorrect API key *** given Check THE_KEY."
 
 
-def test_a_secret_is_removed_before_the_message_is_cut() -> None:
+def test_secret_is_removed_before_the_message_is_cut() -> None:
     assert readable("x" * 495 + "sk-secret", ["sk-secret"]) == "x" * 495 + "***"
     assert len(readable("x" * 9000, [])) == 500
 
@@ -64,7 +64,7 @@ def test_a_secret_is_removed_before_the_message_is_cut() -> None:
         (b"", ""),
     ],
 )
-def test_the_servers_own_words_are_found(body: bytes, words: str) -> None:
+def test_servers_own_words_are_found(body: bytes, words: str) -> None:
     assert said(body) == words
 
 
@@ -93,7 +93,7 @@ def test_the_servers_own_words_are_found(body: bytes, words: str) -> None:
         ),
     ],
 )
-def test_the_time_to_wait_is_read_from_every_kind_of_header(
+def test_time_to_wait_is_read_from_every_kind_of_header(
     headers: dict[str, str], seconds: float | None
 ) -> None:
     assert retry_after(headers, NOW) == (None if seconds is None else pytest.approx(seconds))

@@ -61,7 +61,7 @@ def end(reason: str = "tool_calls") -> bytes:
     return openai_chunk({}, reason) + OPENAI_DONE
 
 
-async def test_an_answer_streams_from_a_real_server(ask: Ask, model_server: ModelServer) -> None:
+async def test_answer_streams_from_a_real_server(ask: Ask, model_server: ModelServer) -> None:
     model_server.play(Script([*openai_answer(["Hel", "lo", " wörld"])]))
     answer = await ask("openai:gpt-5", user("Hi"), system="Be brief.", max_tokens=77)
     assert answer == [Text("Hel"), Text("lo"), Text(" wörld"), Finish("stop", Usage(11, 3, 3))]
@@ -77,7 +77,7 @@ async def test_an_answer_streams_from_a_real_server(ask: Ask, model_server: Mode
     }
 
 
-def test_the_history_becomes_chat_messages() -> None:
+def test_history_becomes_chat_messages() -> None:
     thinking = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "s"}}}
     turn = called("c1", "weather", PARIS)
     turn["content"] = [thinking, {"text": "Looking."}, *turn["content"]]
@@ -106,7 +106,7 @@ def test_the_history_becomes_chat_messages() -> None:
     assert body["tools"] == [{"type": "function", "function": offered}]
 
 
-def test_a_history_with_tools_that_are_no_longer_offered_still_names_them() -> None:
+def test_history_with_tools_that_are_no_longer_offered_still_names_them() -> None:
     body = chat_request(
         request(user("Hi"), called("c1", "weather", PARIS), result("c1", "sunny")), GENERIC, "s"
     )
@@ -150,7 +150,7 @@ def test_a_history_with_tools_that_are_no_longer_offered_still_names_them() -> N
         ),
     ],
 )
-def test_a_tool_call_is_understood_however_it_comes(chunks: list[bytes]) -> None:
+def test_tool_call_is_understood_however_it_comes(chunks: list[bytes]) -> None:
     answer = deltas(*chunks, end())
     assert calls_of(answer) == [("weather", PARIS)]
     call = next(delta for delta in answer if isinstance(delta, ToolCall))
@@ -244,17 +244,17 @@ def test_usage_is_taken_wherever_it_comes(chunks: list[bytes], usage: Usage | No
 @pytest.mark.parametrize(
     "last", [openai_chunk({}, "stop"), OPENAI_DONE, b"data: [DONE]", end("stop") + b"junk"]
 )
-def test_a_finish_reason_or_done_is_the_end_of_message(last: bytes) -> None:
+def test_finish_reason_or_done_is_the_end_of_message(last: bytes) -> None:
     assert text_of(deltas(openai_chunk({"content": "x"}), last)) == "x"
 
 
-def test_a_stream_without_either_is_incomplete() -> None:
+def test_stream_without_either_is_incomplete() -> None:
     with pytest.raises(ProviderError) as caught:
         deltas(openai_chunk({"content": "x"}))
     assert (caught.value.code, caught.value.retryable) == ("incomplete_response", True)
 
 
-def test_a_refusal_is_shown_and_named() -> None:
+def test_refusal_is_shown_and_named() -> None:
     assert deltas(openai_chunk({"refusal": "I can't."}), end("stop")) == [
         Text("I can't."),
         Finish("refusal", None),
@@ -288,7 +288,7 @@ def test_a_refusal_is_shown_and_named() -> None:
         ({"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}, "provider_unavailable", True),
     ],
 )
-async def test_an_error_in_mid_stream_is_raised_after_what_came_before(
+async def test_error_in_mid_stream_is_raised_after_what_came_before(
     error: dict[str, Any], code: str, retryable: bool, ask: Ask, model_server: ModelServer
 ) -> None:
     model_server.play(Script([openai_chunk({"content": "x"}) + openai_event(error)]))
@@ -300,7 +300,7 @@ async def test_an_error_in_mid_stream_is_raised_after_what_came_before(
 @pytest.mark.parametrize(
     "junk", [b"data: {nope\n\n", b"data: 7\n\n", b'data: {"choices": "x"}\n\n', b"data: \xff\n\n"]
 )
-async def test_what_is_no_chunk_is_unreadable(junk: bytes, ask: Ask, model_server: ModelServer) -> None:
+async def test_invalid_chunk_is_unreadable(junk: bytes, ask: Ask, model_server: ModelServer) -> None:
     model_server.play(Script([junk]))
     with pytest.raises(ProviderError) as caught:
         await ask("openai:m")
@@ -351,7 +351,7 @@ async def test_single_bytes_from_a_real_socket_give_the_same_deltas(
         ("https://openrouter.ai/api/v1", "max_tokens"),
     ],
 )
-async def test_the_name_of_the_limit_follows_the_host(base: str, key: str) -> None:
+async def test_name_of_the_limit_follows_the_host(base: str, key: str) -> None:
     sent: list[httpx.Request] = []
 
     def refuse(request: httpx.Request) -> httpx.Response:

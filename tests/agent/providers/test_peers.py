@@ -31,7 +31,7 @@ def ours(deltas: list[Delta]) -> Answer:
     }
 
 
-async def test_the_official_openai_client_agrees(ask: Ask, model_server: ModelServer) -> None:
+async def test_official_openai_client_agrees(ask: Ask, model_server: ModelServer) -> None:
     model_server.play(Script([OPENAI]), Script([OPENAI]))
     mine = ours(await ask("openai:m"))
     client = openai.AsyncOpenAI(base_url=f"{model_server.url}/v1", api_key="k", max_retries=0)
@@ -50,7 +50,7 @@ async def test_the_official_openai_client_agrees(ask: Ask, model_server: ModelSe
     assert mine["usage"] == (usage.prompt_tokens, usage.completion_tokens, 0, 0)
 
 
-async def test_the_official_anthropic_client_agrees(ask: Ask, model_server: ModelServer) -> None:
+async def test_official_anthropic_client_agrees(ask: Ask, model_server: ModelServer) -> None:
     model_server.play(Script([ANTHROPIC]), Script([ANTHROPIC]))
     mine = ours(await ask("anthropic:m"))
     client = anthropic.AsyncAnthropic(base_url=model_server.url, api_key="k", max_retries=0)
@@ -77,7 +77,7 @@ async def test_the_official_anthropic_client_agrees(ask: Ask, model_server: Mode
     }
 
 
-async def test_the_official_bedrock_client_agrees_and_signs_the_same_path(
+async def test_official_bedrock_client_agrees_and_signs_the_same_path(
     ask: Ask, model_server: ModelServer
 ) -> None:
     model_server.play(Script([BEDROCK]), Script([BEDROCK]))
@@ -118,7 +118,7 @@ def theirs(events: list[Any]) -> Answer:
 
 
 @pytest.mark.parametrize("model", ["a:b", "x/y", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"])
-def test_the_fake_accepts_the_official_clients_signature(model: str, model_server: ModelServer) -> None:
+def test_fake_accepts_the_official_clients_signature(model: str, model_server: ModelServer) -> None:
     client: Any = boto3.client("bedrock-runtime", region_name=REGION, endpoint_url=model_server.url)
     messages = [{"role": "user", "content": [{"text": "Hi"}]}]
     assert list(client.converse_stream(modelId=model, messages=messages)["stream"])

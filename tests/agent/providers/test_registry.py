@@ -28,7 +28,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         ("echo:", "EchoProvider", ""),
     ],
 )
-async def test_the_prefix_chooses_the_provider(
+async def test_prefix_chooses_the_provider(
     model: str, kind: str, name: str, client: httpx.AsyncClient
 ) -> None:
     settings = Settings("eu-central-1", openai_api_key="k", anthropic_api_key="k")
@@ -39,7 +39,7 @@ async def test_the_prefix_chooses_the_provider(
 
 
 @pytest.mark.parametrize("model", ["", "gpt-5", "gemini:pro", ":x", "OpenAI:gpt-5", "openai:", "bedrock:"])
-def test_a_model_that_nobody_serves_is_refused(model: str) -> None:
+def test_model_that_nobody_serves_is_refused(model: str) -> None:
     with pytest.raises(InvalidRequest, match=r"bedrock:|lacks its name"):
         split_model(model)
 
@@ -58,7 +58,7 @@ def test_a_model_that_nobody_serves_is_refused(model: str) -> None:
         ("bedrock:m", Settings("r", bedrock_endpoint_url="https://"), "BEDROCK_ENDPOINT_URL"),
     ],
 )
-async def test_a_provider_that_is_not_configured_names_what_to_set(
+async def test_provider_that_is_not_configured_names_what_to_set(
     model: str, settings: Settings, name: str, client: httpx.AsyncClient
 ) -> None:
     with pytest.raises(Unavailable, match=name) as caught:
@@ -66,12 +66,12 @@ async def test_a_provider_that_is_not_configured_names_what_to_set(
     assert caught.value.code == "not_configured"
 
 
-async def test_a_compatible_server_needs_no_key(client: httpx.AsyncClient) -> None:
+async def test_compatible_server_needs_no_key(client: httpx.AsyncClient) -> None:
     settings = Settings("r", openai_base_url="http://localhost:11434/v1")
     assert ProviderRegistry(settings, lambda: client).provider_for("openai:llama3")
 
 
-def test_the_registry_imports_no_provider_before_it_is_asked_for() -> None:
+def test_registry_imports_no_provider_before_it_is_asked_for() -> None:
     script = (
         "import sys, millrace.agent.providers.registry;"
         "print([name for name in sys.modules if name.startswith(('botocore', 'boto3'))"

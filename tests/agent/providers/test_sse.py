@@ -37,7 +37,7 @@ def test_one_byte_at_a_time_gives_the_same_events() -> None:
 
 
 @pytest.mark.parametrize("line", [b"x" * 100, b"data: x\n" * 15, b"data:\n" * 25])
-def test_an_event_without_end_is_refused_at_the_limit(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_event_without_end_is_refused_at_the_limit(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "EVENT_LIMIT", 200)
     with pytest.raises(ValueError, match="200 bytes"):
         parsed([line] * 3)

@@ -17,7 +17,7 @@ from tests.agent.tools.contexts import call, context
 from tests.net.servers import response, serving
 
 
-def test_the_table_and_the_tools_agree() -> None:
+def test_table_and_the_tools_agree() -> None:
     tools = built_in_tools([*BUILT_IN, "calculator"])
     assert [tool.name for tool in tools] == list(BUILT_IN)
     for tool in tools:
@@ -26,7 +26,7 @@ def test_the_table_and_the_tools_agree() -> None:
         assert "context" not in tool.parameters["properties"]
 
 
-def test_a_tool_that_does_not_exist_is_named() -> None:
+def test_tool_that_does_not_exist_is_named() -> None:
     with pytest.raises(InvalidRequest, match="telepathy; the tools are ask_user, calculator"):
         built_in_tools(["calculator", "telepathy"])
 

@@ -41,7 +41,7 @@ def weather(
     return {"run": context.run_id, "city": place.city, "days": days, "unit": unit}
 
 
-async def test_the_signature_and_the_docstring_make_the_schema() -> None:
+async def test_signature_and_the_docstring_make_the_schema() -> None:
     made = tool(weather)
     assert made.name == "weather"
     assert made.description == "The forecast of a place.\n\nLonger words about it."
@@ -88,7 +88,7 @@ async def test_parameters_may_be_called_like_a_models_own_attributes() -> None:
     assert (await made.run({"json": "j", "copy": 2, "_private": 3}, context())).text == "j2s3"
 
 
-async def test_a_plain_function_runs_in_a_thread_with_the_callers_context_variables() -> None:
+async def test_plain_function_runs_in_a_thread_with_the_callers_context_variables() -> None:
     def where() -> list[str]:
         return [threading.current_thread().name.rpartition("_")[0], colour.get()]
 
@@ -99,7 +99,7 @@ async def test_a_plain_function_runs_in_a_thread_with_the_callers_context_variab
         colour.reset(token)
 
 
-async def test_an_async_function_runs_where_it_is_called_and_may_give_its_own_result() -> None:
+async def test_async_function_runs_where_it_is_called_and_may_give_its_own_result() -> None:
     async def own() -> ToolResult:
         return ToolResult(ok=False, text="no", summary=threading.current_thread().name + "\n" + "x" * 200)
 
@@ -109,14 +109,14 @@ async def test_an_async_function_runs_where_it_is_called_and_may_give_its_own_re
     assert len(result.summary) == 120
 
 
-async def test_an_annotations_description_stays_where_the_docstring_has_none() -> None:
+async def test_annotations_description_stays_where_the_docstring_has_none() -> None:
     def documented(a: Annotated[str, Field(description="From the annotation.")]) -> str:
         return a
 
     assert tool(documented).parameters["properties"]["a"]["description"] == "From the annotation."
 
 
-def test_a_signature_without_a_schema_is_refused() -> None:
+def test_signature_without_a_schema_is_refused() -> None:
     def starred(*parts: str) -> str:
         return "".join(parts)
 

@@ -33,7 +33,7 @@ from millrace.agent.tools.html_text import html_text
         ("", ""),
     ],
 )
-def test_a_page_becomes_text(html: str, text: str) -> None:
+def test_page_becomes_text(html: str, text: str) -> None:
     assert html_text(html) == text
 
 

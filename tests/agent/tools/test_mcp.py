@@ -30,7 +30,7 @@ async def called(tools: McpTools, name: str, **arguments: int) -> ToolResult:
 
 
 @pytest.mark.parametrize(("old", "json"), [(False, False), (False, True), (True, False)])
-async def test_a_servers_tools_are_listed_and_called(old: bool, json: bool) -> None:
+async def test_servers_tools_are_listed_and_called(old: bool, json: bool) -> None:
     async with mcp_server(old, json) as server:
         async with local(McpServer("calc", server.url, {"Authorization": "Bearer s3cret"})) as tools:
             listed = {tool.name: tool for tool in await tools.tools()}
@@ -63,7 +63,7 @@ async def test_names_that_providers_refuse_are_made_to_fit_and_still_reach_their
     assert tool_name("a", "x" * 100) != tool_name("a", "x" * 101)
 
 
-async def test_a_server_is_listed_once_in_five_minutes_and_a_remembered_tool_can_be_called_at_once() -> None:
+async def test_server_is_listed_once_in_five_minutes_and_a_remembered_tool_can_be_called_at_once() -> None:
     now = 1000.0
     tool_catalog = ToolCatalog(clock=lambda: now)
     async with mcp_server() as server:
@@ -81,7 +81,7 @@ async def test_a_server_is_listed_once_in_five_minutes_and_a_remembered_tool_can
         assert len(server.methods) > before
 
 
-async def test_a_server_that_is_down_is_a_problem_in_words_and_costs_only_its_own_tools() -> None:
+async def test_server_that_is_down_is_a_problem_in_words_and_costs_only_its_own_tools() -> None:
     closed = socket.socket()
     closed.bind(("127.0.0.1", 0))  # and does not listen, so that nobody else does
     down = f"http://127.0.0.1:{closed.getsockname()[1]}/mcp?key=s3cret"
@@ -100,7 +100,7 @@ async def test_a_server_that_is_down_is_a_problem_in_words_and_costs_only_its_ow
     assert "s3cret" not in str(tools.problems) + repr(servers)
 
 
-async def test_a_server_that_goes_down_in_the_middle_of_a_run_gives_an_error_result() -> None:
+async def test_server_that_goes_down_in_the_middle_of_a_run_gives_an_error_result() -> None:
     async with mcp_server() as server:
         tools = local(McpServer("calc", server.url))
         toolbox = Toolbox(await tools.tools())
@@ -110,7 +110,7 @@ async def test_a_server_that_goes_down_in_the_middle_of_a_run_gives_an_error_res
     assert "calc__add failed: The MCP server calc is not available" in result.text
 
 
-async def test_a_servers_private_address_is_refused() -> None:
+async def test_servers_private_address_is_refused() -> None:
     async with mcp_server() as server:
         async with McpTools([McpServer("calc", server.url)], ToolCatalog()) as tools:
             assert await tools.tools() == []
@@ -118,7 +118,7 @@ async def test_a_servers_private_address_is_refused() -> None:
     assert server.methods == []
 
 
-async def test_a_call_that_is_given_up_is_cancelled_at_the_server_and_others_go_on() -> None:
+async def test_call_that_is_given_up_is_cancelled_at_the_server_and_others_go_on() -> None:
     async with mcp_server() as server, local(McpServer("calc", server.url)) as tools:
         toolbox = Toolbox(await tools.tools())
         [late] = await toolbox.run_all([call("calc__wait")], context(), 2.0)
@@ -147,7 +147,7 @@ async def test_cancelling_a_run_in_a_call_leaves_nothing_open() -> None:
 
 
 @pytest.mark.parametrize("json", [False, True])
-async def test_a_flood_is_cut_off_and_the_session_opens_again(json: bool) -> None:
+async def test_flood_is_cut_off_and_the_session_opens_again(json: bool) -> None:
     async with mcp_server(json=json) as server, local(McpServer("calc", server.url)) as tools:
         flooded = await called(tools, "calc__flood")
         result = await called(tools, "calc__add", a=1, b=2)
@@ -234,7 +234,7 @@ async def test_secret_that_a_server_gives_back_is_taken_out_of_its_results() -> 
 
 
 @pytest.mark.parametrize("name", ["", "a__b", "_a", "a b", "a" * 25, "ä", "a\n"])
-def test_a_servers_name_must_fit_in_front_of_its_tools(name: str) -> None:
+def test_servers_name_must_fit_in_front_of_its_tools(name: str) -> None:
     with pytest.raises(InvalidRequest, match="letters"):
         McpServer(name, "https://example.com/mcp")
 
@@ -245,7 +245,7 @@ def test_servers_of_one_name_and_too_many_servers_are_refused() -> None:
             McpTools([McpServer(name, "https://example.com/mcp") for name in names], ToolCatalog())
 
 
-def test_the_catalogue_keeps_credentials_apart_and_stays_small() -> None:
+def test_catalogue_keeps_credentials_apart_and_stays_small() -> None:
     tool_catalog = ToolCatalog()
     one = McpServer("a", "https://a.test/", {"Authorization": "1"})
     tool_catalog.put(one, Listing([]))

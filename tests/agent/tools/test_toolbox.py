@@ -86,7 +86,7 @@ async def test_calls_that_make_no_sense_tell_the_model_what_to_do() -> None:
     assert all(len(result.summary) <= 120 for result in results)
 
 
-async def test_a_call_that_takes_too_long_is_given_up_and_says_so() -> None:
+async def test_call_that_takes_too_long_is_given_up_and_says_so() -> None:
     release = threading.Event()
 
     def sleeping() -> None:
@@ -156,7 +156,7 @@ async def test_no_more_than_a_bounded_number_of_calls_run_at_a_time() -> None:
     assert most == PARALLEL_LIMIT
 
 
-async def test_a_long_result_is_cut_for_the_model_and_kept_whole_beside() -> None:
+async def test_long_result_is_cut_for_the_model_and_kept_whole_beside() -> None:
     def long(size: int) -> str:
         return "é" * size
 
@@ -171,7 +171,7 @@ async def test_a_long_result_is_cut_for_the_model_and_kept_whole_beside() -> Non
 
 
 @given(st.text(max_size=200), st.integers(0, 400))
-def test_a_cut_never_exceeds_its_limit_nor_breaks_a_character(text: str, limit: int) -> None:
+def test_cut_never_exceeds_its_limit_nor_breaks_a_character(text: str, limit: int) -> None:
     shown = cut(text, limit)
     if len(text.encode(errors="replace")) <= limit:
         assert shown == text
@@ -182,7 +182,7 @@ def test_a_cut_never_exceeds_its_limit_nor_breaks_a_character(text: str, limit: 
         assert note
 
 
-async def test_a_broken_listener_ends_the_turn_rather_than_hiding() -> None:
+async def test_broken_listener_ends_the_turn_rather_than_hiding() -> None:
     def broken(one: ToolCall, result: ToolResult) -> None:
         raise RuntimeError("listener")
 

@@ -96,7 +96,7 @@ def test_sample_test_goes_through_the_handler(function: Any, defined: Receivers)
     assert [one.body for one in defined.hook.taken] == [b'{"n":1}']
 
 
-def test_there_are_sample_events() -> None:
+def test_sample_events_exist() -> None:
     assert len(EVENTS) >= 3
 
 
@@ -107,7 +107,7 @@ def test_batch_after_batch_the_same_connections_serve(function: Any, defined: Re
     assert len(defined.hook.taken) == 3
 
 
-def test_what_has_to_wait_is_in_the_real_queue(
+def test_delayed_job_is_in_the_real_queue(
     function: Any, defined: Receivers, aws: Aws, environment: dict[str, str]
 ) -> None:
     sample = orjson.loads((ROOT / "events/deliver/not_yet.json").read_bytes())
@@ -172,7 +172,7 @@ def test_latency_of_an_old_event_counts_from_its_acceptance(
     assert 2_000 <= counters["latencySum"] < 60_000
 
 
-def test_what_was_delivered_is_counted_while_another_job_of_the_batch_waits(
+def test_delivered_job_is_counted_while_another_of_the_batch_waits(
     function: Any, defined: Receivers, environment: dict[str, str]
 ) -> None:
     counted = threading.Event()
@@ -205,7 +205,7 @@ def _until_counted(environment: dict[str, str], answer: "Future[Any]") -> bool:
     return False
 
 
-def test_what_a_batch_did_is_one_line_for_cloudwatch(
+def test_batch_writes_one_metrics_line_for_cloudwatch(
     environment: dict[str, str], defined: Receivers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = DeliverySettings.from_environment(environment | {"STACK": "millrace-test"})
@@ -219,7 +219,7 @@ def test_what_a_batch_did_is_one_line_for_cloudwatch(
     assert len(line["Latency"]) == 2
 
 
-def test_what_cannot_be_counted_is_delivered_nevertheless(
+def test_event_that_cannot_be_counted_is_still_delivered(
     environment: dict[str, str], defined: Receivers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuses(*_: object) -> None:
@@ -234,7 +234,7 @@ def test_what_cannot_be_counted_is_delivered_nevertheless(
     assert len(defined.hook.taken) == 1
 
 
-def test_a_function_that_lacks_settings_says_which() -> None:
+def test_function_that_lacks_settings_says_which() -> None:
     with pytest.raises(Unavailable) as refused:
         BatchDeliverer(DeliverySettings.from_environment({"AWS_REGION": "eu-central-1"}))
     assert "DELIVERY_QUEUE_URL" in refused.value.message

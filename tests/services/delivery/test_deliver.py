@@ -20,7 +20,7 @@ def ids(receivers: Receivers) -> list[str]:
     return [got.headers["webhook-id"].rpartition("-")[0] for got in receivers.hook.taken]
 
 
-async def test_a_job_is_delivered(here: World, receivers: Receivers) -> None:
+async def test_job_is_delivered(here: World, receivers: Receivers) -> None:
     await here.webhook(receivers.url + "/hook")
     report = await here.deliver(*(event(f"e{n}", n=n) for n in range(30)))
     assert len(report.delivered) == 30
@@ -28,7 +28,7 @@ async def test_a_job_is_delivered(here: World, receivers: Receivers) -> None:
     assert here.queue.sent == []
 
 
-async def test_the_same_event_for_two_destinations_has_two_ids(here: World, receivers: Receivers) -> None:
+async def test_same_event_for_two_destinations_has_two_ids(here: World, receivers: Receivers) -> None:
     """One service may get both, and shall not take the second for a repetition of the first."""
     await here.webhook(receivers.url + "/hook")
     definition = await here.pipelines.definition(here.organization, "pipe", here.version)
@@ -41,7 +41,7 @@ async def test_the_same_event_for_two_destinations_has_two_ids(here: World, rece
     assert ids(receivers) == ["a", "a", "a"]
 
 
-async def test_what_fails_for_a_while_arrives_at_last_with_the_same_id(
+async def test_temporarily_failing_delivery_arrives_with_the_same_id(
     here: World, receivers: Receivers
 ) -> None:
     await here.webhook(receivers.url + "/hook", retryPolicy={"maxRetries": 5, "backoffMs": 4000})
@@ -58,7 +58,7 @@ async def test_what_fails_for_a_while_arrives_at_last_with_the_same_id(
     assert await here.dead() == []
 
 
-async def test_a_message_that_comes_too_early_waits_and_spends_no_attempt(
+async def test_message_that_comes_too_early_waits_and_spends_no_attempt(
     here: World, receivers: Receivers
 ) -> None:
     await here.webhook(receivers.url + "/hook")
@@ -76,9 +76,7 @@ async def test_retry_after_is_kept(here: World, receivers: Receivers) -> None:
     assert (report.attempts, report.throttled, report.behind_ms) == (1, 1, None)
 
 
-async def test_what_never_arrives_becomes_a_dead_letter_with_all_it_takes_to_send_it_again(
-    here: World, receivers: Receivers
-) -> None:
+async def test_undeliverable_event_becomes_a_complete_dead_letter(here: World, receivers: Receivers) -> None:
     await here.webhook(receivers.url + "/hook", retryPolicy={"maxRetries": 2})
     receivers.always = PlainTextResponse("x" * 5_000, 500)
     await here.deliver(event("a", cost=3))
@@ -91,7 +89,7 @@ async def test_what_never_arrives_becomes_a_dead_letter_with_all_it_takes_to_sen
     assert (dead_letter.definition_version, dead_letter.place) == (1, "destination:0")
 
 
-async def test_a_poison_event_does_not_stop_its_batch(here: World, receivers: Receivers) -> None:
+async def test_poison_event_does_not_stop_its_batch(here: World, receivers: Receivers) -> None:
     await here.webhook(receivers.url + "/hook", body='{"n": {{n}}, "at": "{{formatTime(at)}}"}')
     good = [event(f"e{n}", n=n, at=0) for n in range(6)]
     report = await here.deliver(*good[:3], event("bad", n=1, at="never"), *good[3:])
@@ -99,7 +97,7 @@ async def test_a_poison_event_does_not_stop_its_batch(here: World, receivers: Re
     assert [dead_letter.event_id for dead_letter in await here.dead()] == ["bad"]
 
 
-async def test_a_crash_before_the_acknowledgement_delivers_again_with_the_same_ids(
+async def test_crash_before_the_acknowledgement_delivers_again_with_the_same_ids(
     here: World, receivers: Receivers
 ) -> None:
     await here.define("analytics", {"provider": "mixpanel", "projectToken": TOKEN})
@@ -111,7 +109,7 @@ async def test_a_crash_before_the_acknowledgement_delivers_again_with_the_same_i
     assert len(await here.dead()) == 1
 
 
-async def test_a_retry_that_cannot_be_sent_fails_the_message(here: World, receivers: Receivers) -> None:
+async def test_retry_that_cannot_be_sent_fails_the_message(here: World, receivers: Receivers) -> None:
     await here.webhook(receivers.url + "/hook")
     receivers.answers.append(PlainTextResponse("down", 503))
     here.queue.broken = True
@@ -134,7 +132,7 @@ async def test_slack_gets_an_event_once_though_it_knows_no_repetitions(
     assert receivers.slack.taken == ["one\ntwo"]
 
 
-async def test_a_crash_while_slack_is_sent_to_loses_nothing(here: World, receivers: Receivers) -> None:
+async def test_crash_while_slack_is_sent_to_loses_nothing(here: World, receivers: Receivers) -> None:
     config = {"channel": "slack", "webhook": receivers.url + "/slack", "template": "{{name}}"}
     await here.define("notification", config)
     job = here.job(event("a", name="one"))
@@ -156,7 +154,7 @@ async def test_slack_gets_one_message_a_second(here: World, receivers: Receivers
     assert here.now - began >= 2_000
 
 
-async def test_a_rate_limit_is_kept_and_loses_nothing(here: World, receivers: Receivers) -> None:
+async def test_rate_limit_is_kept_and_loses_nothing(here: World, receivers: Receivers) -> None:
     await here.webhook(receivers.url + "/hook", rateLimit={"perSecond": 2, "burst": 4})
     await here.deliver(event("first"))  # it is known to answer from here on
     here.now += 2_000
@@ -168,7 +166,7 @@ async def test_a_rate_limit_is_kept_and_loses_nothing(here: World, receivers: Re
     assert (report.waiting, report.behind_ms, here.queue.sent) == (0, None, [])
 
 
-async def test_a_job_whose_turn_is_far_off_goes_back_to_the_queue_until_then(
+async def test_job_whose_turn_is_far_off_goes_back_to_the_queue_until_then(
     here: World, receivers: Receivers
 ) -> None:
     await here.webhook(receivers.url + "/hook", rateLimit={"perSecond": 0.1})
@@ -184,7 +182,7 @@ async def test_a_job_whose_turn_is_far_off_goes_back_to_the_queue_until_then(
     assert sum(report.attempts for report in here.reports) == 4
 
 
-async def test_a_dead_destination_opens_its_circuit_and_one_probe_closes_it(
+async def test_dead_destination_opens_its_circuit_and_one_probe_closes_it(
     here: World, receivers: Receivers
 ) -> None:
     await here.webhook(receivers.url + "/hook", retryPolicy={"maxRetries": 0})
@@ -202,9 +200,7 @@ async def test_a_dead_destination_opens_its_circuit_and_one_probe_closes_it(
     assert len(await here.dead()) == 20
 
 
-async def test_a_probe_that_fails_keeps_the_circuit_open_for_longer(
-    here: World, receivers: Receivers
-) -> None:
+async def test_probe_that_fails_keeps_the_circuit_open_for_longer(here: World, receivers: Receivers) -> None:
     await here.webhook(receivers.url + "/hook", retryPolicy={"maxRetries": 9})
     receivers.always = PlainTextResponse("down", 500)
     await here.deliver(*(event(f"e{n}") for n in range(20)))
@@ -225,9 +221,7 @@ async def test_events_that_only_ever_wait_die_after_a_day(here: World, receivers
     assert {dead_letter.code for dead_letter in await here.dead()} == {"failed", "expired"}
 
 
-async def test_a_410_disables_the_destination_until_it_is_corrected(
-    here: World, receivers: Receivers
-) -> None:
+async def test_410_disables_the_destination_until_it_is_corrected(here: World, receivers: Receivers) -> None:
     await here.webhook(receivers.url + "/hook")
     receivers.answers.append(PlainTextResponse("gone", 410))
     await here.deliver(event("a"))
@@ -244,7 +238,7 @@ async def test_a_410_disables_the_destination_until_it_is_corrected(
     assert len((await here.deliver(event("c"))).delivered) == 1
 
 
-async def test_a_410_does_not_hold_up_others_of_the_organization(here: World, receivers: Receivers) -> None:
+async def test_410_does_not_hold_up_others_of_the_organization(here: World, receivers: Receivers) -> None:
     await here.webhook(receivers.url + "/hook")
     receivers.answers.append(PlainTextResponse("gone", 410))
     await here.deliver(event("a"))
@@ -254,7 +248,7 @@ async def test_a_410_does_not_hold_up_others_of_the_organization(here: World, re
     assert len((await here.deliver(event("b"))).delivered) == 1
 
 
-async def test_the_organizations_database_is_its_secret(here: World, tmp_path: Path) -> None:
+async def test_organizations_database_is_its_secret(here: World, tmp_path: Path) -> None:
     await here.secret("DATABASE_URL", f"sqlite:///{tmp_path}/own.db", "localhost")
     await here.define("database", {"table": "agent_metrics"})
     report = await here.deliver(event("a", cost=1))
@@ -309,7 +303,7 @@ async def test_sns_publishes_to_topics_of_the_organization_only(here: World, aws
     assert [dead_letter.code for dead_letter in await here.dead()] == ["topic_not_allowed"]
 
 
-async def test_a_deleted_pipeline_keeps_its_events_as_dead_letters(here: World) -> None:
+async def test_deleted_pipeline_keeps_its_events_as_dead_letters(here: World) -> None:
     await here.deliver(event("a"), definitionVersion=7)
     assert [dead_letter.code for dead_letter in await here.dead()] == ["pipeline_gone"]
 
@@ -322,7 +316,7 @@ async def test_definitions_are_read_once(here: World, receivers: Receivers) -> N
     assert len(here.deliverer.targets._known) == 1
 
 
-def test_an_event_that_cannot_be_written_stops_no_other(here: World) -> None:
+def test_event_that_cannot_be_written_stops_no_other(here: World) -> None:
     here.version = 1
     events = [event("a"), event("x" * 600), event("b", text="\ud800"), event("c")]
     jobs, refused = jobs_of(here.job(event("t")), events)

@@ -37,7 +37,7 @@ async def first_back(tasks: list[asyncio.Task[Report]], count: int) -> list[Repo
     return [await one for _, one in zip(range(count), asyncio.as_completed(tasks), strict=False)]
 
 
-async def test_a_destination_that_does_not_answer_holds_few_jobs_at_once(
+async def test_destination_that_does_not_answer_holds_few_jobs_at_once(
     here: World, other: World, holding: Holding, receivers: Receivers
 ) -> None:
     await here.webhook(holding.url)
@@ -57,14 +57,14 @@ async def test_a_destination_that_does_not_answer_holds_few_jobs_at_once(
     assert await here.dead() == []
 
 
-async def test_a_destination_that_answers_takes_everything_at_once(here: World, receivers: Receivers) -> None:
+async def test_destination_that_answers_takes_everything_at_once(here: World, receivers: Receivers) -> None:
     await here.webhook(receivers.url + "/hook")
     await here.deliver(event("first"))
     reports = await asyncio.gather(*(here.deliver(event(f"e{n}")) for n in range(ALL)))
     assert [len(report.delivered) for report in reports] == [1] * ALL
 
 
-async def test_an_organization_with_many_dead_destinations_holds_few_jobs_at_once(
+async def test_organization_with_many_dead_destinations_holds_few_jobs_at_once(
     here: World, holding: Holding
 ) -> None:
     pipelines = [f"pipe{n}" for n in range(10)]

@@ -17,7 +17,7 @@ SECRET = 'sk-"very/secret+value=='
 
 
 @pytest.mark.parametrize("echo", ["{}", "Authorization: Bearer {}", "x" * 1_015 + "{}"])
-async def test_a_secret_is_sent_and_never_seen_again(
+async def test_secret_is_sent_and_never_seen_again(
     here: World, receivers: Receivers, caplog: pytest.LogCaptureFixture, echo: str
 ) -> None:
     caplog.set_level(logging.DEBUG, "millrace")
@@ -34,7 +34,7 @@ async def test_a_secret_is_sent_and_never_seen_again(
     assert "[secret" in dead_letter.body
 
 
-async def test_why_a_circuit_opened_is_told_without_secrets(here: World, receivers: Receivers) -> None:
+async def test_reason_of_an_open_circuit_contains_no_secrets(here: World, receivers: Receivers) -> None:
     await here.secret("PATH", "averysecretvalue", "127.0.0.1")
     await here.webhook("http://127.0.0.1:1/${secrets.PATH}", retryPolicy={"maxRetries": 0})
     await here.deliver(*(event(f"e{n}") for n in range(20)))
@@ -62,7 +62,7 @@ async def test_basic_credentials_are_redacted_as_they_are_sent(here: World, rece
         "https://evilexample.com/${secrets.API_KEY}",
     ],
 )
-async def test_a_secret_is_not_sent_to_a_host_it_is_not_bound_to(deployed: World, url: str) -> None:
+async def test_secret_is_not_sent_to_a_host_it_is_not_bound_to(deployed: World, url: str) -> None:
     await deployed.secret("API_KEY", "averysecretvalue", "api.example.com", "*.example.com")
     await deployed.webhook(url)
     await deployed.deliver(event("a"))
@@ -71,7 +71,7 @@ async def test_a_secret_is_not_sent_to_a_host_it_is_not_bound_to(deployed: World
     assert "averysecretvalue" not in repr(dead_letter)
 
 
-async def test_an_unknown_secret_is_named_when_the_pipeline_is_made_and_when_it_is_gone(
+async def test_unknown_secret_is_named_when_the_pipeline_is_made_and_when_it_is_gone(
     here: World, receivers: Receivers
 ) -> None:
     config = {"url": receivers.url, "headers": {"X": "${secrets.LOST}"}}
@@ -125,7 +125,7 @@ async def test_another_organizations_secret_is_unknown(here: World, receivers: R
         "https://example.com:22/",
     ],
 )
-async def test_where_a_delivery_never_goes(deployed: World, url: str) -> None:
+async def test_delivery_to_forbidden_addresses_is_refused(deployed: World, url: str) -> None:
     await deployed.webhook(url)
     report = await deployed.deliver(event("a"))
     assert report.dead == 1
@@ -133,7 +133,7 @@ async def test_where_a_delivery_never_goes(deployed: World, url: str) -> None:
     assert dead_letter.code in ("address_not_allowed", "invalid_url")
 
 
-async def test_a_name_whose_address_changes_gains_nothing(environ: dict[str, str]) -> None:
+async def test_name_whose_address_changes_gains_nothing(environ: dict[str, str]) -> None:
     answers = iter([["127.0.0.1"], ["169.254.169.254"]])
 
     async def resolve(host: str, port: int) -> list[str]:
@@ -147,7 +147,7 @@ async def test_a_name_whose_address_changes_gains_nothing(environ: dict[str, str
         assert {dead_letter.code for dead_letter in await place.dead()} == {"address_not_allowed"}
 
 
-async def test_a_redirect_to_a_private_address_is_not_followed(here: World, receivers: Receivers) -> None:
+async def test_redirect_to_a_private_address_is_not_followed(here: World, receivers: Receivers) -> None:
     await here.webhook(receivers.url + "/hook")
     receivers.answers.append(RedirectResponse("http://169.254.169.254/latest/", 302))
     await here.deliver(event("a"))

@@ -192,7 +192,7 @@ LOADS = [
 
 
 @pytest.mark.parametrize(("per_second", "burst", "jobs", "events"), LOADS)
-def test_a_backlog_leaves_at_the_limit_and_never_above_it(
+def test_backlog_leaves_at_the_limit_and_never_above_it(
     per_second: float, burst: int, jobs: int, events: int
 ) -> None:
     world = played(per_second, burst, jobs, events)
@@ -208,7 +208,7 @@ def test_jobs_that_come_faster_than_the_limit_leave_at_the_limit(
     assert 0.95 <= reached(world, burst) / per_second <= 1.001
 
 
-def test_a_long_backlog_comes_in_line_and_not_again_and_again() -> None:
+def test_long_backlog_comes_in_line_and_not_again_and_again() -> None:
     world = played(2, 1, 1_000, 1)
     assert world.times_taken <= 4 * 1_000
     assert 0.95 <= reached(world, 1) / 2 <= 1.001
@@ -219,6 +219,6 @@ def test_one_write_reserves_slots_for_many() -> None:
     assert world.table.writes < 150
 
 
-def test_a_slow_server_leaves_no_slots_to_be_used_at_once() -> None:
+def test_slow_server_leaves_no_slots_to_be_used_at_once() -> None:
     world = played(50, 1, 10, 40, latency=(0.5, 3.0))
     assert most_over(world, 50, 1) <= 1 + 50 * LATE_MS / 1_000

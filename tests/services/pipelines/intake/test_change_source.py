@@ -55,7 +55,7 @@ def take(bus: SeenBus, *records: dict[str, Any], owners: str = "orders=@tenant")
     return asyncio.run(bus.changes(owners).capture_stream({"Records": list(records)}))
 
 
-def test_a_change_tells_operation_keys_and_both_images_exactly(bus: SeenBus) -> None:
+def test_change_tells_operation_keys_and_both_images_exactly(bus: SeenBus) -> None:
     change = record("MODIFY", OldImage=OLD, NewImage=NEW)
     assert take(bus, change, change) == {"batchItemFailures": []}
     first, again = bus.events()
@@ -102,7 +102,7 @@ def test_images_that_are_too_large_are_left_out_and_named(
     assert len(json.dumps(detail, ensure_ascii=False).encode()) <= BYTES_PER_MESSAGE
 
 
-def test_a_record_that_cannot_be_an_event_is_a_letter_and_holds_up_nothing(bus: SeenBus) -> None:
+def test_record_that_cannot_be_an_event_is_a_letter_and_holds_up_nothing(bus: SeenBus) -> None:
     nobodys = record("INSERT", 1, NewImage={"id": {"S": "1"}})
     broken = record("INSERT", 2, NewImage={"id": {"X": "1"}})
     unknown = record("TRUNCATE", 3)
@@ -124,7 +124,7 @@ def test_everything_waits_for_a_table_whose_owner_is_not_configured(bus: SeenBus
     assert bus.events() == bus.dead_letters() == []
 
 
-def test_the_templates_parameters_map_a_stream_and_poll_an_outbox(
+def test_templates_parameters_map_a_stream_and_poll_an_outbox(
     ministack: MiniStack, template: Template
 ) -> None:
     arguments = ministack.client_arguments("000000000092")
@@ -151,7 +151,7 @@ def test_the_templates_parameters_map_a_stream_and_poll_an_outbox(
     assert boto3.client("events", **arguments).describe_rule(Name=rule)["State"] == "ENABLED"
 
 
-def test_without_its_parameters_nothing_is_mapped_or_polled(aws: Aws) -> None:
+def test_source_without_parameters_maps_and_polls_nothing(aws: Aws) -> None:
     function = aws.deployment.functions["ChangeCaptureFunction"]
     found = aws.client("lambda").list_event_source_mappings(FunctionName=function.name)
     assert found["EventSourceMappings"] == []
@@ -171,7 +171,7 @@ class FailingBus(EventBus):
         await super().put(events)
 
 
-def test_the_first_record_that_the_bus_did_not_take_is_reported(bus: SeenBus) -> None:
+def test_first_record_that_the_bus_did_not_take_is_reported(bus: SeenBus) -> None:
     changes = bus.changes("orders=@tenant", FailingBus(bus.clients, bus.name))
     records = [record("INSERT", number, NewImage=OLD) for number in range(1, 36)]
     answer = asyncio.run(changes.capture_stream({"Records": records}))
@@ -188,7 +188,7 @@ def test_the_first_record_that_the_bus_did_not_take_is_reported(bus: SeenBus) ->
         ({"table": "others"}, []),
     ],
 )
-def test_a_pipeline_takes_the_changes_that_it_asks_for(
+def test_pipeline_takes_the_changes_that_it_asks_for(
     streaming: httpx.Client,
     plant: Plant,
     bus: SeenBus,

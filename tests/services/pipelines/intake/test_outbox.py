@@ -85,7 +85,7 @@ def test_changes_are_told_once_with_both_images_exactly(bus: SeenBus, database: 
     assert inserted["sequence"] < updated["sequence"] < deleted["sequence"]
 
 
-def test_what_is_rolled_back_never_happened(bus: SeenBus, database: str) -> None:
+def test_rolled_back_row_is_never_delivered(bus: SeenBus, database: str) -> None:
     with psycopg.connect(database) as application:
         insert(application, 1)
         application.rollback()
@@ -104,7 +104,7 @@ def test_rows_that_are_committed_out_of_the_order_of_their_ids_all_come(bus: See
         assert ids(bus) == [1]
 
 
-def test_a_crash_between_bus_and_commit_sends_again_with_the_same_ids(bus: SeenBus, database: str) -> None:
+def test_crash_between_bus_and_commit_sends_again_with_the_same_ids(bus: SeenBus, database: str) -> None:
     with psycopg.connect(database) as application:
         insert(application, *range(5))
     arguments = (bus.clients.region, bus.name, bus.letters_url, database)
@@ -135,14 +135,14 @@ def test_two_pollers_share_the_rows_and_take_each_once(bus: SeenBus, database: s
     assert sorted(ids(bus)) == list(range(200))
 
 
-def test_a_poll_ends_with_its_time(bus: SeenBus, database: str) -> None:
+def test_poll_ends_with_its_time(bus: SeenBus, database: str) -> None:
     with psycopg.connect(database) as application:
         insert(application, 1)
     assert asyncio.run(drain_outbox(bus.changes(), database, time.monotonic() - 1)) == 0
     assert drain(bus, database) == 1
 
 
-def test_a_row_that_moves_leaves_one_organization_and_comes_to_the_other(bus: SeenBus, database: str) -> None:
+def test_row_that_moves_leaves_one_organization_and_comes_to_the_other(bus: SeenBus, database: str) -> None:
     with psycopg.connect(database) as application:
         insert(application, 1)
         application.execute("UPDATE orders SET tenant = 'zeta'")
@@ -259,7 +259,7 @@ def test_row_whose_keys_fill_more_than_a_message_holds_up_nothing(bus: SeenBus, 
     assert (dead_letter["code"], dead_letter["keys"], dead_letter["table"]) == ("too_large", None, "orders")
 
 
-def test_an_application_can_neither_write_the_outbox_nor_borrow_its_trigger(database: str) -> None:
+def test_application_can_neither_write_the_outbox_nor_borrow_its_trigger(database: str) -> None:
     """Else it could speak for organizations whose rows it may not write."""
     role = f"application_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(database, autocommit=True) as owner:
@@ -278,7 +278,7 @@ def test_an_application_can_neither_write_the_outbox_nor_borrow_its_trigger(data
         owner.execute(sql.SQL("DROP OWNED BY {}; DROP ROLE {}").format(name, name))
 
 
-def test_a_database_that_does_not_answer_is_told_without_its_password(bus: SeenBus, database: str) -> None:
+def test_database_that_does_not_answer_is_told_without_its_password(bus: SeenBus, database: str) -> None:
     wrong = database.replace("tester:", "tester:wrong-")
     with pytest.raises(Unavailable) as refused:
         drain(bus, wrong)
@@ -286,17 +286,17 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(bus: SeenB
 
 
 @pytest.mark.parametrize("text", ["postgresql://db/x", '{"url": "postgresql://db/x", "more": 1}'])
-def test_the_url_is_the_secret_or_stands_in_its_json(text: str) -> None:
+def test_url_is_the_secret_or_stands_in_its_json(text: str) -> None:
     assert database_url(text) == "postgresql://db/x"
 
 
 @pytest.mark.parametrize("text", ["mysql://db/x", "{}", "x"])
-def test_a_secret_without_a_url_says_what_to_write(text: str) -> None:
+def test_secret_without_a_url_says_what_to_write(text: str) -> None:
     with pytest.raises(InvalidRequest, match="postgresql://"):
         database_url(text)
 
 
-def test_a_rotated_password_is_found_at_once_and_the_secret_is_not_read_at_each_tick(
+def test_rotated_password_is_found_at_once_and_the_secret_is_not_read_at_each_tick(
     aws_environment: Aws, database: str
 ) -> None:
     name = f"outbox-{uuid.uuid4().hex[:12]}"

@@ -41,7 +41,7 @@ def test_start_makes_a_schedule_whose_ticks_become_events_and_stop_removes_it(
     assert schedules(aws_environment, plant, id) == []
 
 
-def test_an_expression_that_is_none_is_refused(streaming: httpx.Client) -> None:
+def test_expression_that_is_none_is_refused(streaming: httpx.Client) -> None:
     definition = {
         "name": "n",
         "source": {"type": "schedule", "expression": "now and then"},

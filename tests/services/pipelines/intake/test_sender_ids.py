@@ -118,7 +118,7 @@ def test_equal_bodies_without_an_id_are_two_events(
     assert plant.payloads() == [{"meter": 1, "kWh": 7}] * 6
 
 
-def test_an_id_in_a_body_of_no_known_shape_is_data(
+def test_id_in_a_body_of_no_known_shape_is_data(
     streaming: httpx.Client, webhooks: httpx.Client, plant: Plant
 ) -> None:
     """An order's number is the same in all that is told of it."""
@@ -128,7 +128,7 @@ def test_an_id_in_a_body_of_no_known_shape_is_data(
 
 
 @pytest.mark.parametrize("id", [7, None, "", ["x"], {"a": 1}])
-def test_an_id_that_is_no_text_counts_as_none(
+def test_id_that_is_no_text_counts_as_none(
     streaming: httpx.Client, webhooks: httpx.Client, plant: Plant, id: Any
 ) -> None:
     stripe = sender(streaming, webhooks, plant, "stripe")
@@ -167,7 +167,7 @@ def test_slacks_question_is_answered_before_the_pipeline_starts(
 
 
 @pytest.mark.parametrize("scheme", [None, "hmac"])
-def test_only_slack_may_ask(
+def test_only_slack_may_send_url_verification(
     streaming: httpx.Client, webhooks: httpx.Client, plant: Plant, scheme: Scheme | None
 ) -> None:
     assert len(sender(streaming, webhooks, plant, scheme).ids(CHALLENGE)) == 1
@@ -199,7 +199,7 @@ def test_equal_items_are_two_events_unless_their_key_is_the_same(
     assert len(set(first)) == 2
 
 
-def test_a_key_that_is_used_again_after_its_day_makes_other_events(
+def test_key_that_is_used_again_after_its_day_makes_other_events(
     streaming: httpx.Client, plant: Plant
 ) -> None:
     id = made(streaming)

@@ -64,7 +64,7 @@ def secret_for(scheme: Scheme) -> str:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_good_signature_holds_and_any_change_breaks_it(scheme: Scheme) -> None:
+def test_good_signature_holds_and_any_change_breaks_it(scheme: Scheme) -> None:
     headers = signed(scheme)
     check_signature(scheme, secret_for(scheme), headers, BODY, NOW)
     for changed in (BODY + b" ", BODY[:-1], b""):
@@ -81,7 +81,7 @@ def test_a_good_signature_holds_and_any_change_breaks_it(scheme: Scheme) -> None
 
 @pytest.mark.parametrize("scheme", TIMED)
 @pytest.mark.parametrize("off", [-301, 301])
-def test_an_old_or_future_signature_does_not_hold(scheme: Scheme, off: int) -> None:
+def test_old_or_future_signature_does_not_hold(scheme: Scheme, off: int) -> None:
     headers = signed(scheme, seconds=NOW // 1000 + off)
     with pytest.raises(Unauthenticated, match="five minutes"):
         check_signature(scheme, secret_for(scheme), headers, BODY, NOW)
@@ -95,7 +95,7 @@ SLACK_BODY = (
 )
 
 
-def test_the_examples_in_the_senders_own_documentation_hold() -> None:
+def test_examples_in_the_senders_own_documentation_hold() -> None:
     github = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     headers = {"x-hub-signature-256": github}
     check_signature("github", "It's a Secret to Everybody", headers, b"Hello, World!", NOW)
@@ -121,7 +121,7 @@ def source(scheme: Scheme | None = None, secret: str = SECRET) -> dict[str, Any]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_signed_webhook_becomes_an_event(
+def test_signed_webhook_becomes_an_event(
     streaming: httpx.Client, webhooks: httpx.Client, plant: Plant, scheme: Scheme
 ) -> None:
     id = made(streaming, source=source(scheme, secret_for(scheme)))
@@ -138,7 +138,7 @@ def test_a_signed_webhook_becomes_an_event(
     assert plant.waiting() == []
 
 
-def test_a_repeated_delivery_has_the_same_id(streaming: httpx.Client, webhooks: httpx.Client) -> None:
+def test_repeated_delivery_has_the_same_id(streaming: httpx.Client, webhooks: httpx.Client) -> None:
     id = made(streaming, source=source("github"))
     ids = [
         webhooks.post(f"/hooks/{id}", content=BODY, headers=signed("github")).json()["ids"] for _ in range(2)
@@ -146,7 +146,7 @@ def test_a_repeated_delivery_has_the_same_id(streaming: httpx.Client, webhooks: 
     assert ids == [["guid-1"], ["guid-1"]]
 
 
-def test_the_secret_may_stand_in_the_store(streaming: httpx.Client, webhooks: httpx.Client) -> None:
+def test_secret_may_stand_in_the_store(streaming: httpx.Client, webhooks: httpx.Client) -> None:
     stored = {"value": SECRET, "hosts": ["api.github.com"]}
     assert streaming.put("/secrets/HOOK", json=stored).status_code == 200
     id = made(streaming, source=source("github", "${secrets.HOOK}"))
@@ -165,12 +165,12 @@ def test_lists_and_forms_are_read(streaming: httpx.Client, webhooks: httpx.Clien
 
 
 @pytest.mark.parametrize("body", [b"", b"nothing", b"7", b"[]", b"[1]", b'{"a":' * 300 + b"1" + b"}" * 300])
-def test_what_is_no_event_is_refused(streaming: httpx.Client, webhooks: httpx.Client, body: bytes) -> None:
+def test_invalid_event_is_refused(streaming: httpx.Client, webhooks: httpx.Client, body: bytes) -> None:
     id = made(streaming, source=source())
     assert webhooks.post(f"/hooks/{id}", content=body).status_code == 422
 
 
-def test_a_body_beyond_its_limit_is_refused(streaming: httpx.Client, webhooks: httpx.Client) -> None:
+def test_body_beyond_its_limit_is_refused(streaming: httpx.Client, webhooks: httpx.Client) -> None:
     id = made(streaming, source=source())
     large = b'{"a": "' + b"x" * 1024 * 1024 + b'"}'
     assert error_of(webhooks.post(f"/hooks/{id}", content=large)) == (413, "too_large")

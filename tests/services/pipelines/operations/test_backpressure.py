@@ -36,7 +36,7 @@ def push(streaming: httpx.Client, id: str, count: int = 1) -> httpx.Response:
     return streaming.post(f"/pipelines/{id}/batch", json=[{"n": n} for n in range(count)])
 
 
-def test_a_pipeline_that_falls_behind_answers_429_until_it_has_caught_up(
+def test_pipeline_that_falls_behind_answers_429_until_it_has_caught_up(
     streaming: httpx.Client, plant: Plant
 ) -> None:
     id = made(streaming)
@@ -62,9 +62,7 @@ def test_a_pipeline_that_falls_behind_answers_429_until_it_has_caught_up(
     assert streaming.get(f"/pipelines/{id}/health").json()["status"] == "healthy"
 
 
-def test_what_waits_on_the_queue_is_measured_by_what_it_is_drained_at(
-    streaming: httpx.Client, plant: Plant
-) -> None:
+def test_queue_depth_is_measured_against_its_drain_rate(streaming: httpx.Client, plant: Plant) -> None:
     id, other = made(streaming), made(streaming)
     push(streaming, other)
     plant.age = 6_000
@@ -103,7 +101,7 @@ def test_jobs_that_wait_for_delivery_are_pressure_and_delayed_ones_are_not(
     assert 0.5 <= level(streaming, id) <= 0.9
 
 
-def test_a_backlog_of_one_organization_refuses_nothing_of_another(
+def test_backlog_of_one_organization_refuses_nothing_of_another(
     streaming: httpx.Client, plant: Plant, aws: Aws, organization: str
 ) -> None:
     """A hundred messages of somebody else wait on a slow queue, and the last of ours came a minute late."""
@@ -127,7 +125,7 @@ def test_a_backlog_of_one_organization_refuses_nothing_of_another(
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 1_000))
-def test_a_share_is_from_0_to_1_and_grows_with_what_waits(own: int, others: int, pipelines: int) -> None:
+def test_share_is_from_0_to_1_and_grows_with_what_waits(own: int, others: int, pipelines: int) -> None:
     share = share_of(own, own + others, pipelines)
     assert 0 <= share <= 1
     assert share <= share_of(own + 1, own + others + 1, pipelines)
@@ -193,7 +191,7 @@ class Minute:
         return [one["detail"] for one in reported], changes
 
 
-async def test_an_alert_on_backpressure_is_triggered_and_resolved(
+async def test_alert_on_backpressure_is_triggered_and_resolved(
     plant: Plant, bus: SeenBus, recorder: Recorder, organization: str
 ) -> None:
     now = iso(plant.clock.now)
@@ -214,7 +212,7 @@ async def test_an_alert_on_backpressure_is_triggered_and_resolved(
     assert (await minute.pass_by()) == ([], [])
 
 
-async def test_a_pipeline_without_pressure_is_not_told_of(
+async def test_pipeline_without_pressure_is_not_told_of(
     plant: Plant, bus: SeenBus, recorder: Recorder, organization: str
 ) -> None:
     counters = {"lagSum": 1_000, "lagCount": 1, "deliveryAttempts": 5}
@@ -222,7 +220,7 @@ async def test_a_pipeline_without_pressure_is_not_told_of(
     assert await Minute(plant, bus, recorder, organization).pass_by() == ([], [])
 
 
-async def test_what_was_told_but_not_kept_is_told_again(
+async def test_backpressure_sent_but_not_stored_is_sent_again(
     plant: Plant, bus: SeenBus, recorder: Recorder, organization: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sweep dies between the bus and its own note of the end of the pressure."""

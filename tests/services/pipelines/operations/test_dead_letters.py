@@ -46,7 +46,7 @@ def redrive(streaming: httpx.Client, plant: Plant, id: str, **asked: Any) -> dic
     return told
 
 
-def test_letters_are_redriven_from_their_step_with_a_better_definition(
+def test_dead_letters_are_redriven_from_their_step_with_a_better_definition(
     streaming: httpx.Client, plant: Plant
 ) -> None:
     copied = step("map", {"expression": {"n": "n", "m": "m"}})
@@ -67,7 +67,7 @@ def test_letters_are_redriven_from_their_step_with_a_better_definition(
     assert listed(streaming, id) == []
 
 
-def test_with_the_original_definition_letters_fail_again_and_stay(
+def test_redrive_with_the_original_definition_fails_again_and_stays(
     streaming: httpx.Client, plant: Plant
 ) -> None:
     """The letter that comes back has the id of the one that was sent: removing the old one leaves it."""
@@ -82,7 +82,7 @@ def test_with_the_original_definition_letters_fail_again_and_stay(
     assert sorted(payload["n"] for payload in plant.payloads()) == ["a", "b", "c"]
 
 
-def test_a_letter_that_is_stored_again_while_it_is_redriven_is_not_removed(
+def test_dead_letter_stored_again_during_its_redrive_is_not_removed(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     id = failing(streaming, plant, "a")
@@ -102,7 +102,7 @@ def destination_letter(plant: Plant, id: str, number: int, event: str, code: str
     return DeadLetter(id, f"destination:{number}", 1, event, now, code, "no", 4, 500, "body", told)
 
 
-def test_letters_of_a_destination_become_jobs_for_it(
+def test_dead_letters_of_a_destination_become_jobs_for_it(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     id = made(streaming)
@@ -143,7 +143,7 @@ def test_from_a_chosen_step_and_only_one_that_is_there(
     assert [payload["n"] for payload in plant.payloads()] == [10]
 
 
-def test_only_chosen_letters_are_redriven(streaming: httpx.Client, plant: Plant) -> None:
+def test_only_chosen_dead_letters_are_redriven(streaming: httpx.Client, plant: Plant) -> None:
     id = failing(streaming, plant)
     ids = [one["id"] for one in listed(streaming, id)]
     assert redrive(streaming, plant, id, code="another")["redriven"] == 0
@@ -174,7 +174,7 @@ def test_only_chosen_letters_are_redriven(streaming: httpx.Client, plant: Plant)
         ({"from": iso(5), "to": iso(4)}, 422),
     ],
 )
-def test_a_redrive_of_nonsense_is_refused_and_nothing_begins(
+def test_redrive_of_nonsense_is_refused_and_nothing_begins(
     streaming: httpx.Client, plant: Plant, asked: dict[str, Any], status: int
 ) -> None:
     id = failing(streaming, plant, "a")
@@ -207,7 +207,7 @@ def test_many_letters_leave_page_by_page_at_the_rate(
     assert delays == pages
 
 
-def test_a_redrive_can_be_asked_and_cancelled(streaming: httpx.Client, plant: Plant, issuer: Issuer) -> None:
+def test_redrive_can_be_asked_and_cancelled(streaming: httpx.Client, plant: Plant, issuer: Issuer) -> None:
     id = failing(streaming, plant)
     begun = streaming.post(f"{path(id)}/redrive").json()
     one = f"{path(id)}/redrives/{begun['id']}"
@@ -223,9 +223,7 @@ def test_a_redrive_can_be_asked_and_cancelled(streaming: httpx.Client, plant: Pl
     assert error_of(streaming.get(f"{path(id)}/redrives/no")) == (404, "redrive_not_found")
 
 
-def test_a_repeated_order_sends_nothing_twice(
-    streaming: httpx.Client, plant: Plant, organization: str
-) -> None:
+def test_repeated_order_sends_nothing_twice(streaming: httpx.Client, plant: Plant, organization: str) -> None:
     id = failing(streaming, plant)
     streaming.put(f"/pipelines/{id}", json=FINE)
     streaming.post(f"{path(id)}/redrive")
@@ -236,7 +234,7 @@ def test_a_repeated_order_sends_nothing_twice(
     assert sorted(payload["n"] for payload in plant.payloads()) == ["a", "b", "c"]
 
 
-def test_a_crash_between_sending_and_removing_loses_nothing(
+def test_crash_between_sending_and_removing_loses_nothing(
     streaming: httpx.Client, plant: Plant, organization: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = failing(streaming, plant)
@@ -260,7 +258,7 @@ def test_a_crash_between_sending_and_removing_loses_nothing(
     assert listed(streaming, id) == []
 
 
-def test_a_paused_pipeline_redrives_when_it_is_resumed(streaming: httpx.Client, plant: Plant) -> None:
+def test_paused_pipeline_redrives_when_it_is_resumed(streaming: httpx.Client, plant: Plant) -> None:
     id = failing(streaming, plant)
     streaming.put(f"/pipelines/{id}", json=FINE)
     begun = streaming.post(f"{path(id)}/redrive").json()
@@ -316,7 +314,7 @@ def test_redrive_of_a_paused_pipeline_ends_its_waiting_and_goes_on_with_it(
     assert streaming.get(f"{path(id)}/redrives/{begun['id']}").json()["state"] == "done"
 
 
-def test_letters_are_counted_and_listed_by_place_code_and_time(
+def test_dead_letters_are_counted_and_listed_by_place_code_and_time(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     id = failing(streaming, plant)
@@ -343,7 +341,7 @@ def test_letters_are_counted_and_listed_by_place_code_and_time(
     assert error_of(streaming.get(path(id), params={"from": "soon"})) == (422, "invalid_time")
 
 
-def test_letters_are_read_and_thrown_away_one_by_one_or_by_choice(
+def test_dead_letters_are_read_and_deleted_one_by_one_or_by_choice(
     streaming: httpx.Client, plant: Plant
 ) -> None:
     id = failing(streaming, plant, "abcde")
@@ -364,7 +362,7 @@ def test_letters_are_read_and_thrown_away_one_by_one_or_by_choice(
     assert listed(streaming, id) == []
 
 
-def test_letters_that_were_delayed_on_purpose_are_no_lag(streaming: httpx.Client, plant: Plant) -> None:
+def test_messages_delayed_on_purpose_are_no_lag(streaming: httpx.Client, plant: Plant) -> None:
     id = failing(streaming, plant)
     streaming.put(f"/pipelines/{id}", json=FINE)
     plant.age = 60_000

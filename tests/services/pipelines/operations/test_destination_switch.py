@@ -49,7 +49,7 @@ def test_destinations_that_get_everything(streaming: httpx.Client) -> None:
     assert (second["name"], second["rateLimit"]) == ("slow", {"perSecond": 2, "burst": 4})
 
 
-def test_a_destination_that_is_gone_is_named_and_enabled_again(
+def test_destination_that_is_gone_is_named_and_enabled_again(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     id = two(streaming)
@@ -72,7 +72,7 @@ def test_a_destination_that_is_gone_is_named_and_enabled_again(
     assert streaming.get(f"/pipelines/{id}/health").json()["status"] == "healthy"
 
 
-def test_a_circuit_that_is_open_half_open_and_closed(
+def test_circuit_that_is_open_half_open_and_closed(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     id = two(streaming)
@@ -99,7 +99,7 @@ def test_a_circuit_that_is_open_half_open_and_closed(
     assert shown() == ("closed", "", None)
 
 
-def test_an_operator_switches_a_destination_off_and_on(
+def test_operator_switches_a_destination_off_and_on(
     streaming: httpx.Client, plant: Plant, organization: str, issuer: Issuer
 ) -> None:
     id = two(streaming)
@@ -123,7 +123,7 @@ def test_an_operator_switches_a_destination_off_and_on(
     assert error_of(refused) == (403, "missing_scope")
 
 
-def test_a_corrected_destination_begins_anew(streaming: httpx.Client) -> None:
+def test_corrected_destination_begins_anew(streaming: httpx.Client) -> None:
     id = made(streaming)
     streaming.post(f"/pipelines/{id}/destinations/0/disable")
     other = {"type": "webhook", "config": {"url": "https://api.example.com/corrected"}}

@@ -57,7 +57,7 @@ def test_events_that_come_while_paused_are_processed_on_resume(streaming: httpx.
     assert numbers(plant) == []
 
 
-def test_an_event_journaled_by_a_function_that_still_saw_the_pause_is_not_left(
+def test_event_journaled_by_a_function_that_still_saw_the_pause_is_not_left(
     streaming: httpx.Client, plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It reads "paused"; then the pipeline is resumed and drained; then it writes what it took."""
@@ -133,7 +133,7 @@ def test_stop_gives_out_what_batches_hold(streaming: httpx.Client, plant: Plant)
     assert payload["count"] == 3
 
 
-def test_a_window_whose_timer_was_lost_is_found_by_the_sweep(streaming: httpx.Client, plant: Plant) -> None:
+def test_window_whose_timer_was_lost_is_found_by_the_sweep(streaming: httpx.Client, plant: Plant) -> None:
     id = made(streaming, counted(), step("map", {"expression": {"n": "values.n"}}))
     push(streaming, id, 1)
     plant.transform()
@@ -144,7 +144,7 @@ def test_a_window_whose_timer_was_lost_is_found_by_the_sweep(streaming: httpx.Cl
     assert numbers(plant) == [1]
 
 
-def test_a_window_of_an_old_version_fires_with_the_steps_of_that_version(
+def test_window_of_an_old_version_fires_with_the_steps_of_that_version(
     streaming: httpx.Client, plant: Plant
 ) -> None:
     id = made(streaming, counted(), step("map", {"expression": {"n": "values.n"}}))
@@ -202,7 +202,7 @@ def test_replay_pages_through_the_journal_once_and_ends(
     assert sorted(set(cursors)) == cursors
 
 
-def test_a_replay_of_a_window_counts_nothing_twice(streaming: httpx.Client, plant: Plant) -> None:
+def test_replay_of_a_window_counts_nothing_twice(streaming: httpx.Client, plant: Plant) -> None:
     id = made(streaming, counted(), step("map", {"expression": {"n": "values.n"}}))
     push(streaming, id, 1, 2)
     plant.transform()
@@ -220,14 +220,14 @@ def test_a_replay_of_a_window_counts_nothing_twice(streaming: httpx.Client, plan
     "asked",
     [{}, {"from": 7}, {"from": "soon"}, {"from": iso(5), "to": iso(4)}, {"from": iso(0), "all": True}],
 )
-def test_a_replay_of_nonsense_is_refused(streaming: httpx.Client, asked: dict[str, Any]) -> None:
+def test_replay_of_nonsense_is_refused(streaming: httpx.Client, asked: dict[str, Any]) -> None:
     id = made(streaming)
     assert streaming.post(f"/pipelines/{id}/replay", json=asked).status_code == 422
     unknown = streaming.post(f"/pipelines/{id}/replay", json={"from": iso(0), "version": 9})
     assert error_of(unknown) == (404, "version_not_found")
 
 
-def test_a_checkpoint_restores_what_came_since_with_the_version_of_then(
+def test_checkpoint_restores_what_came_since_with_the_version_of_then(
     streaming: httpx.Client, plant: Plant
 ) -> None:
     id = made(streaming, step("map", {"expression": {"n": "n"}}))
@@ -251,7 +251,7 @@ def test_a_checkpoint_restores_what_came_since_with_the_version_of_then(
     assert error_of(unknown) == (404, "checkpoint_not_found")
 
 
-def test_a_dry_run_tells_what_each_step_does_and_sends_nothing(streaming: httpx.Client, plant: Plant) -> None:
+def test_dry_run_tells_what_each_step_does_and_sends_nothing(streaming: httpx.Client, plant: Plant) -> None:
     id = made(streaming)
     push(streaming, id, 1, 2)
     plant.transform()

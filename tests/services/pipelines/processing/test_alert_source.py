@@ -41,7 +41,7 @@ def delivered(plant: Plant) -> list[tuple[str, str]]:
         ({"ruleIds": ["r2"], "states": ["resolved"]}, []),
     ],
 )
-def test_a_pipeline_takes_the_alerts_that_it_asks_for(
+def test_pipeline_takes_the_alerts_that_it_asks_for(
     streaming: httpx.Client,
     plant: Plant,
     organization: str,
@@ -55,7 +55,7 @@ def test_a_pipeline_takes_the_alerts_that_it_asks_for(
     assert delivered(plant) == expected
 
 
-def test_a_state_that_alerts_do_not_have_is_refused(streaming: httpx.Client) -> None:
+def test_state_that_alerts_do_not_have_is_refused(streaming: httpx.Client) -> None:
     refused = streaming.post("/pipelines", json=pipeline(source={"type": "alert", "states": ["open"]}))
     assert error_of(refused) == (422, "invalid_definition")
     assert refused.json()["error"]["problems"][0]["path"] == "source.states.0"

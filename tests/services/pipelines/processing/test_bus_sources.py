@@ -60,7 +60,7 @@ CALLS = {
         ({"paths": ["/API/agents"]}, set()),
     ],
 )
-def test_a_pipeline_takes_the_calls_that_it_asks_for(
+def test_pipeline_takes_the_calls_that_it_asks_for(
     streaming: httpx.Client, plant: Plant, organization: str, chosen: dict[str, Any], expected: set[str]
 ) -> None:
     made(streaming, source={"type": "api_event"} | chosen)
@@ -80,7 +80,7 @@ def own(organization: str, pipeline_id: str, **event: Any) -> dict[str, Any]:
     }
 
 
-def test_a_rule_of_ones_own_sends_any_event_to_one_pipeline(
+def test_rule_of_ones_own_sends_any_event_to_one_pipeline(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     id = made(streaming)
@@ -92,7 +92,7 @@ def test_a_rule_of_ones_own_sends_any_event_to_one_pipeline(
     assert events[0]["payload"] == {"n": 1}
 
 
-def test_what_is_for_no_pipeline_that_takes_events_is_nobodys(
+def test_event_without_a_receiving_pipeline_is_dropped(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     created, stopped = made(streaming, start=False), made(streaming)
@@ -105,7 +105,7 @@ def test_what_is_for_no_pipeline_that_takes_events_is_nobodys(
 
 
 @pytest.mark.parametrize("event", [None, "text", {}, {"detail": "text"}, {"detail": {}, "id": "e1"}])
-def test_what_is_no_event_of_eventbridge_is_reported(
+def test_message_that_is_not_an_eventbridge_event_is_reported(
     streaming: httpx.Client, plant: Plant, organization: str, event: object
 ) -> None:
     id = made(streaming)
@@ -114,7 +114,7 @@ def test_what_is_no_event_of_eventbridge_is_reported(
     assert plant.payloads() == [{"n": 1}]
 
 
-def test_an_event_after_a_start_meets_the_pipeline_in_every_process(
+def test_event_after_a_start_meets_the_pipeline_in_every_process(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     """One that looked just before the start remembers what there was then."""

@@ -32,7 +32,7 @@ def run_ended(organization: str, run: str, **detail: Any) -> dict[str, Any]:
     }
 
 
-def test_a_runs_end_is_one_event_whoever_told_of_it(
+def test_runs_end_is_one_event_whoever_told_of_it(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     """Its own process may have put its end before it died; whoever finds it dead puts it again."""
@@ -66,7 +66,7 @@ def test_pushed_items_go_through_the_steps_to_the_delivery_queue(
     assert sorted(doubles) == [0, 4, 8, 8, 12, 16]
 
 
-def test_a_redelivered_message_leaves_again_with_the_same_ids(streaming: httpx.Client, plant: Plant) -> None:
+def test_redelivered_message_leaves_again_with_the_same_ids(streaming: httpx.Client, plant: Plant) -> None:
     id = made(streaming)
     streaming.post(f"/pipelines/{id}/process", json={"id": "e1", "payload": {"n": 1}})
     (message,) = plant.waiting()
@@ -76,7 +76,7 @@ def test_a_redelivered_message_leaves_again_with_the_same_ids(streaming: httpx.C
     assert [event["id"] for job in plant.deliveries() for event in job["events"]] == ["e1", "e1"]
 
 
-def test_a_repeated_push_under_a_key_is_the_same_events(streaming: httpx.Client, plant: Plant) -> None:
+def test_repeated_push_under_a_key_is_the_same_events(streaming: httpx.Client, plant: Plant) -> None:
     """Also to a window: a repetition does not fall into a later one."""
     id = made(streaming, counted())
     key, items = {"idempotency-key": "k1"}, [{"g": "a"}, {"g": "a"}]
@@ -92,7 +92,7 @@ def test_a_repeated_push_under_a_key_is_the_same_events(streaming: httpx.Client,
     assert results == [2]
 
 
-def test_a_key_with_other_items_is_refused(streaming: httpx.Client, plant: Plant) -> None:
+def test_key_with_other_items_is_refused(streaming: httpx.Client, plant: Plant) -> None:
     id, key = made(streaming), {"idempotency-key": "k1"}
     assert streaming.post(f"/pipelines/{id}/process", json={"n": 1}, headers=key).status_code == 202
     refused = streaming.post(f"/pipelines/{id}/process", json={"n": 2}, headers=key)
@@ -101,7 +101,7 @@ def test_a_key_with_other_items_is_refused(streaming: httpx.Client, plant: Plant
     assert streaming.post(f"/pipelines/{id}/process", json={"n": 2}, headers=key).status_code == 202
 
 
-def test_a_batch_is_packed_into_few_messages(streaming: httpx.Client, plant: Plant) -> None:
+def test_batch_is_packed_into_few_messages(streaming: httpx.Client, plant: Plant) -> None:
     id = made(streaming)
     answer = streaming.post(f"/pipelines/{id}/batch", json=[{"n": n} for n in range(1_000)])
     assert answer.status_code == 202
@@ -132,20 +132,20 @@ def test_wrong_items_are_refused_and_none_is_accepted(
     assert plant.waiting() == []
 
 
-def test_an_item_beyond_its_limit_is_refused(streaming: httpx.Client) -> None:
+def test_item_beyond_its_limit_is_refused(streaming: httpx.Client) -> None:
     id = made(streaming)
     answer = streaming.post(f"/pipelines/{id}/process", json={"filler": "x" * 250_000})
     assert error_of(answer) == (413, "too_large")
 
 
-def test_a_pipeline_that_was_not_started_takes_nothing(streaming: httpx.Client) -> None:
+def test_pipeline_that_was_not_started_takes_nothing(streaming: httpx.Client) -> None:
     id = made(streaming, start=False)
     answer = streaming.post(f"/pipelines/{id}/process", json={})
     assert error_of(answer) == (409, "pipeline_not_running")
     assert answer.json()["error"]["allowed"] == ["start"]
 
 
-def test_the_references_pipeline_gets_the_ends_of_its_agents_runs(
+def test_references_pipeline_gets_the_ends_of_its_agents_runs(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     id = streaming.post("/pipelines", json=REFERENCE).json()["id"]
@@ -195,7 +195,7 @@ def test_events_fan_out_to_all_pipelines_and_destinations_that_want_them(
     assert seen == {(first, 0, "r1:end"), (first, 1, "r2:end"), (second, 0, "r1:end"), (second, 0, "r2:end")}
 
 
-def test_what_a_step_cannot_take_becomes_a_dead_letter(
+def test_event_that_a_step_cannot_process_becomes_a_dead_letter(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     id = made(streaming, step("map", {"expression": {"x": "n * 2"}}))
@@ -217,7 +217,7 @@ def test_messages_that_are_no_events_fail_alone(streaming: httpx.Client, plant: 
     assert plant.payloads() == [{"n": 1}]
 
 
-def test_a_window_fires_once_with_all_of_its_events(streaming: httpx.Client, plant: Plant) -> None:
+def test_window_fires_once_with_all_of_its_events(streaming: httpx.Client, plant: Plant) -> None:
     id = made(streaming, counted(), step("map", {"expression": {"g": "group.g", "n": "values.n"}}))
     items = [{"id": f"e{n}", "payload": {"g": "ab"[n % 2]}, "time": plant.clock.now + n} for n in range(30)]
     for _ in range(2):  # pushed twice: the same ids

@@ -56,7 +56,7 @@ def test_each_batch_is_answered_message_by_message(
     assert handler(event(name), CONTEXT) == ANSWERS[name]
 
 
-def test_a_tick_sweeps(aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tick_sweeps(aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = handler_of("sweep", aws_environment, monkeypatch)(event("sweep/tick"), CONTEXT)
     assert answer["timers"] >= 0
 
@@ -85,9 +85,7 @@ def test_changes_are_captured(
     )
 
 
-def test_a_webhook_for_no_pipeline_is_not_found(
-    aws_environment: Aws, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_webhook_for_no_pipeline_is_not_found(aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(asyncio.new_event_loop()) as loop:
         asyncio.set_event_loop(loop)  # Mangum would make one and leave it open
         handler = handler_of("webhooks", aws_environment, monkeypatch)

@@ -71,7 +71,7 @@ def codes(results: list[DeliveryResult]) -> list[str]:
     return [result.failure.code for result in results if isinstance(result, Dead)]
 
 
-def test_a_pipeline_that_feeds_its_own_hook_stops_with_a_dead_letter_that_says_so(
+def test_pipeline_that_feeds_its_own_hook_stops_with_a_dead_letter_that_says_so(
     streaming: httpx.Client, plant: Plant, webhooks: str
 ) -> None:
     id = made(streaming, source={"type": "webhook"})
@@ -83,7 +83,7 @@ def test_a_pipeline_that_feeds_its_own_hook_stops_with_a_dead_letter_that_says_s
     assert "goes round" in dead.failure.message
 
 
-def test_a_loop_that_doubles_ends_as_well(streaming: httpx.Client, plant: Plant, webhooks: str) -> None:
+def test_loop_that_doubles_ends_as_well(streaming: httpx.Client, plant: Plant, webhooks: str) -> None:
     id = made(streaming, source={"type": "webhook"}, destination=None, destinations=[WEBHOOK, WEBHOOK])
     httpx.post(webhooks + id, json={"n": 1})
     results = circle(plant, webhooks + id)
@@ -138,7 +138,7 @@ def test_hooks_refuse_what_has_gone_round_too_often(
     assert plant.waiting() == []
 
 
-def test_a_recorded_event_keeps_its_hops() -> None:
+def test_recorded_event_keeps_its_hops() -> None:
     event = event_from_record(
         {"payload": {}, "id": "e", "source": "s", "type": "t", "time": 0, "ingested": 0}, "p"
     )

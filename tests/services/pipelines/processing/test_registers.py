@@ -65,9 +65,7 @@ def writes(key: Key, many: int, data: bytes, version: int = 0) -> list[Write]:
     return [Write(key._replace(part=str(number)), data, version, FAR) for number in range(many)]
 
 
-def test_of_many_registers_those_that_changed_are_not_written_and_all_others_are(
-    store: Store, key: Key
-) -> None:
+def test_changed_registers_are_not_written_and_all_others_are(store: Store, key: Key) -> None:
     made = writes(key, 230, b"first")
     changed = [made[number].key for number in (0, 5, 99, 100, 229)]
     for one in changed:
@@ -101,7 +99,7 @@ def _bytes(put: dict[str, Any]) -> int:
 @pytest.mark.parametrize(
     "stateful", [step("dedupe", {"key": "key", "ttl": 60_000}), step("aggregate", COUNT)]
 )
-def test_a_thousand_keys_take_two_calls_a_hundred(stateful: dict[str, Any], recorded: Recorded) -> None:
+def test_thousand_keys_take_two_calls_a_hundred(stateful: dict[str, Any], recorded: Recorded) -> None:
     made = compile_plan(definition(stateful), f"org-{uuid.uuid4().hex}", "pipeline")
     events = [Event({"key": at}, f"e{at}", "s") for at in range(MANY)]
     assert len(transform(made, events, recorded, FAR).outputs) == MANY
@@ -136,7 +134,7 @@ def _canceled(*codes: str) -> ClientError:
 
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
-def test_a_transaction_in_conflict_is_tried_again(
+def test_transaction_in_conflict_is_tried_again(
     code: str, recorded: Recorded, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusals = [_canceled("None", code), _canceled(code, "None")]
@@ -153,7 +151,7 @@ def test_a_transaction_in_conflict_is_tried_again(
     assert len(recorded.read_many([each.key for each in writes(key, 2, b"x")])) == 2
 
 
-def test_a_transaction_that_is_always_in_conflict_is_for_the_queue_to_repeat(
+def test_transaction_that_is_always_in_conflict_is_for_the_queue_to_repeat(
     recorded: Recorded, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def busy(**request: Any) -> Any:
@@ -165,7 +163,7 @@ def test_a_transaction_that_is_always_in_conflict_is_for_the_queue_to_repeat(
         recorded.write_many(writes(key, 2, b"x"))
 
 
-def test_a_single_write_that_meets_a_transaction_was_not_written(
+def test_single_write_that_meets_a_transaction_was_not_written(
     recorded: Recorded, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def conflict(**request: Any) -> Any:

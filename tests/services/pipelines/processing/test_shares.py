@@ -43,7 +43,7 @@ def test_events_without_time_come_again_and_are_all_processed_once(
     assert sorted(ids) == sorted(f"e{n}" for n in range(30))
 
 
-def test_a_pipeline_without_time_holds_up_nothing_of_its_neighbor(
+def test_pipeline_without_time_holds_up_nothing_of_its_neighbor(
     streaming: httpx.Client, plant: Plant, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both are in one batch; the first pass delivers the neighbor's event, and the rest of ours waits."""
@@ -77,7 +77,7 @@ def test_events_of_a_pipeline_that_was_paused_meanwhile_wait_for_it(
     assert sorted(payload["n"] for payload in plant.payloads()) == list(range(5))
 
 
-def test_a_replayed_entry_goes_on_where_its_time_was_over(
+def test_replayed_entry_goes_on_where_its_time_was_over(
     streaming: httpx.Client, plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = made(streaming, MAPPED)
@@ -116,7 +116,7 @@ class Died(BaseException):
     """The process, over a message."""
 
 
-def test_a_message_that_kills_the_function_again_takes_no_neighbor_along(
+def test_message_that_kills_the_function_again_takes_no_neighbor_along(
     streaming: httpx.Client, plant: Plant, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What came for the first time is done and acknowledged before it, also where it stands behind."""

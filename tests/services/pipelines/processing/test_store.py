@@ -63,7 +63,7 @@ def test_keys_do_not_see_each_other(store: Store, key: Key) -> None:
         assert store.read(other) is None
 
 
-def test_a_register_is_written_only_over_the_version_that_was_read(store: Store, key: Key) -> None:
+def test_register_is_written_only_over_the_version_that_was_read(store: Store, key: Key) -> None:
     assert store.read(key) is None
     assert not store.write(key, b"x", 3, FAR)
     assert store.write(key, b"first", 0, FAR, due=5)
@@ -77,7 +77,7 @@ def test_a_register_is_written_only_over_the_version_that_was_read(store: Store,
     assert (read.data, read.version, read.due) == (b"second", 2, None)
 
 
-def test_of_many_writers_at_once_one_wins(store: Store, key: Key) -> None:
+def test_one_of_many_concurrent_writers_wins(store: Store, key: Key) -> None:
     if isinstance(store, MemoryStore):
         return  # one thread is all that it is for
     won: list[int] = []
@@ -98,14 +98,12 @@ def test_of_many_writers_at_once_one_wins(store: Store, key: Key) -> None:
     assert [f"writer {number}".encode() for number in won] == [read.data]
 
 
-def test_a_counter_counts(store: Store, key: Key) -> None:
+def test_counter_counts(store: Store, key: Key) -> None:
     assert store.count(key, 3) == 3
     assert store.count(key, 4) == 7
 
 
-def test_what_is_due_is_listed_oldest_first_and_leaves_when_it_is_not_due_any_more(
-    store: Store, key: Key
-) -> None:
+def test_due_registers_are_listed_oldest_first_until_they_are_not_due(store: Store, key: Key) -> None:
     keys = [key._replace(part=str(number)) for number in range(12)]
     for number, one in enumerate(keys):
         store.write(one, b"x", 0, FAR, due=100 - number)
@@ -124,7 +122,7 @@ def test_one_pipelines_dues_are_listed_without_the_others(dynamo_store: WindowSt
     assert dynamo_store.due_of(key.tenant, key.pipeline, 10) == [(7, key)]
 
 
-def test_a_write_whose_answer_was_lost_is_known_as_its_own(
+def test_write_whose_answer_was_lost_is_known_as_its_own(
     dynamo_store: WindowStore, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The SDK sends a request again when the answer does not come: it was written, and is now refused."""

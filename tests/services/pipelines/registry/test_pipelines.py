@@ -31,7 +31,7 @@ REFERENCE: dict[str, Any] = {
 }
 
 
-def test_a_pipeline_is_created_read_and_listed(streaming: httpx.Client) -> None:
+def test_pipeline_is_created_read_and_listed(streaming: httpx.Client) -> None:
     created = streaming.post("/pipelines", json=REFERENCE)
     assert created.status_code == 201
     shown = created.json()
@@ -73,18 +73,18 @@ def test_each_mistake_in_a_definition_is_named_by_its_path(streaming: httpx.Clie
 
 
 @pytest.mark.parametrize("body", ["[]", '"text"', "null", "{}"])
-def test_what_is_no_definition_is_refused(streaming: httpx.Client, body: str) -> None:
+def test_invalid_definition_is_refused(streaming: httpx.Client, body: str) -> None:
     answer = streaming.post("/pipelines", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 422
 
 
-def test_a_definition_beyond_its_limit_is_refused(streaming: httpx.Client) -> None:
+def test_definition_beyond_its_limit_is_refused(streaming: httpx.Client) -> None:
     large = pipeline(description="x" * 1_999, source={"type": "schedule", "expression": "rate(1 day)"})
     large["source"]["payload"] = {"filler": "x" * 40_000}
     assert error_of(streaming.post("/pipelines", json=large)) == (413, "too_large")
 
 
-def test_an_unknown_secret_is_refused_by_name(streaming: httpx.Client) -> None:
+def test_unknown_secret_is_refused_by_name(streaming: httpx.Client) -> None:
     headers = {"authorization": "Bearer ${secrets.NO_SUCH_KEY}"}
     destination = {"type": "webhook", "config": {"url": "https://api.example.com", "headers": headers}}
     answer = streaming.post("/pipelines", json=pipeline(destination=destination))
@@ -115,7 +115,7 @@ def test_states_follow_the_diagram(streaming: httpx.Client) -> None:
         (["start", "stop"], "start", []),
     ],
 )
-def test_a_wrong_transition_names_the_allowed_ones(
+def test_wrong_transition_names_the_allowed_ones(
     streaming: httpx.Client, before: list[str], action: str, allowed: list[str]
 ) -> None:
     id = made(streaming, start=False)
@@ -126,7 +126,7 @@ def test_a_wrong_transition_names_the_allowed_ones(
     assert answer.json()["error"]["allowed"] == allowed
 
 
-def test_an_update_makes_a_version_and_keeps_the_old_one(streaming: httpx.Client) -> None:
+def test_update_makes_a_version_and_keeps_the_old_one(streaming: httpx.Client) -> None:
     id = made(streaming)
     changed = streaming.put(f"/pipelines/{id}", json=pipeline(counted(), name="changed"))
     assert changed.json()["version"] == 2
@@ -161,14 +161,14 @@ def test_lists_go_on_where_a_page_is_larger_than_the_database_answers(streaming:
     assert [one["id"] for one in listed["items"]] == ids
 
 
-def test_what_was_read_can_be_put_back_and_changes_nothing(streaming: httpx.Client) -> None:
+def test_resource_from_get_can_be_put_back_unchanged(streaming: httpx.Client) -> None:
     id = made(streaming)
     shown = streaming.get(f"/pipelines/{id}").json()
     answer = streaming.put(f"/pipelines/{id}", json=shown).json()
     assert answer | {"warnings": []} == shown | {"warnings": []}
 
 
-def test_a_running_pipeline_keeps_its_source(streaming: httpx.Client) -> None:
+def test_running_pipeline_keeps_its_source(streaming: httpx.Client) -> None:
     id = made(streaming)
     answer = streaming.patch(f"/pipelines/{id}", json={"source": {"type": "webhook"}})
     assert error_of(answer) == (409, "source_fixed")
@@ -183,7 +183,7 @@ def test_only_what_takes_no_events_can_be_deleted(streaming: httpx.Client) -> No
     assert error_of(streaming.get(f"/pipelines/{id}/versions/1")) == (404, "version_not_found")
 
 
-def test_the_schema_accepts_what_the_reference_shows(streaming: httpx.Client) -> None:
+def test_schema_accepts_what_the_reference_shows(streaming: httpx.Client) -> None:
     schema = streaming.get("/schema").json()
     assert set(REFERENCE) <= set(schema["properties"])
 

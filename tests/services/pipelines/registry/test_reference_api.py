@@ -74,7 +74,7 @@ def test_pipelines_are_listed_and_read(streaming: httpx.Client, id: str) -> None
     assert error_of(streaming.get("/pipelines/pipeline-123")) == (404, "pipeline_not_found")
 
 
-def test_a_pipeline_is_started_paused_resumed_and_stopped(streaming: httpx.Client, id: str) -> None:
+def test_pipeline_is_started_paused_resumed_and_stopped(streaming: httpx.Client, id: str) -> None:
     """startPipeline, pausePipeline, resumePipeline, stopPipeline, in the document's order."""
     for action, state in (
         ("start", "running"),
@@ -106,7 +106,7 @@ def test_items_are_pushed_and_the_metrics_have_the_fields_of_the_document(
     assert 0 <= metrics["backpressure"] <= 1
 
 
-def test_a_checkpoint_health_and_stats(streaming: httpx.Client, id: str) -> None:
+def test_checkpoint_health_and_stats(streaming: httpx.Client, id: str) -> None:
     """createCheckpoint, getPipelineHealth, GET /stats."""
     checkpoint = streaming.post(f"/pipelines/{id}/checkpoints")
     assert checkpoint.status_code == 201

@@ -61,7 +61,7 @@ def test_usage_is_one_row_per_agent_and_interval() -> None:
     assert {row["window_start"] for row in rows} == {"2026-11-21T12:00:00Z"}
 
 
-def test_an_audit_row_says_who_did_what() -> None:
+def test_audit_row_says_who_did_what() -> None:
     (row,) = outputs(
         "audit-to-database", {"userId": "u", "method": "POST", "path": "/api/agents", "status": 201}
     )
@@ -83,7 +83,7 @@ def test_only_opened_pull_requests_reach_the_chat() -> None:
     ) == [opened]
 
 
-def test_a_template_is_listed_read_and_made_into_a_pipeline(streaming: httpx.Client) -> None:
+def test_template_is_listed_read_and_made_into_a_pipeline(streaming: httpx.Client) -> None:
     listed = streaming.get("/templates").json()["items"]
     assert [one["id"] for one in listed] == [one.id for one in TEMPLATES]
     shown = streaming.get("/templates/schedule-to-webhook").json()
@@ -112,7 +112,7 @@ def test_a_template_is_listed_read_and_made_into_a_pipeline(streaming: httpx.Cli
         ("failed-runs-to-slack", {}, 422, "unknown_secret"),
     ],
 )
-def test_what_cannot_be_made_says_why_and_makes_nothing(
+def test_invalid_request_says_why_and_creates_no_pipeline(
     streaming: httpx.Client, id: str, body: dict[str, Any], status: int, code: str
 ) -> None:
     assert error_of(streaming.post(f"/templates/{id}/pipelines", json=body)) == (status, code)

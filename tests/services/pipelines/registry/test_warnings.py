@@ -66,7 +66,7 @@ MEANT: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 
 
 @pytest.mark.parametrize(("parts", "expected"), MEANT, ids=[str(expected) for _, expected in MEANT])
-def test_what_is_probably_not_meant_is_warned_of(
+def test_probable_mistake_is_warned_of(
     streaming: httpx.Client, parts: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     created = streaming.post("/pipelines", json=pipeline(**parts))
