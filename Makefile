@@ -6,6 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
+# Of pytest: much of a test is waiting, so there may be more of them than cores.
+WORKERS ?= 3
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 LAYER := layers/shared/python
 NPM := $(BIN)/python -m local.node npm --prefix web
 export SAM_CLI_TELEMETRY := 0
@@ -72,16 +75,16 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 else
 test: $(VENV)/.dev .venv-sam/.done web/dist/index.html ## every test that needs no AWS account (ARGS=path: some of them)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not bench and not browser"
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m browser # alone: Playwright keeps an event loop running
+	$(PYTEST) -m "not bench and not browser"
+	$(PYTEST) -m browser # alone: Playwright keeps an event loop running
 	$(NPM) test --silent
 endif
 
 test-fast: $(VENV)/.dev ## what needs no emulator, no stack and no browser: under a minute
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m fast $(ARGS)
+	$(PYTEST) -m fast $(ARGS)
 
 soak: $(VENV)/.dev ## the long form of storms, simulations and properties: an hour
-	MILLRACE_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m soak $(ARGS)
+	MILLRACE_SOAK=1 $(PYTEST) -m soak $(ARGS)
 
 bench: $(VENV)/.dev .venv-sam/.done ## measure speed: ratios against a baseline and a peer
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.web.backend import Backend, Run
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 def ask(page: Page, backend: Backend, text: str = "How does a mill race work?") -> Run:

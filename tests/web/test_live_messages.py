@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 from tests.web.backend import Backend, Run
 from tests.web.test_chat import ask
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 def send_live_message(page: Page, text: str = "Only in metric units") -> None:

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from tests.web.backend import Backend
 from tests.web.test_chat import answer, ask
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 def test_cut_connection_loses_and_doubles_nothing(page: Page, backend: Backend) -> None:

@@ -11,7 +11,7 @@ from tests.web.backend import NOW, Backend, Run
 from tests.web.sound import Sound
 from tests.web.test_chat import ask
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 TOLERATED_TAIL_MS = 100
 
