@@ -12,21 +12,7 @@ from tests.aws import Aws
 from tests.template_functions import url_functions
 
 ROOT = Path(__file__).parent.parent
-HEAVY = {
-    "fastapi",
-    "mcp",
-    "openai",
-    "anthropic",
-    "sqlalchemy",
-    "av",
-    "lameenc",
-    "rich",
-    "uvicorn",
-    "moto",
-} | {
-    "boto3",
-    "s3transfer",
-}
+HEAVY = {"fastapi", "mcp", "openai", "anthropic", "sqlalchemy", "av", "lameenc", "rich", "uvicorn", "moto"}
 BUDGETS = {
     "conversation": (950, HEAVY | {"httpx", "re2", "sentencex"}),
     "api": (1300, HEAVY - {"fastapi"}),

@@ -1,7 +1,4 @@
-"""botocore for async code: clients made on first use, their calls on a bounded executor of our own.
-
-Not boto3, whose clients are botocore's: its import brings s3transfer and multiprocessing, 25 ms of CPU.
-"""
+"""boto3 for async code: clients made on first use, their calls on a bounded executor of our own."""
 
 import asyncio
 import threading
@@ -66,9 +63,9 @@ class Aws:
 
     @cached_property
     def _session(self) -> Any:
-        import botocore.session
+        import boto3
 
-        return botocore.session.get_session()
+        return boto3.session.Session()
 
     def client(self, service: str) -> Any:
         """The one client of a service. Making it takes some 100 ms of CPU: warm the needed ones in init."""
@@ -90,7 +87,7 @@ class Aws:
             max_pool_connections=self._workers,
             tcp_keepalive=True,
         )
-        make: Any = self._session.create_client  # its stubs know only literal names
+        make: Any = self._session.client  # its stubs know only literal names
         return make(service, region_name=self.region, config=config)
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
