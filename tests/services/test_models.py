@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from millrace.agent.providers.registry import named_servers
 from millrace.domain.agents import ASSISTANT
 from millrace.errors import Unavailable
 from millrace.services.runs.platform import Platform
@@ -28,6 +29,20 @@ def test_keys_come_from_the_secret(aws_environment: Aws) -> None:
     _, model = platform.models.provider_for(ASSISTANT)
     assert model == "claude-sonnet-4-5"
     assert platform.models._settings.anthropic_api_key == PLACEHOLDER  # without the line end around it
+
+
+def test_named_servers_get_their_keys_from_the_secret(aws_environment: Aws) -> None:
+    name = f"keys-{uuid.uuid4().hex}"
+    secret = {"OPENAI_SERVERS": {"groq": {"key": PLACEHOLDER}, "own": {"baseUrl": "http://10.0.0.7/v1"}}}
+    aws_environment.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(secret))
+    public = json.dumps({"groq": {"baseUrl": "https://api.groq.com/openai/v1"}})
+    platform = assistant(aws_environment, MODEL_KEYS_SECRET=name, OPENAI_SERVERS=public)
+    platform.warm()
+    for model in ("groq:llama-3.3-70b", "own:m"):
+        _, rest = platform.models.provider_for(ASSISTANT.model_copy(update={"model": model}))
+        assert f":{rest}" in model
+    servers = named_servers(platform.models._settings)
+    assert servers["groq"].key == PLACEHOLDER
 
 
 @pytest.mark.parametrize("secret", ["", "no-such-secret"])

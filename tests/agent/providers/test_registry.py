@@ -1,14 +1,17 @@
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
+import orjson
 import pytest
 
 from millrace.agent.providers.connection import model_client
-from millrace.agent.providers.registry import ProviderRegistry, split_model
+from millrace.agent.providers.registry import ProviderRegistry, check_model, split_model
 from millrace.errors import InvalidRequest, Unavailable
 from millrace.settings import Settings
+from tests.agent.providers.asking import Ask, assistant, user
 
 
 @pytest.fixture
@@ -64,6 +67,68 @@ async def test_provider_that_is_not_configured_names_what_to_set(
     with pytest.raises(Unavailable, match=name) as caught:
         ProviderRegistry(settings, lambda: client).provider_for(model)
     assert caught.value.code == "not_configured"
+
+
+SERVERS = """{"groq": {"baseUrl": "https://api.groq.com/openai/v1", "key": "gsk"},
+ "gpu-1": {"baseUrl": "http://10.0.0.7:8000/v1/", "dialect": "deepseek"}}"""
+
+
+async def test_named_server_gets_its_models_with_its_key_and_dialect() -> None:
+    sent: list[httpx.Request] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(401)
+
+    settings = Settings("r", openai_servers=SERVERS)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(refuse)) as client:
+        ask = Ask(ProviderRegistry(settings, lambda: client))
+        _, failure = await ask.failing("groq:llama:70b", user("Hi"), assistant("Yes"), user("And?"))
+        await ask.failing("gpu-1:m", user("Hi"), assistant("Yes"), user("And?"))
+    assert "the key of 'groq' in OPENAI_SERVERS" in failure.message
+    assert [str(request.url) for request in sent] == [
+        "https://api.groq.com/openai/v1/chat/completions",
+        "http://10.0.0.7:8000/v1/chat/completions",
+    ]
+    assert [request.headers.get("authorization") for request in sent] == ["Bearer gsk", None]
+    groq, gpu = (orjson.loads(request.content) for request in sent)
+    assert groq["model"] == "llama:70b"
+    assert groq["messages"][1] == {"role": "assistant", "content": "Yes"}
+    assert gpu["messages"][1] == {"role": "assistant", "content": "Yes", "reasoning_content": ""}
+
+
+@pytest.mark.parametrize(
+    ("servers", "words"),
+    [
+        ("{nope", "must be JSON"),
+        ("[]", "JSON object"),
+        ('{"x": "http://y"}', "JSON object of objects"),
+        ('{"x": {}}', "OPENAI_SERVERS.x.baseUrl must be an http"),
+        ('{"x": {"baseUrl": "http://y", "Key": "k"}}', "unknown fields Key"),
+        ('{"x": {"baseUrl": "http://y", "key": 7}}', "must have text"),
+        ('{"x": {"baseUrl": "http://y", "dialect": "klingon"}}', "the dialects are generic"),
+        ('{"openai": {"baseUrl": "http://y"}}', "is not one of bedrock"),
+        ('{"Two words": {"baseUrl": "http://y"}}', "1 to 32"),
+    ],
+)
+async def test_wrong_servers_are_named_and_break_no_other_model(
+    servers: str, words: str, client: httpx.AsyncClient
+) -> None:
+    registry = ProviderRegistry(Settings("r", openai_servers=servers, openai_api_key="k"), lambda: client)
+    assert registry.provider_for("openai:gpt-5")
+    with pytest.raises(Unavailable, match=words) as caught:
+        registry.provider_for("x:m")
+    assert caught.value.code == "not_configured"
+
+
+def test_written_agent_may_name_a_server_that_only_the_secret_knows() -> None:
+    settings = Settings("r", openai_servers=SERVERS)
+    assert check_model("groq:m", settings) == ("groq", "m")
+    with pytest.raises(InvalidRequest, match="groq:, gpu-1:"):
+        check_model("other:m", settings)
+    assert check_model("other:m", replace(settings, model_keys_secret="arn")) == ("other", "m")
+    with pytest.raises(InvalidRequest, match="lacks its name"):
+        check_model("other:", replace(settings, model_keys_secret="arn"))
 
 
 async def test_compatible_server_needs_no_key(client: httpx.AsyncClient) -> None:

@@ -58,6 +58,7 @@ class Settings:
     default_model: str = "demo:"
     openai_base_url: str = "https://api.openai.com/v1"
     openai_api_key: str = ""
+    openai_servers: str = ""
     anthropic_base_url: str = "https://api.anthropic.com"
     anthropic_api_key: str = ""
     bedrock_endpoint_url: str = ""

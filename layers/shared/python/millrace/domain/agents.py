@@ -1,5 +1,6 @@
 """Agents: what they are made of, and the two that are always there."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -8,7 +9,7 @@ from millrace.domain.approvals import OWNER, Approvers, OnExpired, Policy
 from millrace.domain.events import Detail
 from millrace.domain.wire import WireModel
 
-MODEL_PREFIXES = ("bedrock:", "anthropic:", "openai:", "demo:", "echo:")
+_MODEL = re.compile(r"[a-z][a-z0-9-]{0,31}:.*", re.DOTALL)
 
 
 class AgentLimits(WireModel):
@@ -139,8 +140,8 @@ class AgentSettings(WireModel):
     @field_validator("model")
     @classmethod
     def _known_provider(cls, model: str) -> str:
-        if model and not model.startswith(MODEL_PREFIXES):
-            raise ValueError(f"must start with one of {', '.join(MODEL_PREFIXES)}")
+        if model and not _MODEL.fullmatch(model):
+            raise ValueError("must be <provider>:<model>, for example bedrock:us.amazon.nova-lite-v1:0")
         return model
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from millrace.agent.providers.extended_thinking import can_think
-from millrace.agent.providers.registry import split_model
+from millrace.agent.providers.registry import check_model
 from millrace.domain.access import Principal, Scope
 from millrace.domain.agents import (
     AGENT_BYTES,
@@ -25,6 +25,7 @@ from millrace.services.mcp_secrets import Owner
 from millrace.services.runs.agent_tools import AgentTools, check_tools, no_sub_agent, open_tools
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.tool_rules import check_rules, is_mcp_rule
+from millrace.settings import Settings
 from millrace.stores.sizes import text_bytes
 
 SEES: tuple[Scope, ...] = ("chat", "agents:read", "agents:write")
@@ -118,13 +119,13 @@ class Agents:
         self, owner: Owner, given: AgentSettings, old: Sequence[McpServer] = ()
     ) -> AgentSettings:
         """The settings as they are stored. Raises `InvalidRequest`."""
-        _check(given, self._default_model, self._platform.settings.approval_seconds)
+        _check(given, self._platform.settings)
         check_servers(given.mcp_servers, Rules(loopback=self._platform.settings.allow_loopback_http))
         sealed = await self._platform.mcp_secrets.seal(owner, given.mcp_servers, old)
         return given.model_copy(update={"mcp_servers": sealed})
 
 
-def _check(given: AgentSettings, default_model: str, longest: int) -> None:
+def _check(given: AgentSettings, settings: Settings) -> None:
     size = text_bytes(given.model_dump_json(by_alias=True))
     if size > AGENT_BYTES:
         raise TooLarge(
@@ -133,11 +134,11 @@ def _check(given: AgentSettings, default_model: str, longest: int) -> None:
             limit=AGENT_BYTES,
         )
     check_tools([use.name for use in given.tool_uses if not is_mcp_rule(use)])
-    check_rules(given.tool_uses, [server.name for server in given.mcp_servers], longest)
+    check_rules(given.tool_uses, [server.name for server in given.mcp_servers], settings.approval_seconds)
     if given.model:
-        split_model(given.model)
+        check_model(given.model, settings)
     if given.thinking_tokens is not None:
-        possible = can_think(*split_model(given.model or default_model))
+        possible = can_think(*check_model(given.model or settings.default_model, settings))
         _check_thinking(given, possible, given.thinking_tokens)
 
 

@@ -1,5 +1,5 @@
 """OpenAI's chat completions, streamed: api.openai.com and every server that speaks the same (vLLM, Ollama,
-OpenRouter, LM Studio, llama.cpp), at `settings.openai_base_url`.
+OpenRouter, LM Studio, llama.cpp), at the address of a `ModelServer`.
 
 Format: https://platform.openai.com/docs/api-reference/chat-streaming. What is sent is `chat_request`'s, what
 comes back `chat_reader`'s, and `chat_servers` knows what the servers differ in.
@@ -16,21 +16,21 @@ from millrace.agent.providers.chat_request import chat_request
 from millrace.agent.providers.chat_servers import DIALECTS, dialect_of
 from millrace.agent.providers.connection import Call, stream_deltas
 from millrace.agent.providers.failures import Server
-from millrace.settings import Settings
+from millrace.agent.providers.model_servers import ModelServer
 
 
 class OpenAIProvider:
     """A `Provider` for chat completions."""
 
-    def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
-        base, key = settings.openai_base_url.rstrip("/"), settings.openai_api_key
+    def __init__(self, server: ModelServer, client: httpx.AsyncClient) -> None:
+        base, key = server.base_url.rstrip("/"), server.key
         url = httpx.URL(base)
         self._client = client
         self._url = f"{base}/chat/completions"
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self._key = url.netloc.decode()
-        self._dialect = DIALECTS[dialect_of(url.host)]
-        self._server = Server(f"The model server {url.host}", "Check OPENAI_API_KEY.", (key,))
+        self._dialect = DIALECTS[server.dialect or dialect_of(url.host)]
+        self._server = Server(f"The model server {url.host}", f"Check {server.key_setting}.", (key,))
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `Provider`."""

@@ -1,15 +1,21 @@
-"""Model names to providers: `<provider>:<model>`, as in `bedrock:us.anthropic.claude-sonnet-5` or `demo:`."""
+"""Model names to providers: `<provider>:<model>`, as in `bedrock:us.anthropic.claude-sonnet-5` or `demo:`.
 
-from collections.abc import Callable
+The name of a server of `OPENAI_SERVERS` is a provider too.
+"""
+
+from collections.abc import Callable, Collection
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from millrace.agent.model import Provider
-from millrace.errors import InvalidRequest, Unavailable
+from millrace.errors import InvalidRequest
 from millrace.settings import Settings
 
 if TYPE_CHECKING:
     import httpx
+
+    from millrace.agent.providers.model_servers import ModelServer
 
 Client = Callable[[], "httpx.AsyncClient"]
 
@@ -26,46 +32,78 @@ class ProviderRegistry:
     def provider_for(self, model: str) -> tuple[Provider, str]:
         """The provider of a model and the model's name without the prefix. Raises `InvalidRequest` for an
         unknown prefix or a missing name, `Unavailable` for a provider that is not configured."""
-        prefix, name = split_model(model)
+        prefix, name = split_model(model, () if model.startswith(_OWN) else self._servers)
         if prefix not in self._made:
-            self._made[prefix] = _MAKERS[prefix](self._settings, self._client)
+            self._made[prefix] = self._make(prefix)
         return self._made[prefix], name
 
+    def _make(self, prefix: str) -> Provider:
+        if prefix in _MAKERS:
+            return _MAKERS[prefix](self._settings, self._client)
+        from millrace.agent.providers.openai import OpenAIProvider
 
-def split_model(model: str) -> tuple[str, str]:
-    """(`prefix`, `name`) of a model that some provider may serve; needs no settings, so that agents can be
-    checked when they are written. Raises `InvalidRequest`."""
+        return OpenAIProvider(self._servers[prefix], self._client())
+
+    @cached_property
+    def _servers(self) -> "dict[str, ModelServer]":
+        return named_servers(self._settings)
+
+
+def named_servers(settings: Settings) -> "dict[str, ModelServer]":
+    """The servers of `OPENAI_SERVERS` by name. Raises `Unavailable` where the setting is wrong."""
+    from millrace.agent.providers.model_servers import read_servers
+
+    return read_servers(settings.openai_servers, _MAKERS)
+
+
+def split_model(model: str, servers: Collection[str] = ()) -> tuple[str, str]:
+    """(`prefix`, `name`) of a model of a provider or of one of the named `servers`. Raises
+    `InvalidRequest`."""
     prefix, colon, name = model.partition(":")
-    if not colon or prefix not in _MAKERS:
-        known = ", ".join(f"{each}:" for each in _MAKERS)
+    if not colon or not (prefix in _MAKERS or prefix in servers):
+        known = ", ".join(f"{each}:" for each in (*_MAKERS, *servers))
         raise InvalidRequest(f"Unknown model {model!r:.120}: write a provider before its name ({known}).")
     if not name and prefix not in ("demo", "echo"):
         raise InvalidRequest(f"The model {model!r} lacks its name after the colon.")
     return prefix, name
 
 
+def check_model(model: str, settings: Settings) -> tuple[str, str]:
+    """As `split_model`, for an agent that is written. A prefix that only the deployment's secret can name is
+    taken: whoever writes agents cannot read it."""
+    if model.startswith(_OWN):
+        return split_model(model)
+    servers = named_servers(settings)
+    prefix, _, _ = model.partition(":")
+    may_be_secret = bool(settings.model_keys_secret) and ":" in model
+    return split_model(model, [*servers, prefix] if may_be_secret else servers)
+
+
 def _openai(settings: Settings, client: Client) -> Provider:
+    from millrace.agent.providers.model_servers import ModelServer, check_address
     from millrace.agent.providers.openai import OpenAIProvider
 
-    _check_address("OPENAI_BASE_URL", settings.openai_base_url)
+    check_address("OPENAI_BASE_URL", settings.openai_base_url)
     if urlsplit(settings.openai_base_url).hostname == "api.openai.com":
         settings.require("openai_api_key")
-    return OpenAIProvider(settings, client())
+    return OpenAIProvider(ModelServer(settings.openai_base_url, settings.openai_api_key), client())
 
 
 def _anthropic(settings: Settings, client: Client) -> Provider:
     from millrace.agent.providers.anthropic import AnthropicProvider
+    from millrace.agent.providers.model_servers import check_address
 
-    _check_address("ANTHROPIC_BASE_URL", settings.anthropic_base_url)
+    check_address("ANTHROPIC_BASE_URL", settings.anthropic_base_url)
     settings.require("anthropic_api_key")
     return AnthropicProvider(settings, client())
 
 
 def _bedrock(settings: Settings, client: Client) -> Provider:
     from millrace.agent.providers.bedrock import BedrockProvider
+    from millrace.agent.providers.model_servers import check_address
 
     if settings.bedrock_endpoint_url:
-        _check_address("BEDROCK_ENDPOINT_URL", settings.bedrock_endpoint_url)
+        check_address("BEDROCK_ENDPOINT_URL", settings.bedrock_endpoint_url)
     return BedrockProvider(settings, client())
 
 
@@ -88,12 +126,4 @@ _MAKERS: dict[str, Callable[[Settings, Client], Provider]] = {
     "demo": _demo,
     "echo": _echo,
 }
-
-
-def _check_address(name: str, address: str) -> None:
-    try:
-        url = urlsplit(address)
-    except ValueError:
-        url = urlsplit("")
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise Unavailable(f"{name} must be an http or https address.", code="not_configured")
+_OWN = tuple(f"{prefix}:" for prefix in _MAKERS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from millrace.agent.model import Provider
+from millrace.agent.providers.model_servers import merged
 from millrace.agent.providers.registry import ProviderRegistry
 from millrace.domain.agents import Agent
 from millrace.settings import Settings
@@ -44,6 +45,8 @@ class Models:
         try:
             keys = orjson.loads(DeploymentSecrets(aws).text(settings.model_keys_secret))
             given = {name: keys[name.upper()].strip() for name in _KEYS if keys.get(name.upper())}
+            if servers := keys.get("OPENAI_SERVERS"):
+                given["openai_servers"] = merged(settings.openai_servers, servers)
             return replace(settings, **given)
         except Exception:  # the function still serves agents that need no key
             log.exception("the model keys cannot be read from %s", settings.model_keys_secret)
