@@ -4,10 +4,17 @@ import uuid
 from typing import Any
 
 from millrace.agent.model import ToolCall
+from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
-from tests.services.scripted import Talk
+from millrace.domain.approvals import WaitingCall
+from millrace.domain.events import Event
+from millrace.domain.runs import ANSWERED, ContinueRun, Run
+from millrace.services.runs.answers import GivenAnswer, answer_call
+from millrace.services.runs.continue_run import continue_run
+from tests.services.scripted import Talk, results_of
 
 AGENT = "clerk"
+ASKING = {"name": "refund", "policy": "ask", "approvers": {"scope": "refunds:approve"}}
 
 
 class Till:
@@ -37,3 +44,48 @@ async def hire(talk: Talk, *tools: Any, **settings: Any) -> Agent:
     made = Agent.model_validate({"id": AGENT, "name": "Clerk", "model": "echo:", "tools": tools} | settings)
     await talk.stores.agents.create(talk.slot.organization, made)
     return made
+
+
+async def ask(talk: Talk, content: str = "Refund 7, please.") -> list[Event]:
+    """Sends a message; the events of its stream."""
+    return [one.event for one in await talk.say(content, agent_id=AGENT)]
+
+
+async def waiting_calls(talk: Talk) -> list[WaitingCall]:
+    """The calls of the conversation that wait."""
+    return [one for one in await talk.stores.approvals.of_slot(talk.slot) if one.state == "waiting"]
+
+
+async def run_of(talk: Talk) -> Run:
+    """The conversation's latest run."""
+    lease = await talk.stores.leases.peek(talk.slot)
+    return await talk.stores.runs.get(talk.slot.organization, lease.newest() or "")
+
+
+def boss(talk: Talk) -> Principal:
+    """An approver."""
+    return Principal(talk.slot.organization, "boss", frozenset({"chat", "refunds:approve"}))
+
+
+async def give(
+    talk: Talk, call_id: str, decision: Any, by: Principal | None = None, **more: Any
+) -> WaitingCall:
+    """Answers a call of the latest run."""
+    run = await run_of(talk)
+    return await answer_call(talk.stores, by or boss(talk), run.id, GivenAnswer(call_id, decision, **more))
+
+
+async def go_on(talk: Talk, reason: str = ANSWERED) -> list[Event]:
+    """Continues the latest run as the run queue does; the events of this process's part."""
+    run = await run_of(talk)
+    session = await continue_run(talk.platform, ContinueRun(talk.slot.organization, run.id, reason))
+    if session is None:
+        return []
+    seen = [one.event async for batch in session.event_feed for one in batch]
+    await session.over()
+    return seen
+
+
+async def tool_results(talk: Talk) -> list[str]:
+    """The results that the model has read, in order."""
+    return [text for message in await talk.messages() for text in results_of(message)]

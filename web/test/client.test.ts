@@ -23,6 +23,8 @@ const { signal } = new AbortController();
 test.each<[string, (api: Api) => Promise<unknown>]>([
   ["https://api.example/api/agents", (api) => api.listAgents()],
   ["https://talk.example/api/conversations/c1", (api) => api.getConversation("c1")],
+  ["https://talk.example/api/approvals?conversationId=c1", (api) => api.listApprovals("c1")],
+  ["https://talk.example/api/runs/r%2F1/answers", (api) => api.answerCall("r/1", { callId: "c", decision: "approve" })],
   ["https://voice.example/api/voice/voices", (api) => api.listVoices()],
   ["https://voice.example/api/voice/tts/stream", (api) => api.speakText("Hi.", { speed: 1 }, signal)],
   [

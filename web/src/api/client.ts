@@ -1,7 +1,7 @@
 import { HttpError, httpErrorFrom } from "../stream/errors";
 import type { Position } from "../stream/connection";
 import type { Auth } from "./auth";
-import type { Accepted, Agent, Conversation, SpeechOptions, Message, Page, Voices, Waiting } from "./types";
+import type { Accepted, Agent, Approval, ApprovalAnswer, Conversation, Message, Page, SpeechOptions, Voices, Waiting } from "./types";
 
 const EVENT_STREAM = "text/event-stream";
 const PAGE_SIZE = 30;
@@ -87,6 +87,21 @@ export class Api {
     await this.#checked(`${conversationPath(id)}/inject/${encodeURIComponent(messageId)}`, { method: "DELETE" });
   }
 
+  /** A message to an agent that waits for an answer: what waits counts as rejected, and this is the reply. */
+  reply(id: string, content: string): Promise<Accepted> {
+    return this.#json(`${conversationPath(id)}/messages`, jsonBody({ content, ifBusy: "inject" }));
+  }
+
+  /** The calls of a conversation that wait for a person. */
+  async listApprovals(id: string): Promise<readonly Approval[]> {
+    const page: Page<Approval> = await this.#json(`/api/approvals?${new URLSearchParams({ conversationId: id })}`);
+    return page.items;
+  }
+
+  async answerCall(runId: string, answer: ApprovalAnswer): Promise<void> {
+    await this.#checked(`/api/runs/${encodeURIComponent(runId)}/answers`, jsonBody(answer));
+  }
+
   listVoices(): Promise<Voices> {
     return this.#json("/api/voice/voices");
   }
@@ -136,7 +151,7 @@ export class Api {
 
 function functionFor(path: string): string {
   if (path.startsWith("/api/voice/")) return "voice";
-  return /^\/api\/(conversations|runs)\b/.test(path) ? "conversation" : "api";
+  return /^\/api\/(conversations|runs|approvals)\b/.test(path) ? "conversation" : "api";
 }
 
 function conversationPath(id: string): string {

@@ -63,6 +63,29 @@ export interface Waiting extends Accepted {
   readonly content: string;
 }
 
+/** A call that waits for a person. `arguments` and `schema` are there for those who may answer. */
+export interface Approval {
+  readonly runId: string;
+  readonly callId: string;
+  readonly kind: string;
+  readonly name: string | null;
+  readonly arguments: unknown;
+  readonly prompt: string | null;
+  readonly options: readonly string[];
+  readonly schema: unknown;
+  readonly requestedAt: string;
+  readonly expiresAt: string;
+  readonly canAnswer: boolean;
+}
+
+export interface ApprovalAnswer {
+  readonly callId: string;
+  readonly decision: "approve" | "reject" | "answer";
+  readonly arguments?: Record<string, unknown>;
+  readonly content?: unknown;
+  readonly reason?: string;
+}
+
 /** Options of speech; the deployment chooses those that are left out. */
 export interface SpeechOptions {
   readonly voice?: string;

@@ -1,4 +1,5 @@
 import type { RunEvent } from "../stream/events";
+import { addAsk, answerAsk } from "./asks";
 import type { AnswerEntry, Failure, Step } from "./state";
 
 /** The answer after one more event of its run. */
@@ -14,6 +15,10 @@ export function extendAnswer(answer: AnswerEntry, event: RunEvent): AnswerEntry 
       return { ...answer, steps: [...answer.steps, startedTool(event)] };
     case "tool_result":
       return { ...answer, steps: finishTool(answer.steps, event) };
+    case "approval_requested":
+      return { ...answer, status: null, asks: addAsk(answer.asks, event) };
+    case "approval_answered":
+      return { ...answer, asks: answerAsk(answer.asks, event) };
     case "done":
       return finishAnswer(answer, event);
     case "error":

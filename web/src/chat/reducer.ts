@@ -1,3 +1,5 @@
+import type { Approval } from "../api/types";
+import { type Ask, changeAsk, completeAsks } from "./asks";
 import type { LinkState } from "../stream/connection";
 import type { RunEvent } from "../stream/events";
 import { extendAnswer, failAnswer, settleSteps } from "./answer";
@@ -15,7 +17,12 @@ import {
 
 export type Action =
   | { type: "loading" }
-  | { type: "loaded"; entries: readonly Entry[]; runId: string | null }
+  /** `reopens`: the last of the entries is the answer of the run that goes on. */
+  | { type: "loaded"; entries: readonly Entry[]; runId: string | null; reopens?: boolean }
+  /** What the server tells of the calls that wait. */
+  | { type: "approvals"; approvals: readonly Approval[] }
+  | { type: "answering_call"; callId: string }
+  | { type: "call_refused"; callId: string; note: string }
   | { type: "unavailable"; notice: string }
   /** An ordinary message: a new run begins. `id` names the message and, with a suffix, its answer. */
   | { type: "asked"; id: string; text: string }
@@ -38,7 +45,7 @@ export function reduce(state: ChatState, action: Action): ChatState {
     case "loading":
       return { ...state, phase: "loading", link: "open", notice: null };
     case "loaded":
-      return load(state, action.entries, action.runId);
+      return load(state, action.reopens ? reopenLast(action.entries) : action.entries, action.runId);
     case "unavailable":
       return { ...state, phase: "unavailable", notice: action.notice };
     case "asked":
@@ -47,8 +54,14 @@ export function reduce(state: ChatState, action: Action): ChatState {
       return action.events.reduce(applyEvent, state);
     case "failed":
       return fail(state, action.failure);
+    case "approvals":
+      return { ...state, entries: completeAnswer(state.entries, action.approvals) };
+    case "answering_call":
+      return changeAsks(state, action.callId, { state: "sending", note: null });
+    case "call_refused":
+      return changeAsks(state, action.callId, { state: "waiting", note: action.note });
     case "stopping":
-      return state.phase === "answering" ? { ...state, phase: "stopping" } : state;
+      return state.phase === "answering" || state.phase === "waiting" ? { ...state, phase: "stopping" } : state;
     case "stop_failed":
       return { ...state, phase: state.phase === "stopping" ? "answering" : state.phase, notice: action.notice };
     case "turn_removed":
@@ -66,9 +79,29 @@ export function reduce(state: ChatState, action: Action): ChatState {
 function load(state: ChatState, entries: readonly Entry[], runId: string | null): ChatState {
   const known = new Set(entries.map((entry) => (entry.kind === "user" ? entry.messageId : undefined)));
   const pending = state.entries.filter((entry) => isPending(entry) && !(entry.messageId && known.has(entry.messageId)));
-  const open = runId ? [newAnswer(`${runId}/answer`)] : [];
+  const isOpen = entries.some((entry) => entry.kind === "answer" && entry.state === "open");
+  const open = runId && !isOpen ? [newAnswer(`${runId}/answer`)] : [];
   const phase = runId ? "answering" : "idle";
   return { ...state, entries: [...entries, ...open, ...pending], phase, runId, link: "open", notice: null };
+}
+
+/** The answer of a run that waits for so long that its events are no longer kept. */
+function reopenLast(entries: readonly Entry[]): readonly Entry[] {
+  const last = entries.at(-1);
+  if (last?.kind !== "answer") return entries;
+  return [...entries.slice(0, -1), { ...last, state: "open", finishReason: null }];
+}
+
+function changeAsks(state: ChatState, callId: string, change: Partial<Ask>): ChatState {
+  const entries = changeOpenAnswer(state.entries, (answer) => ({
+    ...answer,
+    asks: changeAsk(answer.asks, callId, change),
+  }));
+  return { ...state, entries };
+}
+
+function completeAnswer(entries: readonly Entry[], approvals: readonly Approval[]): readonly Entry[] {
+  return changeOpenAnswer(entries, (answer) => ({ ...answer, asks: completeAsks(answer.asks, approvals) }));
 }
 
 function ask(state: ChatState, id: string, text: string): ChatState {
@@ -81,6 +114,8 @@ function applyEvent(state: ChatState, event: RunEvent): ChatState {
   switch (event.type) {
     case "start":
       return { ...state, runId: event.runId };
+    case "waiting":
+      return state.phase === "stopping" ? state : { ...state, phase: "waiting", link: "open" };
     case "injected":
       return { ...state, entries: showInjected(state.entries, event.messageId, event.content) };
     case "done":
@@ -88,8 +123,10 @@ function applyEvent(state: ChatState, event: RunEvent): ChatState {
       const ended = changeOpenAnswer(state.entries, (answer) => extendAnswer(answer, event));
       return { ...state, entries: ended, phase: "idle", link: "open" };
     }
-    default:
-      return { ...state, entries: changeOpenAnswer(state.entries, (answer) => extendAnswer(answer, event)) };
+    default: {
+      const entries = changeOpenAnswer(state.entries, (answer) => extendAnswer(answer, event));
+      return { ...state, entries, phase: state.phase === "waiting" ? "answering" : state.phase };
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Api } from "../api/client";
 import { explain } from "../api/client";
-import type { Conversation, Waiting } from "../api/types";
+import type { Accepted, Approval, ApprovalAnswer, Conversation, Waiting } from "../api/types";
 import { type FollowOptions, type Outcome, type Position, follow } from "../stream/connection";
 import { ConnectionLostError, HttpError } from "../stream/errors";
 import { type RunEvent, isTerminal } from "../stream/events";
@@ -30,6 +30,8 @@ interface Question {
 
 type Open = FollowOptions["open"];
 
+/** The events of a run are kept for a day; of one that waits longer the stored messages tell. */
+const LOG_KEPT_MS = 23 * 3_600_000;
 /** How often one message may find another run in its way before the user is told. */
 const MOST_JOINS = 3;
 
@@ -49,7 +51,7 @@ export class ChatSession {
     this.#batch = new EventBatch(schedule, (events) => this.#dispatch({ type: "events", events }));
     this.#live = new LiveMessages({
       ready: () => this.#whenStarted(),
-      inject: (text) => api.inject(conversationId, text),
+      inject: (text) => this.#inject(text),
       withdraw: (messageId) => api.withdraw(conversationId, messageId),
       dispatch: (action) => this.#dispatch(action),
       entries: () => this.#state.entries,
@@ -112,7 +114,7 @@ export class ChatSession {
 
   /** The run ends within about a second; what was answered so far stays. */
   async stop(): Promise<void> {
-    if (this.#state.phase !== "answering") return;
+    if (this.#state.phase !== "answering" && this.#state.phase !== "waiting") return;
     this.#dispatch({ type: "stopping" });
     // Before its first event the run may not exist: the stop follows then.
     if (this.#state.runId) await this.#requestStop();
@@ -121,6 +123,24 @@ export class ChatSession {
 
   dismissNotice(): void {
     this.#dispatch({ type: "notice", notice: null });
+  }
+
+  /** Answers a call that waits. What it leads to comes over the stream, here and in every other tab. */
+  async answerCall(answer: ApprovalAnswer): Promise<void> {
+    const { runId } = this.#state;
+    if (!runId) return;
+    this.#dispatch({ type: "answering_call", callId: answer.callId });
+    try {
+      await this.options.api.answerCall(runId, answer);
+    } catch (error) {
+      this.#dispatch({ type: "call_refused", callId: answer.callId, note: explain(error) });
+    }
+  }
+
+  /** A message to a run that waits for people is the reply to its questions. */
+  #inject(text: string): Promise<Accepted> {
+    const { api, conversationId } = this.options;
+    return this.#state.phase === "waiting" ? api.reply(conversationId, text) : api.inject(conversationId, text);
   }
 
   async #deliver(text: string, agentId: string): Promise<void> {
@@ -201,7 +221,8 @@ export class ChatSession {
       this.#batch.flush();
       if (this.#isStopWanted) void this.#requestStop();
     }
-    if (isTerminal(event)) this.#batch.flush();
+    if (isTerminal(event) || event.type === "waiting") this.#batch.flush();
+    if (event.type === "waiting") void this.#showApprovals();
   }
 
   /** Another tab's run is in the way: join it, and let the message reach it as a live one. */
@@ -244,14 +265,37 @@ export class ChatSession {
   async #loadMessages(signal: AbortSignal, attach: boolean): Promise<string | null> {
     const { api, conversationId } = this.options;
     const conversation = await api.getConversation(conversationId);
-    const [messages, waiting] = await Promise.all([api.listMessages(conversationId), this.#listWaiting()]);
+    const runId = attach ? conversation.activeRunId : null;
+    const [messages, waiting, approvals] = await Promise.all([
+      api.listMessages(conversationId),
+      this.#listWaiting(),
+      runId ? this.#listApprovals() : [],
+    ]);
     signal.throwIfAborted();
     this.options.onLoaded?.(conversation);
-    const runId = attach ? conversation.activeRunId : null;
-    this.#dispatch({ type: "loaded", entries: entriesFrom(messages, runId), runId });
+    const reopens = approvals.some((one) => Date.parse(one.requestedAt) < Date.now() - LOG_KEPT_MS);
+    this.#dispatch({ type: "loaded", entries: entriesFrom(messages, reopens ? null : runId), runId, reopens });
+    this.#dispatch({ type: "approvals", approvals });
+    if (approvals.length > 0) this.#dispatch({ type: "events", events: [waitingFor(approvals)] });
     const stored = new Set(messages.map((message) => message.id));
     this.#live.restore(waiting.filter((one) => !stored.has(one.messageId)));
     return runId;
+  }
+
+  async #listApprovals(): Promise<readonly Approval[]> {
+    const { api, conversationId } = this.options;
+    return api.listApprovals(conversationId).catch((error: unknown) => {
+      if (error instanceof HttpError && !error.isTransient) return [];
+      throw error;
+    });
+  }
+
+  async #showApprovals(): Promise<void> {
+    try {
+      this.#dispatch({ type: "approvals", approvals: await this.#listApprovals() });
+    } catch (error) {
+      this.#dispatch({ type: "notice", notice: `What waits for an answer cannot be shown: ${explain(error)}` });
+    }
   }
 
   /** None from a server that knows no live messages. */
@@ -283,4 +327,8 @@ export class ChatSession {
     this.#state = next;
     for (const listener of this.#listeners) listener();
   }
+}
+
+function waitingFor(approvals: readonly Approval[]): RunEvent {
+  return { type: "waiting", expiresAt: approvals[0]?.expiresAt ?? "" };
 }

@@ -1,3 +1,4 @@
+import type { Ask } from "./asks";
 import type { LinkState } from "../stream/connection";
 import type { Usage } from "../stream/events";
 
@@ -43,6 +44,8 @@ export interface AnswerEntry {
   readonly id: string;
   readonly text: string;
   readonly steps: readonly Step[];
+  /** Calls that wait for a person, or did. */
+  readonly asks: readonly Ask[];
   /** How many tools had been called when the last piece of text came. */
   readonly toolsAtText: number;
   /** `continued`: a live message came in between, the run goes on in the next answer. */
@@ -59,7 +62,8 @@ export type Entry = UserEntry | AnswerEntry;
 
 export interface ChatState {
   readonly entries: readonly Entry[];
-  readonly phase: "loading" | "idle" | "answering" | "stopping" | "unavailable";
+  /** `waiting`: the run waits for people. */
+  readonly phase: "loading" | "idle" | "answering" | "waiting" | "stopping" | "unavailable";
   readonly link: LinkState | "lost";
   readonly runId: string | null;
   /** What went wrong beside the answers, in a sentence for the user. */
@@ -69,7 +73,7 @@ export interface ChatState {
 export const EMPTY_CHAT: ChatState = { entries: [], phase: "idle", link: "open", runId: null, notice: null };
 
 export function isRunning(state: ChatState): boolean {
-  return state.phase === "answering" || state.phase === "stopping";
+  return state.phase === "answering" || state.phase === "waiting" || state.phase === "stopping";
 }
 
 /** The message that began a run. */
@@ -88,6 +92,7 @@ export function newAnswer(id: string, fields: Partial<AnswerEntry> = {}): Answer
     id,
     text: "",
     steps: [],
+    asks: [],
     toolsAtText: 0,
     state: "open",
     status: null,

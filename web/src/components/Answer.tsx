@@ -1,5 +1,6 @@
 import { type ReactNode, memo } from "react";
 import type { AnswerEntry } from "../chat/state";
+import { Asks, type OnAnswer } from "./Asks";
 import { CopyButton } from "./CodeBlock";
 import { activityOf, footnotes } from "./format";
 import { ListenButton } from "./Listen";
@@ -9,24 +10,27 @@ import { Steps } from "./Steps";
 interface AnswerProps {
   readonly answer: AnswerEntry;
   readonly isSpoken: boolean;
+  readonly onAnswer: OnAnswer;
   readonly onListen: (answer: AnswerEntry, wasSpoken: boolean) => void;
   /** Only the last answer can be asked for again. */
   readonly onRetry: (() => void) | null;
 }
 
 /** `aria-busy` lets screen readers speak the answer when it is whole instead of token by token. */
-export const Answer = memo(({ answer, isSpoken, onListen, onRetry }: AnswerProps): ReactNode => {
+export const Answer = memo(({ answer, isSpoken, onAnswer, onListen, onRetry }: AnswerProps): ReactNode => {
   const isOpen = answer.state === "open";
+  const isWaiting = answer.asks.some((ask) => ask.state !== "answered");
   const listen = <ListenButton isSpoken={isSpoken} onToggle={() => onListen(answer, isSpoken)} />;
   return (
     <article className="answer" data-state={answer.state} aria-label="Answer" aria-busy={isOpen}>
       <Steps steps={answer.steps} activity={activityOf(answer)} />
-      {isOpen && !answer.text && <Skeleton />}
+      {isOpen && !answer.text && !isWaiting && <Skeleton />}
       {answer.text && (
         <div className="prose">
           <Markdown text={answer.text} isStreaming={isOpen} />
         </div>
       )}
+      <Asks asks={answer.asks} onAnswer={onAnswer} />
       {answer.failure && <FailureBox answer={answer} onRetry={onRetry} />}
       {answer.state === "done" && <Footer answer={answer}>{listen}</Footer>}
       {answer.state !== "done" && (answer.text || isSpoken) && <div className="actions">{listen}</div>}

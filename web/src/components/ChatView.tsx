@@ -1,5 +1,5 @@
 import { type ReactNode, useCallback, useEffect, useRef, useSyncExternalStore } from "react";
-import type { Agent } from "../api/types";
+import type { Agent, ApprovalAnswer } from "../api/types";
 import type { ChatSession } from "../chat/session";
 import { type AnswerEntry, type ChatState, isQuestion, isRunning } from "../chat/state";
 import { Answer } from "./Answer";
@@ -76,6 +76,7 @@ function Entries({ session, state, agentId, voice }: EntriesProps): ReactNode {
   const running = isRunning(state);
   const lastAnswer = state.entries.findLast((entry) => entry.kind === "answer");
   const onRetry = useCallback(() => void session.retry(agentId), [session, agentId]);
+  const onAnswer = useCallback((answer: ApprovalAnswer) => void session.answerCall(answer), [session]);
   const onWithdraw = useCallback((id: string) => void session.withdraw(id), [session]);
   const onResend = useCallback((id: string) => void session.resend(id, agentId), [session, agentId]);
   const { isSpoken, onListen } = useListening(state, voice);
@@ -85,6 +86,7 @@ function Entries({ session, state, agentId, voice }: EntriesProps): ReactNode {
         key={entry.id}
         answer={entry}
         isSpoken={isSpoken(entry)}
+        onAnswer={onAnswer}
         onListen={onListen}
         onRetry={entry === lastAnswer && !running ? onRetry : null}
       />

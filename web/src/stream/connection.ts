@@ -43,12 +43,12 @@ export async function follow(options: FollowOptions): Promise<Outcome> {
   const { signal, maxAttempts = 8, wake = globalThis.window ?? new EventTarget() } = options;
   const reader = new RunReader(options);
   for (let failures = 0; ; failures += 1) {
-    options.onLink?.("connecting");
+    if (!reader.isPaused) options.onLink?.("connecting");
     const result = await reader.attempt();
     if (result.outcome) return result.outcome;
     if (result.hasProgressed) failures = 0;
     if (failures >= maxAttempts) throw finalError(result.error);
-    options.onLink?.("waiting");
+    if (!reader.isPaused) options.onLink?.("waiting");
     await sleep(delayBefore(failures, result.error), signal, wake);
   }
 }
@@ -71,6 +71,8 @@ interface Attempt {
 class RunReader {
   #position: Position;
   #hasProgressed = false;
+  /** The run waits for people: its streams end, and that is no loss of a connection. */
+  isPaused = false;
 
   constructor(private readonly options: FollowOptions) {
     this.#position = options.position ?? START;
@@ -138,6 +140,7 @@ class RunReader {
     this.#hasProgressed = true;
     const runId = event.type === "start" ? event.runId : this.#position.runId;
     this.#position = { runId, lastEventId: id ?? this.#position.lastEventId };
+    this.isPaused = event.type === "waiting";
     this.options.onEvent(event);
     return isTerminal(event);
   }

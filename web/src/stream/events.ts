@@ -14,6 +14,19 @@ interface EventFields {
   tool_call: { id: string; name: string; arguments?: unknown };
   tool_result: { id: string; name: string; ok: boolean; summary?: string; durationMs?: number | null };
   injected: { messageId: string; content: string; iteration?: number };
+  approval_requested: {
+    callId: string;
+    kind: string;
+    name?: string | null;
+    arguments?: unknown;
+    expiresAt: string;
+    prompt?: string;
+    options?: readonly string[];
+    schema?: unknown;
+  };
+  approval_answered: { callId: string; decision: string; reason?: string | null };
+  /** The run waits for people, and its stream ends for now. */
+  waiting: { expiresAt: string };
   heartbeat: object;
   done: { messageId?: string; usage?: Usage; cost?: number | null; finishReason?: string; durationMs?: number };
   error: { message: string; code?: string; retryable?: boolean };
@@ -32,6 +45,9 @@ const REQUIRED: Record<keyof EventFields, Record<string, FieldType>> = {
   tool_call: { id: "string", name: "string" },
   tool_result: { id: "string", name: "string", ok: "boolean" },
   injected: { messageId: "string", content: "string" },
+  approval_requested: { callId: "string", kind: "string", expiresAt: "string" },
+  approval_answered: { callId: "string", decision: "string" },
+  waiting: { expiresAt: "string" },
   heartbeat: {},
   done: {},
   error: { message: "string" },

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from millrace.agent.model import ToolCall
+from millrace.agent.suspension import Suspended
 from millrace.agent.tools.tool import ToolResult
-from millrace.domain.events import Event
+from millrace.agent.tools.toolbox import Toolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +22,32 @@ Decision = ToolCall | ToolResult | Waiting
 
 
 class Gate(Protocol):
-    """Decides on the calls of an agent. A call is asked about until it has begun: also again, by another
-    process, so what a gate stores for a call it stores once."""
+    """Decides on the calls of an agent before they run. A call is asked about until it has a result: also
+    again, by another process. `toolbox` is set when the agent's tools are open."""
+
+    toolbox: Toolbox
 
     async def decide(self, call: ToolCall) -> Decision: ...
 
-    def last_event(self, waiting: Sequence[tuple[ToolCall, Waiting]]) -> Event | None:
-        """The event with which the streams of a run end that waits for these calls."""
+    def suspended(self, waiting: Sequence[tuple[ToolCall, Waiting]]) -> Suspended:
+        """The end of this process's part of a run that waits for these calls."""
+        ...
+
+    def noted(self, call: ToolCall, result: ToolResult) -> ToolResult:
+        """The result of a call that was run, with what the model should know of how it was run."""
         ...
 
 
 class OpenGate:
     """Every call runs."""
 
+    toolbox: Toolbox
+
     async def decide(self, call: ToolCall) -> Decision:
         return call
 
-    def last_event(self, waiting: Sequence[tuple[ToolCall, Waiting]]) -> Event | None:
-        return None
+    def suspended(self, waiting: Sequence[tuple[ToolCall, Waiting]]) -> Suspended:
+        return Suspended("waiting", min(one.seconds for _, one in waiting))
+
+    def noted(self, call: ToolCall, result: ToolResult) -> ToolResult:
+        return result

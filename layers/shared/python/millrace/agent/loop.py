@@ -113,6 +113,7 @@ class AgentLoop:
         try:
             with emitting(self._emitter):
                 async with self._open_tools() as self._toolbox:
+                    self._gate.toolbox = self._toolbox
                     return await self._iterate()
         except Suspended:
             raise
@@ -235,11 +236,10 @@ class AgentLoop:
                 self._answered(call, decision)
         held = [call.id for call, _ in waiting]
         await self._begin(ready, held)
-        await self._toolbox.run_all(ready, self._context, TOOL_SECONDS, self._answered)
+        await self._toolbox.run_all(ready, self._context, TOOL_SECONDS, self._ran)
         if waiting:
             await self._control.store(held)
-            seconds = min(one.seconds for _, one in waiting)
-            raise Suspended("waiting", seconds, self._gate.last_event(waiting))
+            raise self._gate.suspended(waiting)
 
     async def _begin(self, ready: Sequence[ToolCall], held: Sequence[str]) -> None:
         """Stores the turn, and that these calls begin; or that none does, when the process's time is over."""
@@ -249,6 +249,9 @@ class AgentLoop:
             await self._control.store([*(call.id for call in ready), *held])
             raise
         await self._control.store(held)
+
+    def _ran(self, call: ToolCall, result: ToolResult) -> None:
+        self._answered(call, self._gate.noted(call, result))
 
     def _answered(self, call: ToolCall, result: ToolResult) -> None:
         self._emitter.emit(

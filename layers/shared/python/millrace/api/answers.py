@@ -25,6 +25,8 @@ _STATUS = {
 
 def answer_of(request: Request, run: Run, events: list[LogEntry], detail: Detail) -> Response:
     """Return the agent's answer, or the error that ended its run."""
+    if events and events[-1].type == "waiting":
+        return _waiting(run, events, capped(detail, run.visibility))
     ended = events and is_last(events[-1])
     last = events[-1].event if ended else error(RUN_LOST, "run_lost", retryable=True)
     if last["type"] == "error":
@@ -38,6 +40,18 @@ def answer_of(request: Request, run: Run, events: list[LogEntry], detail: Detail
         )
     return JSONResponse(
         _body(run, events, last, capped(detail, run.visibility)), headers={"x-run-id": run.id}
+    )
+
+
+def _waiting(run: Run, events: list[LogEntry], detail: Detail) -> Response:
+    """What the agent has said so far, and the calls for which the run waits."""
+    last = project(events[-1].event, detail) or {}
+    unknown = {"usage": None, "cost": None, "finishReason": "waiting", "durationMs": None}
+    body = _body(run, events, unknown, detail)
+    return JSONResponse(
+        body | {"waiting": {"calls": last["calls"], "expiresAt": last["expiresAt"]}},
+        202,
+        {"x-run-id": run.id},
     )
 
 

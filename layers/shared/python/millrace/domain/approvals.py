@@ -123,7 +123,7 @@ class WaitingCall:
 
     `name` is the tool's or the step's. `schema` is the JSON Schema of an approval's arguments, or of the
     content of an answer; None where anything goes. `user` is the one for whom the run works, `position` the
-    call's place among those of its turn.
+    call's place among those of its turn; a call is `settled` once its run has gone on or is over.
     """
 
     slot: Slot
@@ -145,6 +145,14 @@ class WaitingCall:
     on_expired: OnExpired = "continue"
     position: int = 0
     answer: Answer | None = None
+    settled: bool = False
+
+    @property
+    def state(self) -> Literal["waiting", "answered", "closed"]:
+        """A call that is closed was never answered: its run is over."""
+        if self.answer is not None:
+            return "answered"
+        return "closed" if self.settled else "waiting"
 
     def admits(self, caller: Principal) -> bool:
         """Return whether the caller may answer."""
@@ -170,7 +178,7 @@ class WaitingCall:
             "requestedBy": self.user or None,
             "requestedAt": iso(self.requested_ms),
             "expiresAt": iso(self.expires_ms),
-            "state": "answered" if self.answer else "waiting",
+            "state": self.state,
             "answer": self.answer.to_wire() if self.answer else None,
         }
 

@@ -12,6 +12,8 @@ Parked = Literal["handed_over", "queued", "waiting"]
 """Why a run is between two processes: the first one's time was over, its model's server was throttled or
 down, or people are asked."""
 
+ANSWERED = "answered"
+"""The reason for which a run that waits for people goes on."""
 LEASE_MS = 15_000
 """A run whose lease has not been renewed for this long is lost: another process continues it."""
 WATCHED_LEASE_MS = 6_000

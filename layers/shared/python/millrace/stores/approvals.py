@@ -7,17 +7,30 @@ name holds a `#`.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import orjson
 
-from millrace.domain.approvals import Answer, Approvers, WaitingCall
+from millrace.domain.approvals import Answer, Approvers, WaitingCall, expired_answer
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot
 from millrace.errors import NotFound
-from millrace.stores.dynamo import Dynamo, Item, TransactItem, put, to_item, update
+from millrace.stores.dynamo import (
+    ConditionFailed,
+    Dynamo,
+    Item,
+    TransactItem,
+    check_that,
+    put,
+    to_item,
+    update,
+)
+from millrace.stores.lease_record import lease_key
 from millrace.stores.reading import readable
 
+CHECK_MS = 15_000
+"""The time for a run to go on after an answer, before the check of every minute looks after it."""
 KEPT_SECONDS = 30 * 24 * 3600
 """Calls stay so long after their time is over."""
 _DUE = "#waiting"
@@ -52,18 +65,54 @@ class ApprovalStore:
         return [put(self._table, _to_item(call), new=True) for call in calls]
 
     async def answer(self, call: WaitingCall, answer: Answer, now_ms: int) -> None:
-        """Answer a waiting call, once. People answer before its time is over, the time itself after. Raises
-        `ConditionFailed`."""
+        """Answers a call whose run waits, once, before its time is over. Raises `ConditionFailed`."""
+        await self._dynamo.transact(waits(self._table, call), self.answered(call, answer, now_ms))
+
+    async def expire(self, call: WaitingCall, now_ms: int) -> None:
+        """Answers a call whose time is over, as `expired_answer`. Raises `ConditionFailed`."""
+        await self._dynamo.write(self.answered(call, expired_answer(now_ms), now_ms))
+
+    def answered(self, call: WaitingCall, answer: Answer, now_ms: int) -> TransactItem:
+        """The write that answers a call, once: people in time, the time itself after. The check of every
+        minute finds it until the run has gone on."""
         in_time = "expiresMs <= :now" if answer.expired else "expiresMs > :now"
-        write = update(
+        check = now_ms + CHECK_MS
+        return update(
             self._table,
             _key(call.slot, call.run_id, call.call_id),
-            "SET answer = :answer REMOVE listPk, listSk, ownerPk",
-            f"attribute_exists(pk) AND attribute_not_exists(answer) AND {in_time}",
+            "SET answer = :answer, listSk = :check REMOVE listPk",
+            f"attribute_exists(ownerPk) AND attribute_not_exists(answer) AND {in_time}",
             answer=orjson.dumps(_answer_body(answer)).decode(),
             now=now_ms,
+            check=_list_sort(iso(check), call.slot, call.run_id, call.call_id),
         )
-        await self._dynamo.write(write)
+
+    async def check_again(self, call: WaitingCall, at_ms: int) -> None:
+        """Has the check of every minute come back to an answered call later."""
+        request = update(
+            self._table,
+            _key(call.slot, call.run_id, call.call_id),
+            "SET listSk = :check",
+            "attribute_exists(ownerPk)",
+            check=_list_sort(iso(at_ms), call.slot, call.run_id, call.call_id),
+        )
+        with suppress(ConditionFailed):
+            await self._dynamo.write(request)
+
+    async def settle(self, call: WaitingCall) -> None:
+        """Takes a call out of all lists: its run has gone on, or is over."""
+        with suppress(ConditionFailed):
+            await self._dynamo.write(self.settled(call))
+
+    def settled(self, call: WaitingCall) -> TransactItem:
+        """The write that takes a call out of all lists; nobody can answer it any more."""
+        return update(
+            self._table,
+            _key(call.slot, call.run_id, call.call_id),
+            "SET settled = :yes REMOVE listPk, listSk, ownerPk",
+            "attribute_exists(pk)",
+            yes=True,
+        )
 
     async def get(self, slot: Slot, run_id: str, call_id: str) -> WaitingCall:
         """Raises `NotFound`."""
@@ -106,7 +155,8 @@ class ApprovalStore:
         return found, Position.of(_to_call(organization, items[-1])) if last and items else None
 
     async def due(self, now_ms: int, limit: int) -> list[WaitingCall]:
-        """Call whose time is over, of all organizations, the longest over first."""
+        """Calls of all organizations that are to be looked after: their time is over, or they have answers
+        and their run may not have gone on. The longest due first."""
         items, _ = await self._dynamo.query_page(
             TableName=self._table,
             IndexName="ByOwner",
@@ -115,6 +165,17 @@ class ApprovalStore:
             Limit=limit,
         )
         return readable(items, lambda item: _to_call(item["pk"].partition("#")[0], item))
+
+
+def waits(table: str, call: WaitingCall) -> TransactItem:
+    """The part of a transaction that refuses it unless the call's run waits for people."""
+    return check_that(
+        table,
+        lease_key(call.slot),
+        "runId = :run AND parked = :waiting AND attribute_not_exists(stopReason)",
+        run=call.run_id,
+        waiting="waiting",
+    )
 
 
 def _list_key(organization: str) -> str:
@@ -191,6 +252,7 @@ def _to_call(organization: str, item: Item) -> WaitingCall:
         position=body["position"],
         on_expired=body["onExpired"],
         answer=_to_answer(item.get("answer")),
+        settled="settled" in item,
     )
 
 

@@ -58,6 +58,7 @@ class Stores:
         messages = MessageStore(dynamo, conversations.table)
         runs = RunStore(dynamo, settings.runs_table)
         definitions = RunDefinitionStore(dynamo, conversations.table)
+        approvals = ApprovalStore(dynamo, conversations.table)
         log = EventLog(dynamo, settings.events_table)
         return cls(
             aws=aws,
@@ -67,7 +68,7 @@ class Stores:
             runs=runs,
             log=log,
             leases=LeaseStore(dynamo, conversations, messages, runs, definitions, log, clock),
-            takeovers=TakeoverStore(dynamo, conversations.table, messages, runs, log, clock),
+            takeovers=TakeoverStore(dynamo, conversations.table, messages, runs, approvals, log, clock),
             run_ends=RunEndStore(conversations, messages, runs, definitions, log),
             run_definitions=definitions,
             run_queue=RunQueue(aws, settings.run_queue_url),
@@ -79,7 +80,7 @@ class Stores:
                 log,
                 clock,
             ),
-            approvals=ApprovalStore(dynamo, conversations.table),
+            approvals=approvals,
             memories=MemoryStore(dynamo, settings.memories_table, clock, settings.memory_seconds),
             agents=AgentStore(dynamo, settings.agents_table),
             sealer=Sealer(aws, settings.secrets_key_id),

@@ -7,6 +7,7 @@ the history in one transaction under the lease. Items carry the TTL attribute, b
 time decides here as well.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +100,40 @@ class InjectionStore:
             if used := error.items.get(2):
                 raise Repeated(used) from error
             raise self._refusal(error) from error
+        return made
+
+    async def accept_reply(
+        self,
+        slot: Slot,
+        made: Injection,
+        run_id: str,
+        marker: Marker | None,
+        answers: Sequence[TransactItem],
+    ) -> Injection:
+        """Accepts a message for a run that waits for people, together with the `answers` to its calls. Raises
+        `Repeated`, `TooManyRequests`, or `ConditionFailed` where the run or a call does not wait any more."""
+        now = made.created_ms
+        waits = update(
+            self._leases,
+            lease_key(slot),
+            "SET accepted = accepted + :one",
+            "runId = :run AND parked = :waiting AND accepted < ceiling AND attribute_not_exists(stopReason)",
+            one=1,
+            run=run_id,
+            waiting="waiting",
+        )
+        writes = [waits, put(self._table, _item(slot, made), new=True), *answers]
+        if marker:
+            writes.append(put_marker(self._leases, slot, marker, run_id, now, **_body(made)))
+        try:
+            await self._accept(slot, made, writes)
+        except ConditionFailed as error:
+            if marker and (used := error.items.get(len(writes) - 1)):
+                raise Repeated(used) from error
+            found = error.items.get(0)
+            if found and to_lease(found).run_id == run_id and found["accepted"] >= found["ceiling"]:
+                raise self._refusal(error) from error
+            raise
         return made
 
     async def _accept(self, slot: Slot, made: Injection, writes: list[TransactItem]) -> None:

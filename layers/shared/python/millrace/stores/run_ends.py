@@ -3,6 +3,7 @@
 Either its own process ends it, or whoever finds that this process is gone (see `lease_record`).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from millrace.domain.conversations import Conversation, StoredMessage
@@ -89,9 +90,17 @@ class RunEndStore:
             lease.check_may_go_on(record)
             raise LiveMessagesPending(record.accepted) from error
 
-    async def give_up(self, run: Run, lost: LeaseRecord, event: Event, messages: list[StoredMessage]) -> bool:
+    async def give_up(
+        self,
+        run: Run,
+        lost: LeaseRecord,
+        event: Event,
+        messages: list[StoredMessage],
+        more: Sequence[TransactItem] = (),
+    ) -> bool:
         """End a run whose holder is gone, as its last logged event `event` says, which is numbered above all
-        that the holder may have handed out. False when somebody else did it, or the holder is back."""
+        that the holder may have handed out; `more` is written with it. False when somebody else did it, or
+        the holder is back."""
         seen: Item = {"run": lost.run_id, "until": lost.until_ms, "seen": lost.seq}
         condition = "runId = :run AND untilMs = :until AND seq = :seen AND "
         if lost.holder:
@@ -106,6 +115,7 @@ class RunEndStore:
             *self._log.puts(stream, [last]),
             *heads,
             *self._final(replace(run, last_seq=last.seq)),
+            *more,
         ]
         still_lost = check_that(self._table, lease_key(run.slot), condition, **seen)
         try:

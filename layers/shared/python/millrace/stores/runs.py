@@ -37,9 +37,10 @@ class RunStore:
             raise unknown_run()
         return _to_run(organization, item)
 
-    def put(self, run: Run, *, new: bool = False) -> TransactItem:
-        """The write that stores a run as it stands."""
-        return put(self.table, _to_item(run), new=new)
+    def put(self, run: Run, *, new: bool = False, until_ms: int = 0) -> TransactItem:
+        """The write that stores a run as it stands; one that waits until a time is kept beyond it."""
+        from_now = max(int(time.time()), until_ms // 1000)
+        return put(self.table, _to_item(run) | {"expiresAt": from_now + KEPT_SECONDS}, new=new)
 
 
 def _to_item(run: Run) -> Item:
@@ -69,7 +70,6 @@ def _to_item(run: Run) -> Item:
         "runState": run.state,
         "startedAt": run.started_at,
         "details": orjson.dumps(details).decode(),
-        "expiresAt": int(time.time()) + KEPT_SECONDS,
     }
 
 

@@ -1,12 +1,15 @@
 """Runs between two processes: the lease is parked by its holder, or found without one, and taken over."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
+from millrace.domain.approvals import WaitingCall
 from millrace.domain.clock import Clock
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.events import LogEntry
 from millrace.domain.runs import NUMBERS_AT_ONCE, WATCH_MS, LeaseRecord, Parked, Progress, Run
 from millrace.errors import Unavailable
+from millrace.stores.approvals import ApprovalStore
 from millrace.stores.dynamo import ConditionFailed, Dynamo
 from millrace.stores.event_log import EventLog
 from millrace.stores.lease_record import (
@@ -36,6 +39,7 @@ class TakeoverStore:
         table: str,
         messages: MessageStore,
         runs: RunStore,
+        approvals: ApprovalStore,
         log: EventLog,
         clock: Clock,
     ) -> None:
@@ -43,6 +47,7 @@ class TakeoverStore:
         self._table = table
         self._messages = messages
         self._runs = runs
+        self._approvals = approvals
         self._log = log
         self._clock = clock
 
@@ -57,15 +62,22 @@ class TakeoverStore:
         *,
         saved: int = 0,
         failed: bool = False,
+        calls: Sequence[WaitingCall] = (),
     ) -> None:
-        """Leave a run to another process, with its last events and messages, all in one transaction. See
-        `lease_record.parked`. Raises `LeaseLost` or `Stopping`."""
+        """Leave a run to another process, with its last events and messages and the `calls` that begin to
+        wait, all in one transaction. See `lease_record.parked`. Raises `LeaseLost` or `Stopping`."""
         seq, stored = events[-1].seq if events else lease.seq, lease.messages + len(messages)
         heads, parts = self._messages.puts(run.slot, lease.messages + 1, messages, lease.holder)
         fence = parked(
             self._table, lease, reason, until_ms, seq=seq, messages=stored, saved=saved, failed=failed
         )
-        writes = [fence, *self._log.puts(lease.stream, events), *heads, self._runs.put(run)]
+        writes = [
+            fence,
+            *self._log.puts(lease.stream, events),
+            *heads,
+            self._runs.put(run, until_ms=until_ms),
+        ]
+        writes += self._approvals.requests(calls)
         try:
             await self._messages.transact(still_held(self._table, lease), writes, parts)
         except ConditionFailed as error:

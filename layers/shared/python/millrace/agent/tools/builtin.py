@@ -35,10 +35,9 @@ def built_in_tools(names: Iterable[str]) -> list[Tool]:
             f"There is no built-in tool {', '.join(unknown)}; the tools are {', '.join(BUILT_IN)}.",
             code="unknown_tool",
         )
-    return [_built(name) for name in wanted]
+    return [found if isinstance(found := BUILT_IN[name], Tool) else _made_of(found) for name in wanted]
 
 
 @cache
-def _built(name: str) -> Tool:
-    found = BUILT_IN[name]
-    return found if isinstance(found, Tool) else tool(found)
+def _made_of(function: Callable[..., Any]) -> Tool:
+    return tool(function)

@@ -7,6 +7,7 @@ record and pay for each. What fails is reported item by item, so that the queue 
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -18,6 +19,8 @@ from millrace.services.command_center.alerts import evaluate
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_check import check
 from millrace.services.runs.delete import sweep_deletions
+from millrace.services.runs.sweep_waiting import sweep_waiting
+from millrace.stores.connect import Stores
 from millrace.telemetry import logs
 
 log = logging.getLogger(__name__)
@@ -106,14 +109,16 @@ async def _tick(recorder: Recorder) -> bool:
             return True
 
     checked = await asyncio.gather(*map(fine, await recorder.alerts.organizations()))
-    return await _deletions_swept(recorder) and all(checked)
+    swept = [await _swept(sweep, recorder) for sweep in (sweep_deletions, sweep_waiting)]
+    return all(swept) and all(checked)
 
 
-async def _deletions_swept(recorder: Recorder) -> bool:
-    """Finish the deletions that broke off; False when they cannot even be listed."""
+async def _swept(sweep: Callable[[Stores], Awaitable[int]], recorder: Recorder) -> bool:
+    """Finish what broke off: deletions, and runs that were answered or whose calls have expired. False
+    when it cannot even be listed."""
     try:
-        await sweep_deletions(recorder.stores)
+        await sweep(recorder.stores)
     except Exception:
-        log.exception("the deletions that broke off could not be listed")
+        log.exception("%s failed", sweep.__name__)
         return False
     return True

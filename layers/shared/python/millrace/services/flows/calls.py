@@ -58,5 +58,5 @@ async def ask_agent(run_context: AgentRunContext, agent: Agent, text: str, emitt
     budget = Budget(agent.limits, parents=[run_context.budget, *run_context.budget.parents])
     nested = SubAgentControl(run_context.context.run_id)
     own = AgentRunContext(run_context.platform, run_context.context, budget, run_context.report)
-    await own.loop(agent, emitter, nested).run([nested.question(text)])
+    await own.nested_loop(agent, emitter, nested).run([nested.question(text)])
     return nested.answer()

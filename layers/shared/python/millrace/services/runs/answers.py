@@ -1,6 +1,6 @@
 """Answering calls that wait: who may, with what, and once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -12,17 +12,16 @@ from millrace.domain.approvals import (
     Answer,
     Decision,
     WaitingCall,
-    expired_answer,
 )
 from millrace.domain.clock import iso
 from millrace.domain.ids import valid_id
+from millrace.domain.runs import ANSWERED
 from millrace.errors import Conflict, Forbidden, InvalidRequest, TooLarge
+from millrace.services.runs.asking import expire
 from millrace.services.runs.json_schemas import check_value
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import ConditionFailed
 from millrace.stores.runs import unknown_run
-
-REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,12 @@ async def answer_call(stores: Stores, caller: Principal, run_id: str, given: Giv
     now = stores.clock()
     answer = Answer(given.decision, caller.id, iso(now), given.arguments, given.content, given.reason)
     if call.answer is None:
+        if call.state == "closed":
+            raise not_waiting()
         check_answer(call, answer)
         call = await store_answer(stores, call, answer)
+    elif not call.settled:  # whoever repeats an answer may do so since the first request broke off
+        await go_on_if_answered(stores, call)
     assert call.answer is not None
     if not call.answer.says_the_same(answer):
         raise already_answered(call.answer)
@@ -71,8 +74,9 @@ def check_answer(call: WaitingCall, answer: Answer) -> None:
         _check_content(call, answer.content)
     if answer.arguments is not None:
         _check_size("arguments", answer.arguments, ARGUMENTS_BYTES)
-        if call.schema is not None:
-            check_value(answer.arguments, call.schema, "arguments")
+        if call.schema is None:
+            raise _invalid("arguments", "This tool has no schema to check them by; approve or reject.")
+        check_value(answer.arguments, call.schema, "arguments")
 
 
 def _check_content(call: WaitingCall, content: Any) -> None:
@@ -96,17 +100,29 @@ async def store_answer(stores: Stores, call: WaitingCall, answer: Answer) -> Wai
     the call with the answer that counts, which is another one where somebody was quicker or the time is
     over. Raises `Conflict` where the run does not wait any more."""
     now = stores.clock()
-    if call.expires_ms <= now and not answer.expired:
-        answer = expired_answer(now)
-    try:
-        await stores.approvals.answer(call, answer, now)
-    except ConditionFailed as error:
-        call = await stores.approvals.get(call.slot, call.run_id, call.call_id)
-        if call.answer is None:
-            raise not_waiting() from error
+    if call.expires_ms <= now:
+        call = await expire(stores, call)
     else:
-        call = await stores.approvals.get(call.slot, call.run_id, call.call_id)
+        try:
+            await stores.approvals.answer(call, answer, now)
+            call = replace(call, answer=answer)
+        except ConditionFailed as error:
+            call = await stores.approvals.get(call.slot, call.run_id, call.call_id)
+            if call.answer is None:
+                raise not_waiting() from error
+    await go_on_if_answered(stores, call)
     return call
+
+
+async def go_on_if_answered(stores: Stores, call: WaitingCall) -> bool:
+    """Puts the run of an answered call on the run queue if none of its calls waits any more. Of answers that
+    come at once the later one sees the other. Should this process die before, the check of every minute does
+    it. Repeating it is harmless."""
+    calls = await stores.approvals.of_run(call.slot, call.run_id)
+    if any(one.state == "waiting" for one in calls):
+        return False
+    await stores.run_queue.enqueue(call.slot.organization, call.run_id, reason=ANSWERED)
+    return True
 
 
 def already_answered(first: Answer) -> Conflict:

@@ -8,10 +8,10 @@ from millrace.domain import events
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.hops import set_hops
 from millrace.domain.run_definitions import Kind
-from millrace.domain.runs import MAX_ATTEMPTS, ContinueRun, LeaseRecord, Run
+from millrace.domain.runs import ANSWERED, MAX_ATTEMPTS, ContinueRun, LeaseRecord, Run
 from millrace.errors import MillraceError, NotFound
 from millrace.services.runs.execute import RunLoop
-from millrace.services.runs.launch import AgentRunContext, start, tool_context
+from millrace.services.runs.launch import AgentRunContext, gate_of, start, tool_context
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.recover import end_run, give_up_lost_run
 from millrace.services.runs.run_session import RunSession
@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 MakeLoop = Callable[[Platform, RunSession, Stored], RunLoop]
 """Makes the loop that goes on with what is stored; `run` gets the stored history."""
-ANSWERED = "answered"
-"""The reason for which a run that waits for people goes on."""
 
 
 def agent_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLoop:
@@ -33,8 +31,9 @@ def agent_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLo
     run_context = AgentRunContext(
         platform, tool_context(platform, session, user), session.budget, session.bus.add
     )
-    not_begun = session.lease.progress.not_begun
-    return run_context.loop(stored.definition.agent, Emitter(session.emit), session, not_begun=not_begun)
+    agent, not_begun = stored.definition.agent, session.lease.progress.not_begun
+    gate = gate_of(platform, session, agent, user, resumed=True)
+    return run_context.loop(agent, Emitter(session.emit), session, gate=gate, not_begun=not_begun)
 
 
 LOOPS: Mapping[Kind, MakeLoop] = {"agent": agent_loop}

@@ -14,22 +14,30 @@ from millrace.stores.event_log import KEPT_SECONDS, encode, is_last
 from millrace.stores.runs import stream_of
 
 CHECK_SECONDS = 2.0
+WAITING_SECONDS = 300.0
+"""A viewer of a run that waits for people is sent away after so long, and comes back: nobody tells a function
+that its client has gone, and each second of a function is paid."""
 DEADLINE_MARGIN = 3.0
 
 
 async def follow(
-    stores: Stores, run: Run, after: int, deadline: float | None = None
+    stores: Stores, run: Run, after: int, deadline: float | None = None, *, stay: bool = False
 ) -> AsyncGenerator[list[LogEntry], None]:
     """The run's events after a number, each once and in order, to its end; empty when nothing is left. A run
     whose process is gone is put on the run queue, and goes on here when another process has taken it; one
     that is deleted ends with an error that says so. Shortly before `deadline` (monotonic, the function's own
-    end) it ends without a last event: the client comes back and resumes."""
+    end) it ends without a last event: the client comes back and resumes.
+
+    It also ends with `waiting` while the run waits for people, unless it is to `stay`. Who comes back after
+    that event gets what follows the answers, and is sent away for a moment when nothing comes for long."""
     stream = stream_of(run.slot.organization, run.id)
-    seen = time.monotonic()
+    seen = quiet_since = time.monotonic()
 
     async def may_grow() -> bool:
         nonlocal seen
         if deadline and time.monotonic() > deadline - DEADLINE_MARGIN:
+            return False
+        if time.monotonic() - quiet_since > WAITING_SECONDS and await _waits(stores, run):
             return False
         if time.monotonic() - seen < CHECK_SECONDS:
             return True
@@ -37,9 +45,11 @@ async def follow(
         return await _goes_on(stores, run)
 
     async for batch in stores.log.tail(stream, after, may_grow):
-        seen = time.monotonic()
+        seen = quiet_since = time.monotonic()
         yield batch
         if is_last(batch[-1]) or (deadline and seen > deadline - DEADLINE_MARGIN):
+            return
+        if not stay and batch[-1].type == "waiting" and await _waits(stores, run):
             return
     if await _is_deleted(stores, run):
         yield [encode(0, events.deleted())]
@@ -83,14 +93,21 @@ async def _goes_on(stores: Stores, run: Run) -> bool:
         return False
     if lease.lost(stores.clock()):
         await notice_lost_run(stores, run.slot, lease)
-    else:
+    elif lease.parked != "waiting":
         await stores.takeovers.watch(run.slot, lease)
     return True
 
 
+async def _waits(stores: Stores, run: Run) -> bool:
+    """Return whether the run waits for people now: an answer may have come since its event was logged."""
+    lease = await stores.leases.peek(run.slot)
+    return lease.run_id == run.id and lease.parked == "waiting"
+
+
 async def outcome(stores: Stores, run: Run) -> list[LogEntry]:
-    """Every event of a run, once it has ended; none when nothing is left. Raises as `has_more`."""
+    """Every event of a run, once it has ended or waits for people; none when nothing is left. Raises as
+    `has_more`."""
     if not await has_more(stores, run, 0):
         return []
     found = [event async for batch in follow(stores, run, 0) for event in batch]
-    return found if found and is_last(found[-1]) else []
+    return found if found and (is_last(found[-1]) or found[-1].type == "waiting") else []

@@ -24,6 +24,7 @@ from millrace.domain.ids import new_id
 from millrace.domain.runs import Run
 from millrace.errors import InvalidRequest, ProviderError
 from millrace.services.runs.agent_tools import open_tools
+from millrace.services.runs.asking import AskingGate, RefusingGate, asks_people
 from millrace.services.runs.execute import RunLoop, execute
 from millrace.services.runs.memory import UserMemory
 from millrace.services.runs.platform import Platform
@@ -47,10 +48,20 @@ def launch(platform: Platform, started: StartedRun, deadline: float | None) -> R
     run_context = AgentRunContext(
         platform, tool_context(platform, session, started.user), budget, session.bus.add
     )
-    start(
-        platform, session, run_context.loop(agent, Emitter(session.emit), session), started.history, deadline
-    )
+    gate = gate_of(platform, session, agent, started.user)
+    loop = run_context.loop(agent, Emitter(session.emit), session, gate=gate)
+    start(platform, session, loop, started.history, deadline)
     return session
+
+
+def gate_of(
+    platform: Platform, session: RunSession, agent: Agent, user: Principal, *, resumed: bool = False
+) -> Gate | None:
+    """The gate of a run's agent; None for one that asks nobody."""
+    if not asks_people(agent):
+        return None
+    longest = platform.settings.approval_seconds
+    return AskingGate(platform.stores, session.run, agent, user, session.emit, longest, resumed)
 
 
 def start_of(run: Run) -> Event:
@@ -126,6 +137,11 @@ class AgentRunContext:
             not_begun,
         )
 
+    def nested_loop(self, agent: Agent, emitter: Emitter, nested: "SubAgentControl") -> AgentLoop:
+        """The loop of an agent that works for another one, or for a step of a flow."""
+        gate = RefusingGate(agent) if asks_people(agent) else None
+        return self.loop(agent, emitter, nested, gate=gate)
+
     @asynccontextmanager
     async def _open_tools(self, agent: Agent) -> AsyncIterator[Toolbox]:
         async with open_tools(self.platform, self.context.organization, agent, self._ask) as found:
@@ -146,7 +162,7 @@ class AgentRunContext:
         budget = Budget(agent.limits, parents=[self.budget, *self.budget.parents])
         nested = SubAgentControl(context.run_id)
         deeper = replace(self, budget=budget, depth=self.depth + 1)
-        await deeper.loop(agent, emitter, nested).run([nested.question(task)])
+        await deeper.nested_loop(agent, emitter, nested).run([nested.question(task)])
         answer = nested.answer()
         return ToolResult(ok=True, text=answer, summary=answer)
 

@@ -15,6 +15,7 @@ from millrace.services.runs.outcome import with_outcome
 from millrace.services.runs.run_events import missed_end, to_bus
 from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
+from millrace.stores.dynamo import TransactItem
 from millrace.stores.runs import stream_of
 
 log = logging.getLogger(__name__)
@@ -62,12 +63,22 @@ async def _end(stores: Stores, ended: Run, lost: LeaseRecord, last: Event) -> Ru
         partial = await _partial_answer(stores, ended, lost.saved)
         full = await with_estimated_usage(stores, ended, lost)
         told = last | {"usage": full.usage, "cost": full.cost} if last["type"] == "done" else last
-        return full if await stores.run_ends.give_up(full, lost, told, with_outcome(partial, full)) else None
+        closed = await _closed_calls(stores, ended, lost)
+        messages = with_outcome(partial, full)
+        return full if await stores.run_ends.give_up(full, lost, told, messages, closed) else None
     except Unavailable:
         raise
     except Exception:
         log.exception("the partial answer of %s is given up", ended.id)
         return ended if await stores.run_ends.give_up(ended, lost, last, []) else None
+
+
+async def _closed_calls(stores: Stores, ended: Run, lost: LeaseRecord) -> list[TransactItem]:
+    """The writes after which nobody can answer the calls for which a run waited."""
+    if lost.parked != "waiting":
+        return []
+    calls = await stores.approvals.of_run(ended.slot, ended.id)
+    return [stores.approvals.settled(call) for call in calls if not call.settled]
 
 
 async def _publish_end(stores: Stores, ended: Run) -> None:

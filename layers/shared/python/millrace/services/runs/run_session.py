@@ -108,6 +108,7 @@ class RunSession(RunWork):
                     [*self._events.unlogged, *last],
                     saved=saved,
                     failed=self.abandoned and not self._advanced,
+                    calls=suspended.calls,
                 )
             self.ended, self.run = True, run
         for event in last:

@@ -28,6 +28,7 @@ from millrace.services.runs.initial_state import InitialState, load_initial_stat
 from millrace.services.runs.inject import accepted, check
 from millrace.services.runs.models import Models
 from millrace.services.runs.recover import notice_lost_run
+from millrace.services.runs.replies import reply_to_waiting, run_waiting
 from millrace.services.runs.stop import end_stopped, stop_run
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import ConversationSnapshot
@@ -170,6 +171,8 @@ async def _when_busy(
 ) -> AcceptedMessage | ReplayedRun | None:
     """None: the run is over by now, so another may begin."""
     run_id = initial.snapshot.lease_record.run_id or ""
+    if initial.snapshot.lease_record.parked == "waiting" and message.if_busy != "interrupt":
+        return await _to_waiting(stores, slot, run_id, message)
     if message.if_busy == "inject":
         return await _inject(stores, slot, run_id, message)
     if message.if_busy == "interrupt":
@@ -177,6 +180,21 @@ async def _when_busy(
         await _interrupt(stores, slot, run_id)
         return None
     raise _run_active(run_id, "Wait, stop it, or send with ifBusy inject or interrupt.")
+
+
+async def _to_waiting(
+    stores: Stores, slot: Slot, run_id: str, message: NewMessage
+) -> AcceptedMessage | ReplayedRun | None:
+    """A message to a run that waits for people. None: it does not wait any more."""
+    if message.if_busy == "reject":
+        raise await run_waiting(stores, slot, run_id)
+    check(message.content)
+    live, marker = new_injection(message.content, message.created_by, stores.clock()), message.marker()
+    try:
+        found = await reply_to_waiting(stores, slot, run_id, live, marker)
+    except Repeated as repeated:
+        return await _replay(stores, slot, message, repeated)
+    return AcceptedMessage(live, run_id) if found else None
 
 
 def _run_active(run_id: str, advice: str) -> Conflict:

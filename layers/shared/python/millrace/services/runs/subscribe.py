@@ -34,7 +34,8 @@ class Subscription:
 
     `at` is the last event that the client has seen. `last` is the id of the run with which the stream ends
     (None: the next one to begin); with `endless` it stays open over all runs to come. `existed`: the
-    conversation has been seen, so that its absence is its deletion."""
+    conversation has been seen, so that its absence is its deletion. `paused`: the run waits for people; who
+    comes back gets what follows."""
 
     stores: Stores
     caller: Principal
@@ -45,6 +46,7 @@ class Subscription:
     deadline: float | None = None
     disconnected: Callable[[], Awaitable[bool]] | None = None
     over: bool = False
+    paused: bool = False
     existed: bool = False
 
     @property
@@ -61,7 +63,7 @@ class Subscription:
                 async with aclosing(self._follow(run)) as batches:
                     async for batch in batches:
                         yield run, batch
-                if self.over or self._is_late():
+                if self.over or self.paused or self._is_late():
                     return
             run = await self._next()
             if run is None:
@@ -72,12 +74,17 @@ class Subscription:
 
     async def _follow(self, run: Run) -> AsyncGenerator[list[LogEntry], None]:
         ended = deleted = False
-        async with aclosing(follow(self.stores, run, self.at.seq, self.deadline)) as batches:
+        async with aclosing(
+            follow(self.stores, run, self.at.seq, self.deadline, stay=self.endless)
+        ) as batches:
             async for batch in batches:
                 last = batch[-1]
                 self.at = EventId(run.id, last.seq)
                 ended, deleted = is_last(last), last.event.get("code") == "deleted"
+                self.paused = last.type == "waiting" and not self.endless
                 yield batch
+        if self.paused:
+            return
         if ended or not self._is_late():  # else it has ended for lack of time
             self.over = deleted or (not self.endless and self.last in (None, run.id))
 

@@ -81,7 +81,8 @@ class Stored:
         return [events.rewind(after), *begin, *told_again]
 
     def _is_stored(self, event: Event) -> bool:
-        return event["type"] == "injected" or event.get("parent", event.get("id")) in self._answered_calls()
+        call = event.get("parent", event.get("id", event.get("callId")))
+        return event["type"] == "injected" or call in self._answered_calls()
 
     def _answered_calls(self) -> set[str]:
         """The calls of the last turn that have a result, and those of sub-agents that worked for them."""

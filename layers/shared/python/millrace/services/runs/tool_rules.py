@@ -5,7 +5,7 @@ from typing import Any
 
 from millrace.domain.agents import ToolUse
 from millrace.domain.approvals import ASK_USER, AskWhen
-from millrace.errors import InvalidRequest, NotImplementedHere
+from millrace.errors import InvalidRequest
 
 SUB_AGENT = "agent:"
 ANY = "*"
@@ -22,17 +22,24 @@ class ToolRules:
         self._servers = {name.removesuffix(ANY): use for name, use in asking.items() if name.endswith(ANY)}
         self._compiled: dict[str, Asks] = {}
 
+    def __bool__(self) -> bool:
+        """False where nothing ever asks."""
+        return bool(self._exact or self._servers)
+
     def rule_for(self, tool: str, arguments: dict[str, Any]) -> ToolUse | None:
         """The rule by which this call must be approved first; None for one that runs at once."""
-        use = self._exact.get(tool) or self._by_server(tool)
-        if use is None or not self._must_ask(use, arguments):
-            return None
-        return use
+        use = self.use_for(tool)
+        return use if use and self.must_ask(use, arguments) else None
+
+    def use_for(self, tool: str) -> ToolUse | None:
+        """The rule of a tool that may have to be approved, whatever its arguments."""
+        return self._exact.get(tool) or self._by_server(tool)
 
     def _by_server(self, tool: str) -> ToolUse | None:
         return next((use for prefix, use in self._servers.items() if tool.startswith(prefix)), None)
 
-    def _must_ask(self, use: ToolUse, arguments: dict[str, Any]) -> bool:
+    def must_ask(self, use: ToolUse, arguments: dict[str, Any]) -> bool:
+        """Return whether a call with these arguments must be approved under a rule."""
         if not isinstance(use.policy, AskWhen):
             return True
         source = use.policy.ask
@@ -62,19 +69,12 @@ def check_rules(uses: Sequence[ToolUse], servers: Iterable[str], longest: int) -
             raise _invalid(path, f"{use.name!r} is listed twice; give it one entry.")
         if use.expires is not None and use.expires > longest:
             raise _invalid(f"{path}.expires", f"A call may wait {longest:,} seconds at most.")
-        if use.asks or use.name == ASK_USER:
-            _check_available(path)
         if use.name == ASK_USER and use.asks:
             raise _invalid(f"{path}.policy", "ask_user asks anyway; leave its policy out.")
         if _is_mcp(use.name):
             _check_mcp(path, use, known)
         if isinstance(use.policy, AskWhen):
             _check_expression(f"{path}.policy.ask", use.policy.ask)
-
-
-def _check_available(path: str) -> None:
-    """Raises `NotImplementedHere` until runs can wait."""
-    raise NotImplementedHere(f"{path}: runs that wait for people are not available yet.")
 
 
 def is_mcp_rule(use: ToolUse) -> bool:

@@ -1,0 +1,57 @@
+"""Messages to a conversation whose run waits for people."""
+
+import asyncio
+
+from millrace.domain.approvals import Answer, WaitingCall
+from millrace.domain.clock import iso
+from millrace.domain.conversations import Slot
+from millrace.domain.runs import ANSWERED
+from millrace.errors import Conflict
+from millrace.stores.connect import Stores
+from millrace.stores.dynamo import ConditionFailed
+from millrace.stores.idempotency import Marker
+from millrace.stores.injections import Injection
+
+RETRY_SECONDS = 0.1
+
+
+async def run_waiting(stores: Stores, slot: Slot, run_id: str) -> Conflict:
+    """The error for a message to a run that waits; it names the calls."""
+    calls = [
+        {"callId": call.call_id, "kind": call.kind, "name": _shown_name(call)}
+        for call in await _waiting(stores, slot, run_id)
+    ]
+    return Conflict(
+        "The run waits for answers. Answer the calls, stop the run, or send the message with ifBusy inject: "
+        "it is then the reply, and the calls count as rejected.",
+        code="run_waiting",
+        runId=run_id,
+        calls=calls,
+    )
+
+
+async def reply_to_waiting(
+    stores: Stores, slot: Slot, run_id: str, live: Injection, marker: Marker | None
+) -> bool:
+    """Takes a message for the user's reply: what waits counts as rejected with it as the reason, and the run
+    goes on with it as a live message; all at once. False where the run does not wait (any more), so that it
+    is to be looked at again. Raises `Repeated` or `TooManyRequests`."""
+    calls = await _waiting(stores, slot, run_id)
+    now = stores.clock()
+    answer = Answer("reject", live.created_by, iso(now), reason=live.content)
+    writes = [stores.approvals.answered(call, answer, now) for call in calls if call.expires_ms > now]
+    try:
+        await stores.injections.accept_reply(slot, live, run_id, marker, writes)
+    except ConditionFailed:
+        await asyncio.sleep(RETRY_SECONDS)
+        return False
+    await stores.run_queue.enqueue(slot.organization, run_id, reason=ANSWERED)
+    return True
+
+
+async def _waiting(stores: Stores, slot: Slot, run_id: str) -> list[WaitingCall]:
+    return [call for call in await stores.approvals.of_run(slot, run_id) if call.state == "waiting"]
+
+
+def _shown_name(call: WaitingCall) -> str | None:
+    return None if call.kind == "approval" and call.visibility == "answer" else call.name

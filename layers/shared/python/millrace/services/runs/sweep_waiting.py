@@ -1,0 +1,45 @@
+"""The check of every minute of calls that wait: whose time is over, and whose answer may have been left."""
+
+import asyncio
+import contextlib
+import logging
+
+from millrace.domain.approvals import WaitingCall
+from millrace.services.runs.answers import go_on_if_answered
+from millrace.services.runs.asking import expire
+from millrace.stores.connect import Stores
+
+log = logging.getLogger(__name__)
+CHECKED_AT_ONCE = 100
+AGAIN_MS = 60_000
+SWEEP_SECONDS = 8.0
+"""Of one sweep; what is left goes on with the next one."""
+
+
+async def sweep_waiting(stores: Stores) -> int:
+    """Ends the waiting of calls whose time is over, and has runs go on whose answers have come; how many
+    calls were looked at. One that fails is reported and left for the next sweep."""
+    found = await stores.approvals.due(stores.clock(), CHECKED_AT_ONCE)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SWEEP_SECONDS):
+            for call in found:
+                await _check(stores, call)
+    return len(found)
+
+
+async def _check(stores: Stores, call: WaitingCall) -> None:
+    try:
+        await _go_on(stores, call)
+    except Exception:
+        log.exception("the waiting call %s of %s could not be checked", call.call_id, call.run_id)
+        await stores.approvals.check_again(call, stores.clock() + AGAIN_MS)
+
+
+async def _go_on(stores: Stores, call: WaitingCall) -> None:
+    lease = await stores.leases.peek(call.slot)
+    if lease.run_id != call.run_id or (call.answer is not None and lease.parked != "waiting"):
+        return await stores.approvals.settle(call)
+    if call.answer is None:
+        call = await expire(stores, call)
+    await go_on_if_answered(stores, call)
+    await stores.approvals.check_again(call, stores.clock() + AGAIN_MS)
