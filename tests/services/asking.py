@@ -17,6 +17,17 @@ AGENT = "clerk"
 ASKING = {"name": "refund", "policy": "ask", "approvers": {"scope": "refunds:approve"}}
 
 
+class Queue:
+    """The run queue of a test: the emulator's own would have runs go on by themselves."""
+
+    def __init__(self, talk: Talk) -> None:
+        self.sent: list[tuple[str, str]] = []
+        talk.stores.run_queue.enqueue = self._enqueue  # type: ignore[method-assign]
+
+    async def _enqueue(self, organization: str, run_id: str, delay: float = 0, reason: str = "lost") -> None:
+        self.sent.append((run_id, reason))
+
+
 class Till:
     """A tool `refund` that counts what it does."""
 

@@ -19,6 +19,7 @@ from millrace.stores.connect import Stores
 from tests.aws import Aws
 from tests.services.asking import (
     ASKING,
+    Queue,
     Till,
     ask,
     boss,
@@ -66,6 +67,11 @@ async def talk(settings: Settings, clock: Clock) -> AsyncIterator[Talk]:
 
 
 @pytest.fixture(autouse=True)
+def queue(talk: Talk) -> Queue:
+    return Queue(talk)
+
+
+@pytest.fixture(autouse=True)
 def till(monkeypatch: pytest.MonkeyPatch) -> Till:
     made = Till()
     monkeypatch.setitem(BUILT_IN, "refund", tool(made.refund))
@@ -80,7 +86,7 @@ def types(events: list[dict[str, Any]]) -> list[str]:
     return [event["type"] for event in events]
 
 
-async def test_call_waits_and_is_run_once_it_is_approved(talk: Talk, till: Till) -> None:
+async def test_call_waits_and_is_run_once_it_is_approved(talk: Talk, till: Till, queue: Queue) -> None:
     refund = call("refund", order="7", amount=80)
     script(talk, [*says("I ask."), refund], says("Done."))
     await hire(talk, ASKING)
@@ -91,9 +97,12 @@ async def test_call_waits_and_is_run_once_it_is_approved(talk: Talk, till: Till)
     assert requested["arguments"] == {"order": "7", "amount": 80}
     assert waiting["calls"] == [{"callId": refund.id, "kind": "approval", "name": "refund"}]
     assert waiting["expiresAt"] == requested["expiresAt"]
-    assert (await run_of(talk)).state == "waiting"
+    run = await run_of(talk)
+    assert run.state == "waiting"
     assert till.paid == []
+    assert queue.sent == []
     answered = await give(talk, refund.id, "approve")
+    assert queue.sent == [(run.id, "answered")]
     assert answered.answer is not None
     assert (answered.answer.decision, answered.answer.by) == ("approve", "boss")
     seen = await go_on(talk)
@@ -189,6 +198,7 @@ async def test_same_answer_again_gets_the_first_and_another_one_a_conflict(talk:
     await go_on(talk)
     assert (await give(talk, refund.id, "approve")).answer == first.answer
     assert await go_on(talk) == []
+    print("RESULTS", await tool_results(talk), await run_of(talk))
     assert till.paid == [("7", 80)]
 
 
@@ -352,18 +362,14 @@ async def sweep_all(talk: Talk) -> None:
     raise AssertionError("the sweep does not come to an end")
 
 
-async def test_sweep_has_a_run_go_on_whose_answer_was_left(talk: Talk, till: Till, clock: Clock) -> None:
+async def test_sweep_has_a_run_go_on_whose_answer_was_left(
+    talk: Talk, till: Till, clock: Clock, queue: Queue
+) -> None:
     refund = call("refund", order="7", amount=80)
     script(talk, [refund])
     await hire(talk, ASKING)
     await ask(talk)
     [waiting] = await waiting_calls(talk)
-    reported: list[str] = []
-
-    async def enqueue(organization: str, run_id: str, delay: float = 0, reason: str = "lost") -> None:
-        reported.append(f"{run_id} {reason}")
-
-    talk.stores.run_queue.enqueue = enqueue  # type: ignore[method-assign]
     from millrace.domain.approvals import Answer
     from millrace.domain.clock import iso
 
@@ -371,7 +377,7 @@ async def test_sweep_has_a_run_go_on_whose_answer_was_left(talk: Talk, till: Til
     await talk.stores.approvals.answer(waiting, Answer("approve", "boss", iso(now)), now)  # and it dies
     clock.ahead = 20_000
     await sweep_all(talk)
-    assert f"{waiting.run_id} answered" in reported
+    assert (waiting.run_id, "answered") in queue.sent
     await go_on(talk)
     assert till.paid == [("7", 80)]
     clock.ahead = 200_000
