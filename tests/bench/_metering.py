@@ -45,7 +45,7 @@ class Meter:
             with self._lock:
                 self.chunks += chunks(sum(len(body.encode()) for body in bodies))
 
-    def told(self, parsed: dict[str, Any], model: Any, **_: Any) -> None:
+    def record_answer(self, parsed: dict[str, Any], model: Any, **_: Any) -> None:
         """A call was answered."""
         consumed = parsed.get("ConsumedCapacity", [])
         units = sum(one["CapacityUnits"] for one in (consumed if isinstance(consumed, list) else [consumed]))
@@ -79,7 +79,7 @@ def chunks(size: int) -> int:
 @contextmanager
 def counting(meter: Meter) -> Iterator[None]:
     """Sessions that are made within the block, and their clients, are counted."""
-    hooks: list[Any] = [("before-parameter-build", meter.ask), ("after-call", meter.told)]
+    hooks: list[Any] = [("before-parameter-build", meter.ask), ("after-call", meter.record_answer)]
     botocore.handlers.BUILTIN_HANDLERS += hooks
     try:
         yield

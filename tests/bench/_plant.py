@@ -107,7 +107,7 @@ class Plant:
 
     def work(self, function: str, queue: str, most: int) -> int:
         """Empties a queue into a function, at most so many messages in an invocation; how many they were."""
-        waiting = self._take(self._queues[queue])
+        waiting = self._receive(self._queues[queue])
         for start in range(0, len(waiting), most):
             batch = waiting[start : start + most]
             self.messages[function] += len(batch)
@@ -124,7 +124,7 @@ class Plant:
         self.invocations[function] += 1
         return answer
 
-    def _take(self, url: str) -> list[dict[str, Any]]:
+    def _receive(self, url: str) -> list[dict[str, Any]]:
         found = []
         while batch := self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             for one in batch:
@@ -195,13 +195,13 @@ def _elsewhere(serve: Callable[[Connection], None]) -> Iterator[str]:
         process.join(10)
 
 
-def _sink(told: Connection) -> None:
+def _sink(pipe: Connection) -> None:
     with sinking() as sink:
-        told.send(sink.url)
-        told.recv()
+        pipe.send(sink.url)
+        pipe.recv()
 
 
-def _services(told: Connection) -> None:
+def _services(pipe: Connection) -> None:
     with receiving() as services:
-        told.send(services.url)
-        told.recv()
+        pipe.send(services.url)
+        pipe.recv()

@@ -22,7 +22,7 @@ def story(organization: str, run: str = "run_1") -> list[Event]:
     ]
 
 
-async def recorded(recorder: Recorder, organization: str) -> list[Event]:
+async def record_of(recorder: Recorder, organization: str) -> list[Event]:
     found = await recorder.records.log.read(center_stream(organization))
     assert [one.seq for one in found] == list(range(1, len(found) + 1))
     return [one.event for one in found]
@@ -39,7 +39,7 @@ async def test_texts_of_a_deleted_run_are_gone_whatever_the_order(
         size = chance.randint(1, len(events))
         batch, events = events[:size], events[size:]
         await record(recorder, organization, batch + other)
-    found = await recorded(recorder, organization)
+    found = await record_of(recorder, organization)
     assert SAID not in str(found)
     assert "run:deleted" in {event["type"] for event in found}
     assert [event["result"] for event in found if event["runId"] == "run_2" and "result" in event] == ["done"]
@@ -50,7 +50,7 @@ async def test_deletion_that_comes_twice_is_recorded_once(recorder: Recorder, or
     events = story(organization)
     await record(recorder, organization, events)
     assert await record(recorder, organization, events) == []
-    assert len(await recorded(recorder, organization)) == 4
+    assert len(await record_of(recorder, organization)) == 4
 
 
 def test_board_of_the_terminal_forgets_a_deleted_run() -> None:

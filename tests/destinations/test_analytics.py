@@ -40,7 +40,7 @@ def segment(receivers: Receivers, **config: Any) -> Segment:
     return Segment(SegmentConfig.model_validate(given), receivers.url)
 
 
-def taken(receivers: Receivers, name: str) -> list[Any]:
+def accepted(receivers: Receivers, name: str) -> list[Any]:
     return list(getattr(receivers, name).taken.values())
 
 
@@ -58,7 +58,7 @@ async def test_events_arrive_once_however_often_they_are_sent(
     events = [event(f"run/{n}:" + "x" * 60, userId="u1", cost=n) for n in range(5)]
     for _ in range(2):
         assert kinds(await send(make(receivers), client, *events)) == ["delivered"] * 5
-    assert len(taken(receivers, name)) == 5
+    assert len(accepted(receivers, name)) == 5
 
 
 @pytest.mark.parametrize(("name", "make"), ALL)
@@ -67,7 +67,7 @@ async def test_event_without_a_person_dies_and_the_others_arrive(
 ) -> None:
     sent = await send(make(receivers), client, event("a", userId="u"), event("b"), event("c", userId="u"))
     assert kinds(sent) == ["delivered", "dead:incomplete", "delivered"]
-    assert len(taken(receivers, name)) == 2
+    assert len(accepted(receivers, name)) == 2
 
 
 @pytest.mark.parametrize(("name", "make"), ALL)
@@ -76,7 +76,7 @@ async def test_expressions_name_the_event_and_the_person(
 ) -> None:
     destination = make(receivers, event="upper(kind)", distinctId="agent.id")
     await send(destination, client, event(kind="done", agent={"id": "a-7"}))
-    (one,) = taken(receivers, name)
+    (one,) = accepted(receivers, name)
     said = {**one, **one.get("properties", {})}
     assert "DONE" in (said.get("event"), said.get("event_type"))
     assert "a-7" in (said.get("distinct_id"), said.get("user_id"), said.get("userId"))

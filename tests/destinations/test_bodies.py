@@ -35,9 +35,9 @@ def test_body_is_the_payload_without_a_template() -> None:
 @pytest.mark.parametrize("template", ['{"a": {{a}}', '{"a": "{{a}}}', "a={{a}}", "{{a}} {{a}}"])
 def test_template_that_is_no_json_says_so(template: str) -> None:
     body = body_of(template, "application/json; charset=utf-8")
-    with pytest.raises(Unsendable) as refused:
+    with pytest.raises(Unsendable) as error:
         body(event(a=1))
-    assert refused.value.code == "not_json"
+    assert error.value.code == "not_json"
 
 
 def test_event_that_is_not_json_cannot_be_sent() -> None:

@@ -80,8 +80,8 @@ def test_any_split_of_rows_gives_the_same_table(
 def test_upserts_of_different_columns_are_one_row(database: Database) -> None:
     key = {"id": 1, "day": "a"}
     given_rows = [key | {"cost": 2}, key | {"note": "n"}, key | {"version": 7}, key | {"cost": 3}]
-    told = write(database, OPERATIONS[2], [given_rows])
-    assert told == ["delivered"] * 4
+    reported = write(database, OPERATIONS[2], [given_rows])
+    assert reported == ["delivered"] * 4
     assert database.rows("cost, note, version") == [(3, "n", 7)]
 
 
@@ -166,11 +166,11 @@ def test_postgresql_values_are_bound_rightly_or_refused(
     postgres.run(f"create type {name}_mood as enum ('fine', 'bad')")
     postgres.run(TYPED.format(name=name))
     postgres.table = name
-    told = write(postgres, {"operation": "insert"}, [[{"id": 1, column: value}, {"id": 2, "label": "x"}]])
+    reported = write(postgres, {"operation": "insert"}, [[{"id": 1, column: value}, {"id": 2, "label": "x"}]])
     if stored is None:
-        assert told[0] in ("dead:invalid_value", "dead:invalid_row")
-        assert told[1] == "delivered"
+        assert reported[0] in ("dead:invalid_value", "dead:invalid_row")
+        assert reported[1] == "delivered"
     else:
-        assert told == ["delivered"] * 2
+        assert reported == ["delivered"] * 2
         found = postgres.rows(column)[0][0]
         assert (found if isinstance(stored, list) else str(found)) == stored

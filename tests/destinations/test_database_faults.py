@@ -33,9 +33,9 @@ async def check_one_refused(database: Database, bad: dict[str, Any], table: str 
     events = [row(id=n, note="fine") for n in range(ROWS)]
     events[BAD] = Event({"id": BAD, "note": "fine"} | bad, "bad")
     sent = await database.send(events, table=table or database.table)
-    told = kinds(sent)
-    assert [n for n, kind in enumerate(told) if kind != "delivered"] == [BAD]
-    assert told[BAD] == "dead:invalid_row"
+    reported = kinds(sent)
+    assert [n for n, kind in enumerate(reported) if kind != "delivered"] == [BAD]
+    assert reported[BAD] == "dead:invalid_row"
     assert len(database.rows()) == ROWS - 1
     assert (sent.succeeded, sent.failed) == (1, 0), "a bad row must not open the circuit"
     result = sent.results[BAD]
@@ -147,10 +147,10 @@ async def test_row_that_ends_the_connection_comes_again_alone(mariadb: Database)
     events = [row(id=n, note="fine") for n in range(ROWS)]
     events[BAD] = row(id=BAD, note="x" * 2_000_000)
     sent = await mariadb.send(events)
-    told = kinds(sent)
+    reported = kinds(sent)
     mariadb.run("set global max_allowed_packet = 16777216")
-    assert [n for n, kind in enumerate(told) if kind != "delivered"] == [BAD]
-    assert told[BAD] in ("retry:unreachable", "dead:invalid_row")
+    assert [n for n, kind in enumerate(reported) if kind != "delivered"] == [BAD]
+    assert reported[BAD] in ("retry:unreachable", "dead:invalid_row")
     assert sent.failed == 0
 
 
@@ -215,8 +215,8 @@ async def test_another_unique_key_never_overwrites_another_row(database: Databas
         row(id=3, mail="c@x", plan="three"),
         row(id=1, mail="a@x", plan="four"),
     ]
-    told = kinds(await database.send(rest, **given))
-    assert told == ["dead:invalid_row", "delivered", "delivered"]
+    reported = kinds(await database.send(rest, **given))
+    assert reported == ["dead:invalid_row", "delivered", "delivered"]
     kept = "four" if operation == "upsert" else "one"
     assert database.rows("id, mail, plan") == [(1, "a@x", kept), (3, "c@x", "three")]
 
@@ -247,7 +247,7 @@ async def test_counting_key_beside_the_unique_one_needs_one_statement_only(maria
 
 
 @pytest.mark.parametrize(
-    ("column", "versions", "told"),
+    ("column", "versions", "reported"),
     [
         ("integer", ["9", "10"], "delivered"),
         ("integer", [9, "10"], "delivered"),
@@ -259,15 +259,15 @@ async def test_counting_key_beside_the_unique_one_needs_one_statement_only(maria
     ],
 )
 async def test_version_is_compared_rightly_or_refused(
-    database: Database, column: str, versions: list[Any], told: str
+    database: Database, column: str, versions: list[Any], reported: str
 ) -> None:
     database.run(f"create table {database.table}_v (id integer primary key, plan varchar(10), v {column})")
     database.table += "_v"
     for number, version in enumerate(versions):
         event = row(id=1, plan=str(number), v=version)
         sent = await database.send([event], "upsert", conflictFields=["id"], versionField="v")
-        assert kinds(sent) == [told]
-    assert database.rows("plan") == ([("1",)] if told == "delivered" else [])
+        assert kinds(sent) == [reported]
+    assert database.rows("plan") == ([("1",)] if reported == "delivered" else [])
 
 
 @pytest.mark.mariadb
@@ -280,17 +280,17 @@ async def test_concurrent_upserts_of_mysql_leave_the_newest(mariadb: Database, u
     )
     mariadb.table += "_n"
     sender = mariadb.sender("upsert", conflictFields=["id"], versionField="version")
-    told: list[str] = []
+    reported: list[str] = []
 
     def write(start: int) -> None:
         for version in range(start, 40, 4):
             rows = [row(id=n, mail=f"{n}@x", version=version) for n in (1, 2, 3)]
-            told.extend(kinds(sender._write(rows)))
+            reported.extend(kinds(sender._write(rows)))
 
     threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert told == ["delivered"] * 120
+    assert reported == ["delivered"] * 120
     assert mariadb.rows("id, version") == [(n, 39) for n in (1, 2, 3)]

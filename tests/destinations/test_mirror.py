@@ -41,7 +41,7 @@ def change(number: int, kind: str, id: int, **values: Any) -> Event:
     return event
 
 
-def told(steps: list[tuple[int, dict[str, Any] | None]]) -> tuple[list[Event], Source]:
+def history_of(steps: list[tuple[int, dict[str, Any] | None]]) -> tuple[list[Event], Source]:
     """The changes of a source's history, and what the source has in the end."""
     source: Source = {}
     events = []
@@ -60,7 +60,7 @@ def told(steps: list[tuple[int, dict[str, Any] | None]]) -> tuple[list[Event], S
 @st.composite
 def arrivals(draw: st.DrawFn) -> tuple[list[list[Event]], Source]:
     """All changes at least once, shuffled, cut into batches."""
-    events, source = told(draw(STEPS))
+    events, source = history_of(draw(STEPS))
     if not events:
         return [], source
     again = draw(st.lists(st.sampled_from(events), max_size=6))
@@ -190,9 +190,9 @@ def test_field_that_names_the_operation_is_no_column(mirror: Mirror) -> None:
     ],
 )
 def test_mirror_that_cannot_be_exact_is_refused(config: dict[str, Any], field: str) -> None:
-    with pytest.raises(ValidationError) as refused:
+    with pytest.raises(ValidationError) as error:
         DatabaseConfig.model_validate({"table": "t"} | MIRROR | config)
-    (problem,) = refused.value.errors()
+    (problem,) = error.value.errors()
     said = [*problem["loc"], problem.get("ctx", {}).get("field"), problem["msg"]]
     assert any(field in str(one) for one in said), problem
 

@@ -89,9 +89,9 @@ def test_hosts(host: str, allowed: tuple[str, ...], fine: bool) -> None:
 def test_refusal_does_not_tell_a_host_that_holds_the_secret() -> None:
     config = WebhookConfig.model_validate({"url": "https://${secrets.KEY}.evil.example/"})
     _, resolved = resolve(config, {"KEY": Secret("KEY", "sesame-open", ("x.example",))})
-    with pytest.raises(Unsendable) as refused:
+    with pytest.raises(Unsendable) as error:
         resolved.check_host("sesame-open.evil.example")
-    assert "sesame-open" not in refused.value.message
+    assert "sesame-open" not in error.value.message
 
 
 def percent(text: str) -> str:
@@ -145,9 +145,9 @@ def test_secret_leaves_in_no_encoding(
     """Encoded once and once more (JSON within JSON, a URL within HTML), with anything before and after."""
     config = WebhookConfig.model_validate({"url": "https://x.example", "headers": {"X": "${secrets.KEY}"}})
     _, resolved = resolve(config, {"KEY": Secret("KEY", value, ("x.example",))})
-    told = ENCODINGS[outer](ENCODINGS[inner](BASES[base](value, user.replace(":", ""))))
-    answer = f"{around[0]} {told} {around[1]}"
-    assert told not in Redactor(resolved)(answer)
+    reported = ENCODINGS[outer](ENCODINGS[inner](BASES[base](value, user.replace(":", ""))))
+    answer = f"{around[0]} {reported} {around[1]}"
+    assert reported not in Redactor(resolved)(answer)
     assert "[secret KEY]" in Redactor(resolved)(answer)
 
 
@@ -184,9 +184,9 @@ def test_host_that_holds_a_secret_is_never_quoted(url: str, value: str) -> None:
     config = WebhookConfig.model_validate({"url": url})
     filled, resolved = resolve(config, {"B64": Secret("B64", value, ("x.example",))})
     host = httpx.URL(filled.url).raw_host.decode()
-    with pytest.raises(Unsendable) as refused:
+    with pytest.raises(Unsendable) as error:
         resolved.check_host(host)
-    assert host not in refused.value.message
+    assert host not in error.value.message
     said = f"The name {host} cannot be resolved, nor {httpx.URL(filled.url).host}."
     assert host not in Redactor(resolved)(said)
     assert httpx.URL(filled.url).host not in Redactor(resolved)(said)

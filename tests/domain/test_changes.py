@@ -75,7 +75,7 @@ def changed(operation: Any, old: Any = None, new: Any = None, table: str = "orde
     return Change("e1", 0, table, operation, {"id": "1"}, old, new)
 
 
-def told(owners: str, change: Change) -> list[tuple[str, str, Any, Any]]:
+def split_for(owners: str, change: Change) -> list[tuple[str, str, Any, Any]]:
     split = Owners.parse(owners).split(change)
     return [(organization, one.operation, one.old, one.new) for organization, one in split]
 
@@ -89,9 +89,9 @@ def test_table_may_belong_to_one_organization() -> None:
 def test_row_may_name_its_organization() -> None:
     acme = {"tenant": "acme", "n": 1}
     owners = "orders=@tenant"
-    assert told(owners, changed("insert", None, acme)) == [("acme", "insert", None, acme)]
-    assert told(owners, changed("update", acme, acme)) == [("acme", "update", acme, acme)]
-    assert told(owners, changed("delete", acme, None)) == [("acme", "delete", acme, None)]
+    assert split_for(owners, changed("insert", None, acme)) == [("acme", "insert", None, acme)]
+    assert split_for(owners, changed("update", acme, acme)) == [("acme", "update", acme, acme)]
+    assert split_for(owners, changed("delete", acme, None)) == [("acme", "delete", acme, None)]
 
 
 def test_row_that_moves_shows_neither_organization_what_the_other_had() -> None:
@@ -107,8 +107,8 @@ def test_row_that_moves_shows_neither_organization_what_the_other_had() -> None:
 def test_row_that_gains_or_loses_its_owner_comes_or_leaves() -> None:
     mine, nobodys = {"tenant": "acme"}, {"tenant": None}
     owners = "orders=@tenant"
-    assert told(owners, changed("update", nobodys, mine)) == [("acme", "insert", None, mine)]
-    assert told(owners, changed("update", mine, nobodys)) == [("acme", "delete", mine, None)]
+    assert split_for(owners, changed("update", nobodys, mine)) == [("acme", "insert", None, mine)]
+    assert split_for(owners, changed("update", mine, nobodys)) == [("acme", "delete", mine, None)]
 
 
 @pytest.mark.parametrize("image", ["old", "new"])

@@ -14,11 +14,11 @@ def test_percentiles_are_upper_bounds_within_their_place(latencies: list[int]) -
     for latency in latencies:
         measure(counters, latency)
     ordered = sorted(max(latency, 0) for latency in latencies)
-    told = summary(counters)
-    assert told["avg"] == round(sum(ordered) / len(ordered), 1)
+    reported = summary(counters)
+    assert reported["avg"] == round(sum(ordered) / len(ordered), 1)
     for rank in (50, 95, 99):
         exact = ordered[-(-rank * len(ordered) // 100) - 1]
-        bound = told[f"p{rank}"]
+        bound = reported[f"p{rank}"]
         assert bound is not None
         assert exact <= bound
         assert bound == BOUNDS_MS[0] or bound <= exact * 2.5

@@ -29,8 +29,8 @@ def act(client: httpx.Client, id: str, action: str, **body: Any) -> dict[str, An
     """`start`, `pause`, `batch` and the like: what it answers."""
     answer = client.post(f"{PIPELINES}/{id}/{action}", json=body or None)
     assert answer.is_success, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    reported: dict[str, Any] = answer.json()
+    return reported
 
 
 def started(client: httpx.Client, **definition: Any) -> str:
@@ -71,8 +71,8 @@ def depth(stack: RunningStack, queue: str) -> int:
     """Messages of a queue (by logical id) that wait, are worked on, or are due later."""
     names = [f"ApproximateNumberOfMessages{count}" for count in _COUNTS]
     url = stack.deployment["resources"][queue]
-    told = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return sum(int(told[name]) for name in names)
+    reported = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(reported[name]) for name in names)
 
 
 def wait_until_delivered(stack: RunningStack, seconds: float = SECONDS) -> None:

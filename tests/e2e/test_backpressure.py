@@ -71,8 +71,8 @@ def test_ingest_refuses_while_the_queue_is_too_deep_and_takes_again_when_it_is_d
     path = f"{PIPELINES}/{id}"
 
     def health() -> str:
-        told = chat.get(f"{path}/health").raise_for_status().json()
-        return f"{told['status']}: {' '.join(told['reasons'])}"
+        reported = chat.get(f"{path}/health").raise_for_status().json()
+        return f"{reported['status']}: {' '.join(reported['reasons'])}"
 
     assert metrics(chat, id)["backpressure"] < 0.8
     assert health() == "healthy: "

@@ -68,10 +68,10 @@ def test_references_pipeline_tells_mixpanel_of_chats(
         say(chat, "/echo tools=0\nhello", conversation=agent, agentId=agent)
     wait_until(lambda: len(services.mixpanel.taken) >= 3)
     wait_until_delivered(stack)
-    told = [event["properties"] for event in services.mixpanel.taken.values()]
-    assert sorted(own["agent_id"] for own in told) == ["agent-123", "agent-123", "agent-456"]
+    reported = [event["properties"] for event in services.mixpanel.taken.values()]
+    assert sorted(own["agent_id"] for own in reported) == ["agent-123", "agent-123", "agent-456"]
     assert {event["event"] for event in services.mixpanel.taken.values()} == {"agent_completion"}
-    for own in told:
+    for own in reported:
         assert own["tokens"] > 0
         assert own["timestamp"].endswith("Z")
         assert own["distinct_id"] == own["agent_id"]

@@ -27,7 +27,7 @@ class Receiver(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/events"
 
-    def take(self, count: int) -> list[dict[str, Any]]:
+    def receive(self, count: int) -> list[dict[str, Any]]:
         """So many events' payloads; fails when they do not come within a minute."""
         found: list[dict[str, Any]] = []
         while len(found) < count:
@@ -86,7 +86,7 @@ def test_references_pipeline_tells_of_a_real_run(chat: httpx.Client, receiver: R
         ],
     )
     say(chat, "hello")
-    (event,) = receiver.take(1)
+    (event,) = receiver.receive(1)
     run = chat.get("/api/conversations/c1").json()
     assert run["id"] == "c1"
     assert (event["event_type"], event["agent_id"]) == ("agent_completion", "echo")
@@ -104,7 +104,7 @@ def test_alert_reaches_a_pipeline(chat: httpx.Client, receiver: Receiver) -> Non
     rule = {"name": "SlotChanged", "metric": "tokens", "threshold": 0}
     assert chat.post("/api/command-center/alerts", json=rule).status_code == 201
     say(chat, "hello")
-    (event,) = receiver.take(1)
+    (event,) = receiver.receive(1)
     assert (event["alert"]["name"], event["alert"]["state"]) == ("SlotChanged", "triggered")
 
 
@@ -113,26 +113,26 @@ def test_pushed_items_are_paused_resumed_and_delivered_each_once(
 ) -> None:
     id = started(chat, receiver)
     chat.post(f"{PIPELINES}/{id}/batch", json=[{"n": n} for n in range(50)])
-    assert sorted(event["n"] for event in receiver.take(50)) == list(range(50))
+    assert sorted(event["n"] for event in receiver.receive(50)) == list(range(50))
     chat.post(f"{PIPELINES}/{id}/pause")
     chat.post(f"{PIPELINES}/{id}/batch", json=[{"n": n} for n in range(50, 60)])
     chat.post(f"{PIPELINES}/{id}/resume")
-    assert sorted(event["n"] for event in receiver.take(10)) == list(range(50, 60))
+    assert sorted(event["n"] for event in receiver.receive(10)) == list(range(50, 60))
     assert receiver.bodies.empty()
 
 
 def test_batch_leaves_when_its_time_is_over(chat: httpx.Client, receiver: Receiver) -> None:
     id = started(chat, receiver, transforms=[{"type": "batch", "config": {"size": 100, "timeout": 1_000}}])
     chat.post(f"{PIPELINES}/{id}/process", json={"n": 1})
-    (batch,) = receiver.take(1)
+    (batch,) = receiver.receive(1)
     assert batch["items"] == [{"n": 1}]
 
 
 def test_sweep_is_scheduled_every_minute_and_answers(stack: RunningStack) -> None:
-    told = stack.deployment
-    rule = stack.client("events").describe_rule(Name=told["resources"]["SweepFunctionMinute"])
+    reported = stack.deployment
+    rule = stack.client("events").describe_rule(Name=reported["resources"]["SweepFunctionMinute"])
     assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
-    name = told["functions"]["SweepFunction"]["name"]
+    name = reported["functions"]["SweepFunction"]["name"]
     answer = stack.client("lambda").invoke(FunctionName=name, Payload=b"{}")
     assert json.loads(answer["Payload"].read()).keys() >= {"timers"}
 
@@ -143,4 +143,4 @@ def test_strangers_webhook_reaches_the_receiver(
     id = started(chat, receiver, source={"type": "webhook"})
     answer = httpx.post(f"{stack.url}/hooks/{id}", json={"n": 7})
     assert answer.status_code == 202
-    assert receiver.take(1) == [{"n": 7}]
+    assert receiver.receive(1) == [{"n": 7}]

@@ -30,7 +30,7 @@ def fed_by(chat: httpx.Client, receiver: Receiver, **source: Any) -> str:
 def test_run_feeds_a_pipeline(chat: httpx.Client, receiver: Receiver) -> None:
     fed_by(chat, receiver, type="agent_execution", agentIds=["echo"])
     say(chat, "hello")
-    (event,) = receiver.take(1)
+    (event,) = receiver.receive(1)
     assert (event["agentId"], event["status"]) == ("echo", "completed")
 
 
@@ -46,7 +46,7 @@ def test_signed_webhook_feeds_a_pipeline_and_no_other(
         assert error_of(httpx.post(url, content=BODY, headers=headers)) == (401, "signature_invalid")
     first, again = (httpx.post(url, content=BODY, headers=good) for _ in range(2))
     assert (first.status_code, first.json()["ids"]) == (202, again.json()["ids"])
-    assert receiver.take(1) == [json.loads(BODY)]
+    assert receiver.receive(1) == [json.loads(BODY)]
 
 
 def test_call_of_the_api_feeds_a_pipeline(chat: httpx.Client, receiver: Receiver) -> None:
@@ -55,7 +55,7 @@ def test_call_of_the_api_feeds_a_pipeline(chat: httpx.Client, receiver: Receiver
     chat.get("/api/agents")
     assert chat.post("/api/conversations/c1/messages", json={}).status_code == 422
     assert chat.post("/api/agents", json={"id": "mine", "name": "Mine"}).status_code == 201
-    found = sorted((one["path"], one["status"]) for one in receiver.take(2))
+    found = sorted((one["path"], one["status"]) for one in receiver.receive(2))
     assert found == [("/api/agents", 201), ("/api/conversations/c1/messages", 422)]
 
 
@@ -116,7 +116,7 @@ def test_change_in_dynamodb_feeds_a_pipeline(
     dynamodb.delete_item(TableName=table, Key={"id": {"S": "2"}})
     dynamodb.delete_item(TableName=table, Key=key)
     allow(stack, f"{table}=@tenant")
-    update, delete = sorted(receiver.take(2), key=lambda one: str(one["operation"]), reverse=True)
+    update, delete = sorted(receiver.receive(2), key=lambda one: str(one["operation"]), reverse=True)
     assert (update["operation"], update["keys"]) == ("update", {"id": "1"})
     assert (update["old"]["total"], update["new"]["total"]) == (1, 2.5)
     assert (delete["operation"], delete["new"], delete["old"]["total"]) == ("delete", None, 2.5)
@@ -137,7 +137,7 @@ def test_change_in_postgresql_feeds_a_pipeline(
         assert json.loads(answer["Payload"].read()) == {"rows": 1}
     finally:
         allow(stack, "", OUTBOX_SECRET="")
-    (event,) = receiver.take(1)
+    (event,) = receiver.receive(1)
     assert (event["operation"], event["new"]["total"]) == ("insert", 2.5)
 
 
@@ -156,7 +156,7 @@ def test_rule_of_ones_own_feeds_a_pipeline(
     try:
         sold = {"Source": "my.shop", "DetailType": "sold", "Detail": '{"sku": "a", "price": 9.5}'}
         events.put_events(Entries=[sold | {"DetailType": "seen"}, sold])
-        assert receiver.take(1) == [{"sku": "a", "price": 9.5}]
+        assert receiver.receive(1) == [{"sku": "a", "price": 9.5}]
     finally:
         events.remove_targets(Rule=name, Ids=["pipeline"])
         events.delete_rule(Name=name)

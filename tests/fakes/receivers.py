@@ -47,7 +47,7 @@ class Mixpanel:
         events = orjson.loads(gzip.decompress(body))
         if len(events) > self.most:
             return JSONResponse({"code": 413, "error": "request exceeds max limit"}, 413)
-        failed = [problem for n, event in enumerate(events) if (problem := self._take(n, event))]
+        failed = [problem for n, event in enumerate(events) if (problem := self._accept(n, event))]
         said = {"num_records_imported": len(events) - len(failed)}
         if not failed:
             return JSONResponse(said | {"code": 200, "status": "OK"})
@@ -56,7 +56,7 @@ class Mixpanel:
             said | {"code": 400, "error": error, "status": "Bad Request", "failed_records": failed}, 400
         )
 
-    def _take(self, index: int, event: dict[str, Any]) -> dict[str, Any] | None:
+    def _accept(self, index: int, event: dict[str, Any]) -> dict[str, Any] | None:
         own = event["properties"]
         for name, fine in (
             ("$insert_id", _INSERT_ID.fullmatch(str(own.get("$insert_id", "")))),
@@ -64,8 +64,12 @@ class Mixpanel:
             ("distinct_id", str(own.get("distinct_id", "")).lower() not in _NO_PERSON),
         ):
             if not fine:
-                told = {"index": index, "$insert_id": own.get("$insert_id"), "field": f"properties.{name}"}
-                return told | {"message": f"'properties.{name}' is invalid"}
+                reported = {
+                    "index": index,
+                    "$insert_id": own.get("$insert_id"),
+                    "field": f"properties.{name}",
+                }
+                return reported | {"message": f"'properties.{name}' is invalid"}
         key = (event["event"], own["distinct_id"], own["time"], own["$insert_id"])
         self.taken.setdefault(key, event)
         return None
@@ -90,7 +94,7 @@ class Amplitude:
         bad = [n for n, event in enumerate(events) if not -(2**41) < event["time"] < 2**42]
         short = [n for n, event in enumerate(events) if len(event["user_id"]) < _least(data)]
         if bad or short:
-            told = {
+            reported = {
                 "code": 400,
                 "error": "Request missing required field",
                 "events_with_invalid_fields": {"time": bad} if bad else {},
@@ -98,7 +102,7 @@ class Amplitude:
                 "events_with_invalid_id_lengths": {"user_id": short} if short else {},
                 "silenced_events": [],
             }
-            return JSONResponse(told, 400)
+            return JSONResponse(reported, 400)
         for event in events:
             self.taken.setdefault(event["insert_id"], event)
         return JSONResponse({"code": 200, "events_ingested": len(events)})

@@ -52,14 +52,14 @@ class Sink:
             return 503
         self._up += 1
         if not self.failing or self._up % 3:
-            self._take(id, body)
+            self._accept(id, body)
             return 200
         self.refused += 1
         if self._up % 2 == 0:
-            self._take(id, body)
+            self._accept(id, body)
         return 500
 
-    def _take(self, id: str, body: bytes) -> None:
+    def _accept(self, id: str, body: bytes) -> None:
         if id in self.effects:
             self.repeats += 1
         else:

@@ -10,14 +10,14 @@ from millrace.pipelines.plan import Plan, compile_plan
 WEBHOOK = {"type": "webhook", "config": {"url": "https://api.example.com/events"}}
 
 
-def wire(*transforms: dict[str, Any], **more: Any) -> dict[str, Any]:
+def definition_json(*transforms: dict[str, Any], **more: Any) -> dict[str, Any]:
     """A whole definition, as JSON."""
     base = {"name": "test", "source": {"type": "agent_execution"}, "destination": WEBHOOK}
     return {**base, "transforms": list(transforms), **more}
 
 
 def definition(*transforms: dict[str, Any]) -> PipelineDefinition:
-    return parse_definition(wire(*transforms))
+    return parse_definition(definition_json(*transforms))
 
 
 def plan(*transforms: dict[str, Any]) -> Plan:

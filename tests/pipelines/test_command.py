@@ -10,7 +10,7 @@ import pytest
 from millrace.domain.clock import iso, now_ms
 from millrace.pipelines.__main__ import main
 from millrace.pipelines.reader import LINE_BYTES, Reader, Unreadable
-from tests.pipelines.definitions import step, wire
+from tests.pipelines.definitions import definition_json, step
 
 UPPER = step("map", {"expression": {"name": "upper(name)"}})
 KEPT = step("filter", {"field": "name", "operator": "neq", "value": "skip"})
@@ -20,7 +20,7 @@ KEPT = step("filter", {"field": "name", "operator": "neq", "value": "skip"})
 def files(tmp_path: Path) -> Any:
     def write(lines: bytes, *transforms: dict[str, Any]) -> list[str]:
         definition, events = tmp_path / "definition.json", tmp_path / "events.ndjson"
-        definition.write_bytes(orjson.dumps(wire(*transforms)))
+        definition.write_bytes(orjson.dumps(definition_json(*transforms)))
         events.write_bytes(lines)
         return [str(definition), str(events)]
 
@@ -75,7 +75,10 @@ def test_explain_says_what_each_step_did(files: Any, capfd: Any) -> None:
     ("definition", "words"),
     [
         (b"nope", "not JSON"),
-        (orjson.dumps(wire(step("map", {"expression": {"a": "1 +"}}))), "transforms.0.config.expression.a"),
+        (
+            orjson.dumps(definition_json(step("map", {"expression": {"a": "1 +"}}))),
+            "transforms.0.config.expression.a",
+        ),
         (b"{}", "name: This field is required"),
         (b" " * 1_000_001, "1,000,000 bytes"),
     ],

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from millrace.pipelines.definitions.definition import InvalidDefinition, json_schema, parse_definition
-from tests.pipelines.definitions import step, wire
+from tests.pipelines.definitions import definition_json, step
 
 SOURCES: list[dict[str, Any]] = [
     {"type": "agent_execution", "agentIds": ["agent-123", "agent-456"], "statuses": ["completed"]},
@@ -68,28 +68,32 @@ DESTINATIONS: list[dict[str, Any]] = [
 def test_each_part_at_fault_is_named_with_what_is_allowed(
     part: dict[str, Any], path: str, expected: str
 ) -> None:
-    ((found, message),) = problems(wire() | part)
+    ((found, message),) = problems(definition_json() | part)
     assert found == path
     assert expected in message
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source["type"])
 def test_every_source_is_valid(source: dict[str, Any]) -> None:
-    assert parse_definition(wire(source=source)).source.type == source["type"]
+    assert parse_definition(definition_json(source=source)).source.type == source["type"]
 
 
 @pytest.mark.parametrize("destination", DESTINATIONS, ids=lambda each: each["type"])
 def test_every_destination_is_valid(destination: dict[str, Any]) -> None:
-    assert parse_definition(wire(destination=destination)).targets[0].type == destination["type"]
+    assert parse_definition(definition_json(destination=destination)).targets[0].type == destination["type"]
 
 
 def test_names_of_all_secrets_are_known() -> None:
-    definition = parse_definition(wire(source=SOURCES[1], destination=None, destinations=DESTINATIONS))
+    definition = parse_definition(
+        definition_json(source=SOURCES[1], destination=None, destinations=DESTINATIONS)
+    )
     assert definition.secrets == {"API_KEY", "GITHUB", "MIXPANEL_TOKEN", "SEGMENT_KEY", "SLACK_WEBHOOK"}
 
 
 def test_definition_survives_its_own_json() -> None:
-    definition = parse_definition(wire(step("filter", {"and": [{"field": "a", "operator": "exists"}]})))
+    definition = parse_definition(
+        definition_json(step("filter", {"and": [{"field": "a", "operator": "exists"}]}))
+    )
     assert parse_definition(definition.model_dump(mode="json", by_alias=True)) == definition
 
 
@@ -155,25 +159,25 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ("transform", "path", "words"), MISTAKES, ids=[path + words for _, path, words in MISTAKES]
 )
 def test_mistake_is_named_by_its_place(transform: dict[str, Any], path: str, words: str) -> None:
-    found = problems(wire(transform))
+    found = problems(definition_json(transform))
     assert [each for each in found if each[0] == path and words in each[1]], found
 
 
 def test_invalid_expression_tells_line_and_column() -> None:
     with pytest.raises(InvalidDefinition) as caught:
-        parse_definition(wire(step("map", {"expression": {"a": "1 +\n +"}})))
+        parse_definition(definition_json(step("map", {"expression": {"a": "1 +\n +"}})))
     (problem,) = caught.value.details["problems"]
     assert (problem["line"], problem["column"]) == (2, 2)
 
 
 def test_unknown_fields_and_missing_destinations_are_named() -> None:
-    assert problems(wire(nope=1)) == [("nope", "This field is not known here.")]
-    assert "destination" in problems(wire(destination=None))[0][1]
+    assert problems(definition_json(nope=1)) == [("nope", "This field is not known here.")]
+    assert "destination" in problems(definition_json(destination=None))[0][1]
 
 
 def test_revised_result_cannot_be_counted_twice() -> None:
     twice = [window(type="tumbling", size=1000), window(type="tumbling", size=9000)]
-    assert "second pipeline" in problems(wire(*twice))[0][1]
+    assert "second pipeline" in problems(definition_json(*twice))[0][1]
 
 
 @pytest.mark.parametrize("data", [None, [], "x", 1, {}])
@@ -185,7 +189,7 @@ def test_filter_nested_without_end_is_refused() -> None:
     deep: dict[str, Any] = {"field": "a", "operator": "exists"}
     for _ in range(2_000):
         deep = {"not": deep}
-    assert problems(wire(step("filter", deep)))
+    assert problems(definition_json(step("filter", deep)))
 
 
 def test_json_schema_names_every_part() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from millrace.pipelines.definitions.definition import InvalidDefinition, parse_definition, stored_definition
 from millrace.pipelines.definitions.schedules import check_schedule
 from millrace.pipelines.expressions.fields import parse_field
-from tests.pipelines.definitions import run, step, wire
+from tests.pipelines.definitions import definition_json, run, step
 
 WEBHOOK = {"url": "https://api.example.com/events"}
 SEGMENT = {"provider": "segment", "writeKey": "k"}
@@ -20,7 +20,7 @@ TABLE = {"table": "t", "operation": "upsert", "conflictFields": ["id"]}
 
 def problems(**parts: Any) -> list[tuple[str, str]]:
     with pytest.raises(InvalidDefinition) as caught:
-        parse_definition(wire() | parts)
+        parse_definition(definition_json() | parts)
     return [(each["path"], each["message"]) for each in caught.value.details["problems"]]
 
 
@@ -160,7 +160,7 @@ def test_destinations_with_the_same_name_are_refused() -> None:
 )
 def test_stored_definition_of_an_earlier_release_still_loads(part: dict[str, Any]) -> None:
     """A new check must not stop a pipeline that runs."""
-    assert stored_definition(wire() | part).name
+    assert stored_definition(definition_json() | part).name
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_any_text_is_a_path_or_none(text: str) -> None:
 def test_reference_window_is_accepted_literally_for_all_types(kind: str, count: int) -> None:
     """`sliding` moves by half its size then, and `session` ends after `size` of silence."""
     config = {"type": kind, "size": 60000, "aggregations": [{"field": "cost", "function": "sum"}]}
-    definition = parse_definition(wire(step("window", config)))
+    definition = parse_definition(definition_json(step("window", config)))
     assert definition.model_dump(mode="json", by_alias=True, exclude_unset=True)["transforms"] == [
         step("window", config)
     ]

@@ -157,10 +157,12 @@ def test_records_of_a_closer_without_the_lease_are_ignored() -> None:
 
 
 def test_long_book_is_written_anew_and_says_the_same() -> None:
-    store, told = MemoryStore(), tuple(range(1, 41))
-    for generation in told:
-        write_down(store, read_book(store, KEY, told, ()), generation, {(b"[]", generation): generation}, 0)
-    long = read_book(store, KEY, told, ())
+    store, announced = MemoryStore(), tuple(range(1, 41))
+    for generation in announced:
+        write_down(
+            store, read_book(store, KEY, announced, ()), generation, {(b"[]", generation): generation}, 0
+        )
+    long = read_book(store, KEY, announced, ())
     assert long.is_long
     write_down(store, long, 41, {(b"[]", 40): 0}, 0)
     store.delete(KEY, long.blocks)

@@ -6,7 +6,7 @@ import pytest
 
 from millrace.pipelines.definitions.definition import parse_definition
 from millrace.pipelines.shapes import output_shape, unknown_fields
-from tests.pipelines.definitions import step, wire
+from tests.pipelines.definitions import definition_json, step
 
 MAP = step("map", {"expression": {"agent": "agentId", "cost": "cost"}})
 BATCH = step("batch", {"size": 10, "timeout": 1000})
@@ -60,7 +60,7 @@ SLACK = {"channel": "slack", "webhook": "https://x.example"}
 def test_field_that_no_event_can_have_is_found(
     transforms: list[dict[str, Any]], expected: list[tuple[str, str]]
 ) -> None:
-    assert list(unknown_fields(parse_definition(wire(*transforms)))) == expected
+    assert list(unknown_fields(parse_definition(definition_json(*transforms)))) == expected
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_field_that_no_event_can_have_is_found(
 )
 def test_template_that_reads_what_is_not_there_is_found(template: str, expected: list[Any]) -> None:
     destination = step("notification", SLACK | {"template": template})
-    definition = parse_definition(wire(MAP, destination=destination))
+    definition = parse_definition(definition_json(MAP, destination=destination))
     assert list(unknown_fields(definition)) == expected
     assert output_shape(definition) == frozenset({"agent", "cost"})
 
 
 def test_items_of_a_batch_are_read_by_their_own_fields() -> None:
     destination = step("notification", SLACK | {"template": "{{agentName}}"}, when="cost > 1")
-    definition = parse_definition(wire(BATCH, destination=destination))
+    definition = parse_definition(definition_json(BATCH, destination=destination))
     assert list(unknown_fields(definition)) == [("destination.when", "cost")]

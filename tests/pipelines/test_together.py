@@ -10,7 +10,7 @@ from millrace.pipelines.expressions.fields_read import template_fields
 from millrace.pipelines.local_run import LocalRun
 from millrace.pipelines.plan import compile_plan
 from millrace.pipelines.together import items_of, sends_items
-from tests.pipelines.definitions import step, wire
+from tests.pipelines.definitions import definition_json, step
 
 BATCH = step("batch", {"size": 100, "timeout": 5000})
 SEGMENT = step("analytics", {"provider": "segment", "writeKey": "k"})
@@ -22,7 +22,7 @@ def slack(template: str) -> dict[str, Any]:
 
 
 def ends(transforms: list[dict[str, Any]], destination: dict[str, Any]) -> bool:
-    definition = parse_definition(wire(*transforms, destination=destination))
+    definition = parse_definition(definition_json(*transforms, destination=destination))
     return sends_items(definition.transforms, definition.targets[0])
 
 
@@ -51,7 +51,7 @@ def test_batch_before_a_destination_means_together(
 
 def test_items_of_a_batch_keep_their_ids_and_times() -> None:
     events = [Event({"n": n}, f"e{n}", "api", "sold", 1_000 + n, 2_000, "p") for n in range(3)]
-    local = LocalRun(compile_plan(parse_definition(wire(BATCH))))
+    local = LocalRun(compile_plan(parse_definition(definition_json(BATCH))))
     outputs = [*local.feed(events), *local.finish()]
     (batch,) = outputs
     assert batch.payload["count"] == 3
@@ -73,7 +73,7 @@ def test_event_that_passed_the_batch_by_is_sent_as_it_is() -> None:
 
 def test_template_that_mixes_batch_and_item_is_refused() -> None:
     with pytest.raises(InvalidDefinition) as caught:
-        parse_definition(wire(BATCH, destination=slack("{{count}} runs of {{agentName}}")))
+        parse_definition(definition_json(BATCH, destination=slack("{{count}} runs of {{agentName}}")))
     (problem,) = caught.value.details["problems"]
     assert problem["path"] == "destination.config.template"
     assert "{{items[0].agentName}}" in problem["message"]

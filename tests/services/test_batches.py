@@ -39,7 +39,7 @@ class SeenAgain(Queue):
         self.again += [record["messageId"] for record in records]
 
 
-async def take(record: SQSRecord) -> None:
+async def process(record: SQSRecord) -> None:
     await asyncio.sleep(0)
     if record.body != "good":
         raise RuntimeError(f"a library tells {SECRET}")
@@ -49,7 +49,7 @@ async def take(record: SQSRecord) -> None:
 def test_exactly_what_failed_is_reported_and_seen_again(bodies: list[str]) -> None:
     """Also where all failed: an exception would hold the messages up until the visibility timeout is over."""
     queue = SeenAgain()
-    answer = asyncio.run(QueueBatch(queue).process_all(batch_of(bodies), take))
+    answer = asyncio.run(QueueBatch(queue).process_all(batch_of(bodies), process))
     bad = [str(at) for at, body in enumerate(bodies) if body == "bad"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": one} for one in bad]}
     assert queue.again == bad
@@ -65,14 +65,14 @@ async def test_messages_are_taken_side_by_side() -> None:
     assert answer == {"batchItemFailures": []}
 
 
-@pytest.mark.parametrize(("private", "told"), [(False, True), (True, False)])
-async def test_log_lines_of_libraries_are_filtered(private: bool, told: bool) -> None:
+@pytest.mark.parametrize(("private", "is_logged"), [(False, True), (True, False)])
+async def test_log_lines_of_libraries_are_filtered(private: bool, is_logged: bool) -> None:
     with captured_logs() as lines:
-        await QueueBatch(SeenAgain(), private=private).process_all(batch_of(["good", "bad"]), take)
+        await QueueBatch(SeenAgain(), private=private).process_all(batch_of(["good", "bad"]), process)
     (line,) = lines()
     assert line["level"] == "ERROR"
     assert line["message"].startswith("message 1 failed")
-    assert (SECRET in json.dumps(line)) is told
+    assert (SECRET in json.dumps(line)) is is_logged
 
 
 async def test_our_own_errors_say_what_is_wrong_also_where_it_is_private() -> None:
@@ -108,7 +108,7 @@ async def test_messages_of_a_real_queue_go_through(aws_environment: Aws, queue_u
         }
         for one in got
     ]
-    answer = await QueueBatch(queue).process_all({"Records": records}, take)
+    answer = await QueueBatch(queue).process_all({"Records": records}, process)
     (bad,) = [one["messageId"] for one in records if one["body"] == "bad"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": bad}]}
     clients.close()

@@ -91,8 +91,8 @@ def test_each_sample_event_goes_through_the_handler(path: Path, function: Any, d
 
 
 def test_sample_test_goes_through_the_handler(function: Any, defined: Receivers) -> None:
-    told = function.handler(orjson.loads(TEST.read_bytes()), CONTEXT)
-    assert (told["outcome"], told["status"]) == ("delivered", 200)
+    reported = function.handler(orjson.loads(TEST.read_bytes()), CONTEXT)
+    assert (reported["outcome"], reported["status"]) == ("delivered", 200)
     assert [one.body for one in defined.hook.taken] == [b'{"n":1}']
 
 
@@ -112,10 +112,10 @@ def test_delayed_job_is_in_the_real_queue(
 ) -> None:
     sample = orjson.loads((ROOT / "events/deliver/not_yet.json").read_bytes())
     function.handler(sample, CONTEXT)
-    told = aws.client("sqs").get_queue_attributes(
+    reported = aws.client("sqs").get_queue_attributes(
         QueueUrl=environment["DELIVERY_QUEUE_URL"], AttributeNames=["ApproximateNumberOfMessagesDelayed"]
     )
-    assert told["Attributes"]["ApproximateNumberOfMessagesDelayed"] == "1"
+    assert reported["Attributes"]["ApproximateNumberOfMessagesDelayed"] == "1"
 
 
 def metrics(environment: dict[str, str]) -> dict[str, int]:
@@ -144,8 +144,8 @@ def test_deliveries_are_counted_with_the_time_from_the_event_to_its_arrival(
     defined.answers.append(PlainTextResponse("no", 400))
     function.handler(sample, CONTEXT)
     counters = metrics(environment)
-    told = {name: value for name, value in counters.items() if not name.startswith("latency")}
-    assert told == {
+    reported = {name: value for name, value in counters.items() if not name.startswith("latency")}
+    assert reported == {
         "itemsDelivered": 1,
         "deliveryAttempts": 3,
         "jobsReceived": 3,
@@ -235,7 +235,7 @@ def test_event_that_cannot_be_counted_is_still_delivered(
 
 
 def test_function_that_lacks_settings_says_which() -> None:
-    with pytest.raises(Unavailable) as refused:
+    with pytest.raises(Unavailable) as error:
         BatchDeliverer(DeliverySettings.from_environment({"AWS_REGION": "eu-central-1"}))
-    assert "DELIVERY_QUEUE_URL" in refused.value.message
-    assert "SECRETS_KEY_ID" in refused.value.message
+    assert "DELIVERY_QUEUE_URL" in error.value.message
+    assert "SECRETS_KEY_ID" in error.value.message

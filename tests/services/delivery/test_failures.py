@@ -74,10 +74,10 @@ async def test_unexpected_error_of_a_destination_harms_no_neighbor(fault: str, e
 
     events = [event(f"e{n}", bad=n == 3) for n in range(6)]
     results = await HttpSender(Fragile(fault), post, lambda: NOW).send(events, always)
-    told = ["dead:unexpected_error" if n == 3 and expected == "dead" else "delivered" for n in range(6)]
-    assert kinds(results) == told
+    reported = ["dead:unexpected_error" if n == 3 and expected == "dead" else "delivered" for n in range(6)]
+    assert kinds(results) == reported
     ids = b",".join(sent).split(b",")
-    assert sorted(ids) == sorted(f"e{n}".encode() for n in range(6) if told[n] == "delivered")
+    assert sorted(ids) == sorted(f"e{n}".encode() for n in range(6) if reported[n] == "delivered")
     assert not any("secret things" in str(result) for result in results.results)
 
 
@@ -100,8 +100,8 @@ async def test_sender_that_raises_loses_only_the_event_at_fault(here: World, rec
     events = [event(f"e{n}", bad=n in (2, 5)) for n in range(7)]
     sender = Raising(KeyError("x"))
     sent = await _send(sender, events, always)
-    told = ["dead:unexpected_error" if n in (2, 5) else "delivered" for n in range(7)]
-    assert kinds(sent) == told
+    reported = ["dead:unexpected_error" if n in (2, 5) else "delivered" for n in range(7)]
+    assert kinds(sent) == reported
     assert sender.taken == [f"e{n}" for n in range(7) if n not in (2, 5)]
 
 

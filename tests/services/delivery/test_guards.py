@@ -85,9 +85,9 @@ async def test_unknown_secret_is_named_when_the_pipeline_is_made_and_when_it_is_
             ],
         }
     )
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as error:
         check_secrets(definition, await here.secrets.names(here.organization))
-    assert refused.value.details["secrets"] == ["DATABASE_URL", "LOST"]
+    assert error.value.details["secrets"] == ["DATABASE_URL", "LOST"]
     await here.define("webhook", config)
     await here.deliver(event("a"))
     assert [dead_letter.code for dead_letter in await here.dead()] == ["unknown_secret"]

@@ -28,11 +28,11 @@ async def test_trial_sends_a_marked_event_and_tells_the_answer(here: World, rece
     await here.secret("API_KEY", SECRET, "127.0.0.1")
     await here.webhook(receivers.url + "/hook", headers={"Authorization": "Bearer ${secrets.API_KEY}"})
     receivers.answers.append(PlainTextResponse(f"hello {SECRET} " + "x" * 5_000, 201))
-    told = await tried(here)
-    assert (told["outcome"], told["status"], told["code"]) == ("delivered", 201, None)
-    assert told["body"].startswith("hello [secret API_KEY] ")
-    assert len(told["body"]) == 1024
-    assert told["durationMs"] >= 0
+    reported = await tried(here)
+    assert (reported["outcome"], reported["status"], reported["code"]) == ("delivered", 201, None)
+    assert reported["body"].startswith("hello [secret API_KEY] ")
+    assert len(reported["body"]) == 1024
+    assert reported["durationMs"] >= 0
     await tried(here)
     sent = receivers.hook.taken[-1]
     assert sent.headers["webhook-id"].startswith("test_")
@@ -50,8 +50,8 @@ async def test_trial_tells_what_is_refused_and_what_would_be_retried(
 ) -> None:
     await here.webhook(receivers.url + "/hook")
     receivers.answers.append(PlainTextResponse("no such key", 403))
-    told = await tried(here)
-    assert (told["outcome"], told["code"], told["status"], told["body"]) == (
+    reported = await tried(here)
+    assert (reported["outcome"], reported["code"], reported["status"], reported["body"]) == (
         "refused",
         "refused",
         403,
@@ -60,8 +60,8 @@ async def test_trial_tells_what_is_refused_and_what_would_be_retried(
     receivers.answers.append(PlainTextResponse("busy", 503))
     assert (await tried(here))["outcome"] == "retried"
     await here.webhook("http://127.0.0.1:9/")
-    told = await tried(here)
-    assert (told["outcome"], told["code"], told["status"]) == ("retried", "unreachable", None)
+    reported = await tried(here)
+    assert (reported["outcome"], reported["code"], reported["status"]) == ("retried", "unreachable", None)
     circuit = await here.state.circuit(
         (await here.deliverer.targets.of(here.job(event("a")))).destination_key
     )
@@ -70,8 +70,8 @@ async def test_trial_tells_what_is_refused_and_what_would_be_retried(
 
 async def test_trial_tells_of_a_missing_secret(here: World) -> None:
     await here.webhook("https://api.example.com/${secrets.GONE}")
-    told = await tried(here)
-    assert (told["outcome"], told["code"]) == ("refused", "unknown_secret")
+    reported = await tried(here)
+    assert (reported["outcome"], reported["code"]) == ("refused", "unknown_secret")
 
 
 async def test_look_tells_the_columns_of_a_table_and_sends_nothing(here: World, tmp_path: Path) -> None:
@@ -83,11 +83,11 @@ async def test_look_tells_the_columns_of_a_table_and_sends_nothing(here: World, 
     assert (await tried(here, inspect=True))["columns"] == ["id", "cost"]
     with sqlite3.connect(path) as database:
         assert database.execute("SELECT count(*) FROM metrics").fetchone() == (0,)
-    told = await tried(here, payload={"id": "a", "cots": 1})
-    assert told["code"] == "unknown_column"
+    reported = await tried(here, payload={"id": "a", "cots": 1})
+    assert reported["code"] == "unknown_column"
     await here.define("database", {"table": "other"})
-    told = await tried(here, inspect=True)
-    assert (told["code"], told["message"]) == ("unknown_table", "The database has no table other.")
+    reported = await tried(here, inspect=True)
+    assert (reported["code"], reported["message"]) == ("unknown_table", "The database has no table other.")
 
 
 async def test_look_tells_what_will_go_wrong_with_a_table(here: World, tmp_path: Path) -> None:
@@ -101,9 +101,9 @@ async def test_look_tells_what_will_go_wrong_with_a_table(here: World, tmp_path:
     config = {"table": "copy", "operation": "{{$meta.type}}", "conflictFields": ["id"]}
     config |= {"versionField": "version", "deletedField": "gone"}
     await here.define("database", config)
-    told = await tried(here, inspect=True)
-    assert told["needed"] == ["name"]
-    assert [text.split()[0] for text in told["problems"]] == ["version", "gone", "Deleted"]
+    reported = await tried(here, inspect=True)
+    assert reported["needed"] == ["name"]
+    assert [text.split()[0] for text in reported["problems"]] == ["version", "gone", "Deleted"]
     for wrong, code in (
         ({"versionField": "lost"}, "unknown_column"),
         ({"deletedField": "lost"}, "unknown_column"),
@@ -141,16 +141,16 @@ async def test_look_that_dynamodb_refuses_tells_why(here: World) -> None:
     assert isinstance(here.deliverer.targets, Targets)
     events = here.deliverer.targets._catalogue.aws.client("dynamodb").meta.events
     events.register("before-call.dynamodb.DescribeTable", refuse)
-    told = await tried(here, inspect=True)
+    reported = await tried(here, inspect=True)
     events.unregister("before-call.dynamodb.DescribeTable", refuse)
-    assert told["outcome"] == "unknown"
-    assert "not authorized" in told["message"]
+    assert reported["outcome"] == "unknown"
+    assert "not authorized" in reported["message"]
 
 
 async def test_look_tells_of_a_database_that_cannot_be_reached(here: World) -> None:
     url = "postgresql://u:averysecretword@127.0.0.1:9/x?sslmode=disable"
     await here.secret("DATABASE_URL", url, "127.0.0.1")
     await here.define("database", {"table": "metrics"})
-    told = await tried(here, inspect=True)
-    assert (told["outcome"], told["code"]) == ("unknown", "unreachable")
-    assert "averysecretword" not in told["message"]
+    reported = await tried(here, inspect=True)
+    assert (reported["outcome"], reported["code"]) == ("unknown", "unreachable")
+    assert "averysecretword" not in reported["message"]

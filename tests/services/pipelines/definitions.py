@@ -37,5 +37,5 @@ def made(streaming: httpx.Client, *transforms: dict[str, Any], start: bool = Tru
 def act(streaming: httpx.Client, id: str, action: str) -> dict[str, Any]:
     answer = streaming.post(f"/pipelines/{id}/{action}")
     assert answer.status_code == 200, answer.text
-    shown: dict[str, Any] = answer.json()
-    return shown
+    to_public: dict[str, Any] = answer.json()
+    return to_public

@@ -34,20 +34,20 @@ class SeenBus:
 
     def events(self, at_least: int = 0) -> list[dict[str, Any]]:
         """EventBridge events as a rule gives them to a queue."""
-        return self._take(self.events_url, at_least)
+        return self._accept(self.events_url, at_least)
 
     def details(self, at_least: int = 0) -> list[dict[str, Any]]:
         return [event["detail"] for event in self.events(at_least)]
 
     def dead_letters(self) -> list[dict[str, Any]]:
-        return self._take(self.letters_url, 0)
+        return self._accept(self.letters_url, 0)
 
     def changes(self, owners: str = "", bus: EventBus | None = None) -> Changes:
         """What captures, with this bus or one that fails."""
         own = bus or EventBus(self.clients, self.name)
         return Changes(own, Queue(self.clients, self.letters_url), Owners.parse(owners))
 
-    def _take(self, url: str, at_least: int) -> list[dict[str, Any]]:
+    def _accept(self, url: str, at_least: int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         until = time.monotonic() + SECONDS
         while batch := self._receive(url, len(found) < at_least and time.monotonic() < until):

@@ -51,13 +51,13 @@ def bus(aws_environment: Aws) -> Iterator[SeenBus]:
         yield made
 
 
-def take(bus: SeenBus, *records: dict[str, Any], owners: str = "orders=@tenant") -> Any:
+def capture(bus: SeenBus, *records: dict[str, Any], owners: str = "orders=@tenant") -> Any:
     return asyncio.run(bus.changes(owners).capture_stream({"Records": list(records)}))
 
 
 def test_change_tells_operation_keys_and_both_images_exactly(bus: SeenBus) -> None:
     change = record("MODIFY", OldImage=OLD, NewImage=NEW)
-    assert take(bus, change, change) == {"batchItemFailures": []}
+    assert capture(bus, change, change) == {"batchItemFailures": []}
     first, again = bus.events()
     assert (first["source"], first["detail-type"]) == ("millrace.database_change", "update")
     assert first["detail"] == again["detail"]
@@ -76,7 +76,7 @@ def test_change_tells_operation_keys_and_both_images_exactly(bus: SeenBus) -> No
 
 def test_inserts_deletes_and_what_expired_are_told_apart(bus: SeenBus) -> None:
     ttl = {"userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}}
-    take(
+    capture(
         bus,
         record("INSERT", 1, NewImage=OLD),
         record("REMOVE", 2, OldImage=OLD),
@@ -94,7 +94,7 @@ def test_images_that_are_too_large_are_left_out_and_named(
         name: OLD | {"text": {"S": "é" * size * 1024}}
         for name, size in (("OldImage", old), ("NewImage", new))
     }
-    take(bus, record("MODIFY", **images))
+    capture(bus, record("MODIFY", **images))
     (detail,) = bus.details()
     assert detail["leftOut"] == expected
     assert [detail[name] for name in expected] == [None] * len(expected)
@@ -106,7 +106,9 @@ def test_record_that_cannot_be_an_event_is_a_letter_and_holds_up_nothing(bus: Se
     nobodys = record("INSERT", 1, NewImage={"id": {"S": "1"}})
     broken = record("INSERT", 2, NewImage={"id": {"X": "1"}})
     unknown = record("TRUNCATE", 3)
-    assert take(bus, nobodys, broken, unknown, record("INSERT", 4, NewImage=OLD)) == {"batchItemFailures": []}
+    assert capture(bus, nobodys, broken, unknown, record("INSERT", 4, NewImage=OLD)) == {
+        "batchItemFailures": []
+    }
     assert [detail["id"] for detail in bus.details()] == ["event-4"]
     dead_letters = bus.dead_letters()
     assert [(dead_letter["code"], dead_letter["id"]) for dead_letter in dead_letters] == [
@@ -120,7 +122,7 @@ def test_record_that_cannot_be_an_event_is_a_letter_and_holds_up_nothing(bus: Se
 
 def test_everything_waits_for_a_table_whose_owner_is_not_configured(bus: SeenBus) -> None:
     with pytest.raises(Unavailable, match="orders="):
-        take(bus, record("INSERT", NewImage=OLD), owners="others=acme")
+        capture(bus, record("INSERT", NewImage=OLD), owners="others=acme")
     assert bus.events() == bus.dead_letters() == []
 
 
@@ -202,8 +204,8 @@ def test_pipeline_takes_the_changes_that_it_asks_for(
         record("MODIFY", 2, OldImage=OLD, NewImage=NEW),
         record("REMOVE", 3, OldImage=NEW),
     ]
-    take(bus, *records, owners=f"orders={organization}")
-    take(bus, *records, owners="orders=somebody-else")
+    capture(bus, *records, owners=f"orders={organization}")
+    capture(bus, *records, owners="orders=somebody-else")
     send(plant, *bus.events())
     assert plant.transform() == {"batchItemFailures": []}
     events = [event for job in plant.deliveries() for event in job["events"]]
@@ -233,7 +235,7 @@ def test_changes_reach_a_database_with_their_order(
     )
     numbers = [9_999_999_999_999_999_999_999, 10_000_000_000_000_000_000_000, 7]
     records = [record("MODIFY", number, OldImage=OLD, NewImage=NEW) for number in numbers]
-    take(bus, *records, owners=f"orders={organization}")
+    capture(bus, *records, owners=f"orders={organization}")
     send(plant, *bus.events(3))
     plant.transform()
     plant.close()
@@ -248,7 +250,7 @@ def test_changes_reach_a_database_with_their_order(
 def test_change_that_nobody_foresaw_does_not_hold_up_those_behind_it(bus: SeenBus) -> None:
     odd = record("INSERT", 2, NewImage=OLD)
     odd["dynamodb"]["ApproximateCreationDateTime"] = 1e30
-    answer = take(bus, record("INSERT", 1, NewImage=OLD), odd, record("INSERT", 3, NewImage=OLD))
+    answer = capture(bus, record("INSERT", 1, NewImage=OLD), odd, record("INSERT", 3, NewImage=OLD))
     assert answer == {"batchItemFailures": []}
     assert [event["detail"]["id"] for event in bus.events()] == ["event-1", "event-3"]
     (dead_letter,) = bus.dead_letters()

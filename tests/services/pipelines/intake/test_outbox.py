@@ -280,9 +280,9 @@ def test_application_can_neither_write_the_outbox_nor_borrow_its_trigger(databas
 
 def test_database_that_does_not_answer_is_told_without_its_password(bus: SeenBus, database: str) -> None:
     wrong = database.replace("tester:", "tester:wrong-")
-    with pytest.raises(Unavailable) as refused:
+    with pytest.raises(Unavailable) as error:
         drain(bus, wrong)
-    assert "wrong-" not in refused.value.message
+    assert "wrong-" not in error.value.message
 
 
 @pytest.mark.parametrize("text", ["postgresql://db/x", '{"url": "postgresql://db/x", "more": 1}'])

@@ -123,8 +123,8 @@ def test_id_in_a_body_of_no_known_shape_is_data(
 ) -> None:
     """An order's number is the same in all that is told of it."""
     shop = sender(streaming, webhooks, plant, "hmac")
-    told = [shop.ids({"id": "order-1", "event_id": "x", "state": state}) for state in ("new", "paid")]
-    assert told[0] != told[1]
+    reported = [shop.ids({"id": "order-1", "event_id": "x", "state": state}) for state in ("new", "paid")]
+    assert reported[0] != reported[1]
 
 
 @pytest.mark.parametrize("id", [7, None, "", ["x"], {"a": 1}])

@@ -42,8 +42,8 @@ def redrive(streaming: httpx.Client, plant: Plant, id: str, **asked: Any) -> dic
     begun = streaming.post(f"{path(id)}/redrive", json=asked)
     assert begun.status_code == 202, begun.text
     plant.transform()
-    told: dict[str, Any] = streaming.get(f"{path(id)}/redrives/{begun.json()['id']}").json()
-    return told
+    reported: dict[str, Any] = streaming.get(f"{path(id)}/redrives/{begun.json()['id']}").json()
+    return reported
 
 
 def test_dead_letters_are_redriven_from_their_step_with_a_better_definition(
@@ -61,8 +61,8 @@ def test_dead_letters_are_redriven_from_their_step_with_a_better_definition(
     assert sorted(dead_letter["event"]["payload"]["n"] for dead_letter in dead_letters) == ["x", "y"]
     coalesced = step("map", {"expression": {"n": "coalesce(m, 0)"}})
     streaming.put(f"/pipelines/{id}", json=pipeline(step("map", {"expression": {"never": "1"}}), coalesced))
-    told = redrive(streaming, plant, id, place="step:1")
-    assert (told["state"], told["redriven"], told["left"]) == ("done", 2, 0)
+    reported = redrive(streaming, plant, id, place="step:1")
+    assert (reported["state"], reported["redriven"], reported["left"]) == ("done", 2, 0)
     assert sorted(payload["n"] for payload in plant.payloads()) == [2, 3]
     assert listed(streaming, id) == []
 
@@ -74,8 +74,8 @@ def test_redrive_with_the_original_definition_fails_again_and_stays(
     id = failing(streaming, plant)
     before = [one["id"] for one in listed(streaming, id)]
     streaming.put(f"/pipelines/{id}", json=FINE)
-    told = redrive(streaming, plant, id, version="original")
-    assert (told["state"], told["redriven"]) == ("done", 3)
+    reported = redrive(streaming, plant, id, version="original")
+    assert (reported["state"], reported["redriven"]) == ("done", 3)
     assert [one["id"] for one in listed(streaming, id)] == before
     redrive(streaming, plant, id)
     assert listed(streaming, id) == []
@@ -98,8 +98,15 @@ def test_dead_letter_stored_again_during_its_redrive_is_not_removed(
 
 def destination_letter(plant: Plant, id: str, number: int, event: str, code: str = "refused") -> DeadLetter:
     now = plant.clock.now
-    told = {"id": event, "source": "api", "type": "item", "time": now, "ingested": now, "payload": {"n": 1}}
-    return DeadLetter(id, f"destination:{number}", 1, event, now, code, "no", 4, 500, "body", told)
+    reported = {
+        "id": event,
+        "source": "api",
+        "type": "item",
+        "time": now,
+        "ingested": now,
+        "payload": {"n": 1},
+    }
+    return DeadLetter(id, f"destination:{number}", 1, event, now, code, "no", 4, 500, "body", reported)
 
 
 def test_dead_letters_of_a_destination_become_jobs_for_it(
@@ -108,8 +115,8 @@ def test_dead_letters_of_a_destination_become_jobs_for_it(
     id = made(streaming)
     dead_letters = [destination_letter(plant, id, number, f"e{number}") for number in (0, 1)]
     asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
-    told = redrive(streaming, plant, id)
-    assert (told["redriven"], told["skipped"]) == (1, 1)  # there is one destination only
+    reported = redrive(streaming, plant, id)
+    assert (reported["redriven"], reported["skipped"]) == (1, 1)  # there is one destination only
     (job,) = plant.deliveries()
     assert (job["destination"], [event["id"] for event in job["events"]]) == (0, ["e0"])
     assert [one["place"] for one in listed(streaming, id)] == ["destination:1"]
@@ -122,8 +129,8 @@ def test_large_dead_letter_is_redriven_beside_small_ones(
     dead_letters = [destination_letter(plant, id, 0, f"e{n}") for n in range(3)]
     dead_letters[1].event["payload"] = {"text": "ü" * 270_000}
     asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
-    told = redrive(streaming, plant, id)
-    assert (told["state"], told["redriven"], told["skipped"]) == ("done", 3, 0)
+    reported = redrive(streaming, plant, id)
+    assert (reported["state"], reported["redriven"], reported["skipped"]) == ("done", 3, 0)
     payloads = sorted(plant.payloads(), key=str)
     assert payloads == [{"n": 1}, {"n": 1}, {"text": "ü" * 270_000}]
     assert listed(streaming, id) == []
@@ -153,9 +160,9 @@ def test_only_chosen_dead_letters_are_redriven(streaming: httpx.Client, plant: P
     plant.clock.pass_time(HOUR)
     streaming.post(f"/pipelines/{id}/batch", json=[{"n": "late"}])
     plant.transform()
-    told = redrive(streaming, plant, id, **{"from": iso(begun + 1), "to": iso(begun + 2 * HOUR)})
-    assert told["redriven"] == 1
-    assert told["request"].keys() == {"from", "to"}
+    reported = redrive(streaming, plant, id, **{"from": iso(begun + 1), "to": iso(begun + 2 * HOUR)})
+    assert reported["redriven"] == 1
+    assert reported["request"].keys() == {"from", "to"}
 
 
 @pytest.mark.parametrize(
@@ -200,8 +207,8 @@ def test_many_letters_leave_page_by_page_at_the_rate(
     assert (streaming.get(one).json()["left"], streaming.get(one).json()["state"]) == (26, "running")
     monkeypatch.setattr(type(plant.context.ingest), "send_delayed", seen)
     plant.transform()
-    told = streaming.get(one).json()
-    assert (told["state"], told["redriven"], told["left"]) == ("done", 26, 0)
+    reported = streaming.get(one).json()
+    assert (reported["state"], reported["redriven"], reported["left"]) == ("done", 26, 0)
     seconds = list(range(10))
     pages = [*seconds, 10] * 2 + seconds[:6]  # ten letters, then the order of the next page
     assert delays == pages
@@ -214,8 +221,8 @@ def test_redrive_can_be_asked_and_cancelled(streaming: httpx.Client, plant: Plan
     assert streaming.post(f"{one}/cancel").json()["state"] == "cancelled"
     assert error_of(streaming.post(f"{one}/cancel")) == (409, "redrive_over")
     plant.transform()
-    told = streaming.get(one).json()
-    assert (told["state"], told["redriven"], told["left"]) == ("cancelled", 0, 0)
+    reported = streaming.get(one).json()
+    assert (reported["state"], reported["redriven"], reported["left"]) == ("cancelled", 0, 0)
     assert len(listed(streaming, id)) == 3
     assert [each["id"] for each in streaming.get(f"{path(id)}/redrives").json()["items"]] == [begun["id"]]
     stranger = issuer.headers("stranger")
@@ -322,9 +329,9 @@ def test_dead_letters_are_counted_and_listed_by_place_code_and_time(
     middle = iso(plant.clock.now)
     dead_letters = [destination_letter(plant, id, 0, f"e{n}", "failed") for n in range(5)]
     asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
-    told = streaming.get(f"{path(id)}/count").json()
+    reported = streaming.get(f"{path(id)}/count").json()
     code = listed(streaming, id)[0]["error"]["code"]
-    assert told == {
+    assert reported == {
         "count": 8,
         "complete": True,
         "places": {"step:0": 3, "destination:0": 5},

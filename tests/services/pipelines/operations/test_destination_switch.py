@@ -80,23 +80,23 @@ def test_circuit_that_is_open_half_open_and_closed(
     where = destination_key(plant, organization, id, 0)
     asyncio.run(state.count(where, 0, 20, "The destination failed (503)."))
 
-    def shown() -> tuple[str, str, str | None]:
+    def to_public() -> tuple[str, str, str | None]:
         one = streaming.get(f"/pipelines/{id}/destinations").json()["items"][0]
         return one["state"], one["reason"], one["since"]
 
-    opened = shown()
+    opened = to_public()
     assert opened[:2] == ("open", "The destination failed (503).")
     plant.clock.pass_time(15_000)
-    assert shown() == ("half_open", *opened[1:])
+    assert to_public() == ("half_open", *opened[1:])
     asyncio.run(state.admit(where))
     asyncio.run(state.probed(where, False, "No answer."))
-    assert shown() == ("open", "No answer.", opened[2])  # open since it first opened
+    assert to_public() == ("open", "No answer.", opened[2])  # open since it first opened
     reasons = streaming.get(f"/pipelines/{id}/health").json()["reasons"]
     assert reasons == ["Destination 0 (webhook) fails and gets nothing for now: No answer."]
     plant.clock.pass_time(MINUTE)
     asyncio.run(state.admit(where))
     asyncio.run(state.probed(where, True))
-    assert shown() == ("closed", "", None)
+    assert to_public() == ("closed", "", None)
 
 
 def test_operator_switches_a_destination_off_and_on(

@@ -257,10 +257,12 @@ def test_dry_run_tells_what_each_step_does_and_sends_nothing(streaming: httpx.Cl
     plant.transform()
     plant.payloads()
     keep = step("filter", {"field": "n", "operator": "gt", "value": 1})
-    told = streaming.post(f"/pipelines/{id}/dry-run", json={"definition": pipeline(keep, counted())}).json()
-    by_id = {event["id"]: [one["did"] for one in event["steps"]] for event in told["events"]}
+    reported = streaming.post(
+        f"/pipelines/{id}/dry-run", json={"definition": pipeline(keep, counted())}
+    ).json()
+    by_id = {event["id"]: [one["did"] for one in event["steps"]] for event in reported["events"]}
     assert by_id == {"e1": ["dropped"], "e2": ["passed", "held"]}
-    assert [output["values"] for output in told["outputs"]] == [{"n": 1}]
+    assert [output["values"] for output in reported["outputs"]] == [{"n": 1}]
     given = streaming.post(f"/pipelines/{id}/dry-run", json={"events": [{"n": 7}]}).json()
     assert given["outputs"] == [{"n": 7}]
     assert plant.payloads() == []
@@ -326,11 +328,11 @@ def test_deliveries_are_part_of_metrics_stats_and_health(
     counting.done(job, Report(dead=1, attempts=1), arrived)
     (count,) = counting.counts.values()
     asyncio.run(plant.context.meter.add(organization, id, count.counters, count.latencies))
-    for told in (streaming.get(f"/pipelines/{id}/metrics").json(), streaming.get("/stats").json()):
-        assert (told["itemsProcessed"], told["itemsDelivered"], told["itemsFailed"]) == (4, 3, 1)
+    for reported in (streaming.get(f"/pipelines/{id}/metrics").json(), streaming.get("/stats").json()):
+        assert (reported["itemsProcessed"], reported["itemsDelivered"], reported["itemsFailed"]) == (4, 3, 1)
         delivered = {"attempts": 5, "delivered": 3, "failed": 1, "retried": 1, "throttled": 1}
-        assert told["deliveries"] == delivered
-        assert told["latency"] == {"avg": 1500, "p50": 2000, "p95": 2000, "p99": 2000}
+        assert reported["deliveries"] == delivered
+        assert reported["latency"] == {"avg": 1500, "p50": 2000, "p95": 2000, "p99": 2000}
     health = streaming.get(f"/pipelines/{id}/health").json()
     assert (health["status"], health["since"]) == ("degraded", iso(plant.clock.now))
     assert health["reasons"] == [

@@ -11,7 +11,7 @@ from tests.services.pipelines.definitions import made, pipeline
 from tests.services.pipelines.processing.test_flow import send
 
 
-def told(organization: str, state: str, rule: str = "r1") -> dict[str, Any]:
+def alert_event(organization: str, state: str, rule: str = "r1") -> dict[str, Any]:
     """An alert as the command center puts it on the bus."""
     kind, time = f"alert:{state}", "2027-01-15T08:00:00.000Z"
     alert = {"id": f"{rule}:1", "ruleId": rule, "name": "Errors", "state": state, "value": 0.5}
@@ -49,8 +49,8 @@ def test_pipeline_takes_the_alerts_that_it_asks_for(
     expected: list[tuple[str, str]],
 ) -> None:
     made(streaming, source={"type": "alert"} | chosen)
-    own = [told(organization, "triggered"), told(organization, "resolved")]
-    send(plant, *own, told(organization, "triggered", "r2"), told("another", "triggered"))
+    own = [alert_event(organization, "triggered"), alert_event(organization, "resolved")]
+    send(plant, *own, alert_event(organization, "triggered", "r2"), alert_event("another", "triggered"))
     assert plant.transform() == {"batchItemFailures": []}
     assert delivered(plant) == expected
 

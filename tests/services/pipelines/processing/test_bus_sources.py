@@ -122,16 +122,16 @@ def test_event_after_a_start_meets_the_pipeline_in_every_process(
     other = PipelineContext.connect(plant.context.settings, clients, plant.clock)
     id = made(streaming, source={"type": "api_event"}, start=False)
 
-    def take(event_id: str) -> None:
+    def receive(event_id: str) -> None:
         body = json.dumps(called(organization, event_id, "GET", "/x", 200))
         attributes = {"SentTimestamp": str(plant.clock.now)}
         record = {"messageId": event_id, "body": body, "attributes": attributes}
         assert asyncio.run(transform_batch(other, {"Records": [record]})) == {"batchItemFailures": []}
 
-    take("before")
+    receive("before")
     plant.clock.pass_time(1)
     act(streaming, id, "start")
-    take("after")
+    receive("after")
     clients.close()
     assert [event["id"] for job in plant.deliveries() for event in job["events"]] == ["after"]
 
@@ -238,10 +238,10 @@ def test_unreadable_event_of_the_bus_is_a_dead_letter_of_the_pipelines_it_feeds(
     ],
 )
 def test_statuses_choose_among_the_events_of_runs(statuses: list[str] | None, kinds: set[str]) -> None:
-    told = {"run:started": "running", "run:completed": "completed", "run:error": "failed"}
-    told |= {"run:deleted": "deleted", "run:status_changed": "completed"}
+    reported = {"run:started": "running", "run:completed": "completed", "run:error": "failed"}
+    reported |= {"run:deleted": "deleted", "run:status_changed": "completed"}
     source = AgentExecutionSource(type="agent_execution", statuses=statuses)
-    events = [Event({"status": status}, "1", "s", kind, 0, 0) for kind, status in told.items()]
+    events = [Event({"status": status}, "1", "s", kind, 0, 0) for kind, status in reported.items()]
     assert {event.type for event in events if feeds(event, source)} == kinds
 
 

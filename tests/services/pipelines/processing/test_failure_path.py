@@ -186,8 +186,15 @@ def test_size_of_an_item_counts_the_escapes_of_its_message(streaming: httpx.Clie
 
 def letter_of(plant: Plant, id: str, event: str, payload: Any, number: int = 0) -> DeadLetter:
     now = plant.clock.now
-    told = {"id": event, "source": "api", "type": "item", "time": now, "ingested": now, "payload": payload}
-    return DeadLetter(id, f"destination:{number}", 1, event, now, "refused", "no", event=told)
+    reported = {
+        "id": event,
+        "source": "api",
+        "type": "item",
+        "time": now,
+        "ingested": now,
+        "payload": payload,
+    }
+    return DeadLetter(id, f"destination:{number}", 1, event, now, "refused", "no", event=reported)
 
 
 @pytest.mark.parametrize("size", [INLINE_BYTES - 12, INLINE_BYTES - 11, INLINE_BYTES - 10, 500_000])
@@ -198,11 +205,11 @@ def test_dead_letter_is_kept_at_any_size(
     text = "x" * size
     given = [letter_of(plant, id, "e1", {"text": text})]
     asyncio.run(plant.context.dead_letters.put(organization, given, plant.clock.now))
-    (shown,) = listed(streaming, id)
-    assert shown["payloadBytes"] == size + 11
-    assert streaming.get(f"{path(id)}/{shown['id']}").json()["event"]["payload"] == {"text": text}
+    (to_public,) = listed(streaming, id)
+    assert to_public["payloadBytes"] == size + 11
+    assert streaming.get(f"{path(id)}/{to_public['id']}").json()["event"]["payload"] == {"text": text}
     kept = objects(aws, plant, "_dead-letters/", organization)
-    assert len(kept) == (shown["payloadBytes"] > INLINE_BYTES)
+    assert len(kept) == (to_public["payloadBytes"] > INLINE_BYTES)
     assert redrive(streaming, plant, id)["redriven"] == 1
     assert plant.payloads() == [{"text": text}]
     assert objects(aws, plant, "_dead-letters/", organization) == []

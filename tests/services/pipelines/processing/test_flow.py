@@ -21,14 +21,14 @@ def keep_even() -> dict[str, Any]:
 
 def run_ended(organization: str, run: str, **detail: Any) -> dict[str, Any]:
     """An EventBridge event as a rule puts it on the queue."""
-    told = {"id": f"{run}:9", "type": "run:completed", "time": "2027-01-15T08:00:00.000Z"}
+    reported = {"id": f"{run}:9", "type": "run:completed", "time": "2027-01-15T08:00:00.000Z"}
     return {
         "version": "0",
         "id": f"bus-{run}",
-        "detail-type": told["type"],
+        "detail-type": reported["type"],
         "source": "millrace.agent_execution",
         "time": "2027-01-15T08:00:01Z",
-        "detail": told | {"organization": organization, "runId": run, "status": "completed"} | detail,
+        "detail": reported | {"organization": organization, "runId": run, "status": "completed"} | detail,
     }
 
 

@@ -121,8 +121,8 @@ def test_pushes_carry_hops_on_and_beyond_the_limit_cause_nothing(
     for hops in ("3", "+3", "three", "", "9" * 40):
         answer = streaming.post(f"/pipelines/{id}/{path}", json=item, headers={HEADER: hops})
         assert answer.status_code == 202, hops
-    told = [event.get("hops") for message in plant.waiting() for event in message["events"]]
-    assert sorted(told, key=str) == [3, None, None, None, None]
+    reported = [event.get("hops") for message in plant.waiting() for event in message["events"]]
+    assert sorted(reported, key=str) == [3, None, None, None, None]
     refused = streaming.post(f"/pipelines/{id}/{path}", json=item, headers={HEADER: "9"})
     assert error_of(refused) == (409, "loop")
     assert plant.waiting() == []

@@ -12,7 +12,7 @@ HAPPENED = PUBLISHED - 60_000
 
 
 @pytest.mark.parametrize(
-    ("told", "time"),
+    ("given_time", "time"),
     [
         ("2026-11-21T11:59:00Z", HAPPENED),
         (HAPPENED, HAPPENED),
@@ -21,15 +21,15 @@ HAPPENED = PUBLISHED - 60_000
         (None, PUBLISHED),
     ],
 )
-def test_time_of_a_bus_event_is_read_in_every_usual_form(told: Any, time: int) -> None:
-    organization, event = bus_event(telling(told), PUBLISHED)
+def test_time_of_a_bus_event_is_read_in_every_usual_form(given_time: Any, time: int) -> None:
+    organization, event = bus_event(telling(given_time), PUBLISHED)
     assert (organization, event.time) == ("org", time)
 
 
-@pytest.mark.parametrize("told", ["yesterday", 1e300, [2026], True])
-def test_time_that_cannot_be_read_is_refused_with_the_reason(told: Any) -> None:
+@pytest.mark.parametrize("given_time", ["yesterday", 1e300, [2026], True])
+def test_time_that_cannot_be_read_is_refused_with_the_reason(given_time: Any) -> None:
     with pytest.raises(InvalidRequest, match="time"):
-        bus_event(telling(told), PUBLISHED)
+        bus_event(telling(given_time), PUBLISHED)
 
 
 def telling(time: Any) -> dict[str, Any]:

@@ -161,8 +161,8 @@ def test_each_event_is_delivered_once_or_is_a_dead_letter(
         smaller = step("map", {"expression": {"n": "n", "refused": "refused"}})
         better = pipeline(*([smaller] if SHAPES[shape] else []), destination=destination)
         assert streaming.put(f"/pipelines/{id}", json=better).status_code == 200
-        told = redrive(streaming, plant, id)
-        assert (told["redriven"], told["skipped"]) == (len(dead), 0)
+        reported = redrive(streaming, plant, id)
+        assert (reported["redriven"], reported["skipped"]) == (len(dead), 0)
         way.run()
         # What the webhook itself finds too large has come back: a step makes it smaller.
         assert all(len(orjson.dumps(payload)) > 1_000_000 for payload in way.dead(id))

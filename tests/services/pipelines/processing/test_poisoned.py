@@ -19,7 +19,7 @@ from tests.aws import Aws
 from tests.services.pipelines.conftest import Plant
 from tests.services.pipelines.definitions import counted, made
 from tests.services.pipelines.intake.capturing import SeenBus, seen_bus
-from tests.services.pipelines.intake.test_change_source import NEW, record, take
+from tests.services.pipelines.intake.test_change_source import NEW, capture, record
 from tests.services.pipelines.operations.test_operate import HOUR, push
 
 
@@ -89,7 +89,7 @@ def test_record_that_nothing_can_read_is_rejected_and_those_around_it_are_put(
 
     monkeypatch.setattr(changes, "change_event", failing)
     records = [record("INSERT", number, NewImage=NEW) for number in (1, 2, 3)]
-    assert take(bus, *records) == {"batchItemFailures": []}
+    assert capture(bus, *records) == {"batchItemFailures": []}
     assert {one["detail"]["id"] for one in bus.events(at_least=2)} == {"event-1", "event-3"}
     (dead_letter,) = bus.dead_letters()
     assert (dead_letter["code"], dead_letter["id"]) == ("unexpected_error", "event-2")

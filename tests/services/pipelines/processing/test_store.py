@@ -58,7 +58,11 @@ def test_many_blocks_and_large_ones_come_back_whole(store: Store, key: Key) -> N
 def test_keys_do_not_see_each_other(store: Store, key: Key) -> None:
     store.append(key, [b"one"], FAR)
     store.write(key, b"data", 0, FAR)
-    for other in (key._replace(part="-6000"), key._replace(tenant="org"), key._replace(pipeline="pipe")):
+    for other in (
+        key._replace(part="-6000"),
+        key._replace(organization="org"),
+        key._replace(pipeline="pipe"),
+    ):
         assert store.blocks(other) == []
         assert store.read(other) is None
 
@@ -108,18 +112,25 @@ def test_due_registers_are_listed_oldest_first_until_they_are_not_due(store: Sto
     for number, one in enumerate(keys):
         store.write(one, b"x", 0, FAR, due=100 - number)
     store.write(key._replace(part="never"), b"x", 0, FAR)
-    mine = [(due, one) for due, one in store.due(101, 10_000) if one.tenant == key.tenant]
+    mine = [(due, one) for due, one in store.due(101, 10_000) if one.organization == key.organization]
     assert mine == [(100 - number, keys[number]) for number in reversed(range(12))]
-    assert [due for due, one in store.due(95, 10_000) if one.tenant == key.tenant] == [89, 90, 91, 92, 93, 94]
+    assert [due for due, one in store.due(95, 10_000) if one.organization == key.organization] == [
+        89,
+        90,
+        91,
+        92,
+        93,
+        94,
+    ]
     store.write(keys[11], b"x", 1, FAR)
-    assert [due for due, one in store.due(91, 10_000) if one.tenant == key.tenant] == [90]
+    assert [due for due, one in store.due(91, 10_000) if one.organization == key.organization] == [90]
     assert len(store.due(10**14, 3)) == 3
 
 
 def test_one_pipelines_dues_are_listed_without_the_others(dynamo_store: WindowStore, key: Key) -> None:
     dynamo_store.write(key, b"x", 0, FAR, due=7)
     dynamo_store.write(key._replace(pipeline="other"), b"x", 0, FAR, due=6)
-    assert dynamo_store.due_of(key.tenant, key.pipeline, 10) == [(7, key)]
+    assert dynamo_store.due_of(key.organization, key.pipeline, 10) == [(7, key)]
 
 
 def test_write_whose_answer_was_lost_is_known_as_its_own(

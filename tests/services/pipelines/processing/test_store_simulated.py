@@ -39,9 +39,9 @@ FAR = 4_000_000_000_000
 class SimulatedStore(WindowStore):
     """The simulation's clock begins at 0, long before any TTL; others' registers are none of its business."""
 
-    def __init__(self, table: WindowTable, tenant: str) -> None:
+    def __init__(self, table: WindowTable, organization: str) -> None:
         super().__init__(table)
-        self._tenant = tenant
+        self._organization = organization
 
     def append(self, key: Key, blocks: list[bytes], expires: int) -> None:
         super().append(key, blocks, FAR)
@@ -50,7 +50,7 @@ class SimulatedStore(WindowStore):
         return super().write(key, data, version, FAR, due)
 
     def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
-        found = self.due_of(self._tenant, "pipeline", 1_000)
+        found = self.due_of(self._organization, "pipeline", 1_000)
         return [entry for entry in found if entry[0] < before][:limit]
 
 
@@ -64,10 +64,10 @@ def table(aws_environment: Aws) -> Iterator[WindowTable]:
 def simulate(
     definition: PipelineDefinition, workers: list[Worker], table: WindowTable, seed: int
 ) -> tuple[list[Event], Simulation]:
-    tenant = f"org-{uuid.uuid4().hex}"
-    made: Plan = compile_plan(definition, tenant, "pipeline")
+    organization = f"org-{uuid.uuid4().hex}"
+    made: Plan = compile_plan(definition, organization, "pipeline")
     events, simulation = made_events(seed), Simulation(made, workers, seed)
-    simulation.store.inner = SimulatedStore(table, tenant)
+    simulation.store.inner = SimulatedStore(table, organization)
     simulation.run(list(events))
     return events, simulation
 

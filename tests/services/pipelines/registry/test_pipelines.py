@@ -34,14 +34,14 @@ REFERENCE: dict[str, Any] = {
 def test_pipeline_is_created_read_and_listed(streaming: httpx.Client) -> None:
     created = streaming.post("/pipelines", json=REFERENCE)
     assert created.status_code == 201
-    shown = created.json()
-    del shown["warnings"]  # what is told to the author only
-    assert shown["state"] == "created"
-    assert shown["version"] == 1
-    assert {name: shown[name] for name in REFERENCE} == REFERENCE
-    assert created.headers["location"] == f"/api/streaming/pipelines/{shown['id']}"
-    assert streaming.get(f"/pipelines/{shown['id']}").json() == shown
-    assert streaming.get("/pipelines").json() == {"items": [shown], "nextCursor": None}
+    to_public = created.json()
+    del to_public["warnings"]  # what is told to the author only
+    assert to_public["state"] == "created"
+    assert to_public["version"] == 1
+    assert {name: to_public[name] for name in REFERENCE} == REFERENCE
+    assert created.headers["location"] == f"/api/streaming/pipelines/{to_public['id']}"
+    assert streaming.get(f"/pipelines/{to_public['id']}").json() == to_public
+    assert streaming.get("/pipelines").json() == {"items": [to_public], "nextCursor": None}
 
 
 def test_lists_go_on_by_cursor_until_all_are_seen(streaming: httpx.Client) -> None:
@@ -163,9 +163,9 @@ def test_lists_go_on_where_a_page_is_larger_than_the_database_answers(streaming:
 
 def test_resource_from_get_can_be_put_back_unchanged(streaming: httpx.Client) -> None:
     id = made(streaming)
-    shown = streaming.get(f"/pipelines/{id}").json()
-    answer = streaming.put(f"/pipelines/{id}", json=shown).json()
-    assert answer | {"warnings": []} == shown | {"warnings": []}
+    to_public = streaming.get(f"/pipelines/{id}").json()
+    answer = streaming.put(f"/pipelines/{id}", json=to_public).json()
+    assert answer | {"warnings": []} == to_public | {"warnings": []}
 
 
 def test_running_pipeline_keeps_its_source(streaming: httpx.Client) -> None:

@@ -43,8 +43,8 @@ def test_templates_have_ids_of_their_own() -> None:
 
 def test_completed_runs_are_told_as_in_the_reference() -> None:
     run = RUN | {"completedAt": "2026-11-21T12:00:00Z", "durationMs": 900}
-    (told,) = outputs("completed-runs-to-mixpanel", run, run | {"status": "failed"})
-    assert told == {
+    (reported,) = outputs("completed-runs-to-mixpanel", run, run | {"status": "failed"})
+    assert reported == {
         "event_type": "agent_completion",
         "agent_id": "a",
         "tokens": 7,
@@ -56,8 +56,8 @@ def test_completed_runs_are_told_as_in_the_reference() -> None:
 
 def test_usage_is_one_row_per_agent_and_interval() -> None:
     rows = outputs("usage-per-agent-to-database", RUN, RUN | {"tokens": 3}, RUN | {"agentId": "b"})
-    told = {row["agent_id"]: (row["runs"], row["tokens"], row["cost"]) for row in rows}
-    assert told == {"a": (2, 10, 1.0), "b": (1, 7, 0.5)}
+    reported = {row["agent_id"]: (row["runs"], row["tokens"], row["cost"]) for row in rows}
+    assert reported == {"a": (2, 10, 1.0), "b": (1, 7, 0.5)}
     assert {row["window_start"] for row in rows} == {"2026-11-21T12:00:00Z"}
 
 
@@ -86,9 +86,9 @@ def test_only_opened_pull_requests_reach_the_chat() -> None:
 def test_template_is_listed_read_and_made_into_a_pipeline(streaming: httpx.Client) -> None:
     listed = streaming.get("/templates").json()["items"]
     assert [one["id"] for one in listed] == [one.id for one in TEMPLATES]
-    shown = streaming.get("/templates/schedule-to-webhook").json()
-    assert shown in listed
-    assert [one["name"] for one in shown["parameters"] if one.get("required")] == ["url"]
+    to_public = streaming.get("/templates/schedule-to-webhook").json()
+    assert to_public in listed
+    assert [one["name"] for one in to_public["parameters"] if one.get("required")] == ["url"]
     created = streaming.post(
         "/templates/schedule-to-webhook/pipelines",
         json={"name": "Tick", "parameters": {"url": "https://api.example.com/tick"}},

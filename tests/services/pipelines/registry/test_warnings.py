@@ -127,9 +127,9 @@ def test_destination_is_tried_out_by_the_function_that_delivers(
     streaming: httpx.Client, plant: Plant
 ) -> None:
     id = made(streaming, destination=step("webhook", {"url": "https://no-such-host.invalid/"}), start=False)
-    told = streaming.post(f"/pipelines/{id}/destinations/0/test", json={"payload": {"n": 1}})
-    assert told.status_code == 200, told.text
-    answer = told.json()
+    reported = streaming.post(f"/pipelines/{id}/destinations/0/test", json={"payload": {"n": 1}})
+    assert reported.status_code == 200, reported.text
+    answer = reported.json()
     assert (answer["destination"], answer["outcome"], answer["code"]) == (0, "retried", "unreachable")
     assert answer["eventId"].startswith("test_")
     assert plant.deliveries() == []

@@ -62,11 +62,11 @@ def _blocks(message: StoredMessage) -> list[Block]:
 def _results_first(blocks: list[Block], calls: list[str]) -> list[Block]:
     order = {call: position for position, call in enumerate(calls)}
 
-    def place(block: Block) -> int:
+    def rank(block: Block) -> int:
         result = block.get("toolResult")
         return order.get(result["toolUseId"], len(order)) if result else len(order) + 1
 
-    return sorted(blocks, key=place)
+    return sorted(blocks, key=rank)
 
 
 def _from_first_question(turns: list[Message]) -> list[Message]:

@@ -38,7 +38,7 @@ class RawCallFilter:
         out: list[Piece] = []
         text, self._pending = self._pending + text, ""
         while text:
-            text = self._go_on(text, out) if self._inside else self._look(text, out)
+            text = self._go_on(text, out) if self._inside else self._find_block(text, out)
         return out
 
     def finish(self) -> list[Piece]:
@@ -52,7 +52,7 @@ class RawCallFilter:
             out.append(Piece("text", pending))
         return out
 
-    def _look(self, text: str, out: list[Piece]) -> str:
+    def _find_block(self, text: str, out: list[Piece]) -> str:
         """Pass text up to the beginning of a block; return what is behind it."""
         at = 0
         while found := self._first.search(text, at):

@@ -76,13 +76,13 @@ def _add_registry(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
         after = from_cursor(cursor, "id") or {"id": ""}
         found, more = await pipelines.page(who, after["id"], limit)
         return {
-            "items": [one.shown() for one in found],
+            "items": [one.to_public() for one in found],
             "nextCursor": to_cursor({"id": more}) if more else None,
         }
 
     @router.get("/pipelines/{pipeline_id}", summary="Read a pipeline")
     async def get_pipeline(who: Caller, pipeline_id: str) -> Json:
-        return (await pipelines.get(who, pipeline_id)).shown()
+        return (await pipelines.get(who, pipeline_id)).to_public()
 
     @router.get("/pipelines/{pipeline_id}/versions", summary="List versions, the newest first")
     async def list_versions(
@@ -138,7 +138,7 @@ def _add_actions(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
 
 
 async def _act(pipelines: Pipelines, who: Principal, pipeline_id: str, action: Action) -> Json:
-    return (await pipelines.act(who, pipeline_id, action)).shown()
+    return (await pipelines.act(who, pipeline_id, action)).to_public()
 
 
 def _add_ingest(router: APIRouter, ingest: Ingest, Caller: Any) -> None:

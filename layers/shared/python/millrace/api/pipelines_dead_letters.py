@@ -9,7 +9,7 @@ from millrace.api.cursors import from_cursor, to_cursor
 from millrace.domain.redrives import DeadLetterSelection, DeletionRequest, RedriveRequest
 from millrace.errors import InvalidRequest
 from millrace.services.pipelines.operations.dead_letters import DeadLetters
-from millrace.services.pipelines.operations.dead_letters import shown as shown_dead_letter
+from millrace.services.pipelines.operations.dead_letters import to_public as shown_dead_letter
 from millrace.services.pipelines.operations.redrives import Redrives
 
 Json = dict[str, Any]
@@ -63,11 +63,11 @@ def add_redrives(router: APIRouter, redrives: Redrives, Caller: Any) -> None:
 
     @router.post(f"{_DEAD_LETTERS}/redrive", status_code=202, summary="Send dead letters again")
     async def redrive(who: Caller, pipeline_id: str, request: RedriveRequest | None = None) -> Json:
-        return (await redrives.create(who, pipeline_id, request or RedriveRequest())).shown()
+        return (await redrives.create(who, pipeline_id, request or RedriveRequest())).to_public()
 
     @router.get(f"{_DEAD_LETTERS}/redrives", summary="List redrives, the newest first")
     async def list_redrives(who: Caller, pipeline_id: str) -> Json:
-        return {"items": [one.shown() for one in await redrives.all(who, pipeline_id)]}
+        return {"items": [one.to_public() for one in await redrives.all(who, pipeline_id)]}
 
     @router.get(f"{_DEAD_LETTERS}/redrives/{{redrive_id}}", summary="How far a redrive has come")
     async def get_redrive(who: Caller, pipeline_id: str, redrive_id: str) -> Json:
@@ -75,7 +75,7 @@ def add_redrives(router: APIRouter, redrives: Redrives, Caller: Any) -> None:
 
     @router.post(f"{_DEAD_LETTERS}/redrives/{{redrive_id}}/cancel", summary="Send no more of them")
     async def cancel_redrive(who: Caller, pipeline_id: str, redrive_id: str) -> Json:
-        return (await redrives.cancel(who, pipeline_id, redrive_id)).shown()
+        return (await redrives.cancel(who, pipeline_id, redrive_id)).to_public()
 
 
 def add_dead_letter(router: APIRouter, dead_letters: DeadLetters, Caller: Any) -> None:

@@ -9,7 +9,7 @@ from millrace.api.cursors import from_cursor, to_cursor
 from millrace.services.pipelines.operations.checkpoints import Recovery
 from millrace.services.pipelines.operations.destinations import Destinations
 from millrace.services.pipelines.registry.secrets import Secrets
-from millrace.services.pipelines.registry.secrets import shown as shown_secret
+from millrace.services.pipelines.registry.secrets import to_public as shown_secret
 
 Json = dict[str, Any]
 Object = Annotated[dict[str, Any], Body()]

@@ -23,12 +23,12 @@ def add_templates(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
     @router.get("/templates", summary="Definitions for the common cases, with parameters")
     async def list_templates(who: Caller) -> dict[str, Any]:
         who.require("pipelines:read")
-        return {"items": [one.shown() for one in TEMPLATES]}
+        return {"items": [one.to_public() for one in TEMPLATES]}
 
     @router.get("/templates/{template_id}", summary="Read a template")
     async def get_template(who: Caller, template_id: str) -> dict[str, Any]:
         who.require("pipelines:read")
-        return template(template_id).shown()
+        return template(template_id).to_public()
 
     @router.post(
         "/templates/{template_id}/pipelines", status_code=201, summary="Create a pipeline from a template"

@@ -70,18 +70,18 @@ class Amplitude:
 def _refused(answer: Answer, count: int) -> dict[int, str]:
     """Why each listed event was refused, by its position."""
     try:
-        told: Any = orjson.loads(answer.body)
+        refusal: Any = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return {}
-    if not isinstance(told, dict):
+    if not isinstance(refusal, dict):
         return {}
     found: dict[int, str] = {}
     for kind in _OBJECTS:
-        fields = told.get(kind)
+        fields = refusal.get(kind)
         for name, positions in fields.items() if isinstance(fields, dict) else ():
             why = f"{kind.removeprefix('events_with_').replace('_', ' ')}: {name}"
             found |= dict.fromkeys(_positions(positions, count), why)
-    return found | dict.fromkeys(_positions(told.get("silenced_events"), count), "silenced device")
+    return found | dict.fromkeys(_positions(refusal.get("silenced_events"), count), "silenced device")
 
 
 def _positions(value: Any, count: int) -> list[int]:

@@ -207,8 +207,8 @@ class _Expression:
     def parameters(self) -> dict[str, Any]:
         """What was named; DynamoDB refuses placeholders that nothing uses, and empty maps."""
         names = {short: name for name, short in self._names.items()}
-        told = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": self._values}
-        return {name: placeholders for name, placeholders in told.items() if placeholders}
+        parameters = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": self._values}
+        return {name: placeholders for name, placeholders in parameters.items() if placeholders}
 
 
 def _same(value: Any) -> Any:

@@ -70,7 +70,7 @@ class Mixpanel:
         if not refused:
             return by_status_or_halves(answer, items)
         results: dict[int, DeliveryResult] = dict.fromkeys(range(len(items)), DELIVERED)
-        results |= {n: Dead(failure_of(answer, told, "refused")) for n, told in refused.items()}
+        results |= {n: Dead(failure_of(answer, reasons, "refused")) for n, reasons in refused.items()}
         return Verdict(results)
 
 
@@ -89,7 +89,7 @@ def _failed_records(answer: Answer, count: int) -> dict[int, str]:
     """What Mixpanel says about each refused event, by its position."""
     try:
         records: Any = orjson.loads(answer.body)["failed_records"]
-        told = {record["index"]: f"{record.get('field')}: {record.get('message')}" for record in records}
+        reasons = {record["index"]: f"{record.get('field')}: {record.get('message')}" for record in records}
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return {}
-    return {n: text for n, text in told.items() if type(n) is int and 0 <= n < count}
+    return {n: text for n, text in reasons.items() if type(n) is int and 0 <= n < count}

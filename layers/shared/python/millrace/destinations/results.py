@@ -91,5 +91,5 @@ def result_of_error(error: Exception) -> DeliveryResult:
     if is_transient(error):
         raise error
     # Its own message may hold a credential or a customer's data.
-    told = f"The event could not be sent: unexpected {type(error).__name__}."
-    return Dead(Failure("unexpected_error", told))
+    message = f"The event could not be sent: unexpected {type(error).__name__}."
+    return Dead(Failure("unexpected_error", message))

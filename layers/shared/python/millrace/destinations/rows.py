@@ -150,8 +150,8 @@ def _value(column: Column[Any], value: Any, typed: Callable[[TypeEngine[Any], An
     try:
         return typed(column.type, value)
     except (EvaluationError, ValueError) as error:
-        told = error.message if isinstance(error, EvaluationError) else str(error)
-        raise Unsendable("invalid_value", f"Column {column.name} ({column.type}): {told}") from None
+        reason = error.message if isinstance(error, EvaluationError) else str(error)
+        raise Unsendable("invalid_value", f"Column {column.name} ({column.type}): {reason}") from None
 
 
 def _typed(kind: TypeEngine[Any], value: Any) -> Any:

@@ -77,10 +77,11 @@ class Resolved:
         """Raises `Unsendable` unless every secret used may be sent to this host."""
         for secret in self.used:
             if not host_allowed(host, secret.hosts):
-                told = "the host that the secret makes" if self.host_is_secret else host
+                target = "the host that the secret makes" if self.host_is_secret else host
                 raise Unsendable(
                     "secret_not_allowed",
-                    f"The secret {secret.name} may only be sent to {', '.join(secret.hosts)}, not to {told}.",
+                    f"The secret {secret.name} may only be sent to {', '.join(secret.hosts)}, "
+                    f"not to {target}.",
                 )
 
 

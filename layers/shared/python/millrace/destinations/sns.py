@@ -53,7 +53,7 @@ class SnsSender:
         try:
             await self._aws.call("sns", "publish", **self._message(event))
         except ClientError as error:
-            return _fate(error)
+            return _result(error)
         except Exception as error:
             return result_of_error(error)
         return DELIVERED
@@ -71,7 +71,7 @@ class SnsSender:
         return message
 
 
-def _fate(error: ClientError) -> DeliveryResult:
+def _result(error: ClientError) -> DeliveryResult:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     throttled = "Thrott" in error.response.get("Error", {}).get("Code", "")
     if throttled or status >= 500:

@@ -107,17 +107,17 @@ def result_of(answer: Answer) -> DeliveryResult:
 
 def failure_of(answer: Answer, message: str = "", code: str = "") -> Failure:
     """The failure that an answer tells."""
-    told = _told(answer.status)
+    meaning = _meaning(answer.status)
     return Failure(
-        code=code or told[0],
-        message=message or told[1],
+        code=code or meaning[0],
+        message=message or meaning[1],
         status=answer.status,
         body=answer.text(),
         retry_after=retry_after(answer.headers.get("retry-after", ""), answer.headers.get("date", "")),
     )
 
 
-def shown(body: str) -> str:
+def excerpt(body: str) -> str:
     """The first 1 KB."""
     return body.encode()[:BODY_SHOWN].decode(errors="ignore")
 
@@ -160,7 +160,7 @@ def _date(value: str) -> datetime | None:
 Meaning = tuple[Literal["redirected", "throttled", "gone", "refused", "failed"], str]
 
 
-def _told(status: int) -> Meaning:
+def _meaning(status: int) -> Meaning:
     if status == 410:
         return "gone", "The destination is gone (410); it gets nothing more until it is enabled again."
     if status == 429:

@@ -42,7 +42,7 @@ class Pipeline(WireModel):
     state_since: str
     hold_until: int = 0
 
-    def shown(self) -> dict[str, Any]:
+    def to_public(self) -> dict[str, Any]:
         """The JSON object as clients see it: the definition, and what became of it."""
         return self.definition | {
             "id": self.id,

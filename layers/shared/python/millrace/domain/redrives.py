@@ -71,7 +71,7 @@ class Redrive(WireModel):
     skipped: int = 0
     revision: int = 1
 
-    def shown(self) -> dict[str, Any]:
+    def to_public(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
         return {
             "id": self.id,

@@ -49,7 +49,7 @@ class Plan:
     """What `transform` runs."""
 
     definition: PipelineDefinition
-    tenant: str
+    organization: str
     pipeline: str
     steps: list[PlanStep]
 
@@ -58,10 +58,12 @@ class Plan:
         return next((step for step in self.steps if step.hash == step_hash), None)
 
 
-def compile_plan(definition: PipelineDefinition, tenant: str = "local", pipeline: str = "local") -> Plan:
+def compile_plan(
+    definition: PipelineDefinition, organization: str = "local", pipeline: str = "local"
+) -> Plan:
     """Never fails for a definition that `parse_definition` made."""
-    steps = [_step(definition, index, tenant, pipeline) for index in range(len(definition.transforms))]
-    return Plan(definition, tenant, pipeline, steps)
+    steps = [_step(definition, index, organization, pipeline) for index in range(len(definition.transforms))]
+    return Plan(definition, organization, pipeline, steps)
 
 
 def step_hash(definition: PipelineDefinition, index: int) -> str:
@@ -78,9 +80,9 @@ def _is_split_window(definition: PipelineDefinition, index: int) -> bool:
     return isinstance(step, WindowStep) and not step.config.aggregations
 
 
-def _step(definition: PipelineDefinition, index: int, tenant: str, pipeline: str) -> PlanStep:
+def _step(definition: PipelineDefinition, index: int, organization: str, pipeline: str) -> PlanStep:
     step, hash = definition.transforms[index], step_hash(definition, index)
-    scope = Scope(tenant, pipeline, hash)
+    scope = Scope(organization, pipeline, hash)
     state = _state(definition, index, scope)
     run = _run(definition, index, scope, state)
     when = compile_expression(step.when).evaluate if step.when else None

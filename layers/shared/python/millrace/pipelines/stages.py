@@ -25,7 +25,7 @@ _FEW_PARTS = 8
 Each = Callable[[Payload, Event], list[tuple[Payload, Event]]]
 
 
-def each_event(step: int, on_error: str, take: Each) -> Stage:
+def each_event(step: int, on_error: str, expand: Each) -> Stage:
     """A stage that treats events one by one; one that fails ends here, one that gives none is dropped."""
 
     def stage(chunk: Chunk, outcome: Outcome) -> Chunk:
@@ -33,7 +33,7 @@ def each_event(step: int, on_error: str, take: Each) -> Stage:
         for payload, event in chunk.pairs():
             outcome.work.event(event.split_into)
             try:
-                taken = take(payload, event)
+                taken = expand(payload, event)
             except EvaluationError as error:
                 outcome.fail(step, on_error, payload, event, error)
                 continue
@@ -106,11 +106,11 @@ def sample_stage(index: int, step: SampleStep) -> Stage:
     if step.on_error == "null":
         key = or_null(key)
 
-    def take(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
+    def expand(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
         digest = blake2b(canonical(key(payload, event)), digest_size=8).digest()
         return [(payload, event)] if int.from_bytes(digest, "little") < limit else []
 
-    return each_event(index, step.on_error, take)
+    return each_event(index, step.on_error, expand)
 
 
 def _identity(payload: Payload, event: Event) -> list[str]:
@@ -123,7 +123,7 @@ def split_stage(index: int, step: SplitStep) -> Stage:
     field = field_of(step.config.field)
     keys = keys_of(step.config.field)
 
-    def take(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
+    def expand(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
         items = field(payload, event)
         if items is None:
             return []
@@ -137,7 +137,7 @@ def split_stage(index: int, step: SplitStep) -> Stage:
         _charge_parts(payload, items)
         return [(_with(payload, keys, item), _part(event, at, parts)) for at, item in enumerate(items)]
 
-    return each_event(index, step.on_error, take)
+    return each_event(index, step.on_error, expand)
 
 
 def _part(event: Event, at: int, parts: int) -> Event:

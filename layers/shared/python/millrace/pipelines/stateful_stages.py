@@ -62,11 +62,11 @@ def window_stage(index: int, step: WindowStep, window: Window | SessionWindow) -
     return stage
 
 
-def _one_by_one(chunk: Chunk, outcome: Outcome, take: Callable[[Chunk], Chunk]) -> Chunk:
+def _one_by_one(chunk: Chunk, outcome: Outcome, expand: Callable[[Chunk], Chunk]) -> Chunk:
     """Because one of the chunk's events fails."""
     for payload, event in chunk.pairs():
         outcome.work.event(event.split_into)
-        take(Chunk([payload], [event]))
+        expand(Chunk([payload], [event]))
     return _NONE
 
 

@@ -17,7 +17,7 @@ from millrace.pipelines.plan import Plan, PlanStep
 from millrace.pipelines.state.batches import Batch, fire_batch, write_batch
 from millrace.pipelines.state.firing import fire_sessions, fire_window
 from millrace.pipelines.state.sessions import SessionWindow
-from millrace.pipelines.state.store import Key, Outbox, Store
+from millrace.pipelines.state.store import Key, Outputs, Store
 from millrace.pipelines.state.writing import write_window
 from millrace.pipelines.work import OutOfWork, TooMuchWork, Unfinished, Work
 
@@ -169,7 +169,7 @@ def keep(
     change: Change,
     outcome: Outcome,
     store: Store,
-    outbox: Outbox,
+    outputs: Outputs,
     now: int,
     lag: int = 0,
     backfill: bool = False,
@@ -178,8 +178,8 @@ def keep(
     `lag` says how far the queue is behind (ms)."""
     state = plan.steps[change.step].state
     if isinstance(state, Batch):
-        write_batch(state, change.place, change.content, store, outbox, now)
-    elif state and not write_window(state, change.place, change.content, store, outbox, now, lag, backfill):
+        write_batch(state, change.place, change.content, store, outputs, now)
+    elif state and not write_window(state, change.place, change.content, store, outputs, now, lag, backfill):
         _were_late(plan, change, outcome)
 
 
@@ -191,18 +191,18 @@ def _were_late(plan: Plan, change: Change, outcome: Outcome) -> None:
         outcome.is_late(change.step, policy, change.chunk.payloads[at], change.chunk.events[at])
 
 
-def fire(plan: Plan, key: Key, store: Store, outbox: Outbox, now: int, lag: int = 0) -> None:
+def fire(plan: Plan, key: Key, store: Store, outputs: Outputs, now: int, lag: int = 0) -> None:
     """What a timer calls. Keys of an earlier version of the definition need that version's plan."""
     step = plan.of_hash(key.step)
     match step.state if step else None:
         case Batch() as batch:
-            fire_batch(batch, key, store, outbox, now)
+            fire_batch(batch, key, store, outputs, now)
         case SessionWindow() as window:
-            fire_sessions(window, key, store, outbox, now, lag)
+            fire_sessions(window, key, store, outputs, now, lag)
         case None:
             return
         case window:
-            fire_window(window, key, store, outbox, now)
+            fire_window(window, key, store, outputs, now)
 
 
 def resume(

@@ -31,5 +31,5 @@ class DeploymentSecrets:
 
         try:
             return str(self._provider.get(name, max_age=MAX_AGE_SECONDS, force_fetch=fresh))
-        except GetParameterError as problem:
-            raise Unavailable(f"The secret {name} cannot be read.", retry_after=2) from problem
+        except GetParameterError as error:
+            raise Unavailable(f"The secret {name} cannot be read.", retry_after=2) from error

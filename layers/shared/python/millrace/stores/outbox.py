@@ -123,6 +123,6 @@ def _object(text: str | None) -> dict[str, Any] | None:
     return found
 
 
-def _unavailable(problem: Exception) -> Unavailable:
-    state = getattr(problem, "sqlstate", None)
-    return Unavailable(f"The outbox's database failed: {type(problem).__name__} {state or ''}".strip())
+def _unavailable(error: Exception) -> Unavailable:
+    state = getattr(error, "sqlstate", None)
+    return Unavailable(f"The outbox's database failed: {type(error).__name__} {state or ''}".strip())

@@ -153,9 +153,9 @@ class ChatReader(SseReader):
         message = words(error) or "an error without a reason"
         if not isinstance(error, dict):
             return failure(self._server, 500, message)
-        marks = [error.get("code"), error.get("status"), error.get("type"), error.get("status_code")]
-        status = next((mark for mark in map(_status, marks) if mark), 500)
-        retryable = False if "insufficient_quota" in marks else None
+        codes = [error.get("code"), error.get("status"), error.get("type"), error.get("status_code")]
+        status = next((code for code in map(_status, codes) if code), 500)
+        retryable = False if "insufficient_quota" in codes else None
         return failure(self._server, status, message, retryable=retryable)
 
     def close(self) -> Iterator[Delta]:
@@ -205,7 +205,7 @@ def _thought(given: Any) -> str:
     return "".join(part.get("text") or "" for part in given or ())
 
 
-def _status(mark: Any) -> int:
-    if type(mark) is int or (isinstance(mark, str) and mark.isdecimal()):
-        return int(mark) if 400 <= int(mark) < 600 else 0
-    return _ERROR_STATUS.get(mark, 0) if isinstance(mark, str) else 0
+def _status(code: Any) -> int:
+    if type(code) is int or (isinstance(code, str) and code.isdecimal()):
+        return int(code) if 400 <= int(code) < 600 else 0
+    return _ERROR_STATUS.get(code, 0) if isinstance(code, str) else 0

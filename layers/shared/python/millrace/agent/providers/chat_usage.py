@@ -12,29 +12,31 @@ _OUTPUT = ("completion_tokens", "output_tokens")
 def usage_of(chunk: dict[str, Any]) -> Usage | None:
     """The usage that a chunk tells: at its top, in Groq's `x_groq`, in a choice (Moonshot), or as llama.cpp's
     `timings`. None where there is none that can be read."""
-    places = [chunk, chunk.get("x_groq"), *(chunk.get("choices") or ())]
-    for place in places:
-        told = place.get("usage") if isinstance(place, dict) else None
-        if isinstance(told, dict) and (found := _read(told)):
+    parts = [chunk, chunk.get("x_groq"), *(chunk.get("choices") or ())]
+    for part in parts:
+        counts = part.get("usage") if isinstance(part, dict) else None
+        if isinstance(counts, dict) and (found := _read(counts)):
             return found
     timings = chunk.get("timings")
     return _from_timings(timings) if isinstance(timings, dict) else None
 
 
-def _read(told: dict[str, Any]) -> Usage | None:
-    sent, written = _first(told, _INPUT), _first(told, _OUTPUT)
+def _read(counts: dict[str, Any]) -> Usage | None:
+    sent, written = _first(counts, _INPUT), _first(counts, _OUTPUT)
     # A prompt has tokens: zero is what a server writes that does not count.
     if not sent or written is None:
         return None
-    details = told.get("prompt_tokens_details") or told.get("input_tokens_details") or {}
-    cached = _first(details, ("cached_tokens",)) or _first(told, ("prompt_cache_hit_tokens", "cached_tokens"))
+    details = counts.get("prompt_tokens_details") or counts.get("input_tokens_details") or {}
+    cached = _first(details, ("cached_tokens",)) or _first(
+        counts, ("prompt_cache_hit_tokens", "cached_tokens")
+    )
     # Gemini and xAI count the reasoning in the total alone; it is paid as output.
-    whole = count(told.get("total_tokens")) - sent
+    whole = count(counts.get("total_tokens")) - sent
     return Usage(sent, max(written, whole), cached or 0, count(details.get("cache_write_tokens")))
 
 
-def _first(told: dict[str, Any], names: tuple[str, ...]) -> int | None:
-    found = (_count(told.get(name)) for name in names)
+def _first(counts: dict[str, Any], names: tuple[str, ...]) -> int | None:
+    found = (_count(counts.get(name)) for name in names)
     return next((number for number in found if number is not None), None)
 
 

@@ -29,7 +29,7 @@ class ReasoningDetails:
 
     def _merge(self, piece: Block) -> None:
         last = self._details[-1] if self._details else None
-        if last is None or _mark(last) != _mark(piece):
+        if last is None or _identity(last) != _identity(piece):
             self._details.append(dict(piece))
             return
         for name, value in piece.items():
@@ -43,5 +43,5 @@ class ReasoningDetails:
         return self._details
 
 
-def _mark(detail: Block) -> tuple[Any, Any]:
+def _identity(detail: Block) -> tuple[Any, Any]:
     return detail.get("type"), detail.get("index")

@@ -59,7 +59,7 @@ class _Parser:
         at = self.token.offset if offset is None else offset
         return InvalidExpression(message, source=self.source, offset=at)
 
-    def take(self) -> Token:
+    def advance(self) -> Token:
         token = self.token
         if token.kind != "end":
             self.position += 1
@@ -73,7 +73,7 @@ class _Parser:
 
     def expect(self, text: str) -> None:
         if not self.accept(text):
-            raise self.wrong(f"Expected `{text}`, not {_shown(self.token)}.")
+            raise self.wrong(f"Expected `{text}`, not {_quoted(self.token)}.")
 
     @contextmanager
     def deeper(self) -> Iterator[None]:
@@ -93,11 +93,11 @@ class _Parser:
         with self.deeper():
             left = self.prefix()
             while _power(self.token) > power:
-                left = self.counted(self.infix(left, self.take()))
+                left = self.counted(self.infix(left, self.advance()))
             return left
 
     def prefix(self) -> Node:
-        token = self.take()
+        token = self.advance()
         if token.kind in ("number", "string"):
             return self.counted(Literal(token.offset, token.value))
         if token.kind == "name":
@@ -110,7 +110,7 @@ class _Parser:
             return node
         if token.text == "[":
             return self.counted(ListOf(token.offset, self.sequence("]")))
-        raise self.wrong(f"Expected a value, not {_shown(token)}.", token.offset)
+        raise self.wrong(f"Expected a value, not {_quoted(token)}.", token.offset)
 
     def name(self, token: Token) -> Node:
         if token.text in _WORDS:
@@ -154,9 +154,9 @@ class _Parser:
         return Operation(left.offset, token.text, (left, right))
 
     def field(self, left: Node) -> Node:
-        token = self.take()
+        token = self.advance()
         if token.kind != "name" or token.text.startswith("$"):
-            raise self.wrong(f"Expected a field's name after `.`, not {_shown(token)}.", token.offset)
+            raise self.wrong(f"Expected a field's name after `.`, not {_quoted(token)}.", token.offset)
         return _item(left, Literal(token.offset, token.text))
 
     def conditional(self, condition: Node) -> Node:
@@ -178,5 +178,5 @@ def _power(token: Token) -> int:
     return 0
 
 
-def _shown(token: Token) -> str:
+def _quoted(token: Token) -> str:
     return token.text if token.kind == "end" else f"`{token.text}`"

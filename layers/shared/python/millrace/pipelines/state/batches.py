@@ -19,7 +19,7 @@ from millrace.pipelines.limits import BATCH_BYTES, BLOCK_BYTES
 from millrace.pipelines.state.meta import KEEP_MS, LEASE_MS
 from millrace.pipelines.state.outputs import output_id
 from millrace.pipelines.state.rows import canonical, identity
-from millrace.pipelines.state.store import Key, Outbox, Store
+from millrace.pipelines.state.store import Key, Outputs, Store
 from millrace.pipelines.state.windows import Scope
 
 _SEAL_BYTES = 200_000
@@ -70,20 +70,20 @@ def item_of(event: Event, payload: Payload) -> Item:
     )
 
 
-def write_batch(batch: Batch, slot: int, items: list[Item], store: Store, outbox: Outbox, now: int) -> None:
+def write_batch(batch: Batch, slot: int, items: list[Item], store: Store, outputs: Outputs, now: int) -> None:
     """Keeps the items of one slot and sees to it that `fire_batch` is called: when the slot ends, and at once
     whenever another batch may be full. Blocks before the register, as in `writing`."""
     key, due, size = batch.key(slot), batch.due(slot), batch.config.size
     store.append(key, _pack(items), now + KEEP_MS)
     state = _state(store, key)
     if state.version == 0 and store.write(key, _OPEN, 0, now + KEEP_MS, due):
-        outbox.timer(key, due)
+        outputs.timer(key, due)
     elif state.version == 0 or state.ending:
-        outbox.timer(key, max(now, due))
+        outputs.timer(key, max(now, due))
     more = sum(map(_bytes, items))
     count, bytes = divmod(store.count(key, len(items) * _COUNT + more), _COUNT)
     if count // size > (count - len(items)) // size or bytes // BATCH_BYTES > (bytes - more) // BATCH_BYTES:
-        outbox.timer(key, now)
+        outputs.timer(key, now)
 
 
 def _bytes(item: Item) -> int:
@@ -142,7 +142,7 @@ class _Slot:
     last_version: int = 0
 
 
-def fire_batch(batch: Batch, key: Key, store: Store, outbox: Outbox, now: int) -> None:
+def fire_batch(batch: Batch, key: Key, store: Store, outputs: Outputs, now: int) -> None:
     """What a timer calls: seals what can be, sends what is sealed, deletes what is sent."""
     slot = int(key.part.removeprefix("batch-"))
     over = now >= batch.due(slot)
@@ -156,11 +156,11 @@ def fire_batch(batch: Batch, key: Key, store: Store, outbox: Outbox, now: int) -
             break
     else:
         raise Contended(str(key))
-    _send(batch, slot, held, store, outbox)
+    _send(batch, slot, held, store, outputs)
     left = over and len(_free(held)) > 0
     _advance(store, key, len(held.seals), over, now, None if over and not left else batch.due(slot))
     if left:
-        outbox.timer(key, now)
+        outputs.timer(key, now)
     sealed = {hash for seal in held.seals for hash in seal}
     store.delete(key, [name for name, hashes in held.blocks.items() if sealed.issuperset(hashes)])
 
@@ -224,13 +224,13 @@ def _unpacked(text: str) -> Seal:
     return [int.from_bytes(raw[at : at + 8], "little") for at in range(0, len(raw), 8)]
 
 
-def _send(batch: Batch, slot: int, held: _Slot, store: Store, outbox: Outbox) -> None:
+def _send(batch: Batch, slot: int, held: _Slot, store: Store, outputs: Outputs) -> None:
     key = batch.key(slot)
     for number in range(_state(store, key).sent, len(held.seals)):
         seal = held.seals[number]
         # Items that are gone were deleted after they were sent, by a closer faster than us.
         if all(hash in held.items for hash in seal):
-            outbox.send(key, [_event(batch, slot, number, [held.items[hash] for hash in seal])])
+            outputs.send(key, [_event(batch, slot, number, [held.items[hash] for hash in seal])])
 
 
 def _event(batch: Batch, slot: int, number: int, items: list[Item]) -> Event:

@@ -1,8 +1,8 @@
 """The book of one part of a session window: what was sent of each session, and which sessions are final.
 
-It is only appended to. What is about to be sent is written down first, and META says after that that it
-counts (`told`), so a closer that lost its lease before that has sent nothing and is not believed. Of one that
-crashed after that it is unknown what it sent, until a later one sends or retracts the same sessions.
+It is only appended to. What is about to be sent is written down first; only then META says that it counts
+(`announced`), so a closer that lost its lease in between has sent nothing and is not believed. Of one that
+crashed later it is unknown what it sent, until another one sends or retracts the same sessions.
 """
 
 from collections.abc import Iterable, Iterator
@@ -45,12 +45,12 @@ class Book:
         return len(self.blocks) > _LONG_BLOCKS + 2 * self.bytes // _BLOCK_BYTES
 
 
-def read_book(store: Store, key: Key, told: Iterable[int], unended: Iterable[int]) -> Book:
-    """Read it, after the lease is taken. `told` and `unended` are generations, see `Meta`."""
+def read_book(store: Store, key: Key, announced: Iterable[int], unended: Iterable[int]) -> Book:
+    """Read it, after the lease is taken. `announced` and `unended` are generations, see `Meta`."""
     blocks = store.blocks(key)
     records: list[Record] = [orjson.loads(block) for _, block in blocks]
     anchors = _anchors(records)
-    sent, unsure = _sent([each for each in records if each[1] in told], unended)
+    sent, unsure = _sent([each for each in records if each[1] in announced], unended)
     standing = {id: count for id, count in sent.items() if count != 0 and not _is_final(id, anchors)}
     names = [name for name, _ in blocks]
     size = sum(len(block) for _, block in blocks)

@@ -13,10 +13,10 @@ from millrace.pipelines.event import Event
 from millrace.pipelines.state import sessions, windows
 from millrace.pipelines.state.book import Anchors, Book, pack_anchors, read_book, write_down
 from millrace.pipelines.state.covered import cover, covered_by, uncover
-from millrace.pipelines.state.meta import KEEP_MS, Meta, read_meta, take, write_meta
+from millrace.pipelines.state.meta import KEEP_MS, Meta, acquire, read_meta, write_meta
 from millrace.pipelines.state.rows import Rows
 from millrace.pipelines.state.sessions import SessionWindow
-from millrace.pipelines.state.store import Agenda, Alarm, Key, Outbox, Store
+from millrace.pipelines.state.store import Agenda, Alarm, Key, Outputs, Store
 from millrace.pipelines.state.windows import Contents, Window, read_contents
 
 SEND_EVENTS = 500
@@ -26,32 +26,32 @@ _TIMER_MS = 900_000
 _SWEEP_EVERY_MS = 60_000
 
 
-def fire_window(window: Window, key: Key, store: Store, outbox: Outbox, now: int) -> None:
+def fire_window(window: Window, key: Key, store: Store, outputs: Outputs, now: int) -> None:
     """What a timer calls for a tumbling or sliding window."""
     meta, start = read_meta(store, key), int(key.part)
     if meta is None:
         return
     if meta.state == "OPEN" and meta.due is not None and meta.due > now:
-        outbox.timer(key, meta.due)
+        outputs.timer(key, meta.due)
     elif meta.state == "CLOSED":
         _empty(window, start, meta, store, now)
     elif meta.state == "CLOSING":
-        _closing(window, start, meta, store, outbox, now)
+        _closing(window, start, meta, store, outputs, now)
     elif meta.state == "FIRED" and not _has_news(window, start, meta, store):
-        _close(window, start, meta, store, outbox, now)
+        _close(window, start, meta, store, outputs, now)
     else:
-        _fire(window, start, meta, store, outbox, now)
+        _fire(window, start, meta, store, outputs, now)
 
 
-def _fire(window: Window, start: int, meta: Meta, store: Store, outbox: Outbox, now: int) -> None:
+def _fire(window: Window, start: int, meta: Meta, store: Store, outputs: Outputs, now: int) -> None:
     key = window.key(start)
-    firing = take(store, outbox, key, meta, now)
+    firing = acquire(store, outputs, key, meta, now)
     if firing is None:
         return
     contents = _read(window, start, store)
     revision = firing.generation - 1
     before = contents.rows(covered_by(store, key, firing))
-    _send(outbox, key, windows.results(window, start, contents.rows(), before, revision))
+    _send(outputs, key, windows.results(window, start, contents.rows(), before, revision))
     fired = replace(firing, state="FIRED", due=max(window.closable(start), now), fired_at=now)
     fired = cover(store, key, fired, contents.marks(), now)
     if write_meta(store, key, fired, now):
@@ -68,37 +68,37 @@ def _read(window: Window, start: int, store: Store) -> Contents:
     return read_contents(store, map(window.key, window.panes(start)), window.grouping)
 
 
-def _send(outbox: Outbox, key: Key, events: Iterable[Event]) -> None:
+def _send(outputs: Outputs, key: Key, events: Iterable[Event]) -> None:
     chunk: list[Event] = []
     for event in events:
         chunk.append(event)
         if len(chunk) == SEND_EVENTS:
-            outbox.send(key, chunk)
+            outputs.send(key, chunk)
             chunk = []
     if chunk:
-        outbox.send(key, chunk)
+        outputs.send(key, chunk)
 
 
-def _close(window: Window, start: int, meta: Meta, store: Store, outbox: Outbox, now: int) -> None:
+def _close(window: Window, start: int, meta: Meta, store: Store, outputs: Outputs, now: int) -> None:
     """Closes a fired window whose lateness is over, once those before it, which share panes, are closed."""
     if meta.due is None or meta.due > now:
         return
     earlier = [read_meta(store, window.key(other)) for other in window.owners(start)[:-1]]
     if any(other is not None and other.state != "CLOSED" for other in earlier):
-        outbox.timer(window.key(start), now + _CLOSE_LATER_MS)
+        outputs.timer(window.key(start), now + _CLOSE_LATER_MS)
         return
     closing = write_meta(store, window.key(start), replace(meta, state="CLOSING", due=now), now)
     if closing:
-        _closing(window, start, closing, store, outbox, now)
+        _closing(window, start, closing, store, outputs, now)
 
 
-def _closing(window: Window, start: int, closing: Meta, store: Store, outbox: Outbox, now: int) -> None:
+def _closing(window: Window, start: int, closing: Meta, store: Store, outputs: Outputs, now: int) -> None:
     """A writer that saw the window before it was closing has put its block before: it is found here, and the
     window opens again. From CLOSED on there is no way back, and only then anything is deleted."""
     key = window.key(start)
     if _has_news(window, start, closing, store):
         if write_meta(store, key, replace(closing, state="OPEN", due=now), now):
-            outbox.timer(key, now)
+            outputs.timer(key, now)
         return
     closed = write_meta(
         store, key, replace(closing, state="CLOSED", due=now, covered=frozenset(), spilled=0), now
@@ -120,25 +120,25 @@ def _empty(window: Window, start: int, closed: Meta, store: Store, now: int) -> 
 
 
 def fire_sessions(
-    window: SessionWindow, key: Key, store: Store, outbox: Outbox, now: int, lag: int = 0
+    window: SessionWindow, key: Key, store: Store, outputs: Outputs, now: int, lag: int = 0
 ) -> None:
     """What a timer calls for a part of a session window."""
     meta = read_meta(store, key)
-    firing = take(store, outbox, key, meta, now) if meta else None
+    firing = acquire(store, outputs, key, meta, now) if meta else None
     if firing is None:
         return
-    book = read_book(store, window.book_key(key), firing.told, firing.unended)
+    book = read_book(store, window.book_key(key), firing.announced, firing.unended)
     contents = read_contents(store, [key], window.grouping)
     revision = firing.generation - 1
     found = sessions.results(window, contents.rows(), book.anchors, book.sent, revision, now, lag)
-    announced = _announce(store, key, book, firing, found, now)
-    if announced is None:
+    noted = _announce(store, key, book, firing, found, now)
+    if noted is None:
         return
-    _send(outbox, key, found.outputs)
+    _send(outputs, key, found.outputs)
     if found.final:
         store.append(book.key, pack_anchors(found.final), now + KEEP_MS)
-    _count_late(contents, firing, book.anchors, key, store, outbox)
-    if _sessions_fired(announced, found, contents, key, store, outbox, now):
+    _count_late(contents, firing, book.anchors, key, store, outputs)
+    if _sessions_fired(noted, found, contents, key, store, outputs, now):
         uncover(store, key, firing, firing.generation)
         _forget(key, contents, {**book.anchors, **found.final}, book, store)
 
@@ -151,20 +151,20 @@ def _announce(
     said = write_down(store, book, firing.generation, found.sending, now)
     if not said and not found.final:
         return firing
-    told = (firing.generation,) if book.is_long else (*firing.told, firing.generation)
-    announced = replace(firing, told=told, unended=(*firing.unended, firing.generation))
-    return write_meta(store, key, announced, now)
+    announced = (firing.generation,) if book.is_long else (*firing.announced, firing.generation)
+    noted = replace(firing, announced=announced, unended=(*firing.unended, firing.generation))
+    return write_meta(store, key, noted, now)
 
 
 def _count_late(
-    contents: Contents, firing: Meta, anchors: Anchors, key: Key, store: Store, outbox: Outbox
+    contents: Contents, firing: Meta, anchors: Anchors, key: Key, store: Store, outputs: Outputs
 ) -> None:
     """Rows that came when their session was over for good. Whoever has lost the lease does not count: what
     was covered before may be gone by now."""
     covered = contents.rows(covered_by(store, key, firing))
     late = _behind(contents.rows(), anchors) - _behind(covered, anchors)
     if late and (now := read_meta(store, key)) and now.generation == firing.generation:
-        outbox.late(key, late)
+        outputs.late(key, late)
 
 
 def _behind(rows: Rows, anchors: Anchors) -> int:
@@ -174,14 +174,20 @@ def _behind(rows: Rows, anchors: Anchors) -> int:
 
 
 def _sessions_fired(
-    firing: Meta, found: sessions.Firing, contents: Contents, key: Key, store: Store, outbox: Outbox, now: int
+    firing: Meta,
+    found: sessions.Firing,
+    contents: Contents,
+    key: Key,
+    store: Store,
+    outputs: Outputs,
+    now: int,
 ) -> bool:
     state = cover(store, key, replace(firing, fired_at=now, unended=()), contents.marks(), now)
     if found.due is None:
         return write_meta(store, key, replace(state, state="FIRED", due=found.settles), now) is not None
     written = write_meta(store, key, replace(state, state="OPEN", due=found.due), now)
     if written:
-        outbox.timer(key, found.due)
+        outputs.timer(key, found.due)
     return written is not None
 
 
@@ -194,12 +200,12 @@ def _forget(key: Key, contents: Contents, anchors: Anchors, book: Book, store: S
         store.delete(book.key, book.blocks)
 
 
-def sweep(store: Agenda, outbox: Alarm, now: int, limit: int = 1_000) -> int:
+def sweep(store: Agenda, outputs: Alarm, now: int, limit: int = 1_000) -> int:
     """Runs every minute: sends timers that queues could not hold before (they wait 15 minutes at most), and
     sends again for what is overdue by a minute. Returns how many it sent."""
     sent = 0
     for due, key in store.due(now + _TIMER_MS, limit):
         if due < now - _OVERDUE_MS or due > now + _TIMER_MS - 2 * _SWEEP_EVERY_MS:
-            outbox.timer(key, max(due, now))
+            outputs.timer(key, max(due, now))
             sent += 1
     return sent

@@ -8,7 +8,7 @@ from typing import Literal
 
 import orjson
 
-from millrace.pipelines.state.store import Key, Outbox, Register, Store
+from millrace.pipelines.state.store import Key, Outputs, Register, Store
 
 State = Literal["OPEN", "FIRING", "FIRED", "CLOSING", "CLOSED"]
 Marks = frozenset[bytes]
@@ -20,36 +20,36 @@ _RETRY_MS = 1_000
 @dataclass(frozen=True, slots=True)
 class Meta:
     """`generation` counts firings that began; `fired_at` and `covered` (block hashes) belong to the last one
-    that ended; where those are too many, `spilled` is its generation, see `covered_by`. Of sessions, `told`
-    are the generations whose entries in the book count, and `unended` those of them that may have sent only a
-    part. `due`: when to fire; for FIRING the lease's end, for FIRED when it may be closed, for CLOSING and
-    CLOSED that something is left to do."""
+    that ended; where those are too many, `spilled` is its generation, see `covered_by`. Of sessions,
+    `announced` are the generations whose entries in the book count, and `unended` those of them that may have
+    sent only a part. `due`: when to fire; for FIRING the lease's end, for FIRED when it may be closed, for
+    CLOSING and CLOSED that something is left to do."""
 
     state: State = "OPEN"
     due: int | None = None
     generation: int = 0
     fired_at: int | None = None
     covered: Marks = frozenset()
-    told: tuple[int, ...] = ()
+    announced: tuple[int, ...] = ()
     unended: tuple[int, ...] = ()
     spilled: int = 0
     version: int = 0
 
     def encode(self) -> bytes:
-        sessions = self.told, self.unended
+        sessions = self.announced, self.unended
         covered = _packed(self.covered)
         return orjson.dumps([self.state, self.generation, self.fired_at, covered, *sessions, self.spilled])
 
 
 def decode(register: Register) -> Meta:
-    state, generation, fired_at, covered, told, unended, spilled = orjson.loads(register.data)
+    state, generation, fired_at, covered, announced, unended, spilled = orjson.loads(register.data)
     return Meta(
         state,
         register.due,
         generation,
         fired_at,
         _unpacked(covered),
-        tuple(told),
+        tuple(announced),
         tuple(unended),
         spilled,
         register.version,
@@ -86,13 +86,13 @@ def marks(references: Iterable[str]) -> Marks:
     return frozenset(map(mark, references))
 
 
-def take(store: Store, outbox: Outbox, key: Key, meta: Meta, now: int) -> Meta | None:
+def acquire(store: Store, outputs: Outputs, key: Key, meta: Meta, now: int) -> Meta | None:
     """The lease to fire, with the next generation; None (and a timer) where somebody else has it."""
     if meta.state == "FIRING" and meta.due is not None and meta.due > now:
-        outbox.timer(key, meta.due)
+        outputs.timer(key, meta.due)
         return None
     firing = replace(meta, state="FIRING", generation=meta.generation + 1, due=now + LEASE_MS)
     taken = write_meta(store, key, firing, now)
     if taken is None:
-        outbox.timer(key, now + _RETRY_MS)
+        outputs.timer(key, now + _RETRY_MS)
     return taken

@@ -186,13 +186,18 @@ def unpack(block: bytes, kinds: tuple[ColumnKind, ...], named: bool) -> Rows:
     header = orjson.loads(block[_LENGTH.size : _LENGTH.size + length])
     reader = _Reader(block, _LENGTH.size + length, header["rows"])
     rows = Rows(kinds, named)
-    rows.ids, rows.groups, rows.times = reader.take("Q"), reader.take("I"), reader.take("q")
+    rows.ids, rows.groups, rows.times = (
+        reader.read_column("Q"),
+        reader.read_column("I"),
+        reader.read_column("q"),
+    )
     rows.names = header["names"]
     rows.hops = header.get("hops", 0)
     rows.enter([key.encode() for key in header["groups"]])
     tables = iter(header["tables"])
     rows.columns = [
-        reader.take("d") if kind == "number" else _values(reader.take("I"), next(tables)) for kind in kinds
+        reader.read_column("d") if kind == "number" else _values(reader.read_column("I"), next(tables))
+        for kind in kinds
     ]
     return rows
 
@@ -206,7 +211,7 @@ class _Reader:
     def __init__(self, block: bytes, offset: int, rows: int) -> None:
         self.block, self.offset, self.rows = block, offset, rows
 
-    def take(self, code: Code) -> "array[Any]":
+    def read_column(self, code: Code) -> "array[Any]":
         """The next column of so many rows."""
         end = self.offset + self.rows * array(code).itemsize
         column = _from_little(code, self.block[self.offset : end])

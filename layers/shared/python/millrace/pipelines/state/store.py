@@ -1,7 +1,7 @@
 """All that the engine asks of a database, and the same in memory.
 
 Two things per key: blocks, which are only ever appended and deleted, and one register, which is written only
-where its version is still the one that was read. A key is `W#tenant#pipeline#stepHash#start`.
+where its version is still the one that was read. A key is `W#organization#pipeline#stepHash#start`.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class Key(NamedTuple):
     """`step` is the step's hash, so that an edited definition never meets old state; `part` is a window's
     start, or whatever else divides the step's state."""
 
-    tenant: str
+    organization: str
     pipeline: str
     step: str
     part: str
@@ -90,10 +90,10 @@ class Alarm(Protocol):
     """The part of an outbox that a sweep writes to."""
 
     def timer(self, key: Key, at: int) -> None:
-        """See `Outbox.timer`."""
+        """See `Outputs.timer`."""
 
 
-class Outbox(Protocol):
+class Outputs(Protocol):
     """What goes out of the engine: at least once, in any order."""
 
     def timer(self, key: Key, at: int) -> None:

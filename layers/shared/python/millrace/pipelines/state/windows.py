@@ -25,12 +25,12 @@ Places = dict[int, Sequence[int]]
 class Scope:
     """Whose state it is: part of every key."""
 
-    tenant: str
+    organization: str
     pipeline: str
     step: str
 
     def key(self, part: str | int) -> Key:
-        return Key(self.tenant, self.pipeline, self.step, str(part))
+        return Key(self.organization, self.pipeline, self.step, str(part))
 
 
 def places_of(places: Iterable[int]) -> Places:

@@ -10,7 +10,7 @@ from millrace.pipelines.errors import Contended
 from millrace.pipelines.state.meta import KEEP_MS, Meta, read_meta, write_meta
 from millrace.pipelines.state.rows import Rows, pack
 from millrace.pipelines.state.sessions import SessionWindow
-from millrace.pipelines.state.store import Key, Outbox, Store
+from millrace.pipelines.state.store import Key, Outputs, Store
 from millrace.pipelines.state.windows import Window
 
 QUIET_MS = 30_000
@@ -23,7 +23,7 @@ def write_window(
     place: int,
     rows: Rows,
     store: Store,
-    outbox: Outbox,
+    outputs: Outputs,
     now: int,
     lag: int = 0,
     backfill: bool = False,
@@ -35,29 +35,31 @@ def write_window(
     store.append(window.key(place), pack(rows), now + KEEP_MS)
     if isinstance(window, SessionWindow):
         last = window.due(min(rows.times))
-        return _ensure(window.key(place), last if not backfill else now + QUIET_MS, store, outbox, now, False)
+        return _ensure(
+            window.key(place), last if not backfill else now + QUIET_MS, store, outputs, now, False
+        )
     open_ = [
-        _ensure(window.key(start), window.due(start, lag), store, outbox, now, backfill)
+        _ensure(window.key(start), window.due(start, lag), store, outputs, now, backfill)
         for start in window.owners(place)
     ]
     return any(open_)
 
 
-def _ensure(key: Key, due: int, store: Store, outbox: Outbox, now: int, backfill: bool) -> bool:
+def _ensure(key: Key, due: int, store: Store, outputs: Outputs, now: int, backfill: bool) -> bool:
     """After this a firing of the window is due that will see our blocks. False if it is closed."""
     due = max(due, now + QUIET_MS) if backfill else due
     for _ in range(_ATTEMPTS):
         meta = read_meta(store, key)
         if meta is None:
             if write_meta(store, key, Meta(due=due), now):
-                outbox.timer(key, due)
+                outputs.timer(key, due)
                 return True
             continue
         if meta.state == "OPEN" and _postpone(meta, due, backfill):
             if write_meta(store, key, replace(meta, due=due), now):
                 return True
             continue
-        return _call(key, meta, due, outbox)
+        return _call(key, meta, due, outputs)
     raise Contended(str(key))
 
 
@@ -66,10 +68,10 @@ def _postpone(meta: Meta, due: int, backfill: bool) -> bool:
     return backfill and meta.due is not None and due > meta.due + _PUSH_MS
 
 
-def _call(key: Key, meta: Meta, due: int, outbox: Outbox) -> bool:
+def _call(key: Key, meta: Meta, due: int, outputs: Outputs) -> bool:
     """Has the window fired again, or earlier than it would be; nothing to do where that is due anyway."""
     if meta.state in ("CLOSING", "CLOSED"):
         return False
     if meta.state != "OPEN" or (meta.due is not None and due < meta.due):
-        outbox.timer(key, due)
+        outputs.timer(key, due)
     return True

@@ -103,13 +103,13 @@ class JobSlots:
         self._count(self._asking + behind)
         try:
             async with self._slots.lock:
-                return await self._take(self._slots)
+                return await self._reserve(self._slots)
         finally:
             self._asking -= 1
             self.waited += 0 if self._asking else self._clock() - self._since
             self._count(max(0, self._due - 1) if not self._away else 0)
 
-    async def _take(self, slots: Slots) -> int:
+    async def _reserve(self, slots: Slots) -> int:
         if not self._away and self._clock() >= self._ends:
             self._away = AT_ONCE_MS
         if not self._away:

@@ -12,7 +12,7 @@ from millrace.destinations.catalogue import Catalogue, Sender, host_of, is_repea
 from millrace.destinations.results import Failure, SendReport, Unsendable, result_of_error
 from millrace.destinations.secrets import Redactor, Resolved, resolve, secrets_of
 from millrace.destinations.sending import WaitForSlot
-from millrace.destinations.wire import Answer, Request, shown
+from millrace.destinations.wire import Answer, Request, excerpt
 from millrace.domain.clock import Clock, now_ms
 from millrace.domain.token_bucket import Rate
 from millrace.errors import NotFound, is_transient
@@ -80,7 +80,7 @@ class Target:
             failure.code,
             self.redact(failure.message),
             failure.status,
-            shown(self.redact(failure.body)),
+            excerpt(self.redact(failure.body)),
             failure.retry_after,
         )
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from millrace.destinations.results import Delivered, Failure, Retry, Unsendable, Wait
-from millrace.destinations.wire import Answer, shown
+from millrace.destinations.wire import Answer, excerpt
 from millrace.domain.clock import Clock
 from millrace.domain.ids import new_id
 from millrace.errors import MillraceError
@@ -43,14 +43,16 @@ async def try_out(targets: Targets, request: TrialRequest, clock: Clock) -> dict
     began = time.monotonic()
     try:
         async with asyncio.timeout(SECONDS):
-            told = await _try_out(targets, request, clock)
+            result = await _try_out(targets, request, clock)
     except TimeoutError:
-        told = _problem("unknown", "timeout", f"The destination did not answer within {SECONDS:.0f} seconds.")
+        result = _problem(
+            "unknown", "timeout", f"The destination did not answer within {SECONDS:.0f} seconds."
+        )
     except Unsendable as error:
-        told = _problem("refused", error.code, error.message)
+        result = _problem("refused", error.code, error.message)
     except MillraceError as error:
-        told = _problem("unknown", error.code, error.message)
-    return told | {"durationMs": round((time.monotonic() - began) * 1000)}
+        result = _problem("unknown", error.code, error.message)
+    return result | {"durationMs": round((time.monotonic() - began) * 1000)}
 
 
 async def _try_out(targets: Targets, request: TrialRequest, clock: Clock) -> dict[str, Any]:
@@ -71,7 +73,7 @@ async def _try_out(targets: Targets, request: TrialRequest, clock: Clock) -> dic
     answer = answers[-1] if answers else None
     heard = {
         "status": answer.status if answer else None,
-        "body": shown(target.redact(answer.text())) if answer else None,
+        "body": excerpt(target.redact(answer.text())) if answer else None,
         "eventId": event.id,
     }
     if isinstance(result, Delivered):

@@ -107,8 +107,8 @@ class Plans:
 
     async def with_step(self, key: Key) -> CompiledPipeline | None:
         """The last version that has the step which a window's or batch's key belongs to."""
-        version = await self._store.version_with(key.tenant, key.pipeline, key.step)
-        return await self.version(key.tenant, key.pipeline, version) if version else None
+        version = await self._store.version_with(key.organization, key.pipeline, key.step)
+        return await self.version(key.organization, key.pipeline, version) if version else None
 
     def _remember(self, key: tuple[str, str, int], definition: dict[str, object]) -> CompiledPipeline:
         if len(self._compiled) >= _PLANS:

@@ -30,7 +30,7 @@ async def try_destination(
         FunctionName=context.settings.deliver_function,
         Payload=orjson.dumps({"test": asked | how}),
     )
-    told: dict[str, Any] = orjson.loads(answer["Payload"].read())
+    result: dict[str, Any] = orjson.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         raise Unavailable("The test could not be run; see the log of the function that delivers.")
-    return told
+    return result

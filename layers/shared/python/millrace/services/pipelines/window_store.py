@@ -47,9 +47,9 @@ class WindowStore:
     def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
         return list(islice(_keys(self._table.due(before)), limit))
 
-    def due_of(self, tenant: str, pipeline: str, limit: int) -> list[tuple[int, Key]]:
+    def due_of(self, organization: str, pipeline: str, limit: int) -> list[tuple[int, Key]]:
         """What one pipeline has that is ever due, the oldest first."""
-        owner = owner_of(Key(tenant, pipeline, "", ""))
+        owner = owner_of(Key(organization, pipeline, "", ""))
         return list(_keys(self._table.due_of(owner, limit)))
 
 

@@ -43,14 +43,16 @@ class RunContinuer:
         platform = Platform.make(self.settings, Stores.connect(self.settings, self.aws))
         deadline = time.monotonic() + seconds
         try:
-            done = await asyncio.gather(*(self._take(platform, one, deadline) for one in batch["Records"]))
+            done = await asyncio.gather(
+                *(self._continue(platform, one, deadline) for one in batch["Records"])
+            )
         finally:
             await platform.http.close()
         failed = [one["messageId"] for one, good in zip(batch["Records"], done, strict=True) if not good]
         queue = Queue(self.aws, self.settings.run_queue_url)
         return await asyncio.to_thread(queue.answer, batch, failed)
 
-    async def _take(self, platform: Platform, record: dict[str, Any], deadline: float) -> bool:
+    async def _continue(self, platform: Platform, record: dict[str, Any], deadline: float) -> bool:
         """Continues the run of a message; False when the message is to come again."""
         try:
             asked = to_continue_run(record["body"])

@@ -62,10 +62,10 @@ async def _end(stores: Stores, ended: Run, lost: LeaseRecord, last: Event) -> Ru
     try:
         partial = await _partial_answer(stores, ended, lost.saved)
         full = await with_estimated_usage(stores, ended, lost)
-        told = last | {"usage": full.usage, "cost": full.cost} if last["type"] == "done" else last
+        final = last | {"usage": full.usage, "cost": full.cost} if last["type"] == "done" else last
         closed = await _closed_calls(stores, ended, lost)
         messages = with_outcome(partial, full)
-        return full if await stores.run_ends.give_up(full, lost, told, messages, closed) else None
+        return full if await stores.run_ends.give_up(full, lost, final, messages, closed) else None
     except Unavailable:
         raise
     except Exception:

@@ -116,17 +116,17 @@ def _shortened(dead_letter: dict[str, Any]) -> str:
 def read_record(record: Record) -> Change:
     """The change that a stream's record tells of. Raises `InvalidRequest`."""
     try:
-        told = record["dynamodb"]
-        old, new = told.get("OldImage"), told.get("NewImage")
+        image = record["dynamodb"]
+        old, new = image.get("OldImage"), image.get("NewImage")
         return Change(
             id=record["eventID"],
-            time=round(float(told["ApproximateCreationDateTime"]) * 1000),
+            time=round(float(image["ApproximateCreationDateTime"]) * 1000),
             table=record["eventSourceARN"].split(":table/")[1].split("/")[0],
             operation=_OPERATIONS[record["eventName"]],
-            keys=plain_row(told["Keys"]),
+            keys=plain_row(image["Keys"]),
             old=None if old is None else plain_row(old),
             new=None if new is None else plain_row(new),
-            sequence=ordered(told["SequenceNumber"]),
+            sequence=ordered(image["SequenceNumber"]),
             expired=(record.get("userIdentity") or {}).get("principalId") == _TTL,
         )
     except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
@@ -136,10 +136,10 @@ def read_record(record: Record) -> Change:
 
 def _place(record: Record) -> dict[str, Any]:
     """Where to find the record again while the stream has it: 24 hours."""
-    told = record.get("dynamodb") or {}
+    image = record.get("dynamodb") or {}
     return {
         "id": record.get("eventID"),
         "stream": record.get("eventSourceARN"),
-        "sequenceNumber": told.get("SequenceNumber"),
-        "keys": told.get("Keys"),
+        "sequenceNumber": image.get("SequenceNumber"),
+        "keys": image.get("Keys"),
     }

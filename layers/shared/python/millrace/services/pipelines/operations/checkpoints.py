@@ -115,13 +115,13 @@ class Recovery:
 
     async def _dry_events(self, caller: Principal, pipeline_id: str, given: Any) -> list[Event]:
         if given is None:
-            return await self._recorded(caller.organization, pipeline_id)
+            return await self._recent_events(caller.organization, pipeline_id)
         if not isinstance(given, list) or not 1 <= len(given) <= DRY_EVENTS:
             raise InvalidRequest(f"Give 1 to {DRY_EVENTS} events.", code="invalid_items")
         now = self._context.clock()
         return [event_from(item, at, now) for at, item in enumerate(given)]
 
-    async def _recorded(self, organization: str, pipeline_id: str) -> list[Event]:
+    async def _recent_events(self, organization: str, pipeline_id: str) -> list[Event]:
         events: list[Event] = []
         journal = self._context.journal
         for entry in await journal.newest(organization, pipeline_id, _DRY_ENTRIES):
@@ -134,7 +134,7 @@ class Recovery:
 def _explained(plan: Any, events: list[Event]) -> dict[str, Any]:
     """Per event what each step did, and what windows and batches would give out in the end."""
     state = MemoryStore()
-    told = [explain(plan, event, state) for event in events]
+    explained = [explain(plan, event, state) for event in events]
     whole = LocalRun(plan)
     outputs = [*whole.feed(events), *whole.finish()]
-    return {"events": told, "outputs": [event.payload for event in outputs]}
+    return {"events": explained, "outputs": [event.payload for event in outputs]}

@@ -79,7 +79,7 @@ class DeadLetters:
         return {"deleted": await dead_letters.remove_all(organization, found), "more": more is not None}
 
 
-def shown(dead_letter: DeadLetter) -> dict[str, Any]:
+def to_public(dead_letter: DeadLetter) -> dict[str, Any]:
     """The JSON object as clients see it."""
     return {
         "id": dead_letter.id,

@@ -43,7 +43,7 @@ class Destinations:
         circuits = await asyncio.gather(*map(self._context.delivery_state.circuit, destination_keys))
         now = self._context.clock()
         return [
-            _shown(at, one, circuit, now)
+            _summary(at, one, circuit, now)
             for at, (one, circuit) in enumerate(zip(targets, circuits, strict=True))
         ]
 
@@ -68,8 +68,8 @@ class Destinations:
         pipeline = await self._context.pipelines.get(caller.organization, pipeline_id)
         if payload is not None:
             checked(Event(payload, "test"), 0)
-        told = await try_destination(self._context, caller.organization, pipeline, number, payload=payload)
-        return {"destination": number} | told
+        result = await try_destination(self._context, caller.organization, pipeline, number, payload=payload)
+        return {"destination": number} | result
 
     async def _destination_key(self, caller: Principal, pipeline_id: str, number: int) -> DestinationKey:
         caller.require("pipelines:write")
@@ -86,7 +86,7 @@ class Destinations:
         return self._context.plans.compiled(organization, pipeline).plan.definition
 
 
-def _shown(number: int, destination: Destination, circuit: Circuit, now: int) -> dict[str, Any]:
+def _summary(number: int, destination: Destination, circuit: Circuit, now: int) -> dict[str, Any]:
     state = _state(circuit, now)
     config = destination.config
     limit = config.rate_limit

@@ -43,7 +43,7 @@ class Metering:
         steps = pipeline.definition.get("transforms", [])
         return {
             "pipelineId": pipeline_id,
-            **_shown(day, recent, seconds),
+            **_summary(day, recent, seconds),
             "lag": lag_of(recent),
             "backpressure": await self._backpressure.of(caller.organization, pipeline_id),
             "steps": [
@@ -58,7 +58,7 @@ class Metering:
         pipelines = await self._context.pipelines.all(caller.organization)
         day, recent, seconds = await self._read(caller.organization, TOTAL)
         states = Counter(one.state for one in pipelines)
-        return {"pipelines": {"total": len(pipelines), **states}, **_shown(day, recent, seconds)}
+        return {"pipelines": {"total": len(pipelines), **states}, **_summary(day, recent, seconds)}
 
     async def health(self, caller: Principal, pipeline_id: str) -> dict[str, Any]:
         """`healthy`, `degraded` or `unhealthy`, with reasons in words and since when."""
@@ -177,7 +177,7 @@ def _first(minutes: list[tuple[int, Counters]], name: str) -> str | None:
     return next((iso(minute) for minute, counters in minutes if counters.get(name)), None)
 
 
-def _shown(day: Counter[str], recent: Counter[str], seconds: float) -> dict[str, Any]:
+def _summary(day: Counter[str], recent: Counter[str], seconds: float) -> dict[str, Any]:
     return {name: day[name] for name in _TOTALS} | {
         "itemsFailed": day["itemsFailed"] + day["deliveriesFailed"],
         "deliveries": {name: day[counter] for name, counter in _DELIVERIES.items()},

@@ -65,7 +65,7 @@ class Redrives:
         caller.require("pipelines:read")
         found = await self._store.get(caller.organization, pipeline_id, redrive_id)
         left, complete = await self._left(caller.organization, pipeline_id, found)
-        return found.shown() | {"left": left, "leftComplete": complete}
+        return found.to_public() | {"left": left, "leftComplete": complete}
 
     async def cancel(self, caller: Principal, pipeline_id: str, redrive_id: str) -> Redrive:
         """Nothing more is sent, apart from a page under way. Raises `NotFound`, and `Conflict` for one that

@@ -64,11 +64,11 @@ def unreadable_event(envelope: dict[str, Any], ingested: int) -> Event:
     return Event(detail, id, source, kind, ingested, ingested)
 
 
-def _time(told: Any, published: str) -> int:
+def _time(given: Any, published: str) -> int:
     """When the event happened, as its detail tells in any form; when it was put on the bus if it does not
     tell. Raises `InvalidRequest`."""
     try:
-        return from_iso(published) if told in (None, "") else instant(told)
+        return from_iso(published) if given in (None, "") else instant(given)
     except EvaluationError as error:
         raise InvalidRequest(f"The detail's `time`: {error.message}", code="invalid_event") from error
 

@@ -169,8 +169,8 @@ class EnginePass:
         event = dead_letter.event.with_payload(dead_letter.payload)
         return self._addressed(event, f"step:{dead_letter.step}", dead_letter.code, dead_letter.message)
 
-    def _undelivered(self, event: Event, destination: int, problem: EvaluationError) -> DeadLetter:
-        return self._addressed(event, f"destination:{destination}", problem.code, problem.message)
+    def _undelivered(self, event: Event, destination: int, error: EvaluationError) -> DeadLetter:
+        return self._addressed(event, f"destination:{destination}", error.code, error.message)
 
     def _addressed(self, event: Event, place: str, code: str, message: str) -> DeadLetter:
         """`event` is as it came to that place."""

@@ -26,7 +26,7 @@ class Timers:
             (
                 orjson.dumps({"key": str(key), "at": at}).decode(),
                 -(-max(at - self._now, 0) // 1000),
-                key.tenant,
+                key.organization,
             )
             for key, at in waiting
         )

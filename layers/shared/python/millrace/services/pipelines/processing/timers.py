@@ -52,7 +52,7 @@ async def _close(context: PipelineContext, timer: dict[str, Any]) -> None:
         await fire_all(context, timer["organization"], timer["pipelineId"], int(timer["stop"]))
         return
     key = Key.parse(timer["key"])
-    logs.bind(organization=key.tenant, pipeline_id=key.pipeline)
+    logs.bind(organization=key.organization, pipeline_id=key.pipeline)
     compiled = await _compiled(context, key)
     if compiled is not None:
         await on_timer(context, compiled, key, context.clock())
@@ -60,15 +60,15 @@ async def _close(context: PipelineContext, timer: dict[str, Any]) -> None:
 
 async def _compiled(context: PipelineContext, key: Key) -> CompiledPipeline | None:
     """What fires the key; None where nothing shall: the pipeline is gone, or waits (a sweep calls again)."""
-    pipeline = (await context.plans.of(key.tenant)).get(key.pipeline)
+    pipeline = (await context.plans.of(key.organization)).get(key.pipeline)
     if pipeline is None:
         try:
-            pipeline = await context.pipelines.get(key.tenant, key.pipeline)
+            pipeline = await context.pipelines.get(key.organization, key.pipeline)
         except NotFound:
             return None
     if pipeline.waits(context.clock()):
         return None
-    compiled = context.plans.compiled(key.tenant, pipeline)
+    compiled = context.plans.compiled(key.organization, pipeline)
     if compiled.plan.of_hash(key.step):
         return compiled
     earlier = await context.plans.with_step(key)
@@ -126,7 +126,7 @@ async def sweep_all(context: PipelineContext) -> int:
 async def _is_awake(context: PipelineContext, key: Key, now: int) -> bool:
     """Whether the pipeline runs; not for one that cannot be read now, which the next sweep looks at again."""
     try:
-        pipeline = (await context.plans.of(key.tenant)).get(key.pipeline)
+        pipeline = (await context.plans.of(key.organization)).get(key.pipeline)
     except Exception:
         log.exception("the pipelines of an organization cannot be read")
         return False

@@ -62,7 +62,7 @@ class Pipelines:
         definition = self._context.plans.compiled(caller.organization, pipeline).plan.definition
         secrets = await self._secrets.names(caller.organization)
         warnings = await self._warnings.of(caller.organization, pipeline, definition, secrets)
-        return pipeline.shown() | {"warnings": warnings}
+        return pipeline.to_public() | {"warnings": warnings}
 
     async def get(self, caller: Principal, pipeline_id: str) -> Pipeline:
         """Raises `NotFound`."""

@@ -43,6 +43,6 @@ def _texts(hosts: Any) -> bool:
     return isinstance(hosts, list) and all(isinstance(host, str) for host in hosts)
 
 
-def shown(info: SecretInfo) -> dict[str, Any]:
+def to_public(info: SecretInfo) -> dict[str, Any]:
     """The JSON object as clients see it."""
     return {"name": info.name, "hosts": list(info.hosts), "updatedAt": iso(info.updated_at)}

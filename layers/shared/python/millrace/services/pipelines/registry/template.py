@@ -30,9 +30,9 @@ class Parameter:
     type: str = "text"
     default: Any = None
 
-    def shown(self) -> Json:
-        told = {"name": self.name, "description": self.description, "type": self.type}
-        return told | ({"required": True} if self.default is None else {"default": self.default})
+    def to_public(self) -> Json:
+        public = {"name": self.name, "description": self.description, "type": self.type}
+        return public | ({"required": True} if self.default is None else {"default": self.default})
 
     def checked(self, given: Json) -> Any:
         """The value to use. Raises `InvalidRequest`."""
@@ -61,9 +61,9 @@ class Template:
     parameters: tuple[Parameter, ...]
     definition: Json
 
-    def shown(self) -> Json:
+    def to_public(self) -> Json:
         """The JSON object as clients see it."""
-        parameters = [one.shown() for one in self.parameters]
+        parameters = [one.to_public() for one in self.parameters]
         return {
             "id": self.id,
             "name": self.definition["name"],

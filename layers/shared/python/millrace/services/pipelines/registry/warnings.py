@@ -116,16 +116,18 @@ class Warnings:
             if isinstance(config, DatabaseConfig):
                 try:
                     async with asyncio.timeout(SECONDS):
-                        told = await try_destination(self._context, organization, pipeline, at, inspect=True)
+                        result = await try_destination(
+                            self._context, organization, pipeline, at, inspect=True
+                        )
                 except (TimeoutError, MillraceError):
                     continue
-                if told.get("message"):
-                    yield "table_problem", f"{config_path}.table", str(told["message"])
-                for problem in told.get("problems") or ():
+                if result.get("message"):
+                    yield "table_problem", f"{config_path}.table", str(result["message"])
+                for problem in result.get("problems") or ():
                     yield "table_problem", f"{config_path}.table", str(problem)
-                for name in _missing(told.get("columns"), definition, config):
+                for name in _missing(result.get("columns"), definition, config):
                     yield "unknown_column", f"{config_path}.table", f"The table has no column {name}."
-                for name in _needed(told.get("needed"), definition):
+                for name in _needed(result.get("needed"), definition):
                     yield "needed_column", f"{config_path}.table", f"Rows need {name}, which no event has."
 
 
