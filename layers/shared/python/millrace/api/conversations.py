@@ -52,7 +52,9 @@ class Conversations:
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
         base = "/api/conversations"
-        owner = {"owner": "a user's id, or all; your own without it. Others' need the scope observe"}
+        owner = {
+            "owner": "a user's id, or all (with the scope observe); without it your own and what is shared"
+        }
         page = {"limit": "1 to 100", "cursor": "nextCursor of the page before"}
         return [
             Endpoint(
@@ -90,12 +92,17 @@ class Conversations:
 
     async def list_conversations(self, request: Request) -> Response:
         caller = await self.auth(request, "chat")
-        owner = _owner(request, caller)
+        directory = self.platform.stores.directory
         limit = whole_number(request, "limit", PAGE, 1, 100)
         start = from_cursor(request.query_params.get("cursor"), "id", "at")
         after = (start["id"], start["at"]) if start else None
-        found, last = await self.platform.stores.directory.page(caller.organization, owner, limit, after)
-        more = to_cursor({"id": found[-1].id, "at": found[-1].updated_at}) if last and found else None
+        if request.query_params.get("owner"):
+            found, following = await directory.page(
+                caller.organization, _owner(request, caller), limit, after
+            )
+        else:
+            found, following = await directory.page_of_user(caller.organization, caller.id, limit, after)
+        more = to_cursor(dict(zip(("id", "at"), following, strict=True))) if following else None
         return JSONResponse({"items": [one.to_wire() for one in found], "nextCursor": more})
 
     async def get_conversation(self, request: Request) -> Response:

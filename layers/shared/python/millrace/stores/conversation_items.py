@@ -109,6 +109,16 @@ def owner_key(organization: str, owner: str) -> str:
     return f"{organization}#{owner}"
 
 
+def shared_key(organization: str, user: str) -> str:
+    """The partition of the conversations that are shared with a user; no organization begins with `#`."""
+    return f"#shared#{owner_key(organization, user)}"
+
+
+def share_key(slot: Slot, user: str) -> Item:
+    """The primary key of the item that lists a conversation for a user it is shared with."""
+    return {"pk": slot.key, "sk": f"A#{user}"}
+
+
 def unknown_conversation() -> NotFound:
     """The error for an id that no conversation has which the caller may see."""
     return NotFound("No conversation has this id.", code="conversation_not_found")

@@ -3,8 +3,9 @@
 One partition per slot (a conversation, or a thread of it): `META` what clients see (see
 `conversation_items`), `RUN` the active run (see `lease_record`), `M#00000001` the messages in order and
 `C#...` parts of large ones (see `message_items`), `K#<key>` idempotency markers; a conversation's also lists
-its threads, `H#<threadId>`. The letters are chosen so that one query from the end finds `RUN`, `META` and the
-latest messages: whatever else a slot keeps begins with a letter before M.
+its threads, `H#<threadId>`, and those it is shared with, `A#<userId>` (see `directory`). The letters are
+chosen so that one query from the end finds `RUN`, `META` and the latest messages: whatever else a slot keeps
+begins with a letter before M.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +20,6 @@ from millrace.stores.conversation_items import (
     to_conversation,
     to_meta_item,
     touched,
-    unknown_conversation,
 )
 from millrace.stores.dynamo import ConditionFailed, Dynamo, TransactItem, put, to_item
 from millrace.stores.lease_record import to_lease
@@ -79,13 +79,6 @@ class ConversationStore:
             raise Conflict(
                 "A conversation with this id already exists.", code="conversation_exists"
             ) from error
-
-    async def get(self, slot: Slot) -> Conversation:
-        """Raises `NotFound`."""
-        found = await self.find(slot)
-        if found is None:
-            raise unknown_conversation()
-        return found
 
     async def find(self, slot: Slot, *, deleting: bool = False) -> Conversation | None:
         """Return the conversation, or None for an unknown one. One that is being deleted is unknown but to

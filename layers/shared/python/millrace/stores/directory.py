@@ -1,14 +1,33 @@
-"""The directory of conversations: lists of an organization's or a user's, and with whom each is shared."""
+"""The directory of conversations: lists of an organization's or a user's, and with whom each is shared.
 
-from typing import Any
+A share stands twice: in the conversation's attribute `sharedWith`, which decides, and as an item of its own
+in the conversation's partition, `A#<userId>`, by which the index `ByOwner` lists the conversation for that
+user. Both are written in one transaction.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
 
 import orjson
 
 from millrace.domain.access import Access
 from millrace.domain.conversations import Conversation, Slot
-from millrace.stores.conversation_items import meta_key, owner_key, to_conversation
-from millrace.stores.dynamo import ConditionFailed, Dynamo, to_item, update
+from millrace.errors import InvalidRequest
+from millrace.stores.conversation_items import meta_key, owner_key, share_key, shared_key, to_conversation
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, to_item, update
 from millrace.stores.reading import readable
+from millrace.stores.sizes import KEY_BYTES, text_bytes
+
+Position = tuple[str, str]
+"""Where a list goes on: the id of the last conversation, and the time that it is listed under."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Items of an index, the latest first, and whether there are more."""
+
+    items: list[Item] = field(default_factory=list)
+    more: bool = False
 
 
 class Directory:
@@ -19,50 +38,109 @@ class Directory:
         self._table = table
 
     async def page(
-        self, organization: str, owner: str | None, limit: int, after: tuple[str, str] | None = None
-    ) -> tuple[list[Conversation], bool]:
+        self, organization: str, owner: str | None, limit: int, after: Position | None = None
+    ) -> tuple[list[Conversation], Position | None]:
         """Return a page of a user's conversations, or of the organization's (owner None), the latest first,
-        and whether there are more. `after` is the id and update time of the last of the page before."""
-        partition = {"listPk": organization} if owner is None else {"ownerPk": owner_key(organization, owner)}
-        ((attribute, value),) = partition.items()
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "IndexName": "ByUpdate" if owner is None else "ByOwner",
-            "KeyConditionExpression": f"{attribute} = :partition",
-            "ExpressionAttributeValues": to_item({":partition": value}),
-            "ScanIndexForward": False,
-            "Limit": limit,
-        }
-        if after:
-            # Made from the caller's own partition, so that a cursor leads nowhere else.
-            slot = Slot.of(organization, after[0])
-            sort = {"listSk": f"{after[1]}#{after[0]}"}
-            request["ExclusiveStartKey"] = to_item(meta_key(slot) | sort | partition)
-        items, last = await self._dynamo.query_page(**request)
-        found = readable(
-            items, lambda item: to_conversation(Slot(organization, item["conversationId"]), item)
-        )
-        return [one for one in found if one], last is not None
+        and where the next page begins. Raises `InvalidRequest` for a position that no list has."""
+        if owner is None:
+            found = await self._query("ByUpdate", "listPk", organization, limit, after)
+        else:
+            found = await self._query("ByOwner", "ownerPk", owner_key(organization, owner), limit, after)
+        return self._conversations(organization, found.items), _next(found)
 
-    async def share(self, slot: Slot, seen: Conversation, shared_with: dict[str, Access]) -> bool:
-        """Put other shares in the place of those that were `seen`. False when they have changed meanwhile, or
-        the conversation is gone."""
+    async def page_of_user(
+        self, organization: str, user: str, limit: int, after: Position | None = None
+    ) -> tuple[list[Conversation], Position | None]:
+        """Return a page of what a user owns and of what is shared with them: the former by the time of the
+        latest run, the latter by the time of the share. Raises `InvalidRequest` as `page` does."""
+        own, shared = await asyncio.gather(
+            self._query("ByOwner", "ownerPk", owner_key(organization, user), limit, after),
+            self._query("ByOwner", "ownerPk", shared_key(organization, user), limit, after),
+        )
+        merged = sorted(own.items + shared.items, key=lambda item: str(item["listSk"]), reverse=True)
+        found = _Page(merged[:limit], own.more or shared.more or len(merged) > limit)
+        items = await self._with_shared(organization, user, found.items)
+        return self._conversations(organization, items), _next(found)
+
+    async def _query(
+        self, index: str, attribute: str, partition: str, limit: int, after: Position | None
+    ) -> _Page:
+        values = {":partition": partition} | ({":after": _sort_key(after)} if after else {})
+        items, last = await self._dynamo.query_page(
+            TableName=self._table,
+            IndexName=index,
+            KeyConditionExpression=f"{attribute} = :partition" + (" AND listSk < :after" if after else ""),
+            ExpressionAttributeValues=to_item(values),
+            ScanIndexForward=False,
+            Limit=limit,
+        )
+        return _Page(items, last is not None)
+
+    async def _with_shared(self, organization: str, user: str, items: list[Item]) -> list[Item]:
+        """Put conversations in the place of shares. What the index still lists of a share that was taken
+        away, or of a conversation that is being deleted, is left out."""
+        slots = {
+            item["pk"]: Slot(organization, item["conversationId"]) for item in items if item["sk"] != "META"
+        }
+        metas = await self._dynamo.get_many(self._table, [meta_key(slot) for slot in slots.values()])
+        found = {meta["pk"]: meta for meta in metas if user in orjson.loads(meta.get("sharedWith", "{}"))}
+        return [item if item["sk"] == "META" else found.get(item["pk"], {}) for item in items]
+
+    def _conversations(self, organization: str, items: list[Item]) -> list[Conversation]:
+        def read(item: Item) -> Conversation | None:
+            return to_conversation(Slot(organization, item["conversationId"]), item)
+
+        return [one for one in readable(filter(None, items), read) if one]
+
+    async def share(
+        self, slot: Slot, seen: Conversation, user: str, shared_with: dict[str, Access], now: str
+    ) -> bool:
+        """Put other shares in the place of those that were `seen`, of which one user's has changed. False
+        when they have changed meanwhile, or the conversation is gone."""
         unchanged = "sharedWith = :old OR (:old = :none AND attribute_not_exists(sharedWith))"
-        request = update(
+        changed = update(
             self._table,
             meta_key(slot),
             "SET sharedWith = :new",
-            f"createdBy = :owner AND ({unchanged})",
+            f"createdBy = :owner AND attribute_not_exists(deleting) AND ({unchanged})",
             old=_dumped(seen.shared_with),
             new=_dumped(shared_with),
             none="{}",
             owner=seen.created_by,
         )
         try:
-            await self._dynamo.write(request)
+            await self._dynamo.transact(changed, self._listed(slot, user, user in shared_with, now))
         except ConditionFailed:
             return False
         return True
+
+    def _listed(self, slot: Slot, user: str, is_shared: bool, now: str) -> TransactItem:
+        """The write that lists a conversation for a user, from its first share on, or does so no more."""
+        key = share_key(slot, user)
+        if not is_shared:
+            return delete(self._table, key, existing=False)
+        return update(
+            self._table,
+            key,
+            "SET conversationId = :id, ownerPk = :list, listSk = if_not_exists(listSk, :sort)",
+            id=slot.conversation_id,
+            list=shared_key(slot.organization, user),
+            sort=f"{now}#{slot.conversation_id}",
+        )
+
+
+def _sort_key(position: Position) -> str:
+    key = "#".join(reversed(position))
+    if text_bytes(key) > KEY_BYTES["sk"]:
+        raise InvalidRequest("The cursor is invalid; start without one.", code="invalid_cursor")
+    return key
+
+
+def _next(page: _Page) -> Position | None:
+    if not page.more or not page.items:
+        return None
+    time, _, conversation_id = page.items[-1]["listSk"].partition("#")
+    return conversation_id, time
 
 
 def _dumped(shared_with: dict[str, Access]) -> str:

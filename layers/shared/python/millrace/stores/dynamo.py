@@ -144,6 +144,22 @@ class Dynamo:
         item = answer.get("Item")
         return from_item(item) if item else None
 
+    async def get_many(self, table: str, keys: list[Item]) -> list[Item]:
+        """The items of at most 100 different keys that are there, read consistently, in any order. Raises
+        `Unavailable` when DynamoDB leaves some unread again and again."""
+        found: list[Item] = []
+        rest = [to_item(key) for key in keys]
+        for attempt in range(_TRIES):
+            if not rest:
+                return found
+            if attempt:
+                await asyncio.sleep(random.uniform(0, 0.05 * 2**attempt))
+            wanted = {table: {"Keys": rest, "ConsistentRead": True}}
+            answer = await self._aws.call("dynamodb", "batch_get_item", RequestItems=wanted)
+            found += [from_item(item) for item in answer["Responses"].get(table, [])]
+            rest = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        raise Unavailable("The store is busy; try again.", retry_after=1)
+
     async def query(
         self, table: str, condition: str, *, limit: int = 0, newest_first: bool = False, **values: Any
     ) -> list[Item]:

@@ -4,6 +4,7 @@ import asyncio
 import random
 
 from millrace.domain.access import Access, Principal
+from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot
 from millrace.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from millrace.services.runs.access import authorize
@@ -34,7 +35,8 @@ async def _change(stores: Stores, caller: Principal, slot: Slot, user_id: str, a
         seen = await authorize(stores, caller, slot, "own")
         if user_id == seen.created_by:
             raise InvalidRequest("The conversation belongs to this user.", code="already_owner")
-        if await stores.directory.share(slot, seen, _changed(seen.shared_with, user_id, access)):
+        changed = _changed(seen.shared_with, user_id, access)
+        if await stores.directory.share(slot, seen, user_id, changed, iso(stores.clock())):
             return
         await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # others share at the same time
     raise Unavailable("Conflicting concurrent changes of the shares; retry.", retry_after=1)
