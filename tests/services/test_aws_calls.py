@@ -87,6 +87,18 @@ async def test_long_answer_costs_at_most_forty_calls(
     await platform.close()
 
 
+async def test_tool_call_costs_two_writes_and_no_read(settings: Settings) -> None:
+    """Without durable steps this run took 20 calls in 4.7 seconds; they may cost a tenth more."""
+    counting = Counting(settings.region)
+    platform = Platform.make(settings, Stores.connect(settings, counting))
+    seen = await answer(platform, "/echo tools=1 toolMs=500 think=20 tokens=200 delayMs=20\nword")
+    assert [event.type for _, event in seen].count("tool_result") == 1
+    longer = max(1.0, (seen[-1][0] - seen[0][0]) / 4.7)
+    assert len(counting.calls) <= 22 * longer, [call.operation for call in counting.calls]
+    assert [call.operation for call in counting.calls].count("query") == 1  # what was there before the run
+    await platform.close()
+
+
 async def test_two_calls_in_sequence_come_before_the_first_token_and_no_token_waits_for_one(
     settings: Settings,
 ) -> None:

@@ -49,7 +49,8 @@ class Lease:
     """A lease as its holder knows it: advanced by each write. The holder may number events up to
     `reserved`, no further before the write that reserves more is stored. `progress` goes with each write;
     `drained` live messages had left the queue when the holder took over. The client of the holder itself is
-    `attended`; other viewers have said that they watch until `watched_ms`."""
+    `attended`; other viewers have said that they watch until `watched_ms`. At its last write the holder knew
+    of `accepted` live messages."""
 
     run: Run
     holder: str
@@ -59,6 +60,7 @@ class Lease:
     saved: int = 0
     drained: int = 0
     watched_ms: int = 0
+    accepted: int = 0
     attended: bool = False
     progress: Progress = field(default_factory=Progress)
 
@@ -148,20 +150,21 @@ def renewed(
     drained: int,
     saved: int,
     ending: bool,
+    current: bool,
 ) -> TransactItem:
     """The update that renews the lease with the numbers up to which events are logged (`seq`), messages
     stored, event numbers `reserved` and events `saved` in messages. `drained` live messages make room for as
-    many. Refused for a run that is to stop, unless it is `ending`, and where somebody has begun to watch
-    meanwhile."""
+    many. Refused for a run that is to stop, unless it is `ending`, and, if it is to be `current`, where
+    somebody has begun to watch meanwhile, or a live message was accepted."""
     unless = "" if ending else " AND attribute_not_exists(stopReason)"
+    known = {"watched": lease.watched_ms, "accepted": lease.accepted} if current else {}
     return update(
         table,
         lease_key(lease.run.slot),
         "SET seq = :seq, reservedSeq = :reserved, untilMs = :until, messages = :messages, savedSeq = :saved, "
         "ceiling = ceiling + :drained, progress = :progress"
         + (" REMOVE attempts" if messages > lease.messages else ""),
-        f"{IS_HOLDER} AND seq = :seen AND messages = :kept{unless} "
-        "AND (watchedMs = :watched OR attribute_not_exists(watchedMs))",
+        f"{IS_HOLDER} AND seq = :seen AND messages = :kept{unless}" + (_CURRENT if known else ""),
         seq=seq,
         reserved=reserved,
         seen=lease.seq,
@@ -171,9 +174,12 @@ def renewed(
         drained=drained,
         saved=max(saved, lease.saved),
         progress=_packed(lease.progress),
-        watched=lease.watched_ms,
+        **known,
         **holder_values(lease),
     )
+
+
+_CURRENT = " AND (watchedMs = :watched OR attribute_not_exists(watchedMs)) AND accepted = :accepted"
 
 
 def parked(

@@ -30,6 +30,9 @@ from millrace.stores.messages import MessageStore
 from millrace.stores.run_definitions import RunDefinitionStore
 from millrace.stores.runs import RunStore
 
+LEARNED_AT_ONCE = 3
+"""How often a write is repeated for news; while many send at once it then goes without them."""
+
 
 class SlotChanged(Exception):
     """The slot changed since it was read: `record` is how it stands now."""
@@ -136,7 +139,7 @@ class LeaseStore:
         heads, parts = self._messages.puts(lease.run.slot, lease.messages + 1, added, lease.holder)
         rest = [*self._log.puts(lease.stream, events), *drained, *heads]
 
-        async def attempt() -> None:
+        async def attempt(current: bool) -> None:
             fence = renewed(
                 self._table,
                 lease,
@@ -147,11 +150,12 @@ class LeaseStore:
                 drained=len(drained),
                 saved=saved,
                 ending=ending,
+                current=current,
             )
             await self._messages.transact(self.lease_check(lease), [fence, *rest], parts)
 
         try:
-            await self._unless_watched(lease, attempt)
+            await _learning(lease, attempt)
         except ConditionFailed as error:
             if 0 not in error.items:
                 raise
@@ -161,18 +165,6 @@ class LeaseStore:
             reserved = record.reserved
         lease.advance(seq, stored, reserved)
         lease.saved = max(lease.saved, saved)
-
-    async def _unless_watched(self, lease: Lease, attempt: Callable[[], Awaitable[None]]) -> None:
-        """Write, once more where a write was refused since somebody has begun to watch."""
-        try:
-            await attempt()
-        except ConditionFailed as error:
-            record = to_lease(error.items.get(0))
-            unchanged = (record.seq, record.messages) == (lease.seq, lease.messages)
-            if record.watched_ms == lease.watched_ms or not unchanged:
-                raise
-            lease.watched_ms = record.watched_ms
-            await attempt()
 
     def lease_check(self, lease: Lease) -> TransactItem:
         """The part of a transaction that refuses it unless the lease is still held."""
@@ -217,3 +209,19 @@ def _check_repeated(lease: Lease, record: LeaseRecord, seq: int, stored: int, *,
         lease.check_may_go_on(record)
     if (record.seq, record.messages) != (seq, stored):
         raise LeaseLost(lease.run.id)
+
+
+async def _learning(lease: Lease, attempt: Callable[[bool], Awaitable[None]]) -> None:
+    """Write, again where a write was refused only since viewers have come or live messages were accepted: the
+    holder learns of both in this way, without a read."""
+    for _ in range(LEARNED_AT_ONCE):
+        try:
+            return await attempt(True)
+        except ConditionFailed as error:
+            record = to_lease(error.items.get(0))
+            news = (record.watched_ms, record.accepted)
+            unchanged = (record.seq, record.messages) == (lease.seq, lease.messages)
+            if news == (lease.watched_ms, lease.accepted) or not unchanged:
+                raise
+            lease.watched_ms, lease.accepted = news
+    await attempt(False)

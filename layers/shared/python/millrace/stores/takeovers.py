@@ -110,6 +110,7 @@ class TakeoverStore:
             saved=seen.saved,
             drained=seen.drained,
             watched_ms=seen.watched_ms,
+            accepted=seen.accepted,
             progress=progress,
         )
         fence = taken_over(self._table, lease, seen, attempts, self._clock())

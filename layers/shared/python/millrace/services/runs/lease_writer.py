@@ -42,7 +42,7 @@ class LeaseWriter:
         self.lock = asyncio.Lock()
         self.unsaved: list[StoredMessage] = []
         self._stores = stores
-        self._lease = lease
+        self.lease = lease
         self._events = events
         self._covers: dict[str, int] = {}  # by message, the last event up to which it completes the history
         self._results: set[str] = set()
@@ -87,10 +87,10 @@ class LeaseWriter:
 
     async def check(self) -> None:
         """Check that the run may go on, with a read, or a write where the lease needs one."""
-        if self.since_write > self._lease.lease_ms(self._stores.clock()) / RENEWALS / 1000:
+        if self.since_write > self.lease.lease_ms(self._stores.clock()) / RENEWALS / 1000:
             await self.write()
         else:
-            await self._stores.leases.check(self._lease)
+            await self._stores.leases.check(self.lease)
 
     async def write(
         self,
@@ -105,10 +105,10 @@ class LeaseWriter:
         while True:
             try:
                 await self._stores.leases.write(
-                    self._lease,
+                    self.lease,
                     batch,
                     list(messages),
-                    self._stores.injections.removals(self._lease.run.slot, list(drained)),
+                    self._stores.injections.removals(self.lease.run.slot, list(drained)),
                     numbered=self._events.seq,
                     saved=max((self._covers.get(one.id, 0) for one in messages), default=0),
                     ending=ending,
@@ -134,6 +134,14 @@ class LeaseWriter:
         while not self._events.ends_with_one_write():
             await self.write()
         await self.save([], [])
+
+    async def save_results(self) -> bool:
+        """Write the results of tools that are kept; False when there are none."""
+        if not self.has_results:
+            return False
+        async with self.lock:
+            await self.save_step()
+        return True
 
     @contextmanager
     def _fixed(self) -> Iterator[None]:
@@ -161,7 +169,7 @@ class LeaseWriter:
         for attempt in range(PARK_TRIES):
             try:
                 return await self._stores.takeovers.park(
-                    self._lease, run, reason, until_ms, batch, self.unsaved, **more
+                    self.lease, run, reason, until_ms, batch, self.unsaved, **more
                 )
             except Unavailable:
                 if attempt == PARK_TRIES - 1:
@@ -174,7 +182,7 @@ class LeaseWriter:
         """Write the end of the run, as often as its lease may last. See `RunEndStore.end`."""
         for attempt in range(END_TRIES):
             try:
-                return await self._stores.run_ends.end(self._lease, run, batch, messages, accepted=accepted)
+                return await self._stores.run_ends.end(self.lease, run, batch, messages, accepted=accepted)
             except Unavailable:
                 if attempt == END_TRIES - 1:
                     raise
@@ -185,7 +193,7 @@ class LeaseWriter:
                 raise
 
     async def _is_ended(self) -> bool:
-        run = self._lease.run
+        run = self.lease.run
         stored = await self._stores.runs.get(run.slot.organization, run.id)
         return stored.ended_at is not None
 

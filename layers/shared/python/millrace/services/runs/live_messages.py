@@ -27,6 +27,7 @@ class LiveMessages:
         drained: int = 0,
     ) -> None:
         self.drained = drained
+        self._checked = 0
         self._store = store
         self._run = run
         self._writer = writer
@@ -40,9 +41,14 @@ class LiveMessages:
 
     async def drain(self, iteration: int) -> list[StoredMessage]:
         """Drain the queue: one read, and a write only when some wait. The first iteration needs no read:
-        what was left over was looked for before the run began."""
+        what was left over was looked for before the run began. Nor does one before which the results of tools
+        are stored, if that write has not told of a message."""
         if iteration == 1 and not self._pending_live_messages:
             return []
+        stored, lease = await self._writer.save_results(), self._writer.lease
+        if stored and iteration > 1 and lease.accepted == self._checked:
+            return []
+        self._checked = lease.accepted
         fresh, expired = await self._store.waiting(self._run.slot)
         drained: list[StoredMessage] = []
         withdrawn = 0

@@ -123,16 +123,17 @@ class RunWork:
         """Writes the log and looks for a stop until the run ends or is to end."""
         wait, checked = FIRST_FLUSH, time.monotonic()
         while not self.stop_asked.done():
-            await self._pause(wait)
+            since = self._writer.since_write
+            await self._pause(wait - since if since < wait else wait)
+            since = self._writer.since_write
             if self._writer.has_results:
                 await self._ask_to_stop(self.store)
-            elif self._writer.since_write < wait / 2:
+            elif since < wait * 0.9:
                 continue  # a step was stored meanwhile, and the log with it
             elif self._events.pending:
                 wait = min(wait * 1.5, SLOWEST_FLUSH)
-                checked = time.monotonic()
                 await self._ask_to_stop(self._flush)
-            elif time.monotonic() - checked >= CHECK_EVERY:
+            elif min(since, time.monotonic() - checked) >= CHECK_EVERY:
                 wait = FIRST_FLUSH
                 checked = time.monotonic()
                 await self._ask_to_stop(self._check_lease)
@@ -205,7 +206,8 @@ class RunWork:
         if not self.abandoned:
             self._writer.keep_result(message, complete=not self._open_calls)
             self._note_progress()
-            self._wake.set()
+            if self._open_calls:  # else the loop stores it before it asks the model
+                self._wake.set()
         return message
 
     def _message(
