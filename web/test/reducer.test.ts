@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { Journal } from "../src/chat/journal";
 import { type Action, reduce } from "../src/chat/reducer";
 import { type AnswerEntry, type ChatState, EMPTY_CHAT, type UserEntry } from "../src/chat/state";
 import type { RunEvent } from "../src/stream/events";
@@ -156,4 +157,45 @@ test("a stop that failed can be tried again", () => {
 test("events without an open answer change nothing that is shown", () => {
   const state = after(ASKED, events(DONE));
   expect(reduce(state, events(token("late"))).entries).toEqual(state.entries);
+});
+
+const LAST: RunEvent = { type: "token", token: "again" };
+const TOOL: RunEvent = { type: "tool_call", id: "t", name: "clock" };
+const RESULT: RunEvent = { type: "tool_result", id: "t", name: "clock", ok: true };
+
+/** The state of a page that has received these events of one run, numbered from 1. */
+function received(list: readonly RunEvent[]): ChatState {
+  const journal = new Journal();
+  let state = after(ASKED);
+  journal.begin(state.entries);
+  list.forEach((event, position) => {
+    if (event.type === "rewind") return void (state = reduce(state, { type: "rewound", ...journal.rewind(event.after) }));
+    journal.add(event, position + 1);
+    state = reduce(state, events(event));
+  });
+  return state;
+}
+
+test("a rewind takes back what came after an event, and the answer goes on from there", () => {
+  const kept = [START, token("Let me see."), TOOL, RESULT];
+  const state = received([...kept, token("It is "), { type: "thinking", text: "?" }, { type: "rewind", after: "r.4" }, LAST, DONE]);
+  expect(state).toEqual(received([...kept, LAST, DONE]));
+  expect(outline(state)).toEqual(["sent: Question", "done answer: Let me see.\n\nagain"]);
+});
+
+test("a live message whose reading was taken back waits until the agent reads it again", () => {
+  const before = received([START, token("a"), INJECTED, token("b"), { type: "rewind", after: "r.2" }]);
+  expect(outline(before)).toEqual(["sent: Question", "open answer: a", "accepted: Hurry"]);
+  const again = reduce(before, events(INJECTED, LAST, DONE));
+  expect(outline(again)).toEqual(["sent: Question", "continued answer: a", "seen: Hurry", "done answer: again"]);
+});
+
+test("what was sent in this page meanwhile stays after a rewind", () => {
+  const journal = new Journal();
+  const asked = after(ASKED);
+  journal.begin(asked.entries);
+  journal.add(START, 1);
+  const sent = [events(START, token("a")), { type: "injecting", id: "i", text: "Wait" }] as const;
+  const state = reduce(sent.reduce(reduce, asked), { type: "rewound", ...journal.rewind("r.1") });
+  expect(outline(state)).toEqual(["sent: Question", "open answer: ", "sending: Wait"]);
 });

@@ -27,6 +27,8 @@ export type Action =
   /** An ordinary message: a new run begins. `id` names the message and, with a suffix, its answer. */
   | { type: "asked"; id: string; text: string }
   | { type: "events"; events: readonly RunEvent[] }
+  /** Shows the run as it was up to an event: `before` are the entries that were there before it. */
+  | { type: "rewound"; before: readonly Entry[]; events: readonly RunEvent[] }
   | { type: "link"; link: LinkState | "lost" }
   | { type: "stopping" }
   | { type: "stop_failed"; notice: string }
@@ -52,6 +54,8 @@ export function reduce(state: ChatState, action: Action): ChatState {
       return ask(state, action.id, action.text);
     case "events":
       return action.events.reduce(applyEvent, state);
+    case "rewound":
+      return action.events.reduce(applyEvent, { ...state, entries: withLive(action.before, state.entries) });
     case "failed":
       return fail(state, action.failure);
     case "approvals":
@@ -128,6 +132,14 @@ function applyEvent(state: ChatState, event: RunEvent): ChatState {
       return { ...state, entries, phase: state.phase === "waiting" ? "answering" : state.phase };
     }
   }
+}
+
+/** The entries before a run, and the live messages that came since: the run tells again which it has read. */
+function withLive(before: readonly Entry[], now: readonly Entry[]): readonly Entry[] {
+  const fixed = before.filter((entry) => !isPending(entry));
+  const known = new Set(fixed.map((entry) => entry.id));
+  const live = now.filter((entry): entry is UserEntry => entry.kind === "user" && !known.has(entry.id));
+  return [...fixed, ...live.map((user) => (user.delivery === "seen" ? { ...user, delivery: "accepted" as const } : user))];
 }
 
 function fail(state: ChatState, failure: Failure): ChatState {

@@ -6,6 +6,7 @@ import { ConnectionLostError, HttpError } from "../stream/errors";
 import { type RunEvent, isTerminal } from "../stream/events";
 import { EventBatch } from "./batch";
 import { entriesFrom } from "./history";
+import { Journal } from "./journal";
 import { LiveMessages } from "./live";
 import { type Action, reduce } from "./reducer";
 import { type ChatState, EMPTY_CHAT, isQuestion, isRunning } from "./state";
@@ -41,6 +42,7 @@ export class ChatSession {
   readonly #listeners = new Set<() => void>();
   readonly #batch: EventBatch;
   readonly #live: LiveMessages;
+  readonly #journal = new Journal();
   #connection = new AbortController();
   #question: Question | null = null;
   #isStopWanted = false;
@@ -175,6 +177,7 @@ export class ChatSession {
     const { id, text, agentId } = question;
     this.#question = question;
     this.#dispatch({ type: "asked", id, text });
+    this.#journal.begin(this.#state.entries);
     const message = { content: text, idempotencyKey: id, ...(agentId && { agentId }) };
     const open: Open = (position, aborted) =>
       position.runId
@@ -195,7 +198,7 @@ export class ChatSession {
         open,
         signal,
         ...(position && { position }),
-        onEvent: (event) => this.#receive(event),
+        onEvent: (event, number) => this.#receive(event, number),
         onLink: (link) => this.#dispatch({ type: "link", link }),
       }).catch((error: unknown) => this.#nothingIfGone(error));
       if (outcome === "nothing") await this.#loadMessages(signal, false);
@@ -212,7 +215,9 @@ export class ChatSession {
     throw error;
   }
 
-  #receive(event: RunEvent): void {
+  #receive(event: RunEvent, number: number | null): void {
+    if (event.type === "rewind") return this.#rewind(event.after);
+    this.#journal.add(event, number);
     this.#batch.add(event);
     if (event.type === "start") {
       this.options.onRunChange?.();
@@ -223,6 +228,11 @@ export class ChatSession {
     }
     if (isTerminal(event) || event.type === "waiting") this.#batch.flush();
     if (event.type === "waiting") void this.#showApprovals();
+  }
+
+  #rewind(after: string): void {
+    this.#batch.flush();
+    this.#dispatch({ type: "rewound", ...this.#journal.rewind(after) });
   }
 
   /** Another tab's run is in the way: join it, and let the message reach it as a live one. */
@@ -277,6 +287,7 @@ export class ChatSession {
     this.#dispatch({ type: "loaded", entries: entriesFrom(messages, reopens ? null : runId), runId, reopens });
     this.#dispatch({ type: "approvals", approvals });
     if (approvals.length > 0) this.#dispatch({ type: "events", events: [waitingFor(approvals)] });
+    this.#journal.begin(this.#state.entries);
     const stored = new Set(messages.map((message) => message.id));
     this.#live.restore(waiting.filter((one) => !stored.has(one.messageId)));
     return runId;

@@ -1,6 +1,6 @@
 import { Watchdog, backoffDelay, sleep } from "./clock";
 import { ConnectionLostError, HttpError, httpErrorFrom } from "./errors";
-import { type RunEvent, isTerminal, parseRunEvent } from "./events";
+import { type RunEvent, isTerminal, numberOf, parseRunEvent } from "./events";
 import { SseLimitError, SseParser } from "./sse";
 
 /** How far a run was received: what a request needs to go on from there. */
@@ -14,7 +14,8 @@ export type LinkState = "connecting" | "open" | "waiting";
 export interface FollowOptions {
   /** Sends the request that starts, or goes on with, the run. Called again after each lost connection. */
   open(position: Position, signal: AbortSignal): Promise<Response>;
-  onEvent(event: RunEvent): void;
+  /** `number` is the event's place in its run, null for one that has none. */
+  onEvent(event: RunEvent, number: number | null): void;
   onLink?(state: LinkState): void;
   signal: AbortSignal;
   position?: Position;
@@ -141,7 +142,7 @@ class RunReader {
     const runId = event.type === "start" ? event.runId : this.#position.runId;
     this.#position = { runId, lastEventId: id ?? this.#position.lastEventId };
     this.isPaused = event.type === "waiting";
-    this.options.onEvent(event);
+    this.options.onEvent(event, id === null ? null : numberOf(id));
     return isTerminal(event);
   }
 
@@ -149,11 +150,6 @@ class RunReader {
     const last = this.#position.lastEventId;
     return id !== null && last !== null && numberOf(id) <= numberOf(last);
   }
-}
-
-/** An event's number in its run: its id is `<runId>.<number>`. */
-function numberOf(id: string): number {
-  return Number(id.slice(id.lastIndexOf(".") + 1));
 }
 
 /** Aborted streams reject by themselves in browsers; this does not depend on it. */

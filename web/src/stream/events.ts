@@ -27,6 +27,8 @@ interface EventFields {
   approval_answered: { callId: string; decision: string; reason?: string | null };
   /** The run waits for people, and its stream ends for now. */
   waiting: { expiresAt: string };
+  /** All that came after the event with this id is void: another process goes on from there. */
+  rewind: { after: string };
   heartbeat: object;
   done: { messageId?: string; usage?: Usage; cost?: number | null; finishReason?: string; durationMs?: number };
   error: { message: string; code?: string; retryable?: boolean };
@@ -48,6 +50,7 @@ const REQUIRED: Record<keyof EventFields, Record<string, FieldType>> = {
   approval_requested: { callId: "string", kind: "string", expiresAt: "string" },
   approval_answered: { callId: "string", decision: "string" },
   waiting: { expiresAt: "string" },
+  rewind: { after: "string" },
   heartbeat: {},
   done: {},
   error: { message: "string" },
@@ -69,6 +72,11 @@ function parseObject(data: string): Record<string, unknown> | null {
   } catch {
     return null;
   }
+}
+
+/** An event's number in its run: its id is `<runId>.<number>`. */
+export function numberOf(id: string): number {
+  return Number(id.slice(id.lastIndexOf(".") + 1));
 }
 
 /** A stream ends with exactly one of these. */

@@ -29,6 +29,7 @@ class Settings:
     windows_table: str = ""
     journal_bucket: str = ""
     run_queue_url: str = ""
+    record_queue_url: str = ""
     ingest_queue_url: str = ""
     timer_queue_url: str = ""
     delivery_queue_url: str = ""

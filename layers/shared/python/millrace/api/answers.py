@@ -7,16 +7,21 @@ from starlette.responses import JSONResponse, Response
 
 from millrace.api.errors import error_response
 from millrace.domain.events import Detail, LogEntry, error
-from millrace.domain.projection import capped, project
+from millrace.domain.projection import capped, project, settled
 from millrace.domain.runs import Run
-from millrace.services.runs.recover import RUN_LOST
 from millrace.stores.event_log import is_last
 
+GOES_ON = (
+    "The run goes on in another process, but this request is at the end of its time; read GET /api/runs/{id} "
+    "or follow its stream."
+)
 _STATUS = {
     "rate_limited": 429,
     "deadline": 504,
     "provider_unavailable": 503,
     "run_lost": 503,
+    "run_continues": 504,
+    "step_keeps_failing": 500,
     "deleted": 410,
     "internal": 500,
     "provider_rejected": 502,
@@ -28,7 +33,7 @@ def answer_of(request: Request, run: Run, events: list[LogEntry], detail: Detail
     if events and events[-1].type == "waiting":
         return _waiting(run, events, capped(detail, run.visibility))
     ended = events and is_last(events[-1])
-    last = events[-1].event if ended else error(RUN_LOST, "run_lost", retryable=True)
+    last = events[-1].event if ended else error(GOES_ON, "run_continues", retryable=True)
     if last["type"] == "error":
         return error_response(
             request,
@@ -56,7 +61,7 @@ def _waiting(run: Run, events: list[LogEntry], detail: Detail) -> Response:
 
 
 def _body(run: Run, events: list[LogEntry], last: dict[str, Any], detail: Detail) -> dict[str, Any]:
-    shown = [event for logged in events if (event := project(logged.event, detail))]
+    shown = [event for logged in settled(events) if (event := project(logged.event, detail))]
     own = [event for event in shown if "parent" not in event]
     content = "".join(event["token"] for event in own if event["type"] == "token")
     calls = [event for event in own if event["type"] == "tool_result"]

@@ -24,13 +24,14 @@ from millrace.domain.wire import WireModel
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.services.runs import inject as injections
 from millrace.services.runs.access import authorize
-from millrace.services.runs.follow import outcome
+from millrace.services.runs.follow import follow, outcome
 from millrace.services.runs.history import read_history
 from millrace.services.runs.launch import launch
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.send import AcceptedMessage, NewMessage, ReplayedRun, send
 from millrace.services.runs.stop import stop_run
+from millrace.stores.event_log import is_last
 
 PAGE = 100
 MESSAGE_BODY = 6 * MESSAGE_BYTES + 64 * 1024
@@ -151,6 +152,10 @@ class Messages:
     async def _whole(self, request: Request, session: RunSession, detail: Detail) -> Response:
         events = [event async for batch in session.event_feed for event in batch]
         await session.over()
+        if not is_last(events[-1]):  # the run is in other hands
+            after = max(event.seq for event in events)
+            rest = follow(self.platform.stores, session.run, after, deadline(request))
+            events += [event async for batch in rest for event in batch]
         return answer_of(request, session.run, events, detail)
 
     async def _replay(self, request: Request, run: Run, detail: Detail) -> ASGIApp:

@@ -18,7 +18,7 @@ class AgentLimits(WireModel):
 
     max_iterations: int = Field(default=20, ge=1, le=200)
     max_tokens: int = Field(default=8192, ge=1, le=1_000_000)
-    max_seconds: int = Field(default=600, ge=1, le=840)
+    max_seconds: int = Field(default=600, ge=1, le=86_400)
     max_cost: float | None = Field(default=None, gt=0)
 
 

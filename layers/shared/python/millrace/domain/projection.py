@@ -149,12 +149,21 @@ def kept_step(event: Event) -> Event | None:
 
 def settled(logged: Iterable[LogEntry]) -> list[LogEntry]:
     """The events without those that a `rewind` among them takes back, and without the rewinds themselves."""
+    return [one for one in without_taken_back(logged) if one.type != "rewind"]
+
+
+def without_taken_back(logged: Iterable[LogEntry]) -> list[LogEntry]:
+    """The events without those that a `rewind` among them takes back."""
     kept: list[LogEntry] = []
     for one in logged:
         if one.type == "rewind":
-            after = parse_event_id(one.event["after"]).seq
+            after = rewound_to(one)
             while kept and kept[-1].seq > after:
                 kept.pop()
-        else:
-            kept.append(one)
+        kept.append(one)
     return kept
+
+
+def rewound_to(rewind: LogEntry) -> int:
+    """The number of the event after which a `rewind` takes everything back."""
+    return parse_event_id(rewind.event["after"]).seq

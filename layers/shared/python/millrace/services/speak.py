@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from millrace.domain.events import LogEntry
+from millrace.domain.projection import rewound_to, without_taken_back
 from millrace.domain.runs import Run
 from millrace.errors import InvalidRequest, NotFound, ProviderError, Unavailable
 from millrace.services.runs.follow import follow, has_more
@@ -104,11 +105,15 @@ async def _answer(
     stores: Stores, run: Run, deadline: float | None, language: str
 ) -> AsyncGenerator[str, None]:
     sentences, prose = Sentences(language), Prose()
+    said = Said()
     async with aclosing(follow(stores, run, 0, deadline)) as batches:
         async for batch in batches:
-            for event in batch:
+            for event in without_taken_back(batch):
+                if event.type == "rewind":
+                    sentences, prose = Sentences(language), Prose()
+                    said.rewind(rewound_to(event))
                 for sentence in _completed(sentences, event):
-                    if says_something(heard := prose.spoken(sentence)):
+                    if said.is_new(event.seq, sentence) and says_something(heard := prose.spoken(sentence)):
                         yield heard
                 if is_last(event):
                     _check_end(event)
@@ -116,6 +121,27 @@ async def _answer(
     raise Unavailable(
         "The function reached its time limit before the answer was complete; connect again.", code="deadline"
     )
+
+
+class Said:
+    """The sentences of an answer that have been spoken. What was said cannot be taken back, so that a step
+    that is asked again is heard from where it says something else."""
+
+    def __init__(self) -> None:
+        self._said: list[tuple[int, str]] = []
+        self._heard: list[str] = []
+
+    def rewind(self, after: int) -> None:
+        """The sentences after an event are void, and may come again."""
+        self._heard = [sentence for seq, sentence in self._said if seq > after]
+        self._said = [(seq, sentence) for seq, sentence in self._said if seq <= after]
+
+    def is_new(self, seq: int, sentence: str) -> bool:
+        """Return whether a sentence has not been heard, and note it."""
+        self._said.append((seq, sentence))
+        repeated = bool(self._heard) and self._heard[0] == sentence
+        self._heard = self._heard[1:] if repeated else []
+        return not repeated
 
 
 def _completed(sentences: Sentences, event: LogEntry) -> list[str]:

@@ -11,17 +11,15 @@ import orjson
 from millrace.domain.runs import ContinueRun
 from millrace.errors import InvalidRequest
 from millrace.stores.aws import Aws
-from millrace.stores.queues import grouped
-
-LONGEST_DELAY_SECONDS = 900
+from millrace.stores.queues import Queue
 
 
 class RunQueue:
     """Sends messages. Without a queue's URL (tools that only read) nothing is sent, and the sweep notices."""
 
     def __init__(self, aws: Aws, url: str) -> None:
-        self._aws = aws
         self.url = url
+        self._queue = Queue(aws, url)
 
     async def enqueue(self, organization: str, run_id: str, delay: float = 0, reason: str = "lost") -> None:
         """Ask for a run to be continued in `delay` seconds (15 minutes at most; whoever receives it too early
@@ -29,14 +27,7 @@ class RunQueue:
         if not self.url:
             return
         body = orjson.dumps(asdict(ContinueRun(organization, run_id, reason))).decode()
-        await self._aws.call(
-            "sqs",
-            "send_message",
-            QueueUrl=self.url,
-            MessageBody=body,
-            DelaySeconds=min(LONGEST_DELAY_SECONDS, max(0, -(-int(delay * 1000) // 1000))),
-            **grouped(organization),
-        )
+        await self._queue.send_one(body, round(delay * 1000), organization)
 
 
 def to_continue_run(body: str) -> ContinueRun:

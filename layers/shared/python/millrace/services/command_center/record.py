@@ -20,6 +20,7 @@ from millrace.stores.aws import Aws
 from millrace.stores.bus import EventBus
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import ConditionFailed, Dynamo
+from millrace.stores.queues import Queue
 from millrace.stores.record import RecordStore
 
 TRIES = 12
@@ -33,6 +34,7 @@ class Recorder:
     alerts: AlertStore
     bus: EventBus
     stores: Stores
+    queue: Queue
     clock: Clock
 
     @classmethod
@@ -41,7 +43,8 @@ class Recorder:
         stores = stores or Stores.connect(settings, clock=clock)
         aws: Aws = stores.aws
         records = RecordStore(Dynamo(aws), settings.events_table)
-        return cls(records, AlertStore(aws, settings.alerts_table), stores.bus, stores, clock)
+        queue = Queue(aws, settings.record_queue_url)
+        return cls(records, AlertStore(aws, settings.alerts_table), stores.bus, stores, queue, clock)
 
 
 async def record(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:

@@ -17,7 +17,7 @@ from millrace.domain.record import check_event
 from millrace.errors import InvalidRequest
 from millrace.services.command_center.alerts import evaluate
 from millrace.services.command_center.record import Recorder, record
-from millrace.services.command_center.record_check import check
+from millrace.services.command_center.record_check import check, notice_lost_runs
 from millrace.services.runs.delete import sweep_deletions
 from millrace.services.runs.sweep_waiting import sweep_waiting
 from millrace.stores.connect import Stores
@@ -25,6 +25,10 @@ from millrace.telemetry import logs
 
 log = logging.getLogger(__name__)
 TICK = "aws.events"
+CHECK_RUNS = "millrace.check_runs"
+"""The source of a message that comes between two ticks; it looks for lost runs only."""
+CHECKED_BETWEEN = (15, 30, 45)
+"""Seconds after a tick at which lost runs are looked for as well."""
 CHECKED_AT_ONCE = 8
 
 Work = dict[str, list[tuple[str, Event]]]
@@ -48,8 +52,10 @@ async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, A
             log.exception("message %s cannot be read", message_id)
             failed.append(message_id)
             continue
-        if event is None:
+        if event == TICK:
             ticks.append(message_id)
+        elif isinstance(event, str):
+            await _notice_lost_runs(recorder)
         else:
             work[event["organization"]].append((message_id, event))
     for organization, events in work.items():
@@ -60,15 +66,17 @@ async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, A
     return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
 
 
-def _read(body: str) -> Event | None:
-    """The event of a message, None for a tick. Raises `InvalidRequest`."""
+def _read(body: str) -> Event | str:
+    """The event of a message, or the source of one without: `TICK` or `CHECK_RUNS`. Raises
+    `InvalidRequest`."""
     try:
         envelope = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest("The message is not JSON.", code="invalid_event") from error
     if not isinstance(envelope, dict):
         raise InvalidRequest("The message is not an EventBridge event.", code="invalid_event")
-    return None if envelope.get("source") == TICK else check_event(envelope.get("detail"))
+    source = envelope.get("source")
+    return source if source in (TICK, CHECK_RUNS) else check_event(envelope.get("detail"))
 
 
 async def _record_all(recorder: Recorder, organization: str, events: list[tuple[str, Event]]) -> list[str]:
@@ -95,22 +103,45 @@ async def _evaluate_alerts(recorder: Recorder, organization: str) -> None:
 
 
 async def _tick(recorder: Recorder) -> bool:
-    """Check every organization that has rules or runs; one that fails does not stop the others."""
+    """Check every organization that has rules or runs; one that fails does not stop the others. No schedule
+    of AWS's is quicker than a minute, so lost runs are looked for in between by messages that come later."""
+    await _check_runs_later(recorder)
+    good = await _in_all(recorder, check)
+    swept = [await _swept(sweep, recorder) for sweep in (sweep_deletions, sweep_waiting)]
+    return all(swept) and good
+
+
+async def _check_runs_later(recorder: Recorder) -> None:
+    try:
+        for seconds in CHECKED_BETWEEN:
+            await recorder.queue.send_one(f'{{"source":"{CHECK_RUNS}"}}', 1000 * seconds)
+    except Exception:
+        log.exception("lost runs are not looked for before the next minute")
+
+
+async def _notice_lost_runs(recorder: Recorder) -> None:
+    """Look for lost runs only. What fails here is made up for by the next look."""
+    try:
+        await _in_all(recorder, notice_lost_runs)
+    except Exception:
+        log.exception("lost runs could not be looked for")
+
+
+async def _in_all(recorder: Recorder, work: Callable[[Recorder, str], Awaitable[object]]) -> bool:
+    """Do something for every organization that has rules or runs; False when it failed for some."""
     turns = asyncio.Semaphore(CHECKED_AT_ONCE)
 
     async def fine(organization: str) -> bool:
         async with turns:
             logs.bind(organization=organization)
             try:
-                await check(recorder, organization)
+                await work(recorder, organization)
             except Exception:
                 log.exception("the check of an organization failed")
                 return False
             return True
 
-    checked = await asyncio.gather(*map(fine, await recorder.alerts.organizations()))
-    swept = [await _swept(sweep, recorder) for sweep in (sweep_deletions, sweep_waiting)]
-    return all(swept) and all(checked)
+    return all(await asyncio.gather(*map(fine, await recorder.alerts.organizations())))
 
 
 async def _swept(sweep: Callable[[Stores], Awaitable[int]], recorder: Recorder) -> bool:

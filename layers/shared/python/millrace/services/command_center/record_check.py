@@ -30,6 +30,12 @@ async def check(recorder: Recorder, organization: str) -> list[Event]:
     return recorded + await evaluate(recorder, organization)
 
 
+async def notice_lost_runs(recorder: Recorder, organization: str) -> None:
+    """Put the runs of an organization whose process is gone on the run queue."""
+    for one in await recorder.records.live(organization):
+        await _checked(recorder, organization, one)
+
+
 async def _checked(recorder: Recorder, organization: str, subject: Subject) -> Event | None:
     """The end of a run that has fallen silent, if it is over. A run that cannot be checked is reported and
     left for the next minute; it keeps neither the others nor the alerts waiting."""
