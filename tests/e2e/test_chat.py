@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.api.talk import STREAM, attach, error_of, say, saying
+from tests.continuing import settled_view
 from tests.sse import Sent, answer, read_events
 from tests.stack import RunningStack
 
@@ -84,44 +85,46 @@ def test_thirty_streams_at_once_are_complete_and_in_order(chat: httpx.Client) ->
         assert numbered == list(range(1, len(numbered) + 1))
 
 
-def test_killed_process_costs_its_own_run_only_and_whoever_resumes_learns_it(
-    stack: RunningStack, chat: httpx.Client
-) -> None:
-    """SIGKILL in mid-run: the log is kept, `run_lost` within a minute, the conversation goes on. Who was
-    listening comes back with the last id that it saw, which the log may not have, and hears the end."""
+def read_until_killed(stack: RunningStack, chat: httpx.Client, content: str, after: int) -> list[Sent]:
+    """What a client has seen when the process that serves it is killed after so many events."""
     seen: list[Sent] = []
-    killed = threading.Event()
 
     def read() -> None:
-        with saying(chat, "/echo tools=0 tokens=9000 delayMs=50\nword") as events:
+        with saying(chat, content) as events:
             for event in events:
                 seen.append(event)
-                if len(seen) == 30:
+                if len(seen) == after:
                     assert stack.kill("ConversationFunction") > 0
-                    killed.set()
 
-    def read_until_cut() -> None:
-        with pytest.raises(httpx.RemoteProtocolError):
-            read()
+    with pytest.raises(httpx.RemoteProtocolError):
+        read()
+    return seen
 
-    reader = threading.Thread(target=read_until_cut)
-    reader.start()
-    assert killed.wait(60)
-    reader.join(30)
-    assert not reader.is_alive()
-    other = say(chat, "/echo tools=0\nstill here", conversation="c2")
-    assert answer(other) == "still here"
+
+@pytest.mark.timeout(180)
+def test_run_of_a_killed_process_goes_on_in_another_and_all_clients_see_the_same(
+    stack: RunningStack, chat: httpx.Client
+) -> None:
+    """SIGKILL in mid-answer. Who was listening comes back with the last id that it saw, which the log may not
+    have, is told what to drop, and hears the rest."""
+    seen = read_until_killed(stack, chat, "/echo tools=1 tokens=150 delayMs=40\nword", 60)
     run = f"/api/runs/{seen[0].data['runId']}/stream"
-    for path in (f"{MESSAGES}?stream=true", run):
-        rest = [e for e in attach(chat, path, **{"last-event-id": str(seen[-1].id)}) if e.id is not None]
-        assert rest[-1].data["code"] == "run_lost"
-        numbers = [seen[-1].seq, *(event.seq for event in rest)]
-        assert numbers == sorted(set(numbers))
-    found = attach(chat, run)
-    logged = [event for event in found if event.id is not None]
-    assert logged[-1].data["code"] == "run_lost"
-    assert logged[:-1] == seen[: len(logged) - 1]
-    assert len(logged) > 5
+    rest = attach(chat, run, **{"last-event-id": str(seen[-1].id)})
+    rest = [event for event in rest if event.id is not None]
+    assert [event.data["type"] for event in rest].count("rewind") == 1
+    assert rest[-1].data["type"] == "done"
+    numbers = [event.seq for event in [*seen, *rest] if event.id is not None]
+    assert numbers == sorted(set(numbers))
+    view = [event.data for event in settled_view([*seen, *rest])]
+    late = [event for event in attach(chat, run) if event.id is not None]
+    assert [event.data for event in settled_view(late)] == view
+    assert (
+        answer([event for event in settled_view(late) if event.data["type"] == "token"]).split()
+        == ["word"] * 150
+    )
+    assert [data["type"] for data in view].count("tool_result") == 1
+    history = chat.get(MESSAGES).json()["items"]
+    assert history[-1]["content"] == [{"text": " ".join(["word"] * 150) + " "}]
     assert answer(say(chat, "/echo tools=0\nnext")) == "next"
 
 
