@@ -8,12 +8,22 @@ from millrace.agent.budget import Budget
 from millrace.agent.emitter import Emitter
 from millrace.agent.loop import AgentLoop
 from millrace.agent.model import Provider
+from millrace.agent.output import Output
 from millrace.agent.tools.tool import Tool
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
 from millrace.services.runs.launch import SubAgentControl
+from millrace.services.runs.output_format import output_format
 from tests.agent.tools.contexts import context
+
+
+class Control(SubAgentControl):
+    output: Output | None = None
+
+    async def may_end(self, reason: str, output: Output | None = None) -> bool:
+        self.output = output
+        return True
 
 
 class Conversation:
@@ -22,12 +32,14 @@ class Conversation:
     def __init__(self, *tools: Tool) -> None:
         self.history: list[StoredMessage] = []
         self.events: list[dict[str, Any]] = []
+        self.output: Output | None = None
         self._tools = tools
 
     async def ask(self, question: str, provider: Provider, model: str, **agent: Any) -> str:
         """Runs the agent; returns the finish reason."""
         self.events = []
-        nested = SubAgentControl("run")
+        self.output = None
+        nested = Control("run")
 
         @asynccontextmanager
         async def toolbox() -> AsyncIterator[Toolbox]:
@@ -43,11 +55,13 @@ class Conversation:
             nested,
             Budget(made.limits),
             lambda *_: None,
+            output=output_format(made.response_schema),
         )
         try:
             return await loop.run([*self.history, nested.question(question)])
         finally:
             self.history += nested._messages
+            self.output = nested.output
 
     def text(self) -> str:
         """The tokens of the last run."""

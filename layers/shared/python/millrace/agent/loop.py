@@ -20,6 +20,7 @@ from millrace.agent.emitter import Emitter, emitting
 from millrace.agent.gate import Gate, OpenGate, Waiting
 from millrace.agent.history import result_block, to_turns, unanswered
 from millrace.agent.model import Block, ModelRequest, Provider, ToolCall, Usage
+from millrace.agent.output import Output, OutputFormat, asked_again
 from millrace.agent.suspension import Suspended
 from millrace.agent.tools.tool import ToolContext, ToolResult
 from millrace.agent.tools.toolbox import Toolbox, outcome_unknown
@@ -27,7 +28,7 @@ from millrace.agent.turn import Turn
 from millrace.domain import events
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
-from millrace.errors import ProviderError
+from millrace.errors import InvalidRequest, ProviderError
 
 TOOL_SECONDS = 120.0
 TRIES = 3
@@ -66,7 +67,7 @@ class RunControl(Protocol):
         """The live messages for this iteration, in order; they have been announced and kept."""
         ...
 
-    async def may_end(self, reason: str) -> bool:
+    async def may_end(self, reason: str, output: Output | None = None) -> bool:
         """Ends the run, or says that live messages have come meanwhile and another iteration is due."""
         ...
 
@@ -87,6 +88,7 @@ class AgentLoop:
         report: Report,
         gate: Gate | None = None,
         not_begun: Collection[str] = (),
+        output: OutputFormat | None = None,
     ) -> None:
         self.agent = agent
         self.budget = budget
@@ -101,6 +103,9 @@ class AgentLoop:
         self._report = report
         self._gate = gate or OpenGate()
         self._not_begun = set(not_begun)
+        self._format = output
+        self._output: Output | None = None
+        self._asked_again = False
         self._history: list[StoredMessage] = []
         self._turn: Turn | None = None
         self._injected = False
@@ -133,12 +138,14 @@ class AgentLoop:
                 return reason
             self.budget.iterations += 1
             turn = await self._ask()
+            if self._must_ask_again(turn):
+                continue
             self._keep(turn)
             if turn.calls:
                 await self._run_tools(turn.calls)
                 continue
             reason = turn.finish.reason if turn.finish else "stop"
-            if await self._control.may_end(reason):
+            if await self._control.may_end(reason, self._output):
                 return reason
 
     async def _ask(self) -> Turn:
@@ -157,9 +164,10 @@ class AgentLoop:
             tools=self._toolbox.specs(),
             max_tokens=self.budget.call_tokens(thinking),
             thinking_tokens=thinking,
+            response_schema=self._format.schema if self._format else None,
         )
         for attempt in range(1, TRIES + 1):
-            self._turn = turn = Turn(self._emitter, self.agent.react, self._dialect, bool(request.tools))
+            self._turn = turn = self._new_turn(bool(request.tools))
             try:
                 await turn.stream(self._provider, request)
             except ProviderError as error:
@@ -177,6 +185,35 @@ class AgentLoop:
                 self._called(turn, request, None)
                 return turn
         raise AssertionError("unreachable")
+
+    def _new_turn(self, tools: bool) -> Turn:
+        return Turn(self._emitter, self.agent.react, self._dialect, tools, held=self._format is not None)
+
+    def _must_ask_again(self, turn: Turn) -> bool:
+        """Return whether a final answer does not fit the output that was asked for, and is asked for once
+        more; nobody has seen it. Raises `ProviderError` the second time."""
+        whole = turn.finish is not None and turn.finish.reason == "stop" and not turn.calls
+        if self._format is None or not whole:
+            turn.publish()
+            return False
+        try:
+            self._output = Output(self._format.read(turn.text()))
+        except InvalidRequest as error:
+            if self._asked_again:
+                turn.publish()
+                self._keep(turn)
+                raise ProviderError(
+                    f"The answer does not fit: {error.message}", code="output_invalid"
+                ) from error
+            self._asked_again = True
+            self._history += asked_again(turn.content(), error.message)
+            self._emitter.emit(
+                events.status("The answer does not fit what was asked for; asking again.", "🔁")
+            )
+            return True
+        turn.publish()
+        self._asked_again = False
+        return False
 
     async def _back_off(self, error: ProviderError, attempt: int) -> None:
         wait = wait_before_retry(error, attempt)
@@ -262,6 +299,7 @@ class AgentLoop:
     def _keep_partial(self) -> None:
         """Leaves a history that a model can go on from: the cut answer, and a result for each open call."""
         if self._turn is not None and (content := self._turn.content()):
+            self._turn.publish()
             self._history.append(self._control.add("assistant", content, interrupted=True))
         self._turn = None
         if uses := unanswered(self._history):

@@ -34,7 +34,8 @@ class ToolSpec:
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One call of a model. `model` is without the provider's prefix; `max_tokens` bounds the answer with its
-    thinking, `thinking_tokens` (0 asks for none) the thinking of models that can be asked to think."""
+    thinking, `thinking_tokens` (0 asks for none) the thinking of models that can be asked to think.
+    `response_schema` is the JSON Schema that the answer is to fit."""
 
     model: str
     system: str
@@ -42,6 +43,7 @@ class ModelRequest:
     tools: list[ToolSpec] = field(default_factory=list)
     max_tokens: int = 4096
     thinking_tokens: int = 0
+    response_schema: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

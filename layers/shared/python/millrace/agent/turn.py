@@ -41,13 +41,20 @@ class Turn:
     it may be retried, a failure after it is the run's."""
 
     def __init__(
-        self, emitter: Emitter, react: bool = False, dialect: TextDialect = PLAIN, tools: bool = False
+        self,
+        emitter: Emitter,
+        react: bool = False,
+        dialect: TextDialect = PLAIN,
+        tools: bool = False,
+        held: bool = False,
     ) -> None:
         self.blocks: list[Block] = []
         self.calls: list[ToolCall] = []
         self.finish: Finish | None = None
         self.first_token_ms: int | None = None
         self._emit = emitter.emit
+        self._held: list[events.Event] = []
+        self._say = self._held.append if held else self._emit
         self._filter = LeakFilter(react, dialect, tools)
         self._text: list[str] = []
         self._thought = 0
@@ -78,6 +85,16 @@ class Turn:
         self._close_text()
         if self.finish is None:
             raise ProviderError("The model's answer broke off.", code="incomplete_response", retryable=True)
+
+    def publish(self) -> None:
+        """Show the text of a turn that is `held` until it is known to fit; of another one it is shown."""
+        if self._held:
+            self._emit(events.token("".join(event["token"] for event in self._held)))
+            self._held.clear()
+
+    def text(self) -> str:
+        """The visible text."""
+        return "".join(block.get("text", "") for block in self.content())
 
     def _came_to_its_end(self) -> bool:
         return self.finish is not None and self.finish.reason == "stop" and not self.calls
@@ -126,7 +143,7 @@ class Turn:
         for kind, text in pieces:
             if kind == "text":
                 self._text.append(text)
-                self._emit({"type": "token", "token": text})
+                self._say({"type": "token", "token": text})
             elif kind == "thinking":
                 self._think(text)
             elif kind == "call":

@@ -78,4 +78,4 @@ def _body(run: Run, events: list[LogEntry], last: dict[str, Any], detail: Detail
         "cost": last["cost"],
         "finishReason": last["finishReason"],
         "durationMs": last["durationMs"],
-    }
+    } | ({"output": last["output"]} if "output" in last else {})

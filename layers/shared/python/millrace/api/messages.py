@@ -1,7 +1,7 @@
 """Messages: send and stream, attach, resume, stop, inject."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 from starlette.requests import Request
@@ -47,6 +47,9 @@ class SendMessage(WireModel):
     thread_id: str | None = Field(default=None, max_length=128)
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
     if_busy: Literal["reject", "inject", "interrupt"] = "reject"
+    response_schema: dict[str, Any] | None = Field(
+        default=None, description="as an agent's, for this answer alone; not for a live message"
+    )
 
     @field_validator("content")
     @classmethod
@@ -128,6 +131,7 @@ class Messages:
             given.thread_id,
             _key(request, given.idempotency_key),
             given.if_busy,
+            response_schema=given.response_schema,
         )
         conversation_id = request.path_params["conversation_id"]
         if cursor_text(request):

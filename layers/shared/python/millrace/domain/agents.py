@@ -1,7 +1,7 @@
 """Agents: what they are made of, and the two that are always there."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -114,6 +114,10 @@ class AgentSettings(WireModel):
     starts_in_thinking: bool | None = Field(
         default=None,
         description="the model's text starts in thinking and only closes it; null: by the model's name",
+    )
+    response_schema: dict[str, Any] | None = Field(
+        default=None,
+        description="a JSON Schema (2020-12, 32 KB) that answers must fit; done has the value as output",
     )
     thinking_tokens: int | None = Field(
         default=None,

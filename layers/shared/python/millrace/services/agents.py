@@ -23,6 +23,7 @@ from millrace.net.addresses import Rules
 from millrace.services.mcp_checks import check_servers
 from millrace.services.mcp_secrets import Owner
 from millrace.services.runs.agent_tools import AgentTools, check_tools, no_sub_agent, open_tools
+from millrace.services.runs.output_format import check_response_schema
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.tool_rules import check_rules, is_mcp_rule
 from millrace.settings import Settings
@@ -135,6 +136,8 @@ def _check(given: AgentSettings, settings: Settings) -> None:
         )
     check_tools([use.name for use in given.tool_uses if not is_mcp_rule(use)])
     check_rules(given.tool_uses, [server.name for server in given.mcp_servers], settings.approval_seconds)
+    if given.response_schema is not None:
+        check_response_schema(given.response_schema)
     if given.model:
         check_model(given.model, settings)
     if given.thinking_tokens is not None:

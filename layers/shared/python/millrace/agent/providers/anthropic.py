@@ -23,6 +23,8 @@ from millrace.agent.model import (
     ThinkingBlock,
     Usage,
 )
+from millrace.agent.output import instruction
+from millrace.agent.providers.claude_output import can_hold_to
 from millrace.agent.providers.connection import Call, stream_deltas
 from millrace.agent.providers.extended_thinking import thinking_fields
 from millrace.agent.providers.failures import Server, failure, incomplete, words
@@ -81,8 +83,15 @@ def messages_request(request: ModelRequest) -> dict[str, Any]:
         "stream": True,
     } | thinking_fields(request, past)
     _mark_last(body["messages"][-1]["content"] if body["messages"] else [])
-    if request.system.strip():
-        body["system"] = [{"type": "text", "text": request.system} | _CACHED]
+    words = request.system
+    if request.response_schema is not None:
+        if can_hold_to(request.model, request.response_schema):
+            format = {"type": "json_schema", "schema": request.response_schema}
+            body["output_config"] = body.get("output_config", {}) | {"format": format}
+        else:
+            words = instruction(request)
+    if words.strip():
+        body["system"] = [{"type": "text", "text": words} | _CACHED]
     if offered := tools(request):
         body["tools"] = [
             {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}

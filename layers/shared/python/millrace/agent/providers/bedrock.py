@@ -24,6 +24,8 @@ from millrace.agent.model import (
     ToolSpec,
     Usage,
 )
+from millrace.agent.output import instruction
+from millrace.agent.providers.claude_output import can_hold_to
 from millrace.agent.providers.connection import Call, stream_deltas
 from millrace.agent.providers.event_stream import EventStreamParser
 from millrace.agent.providers.extended_thinking import thinking_fields
@@ -139,13 +141,24 @@ def converse_request(request: ModelRequest) -> dict[str, Any]:
     if cache_point and messages:
         messages[-1]["content"] = messages[-1]["content"] + cache_point
     body: dict[str, Any] = {"messages": messages, "inferenceConfig": {"maxTokens": request.max_tokens}}
-    if request.system.strip():
-        body["system"] = [{"text": request.system}, *cache_point]
+    words = request.system
+    if request.response_schema is not None:
+        if can_hold_to(request.model, request.response_schema):
+            body["outputConfig"] = _output_config(request.response_schema)
+        else:
+            words = instruction(request)
+    if words.strip():
+        body["system"] = [{"text": words}, *cache_point]
     if offered := tools(request):
         body["toolConfig"] = {"tools": [*map(_tool, offered), *cache_point]}
     if thinking:
         body["additionalModelRequestFields"] = thinking
     return body
+
+
+def _output_config(schema: dict[str, Any]) -> Block:
+    named = {"name": "answer", "schema": orjson.dumps(schema).decode()}
+    return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": named}}}
 
 
 def _tool(tool: ToolSpec) -> Block:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from millrace.agent.model import Block, Message, ModelRequest, ToolSpec
+from millrace.agent.output import instruction, is_plain
 from millrace.agent.providers.chat_calls import EXTRAS
 from millrace.agent.providers.chat_servers import ChatDialect
 from millrace.agent.providers.history import text_of, tools, turns
@@ -18,7 +19,10 @@ _UNSIGNED = {"extra_content": {"google": {"thought_signature": "skip_thought_sig
 
 def chat_request(request: ModelRequest, dialect: ChatDialect, server: str) -> dict[str, Any]:
     """The body; `server` is the key of its `providerData`."""
-    system = [{"role": "system", "content": request.system}] if request.system.strip() else []
+    offered = tools(request)
+    format = _response_format(request, dialect, bool(offered))
+    words = request.system if format.get("type") == "json_schema" else instruction(request)
+    system = [{"role": "system", "content": words}] if words.strip() else []
     past = turns(request.messages, server, every_thought=dialect.reasoning == "always")
     body: dict[str, Any] = {
         "model": request.model,
@@ -28,9 +32,24 @@ def chat_request(request: ModelRequest, dialect: ChatDialect, server: str) -> di
     }
     if dialect.stream_options:
         body["stream_options"] = {"include_usage": True}
-    if offered := tools(request):
+    if format:
+        body["response_format"] = format
+    if offered:
         body["tools"] = [_tool(tool) for tool in offered]
     return body
+
+
+def _response_format(request: ModelRequest, dialect: ChatDialect, has_tools: bool) -> dict[str, Any]:
+    """The structured output that the server has for the schema; many have none beside tools."""
+    schema = request.response_schema
+    if schema is None or (has_tools and not dialect.schema_with_tools):
+        return {}
+    if dialect.schema == "json_object":
+        return {"type": "json_object"}
+    if schema.get("type") != "object":
+        return {}
+    named = {"name": "answer", "schema": schema, "strict": is_plain(schema)}
+    return {"type": "json_schema", "json_schema": named}
 
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:

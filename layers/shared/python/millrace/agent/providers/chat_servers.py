@@ -17,7 +17,8 @@ class ChatDialect:
     `reasoning` tells which turns get back the reasoning that led to them: none, those with tool calls since
     the question, or every one (and an empty text where there is none). `short_ids` wants ids of nine letters
     and digits, `signs_calls` a signature with a turn's calls; `user_after_tools` is false where the result of
-    a tool must not be followed by a user's message. `schema` is the kind of structured output it has."""
+    a tool must not be followed by a user's message. `schema` is the kind of structured output it has,
+    `schema_with_tools` says that tools may stand beside it."""
 
     limit_key: str = "max_tokens"
     stream_options: bool = True
@@ -26,19 +27,20 @@ class ChatDialect:
     signs_calls: bool = False
     user_after_tools: bool = True
     schema: Literal["json_schema", "json_object"] = "json_schema"
+    schema_with_tools: bool = False
 
 
 DIALECTS: dict[str, ChatDialect] = {
     "generic": ChatDialect(),
-    "openai": ChatDialect(limit_key="max_completion_tokens", reasoning="nothing"),
-    "azure": ChatDialect(limit_key="max_completion_tokens", reasoning="nothing"),
+    "openai": ChatDialect(limit_key="max_completion_tokens", reasoning="nothing", schema_with_tools=True),
+    "azure": ChatDialect(limit_key="max_completion_tokens", reasoning="nothing", schema_with_tools=True),
     # Its thinking models refuse (400) an assistant turn without `reasoning_content`, even an empty one.
     "deepseek": ChatDialect(reasoning="always", schema="json_object"),
     "gemini": ChatDialect(signs_calls=True, reasoning="nothing"),
     # Unknown fields are refused: "property 'reasoning' is unsupported".
     "groq": ChatDialect(reasoning="nothing"),
     "mistral": ChatDialect(stream_options=False, reasoning="nothing", short_ids=True, user_after_tools=False),
-    "openrouter": ChatDialect(),
+    "openrouter": ChatDialect(schema_with_tools=True),
 }
 _HOSTS = {
     "api.openai.com": "openai",

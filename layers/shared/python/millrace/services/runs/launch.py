@@ -12,6 +12,7 @@ from millrace.agent.emitter import Emitter, current_emitter, emit
 from millrace.agent.gate import Gate
 from millrace.agent.loop import AgentLoop, Report
 from millrace.agent.model import Block
+from millrace.agent.output import Output
 from millrace.agent.tools.tool import ToolContext, ToolResult
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain import events
@@ -27,6 +28,7 @@ from millrace.services.runs.agent_tools import open_tools
 from millrace.services.runs.asking import AskingGate, RefusingGate, asks_people
 from millrace.services.runs.execute import RunLoop, execute
 from millrace.services.runs.memory import UserMemory
+from millrace.services.runs.output_format import output_format
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.search import search_in
@@ -135,6 +137,7 @@ class AgentRunContext:
             self.report,
             gate,
             not_begun,
+            output_format(agent.response_schema),
         )
 
     def nested_loop(self, agent: Agent, emitter: Emitter, nested: "SubAgentControl") -> AgentLoop:
@@ -197,7 +200,7 @@ class SubAgentControl:
         """See `agent.loop.RunControl`."""
         return []
 
-    async def may_end(self, reason: str) -> bool:
+    async def may_end(self, reason: str, output: Output | None = None) -> bool:
         """See `agent.loop.RunControl`."""
         return True
 

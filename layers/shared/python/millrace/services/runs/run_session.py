@@ -6,6 +6,7 @@
 import contextlib
 from dataclasses import replace
 
+from millrace.agent.output import Output
 from millrace.agent.suspension import Suspended
 from millrace.domain import events
 from millrace.domain.clock import iso
@@ -27,22 +28,23 @@ _STATES: dict[Parked, RunState] = {"handed_over": "running", "queued": "queued",
 class RunSession(RunWork):
     """The steering of a conversation's run (see `agent.loop.RunControl`) and the owner of its lease."""
 
-    async def may_end(self, reason: str) -> bool:
+    async def may_end(self, reason: str, output: Output | None = None) -> bool:
         """Ends the run unless a live message that was accepted still waits."""
         accepted = self._live.drained
         while True:
             try:
-                await self.end("completed", self.done(reason), accepted=accepted)
+                await self.end("completed", self.done(reason, output), accepted=accepted)
                 return True
             except LiveMessagesPending as more:
                 if await self._live.some_wait():
                     return False
                 accepted = more.accepted  # withdrawn or expired: nothing to wait for
 
-    def done(self, reason: str) -> Event:
-        """The last event of a run that ends well now."""
+    def done(self, reason: str, output: Output | None = None) -> Event:
+        """The last event of a run that ends well now; with an `output` where one was asked for."""
         budget = self.budget
-        return events.done(self.run.message_id, budget.usage(), budget.cost, reason, self._duration_ms())
+        last = events.done(self.run.message_id, budget.usage(), budget.cost, reason, self._duration_ms())
+        return last | {"output": output.value} if output else last
 
     async def stop(self, reason: str) -> None:
         """Ends the run whatever waits, keeping what was said: asked to, or at a limit."""

@@ -12,7 +12,9 @@ import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
+
+import orjson
 
 from millrace.agent.model import Provider
 from millrace.domain.access import Principal
@@ -27,6 +29,7 @@ from millrace.errors import Conflict, InvalidRequest, TooLarge, Unavailable
 from millrace.services.runs.initial_state import InitialState, load_initial_state, load_repeated
 from millrace.services.runs.inject import accepted, check
 from millrace.services.runs.models import Models
+from millrace.services.runs.output_format import check_response_schema
 from millrace.services.runs.recover import notice_lost_run
 from millrace.services.runs.replies import reply_to_waiting, run_waiting
 from millrace.services.runs.stop import end_stopped, stop_run
@@ -58,12 +61,15 @@ class NewMessage:
     idempotency_key: str | None = None
     if_busy: IfBusy = "reject"
     created_by: str = ""
+    response_schema: dict[str, Any] | None = None
 
     def marker(self) -> Marker | None:
         """The idempotency key with a fingerprint that is the same for the same request."""
         if not self.idempotency_key:
             return None
         parts = "\0".join((self.content, self.agent_id or "", self.thread_id or ""))
+        if self.response_schema is not None:
+            parts += "\0" + orjson.dumps(self.response_schema, option=orjson.OPT_SORT_KEYS).decode()
         return Marker(self.idempotency_key, hashlib.sha256(parts.encode()).hexdigest())
 
 
@@ -106,6 +112,8 @@ async def send(
     Of many that interrupt each other each begins a run, in some order. One that is late too often gets
     `run_active`, and leaves the run that it names alone: whoever has stopped a run begins the next."""
     _check_size(message.content)
+    if message.response_schema is not None:
+        check_response_schema(message.response_schema)
     message = replace(message, created_by=caller.id)
     slot = Slot.of(caller.organization, conversation_id, message.thread_id)
     late = time.monotonic() + RACE_SECONDS
@@ -171,6 +179,12 @@ async def _when_busy(
 ) -> AcceptedMessage | ReplayedRun | None:
     """None: the run is over by now, so another may begin."""
     run_id = initial.snapshot.lease_record.run_id or ""
+    if message.if_busy == "inject" and message.response_schema is not None:
+        raise InvalidRequest(
+            "A live message cannot have a responseSchema: the agent is at work on another answer. Wait for "
+            "it, or send with ifBusy interrupt.",
+            code="not_for_live_messages",
+        )
     if initial.snapshot.lease_record.parked == "waiting" and message.if_busy != "interrupt":
         return await _to_waiting(stores, slot, run_id, message)
     if message.if_busy == "inject":
@@ -249,6 +263,8 @@ async def _begin(
     stores: Stores, models: Models, caller: Principal, slot: Slot, initial: InitialState, message: NewMessage
 ) -> StartedRun:
     snapshot, agent = initial.snapshot, _agent_of(initial)
+    if message.response_schema is not None:
+        agent = agent.model_copy(update={"response_schema": message.response_schema})
     provider, model = models.provider_for(agent)
     now = iso(stores.clock())
     run = Run(

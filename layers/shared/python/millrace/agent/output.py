@@ -1,0 +1,94 @@
+"""Structured output: an answer that is JSON of the shape that an agent or a message asks for."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from millrace.agent.model import Block, ModelRequest
+from millrace.agent.providers.lenient_json import parse
+from millrace.domain.conversations import StoredMessage
+from millrace.errors import InvalidRequest
+
+OUTPUT_BYTES = 256 * 1024
+"""The most that an output may have as JSON: it is part of the run's last event."""
+_FENCE = re.compile(r"```[a-z]*\s*\n(.*?)\n?\s*```", re.DOTALL)
+_AGAIN = """Your answer does not fit what was asked for: {problem}
+Answer again with nothing but one JSON value that fits the schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """The JSON Schema of an answer, and the check of a value against it, which raises `InvalidRequest`."""
+
+    schema: dict[str, Any]
+    check: Callable[[Any], None]
+
+    def read(self, text: str) -> Any:
+        """Return the value that an answer is. Raises `InvalidRequest`, with words for the model."""
+        if len(text.encode()) > OUTPUT_BYTES:
+            raise InvalidRequest(f"The answer must not exceed {OUTPUT_BYTES:,} bytes.")
+        value = _value(text)
+        self.check(value)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The value of an answer that fits; null is one."""
+
+    value: Any
+
+
+def _value(text: str) -> Any:
+    """The JSON of an answer, which some models put into a code block or between words."""
+    fenced = _FENCE.search(text)
+    beginnings = [at for at in (text.find("{"), text.find("[")) if at >= 0]
+    inner = text[min(beginnings) : max(text.rfind("}"), text.rfind("]")) + 1] if beginnings else ""
+    for candidate in (text.strip(), fenced[1].strip() if fenced else "", inner):
+        try:
+            return parse(candidate)
+        except ValueError:
+            continue
+    raise InvalidRequest("The answer is not JSON.")
+
+
+def asked_again(content: list[Block], problem: str) -> list[StoredMessage]:
+    """The turns that ask for an answer once more; they are not stored."""
+    question: list[Block] = [{"text": _AGAIN.format(problem=problem)}]
+    return [StoredMessage("", "assistant", content, ""), StoredMessage("", "user", question, "")]
+
+
+def instruction(request: ModelRequest) -> str:
+    """The system prompt with the schema in words, for servers that take it in no other way."""
+    if request.response_schema is None:
+        return request.system
+    schema = orjson.dumps(request.response_schema).decode()
+    asked = f"Answer with nothing but one JSON value that fits this JSON Schema:\n{schema}"
+    return f"{request.system}\n\n{asked}".strip()
+
+
+_PLAIN_WORDS = frozenset(
+    {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "allOf"}
+    | {"$ref", "$defs", "description", "title"}
+)
+
+
+def is_plain(schema: Any) -> bool:
+    """Return whether a schema is one of those that servers can hold a model to: without bounds and patterns,
+    and with objects that list all that they have, every field of it required."""
+    if isinstance(schema, list):
+        return all(map(is_plain, schema))
+    if not isinstance(schema, dict):
+        return True
+    if schema.keys() - _PLAIN_WORDS:
+        return False
+    fields = schema.get("properties", {})
+    if "properties" in schema or schema.get("type") == "object":
+        closed = schema.get("additionalProperties") is False
+        if not closed or set(schema.get("required", ())) != set(fields):
+            return False
+    parts = [*fields.values(), *schema.get("$defs", {}).values(), schema.get("items"), schema.get("anyOf")]
+    return all(is_plain(part) for part in [*parts, schema.get("allOf")])
