@@ -33,7 +33,8 @@ from millrace.pipelines.state.rows import identities, merge, unpack
 from millrace.pipelines.state.rows import pack as pack_rows
 from millrace.pipelines.state.store import MemoryStore
 from millrace.pipelines.transform import run_step
-from millrace.services.pipelines.queue_messages import event_from_record, event_record, pack
+from millrace.services.pipelines.event_records import event_record
+from millrace.services.pipelines.queue_messages import Events, ingest_message, pack
 
 REFERENCE = ['"agent_completion"', "agentId", "tokenUsage.total", "cost", "completedAt"]
 MIXED = [
@@ -79,7 +80,7 @@ def made_event(at: int) -> Event:
 LINES = [orjson.dumps(sample_event(at)) for at in range(EVENTS)]
 MESSAGES = list(
     pack(
-        {"organization": "organization-7", "pipelineId": "bench"},
+        Events("organization-7", "bench"),
         map(event_record, map(made_event, range(EVENTS))),
     )
 )
@@ -173,8 +174,8 @@ def events_of_lines() -> Iterator[list[Event]]:
 def events_of_messages() -> Iterator[list[Event]]:
     """As the transform function reads them: all of a batch, for one pipeline."""
     for at in range(0, len(MESSAGES), MESSAGES_AT_ONCE):
-        bodies = map(orjson.loads, MESSAGES[at : at + MESSAGES_AT_ONCE])
-        yield [event_from_record(record, "bench") for body in bodies for record in body["events"]]
+        found = map(ingest_message, MESSAGES[at : at + MESSAGES_AT_ONCE])
+        yield [event for message in found if isinstance(message, Events) for event in message.events]
 
 
 def grouping() -> Grouping:

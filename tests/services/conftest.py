@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from millrace.destinations.catalogue import Services
+from millrace.destinations.catalog import ServiceUrls
 from millrace.net.client import guarded_client
 from tests.aws import Aws
 from tests.fakes.receivers import Receivers, receiving
@@ -31,7 +31,7 @@ def environ(aws_environment: Aws, deliver_resources: dict[str, str]) -> dict[str
 @pytest.fixture
 async def here(environ: dict[str, str], receivers: Receivers) -> AsyncIterator[World]:
     """Destinations may be on this machine, as in the local stack."""
-    services = Services(mixpanel=receivers.url, amplitude=receivers.url, segment=receivers.url)
+    services = ServiceUrls(mixpanel=receivers.url, amplitude=receivers.url, segment=receivers.url)
     async with guarded_client(allow_loopback_http=True) as client:
         yield world(environ, client, services, loopback=True)
 
@@ -46,4 +46,4 @@ async def deployed(environ: dict[str, str]) -> AsyncIterator[World]:
         )
 
     async with guarded_client(resolve=resolve) as client:
-        yield world(environ, client, Services(), loopback=False)
+        yield world(environ, client, ServiceUrls(), loopback=False)

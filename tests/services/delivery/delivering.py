@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from millrace.destinations.catalogue import Catalogue, Limits, Services
+from millrace.destinations.catalog import DestinationCatalog, Reach, ServiceUrls
 from millrace.domain.clock import now_ms
 from millrace.domain.pipelines import Pipeline
 from millrace.pipelines.event import Event
@@ -152,21 +152,21 @@ class World:
         return (await self.dead_letters.page(self.organization, "pipe", limit=1_000))[0]
 
 
-def world(environ: dict[str, str], client: httpx.AsyncClient, services: Services, loopback: bool) -> World:
+def world(environ: dict[str, str], client: httpx.AsyncClient, services: ServiceUrls, loopback: bool) -> World:
     """A world whose destinations may reach loopback, or nothing but public addresses."""
     settings = DeliverySettings.from_environment(environ)
     aws = StrictAws(settings.region)
     dynamo = Dynamo(aws)
     made: World
-    limits = Limits("tables-", "topics-", (), loopback)
-    catalogue = Catalogue(aws, limits, lambda: made.now, services)
+    limits = Reach("tables-", "topics-", (), loopback)
+    catalog = DestinationCatalog(aws, limits, lambda: made.now, services)
     secrets = SecretStore(aws, dynamo, settings.secrets_table, settings.secrets_key_id)
     pipelines = PipelineStore(dynamo, settings.pipelines_table)
     state = DeliveryState(dynamo, settings.delivery_table, lambda: made.now)
     large = LargeObjects(aws, settings.journal_bucket)
     dead_letters = DeadLetterStore(dynamo, settings.dead_letters_table, large)
     queue = SeenQueue(aws, settings.delivery_queue_url, large)
-    targets = Targets(pipelines, secrets, catalogue, client, lambda: made.now)
+    targets = Targets(pipelines, secrets, catalog, client, lambda: made.now)
 
     async def pause(seconds: float) -> None:
         ends = made.now + round(seconds * 1_000)

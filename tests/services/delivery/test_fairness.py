@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from millrace.destinations.catalogue import Services
+from millrace.destinations.catalog import ServiceUrls
 from millrace.domain.retries import MOST_SENDS
 from millrace.domain.unproven_slots import OF_DESTINATION, OF_ORGANIZATION
 from millrace.net.client import guarded_client
@@ -29,7 +29,7 @@ def holding() -> Iterator[Holding]:
 async def other(environ: dict[str, str]) -> AsyncIterator[World]:
     """Another organization on the same tables."""
     async with guarded_client(allow_loopback_http=True) as client:
-        yield world(environ, client, Services(), loopback=True)
+        yield world(environ, client, ServiceUrls(), loopback=True)
 
 
 async def first_back(tasks: list[asyncio.Task[Report]], count: int) -> list[Report]:

@@ -5,7 +5,7 @@ import logging
 import pytest
 from starlette.responses import PlainTextResponse, RedirectResponse
 
-from millrace.destinations.catalogue import Services
+from millrace.destinations.catalog import ServiceUrls
 from millrace.destinations.secrets import check_secrets
 from millrace.errors import InvalidRequest
 from millrace.net.client import guarded_client
@@ -140,7 +140,7 @@ async def test_name_whose_address_changes_gains_nothing(environ: dict[str, str])
         return next(answers)
 
     async with guarded_client(resolve=resolve) as client:
-        place = world(environ, client, Services(), loopback=False)
+        place = world(environ, client, ServiceUrls(), loopback=False)
         await place.webhook("https://rebinding.example/")
         for id in ("a", "b"):
             await place.deliver(event(id))

@@ -139,7 +139,7 @@ async def test_look_that_dynamodb_refuses_tells_why(here: World) -> None:
         )
 
     assert isinstance(here.deliverer.targets, Targets)
-    events = here.deliverer.targets._catalogue.aws.client("dynamodb").meta.events
+    events = here.deliverer.targets._catalog.aws.client("dynamodb").meta.events
     events.register("before-call.dynamodb.DescribeTable", refuse)
     reported = await tried(here, inspect=True)
     events.unregister("before-call.dynamodb.DescribeTable", refuse)

@@ -5,10 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import convert
 
 from millrace.domain.clock import iso
 from millrace.services.pipelines.processing import purge as purging
 from millrace.services.pipelines.processing import redrive as redriving
+from millrace.services.pipelines.queue_messages import Purge, RedrivePage
 from millrace.stores.dead_letters import DeadLetter
 from tests.api.talk import error_of
 from tests.services.pipelines.conftest import Plant
@@ -236,7 +238,7 @@ def test_repeated_order_sends_nothing_twice(streaming: httpx.Client, plant: Plan
     streaming.post(f"{path(id)}/redrive")
     (command,) = plant.waiting()
     for _ in range(3):
-        asyncio.run(redriving.redrive(plant.context, (organization, id), command["redrive"]))
+        asyncio.run(redriving.redrive(plant.context, convert(command, RedrivePage)))
     plant.transform()
     assert sorted(payload["n"] for payload in plant.payloads()) == ["a", "b", "c"]
 
@@ -255,10 +257,8 @@ def test_crash_between_sending_and_removing_loses_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(plant.context.dead_letters, "remove_all", dies)
         with pytest.raises(ConnectionError):
-            asyncio.run(redriving.redrive(plant.context, (organization, id), command["redrive"]))
-    asyncio.run(
-        redriving.redrive(plant.context, (organization, id), command["redrive"])
-    )  # the queue repeats it
+            asyncio.run(redriving.redrive(plant.context, convert(command, RedrivePage)))
+    asyncio.run(redriving.redrive(plant.context, convert(command, RedrivePage)))  # the queue repeats it
     plant.transform()
     events = [event["id"] for job in plant.deliveries() for event in job["events"]]
     assert len(set(events)) == 3
@@ -272,7 +272,7 @@ def test_paused_pipeline_redrives_when_it_is_resumed(streaming: httpx.Client, pl
     act(streaming, id, "pause")
     assert error_of(streaming.post(f"{path(id)}/redrive")) == (409, "pipeline_paused")
     (command,) = plant.waiting()
-    asyncio.run(redriving.redrive(plant.context, (command["organization"], id), command["redrive"]))
+    asyncio.run(redriving.redrive(plant.context, convert(command, RedrivePage)))
     assert plant.payloads() == []
     act(streaming, id, "resume")
     plant.transform()
@@ -292,11 +292,11 @@ def test_deleted_pipeline_takes_its_dead_letters_and_their_objects_along(
     (key,) = (one.object_key for one in found if one.object_key)
     act(streaming, id, "stop")
     plant.transform()
-    asyncio.run(purging.purge(plant.context, (organization, id), {"after": ""}))
+    asyncio.run(purging.purge(plant.context, Purge(organization, id)))
     assert len(plant.dead_letters(organization, id)) == 6, "a pipeline that is there keeps them"
     assert streaming.delete(f"/pipelines/{id}").status_code == 204
     (command,) = plant.waiting()
-    asyncio.run(purging.purge(plant.context, (organization, id), command["purge"], ends=0.0))
+    asyncio.run(purging.purge(plant.context, convert(command, Purge), ends=0.0))
     assert len(plant.dead_letters(organization, id)) == 6, "no time was left"
     plant.transform()
     assert plant.dead_letters(organization, id) == []

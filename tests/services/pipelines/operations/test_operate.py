@@ -14,6 +14,7 @@ from millrace.services.delivery.job import read_job
 from millrace.services.pipelines.processing import replay as pipelines_replay
 from millrace.services.pipelines.processing import timers as pipelines_windows
 from millrace.services.pipelines.processing.timers import sweep_all
+from millrace.services.pipelines.queue_messages import Replay, ingest_message
 from tests.api.talk import error_of
 from tests.services.pipelines.conftest import Plant
 from tests.services.pipelines.definitions import act, counted, made, pipeline, step
@@ -193,10 +194,11 @@ def test_replay_pages_through_the_journal_once_and_ends(
     cursors = []
     while orders := plant.waiting():
         for order in orders:
-            if "replay" in order:
-                cursors.append(order["replay"].get("after", ""))
-                address = (order["organization"], id)
-                asyncio.run(pipelines_replay.replay(plant.context, address, order["replay"]))
+            if order["type"] == "replay":
+                cursors.append(order.get("after", ""))
+                command = ingest_message(json.dumps(order))
+                assert isinstance(command, Replay)
+                asyncio.run(pipelines_replay.replay(plant.context, command))
         assert len(cursors) <= 3, "it must not go round"
     assert len(cursors) == 3
     assert sorted(set(cursors)) == cursors

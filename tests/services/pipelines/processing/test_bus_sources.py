@@ -265,7 +265,7 @@ def test_pipeline_that_cannot_be_compiled_keeps_no_event_from_the_others(
     send(plant, called(organization, "call", *CALLS["list"]))
     head = {"organization": organization, "pipelineId": pushed}
     event = {"source": "api", "type": "item", "time": 1, "ingested": 1, "payload": {"n": 1}}
-    send(plant, head | {"events": [event | {"id": name} for name in ("one", "two")]})
+    send(plant, head | {"type": "events", "events": [event | {"id": name} for name in ("one", "two")]})
     assert plant.transform() == {"batchItemFailures": []}
     assert [job["pipelineId"] for job in plant.deliveries()] == [good]
     (dead_letter,) = plant.dead_letters(organization, broken)

@@ -16,7 +16,7 @@ from millrace.destinations.wire import Answer, Request
 from millrace.domain.hops import HEADER
 from millrace.pipelines.definitions.destinations import WebhookConfig
 from millrace.services.delivery.job import Job
-from millrace.services.pipelines.queue_messages import event_from_record, event_record
+from millrace.services.pipelines.event_records import event_from_record, event_record
 from tests.api.talk import error_of
 from tests.services.pipelines.conftest import Plant
 from tests.services.pipelines.definitions import WEBHOOK, counted, made, step

@@ -1,7 +1,6 @@
 """Each pipeline has its share of a batch's time; what comes again comes alone."""
 
 import asyncio
-import json
 from collections import Counter
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from millrace.services.pipelines.processing import batch, engine
 from millrace.services.pipelines.processing.sorting import Message
+from millrace.services.pipelines.queue_messages import Events
 from tests.services.pipelines.conftest import Plant
 from tests.services.pipelines.definitions import act, counted, made, pipeline, step
 from tests.tokens import Issuer
@@ -157,6 +157,6 @@ def test_timers_of_one_batch_fire_side_by_side(streaming: httpx.Client, plant: P
 
 
 def test_messages_that_come_again_tell_no_lag() -> None:
-    body = json.loads('{"events": [], "again": 1}')
-    assert not Message("m", body, 0).is_new
-    assert Message("m", {"events": []}, 0).is_new
+    assert not Message("m", Events("acme", "p", again=1), 0).is_new
+    assert not Message("m", Events("acme", "p", start=2), 0).is_new
+    assert Message("m", Events("acme", "p"), 0).is_new

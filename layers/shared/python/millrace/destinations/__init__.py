@@ -1,1 +1,1 @@
-"""Where pipelines deliver to: one module per kind of destination, `catalogue` lists them."""
+"""Where pipelines deliver to: one module per kind of destination, `catalog` lists them."""

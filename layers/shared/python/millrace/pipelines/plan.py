@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import assert_never
 
 import orjson
 
@@ -116,13 +117,16 @@ def _run(definition: PipelineDefinition, index: int, scope: Scope, state: State 
             return _stateless(stages.split_stage(index, step))
         case DedupeStep() as step:
             return stateful_stages.dedupe_stage(index, step, scope)
-        case BatchStep() as step if isinstance(state, Batch):
+        case BatchStep() as step:
+            assert isinstance(state, Batch)
             return stateful_stages.batch_stage(index, step, state)
-        case WindowStep() as step if isinstance(state, Window | SessionWindow):
+        case WindowStep() as step:
+            assert isinstance(state, Window | SessionWindow)
             return stateful_stages.window_stage(index, step, state)
         case AggregateStep() as step:
             return _aggregate(definition, index, step, scope)
-    raise AssertionError("every kind of step is above")
+        case other:
+            assert_never(other)
 
 
 def _aggregate(

@@ -6,11 +6,16 @@ event, `{id, items, count}`.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import assert_never
 
 from millrace.pipelines.definitions.destinations import (
+    AmplitudeConfig,
     ChatConfig,
     CustomAnalyticsConfig,
+    DatabaseConfig,
     Destination,
+    MixpanelConfig,
+    SegmentConfig,
     SnsConfig,
     WebhookConfig,
 )
@@ -41,10 +46,13 @@ def _takes_items(destination: Destination) -> bool:
     match destination.config:
         case WebhookConfig() | CustomAnalyticsConfig():
             return False
+        case MixpanelConfig() | AmplitudeConfig() | SegmentConfig() | DatabaseConfig():
+            return True
         case ChatConfig() | SnsConfig() as config:
             fields = template_fields(config.template)
             return bool(fields) and not fields & _OF_A_BATCH
-    return True
+        case other:
+            assert_never(other)
 
 
 def mixed_fields(steps: Sequence[Step], destination: Destination) -> list[str]:

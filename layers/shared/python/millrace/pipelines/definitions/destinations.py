@@ -205,6 +205,19 @@ Analytics = Annotated[
 Notification = Annotated[ChatConfig | SnsConfig, Field(discriminator="channel")]
 
 
+DestinationConfig = (
+    WebhookConfig
+    | DatabaseConfig
+    | MixpanelConfig
+    | AmplitudeConfig
+    | SegmentConfig
+    | CustomAnalyticsConfig
+    | ChatConfig
+    | SnsConfig
+)
+"""The configuration of a destination of any kind."""
+
+
 class _Destination(Model):
     name: Name | None = None
     when: ExpressionText | None = None

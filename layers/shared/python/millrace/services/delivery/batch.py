@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from millrace.destinations.catalogue import Catalogue, Limits, Services
+from millrace.destinations.catalog import DestinationCatalog, Reach, ServiceUrls
 from millrace.domain.clock import now_ms
 from millrace.net.client import guarded_client
 from millrace.services.batches import QueueBatch
@@ -51,22 +51,22 @@ class DeliverySettings(Settings):
     amplitude_base_url: str = ""
     segment_base_url: str = ""
 
-    def limits(self) -> Limits:
+    def reach(self) -> Reach:
         """What the operator lets destinations reach."""
         hosts = tuple(host.strip() for host in self.database_hosts.split(",") if host.strip())
-        return Limits(
+        return Reach(
             self.destination_table_prefix, self.destination_topic_prefix, hosts, self.allow_loopback_http
         )
 
-    def services(self) -> Services:
+    def urls(self) -> ServiceUrls:
         """Where analytics services are, if elsewhere than by themselves."""
-        return Services(self.mixpanel_base_url, self.amplitude_base_url, self.segment_base_url)
+        return ServiceUrls(self.mixpanel_base_url, self.amplitude_base_url, self.segment_base_url)
 
 
 class BatchDeliverer:
     """One per process: its loop lives as long, so that connections stay open from batch to batch."""
 
-    def __init__(self, settings: DeliverySettings, catalogue: Catalogue | None = None) -> None:
+    def __init__(self, settings: DeliverySettings, catalog: DestinationCatalog | None = None) -> None:
         settings.require(
             "delivery_queue_url",
             "delivery_table",
@@ -79,7 +79,7 @@ class BatchDeliverer:
         for name in ("httpx", "httpcore", "psycopg"):  # they log URLs, hosts and users
             logging.getLogger(name).setLevel(logging.ERROR)
         self._aws = Aws(settings.region)
-        self._catalogue = catalogue or Catalogue(self._aws, settings.limits(), now_ms, settings.services())
+        self._catalog = catalog or DestinationCatalog(self._aws, settings.reach(), now_ms, settings.urls())
         self._client = guarded_client(allow_loopback_http=settings.allow_loopback_http)
         dynamo = Dynamo(self._aws)
         self._large = LargeObjects(self._aws, settings.journal_bucket)
@@ -93,7 +93,7 @@ class BatchDeliverer:
         pipelines = PipelineStore(dynamo, settings.pipelines_table)
         state = DeliveryState(dynamo, settings.delivery_table, now_ms)
         return Deliverer(
-            targets=Targets(pipelines, secrets, self._catalogue, self._client),
+            targets=Targets(pipelines, secrets, self._catalog, self._client),
             state=state,
             dead_letters=DeadLetterStore(dynamo, settings.dead_letters_table, self._large),
             queue=self._queue,
@@ -155,5 +155,5 @@ class BatchDeliverer:
         """Ends connections, the loop and the threads."""
         self._runner.run(self._client.aclose())
         self._runner.close()
-        self._catalogue.close()
+        self._catalog.close()
         self._aws.close()

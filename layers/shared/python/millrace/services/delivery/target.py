@@ -5,10 +5,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 
 import httpx
 
-from millrace.destinations.catalogue import Catalogue, Sender, host_of, is_repeatable
+from millrace.destinations.catalog import DestinationCatalog, Kind, Sender, kind_of
 from millrace.destinations.results import Failure, SendReport, Unsendable, result_of_error
 from millrace.destinations.secrets import Redactor, Resolved, resolve, secrets_of
 from millrace.destinations.sending import WaitForSlot
@@ -18,7 +19,7 @@ from millrace.domain.token_bucket import Rate
 from millrace.errors import NotFound, is_transient
 from millrace.net.fetch import fetch
 from millrace.pipelines.definitions.definition import InvalidDefinition, PipelineDefinition, stored_definition
-from millrace.pipelines.definitions.destinations import ChatConfig, Delivery, Destination, RateLimit
+from millrace.pipelines.definitions.destinations import Destination, DestinationConfig, RateLimit
 from millrace.pipelines.event import Event
 from millrace.services.delivery.destination_keys import destination_key_of
 from millrace.services.delivery.job import Job
@@ -28,7 +29,6 @@ from millrace.stores.secrets import SecretStore
 
 log = logging.getLogger(__name__)
 
-CHAT_RATE = RateLimit(per_second=1, burst=1)
 REASON = 300
 _DEFINITIONS = 500
 LATEST_MS = 5_000
@@ -44,7 +44,7 @@ class Target:
 
     destination_key: DestinationKey
     id_namespace: str
-    config: Delivery
+    config: DestinationConfig
     sender: Sender
     redact: Redactor = field(repr=False)
 
@@ -55,14 +55,16 @@ class Target:
         return await _send(self.sender, marked, wait_for_slot)
 
     @property
+    def _kind(self) -> Kind[Any]:
+        return kind_of(self.config)
+
+    @property
     def repeatable(self) -> bool:
-        return is_repeatable(self.config)
+        return self._kind.repeatable
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        if self.config.rate_limit is None and isinstance(self.config, ChatConfig):
-            return CHAT_RATE
-        return self.config.rate_limit
+        return self.config.rate_limit or self._kind.rate_limit
 
     @property
     def rate(self) -> Rate | None:
@@ -119,7 +121,7 @@ class Targets:
         self,
         pipelines: PipelineStore,
         secrets: SecretStore,
-        catalogue: Catalogue,
+        catalog: DestinationCatalog,
         client: httpx.AsyncClient,
         clock: Clock = now_ms,
     ) -> None:
@@ -127,7 +129,7 @@ class Targets:
         self._latest: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
         self._pipelines = pipelines
         self._secrets = secrets
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._client = client
         self._known: OrderedDict[tuple[str, str, int], PipelineDefinition] = OrderedDict()
 
@@ -138,10 +140,10 @@ class Targets:
         destination_key = destination_key_of(job.organization, job.pipeline_id, index, destination)
         known = await self._secrets.read(job.organization, secrets_of(destination.config))
         config, resolved = resolve(destination.config, known)
-        host = host_of(config)
+        host = kind_of(config).connection_host(config)
         if host:
             resolved.check_host(host)
-        sender = self._catalogue.sender(config, job.organization, self._post(resolved, answers))
+        sender = self._catalog.sender(config, job.organization, self._post(resolved, answers))
         return Target(destination_key, id_namespace_of(job, destination), config, sender, Redactor(resolved))
 
     async def _destination(self, job: Job) -> tuple[int, Destination]:

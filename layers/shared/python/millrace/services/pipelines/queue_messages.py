@@ -1,91 +1,181 @@
-"""What pipelines' queues carry, as JSON text: events packed to fill messages, and orders.
+"""Messages of the queues that all pipelines share. Their JSON names their kind in the field `type`.
 
-Ingest queue: an EventBridge event, or `{organization, pipelineId}` with one of `events` (and `start`,
-`version` for those that begin at a later step), `event` (of EventBridge, by an operator's own rule), `tick`
-(of a schedule), `entry`, `replay`, `redrive`, `drain`, `purge`.
-Timer queue: `{key, at}`, or `{organization, pipelineId, stop: <round>}`.
+Two kinds on the ingest queue are not ours to write, and have no such field: an event of the bus, as
+EventBridge sends it, and `{organization, pipelineId, event}`, which a rule of an operator's own makes of one.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
+import msgspec
 import orjson
+from msgspec import Struct, structs
 
+from millrace.domain.portions import portions
 from millrace.errors import InvalidRequest
 from millrace.pipelines.event import Event
+from millrace.services.pipelines.event_records import EventRecord
 from millrace.stores.queues import escaped_size
 
 EVENTS_PER_MESSAGE = 200
 BYTES_PER_MESSAGE = 200 * 1024
-EventRecord = dict[str, Any]
+Address = tuple[str, str]
+"""Organization and pipeline."""
 
 
-def event_record(event: Event) -> EventRecord:
-    """An event as queues, journal and dead letters carry it: all of it but its pipeline."""
-    record = {
-        "id": event.id,
-        "source": event.source,
-        "type": event.type,
-        "time": event.time,
-        "ingested": event.ingested,
-        "payload": event.payload,
-    }
-    if event.window:
-        record["window"] = event.window
-    if event.hops:
-        record["hops"] = event.hops
-    if event.sequence:
-        record["sequence"] = event.sequence
-    return record
+class Addressed(Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="type"):
+    """A message for one pipeline."""
+
+    organization: str
+    pipeline_id: str
+
+    @property
+    def address(self) -> Address:
+        return self.organization, self.pipeline_id
 
 
-def event_from_record(record: EventRecord, pipeline_id: str) -> Event:
-    """The event of a record."""
-    event = Event(
-        record["payload"],
-        record["id"],
-        record["source"],
-        record["type"],
-        record["time"],
-        record["ingested"],
-        pipeline_id,
-        record.get("window"),
-    )
-    if "hops" in record:
-        event.hops = record["hops"]
-    event.sequence = record.get("sequence") or ""
-    return event
+class Events(Addressed, tag="events", frozen=True):
+    """Events to be processed: from the step `start` on, where that is given, by the definition `version`.
+    `again` counts how often there was no time for them."""
+
+    events: list[Event] = []
+    start: int | None = None
+    version: int | None = None
+    again: int = 0
 
 
-def pack(head: dict[str, Any], events: Iterable[EventRecord]) -> Iterator[str]:
-    """Messages of at most 200 events and 200 KB (one event alone may be larger): `head` with `events`."""
-    chunk: list[bytes] = []
-    size = 0
-    for event in events:
-        one = orjson.dumps(event)
-        length = escaped_size(one)
-        if chunk and (len(chunk) == EVENTS_PER_MESSAGE or size + length > BYTES_PER_MESSAGE):
-            yield _message(head, chunk)
-            chunk, size = [], 0
-        chunk.append(one)
-        size += length + 1
-    if chunk:
-        yield _message(head, chunk)
+class OperatorEvent(Addressed, tag="event", frozen=True):
+    """An EventBridge event of any source, for one pipeline."""
+
+    event: Any
 
 
-def json_size(value: Any) -> int:
-    """Bytes as JSON in a message. Raises `InvalidRequest` for what cannot be written: integers over 64 bits,
-    halves of surrogate pairs."""
+class Tick(Addressed, tag="tick", frozen=True):
+    """A schedule fires, at the `time` (ISO 8601) that it was due."""
+
+    time: str
+
+
+class ProcessEntry(Addressed, tag="entry", frozen=True):
+    """Process an entry of the journal: by the definition `version`, or the current one; without the first
+    `after` events, which are done. `waiting`: it came while the pipeline was paused."""
+
+    position: str
+    key: str = ""
+    waiting: bool = False
+    version: int | None = None
+    after: int | None = None
+
+
+class Replay(Addressed, tag="replay", frozen=True):
+    """Process what was accepted from `since` until before `until` (epoch ms), behind the position `after`."""
+
+    since: int
+    until: int
+    version: int | None = None
+    after: str = ""
+
+
+class RedrivePage(Addressed, tag="redrive", frozen=True):
+    """Send a page of a redrive. `waits` counts how often its pipeline was found paused."""
+
+    id: str
+    page: int
+    waits: int = 0
+
+
+class Drain(Addressed, tag="drain", frozen=True):
+    """Process what waited while the pipeline was paused, behind the position `after`, in rounds until nothing
+    is left."""
+
+    after: str = ""
+    round: int = 0
+
+
+class Purge(Addressed, tag="purge", frozen=True):
+    """Delete the dead letters of a deleted pipeline, behind the id `after`."""
+
+    after: str = ""
+
+
+class BusEvent(Struct, frozen=True):
+    """An event of the bus, as EventBridge sends it."""
+
+    envelope: dict[str, Any]
+
+
+class FireTimer(Struct, frozen=True, tag_field="type", tag="fire"):
+    """A window or batch may be due; `at` is when (epoch ms)."""
+
+    key: str
+    at: int
+
+
+class StopPipeline(Addressed, tag="stop", frozen=True):
+    """Fire what a stopped pipeline still holds, in rounds."""
+
+    round: int = 1
+
+
+Command: TypeAlias = ProcessEntry | Replay | RedrivePage | Drain | Purge
+IngestMessage: TypeAlias = BusEvent | OperatorEvent | Events | Tick | Command
+TimerMessage: TypeAlias = FireTimer | StopPipeline
+_Tagged: TypeAlias = OperatorEvent | Events | Tick | Command
+_OURS = '{"type":"'
+_DECODER: msgspec.json.Decoder[_Tagged] = msgspec.json.Decoder(_Tagged)
+_TIMER_DECODER: msgspec.json.Decoder[TimerMessage] = msgspec.json.Decoder(TimerMessage)
+
+
+def encode(message: Addressed | FireTimer) -> str:
+    """Return the body of a message."""
+    return msgspec.json.encode(message).decode()
+
+
+def ingest_message(text: str) -> IngestMessage:
+    """Return the message of a body of the ingest queue.
+
+    Our own are decoded into events at once: no dict is made of each first. Raises `InvalidRequest`, and
+    `ValueError` for what is no JSON.
+    """
+    if not text.startswith(_OURS):
+        return _foreign_message(orjson.loads(text))
     try:
-        return escaped_size(orjson.dumps(value))
-    except TypeError as error:
-        raise InvalidRequest(f"This cannot be stored as JSON: {error}.", code="invalid_json") from error
+        return _DECODER.decode(text)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from error
 
 
-def _message(head: dict[str, Any], chunk: list[bytes]) -> str:
-    return orjson.dumps(head | {"events": [orjson.Fragment(one) for one in chunk]}).decode()
+def _foreign_message(body: Any) -> IngestMessage:
+    if isinstance(body, dict) and "detail-type" in body:
+        return BusEvent(body)
+    if isinstance(body, dict) and "event" in body:
+        body = {"type": "event"} | body
+    try:
+        found: _Tagged = msgspec.convert(body, _Tagged)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from error
+    return found
 
 
-def command(organization: str, pipeline_id: str, **what: Any) -> str:
-    """A message that asks for something to be done."""
-    return orjson.dumps({"organization": organization, "pipelineId": pipeline_id} | what).decode()
+def timer_message(body: str) -> TimerMessage:
+    """Return the message of a body of the timer queue. Raises as `ingest_message`."""
+    try:
+        return _TIMER_DECODER.decode(body)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from error
+
+
+def _invalid(error: msgspec.ValidationError) -> InvalidRequest:
+    return InvalidRequest(f"The message is not valid: {error}.", code="invalid_message")
+
+
+def pack(head: Events, events: Iterable[EventRecord]) -> Iterator[str]:
+    """Yield messages like `head`, of at most 200 events and 200 KB (one event alone may be larger)."""
+    written = map(orjson.dumps, events)
+    for portion in portions(written, _size, BYTES_PER_MESSAGE, EVENTS_PER_MESSAGE):
+        yield encode(structs.replace(head, events=list(map(msgspec.Raw, portion))))
+
+
+def _size(event: bytes) -> int:
+    """The bytes of an event in a message, with its comma."""
+    return escaped_size(event) + 1

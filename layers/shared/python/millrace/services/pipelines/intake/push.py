@@ -16,8 +16,9 @@ from millrace.errors import Conflict, InvalidRequest, TooLarge, TooManyRequests
 from millrace.pipelines.event import Event
 from millrace.services.pipelines.backpressure import Backpressure
 from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.event_records import event_record, json_size
 from millrace.services.pipelines.payloads import LONGEST_ID, check_payload
-from millrace.services.pipelines.queue_messages import BYTES_PER_MESSAGE, event_record, json_size, pack
+from millrace.services.pipelines.queue_messages import BYTES_PER_MESSAGE, Events, pack
 
 MAX_EVENTS = 1_000
 _FIELDS = frozenset({"id", "type", "time", "payload"})
@@ -63,8 +64,7 @@ class Ingest:
         await self._check_backpressure(organization, pipeline)
         for event in events:
             event.hops = current_hops()
-        head = {"organization": organization, "pipelineId": pipeline.id}
-        messages = list(pack(head, map(event_record, events)))
+        messages = list(pack(Events(organization, pipeline.id), map(event_record, events)))
         await asyncio.gather(
             asyncio.to_thread(self._context.ingest.send, messages, 0, organization),
             self._context.meter.accepted(organization, pipeline.id, len(messages)),

@@ -9,10 +9,10 @@ from millrace.errors import InvalidRequest, NotImplementedHere
 from millrace.pipelines.definitions.definition import stored_definition
 from millrace.pipelines.definitions.sources import ScheduleSource
 from millrace.services.pipelines.context import PipelineContext
-from millrace.services.pipelines.queue_messages import command
+from millrace.services.pipelines.queue_messages import Tick, encode
 
 # Not the execution's id: that is another one for each attempt of the same tick.
-_TICK = {"time": "<aws.scheduler.scheduled-time>"}
+_DUE = "<aws.scheduler.scheduled-time>"
 
 
 class Schedules:
@@ -42,7 +42,7 @@ class Schedules:
                 Target={
                     "Arn": settings.ingest_queue_arn,
                     "RoleArn": settings.scheduler_role_arn,
-                    "Input": command(organization, pipeline.id, tick=_TICK),
+                    "Input": encode(Tick(organization, pipeline.id, _DUE)),
                 },
             )
         except ClientError as error:

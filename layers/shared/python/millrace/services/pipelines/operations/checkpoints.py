@@ -18,9 +18,10 @@ from millrace.pipelines.explain import explain
 from millrace.pipelines.local_run import LocalRun
 from millrace.pipelines.state.store import MemoryStore
 from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.event_records import event_from_record
 from millrace.services.pipelines.intake.push import event_from
 from millrace.services.pipelines.plans import compile_pipeline
-from millrace.services.pipelines.queue_messages import command, event_from_record
+from millrace.services.pipelines.queue_messages import Replay, encode
 
 MARGIN_MS = 120_000
 """Twice what an invocation of the transform function may take."""
@@ -108,8 +109,7 @@ class Recovery:
     async def _command(
         self, caller: Principal, pipeline: Pipeline, since: int, until: int, version: int
     ) -> dict[str, Any]:
-        request = {"since": since, "until": until, "version": version}
-        body = command(caller.organization, pipeline.id, replay=request)
+        body = encode(Replay(caller.organization, pipeline.id, since, until, version))
         await asyncio.to_thread(self._context.ingest.send, [body], 0, caller.organization)
         return {"from": iso(since), "to": iso(until), "version": version}
 

@@ -22,19 +22,19 @@ from millrace.errors import NotFound
 from millrace.pipelines.event import Event
 from millrace.pipelines.work import Unfinished
 from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.event_records import event_record
 from millrace.services.pipelines.plans import BrokenDefinition
 from millrace.services.pipelines.processing.engine import process
 from millrace.services.pipelines.processing.sorting import (
-    Address,
-    Command,
     EventGroup,
     Message,
+    Task,
     Work,
     read_message,
     sort_message,
 )
 from millrace.services.pipelines.processing.unreadable import refuse
-from millrace.services.pipelines.queue_messages import command, event_record, pack
+from millrace.services.pipelines.queue_messages import Address, Events, ProcessEntry, encode, pack
 from millrace.stores.journal import Entry
 from millrace.telemetry import logs
 
@@ -89,36 +89,37 @@ def _read_all(context: PipelineContext, batch: dict[str, Any], failed: set[str])
 async def _process_together(context: PipelineContext, messages: list[Message], failed: set[str]) -> None:
     """All work of these messages, side by side. Adds the ids of those that failed."""
     work: Work = defaultdict(list)
-    commands: dict[Address, list[tuple[str, Command]]] = defaultdict(list)
+    tasks: dict[Address, list[tuple[str, Task]]] = defaultdict(list)
     for message in messages:
         try:
             if found := await sort_message(context, message, work):
-                commands[message.address].append((message.id, found))
+                address, task = found
+                tasks[address].append((message.id, task))
         except Exception:
             log.exception("message %s cannot be sorted", message.id)
             failed.add(message.id)
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def received(address: Address, groups: list[EventGroup]) -> None:
+    async def process_groups(address: Address, groups: list[EventGroup]) -> None:
         organization, pipeline_id = address
         async with slots:
             logs.bind(organization=organization, pipeline_id=pipeline_id)
             ends = time.monotonic() + SHARE_SECONDS
             failed.update(await _process_all(context, address, groups, ends))
 
-    async def run_commands(address: Address, found: list[tuple[str, Command]]) -> None:
+    async def carry_out(address: Address, found: list[tuple[str, Task]]) -> None:
         organization, pipeline_id = address
         async with slots:
             logs.bind(organization=organization, pipeline_id=pipeline_id)
             ends = time.monotonic() + SHARE_SECONDS
-            for message_id, do in found:  # one after the other: one may look for what another has done
+            for message_id, task in found:  # one after the other: one may look for what another has done
                 try:
-                    await do(ends)
+                    await task(ends)
                 except Exception:
-                    log.exception("the order of message %s failed", message_id)
+                    log.exception("the command of message %s failed", message_id)
                     failed.add(message_id)
 
-    await asyncio.gather(*starmap(received, work.items()), *starmap(run_commands, commands.items()))
+    await asyncio.gather(*starmap(process_groups, work.items()), *starmap(carry_out, tasks.items()))
     await _count(context, [one for one in messages if one.id not in failed], work)
 
 
@@ -196,7 +197,7 @@ async def _process_new(
     try:
         await process(context, compiled, events, lag=lag, ends=ends, messages=len(groups))
     except Unfinished as error:
-        await _send_again(context, organization, pipeline.id, error.events, {"again": 1})
+        await _send_again(context, Events(organization, pipeline.id, again=1), error.events)
 
 
 async def _process_later(
@@ -218,21 +219,18 @@ async def _process_later(
             break
         if time.monotonic() > ends:
             break
-    head = {"again": group.again + 1} | ({} if group.start is None else {"start": group.start})
-    more = {"version": group.version} if group.version else {}
-    await _send_again(context, organization, pipeline.id, left, head | more)
+    head = Events(organization, pipeline.id, start=group.start, version=group.version, again=group.again + 1)
+    await _send_again(context, head, left)
 
 
-async def _send_again(
-    context: PipelineContext, organization: str, pipeline_id: str, events: list[Event], more: dict[str, int]
-) -> None:
-    """Back to the queue, for which the time was over: others come first."""
+async def _send_again(context: PipelineContext, head: Events, events: list[Event]) -> None:
+    """Send events that there was no time for back to the queue, in messages like `head`; others come
+    first."""
     if not events:
         return
-    log.warning("%d events of pipeline %s need more time", len(events), pipeline_id)
-    head = {"organization": organization, "pipelineId": pipeline_id} | more
+    log.warning("%d events of pipeline %s need more time", len(events), head.pipeline_id)
     messages = list(pack(head, map(event_record, events)))
-    await asyncio.to_thread(context.ingest.send, messages, AGAIN_MS, organization)
+    await asyncio.to_thread(context.ingest.send, messages, AGAIN_MS, head.organization)
 
 
 async def _keep_waiting(
@@ -242,12 +240,8 @@ async def _keep_waiting(
     entry = await _write(context, organization, pipeline, events, waiting=True)
     if (await context.pipelines.get(organization, pipeline.id)).state != "paused":
         # Resumed between our two looks: whoever resumed may have listed what waits before we wrote.
-        reported = command(
-            organization,
-            pipeline.id,
-            entry={"key": entry.key, "position": entry.position, "waiting": True},
-        )
-        await asyncio.to_thread(context.ingest.send, [reported], 0, organization)
+        command = ProcessEntry(organization, pipeline.id, entry.position, entry.key, waiting=True)
+        await asyncio.to_thread(context.ingest.send, [encode(command)], 0, organization)
 
 
 async def _write(

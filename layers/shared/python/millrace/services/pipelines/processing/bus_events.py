@@ -6,7 +6,7 @@ for `deleted`, the one that tells that a run was deleted with its conversation.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, assert_never
 
 from millrace.domain.clock import from_iso
 from millrace.errors import InvalidRequest
@@ -15,7 +15,9 @@ from millrace.pipelines.definitions.sources import (
     AlertSource,
     ApiEventSource,
     DatabaseChangeSource,
+    ScheduleSource,
     Source,
+    WebhookSource,
 )
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event, Payload
@@ -91,7 +93,7 @@ def _identity(envelope: dict[str, Any], detail: Payload) -> str:
 
 
 def feeds(event: Event, source: Source) -> bool:
-    """Whether a pipeline with this source takes an event of the source's type."""
+    """Return true if a pipeline with this source takes an event of the source's type."""
     match source:
         case AgentExecutionSource():
             return _is_run(event, source)
@@ -101,7 +103,10 @@ def feeds(event: Event, source: Source) -> bool:
             return _is_change(event.payload, source)
         case AlertSource():
             return _is_alert(event.payload, source)
-    return False
+        case WebhookSource() | ScheduleSource():
+            return False  # these are not fed by the bus
+        case _:
+            assert_never(source)
 
 
 def _is_run(event: Event, source: AgentExecutionSource) -> bool:

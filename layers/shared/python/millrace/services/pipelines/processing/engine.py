@@ -23,9 +23,9 @@ from millrace.pipelines.transform import fire, keep, resume, transform, transfor
 from millrace.pipelines.work import Unfinished, Work
 from millrace.services.delivery.job import Job, jobs_of
 from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.event_records import event_record
 from millrace.services.pipelines.plans import CompiledPipeline
 from millrace.services.pipelines.processing.timer_batch import Timers
-from millrace.services.pipelines.queue_messages import event_record
 from millrace.stores.dead_letters import DeadLetter
 
 

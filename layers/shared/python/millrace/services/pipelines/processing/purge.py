@@ -3,32 +3,31 @@
 import asyncio
 import math
 import time
-from typing import Any
+
+from msgspec import structs
 
 from millrace.errors import NotFound
 from millrace.services.pipelines.context import PipelineContext
-from millrace.services.pipelines.queue_messages import command
+from millrace.services.pipelines.queue_messages import Purge, encode
 
 PURGED = 100
 """Dead letters that are read and deleted at a time."""
 
 
-async def purge(
-    context: PipelineContext, address: tuple[str, str], request: dict[str, Any], ends: float = math.inf
-) -> None:
-    """`{after}`: deletes the dead letters of a pipeline that was deleted, with their objects, and orders what
-    is left at `ends`. Ids of pipelines are not used twice, so they are nobody else's."""
-    organization, pipeline_id = address
+async def purge(context: PipelineContext, command: Purge, ends: float = math.inf) -> None:
+    """Delete the dead letters of a pipeline that was deleted, with their objects, and enqueue what is left at
+    `ends`. Ids of pipelines are not used twice, so they are nobody else's."""
+    organization, pipeline_id = command.address
     try:
         await context.pipelines.get(organization, pipeline_id)
     except NotFound:
         pass
     else:
-        return  # its deletion was refused, or is still to come and orders this again
-    more: str | None = request["after"]
+        return  # its deletion was refused, or is still to come and enqueues this again
+    more: str | None = command.after
     while more is not None and time.monotonic() <= ends:
         found, more = await context.dead_letters.page(organization, pipeline_id, more, PURGED)
         await context.dead_letters.remove_all(organization, found)
     if more is not None:
-        rest = command(organization, pipeline_id, purge={"after": more})
+        rest = encode(structs.replace(command, after=more))
         await asyncio.to_thread(context.ingest.send, [rest], 0, organization)

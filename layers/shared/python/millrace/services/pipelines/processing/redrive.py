@@ -7,7 +7,6 @@ left out: ids stay, so destinations and windows know the repetition."""
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from millrace.domain.clock import Clock
 from millrace.domain.redrives import PAGE_SECONDS, Redrive, RedriveRequest
@@ -15,8 +14,9 @@ from millrace.errors import NotFound, is_transient
 from millrace.services.delivery.job import Job, job_event
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.dead_letter_choice import left_of
+from millrace.services.pipelines.event_records import event_from_record, event_record
 from millrace.services.pipelines.plans import CompiledPipeline
-from millrace.services.pipelines.queue_messages import command, event_from_record, event_record
+from millrace.services.pipelines.queue_messages import Address, Events, RedrivePage, encode, pack
 from millrace.stores.dead_letters import DeadLetter
 from millrace.stores.queues import Queue
 
@@ -27,29 +27,30 @@ MOST_WAITS = 30
 """Of a redrive for its paused pipeline, one a minute; then whoever resumes or stops it goes on."""
 _SOON_MS = 3_000
 _AT_ONCE = 16
-Address = tuple[str, str]
 Messages = list[tuple[Queue, str]]
 
 
-async def redrive(context: PipelineContext, address: Address, request: dict[str, Any]) -> None:
-    """Send a page of a redrive, unless it was sent before, and enqueue the next one: `{id, page, waits?}`.
+async def redrive(context: PipelineContext, command: RedrivePage) -> None:
+    """Send a page of a redrive, unless it was sent before, and enqueue the next one.
 
     While the pipeline is paused, try again some times: a command of `resume_redrives` may be received before
     the change of state can be read.
     """
+    address = command.address
     try:
-        found = await context.redrives.get(*address, request["id"])
+        found = await context.redrives.get(*address, command.id)
         pipeline = await context.pipelines.get(*address)
     except NotFound as error:
         log.warning("a redrive is over: %s", error.message)
         return
-    if found.state == "running" and found.page == request["page"] and pipeline.state == "paused":
-        if (waits := request.get("waits", 0)) < MOST_WAITS:
-            await asyncio.to_thread(enqueue_page, context, address, found, PAUSED_MS, waits + 1)
+    if found.state == "running" and found.page == command.page and pipeline.state == "paused":
+        if command.waits < MOST_WAITS:
+            waits = command.waits + 1
+            await asyncio.to_thread(enqueue_page, context, address, found, PAUSED_MS, waits)
         return
-    if found.state == "running" and found.page == request["page"]:
+    if found.state == "running" and found.page == command.page:
         found = await _send_page(context, address, found, context.plans.compiled(address[0], pipeline))
-    if found.state == "running" and found.page == request["page"] + 1:
+    if found.state == "running" and found.page == command.page + 1:
         await asyncio.to_thread(enqueue_page, context, address, found, PAGE_SECONDS * 1000)
 
 
@@ -177,10 +178,9 @@ async def _compiled(
 
 
 def _from_step(compiled: CompiledPipeline, dead_letter: DeadLetter, start: int) -> str:
-    events = [event_record(event_from_record(dead_letter.event, compiled.pipeline_id))]
-    return command(
-        compiled.organization, compiled.pipeline_id, events=events, start=start, version=compiled.version
-    )
+    head = Events(compiled.organization, compiled.pipeline_id, start=start, version=compiled.version)
+    (message,) = pack(head, [event_record(event_from_record(dead_letter.event, compiled.pipeline_id))])
+    return message
 
 
 def _job(compiled: CompiledPipeline, dead_letter: DeadLetter, destination: int, clock: Clock) -> str:
@@ -197,5 +197,6 @@ def _job(compiled: CompiledPipeline, dead_letter: DeadLetter, destination: int, 
 def enqueue_page(
     context: PipelineContext, address: Address, redrive: Redrive, delay_ms: int, waits: int = 0
 ) -> None:
-    request = {"id": redrive.id, "page": redrive.page} | ({"waits": waits} if waits else {})
-    context.ingest.send([command(*address, redrive=request)], delay_ms, address[0])
+    """Send the command for the next page of a redrive."""
+    page = RedrivePage(*address, redrive.id, redrive.page, waits)
+    context.ingest.send([encode(page)], delay_ms, address[0])

@@ -1,11 +1,9 @@
-"""What the messages of the ingest queue hold: events for pipelines, or something to be done."""
+"""Messages of the ingest queue: events find their pipelines, commands are carried out."""
 
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any
-
-import orjson
+from typing import Any, assert_never
 
 from millrace.domain.clock import from_iso, iso
 from millrace.domain.pipelines import Pipeline
@@ -26,7 +24,21 @@ from millrace.services.pipelines.processing.purge import purge
 from millrace.services.pipelines.processing.redrive import redrive
 from millrace.services.pipelines.processing.replay import drain, process_entry, replay
 from millrace.services.pipelines.processing.unreadable import json_problem, refuse
-from millrace.services.pipelines.queue_messages import event_from_record
+from millrace.services.pipelines.queue_messages import (
+    Address,
+    BusEvent,
+    Command,
+    Drain,
+    Events,
+    IngestMessage,
+    OperatorEvent,
+    ProcessEntry,
+    Purge,
+    RedrivePage,
+    Replay,
+    Tick,
+    ingest_message,
+)
 from millrace.stores.queues import Queue
 
 log = logging.getLogger(__name__)
@@ -52,93 +64,97 @@ class Message:
     reader of JSON has against it."""
 
     id: str
-    body: dict[str, Any]
+    content: IngestMessage
     sent: int
     receives: int = 1
     problem: InvalidRequest | None = None
 
     @property
     def is_new(self) -> bool:
-        """Whether it could come as soon as it was sent; orders may have been delayed on purpose."""
-        return not _NEW.isdisjoint(self.body) and _LATER.isdisjoint(self.body)
-
-    @property
-    def address(self) -> "Address":
-        """Whose it is, of a message that names its pipeline."""
-        return self.body["organization"], self.body["pipelineId"]
+        """True for a message that could come as soon as it was sent; others may be delayed on purpose."""
+        match self.content:
+            case BusEvent() | OperatorEvent() | Tick():
+                return True
+            case Events(start=None, again=0):
+                return True
+        return False
 
     def group(self, events: list[Event]) -> EventGroup:
-        """What it holds for one pipeline."""
-        body, sent = self.body, self.sent if self.is_new else None
-        return EventGroup(self.id, events, body.get("start"), body.get("version"), body.get("again", 0), sent)
+        """Return the events that it holds for one pipeline."""
+        sent = self.sent if self.is_new else None
+        if isinstance(self.content, Events):
+            found = self.content
+            return EventGroup(self.id, events, found.start, found.version, found.again, sent)
+        return EventGroup(self.id, events, sent=sent)
 
 
-_FOREIGN = frozenset({"detail-type", "event"})
-"""Messages that hold JSON which we did not write."""
-_NEW = frozenset({"detail-type", "tick", "event", "events"})
-_LATER = frozenset({"start", "again"})
-Command = Callable[[float], Coroutine[Any, Any, None]]
-Address = tuple[str, str]
+Task = Callable[[float], Coroutine[Any, Any, None]]
+"""What carries a command out, until a time by the monotonic clock."""
 Work = dict[Address, list[EventGroup]]
 
 
 def read_message(ingest: Queue, record: dict[str, Any]) -> Message | None:
-    """None for a large message that was done before."""
+    """Return the message of an SQS record; None for a large one that was done before. Raises
+    `InvalidRequest`."""
     text = ingest.body(record)
     if text is None:
         log.warning("message %s was done before", record["messageId"])
         return None
-    body = orjson.loads(text)
-    if not isinstance(body, dict):
-        raise InvalidRequest("The message is no object.", code="invalid_event")
-    foreign = not _FOREIGN.isdisjoint(body)
-    problem = json_problem(text) if foreign else None
+    content = ingest_message(text)
+    is_foreign = isinstance(content, BusEvent | OperatorEvent)  # JSON that we did not write
+    problem = json_problem(text) if is_foreign else None
     sent = int(record["attributes"]["SentTimestamp"])
     receives = int(record["attributes"].get("ApproximateReceiveCount", 1))
-    return Message(record["messageId"], body, sent, receives, problem)
+    return Message(record["messageId"], content, sent, receives, problem)
 
 
-async def sort_message(context: PipelineContext, message: Message, work: Work) -> Command | None:
-    """Puts a message's events to their pipelines' work; or gives what it orders, to be done until a time."""
-    body = message.body
-    if "detail-type" in body:
-        await _sort_bus_event(context, message, work)
-        return None
-    address = (body["organization"], body["pipelineId"])
-    if "events" in body:
-        work[address].append(message.group([event_from_record(one, address[1]) for one in body["events"]]))
-    elif "event" in body:
-        await _sort_own_event(context, address, message, work)
-    elif "tick" in body:
-        work[address].append(message.group([await _tick(context, address, message)]))
-    else:
-        return _command_of(context, address, body)
+async def sort_message(context: PipelineContext, message: Message, work: Work) -> tuple[Address, Task] | None:
+    """Add a message's events to the work of their pipelines; or return whose command it is, and the task that
+    carries it out."""
+    match message.content:
+        case BusEvent(envelope):
+            await _sort_bus_event(context, envelope, message, work)
+        case OperatorEvent():
+            await _sort_operator_event(context, message.content, message, work)
+        case Tick():
+            event = await _tick(context, message.content, message.sent)
+            work[message.content.address].append(message.group([event]))
+        case Events(_, pipeline_id, events):
+            for event in events:
+                event.pipeline_id = pipeline_id
+            work[message.content.address].append(message.group(events))
+        case command:
+            return command.address, lambda ends: _carry_out(context, command, ends)
     return None
 
 
-def _command_of(context: PipelineContext, address: Address, body: dict[str, Any]) -> Command:
-    if "entry" in body:
-        return lambda ends: process_entry(context, address, body["entry"], ends)
-    if "replay" in body:
-        return lambda ends: replay(context, address, body["replay"])
-    if "redrive" in body:
-        return lambda ends: redrive(context, address, body["redrive"])
-    if "drain" in body:
-        return lambda ends: drain(context, address, body["drain"])
-    if "purge" in body:
-        return lambda ends: purge(context, address, body["purge"], ends)
-    raise InvalidRequest("The message orders nothing that is known.", code="invalid_event")
+async def _carry_out(context: PipelineContext, command: Command, ends: float) -> None:
+    match command:
+        case ProcessEntry():
+            await process_entry(context, command, ends)
+        case Replay():
+            await replay(context, command)
+        case RedrivePage():
+            await redrive(context, command)
+        case Drain():
+            await drain(context, command)
+        case Purge():
+            await purge(context, command, ends)
+        case _:
+            assert_never(command)
 
 
-async def _sort_bus_event(context: PipelineContext, message: Message, work: Work) -> None:
-    kind = source_type(message.body)
+async def _sort_bus_event(
+    context: PipelineContext, envelope: dict[str, Any], message: Message, work: Work
+) -> None:
+    kind = source_type(envelope)
     if kind is None:
-        _unclaimed(context, ("", ""), message.body, "names no pipeline: its rule needs the input transformer")
+        _unclaimed(context, ("", ""), envelope, "names no pipeline: its rule needs the input transformer")
         return
     try:
-        organization, event = bus_event(message.body, message.sent)
+        organization, event = bus_event(envelope, message.sent)
     except InvalidRequest as error:
-        event, message = unreadable_event(message.body, message.sent), replace(message, problem=error)
+        event, message = unreadable_event(envelope, message.sent), replace(message, problem=error)
         if not isinstance(event.payload.get("organization"), str):
             raise
         organization = event.payload["organization"]
@@ -166,20 +182,22 @@ async def _feed(
         await _give(context, organization, pipeline, event, message, work)
 
 
-async def _sort_own_event(context: PipelineContext, address: Address, message: Message, work: Work) -> None:
-    """An event of any source, which a rule of the operator's own sends to one pipeline."""
+async def _sort_operator_event(
+    context: PipelineContext, own: OperatorEvent, message: Message, work: Work
+) -> None:
+    """Give an event of any source to the pipeline that an operator's own rule sends it to."""
     try:
-        event = own_event(message.body["event"], message.sent)
+        event = own_event(own.event, message.sent)
     except InvalidRequest as error:
-        event = unreadable_event(message.body["event"], message.sent)
+        event = unreadable_event(own.event, message.sent)
         message = replace(message, problem=error)
-    pipeline = (await context.plans.of(address[0], message.sent)).get(address[1])
+    pipeline = (await context.plans.of(own.organization, message.sent)).get(own.pipeline_id)
     if pipeline is None:
-        _unclaimed(context, address, message.body["event"], "is for a pipeline that there is not")
+        _unclaimed(context, own.address, own.event, "is for a pipeline that there is not")
     elif not pipeline.accepts_events:
-        _unclaimed(context, address, message.body["event"], f"is for a pipeline that is {pipeline.state}")
+        _unclaimed(context, own.address, own.event, f"is for a pipeline that is {pipeline.state}")
     else:
-        await _give(context, address[0], pipeline, event, message, work)
+        await _give(context, own.organization, pipeline, event, message, work)
 
 
 def _unclaimed(context: PipelineContext, address: Address, envelope: dict[str, Any], why: str) -> None:
@@ -205,12 +223,12 @@ async def _give(
         work[organization, pipeline.id].append(message.group([event]))
 
 
-async def _tick(context: PipelineContext, address: Address, message: Message) -> Event:
-    """The event of a schedule; the time it was to fire is its identity, since Scheduler may tell it twice."""
-    tick = message.body["tick"]
-    pipeline = await context.plans.running(*address)
-    source = context.plans.compiled(address[0], pipeline).plan.definition.source
+async def _tick(context: PipelineContext, tick: Tick, sent: int) -> Event:
+    """Return the event of a schedule. The time when it was to fire is its identity: Scheduler may send it
+    twice."""
+    pipeline = await context.plans.running(*tick.address)
+    source = context.plans.compiled(tick.organization, pipeline).plan.definition.source
     payload = dict(source.payload or {}) if isinstance(source, ScheduleSource) else {}
-    payload.setdefault("scheduledTime", tick["time"])
-    time = from_iso(tick["time"])
-    return Event(payload, f"{address[1]}@{iso(time)}", "schedule", "schedule", time, message.sent)
+    payload.setdefault("scheduledTime", tick.time)
+    time = from_iso(tick.time)
+    return Event(payload, f"{tick.pipeline_id}@{iso(time)}", "schedule", "schedule", time, sent)

@@ -1,8 +1,7 @@
 """Timers collected and sent together."""
 
-import orjson
-
 from millrace.pipelines.state.store import Key
+from millrace.services.pipelines.queue_messages import FireTimer, encode
 from millrace.stores.queues import LONGEST_DELAY_MS, Queue
 
 
@@ -24,7 +23,7 @@ class Timers:
         waiting, self._waiting = list(self._waiting), {}
         self._queue.send_delayed(
             (
-                orjson.dumps({"key": str(key), "at": at}).decode(),
+                encode(FireTimer(str(key), at)),
                 -(-max(at - self._now, 0) // 1000),
                 key.organization,
             )

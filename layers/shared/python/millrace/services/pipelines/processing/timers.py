@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, assert_never
 
-import orjson
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from msgspec import structs
 
 from millrace.errors import NotFound
 from millrace.pipelines.state.batches import Batch
@@ -18,7 +18,13 @@ from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.plans import CompiledPipeline
 from millrace.services.pipelines.processing.engine import on_timer
 from millrace.services.pipelines.processing.timer_batch import Timers
-from millrace.services.pipelines.queue_messages import command
+from millrace.services.pipelines.queue_messages import (
+    FireTimer,
+    StopPipeline,
+    TimerMessage,
+    encode,
+    timer_message,
+)
 from millrace.services.pipelines.window_store import WindowStore
 from millrace.telemetry import logs
 
@@ -41,17 +47,23 @@ async def close_batch(context: PipelineContext, batch: dict[str, Any]) -> Partia
 
     async def close(record: SQSRecord) -> None:
         async with slots:
-            await _close(context, orjson.loads(record.body))
+            await _close(context, timer_message(record.body))
 
     return await QueueBatch(context.timers).process_all(batch, close)
 
 
-async def _close(context: PipelineContext, timer: dict[str, Any]) -> None:
-    if timer.get("stop"):
-        logs.bind(organization=timer["organization"], pipeline_id=timer["pipelineId"])
-        await fire_all(context, timer["organization"], timer["pipelineId"], int(timer["stop"]))
-        return
-    key = Key.parse(timer["key"])
+async def _close(context: PipelineContext, message: TimerMessage) -> None:
+    match message:
+        case StopPipeline():
+            logs.bind(organization=message.organization, pipeline_id=message.pipeline_id)
+            await fire_all(context, message)
+        case FireTimer():
+            await _fire(context, Key.parse(message.key))
+        case _:
+            assert_never(message)
+
+
+async def _fire(context: PipelineContext, key: Key) -> None:
     logs.bind(organization=key.organization, pipeline_id=key.pipeline)
     compiled = await _compiled(context, key)
     if compiled is not None:
@@ -77,10 +89,10 @@ async def _compiled(context: PipelineContext, key: Key) -> CompiledPipeline | No
     return earlier
 
 
-async def fire_all(context: PipelineContext, organization: str, pipeline_id: str, round: int = 1) -> None:
-    """Fires what a stopped pipeline still holds, before its time; in rounds, because there may be much
-    of it, and firing a session may show the next one. Closing comes later, by timers."""
-    found = await asyncio.to_thread(context.windows.due_of, organization, pipeline_id, SEEN)
+async def fire_all(context: PipelineContext, message: StopPipeline) -> None:
+    """Fire what a stopped pipeline still holds, before its time; in rounds, because there may be much of it,
+    and firing a session may show the next one. Closing comes later, by timers."""
+    found = await asyncio.to_thread(context.windows.due_of, *message.address, SEEN)
     fired = 0
     for due, key in found:
         compiled = await _compiled(context, key)
@@ -89,9 +101,9 @@ async def fire_all(context: PipelineContext, organization: str, pipeline_id: str
             fired += 1
         if fired == STOPPED_AT_ONCE:
             break
-    if fired and round < _STOP_ROUNDS:
-        again = command(organization, pipeline_id, stop=round + 1)
-        await asyncio.to_thread(context.timers.send, [again], _STOP_AGAIN_MS, organization)
+    if fired and message.round < _STOP_ROUNDS:
+        again = encode(structs.replace(message, round=message.round + 1))
+        await asyncio.to_thread(context.timers.send, [again], _STOP_AGAIN_MS, message.organization)
 
 
 def _is_open(store: WindowStore, compiled: CompiledPipeline, key: Key) -> bool:

@@ -13,7 +13,7 @@ from millrace.domain.pipelines import Pipeline
 from millrace.errors import InvalidRequest
 from millrace.pipelines.event import Event
 from millrace.services.pipelines.context import PipelineContext
-from millrace.services.pipelines.queue_messages import event_record
+from millrace.services.pipelines.event_records import event_record
 from millrace.stores.dead_letters import DeadLetter
 
 

@@ -10,7 +10,7 @@ from millrace.net.addresses import Rules, check_addresses, check_url, is_address
 from millrace.net.errors import AddressNotAllowed
 from millrace.pipelines.definitions.addresses import split_url
 from millrace.pipelines.definitions.definition import PipelineDefinition, invalid
-from millrace.pipelines.definitions.destinations import DatabaseConfig, Delivery
+from millrace.pipelines.definitions.destinations import DatabaseConfig, DestinationConfig
 from millrace.pipelines.definitions.references import REFERENCE
 
 Hosts = Mapping[str, tuple[str, ...]]
@@ -40,14 +40,14 @@ def check_reach(definition: PipelineDefinition, secrets: Hosts, rules: Rules) ->
         raise invalid(problems)
 
 
-def destination_configs(definition: PipelineDefinition) -> Iterator[tuple[str, Delivery]]:
+def destination_configs(definition: PipelineDefinition) -> Iterator[tuple[str, DestinationConfig]]:
     """Yield each destination's config with the path that leads there."""
     for at, target in enumerate(definition.targets):
         config_path = "destination" if definition.destination else f"destinations.{at}"
         yield f"{config_path}.config", target.config
 
 
-def address_of(config_path: str, config: Delivery) -> Address | None:
+def address_of(config_path: str, config: DestinationConfig) -> Address | None:
     """Return the address in a config's url; None where there is none, or a secret gives the whole of it."""
     for name in ("url", "webhook"):
         text = getattr(config, name, None)
@@ -69,7 +69,9 @@ def _database(config_path: str, connection: str) -> Address | None:
     return Address(f"{config_path}.connection", scheme, None if hidden else host, 0)
 
 
-def _problems(config_path: str, config: Delivery, secrets: Hosts, rules: Rules) -> Iterator[tuple[str, str]]:
+def _problems(
+    config_path: str, config: DestinationConfig, secrets: Hosts, rules: Rules
+) -> Iterator[tuple[str, str]]:
     address = address_of(config_path, config)
     if address is None or address.host is None:
         return

@@ -26,10 +26,11 @@ from millrace.net.addresses import Rules
 from millrace.net.names import resolve_name
 from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition
 from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.event_records import json_size
 from millrace.services.pipelines.intake.schedules import Schedules
 from millrace.services.pipelines.plans import compile_pipeline, stateful_hashes
 from millrace.services.pipelines.processing.redrive import resume_redrives
-from millrace.services.pipelines.queue_messages import command, json_size
+from millrace.services.pipelines.queue_messages import Drain, Purge, StopPipeline, encode
 from millrace.services.pipelines.registry.checks import check_reach
 from millrace.services.pipelines.registry.warnings import Warnings
 from millrace.stores.queues import LONGEST_DELAY_MS
@@ -155,7 +156,7 @@ class Pipelines:
         caller.require("pipelines:write")
         old = await self._store.get(caller.organization, pipeline_id)
         check_deletable(old.state)
-        purge = command(caller.organization, pipeline_id, purge={"after": ""})
+        purge = encode(Purge(caller.organization, pipeline_id))
         await asyncio.to_thread(self._context.ingest.send, [purge], LONGEST_DELAY_MS, caller.organization)
         await self._store.delete(caller.organization, old)
 
@@ -179,11 +180,11 @@ class Pipelines:
 
     async def _command(self, organization: str, old: Pipeline, action: Action) -> None:
         if action == "resume" or (action == "stop" and old.state == "paused"):
-            drain = command(organization, old.id, drain={"after": "", "round": 0})
+            drain = encode(Drain(organization, old.id))
             await asyncio.to_thread(self._context.ingest.send, [drain], _SOON_MS, organization)
             await resume_redrives(self._context, (organization, old.id), _SOON_MS)
         if action == "stop":
-            stop = command(organization, old.id, stop=1)
+            stop = encode(StopPipeline(organization, old.id))
             await asyncio.to_thread(self._context.timers.send, [stop], _SOON_MS, organization)
 
     async def _checked(self, caller: Principal, given: Any) -> PipelineDefinition:

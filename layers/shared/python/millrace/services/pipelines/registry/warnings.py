@@ -7,9 +7,9 @@ codes. Nothing outside may hold the answer up: what does not answer in time is n
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from millrace.destinations.catalog import kind_of
 from millrace.destinations.secrets import host_allowed, secrets_of
 from millrace.domain.pipelines import Pipeline
 from millrace.errors import MillraceError, NotFound
@@ -17,11 +17,7 @@ from millrace.net.addresses import Rules, check_addresses, is_address
 from millrace.net.errors import AddressNotAllowed
 from millrace.pipelines.definitions.definition import PipelineDefinition
 from millrace.pipelines.definitions.destinations import (
-    AmplitudeConfig,
     DatabaseConfig,
-    Delivery,
-    MixpanelConfig,
-    SegmentConfig,
     is_template,
 )
 from millrace.pipelines.definitions.schedules import once_at
@@ -209,7 +205,7 @@ def _of_text(definition: PipelineDefinition) -> Iterator[Found]:
 def _of_secrets(definition: PipelineDefinition, secrets: Hosts) -> Iterator[Found]:
     """Secrets that may not be sent to where their service usually is. (An operator may name a proxy.)"""
     for config_path, config in destination_configs(definition):
-        host = _usual_host(config)
+        host = kind_of(config).service_host(config)
         for name in sorted(secrets_of(config)) if host else ():
             bound = secrets.get(name, ())
             if bound and not host_allowed(host, bound):
@@ -218,16 +214,3 @@ def _of_secrets(definition: PipelineDefinition, secrets: Hosts) -> Iterator[Foun
                     config_path,
                     f"The secret {name} may only be sent to {', '.join(bound)}; this service is at {host}.",
                 )
-
-
-def _usual_host(config: Delivery) -> str:
-    from millrace.destinations import amplitude, mixpanel, segment
-
-    match config:
-        case MixpanelConfig():
-            return urlsplit(mixpanel.URLS[config.region]).hostname or ""
-        case AmplitudeConfig():
-            return urlsplit(amplitude.URLS[config.region]).hostname or ""
-        case SegmentConfig():
-            return urlsplit(segment.URLS[config.region]).hostname or ""
-    return ""

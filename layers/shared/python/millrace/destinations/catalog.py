@@ -1,0 +1,245 @@
+"""Every kind of destination, one row each: its sender, and what else is particular to it.
+
+webhook        any HTTP endpoint, signed
+analytics      mixpanel, amplitude, segment, or a service of any kind (custom)
+notification   slack, discord, teams, sns
+database       PostgreSQL, Aurora DSQL, MySQL, SQLite (database), DynamoDB (dynamodb)
+
+To add a kind: its config in `pipelines/definitions/destinations.py`, its module here, and its row. Rows
+import their modules when they are first needed: SQLAlchemy and drivers take half a second.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, assert_never
+from urllib.parse import urlsplit
+
+from millrace.destinations.results import SendReport
+from millrace.destinations.sending import HttpSender, Post, WaitForSlot
+from millrace.destinations.wire import HttpDestination
+from millrace.pipelines.definitions.destinations import (
+    AmplitudeConfig,
+    ChatConfig,
+    CustomAnalyticsConfig,
+    DatabaseConfig,
+    DestinationConfig,
+    MixpanelConfig,
+    RateLimit,
+    SegmentConfig,
+    SnsConfig,
+    WebhookConfig,
+)
+from millrace.pipelines.event import Event
+from millrace.stores.aws import Aws
+
+if TYPE_CHECKING:
+    from millrace.destinations.connections import Databases
+
+C = TypeVar("C")
+
+
+class Sender(Protocol):
+    """Sends events to one destination; `wait_for_slot` is called before every request."""
+
+    async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the operator allows destinations to reach. Tables and topics are reached with the function's own
+    role, so that without a prefix there are none."""
+
+    table_prefix: str = ""
+    topic_prefix: str = ""
+    database_hosts: tuple[str, ...] = ()
+    loopback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUrls:
+    """Other addresses for services than their own: proxies, regions."""
+
+    mixpanel: str = ""
+    amplitude: str = ""
+    segment: str = ""
+
+
+@dataclass
+class DestinationCatalog:
+    """Makes senders, and keeps what they share."""
+
+    aws: Aws
+    reach: Reach
+    now: Callable[[], int]
+    urls: ServiceUrls = field(default_factory=ServiceUrls)
+    _databases: "Databases | None" = None
+
+    def sender(self, config: DestinationConfig, organization: str, post: Post) -> Sender:
+        """Return a sender for a config whose secrets are resolved. Raises `Unsendable` for one that cannot
+        work."""
+        return kind_of(config).sender(self, config, organization, post)
+
+    def databases(self) -> "Databases":
+        """Return the connections to databases, which all deliveries of a process share."""
+        from millrace.destinations.connections import Access, Databases
+
+        if self._databases is None:
+            self._databases = Databases(Access(self.reach.loopback, self.reach.database_hosts), self.aws)
+        return self._databases
+
+    def close(self) -> None:
+        """Close connections to databases."""
+        if self._databases is not None:
+            self._databases.close()
+
+
+def _no_host(config: Any) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[C]):
+    """A kind of destination.
+
+    `repeatable`: it knows a repetition by the event's id; for others deliveries note what they have sent.
+    `connection_host`: the host that a resolved connection leads to, since secrets are bound to hosts; "" for
+    HTTP, where each request is checked, and for AWS's own services. `service_host`: the host of a service
+    that has a fixed address. `rate_limit`: the one of configs without their own.
+    """
+
+    sender: Callable[[DestinationCatalog, C, str, Post], Sender]
+    repeatable: bool = True
+    connection_host: Callable[[C], str] = _no_host
+    service_host: Callable[[C], str] = _no_host
+    rate_limit: RateLimit | None = None
+
+
+def kind_of(config: DestinationConfig) -> Kind[Any]:
+    """Return the row of a config's kind."""
+    match config:
+        case WebhookConfig():
+            return _WEBHOOK
+        case MixpanelConfig():
+            return _MIXPANEL
+        case AmplitudeConfig():
+            return _AMPLITUDE
+        case SegmentConfig():
+            return _SEGMENT
+        case CustomAnalyticsConfig():
+            return _CUSTOM
+        case ChatConfig():
+            return _CHAT
+        case SnsConfig():
+            return _SNS
+        case DatabaseConfig():
+            return _DYNAMODB if (config.connection or "").startswith("dynamodb:") else _DATABASE
+        case _:
+            assert_never(config)
+
+
+def _http(
+    destination: Callable[[C, ServiceUrls], HttpDestination],
+) -> Callable[[DestinationCatalog, C, str, Post], Sender]:
+    """The sender of a kind that is sent to by HTTP."""
+
+    def sender(catalog: DestinationCatalog, config: C, organization: str, post: Post) -> Sender:
+        return HttpSender(destination(config, catalog.urls), post, catalog.now)
+
+    return sender
+
+
+def _webhook(config: WebhookConfig, urls: ServiceUrls) -> HttpDestination:
+    from millrace.destinations.webhook import Webhook
+
+    return Webhook(config)
+
+
+def _mixpanel(config: MixpanelConfig, urls: ServiceUrls) -> HttpDestination:
+    from millrace.destinations.mixpanel import Mixpanel
+
+    return Mixpanel(config, urls.mixpanel)
+
+
+def _mixpanel_host(config: MixpanelConfig) -> str:
+    from millrace.destinations.mixpanel import URLS
+
+    return urlsplit(URLS[config.region]).hostname or ""
+
+
+def _amplitude(config: AmplitudeConfig, urls: ServiceUrls) -> HttpDestination:
+    from millrace.destinations.amplitude import Amplitude
+
+    return Amplitude(config, urls.amplitude)
+
+
+def _amplitude_host(config: AmplitudeConfig) -> str:
+    from millrace.destinations.amplitude import URLS
+
+    return urlsplit(URLS[config.region]).hostname or ""
+
+
+def _segment(config: SegmentConfig, urls: ServiceUrls) -> HttpDestination:
+    from millrace.destinations.segment import Segment
+
+    return Segment(config, urls.segment)
+
+
+def _segment_host(config: SegmentConfig) -> str:
+    from millrace.destinations.segment import URLS
+
+    return urlsplit(URLS[config.region]).hostname or ""
+
+
+def _custom(config: CustomAnalyticsConfig, urls: ServiceUrls) -> HttpDestination:
+    from millrace.destinations.custom import custom_analytics
+
+    return custom_analytics(config)
+
+
+def _chat(config: ChatConfig, urls: ServiceUrls) -> HttpDestination:
+    from millrace.destinations import discord, slack, teams
+
+    match config.channel:
+        case "slack":
+            return slack.Slack(config)
+        case "discord":
+            return discord.Discord(config)
+        case "teams":
+            return teams.Teams(config)
+        case _:
+            assert_never(config.channel)
+
+
+def _sns(catalog: DestinationCatalog, config: SnsConfig, organization: str, post: Post) -> Sender:
+    from millrace.destinations.sns import SnsSender
+
+    return SnsSender(config, organization, catalog.reach.topic_prefix, catalog.aws)
+
+
+def _dynamodb(catalog: DestinationCatalog, config: DatabaseConfig, organization: str, post: Post) -> Sender:
+    from millrace.destinations.dynamodb import DynamoSender
+
+    return DynamoSender(config, organization, catalog.reach.table_prefix, catalog.aws)
+
+
+def _database(catalog: DestinationCatalog, config: DatabaseConfig, organization: str, post: Post) -> Sender:
+    from millrace.destinations.database import DatabaseSender
+
+    return DatabaseSender(config, organization, catalog.databases())
+
+
+def _database_host(config: DatabaseConfig) -> str:
+    from millrace.destinations.connections import parse_url
+
+    return parse_url(config.connection or "").host or "localhost"
+
+
+_WEBHOOK = Kind(_http(_webhook))
+_MIXPANEL = Kind(_http(_mixpanel), service_host=_mixpanel_host)
+_AMPLITUDE = Kind(_http(_amplitude), service_host=_amplitude_host)
+_SEGMENT = Kind(_http(_segment), service_host=_segment_host)
+_CUSTOM = Kind(_http(_custom))
+_CHAT = Kind(_http(_chat), repeatable=False, rate_limit=RateLimit(per_second=1, burst=1))
+_SNS = Kind(_sns, repeatable=False)
+_DYNAMODB = Kind(_dynamodb)
+_DATABASE = Kind(_database, connection_host=_database_host)
