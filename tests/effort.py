@@ -1,4 +1,4 @@
-"""How much the expensive tests do: enough to fail for a broken guarantee, and far more under `make soak`."""
+"""The effort of expensive tests: enough to fail for a broken guarantee, and far more under `make soak`."""
 
 import os
 

@@ -29,7 +29,7 @@ def located(path: str) -> Path | None:
 
 
 def defines(file: Path, name: str) -> bool:
-    """Whether a file defines `Class.method`, a function, a class or a constant."""
+    """Return whether a file defines `Class.method`, a function, a class or a constant."""
     body: list[ast.stmt] = ast.parse(file.read_text()).body
     for part in name.split("."):
         found = next((node for node in body if part in names_of(node)), None)

@@ -27,7 +27,7 @@ class Control(SubAgentControl):
 
 
 class Conversation:
-    """What was said, with whichever models; `events` are those of the last run."""
+    """A conversation, with any models; `events` are those of the last run."""
 
     def __init__(self, *tools: Tool) -> None:
         self.history: list[StoredMessage] = []

@@ -57,7 +57,7 @@ class Meter:
                 self.read_units += units
 
     def received(self, bodies: list[str]) -> None:
-        """What Lambda's pollers ask for these messages: ten at a time, received and deleted."""
+        """Count the requests of Lambda's pollers for these messages: ten at a time, received and deleted."""
         for start in range(0, len(bodies), 10):
             self.chunks += chunks(sum(len(body.encode()) for body in bodies[start : start + 10])) + 1
 
@@ -72,7 +72,7 @@ class Meter:
 
 
 def chunks(size: int) -> int:
-    """How many requests a payload of so many bytes is billed as."""
+    """Return how many requests a payload of so many bytes is billed as."""
     return max(1, -(-size // prices.CHUNK))
 
 

@@ -1,5 +1,5 @@
-"""What pipelines do on AWS's services: events a second on the local stack, and for a million events the CPU,
-the calls and the dollars of their functions.
+"""Pipelines on AWS's services: events a second on the local stack, and for a million events the CPU, the
+calls and the dollars of their functions.
 
 `python -m tests.bench pipelines_stack`. Calls are counted by botocore's events, DynamoDB's units are told by
 the emulator, CPU is the handlers' own: see `_plant`, `_metering` and `_prices`. Lambda's time is CPU on the

@@ -86,7 +86,7 @@ def test_thirty_streams_at_once_are_complete_and_in_order(chat: httpx.Client) ->
 
 
 def read_until_killed(stack: RunningStack, chat: httpx.Client, content: str, after: int) -> list[Sent]:
-    """What a client has seen when the process that serves it is killed after so many events."""
+    """Return what a client has seen when the process that serves it is killed after so many events."""
     seen: list[Sent] = []
 
     def read() -> None:

@@ -44,8 +44,7 @@ PAUSED_SECONDS = 4
 
 @contextmanager
 def impatient(stack: RunningStack, *queues: str) -> Iterator[None]:
-    """What workers take from these queues meanwhile, and die or fail, is given to others after seconds
-    instead of many minutes."""
+    """Give messages whose workers die or fail to others after seconds instead of many minutes."""
     sqs, resources = stack.client("sqs"), stack.deployment["resources"]
     name = "VisibilityTimeout"
     before = {
@@ -94,7 +93,7 @@ class Sender:
 
 
 class Storm(NamedTuple):
-    """What the tests of this module drive."""
+    """The system that the tests of this module drive."""
 
     stack: RunningStack
     chat: httpx.Client
@@ -183,7 +182,7 @@ def test_thousands_of_webhooks_survive_failures_an_outage_and_killed_workers(sto
 
 
 def held(storm: Storm, organization: str) -> int:
-    """How many entries of the journal wait for the pipeline to be resumed."""
+    """Return how many entries of the journal wait for the pipeline to be resumed."""
     found = storm.stack.client("dynamodb").query(
         TableName=storm.stack.deployment["tables"]["PipelinesTable"],
         KeyConditionExpression="pk = :pk AND begins_with(sk, :waiting)",

@@ -123,7 +123,7 @@ def since_user(messages: list[Body]) -> list[Body]:
 
 
 def check_chat(messages: list[Body], tools: set[str], more: frozenset[str] | None) -> None:
-    """What every server of the protocol demands."""
+    """Check what every server of the protocol demands."""
     if next(message["role"] for message in messages if message["role"] != "system") != "user":
         raise Refused("The first message must be the user's.")
     seen: set[str] = set()

@@ -212,7 +212,7 @@ class Simulation:
             self.turn()
 
     def unfinished(self) -> bool:
-        """Whether anything is to be done soon; timers for closing are not."""
+        """Return whether anything is to be done soon; timers for closing are not."""
         return any(at <= self.now + 120_000 for at, _ in self.waiting)
 
     def busy(self) -> list[Worker]:
@@ -276,7 +276,8 @@ class Simulation:
 
 
 def final_results(sink: list[Event]) -> dict[str, dict[str, Any]]:
-    """What a sink holds that keeps the highest revision of each id; retracted ones (count 0) are gone."""
+    """Return the content of a sink that keeps the highest revision of each id; retracted ones (count 0)
+    are gone."""
     held: dict[str, dict[str, Any]] = {}
     for event in sink:
         known = held.get(event.payload["id"])

@@ -32,7 +32,7 @@ CONDITION: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 
 
 def _can_match(condition: dict[str, Any]) -> bool:
-    """What a definition may compare: others are refused when it is written."""
+    """Return whether a definition may compare them: others are refused when it is written."""
     operator, value = condition["operator"], condition["value"]
     if operator == "exists":
         return value is True

@@ -57,7 +57,7 @@ class Passing(Simulation):
 
 
 def _passed(made: Plan, workers: list[Worker]) -> Iterator[dict[str, list[Event]]]:
-    """What passes of each group, in many orders of deliveries and deaths."""
+    """Return what passes of each group, in many orders of deliveries and deaths."""
     for seed in SEEDS:
         simulation = Passing(made, workers, seed)
         simulation.run(list(EVENTS))

@@ -1,4 +1,4 @@
-"""What was sent of a session is taken back when a late event moves or merges it, whatever crashes between."""
+"""Results of a session are retracted when a late event moves or merges it, whatever crashes between."""
 
 from collections.abc import Iterator
 from random import Random
@@ -27,7 +27,7 @@ def _write(made: Live, name: str, seconds: float, now: int) -> None:
 
 
 def _held(made: Live) -> dict[tuple[int, int], int]:
-    """What a consumer counts in each span that it keeps."""
+    """Return what a consumer counts in each span that it keeps."""
     results = final_results([Event(payload, "") for payload in made.sent])
     return {(each["windowStart"], each["windowEnd"]): each["count"] for each in results.values()}
 

@@ -1,4 +1,4 @@
-"""What a definition says of events' fields between its steps."""
+"""Fields of events as a definition describes them between its steps."""
 
 from typing import Any
 

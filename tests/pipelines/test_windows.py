@@ -1,4 +1,4 @@
-"""What happens to late, early, future and undated events, to groups, days and edited definitions."""
+"""Windows with late, early, future and undated events, groups, days and edited definitions."""
 
 from typing import Any
 

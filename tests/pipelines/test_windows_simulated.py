@@ -154,7 +154,7 @@ def test_every_item_is_in_exactly_one_batch_in_every_run(workers: list[Worker]) 
 
 
 class StaleStore(SteppedStore):
-    """What a writer without the second look would see: META as it was before the block was put."""
+    """A store as a writer without the second look would see it: META as it was before the block was put."""
 
     def __init__(self, checkpoint: Any) -> None:
         super().__init__(checkpoint)

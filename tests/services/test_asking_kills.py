@@ -133,7 +133,7 @@ class Desk:
                 raise Killed
 
     async def one_round(self) -> bool:
-        """What happens within a minute; True when the run is over."""
+        """Do what happens within a minute; True when the run is over."""
         lease = await self.talk.stores.leases.peek(self.talk.slot)
         if lease.run_id is None:
             return True

@@ -1,4 +1,4 @@
-"""How these tests talk to providers."""
+"""Helpers to call providers."""
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from itertools import pairwise
@@ -64,7 +64,7 @@ class Ask:
         return [delta async for delta in self.stream(model, *messages, **more)]
 
     async def failing(self, model: str, *messages: Message, **more: Any) -> tuple[list[Delta], ProviderError]:
-        """What came before the failure, and the failure."""
+        """Return the deltas before the failure, and the failure."""
         seen: list[Delta] = []
         try:
             async for delta in self.stream(model, *messages, **more):
@@ -75,7 +75,7 @@ class Ask:
 
 
 def read(reader: Reader, chunks: Iterable[bytes]) -> Iterator[Delta]:
-    """What a provider makes of a body, without HTTP."""
+    """Return a provider's deltas for a body, without HTTP."""
     for chunk in chunks:
         yield from reader.feed(chunk)
         if reader.done:

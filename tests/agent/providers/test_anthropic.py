@@ -73,7 +73,7 @@ DELTAS: list[Delta] = [
 
 
 def deltas(*chunks: bytes) -> list[Delta]:
-    """What is read after the count of the prompt."""
+    """Return the deltas after the count of the prompt."""
     prompt, *rest = read(MessageReader(SERVER), chunks)
     assert isinstance(prompt, PromptUsage)
     return rest

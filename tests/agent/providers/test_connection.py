@@ -41,7 +41,7 @@ JSON = {"content-type": "application/json"}
 
 
 async def left(exchange: Exchange) -> bool:
-    """Whether the server saw its client leave."""
+    """Return whether the server saw its client leave."""
     return await asyncio.to_thread(exchange.disconnected.wait, 20)
 
 

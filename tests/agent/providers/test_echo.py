@@ -32,7 +32,8 @@ async def echo(*messages: Message, tools: bool = True) -> list[Delta]:
 
 
 async def whole_run(question: str, *live: str) -> list[Delta]:
-    """What an executor would see: tool calls answered at once, `live` injected with the first results."""
+    """Return what an executor would see: tool calls answered at once, `live` injected with the first
+    results."""
     messages, seen, pending = [user(question)], [], list(live)
     for _ in range(20):
         turn = await echo(*messages)

@@ -1,4 +1,4 @@
-"""What is asked of models that think: by budget or by effort, and when it cannot be asked."""
+"""Thinking: models are asked for it by budget or by effort, where they can be asked."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What real servers send is read as it was meant, however the network cuts it."""
+"""Streams of real servers are read as they were meant, however the network cuts it."""
 
 from typing import Any
 

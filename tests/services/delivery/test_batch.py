@@ -119,7 +119,7 @@ def test_delayed_job_is_in_the_real_queue(
 
 
 def metrics(environment: dict[str, str]) -> dict[str, int]:
-    """What has been counted of acme's pipeline."""
+    """Return the counts of acme's pipeline."""
 
     async def read() -> dict[str, int]:
         aws = AwsClients(environment["AWS_REGION"])

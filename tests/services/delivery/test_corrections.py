@@ -1,4 +1,4 @@
-"""What waits for a retry while its pipeline is corrected or deleted."""
+"""Jobs that wait for a retry while their pipeline is corrected or deleted."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What belongs to an event ends as its dead letter; what belongs to a service is repeated."""
+"""A failure that belongs to an event ends as its dead letter; one that belongs to a service is retried."""
 
 from collections.abc import Sequence
 from copy import copy

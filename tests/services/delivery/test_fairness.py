@@ -1,4 +1,4 @@
-"""What one organization's destinations do takes nothing from another's."""
+"""One organization's destinations take nothing from another's."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

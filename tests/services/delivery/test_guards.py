@@ -1,4 +1,4 @@
-"""Where a delivery never goes, and what it never shows: secrets, private addresses."""
+"""Deliveries never go to private addresses and never show secrets."""
 
 import logging
 

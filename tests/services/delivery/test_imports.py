@@ -1,4 +1,4 @@
-"""What a cold start of the deliver function pays for."""
+"""The imports of the deliver function's cold start."""
 
 import subprocess
 import sys

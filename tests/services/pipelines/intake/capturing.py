@@ -43,7 +43,7 @@ class SeenBus:
         return self._accept(self.letters_url, 0)
 
     def changes(self, owners: str = "", bus: EventBus | None = None) -> Changes:
-        """What captures, with this bus or one that fails."""
+        """Return what captures, with this bus or one that fails."""
         own = bus or EventBus(self.clients, self.name)
         return Changes(own, Queue(self.clients, self.letters_url), Owners.parse(owners))
 

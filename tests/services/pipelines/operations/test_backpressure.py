@@ -161,7 +161,8 @@ def recorder(aws_environment: Aws, plant: Plant) -> Iterator[Recorder]:
 
 
 class Minute:
-    """What a deployment does each minute: the sweep tells of pressure, the bus carries it, it is recorded."""
+    """The work of a deployment each minute: the sweep reports backpressure, the bus carries it, it is
+    recorded."""
 
     def __init__(self, plant: Plant, bus: SeenBus, recorder: Recorder, organization: str) -> None:
         self._plant = plant

@@ -112,7 +112,7 @@ def test_thousand_keys_take_two_calls_a_hundred(stateful: dict[str, Any], record
 def test_registers_that_dynamodb_leaves_out_are_asked_for_again(
     recorded: Recorded, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What AWS does where the answer has 16 MB, or a partition is busy."""
+    """AWS does so where the answer has 16 MB, or a partition is busy."""
     made = writes(key, 10, b"x")
     recorded.write_many(made)
     read = recorded.client.batch_get_item

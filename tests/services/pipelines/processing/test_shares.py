@@ -92,7 +92,8 @@ def test_replayed_entry_goes_on_where_its_time_was_over(
 
 
 def received(plant: Plant, receives: int = 1) -> list[dict[str, Any]]:
-    """What is on the ingest queue, as Lambda hands it over; it stays there until it is acknowledged."""
+    """Return the messages of the ingest queue, as Lambda hands it over; it stays there until it is
+    acknowledged."""
     url, records = plant.context.settings.ingest_queue_url, []
     while found := plant.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         for one in found:
@@ -119,7 +120,7 @@ class Died(BaseException):
 def test_message_that_kills_the_function_again_takes_no_neighbor_along(
     streaming: httpx.Client, plant: Plant, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What came for the first time is done and acknowledged before it, also where it stands behind."""
+    """New messages are done and acknowledged before it, also where it stands behind."""
     id = made(streaming, MAPPED)
     neighbor, theirs = of_neighbor(streaming, issuer)
     push(streaming, id, 1)

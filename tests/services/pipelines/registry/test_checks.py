@@ -1,4 +1,4 @@
-"""What a definition says of addresses and secrets is checked when it is written."""
+"""Addresses and secrets in a definition are checked when it is written."""
 
 from typing import Any
 

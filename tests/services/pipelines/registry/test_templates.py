@@ -23,7 +23,7 @@ NOON = 1_795_262_400_000
 
 
 def outputs(id: str, *payloads: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the template's steps make of events, windows included."""
+    """Return the outputs of the template's steps for events, windows included."""
     definition = parse_definition(template(id).fill(GIVEN.get(id, {})))
     run = LocalRun(compile_plan(definition, "org", "pipeline"))
     events = [Event(one, f"e{n}", "test", "test", NOON + n, NOON + n) for n, one in enumerate(payloads)]

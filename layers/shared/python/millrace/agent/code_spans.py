@@ -1,4 +1,4 @@
-"""Which part of a Markdown text is code, while the text still arrives."""
+"""Code in a Markdown text that is still arriving."""
 
 import re
 

@@ -41,7 +41,8 @@ class HarmonyFilter:
         return self._split_bare(text, out) if self._bare else self._split(text, out)
 
     def finish(self, *, whole: bool = True) -> list[Piece]:
-        """What is held. Bare words that never came to an answer were one, if the message is `whole`."""
+        """Return the text that is held back. Bare words that never came to an answer were one, if the
+        message is `whole`."""
         out: list[Piece] = []
         held, self._held = self._held, ""
         if self._bare and whole and self._hidden and not self._recipient:

@@ -39,7 +39,7 @@ Report = Callable[[str, dict[str, Any]], None]
 
 
 class RunControl(Protocol):
-    """What the loop asks of its surroundings."""
+    """The services that the loop needs of its run."""
 
     def add(
         self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False

@@ -71,8 +71,9 @@ class TagFilter:
         return self._split(self._pending + text)
 
     def finish(self, *, whole: bool = True) -> list[Piece]:
-        """What is still held. Where the end of the thinking was awaited and the message is `whole`, all of it
-        comes again as text: an answer that comes late is better than one that nobody sees."""
+        """Return the text that is still held back. Where the end of the thinking was awaited and the
+        message is `whole`, all of it comes again as text: an answer that comes late is better than one
+        that nobody sees."""
         pending, self._pending = self._pending, ""
         if self.assumed and whole:
             self.assumed = False

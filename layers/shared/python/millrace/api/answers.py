@@ -49,7 +49,7 @@ def answer_of(request: Request, run: Run, events: list[LogEntry], detail: Detail
 
 
 def _waiting(run: Run, events: list[LogEntry], detail: Detail) -> Response:
-    """What the agent has said so far, and the calls for which the run waits."""
+    """Return the agent's answer so far, and the calls for which the run waits."""
     last = project(events[-1].event, detail) or {}
     unknown = {"usage": None, "cost": None, "finishReason": "waiting", "durationMs": None}
     body = _body(run, events, unknown, detail)

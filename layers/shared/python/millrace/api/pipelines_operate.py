@@ -19,7 +19,7 @@ _PIPELINE = "/pipelines/{pipeline_id}"
 
 
 class DestinationTest(BaseModel):
-    """What to send; without `payload` an event of ours that says it is a test."""
+    """The event to send; without `payload` an event of ours that says it is a test."""
 
     model_config = ConfigDict(extra="forbid")
     payload: dict[str, Any] | None = None
@@ -54,7 +54,7 @@ def add_recovery(router: APIRouter, recovery: Recovery, Caller: Any) -> None:
 
 
 def add_destinations(router: APIRouter, destinations: Destinations, Caller: Any) -> None:
-    """Whether destinations get what they should."""
+    """Add the routes of destinations."""
 
     @router.get(f"{_PIPELINE}/destinations", summary="List destinations: which get nothing now, and why")
     async def list_destinations(who: Caller, pipeline_id: str) -> Json:

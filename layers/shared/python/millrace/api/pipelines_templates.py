@@ -10,7 +10,7 @@ from millrace.services.pipelines.registry.template_catalog import TEMPLATES, tem
 
 
 class TemplateArguments(BaseModel):
-    """What a template is filled with; `name` is the new pipeline's, if it shall have another."""
+    """The arguments of a template; `name` is the new pipeline's, if it shall have another."""
 
     model_config = ConfigDict(extra="forbid")
     name: Annotated[str, Field(min_length=1)] | None = None

@@ -1,1 +1,1 @@
-"""Where pipelines deliver to: one module per kind of destination, `catalog` lists them."""
+"""Destinations of pipelines: one module per kind of destination, `catalog` lists them."""

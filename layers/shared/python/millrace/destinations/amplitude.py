@@ -68,7 +68,7 @@ class Amplitude:
 
 
 def _refused(answer: Answer, count: int) -> dict[int, str]:
-    """Why each listed event was refused, by its position."""
+    """Return the reason of each refused event, by its position."""
     try:
         refusal: Any = orjson.loads(answer.body)
     except orjson.JSONDecodeError:

@@ -15,7 +15,8 @@ Body = Callable[[Event], bytes]
 
 
 def body_of(template: str | None, content_type: str) -> Body:
-    """How an event becomes a request's body. Without a template it is the payload as JSON."""
+    """Return the function that makes a request's body of an event. Without a template it is the payload as
+    JSON."""
     if template is None:
         return lambda event: json_bytes(event.payload)
     compiled = compile_template(template)

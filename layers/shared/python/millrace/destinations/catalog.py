@@ -46,8 +46,8 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What the operator allows destinations to reach. Tables and topics are reached with the function's own
-    role, so that without a prefix there are none."""
+    """The addresses and resources that the operator lets destinations reach. Tables and topics are reached
+    with the function's own role, so that without a prefix there are none."""
 
     table_prefix: str = ""
     topic_prefix: str = ""

@@ -1,5 +1,5 @@
-"""What chat channels share: events become lines of text, and as many lines as fit become one message, since
-chats take about one message a second."""
+"""The common part of chat channels: events become lines of text, and as many lines as fit become one
+message, since chats take about one message a second."""
 
 import re
 from collections.abc import Callable, Sequence

@@ -39,7 +39,7 @@ _MYSQL_SESSION = (
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What the operator allows: `private_hosts` are database hosts that may have private addresses;
+    """Access that the operator allows: `private_hosts` are database hosts that may have private addresses;
     `loopback` (one machine's stack) also allows this machine and SQLite files."""
 
     loopback: bool = False

@@ -148,7 +148,8 @@ class DynamoSender:
     def _changes(
         self, change: Change, time: int, key: list[str], expression: "_Expression"
     ) -> dict[str, Any]:
-        """What the event names is set; all else of the item stays as it is."""
+        """Return the changes of an event: the attributes that it names are set; all else of the item stays
+        as it is."""
         changed = [name for name in change.values if name not in key]
         if not changed and change.operation == "update":
             raise Unsendable("incomplete", "An update needs an attribute to change.")
@@ -205,7 +206,7 @@ class _Expression:
         return placeholder
 
     def parameters(self) -> dict[str, Any]:
-        """What was named; DynamoDB refuses placeholders that nothing uses, and empty maps."""
+        """Return the placeholders in use; DynamoDB refuses placeholders that nothing uses, and empty maps."""
         names = {short: name for name, short in self._names.items()}
         parameters = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": self._values}
         return {name: placeholders for name, placeholders in parameters.items() if placeholders}

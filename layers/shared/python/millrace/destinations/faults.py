@@ -1,4 +1,4 @@
-"""What an error of a database is about: others that were in the way, the server, the table, or else a row.
+"""Causes of database errors: others that were in the way, the server, the table, or else a row.
 
 An error that is not known is a row's: triggers, policies and views may refuse a row with any code.
 """
@@ -12,7 +12,7 @@ from millrace.destinations.results import Failure
 
 
 class Fault(Enum):
-    """Who has to change for the same statement to succeed."""
+    """The party that has to change for the same statement to succeed."""
 
     OTHERS = auto()
     """Transactions that were in the way: at once again."""
@@ -49,7 +49,7 @@ def fault_of(error: Exception) -> Fault:
 
 
 def is_disconnect(error: Exception) -> bool:
-    """Whether the connection ended with it."""
+    """Return whether the error ended the connection."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
@@ -64,7 +64,7 @@ def codes(error: Exception) -> set[str]:
 
 
 def failure(code: str, error: Exception) -> Failure:
-    """What the driver said, without the statement and its values."""
+    """Return the driver's message, without the statement and its values."""
     original = getattr(error, "orig", None) or error
     said = " ".join(str(original).split())
     return Failure(code, f"The database says: {said}"[:1000], body="")

@@ -1,4 +1,4 @@
-"""What can be told of a table before any row is sent: its columns, and what will go wrong."""
+"""Inspection of a table before any row is sent: its columns, and what will go wrong."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -86,7 +86,7 @@ def _credentials(config: MixpanelConfig) -> tuple[str, str]:
 
 
 def _failed_records(answer: Answer, count: int) -> dict[int, str]:
-    """What Mixpanel says about each refused event, by its position."""
+    """Return Mixpanel's message about each refused event, by its position."""
     try:
         records: Any = orjson.loads(answer.body)["failed_records"]
         reasons = {record["index"]: f"{record.get('field')}: {record.get('message')}" for record in records}

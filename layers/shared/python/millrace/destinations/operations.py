@@ -1,4 +1,4 @@
-"""What an event does to a row: which of the operations, and with which values.
+"""Operations of events on rows: the operation and its values.
 
 `operation` may be a template, so that one destination mirrors a table: then rows are written by upsert,
 whatever made the change, for changes arrive in any order. With `deletedField` a deleted row stays as a mark

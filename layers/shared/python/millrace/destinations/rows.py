@@ -126,12 +126,12 @@ def unique_keys(table: Table) -> set[tuple[str, ...]]:
 
 
 def _predicates(options: Any) -> list[Any]:
-    """What makes an index a partial one, which no ON CONFLICT finds."""
+    """Return the predicates that make an index a partial one, which no ON CONFLICT finds."""
     return [options[name].get("where") for name in ("postgresql", "sqlite") if name in options]
 
 
 def deletion_mark(column: Column[Any], deleted: bool, time: int) -> Any:
-    """What stands in a column that marks deleted rows; `time` is when it was deleted (ms). Raises
+    """Return the value of a column that marks deleted rows; `time` is when it was deleted (ms). Raises
     `Unsendable` for a column that cannot tell the two apart."""
     kind = column.type
     if isinstance(kind, Boolean):

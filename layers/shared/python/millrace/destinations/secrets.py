@@ -120,7 +120,7 @@ def _host_is_secret(config: Delivery, filled: Delivery) -> bool:
 
 
 def host_allowed(host: str, allowed: Iterable[str]) -> bool:
-    """Whether a host is one of those named; `*.example.com` means every name below example.com."""
+    """Return whether a host is one of those named; `*.example.com` means every name below example.com."""
     host = host.lower().rstrip(".")
     return any(host == name or (name.startswith("*.") and host.endswith(name[1:])) for name in allowed)
 
@@ -172,8 +172,8 @@ def _sensitive(resolved: Resolved) -> list[tuple[str, str]]:
 
 
 def _parts(value: str) -> list[str]:
-    """What may be told of a credential by itself: a URL's password, as written and as meant, and its path;
-    what follows `Bearer` or `Basic`."""
+    """Return the parts of a credential that are secret by themselves: a URL's password, as written and as
+    meant, and its path; what follows `Bearer` or `Basic`."""
     scheme, _, credentials = value.partition(" ")
     if scheme.lower() in ("bearer", "basic"):
         return [credentials]

@@ -152,7 +152,8 @@ class _Job:
         self.waiting.extend([part[n] for n in group] for group in verdict.again)
 
     def _verdict(self, answer: Answer, items: list[Item]) -> Verdict:
-        """What the answer means. One that cannot be read counts by its status: the request was made."""
+        """Return the meaning of an answer. One that cannot be read counts by its status: the request was
+        made."""
         try:
             return self._destination.read(answer, items)
         except Exception as error:

@@ -60,14 +60,16 @@ def _meant(config: DatabaseConfig) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """What writes rows. `together`: the only one of them, for executemany; else each row by all of them."""
+    """The SQL statements that write rows. `together`: the only one of them, for executemany; else each row
+    by all of them."""
 
     parts: Sequence[Executable]
     together: bool = True
 
 
 def statements(config: DatabaseConfig, table: Table, key: Sequence[str], like: Row) -> Statements:
-    """What writes rows with the operation and the columns of this one, with `parameters`."""
+    """Return the statements that write rows with the operation and the columns of this one, with
+    `parameters`."""
     names, operation = sorted(like.values), like.operation
     if operation == "delete":
         return Statements([delete(table).where(_is_stale_row(config, table, key))])
@@ -101,8 +103,8 @@ def _given(table: Table, name: str) -> ColumnElement[Any]:
 
 
 def _other_keys(table: Table, key: Sequence[str], names: Sequence[str]) -> bool:
-    """Whether MySQL may take the row for another one: its ON DUPLICATE KEY means any unique key, not `key`.
-    A key with a column that stays null, or counts by itself, is never a duplicate."""
+    """Return whether MySQL may take the row for another one: its ON DUPLICATE KEY means any unique key,
+    not `key`. A key with a column that stays null, or counts by itself, is never a duplicate."""
     others = unique_keys(table) - {tuple(sorted(key))}
     return any(not any(_is_free(table.columns[name], names) for name in other) for other in others)
 

@@ -1,4 +1,5 @@
-"""What product analytics share: an event's name, whom it is about, and an id short enough for each."""
+"""The common part of product analytics: an event's name, whom it is about, and an id short enough for
+each."""
 
 import re
 from collections.abc import Iterable

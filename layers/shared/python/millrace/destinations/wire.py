@@ -1,4 +1,4 @@
-"""What HTTP destinations are made of: requests and answers as data, and how answers are read.
+"""The building blocks of HTTP destinations: requests and answers as data, and how answers are read.
 
 A destination says how an event is written (`encode`), how many fit into a request (`limits`), how the request
 looks (`request`) and what the answer means (`read`). `millrace.destinations.sending` does the rest.
@@ -89,8 +89,8 @@ def all_of(items: Sequence[Item], result: DeliveryResult) -> Verdict:
 
 
 def by_status(answer: Answer, items: Sequence[Item]) -> Verdict:
-    """What the status says of all events: 2xx arrived; 408, 425, 429 and 5xx later; all others never. A
-    redirect is never followed: it would lead past the checks of the address."""
+    """Return what the status says of all events: 2xx arrived; 408, 425, 429 and 5xx later; all others
+    never. A redirect is never followed: it would lead past the checks of the address."""
     return all_of(items, result_of(answer))
 
 

@@ -149,7 +149,7 @@ class Writing:
         self._settle(rows, self._down)
 
     def _answers(self) -> bool:
-        """Whether the server takes a new connection and answers."""
+        """Return whether the server takes a new connection and answers."""
         try:
             with self._connect() as connection:
                 connection.exec_driver_sql("SELECT 1")
@@ -191,8 +191,8 @@ def _run(connection: Connection, written: Statements, rows: list[Row]) -> None:
 
 
 def _comes_again(error: DBAPIError, written: Statements, attempt: int) -> bool:
-    """Whether to try at once again. A row that others inserted between our update and our insert is there for
-    the second try; one that is a duplicate of another row stays one."""
+    """Return whether to retry at once. A row that others inserted between our update and our insert is
+    there for the second try; one that is a duplicate of another row stays one."""
     if attempt == _CONFLICT_TRIES - 1:
         return False
     raced = not written.together and attempt == 0 and DUPLICATE in codes(error)

@@ -1,4 +1,4 @@
-"""How near a pipeline is to falling behind for good, from 0 to 1:
+"""Backpressure: the risk that a pipeline falls behind for good, from 0 to 1:
 
     max(lag / target lag, depth / (drain rate x target lag), throttled / attempts)
 
@@ -25,7 +25,7 @@ _LEAST_PER_SECOND = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """How fast messages were taken from a queue in the last minute, and how late on average."""
+    """The rate at which a queue was drained in the last minute, and the average lag of its messages."""
 
     per_second: float = 0.0
     lag_ms: float = 0.0
@@ -50,7 +50,7 @@ def drain_of(taken: Iterable[tuple[int, int, int]], now: int) -> Drain:
 
 
 def share_of(own: int, depth: int, pipelines: int) -> float:
-    """How far what waits is a pipeline's doing, from 0 to 1: `own` messages of `depth`, on a queue that so
+    """Return a pipeline's share of what waits, from 0 to 1: `own` messages of `depth`, on a queue that so
     many pipelines use just now."""
     if own <= 0 or depth <= 0:
         return 0.0

@@ -54,7 +54,7 @@ class Admission:
 
 
 def admission(circuit: Circuit, now: int) -> Admission:
-    """Whether a request may go out now."""
+    """Return whether a request may go out now."""
     if circuit.disabled:
         return Admission("disabled")
     if not circuit.is_open:
@@ -77,7 +77,7 @@ def unused(circuit: Circuit) -> Circuit:
 
 
 def probed(circuit: Circuit, healthy: bool, now: int, reason: str = "") -> Circuit:
-    """What a probe found."""
+    """Apply the result of a probe."""
     if healthy:
         return Circuit(since=now, proven=now + PROVEN_MS)
     return _opened(circuit, now, reason) if circuit.is_open else circuit

@@ -72,7 +72,8 @@ Step = Annotated[AgentStep | ToolStep | PipelineStep | WaitStep, Field(discrimin
 
 
 class FlowSettings(WireModel):
-    """What a client gives. `output` is an expression; without it the last step's result is the flow's."""
+    """The settings of a flow that a client gives. `output` is an expression; without it the last step's
+    result is the flow's."""
 
     description: str = Field(default="", max_length=1000)
     steps: list[Step] = Field(min_length=1, max_length=MAX_STEPS)
@@ -109,7 +110,7 @@ class Flow(NewFlow):
 
     @property
     def agent_id(self) -> str:
-        """What its runs carry as agent id."""
+        """The agent id of its runs."""
         return agent_id_of(self.name)
 
     def summary(self) -> dict[str, Any]:
@@ -137,7 +138,7 @@ class Execution:
     version: int = 0
 
     def payload(self) -> dict[str, Any]:
-        """What expressions see."""
+        """The values that expressions see."""
         last = list(self.results.values())[-1] if self.results else self.input
         return {"input": self.input, "steps": self.results, "last": last}
 

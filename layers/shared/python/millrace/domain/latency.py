@@ -1,5 +1,5 @@
-"""How long things took, as counters that can be added up: `latencySum`, `latencyCount`, and a histogram,
-`latency<n>` for the n-th bound."""
+"""Durations as counters that can be added up: `latencySum`, `latencyCount`, and a histogram, `latency<n>`
+for the n-th bound."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -59,11 +59,11 @@ class Pipeline(WireModel):
 
     @property
     def accepts_events(self) -> bool:
-        """Whether its source feeds it now; events for a paused one are kept until it is resumed."""
+        """True while its source feeds it; events for a paused one are kept until it is resumed."""
         return self.state in ("running", "paused")
 
     def waits(self, now: int) -> bool:
-        """Whether its windows must not fire now."""
+        """Return whether its windows must not fire now."""
         return self.state == "paused" or (self.state == "running" and self.hold_until > now)
 
 
@@ -85,7 +85,7 @@ def check_chosen_id(pipeline_id: str, source_type: str) -> None:
 
 
 def allowed(state: PipelineState) -> list[Action]:
-    """What can be done in this state."""
+    """Return the actions that this state allows."""
     return [action for action in ACTIONS if (state, action) in _NEXT]
 
 

@@ -18,8 +18,8 @@ RedriveState = Literal["running", "done", "cancelled"]
 
 
 class DeadLetterSelection(WireModel):
-    """Which dead letters: those with these `ids`; or those of a `place` (`step:0`, `destination:1`), with a
-    `code`, of events accepted `from` .. `to` (ISO 8601). All by default."""
+    """A selection of dead letters: those with these `ids`; or those of a `place` (`step:0`,
+    `destination:1`), with a `code`, of events accepted `from` .. `to` (ISO 8601). All by default."""
 
     ids: Annotated[list[DeadLetterId], Field(max_length=MAX_IDS)] = Field(default_factory=list)
     place: Place | None = None
@@ -29,7 +29,7 @@ class DeadLetterSelection(WireModel):
 
     @property
     def names_some(self) -> bool:
-        """Whether it is not simply all of them."""
+        """Return whether it selects fewer than all of them."""
         return bool(self.ids or self.place or self.code or self.since or self.until)
 
     def times(self) -> tuple[int, int | None]:
@@ -57,7 +57,7 @@ class DeletionRequest(DeadLetterSelection):
 
 
 class Redrive(WireModel):
-    """How far a redrive has come: `page` counts what was sent page by page, `after` is the last dead letter
+    """The progress of a redrive: `page` counts what was sent page by page, `after` is the last dead letter
     looked at. `skipped` dead letters stay: the definition has no such step or destination (any more)."""
 
     id: str

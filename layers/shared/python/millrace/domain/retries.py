@@ -1,4 +1,4 @@
-"""When to send again what could not be delivered: exponential backoff with full jitter."""
+"""Delays before deliveries are retried: exponential backoff with full jitter."""
 
 LEAST_MS = 1_000
 CAP_MS = 15 * 60 * 1000

@@ -81,10 +81,10 @@ class LeaseRecord:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a run has used up to its last stored step, over all of its processes. `paused_ms` is the time in
-    which it waited for people, `waiting_since` when it began to (0: it does not wait), `queued` how often in
-    a row its model could not be reached. The calls `not_begun` stand in the last stored turn, and no process
-    has begun them yet."""
+    """The usage of a run up to its last stored step, over all of its processes. `paused_ms` is the time in
+    which it waited for people, `waiting_since` when it began to (0: it does not wait), `queued` how often
+    in a row its model could not be reached. The calls `not_begun` stand in the last stored turn, and no
+    process has begun them yet."""
 
     iterations: int = 0
     input: int = 0

@@ -1,4 +1,4 @@
-"""How many jobs may wait for destinations that have not answered well lately, as pure steps.
+"""Slots for jobs whose destinations have not answered well lately, as pure steps.
 
 A destination that never answers holds each job for the whole of its timeout. Until one has answered well, few
 of its jobs are under way at once, and few of all such jobs of an organization; the rest comes again later. So

@@ -85,7 +85,7 @@ MISSING = (KeyError, TypeError)
 
 
 def inside(values: Values, keys: tuple[str, ...]) -> Values:
-    """What stands at a path in each of the values; fast while all of them have it."""
+    """Return the value at a path in each of the values; fast while all of them have it."""
     found: Iterable[Any] = values
     for key in keys:
         found = map(itemgetter(key), found)
@@ -96,7 +96,7 @@ def inside(values: Values, keys: tuple[str, ...]) -> Values:
 
 
 def reached(value: Any, keys: tuple[str, ...]) -> Any:
-    """What stands at a path in the value; null where there is nothing."""
+    """Return the value at a path; null where there is nothing."""
     try:
         for key in keys:
             value = value[key]

@@ -1,4 +1,4 @@
-"""What goes wrong in a pipeline.
+"""Errors of pipelines.
 
 InvalidExpression   422, when a definition is made: carries line and column (both from 1)
 EvaluationError     one event cannot be evaluated; the step's `onError` decides what becomes of it

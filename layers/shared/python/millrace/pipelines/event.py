@@ -35,7 +35,7 @@ class Event(Struct, gc=False):
     sequence: str = ""
 
     def meta(self) -> Payload:
-        """What an expression sees as `$meta`."""
+        """The metadata that an expression sees as `$meta`."""
         return {
             "id": self.id,
             "type": self.type,

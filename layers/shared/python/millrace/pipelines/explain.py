@@ -1,4 +1,4 @@
-"""What each step did to one event, in words: for dry runs."""
+"""The work of each step on one event, in words: for dry runs."""
 
 from typing import Any
 

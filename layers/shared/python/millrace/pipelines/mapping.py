@@ -48,7 +48,8 @@ class Mapping:
         return {name: scalar(payload, event) for name, scalar in self._scalars}
 
     def over(self, chunk: Chunk) -> Chunk:
-        """What may fail is evaluated here, so that an error is this step's; the rest when it is asked for."""
+        """Evaluate here the expressions that may fail, so that an error is this step's; the rest when it
+        is asked for."""
         return MappedChunk(chunk, self._columns, {name: self._columns[name](chunk) for name in self._risky})
 
     def bound(self, mapped: Chunk, before: int) -> int:
@@ -59,7 +60,8 @@ class Mapping:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What a field's value can hold: what stands at some paths, and `extra` bytes. `is_open`: anything."""
+    """The possible content of a field's value: values at some paths, and `extra` bytes. `is_open`:
+    anything."""
 
     paths: tuple[Keys, ...] = ()
     extra: int = 0

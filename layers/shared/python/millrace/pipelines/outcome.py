@@ -1,4 +1,4 @@
-"""What a call of `transform` found."""
+"""The outcome of a call of `transform`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -90,7 +90,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What an outcome held before a step ran."""
+    """The content of an outcome before a step ran."""
 
     count: StepCount
     dead_letters: int

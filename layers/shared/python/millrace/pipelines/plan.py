@@ -47,7 +47,7 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `transform` runs."""
+    """The compiled steps that `transform` runs."""
 
     definition: PipelineDefinition
     organization: str
@@ -76,7 +76,7 @@ def step_hash(definition: PipelineDefinition, index: int) -> str:
 
 
 def _is_split_window(definition: PipelineDefinition, index: int) -> bool:
-    """Whether the step is a window whose aggregations stand in the next step."""
+    """Return whether the step is a window whose aggregations stand in the next step."""
     step = definition.transforms[index]
     return isinstance(step, WindowStep) and not step.config.aggregations
 

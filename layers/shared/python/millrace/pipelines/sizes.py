@@ -60,7 +60,7 @@ def largest(column: Sequence[Any]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How large an event can be after a step: `factor` times what it was, and `extra` bytes."""
+    """The growth of an event in a step: `factor` times what it was, and `extra` bytes."""
 
     factor: int
     extra: int

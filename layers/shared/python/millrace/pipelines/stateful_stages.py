@@ -85,8 +85,8 @@ def _hold(outcome: Outcome, index: int, changes: list[Change]) -> Chunk:
 
 
 def _clock(step: WindowStep) -> Callable[[Chunk], list[int]]:
-    """When each event happened, for its window. A time that is missing, unreadable or more than a day ahead
-    of its acceptance raises `EvaluationError`; with `onError: null` the event's own time stands in."""
+    """Return the time of each event, for its window. A time that is missing, unreadable or more than a day
+    ahead of its acceptance raises `EvaluationError`; with `onError: null` the event's own time stands in."""
     if step.config.time_field is None:
         return _own_times
     field, forgiving = field_column(step.config.time_field), step.on_error == "null"

@@ -150,7 +150,8 @@ def _guarded(step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: 
 
 
 def _applies(step: PlanStep, payload: Payload, event: Event, outcome: Outcome) -> bool | None:
-    """Whether the guard is true; None where it fails, which ends the event (not with `onError: null`)."""
+    """Return whether the guard is true; None where it fails, which ends the event (not with `onError:
+    null`)."""
     outcome.work.event(event.split_into)
     try:
         return step.when is None or step.when(payload, event) is True
@@ -192,7 +193,7 @@ def _were_late(plan: Plan, change: Change, outcome: Outcome) -> None:
 
 
 def fire(plan: Plan, key: Key, store: Store, outputs: Outputs, now: int, lag: int = 0) -> None:
-    """What a timer calls. Keys of an earlier version of the definition need that version's plan."""
+    """Fire a timer. Keys of an earlier version of the definition need that version's plan."""
     step = plan.of_hash(key.step)
     match step.state if step else None:
         case Batch() as batch:

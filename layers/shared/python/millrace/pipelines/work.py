@@ -1,4 +1,4 @@
-"""How much the events of one pass may cost: units of work, and time.
+"""The budget of one pass over events: units of work, and time.
 
 A unit is about 100 ns: one value that is compared, or 64 characters that are read or built. What costs the
 same whatever the values are is not counted, since the size of a definition bounds it.
@@ -77,12 +77,12 @@ class Work:
             _CURRENT.reset(self._token)
 
     def chunk(self, events: int) -> None:
-        """What follows is for so many events at once. Raises `OutOfWork`."""
+        """Count the work that follows for so many events at once. Raises `OutOfWork`."""
         self.check_time()
         self._scope = min(CHUNK_WORK + CHUNK_WORK_PER_EVENT * events, CHUNK_WORK_MOST)
 
     def event(self, parts: int = 1) -> None:
-        """What follows is for one event, which is one of so many `parts`. Raises `OutOfWork`."""
+        """Count the work that follows for one event, which is one of so many `parts`. Raises `OutOfWork`."""
         self.check_time()
         self._scope = max(EVENT_WORK // parts, PART_WORK)
 

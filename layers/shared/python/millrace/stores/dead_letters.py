@@ -61,8 +61,8 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
-    """Which dead letters: of a place, with a code, of events accepted from `since` on and before `until`
-    (epoch milliseconds). All by default."""
+    """A filter of dead letters: of a place, with a code, of events accepted from `since` on and before
+    `until` (epoch milliseconds). All by default."""
 
     place: str | None = None
     code: str | None = None
@@ -71,11 +71,11 @@ class DeadLetterFilter:
 
     @property
     def is_selective(self) -> bool:
-        """Whether it leaves out dead letters of its time."""
+        """Return whether it leaves out dead letters of its time."""
         return self.place is not None or self.code is not None
 
     def matches(self, dead_letter: DeadLetter) -> bool:
-        """Whether the dead letter is one of these, apart from its time."""
+        """Return whether the dead letter is one of these, apart from its time."""
         return self.place in (None, dead_letter.place) and self.code in (None, dead_letter.code)
 
 
@@ -84,7 +84,7 @@ ALL_DEAD_LETTERS = DeadLetterFilter()
 
 @dataclass(slots=True)
 class DeadLetterCount:
-    """How many dead letters there are, by place and by code; not `complete`: there are more."""
+    """Counts of dead letters by place and by code; not `complete`: there are more."""
 
     count: int = 0
     complete: bool = False
@@ -181,7 +181,7 @@ class DeadLetterStore:
         after: str = "",
         chosen: DeadLetterFilter = ALL_DEAD_LETTERS,
     ) -> DeadLetterCount:
-        """How many dead letters are chosen; it looks at 20 MB of them at most."""
+        """Count the selected dead letters; looks at 20 MB of them at most."""
         counted = DeadLetterCount()
         async for dead_letter in self._dead_letters(organization, pipeline_id, after, chosen, 0):
             if dead_letter is None:

@@ -1,4 +1,5 @@
-"""What deliveries to one destination share: its circuit, its rate limit, and marks of what was sent.
+"""The state that deliveries to one destination share: its circuit, its rate limit, and marks of what was
+sent.
 
 All in one table: partition `<organization>#<pipeline>`, one item each for circuit and bucket of a
 destination, one per mark; and an item of places for each organization. All but marks are changed by reading,
@@ -57,7 +58,8 @@ class DeliveryState:
         self._clock = clock
 
     async def admit(self, destination_key: DestinationKey) -> Admission:
-        """Whether a job may be sent. `probe` is given to one caller at a time, who has to tell `probed`."""
+        """Return whether a job may be sent. `probe` is given to one caller at a time, who has to tell
+        `probed`."""
 
         def step(circuit: Circuit) -> tuple[Circuit, Admission]:
             now = self._clock()

@@ -1,4 +1,4 @@
-"""What pipelines did, in buckets of a minute, and how the queues that they share are drained.
+"""Metrics of pipelines in buckets of a minute, and the drain of the queues that they share.
 
 pk <organization>#<pipeline>   sk M#<minute>               what one pipeline did; `~`: the organization
 pk ~                           sk T#<queue>#<ten seconds>  messages received from a queue of the deployment
@@ -136,7 +136,7 @@ class PipelineMetrics:
             pass
 
     def _is_news(self, organization: str, pipeline_id: str) -> bool:
-        """Whether this process has not noted the pipeline in the last ten minutes."""
+        """Return whether this process has not noted the pipeline in the last ten minutes."""
         key = (organization, pipeline_id)
         if time.monotonic() - self._noted.get(key, -NOTED_SECONDS) < NOTED_SECONDS:
             return False

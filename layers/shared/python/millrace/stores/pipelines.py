@@ -193,8 +193,8 @@ class PipelineStore:
     async def first_push(
         self, organization: str, pipeline_id: str, key: str, content: bytes, now: int
     ) -> int:
-        """When a push with this idempotency key first came (epoch ms): now, or at most a day ago. Raises
-        `Conflict` for a key that came with other content."""
+        """Return when a push with this idempotency key first came (epoch ms): now, or at most a day ago.
+        Raises `Conflict` for a key that came with other content."""
         item = {
             "pk": f"{organization}#{pipeline_id}",
             "sk": f"K#{sha256(key.encode(errors='surrogatepass')).hexdigest()}",

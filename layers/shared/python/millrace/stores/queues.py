@@ -119,8 +119,8 @@ class Queue:
                 log.exception("%d messages were not acknowledged early", len(part))
 
     def answer(self, batch: dict[str, Any], failed: Collection[str]) -> dict[str, Any]:
-        """What a function answers for a batch of this queue: `{"batchItemFailures": [{"itemIdentifier"}]}`.
-        Messages that failed are seen again in seconds."""
+        """Return the function's answer for a batch of this queue: `{"batchItemFailures":
+        [{"itemIdentifier"}]}`. Messages that failed are seen again in seconds."""
         self.see_again([record for record in batch["Records"] if record["messageId"] in failed])
         return {"batchItemFailures": [{"itemIdentifier": one} for one in sorted(failed)]}
 

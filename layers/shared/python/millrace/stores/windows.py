@@ -1,4 +1,4 @@
-"""What windows and batches hold, in DynamoDB: blocks that are appended, and one register per place.
+"""The state of windows and batches in DynamoDB: blocks that are appended, and one register per place.
 
     pk <place>#<shard>  sk B#<ulid>  a block; a random shard, as one partition takes 1,000 units a second
     pk <place>#0        sk META      the register, see `millrace.stores.registers`

@@ -1,4 +1,4 @@
-"""What servers of the chat completions protocol differ in, by dialect: what each accepts in a request.
+"""Dialects of the chat completions protocol: the differences in what servers accept in a request.
 
 The dialect is known by a server's host; a server of one's own may be given one (`OPENAI_SERVERS`).
 """

@@ -30,7 +30,7 @@ class Call:
 
 
 class Reader(Protocol):
-    """What one protocol makes of the bytes of one answer, without knowing HTTP.
+    """A parser of one protocol: from the bytes of one answer to deltas, without knowing HTTP.
 
     `feed` gives the deltas that a chunk completes; `done` turns true when nothing more is needed; `end` gives
     the rest with its `Finish`, or raises `ProviderError` when the end of message is missing. With
@@ -57,7 +57,8 @@ def model_client(*, read_timeout: float = 600.0) -> httpx.AsyncClient:
 async def stream_deltas(
     client: httpx.AsyncClient, server: Server, prepare: Callable[[], Awaitable[Call]], reader: Reader
 ) -> AsyncGenerator[Delta, None]:
-    """What `Provider.stream` returns: the deltas that `reader` finds in the answer to the prepared call."""
+    """Return the stream of a `Provider`: the deltas that `reader` finds in the answer to the prepared
+    call."""
     async with answer(client, server, await prepare(), reads_json=reader.reads_json) as chunks:
         try:
             async for chunk in chunks:

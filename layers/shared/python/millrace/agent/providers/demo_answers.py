@@ -1,4 +1,4 @@
-"""What the demo agent can say about Millrace: patterns and answers, in order of precedence."""
+"""The demo agent's answers about Millrace: patterns and texts, in order of precedence."""
 
 import re
 

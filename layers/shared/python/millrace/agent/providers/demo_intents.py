@@ -1,4 +1,5 @@
-"""What a message asks of the demo agent: which built-in tools, with which arguments. Rules, no model."""
+"""Intents of messages to the demo agent: the built-in tools that a message asks for, with their arguments.
+Rules, no model."""
 
 import re
 from typing import Any

@@ -52,7 +52,7 @@ async def echo_tool(text: str, ms: int = 0) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EchoOptions:
-    """What the first line of a message asks for; times in milliseconds, -1 for "not given"."""
+    """Options from the first line of a message; times in milliseconds, -1 for "not given"."""
 
     tokens: int = -1
     repeat: int = 1
@@ -77,7 +77,8 @@ _KEYS = {
 
 
 def parse_options(message: str) -> tuple[EchoOptions, str]:
-    """(what the first line asks for, the text to echo). Raises `ProviderError` code `echo_steering`."""
+    """Return (the options of the first line, the text to echo). Raises `ProviderError` code
+    `echo_steering`."""
     line, _, text = message.partition("\n")
     if line.split(" ", 1)[0] != COMMAND:
         return EchoOptions(), message

@@ -19,8 +19,8 @@ _NEVER_THINKS = re.compile(r"claude-(v?[12]|instant|3-(5|opus|sonnet|haiku))")
 
 
 def can_think(provider: str, model: str) -> bool:
-    """Whether a model may take `thinking_tokens`: Claude since 3.7, a Bedrock ARN whose model the name does
-    not tell, and whatever else speaks Anthropic's protocol."""
+    """Return whether a model may take `thinking_tokens`: Claude since 3.7, a Bedrock ARN whose model the
+    name does not tell, and whatever else speaks Anthropic's protocol."""
     if _NEVER_THINKS.search(model):
         return False
     return provider == "anthropic" or (provider == "bedrock" and ("claude" in model or model[:4] == "arn:"))

@@ -1,4 +1,4 @@
-"""What a model server's refusal means to the executor: one table from HTTP status to `ProviderError`.
+"""Refusals of model servers as errors of the executor: one table from HTTP status to `ProviderError`.
 
 `code` is stable: `provider_auth`, `unknown_model`, `provider_rejected`, `request_too_large`, `rate_limited`,
 `provider_unavailable`, `provider_unreachable`, `incomplete_response`, `unreadable_response`.
@@ -36,8 +36,8 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Who answers: its name for people, what to check when it refuses the credential, and the secrets that no
-    message may repeat."""
+    """A model server: its name for people, what to check when it refuses the credential, and the secrets
+    that no message may repeat."""
 
     name: str
     check: str
@@ -100,8 +100,8 @@ _WORDS = ("error", "message", "Message", "detail", "msg", "error_msg", "errors")
 
 
 def words(found: Any, depth: int = 5) -> str:
-    """What an error object says: itself or one of its fields that servers put the reason in, a few levels
-    deep; of a list the first that says something."""
+    """Return the message of an error object: itself or one of its fields that servers put the reason in, a
+    few levels deep; of a list the first that says something."""
     if isinstance(found, str):
         return found
     if isinstance(found, list) and depth:

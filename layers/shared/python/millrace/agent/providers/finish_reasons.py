@@ -1,4 +1,4 @@
-"""Why a model stopped, in the words of every server that we have met.
+"""Finish reasons of models, in the words of every server that we have met.
 
 One table, for the protocols are spoken by many: a gateway hands on the word of the model behind it. A word
 that is not here is never taken for a whole answer: it becomes `other`.

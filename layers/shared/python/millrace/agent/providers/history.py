@@ -90,7 +90,8 @@ def count(value: Any) -> int:
 
 
 def counted(usage: dict[str, Any], *names: str) -> bool:
-    """Whether a server's usage has a readable number under each of these names: without, it is not known."""
+    """Return whether a server's usage has a readable number under each of these names: without, it is not
+    known."""
     return all(type(usage.get(name)) is int and usage[name] >= 0 for name in names)
 
 
@@ -111,8 +112,8 @@ def _asks(message: Message) -> bool:
 
 
 def rounds(messages: list[Message]) -> tuple[str, int, list[str]]:
-    """What an agent without a model must know of the current run: the question ("" where a live message alone
-    asks), how many rounds of tools followed it, and the live messages without their marker."""
+    """Return the state of the current run for an agent without a model: the question ("" where a live
+    message alone asks), how many rounds of tools followed it, and the live messages without their marker."""
     run = since_question(messages)
     asked = _texts(run[0]) if run else []
     results = [message for message in run[1:] if message["role"] == "user"]

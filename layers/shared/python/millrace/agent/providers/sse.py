@@ -55,7 +55,7 @@ class SseParser:
         return events
 
     def end(self) -> list[bytes]:
-        """What a server left without its blank line at the end of the stream."""
+        """Return the events that a server left without their blank line at the end of the stream."""
         return self.feed(b"\n\n")
 
     def _plain(self, chunk: bytes) -> bytes:

@@ -1,1 +1,2 @@
-"""What a user writes: a pipeline's source, steps, conditions and destinations as pydantic models."""
+"""Definitions as users write them: a pipeline's source, steps, conditions and destinations as pydantic
+models."""

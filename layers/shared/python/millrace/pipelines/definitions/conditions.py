@@ -78,7 +78,7 @@ class NotOf(Model):
 
 
 def _shape(value: Any) -> str:
-    """Which form a filter has, by its key: so that errors speak of that form only."""
+    """Return the form of a filter, by its key, so that errors speak of that form only."""
     if isinstance(value, dict):
         return next((f"<{key}>" for key in ("and", "or", "not") if key in value), "<comparison>")
     models = ((AllOf, "<and>"), (AnyOf, "<or>"), (NotOf, "<not>"))

@@ -19,7 +19,7 @@ _UNBOUNDED = ("countDistinct", "percentile", "p50", "p90", "p95", "p99")
 
 
 class PipelineDefinition(Model):
-    """What a user writes. One `destination`, or several as `destinations`."""
+    """A definition as a user writes it. One `destination`, or several as `destinations`."""
 
     name: Name
     description: Annotated[str, Field(max_length=2_000)] | None = None

@@ -1,5 +1,5 @@
-"""Where a pipeline's outputs go: the configuration only. `${secrets.NAME}` may stand in urls, headers and
-credentials; it is resolved when sending."""
+"""Destinations of a pipeline's outputs: the configuration only. `${secrets.NAME}` may stand in urls,
+headers and credentials; it is resolved when sending."""
 
 from typing import Annotated, Any, Literal
 
@@ -52,7 +52,7 @@ class RateLimit(Model):
 
 
 class Delivery(Model):
-    """What every destination's config may hold."""
+    """Options of every destination's config."""
 
     retry_policy: RetryPolicy = RetryPolicy()
     rate_limit: RateLimit | None = None

@@ -1,4 +1,4 @@
-"""What all parts of a pipeline's definition share: camelCase on the wire, nothing unknown, checked texts."""
+"""The base of all parts of a definition: camelCase on the wire, nothing unknown, checked texts."""
 
 from typing import Annotated, Literal
 

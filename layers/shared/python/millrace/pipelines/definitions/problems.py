@@ -1,4 +1,4 @@
-"""What is wrong with a definition, in words for whoever wrote it: path, message and what is allowed."""
+"""Mistakes in a definition, in words for its author: path, message and what is allowed."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where a pipeline's events come from: the configuration only."""
+"""Sources of a pipeline's events: the configuration only."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal

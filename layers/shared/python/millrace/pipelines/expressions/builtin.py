@@ -1,5 +1,5 @@
-"""What the functions of the expression language do. Each gets plain values, is pure, and raises
-`EvaluationError` for what it cannot work with; null passes through wherever one value is the subject."""
+"""The functions of the expression language. Each gets plain values, is pure, and raises `EvaluationError`
+for what it cannot work with; null passes through wherever one value is the subject."""
 
 import hashlib
 import math

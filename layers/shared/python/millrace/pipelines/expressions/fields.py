@@ -48,7 +48,7 @@ def field_column(field: str) -> Column:
 
 
 def parent_and_name(field: str) -> tuple[Column, str | int]:
-    """Where the field stands, and its last name or position."""
+    """Return the parent of the field, and its last name or position."""
     root, keys = _split(field)
     return (_column(root, keys[:-1]), keys[-1]) if keys else (path_column("$event", ()), root)
 

@@ -202,7 +202,7 @@ FUNCTIONS: dict[str, Function] = {
 
 
 def call_problem(functions: dict[str, Function], name: str, arguments: int) -> str | None:
-    """What is wrong with a call of `name` with so many arguments, or None."""
+    """Return the mistake in a call of `name` with so many arguments, or None."""
     function = functions.get(name)
     if function is None:
         return f"There is no function `{name}`. Known are {', '.join(sorted(functions))}."

@@ -69,7 +69,7 @@ def template_expressions(source: str) -> list[str]:
 
 
 def _expressions(source: str) -> Iterator[tuple[int, int]]:
-    """Where each `{{` and its `}}` stand."""
+    """Yield the positions of each `{{` and its `}}`."""
     end = 0
     while (start := source.find("{{", end)) >= 0:
         close = _close(source, start)
@@ -78,7 +78,7 @@ def _expressions(source: str) -> Iterator[tuple[int, int]]:
 
 
 def _close(source: str, start: int) -> int:
-    """Where `}}` stands outside of quotes."""
+    """Return the position of `}}` outside of quotes."""
     quote = ""
     at = start + 2
     while at < len(source):

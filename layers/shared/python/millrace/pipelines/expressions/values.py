@@ -1,5 +1,5 @@
-"""What the operators of the expression language do to values (JSON's: null, booleans, numbers, strings,
-lists, objects). Null passes through arithmetic; every function raises `EvaluationError` and nothing else."""
+"""The operators of the expression language on values (JSON's: null, booleans, numbers, strings, lists,
+objects). Null passes through arithmetic; every function raises `EvaluationError` and nothing else."""
 
 import math
 from collections.abc import Iterable

@@ -1,1 +1,2 @@
-"""What outlives one call: windows, sessions, batches and running totals over a small store interface."""
+"""State that outlives one call: windows, sessions, batches and running totals over a small store
+interface."""

@@ -100,7 +100,7 @@ class Grouping:
         return Rows(self.kinds, self.named)
 
     def rows(self, chunk: Chunk, ids: "array[int]", times: list[int]) -> Rows:
-        """What is kept of the events. Raises as `add`."""
+        """Return what is kept of the events. Raises as `add`."""
         rows = self.empty()
         self.add(rows, chunk, ids, times)
         return rows

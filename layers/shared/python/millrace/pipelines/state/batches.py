@@ -87,7 +87,7 @@ def write_batch(batch: Batch, slot: int, items: list[Item], store: Store, output
 
 
 def _bytes(item: Item) -> int:
-    """What an item adds to its batch, with the comma."""
+    """Return the bytes that an item adds to its batch, with the comma."""
     return len(canonical(item[3])) + 1
 
 
@@ -131,8 +131,8 @@ def _pack(items: list[Item]) -> list[bytes]:
 
 @dataclass(slots=True)
 class _Slot:
-    """What a closer read: items by hash, which block holds which, and the batches that are sealed; of these
-    `last` is the register that still has room."""
+    """A slot as its closer has read it: items by hash, which block holds which, and the batches that are
+    sealed; of these `last` is the register that still has room."""
 
     items: dict[int, Item] = field(default_factory=dict)
     blocks: dict[str, list[int]] = field(default_factory=dict)
@@ -143,7 +143,7 @@ class _Slot:
 
 
 def fire_batch(batch: Batch, key: Key, store: Store, outputs: Outputs, now: int) -> None:
-    """What a timer calls: seals what can be, sends what is sealed, deletes what is sent."""
+    """Fire a timer: seal what can be sealed, send what is sealed, delete what is sent."""
     slot = int(key.part.removeprefix("batch-"))
     over = now >= batch.due(slot)
     if over:

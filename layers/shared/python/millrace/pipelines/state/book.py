@@ -29,8 +29,8 @@ _LONG_BLOCKS = 32
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What a closer read: results that stand (`sent`), and those of them that a closer which never ended may
-    or may not have sent (`unsure`)."""
+    """A book as its closer has read it: results that stand (`sent`), and those of them that a closer which
+    never ended may or may not have sent (`unsure`)."""
 
     key: Key
     anchors: Anchors

@@ -1,5 +1,6 @@
-"""Which blocks the last firing covered, where they are too many for META: a day's window may have tens of
-thousands. They are in blocks of their own, which count once META names their generation (`spilled`)."""
+"""The blocks that the last firing covered, for windows with too many of them for META: a day's window may
+have tens of thousands. They are in blocks of their own, which count once META names their generation
+(`spilled`)."""
 
 from collections.abc import Iterator
 from dataclasses import replace

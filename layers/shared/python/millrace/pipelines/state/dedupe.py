@@ -39,7 +39,7 @@ def passing(events: dict[Key, list[Event]], ttl: int, store: Store) -> dict[Key,
 
 @dataclass(slots=True)
 class _Seen:
-    """What is known of a key."""
+    """The state of a key."""
 
     until: int
     owners: list[int]

@@ -27,7 +27,7 @@ _SWEEP_EVERY_MS = 60_000
 
 
 def fire_window(window: Window, key: Key, store: Store, outputs: Outputs, now: int) -> None:
-    """What a timer calls for a tumbling or sliding window."""
+    """Fire the timer of a tumbling or sliding window."""
     meta, start = read_meta(store, key), int(key.part)
     if meta is None:
         return
@@ -122,7 +122,7 @@ def _empty(window: Window, start: int, closed: Meta, store: Store, now: int) -> 
 def fire_sessions(
     window: SessionWindow, key: Key, store: Store, outputs: Outputs, now: int, lag: int = 0
 ) -> None:
-    """What a timer calls for a part of a session window."""
+    """Fire the timer of a part of a session window."""
     meta = read_meta(store, key)
     firing = acquire(store, outputs, key, meta, now) if meta else None
     if firing is None:

@@ -1,4 +1,4 @@
-"""What windows and batches give out."""
+"""Outputs of windows and batches."""
 
 from hashlib import sha256
 

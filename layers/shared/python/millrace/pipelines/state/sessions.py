@@ -49,7 +49,7 @@ class SessionWindow:
         return self.config.silence
 
     def places(self, rows: Rows) -> Places:
-        """Which rows each part keeps: a group is in one, whatever the time."""
+        """Return the rows that each part keeps: a group is in one, whatever the time."""
         parts = [crc32(key) % PARTS for key in rows.table]
         return places_of(map(parts.__getitem__, rows.groups))
 
@@ -60,19 +60,19 @@ class SessionWindow:
         return self.scope.key(f"session-{part}")
 
     def book_key(self, part: Key) -> Key:
-        """Where the book of a part is, given the key of its rows."""
+        """Return the key of a part's book, given the key of its rows."""
         return self.scope.key(part.part.replace("session", "book"))
 
     @property
     def allowed_lateness(self) -> int:
-        """How late an event may be."""
+        """The time by which an event may be late."""
         return self.gap + self.config.grace + self.config.allowed_lateness
 
     def is_late(self, time: int, ingested: int) -> bool:
         return ingested > time + self.allowed_lateness
 
     def due(self, last: int) -> int:
-        """When a session with this last event has ended for sure, but for late events."""
+        """Return the time at which a session with this last event has ended for sure, but for late events."""
         return last + self.gap + self.config.grace
 
     def settles(self, session: Session) -> int:
@@ -110,9 +110,9 @@ def _parted(window: SessionWindow, start: int, last: int, time: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """What a firing found: events to send and what they say of each session, sessions that are over for good,
-    and when to look again: `due` for the next session's end, `settles` for the next that will be over for
-    good."""
+    """The results of a firing: events to send and what they say of each session, sessions that are over
+    for good, and when to look again: `due` for the next session's end, `settles` for the next that will be
+    over for good."""
 
     outputs: list[Event]
     sending: Sent

@@ -94,7 +94,7 @@ class Alarm(Protocol):
 
 
 class Outputs(Protocol):
-    """What goes out of the engine: at least once, in any order."""
+    """The outputs of the engine: at least once, in any order."""
 
     def timer(self, key: Key, at: int) -> None:
         """Asks for a call of `fire` for the key at that time (epoch ms)."""

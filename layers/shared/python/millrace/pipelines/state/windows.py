@@ -23,7 +23,7 @@ Places = dict[int, Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose state it is: part of every key."""
+    """The owner of a state: part of every key."""
 
     organization: str
     pipeline: str
@@ -66,7 +66,7 @@ class Window:
         return (time - self.config.offset) // self.pane * self.pane + self.config.offset
 
     def places(self, rows: Rows) -> Places:
-        """Which rows each pane keeps. Mostly there is but one pane."""
+        """Return the rows that each pane keeps. Mostly there is but one pane."""
         first = self.place(min(rows.times))
         if first == self.place(max(rows.times)):
             return {first: range(len(rows))}
@@ -85,20 +85,21 @@ class Window:
 
     @property
     def allowed_lateness(self) -> int:
-        """How late an event may be at least, whatever its window."""
+        """The time by which any event may be late, whatever its window."""
         return self.config.grace + self.config.allowed_lateness
 
     def is_late(self, time: int, ingested: int) -> bool:
-        """Whether an event came after the lateness of the last window that it belongs to."""
+        """Return whether an event came after the lateness of the last window that it belongs to."""
         end = self.owners(self.place(time))[-1] + self.size
         return ingested > end + self.config.grace + self.config.allowed_lateness
 
     def due(self, start: int, lag: int) -> int:
-        """When to fire: `grace` after the end, or the queue's lag, at most five times `grace`."""
+        """Return the time to fire: `grace` after the end, or the queue's lag, at most five times `grace`."""
         return start + self.size + max(self.config.grace, min(lag, LAG_FACTOR * self.config.grace))
 
     def closable(self, start: int) -> int:
-        """When no event can be in time any more; a quarter of an hour for those still on their way."""
+        """Return the time after which no event can be in time any more; a quarter of an hour for those
+        still on their way."""
         return start + self.size + self.config.grace + self.config.allowed_lateness + 900_000
 
 
@@ -118,7 +119,8 @@ class Contents:
         return marks(name for _, name, _ in self.blocks)
 
     def has_news(self, covered: Marks) -> bool:
-        """Whether any event is in none of those blocks (a repeated one may be in a new block as well)."""
+        """Return whether any event is in none of those blocks (a repeated one may be in a new block as
+        well)."""
         return len(self.rows()) > len(self.rows(covered))
 
 

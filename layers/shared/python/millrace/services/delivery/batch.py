@@ -40,7 +40,7 @@ Batch = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DeliverySettings(Settings):
-    """What deliveries need beside: queue, tables, the secrets' key, and what destinations may reach.
+    """Further settings of deliveries: queue, tables, the secrets' key, and what destinations may reach.
     `database_hosts` is a list with commas. The base URLs are for a proxy, or another region's address, in
     front of the services."""
 
@@ -52,14 +52,14 @@ class DeliverySettings(Settings):
     segment_base_url: str = ""
 
     def reach(self) -> Reach:
-        """What the operator lets destinations reach."""
+        """Return the limits that the operator sets on destinations."""
         hosts = tuple(host.strip() for host in self.database_hosts.split(",") if host.strip())
         return Reach(
             self.destination_table_prefix, self.destination_topic_prefix, hosts, self.allow_loopback_http
         )
 
     def urls(self) -> ServiceUrls:
-        """Where analytics services are, if elsewhere than by themselves."""
+        """Return the addresses of analytics services, if elsewhere than by themselves."""
         return ServiceUrls(self.mixpanel_base_url, self.amplitude_base_url, self.segment_base_url)
 
 

@@ -1,4 +1,4 @@
-"""What deliveries count as, for the metrics of their pipelines."""
+"""Counts of deliveries, for the metrics of their pipelines."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ Address = tuple[str, str]
 
 @dataclass(slots=True)
 class Count:
-    """What a batch did for one pipeline. `latencies`: ms from when each event happened (or was accepted, see
-    `began`) to its arrival."""
+    """The counts of a batch for one pipeline. `latencies`: ms from when each event happened (or was
+    accepted, see `began`) to its arrival."""
 
     counters: Counter[str] = field(default_factory=Counter)
     latencies: list[int] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Counting:
         self.counts: defaultdict[Address, Count] = defaultdict(Count)
 
     def drain(self) -> "Counting":
-        """What was counted since the last call."""
+        """Return what was counted since the last call."""
         counted = Counting()
         counted.lags, self.lags = self.lags, counted.lags
         counted.jobs, self.jobs = self.jobs, counted.jobs

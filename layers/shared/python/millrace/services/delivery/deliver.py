@@ -60,9 +60,9 @@ _EXPIRED = "Nothing could be sent to the destination for 24 hours, or in 2,000 t
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a job's events: `retried` and `waiting` come again. `attempts` were sent, of which
-    `throttled` got the answer that there are too many. `behind_ms`: how long the job has waited for its turn
-    at a rate limit; None where it did not."""
+    """The results of a job's events: `retried` and `waiting` come again. `attempts` were sent, of which
+    `throttled` got the answer that there are too many. `behind_ms`: how long the job has waited for its
+    turn at a rate limit; None where it did not."""
 
     delivered: list[Event] = field(default_factory=list)
     retried: int = 0
@@ -247,7 +247,7 @@ class Deliverer:
         return len(waits)
 
     def _behind(self, job: Job, sent: SendReport) -> int | None:
-        """How long after it was made a job will have its turn."""
+        """Return the time between a job's creation and its slot."""
         if job.attempt or not sent.limited:
             return None
         wait = max(result.wait_ms for result in sent.results if isinstance(result, Wait))

@@ -1,4 +1,4 @@
-"""Where a destination's state is kept."""
+"""Keys under which the state of destinations is kept."""
 
 from hashlib import sha256
 

@@ -120,7 +120,7 @@ def _measured(event: Event) -> tuple[JobEvent, int]:
 
 
 def _reason(error: ValueError) -> str:
-    """What is wrong, without the value."""
+    """Return the reason of the error, without the value."""
     if not isinstance(error, ValidationError):
         return type(error).__name__
     first = error.errors(include_url=False, include_input=False)[0]

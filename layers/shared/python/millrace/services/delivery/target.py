@@ -73,7 +73,7 @@ class Target:
         return Rate(limit.per_second, limit.burst) if limit else None
 
     def reason(self, sent: SendReport) -> str:
-        """Why the last failed, in words, as it may be shown; "" where none did."""
+        """The reason of the last failure, in words, as it may be shown; "" where none did."""
         return self.redact(sent.failure.message)[:REASON] if sent.failure else ""
 
     def written(self, failure: Failure) -> Failure:

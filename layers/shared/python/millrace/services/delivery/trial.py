@@ -28,7 +28,7 @@ TEST = "test"
 
 
 class TrialRequest(Model):
-    """What is asked for. With `inspect` nothing is sent: a database's table is looked up."""
+    """The request of a trial. With `inspect` nothing is sent: a database's table is looked up."""
 
     organization: str
     pipeline_id: str

@@ -1,4 +1,4 @@
-"""What the steps of a flow call: a tool, or an agent."""
+"""Calls of a flow's steps: a tool, or an agent."""
 
 from millrace.agent.budget import Budget
 from millrace.agent.emitter import Emitter, emit

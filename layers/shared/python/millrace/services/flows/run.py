@@ -141,7 +141,7 @@ class FlowLoop:
 
 
 def checked_input(given: Any) -> Any:
-    """What was posted, if it is small enough to be kept. Raises `InvalidRequest`."""
+    """Return the posted input, if it is small enough to be kept. Raises `InvalidRequest`."""
     if len(orjson.dumps(given)) > INPUT_BYTES:
         raise InvalidRequest(
             f"The input of a flow may have {INPUT_BYTES // 1024} KB.", code="input_too_large"

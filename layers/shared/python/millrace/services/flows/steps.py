@@ -67,7 +67,7 @@ def _evaluated(mapping: Mapping, payload: dict[str, Any]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What the steps of one run need: the crew (platform, context, budget, reports) and the pipelines."""
+    """The steps of one run: its context (platform, budget, reports) and the pipelines."""
 
     run_context: AgentRunContext
     find_pipeline: FindPipeline
@@ -134,7 +134,7 @@ def process(
 
 
 def _structured(text: str) -> Any:
-    """What a tool gave as JSON where it is more than a text."""
+    """Return a tool's result as JSON where it is more than a text."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -158,7 +158,7 @@ def stored_pipelines(dynamo: Dynamo, table: str) -> FindPipeline:
 
 
 async def no_pipelines(organization: str, pipeline_id: str) -> PipelineDefinition:
-    """Where no stored pipelines are at hand: steps give their definition themselves."""
+    """Raise `NotFound`: no stored pipelines are at hand, so steps must give their definition themselves."""
     raise InvalidRequest(
         "This deployment has no stored pipelines for flows; give the step a definition.", code="no_pipelines"
     )

@@ -60,7 +60,7 @@ class Backpressure:
         self._queues: tuple[int, list[QueueState]] | None = None
 
     async def of(self, organization: str, pipeline_id: str) -> float:
-        """How near the pipeline is to falling behind for good. Raises `Unavailable`."""
+        """Return the backpressure of a pipeline. Raises `Unavailable`."""
         now = self._context.clock()
         cached = self._known.get((organization, pipeline_id))
         if cached and now - cached[0] < CACHE_MS:
@@ -115,7 +115,7 @@ def total(counters: Iterable[Counters]) -> Counter[str]:
 
 
 def lag_of(counters: Counters) -> float:
-    """How late events are on average, in ms: at the transforms, or at a destination's rate limit."""
+    """Return the average lag of events in ms: at the transforms, or at a destination's rate limit."""
     return max(_mean(counters, "lag"), _mean(counters, "behind"))
 
 

@@ -1,4 +1,4 @@
-"""What a function that works on pipelines holds: stores, queues, compiled plans."""
+"""The resources of a function that works on pipelines: stores, queues, compiled plans."""
 
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -27,8 +27,8 @@ async def dead_letters_by_id(
 
 
 def left_of(redrive: Redrive) -> DeadLetterFilter:
-    """Which dead letters a redrive has to send. None of events that were accepted after it began, so that it
-    comes to an end."""
+    """Return the dead letters that a redrive has to send. None of events that were accepted after it
+    began, so that it comes to an end."""
     chosen = to_filter(redrive.request)
     until = min(chosen.until or redrive.created_at + 1, redrive.created_at + 1)
     return DeadLetterFilter(chosen.place, chosen.code, chosen.since, until)

@@ -1,4 +1,5 @@
-"""What a function did to a pipeline: added to its minute buckets, and written as a line for CloudWatch.
+"""Counts of a function's work on a pipeline: added to its minute buckets, and written as a line for
+CloudWatch.
 
 Both come after the work and are statistics: where they fail, the work is done nevertheless.
 """

@@ -48,7 +48,7 @@ class WindowStore:
         return list(islice(_keys(self._table.due(before)), limit))
 
     def due_of(self, organization: str, pipeline: str, limit: int) -> list[tuple[int, Key]]:
-        """What one pipeline has that is ever due, the oldest first."""
+        """Return the keys of one pipeline that are ever due, the oldest first."""
         owner = owner_of(Key(organization, pipeline, "", ""))
         return list(_keys(self._table.due_of(owner, limit)))
 

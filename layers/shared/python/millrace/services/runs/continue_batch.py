@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunContinuer:
-    """What the function keeps between its batches: settings with the providers' keys, and the AWS clients.
-    Connections to model servers belong to the event loop of one batch."""
+    """The resources that the function keeps between batches: settings with the providers' keys, and the
+    AWS clients. Connections to model servers belong to the event loop of one batch."""
 
     settings: Settings
     aws: Aws

@@ -27,8 +27,8 @@ BUS_SECONDS = 5.0
 
 
 class RunLoop(Protocol):
-    """What a run does: an agent's loop, or a flow's steps. `agent.limits` bound it; `run` returns the finish
-    reason."""
+    """The work of a run: an agent's loop, or a flow's steps. `agent.limits` bound it; `run` returns the
+    finish reason."""
 
     agent: Agent
 

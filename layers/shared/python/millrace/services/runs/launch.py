@@ -103,7 +103,8 @@ def tool_context(platform: Platform, session: RunSession, user: Principal) -> To
 
 @dataclass(frozen=True, slots=True)
 class AgentRunContext:
-    """What the agents of one run share: its context, its budget, its reports; `depth` counts nesting."""
+    """The context that the agents of one run share: its context, its budget, its reports; `depth` counts
+    nesting."""
 
     platform: Platform
     context: ToolContext
@@ -171,8 +172,8 @@ class AgentRunContext:
 
 
 def agent_tags(agent: Agent) -> dict[str, Any]:
-    """What the events of an agent that works for another's run carry: who it is, and the most of them that
-    may be shown where that is less than everything."""
+    """Return the tags of the events of an agent that works for another's run: who it is, and the most of
+    them that may be shown where that is less than everything."""
     tags: dict[str, Any] = {"agentId": agent.id}
     return tags if agent.visibility == "full" else tags | {"visibility": agent.visibility}
 

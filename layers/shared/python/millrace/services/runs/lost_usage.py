@@ -39,8 +39,9 @@ def budget_of(
     *,
     always: bool = False,
 ) -> Budget:
-    """What a run has used: its `progress`, and of a turn that was lost at least what the model was sent and
-    what is `logged` of its answer. `always`: there was such a turn, even if nothing of it was logged."""
+    """Return the usage of a run: its `progress`, and of a turn that was lost at least what the model was
+    sent and what is `logged` of its answer. `always`: there was such a turn, even if nothing of it was
+    logged."""
     budget = Budget(
         limits,
         input=progress.input,

@@ -53,7 +53,8 @@ ENDING_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """What a client sends. `if_busy` says what happens when a run is active; `send` sets `created_by`."""
+    """A message as a client sends it. `if_busy` says what happens when a run is active; `send` sets
+    `created_by`."""
 
     content: str
     agent_id: str | None = None
@@ -162,7 +163,7 @@ def _check_size(content: str) -> None:
 async def _replay(
     stores: Stores, slot: Slot, message: NewMessage, repeated: Repeated
 ) -> ReplayedRun | AcceptedMessage:
-    """What the key's first request was answered, whatever has become of it since."""
+    """Return the answer to the key's first request, whatever has become of it since."""
     marker = message.marker()
     if marker is None or repeated.fingerprint != marker.fingerprint:
         raise InvalidRequest(

@@ -21,9 +21,9 @@ from millrace.stores.runs import stream_of
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is stored of a run that has no process: its lease and its definition, the history of its slot, the
-    events that were logged after the last complete step, and the ids of the live messages that it has
-    `announced`."""
+    """The stored state of a run that has no process: its lease and its definition, the history of its
+    slot, the events that were logged after the last complete step, and the ids of the live messages that
+    it has `announced`."""
 
     run: Run
     lease_record: LeaseRecord

@@ -1,4 +1,4 @@
-"""What the change_capture function does: batches of DynamoDB Streams, and ticks that poll the outbox."""
+"""The work of the change_capture function: batches of DynamoDB Streams, and ticks that poll the outbox."""
 
 import time
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ RESERVE_SECONDS = 25.0
 
 @dataclass(frozen=True, slots=True)
 class CaptureSettings(Settings):
-    """What capturing needs beside: `change_organizations` as `Owners.parse` reads it; `outbox_secret`, the
-    ARN of a secret with a database's URL."""
+    """Further settings of change capture: `change_organizations` as `Owners.parse` reads it;
+    `outbox_secret`, the ARN of a secret with a database's URL."""
 
     change_organizations: str = ""
     change_dead_letter_queue_url: str = ""

@@ -65,7 +65,7 @@ def _json(detail: dict[str, Any]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Where changes go: the bus, or `rejected`, which has its own alarm."""
+    """The receivers of changes: the bus, or `rejected`, which has its own alarm."""
 
     bus: EventBus
     rejected: Queue
@@ -135,7 +135,7 @@ def read_record(record: Record) -> Change:
 
 
 def _place(record: Record) -> dict[str, Any]:
-    """Where to find the record again while the stream has it: 24 hours."""
+    """Return where to find the record again while the stream has it: 24 hours."""
     image = record.get("dynamodb") or {}
     return {
         "id": record.get("eventID"),

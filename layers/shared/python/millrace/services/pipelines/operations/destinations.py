@@ -54,7 +54,7 @@ class Destinations:
         return (await self.all(caller, pipeline_id))[number]
 
     async def disable(self, caller: Principal, pipeline_id: str, number: int) -> dict[str, Any]:
-        """What would go out becomes dead letters from now on. Raises `NotFound`."""
+        """Disable a destination: its events become dead letters from now on. Raises `NotFound`."""
         destination_key = await self._destination_key(caller, pipeline_id, number)
         await self._context.delivery_state.disable(destination_key, BY_HAND)
         return (await self.all(caller, pipeline_id))[number]

@@ -1,4 +1,5 @@
-"""How pipelines do: metrics, stats, health. Read from the minute buckets, the queues and the circuits."""
+"""The health of pipelines: metrics, stats, health. Read from the minute buckets, the queues and the
+circuits."""
 
 from collections import Counter
 from typing import Any
@@ -107,7 +108,7 @@ class HealthReport:
         return min(self._since, default=self._otherwise)
 
     def of_items(self, minutes: list[tuple[int, Counters]]) -> None:
-        """What failed in the last minutes."""
+        """Return the failures of the last minutes."""
         recent = total(counters for _, counters in minutes)
         taken = recent["itemsProcessed"] + recent["itemsFailed"]
         self._share("items failed", recent["itemsFailed"], taken, _first(minutes, "itemsFailed"))

@@ -1,4 +1,4 @@
-"""Which events of the bus feed which source, and what becomes of an EventBridge event. Pure.
+"""Events of the bus as events of pipelines, by source. Pure.
 
 Run events feed `agent_execution` pipelines once per run, with the event that ends it; `statuses` chooses
 among `completed`, `failed` and `stopped`, and may ask for `running`, the event with which a run starts, and
@@ -67,8 +67,8 @@ def unreadable_event(envelope: dict[str, Any], ingested: int) -> Event:
 
 
 def _time(given: Any, published: str) -> int:
-    """When the event happened, as its detail tells in any form; when it was put on the bus if it does not
-    tell. Raises `InvalidRequest`."""
+    """Return the time of the event, as its detail tells in any form; when it was put on the bus if it does
+    not tell. Raises `InvalidRequest`."""
     try:
         return from_iso(published) if given in (None, "") else instant(given)
     except EvaluationError as error:

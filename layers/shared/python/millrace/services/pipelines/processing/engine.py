@@ -69,7 +69,7 @@ class EnginePass:
             self._timers.flush()
 
     def fire(self, key: Key, now: int) -> None:
-        """What a timer asks for."""
+        """Run what a timer asks for."""
         fire(self._compiled.plan, key, self._context.windows, self, now, self._lag)
         self._timers.flush()
 
@@ -128,7 +128,8 @@ class EnginePass:
     def _chosen(
         self, events: list[Event], destination: int, dead_letters: list[DeadLetter]
     ) -> Iterator[Event]:
-        """What a destination gets: where its guard is true. One that fails makes a dead letter."""
+        """Yield the events that a destination gets: those for which its guard is true. One that fails
+        makes a dead letter."""
         guard = self._compiled.guards[destination]
         for event in events:
             try:
@@ -198,7 +199,7 @@ class EnginePass:
 
 
 def _processed(outcome: Outcome) -> int:
-    """How many events went through without failing."""
+    """Return the number of events that went through without failing."""
     return max(outcome.events - sum(count.failed for count in outcome.counts), 0)
 
 

@@ -56,7 +56,7 @@ async def process_entry(context: PipelineContext, entry: ProcessEntry, ends: flo
 async def _process_until(
     context: PipelineContext, compiled: CompiledPipeline, events: list[Event], size: int, ends: float
 ) -> int:
-    """How many events are left at `ends`."""
+    """Return the number of events that are left at `ends`."""
     for start in range(0, len(events), size):
         chunk, rest = events[start : start + size], len(events[start + size :])
         try:

@@ -71,7 +71,8 @@ async def _fire(context: PipelineContext, key: Key) -> None:
 
 
 async def _compiled(context: PipelineContext, key: Key) -> CompiledPipeline | None:
-    """What fires the key; None where nothing shall: the pipeline is gone, or waits (a sweep calls again)."""
+    """Return the compiled pipeline that fires the key; None where nothing must fire: the pipeline is gone,
+    or waits (a sweep calls again)."""
     pipeline = (await context.plans.of(key.organization)).get(key.pipeline)
     if pipeline is None:
         try:
@@ -115,7 +116,7 @@ def _is_open(store: WindowStore, compiled: CompiledPipeline, key: Key) -> bool:
 
 
 class _Agenda:
-    """What the sweep looks at: without that of paused pipelines, which would fill its page."""
+    """The state that the sweep looks at: without that of paused pipelines, which would fill its page."""
 
     def __init__(self, found: list[tuple[int, Key]]) -> None:
         self._found = found
@@ -136,7 +137,8 @@ async def sweep_all(context: PipelineContext) -> int:
 
 
 async def _is_awake(context: PipelineContext, key: Key, now: int) -> bool:
-    """Whether the pipeline runs; not for one that cannot be read now, which the next sweep looks at again."""
+    """Return whether the pipeline runs; not for one that cannot be read now, which the next sweep looks at
+    again."""
     try:
         pipeline = (await context.plans.of(key.organization)).get(key.pipeline)
     except Exception:

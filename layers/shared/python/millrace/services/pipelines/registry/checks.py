@@ -19,8 +19,8 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a destination sends to, as far as the definition says: `host` is None where a secret is part of
-    it. `path` leads to the field that says so."""
+    """The address of a destination, as far as the definition tells it: `host` is None where a secret is
+    part of it. `path` leads to the field that says so."""
 
     path: str
     scheme: str
@@ -90,7 +90,7 @@ def _problems(
 
 
 def _check_address(scheme: str, host: str, port: int, rules: Rules) -> None:
-    """What can be told of an address without asking anybody."""
+    """Check an address as far as possible without a name server."""
     check_url(scheme, host, port, rules)
     if host == "localhost" or host.endswith(".localhost"):
         host = "127.0.0.1"

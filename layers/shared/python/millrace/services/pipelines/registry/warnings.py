@@ -159,7 +159,7 @@ def _needed(columns: list[str] | None, definition: PipelineDefinition) -> list[s
 
 
 def _of_order(config_path: str, config: DatabaseConfig, definition: PipelineDefinition) -> Iterator[Found]:
-    """What keeps a copy of a table from being exact."""
+    """Yield the reasons for which a copy of a table cannot be exact."""
     version, shape = config.version_field, output_shape(definition)
     ordered = isinstance(definition.source, DatabaseChangeSource)
     if version and not ordered and shape is not None and version not in shape:
@@ -177,7 +177,7 @@ def _of_order(config_path: str, config: DatabaseConfig, definition: PipelineDefi
 
 
 def _of_text(definition: PipelineDefinition) -> Iterator[Found]:
-    """What can be told from the definition alone."""
+    """Yield the warnings that follow from the definition alone."""
     for path, field in unknown_fields(definition):
         yield "unknown_field", path, f"No event has a field `{field}` here: it is always null."
     for at, step in enumerate(definition.transforms):
