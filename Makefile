@@ -134,7 +134,7 @@ lock: | $(BIN)/uv ## renew the lock files
 	echo aws-sam-cli | $(LOCK) - -o tests/requirements-sam.txt $(ARGS)
 
 openapi: $(VENV)/.dev ## renew docs/openapi.json
-	$(BIN)/python -m local.openapi > docs/openapi.json
+	$(BIN)/python -m local.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
 clean: ## remove what was made (environments, builds, caches)
 	rm -rf .venv .venv-emulator .venv-sam .aws-sam web/dist web/node_modules .mypy_cache .ruff_cache .pytest_cache

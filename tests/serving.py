@@ -8,6 +8,8 @@ from typing import Any
 
 import uvicorn
 
+from tests.contract import Checked
+
 GRACE_SECONDS = 3
 """The most that requests under way at the end of the block may take."""
 
@@ -61,9 +63,16 @@ class PromptServer(uvicorn.Server):
 
 @contextmanager
 def served(app: Any) -> Iterator[str]:
-    """Serve `app` on a free port of 127.0.0.1; return its URL."""
+    """Serve `app` on a free port of 127.0.0.1; return its URL. Raises `AssertionError` at the end of the
+    block when an answer was not as the OpenAPI document says."""
+    checked = Checked(app)
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=GRACE_SECONDS, ws="none"
+        checked,
+        host="127.0.0.1",
+        port=0,
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ws="none",
     )
     server = PromptServer(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -75,3 +84,4 @@ def served(app: Any) -> Iterator[str]:
     finally:
         server.end()
         thread.join(15)
+    assert not checked.wrong, "not in docs/openapi.json:\n" + "\n".join(checked.wrong[:20])

@@ -19,7 +19,7 @@ BUDGETS = {
     "voice": (1000, HEAVY - {"lameenc"}),
     "command_center": (1000, HEAVY),
     "flows": (1100, HEAVY),
-    "webhooks": (1300, HEAVY - {"fastapi"}),
+    "webhooks": (1000, HEAVY),
 }
 _SCRIPT = (
     "import sys, json; sys.path.insert(0, sys.argv[1]); import app; print(json.dumps(sorted(sys.modules)))"

@@ -124,7 +124,7 @@ def test_withdrawn_message_never_reaches_the_agent(chat: httpx.Client) -> None:
         kept = inject(chat, "kept").json()["messageId"]
         disconnected = inject(chat, "withdrawn").json()["messageId"]
         assert chat.delete(f"{INJECT}/{disconnected}").status_code == 204
-        assert error_of(chat.delete(f"{INJECT}/{disconnected}")) == (404, "not_waiting")
+        assert error_of(chat.delete(f"{INJECT}/{disconnected}")) == (404, "live_message_not_found")
         seen += events
     assert [e.data["messageId"] for e in seen if e.data["type"] == "injected"] == [kept]
     assert "withdrawn" not in answer(seen)
@@ -149,7 +149,7 @@ def test_idempotency_key_injects_once(chat: httpx.Client) -> None:
         assert (first.status_code, second.status_code) == (202, 202)
         assert first.json() == second.json()
         other = chat.post(INJECT, json={"content": "else", "idempotencyKey": "k"})
-        assert error_of(other) == (409, "idempotency_key_reused")
+        assert error_of(other) == (422, "idempotency_key_reused")
         seen += events
     assert [e.data["content"] for e in seen if e.data["type"] == "injected"] == ["only once"]
     assert chat.post(INJECT, json=body).json() == first.json()  # also after the run has ended

@@ -18,6 +18,7 @@ import pytest
 from millrace.api.management_app import create_app as management_app
 from millrace.api.openapi import streamed_endpoints
 from millrace.api.streamed_app import streamed_app
+from millrace.api.tickets import callers
 from millrace.domain.access import Principal
 from millrace.domain.command_center import EVENT_TYPES
 from millrace.domain.conversations import Slot
@@ -80,7 +81,8 @@ def world(
     aws = Overheard(settings.region)
     platform = Platform.make(mine, Stores.connect(mine, aws))
     platform.warm()
-    app = streamed_app(streamed_endpoints(mine, platform), platform.stores, platform.close, 8)
+    auth = callers(mine, platform.stores)
+    app = streamed_app(streamed_endpoints(mine, platform), auth, platform.stores, platform.close, 8)
     headers = issuer.user(organization, "user-1", "admin")
     with served(app) as url, served(management_app(mine, platform)) as management_url:
         with (

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import httpx
 
-from tests.api.test_role_operations import OPEN, OPERATIONS, TABLE
-
 SNAPSHOT = Path(__file__).parent.parent.parent / "docs" / "openapi.json"
 
 
@@ -32,8 +30,3 @@ def test_every_reference_leads_somewhere(management: httpx.Client) -> None:
         for step in part.split('"')[0].split("/"):
             found = found[step]
         assert found
-
-
-def test_every_operation_says_who_may_call_it() -> None:
-    """In the table of test_role_operations, which tries each with each role."""
-    assert set(TABLE) | OPEN == set(OPERATIONS)

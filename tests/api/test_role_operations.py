@@ -1,8 +1,9 @@
-"""Every role against every operation of the API. What each operation needs stands in one table here; an
-operation that is added to the API must be added to it."""
+"""Every operation of the API with every role, with every scope but its own, with its own alone, and without a
+token. The table here says what each needs, and the operations' declarations are held against it: one that is
+added, or that loses its scope, fails."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from millrace.api import command_center_app, conversation_app, flows_app, management_app, voice_app
-from millrace.domain.access import ROLES
+from millrace.domain.access import ROLES, SCOPES
 from millrace.settings import Settings
 from tests.aws import Aws
 from tests.serving import served
@@ -20,8 +21,9 @@ from tests.tokens import AUDIENCE, ISSUER, Issuer
 
 ANYBODY = ""
 """Any token will do."""
-BY_TICKET = "ticket"
-"""No token will do."""
+
+ORDER = ["voice", "chat", *sorted(SCOPES - {"voice", "chat"})]
+"""The first of these that is missing is named."""
 
 PIPELINE = "/api/streaming/pipelines/{pipeline_id}"
 DEAD_LETTERS = f"{PIPELINE}/dead-letters"
@@ -29,11 +31,9 @@ CONVERSATION = "/api/conversations/{conversation_id}"
 NEEDS: dict[str, list[str]] = {
     ANYBODY: [
         "POST /api/stream-tickets",  # worth what the caller may do
+        "GET /api/openapi.json",
     ],
-    BY_TICKET: ["GET /api/voice/tts/stream", "GET /api/voice/conversations/{run_id}/stream"],
     "chat": [
-        "GET /api/agents",  # or agents:read, agents:write; in summary with chat alone
-        "GET /api/agents/{agent_id}",
         "POST /api/conversations",
         "GET /api/conversations",
         f"GET {CONVERSATION}",
@@ -60,9 +60,17 @@ NEEDS: dict[str, list[str]] = {
         "POST /api/flows/{name}/events",
         "GET /api/flows/{name}/executions/{execution_id}",
     ],
+    "chat | agents:read | agents:write": [  # in summary with chat alone
+        "GET /api/agents",
+        "GET /api/agents/{agent_id}",
+    ],
+    "voice & chat": [
+        "POST /api/voice/conversations/{run_id}/stream",
+        "GET /api/voice/conversations/{run_id}/stream",
+    ],
     "voice": [
         "POST /api/voice/tts/stream",
-        "POST /api/voice/conversations/{run_id}/stream",
+        "GET /api/voice/tts/stream",
         "GET /api/voice/voices",
         "POST /v1/audio/speech",
     ],
@@ -135,7 +143,10 @@ NEEDS: dict[str, list[str]] = {
         "DELETE /api/streaming/secrets/{name}",
     ],
 }
-OPEN = {"GET /api/health"}
+BY_TICKET = {"GET /api/voice/tts/stream", "GET /api/voice/conversations/{run_id}/stream"}
+"""Tokens are not for them."""
+OPEN = {"GET /api/health", "POST /hooks/{pipeline_id}"}
+"""No credential is needed."""
 TABLE = {operation: scope for scope, operations in NEEDS.items() for operation in operations}
 DOCUMENT = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
 OPERATIONS = {
@@ -143,13 +154,6 @@ OPERATIONS = {
     for path, operations in DOCUMENT["paths"].items()
     for method, operation in operations.items()
 }
-BODIES: dict[str, Any] = {
-    "POST /api/agents": {"id": "a", "name": "A"},
-    "PUT /api/agents/{agent_id}": {"name": "A"},
-    "PUT /api/streaming/secrets/{name}": {"value": "a long secret", "hosts": ["api.example.com"]},
-    f"POST {PIPELINE}/dry-run": {"events": []},
-}
-"""Where FastAPI judges the body before anything else."""
 APPS: dict[str, tuple[str, Callable[[Settings], Any]]] = {
     "/api/conversations": ("ConversationFunction", conversation_app.create_app),
     "/api/runs": ("ConversationFunction", conversation_app.create_app),
@@ -164,12 +168,30 @@ APPS: dict[str, tuple[str, Callable[[Settings], Any]]] = {
 }
 
 
-def test_document_names_the_scope_of_each_operation() -> None:
-    """The operations of the streamed functions; the others name no scope."""
-    reported = {name: one["security"] for name, one in OPERATIONS.items() if one.get("security")}
-    scopes = {name: one[0]["bearer"][0] for name, one in reported.items() if TABLE[name] != BY_TICKET}
-    assert scopes == {name: TABLE[name] for name in scopes}
-    assert len(scopes) > 30
+def alternatives(needs: str) -> list[set[str]]:
+    """The sets of scopes of which one is enough."""
+    return [set(part.split(" & ")) - {""} for part in needs.split(" | ")]
+
+
+def test_document_names_the_credentials_and_scopes_of_each_operation() -> None:
+    expected = {name: _security(name, alternatives(needs)) for name, needs in TABLE.items()}
+    assert {name: one["security"] for name, one in OPERATIONS.items()} == expected | {
+        name: [] for name in OPEN
+    }
+
+
+def _security(name: str, needs: list[set[str]]) -> list[dict[str, list[str]]]:
+    if name in BY_TICKET:
+        schemes = ["ticket"]
+    else:
+        streamed = not name.endswith("openapi.json") and _app_of(name)[0] != "ApiFunction"
+        schemes = ["bearer", "ticket"] if name.startswith("GET ") and streamed else ["bearer"]
+    return [{scheme: sorted(one, key=ORDER.index)} for scheme in schemes for one in needs]
+
+
+def _app_of(name: str) -> tuple[str, Callable[[Settings], Any]]:
+    path = name.split()[1]
+    return next(app for prefix, app in APPS.items() if path.startswith(prefix))
 
 
 @pytest.fixture
@@ -185,29 +207,55 @@ def urls(aws_environment: Aws, keys_url: str) -> Iterator[dict[str, str]]:
         yield {path: apps[function] for path, (function, _) in APPS.items()}
 
 
-@pytest.mark.parametrize("role", ["", *ROLES])
 def test_role_may_do_what_its_scopes_allow_and_nothing_else(
-    urls: dict[str, str], issuer: Issuer, organization: str, role: str
+    urls: dict[str, str], issuer: Issuer, organization: str
 ) -> None:
     """A thing that is not there, or a body that says nothing, is found out only after the scope."""
-    headers = issuer.user(organization, "someone", *([role] if role else []))
-    expected = {name: _expected(role, scope) for name, scope in TABLE.items()}
-    with httpx.Client(headers=headers, timeout=30) as client:
-        found = {name: _outcome(client, urls, name) for name in TABLE}
-    assert found == expected
+    for role in ("", *ROLES):
+        headers = issuer.user(organization, "someone", *([role] if role else []))
+        expected = {name: _expected(name, ROLES.get(role, frozenset())) for name in TABLE}
+        assert _outcomes(urls, headers, TABLE) == expected, role
 
 
-def _expected(role: str, scope: str) -> str:
-    if scope == BY_TICKET:
+def test_scopes_of_an_operation_are_enough_and_all_others_are_not(
+    urls: dict[str, str], issuer: Issuer, organization: str
+) -> None:
+    """For each way to be let in: with its scopes alone; and with all scopes but one of them, or but the
+    alternatives."""
+    for needs, names in NEEDS.items():
+        enough = alternatives(needs)
+        lacking = [SCOPES - {scope} for scope in enough[0]] if len(enough) == 1 else []
+        for scopes in [*enough, *lacking, SCOPES - set().union(*enough)]:
+            headers = issuer.headers(organization, scope=" ".join(sorted(scopes)))
+            expected = {name: _expected(name, scopes) for name in names}
+            if scopes:  # a token that names none has those of its role
+                assert _outcomes(urls, headers, names) == expected, scopes
+
+
+def test_without_a_credential_nothing_but_the_open_operations_answers(urls: dict[str, str]) -> None:
+    expected = {name: "401 ticket_invalid" if name in BY_TICKET else "401 token_missing" for name in TABLE}
+    assert _outcomes(urls, {}, TABLE) == expected
+
+
+def _expected(name: str, scopes: Collection[str]) -> str:
+    if name in BY_TICKET:
         return "401 ticket_invalid"
-    return "allowed" if not scope or scope in ROLES.get(role, ()) else f"403 {scope}"
+    asked = alternatives(TABLE[name])
+    if any(one <= set(scopes) for one in asked):
+        return "allowed"
+    return f"403 {next(scope for scope in ORDER if scope in asked[0] - set(scopes))}"
+
+
+def _outcomes(urls: dict[str, str], headers: dict[str, str], names: Iterable[str]) -> dict[str, str]:
+    with httpx.Client(headers=headers, timeout=30) as client:
+        return {name: _outcome(client, urls, name) for name in names}
 
 
 def _outcome(client: httpx.Client, urls: dict[str, str], name: str) -> str:
     method, template = name.split()
     path = template.replace("{number}", "0").replace("{version}", "1").replace("{", "").replace("}", "")
     url = next(url for prefix, url in urls.items() if path.startswith(prefix))
-    body = BODIES.get(name, {}) if "requestBody" in OPERATIONS[name] else None
+    body: dict[str, Any] | None = {} if "requestBody" in OPERATIONS[name] else None
     with client.stream(method, url + path, json=body) as response:
         if response.status_code in (401, 403):
             error = json.loads(response.read())["error"]

@@ -10,6 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from millrace.api.auth import Authenticator
+from millrace.api.operation import Operation
 from millrace.api.tickets import Callers
 from millrace.domain.access import Principal
 from millrace.domain.clock import now_ms
@@ -24,6 +25,7 @@ from tests.speech.programs import seconds_of
 from tests.tokens import Issuer
 
 TICKETS = "/api/stream-tickets"
+READ = Operation("GET", "/", "Read", "chat", answers={200: "Run"}, credential="either")
 
 
 @pytest.fixture
@@ -141,9 +143,11 @@ async def test_callers_come_by_token_or_by_ticket(settings: Settings, aws: Aws, 
     def request(query: str, headers: dict[str, str] | None = None) -> Request:
         raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
         scope = {"type": "http", "method": "GET", "path": "/api/conversations/c:1/stream"}
-        return Request(scope | {"query_string": query.encode(), "headers": raw})
+        made = Request(scope | {"query_string": query.encode(), "headers": raw})
+        made.state.operation = READ
+        return made
 
-    assert await callers(request(f"after=3&ticket={secret}"), "chat") == someone
-    assert (await callers(request("ticket=old", issuer.headers("org-d")), "chat")).organization == "org-d"
+    assert await callers(request(f"after=3&ticket={secret}")) == someone
+    assert (await callers(request("ticket=old", issuer.headers("org-d")))).organization == "org-d"
     with pytest.raises(Unauthenticated):
-        await callers(request("after=3"), "chat")
+        await callers(request("after=3"))

@@ -1,11 +1,15 @@
 """Run events as the bus brings them, made for tests."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from millrace.domain.clock import iso
+from millrace.domain.conversations import Slot
 from millrace.domain.events import Event
+from millrace.domain.runs import Run
+from millrace.services.runs.run_events import ended_facts
 from tests.command_center.conftest import NOON
 
 
@@ -26,8 +30,14 @@ def run_event(
 
 
 def started(organization: str, run: str, at: int = NOON, agent: str = "echo") -> Event:
-    reported = {"id": run, "startedAt": iso(at), "model": "echo:"}
-    return run_event(organization, run, 1, "started", at, agent, run=reported, status="running")
+    view = a_run(organization, run, at, agent).to_wire()
+    return run_event(organization, run, 1, "started", at, agent, run=view, status="running")
+
+
+def a_run(organization: str, run: str, at: int = NOON, agent: str = "echo") -> Run:
+    """A run that has begun."""
+    slot = Slot(organization, f"c-{run}")
+    return Run(run, slot, agent, "running", iso(at), "m", agent_name=agent.title(), model="echo:")
 
 
 def ended(
@@ -41,7 +51,8 @@ def ended(
     ms: int = 1000,
     tokens: int = 10,
 ) -> Event:
-    data: dict[str, Any] = {"status": "completed", "result": "done", "durationMs": ms, "tokens": tokens}
+    facts = ended_facts(replace(a_run(organization, run, at, agent), state="completed", ended_at=iso(at)))
+    data: dict[str, Any] = facts | {"result": "done", "durationMs": ms, "tokens": tokens}
     if failed:
         error = {"message": "broken", "code": "broken", "retryable": False}
         data |= {"status": "failed", "error": error}
@@ -50,10 +61,11 @@ def ended(
 
 def whole_run(organization: str, run: str, at: int = NOON, agent: str = "echo", **end: Any) -> list[Event]:
     """A run from start to end: nine events, one a second."""
+    call = {"estimated": False, "latencyMs": 9, "firstTokenMs": 3, "error": None}
     kinds: list[tuple[str, dict[str, Any]]] = [
-        ("llm_call", {"model": "echo:", "tokens": {"input": 3, "output": 7}, "cost": 0.5, "latencyMs": 9}),
+        ("llm_call", {"model": "echo:", "tokens": {"input": 3, "output": 7}, "cost": 0.5, **call}),
         ("tool_started", {"tool": "echo_tool", "callId": "1"}),
-        ("tool_completed", {"tool": "echo_tool", "callId": "1", "ok": True, "durationMs": 1}),
+        ("tool_completed", {"tool": "echo_tool", "callId": "1", "ok": True, "durationMs": 1, "bytes": 2}),
         ("progress", {"tokens": 4, "cost": 0.25}),
         ("memory_op", {"op": "inject", "messageId": "m"}),
         ("progress", {"tokens": 8, "cost": 0.5}),

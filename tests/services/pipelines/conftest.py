@@ -10,12 +10,8 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 
-from millrace.api.auth import Authenticator
-from millrace.api.errors import HANDLERS
-from millrace.api.hops import Hops
-from millrace.api.management_app import on_invalid
+from millrace.api.management_app import empty_app
 from millrace.api.pipelines import pipelines_router
 from millrace.domain.clock import now_ms
 from millrace.services.pipelines.context import PipelineContext
@@ -181,11 +177,8 @@ def plant(settings: Settings, aws_environment: Aws) -> Iterator[Plant]:
 
 @pytest.fixture
 def app(plant: Plant) -> FastAPI:
-    made = FastAPI(openapi_url=None)
-    for kind, handler in (*HANDLERS.items(), (RequestValidationError, on_invalid)):
-        made.add_exception_handler(kind, handler)
-    made.add_middleware(Hops, limit=plant.context.settings.hop_limit)
-    made.include_router(pipelines_router(plant.context, Authenticator(plant.context.settings)))
+    made = empty_app(plant.context.settings)
+    made.include_router(pipelines_router(plant.context))
     return made
 
 

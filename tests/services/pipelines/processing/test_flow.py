@@ -96,7 +96,7 @@ def test_key_with_other_items_is_refused(streaming: httpx.Client, plant: Plant) 
     id, key = made(streaming), {"idempotency-key": "k1"}
     assert streaming.post(f"/pipelines/{id}/process", json={"n": 1}, headers=key).status_code == 202
     refused = streaming.post(f"/pipelines/{id}/process", json={"n": 2}, headers=key)
-    assert error_of(refused) == (409, "idempotency_key_reused")
+    assert error_of(refused) == (422, "idempotency_key_reused")
     plant.clock.pass_time(25 * 60 * MINUTE)
     assert streaming.post(f"/pipelines/{id}/process", json={"n": 2}, headers=key).status_code == 202
 

@@ -2,18 +2,31 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from fastapi import Body, Query, Response
 from pydantic import Field, ValidationError
 
-from millrace.api.auth import Authenticator
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import invalid
-from millrace.api.json_route import JsonRoute
+from millrace.api.json_route import Caller, JsonRouter
+from millrace.api.operation import EMPTY, Answer, any_of
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent, AgentReplacement, AgentSettings, AgentSummary
 from millrace.domain.wire import WireModel
 from millrace.services.agents import Agents
 from millrace.services.runs.agent_tools import AgentTools, Source
+
+SEES = any_of("chat", "agents:read", "agents:write")
+"""Any of these scopes shows that an agent is there."""
+NOT_FOUND = ("agent_not_found",)
+SETTINGS_ERRORS = (
+    "agent_too_large",
+    "cannot_think",
+    "invalid_id",
+    "invalid_tools",
+    "not_configured",
+    "thinking_too_long",
+    "unknown_tool",
+)
 
 
 class NewAgent(AgentSettings):
@@ -77,16 +90,17 @@ def _seen(agent: Agent, who: Principal) -> Agent | AgentSummary:
     return agent.redacted() if who.may("agents:read") or who.may("agents:write") else agent.summary()
 
 
-def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
+def agents_router(agents: Agents) -> JsonRouter:
     """The routes under `/api/agents`."""
-    router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
+    router = JsonRouter("/api/agents")
 
-    async def caller(request: Request) -> Principal:
-        return await auth(request)
-
-    Caller = Annotated[Principal, Depends(caller)]
-
-    @router.get("", summary="List agents: the built-in ones, then yours; without agents:read in summary")
+    @router.operation(
+        "GET",
+        "",
+        "List agents: the built-in ones, then yours; without agents:read in summary",
+        SEES,
+        answers={200: "AgentPage"},
+    )
     async def list_agents(
         who: Caller, limit: Annotated[int, Query(ge=1, le=100)] = 50, cursor: str | None = None
     ) -> AgentPage:
@@ -97,37 +111,80 @@ def agents_router(agents: Agents, auth: Authenticator) -> APIRouter:
             next_cursor=to_cursor({"id": more}) if more else None,
         )
 
-    @router.post("", status_code=201, summary="Create an agent")
+    @router.operation(
+        "POST",
+        "",
+        "Create an agent",
+        "agents:write",
+        answers={201: Answer("Agent", headers=("location",))},
+        errors=("agent_exists", *SETTINGS_ERRORS),
+        body=NewAgent,
+    )
     async def create_agent(who: Caller, given: NewAgent, response: Response) -> Agent:
         settings = AgentSettings(**{name: getattr(given, name) for name in AgentSettings.model_fields})
         made = await agents.create(who, settings, given.id)
         response.headers["location"] = f"/api/agents/{made.id}"
         return made.redacted()
 
-    @router.get("/{agent_id}", summary="Read an agent; without agents:read in summary")
+    @router.operation(
+        "GET",
+        "/{agent_id}",
+        "Read an agent; without agents:read in summary",
+        SEES,
+        answers={200: "AgentView"},
+        errors=NOT_FOUND,
+    )
     async def get_agent(who: Caller, agent_id: str) -> Agent | AgentSummary:
         return _seen(await agents.get(who, agent_id), who)
 
-    @router.get(
-        "/{agent_id}/tools", summary="List the tools that an agent has now; asks its MCP servers for theirs"
+    @router.operation(
+        "GET",
+        "/{agent_id}/tools",
+        "List the tools that an agent has now; asks its MCP servers for theirs",
+        "agents:write",
+        answers={200: "AgentToolPage"},
+        errors=NOT_FOUND,
     )
     async def list_tools(who: Caller, agent_id: str) -> AgentToolPage:
         return _tool_page(await agents.tools(who, agent_id))
 
-    @router.put("/{agent_id}", summary="Replace an agent by the given one; create it if there is none")
+    @router.operation(
+        "PUT",
+        "/{agent_id}",
+        "Replace an agent by the given one; create it if there is none",
+        "agents:write",
+        answers={200: "Agent", 201: "Agent"},
+        errors=(*NOT_FOUND, "agent_builtin", "agent_exists", "changed", "id_mismatch", *SETTINGS_ERRORS),
+        body=AgentReplacement,
+    )
     async def put_agent(who: Caller, agent_id: str, given: AgentReplacement, response: Response) -> Agent:
         made, is_new = await agents.put(who, agent_id, given)
         response.status_code = 201 if is_new else 200
         return made.redacted()
 
-    @router.patch("/{agent_id}", summary="Change an agent: only the fields that are given")
+    @router.operation(
+        "PATCH",
+        "/{agent_id}",
+        "Change an agent: only the fields that are given",
+        "agents:write",
+        answers={200: "Agent"},
+        errors=(*NOT_FOUND, "agent_builtin", "changed", *SETTINGS_ERRORS),
+        body="AgentChanges",
+    )
     async def change_agent(who: Caller, agent_id: str, changes: Annotated[dict[str, Any], Body()]) -> Agent:
         try:
             return (await agents.change(who, agent_id, changes)).redacted()
         except ValidationError as error:
             raise invalid(error) from error
 
-    @router.delete("/{agent_id}", status_code=204, summary="Delete an agent; its conversations stay")
+    @router.operation(
+        "DELETE",
+        "/{agent_id}",
+        "Delete an agent; its conversations stay",
+        "agents:write",
+        answers={204: EMPTY},
+        errors=(*NOT_FOUND, "agent_builtin"),
+    )
     async def delete_agent(who: Caller, agent_id: str) -> None:
         await agents.delete(who, agent_id)
 

@@ -7,8 +7,9 @@ from pydantic import RootModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from millrace.api.auth import Auth
 from millrace.api.endpoint import Endpoint, invalid, read_body
+from millrace.api.operation import EMPTY, Answer
+from millrace.domain.access import Principal
 from millrace.domain.alerts import AlertReplacement, AlertSettings
 from millrace.domain.ids import valid_id
 from millrace.services.command_center.alerts import AlertRules
@@ -27,43 +28,66 @@ class Alerts:
     """The endpoints."""
 
     recorder: Recorder
-    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
         one = BASE + "/{rule_id}"
         return [
             Endpoint(
-                "GET", BASE, self.list_alert_rules, "Alert rules, and whether they are triggered", "observe"
+                "GET",
+                BASE,
+                "List alert rules, and whether they are triggered",
+                "observe",
+                self.list_alert_rules,
+                answers={200: "AlertRulePage"},
             ),
             Endpoint(
                 "POST",
                 BASE,
-                self.create_alert_rule,
                 "Create an alert rule",
                 "alerts:write",
-                AlertSettings,
-                status=201,
+                self.create_alert_rule,
+                body=AlertSettings,
+                answers={201: Answer("AlertRule", headers=("location",))},
+                errors=("rule_exists", "too_many_rules"),
             ),
-            Endpoint("GET", one, self.get_alert_rule, "Read an alert rule", "observe"),
+            Endpoint(
+                "GET",
+                one,
+                "Read an alert rule",
+                "observe",
+                self.get_alert_rule,
+                answers={200: "AlertRuleState"},
+                errors=("alert_rule_not_found",),
+            ),
             Endpoint(
                 "PUT",
                 one,
-                self.put_alert_rule,
                 "Replace an alert rule by the given one; create it if there is none",
                 "alerts:write",
-                AlertReplacement,
+                self.put_alert_rule,
+                body=AlertReplacement,
+                answers={200: "AlertRule", 201: "AlertRule"},
+                errors=("alert_rule_not_found", "id_mismatch", "changed", "rule_exists", "too_many_rules"),
             ),
             Endpoint(
                 "PATCH",
                 one,
-                self.change_alert_rule,
                 "Change an alert rule: only the fields that are given",
                 "alerts:write",
-                AlertChanges,
+                self.change_alert_rule,
+                body=AlertChanges,
+                answers={200: "AlertRule"},
+                errors=("alert_rule_not_found", "changed"),
             ),
             Endpoint(
-                "DELETE", one, self.delete_alert_rule, "Delete an alert rule", "alerts:write", status=204
+                "DELETE",
+                one,
+                "Delete an alert rule",
+                "alerts:write",
+                self.delete_alert_rule,
+                answers={204: EMPTY},
+                errors=("alert_rule_not_found",),
             ),
         ]
 
@@ -72,27 +96,22 @@ class Alerts:
         """The verbs."""
         return AlertRules(self.recorder)
 
-    async def list_alert_rules(self, request: Request) -> Response:
-        caller = await self.auth(request, "observe")
+    async def list_alert_rules(self, request: Request, caller: Principal) -> Response:
         return JSONResponse({"items": await self.rules.all(caller), "nextCursor": None})
 
-    async def create_alert_rule(self, request: Request) -> Response:
-        caller = await self.auth(request, "alerts:write")
+    async def create_alert_rule(self, request: Request, caller: Principal) -> Response:
         made = await self.rules.create(caller, await read_body(request, AlertSettings))
         return JSONResponse(made.to_wire(), 201, {"location": f"{BASE}/{made.id}"})
 
-    async def get_alert_rule(self, request: Request) -> Response:
-        caller = await self.auth(request, "observe")
+    async def get_alert_rule(self, request: Request, caller: Principal) -> Response:
         return JSONResponse(await self.rules.get(caller, _rule_id(request)))
 
-    async def put_alert_rule(self, request: Request) -> Response:
-        caller = await self.auth(request, "alerts:write")
+    async def put_alert_rule(self, request: Request, caller: Principal) -> Response:
         given = await read_body(request, AlertReplacement)
         rule, is_new = await self.rules.put(caller, _rule_id(request), given)
         return JSONResponse(rule.to_wire(), 201 if is_new else 200)
 
-    async def change_alert_rule(self, request: Request) -> Response:
-        caller = await self.auth(request, "alerts:write")
+    async def change_alert_rule(self, request: Request, caller: Principal) -> Response:
         changes = await read_body(request, AlertChanges)
         try:
             changed = await self.rules.change(caller, _rule_id(request), changes.root)
@@ -100,8 +119,7 @@ class Alerts:
             raise invalid(error) from error
         return JSONResponse(changed.to_wire())
 
-    async def delete_alert_rule(self, request: Request) -> Response:
-        caller = await self.auth(request, "alerts:write")
+    async def delete_alert_rule(self, request: Request, caller: Principal) -> Response:
         await self.rules.delete(caller, _rule_id(request))
         return Response(status_code=204)
 

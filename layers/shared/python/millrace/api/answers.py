@@ -26,6 +26,7 @@ _STATUS = {
     "internal": 500,
     "provider_rejected": 502,
 }
+RUN_ERRORS = tuple(_STATUS)
 
 
 def answer_of(request: Request, run: Run, events: list[LogEntry], detail: Detail) -> Response:

@@ -9,10 +9,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from millrace.api.accept import wants_stream
-from millrace.api.auth import Auth
+from millrace.api.conversations import NOT_FOUND
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import Endpoint, read_body, whole_number
-from millrace.api.resume import RESUME, detail_of
+from millrace.api.operation import EMPTY, Answer, Parameter
+from millrace.api.parameters import CURSOR, DETAIL, NAMED_EVENTS, STREAM, limit
+from millrace.api.resume import detail_of
 from millrace.api.streams import Streams
 from millrace.domain.access import Principal
 from millrace.domain.approvals import REASON_CHARACTERS, Decision, WaitingCall
@@ -25,6 +27,15 @@ from millrace.stores.approvals import Position
 from millrace.stores.connect import Stores
 
 PAGE = 50
+ANSWER_ERRORS = (
+    "already_answered",
+    "call_not_found",
+    "invalid_answer",
+    "invalid_arguments",
+    "not_an_approver",
+    "not_waiting",
+    "run_not_found",
+)
 
 
 class AnswerCall(WireModel):
@@ -47,7 +58,6 @@ class Approvals:
     """The endpoints."""
 
     stores: Stores
-    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
@@ -55,40 +65,43 @@ class Approvals:
             Endpoint(
                 "GET",
                 "/api/approvals",
-                self.list_approvals,
                 "List the calls that wait for an answer, those that expire first before the others",
-                query={
-                    "limit": "1 to 100",
-                    "cursor": "nextCursor of the page before",
-                    "conversationId": "only those of this conversation",
-                    "threadId": "with conversationId: only those of this thread",
-                },
+                "chat",
+                self.list_approvals,
+                parameters=(
+                    limit(100, PAGE),
+                    CURSOR,
+                    Parameter("conversationId", "Only those of this conversation"),
+                    Parameter("threadId", "With `conversationId`: only those of this thread"),
+                ),
+                answers={200: "WaitingCallPage"},
+                errors=NOT_FOUND,
             ),
             Endpoint(
                 "POST",
                 "/api/runs/{run_id}/answers",
-                self.answer,
                 "Answer a call that waits; the answer as JSON, or the run's events from there on",
+                "chat",
+                self.answer,
                 body=AnswerCall,
-                query={"stream": "true streams", "detail": RESUME["detail"], "events": RESUME["events"]},
-                streams=True,
+                parameters=(STREAM, DETAIL, NAMED_EVENTS),
+                answers={200: Answer("WaitingCall", events="RunEvent", headers=("x-run-id",)), 204: EMPTY},
+                errors=ANSWER_ERRORS,
             ),
         ]
 
-    async def list_approvals(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def list_approvals(self, request: Request, caller: Principal) -> Response:
         conversation_id = request.query_params.get("conversationId")
         if conversation_id:
             thread_id = request.query_params.get("threadId") or None
             slot = Slot.of(caller.organization, conversation_id, thread_id)
             return _page(caller, await list_in_conversation(self.stores, caller, slot), None)
-        limit = whole_number(request, "limit", PAGE, 1, 100)
+        most = whole_number(request, "limit", PAGE, 1, 100)
         key = from_cursor(request.query_params.get("cursor"), *Position._fields)
         after = Position(**key) if key else None
-        return _page(caller, *await list_waiting(self.stores, caller, limit, after))
+        return _page(caller, *await list_waiting(self.stores, caller, most, after))
 
-    async def answer(self, request: Request) -> ASGIApp:
-        caller = await self.auth(request, "chat")
+    async def answer(self, request: Request, caller: Principal) -> ASGIApp:
         given, run_id = await read_body(request, AnswerCall), request.path_params["run_id"]
         if not wants_stream(request):
             call = await answer_call(self.stores, caller, run_id, given.given())
@@ -96,7 +109,7 @@ class Approvals:
         detail_of(request)
         run = await authorize_run(self.stores, caller, run_id)  # who may not read it gets no stream
         await answer_call(self.stores, caller, run_id, given.given())
-        return await Streams(self.stores, self.auth).rest(request, run, 0)
+        return await Streams(self.stores).rest(request, run, 0)
 
 
 def _page(caller: Principal, calls: list[WaitingCall], more: Position | None) -> Response:

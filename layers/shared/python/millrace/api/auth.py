@@ -10,7 +10,7 @@ import jwt
 from starlette.requests import Request
 
 from millrace.api.claims import ClaimReader
-from millrace.domain.access import Principal, Scope
+from millrace.domain.access import Principal
 from millrace.errors import Unauthenticated, Unavailable
 from millrace.settings import Settings
 from millrace.telemetry import logs
@@ -24,8 +24,8 @@ LEEWAY_SECONDS = 30
 class Auth(Protocol):
     """Finds out who calls: an `Authenticator` by token, `tickets.Callers` by token or ticket."""
 
-    async def __call__(self, request: Request, scope: Scope | None = None) -> Principal:
-        """The caller. Raises `Unauthenticated` or, for a caller without the scope, `Forbidden`."""
+    async def __call__(self, request: Request) -> Principal:
+        """The caller. Raises `Unauthenticated`."""
         ...
 
 
@@ -40,15 +40,13 @@ class Authenticator:
         self._fetched = float("-inf")
         self._lock = asyncio.Lock()
 
-    async def __call__(self, request: Request, scope: Scope | None = None) -> Principal:
-        """The caller. Raises `Unauthenticated` or, for a caller without the scope, `Forbidden`."""
+    async def __call__(self, request: Request) -> Principal:
+        """The caller. Raises `Unauthenticated`."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token.strip():
             raise Unauthenticated("Send a bearer token in the Authorization header.", code="token_missing")
         caller = self._claims.principal(await self._verified(token.strip()))
         identify(request, caller)
-        if scope:
-            caller.require(scope)
         return caller
 
     async def _verified(self, token: str) -> dict[str, Any]:

@@ -6,12 +6,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from millrace.api.auth import Auth
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint
+from millrace.api.operation import Answer, Parameter
+from millrace.api.parameters import LAST_EVENT_ID, NAMED_EVENTS
 from millrace.api.resume import is_named
 from millrace.api.sse import EventStream, View, frames
 from millrace.api.stream_session import session_of, start_of
+from millrace.domain.access import Principal
 from millrace.domain.command_center import Filters
 from millrace.errors import InvalidRequest
 from millrace.protocols.native.encoding import RETRY
@@ -19,11 +21,14 @@ from millrace.services.command_center.record import Recorder
 from millrace.services.command_center.view import Viewer, snapshot, watch
 
 MAX_DIGITS = 11
-FILTERS = {
-    "agentIds": "only these agents, separated by commas",
-    "eventTypes": "only these types, separated by commas",
-    "runIds": "only these runs, separated by commas",
-}
+FILTERS = (
+    Parameter("agentIds", "Only these agents, separated by commas"),
+    Parameter("eventTypes", "Only these types of events, separated by commas"),
+    Parameter("runIds", "Only these runs, separated by commas"),
+)
+SINCE = Parameter(
+    "since", "The number of the last event seen, or a snapshot's `since`: the stream goes on after it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +36,34 @@ class CommandCenter:
     """The endpoints."""
 
     recorder: Recorder
-    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
         base = "/api/command-center"
-        resume = {
-            "since": "the number of the last event seen, or a snapshot's since; also Last-Event-ID",
-            "events": "named adds SSE's event field",
-        }
         return [
             Endpoint(
                 "GET",
                 base + "/stream",
+                "Stream what happens in the organization's runs, and its alerts",
+                "observe",
                 self.stream_command_center,
-                "Everything that happens in the organization's runs, and its alerts",
-                scope="observe",
-                query=FILTERS | resume,
-                streams=True,
+                parameters=(*FILTERS, SINCE, LAST_EVENT_ID, NAMED_EVENTS),
+                answers={200: Answer(events="CommandCenterEvent")},
+                errors=("unknown_event_type",),
             ),
             Endpoint(
                 "GET",
                 base + "/snapshot",
+                "Read the runs under way, with the event id to stream from",
+                "observe",
                 self.get_command_center_snapshot,
-                "The runs under way, with the event id to stream from",
-                scope="observe",
-                query=FILTERS,
+                parameters=FILTERS,
+                answers={200: "CommandCenterSnapshot"},
+                errors=("unknown_event_type",),
             ),
         ]
 
-    async def stream_command_center(self, request: Request) -> ASGIApp:
-        caller = await self.auth(request, "observe")
+    async def stream_command_center(self, request: Request, caller: Principal) -> ASGIApp:
         filters, since = _filters(request), _since(request)
         if since is None and (session := session_of(request)):
             since = await self.recorder.records.head(caller.organization)
@@ -70,8 +72,7 @@ class CommandCenter:
         events = watch(self.recorder, caller.organization, viewer, since)
         return EventStream(frames(events, View("full", is_named(request)), first=RETRY))
 
-    async def get_command_center_snapshot(self, request: Request) -> Response:
-        caller = await self.auth(request, "observe")
+    async def get_command_center_snapshot(self, request: Request, caller: Principal) -> Response:
         return JSONResponse(await snapshot(self.recorder, caller.organization, _filters(request)))
 
 

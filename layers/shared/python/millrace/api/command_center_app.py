@@ -5,7 +5,6 @@ import asyncio
 from starlette.applications import Starlette
 
 from millrace.api.alerts import Alerts
-from millrace.api.auth import Auth
 from millrace.api.command_center import CommandCenter
 from millrace.api.endpoint import Endpoint
 from millrace.api.streamed_app import streamed_app
@@ -24,9 +23,9 @@ def create_app(settings: Settings, recorder: Recorder | None = None) -> Starlett
         await asyncio.to_thread(aws.close)
 
     stores = recorder.stores
-    return streamed_app(endpoints(recorder, callers(settings, stores)), stores, close, settings.hop_limit)
+    return streamed_app(endpoints(recorder), callers(settings, stores), stores, close, settings.hop_limit)
 
 
-def endpoints(recorder: Recorder, auth: Auth) -> list[Endpoint]:
+def endpoints(recorder: Recorder) -> list[Endpoint]:
     """Return the endpoints of the function."""
-    return [*CommandCenter(recorder, auth).endpoints(), *Alerts(recorder, auth).endpoints()]
+    return [*CommandCenter(recorder).endpoints(), *Alerts(recorder).endpoints()]

@@ -3,7 +3,6 @@
 from starlette.applications import Starlette
 
 from millrace.api.approvals import Approvals
-from millrace.api.auth import Auth
 from millrace.api.conversations import Conversations
 from millrace.api.endpoint import Endpoint
 from millrace.api.memories import Memories
@@ -22,17 +21,17 @@ def create_app(settings: Settings, platform: Platform | None = None) -> Starlett
     platform.warm()
     stores = platform.stores
     return streamed_app(
-        endpoints(platform, callers(settings, stores)), stores, platform.close, settings.hop_limit
+        endpoints(platform), callers(settings, stores), stores, platform.close, settings.hop_limit
     )
 
 
-def endpoints(platform: Platform, auth: Auth) -> list[Endpoint]:
+def endpoints(platform: Platform) -> list[Endpoint]:
     """Return the endpoints of the function."""
     return [
-        *Conversations(platform, auth).endpoints(),
-        *Messages(platform, auth).endpoints(),
-        *Shares(platform.stores, auth).endpoints(),
-        *Streams(platform.stores, auth).endpoints(),
-        *Memories(platform.stores, auth).endpoints(),
-        *Approvals(platform.stores, auth).endpoints(),
+        *Conversations(platform).endpoints(),
+        *Messages(platform).endpoints(),
+        *Shares(platform.stores).endpoints(),
+        *Streams(platform.stores).endpoints(),
+        *Memories(platform.stores).endpoints(),
+        *Approvals(platform.stores).endpoints(),
     ]

@@ -8,9 +8,10 @@ from pydantic import Field, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from millrace.api.auth import Auth
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import Endpoint, read_body, whole_number
+from millrace.api.operation import EMPTY, Answer, Parameter
+from millrace.api.parameters import CURSOR, limit
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot
@@ -24,6 +25,10 @@ from millrace.services.runs.platform import Platform
 PAGE = 50
 EVERYBODY = "all"
 METADATA_BYTES = 16 * 1024
+NOT_FOUND = ("conversation_not_found", "invalid_id")
+OWNER = Parameter(
+    "owner", "A user's id, or `all` (with the scope `observe`); without it your own and what is shared"
+)
 
 
 class NewConversation(WireModel):
@@ -47,39 +52,52 @@ class Conversations:
     """The endpoints."""
 
     platform: Platform
-    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
         base = "/api/conversations"
-        owner = {
-            "owner": "a user's id, or all (with the scope observe); without it your own and what is shared"
-        }
-        page = {"limit": "1 to 100", "cursor": "nextCursor of the page before"}
+        one = base + "/{conversation_id}"
         return [
             Endpoint(
                 "POST",
                 base,
-                self.create_conversation,
                 "Create a conversation",
+                "chat",
+                self.create_conversation,
                 body=NewConversation,
-                status=201,
+                answers={201: Answer("Conversation", headers=("location",))},
+                errors=("agent_not_found", "conversation_exists", "conversation_deleted", "invalid_id"),
             ),
             Endpoint(
-                "GET", base, self.list_conversations, "List conversations, latest first", query=owner | page
+                "GET",
+                base,
+                "List conversations, latest first",
+                "chat",
+                self.list_conversations,
+                parameters=(OWNER, limit(100, PAGE), CURSOR),
+                answers={200: "ConversationPage"},
             ),
-            Endpoint("GET", base + "/{conversation_id}", self.get_conversation, "Read a conversation"),
+            Endpoint(
+                "GET",
+                one,
+                "Read a conversation",
+                "chat",
+                self.get_conversation,
+                answers={200: "Conversation"},
+                errors=NOT_FOUND,
+            ),
             Endpoint(
                 "DELETE",
-                base + "/{conversation_id}",
-                self.delete_conversation,
+                one,
                 "Delete a conversation with its threads, messages and runs; what is under way ends",
-                status=204,
+                "chat",
+                self.delete_conversation,
+                answers={204: EMPTY},
+                errors=NOT_FOUND,
             ),
         ]
 
-    async def create_conversation(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def create_conversation(self, request: Request, caller: Principal) -> Response:
         given = await read_body(request, NewConversation)
         slot = Slot.of(caller.organization, given.id or new_id("c"))
         await self.platform.stores.agents.get(caller.organization, given.agent_id)
@@ -90,28 +108,23 @@ class Conversations:
         await self.platform.stores.conversations.create(slot, made)
         return JSONResponse(made.to_wire(), 201, {"location": f"/api/conversations/{made.id}"})
 
-    async def list_conversations(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def list_conversations(self, request: Request, caller: Principal) -> Response:
         directory = self.platform.stores.directory
-        limit = whole_number(request, "limit", PAGE, 1, 100)
+        most = whole_number(request, "limit", PAGE, 1, 100)
         start = from_cursor(request.query_params.get("cursor"), "id", "at")
         after = (start["id"], start["at"]) if start else None
         if request.query_params.get("owner"):
-            found, following = await directory.page(
-                caller.organization, _owner(request, caller), limit, after
-            )
+            found, following = await directory.page(caller.organization, _owner(request, caller), most, after)
         else:
-            found, following = await directory.page_of_user(caller.organization, caller.id, limit, after)
+            found, following = await directory.page_of_user(caller.organization, caller.id, most, after)
         more = to_cursor(dict(zip(("id", "at"), following, strict=True))) if following else None
         return JSONResponse({"items": [one.to_wire() for one in found], "nextCursor": more})
 
-    async def get_conversation(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def get_conversation(self, request: Request, caller: Principal) -> Response:
         found = await authorize(self.platform.stores, caller, slot_of(request, caller), "read")
         return JSONResponse(found.to_wire())
 
-    async def delete_conversation(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def delete_conversation(self, request: Request, caller: Principal) -> Response:
         slot, stores = slot_of(request, caller), self.platform.stores
         await authorize(stores, caller, slot, "own", deleting=True)
         await delete_conversation(stores, slot)

@@ -1,75 +1,46 @@
-"""A route of a streamed app: how it is served, and what the OpenAPI document says of it.
+"""A route of a streamed app: an operation with the code that answers it.
 
 The streamed functions are plain Starlette: FastAPI's import alone costs as much CPU as all the rest of their
-init. This table carries what FastAPI would have read from signatures.
+init.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from millrace.domain.access import Scope
+from millrace.api.auth import Auth
+from millrace.api.operation import Credential, Operation
+from millrace.domain.access import Principal
 from millrace.domain.json_reader import media_type, read_json
 from millrace.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 MAX_BODY = 1024 * 1024
 Body = TypeVar("Body", bound=BaseModel)
-Handler = Callable[[Request], Awaitable[ASGIApp]]
+Handler = Callable[[Request, Principal], Awaitable[ASGIApp]]
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One method of one path. `streams` marks answers that can be Server-Sent Events."""
+class Endpoint(Operation):
+    """An operation and its handler, which is called for callers with the operation's scopes only."""
 
-    method: str
-    path: str
     handler: Handler
-    summary: str
-    scope: Scope | None = "chat"
-    body: type[BaseModel] | None = None
-    query: dict[str, str] = field(default_factory=dict)
-    streams: bool = False
-    status: int = 200
+    credential: Credential = field(default="either", kw_only=True)
 
-    def route(self) -> Route:
+    def route(self, auth: Auth) -> Route:
         """The endpoint as a Starlette route."""
 
         async def serve(request: Request) -> ASGIApp:
-            request.state.streams = self.streams
-            return await self.handler(request)
+            request.state.operation = self
+            caller = await auth(request)
+            self.admit(caller)
+            return await self.handler(request, caller)
 
         return Route(self.path, serve, methods=[self.method])
-
-    def openapi(self) -> dict[str, Any]:
-        """Its operation object."""
-        named = [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
-        parameters = [_parameter(name, "path", "", True) for name in named]
-        parameters += [_parameter(name, "query", text, False) for name, text in self.query.items()]
-        content: dict[str, Any] = {} if self.status == 204 else {"application/json": {"schema": {}}}
-        if self.streams:
-            content["text/event-stream"] = {"schema": {"type": "string"}}
-        answer = {"description": "Success"} | ({"content": content} if content else {})
-        operation: dict[str, Any] = {
-            "summary": self.summary,
-            "operationId": self.handler.__name__,
-            "parameters": parameters,
-            "responses": {str(self.status): answer, "default": {"$ref": "#/components/responses/Error"}},
-            "security": [{"bearer": [self.scope]}] if self.scope else [],
-        }
-        if self.body:
-            schema = {"$ref": f"#/components/schemas/{self.body.__name__}"}
-            operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-        return operation
-
-
-def _parameter(name: str, location: str, text: str, required: bool) -> dict[str, Any]:
-    about = {"description": text} if text else {}
-    return {"name": name, "in": location, "required": required, "schema": {"type": "string"}} | about
 
 
 async def read_body(request: Request, model: type[Body], most: int = MAX_BODY) -> Body:

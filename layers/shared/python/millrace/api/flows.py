@@ -10,12 +10,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from millrace.api.accept import wants_stream
-from millrace.api.auth import Auth
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
-from millrace.api.flows_answers import flow_answer
-from millrace.api.resume import RESUME, cursor, cursor_text, detail_of, view_of
+from millrace.api.flows_answers import STEP_ERRORS, flow_answer
+from millrace.api.operation import EMPTY, Answer
+from millrace.api.parameters import CURSOR, IDEMPOTENCY_KEY, RESUME, STREAM, limit
+from millrace.api.resume import cursor, cursor_text, detail_of, view_of
 from millrace.api.sse import EventStream, frames
 from millrace.api.streams import Streams
 from millrace.domain.access import Principal
@@ -31,6 +32,29 @@ from millrace.services.runs.run_session import RunSession
 
 BASE = "/api/flows"
 PAGE = 50
+DEFINITION_ERRORS = (
+    "agent_not_found",
+    "flow_too_large",
+    "invalid_definition",
+    "invalid_expression",
+    "invalid_name",
+    "invalid_step",
+    "no_pipelines",
+    "pipeline_not_found",
+    "unknown_tool",
+)
+START_ERRORS = (
+    "flow_not_found",
+    "execution_not_found",
+    "run_not_found",
+    "run_expired",
+    "run_active",
+    "not_waiting",
+    "other_flow",
+    "invalid_id",
+    "idempotency_key_reused",
+    "input_too_large",
+)
 
 
 class FlowEvent(WireModel):
@@ -48,78 +72,110 @@ class FlowsApi:
     """The endpoints."""
 
     flows: Flows
-    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
         one = BASE + "/{name}"
-        page = {"limit": "1 to 100", "cursor": "nextCursor of the page before"}
-        stream = {
-            "stream": "true streams",
-            **RESUME,
-        }
         return [
-            Endpoint("GET", BASE, self.list_flows, "List flows", query=page),
-            Endpoint("POST", BASE, self.create_flow, "Create a flow", "agents:write", NewFlow, status=201),
-            Endpoint("GET", one, self.get_flow, "Read a flow"),
+            Endpoint(
+                "GET",
+                BASE,
+                "List flows",
+                "chat",
+                self.list_flows,
+                parameters=(limit(100, PAGE), CURSOR),
+                answers={200: "FlowPage"},
+            ),
+            Endpoint(
+                "POST",
+                BASE,
+                "Create a flow",
+                "agents:write",
+                self.create_flow,
+                body=NewFlow,
+                answers={201: Answer("Flow", headers=("location",))},
+                errors=("flow_exists", *DEFINITION_ERRORS),
+            ),
+            Endpoint(
+                "GET",
+                one,
+                "Read a flow",
+                "chat",
+                self.get_flow,
+                answers={200: "FlowView"},
+                errors=("flow_not_found",),
+            ),
             Endpoint(
                 "PUT",
                 one,
-                self.put_flow,
                 "Replace a flow by the given one; create it if there is none",
                 "agents:write",
-                FlowReplacement,
+                self.put_flow,
+                body=FlowReplacement,
+                answers={200: "Flow", 201: "Flow"},
+                errors=("changed", "flow_exists", "flow_not_found", "id_mismatch", *DEFINITION_ERRORS),
             ),
-            Endpoint("DELETE", one, self.delete_flow, "Delete a flow", "agents:write", status=204),
+            Endpoint(
+                "DELETE",
+                one,
+                "Delete a flow",
+                "agents:write",
+                self.delete_flow,
+                answers={204: EMPTY},
+                errors=("flow_not_found",),
+            ),
             Endpoint(
                 "POST",
                 one + "/events",
-                self.run_flow,
                 "Run a flow, or continue one that waits; JSON, or streamed step by step",
+                "chat",
+                self.run_flow,
                 body=FlowEvent,
-                query=stream,
-                streams=True,
+                parameters=(STREAM, IDEMPOTENCY_KEY, *RESUME),
+                answers={200: Answer("FlowResult", events="RunEvent", headers=("x-run-id",)), 204: EMPTY},
+                errors=(*START_ERRORS, *STEP_ERRORS),
+                open_errors=(502,),
             ),
             Endpoint(
-                "GET", one + "/executions/{execution_id}", self.get_execution, "An execution that waits"
+                "GET",
+                one + "/executions/{execution_id}",
+                "Read an execution that waits",
+                "chat",
+                self.get_execution,
+                answers={200: "FlowExecution"},
+                errors=("execution_not_found", "flow_not_found", "invalid_id"),
             ),
         ]
 
     # --- management --------------------------------------------------------------------------------
 
-    async def list_flows(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
-        limit = whole_number(request, "limit", PAGE, 1, 100)
+    async def list_flows(self, request: Request, caller: Principal) -> Response:
+        most = whole_number(request, "limit", PAGE, 1, 100)
         after = from_cursor(request.query_params.get("cursor"), "name") or {"name": ""}
-        found, last = await self.flows.store.page(caller.organization, after["name"], limit)
+        found, last = await self.flows.store.page(caller.organization, after["name"], most)
         more = to_cursor({"name": last}) if last else None
         return JSONResponse({"items": [_seen(flow, caller) for flow in found], "nextCursor": more})
 
-    async def create_flow(self, request: Request) -> Response:
-        caller = await self.auth(request, "agents:write")
+    async def create_flow(self, request: Request, caller: Principal) -> Response:
         made = await self.flows.create(caller, await read_body(request, NewFlow))
         return JSONResponse(made.to_wire(), 201, {"location": f"{BASE}/{made.name}"})
 
-    async def get_flow(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def get_flow(self, request: Request, caller: Principal) -> Response:
         found = await self.flows.store.get(caller.organization, request.path_params["name"])
         return JSONResponse(_seen(found, caller))
 
-    async def put_flow(self, request: Request) -> Response:
-        caller = await self.auth(request, "agents:write")
+    async def put_flow(self, request: Request, caller: Principal) -> Response:
         given = await read_body(request, FlowReplacement)
         flow, is_new = await self.flows.put(caller, request.path_params["name"], given)
         return JSONResponse(flow.to_wire(), 201 if is_new else 200)
 
-    async def delete_flow(self, request: Request) -> Response:
-        caller = await self.auth(request, "agents:write")
+    async def delete_flow(self, request: Request, caller: Principal) -> Response:
         await self.flows.delete(caller, request.path_params["name"])
         return Response(status_code=204)
 
     # --- running -----------------------------------------------------------------------------------
 
-    async def run_flow(self, request: Request) -> ASGIApp:
-        caller = await self.auth(request, "chat")
+    async def run_flow(self, request: Request, caller: Principal) -> ASGIApp:
         given, detail = await read_body(request, FlowEvent), detail_of(request)
         name, key, end = request.path_params["name"], _key(request, given), deadline(request)
         if cursor_text(request):
@@ -141,7 +197,7 @@ class FlowsApi:
         run = await authorize_run(stores, caller, (event and event.run_id) or "")
         if event is None or run.agent_id != agent_id_of(name):
             raise NotFound("The event id does not belong to a run of this flow.", code="run_not_found")
-        return await Streams(stores, self.auth).rest(request, run, event.seq)
+        return await Streams(stores).rest(request, run, event.seq)
 
     async def _answer(self, request: Request, session: RunSession, detail: Detail) -> ASGIApp:
         if wants_stream(request):
@@ -162,8 +218,7 @@ class FlowsApi:
             )
         return flow_answer(request, run, events, detail)
 
-    async def get_execution(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def get_execution(self, request: Request, caller: Principal) -> Response:
         execution_id = request.path_params["execution_id"]
         return JSONResponse(await self.flows.visible_execution(caller, execution_id))
 

@@ -21,6 +21,7 @@ _STATUS = {
     "deadline": 504,
 }
 _STEP_FAILED = 502
+STEP_ERRORS = tuple(_STATUS)
 
 
 def flow_answer(request: Request, run: Run, events: list[LogEntry], detail: Detail) -> Response:

@@ -6,7 +6,6 @@ business of a chat's first token, and a flow may wait on its slowest step withou
 
 from starlette.applications import Starlette
 
-from millrace.api.auth import Auth
 from millrace.api.endpoint import Endpoint
 from millrace.api.flows import FlowsApi
 from millrace.api.streamed_app import streamed_app
@@ -28,10 +27,10 @@ def create_app(
     stored = stored_pipelines(Dynamo(stores.aws), settings.pipelines_table)
     flows = Flows.connect(platform, find_pipeline or stored)
     return streamed_app(
-        endpoints(flows, callers(settings, stores)), stores, platform.close, settings.hop_limit
+        endpoints(flows), callers(settings, stores), stores, platform.close, settings.hop_limit
     )
 
 
-def endpoints(flows: Flows, auth: Auth) -> list[Endpoint]:
+def endpoints(flows: Flows) -> list[Endpoint]:
     """Return the endpoints of the function."""
-    return FlowsApi(flows, auth).endpoints()
+    return FlowsApi(flows).endpoints()

@@ -1,48 +1,129 @@
-"""FastAPI routes whose bodies are read as all others: by `millrace.domain.json_reader`, gzip allowed.
+"""Routes of the management API: FastAPI's, with the contract of an operation.
 
-FastAPI itself would read them with the standard library, which takes NaN, doubled keys and anything after it.
+The caller is known and has the operation's scopes before the body is read. Bodies are read as all others are:
+by `millrace.domain.json_reader`, gzip allowed. FastAPI itself would read them with the standard library,
+which accepts NaN, doubled keys and anything after the document.
 """
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from millrace.api.auth import Auth
+from millrace.api.operation import EMPTY, JSON, Answer, Credential, Needs, Operation, Parameter
+from millrace.domain.access import Principal, Scope
 from millrace.domain.json_reader import LINES, inflate, media_type, read_documents
 from millrace.errors import UnsupportedMedia
 
 MAX_BODY = 6 * 1024 * 1024
 """The largest body that Lambda hands over; also the most that a compressed one may become."""
-TAKES_LINES = {"requestBody": {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
-"""For `openapi_extra` of a route that takes a list also as JSON lines."""
+JSON_OR_LINES = (JSON, "application/x-ndjson")
+_OPERATION = "millrace_operation"
 _READ = frozenset({"POST", "PUT", "PATCH"})
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
 class JsonRoute(APIRoute):
-    """A route that takes JSON, and JSON lines where its `openapi_extra` says so."""
+    """A route of an operation. The app's state holds who may call it, as `auth`."""
 
     def get_route_handler(self) -> Handler:
-        handle = super().get_route_handler()
+        """FastAPI's handler, called for callers with the operation's scopes only."""
+        handle, operation = super().get_route_handler(), operation_of(self.endpoint)
 
         async def handler(request: Request) -> Response:
-            return await handle(await self._read(request) if request.method in _READ else request)
+            if operation.credential != "none":
+                auth: Auth = request.app.state.auth
+                operation.admit(await auth(request))
+            return await handle(await _read(request, operation) if request.method in _READ else request)
 
         return handler
 
-    async def _read(self, request: Request) -> Request:
-        """The request with its body as a value. Raises as `inflate` and `read_documents`."""
-        body = await request.body()
-        if not body:
-            return request
-        headers = request.headers
-        if media_type(headers.get("content-type", "")) in LINES and self.openapi_extra != TAKES_LINES:
-            raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
-        body = inflate(body, headers.get("content-encoding", ""), MAX_BODY)
-        value = read_documents(body, headers.get("content-type", ""))
-        return _with_value(request, body, value)
+
+class JsonRouter(APIRouter):
+    """A router whose routes are all declared by `operation`."""
+
+    def __init__(self, prefix: str = "") -> None:
+        super().__init__(prefix=prefix, route_class=JsonRoute)
+
+    def operation(
+        self,
+        method: str,
+        path: str,
+        summary: str,
+        scope: Scope | Needs,
+        *,
+        answers: Mapping[int, Answer | str],
+        errors: tuple[str, ...] = (),
+        body: Any = None,
+        body_required: bool = True,
+        body_media: tuple[str, ...] = (JSON,),
+        parameters: tuple[Parameter, ...] = (),
+        credential: Credential = "token",
+    ) -> Callable[[Function], Function]:
+        """Serve an operation with the decorated function. The first of the answers is the usual one."""
+        declared = Operation(
+            method,
+            self.prefix + path,
+            summary,
+            scope,
+            answers=answers,
+            errors=errors,
+            body=body,
+            body_required=body_required,
+            body_media=body_media,
+            parameters=parameters,
+            credential=credential,
+        )
+
+        def add(function: Function) -> Function:
+            vars(function)[_OPERATION] = declared
+            status = next(iter(answers))
+            kind = Response if answers[status] == EMPTY else JSONResponse
+            self.add_api_route(
+                path,
+                function,
+                methods=[method],
+                status_code=status,
+                response_model=None,
+                response_class=kind,
+            )
+            return function
+
+        return add
+
+
+def operation_of(function: Callable[..., Any]) -> Operation:
+    """Return the operation that a function answers. Raises `KeyError` for one that declares none."""
+    declared: Operation = vars(function)[_OPERATION]
+    return declared
+
+
+def caller_of(request: Request) -> Principal:
+    """Return the caller of an operation."""
+    caller: Principal = request.state.caller
+    return caller
+
+
+Caller = Annotated[Principal, Depends(caller_of)]
+
+
+async def _read(request: Request, operation: Operation) -> Request:
+    """The request with its body as a value. Raises as `inflate` and `read_documents`."""
+    body = await request.body()
+    if not body:
+        return request
+    headers = request.headers
+    if media_type(headers.get("content-type", "")) in LINES and operation.body_media != JSON_OR_LINES:
+        raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
+    body = inflate(body, headers.get("content-encoding", ""), MAX_BODY)
+    value = read_documents(body, headers.get("content-type", ""))
+    return _with_value(request, body, value)
 
 
 def _with_value(request: Request, body: bytes, value: Any) -> Request:

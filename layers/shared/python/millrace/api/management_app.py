@@ -13,6 +13,8 @@ from millrace.api.api_events import ApiEvents
 from millrace.api.auth import Authenticator
 from millrace.api.errors import HANDLERS, error_response
 from millrace.api.hops import Hops
+from millrace.api.json_route import JsonRouter
+from millrace.api.operation import ANY_TOKEN
 from millrace.api.pipelines import pipelines_router
 from millrace.services.agents import Agents
 from millrace.services.pipelines.context import PipelineContext
@@ -25,25 +27,47 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     platform = platform or Platform.make(settings)
     for service in ("dynamodb", "events"):
         platform.stores.aws.client(service)
-    auth = Authenticator(settings)
+    app = empty_app(settings)
+    app.add_middleware(ApiEvents, bus=platform.stores.bus, clock=platform.stores.clock)
+    app.include_router(agents_router(Agents(platform)))
+    app.include_router(pipelines_router(PipelineContext.connect(settings, platform.stores.aws)))
+
+    app.include_router(_about(settings, platform, app))
+    return app
+
+
+def empty_app(settings: Settings) -> FastAPI:
+    """The app without operations: who may call it, and how it answers errors."""
     app = FastAPI(title="Millrace", version=__version__, openapi_url=None, redirect_slashes=False)
+    app.state.auth = Authenticator(settings)
     for kind, handler in (*HANDLERS.items(), (RequestValidationError, on_invalid)):
         app.add_exception_handler(kind, handler)
     app.add_middleware(Hops, limit=settings.hop_limit)
-    app.add_middleware(ApiEvents, bus=platform.stores.bus, clock=platform.stores.clock)
-    app.include_router(agents_router(Agents(platform), auth))
-    app.include_router(pipelines_router(PipelineContext.connect(settings, platform.stores.aws), auth))
+    return app
 
-    @app.get("/api/health", summary="Whether the API answers; needs no token", tags=["health"])
-    async def health() -> dict[str, str]:
+
+def _about(settings: Settings, platform: Platform, app: FastAPI) -> JsonRouter:
+    """The operations about the API itself."""
+    router = JsonRouter()
+
+    @router.operation(
+        "GET",
+        "/api/health",
+        "Check that the API answers; needs no token",
+        ANY_TOKEN,
+        answers={200: "Health"},
+        credential="none",
+    )
+    async def get_api_health() -> dict[str, str]:
         return {"status": "ok", "version": __version__}
 
-    @app.get("/api/openapi.json", include_in_schema=False)
-    async def openapi(request: Request) -> Response:
-        await auth(request)
+    @router.operation(
+        "GET", "/api/openapi.json", "Read this document", ANY_TOKEN, answers={200: "OpenApiDocument"}
+    )
+    async def get_openapi() -> Response:
         return JSONResponse(document(settings, platform, app))
 
-    return app
+    return router
 
 
 @cache

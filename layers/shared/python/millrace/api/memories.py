@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from millrace.api.auth import Auth
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import Endpoint, whole_number
+from millrace.api.operation import EMPTY, Parameter
+from millrace.api.parameters import CURSOR, limit
 from millrace.domain.access import Principal
 from millrace.domain.ids import valid_user
 from millrace.errors import InvalidRequest
@@ -15,6 +16,7 @@ from millrace.stores.connect import Stores
 
 BASE = "/api/memories"
 PAGE = 50
+USER = Parameter("userId", "Another user's, with the scope `conversations:manage`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,48 +24,53 @@ class Memories:
     """The endpoints."""
 
     stores: Stores
-    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
-        whose = {"userId": "another user's, with the scope conversations:manage"}
-        page = {"limit": "1 to 100", "cursor": "nextCursor of the page before"}
         return [
-            Endpoint("GET", BASE, self.list_memories, "List what agents remember of you", query=page | whose),
+            Endpoint(
+                "GET",
+                BASE,
+                "List what agents remember of you",
+                "chat",
+                self.list_memories,
+                parameters=(limit(100, PAGE), CURSOR, USER),
+                answers={200: "MemoryPage"},
+            ),
             Endpoint(
                 "DELETE",
                 BASE,
-                self.forget_user,
                 "Delete all that agents remember of you",
-                query=whose,
-                status=204,
+                "chat",
+                self.forget_user,
+                parameters=(USER,),
+                answers={204: EMPTY},
             ),
             Endpoint(
                 "DELETE",
                 BASE + "/{agent_id}/{memory_id}",
-                self.forget_memory,
                 "Delete one memory of an agent's",
-                query=whose,
-                status=204,
+                "chat",
+                self.forget_memory,
+                parameters=(USER,),
+                answers={204: EMPTY},
+                errors=("memory_not_found",),
             ),
         ]
 
-    async def list_memories(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
-        limit = whole_number(request, "limit", PAGE, 1, 100)
+    async def list_memories(self, request: Request, caller: Principal) -> Response:
+        most = whole_number(request, "limit", PAGE, 1, 100)
         after = from_cursor(request.query_params.get("cursor"), "key") or {"key": ""}
         user = _user(request, caller)
-        found, more = await self.stores.memories.page(caller.organization, user, after["key"], limit)
+        found, more = await self.stores.memories.page(caller.organization, user, after["key"], most)
         cursor = to_cursor({"key": more}) if more else None
         return JSONResponse({"items": [one.to_wire() for one in found], "nextCursor": cursor})
 
-    async def forget_user(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def forget_user(self, request: Request, caller: Principal) -> Response:
         await self.stores.memories.delete_user(caller.organization, _user(request, caller))
         return Response(status_code=204)
 
-    async def forget_memory(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def forget_memory(self, request: Request, caller: Principal) -> Response:
         path = request.path_params
         user = _user(request, caller)
         await self.stores.memories.delete(caller.organization, user, path["agent_id"], path["memory_id"])

@@ -9,13 +9,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from millrace.api.accept import wants_stream
-from millrace.api.answers import answer_of
-from millrace.api.auth import Auth
+from millrace.api.answers import RUN_ERRORS, answer_of
+from millrace.api.conversations import NOT_FOUND
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
-from millrace.api.resume import RESUME, cursor_text, detail_of, view_of
+from millrace.api.operation import EMPTY, Answer
+from millrace.api.parameters import CURSOR, IDEMPOTENCY_KEY, RESUME, STREAM, THREAD, limit
+from millrace.api.resume import cursor_text, detail_of, view_of
 from millrace.api.sse import EventStream, frames
-from millrace.api.streams import THREAD, Streams, slot_of
+from millrace.api.streams import Streams, slot_of
 from millrace.domain.access import Access, Principal
 from millrace.domain.conversations import MESSAGE_BYTES, Slot
 from millrace.domain.events import Detail
@@ -37,6 +39,25 @@ PAGE = 100
 MESSAGE_BODY = 6 * MESSAGE_BYTES + 64 * 1024
 """JSON may write a byte of a message as six, `\u0001`, and many clients escape all that is not ASCII."""
 BASE = "/api/conversations/{conversation_id}"
+INJECT_ERRORS = (
+    "not_streaming",
+    "empty_message",
+    "message_too_large",
+    "too_many_waiting",
+    "idempotency_key_reused",
+    "conversation_deleted",
+)
+SEND_ERRORS = (
+    *NOT_FOUND,
+    "agent_not_found",
+    "agent_required",
+    "run_active",
+    "run_waiting",
+    "run_not_found",
+    "run_expired",
+    "still_running",
+    *INJECT_ERRORS,
+)
 
 
 class SendMessage(WireModel):
@@ -71,58 +92,89 @@ class Messages:
     """The endpoints."""
 
     platform: Platform
-    auth: Auth
 
     @property
     def _streams(self) -> Streams:
-        return Streams(self.platform.stores, self.auth)
+        return Streams(self.platform.stores)
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
-        stream = {"stream": "true streams"} | RESUME | THREAD
         return [
             Endpoint(
                 "POST",
                 BASE + "/messages",
-                self.send_message,
                 "Send a message; the answer as JSON or streamed",
+                "chat",
+                self.send_message,
                 body=SendMessage,
-                query={"stream": "true streams"} | RESUME,
-                streams=True,
+                parameters=(STREAM, IDEMPOTENCY_KEY, *RESUME),
+                answers={
+                    200: Answer("AgentAnswer", events="RunEvent", headers=("x-run-id",)),
+                    202: Answer("PendingAnswer", headers=("x-run-id",)),
+                    204: EMPTY,
+                },
+                errors=(*SEND_ERRORS, *RUN_ERRORS),
+                open_errors=(502,),
             ),
             Endpoint(
                 "GET",
                 BASE + "/messages",
+                "List messages, oldest first; streamed: the events of the active or the next run",
+                "chat",
                 self.list_messages,
-                "Messages, oldest first; streamed: the events of the active or the next run",
-                query={"limit": "1 to 200", "cursor": "nextCursor of the page before"} | stream,
-                streams=True,
+                parameters=(limit(200, PAGE), CURSOR, STREAM, *RESUME, THREAD),
+                answers={
+                    200: Answer("MessagePage", events="RunEvent", headers=("x-run-id",)),
+                    204: EMPTY,
+                },
+                errors=(*NOT_FOUND, "run_expired", "run_not_found"),
             ),
-            Endpoint("POST", BASE + "/stop", self.stop_run, "Stop the active run", query=THREAD, status=202),
+            Endpoint(
+                "POST",
+                BASE + "/stop",
+                "Stop the active run",
+                "chat",
+                self.stop_run,
+                parameters=(THREAD,),
+                answers={202: "StoppedRun"},
+                errors=(*NOT_FOUND, "not_streaming"),
+            ),
             Endpoint(
                 "POST",
                 BASE + "/inject",
-                self.inject_message,
                 "Send a live message to the running agent",
+                "chat",
+                self.inject_message,
                 body=InjectMessage,
-                query=THREAD,
-                status=202,
+                parameters=(THREAD, IDEMPOTENCY_KEY),
+                answers={202: "LiveMessage"},
+                errors=(*NOT_FOUND, *INJECT_ERRORS),
             ),
-            Endpoint("GET", BASE + "/inject", self.list_injected, "Live messages that wait", query=THREAD),
+            Endpoint(
+                "GET",
+                BASE + "/inject",
+                "List the live messages that wait",
+                "chat",
+                self.list_injected,
+                parameters=(THREAD,),
+                answers={200: "LiveMessagePage"},
+                errors=NOT_FOUND,
+            ),
             Endpoint(
                 "DELETE",
                 BASE + "/inject/{message_id}",
-                self.withdraw_message,
                 "Withdraw a live message that waits",
-                query=THREAD,
-                status=204,
+                "chat",
+                self.withdraw_message,
+                parameters=(THREAD,),
+                answers={204: EMPTY},
+                errors=(*NOT_FOUND, "live_message_not_found", "already_seen"),
             ),
         ]
 
     # --- sending -----------------------------------------------------------------------------------
 
-    async def send_message(self, request: Request) -> ASGIApp:
-        caller = await self.auth(request, "chat")
+    async def send_message(self, request: Request, caller: Principal) -> ASGIApp:
         given = await read_body(request, SendMessage, MESSAGE_BODY)
         detail = detail_of(request)
         message = NewMessage(
@@ -175,14 +227,13 @@ class Messages:
 
     # --- reading -----------------------------------------------------------------------------------
 
-    async def list_messages(self, request: Request) -> ASGIApp:
+    async def list_messages(self, request: Request, caller: Principal) -> ASGIApp:
         if wants_stream(request):
-            return await self._streams.subscribe(request, endless=False)
-        caller = await self.auth(request, "chat")
+            return await self._streams.subscribe(request, caller, endless=False)
         slot = await self._slot(request, caller, "read")
-        limit = whole_number(request, "limit", PAGE, 1, 200)
+        most = whole_number(request, "limit", PAGE, 1, 200)
         after = whole_number(request, "cursor", 0, 0, 10**8)
-        items, last = await read_history(self.platform.stores, slot, after, limit, detail_of(request))
+        items, last = await read_history(self.platform.stores, slot, after, most, detail_of(request))
         return JSONResponse({"items": items, "nextCursor": str(last) if last else None})
 
     async def _slot(self, request: Request, caller: Principal, wanted: Access) -> Slot:
@@ -193,29 +244,25 @@ class Messages:
 
     # --- steering ----------------------------------------------------------------------------------
 
-    async def stop_run(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def stop_run(self, request: Request, caller: Principal) -> Response:
         slot = await self._slot(request, caller, "write")
         stopped = await stop_run(self.platform.stores, slot, "stopped")
         if stopped is None:
             raise Conflict("No run is active here.", code="not_streaming")
         return JSONResponse({"runId": stopped, "state": "stopping"}, 202)
 
-    async def inject_message(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def inject_message(self, request: Request, caller: Principal) -> Response:
         given = await read_body(request, InjectMessage)
         slot = await self._slot(request, caller, "write")
         key = _key(request, given.idempotency_key)
         accepted = await injections.inject(self.platform.stores, slot, given.content, key, author=caller.id)
         return JSONResponse(accepted.to_wire(), 202)
 
-    async def list_injected(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def list_injected(self, request: Request, caller: Principal) -> Response:
         found = await injections.waiting(self.platform.stores, await self._slot(request, caller, "read"))
         return JSONResponse({"items": [one.to_wire() for one in found], "nextCursor": None})
 
-    async def withdraw_message(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def withdraw_message(self, request: Request, caller: Principal) -> Response:
         slot = await self._slot(request, caller, "write")
         await injections.withdraw(self.platform.stores, slot, request.path_params["message_id"])
         return Response(status_code=204)

@@ -2,12 +2,19 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import Body, Header, Query, Response
 
-from millrace.api.auth import Authenticator
 from millrace.api.cursors import from_cursor, number_from_cursor, to_cursor
-from millrace.api.json_route import TAKES_LINES, JsonRoute
+from millrace.api.json_route import JSON_OR_LINES, Caller, JsonRouter
+from millrace.api.operation import EMPTY, Answer
 from millrace.api.pipelines_dead_letters import add_dead_letter, add_dead_letters, add_redrives
+from millrace.api.pipelines_errors import (
+    ACTION_ERRORS,
+    CHANGE_ERRORS,
+    DEFINITION_ERRORS,
+    NOT_FOUND,
+    PUSH_ERRORS,
+)
 from millrace.api.pipelines_operate import add_destinations, add_recovery, add_secrets
 from millrace.api.pipelines_templates import add_templates
 from millrace.domain.access import Principal
@@ -28,48 +35,64 @@ from millrace.stores.secrets import SecretStore
 Given = Annotated[Any, Body()]
 Key = Annotated[str, Header(max_length=200, description="Repeats under the same key are one push")]
 Json = dict[str, Any]
+CREATED = Answer("WrittenPipeline", headers=("location",))
 
 
-def pipelines_router(context: PipelineContext, auth: Authenticator) -> APIRouter:
+def pipelines_router(context: PipelineContext) -> JsonRouter:
     """The routes under `/api/streaming`."""
-    router = APIRouter(prefix="/api/streaming", tags=["pipelines"], route_class=JsonRoute)
+    router = JsonRouter("/api/streaming")
     settings = context.settings
     secrets = SecretStore(context.aws, context.dynamo, settings.secrets_table, settings.secrets_key_id)
     backpressure = Backpressure(context)
 
-    async def caller(request: Request) -> Principal:
-        return await auth(request)
-
-    Caller = Annotated[Principal, Depends(caller)]
     pipelines = Pipelines(context, secrets)
-    _add_registry(router, pipelines, Caller)
-    add_templates(router, pipelines, Caller)
-    _add_actions(router, pipelines, Caller)
-    _add_ingest(router, Ingest(context, backpressure), Caller)
-    _add_metering(router, Metering(context, backpressure), Caller)
-    add_destinations(router, Destinations(context), Caller)
-    add_recovery(router, Recovery(context), Caller)
+    _add_registry(router, pipelines)
+    add_templates(router, pipelines)
+    _add_actions(router, pipelines)
+    _add_ingest(router, Ingest(context, backpressure))
+    _add_metering(router, Metering(context, backpressure))
+    add_destinations(router, Destinations(context))
+    add_recovery(router, Recovery(context))
     dead_letters = DeadLetters(context)
-    add_dead_letters(router, dead_letters, Caller)
-    add_redrives(router, Redrives(context), Caller)
-    add_dead_letter(router, dead_letters, Caller)
-    add_secrets(router, Secrets(secrets, context.clock), Caller)
+    add_dead_letters(router, dead_letters)
+    add_redrives(router, Redrives(context))
+    add_dead_letter(router, dead_letters)
+    add_secrets(router, Secrets(secrets, context.clock))
     return router
 
 
-def _add_registry(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
-    @router.get("/schema", summary="The JSON Schema of a pipeline's definition")
+def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
+    @router.operation(
+        "GET",
+        "/schema",
+        "Read the JSON Schema of a pipeline's definition",
+        "pipelines:read",
+        answers={200: "JsonSchema"},
+    )
     async def get_schema(who: Caller) -> Json:
-        who.require("pipelines:read")
         return json_schema()
 
-    @router.post("/pipelines", status_code=201, summary="Create a pipeline")
+    @router.operation(
+        "POST",
+        "/pipelines",
+        "Create a pipeline",
+        "pipelines:write",
+        answers={201: CREATED},
+        errors=("too_many_pipelines", *DEFINITION_ERRORS),
+        body="PipelineDefinition",
+    )
     async def create_pipeline(who: Caller, definition: Given, response: Response) -> Json:
         made = await pipelines.create(who, definition)
         response.headers["location"] = f"/api/streaming/pipelines/{made.id}"
         return await pipelines.written(who, made)
 
-    @router.get("/pipelines", summary="List pipelines, the oldest first")
+    @router.operation(
+        "GET",
+        "/pipelines",
+        "List pipelines, the oldest first",
+        "pipelines:read",
+        answers={200: "PipelinePage"},
+    )
     async def list_pipelines(
         who: Caller, limit: Annotated[int, Query(ge=1, le=100)] = 50, cursor: str | None = None
     ) -> Json:
@@ -80,11 +103,25 @@ def _add_registry(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
             "nextCursor": to_cursor({"id": more}) if more else None,
         }
 
-    @router.get("/pipelines/{pipeline_id}", summary="Read a pipeline")
+    @router.operation(
+        "GET",
+        "/pipelines/{pipeline_id}",
+        "Read a pipeline",
+        "pipelines:read",
+        answers={200: "Pipeline"},
+        errors=NOT_FOUND,
+    )
     async def get_pipeline(who: Caller, pipeline_id: str) -> Json:
         return (await pipelines.get(who, pipeline_id)).to_public()
 
-    @router.get("/pipelines/{pipeline_id}/versions", summary="List versions, the newest first")
+    @router.operation(
+        "GET",
+        "/pipelines/{pipeline_id}/versions",
+        "List versions, the newest first",
+        "pipelines:read",
+        answers={200: "PipelineVersionPage"},
+        errors=NOT_FOUND,
+    )
     async def list_versions(
         who: Caller,
         pipeline_id: str,
@@ -95,44 +132,106 @@ def _add_registry(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
         found, more = await pipelines.versions(who, pipeline_id, before, limit)
         return {"items": found, "nextCursor": to_cursor({"version": str(more)}) if more else None}
 
-    @router.get("/pipelines/{pipeline_id}/versions/{version}", summary="Read a definition of the past")
+    @router.operation(
+        "GET",
+        "/pipelines/{pipeline_id}/versions/{version}",
+        "Read an earlier definition",
+        "pipelines:read",
+        answers={200: "StoredDefinition"},
+        errors=(*NOT_FOUND, "version_not_found"),
+    )
     async def get_version(who: Caller, pipeline_id: str, version: int) -> Json:
         return await pipelines.version(who, pipeline_id, version)
 
-    @router.put(
+    @router.operation(
+        "PUT",
         "/pipelines/{pipeline_id}",
-        summary="Replace the definition: a new version; create the pipeline if there is none",
+        "Replace the definition: a new version; create the pipeline if there is none",
+        "pipelines:write",
+        answers={200: "WrittenPipeline", 201: "WrittenPipeline"},
+        errors=(
+            *NOT_FOUND,
+            "id_mismatch",
+            "invalid_id",
+            "pipeline_id_used",
+            "too_many_pipelines",
+            *CHANGE_ERRORS,
+        ),
+        body="PipelineDefinition",
     )
     async def put_pipeline(who: Caller, pipeline_id: str, definition: Given, response: Response) -> Json:
         made, is_new = await pipelines.put(who, pipeline_id, definition)
         response.status_code = 201 if is_new else 200
         return await pipelines.written(who, made)
 
-    @router.patch("/pipelines/{pipeline_id}", summary="Change parts of the definition: a new version")
+    @router.operation(
+        "PATCH",
+        "/pipelines/{pipeline_id}",
+        "Change parts of the definition: a new version",
+        "pipelines:write",
+        answers={200: "WrittenPipeline"},
+        errors=(*NOT_FOUND, *CHANGE_ERRORS),
+        body="PipelineChanges",
+    )
     async def change_pipeline(
         who: Caller, pipeline_id: str, changes: Annotated[dict[str, Any], Body()]
     ) -> Json:
         return await pipelines.written(who, await pipelines.change(who, pipeline_id, changes))
 
-    @router.delete("/pipelines/{pipeline_id}", status_code=204, summary="Delete a pipeline")
+    @router.operation(
+        "DELETE",
+        "/pipelines/{pipeline_id}",
+        "Delete a pipeline",
+        "pipelines:write",
+        answers={204: EMPTY},
+        errors=(*NOT_FOUND, "pipeline_active", "changed"),
+    )
     async def delete_pipeline(who: Caller, pipeline_id: str) -> None:
         await pipelines.delete(who, pipeline_id)
 
 
-def _add_actions(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
-    @router.post("/pipelines/{pipeline_id}/start", summary="Let events in")
+def _add_actions(router: JsonRouter, pipelines: Pipelines) -> None:
+    @router.operation(
+        "POST",
+        "/pipelines/{pipeline_id}/start",
+        "Start a pipeline: let events in",
+        "pipelines:write",
+        answers={200: "Pipeline"},
+        errors=(*ACTION_ERRORS, *DEFINITION_ERRORS, "not_configured", "no_scheduler", "invalid_schedule"),
+    )
     async def start_pipeline(who: Caller, pipeline_id: str) -> Json:
         return await _act(pipelines, who, pipeline_id, "start")
 
-    @router.post("/pipelines/{pipeline_id}/pause", summary="Keep events until it is resumed")
+    @router.operation(
+        "POST",
+        "/pipelines/{pipeline_id}/pause",
+        "Pause a pipeline: keep events until it is resumed",
+        "pipelines:write",
+        answers={200: "Pipeline"},
+        errors=ACTION_ERRORS,
+    )
     async def pause_pipeline(who: Caller, pipeline_id: str) -> Json:
         return await _act(pipelines, who, pipeline_id, "pause")
 
-    @router.post("/pipelines/{pipeline_id}/resume", summary="Process what was kept, and go on")
+    @router.operation(
+        "POST",
+        "/pipelines/{pipeline_id}/resume",
+        "Resume a pipeline: process what was kept, and go on",
+        "pipelines:write",
+        answers={200: "Pipeline"},
+        errors=ACTION_ERRORS,
+    )
     async def resume_pipeline(who: Caller, pipeline_id: str) -> Json:
         return await _act(pipelines, who, pipeline_id, "resume")
 
-    @router.post("/pipelines/{pipeline_id}/stop", summary="Take no more, fire what windows hold")
+    @router.operation(
+        "POST",
+        "/pipelines/{pipeline_id}/stop",
+        "Stop a pipeline for good: accept no more, fire what windows hold",
+        "pipelines:write",
+        answers={200: "Pipeline"},
+        errors=ACTION_ERRORS,
+    )
     async def stop_pipeline(who: Caller, pipeline_id: str) -> Json:
         return await _act(pipelines, who, pipeline_id, "stop")
 
@@ -141,17 +240,29 @@ async def _act(pipelines: Pipelines, who: Principal, pipeline_id: str, action: A
     return (await pipelines.act(who, pipeline_id, action)).to_public()
 
 
-def _add_ingest(router: APIRouter, ingest: Ingest, Caller: Any) -> None:
-    @router.post("/pipelines/{pipeline_id}/process", status_code=202, summary="Push an item")
+def _add_ingest(router: JsonRouter, ingest: Ingest) -> None:
+    @router.operation(
+        "POST",
+        "/pipelines/{pipeline_id}/process",
+        "Push an item",
+        "pipelines:write",
+        answers={202: "PushedItem"},
+        errors=(*PUSH_ERRORS, "idempotency_key_reused"),
+        body="PipelineItem",
+    )
     async def process(who: Caller, pipeline_id: str, item: Given, idempotency_key: Key = "") -> Json:
         (id,) = await ingest.push(who, pipeline_id, [item], idempotency_key)
         return {"accepted": 1, "id": id, "ids": [id]}
 
-    @router.post(
+    @router.operation(
+        "POST",
         "/pipelines/{pipeline_id}/batch",
-        status_code=202,
-        summary="Push up to 1,000 items, as a list or as JSON lines",
-        openapi_extra=TAKES_LINES,
+        "Push up to 1,000 items, as a list or as JSON lines",
+        "pipelines:write",
+        answers={202: "PushedItems"},
+        errors=(*PUSH_ERRORS, "idempotency_key_reused"),
+        body="PipelineItems",
+        body_media=JSON_OR_LINES,
     )
     async def batch(who: Caller, pipeline_id: str, items: Given, idempotency_key: Key = "") -> Json:
         given = items.get("items", items) if isinstance(items, dict) else items
@@ -159,15 +270,35 @@ def _add_ingest(router: APIRouter, ingest: Ingest, Caller: Any) -> None:
         return {"accepted": len(ids), "ids": ids}
 
 
-def _add_metering(router: APIRouter, metering: Metering, Caller: Any) -> None:
-    @router.get("/pipelines/{pipeline_id}/metrics", summary="Counts, throughput, latency, backpressure")
+def _add_metering(router: JsonRouter, metering: Metering) -> None:
+    @router.operation(
+        "GET",
+        "/pipelines/{pipeline_id}/metrics",
+        "Read a pipeline's counts, throughput, latency and backpressure",
+        "pipelines:read",
+        answers={200: "PipelineMetrics"},
+        errors=NOT_FOUND,
+    )
     async def get_metrics(who: Caller, pipeline_id: str) -> Json:
         return await metering.metrics(who, pipeline_id)
 
-    @router.get("/pipelines/{pipeline_id}/health", summary="How the pipeline does, in words")
+    @router.operation(
+        "GET",
+        "/pipelines/{pipeline_id}/health",
+        "Read a pipeline's health, with reasons in words",
+        "pipelines:read",
+        answers={200: "PipelineHealth"},
+        errors=NOT_FOUND,
+    )
     async def get_health(who: Caller, pipeline_id: str) -> Json:
         return await metering.health(who, pipeline_id)
 
-    @router.get("/stats", summary="All pipelines together")
+    @router.operation(
+        "GET",
+        "/stats",
+        "Read the statistics of all pipelines together",
+        "pipelines:read",
+        answers={200: "PipelineStats"},
+    )
     async def get_stats(who: Caller) -> Json:
         return await metering.stats(who)

@@ -2,10 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import ValidationError
 
 from millrace.api.cursors import from_cursor, to_cursor
+from millrace.api.json_route import Caller, JsonRouter
+from millrace.api.operation import EMPTY
+from millrace.api.pipelines_errors import NOT_FOUND
 from millrace.domain.redrives import DeadLetterSelection, DeletionRequest, RedriveRequest
 from millrace.errors import InvalidRequest
 from millrace.services.pipelines.operations.dead_letters import DeadLetters
@@ -15,6 +18,9 @@ from millrace.services.pipelines.operations.redrives import Redrives
 Json = dict[str, Any]
 Text = Annotated[str | None, Query(max_length=100)]
 _DEAD_LETTERS = "/pipelines/{pipeline_id}/dead-letters"
+CHOICE_ERRORS = (*NOT_FOUND, "invalid_place", "invalid_time")
+LETTER_ERRORS = (*NOT_FOUND, "dead_letter_not_found")
+REDRIVE_ERRORS = (*NOT_FOUND, "redrive_not_found")
 
 
 def _choice(
@@ -33,10 +39,17 @@ def _choice(
 Choice = Annotated[DeadLetterSelection, Depends(_choice)]
 
 
-def add_dead_letters(router: APIRouter, dead_letters: DeadLetters, Caller: Any) -> None:
+def add_dead_letters(router: JsonRouter, dead_letters: DeadLetters) -> None:
     """Dead letters; paths with words come before those with ids."""
 
-    @router.get(_DEAD_LETTERS, summary="List dead letters, the oldest first")
+    @router.operation(
+        "GET",
+        _DEAD_LETTERS,
+        "List dead letters, the oldest first",
+        "pipelines:read",
+        answers={200: "DeadLetterPage"},
+        errors=CHOICE_ERRORS,
+    )
     async def list_dead_letters(
         who: Caller,
         pipeline_id: str,
@@ -49,42 +62,101 @@ def add_dead_letters(router: APIRouter, dead_letters: DeadLetters, Caller: Any) 
         next_cursor = to_cursor({"id": more}) if more else None
         return {"items": [shown_dead_letter(one) for one in found], "nextCursor": next_cursor}
 
-    @router.get(f"{_DEAD_LETTERS}/count", summary="Count dead letters, by place and by code")
+    @router.operation(
+        "GET",
+        f"{_DEAD_LETTERS}/count",
+        "Count dead letters, by place and by code",
+        "pipelines:read",
+        answers={200: "DeadLetterCount"},
+        errors=CHOICE_ERRORS,
+    )
     async def count_dead_letters(who: Caller, pipeline_id: str, choice: Choice) -> Json:
         return await dead_letters.count(who, pipeline_id, choice)
 
-    @router.post(f"{_DEAD_LETTERS}/delete", summary="Throw dead letters away, 1,000 in one call")
+    @router.operation(
+        "POST",
+        f"{_DEAD_LETTERS}/delete",
+        "Delete dead letters, 1,000 in one call",
+        "pipelines:write",
+        answers={200: "DeletedDeadLetters"},
+        errors=(*CHOICE_ERRORS, "dead_letter_not_found"),
+        body=DeletionRequest,
+    )
     async def delete_dead_letters(who: Caller, pipeline_id: str, request: DeletionRequest) -> Json:
         return await dead_letters.remove_chosen(who, pipeline_id, request)
 
 
-def add_redrives(router: APIRouter, redrives: Redrives, Caller: Any) -> None:
+def add_redrives(router: JsonRouter, redrives: Redrives) -> None:
     """Redrives of dead letters."""
 
-    @router.post(f"{_DEAD_LETTERS}/redrive", status_code=202, summary="Send dead letters again")
+    @router.operation(
+        "POST",
+        f"{_DEAD_LETTERS}/redrive",
+        "Redrive dead letters: send them again",
+        "pipelines:write",
+        answers={202: "Redrive"},
+        errors=(*CHOICE_ERRORS, "dead_letter_not_found", "pipeline_paused", "invalid_step"),
+        body=RedriveRequest,
+        body_required=False,
+    )
     async def redrive(who: Caller, pipeline_id: str, request: RedriveRequest | None = None) -> Json:
         return (await redrives.create(who, pipeline_id, request or RedriveRequest())).to_public()
 
-    @router.get(f"{_DEAD_LETTERS}/redrives", summary="List redrives, the newest first")
+    @router.operation(
+        "GET",
+        f"{_DEAD_LETTERS}/redrives",
+        "List redrives, the newest first",
+        "pipelines:read",
+        answers={200: "RedrivePage"},
+        errors=NOT_FOUND,
+    )
     async def list_redrives(who: Caller, pipeline_id: str) -> Json:
         return {"items": [one.to_public() for one in await redrives.all(who, pipeline_id)]}
 
-    @router.get(f"{_DEAD_LETTERS}/redrives/{{redrive_id}}", summary="How far a redrive has come")
+    @router.operation(
+        "GET",
+        f"{_DEAD_LETTERS}/redrives/{{redrive_id}}",
+        "Read a redrive and its progress",
+        "pipelines:read",
+        answers={200: "RedriveProgress"},
+        errors=REDRIVE_ERRORS,
+    )
     async def get_redrive(who: Caller, pipeline_id: str, redrive_id: str) -> Json:
         return await redrives.get(who, pipeline_id, redrive_id)
 
-    @router.post(f"{_DEAD_LETTERS}/redrives/{{redrive_id}}/cancel", summary="Send no more of them")
+    @router.operation(
+        "POST",
+        f"{_DEAD_LETTERS}/redrives/{{redrive_id}}/cancel",
+        "Cancel a redrive: send no more of them",
+        "pipelines:write",
+        answers={200: "Redrive"},
+        errors=(*REDRIVE_ERRORS, "redrive_over"),
+    )
     async def cancel_redrive(who: Caller, pipeline_id: str, redrive_id: str) -> Json:
         return (await redrives.cancel(who, pipeline_id, redrive_id)).to_public()
 
 
-def add_dead_letter(router: APIRouter, dead_letters: DeadLetters, Caller: Any) -> None:
+def add_dead_letter(router: JsonRouter, dead_letters: DeadLetters) -> None:
     """One dead letter."""
 
-    @router.get(f"{_DEAD_LETTERS}/{{dead_letter_id}}", summary="Read a dead letter")
+    @router.operation(
+        "GET",
+        f"{_DEAD_LETTERS}/{{dead_letter_id}}",
+        "Read a dead letter",
+        "pipelines:read",
+        answers={200: "DeadLetter"},
+        errors=LETTER_ERRORS,
+    )
     async def get_dead_letter(who: Caller, pipeline_id: str, dead_letter_id: str) -> Json:
         return shown_dead_letter(await dead_letters.get(who, pipeline_id, dead_letter_id))
 
-    @router.delete(f"{_DEAD_LETTERS}/{{dead_letter_id}}", status_code=204, summary="Throw a dead letter away")
+    @router.operation(
+        "DELETE",
+        f"{_DEAD_LETTERS}/{{dead_letter_id}}",
+        "Delete a dead letter",
+        "pipelines:write",
+        answers={204: EMPTY},
+        errors=LETTER_ERRORS,
+    )
     async def delete_dead_letter(who: Caller, pipeline_id: str, dead_letter_id: str) -> None:
         await dead_letters.remove(who, pipeline_id, dead_letter_id)

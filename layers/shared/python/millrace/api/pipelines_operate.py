@@ -2,10 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query
+from fastapi import Body, Query
 from pydantic import BaseModel, ConfigDict
 
 from millrace.api.cursors import from_cursor, to_cursor
+from millrace.api.json_route import Caller, JsonRouter
+from millrace.api.operation import EMPTY
+from millrace.api.pipelines_errors import NOT_FOUND
 from millrace.services.pipelines.operations.checkpoints import Recovery
 from millrace.services.pipelines.operations.destinations import Destinations
 from millrace.services.pipelines.registry.secrets import Secrets
@@ -16,6 +19,8 @@ Object = Annotated[dict[str, Any], Body()]
 MaybeObject = Annotated[dict[str, Any] | None, Body()]
 Limit = Annotated[int, Query(ge=1, le=100)]
 _PIPELINE = "/pipelines/{pipeline_id}"
+REPLAY_ERRORS = (*NOT_FOUND, "pipeline_not_running")
+DESTINATION_ERRORS = (*NOT_FOUND, "destination_not_found")
 
 
 class DestinationTest(BaseModel):
@@ -25,50 +30,114 @@ class DestinationTest(BaseModel):
     payload: dict[str, Any] | None = None
 
 
-def add_recovery(router: APIRouter, recovery: Recovery, Caller: Any) -> None:
+def add_recovery(router: JsonRouter, recovery: Recovery) -> None:
     """Checkpoints, replays and dry runs."""
 
-    @router.post(f"{_PIPELINE}/checkpoints", status_code=201, summary="Mark a place to go back to")
+    @router.operation(
+        "POST",
+        f"{_PIPELINE}/checkpoints",
+        "Create a checkpoint: a point to go back to",
+        "pipelines:write",
+        answers={201: "Checkpoint"},
+        errors=NOT_FOUND,
+    )
     async def create_checkpoint(who: Caller, pipeline_id: str) -> Json:
         return await recovery.checkpoint(who, pipeline_id)
 
-    @router.get(f"{_PIPELINE}/checkpoints", summary="List checkpoints, the newest first")
+    @router.operation(
+        "GET",
+        f"{_PIPELINE}/checkpoints",
+        "List checkpoints, the newest first",
+        "pipelines:read",
+        answers={200: "CheckpointPage"},
+        errors=NOT_FOUND,
+    )
     async def list_checkpoints(who: Caller, pipeline_id: str) -> Json:
         return {"items": await recovery.checkpoints(who, pipeline_id)}
 
-    @router.post(
+    @router.operation(
+        "POST",
         f"{_PIPELINE}/checkpoints/{{checkpoint_id}}/restore",
-        status_code=202,
-        summary="Process again what was accepted since",
+        "Restore a checkpoint: process again what was accepted since",
+        "pipelines:write",
+        answers={202: "Replay"},
+        errors=(*REPLAY_ERRORS, "checkpoint_not_found"),
     )
     async def restore_checkpoint(who: Caller, pipeline_id: str, checkpoint_id: str) -> Json:
         return await recovery.restore(who, pipeline_id, checkpoint_id)
 
-    @router.post(f"{_PIPELINE}/replay", status_code=202, summary="Process a time of the past again")
+    @router.operation(
+        "POST",
+        f"{_PIPELINE}/replay",
+        "Replay: process again what was accepted in a span of time",
+        "pipelines:write",
+        answers={202: "Replay"},
+        errors=(*REPLAY_ERRORS, "invalid_time", "invalid_version", "version_not_found"),
+        body="ReplayRequest",
+    )
     async def replay(who: Caller, pipeline_id: str, request: Object) -> Json:
         return await recovery.replay(who, pipeline_id, request)
 
-    @router.post(f"{_PIPELINE}/dry-run", summary="What each step would do to events; nothing is sent")
+    @router.operation(
+        "POST",
+        f"{_PIPELINE}/dry-run",
+        "Show what each step would do to events; nothing is sent",
+        "pipelines:write",
+        answers={200: "DryRun"},
+        errors=(*NOT_FOUND, "invalid_definition", "invalid_event", "invalid_items", "no_events"),
+        body="DryRunRequest",
+        body_required=False,
+    )
     async def dry_run(who: Caller, pipeline_id: str, request: MaybeObject = None) -> Json:
         return await recovery.dry_run(who, pipeline_id, request or {})
 
 
-def add_destinations(router: APIRouter, destinations: Destinations, Caller: Any) -> None:
+def add_destinations(router: JsonRouter, destinations: Destinations) -> None:
     """Add the routes of destinations."""
 
-    @router.get(f"{_PIPELINE}/destinations", summary="List destinations: which get nothing now, and why")
+    @router.operation(
+        "GET",
+        f"{_PIPELINE}/destinations",
+        "List destinations: which of them get nothing now, and why",
+        "pipelines:read",
+        answers={200: "DestinationPage"},
+        errors=NOT_FOUND,
+    )
     async def list_destinations(who: Caller, pipeline_id: str) -> Json:
         return {"items": await destinations.all(who, pipeline_id)}
 
-    @router.post(f"{_PIPELINE}/destinations/{{number}}/enable", summary="Send to a destination again")
+    @router.operation(
+        "POST",
+        f"{_PIPELINE}/destinations/{{number}}/enable",
+        "Enable a destination: send to it again",
+        "pipelines:write",
+        answers={200: "Destination"},
+        errors=DESTINATION_ERRORS,
+    )
     async def enable_destination(who: Caller, pipeline_id: str, number: int) -> Json:
         return await destinations.enable(who, pipeline_id, number)
 
-    @router.post(f"{_PIPELINE}/destinations/{{number}}/disable", summary="Send nothing to a destination")
+    @router.operation(
+        "POST",
+        f"{_PIPELINE}/destinations/{{number}}/disable",
+        "Disable a destination: send nothing to it",
+        "pipelines:write",
+        answers={200: "Destination"},
+        errors=DESTINATION_ERRORS,
+    )
     async def disable_destination(who: Caller, pipeline_id: str, number: int) -> Json:
         return await destinations.disable(who, pipeline_id, number)
 
-    @router.post(f"{_PIPELINE}/destinations/{{number}}/test", summary="Send a marked test event")
+    @router.operation(
+        "POST",
+        f"{_PIPELINE}/destinations/{{number}}/test",
+        "Send a marked test event to a destination",
+        "pipelines:write",
+        answers={200: "DestinationTestResult"},
+        errors=(*DESTINATION_ERRORS, "no_deliveries", "not_configured"),
+        body=DestinationTest,
+        body_required=False,
+    )
     async def send_test_event(
         who: Caller, pipeline_id: str, number: int, request: DestinationTest | None = None
     ) -> Json:
@@ -76,20 +145,41 @@ def add_destinations(router: APIRouter, destinations: Destinations, Caller: Any)
         return await destinations.test(who, pipeline_id, number, payload)
 
 
-def add_secrets(router: APIRouter, secrets: Secrets, Caller: Any) -> None:
+def add_secrets(router: JsonRouter, secrets: Secrets) -> None:
     """Secrets, which are never shown."""
 
-    @router.get("/secrets", summary="List secrets' names")
+    @router.operation(
+        "GET",
+        "/secrets",
+        "List the names of secrets",
+        "pipelines:read",
+        answers={200: "SecretPage"},
+    )
     async def list_secrets(who: Caller, limit: Limit = 50, cursor: str | None = None) -> Json:
         after = from_cursor(cursor, "name") or {"name": ""}
         found, more = await secrets.page(who, after["name"], limit)
         next_cursor = to_cursor({"name": more}) if more else None
         return {"items": [shown_secret(one) for one in found], "nextCursor": next_cursor}
 
-    @router.put("/secrets/{name}", summary="Store a secret, bound to hosts")
+    @router.operation(
+        "PUT",
+        "/secrets/{name}",
+        "Store a secret, bound to hosts",
+        "pipelines:write",
+        answers={200: "Secret"},
+        errors=("invalid_secret", "not_configured"),
+        body="NewSecret",
+    )
     async def put_secret(who: Caller, name: str, given: Object) -> Json:
         return shown_secret(await secrets.put(who, name, given))
 
-    @router.delete("/secrets/{name}", status_code=204, summary="Delete a secret")
+    @router.operation(
+        "DELETE",
+        "/secrets/{name}",
+        "Delete a secret",
+        "pipelines:write",
+        answers={204: EMPTY},
+        errors=("secret_not_found",),
+    )
     async def delete_secret(who: Caller, name: str) -> None:
         await secrets.delete(who, name)

@@ -2,11 +2,15 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from millrace.api.json_route import Caller, JsonRouter
+from millrace.api.operation import Answer
 from millrace.services.pipelines.registry.pipelines import Pipelines
 from millrace.services.pipelines.registry.template_catalog import TEMPLATES, template
+
+CREATED = Answer("WrittenPipeline", headers=("location",))
 
 
 class TemplateArguments(BaseModel):
@@ -17,26 +21,49 @@ class TemplateArguments(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
-def add_templates(router: APIRouter, pipelines: Pipelines, Caller: Any) -> None:
+def add_templates(router: JsonRouter, pipelines: Pipelines) -> None:
     """Definitions for the common cases."""
 
-    @router.get("/templates", summary="Definitions for the common cases, with parameters")
+    @router.operation(
+        "GET",
+        "/templates",
+        "List templates: definitions for the common cases, with parameters",
+        "pipelines:read",
+        answers={200: "PipelineTemplatePage"},
+    )
     async def list_templates(who: Caller) -> dict[str, Any]:
-        who.require("pipelines:read")
         return {"items": [one.to_public() for one in TEMPLATES]}
 
-    @router.get("/templates/{template_id}", summary="Read a template")
+    @router.operation(
+        "GET",
+        "/templates/{template_id}",
+        "Read a template",
+        "pipelines:read",
+        answers={200: "PipelineTemplate"},
+        errors=("template_not_found",),
+    )
     async def get_template(who: Caller, template_id: str) -> dict[str, Any]:
-        who.require("pipelines:read")
         return template(template_id).to_public()
 
-    @router.post(
-        "/templates/{template_id}/pipelines", status_code=201, summary="Create a pipeline from a template"
+    @router.operation(
+        "POST",
+        "/templates/{template_id}/pipelines",
+        "Create a pipeline from a template",
+        "pipelines:write",
+        answers={201: CREATED},
+        errors=(
+            "template_not_found",
+            "invalid_parameter",
+            "too_many_pipelines",
+            "invalid_definition",
+            "unknown_secret",
+        ),
+        body=TemplateArguments,
+        body_required=False,
     )
     async def create_from_template(
         who: Caller, template_id: str, response: Response, arguments: TemplateArguments | None = None
     ) -> dict[str, Any]:
-        who.require("pipelines:write")
         arguments = arguments or TemplateArguments()
         definition = template(template_id).fill(arguments.parameters)
         made = await pipelines.create(who, definition | ({"name": arguments.name} if arguments.name else {}))

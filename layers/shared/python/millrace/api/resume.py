@@ -15,11 +15,6 @@ from millrace.errors import InvalidRequest
 from millrace.protocols.native.encoding import RETRY, heartbeat_at
 from millrace.services.runs.subscribe import Subscription
 
-RESUME = {
-    "after": "the id of the last event seen, <runId>.<number>; also Last-Event-ID or lastEventId",
-    "detail": "answer, steps or full",
-    "events": "named adds SSE's event field",
-}
 MAX_LENGTH = 160
 
 

@@ -7,9 +7,10 @@ from pydantic import field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from millrace.api.auth import Auth
-from millrace.api.conversations import slot_of
+from millrace.api.conversations import NOT_FOUND, slot_of
 from millrace.api.endpoint import Endpoint, read_body
+from millrace.api.operation import EMPTY, Parameter
+from millrace.domain.access import Principal
 from millrace.domain.ids import valid_user
 from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest
@@ -36,34 +37,53 @@ class Shares:
     """The endpoints."""
 
     stores: Stores
-    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
         path = "/api/conversations/{conversation_id}/shares"
-        user = {"userId": "whose share to take away"}
         return [
-            Endpoint("GET", path, self.list_shares, "With whom a conversation is shared"),
             Endpoint(
-                "POST", path, self.share_conversation, "Share a conversation", body=NewShare, status=204
+                "GET",
+                path,
+                "List the users with whom a conversation is shared",
+                "chat",
+                self.list_shares,
+                answers={200: "SharePage"},
+                errors=NOT_FOUND,
             ),
-            Endpoint("DELETE", path, self.unshare_conversation, "Take a share away", query=user, status=204),
+            Endpoint(
+                "POST",
+                path,
+                "Share a conversation",
+                "chat",
+                self.share_conversation,
+                body=NewShare,
+                answers={204: EMPTY},
+                errors=(*NOT_FOUND, "already_owner", "too_many_shares", "conversation_deleted"),
+            ),
+            Endpoint(
+                "DELETE",
+                path,
+                "Take a share away",
+                "chat",
+                self.unshare_conversation,
+                parameters=(Parameter("userId", "The user whose share to take away"),),
+                answers={204: EMPTY},
+                errors=(*NOT_FOUND, "share_not_found"),
+            ),
         ]
 
-    async def list_shares(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def list_shares(self, request: Request, caller: Principal) -> Response:
         found = await shares(self.stores, caller, slot_of(request, caller))
         items = [{"userId": user, "access": access} for user, access in sorted(found.items())]
         return JSONResponse({"items": items, "nextCursor": None})
 
-    async def share_conversation(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def share_conversation(self, request: Request, caller: Principal) -> Response:
         given = await read_body(request, NewShare)
         await share(self.stores, caller, slot_of(request, caller), given.user_id, given.access)
         return Response(status_code=204)
 
-    async def unshare_conversation(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def unshare_conversation(self, request: Request, caller: Principal) -> Response:
         user_id = request.query_params.get("userId", "")
         if not valid_user(user_id):
             raise InvalidRequest("userId must name a user.", code="invalid_query")

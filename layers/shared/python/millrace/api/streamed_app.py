@@ -1,34 +1,58 @@
-"""The app of a streamed function: plain Starlette over endpoint tables."""
+"""The app of a function without FastAPI: plain Starlette over endpoint tables."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.types import Lifespan
 
 from millrace.api.api_events import ApiEvents
+from millrace.api.auth import Auth
 from millrace.api.endpoint import Endpoint
 from millrace.api.errors import HANDLERS
 from millrace.api.hops import Hops
+from millrace.domain.access import Principal
 from millrace.stores.connect import Stores
 
 
 def streamed_app(
     endpoints: Iterable[Endpoint],
+    auth: Auth,
     stores: Stores,
     close: Callable[[], Awaitable[None]],
     hop_limit: int,
 ) -> Starlette:
-    """The app that serves these endpoints with the product's errors, and tells the bus of each call; `close`
-    is awaited at its shutdown."""
+    """The app that serves these endpoints to the callers that `auth` knows, with the product's errors, and
+    publishes each call to the bus; `close` is awaited at its shutdown."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         await close()
 
-    routes = [endpoint.route() for endpoint in endpoints]
+    app = _app(endpoints, auth, hop_limit, lifespan)
+    app.add_middleware(ApiEvents, bus=stores.bus, clock=stores.clock)
+    return app
+
+
+def public_app(endpoints: Iterable[Endpoint], hop_limit: int) -> Starlette:
+    """The app that serves endpoints which need no token. Raises `ValueError` for one that needs one."""
+    served = list(endpoints)
+    if guarded := [endpoint.path for endpoint in served if endpoint.credential != "none"]:
+        raise ValueError(f"needs a token: {guarded[0]}")
+    return _app(served, _anybody, hop_limit, None)
+
+
+def _app(
+    endpoints: Iterable[Endpoint], auth: Auth, hop_limit: int, lifespan: Lifespan[Starlette] | None
+) -> Starlette:
+    routes = [endpoint.route(auth) for endpoint in endpoints]
     app = Starlette(routes=routes, exception_handlers=dict(HANDLERS), lifespan=lifespan)
     app.router.redirect_slashes = False
     app.add_middleware(Hops, limit=hop_limit)
-    app.add_middleware(ApiEvents, bus=stores.bus, clock=stores.clock)
     return app
+
+
+async def _anybody(request: Request) -> Principal:
+    return Principal("", "")

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from millrace.api.auth import Auth
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint
+from millrace.api.operation import EMPTY, Answer
+from millrace.api.parameters import RESUME, THREAD
 from millrace.api.resume import (
-    RESUME,
     conversation_frames,
     cursor,
     cursor_of,
@@ -34,48 +34,62 @@ from millrace.services.runs.subscribe import run_of, subscribe
 from millrace.stores.connect import Stores
 from millrace.stores.event_log import is_last
 
-THREAD = {"threadId": "a thread of the conversation"}
-
 
 @dataclass(frozen=True, slots=True)
 class Streams:
     """The endpoints."""
 
     stores: Stores
-    auth: Auth
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
         one = "/api/runs/{run_id}"
+        events = Answer(events="RunEvent", headers=("x-run-id",))
         return [
             Endpoint(
                 "GET",
                 "/api/conversations/{conversation_id}/stream",
+                "Stream the events of the conversation's runs, those to come included",
+                "chat",
                 self.attach,
-                "The events of the conversation's runs, those to come included",
-                query=RESUME | THREAD,
-                streams=True,
+                parameters=(*RESUME, THREAD),
+                answers={200: events, 204: EMPTY},
+                errors=("conversation_not_found", "invalid_id", "run_expired", "run_not_found"),
             ),
-            Endpoint("GET", one, self.get_run, "Read a run"),
-            Endpoint("GET", one + "/stream", self.stream_run, "A run's events", query=RESUME, streams=True),
+            Endpoint(
+                "GET",
+                one,
+                "Read a run",
+                "chat",
+                self.get_run,
+                answers={200: "Run"},
+                errors=("run_not_found",),
+            ),
+            Endpoint(
+                "GET",
+                one + "/stream",
+                "Stream a run's events",
+                "chat",
+                self.stream_run,
+                parameters=RESUME,
+                answers={200: events, 204: EMPTY},
+                errors=("run_expired", "run_not_found"),
+            ),
         ]
 
-    async def get_run(self, request: Request) -> Response:
-        caller = await self.auth(request, "chat")
+    async def get_run(self, request: Request, caller: Principal) -> Response:
         return JSONResponse((await self._run(request, caller)).to_wire())
 
-    async def stream_run(self, request: Request) -> ASGIApp:
-        caller = await self.auth(request, "chat")
+    async def stream_run(self, request: Request, caller: Principal) -> ASGIApp:
         run = await self._run(request, caller)
         return await self.rest(request, run, cursor_of(request, run.id), RETRY)
 
-    async def attach(self, request: Request) -> ASGIApp:
+    async def attach(self, request: Request, caller: Principal) -> ASGIApp:
         """A subscription: stays open over runs."""
-        return await self.subscribe(request, endless=True)
+        return await self.subscribe(request, caller, endless=True)
 
-    async def subscribe(self, request: Request, *, endless: bool) -> ASGIApp:
+    async def subscribe(self, request: Request, caller: Principal, *, endless: bool) -> ASGIApp:
         """Answers with a conversation's stream, or with 204 when it has nothing more to tell."""
-        caller = await self.auth(request, "chat")
         slot, detail = slot_of(request, caller), detail_of(request)
         found = await subscribe(
             self.stores,

@@ -12,8 +12,9 @@ from starlette.responses import JSONResponse, Response
 from millrace.api.accept import wants_stream
 from millrace.api.auth import Authenticator, identify
 from millrace.api.endpoint import Endpoint, read_body
+from millrace.api.operation import ANY_TOKEN, Operation
 from millrace.api.stream_session import StreamSession
-from millrace.domain.access import Principal, Scope
+from millrace.domain.access import Principal
 from millrace.domain.clock import iso
 from millrace.domain.wire import WireModel
 from millrace.settings import Settings
@@ -46,36 +47,43 @@ class Callers:
     auth: Authenticator
     tickets: TicketStore
 
-    async def __call__(self, request: Request, scope: Scope | None = None) -> Principal:
-        """The caller, by token or ticket. Raises `Unauthenticated` or `Forbidden`."""
-        if "authorization" in request.headers or PARAMETER not in request.query_params:
-            return await self.auth(request, scope)
-        if not _is_event_stream(request):
-            return (await self.ticket(request, scope)).caller
-        secret = request.query_params[PARAMETER]
-        found = _checked(request, await self.tickets.open(secret, _client(request)), scope)
+    async def __call__(self, request: Request) -> Principal:
+        """The caller, by whatever the request's operation takes. Raises `Unauthenticated`."""
+        operation: Operation = request.state.operation
+        if operation.credential == "token" or not _has_ticket(request, operation):
+            return await self.auth(request)
+        secret = request.query_params.get(PARAMETER, "")
+        if not _is_event_stream(request, operation):
+            return _checked(request, await self.tickets.use(secret)).caller
+        found = _checked(request, await self.tickets.open(secret, _client(request)))
         request.state.stream_session = StreamSession(self.tickets, secret, found)
         return found.caller
 
-    async def ticket(self, request: Request, scope: Scope | None = None) -> Ticket:
-        """The ticket of a request, which is used up with this. Raises `Unauthenticated` or `Forbidden`."""
-        return _checked(request, await self.tickets.use(request.query_params.get(PARAMETER, "")), scope)
+
+def ticket_body(request: Request) -> dict[str, Any]:
+    """The body that was given when the request's ticket was made."""
+    found: Ticket = request.state.ticket
+    return found.body or {}
 
 
-def _checked(request: Request, found: Ticket, scope: Scope | None) -> Ticket:
+def _has_ticket(request: Request, operation: Operation) -> bool:
+    if operation.credential == "ticket":
+        return True
+    return "authorization" not in request.headers and PARAMETER in request.query_params
+
+
+def _checked(request: Request, found: Ticket) -> Ticket:
     if (found.method, unquote(found.path)) != (request.method, request.scope["path"]):
         raise invalid_ticket()
     identify(request, found.caller)
-    if scope:
-        found.caller.require(scope)
+    request.state.ticket = found
     return found
 
 
-def _is_event_stream(request: Request) -> bool:
+def _is_event_stream(request: Request, operation: Operation) -> bool:
     """Return whether the answer is an event stream, which the endpoint must support. Everywhere else a
     request could ask for one to use its ticket a second time."""
-    possible = getattr(request.state, "streams", False)
-    return possible and (wants_stream(request) or request.scope["path"].endswith("/stream"))
+    return operation.streams and (wants_stream(request) or request.scope["path"].endswith("/stream"))
 
 
 def _client(request: Request) -> Client:
@@ -105,19 +113,27 @@ def callers(settings: Settings, stores: Stores) -> Callers:
 class Tickets:
     """The endpoint that gives them out."""
 
-    callers: Callers
+    tickets: TicketStore
 
     def endpoints(self) -> list[Endpoint]:
         """The table of it."""
-        path, summary = "/api/stream-tickets", "A ticket for one GET within a minute, or one event stream"
-        return [Endpoint("POST", path, self.create_ticket, summary, scope=None, body=NewTicket, status=201)]
+        return [
+            Endpoint(
+                "POST",
+                "/api/stream-tickets",
+                "Create a ticket for one GET within a minute, or for one event stream",
+                ANY_TOKEN,
+                self.create_ticket,
+                credential="token",
+                body=NewTicket,
+                answers={201: "Ticket"},
+                errors=("not_configured",),
+            )
+        ]
 
-    async def create_ticket(self, request: Request) -> Response:
-        caller = await self.callers.auth(request)
+    async def create_ticket(self, request: Request, caller: Principal) -> Response:
         given = await read_body(request, NewTicket)
-        secret, expires_ms = await self.callers.tickets.issue(
-            Ticket(caller, given.method, given.path, given.body)
-        )
+        secret, expires_ms = await self.tickets.issue(Ticket(caller, given.method, given.path, given.body))
         url = f"{given.path}?{PARAMETER}={secret}"
         answer = {"ticket": secret, "url": url, "expiresAt": iso(expires_ms)}
         return JSONResponse(answer, 201, {"cache-control": "no-store"})

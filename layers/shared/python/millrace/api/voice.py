@@ -12,7 +12,9 @@ from starlette.types import ASGIApp
 from millrace.api.audio import AudioStream
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, invalid, read_body
-from millrace.api.tickets import Callers
+from millrace.api.operation import Answer, Parameter, all_of
+from millrace.api.parameters import TICKET
+from millrace.api.tickets import ticket_body
 from millrace.domain.access import Principal
 from millrace.domain.wire import WireModel
 from millrace.services.runs.access import authorize_run
@@ -22,10 +24,27 @@ from millrace.speech.engines import NAMES, Engines
 from millrace.stores.connect import Stores
 
 MAX_TEXT = 100_000
+MEDIA = tuple(sorted({found.media_type.partition(";")[0] for found in FORMATS.values()}))
+AUDIO = Answer(media=MEDIA, headers=("x-sample-rate",))
+RUN_AUDIO = Answer(media=MEDIA, headers=("x-run-id", "x-sample-rate"))
+VOICE_AND_CHAT = all_of("voice", "chat")
+"""To hear a run is to read it."""
+SPEECH_ERRORS = (
+    "unknown_engine",
+    "unknown_voice",
+    "unknown_format",
+    "unsupported_speed",
+    "empty_text",
+    "engine_missing",
+    "engine_unavailable",
+    "codec_missing",
+    "speech_failed",
+    "speech_refused",
+)
 VoiceName = Annotated[str, Field(min_length=1, max_length=128)]
 Given = TypeVar("Given", bound=BaseModel)
 OPENAI_PCM_RATE = 24_000
-"""What clients of OpenAI play pcm at: they are not told."""
+"""The rate at which clients of OpenAI play pcm: no answer names it."""
 
 
 class SpeechOptions(WireModel):
@@ -79,68 +98,102 @@ class VoiceApi:
 
     engines: Engines
     stores: Stores
-    callers: Callers
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
         speech, run = "/api/voice/tts/stream", "/api/voice/conversations/{run_id}/stream"
-        ticket = {"ticket": "of POST /api/stream-tickets, whose body is that of the POST"}
-        aloud = "An agent's answer aloud, while it is written"
+        text, aloud = "Speak a text", "Speak an agent's answer, while it is written"
         return [
-            Endpoint("POST", speech, self.speak_text, "Speak a text", "voice", Speak),
-            Endpoint("GET", speech, self.speak_text_by_ticket, "Speak a text", "voice", query=ticket),
-            Endpoint("POST", run, self.speak_run, aloud, "voice", SpeechOptions),
-            Endpoint("GET", run, self.speak_run_by_ticket, aloud, "voice", query=ticket),
+            Endpoint(
+                "POST",
+                speech,
+                text,
+                "voice",
+                self.speak_text,
+                body=Speak,
+                answers={200: AUDIO},
+                errors=SPEECH_ERRORS,
+            ),
+            Endpoint(
+                "GET",
+                speech,
+                text + ", by ticket",
+                "voice",
+                self.speak_text_by_ticket,
+                credential="ticket",
+                parameters=(TICKET,),
+                answers={200: AUDIO},
+                errors=("invalid_request", *SPEECH_ERRORS),
+            ),
+            Endpoint(
+                "POST",
+                run,
+                aloud,
+                VOICE_AND_CHAT,
+                self.speak_run,
+                body=SpeechOptions,
+                answers={200: RUN_AUDIO},
+                errors=("run_expired", "run_not_found", *SPEECH_ERRORS),
+            ),
+            Endpoint(
+                "GET",
+                run,
+                aloud + ", by ticket",
+                VOICE_AND_CHAT,
+                self.speak_run_by_ticket,
+                credential="ticket",
+                parameters=(TICKET,),
+                answers={200: RUN_AUDIO},
+                errors=("invalid_request", "run_expired", "run_not_found", *SPEECH_ERRORS),
+            ),
             Endpoint(
                 "GET",
                 "/api/voice/voices",
-                self.list_voices,
-                "Voices, formats, engines",
+                "List voices, formats and engines",
                 "voice",
-                query={"engine": "whose voices; the deployment's own by default"},
+                self.list_voices,
+                parameters=(Parameter("engine", "Whose voices; the deployment's own by default"),),
+                answers={200: "VoiceCatalog"},
+                errors=SPEECH_ERRORS,
             ),
             Endpoint(
                 "POST",
                 "/v1/audio/speech",
-                self.speak_openai,
-                "Speak a text, OpenAI's way",
+                "Speak a text, as OpenAI's API does",
                 "voice",
-                OpenAiSpeech,
+                self.speak_openai,
+                body=OpenAiSpeech,
+                answers={200: AUDIO},
+                errors=SPEECH_ERRORS,
             ),
         ]
 
     # --- texts -------------------------------------------------------------------------------------
 
-    async def speak_text(self, request: Request) -> ASGIApp:
-        await self.callers.auth(request, "voice")
+    async def speak_text(self, request: Request, caller: Principal) -> ASGIApp:
         return await self._text(await read_body(request, Speak))
 
-    async def speak_text_by_ticket(self, request: Request) -> ASGIApp:
-        _, body = await self._by_ticket(request)
-        return await self._text(_valid(Speak, body))
+    async def speak_text_by_ticket(self, request: Request, caller: Principal) -> ASGIApp:
+        return await self._text(_valid(Speak, ticket_body(request)))
 
     async def _text(self, given: Speak) -> ASGIApp:
         speaking = await prepare(self.engines, given.to_request())
         return _stream(speaking, speak_text(speaking, given.text))
 
-    async def speak_openai(self, request: Request) -> ASGIApp:
-        await self.callers.auth(request, "voice")
+    async def speak_openai(self, request: Request, caller: Principal) -> ASGIApp:
         given = await read_body(request, OpenAiSpeech)
         speaking = await prepare(self.engines, given.to_request())
         return _stream(speaking, speak_text(speaking, given.input))
 
     # --- runs --------------------------------------------------------------------------------------
 
-    async def speak_run(self, request: Request) -> ASGIApp:
-        caller = await self.callers.auth(request, "voice")
+    async def speak_run(self, request: Request, caller: Principal) -> ASGIApp:
         return await self._run(request, caller, await read_body(request, SpeechOptions))
 
-    async def speak_run_by_ticket(self, request: Request) -> ASGIApp:
-        caller, body = await self._by_ticket(request)
-        return await self._run(request, caller, _valid(SpeechOptions, body))
+    async def speak_run_by_ticket(self, request: Request, caller: Principal) -> ASGIApp:
+        return await self._run(request, caller, _valid(SpeechOptions, ticket_body(request)))
 
     async def _run(self, request: Request, caller: Principal, given: SpeechOptions) -> ASGIApp:
-        caller.require("chat")
         speaking = await prepare(self.engines, given.to_request())
         run = await authorize_run(self.stores, caller, request.path_params["run_id"])
         audio = await speak_run(speaking, self.stores, run, deadline(request))
@@ -149,8 +202,7 @@ class VoiceApi:
 
     # --- about -------------------------------------------------------------------------------------
 
-    async def list_voices(self, request: Request) -> Response:
-        await self.callers.auth(request, "voice")
+    async def list_voices(self, request: Request, caller: Principal) -> Response:
         engine = self.engines.get(request.query_params.get("engine", ""))
         return JSONResponse(
             {
@@ -171,10 +223,6 @@ class VoiceApi:
             "available": not missing,
             "missing": missing or None,
         }
-
-    async def _by_ticket(self, request: Request) -> tuple[Principal, dict[str, Any]]:
-        ticket = await self.callers.ticket(request, "voice")
-        return ticket.caller, ticket.body or {}
 
 
 def _valid(model: type[Given], body: dict[str, Any]) -> Given:

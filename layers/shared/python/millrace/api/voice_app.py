@@ -4,12 +4,13 @@ from starlette.applications import Starlette
 
 from millrace.api.endpoint import Endpoint
 from millrace.api.streamed_app import streamed_app
-from millrace.api.tickets import Callers, Tickets, callers
+from millrace.api.tickets import Tickets, callers
 from millrace.api.voice import VoiceApi
 from millrace.services.runs.platform import HttpClients
 from millrace.settings import Settings
 from millrace.speech.engines import Engines, SpeechConfig
 from millrace.stores.connect import Stores
+from millrace.stores.tickets import TicketStore
 
 
 def create_app(
@@ -27,9 +28,8 @@ def create_app(
         await http.close()
         stores.aws.close()
 
-    return streamed_app(
-        endpoints(engines, stores, callers(settings, stores)), stores, close, settings.hop_limit
-    )
+    auth = callers(settings, stores)
+    return streamed_app(endpoints(engines, stores, auth.tickets), auth, stores, close, settings.hop_limit)
 
 
 def _configured(settings: Settings) -> SpeechConfig:
@@ -42,6 +42,6 @@ def _configured(settings: Settings) -> SpeechConfig:
     )
 
 
-def endpoints(engines: Engines, stores: Stores, callers: Callers) -> list[Endpoint]:
+def endpoints(engines: Engines, stores: Stores, tickets: TicketStore) -> list[Endpoint]:
     """Return the endpoints of the function."""
-    return [*VoiceApi(engines, stores, callers).endpoints(), *Tickets(callers).endpoints()]
+    return [*VoiceApi(engines, stores).endpoints(), *Tickets(tickets).endpoints()]

@@ -1,11 +1,16 @@
 """The app of the webhooks function: anybody may call it; a pipeline's signature check decides."""
 
-from typing import Any
+from dataclasses import dataclass
 
-from fastapi import FastAPI, Request, Response
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
-from millrace.api.errors import HANDLERS
-from millrace.api.hops import Hops
+from millrace.api.endpoint import Endpoint
+from millrace.api.operation import ANY_TOKEN, JSON
+from millrace.api.pipelines_errors import PUSH_ERRORS
+from millrace.api.streamed_app import public_app
+from millrace.domain.access import Principal
 from millrace.errors import TooLarge
 from millrace.services.pipelines.backpressure import Backpressure
 from millrace.services.pipelines.context import PipelineContext
@@ -14,27 +19,51 @@ from millrace.services.pipelines.intake.webhooks import MAX_BODY, Challenge, Web
 from millrace.settings import Settings
 from millrace.stores.secrets import SecretStore
 
+HOOK_ERRORS = (*PUSH_ERRORS, "signature_invalid", "invalid_form")
 
-def create_app(settings: Settings, context: PipelineContext | None = None) -> FastAPI:
+
+def create_app(settings: Settings, context: PipelineContext | None = None) -> Starlette:
     """The app; clients that every request needs are made now, in init."""
     context = context or PipelineContext.connect(settings)
     context.warm()
-    secrets = SecretStore(context.aws, context.dynamo, settings.secrets_table, settings.secrets_key_id)
-    webhooks = Webhooks(context, Ingest(context, Backpressure(context)), secrets)
-    app = FastAPI(title="Millrace webhooks", openapi_url=None, redirect_slashes=False)
-    for kind, handler in HANDLERS.items():
-        app.add_exception_handler(kind, handler)
-    app.add_middleware(Hops, limit=settings.hop_limit)
+    return public_app(endpoints(context), settings.hop_limit)
 
-    @app.post("/hooks/{pipeline_id}", status_code=202, summary="Events for a pipeline")
-    async def receive(pipeline_id: str, request: Request, response: Response) -> dict[str, Any]:
+
+def endpoints(context: PipelineContext) -> list[Endpoint]:
+    """Return the endpoints of the function."""
+    settings = context.settings
+    secrets = SecretStore(context.aws, context.dynamo, settings.secrets_table, settings.secrets_key_id)
+    return WebhooksApi(Webhooks(context, Ingest(context, Backpressure(context)), secrets)).endpoints()
+
+
+@dataclass(frozen=True, slots=True)
+class WebhooksApi:
+    """The endpoint that events are posted to."""
+
+    webhooks: Webhooks
+
+    def endpoints(self) -> list[Endpoint]:
+        """The table of it."""
+        return [
+            Endpoint(
+                "POST",
+                "/hooks/{pipeline_id}",
+                "Send events to a pipeline, whose signature check decides who may",
+                ANY_TOKEN,
+                self.receive_webhook,
+                credential="none",
+                body="WebhookBody",
+                body_media=(JSON, "application/x-www-form-urlencoded"),
+                answers={202: "PushedItems", 200: "WebhookChallenge"},
+                errors=HOOK_ERRORS,
+            )
+        ]
+
+    async def receive_webhook(self, request: Request, caller: Principal) -> Response:
         body = await request.body()
         if len(body) > MAX_BODY:
-            raise TooLarge(f"The body must not exceed {MAX_BODY // 1024} KB.")
-        found = await webhooks.receive(pipeline_id, dict(request.headers), body)
+            raise TooLarge(f"The body must not exceed {MAX_BODY // 1024:,} KB.", limit=MAX_BODY)
+        found = await self.webhooks.receive(request.path_params["pipeline_id"], dict(request.headers), body)
         if isinstance(found, Challenge):
-            response.status_code = 200
-            return {"challenge": found.text}
-        return {"accepted": len(found), "ids": found}
-
-    return app
+            return JSONResponse({"challenge": found.text})
+        return JSONResponse({"accepted": len(found), "ids": found}, 202)

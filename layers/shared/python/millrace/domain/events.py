@@ -1,11 +1,32 @@
 """The events of a run, as they stand in the log and (projected) on the wire.
 
 An event is a JSON object with a `type`; the log keeps every event in full, numbered from 1 upwards.
-The builders below are the catalogue. An event of a sub-agent carries `parent` (the tool call that started
-it) and `agentId` beside its own fields.
+The builders below are the catalogue; `domain.event_types` has the type of each. An event of a sub-agent
+carries `parent` (the tool call that started it) and `agentId` beside its own fields.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+
+if TYPE_CHECKING:  # the types are for checkers and for the OpenAPI document: streams do not import them
+    from millrace.domain.event_types import (
+        ApprovalAnsweredEvent,
+        ApprovalRequestedEvent,
+        AskedCall,
+        DoneEvent,
+        ErrorEvent,
+        FlowStepCompleteEvent,
+        FlowStepStartEvent,
+        InjectedEvent,
+        LoggedStatusEvent,
+        RewindEvent,
+        StartEvent,
+        ThinkingEvent,
+        TokenEvent,
+        TokenUsage,
+        ToolCallEvent,
+        ToolResultEvent,
+        WaitingEvent,
+    )
 
 Event = dict[str, Any]
 Detail = Literal["answer", "steps", "full"]
@@ -24,42 +45,49 @@ class LogEntry(NamedTuple):
 
 def start(run_id: str, conversation_id: str, message_id: str, agent_id: str) -> Event:
     """The run has begun; `messageId` is the answer's id."""
-    return {
+    event: StartEvent = {
         "type": "start",
         "runId": run_id,
         "conversationId": conversation_id,
         "messageId": message_id,
         "agentId": agent_id,
     }
+    return cast(Event, event)
 
 
 def status(message: str, icon: str | None = None, least: Detail | None = None) -> Event:
     """Progress of the agent, for people. A status that names tools carries the `least` detail at which
     it is shown."""
-    shown = {"icon": icon, "leastDetail": least}
-    given = {name: value for name, value in shown.items() if value}
-    return {"type": "status", "message": message} | given
+    event: LoggedStatusEvent = {"type": "status", "message": message}
+    if icon:
+        event["icon"] = icon
+    if least:
+        event["leastDetail"] = least
+    return cast(Event, event)
 
 
 def thinking(text: str) -> Event:
     """A piece of reasoning."""
-    return {"type": "thinking", "text": text}
+    event: ThinkingEvent = {"type": "thinking", "text": text}
+    return cast(Event, event)
 
 
 def token(text: str) -> Event:
     """A piece of the answer."""
-    return {"type": "token", "token": text}
+    event: TokenEvent = {"type": "token", "token": text}
+    return cast(Event, event)
 
 
 def tool_call(id: str, name: str, arguments: Any) -> Event:
     """The agent calls a tool."""
-    return {"type": "tool_call", "id": id, "name": name, "arguments": arguments}
+    event: ToolCallEvent = {"type": "tool_call", "id": id, "name": name, "arguments": arguments}
+    return cast(Event, event)
 
 
 def tool_result(id: str, name: str, ok: bool, summary: str, result: str, duration_ms: int | None) -> Event:
     """A tool has answered: `result` is its whole text (seen at `detail=full` only), `bytes` its size. The
     duration is null where it is not known."""
-    return {
+    event: ToolResultEvent = {
         "type": "tool_result",
         "id": id,
         "name": name,
@@ -69,6 +97,7 @@ def tool_result(id: str, name: str, ok: bool, summary: str, result: str, duratio
         "durationMs": duration_ms,
         "result": result,
     }
+    return cast(Event, event)
 
 
 def approval_requested(
@@ -83,22 +112,29 @@ def approval_requested(
 ) -> Event:
     """A call waits for a person: a tool that needs an approval, or a question. `prompt`, `options` and
     `schema` are those of a question; `expiresAt` is the time at which the call counts as rejected."""
-    asked = {"prompt": prompt, "options": options, "schema": schema} if kind != "approval" else {}
-    return {
+    event: ApprovalRequestedEvent = {
         "type": "approval_requested",
         "callId": call_id,
         "kind": kind,
         "name": name,
         "arguments": arguments,
         "expiresAt": expires_at,
-    } | {name: value for name, value in asked.items() if value}
+    }
+    if kind != "approval":
+        if prompt:
+            event["prompt"] = prompt
+        if options:
+            event["options"] = options
+        if schema:
+            event["schema"] = schema
+    return cast(Event, event)
 
 
 def approval_answered(
     call_id: str, kind: str, name: str, decision: str, by: str | None, reason: str | None
 ) -> Event:
     """A call that waited has been answered; `answeredBy` is null where its time was over."""
-    return {
+    event: ApprovalAnsweredEvent = {
         "type": "approval_answered",
         "callId": call_id,
         "kind": kind,
@@ -107,16 +143,55 @@ def approval_answered(
         "answeredBy": by,
         "reason": reason,
     }
+    return cast(Event, event)
 
 
 def waiting(calls: list[Event], expires_at: str) -> Event:
     """The run waits for answers, and its stream ends here for now: `calls` are `{callId, kind, name}`."""
-    return {"type": "waiting", "calls": calls, "expiresAt": expires_at}
+    event: WaitingEvent = {
+        "type": "waiting",
+        "calls": cast("list[AskedCall]", calls),
+        "expiresAt": expires_at,
+    }
+    return cast(Event, event)
 
 
 def injected(message_id: str, content: str, iteration: int) -> Event:
     """A live message has been put before the model, in this iteration (counted from 1)."""
-    return {"type": "injected", "messageId": message_id, "content": content, "iteration": iteration}
+    event: InjectedEvent = {
+        "type": "injected",
+        "messageId": message_id,
+        "content": content,
+        "iteration": iteration,
+    }
+    return cast(Event, event)
+
+
+def flow_step_start(name: str, kind: str, index: int, total: int) -> Event:
+    """A step of a flow begins."""
+    event: FlowStepStartEvent = {
+        "type": "flow_step_start",
+        "name": name,
+        "kind": kind,
+        "step": name,
+        "index": index,
+        "total": total,
+    }
+    return cast(Event, event)
+
+
+def flow_step_complete(name: str, duration_ms: int, ok: bool, index: int, total: int) -> Event:
+    """A step of a flow has ended."""
+    event: FlowStepCompleteEvent = {
+        "type": "flow_step_complete",
+        "name": name,
+        "durationMs": duration_ms,
+        "ok": ok,
+        "step": name,
+        "index": index,
+        "total": total,
+    }
+    return cast(Event, event)
 
 
 def done(
@@ -127,20 +202,22 @@ def done(
     duration_ms: int | None,
 ) -> Event:
     """The run has ended well. `cost` in US dollars, null where the model's price is not known."""
-    return {
+    event: DoneEvent = {
         "type": "done",
         "messageId": message_id,
-        "usage": usage,
+        "usage": cast("TokenUsage | None", usage),
         "cost": cost,
         "finishReason": finish_reason,
         "durationMs": duration_ms,
     }
+    return cast(Event, event)
 
 
 def rewind(after: str) -> Event:
     """Another process goes on with the run: all that was told of it after the event with the id `after`, up
     to this event, is void. What was lost comes again, perhaps in other words."""
-    return {"type": "rewind", "after": after}
+    event: RewindEvent = {"type": "rewind", "after": after}
+    return cast(Event, event)
 
 
 def deleted() -> Event:
@@ -155,7 +232,8 @@ def expired() -> Event:
 
 def error(message: str, code: str, retryable: bool) -> Event:
     """The run has ended badly; `retryable` says whether sending the message again may work."""
-    return {"type": "error", "message": message, "code": code, "retryable": retryable}
+    event: ErrorEvent = {"type": "error", "message": message, "code": code, "retryable": retryable}
+    return cast(Event, event)
 
 
 def error_facts(event: Event) -> Event:

@@ -17,7 +17,7 @@ _ASKS = frozenset({"approval_requested", "approval_answered", "waiting"})
 put to the user; which tool it is only where tools are shown."""
 _LEAST = "leastDetail"
 """The tag of a status that says more than `answer` shows."""
-_CAP = "visibility"
+CAP = "visibility"
 """The tag of events of an agent that shows less than the run that asked it."""
 
 
@@ -36,9 +36,9 @@ def project(event: Event, detail: Detail) -> Event | None:
     they come as `thinking` with its `parent`, and its own end is not shown; where that agent shows less than
     the run, its own visibility holds for its events."""
     kind = event["type"]
-    if _CAP in event and kind not in ("done", "error"):
-        detail = capped(detail, event[_CAP])
-        event = _without(event, _CAP)
+    if CAP in event and kind not in ("done", "error"):
+        detail = capped(detail, event[CAP])
+        event = _without(event, CAP)
     if _LEAST in event:
         if capped(detail, event[_LEAST]) != event[_LEAST]:
             return None

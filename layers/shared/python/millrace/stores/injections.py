@@ -15,7 +15,7 @@ from millrace.domain.clock import Clock, iso
 from millrace.domain.conversations import Slot
 from millrace.domain.ids import new_ulid
 from millrace.domain.runs import INJECTION_TTL_MS, MAX_WAITING
-from millrace.errors import Conflict, NotFound, TooManyRequests, Unavailable
+from millrace.errors import InvalidRequest, NotFound, TooManyRequests, Unavailable
 from millrace.stores.dynamo import (
     ConditionFailed,
     Dynamo,
@@ -185,7 +185,7 @@ class InjectionStore:
         """Withdraw a waiting message. Raises `NotFound` if it does not wait (any more)."""
         fresh, _ = await self.waiting(slot)
         if not any(one.id == message_id for one in fresh):
-            raise not_waiting()
+            raise unknown_live_message()
         room = update(
             self._leases,
             lease_key(slot),
@@ -196,14 +196,14 @@ class InjectionStore:
         try:
             await self._dynamo.transact(delete(self._table, _key(slot, message_id)), room)
         except ConditionFailed as error:
-            raise not_waiting() from error
+            raise unknown_live_message() from error
 
 
-def not_waiting() -> NotFound:
+def unknown_live_message() -> NotFound:
     """The error for a live message that cannot be withdrawn."""
     return NotFound(
         "No such live message waits: the agent has seen it, it has expired, or it never was.",
-        code="not_waiting",
+        code="live_message_not_found",
     )
 
 
@@ -214,7 +214,7 @@ def new_injection(content: str, created_by: str, now_ms: int) -> Injection:
 
 def _repeated(marker: Item, content: str, error: ConditionFailed) -> Injection:
     if marker["content"] != content:
-        raise Conflict(
+        raise InvalidRequest(
             "This idempotencyKey was used for another message.", code="idempotency_key_reused"
         ) from error
     return injection_of(marker)

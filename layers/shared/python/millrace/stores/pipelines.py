@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from millrace.domain.pipelines import Pipeline
-from millrace.errors import Conflict, NotFound
+from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.stores.dynamo import (
     ConditionFailed,
     Dynamo,
@@ -212,7 +212,7 @@ class PipelineStore:
         except ConditionFailed as error:
             first: Item = error.items[0] or item
             if first["content"] != item["content"]:
-                raise Conflict(
+                raise InvalidRequest(
                     "This idempotency key came with other items before: use another.",
                     code="idempotency_key_reused",
                 ) from error

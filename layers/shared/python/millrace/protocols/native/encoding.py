@@ -9,7 +9,7 @@ import orjson
 
 from millrace.domain.event_ids import EventId
 from millrace.domain.events import Detail, LogEntry
-from millrace.domain.projection import project
+from millrace.domain.projection import CAP, project
 
 HEARTBEAT = b'data: {"type":"heartbeat"}\n\n'
 RETRY = b"retry: 1000\n\n"
@@ -30,7 +30,7 @@ def heartbeat_at(event_id: EventId) -> bytes:
 
 
 def _frame(logged: LogEntry, detail: Detail, named: bool, prefix: bytes) -> bytes:
-    if logged.type == "token" and "parent" not in logged.event:
+    if logged.type == "token" and "parent" not in logged.event and CAP not in logged.event:
         data = logged.data  # the usual case: encoded once, for the log and for every viewer
     else:
         event = project(logged.event, detail)

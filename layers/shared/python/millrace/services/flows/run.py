@@ -74,13 +74,9 @@ class FlowLoop:
         return self._session.run.slot.organization
 
     async def _step(self, step: Step) -> None:
-        position = {
-            "step": step.name,
-            "index": self.execution.next_step,
-            "total": len(self.execution.flow.steps),
-        }
+        at, total = self.execution.next_step, len(self.execution.flow.steps)
         session, began = self._session, time.monotonic()
-        session.emit({"type": "flow_step_start", "name": step.name, "kind": step.type} | position)
+        session.emit(events.flow_step_start(step.name, step.type, at, total))
         ok = False
         try:
             given = self._expressions.of_step(step, self.execution.payload())
@@ -90,8 +86,7 @@ class FlowLoop:
             ok = True
         finally:
             took = round((time.monotonic() - began) * 1000)
-            details = {"type": "flow_step_complete", "name": step.name, "durationMs": took, "ok": ok}
-            session.emit(details | position)
+            session.emit(events.flow_step_complete(step.name, took, ok, at, total))
 
     def _keep(self, step: Step, result: Any) -> None:
         results = self.execution.results | {step.name: result}

@@ -1,0 +1,104 @@
+"""The words of the OpenAPI document that no operation brings itself."""
+
+from typing import Any
+
+ABOUT = """\
+Real-time streaming for AI agents, in your own AWS account.
+
+Send a bearer token of your OIDC issuer with each request. Streams are Server-Sent Events: each `data` is one
+JSON event of the schema that is named for `text/event-stream`, and each `id` is where to go on after a lost
+connection (`Last-Event-ID`). Errors are JSON, `{"error": {"code", "message", "requestId"}}`; `code` is
+stable, `message` is for people. Clients ignore fields and event types that they do not know.
+"""
+TAGS = (
+    ("/api/conversations", "conversations", "Conversations, messages, live messages and shares"),
+    ("/api/runs", "runs", "Runs and their events"),
+    ("/api/approvals", "approvals", "Calls that wait for a person"),
+    ("/api/memories", "memories", "What agents remember of users"),
+    ("/api/agents", "agents", "Agents and their tools"),
+    ("/api/flows", "flows", "Flows and their executions"),
+    (
+        "/api/streaming/pipelines/{pipeline_id}/dead-letters",
+        "dead letters",
+        "Events that failed, and sending them again",
+    ),
+    ("/api/streaming/secrets", "secrets", "Secrets that pipelines use"),
+    ("/api/streaming/templates", "templates", "Definitions of pipelines for the common cases"),
+    ("/api/streaming", "pipelines", "Pipelines, their states, and the events that are pushed into them"),
+    ("/hooks", "webhooks", "Webhooks of other services"),
+    ("/api/command-center/alerts", "alerts", "Alert rules"),
+    ("/api/command-center", "command center", "What happens in the organization's runs"),
+    ("/api/voice", "voice", "Speech"),
+    ("/v1/audio", "voice", ""),
+    ("/api/stream-tickets", "tickets", "Tickets for clients that cannot send a token"),
+    ("/api", "about", "The API itself"),
+)
+"""The first prefix that fits gives an operation its tag."""
+PATH_PARAMETERS = {
+    "agent_id": "The agent's id",
+    "checkpoint_id": "The checkpoint's id",
+    "conversation_id": "The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -`",
+    "execution_id": "The execution's id",
+    "dead_letter_id": "The dead letter's id",
+    "memory_id": "The memory's id",
+    "message_id": "The live message's id",
+    "name": "The name",
+    "number": "The destination's number, from 0, in the order of the definition",
+    "pipeline_id": "The pipeline's id",
+    "redrive_id": "The redrive's id",
+    "rule_id": "The alert rule's id",
+    "run_id": "The run's id",
+    "template_id": "The template's id",
+    "version": "The version, from 1",
+}
+PARAMETERS = {
+    "code": "Only dead letters with this code",
+    "cursor": "`nextCursor` of the page before; without it, the first page",
+    "from": "Only events that were accepted at or after this time (ISO 8601)",
+    "limit": "The most items that the page has",
+    "place": "Only dead letters of this place: `step:<n>` or `destination:<n>`",
+    "to": "Only events that were accepted before this time (ISO 8601)",
+}
+"""Those that FastAPI reads from signatures, where nothing is said of them."""
+WHOLE_NUMBERS = frozenset({"number", "version"})
+HEADERS = {
+    "location": "The path of what was created",
+    "retry-after": "The seconds to wait before the request is sent again",
+    "x-request-id": "The id under which the request is logged",
+    "x-run-id": "The id of the run",
+    "x-sample-rate": "The samples per second; with `pcm` only",
+}
+SECURITY_SCHEMES: dict[str, Any] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token of the deployment's OIDC issuer. The listed roles are scopes of its user.",
+    },
+    "ticket": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "ticket",
+        "description": "A ticket of `POST /api/stream-tickets`, for clients that cannot send a token.",
+    },
+}
+STATUSES = {
+    200: "Success",
+    201: "Created",
+    202: "Accepted",
+    204: "Nothing to return",
+    401: "Who calls is not known",
+    403: "The caller may not do this",
+    404: "Not found in the caller's organization",
+    409: "Not possible in the present state",
+    410: "Deleted meanwhile",
+    413: "Too large",
+    415: "Media type not supported",
+    422: "The request is not valid",
+    429: "Too many; wait and send again",
+    500: "An error on our side",
+    501: "The deployment lacks an optional part",
+    502: "A server behind us failed",
+    503: "Not available now; send again",
+    504: "Out of time",
+}

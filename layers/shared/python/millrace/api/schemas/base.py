@@ -1,0 +1,28 @@
+"""Bases of the models that describe answers. Nothing is validated with them outside of tests."""
+
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+Item = TypeVar("Item")
+JsonObject = dict[str, Any]
+
+
+class Shape(BaseModel):
+    """A JSON object of an answer: camelCase, and more fields may come with later releases."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class Page(Shape, Generic[Item]):
+    """A page of a list."""
+
+    items: list[Item]
+    next_cursor: str | None = Field(description="the `cursor` of the next page; null on the last one")
+
+
+class Listing(Shape, Generic[Item]):
+    """A whole list."""
+
+    items: list[Item]

@@ -1,0 +1,72 @@
+"""Answers of the command center, and alert rules."""
+
+from pydantic import Field, RootModel
+
+from millrace.api.schemas.base import JsonObject, Page, Shape
+from millrace.domain import alerts
+from millrace.domain.event_types import CommandCenterEvent as AnyCommandCenterEvent
+
+
+class CommandCenterEvent(RootModel[AnyCommandCenterEvent]):
+    """An event on the stream of the command center. Clients ignore types that they do not know."""
+
+    root: AnyCommandCenterEvent = Field(discriminator="type")
+
+
+class LiveRun(Shape):
+    """A run under way, as its events have shown it; null where something is not known yet."""
+
+    run_id: str
+    agent_id: str
+    agent_name: str
+    conversation_id: str | None
+    model: str
+    status: str
+    started_at: str
+    last_event_at: str
+    tokens: int | None
+    cost: float | None
+    tool: str | None = Field(description="the tool at work")
+
+
+class TriggeredAlert(Shape):
+    """An alert that is on."""
+
+    rule_id: str
+    name: str
+    triggered_at: str | None
+
+
+class CommandCenterSnapshot(Shape):
+    """The runs under way and the alerts that are on; the stream goes on after `since`."""
+
+    since: int
+    runs: list[LiveRun]
+    alerts: list[TriggeredAlert]
+    truncated: bool = Field(description="there are more than 1,000 runs")
+
+
+class AlertRule(alerts.AlertRule):
+    """An alert rule."""
+
+
+class RuleState(Shape):
+    """The state of a rule; `alerts` counts those that it has had."""
+
+    triggered: bool
+    triggered_at: str | None
+    alerts: int
+
+
+class AlertRuleState(alerts.AlertRule):
+    """An alert rule with its state."""
+
+    state: RuleState
+
+
+class AlertRulePage(Page[AlertRuleState]):
+    """All alert rules, oldest first."""
+
+
+class AlertChanges(RootModel[JsonObject]):
+    """The fields of a rule that are to change."""

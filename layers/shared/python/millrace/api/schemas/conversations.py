@@ -1,0 +1,217 @@
+"""Answers about conversations, messages and runs."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, RootModel
+
+from millrace.api.schemas.base import JsonObject, Page, Shape
+from millrace.domain.access import Access
+from millrace.domain.approvals import Approvers, Decision, Kind
+from millrace.domain.event_types import AskedCall, RunView, TokenUsage
+from millrace.domain.event_types import RunEvent as AnyRunEvent
+
+
+class RunEvent(RootModel[AnyRunEvent]):
+    """An event on the stream of a run or of a conversation. Clients ignore types that they do not know."""
+
+    root: AnyRunEvent = Field(discriminator="type")
+
+
+class Run(RootModel[RunView]):
+    """A run: one answer of an agent, or one execution of a flow."""
+
+
+class Conversation(Shape):
+    """A conversation with an agent."""
+
+    id: str
+    agent_id: str
+    title: str
+    created_at: str
+    updated_at: str
+    created_by: str = Field(description="the user whose conversation it is; empty for nobody's")
+    metadata: JsonObject
+    active_run_id: str | None = Field(description="the run under way, if there is one")
+
+
+class ConversationPage(Page[Conversation]):
+    """A page of conversations, latest first."""
+
+
+class ToolUse(Shape):
+    """A call of a tool; `input` is `{}` below `detail=full`."""
+
+    tool_use_id: str
+    name: str
+    input: Any
+
+
+class ToolResult(Shape):
+    """A tool's answer; `content` is empty below `detail=full`."""
+
+    tool_use_id: str
+    content: list[JsonObject]
+    status: str | None = None
+
+
+class ContentBlock(Shape):
+    """A part of a message, with exactly one of these fields, as Amazon Bedrock's Converse API has it."""
+
+    text: str | None = None
+    tool_use: ToolUse | None = None
+    tool_result: ToolResult | None = None
+    reasoning_content: JsonObject | None = None
+
+
+class Message(Shape):
+    """A message of a conversation. `steps` are the events that led to it, as the stream showed them. Messages
+    that end a run also say how it ended."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    role: Literal["user", "assistant"]
+    content: list[ContentBlock]
+    created_at: str
+    run_id: str | None
+    created_by: str | None = Field(default=None, description="the user who wrote it")
+    injected: bool | None = Field(default=None, description="it was a live message")
+    interrupted: bool | None = Field(default=None, description="the answer was cut off")
+    steps: list[JsonObject] | None = None
+
+
+class MessagePage(Page[Message]):
+    """A page of messages, oldest first."""
+
+
+class AgentAnswer(Shape):
+    """An agent's answer. `cost` is in US dollars, null where the model's price is not known."""
+
+    run_id: str
+    conversation_id: str
+    message_id: str
+    role: Literal["assistant"]
+    content: str
+    tool_calls: list["ToolCallSummary"]
+    usage: TokenUsage | None
+    cost: float | None
+    finish_reason: str
+    duration_ms: int | None
+
+
+class ToolCallSummary(Shape):
+    """A tool that the agent called."""
+
+    id: str
+    name: str
+    ok: bool
+    summary: str
+
+
+class StoppedRun(Shape):
+    """The run that stops."""
+
+    run_id: str
+    state: Literal["stopping"]
+
+
+class LiveMessage(Shape):
+    """A message for a running agent, who sees it before its next call of the model."""
+
+    message_id: str
+    content: str
+    created_at: str
+    created_by: str | None
+    expires_at: str
+
+
+class AskedCalls(Shape):
+    """The calls that a run waits for, and when the first of them expires."""
+
+    calls: list[AskedCall]
+    expires_at: str
+
+
+class AcceptedMessage(LiveMessage):
+    """The message went to the active run as a live message (`ifBusy: inject`)."""
+
+    run_id: str
+
+
+class WaitingAnswer(AgentAnswer):
+    """The agent's answer so far: the run waits for people. `usage`, `cost` and `durationMs` are null."""
+
+    waiting: AskedCalls
+
+
+class PendingAnswer(RootModel[AcceptedMessage | WaitingAnswer]):
+    """The message went to the active run, or the run that it began waits for people."""
+
+
+class LiveMessagePage(Page[LiveMessage]):
+    """The live messages that wait, in order."""
+
+
+class Share(Shape):
+    """The access of a user to a conversation."""
+
+    user_id: str
+    access: Access
+
+
+class SharePage(Page[Share]):
+    """The users with whom a conversation is shared."""
+
+
+class CallAnswer(Shape):
+    """The answer to a call; `answeredBy` is null where the time was over."""
+
+    decision: Decision
+    arguments: JsonObject | None = Field(description="the edited ones; null where they are the agent's")
+    content: Any
+    reason: str | None
+    answered_by: str | None
+    answered_at: str
+
+
+class WaitingCall(Shape):
+    """A call that waits for a person, or has been answered: a tool to be approved, a question, or a flow's
+    step. Callers who may not answer see what the agent shows."""
+
+    run_id: str
+    call_id: str
+    conversation_id: str
+    thread_id: str | None
+    agent_id: str
+    agent_name: str
+    kind: Kind
+    name: str | None
+    arguments: JsonObject
+    prompt: str | None
+    options: list[str]
+    value_schema: JsonObject | None = Field(alias="schema", description="the JSON Schema of the answer")
+    approvers: Approvers
+    requested_by: str | None
+    requested_at: str
+    expires_at: str
+    state: Literal["waiting", "answered"]
+    answer: CallAnswer | None
+    can_answer: bool
+
+
+class WaitingCallPage(Page[WaitingCall]):
+    """A page of calls that wait, those that expire first before the others."""
+
+
+class Memory(Shape):
+    """An agent's memory of a user."""
+
+    id: str
+    agent_id: str
+    text: str
+    created_at: str
+    updated_at: str
+
+
+class MemoryPage(Page[Memory]):
+    """A page of memories."""

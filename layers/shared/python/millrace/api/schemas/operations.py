@@ -1,0 +1,197 @@
+"""Answers about the operation of pipelines: dead letters, redrives, checkpoints, destinations, secrets."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from millrace.api.schemas.base import JsonObject, Listing, Page, Shape
+
+
+class LetterError(Shape):
+    """The reason of a dead letter."""
+
+    code: str
+    message: str
+
+
+class DeadLetter(Shape):
+    """An event that could not be processed or delivered."""
+
+    id: str
+    place: str = Field(description="`step:<n>` or `destination:<n>`")
+    version: int = Field(description="the definition's version")
+    accepted_at: str
+    error: LetterError
+    attempts: int
+    status: int | None = Field(description="the HTTP status of the last answer")
+    body: str | None = Field(description="the beginning of the last answer")
+    payload_bytes: int | None
+    event: JsonObject
+
+
+class DeadLetterPage(Page[DeadLetter]):
+    """A page of dead letters, the oldest first."""
+
+
+class DeadLetterCount(Shape):
+    """Counts of dead letters; unless `complete` there are more."""
+
+    count: int
+    complete: bool
+    places: dict[str, int]
+    codes: dict[str, int]
+
+
+class DeletedDeadLetters(Shape):
+    """The number of dead letters that were deleted; with `more` there are others."""
+
+    deleted: int
+    more: bool
+
+
+class Redrive(Shape):
+    """A redrive of dead letters. `skipped` ones stay: the definition has no such step or destination."""
+
+    id: str
+    state: Literal["running", "done", "cancelled"]
+    request: JsonObject = Field(description="the fields that were given")
+    redriven: int
+    skipped: int
+    created_at: str
+    updated_at: str
+
+
+class RedriveProgress(Redrive):
+    """A redrive with how many are left; unless `leftComplete` there are more."""
+
+    left: int
+    left_complete: bool
+
+
+class RedrivePage(Listing[Redrive]):
+    """The newest hundred redrives, the newest first."""
+
+
+class Checkpoint(Shape):
+    """A time in the journal, and the version that was current then."""
+
+    id: str
+    time: str
+    version: int
+    created_at: str
+
+
+class CheckpointPage(Listing[Checkpoint]):
+    """The newest hundred checkpoints, the newest first."""
+
+
+class Replay(Shape):
+    """Events that are processed again: those accepted from `from` to before `to`, with a version."""
+
+    since: str = Field(alias="from")
+    until: str = Field(alias="to")
+    version: int
+
+
+class ReplayRequest(Shape):
+    """Events to process again; by default up to now, with the current version."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: str = Field(alias="from")
+    until: str | None = Field(default=None, alias="to")
+    version: int | None = None
+
+
+class DryRunRequest(Shape):
+    """The definition and the events to try; by default the current one, and the last ones recorded."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    definition: JsonObject | None = None
+    events: list[JsonObject] | None = Field(default=None, min_length=1, max_length=200)
+
+
+class DryRunStep(Shape):
+    """The effect of a step on an event."""
+
+    step: int
+    type: str
+    did: Literal["passed", "mapped", "dropped", "split", "held", "late", "failed"]
+    payloads: list[JsonObject] | None = None
+    error: str | None = None
+
+
+class DryRunEvent(Shape):
+    """The effects of all steps on an event, and what came out."""
+
+    id: str
+    steps: list[DryRunStep]
+    outputs: list[JsonObject]
+
+
+class DryRun(Shape):
+    """The effects of a pipeline on events; `outputs` are those of windows and batches, too."""
+
+    events: list[DryRunEvent]
+    outputs: list[JsonObject]
+
+
+class Requests(Shape):
+    """Counts of requests."""
+
+    succeeded: int
+    failed: int
+
+
+class Destination(Shape):
+    """A destination: `closed` gets everything, `open` nothing until `until`, `half_open` one event at a time,
+    `disabled` nothing."""
+
+    destination: int
+    name: str | None
+    type: str
+    state: Literal["closed", "open", "half_open", "disabled"]
+    since: str | None
+    until: str | None
+    reason: str | None
+    requests: Requests
+    rate_limit: JsonObject | None
+
+
+class DestinationPage(Listing[Destination]):
+    """All destinations of the current definition, in its order."""
+
+
+class DestinationTestResult(Shape):
+    """The outcome of a test event, with the destination's own answer where there was one."""
+
+    destination: int
+    outcome: str
+    code: str | None
+    message: str | None
+    status: int | None = None
+    body: str | None = None
+    event_id: str | None = None
+    duration_ms: int
+
+
+class Secret(Shape):
+    """A secret's name and the hosts that it may be sent to; its value is never shown."""
+
+    name: str
+    hosts: list[str]
+    updated_at: str
+
+
+class NewSecret(Shape):
+    """A secret's value, and the 1 to 20 hosts that it may be sent to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: str
+    hosts: list[str]
+
+
+class SecretPage(Page[Secret]):
+    """A page of secrets, by name."""

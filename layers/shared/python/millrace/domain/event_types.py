@@ -1,0 +1,447 @@
+"""The events of runs and of the command center, field by field: the types of what `domain.events` makes.
+
+The OpenAPI document is made of them. Only type checkers and that document import this module; a function that
+streams has no use for it.
+"""
+
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from millrace.domain.events import Detail
+from millrace.domain.runs import RunState
+
+
+class TokenUsage(TypedDict):
+    """Tokens, as the model's server counted them; `estimated` is there, and true, where it did not."""
+
+    input: int
+    output: int
+    total: int
+    estimated: NotRequired[bool]
+
+
+class Within(TypedDict):
+    """The origin of an event, if it is not the run's own agent: the tool call that asked a sub-agent, that
+    agent, and the step of a flow."""
+
+    parent: NotRequired[str]
+    agentId: NotRequired[str]
+    step: NotRequired[str]
+
+
+class StartEvent(TypedDict):
+    """The run has begun; `messageId` is the answer's id."""
+
+    type: Literal["start"]
+    runId: str
+    conversationId: str
+    messageId: str
+    agentId: str
+
+
+class StatusEvent(Within):
+    """Progress of the agent, for people."""
+
+    type: Literal["status"]
+    message: str
+    icon: NotRequired[str]
+
+
+class LoggedStatusEvent(StatusEvent):
+    """A status in the log: with the least detail that shows it."""
+
+    leastDetail: NotRequired[Detail]
+
+
+class ThinkingEvent(Within):
+    """A piece of reasoning."""
+
+    type: Literal["thinking"]
+    text: str
+
+
+class TokenEvent(Within):
+    """A piece of the answer."""
+
+    type: Literal["token"]
+    token: str
+
+
+class ToolCallEvent(Within):
+    """The agent calls a tool. `arguments` are `{}` unless the client asks for `detail=full`."""
+
+    type: Literal["tool_call"]
+    id: str
+    name: str
+    arguments: Any
+
+
+class ToolResultEvent(Within):
+    """A tool has answered. `bytes` is the size of the whole `result`, which only `detail=full` shows. The
+    duration is null where it is not known."""
+
+    type: Literal["tool_result"]
+    id: str
+    name: str
+    ok: bool
+    summary: str
+    bytes: int
+    durationMs: int | None
+    result: NotRequired[str]
+
+
+class AskedCall(TypedDict):
+    """A call that waits for a person. `name` is null where the agent does not show it."""
+
+    callId: str
+    kind: str
+    name: str | None
+
+
+class ApprovalRequestedEvent(Within, AskedCall):
+    """A call waits for a person: a tool that needs an approval, or a question. `arguments` are `{}` unless
+    the client asks for `detail=full`; at `expiresAt` the call counts as rejected."""
+
+    type: Literal["approval_requested"]
+    arguments: dict[str, Any]
+    expiresAt: str
+    prompt: NotRequired[str]
+    options: NotRequired[list[str]]
+    schema: NotRequired[dict[str, Any]]
+
+
+class ApprovalAnsweredEvent(Within, AskedCall):
+    """A call that waited has been answered; `answeredBy` is null where its time was over."""
+
+    type: Literal["approval_answered"]
+    decision: str
+    answeredBy: str | None
+    reason: str | None
+
+
+class WaitingEvent(TypedDict):
+    """The run waits for answers, and its stream ends here for now."""
+
+    type: Literal["waiting"]
+    calls: list[AskedCall]
+    expiresAt: str
+
+
+class RewindEvent(TypedDict):
+    """The events after this id are void: another process goes on from there."""
+
+    type: Literal["rewind"]
+    after: str
+
+
+class InjectedEvent(Within):
+    """A live message has been put before the model, in this iteration (counted from 1)."""
+
+    type: Literal["injected"]
+    messageId: str
+    content: str
+    iteration: int
+
+
+class FlowStepStartEvent(TypedDict):
+    """A step of a flow begins; `index` counts from 0."""
+
+    type: Literal["flow_step_start"]
+    name: str
+    kind: str
+    step: str
+    index: int
+    total: int
+
+
+class FlowStepCompleteEvent(TypedDict):
+    """A step of a flow has ended; `index` counts from 0."""
+
+    type: Literal["flow_step_complete"]
+    name: str
+    durationMs: int
+    ok: bool
+    step: str
+    index: int
+    total: int
+
+
+class WaitingFor(TypedDict):
+    """The step of a flow that waits for input."""
+
+    step: str
+    prompt: str | None
+
+
+class DoneEvent(TypedDict):
+    """The run has ended well. `cost` is in US dollars, null where the model's price is not known. Those of
+    flows have `executionId`, `flow`, and `result`, or `waitingFor` when the flow waits for input."""
+
+    type: Literal["done"]
+    messageId: str
+    usage: TokenUsage | None
+    cost: float | None
+    finishReason: str
+    durationMs: int | None
+    executionId: NotRequired[str]
+    flow: NotRequired[str]
+    result: NotRequired[Any]
+    steps: NotRequired[dict[str, Any]]
+    waitingFor: NotRequired[WaitingFor | None]
+
+
+class ErrorEvent(TypedDict):
+    """The run has ended badly; `retryable` says whether sending the message again may work."""
+
+    type: Literal["error"]
+    message: str
+    code: str
+    retryable: bool
+    step: NotRequired[str]
+    executionId: NotRequired[str]
+
+
+class HeartbeatEvent(TypedDict):
+    """Nothing else was sent for five seconds; or, with an id, where the stream begins."""
+
+    type: Literal["heartbeat"]
+
+
+RunEvent = (
+    StartEvent
+    | StatusEvent
+    | ThinkingEvent
+    | TokenEvent
+    | ToolCallEvent
+    | ToolResultEvent
+    | InjectedEvent
+    | ApprovalRequestedEvent
+    | ApprovalAnsweredEvent
+    | WaitingEvent
+    | RewindEvent
+    | FlowStepStartEvent
+    | FlowStepCompleteEvent
+    | DoneEvent
+    | ErrorEvent
+    | HeartbeatEvent
+)
+"""An event on the stream of a run or of a conversation."""
+
+
+class CenterFacts(TypedDict):
+    """The fields of every event of the command center."""
+
+    id: str
+    time: str
+    organization: str
+
+
+class RunFacts(CenterFacts):
+    """The fields of every event of a run. `hops` is there where a pipeline's delivery caused the run."""
+
+    runId: str
+    agentId: str
+    agentName: str
+    conversationId: str
+    hops: NotRequired[int]
+
+
+class RunView(TypedDict):
+    """A run, as `GET /api/runs/{run_id}` shows it."""
+
+    id: str
+    conversationId: str
+    threadId: str | None
+    agentId: str
+    agentName: str
+    model: str
+    state: RunState
+    messageId: str
+    startedAt: str
+    endedAt: str | None
+    durationMs: int | None
+    finishReason: str | None
+    usage: TokenUsage | None
+    cost: float | None
+    error: dict[str, Any] | None
+    createdBy: str | None
+
+
+class EndedFacts(RunFacts):
+    """The fields of the last event of a run; null where something is not known."""
+
+    run: RunView
+    status: str
+    tokenUsage: TokenUsage | None
+    tokens: int | None
+    cost: float | None
+    startedAt: str
+    completedAt: str | None
+    durationMs: int | None
+    finishReason: str | None
+
+
+class RunStartedEvent(RunFacts):
+    """A run has begun."""
+
+    type: Literal["run:started"]
+    run: RunView
+    status: Literal["running"]
+
+
+RunStatusChange = TypedDict(
+    "RunStatusChange", {"from": RunState, "to": RunState, "type": Literal["run:status_changed"]}
+)
+
+
+class RunStatusChangedEvent(RunFacts, RunStatusChange):
+    """A run has come to another state."""
+
+
+class RunProgressEvent(RunFacts):
+    """The tokens that a run has written so far, and what they cost in US dollars; at most one a second."""
+
+    type: Literal["run:progress"]
+    tokens: int
+    cost: float | None
+
+
+class RunToolStartedEvent(RunFacts):
+    """A tool is at work; its name is null where the agent does not show it."""
+
+    type: Literal["run:tool_started"]
+    tool: str | None
+    callId: str
+
+
+class RunToolCompletedEvent(RunFacts):
+    """A tool has answered."""
+
+    type: Literal["run:tool_completed"]
+    tool: str | None
+    callId: str
+    ok: bool
+    durationMs: int | None
+    bytes: int
+
+
+class ModelCallTokens(TypedDict):
+    """Tokens of one call of a model."""
+
+    input: int
+    output: int
+
+
+class RunModelCallEvent(RunFacts):
+    """A call of the model has ended. `cost` is in US dollars, null where the price is not known; `estimated`
+    says that the server did not count the tokens."""
+
+    type: Literal["run:llm_call"]
+    model: str
+    tokens: ModelCallTokens
+    estimated: bool
+    cost: float | None
+    latencyMs: int
+    firstTokenMs: int | None
+    error: str | None
+
+
+class RunMemoryEvent(RunFacts):
+    """The agent's memory was used: a live message (`inject`), a search of conversations (`search`), or
+    what it keeps of its user (`remember`, `recall`, `forget`). Texts are null where they are hidden."""
+
+    type: Literal["run:memory_op"]
+    op: str
+    memoryId: NotRequired[str]
+    messageId: NotRequired[str]
+    text: NotRequired[str | None]
+    query: NotRequired[str | None]
+    hits: NotRequired[int]
+
+
+class RunCompletedEvent(EndedFacts):
+    """A run has ended well. `result` is its answer, at most 16,000 characters of it."""
+
+    type: Literal["run:completed"]
+    result: str
+
+
+class RunErrorEvent(EndedFacts):
+    """A run has ended badly."""
+
+    type: Literal["run:error"]
+    error: dict[str, Any]
+
+
+class RunDeletedEvent(RunFacts):
+    """A run was deleted with its conversation."""
+
+    type: Literal["run:deleted"]
+    status: Literal["deleted"]
+
+
+class AlertFacts(TypedDict):
+    """An alert of a rule; `id` names this one alert."""
+
+    id: str
+    ruleId: str
+    name: str
+    metric: str
+    op: str
+    threshold: float
+    window: int
+    agentIds: list[str]
+    value: float | None
+    state: Literal["triggered", "resolved"]
+    triggeredAt: str | None
+    resolvedAt: str | None
+
+
+class AlertTriggeredEvent(CenterFacts):
+    """An alert has begun."""
+
+    type: Literal["alert:triggered"]
+    alert: AlertFacts
+
+
+class AlertResolvedEvent(CenterFacts):
+    """An alert is over."""
+
+    type: Literal["alert:resolved"]
+    alert: AlertFacts
+
+
+class PipelineBackpressureEvent(CenterFacts):
+    """The backpressure of a pipeline, from 0 (it keeps up) to 1; at most one a minute."""
+
+    type: Literal["pipeline:backpressure"]
+    pipelineId: str
+    backpressure: float
+
+
+class ResyncEvent(TypedDict):
+    """So many events are no longer kept: take a new snapshot."""
+
+    type: Literal["resync"]
+    missed: int
+
+
+CommandCenterEvent = (
+    RunStartedEvent
+    | RunStatusChangedEvent
+    | RunProgressEvent
+    | RunToolStartedEvent
+    | RunToolCompletedEvent
+    | RunModelCallEvent
+    | RunMemoryEvent
+    | RunCompletedEvent
+    | RunErrorEvent
+    | RunDeletedEvent
+    | AlertTriggeredEvent
+    | AlertResolvedEvent
+    | PipelineBackpressureEvent
+    | ResyncEvent
+    | HeartbeatEvent
+)
+"""An event on the stream of the command center."""

@@ -1,0 +1,232 @@
+"""The contract itself: the document is complete, codes have one status each, and a breach of it is found."""
+
+import ast
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+import millrace
+from millrace import errors
+from millrace.api.answers import RUN_ERRORS
+from millrace.api.endpoint import Endpoint
+from millrace.api.error_codes import ERROR_CODES
+from millrace.api.flows_answers import STEP_ERRORS
+from millrace.api.json_route import JsonRoute
+from millrace.api.operation import ANY_TOKEN, EMPTY
+from millrace.api.schemas.catalog import EXAMPLES
+from millrace.api.streamed_app import public_app
+from millrace.domain.access import Principal
+from tests.contract import DOCUMENT, answer_problems, validator
+from tests.serving import served
+
+OPERATIONS = [
+    (f"{method.upper()} {path}", operation)
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+]
+SCHEMAS = DOCUMENT["components"]["schemas"]
+NEVER_ANSWERED = {
+    "approval_expired": "ends a run, with 502",
+    "bad_plan": "ends a step of a flow, with 502",
+    "contended": "makes a queue bring its message again",
+    "echo_failed": "ends a run, with 502",
+    "echo_steering": "ends a run, with 502",
+    "evaluation_failed": "makes a dead letter",
+    "future_time": "makes a dead letter",
+    "incomplete_response": "ends a run, with 502",
+    "invalid_change_organizations": "a setting, read in init",
+    "invalid_message": "of the queue of runs",
+    "invalid_record": "makes a dead letter",
+    "invalid_row": "makes a dead letter",
+    "not_available": "a tool's answer to its model",
+    "not_json": "makes a dead letter",
+    "provider_auth": "ends a run, with 502",
+    "provider_unreachable": "ends a run, with 502",
+    "request_failed": "a tool's answer to its model",
+    "result_too_large": "ends a step of a flow, with 502",
+    "too_many_memories": "a tool's answer to its model",
+    "too_much_work": "makes a dead letter",
+    "tool_failed": "ends a step of a flow, with 502",
+    "unexpected_error": "makes a dead letter",
+    "unreadable": "of a program for the command line",
+    "unreadable_response": "ends a run, with 502",
+}
+"""Codes of errors that are raised, but no operation's: they end elsewhere."""
+ELSEWHERE = {
+    ("deadline", 503): "breaks speech off after its first byte",
+    ("organization_missing", 422): "makes a dead letter",
+    ("too_large", 422): "makes a dead letter",
+}
+"""Codes that mean the same where no operation is, with another status."""
+NOT_OURS_TO_RAISE = {"internal", "loop", "deleted", *RUN_ERRORS, *STEP_ERRORS}
+"""Codes that are made without an exception of that code."""
+
+
+# --- codes -----------------------------------------------------------------------------------------
+
+
+def error_classes(trees: list[ast.Module]) -> dict[str, tuple[int, str]]:
+    """The status and the usual code of each error class of the package, by its name."""
+    known = {
+        name: (found.status, found.code)
+        for name, found in vars(errors).items()
+        if isinstance(found, type) and issubclass(found, errors.MillraceError)
+    }
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    for node in classes:
+        bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in known]
+        if bases and node.name not in known:
+            status, code = known[bases[0]]
+            own = {
+                target.id: line.value.value
+                for line in node.body
+                if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant)
+                for target in line.targets
+                if isinstance(target, ast.Name)
+            }
+            known[node.name] = (own.get("status", status), own.get("code", code))  # type: ignore[assignment]
+    return known
+
+
+def raised_codes() -> Iterator[tuple[str, int]]:
+    """Each code that the package writes into an error, with the status of the error's class."""
+    trees = [ast.parse(path.read_text()) for path in sorted(Path(millrace.__path__[0]).rglob("*.py"))]
+    classes = error_classes(trees)
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for call in calls:
+        if isinstance(call.func, ast.Name) and call.func.id in classes:
+            status, usual = classes[call.func.id]
+            given = next((word.value for word in call.keywords if word.arg == "code"), ast.Constant(usual))
+            if isinstance(given, ast.Constant):
+                yield str(given.value), status
+
+
+def test_every_code_has_one_status_and_is_listed() -> None:
+    found: dict[str, set[int]] = defaultdict(set)
+    for code, status in raised_codes():
+        if code not in NEVER_ANSWERED and (code, status) not in ELSEWHERE:
+            found[code].add(status)
+    assert found == {code: {one.status} for code, one in ERROR_CODES.items() if code in found}
+
+
+def test_every_listed_code_is_raised_and_every_exception_still_needed() -> None:
+    raised = set(raised_codes())
+    found = {code for code, _ in raised}
+    assert set(ERROR_CODES) - found <= NOT_OURS_TO_RAISE
+    assert set(NEVER_ANSWERED) <= found
+    assert set(ELSEWHERE) <= raised
+    assert not set(NEVER_ANSWERED) & set(ERROR_CODES)
+
+
+# --- the document ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "operation"), OPERATIONS, ids=[name for name, _ in OPERATIONS])
+def test_operation_is_complete(name: str, operation: dict[str, Any]) -> None:
+    """Every success has a schema unless it is empty, every error lists its codes, and nothing is unnamed."""
+    assert operation["summary"][0].isupper()
+    assert len(operation["tags"]) == 1
+    assert operation["security"] or operation["operationId"] in ("get_api_health", "receive_webhook")
+    assert all(parameter["description"] for parameter in operation["parameters"])
+    success = {status: found for status, found in operation["responses"].items() if status < "300"}
+    assert success
+    for status, found in success.items():
+        assert bool(found.get("content")) == (status != "204")
+        assert all(media["schema"] for media in found.get("content", {}).values())
+    errors = {status for status in operation["responses"] if status >= "400"}
+    assert {"500", "503"} <= errors
+    assert ({"401"} if operation["security"] else set()) <= errors
+    assert ({"413", "415", "422"} if "requestBody" in operation else set()) <= errors
+
+
+@pytest.mark.parametrize("name", ["RunEvent", "CommandCenterEvent"])
+def test_events_are_told_apart_by_their_type(name: str) -> None:
+    schema = SCHEMAS[name]
+    assert schema["discriminator"]["propertyName"] == "type"
+    kinds = {each["$ref"].rpartition("/")[2] for each in schema["oneOf"]}
+    assert set(schema["discriminator"]["mapping"].values()) == {
+        f"#/components/schemas/{one}" for one in kinds
+    }
+    assert all(SCHEMAS[one]["properties"]["type"]["const"] for one in kinds)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_is_valid(name: str) -> None:
+    assert SCHEMAS[name]["examples"] == [EXAMPLES[name]]
+    found = validator(json.dumps({"$ref": f"#/components/schemas/{name}"}))
+    assert [error.message for error in found.iter_errors(EXAMPLES[name])] == []
+
+
+# --- what checks the answers -----------------------------------------------------------------------
+
+RUN = "/api/runs/{run_id}"
+STREAM = "text/event-stream; charset=utf-8"
+AN_ERROR = {"code": "run_not_found", "message": "No run has this id.", "requestId": "r"}
+
+
+def refusal(**changes: Any) -> bytes:
+    return json.dumps({"error": AN_ERROR | changes}).encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "kind", "body", "problem"),
+    [
+        (RUN, 404, "application/json", refusal(), ""),
+        (RUN, 404, "application/json", refusal(code="unheard_of"), "unheard_of"),
+        (RUN, 404, "application/json", refusal(requestId=None), "None is not of type"),
+        (RUN, 404, "text/html", b"<p>", "text/html"),
+        (RUN, 418, "application/json", refusal(), "status"),
+        (RUN, 200, "application/json", b"{}", "required"),
+        (f"{RUN}/stream", 200, STREAM, b'retry: 1000\n\ndata: {"type":"token","token":"a"}\n\n', ""),
+        (f"{RUN}/stream", 200, STREAM, b'data: {"type":"token","text":"a"}\n\n', "'token' is a required"),
+        (f"{RUN}/stream", 200, STREAM, b'data: {"type":"surprise"}\n\n', "type is not documented"),
+        (f"{RUN}/stream", 200, STREAM, b'data: {"type":"surpr', ""),
+        (f"{RUN}/stream", 204, "", b"", ""),
+        (f"{RUN}/stream", 204, "", b"x", "body"),
+    ],
+)
+def test_answer_that_is_not_as_declared_is_a_problem(
+    path: str, status: int, kind: str, body: bytes, problem: str
+) -> None:
+    found = list(answer_problems("GET", path, status, kind, body))
+    assert problem in "".join(found) if problem else not found, found
+
+
+def test_served_app_that_breaks_its_contract_fails_its_test() -> None:
+    async def get_run(request: Request) -> Response:
+        return JSONResponse({"id": "run_1"})
+
+    with (
+        pytest.raises(AssertionError, match="conversationId"),
+        served(Starlette(routes=[Route(RUN, get_run)])) as url,
+    ):
+        assert httpx.get(f"{url}/api/runs/run_1").status_code == 200
+
+
+# --- declarations ----------------------------------------------------------------------------------
+
+
+async def nothing(request: Request, caller: Principal) -> Response:
+    return Response(status_code=204)
+
+
+def test_app_without_tokens_takes_no_operation_that_needs_one() -> None:
+    guarded = Endpoint("GET", "/guarded", "Guard", ANY_TOKEN, nothing, answers={204: EMPTY})
+    with pytest.raises(ValueError, match="/guarded"):
+        public_app([guarded], 8)
+
+
+def test_route_that_declares_nothing_is_refused() -> None:
+    async def undeclared() -> None: ...
+
+    with pytest.raises(KeyError):
+        JsonRoute("/undeclared", undeclared)
