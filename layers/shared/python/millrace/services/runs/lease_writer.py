@@ -36,11 +36,15 @@ END_TRIES = 40
 
 
 class LeaseWriter:
-    """The writes of one run. Whoever calls one holds the `lock`, so that they follow each other."""
+    """The writes of one run. Whoever calls one holds the `lock`, so that they follow each other, but for
+    `save_results`. `stored` is the progress as it was last written; a process that has `advanced` the run has
+    stored a step of it."""
 
     def __init__(self, stores: Stores, lease: Lease, events: EventBuffer) -> None:
         self.lock = asyncio.Lock()
         self.unsaved: list[StoredMessage] = []
+        self.stored = lease.progress
+        self.advanced = False
         self._stores = stores
         self.lease = lease
         self._events = events
@@ -101,7 +105,7 @@ class LeaseWriter:
     ) -> None:
         """Write the events that fit into one write, with messages and what is `drained` from the queue of
         live messages. Raises `LeaseLost`, `Stopping` or `ConditionFailed` (see `LeaseStore.write`)."""
-        batch = self._events.next_batch()
+        batch, progress = self._events.next_batch(), self.lease.progress
         while True:
             try:
                 await self._stores.leases.write(
@@ -119,6 +123,8 @@ class LeaseWriter:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
         self._last_write = time.monotonic()
+        self.stored = progress
+        self.advanced = self.advanced or bool(messages)
         self._events.written(batch)
 
     async def save(self, live: list[StoredMessage], drained: list[Injection]) -> None:
@@ -137,9 +143,9 @@ class LeaseWriter:
 
     async def save_results(self) -> bool:
         """Write the results of tools that are kept; False when there are none."""
-        if not self.has_results:
-            return False
         async with self.lock:
+            if not self.has_results:  # any more
+                return False
             await self.save_step()
         return True
 

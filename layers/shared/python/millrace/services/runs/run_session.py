@@ -109,10 +109,11 @@ class RunSession(RunWork):
                     self._stores.clock() + round(1000 * (suspended.delay or HANDED_OVER_SECONDS)),
                     [*self._events.unlogged, *last],
                     saved=saved,
-                    failed=self.abandoned and not self._advanced,
+                    failed=self.abandoned and not self._writer.advanced,
                     calls=suspended.calls,
                 )
             self.ended, self.run = True, run
+            self._writer.unsaved.clear()
         for event in last:
             self.event_feed.put(event)
         if run.state != "running":
@@ -148,6 +149,7 @@ class RunSession(RunWork):
                 messages = with_outcome(self._writer.unsaved, run, self._steps.pending())
                 await self._writer.end(run, batch, messages, accepted)
             self.ended, self.run = True, run
+            self._writer.unsaved.clear()
         self.event_feed.put(final)
         self.bus.ended(run, "".join(self.answer))
 

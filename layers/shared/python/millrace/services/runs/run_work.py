@@ -84,8 +84,6 @@ class RunWork:
             drained=lease.drained,
         )
         self._open_calls = set(unanswered)
-        self._stored = lease.progress
-        self._advanced = False
         self._wake = asyncio.Event()
         self._began = time.monotonic() - elapsed_ms / 1000
 
@@ -127,7 +125,7 @@ class RunWork:
             await self._pause(wait - since if since < wait else wait)
             since = self._writer.since_write
             if self._writer.has_results:
-                await self._ask_to_stop(self.store)
+                await self._ask_to_stop(self._writer.save_results)
             elif since < wait * 0.9:
                 continue  # a step was stored meanwhile, and the log with it
             elif self._events.pending:
@@ -152,7 +150,7 @@ class RunWork:
             if self.bus.beat(self.budget.cost):
                 await self.bus.flush()
 
-    async def _ask_to_stop(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _ask_to_stop(self, step: Callable[[], Awaitable[object]]) -> None:
         try:
             await step()
         except Stopping as stop:
@@ -246,11 +244,8 @@ class RunWork:
         if not_begun is not None:
             self.lease.progress = replace(self.lease.progress, not_begun=tuple(not_begun))
         async with self._writer.lock:
-            if not self.ended and (self._writer.unsaved or self.lease.progress != self._stored):
-                progress = self.lease.progress
-                self._advanced = self._advanced or bool(self._writer.unsaved)
+            if not self.ended and (self._writer.unsaved or self.lease.progress != self._writer.stored):
                 await self._writer.save_step()
-                self._stored = progress
 
     def check_time(self) -> None:
         """See `agent.loop.RunControl`."""
