@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from millrace.agent.budget import Budget
 from millrace.agent.emitter import Emitter
-from millrace.agent.loop import LONGEST_WAIT, TRIES, AgentLoop, retry_notice, wait_before_retry
+from millrace.agent.loop import AgentLoop
 from millrace.agent.model import Delta, ModelRequest, Text
+from millrace.agent.retries import LONGEST_WAIT, TRIES, retry_notice, wait_before_retry
+from millrace.agent.suspension import Suspended
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.agents import Agent
 from millrace.errors import ProviderError
@@ -81,3 +83,32 @@ async def test_run_waits_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> 
     assert [event["message"] for event in reported] == [
         "Too many requests. The server asks for 3,600 s; trying again in 30 s."
     ] * (TRIES - 1)
+
+
+class Queue(SubAgentControl):
+    """A control whose runs may be continued later."""
+
+    def postpone(self, error: ProviderError) -> None:
+        raise Suspended("queued", error.retry_after or 0.0)
+
+
+async def test_longer_wait_than_a_person_has_goes_to_the_queue_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def sleep(seconds: float) -> None:
+        raise AssertionError(f"waited {seconds} s")
+
+    monkeypatch.setattr("millrace.agent.loop.asyncio.sleep", sleep)
+
+    @asynccontextmanager
+    async def no_tools() -> AsyncIterator[Toolbox]:
+        yield Toolbox([])
+
+    agent, control = Agent(id="a", name="A", model="openai:m"), Queue("run")
+    emitter, budget = Emitter(lambda event: None), Budget(agent.limits)
+    loop = AgentLoop(
+        agent, SlotChanged(), "m", no_tools, context(), emitter, control, budget, lambda *_: None
+    )
+    with pytest.raises(Suspended) as caught:
+        await loop.run([control.question("hi")])
+    assert (caught.value.reason, caught.value.delay) == ("queued", 3600)

@@ -9,7 +9,6 @@ of them, and the model is asked next.
 """
 
 import asyncio
-import random
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol
@@ -21,6 +20,7 @@ from millrace.agent.gate import Gate, OpenGate, Waiting
 from millrace.agent.history import result_block, to_turns, unanswered
 from millrace.agent.model import Block, ModelRequest, Provider, ToolCall, Usage
 from millrace.agent.output import Output, OutputFormat, asked_again
+from millrace.agent.retries import LONGEST_WAIT, TRIES, retry_notice, wait_before_retry
 from millrace.agent.suspension import Suspended
 from millrace.agent.tools.tool import ToolContext, ToolResult
 from millrace.agent.tools.toolbox import Toolbox, outcome_unknown
@@ -31,8 +31,6 @@ from millrace.domain.conversations import StoredMessage
 from millrace.errors import InvalidRequest, ProviderError
 
 TOOL_SECONDS = 120.0
-TRIES = 3
-LONGEST_WAIT = 30.0
 INTERRUPTED = "The run was stopped before this tool had answered."
 
 Report = Callable[[str, dict[str, Any]], None]
@@ -174,8 +172,9 @@ class AgentLoop:
                 self._called(turn, request, error)
                 if turn.started or not error.retryable:
                     raise
-                if attempt == TRIES:
+                if attempt == TRIES or (error.retry_after or 0.0) > LONGEST_WAIT:
                     self._control.postpone(error)
+                if attempt == TRIES:
                     raise
                 await self._back_off(error, attempt)
             except BaseException:  # the run is stopped, or its time is over: what was used counts
@@ -305,17 +304,3 @@ class AgentLoop:
         if uses := unanswered(self._history):
             cut = [result_block(use["toolUseId"], False, INTERRUPTED) for use in uses]
             self._history.append(self._control.add("user", cut))
-
-
-def wait_before_retry(error: ProviderError, attempt: int) -> float:
-    """Seconds: what the server asks for, at least an exponential backoff, at most `LONGEST_WAIT`, since a
-    person is waiting."""
-    backoff: float = random.uniform(0.25, 0.5) * 2**attempt
-    return min(max(error.retry_after or 0.0, backoff), LONGEST_WAIT)
-
-
-def retry_notice(error: ProviderError, wait: float) -> str:
-    """The words for people."""
-    asked = error.retry_after or 0.0
-    longer = f"The server asks for {asked:,.0f} s; " if asked > wait else ""
-    return f"{longer}{'trying' if longer else 'Trying'} again in {wait:.0f} s."
