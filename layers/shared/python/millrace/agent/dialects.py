@@ -23,7 +23,7 @@ class TextDialect:
 
 
 PLAIN = TextDialect()
-_DIALECTS: dict[DialectName, TextDialect] = {
+DIALECTS: dict[DialectName, TextDialect] = {
     "plain": PLAIN,
     "harmony": TextDialect(harmony=True),
     "hermes": TextDialect(calls=(("<tool_call>", "</tool_call>"),)),
@@ -66,7 +66,7 @@ def guess(model: str) -> DialectName:
 
 def dialect_of(agent: Agent) -> TextDialect:
     """The dialect of an agent's model: its own, or that of the model's name."""
-    dialect = _DIALECTS[agent.dialect or guess(agent.model)]
+    dialect = DIALECTS[agent.dialect or guess(agent.model)]
     starts = agent.starts_in_thinking
     if starts is None:
         starts = agent.dialect is None and bool(_STARTS_IN_THINKING.search(agent.model.lower()))

@@ -1,0 +1,84 @@
+"""One model under examination: asks it, and keeps what it sent beside what became of it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace.agent.dialects import dialect_of
+from millrace.agent.emitter import Emitter
+from millrace.agent.model import Delta, Message, ModelRequest, Provider, Text, Thinking, ToolSpec
+from millrace.agent.turn import Turn
+from millrace.domain.agents import Agent
+
+SECONDS = 180.0
+OUTPUT_TOKENS = 2048
+
+
+@dataclass
+class Asked:
+    """An answer: the turn that became of it, the deltas as the reader gave them, and the events that a user
+    would see."""
+
+    turn: Turn
+    deltas: list[Delta] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """What the user sees."""
+        return "".join(event["token"] for event in self.events if event["type"] == "token")
+
+    @property
+    def raw(self) -> str:
+        """The text as the server sent it."""
+        return "".join(delta.text for delta in self.deltas if isinstance(delta, Text))
+
+    @property
+    def thought(self) -> str:
+        """The thinking, from wherever it came."""
+        return "".join(event["text"] for event in self.events if event["type"] == "thinking")
+
+    @property
+    def thinks_apart(self) -> bool:
+        """Return whether the server itself tells thinking and text apart."""
+        return any(isinstance(delta, Thinking) for delta in self.deltas)
+
+
+class _Recorder:
+    """A provider that keeps the deltas of another one."""
+
+    def __init__(self, provider: Provider, deltas: list[Delta]) -> None:
+        self._provider = provider
+        self._deltas = deltas
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        async for delta in self._provider.stream(request):
+            self._deltas.append(delta)
+            yield delta
+
+
+class ModelSession:
+    """Asks one model; `agent` has what a real one would have set. `name` is without the provider's prefix."""
+
+    def __init__(self, provider: Provider, name: str, agent: Agent) -> None:
+        self.agent = agent
+        self._provider = provider
+        self._name = name
+
+    async def ask(self, messages: list[Message], tools: list[ToolSpec] | None = None, **more: Any) -> Asked:
+        """One call, after which `turn` holds the answer. Raises `ProviderError`, `TimeoutError`."""
+        request = ModelRequest(
+            self._name, self.agent.instructions, messages, tools or [], OUTPUT_TOKENS, **more
+        )
+        events: list[dict[str, Any]] = []
+        turn = Turn(Emitter(events.append), False, dialect_of(self.agent), bool(tools))
+        asked = Asked(turn, events=events)
+        async with asyncio.timeout(SECONDS):
+            await turn.stream(_Recorder(self._provider, asked.deltas), request)
+        return asked
+
+
+def user(text: str) -> Message:
+    """A user's turn."""
+    return {"role": "user", "content": [{"text": text}]}
