@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from millrace.destinations.results import Delivered, SendReport, Unsendable, result_of_error
 from millrace.destinations.sending import HttpSender, WaitForSlot
 from millrace.destinations.webhook import signing_key
-from millrace.destinations.wire import Answer, Item, Limits, Request, Verdict, by_status
+from millrace.destinations.wire import Answer, EncodedEvent, Request, RequestLimits, Verdict, by_status
 from millrace.errors import Conflict, NotFound, Unavailable, is_transient
 from millrace.pipelines.event import Event
 from millrace.services.delivery.target import _send
@@ -37,7 +37,7 @@ async def test_signing_secret_that_is_no_base64_is_told_in_each_dead_letter(
 class Fragile:
     """A destination that fails as nobody foresaw: at an event, a request, or an answer."""
 
-    limits = Limits(events=10)
+    limits = RequestLimits(events=10)
 
     def __init__(self, fault: str) -> None:
         self._fault = fault
@@ -46,12 +46,12 @@ class Fragile:
         self._fail("encode", event)
         return event.id.encode()
 
-    def request(self, items: Sequence[Item], now: int) -> Request:
+    def request(self, items: Sequence[EncodedEvent], now: int) -> Request:
         for item in items:
             self._fail("request", item.event)
         return Request("http://fragile", b",".join(item.content for item in items))
 
-    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
+    def read(self, answer: Answer, items: Sequence[EncodedEvent]) -> Verdict:
         for item in items:
             self._fail("read", item.event)
         return by_status(answer, items)

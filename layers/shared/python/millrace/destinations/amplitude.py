@@ -15,9 +15,9 @@ from millrace.destinations.tracking import Tracking, insert_id
 from millrace.destinations.wire import (
     USER_AGENT,
     Answer,
-    Item,
-    Limits,
+    EncodedEvent,
     Request,
+    RequestLimits,
     Verdict,
     by_status_or_halves,
     failure_of,
@@ -32,7 +32,7 @@ _OBJECTS = ("events_with_invalid_fields", "events_with_missing_fields", "events_
 class Amplitude:
     """`HttpDestination` for Amplitude."""
 
-    limits = Limits(events=1_999, content=990_000, event=990_000)
+    limits = RequestLimits(events=1_999, content=990_000, event=990_000)
 
     def __init__(self, config: AmplitudeConfig, url: str = "") -> None:
         self._tracking = Tracking(config)
@@ -50,13 +50,13 @@ class Amplitude:
             }
         )
 
-    def request(self, items: Sequence[Item], now: int) -> Request:
+    def request(self, items: Sequence[EncodedEvent], now: int) -> Request:
         events = b",".join(item.content for item in items)
         head = b'{"api_key":%b,"options":{"min_id_length":1},"events":[' % json_bytes(self._key)
         headers = {"content-type": "application/json", "accept": "*/*", "user-agent": USER_AGENT}
         return Request(self._url, head + events + b"]}", headers=headers)
 
-    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
+    def read(self, answer: Answer, items: Sequence[EncodedEvent]) -> Verdict:
         refused = _refused(answer, len(items)) if answer.status == 400 else {}
         if not refused:
             return by_status_or_halves(answer, items)

@@ -7,7 +7,7 @@ from typing import Any
 
 from millrace.destinations.bodies import json_bytes
 from millrace.destinations.results import Unsendable
-from millrace.destinations.wire import USER_AGENT, Item, Limits, Request
+from millrace.destinations.wire import USER_AGENT, EncodedEvent, Request, RequestLimits
 from millrace.pipelines.definitions.destinations import ChatConfig
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.template import compile_template
@@ -24,7 +24,7 @@ class Chat:
     """`HttpDestination` for one channel, but for how answers are read. `body` gives the JSON of a message of
     these lines; `longest` is that of a line, in characters."""
 
-    limits: Limits
+    limits: RequestLimits
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Chat:
         shorter = text if len(text) <= self._longest else text[: self._longest - 1] + "…"
         return shorter.encode(errors="replace")
 
-    def request(self, items: Sequence[Item], now: int) -> Request:
+    def request(self, items: Sequence[EncodedEvent], now: int) -> Request:
         text = "\n".join(item.content.decode() for item in items)
         headers = {"content-type": "application/json", "user-agent": USER_AGENT}
         return Request(self._url, json_bytes(self._body(text)), headers=headers)

@@ -21,7 +21,8 @@ from millrace.pipelines.event import Event
 
 LOOKED_UP_SECONDS = 300.0
 UNKNOWN_SECONDS = 10.0
-"""How old what is known of a table may be, when an event names a column that it did not have."""
+"""Age of a table's known columns, in seconds, from which they are read again when an event names a column
+that it did not have."""
 
 
 class DatabaseSender:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from millrace.destinations.chat import Chat
-from millrace.destinations.wire import Answer, Item, Limits, Verdict, by_status
+from millrace.destinations.wire import Answer, EncodedEvent, RequestLimits, Verdict, by_status
 from millrace.pipelines.definitions.destinations import ChatConfig
 
 LONGEST = 2_000
@@ -17,12 +17,12 @@ class Discord(Chat):
     """One Discord channel."""
 
     # Bytes are never fewer than characters, so what fits in bytes fits.
-    limits = Limits(events=20, content=LONGEST, event=4 * LONGEST)
+    limits = RequestLimits(events=20, content=LONGEST, event=4 * LONGEST)
 
     def __init__(self, config: ChatConfig) -> None:
         super().__init__(config, _body, LONGEST)
 
-    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
+    def read(self, answer: Answer, items: Sequence[EncodedEvent]) -> Verdict:
         if answer.status == 429 and "retry-after" not in answer.headers:
             answer = Answer(429, {**answer.headers, "retry-after": _asked(answer.body)}, answer.body)
         return by_status(answer, items)

@@ -18,9 +18,9 @@ from millrace.destinations.tracking import Tracking, insert_id
 from millrace.destinations.wire import (
     USER_AGENT,
     Answer,
-    Item,
-    Limits,
+    EncodedEvent,
     Request,
+    RequestLimits,
     Verdict,
     by_status_or_halves,
     failure_of,
@@ -38,7 +38,7 @@ URLS = {
 class Mixpanel:
     """`HttpDestination` for Mixpanel."""
 
-    limits = Limits(events=2_000, content=1_900_000, event=1_000_000)
+    limits = RequestLimits(events=2_000, content=1_900_000, event=1_000_000)
 
     def __init__(self, config: MixpanelConfig, url: str = "") -> None:
         self._tracking = Tracking(config)
@@ -61,11 +61,11 @@ class Mixpanel:
         }
         return json_bytes({"event": self._tracking.name(event), "properties": {**event.payload, **own}})
 
-    def request(self, items: Sequence[Item], now: int) -> Request:
+    def request(self, items: Sequence[EncodedEvent], now: int) -> Request:
         content = b"[" + b",".join(item.content for item in items) + b"]"
         return Request(self._url, gzip.compress(content, 6, mtime=0), headers=self._headers)
 
-    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
+    def read(self, answer: Answer, items: Sequence[EncodedEvent]) -> Verdict:
         refused = _failed_records(answer, len(items)) if answer.status == 400 else {}
         if not refused:
             return by_status_or_halves(answer, items)

@@ -12,9 +12,9 @@ from millrace.destinations.tracking import Tracking, insert_id
 from millrace.destinations.wire import (
     USER_AGENT,
     Answer,
-    Item,
-    Limits,
+    EncodedEvent,
     Request,
+    RequestLimits,
     Verdict,
     by_status_or_halves,
 )
@@ -29,7 +29,7 @@ _ENVELOPE = 200
 class Segment:
     """`HttpDestination` for Segment: each event a `track` call."""
 
-    limits = Limits(events=2_500, content=475_000 - _ENVELOPE, event=32_000)
+    limits = RequestLimits(events=2_500, content=475_000 - _ENVELOPE, event=32_000)
 
     def __init__(self, config: SegmentConfig, url: str = "") -> None:
         self._tracking = Tracking(config)
@@ -52,10 +52,10 @@ class Segment:
             }
         )
 
-    def request(self, items: Sequence[Item], now: int) -> Request:
+    def request(self, items: Sequence[EncodedEvent], now: int) -> Request:
         events = b",".join(item.content for item in items)
         content = b'{"sentAt":%b,"batch":[%b]}' % (json_bytes(iso(now)), events)
         return Request(self._url, content, headers=self._headers)
 
-    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
+    def read(self, answer: Answer, items: Sequence[EncodedEvent]) -> Verdict:
         return by_status_or_halves(answer, items)

@@ -18,10 +18,10 @@ from millrace.destinations.results import (
 )
 from millrace.destinations.wire import (
     Answer,
+    EncodedEvent,
     HttpDestination,
-    Item,
-    Limits,
     Request,
+    RequestLimits,
     Verdict,
     by_status,
     failure_of,
@@ -97,7 +97,7 @@ class HttpSender:
         elif rest:
             job.settle(rest, result_of_error(error))
 
-    def _fault(self, item: Item) -> DeliveryResult | None:
+    def _fault(self, item: EncodedEvent) -> DeliveryResult | None:
         try:
             self._destination.request([item], self._now())
         except Exception as error:
@@ -110,7 +110,7 @@ class _Job:
 
     def __init__(self, destination: HttpDestination, events: Sequence[Event]) -> None:
         self._destination = destination
-        self.items: dict[int, Item] = {}
+        self.items: dict[int, EncodedEvent] = {}
         self.results: dict[int, DeliveryResult] = {}
         self.succeeded = 0
         self.failed = 0
@@ -128,7 +128,7 @@ class _Job:
         except Exception as error:
             self.results[position] = result_of_error(error)
         else:
-            self.items[position] = Item(event, content)
+            self.items[position] = EncodedEvent(event, content)
 
     def settle(self, part: list[int], result: DeliveryResult) -> None:
         self.results |= dict.fromkeys(part, result)
@@ -138,7 +138,7 @@ class _Job:
         while self.waiting:
             self.settle(self.waiting.popleft(), result)
 
-    def read(self, part: list[int], answer: Answer, items: list[Item]) -> None:
+    def read(self, part: list[int], answer: Answer, items: list[EncodedEvent]) -> None:
         """Takes over what the answer means. A destination that is throttling or refuses an event works."""
         verdict = self._verdict(answer, items)
         if answer.status == 410:
@@ -151,7 +151,7 @@ class _Job:
         self.results |= {part[n]: result for n, result in verdict.results.items()}
         self.waiting.extend([part[n] for n in group] for group in verdict.again)
 
-    def _verdict(self, answer: Answer, items: list[Item]) -> Verdict:
+    def _verdict(self, answer: Answer, items: list[EncodedEvent]) -> Verdict:
         """Return the meaning of an answer. One that cannot be read counts by its status: the request was
         made."""
         try:
@@ -161,6 +161,6 @@ class _Job:
             return by_status(answer, items)
 
 
-def pack(items: dict[int, Item], limits: Limits) -> Iterator[list[int]]:
+def pack(items: dict[int, EncodedEvent], limits: RequestLimits) -> Iterator[list[int]]:
     """Groups of positions within the limits; two bytes are counted for what stands between events."""
     return portions(items, lambda position: len(items[position].content) + 2, limits.content, limits.events)

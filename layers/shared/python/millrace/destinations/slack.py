@@ -9,7 +9,15 @@ from typing import Any
 
 from millrace.destinations.chat import Chat
 from millrace.destinations.results import Dead
-from millrace.destinations.wire import Answer, Item, Limits, Verdict, all_of, by_status, failure_of
+from millrace.destinations.wire import (
+    Answer,
+    EncodedEvent,
+    RequestLimits,
+    Verdict,
+    all_of,
+    by_status,
+    failure_of,
+)
 from millrace.pipelines.definitions.destinations import ChatConfig
 from millrace.pipelines.expressions.template import escape_slack
 
@@ -19,12 +27,12 @@ LONGEST = 4_000
 class Slack(Chat):
     """One Slack channel."""
 
-    limits = Limits(events=100, content=12_000, event=4 * LONGEST)
+    limits = RequestLimits(events=100, content=12_000, event=4 * LONGEST)
 
     def __init__(self, config: ChatConfig) -> None:
         super().__init__(config, _body, LONGEST, escape_slack)
 
-    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
+    def read(self, answer: Answer, items: Sequence[EncodedEvent]) -> Verdict:
         said = answer.text().strip()
         if answer.status == 200 and said != "ok":
             return all_of(items, Dead(failure_of(answer, "Slack did not answer `ok`.", "refused")))

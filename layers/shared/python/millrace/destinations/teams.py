@@ -6,7 +6,15 @@ from typing import Any
 
 from millrace.destinations.chat import Chat
 from millrace.destinations.results import THROTTLED, Dead, Retry
-from millrace.destinations.wire import Answer, Item, Limits, Verdict, all_of, by_status, failure_of
+from millrace.destinations.wire import (
+    Answer,
+    EncodedEvent,
+    RequestLimits,
+    Verdict,
+    all_of,
+    by_status,
+    failure_of,
+)
 from millrace.pipelines.definitions.destinations import ChatConfig
 
 LONGEST = 4_000
@@ -15,12 +23,12 @@ LONGEST = 4_000
 class Teams(Chat):
     """One Teams channel; a message has 28 KB at most."""
 
-    limits = Limits(events=50, content=16_000, event=4 * LONGEST)
+    limits = RequestLimits(events=50, content=16_000, event=4 * LONGEST)
 
     def __init__(self, config: ChatConfig) -> None:
         super().__init__(config, _body, LONGEST)
 
-    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
+    def read(self, answer: Answer, items: Sequence[EncodedEvent]) -> Verdict:
         said = answer.text()
         if answer.status == 200 and "HTTP error 429" in said:
             return all_of(items, Retry(failure_of(answer, "Teams asks for fewer requests.", THROTTLED)))

@@ -13,7 +13,15 @@ from collections.abc import Sequence
 
 from millrace.destinations.bodies import body_of
 from millrace.destinations.results import Unsendable
-from millrace.destinations.wire import USER_AGENT, Answer, Item, Limits, Request, Verdict, by_status
+from millrace.destinations.wire import (
+    USER_AGENT,
+    Answer,
+    EncodedEvent,
+    Request,
+    RequestLimits,
+    Verdict,
+    by_status,
+)
 from millrace.domain.hops import HEADER
 from millrace.pipelines.definitions.addresses import header_problem
 from millrace.pipelines.definitions.destinations import WebhookConfig
@@ -25,7 +33,7 @@ _KEY_PREFIX = "whsec_"
 class Webhook:
     """`HttpDestination` for a URL of the user's."""
 
-    limits = Limits()
+    limits = RequestLimits()
 
     def __init__(self, config: WebhookConfig) -> None:
         self._config = config
@@ -36,7 +44,7 @@ class Webhook:
     def encode(self, event: Event) -> bytes:
         return self._body(event)
 
-    def request(self, items: Sequence[Item], now: int) -> Request:
+    def request(self, items: Sequence[EncodedEvent], now: int) -> Request:
         item = items[0]
         stamp = str(now // 1000)
         ours = {
@@ -48,7 +56,7 @@ class Webhook:
             ours["webhook-signature"] = sign(self._key, ours["webhook-id"], stamp, item.content)
         return Request(self._config.url, item.content, self._config.method, {**self._headers, **ours})
 
-    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict:
+    def read(self, answer: Answer, items: Sequence[EncodedEvent]) -> Verdict:
         return by_status(answer, items)
 
 

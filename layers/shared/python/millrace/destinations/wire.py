@@ -45,7 +45,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class EncodedEvent:
     """An event as it will stand in a request."""
 
     event: Event
@@ -53,7 +53,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """Of one request: events, bytes of all with what stands between them, bytes of one."""
 
     events: int = 1
@@ -74,21 +74,21 @@ class HttpDestination(Protocol):
     """A wire format. `encode` raises `Unsendable`."""
 
     @property
-    def limits(self) -> Limits: ...
+    def limits(self) -> RequestLimits: ...
 
     def encode(self, event: Event) -> bytes: ...
 
-    def request(self, items: Sequence[Item], now: int) -> Request: ...
+    def request(self, items: Sequence[EncodedEvent], now: int) -> Request: ...
 
-    def read(self, answer: Answer, items: Sequence[Item]) -> Verdict: ...
+    def read(self, answer: Answer, items: Sequence[EncodedEvent]) -> Verdict: ...
 
 
-def all_of(items: Sequence[Item], result: DeliveryResult) -> Verdict:
+def all_of(items: Sequence[EncodedEvent], result: DeliveryResult) -> Verdict:
     """Return the same result for the whole request."""
     return Verdict(results=dict.fromkeys(range(len(items)), result))
 
 
-def by_status(answer: Answer, items: Sequence[Item]) -> Verdict:
+def by_status(answer: Answer, items: Sequence[EncodedEvent]) -> Verdict:
     """Return what the status says of all events: 2xx arrived; 408, 425, 429 and 5xx later; all others
     never. A redirect is never followed: it would lead past the checks of the address."""
     return all_of(items, result_of(answer))
@@ -122,13 +122,13 @@ def excerpt(body: str) -> str:
     return body.encode()[:BODY_SHOWN].decode(errors="ignore")
 
 
-def halves(items: Sequence[Item]) -> list[list[int]]:
+def halves(items: Sequence[EncodedEvent]) -> list[list[int]]:
     """The positions of a request in two groups."""
     middle = len(items) // 2
     return [list(range(middle)), list(range(middle, len(items)))]
 
 
-def by_status_or_halves(answer: Answer, items: Sequence[Item]) -> Verdict:
+def by_status_or_halves(answer: Answer, items: Sequence[EncodedEvent]) -> Verdict:
     """As `by_status`; after a 413 each half by itself, until a single event is refused."""
     if answer.status != 413:
         return by_status(answer, items)

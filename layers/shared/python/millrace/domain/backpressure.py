@@ -18,7 +18,7 @@ LEAST_ATTEMPTS = 20
 LEAST_WAITING = 20
 """Messages of a pipeline, of up to 200 events: fewer hold up nobody, and may wait behind somebody else's."""
 IDLE_PER_SECOND = 100.0
-"""What a queue that is not behind could drain at least: it drains only what comes."""
+"""Messages per second that a queue which is not behind can drain at least: it drains only what comes."""
 BEHIND_MS = 5_000
 _LEAST_PER_SECOND = 0.1
 

@@ -28,7 +28,7 @@ from millrace.pipelines.together import sends_items
 Shape = frozenset[str] | None
 """Names of fields; None where any may be there."""
 Read = tuple[str, str]
-"""Where a field is read, and its name."""
+"""The path at which a field is read, and its name."""
 _WINDOW = frozenset(
     {"id", "revision", "windowStart", "windowEnd", "group", "values", "count", "skipped", "window"}
 )

@@ -15,7 +15,7 @@ from millrace.pipelines.expressions.values import Value
 from millrace.pipelines.limits import FUTURE_MS
 from millrace.pipelines.outcome import Change, Outcome
 from millrace.pipelines.state.aggregates import Grouping, check_row, group_key, read_key
-from millrace.pipelines.state.batches import Batch, Item, item_of
+from millrace.pipelines.state.batches import Batch, BatchItem, item_of
 from millrace.pipelines.state.dedupe import passing, place_of
 from millrace.pipelines.state.outputs import output_id
 from millrace.pipelines.state.rows import Rows, identities
@@ -119,7 +119,7 @@ def batch_stage(index: int, step: BatchStep, batch: Batch) -> StatefulStage:
     """Items for the batch's slots; nothing passes before it is full or its time is over."""
 
     def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
-        slots: dict[int, tuple[list[Item], list[int]]] = {}
+        slots: dict[int, tuple[list[BatchItem], list[int]]] = {}
         for at, (payload, event) in enumerate(chunk.pairs()):
             outcome.work.event(event.split_into)
             try:

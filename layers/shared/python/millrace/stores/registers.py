@@ -33,7 +33,7 @@ class StoredRegister(NamedTuple):
 class RegisterWrite(NamedTuple):
     """A register to set, see `Registers.write`."""
 
-    place: str
+    store_key: str
     owner: str
     data: bytes
     version: int
@@ -52,20 +52,20 @@ class Registers:
     def _client(self) -> Any:
         return self._aws.client("dynamodb")
 
-    def read(self, place: str) -> StoredRegister | None:
+    def read(self, store_key: str) -> StoredRegister | None:
         """The place's register."""
         with unavailable_when_down("dynamodb"):
             answer = self._client.get_item(
-                TableName=self._table, Key=_register_key(place), ConsistentRead=True
+                TableName=self._table, Key=_register_key(store_key), ConsistentRead=True
             )
         item = answer.get("Item")
         return _to_register(item) if item else None
 
     def write(
-        self, place: str, owner: str, data: bytes, version: int, expires: int, due: int | None = None
+        self, store_key: str, owner: str, data: bytes, version: int, expires: int, due: int | None = None
     ) -> bool:
         """Sets the register to version + 1 if it is still at `version` (0: absent)."""
-        return self._put_if(RegisterWrite(place, owner, data, version, expires, due))
+        return self._put_if(RegisterWrite(store_key, owner, data, version, expires, due))
 
     def _put_if(self, write: RegisterWrite) -> bool:
         from botocore.exceptions import ClientError
@@ -86,7 +86,7 @@ class Registers:
 
     def _put(self, write: RegisterWrite, writer: str) -> dict[str, Any]:
         """The request that sets a register."""
-        item = _register_key(write.place) | {
+        item = _register_key(write.store_key) | {
             "registerData": {"B": write.data},
             "registerVersion": {"N": str(write.version + 1)},
             "writer": {"S": writer},
@@ -94,7 +94,7 @@ class Registers:
         }
         if write.due is not None:
             item |= {
-                "duePk": {"S": due_shard(zlib.crc32(write.place.encode()))},
+                "duePk": {"S": due_shard(zlib.crc32(write.store_key.encode()))},
                 "ownerPk": {"S": write.owner},
                 "dueAt": {"N": str(write.due)},
             }
@@ -105,16 +105,16 @@ class Registers:
         }
         return request | _still_at(write.version)
 
-    def read_many(self, places: list[str]) -> dict[str, StoredRegister]:
+    def read_many(self, store_keys: list[str]) -> dict[str, StoredRegister]:
         """The registers of different places, where there are any."""
         found: dict[str, StoredRegister] = {}
-        for start in range(0, len(places), _READ_TOGETHER):
-            for item in self._read_together(places[start : start + _READ_TOGETHER]):
+        for start in range(0, len(store_keys), _READ_TOGETHER):
+            for item in self._read_together(store_keys[start : start + _READ_TOGETHER]):
                 found[item["pk"]["S"].rpartition("#")[0]] = _to_register(item)
         return found
 
-    def _read_together(self, places: list[str]) -> Iterator[dict[str, Any]]:
-        asked = {self._table: {"Keys": list(map(_register_key, places)), "ConsistentRead": True}}
+    def _read_together(self, store_keys: list[str]) -> Iterator[dict[str, Any]]:
+        asked = {self._table: {"Keys": list(map(_register_key, store_keys)), "ConsistentRead": True}}
         for attempt in range(_TRIES):
             with unavailable_when_down("dynamodb"):
                 answer = self._client.batch_get_item(RequestItems=asked)
@@ -129,16 +129,16 @@ class Registers:
         """Sets registers of different places, each if it is still at its version; returns the places of those
         that were not. Transactions, for the number of calls: their writes cost twice."""
         return {
-            place
+            store_key
             for portion in portions(writes, lambda write: len(write.data), _WRITE_BYTES, _WRITE_TOGETHER)
-            for place in self._write_together(portion)
+            for store_key in self._write_together(portion)
         }
 
     def _write_together(self, writes: list[RegisterWrite]) -> Iterator[str]:
         """One that is no longer at its version is left out, and the others are tried again."""
         if len(writes) == 1:
             if not self._put_if(writes[0]):
-                yield writes[0].place
+                yield writes[0].store_key
             return
         for attempt in range(_TRIES):
             outdated = self._transact(writes)
@@ -147,7 +147,7 @@ class Registers:
             yield from outdated
             if not outdated:  # others hold some of them, or there is no capacity
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))
-            writes = [each for each in writes if each.place not in outdated]
+            writes = [each for each in writes if each.store_key not in outdated]
             if not writes:
                 return
         raise Unavailable("DynamoDB does not take these writes now.", retry_after=1)
@@ -167,8 +167,8 @@ class Registers:
         return None
 
 
-def _register_key(place: str) -> dict[str, Any]:
-    return {"pk": {"S": f"{place}#0"}, "sk": {"S": "META"}}
+def _register_key(store_key: str) -> dict[str, Any]:
+    return {"pk": {"S": f"{store_key}#0"}, "sk": {"S": "META"}}
 
 
 def _still_at(version: int) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def _outdated(writes: list[RegisterWrite], reasons: list[dict[str, Any]]) -> set
     if "ValidationError" in codes:
         raise too_large()
     pairs = zip(writes, codes, strict=True)
-    return {write.place for write, code in pairs if code == "ConditionalCheckFailed"}
+    return {write.store_key for write, code in pairs if code == "ConditionalCheckFailed"}
 
 
 def due_shard(number: int) -> str:

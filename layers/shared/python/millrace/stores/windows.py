@@ -38,11 +38,11 @@ class WindowTable:
     def _client(self) -> Any:
         return self._aws.client("dynamodb")
 
-    def append(self, place: str, blocks: list[bytes], expires: int) -> None:
+    def append(self, store_key: str, blocks: list[bytes], expires: int) -> None:
         """Adds blocks of at most 350 KB, which vanish some time after `expires` (epoch ms)."""
         for block in blocks:
             item = {
-                "pk": {"S": f"{place}#{random.randrange(SHARDS)}"},
+                "pk": {"S": f"{store_key}#{random.randrange(SHARDS)}"},
                 "sk": {"S": f"B#{new_ulid()}"},
                 "block": {"B": block},
                 "expiresAt": {"N": str(expires // 1000)},
@@ -50,7 +50,7 @@ class WindowTable:
             with unavailable_when_down("dynamodb"):
                 self._client.put_item(TableName=self._table, Item=item)
 
-    def blocks(self, place: str) -> list[tuple[str, bytes]]:
+    def blocks(self, store_key: str) -> list[tuple[str, bytes]]:
         """All blocks of all shards, each with a reference to delete it by."""
         return [
             (f"{shard}/{item['sk']['S']}", item["block"]["B"])
@@ -58,14 +58,14 @@ class WindowTable:
             for item in self._query(
                 ConsistentRead=True,
                 KeyConditionExpression="pk = :pk AND begins_with(sk, :kind)",
-                ExpressionAttributeValues={":pk": {"S": f"{place}#{shard}"}, ":kind": {"S": "B#"}},
+                ExpressionAttributeValues={":pk": {"S": f"{store_key}#{shard}"}, ":kind": {"S": "B#"}},
             )
         ]
 
-    def delete(self, place: str, references: list[str]) -> None:
+    def delete(self, store_key: str, references: list[str]) -> None:
         """Removes blocks; unknown references do not matter."""
         for start in range(0, len(references), _DELETE_BATCH):
-            self._delete([_key_of(place, one) for one in references[start : start + _DELETE_BATCH]])
+            self._delete([_key_of(store_key, one) for one in references[start : start + _DELETE_BATCH]])
 
     def _delete(self, keys: list[dict[str, Any]]) -> None:
         requests = {self._table: [{"DeleteRequest": {"Key": key}} for key in keys]}
@@ -77,12 +77,12 @@ class WindowTable:
             time.sleep(random.uniform(0, 0.05 * 2**attempt))
         raise Unavailable("DynamoDB does not take these deletes now.", retry_after=1)
 
-    def count(self, place: str, more: int) -> int:
+    def count(self, store_key: str, more: int) -> int:
         """Adds to the place's counter; a repeated call counts twice."""
         with unavailable_when_down("dynamodb"):
             answer = self._client.update_item(
                 TableName=self._table,
-                Key={"pk": {"S": f"{place}#0"}, "sk": {"S": "COUNT"}},
+                Key={"pk": {"S": f"{store_key}#0"}, "sk": {"S": "COUNT"}},
                 UpdateExpression="ADD counted :more SET expiresAt = :expires",
                 ExpressionAttributeValues={
                     ":more": {"N": str(more)},
@@ -119,6 +119,6 @@ class WindowTable:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
-def _key_of(place: str, reference: str) -> dict[str, Any]:
+def _key_of(store_key: str, reference: str) -> dict[str, Any]:
     shard, _, name = reference.partition("/")
-    return {"pk": {"S": f"{place}#{shard}"}, "sk": {"S": name}}
+    return {"pk": {"S": f"{store_key}#{shard}"}, "sk": {"S": name}}

@@ -27,7 +27,7 @@ _ITEM_BYTES = 300_000
 _ATTEMPTS = 20
 _COUNT = 1 << 48
 """A slot's counter holds bytes below this bit and items from it on: one write counts both."""
-Item = tuple[int, int, str, Payload, str, int, str]
+BatchItem = tuple[int, int, str, Payload, str, int, str]
 """Hash, time, id, payload, type, hops."""
 _ADDED = ("item", 0, "")
 """Type and hops of items that were kept before these were."""
@@ -55,7 +55,7 @@ class Batch:
         return slot + self.config.timeout
 
 
-def item_of(event: Event, payload: Payload) -> Item:
+def item_of(event: Event, payload: Payload) -> BatchItem:
     """Return what is kept of an event. Raises `EvaluationError` if that is too large."""
     if len(canonical(payload)) > _ITEM_BYTES:
         raise EvaluationError(f"An item of a batch may have {_ITEM_BYTES:,} bytes as JSON at most.")
@@ -70,7 +70,9 @@ def item_of(event: Event, payload: Payload) -> Item:
     )
 
 
-def write_batch(batch: Batch, slot: int, items: list[Item], store: Store, outputs: Outputs, now: int) -> None:
+def write_batch(
+    batch: Batch, slot: int, items: list[BatchItem], store: Store, outputs: Outputs, now: int
+) -> None:
     """Keeps the items of one slot and sees to it that `fire_batch` is called: when the slot ends, and at once
     whenever another batch may be full. Blocks before the register, as in `writing`."""
     key, due, size = batch.key(slot), batch.due(slot), batch.config.size
@@ -86,7 +88,7 @@ def write_batch(batch: Batch, slot: int, items: list[Item], store: Store, output
         outputs.timer(key, now)
 
 
-def _bytes(item: Item) -> int:
+def _bytes(item: BatchItem) -> int:
     """Return the bytes that an item adds to its batch, with the comma."""
     return len(canonical(item[3])) + 1
 
@@ -121,7 +123,7 @@ def _advance(store: Store, key: Key, sent: int, ending: bool, now: int, due: int
     raise Contended(str(key))
 
 
-def _pack(items: list[Item]) -> list[bytes]:
+def _pack(items: list[BatchItem]) -> list[bytes]:
     block = zlib.compress(orjson.dumps(items), 1)
     if len(block) <= BLOCK_BYTES or len(items) == 1:
         return [block]
@@ -134,7 +136,7 @@ class _Slot:
     """A slot as its closer has read it: items by hash, which block holds which, and the batches that are
     sealed; of these `last` is the register that still has room."""
 
-    items: dict[int, Item] = field(default_factory=dict)
+    items: dict[int, BatchItem] = field(default_factory=dict)
     blocks: dict[str, list[int]] = field(default_factory=dict)
     seals: list[Seal] = field(default_factory=list)
     last: int = 0
@@ -150,63 +152,67 @@ def fire_batch(batch: Batch, key: Key, store: Store, outputs: Outputs, now: int)
         # Said before the blocks are read, so that whoever writes one after that calls us again.
         _advance(store, key, 0, True, now, now + LEASE_MS)
     for _ in range(_ATTEMPTS):
-        held = _read(batch, slot, store)
-        free = _free(held)
-        if _seal(batch, slot, held, free, over, store, now):
+        slot_state = _read(batch, slot, store)
+        free = _free(slot_state)
+        if _seal(batch, slot, slot_state, free, over, store, now):
             break
     else:
         raise Contended(str(key))
-    _send(batch, slot, held, store, outputs)
-    left = over and len(_free(held)) > 0
-    _advance(store, key, len(held.seals), over, now, None if over and not left else batch.due(slot))
+    _send(batch, slot, slot_state, store, outputs)
+    left = over and len(_free(slot_state)) > 0
+    _advance(store, key, len(slot_state.seals), over, now, None if over and not left else batch.due(slot))
     if left:
         outputs.timer(key, now)
-    sealed = {hash for seal in held.seals for hash in seal}
-    store.delete(key, [name for name, hashes in held.blocks.items() if sealed.issuperset(hashes)])
+    sealed = {hash for seal in slot_state.seals for hash in seal}
+    store.delete(key, [name for name, hashes in slot_state.blocks.items() if sealed.issuperset(hashes)])
 
 
 def _read(batch: Batch, slot: int, store: Store) -> _Slot:
     """Seals first, then blocks: a block that is gone by then is one whose items were sealed and sent."""
-    held = _Slot()
-    while (register := store.read(batch.seals_key(slot, held.last))) is not None:
-        held.last_seals, held.last_version = orjson.loads(register.data), register.version
-        held.seals += map(_unpacked, held.last_seals)
+    slot_state = _Slot()
+    while (register := store.read(batch.seals_key(slot, slot_state.last))) is not None:
+        slot_state.last_seals, slot_state.last_version = orjson.loads(register.data), register.version
+        slot_state.seals += map(_unpacked, slot_state.last_seals)
         if len(register.data) < _SEAL_BYTES:
             break
-        held.last, held.last_seals, held.last_version = held.last + 1, [], 0
+        slot_state.last, slot_state.last_seals, slot_state.last_version = slot_state.last + 1, [], 0
     for name, block in store.blocks(batch.key(slot)):
         # Blocks of an earlier release have no types or no sequences.
-        items: list[Item] = [
+        items: list[BatchItem] = [
             (*item, *_ADDED[len(item) - 4 :]) for item in orjson.loads(zlib.decompress(block))
         ]
-        held.blocks[name] = [item[0] for item in items]
-        held.items.update((item[0], item) for item in items)
-    return held
+        slot_state.blocks[name] = [item[0] for item in items]
+        slot_state.items.update((item[0], item) for item in items)
+    return slot_state
 
 
-def _free(held: _Slot) -> list[Item]:
+def _free(slot_state: _Slot) -> list[BatchItem]:
     """Items in no batch yet, in order of time and id."""
-    sealed = {hash for seal in held.seals for hash in seal}
-    free = [item for hash, item in held.items.items() if hash not in sealed]
+    sealed = {hash for seal in slot_state.seals for hash in seal}
+    free = [item for hash, item in slot_state.items.items() if hash not in sealed]
     return sorted(free, key=lambda item: item[1:3])
 
 
-def _seal(batch: Batch, slot: int, held: _Slot, free: list[Item], over: bool, store: Store, now: int) -> bool:
+def _seal(
+    batch: Batch, slot: int, slot_state: _Slot, free: list[BatchItem], over: bool, store: Store, now: int
+) -> bool:
     """Makes batches, as many as the register has room for; False if somebody else did so meanwhile."""
     new: list[str] = []
-    room = _SEAL_BYTES - sum(map(len, held.last_seals))
+    room = _SEAL_BYTES - sum(map(len, slot_state.last_seals))
     for items in _cut(free, batch.config.size, over):
         if room > 0:
             new.append(_packed([item[0] for item in items]))
             room -= len(new[-1])
-    data = orjson.dumps([*held.last_seals, *new])
-    if new and not store.write(batch.seals_key(slot, held.last), data, held.last_version, now + KEEP_MS):
+    data = orjson.dumps([*slot_state.last_seals, *new])
+    if new and not store.write(
+        batch.seals_key(slot, slot_state.last), data, slot_state.last_version, now + KEEP_MS
+    ):
         return False
-    held.seals += map(_unpacked, new)
+    slot_state.seals += map(_unpacked, new)
     return True
 
 
-def _cut(free: list[Item], size: int, over: bool) -> list[list[Item]]:
+def _cut(free: list[BatchItem], size: int, over: bool) -> list[list[BatchItem]]:
     """Batches of `size` items, or as many as make `BATCH_BYTES` (one alone may be larger). What is left at
     the end is one only when the slot's time is over."""
     found = list(portions(free, _bytes, BATCH_BYTES, size))
@@ -224,16 +230,16 @@ def _unpacked(text: str) -> Seal:
     return [int.from_bytes(raw[at : at + 8], "little") for at in range(0, len(raw), 8)]
 
 
-def _send(batch: Batch, slot: int, held: _Slot, store: Store, outputs: Outputs) -> None:
+def _send(batch: Batch, slot: int, slot_state: _Slot, store: Store, outputs: Outputs) -> None:
     key = batch.key(slot)
-    for number in range(_state(store, key).sent, len(held.seals)):
-        seal = held.seals[number]
+    for number in range(_state(store, key).sent, len(slot_state.seals)):
+        seal = slot_state.seals[number]
         # Items that are gone were deleted after they were sent, by a closer faster than us.
-        if all(hash in held.items for hash in seal):
-            outputs.send(key, [_event(batch, slot, number, [held.items[hash] for hash in seal])])
+        if all(hash in slot_state.items for hash in seal):
+            outputs.send(key, [_event(batch, slot, number, [slot_state.items[hash] for hash in seal])])
 
 
-def _event(batch: Batch, slot: int, number: int, items: list[Item]) -> Event:
+def _event(batch: Batch, slot: int, number: int, items: list[BatchItem]) -> Event:
     scope = batch.scope
     id = output_id(scope.pipeline, scope.step, slot, number)
     payload: Payload = {"id": id, "items": [item[3] for item in items], "count": len(items)}

@@ -20,7 +20,7 @@ Anchors = dict[bytes, int]
 SessionId = tuple[bytes, int]
 """The group, and the time of the first event."""
 Sent = dict[SessionId, int | None]
-"""How many events the latest result of a session has, 0 for a retraction; None where that is unknown."""
+"""Events in the latest result of a session: 0 for a retraction; None where that is unknown."""
 Kind = Literal["anchors", "known", "sending"]
 Record = tuple[Kind, int, list[list[Any]]]
 _BLOCK_BYTES = 250_000

@@ -6,7 +6,8 @@ from millrace.pipelines.errors import Contended
 from millrace.pipelines.state.store import Key, Store, Write
 
 TOGETHER = 100
-"""What DynamoDB reads and writes in one call. Also what is in memory at once: a total may hold 45 KB."""
+"""Registers that DynamoDB reads and writes in one call. Also what is in memory at once: a total may hold 45
+KB."""
 _ATTEMPTS = 20
 Change = Callable[[Key, bytes | None], tuple[bytes, int] | None]
 """Takes what a register holds, if anything; returns what it is to hold and until when, None to leave it."""

@@ -41,8 +41,8 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT_MS = 24 * 3600 * 1000
 BUDGET_MS = 45_000
 UNPROVEN_BUDGET_MS = 10_000
-"""What was begun in this time may still take its own timeout. One round of that shows whether a destination
-answers."""
+"""A request that was begun in this time may still take its own timeout. One round of that shows whether a
+destination answers."""
 UNPROVEN_LIMITED_MS = 2_000
 """With a rate limit: a job that waits for its turns proves nothing, and the others wait for it."""
 HANG_MS = 5_000

@@ -1,10 +1,12 @@
 """A delivery job: events for one destination of one version of a pipeline, as one SQS message."""
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from millrace.domain.portions import portions
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.model import Model
 from millrace.pipelines.errors import EvaluationError
@@ -85,21 +87,15 @@ def jobs_of(job: Job, events: Iterable[Event]) -> tuple[list[Job], list[tuple[Ev
     A job fills one message; an event that is larger than a message is a job by itself. Also returned are the
     events that can be in none, with the reason.
     """
-    groups: list[list[JobEvent]] = []
+    fitting: list[tuple[JobEvent, int]] = []
     refused: list[tuple[Event, EvaluationError]] = []
-    room = 0
     for event in events:
         try:
-            one, size = _measured(event)
+            fitting.append(_measured(event))
         except EvaluationError as error:
             refused.append((event, error))
-            continue
-        if size > room or len(groups[-1]) == EVENTS:
-            groups.append([])
-            room = _ROOM
-        groups[-1].append(one)
-        room -= size
-    return [job.model_copy(update={"events": group}) for group in groups], refused
+    groups = portions(fitting, itemgetter(1), _ROOM, EVENTS)
+    return [job.model_copy(update={"events": [one for one, _ in group]}) for group in groups], refused
 
 
 def _measured(event: Event) -> tuple[JobEvent, int]:

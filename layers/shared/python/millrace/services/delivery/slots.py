@@ -21,8 +21,8 @@ LIMITED_MS = 20_000
 once."""
 AT_ONCE_MS = 1
 LATE_MS = 250
-"""Who comes later than this to a slot, because requests took long, needs another: else the limit would be
-exceeded."""
+"""A request that comes later than this to its slot, because others took long, needs another: else the limit
+would be exceeded."""
 _FIRST_RUN = 8
 
 Pause = Callable[[float], Awaitable[None]]

@@ -18,31 +18,31 @@ class WindowStore:
         self._table = table
 
     def append(self, key: Key, blocks: list[bytes], expires: int) -> None:
-        self._table.append(_place(key), blocks, expires)
+        self._table.append(_store_key(key), blocks, expires)
 
     def blocks(self, key: Key) -> list[tuple[str, bytes]]:
-        return self._table.blocks(_place(key))
+        return self._table.blocks(_store_key(key))
 
     def delete(self, key: Key, references: list[str]) -> None:
-        self._table.delete(_place(key), references)
+        self._table.delete(_store_key(key), references)
 
     def read(self, key: Key) -> Register | None:
-        found = self._table.registers.read(_place(key))
+        found = self._table.registers.read(_store_key(key))
         return Register(*found) if found else None
 
     def write(self, key: Key, data: bytes, version: int, expires: int, due: int | None = None) -> bool:
-        return self._table.registers.write(_place(key), owner_of(key), data, version, expires, due)
+        return self._table.registers.write(_store_key(key), owner_of(key), data, version, expires, due)
 
     def read_many(self, keys: list[Key]) -> dict[Key, Register]:
-        found = self._table.registers.read_many([_place(key) for key in keys])
-        return {key: Register(*found[place]) for key in keys if (place := _place(key)) in found}
+        found = self._table.registers.read_many([_store_key(key) for key in keys])
+        return {key: Register(*found[store_key]) for key in keys if (store_key := _store_key(key)) in found}
 
     def write_many(self, writes: list[Write]) -> list[Key]:
         lost = self._table.registers.write_many([_write(one) for one in writes])
-        return [one.key for one in writes if _place(one.key) in lost]
+        return [one.key for one in writes if _store_key(one.key) in lost]
 
     def count(self, key: Key, more: int) -> int:
-        return self._table.count(_place(key), more)
+        return self._table.count(_store_key(key), more)
 
     def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
         return list(islice(_keys(self._table.due(before)), limit))
@@ -55,25 +55,25 @@ class WindowStore:
 
 def _keys(found: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Key]]:
     """The keys of places. A place that is none is reported and left out."""
-    for due, place in found:
+    for due, store_key in found:
         try:
-            yield due, _key(place)
+            yield due, _key(store_key)
         except TypeError:
-            log.error("%s is no place of a window", place)
+            log.error("%s is no place of a window", store_key)
 
 
 def _write(write: Write) -> RegisterWrite:
-    return RegisterWrite(_place(write.key), owner_of(write.key), write.data, write.version, write.expires)
+    return RegisterWrite(_store_key(write.key), owner_of(write.key), write.data, write.version, write.expires)
 
 
-def _place(key: Key) -> str:
+def _store_key(key: Key) -> str:
     return str(key).removeprefix("W#")
 
 
-def _key(place: str) -> Key:
-    return Key.parse(f"W#{place}")
+def _key(store_key: str) -> Key:
+    return Key.parse(f"W#{store_key}")
 
 
 def owner_of(key: Key) -> str:
     """The part of a place that says whose it is."""
-    return "#".join(_place(key).split("#")[:2])
+    return "#".join(_store_key(key).split("#")[:2])

@@ -89,7 +89,7 @@ class Message:
 
 
 Task = Callable[[float], Coroutine[Any, Any, None]]
-"""What carries a command out, until a time by the monotonic clock."""
+"""Carries a command out, until a time by the monotonic clock."""
 Work = dict[Address, list[EventGroup]]
 
 

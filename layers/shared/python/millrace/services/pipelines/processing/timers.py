@@ -31,7 +31,7 @@ from millrace.telemetry import logs
 log = logging.getLogger(__name__)
 
 SEEN = 20_000
-"""What a sweep looks at; of deleted pipelines something may stand until its TTL."""
+"""Timers that one sweep reads; of deleted pipelines something may stand until its TTL."""
 SWEPT = 5_000
 AHEAD_MS = 900_000
 STOPPED_AT_ONCE = 300

@@ -37,7 +37,7 @@ from millrace.stores.queues import LONGEST_DELAY_MS
 from millrace.stores.secrets import SecretStore
 
 HOLD_MS = 15 * 60_000
-"""How long windows wait at most for what came while their pipeline was paused."""
+"""The longest time that windows wait for what came while their pipeline was paused."""
 _SOON_MS = 5_000
 READ_ONLY = frozenset({"id", "state", "version", "createdAt", "updatedAt", "stateSince", "warnings"})
 
