@@ -1,4 +1,6 @@
 import math
+import random
+from bisect import bisect_left
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,3 +84,28 @@ def test_new_jobs_do_not_overtake_the_line_unless_nobody_is_there() -> None:
 def test_no_slot_is_reserved_beyond_the_time_that_its_job_has() -> None:
     _, grant = reserve(Bucket(), Rate(10, 1), SlotRequest(50, 50, ends=NOW + 500), NOW)
     assert grant.slots == tuple(NOW + n * 100.0 for n in range(6))
+
+
+@given(st.integers(1, 400), st.integers(1, 50), st.randoms(use_true_random=False))
+def test_a_second_has_the_limit_and_the_burst_at_most_however_late_slots_are_used(
+    per_second: int, burst: int, chance: random.Random
+) -> None:
+    rate = Rate(per_second, burst)
+    bucket, now, used = Bucket(), NOW, list[float]()
+    while len(used) < burst + 3 * per_second:
+        bucket, grant = reserve(bucket, rate, SlotRequest(60, 60, FOREVER), now)
+        used += [slot + chance.choice([0, 0.5, 0.999]) * rate.late for slot in grant.slots]
+        now += chance.choice([1, 20, 700, 3_000])
+    used.sort()
+    assert max(bisect_left(used, at + 1_000) - n for n, at in enumerate(used)) <= per_second + burst
+
+
+@given(rates, st.integers(0, 1_000))
+def test_the_first_slot_leaves_time_for_the_reservation(rate: Rate, lead: int) -> None:
+    _, grant = reserve(Bucket(), rate, SlotRequest(1, 1, FOREVER, lead=lead), NOW)
+    assert grant.slots == (float(NOW + lead),)
+
+
+@given(rates)
+def test_no_limit_costs_more_than_a_fiftieth_of_it(rate: Rate) -> None:
+    assert 1 <= rate.interval * rate.per_second / 1_000 <= 1.02 + 1e-9

@@ -72,6 +72,20 @@ class SendReport:
     limited: bool = False
 
     @property
+    def waiting(self) -> list[int]:
+        """Positions of the events that have to wait."""
+        return [n for n, result in enumerate(self.results) if isinstance(result, Wait)]
+
+    def replace(self, positions: list[int], report: "SendReport") -> None:
+        """Take over the report of another call, of the events at these positions."""
+        for n, result in zip(positions, report.results, strict=True):
+            self.results[n] = result
+        self.succeeded += report.succeeded
+        self.failed += report.failed
+        self.gone = self.gone or report.gone
+        self.limited = report.limited
+
+    @property
     def failure(self) -> Failure | None:
         """The last of them, if any failed."""
         return next(

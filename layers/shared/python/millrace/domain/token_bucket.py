@@ -3,6 +3,10 @@
 Slots are reserved a little ahead, so that whoever has one waits for it in place. Who gets none is sent away
 until its turn is near, to the end of a line: jobs come back one after the other instead of all at once. Times
 are epoch milliseconds.
+
+A slot may be used a little late, never early. Requests that are late come closer to the next ones: a second
+then has those of `late` more milliseconds. Where slots are further apart than that, it has none more. Where
+they are closer, they are that much further apart than the limit asks, so that no second exceeds it.
 """
 
 from dataclasses import dataclass
@@ -10,19 +14,27 @@ from dataclasses import dataclass
 AHEAD_MS = 2_000
 LONGEST_AHEAD_MS = 5_000
 """Slots may be reserved for `AHEAD_MS` and three intervals, and for no longer than this."""
+LATE_MS = 20
+LONGEST_LATE_MS = 250
 _EXACT_MS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A limit. A request may come every `interval` ms, and `burst` at once after a rest."""
+    """A limit. A request may come every `interval` ms, and `burst` at once after a rest. Who comes to a slot
+    `late` ms after it needs another."""
 
     per_second: float
     burst: int
 
     @property
     def interval(self) -> float:
-        return 1000 / self.per_second
+        wanted = 1000 / self.per_second
+        return wanted if wanted >= LATE_MS else wanted * (1 + LATE_MS / 1000)
+
+    @property
+    def late(self) -> float:
+        return min(max(self.interval, LATE_MS), LONGEST_LATE_MS)
 
     @property
     def ahead(self) -> float:
@@ -42,13 +54,15 @@ class Bucket:
 @dataclass(frozen=True, slots=True)
 class SlotRequest:
     """`count` slots at once, until `ends`. `due`: requests that are still to come, all in all. A job that is
-    `new` does not overtake the line; one that was `served` does not go to its end."""
+    `new` does not overtake the line; one that was `served` does not go to its end. `lead`: milliseconds until
+    the first slot can be used."""
 
     count: int
     due: int
     ends: float
     new: bool = False
     served: bool = False
+    lead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +77,11 @@ def reserve(bucket: Bucket, rate: Rate, request: SlotRequest, now: int) -> tuple
     """The bucket after as many slots as can be had were reserved, and they; or after the place in the line
     was taken, and the wait. A clock that goes backwards makes no slots."""
     overtakes = request.new and bucket.queue_end > now + rate.ahead
-    until = now if overtakes else min(now + rate.ahead, request.ends)
+    start = now + request.lead
+    until = start if overtakes else min(now + rate.ahead, request.ends)
     slots: list[float] = []
     full_at = bucket.full_at
-    while len(slots) < request.count and (slot := _first_free(full_at, rate, now)) <= until:
+    while len(slots) < request.count and (slot := _first_free(full_at, rate, start)) <= until:
         slots.append(slot)
         full_at = max(slot, full_at) + rate.interval
     if slots:

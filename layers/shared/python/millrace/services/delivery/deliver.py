@@ -7,6 +7,7 @@ not. Events that wait (an open circuit, no token, no time left) spend no attempt
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Sequence
@@ -33,7 +34,7 @@ from millrace.services.delivery.job import Job
 from millrace.services.delivery.slots import JobSlots, RateLimits
 from millrace.services.delivery.target import Target, Targets
 from millrace.stores.dead_letters import DeadLetter, DeadLetterStore
-from millrace.stores.delivery_state import DeliveryState
+from millrace.stores.delivery_state import DeliveryState, DestinationKey
 from millrace.stores.queues import Queue
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ UNPROVEN_BUDGET_MS = 10_000
 """A request that was begun in this time may still take its own timeout. One round of that shows whether a
 destination answers."""
 UNPROVEN_LIMITED_MS = 2_000
-"""With a rate limit: a job that waits for its turns proves nothing, and the others wait for it."""
+"""With a rate limit: a job that waits for its slots proves nothing, and the others wait for it. So it makes
+one request first, and goes on as others do when that has proven the destination."""
 HANG_MS = 5_000
 CROWDED_MS = 1_000
 CROWDED_SECONDS = 0.3
@@ -85,6 +87,7 @@ class Deliverer:
     clock: Clock
     rate_limits: RateLimits
     chance: Callable[[], float] = random.random
+    in_place: dict[DestinationKey, asyncio.Event] = field(default_factory=dict)
 
     async def deliver(self, job: Job) -> Report:
         """Raises what AWS raises; the message has to come again then."""
@@ -112,7 +115,7 @@ class Deliverer:
         if admitted.verdict == "probe":
             await self.state.unused(target.destination_key)
         else:
-            await asyncio.sleep(CROWDED_SECONDS)  # what the others find out may be known by then
+            await self._await_news(target)
             admitted = await self.state.admit(target.destination_key)
             if admitted.proven:
                 return await self._through(job, target, events, admitted, BUDGET_MS)
@@ -122,21 +125,56 @@ class Deliverer:
     async def _in_place(
         self, job: Job, target: Target, events: list[Event], admitted: Admission
     ) -> SendReport:
-        budget = UNPROVEN_LIMITED_MS if target.rate else UNPROVEN_BUDGET_MS
+        if not target.rate:
+            return await self._through_in_place(job, target, events, admitted, UNPROVEN_BUDGET_MS)
+        sent = await self._through_in_place(job, target, events, admitted, UNPROVEN_LIMITED_MS, requests=1)
+        if (rest := sent.waiting) and sent.succeeded and not sent.gone:
+            go = Admission("go")
+            sent.replace(rest, await self._through(job, target, [events[n] for n in rest], go, BUDGET_MS))
+        return sent
+
+    async def _through_in_place(
+        self,
+        job: Job,
+        target: Target,
+        events: list[Event],
+        admitted: Admission,
+        budget: int,
+        requests: int | None = None,
+    ) -> SendReport:
+        over = self.in_place.setdefault(target.destination_key, asyncio.Event())
         try:
-            return await self._through(job, target, events, admitted, budget)
+            return await self._through(job, target, events, admitted, budget, requests)
         finally:
+            self.in_place.pop(target.destination_key, None)
+            over.set()
             await self.state.leave(target.destination_key)
 
+    async def _await_news(self, target: Target) -> None:
+        """Wait for what others find out about a destination. With a rate limit every slot counts, and a job
+        of this process that is about to find out holds the process anyway."""
+        over = self.in_place.get(target.destination_key) if target.rate else None
+        if over is None:
+            await asyncio.sleep(CROWDED_SECONDS)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), UNPROVEN_LIMITED_MS / 1000)
+
     async def _through(
-        self, job: Job, target: Target, events: list[Event], admitted: Admission, budget: int
+        self,
+        job: Job,
+        target: Target,
+        events: list[Event],
+        admitted: Admission,
+        budget: int,
+        requests: int | None = None,
     ) -> SendReport:
         if admitted.verdict == "wait":
             return SendReport([Wait(admitted.wait_ms)] * len(events))
         if admitted.verdict == "disabled":
             return SendReport([Dead(_DISABLED)] * len(events))
         through = events[:1] if admitted.verdict == "probe" else events
-        slots = self.rate_limits.of(target.destination_key, target.rate, budget, new=not job.sends)
+        slots = self.rate_limits.of(target.destination_key, target.rate, budget, not job.sends, requests)
         began = self.clock()
         try:
             sent = await self._send_once(target, through, slots)

@@ -6,9 +6,10 @@ They wait in place, one after the other, for no longer than slots are reserved a
 
 import asyncio
 import math
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from weakref import WeakValueDictionary
 
 from millrace.domain.clock import Clock
@@ -20,9 +21,7 @@ LIMITED_MS = 20_000
 """No job waits longer than this for the slots of a rate limit, all in all; what is left then comes back at
 once."""
 AT_ONCE_MS = 1
-LATE_MS = 250
-"""A request that comes later than this to its slot, because others took long, needs another: else the limit
-would be exceeded."""
+LONGEST_LEAD_MS = 500
 _FIRST_RUN = 8
 
 Pause = Callable[[float], Awaitable[None]]
@@ -42,35 +41,46 @@ class Slots:
         self._free: deque[float] = deque()
         self._most = max(rate.burst, math.ceil(rate.per_second))
         self._run = min(_FIRST_RUN, self._most)
+        self._lead = 0
         self.lock = asyncio.Lock()
         self.due = 0
 
     async def next(self, request: SlotRequest) -> int:
-        """Wait for a slot, in the lock. Returns 0, or the milliseconds to stay away."""
-        self._forget_late()
-        if not self._free:
-            grant = await self._reserve(request)
-            if not grant.slots:
-                return grant.wait_ms
-        slot = self._free.popleft()
-        await self._pause(max(0, math.ceil(slot) - self._clock()) / 1000)
-        return 0
+        """Wait for a slot, in the lock. Return 0, or the milliseconds to stay away. Who was held up, by a
+        reservation that took long or a machine that is busy, waits for another slot."""
+        while True:
+            if not self._free:
+                grant = await self._reserve(request)
+                if not grant.slots:
+                    return grant.wait_ms
+            slot = self._free[0]
+            await self._pause(max(0, math.ceil(slot) - self._clock()) / 1000)
+            self._forget_late()
+            if self._free and self._free[0] == slot:
+                self._free.popleft()
+                return 0
 
     async def _reserve(self, request: SlotRequest) -> Grant:
         """A run of slots, twice as long as the last one while all are used in time."""
         count = max(1, min(self.due, self._run))
+        began = self._clock()
         grant = await self._state.reserve(
-            self._destination_key,
-            self._rate,
-            SlotRequest(count, request.due, request.ends, request.new, request.served),
+            self._destination_key, self._rate, replace(request, count=count, lead=self._lead)
         )
+        self._set_lead(self._clock() - began)
         self._free.extend(grant.slots)
         self._run = min(2 * self._run, self._most)
         return grant
 
+    def _set_lead(self, took: int) -> None:
+        """A reservation that takes longer than a slot may be late would come too late for its first slot."""
+        needed = max(took - self._rate.late / 2, self._lead * 0.8)
+        self._lead = int(min(max(needed, 0), LONGEST_LEAD_MS))
+
     def _forget_late(self) -> None:
-        late = self._clock() - LATE_MS
-        while self._free and self._free[0] < late:
+        """The clock tells whole milliseconds: it is up to one more."""
+        late = self._clock() + 1 - self._rate.late
+        while self._free and self._free[0] <= late:
             self._free.popleft()
             self._run = max(1, self._run // 2)
 
@@ -78,8 +88,11 @@ class Slots:
 class JobSlots:
     """The turns of one job. Whoever was sent away once stays away: all that is left comes back together."""
 
-    def __init__(self, slots: Slots | None, clock: Clock, ends: int, new: bool) -> None:
+    def __init__(
+        self, slots: Slots | None, clock: Clock, ends: int, new: bool, requests: int | None = None
+    ) -> None:
         self._slots = slots
+        self._left = sys.maxsize if requests is None else requests
         self._clock = clock
         self._ends = ends
         self._new = new
@@ -100,7 +113,7 @@ class JobSlots:
         if not self._asking:
             self._since = self._clock()
         self._asking += 1
-        self._count(self._asking + behind)
+        self._count(min(self._asking + behind, self._left))
         try:
             async with self._slots.lock:
                 return await self._reserve(self._slots)
@@ -110,12 +123,13 @@ class JobSlots:
             self._count(max(0, self._due - 1) if not self._away else 0)
 
     async def _reserve(self, slots: Slots) -> int:
-        if not self._away and self._clock() >= self._ends:
+        if not self._away and (self._clock() >= self._ends or not self._left):
             self._away = AT_ONCE_MS
         if not self._away:
             request = SlotRequest(1, self._due, self._ends, self._new and not self._served, self._served)
             self._away = await slots.next(request)
             self._served = self._served or not self._away
+            self._left -= not self._away
         return self._away
 
     def over(self) -> None:
@@ -138,11 +152,19 @@ class RateLimits:
     pause: Pause = asyncio.sleep
     shared: WeakValueDictionary[DestinationKey, Slots] = field(default_factory=WeakValueDictionary)
 
-    def of(self, destination_key: DestinationKey, rate: Rate | None, budget: int, new: bool) -> JobSlots:
-        """The turns of a job, for `budget` milliseconds; `new` on its first way to the destination."""
+    def of(
+        self,
+        destination_key: DestinationKey,
+        rate: Rate | None,
+        budget: int,
+        new: bool,
+        requests: int | None = None,
+    ) -> JobSlots:
+        """Return the slots of a job, for `budget` milliseconds and so many requests; `new` on its first way
+        to the destination."""
         slots = self._slots(destination_key, rate) if rate else None
         budget = min(budget, LIMITED_MS) if slots else budget
-        return JobSlots(slots, self.clock, self.clock() + budget, new)
+        return JobSlots(slots, self.clock, self.clock() + budget, new, requests)
 
     def _slots(self, destination_key: DestinationKey, rate: Rate) -> Slots:
         known = self.shared.get(destination_key)
