@@ -127,8 +127,13 @@ def frame(headers: dict[str, str], payload: bytes) -> bytes:
 
 def bedrock_event(kind: str, payload: dict[str, Any]) -> bytes:
     # "p" is the padding that Bedrock adds against traffic analysis.
+    return raw_bedrock_event(kind, orjson.dumps(payload | {"p": "abcdefghij"}))
+
+
+def raw_bedrock_event(kind: str, payload: bytes) -> bytes:
+    """An event with the payload as it is."""
     headers = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
-    return frame(headers, orjson.dumps(payload | {"p": "abcdefghij"}))
+    return frame(headers, payload)
 
 
 def bedrock_exception(kind: str, message: str) -> bytes:

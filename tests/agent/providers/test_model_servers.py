@@ -9,11 +9,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.agent.model import Delta, Finish, Text, ThinkingBlock, ToolCall
+from millrace.agent.providers.anthropic import MessageReader
+from millrace.agent.providers.bedrock import ConverseReader
 from millrace.agent.providers.chat_reader import ChatReader
 from millrace.errors import ProviderError
 from tests.agent.providers.asking import SERVER, Ask, calls_of, cuts, finish_of, read, text_of, thoughts_of
 from tests.agent.providers.streams import CHAT_STREAMS, END, HI, STOP, Stream, tool, tools
-from tests.fakes.model_bytes import openai_chunk
+from tests.fakes.model_bytes import (
+    anthropic_end,
+    anthropic_event,
+    anthropic_start,
+    bedrock_delta,
+    bedrock_end,
+    bedrock_event,
+    bedrock_stop,
+    openai_chunk,
+    raw_bedrock_event,
+)
 from tests.fakes.model_server import ModelServer, Script
 
 EVERY = pytest.mark.parametrize("stream", CHAT_STREAMS.values(), ids=CHAT_STREAMS)
@@ -175,3 +187,99 @@ def test_signature_of_a_call_is_kept_beside_it() -> None:
     signed = {"google": {"thought_signature": "CoYB"}}
     _, calls = kept(tools(tool("{}", "time", index=0, id="c1", extra_content=signed)), STOP)
     assert calls[0].provider_data == {"s": {"extra_content": signed}}
+
+
+ODD_MESSAGES = b"".join(
+    [
+        b"\xef\xbb\xbf",
+        anthropic_start(),
+        b"data:\n\n",
+        b"event: ping\ndata: null\n\n",
+        anthropic_event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+        b'"delta":{"type":"text_delta","text":"so \\ud83d"}}\n\n',
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+        b'"delta":{"type":"text_delta","text":"\\ude00"}}\n\n',
+        anthropic_event("content_block_delta", index=0, delta={"type": "text_delta", "text": " good"}),
+        anthropic_event("content_block_stop", index=0),
+        # thinking without its start, a block of a type that nobody knows, a call without an id
+        anthropic_event("content_block_delta", index=1, delta={"type": "thinking_delta", "thinking": "hm"}),
+        anthropic_event("content_block_stop", index=1),
+        anthropic_event("content_block_start", index=2, content_block={"type": "hologram"}),
+        anthropic_event("content_block_delta", index=2, delta={"type": "hologram_delta", "data": 1}),
+        anthropic_event("content_block_stop", index=2),
+        anthropic_event("content_block_start", index=3, content_block={"type": "tool_use", "name": "time"}),
+        anthropic_event(
+            "content_block_delta", index=3, delta={"type": "input_json_delta", "partial_json": None}
+        ),
+        anthropic_event("content_block_stop", index=3),
+        anthropic_event("message_delta", delta={"stop_reason": "tool_use"}, usage=None),
+        anthropic_event("message_stop"),
+    ]
+)
+ODD_CONVERSE = b"".join(
+    [
+        bedrock_event("messageStart", {"role": "assistant"}),
+        raw_bedrock_event(
+            "contentBlockDelta", b'{"contentBlockIndex":0,"delta":{"text":"so \\ud83d"},"p":"ab"}'
+        ),
+        raw_bedrock_event(
+            "contentBlockDelta", b'{"contentBlockIndex":0,"delta":{"text":"\\ude00"},"p":"ab"}'
+        ),
+        bedrock_delta(0, text=" good"),
+        bedrock_stop(0),
+        bedrock_delta(1, reasoningContent={"text": "hm"}),
+        bedrock_stop(1),
+        bedrock_event("contentBlockStart", {"contentBlockIndex": 2, "start": {"hologram": {}}}),
+        bedrock_event("contentBlockStart", {"contentBlockIndex": 3, "start": {"toolUse": {"name": "time"}}}),
+        bedrock_delta(3, toolUse={"input": None}),
+        bedrock_stop(3),
+        bedrock_event("messageStop", {"stopReason": "tool_use"}),
+        bedrock_event("metadata", {"metrics": {"latencyMs": 12}}),
+    ]
+)
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from([(MessageReader, ODD_MESSAGES), (ConverseReader, ODD_CONVERSE)]),
+    st.lists(st.integers(0, 4000), max_size=12),
+)
+def test_other_protocols_are_read_with_the_same_care(case: Any, positions: list[int]) -> None:
+    make_reader, body = case
+    deltas = list(read(make_reader(SERVER), cuts(body, positions)))
+    assert (text_of(deltas), thoughts_of(deltas)) == ("so \U0001f600 good", "hm")
+    assert calls_of(deltas) == [("time", {})]
+    assert finish_of(deltas) == Finish("tool_use", None)
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "words"),
+    [
+        (b'event: error\ndata: {"message":"the proxy died"}\n\n', "provider_unavailable", "the proxy died"),
+        (b'data: {"detail":"not found"}\n\n', "provider_unavailable", "not found"),
+        (
+            b'data: {"type":"error","error":{"type":"overloaded_error","message":"busy"}}\n\n',
+            "provider_unavailable",
+            "busy",
+        ),
+        (b"data: <html>bad gateway</html>\n\n", "unreadable_response", "bad gateway"),
+    ],
+)
+async def test_errors_inside_an_anthropic_stream_keep_their_reason(
+    event: bytes, code: str, words: str, ask: Ask, model_server: ModelServer
+) -> None:
+    model_server.play(Script([anthropic_start() + event]))
+    _, error = await ask.failing("anthropic:m")
+    assert error.code == code
+    assert words in error.message
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"), [("end_turn", "stop"), ("pause_turn", "other"), ("refusal", "refusal")]
+)
+def test_reasons_mean_the_same_in_every_protocol(word: str, reason: str) -> None:
+    messages = read(MessageReader(SERVER), [anthropic_start(), *anthropic_end(word, 1)])
+    converse = read(ConverseReader(SERVER), bedrock_end(word))
+    chat = read(ChatReader(SERVER), [openai_chunk({}, word)])
+    assert [finish_of(list(deltas)).reason for deltas in (messages, converse, chat)] == [reason] * 3

@@ -134,11 +134,19 @@ def completed(message: StoredMessage, parts: Sequence[Item]) -> StoredMessage:
 
 def shortened(content: Sequence[Block]) -> list[Block]:
     """The content with every text and every argument cut to a few bytes, and a note where something is
-    missing. Calls and their results stay, so that a model can read the rest; thinking is left out, since
-    a provider takes it only unchanged."""
+    missing. Calls and their results stay, so that a model can read the rest. Thinking is left out where a
+    provider takes it only unchanged; one that wants it back in plain text gets its beginning."""
     room = max(_FEWEST_BYTES, min(SHORT_BYTES, _HEAD_BYTES // max(1, len(content))))
-    short = [_short_block(block, room) for block in content if "reasoningContent" not in block]
+    short = [_short_block(block, room) for block in content if _is_plain(block)]
     return short if len(orjson.dumps(short)) <= PART_BYTES else [{"text": _UNREADABLE}]
+
+
+def _is_plain(block: Block) -> bool:
+    """Return whether a block is no thinking, or thinking that is neither signed nor sealed."""
+    if "reasoningContent" not in block:
+        return True
+    wanted = block.get("providerData", {}).values()
+    return bool(wanted) and all(one.keys() == {"field"} for one in wanted)
 
 
 def _short_block(block: Block, room: int) -> Block:
@@ -148,6 +156,9 @@ def _short_block(block: Block, room: int) -> Block:
         result = block["toolResult"]
         texts = [{"text": _cut(one.get("text", ""), room)} for one in result["content"]]
         return {"toolResult": result | {"content": texts}}
+    if "reasoningContent" in block:
+        text = {"text": _cut(block["reasoningContent"]["reasoningText"]["text"], room)}
+        return block | {"reasoningContent": {"reasoningText": text}}
     if "toolUse" in block:
         use = block["toolUse"]
         given = orjson.dumps(use["input"])

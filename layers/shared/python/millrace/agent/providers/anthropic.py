@@ -179,6 +179,7 @@ class MessageReader(SseReader):
     def _envelope(self, kind: str | None, event: dict[str, Any]) -> Iterable[Delta]:
         if kind == "message_start":
             self._count((event.get("message") or {}).get("usage"))
+            self._counts.pop("output_tokens", None)  # of the answer's beginning: the whole comes at its end
             return (PromptUsage(replace(self._counted(), output=0)),) if self._knows("input_tokens") else ()
         elif kind == "message_delta":
             self._reason = (event.get("delta") or {}).get("stop_reason") or self._reason

@@ -4,9 +4,12 @@ One table, for the protocols are spoken by many: a gateway hands on the word of 
 that is not here is never taken for a whole answer: it becomes `other`.
 """
 
+import logging
+
 from millrace.agent.model import FinishReason
 from millrace.agent.providers.failures import Server, failure, incomplete
 
+log = logging.getLogger(__name__)
 _MEANINGS: dict[FinishReason, tuple[str, ...]] = {
     "stop": ("stop", "end_turn", "stop_sequence", "eos", "eos_token", "end", "complete", "completed"),
     "tool_use": ("tool_use", "tool_calls", "tool_call", "function_call"),
@@ -55,4 +58,6 @@ def finish_reason(server: Server, word: str) -> FinishReason:
         raise failure(server, 503, f"the model failed in mid-stream ({word:.80})")
     if plain.startswith(_MALFORMED):
         raise failure(server, 424, f"the model's answer is no answer ({word:.80})")
+    if plain not in _REASONS:
+        log.warning("%s ended an answer for the unknown reason %.80r", server.name, word)
     return _REASONS.get(plain, "other")
