@@ -69,7 +69,7 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
         "pipelines:read",
         answers={200: "JsonSchema"},
     )
-    async def get_schema(who: Caller) -> Json:
+    async def get_schema() -> Json:
         return json_schema()
 
     @router.operation(

@@ -31,7 +31,7 @@ def add_templates(router: JsonRouter, pipelines: Pipelines) -> None:
         "pipelines:read",
         answers={200: "PipelineTemplatePage"},
     )
-    async def list_templates(who: Caller) -> dict[str, Any]:
+    async def list_templates() -> dict[str, Any]:
         return {"items": [one.to_public() for one in TEMPLATES]}
 
     @router.operation(
@@ -42,7 +42,7 @@ def add_templates(router: JsonRouter, pipelines: Pipelines) -> None:
         answers={200: "PipelineTemplate"},
         errors=("template_not_found",),
     )
-    async def get_template(who: Caller, template_id: str) -> dict[str, Any]:
+    async def get_template(template_id: str) -> dict[str, Any]:
         return template(template_id).to_public()
 
     @router.operation(

