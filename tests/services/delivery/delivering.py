@@ -18,6 +18,7 @@ from millrace.destinations.catalog import DestinationCatalog, Reach, ServiceUrls
 from millrace.domain.clock import now_ms
 from millrace.domain.pipelines import Pipeline
 from millrace.pipelines.event import Event
+from millrace.services.delivery.attempt import Attempts
 from millrace.services.delivery.batch import DeliverySettings
 from millrace.services.delivery.deliver import Deliverer, Report
 from millrace.services.delivery.job import Job, job_event, read_job
@@ -173,8 +174,8 @@ def world(environ: dict[str, str], client: httpx.AsyncClient, services: ServiceU
         await asyncio.sleep(0)
         made.now = max(made.now, ends)
 
-    rate_limits = RateLimits(state, lambda: made.now, pause)
-    deliverer = Deliverer(targets, state, dead_letters, queue, lambda: made.now, rate_limits, lambda: 1.0)
+    attempts = Attempts(state, RateLimits(state, lambda: made.now, pause), lambda: made.now)
+    deliverer = Deliverer(targets, attempts, dead_letters, queue, lambda: made.now, lambda: 1.0)
     made = World(deliverer, queue, pipelines, secrets, state, dead_letters)
     return made
 

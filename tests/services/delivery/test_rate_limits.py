@@ -18,6 +18,7 @@ from millrace.destinations.webhook import Webhook
 from millrace.destinations.wire import Answer, Request
 from millrace.pipelines.definitions.destinations import WebhookConfig
 from millrace.pipelines.event import Event
+from millrace.services.delivery.attempt import Attempts
 from millrace.services.delivery.deliver import Deliverer
 from millrace.services.delivery.job import Job, job_event, read_job
 from millrace.services.delivery.slots import RateLimits
@@ -120,8 +121,8 @@ class Played:
     def _process(self) -> Deliverer:
         state = DeliveryState(self.table, "t", self.clock)
         pause = Machine(self.chance, self.stalls_every).pause if self.stalls_every else asyncio.sleep
-        rate_limits = RateLimits(state, self.clock, pause)
-        return Deliverer(self, state, None, self, self.clock, rate_limits, self.chance.random)  # type: ignore[arg-type]
+        attempts = Attempts(state, RateLimits(state, self.clock, pause), self.clock)
+        return Deliverer(self, attempts, None, self, self.clock, self.chance.random)  # type: ignore[arg-type]
 
     async def _post(self, request: Request) -> Answer:
         self.sent.append(asyncio.get_running_loop().time() * 1_000)

@@ -12,6 +12,7 @@ from millrace.destinations.catalog import DestinationCatalog, Reach, ServiceUrls
 from millrace.domain.clock import now_ms
 from millrace.net.client import guarded_client
 from millrace.services.batches import QueueBatch
+from millrace.services.delivery.attempt import Attempts
 from millrace.services.delivery.counting import Counting
 from millrace.services.delivery.deliver import Deliverer
 from millrace.services.delivery.job import read_job
@@ -94,11 +95,10 @@ class BatchDeliverer:
         state = DeliveryState(dynamo, settings.delivery_table, now_ms)
         return Deliverer(
             targets=Targets(pipelines, secrets, self._catalog, self._client),
-            state=state,
+            attempts=Attempts(state, RateLimits(state, now_ms), now_ms),
             dead_letters=DeadLetterStore(dynamo, settings.dead_letters_table, self._large),
             queue=self._queue,
             clock=now_ms,
-            rate_limits=RateLimits(state, now_ms),
         )
 
     def warm(self) -> None:

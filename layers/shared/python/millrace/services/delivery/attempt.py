@@ -1,0 +1,174 @@
+"""An attempt at a job: what circuit and rate limit let through is sent, and the circuit hears of it."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+
+from millrace.destinations.results import (
+    DELIVERED,
+    Dead,
+    Delivered,
+    DeliveryResult,
+    Failure,
+    SendReport,
+    Wait,
+)
+from millrace.domain.circuit import Admission
+from millrace.domain.clock import Clock
+from millrace.pipelines.event import Event
+from millrace.services.delivery.job import Job
+from millrace.services.delivery.slots import JobSlots, RateLimits
+from millrace.services.delivery.target import Target
+from millrace.stores.delivery_state import DeliveryState, DestinationKey
+
+BUDGET_MS = 45_000
+UNPROVEN_BUDGET_MS = 10_000
+"""A request that was begun in this time may still take its own timeout. One round of that shows whether a
+destination answers."""
+UNPROVEN_LIMITED_MS = 2_000
+"""With a rate limit: a job that waits for its slots proves nothing, and the others wait for it. So it makes
+one request first, and goes on as others do when that has proven the destination."""
+HANG_MS = 5_000
+CROWDED_MS = 1_000
+CROWDED_SECONDS = 0.3
+LONGEST_CROWDED_MS = 20_000
+OUT_OF_TIME_MS = 1_000
+BUSY_MS = 5_000
+_DISABLED = Failure(
+    "destination_disabled",
+    "The destination is disabled. Correct it, or enable it again, then redrive.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What the jobs of a process share: `clock` gives epoch milliseconds, as for `rate_limits`. `in_place`
+    has the destinations that a job of this process is finding out about."""
+
+    state: DeliveryState
+    rate_limits: RateLimits
+    clock: Clock
+    in_place: dict[DestinationKey, asyncio.Event] = field(default_factory=dict)
+
+    async def attempt(self, job: Job, target: Target, events: list[Event]) -> SendReport:
+        """Sends what the circuit lets through; a probe is a single event."""
+        admitted = await self.state.admit(target.destination_key)
+        if admitted.proven:
+            return await self._through(job, target, events, admitted, BUDGET_MS)
+        if await self.state.enter(target.destination_key):
+            return await self._in_place(job, target, events, admitted)
+        if admitted.verdict == "probe":
+            await self.state.unused(target.destination_key)
+        else:
+            await self._await_news(target)
+            admitted = await self.state.admit(target.destination_key)
+            if admitted.proven:
+                return await self._through(job, target, events, admitted, BUDGET_MS)
+        crowded = min(CROWDED_MS * (1 + 3 * job.sends), LONGEST_CROWDED_MS)
+        return SendReport([Wait(crowded)] * len(events))
+
+    async def _in_place(
+        self, job: Job, target: Target, events: list[Event], admitted: Admission
+    ) -> SendReport:
+        if not target.rate:
+            return await self._through_in_place(job, target, events, admitted, UNPROVEN_BUDGET_MS)
+        sent = await self._through_in_place(job, target, events, admitted, UNPROVEN_LIMITED_MS, requests=1)
+        if (rest := sent.waiting) and sent.succeeded and not sent.gone:
+            go = Admission("go")
+            sent.replace(rest, await self._through(job, target, [events[n] for n in rest], go, BUDGET_MS))
+        return sent
+
+    async def _through_in_place(
+        self,
+        job: Job,
+        target: Target,
+        events: list[Event],
+        admitted: Admission,
+        budget: int,
+        requests: int | None = None,
+    ) -> SendReport:
+        over = self.in_place.setdefault(target.destination_key, asyncio.Event())
+        try:
+            return await self._through(job, target, events, admitted, budget, requests)
+        finally:
+            self.in_place.pop(target.destination_key, None)
+            over.set()
+            await self.state.leave(target.destination_key)
+
+    async def _await_news(self, target: Target) -> None:
+        """Wait for what others find out about a destination. With a rate limit every slot counts, and a job
+        of this process that is about to find out holds the process anyway."""
+        over = self.in_place.get(target.destination_key) if target.rate else None
+        if over is None:
+            await asyncio.sleep(CROWDED_SECONDS)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), UNPROVEN_LIMITED_MS / 1000)
+
+    async def _through(
+        self,
+        job: Job,
+        target: Target,
+        events: list[Event],
+        admitted: Admission,
+        budget: int,
+        requests: int | None = None,
+    ) -> SendReport:
+        if admitted.verdict == "wait":
+            return SendReport([Wait(admitted.wait_ms)] * len(events))
+        if admitted.verdict == "disabled":
+            return SendReport([Dead(_DISABLED)] * len(events))
+        through = events[:1] if admitted.verdict == "probe" else events
+        slots = self.rate_limits.of(target.destination_key, target.rate, budget, not job.sends, requests)
+        began = self.clock()
+        try:
+            sent = await self._send_once(target, through, slots)
+        finally:
+            slots.over()
+        await self._update_circuit(target, admitted, sent, self.clock() - began - slots.waited)
+        sent.results += [Wait(OUT_OF_TIME_MS)] * (len(events) - len(through))
+        return sent
+
+    async def _update_circuit(self, target: Target, admitted: Admission, sent: SendReport, took: int) -> None:
+        """Tells the circuit how it went."""
+        hung = took >= HANG_MS and sent.failed > 0 and not sent.succeeded
+        if sent.gone:
+            await self.state.disable(target.destination_key, target.reason(sent))
+        elif admitted.verdict != "probe":
+            await self.state.count(
+                target.destination_key, sent.succeeded, sent.failed, target.reason(sent), hung
+            )
+        elif sent.succeeded + sent.failed:
+            await self.state.probed(target.destination_key, not sent.failed, target.reason(sent))
+        else:
+            await self.state.unused(target.destination_key)
+
+    async def _send_once(self, target: Target, events: list[Event], slots: JobSlots) -> SendReport:
+        """Sends events, leaving out those that are marked as sent where the destination cannot tell."""
+        if target.repeatable:
+            return _limited(await target.send(events, slots))
+        claims = await asyncio.gather(
+            *(self.state.claim(target.destination_key, event.id) for event in events)
+        )
+        mine = [n for n, claim in enumerate(claims) if claim == "claimed"]
+        sent = _limited(await target.send([events[n] for n in mine], slots))
+        await asyncio.gather(
+            *(self._mark(target, events[n], result) for n, result in zip(mine, sent.results, strict=True))
+        )
+        results: list[DeliveryResult] = [DELIVERED if claim == "sent" else Wait(BUSY_MS) for claim in claims]
+        for n, result in zip(mine, sent.results, strict=True):
+            results[n] = result
+        sent.results = results
+        return sent
+
+    async def _mark(self, target: Target, event: Event, result: DeliveryResult) -> None:
+        if isinstance(result, Delivered):
+            await self.state.sent(target.destination_key, event.id)
+        else:
+            await self.state.release(target.destination_key, event.id)
+
+
+def _limited(sent: SendReport) -> SendReport:
+    """Senders make events wait for nothing but their turn."""
+    sent.limited = any(isinstance(result, Wait) for result in sent.results)
+    return sent
