@@ -18,7 +18,7 @@ from tests.web.cutting import CuttingProxy, cutting
 
 __all__ = ["browser", "chromium"]
 
-PATIENCE_MS = 60_000
+TIMEOUT_MS = 60_000
 RUN = "/echo tools=1 tokens=3\nword"
 """start, thinking, a tool's call and result, thinking, three tokens, done."""
 
@@ -164,7 +164,7 @@ def proxy(stack: RunningStack) -> Iterator[CuttingProxy]:
 def page(browser: Browser, proxy: CuttingProxy) -> Iterator[Page]:
     context = browser.new_context(base_url=proxy.url)
     page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
+    page.set_default_timeout(TIMEOUT_MS)
     page.goto("/config.json")
     yield page
     context.close()
@@ -182,7 +182,7 @@ def ids(events: list[Sent]) -> list[str | None]:
 
 def wait_until_connected(page: Page, proxy: CuttingProxy, path: str) -> None:
     """The stream has begun: what happens from now on is for the page."""
-    for _ in range(PATIENCE_MS // 50):
+    for _ in range(TIMEOUT_MS // 50):
         if proxy.answered[path]:
             return
         page.wait_for_timeout(50)

@@ -9,7 +9,7 @@ from tests.web.conftest import browser, chromium
 
 __all__ = ["browser", "chromium"]
 
-PATIENCE_MS = 60_000
+TIMEOUT_MS = 60_000
 #: Hundreds of sentences, two words a second: the answer takes minutes, its first sentence seconds.
 LONG_AND_SLOW = "/echo tools=0 repeat=300 delayMs=150\nThe water turns the wheel."
 
@@ -26,13 +26,13 @@ def test_answer_is_heard_before_it_is_written(stack: RunningStack, browser: Brow
 
     page.on("response", check)
     page.goto("/")
-    page.get_by_label("Agent").select_option("echo", timeout=PATIENCE_MS)
+    page.get_by_label("Agent").select_option("echo", timeout=TIMEOUT_MS)
     page.get_by_role("button", name="Speak answers").click()
     page.get_by_role("textbox", name="Message").fill(LONG_AND_SLOW)
     page.keyboard.press("Enter")
     voice = page.locator(".voice")
-    expect(voice).to_have_attribute("data-phase", re.compile("waiting|speaking"), timeout=PATIENCE_MS)
-    expect(voice).not_to_have_attribute("data-phase", "waiting", timeout=PATIENCE_MS)
+    expect(voice).to_have_attribute("data-phase", re.compile("waiting|speaking"), timeout=TIMEOUT_MS)
+    expect(voice).not_to_have_attribute("data-phase", "waiting", timeout=TIMEOUT_MS)
     assert problems == []
     expect(voice).to_have_attribute("data-phase", "speaking")
     expect(voice).to_have_attribute("data-peak", re.compile(r"^0\.[1-9]|^1"))
@@ -40,7 +40,7 @@ def test_answer_is_heard_before_it_is_written(stack: RunningStack, browser: Brow
     page.keyboard.press("Escape")
     expect(voice).to_have_attribute("data-tail-ms", re.compile(r"\d"))
     assert float(voice.get_attribute("data-tail-ms") or "") <= 100
-    expect(page.locator(".answer-foot")).to_contain_text("Stopped", timeout=PATIENCE_MS)
+    expect(page.locator(".answer-foot")).to_contain_text("Stopped", timeout=TIMEOUT_MS)
     assert problems == []
     context.close()
 
@@ -49,19 +49,19 @@ def test_stored_answer_is_read_in_a_chosen_voice(stack: RunningStack, browser: B
     context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
     page = context.new_page()
     page.goto("/")
-    page.get_by_label("Agent").select_option("echo", timeout=PATIENCE_MS)
+    page.get_by_label("Agent").select_option("echo", timeout=TIMEOUT_MS)
     page.get_by_role("textbox", name="Message").fill("/echo tools=0\nThe **water** turns the wheel.")
     page.keyboard.press("Enter")
-    expect(page.locator(".answer-foot")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".answer-foot")).to_be_visible(timeout=TIMEOUT_MS)
     page.reload()
     page.get_by_role("button", name="Voice and speed").click()
     voices = page.get_by_role("combobox", name="Voice", exact=True)
-    expect(voices.locator("option[value=nova]")).to_be_attached(timeout=PATIENCE_MS)
+    expect(voices.locator("option[value=nova]")).to_be_attached(timeout=TIMEOUT_MS)
     voices.select_option("nova")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Listen to the answer").click()
     voice = page.locator(".voice")
-    expect(voice).to_have_attribute("data-peak", re.compile(r"^0\.[1-9]|^1"), timeout=PATIENCE_MS)
-    expect(voice).to_have_attribute("data-phase", "silent", timeout=PATIENCE_MS)
+    expect(voice).to_have_attribute("data-peak", re.compile(r"^0\.[1-9]|^1"), timeout=TIMEOUT_MS)
+    expect(voice).to_have_attribute("data-phase", "silent", timeout=TIMEOUT_MS)
     assert int(voice.get_attribute("data-played-ms") or "") > 500
     context.close()

@@ -299,8 +299,8 @@ class MessagesServer:
         self.asked.append(body)
         try:
             check_messages(body)
-        except Refused as refused:
-            error = {"type": "invalid_request_error", "message": str(refused)}
+        except Refused as failure:
+            error = {"type": "invalid_request_error", "message": str(failure)}
             return httpx.Response(400, json={"type": "error", "error": error})
         return streamed("text/event-stream", self._answer(body))
 

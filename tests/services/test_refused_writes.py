@@ -129,13 +129,13 @@ async def test_any_one_refused_write_loses_doubles_and_hides_nothing(
 ) -> None:
     monkeypatch.setattr(lease_writer, "RETRY_SECONDS", 0)
     settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
-    writes = await _told_with_a_fault(settings, name, -1)
+    writes = await _seen_with_a_fault(settings, name, -1)
     assert writes >= 5
     for at in range(writes):
-        await _told_with_a_fault(settings, name, at)
+        await _seen_with_a_fault(settings, name, at)
 
 
-async def _told_with_a_fault(settings: Settings, name: str, at: int) -> int:
+async def _seen_with_a_fault(settings: Settings, name: str, at: int) -> int:
     """Tell the story with this write refused, and what must hold then; the number of its writes."""
     now = [1_800_000_000_000]
     aws = Refusing(settings.region, at, FAULTS[name])

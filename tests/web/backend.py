@@ -25,7 +25,7 @@ from tests.serving import PromptServer
 from tests.web.sound import VOICES, Sound
 
 DIST = Path(__file__).parents[2] / "web" / "dist"
-PATIENCE_S = 30
+TIMEOUT_S = 30
 NOW = "2026-03-02T09:00:00Z"
 AGENTS = [
     {
@@ -125,11 +125,11 @@ class Backend:
 
     def next_run(self) -> Run:
         """The run of the message that the page sends next (or has just sent)."""
-        return self._new_runs.get(timeout=PATIENCE_S)
+        return self._new_runs.get(timeout=TIMEOUT_S)
 
     def next_sound(self) -> Sound:
         """The speech that the page asks for next (or has just asked for)."""
-        return self._new_sounds.get(timeout=PATIENCE_S)
+        return self._new_sounds.get(timeout=TIMEOUT_S)
 
     def refuse(self, method: str, path_end: str, status: int, code: str, message: str) -> None:
         error = {"error": {"code": code, "message": message, "requestId": "req-1"}}
@@ -145,7 +145,7 @@ class Backend:
         ]
 
     def wait_until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while not condition():
             assert time.monotonic() < deadline, f"never happened; the page sent {self.requests}"
             threading.Event().wait(0.01)
@@ -325,6 +325,6 @@ class BackendThread:
         for run in self.backend.runs.values():
             run.cut()
         self._server.end()
-        self._thread.join(PATIENCE_S)
+        self._thread.join(TIMEOUT_S)
         self.backend.loop.close()
         self._socket.close()

@@ -12,8 +12,8 @@ from tests.missing import missing
 from tests.web.backend import DIST, Backend, BackendThread
 
 #: How long a page may take for anything on a busy machine; Playwright's own five seconds are for idle ones.
-PATIENCE_MS = 30_000
-expect.set_options(timeout=PATIENCE_MS)
+TIMEOUT_MS = 30_000
+expect.set_options(timeout=TIMEOUT_MS)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -66,7 +66,7 @@ def page(browser: Browser, backend: Backend) -> Iterator[Page]:
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.set_default_timeout(PATIENCE_MS)
+    page.set_default_timeout(TIMEOUT_MS)
     page.goto("/")
     yield page
     context.close()

@@ -29,7 +29,7 @@ class SeenBus:
     sqs: Any
     name: str
     events_url: str
-    letters_url: str
+    dead_letters_url: str
     clients: AwsClients
 
     def events(self, at_least: int = 0) -> list[dict[str, Any]]:
@@ -40,12 +40,12 @@ class SeenBus:
         return [event["detail"] for event in self.events(at_least)]
 
     def dead_letters(self) -> list[dict[str, Any]]:
-        return self._accept(self.letters_url, 0)
+        return self._accept(self.dead_letters_url, 0)
 
     def changes(self, owners: str = "", bus: EventBus | None = None) -> Changes:
         """Return what captures, with this bus or one that fails."""
         own = bus or EventBus(self.clients, self.name)
-        return Changes(own, Queue(self.clients, self.letters_url), Owners.parse(owners))
+        return Changes(own, Queue(self.clients, self.dead_letters_url), Owners.parse(owners))
 
     def _accept(self, url: str, at_least: int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -76,10 +76,10 @@ class DeadlyBus(EventBus):
         os._exit(DIED)
 
 
-def die_after_bus(region: str, bus: str, letters_url: str, database: str) -> None:
+def die_after_bus(region: str, bus: str, dead_letters_url: str, database: str) -> None:
     """Drains an outbox, in a process of its own, as far as it comes."""
     clients = AwsClients(region)
-    changes = Changes(DeadlyBus(clients, bus), Queue(clients, letters_url), Owners({}))
+    changes = Changes(DeadlyBus(clients, bus), Queue(clients, dead_letters_url), Owners({}))
     asyncio.run(drain_outbox(changes, database, time.monotonic() + SECONDS))
 
 

@@ -107,7 +107,7 @@ def test_rows_that_are_committed_out_of_the_order_of_their_ids_all_come(bus: See
 def test_crash_between_bus_and_commit_sends_again_with_the_same_ids(bus: SeenBus, database: str) -> None:
     with psycopg.connect(database) as application:
         insert(application, *range(5))
-    arguments = (bus.clients.region, bus.name, bus.letters_url, database)
+    arguments = (bus.clients.region, bus.name, bus.dead_letters_url, database)
     dying = multiprocessing.get_context("spawn").Process(target=die_after_bus, args=arguments)
     dying.start()
     dying.join(60)

@@ -98,7 +98,9 @@ def test_dead_letter_stored_again_during_its_redrive_is_not_removed(
     assert plant.dead_letters(organization, id) == []
 
 
-def destination_letter(plant: Plant, id: str, number: int, event: str, code: str = "refused") -> DeadLetter:
+def destination_dead_letter(
+    plant: Plant, id: str, number: int, event: str, code: str = "refused"
+) -> DeadLetter:
     now = plant.clock.now
     reported = {
         "id": event,
@@ -115,7 +117,7 @@ def test_dead_letters_of_a_destination_become_jobs_for_it(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     id = made(streaming)
-    dead_letters = [destination_letter(plant, id, number, f"e{number}") for number in (0, 1)]
+    dead_letters = [destination_dead_letter(plant, id, number, f"e{number}") for number in (0, 1)]
     asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
     reported = redrive(streaming, plant, id)
     assert (reported["redriven"], reported["skipped"]) == (1, 1)  # there is one destination only
@@ -128,7 +130,7 @@ def test_large_dead_letter_is_redriven_beside_small_ones(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     id = made(streaming)
-    dead_letters = [destination_letter(plant, id, 0, f"e{n}") for n in range(3)]
+    dead_letters = [destination_dead_letter(plant, id, 0, f"e{n}") for n in range(3)]
     dead_letters[1].event["payload"] = {"text": "ü" * 270_000}
     asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
     reported = redrive(streaming, plant, id)
@@ -144,7 +146,7 @@ def test_from_a_chosen_step_and_only_one_that_is_there(
     id = made(
         streaming, step("map", {"expression": {"n": "n + 1"}}), step("map", {"expression": {"n": "n * 10"}})
     )
-    dead_letters = [destination_letter(plant, id, 0, "e0")]
+    dead_letters = [destination_dead_letter(plant, id, 0, "e0")]
     asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
     refused = streaming.post(f"{path(id)}/redrive", json={"fromStep": 3})
     assert error_of(refused) == (422, "invalid_step")
@@ -327,7 +329,7 @@ def test_dead_letters_are_counted_and_listed_by_place_code_and_time(
     id = failing(streaming, plant)
     plant.clock.pass_time(HOUR)
     middle = iso(plant.clock.now)
-    dead_letters = [destination_letter(plant, id, 0, f"e{n}", "failed") for n in range(5)]
+    dead_letters = [destination_dead_letter(plant, id, 0, f"e{n}", "failed") for n in range(5)]
     asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
     reported = streaming.get(f"{path(id)}/count").json()
     code = listed(streaming, id)[0]["error"]["code"]

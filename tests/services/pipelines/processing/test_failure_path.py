@@ -184,7 +184,7 @@ def test_size_of_an_item_counts_the_escapes_of_its_message(streaming: httpx.Clie
     assert not any("millraceObject" in body for body in bodies)
 
 
-def letter_of(plant: Plant, id: str, event: str, payload: Any, number: int = 0) -> DeadLetter:
+def dead_letter_of(plant: Plant, id: str, event: str, payload: Any, number: int = 0) -> DeadLetter:
     now = plant.clock.now
     reported = {
         "id": event,
@@ -203,7 +203,7 @@ def test_dead_letter_is_kept_at_any_size(
 ) -> None:
     id = made(streaming)
     text = "x" * size
-    given = [letter_of(plant, id, "e1", {"text": text})]
+    given = [dead_letter_of(plant, id, "e1", {"text": text})]
     asyncio.run(plant.context.dead_letters.put(organization, given, plant.clock.now))
     (to_public,) = listed(streaming, id)
     assert to_public["payloadBytes"] == size + 11
@@ -219,7 +219,7 @@ def test_large_dead_letter_of_a_step_goes_through_its_step_again(
     streaming: httpx.Client, plant: Plant, organization: str, aws: Aws
 ) -> None:
     id = made(streaming, step("map", {"expression": {"length": "length(text)"}}))
-    dead_letter = letter_of(plant, id, "e1", {"text": "x" * 300_000})
+    dead_letter = dead_letter_of(plant, id, "e1", {"text": "x" * 300_000})
     dead_letters = [
         DeadLetter(id, "step:0", 1, "e1", dead_letter.at, "refused", "no", event=dead_letter.event)
     ]
@@ -239,7 +239,7 @@ def test_values_that_json_cannot_hold_do_not_stop_a_dead_letter(
     for _ in range(600):
         inner["a"] = inner = {}
     payload = {"half": "a\ud800b", "big": 2**80, "deep": deep, "fine": 1}
-    dead_letters = [letter_of(plant, id, "e1", payload), letter_of(plant, id, "e2", {"n": 2})]
+    dead_letters = [dead_letter_of(plant, id, "e1", payload), dead_letter_of(plant, id, "e2", {"n": 2})]
     asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
     found = {one["event"]["id"]: one["event"]["payload"] for one in listed(streaming, id)}
     assert found["e2"] == {"n": 2}
@@ -250,7 +250,7 @@ def test_page_of_dead_letters_ends_where_one_answer_is_full(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
     id = made(streaming)
-    dead_letters = [letter_of(plant, id, f"e{n:02}", {"text": "x" * 60_000}) for n in range(50)]
+    dead_letters = [dead_letter_of(plant, id, f"e{n:02}", {"text": "x" * 60_000}) for n in range(50)]
     asyncio.run(plant.context.dead_letters.put(organization, dead_letters, plant.clock.now))
     found: list[str] = []
     query: dict[str, Any] = {"limit": 100}

@@ -42,7 +42,7 @@ class Recorded(WindowStore):
 
 
 @pytest.fixture
-def recorded(aws_environment: Aws) -> Iterator[Recorded]:
+def registers(aws_environment: Aws) -> Iterator[Recorded]:
     clients = AwsClients(aws_environment.region)
     yield Recorded(clients, aws_environment.tables["WindowsTable"])
     clients.close()
@@ -52,7 +52,7 @@ def recorded(aws_environment: Aws) -> Iterator[Recorded]:
 def store(request: pytest.FixtureRequest) -> Store:
     if request.param == "memory":
         return MemoryStore()
-    found: Recorded = request.getfixturevalue("recorded")
+    found: Recorded = request.getfixturevalue("registers")
     return found
 
 
@@ -78,16 +78,16 @@ def test_changed_registers_are_not_written_and_all_others_are(store: Store, key:
     assert {each.version for each in store.read_many([each.key for each in made]).values()} == {2}
 
 
-def test_no_register_is_written_or_read_in_no_call(recorded: Recorded) -> None:
-    assert (recorded.read_many([]), recorded.write_many([])) == ({}, [])
-    assert recorded.calls == {}
+def test_no_register_is_written_or_read_in_no_call(registers: Recorded) -> None:
+    assert (registers.read_many([]), registers.write_many([])) == ({}, [])
+    assert registers.calls == {}
 
 
-def test_large_registers_are_cut_into_transactions_that_dynamodb_takes(recorded: Recorded, key: Key) -> None:
+def test_large_registers_are_cut_into_transactions_that_dynamodb_takes(registers: Recorded, key: Key) -> None:
     made = writes(key, 20, b"x" * 350_000)
-    assert recorded.write_many(made) == []
-    assert len(recorded.read_many([each.key for each in made])) == 20
-    transactions = [each["TransactItems"] for each in recorded.requests if "TransactItems" in each]
+    assert registers.write_many(made) == []
+    assert len(registers.read_many([each.key for each in made])) == 20
+    transactions = [each["TransactItems"] for each in registers.requests if "TransactItems" in each]
     assert max(map(len, transactions)) <= TRANSACTION_ITEMS
     assert max(sum(_bytes(one) for one in each) for each in transactions) <= TRANSACTION_BYTES
 
@@ -99,23 +99,23 @@ def _bytes(put: dict[str, Any]) -> int:
 @pytest.mark.parametrize(
     "stateful", [step("dedupe", {"key": "key", "ttl": 60_000}), step("aggregate", COUNT)]
 )
-def test_thousand_keys_take_two_calls_a_hundred(stateful: dict[str, Any], recorded: Recorded) -> None:
+def test_thousand_keys_take_two_calls_a_hundred(stateful: dict[str, Any], registers: Recorded) -> None:
     made = compile_plan(definition(stateful), f"org-{uuid.uuid4().hex}", "pipeline")
     events = [Event({"key": at}, f"e{at}", "s") for at in range(MANY)]
-    assert len(transform(made, events, recorded, FAR).outputs) == MANY
-    assert recorded.calls == {"BatchGetItem": MANY // 100, "TransactWriteItems": MANY // 100}
-    recorded.calls.clear()
-    assert len(transform(made, events, recorded, FAR).outputs) == MANY
-    assert recorded.calls == {"BatchGetItem": MANY // 100}, "what is delivered again writes nothing"
+    assert len(transform(made, events, registers, FAR).outputs) == MANY
+    assert registers.calls == {"BatchGetItem": MANY // 100, "TransactWriteItems": MANY // 100}
+    registers.calls.clear()
+    assert len(transform(made, events, registers, FAR).outputs) == MANY
+    assert registers.calls == {"BatchGetItem": MANY // 100}, "what is delivered again writes nothing"
 
 
 def test_registers_that_dynamodb_leaves_out_are_asked_for_again(
-    recorded: Recorded, key: Key, monkeypatch: pytest.MonkeyPatch
+    registers: Recorded, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """AWS does so where the answer has 16 MB, or a partition is busy."""
     made = writes(key, 10, b"x")
-    recorded.write_many(made)
-    read = recorded.client.batch_get_item
+    registers.write_many(made)
+    read = registers.client.batch_get_item
 
     def half(RequestItems: dict[str, Any]) -> Any:
         ((table, asked),) = RequestItems.items()
@@ -123,8 +123,8 @@ def test_registers_that_dynamodb_leaves_out_are_asked_for_again(
         answer = read(RequestItems={table: asked | {"Keys": keys}})
         return answer | {"UnprocessedKeys": {table: asked | {"Keys": rest}} if rest else {}}
 
-    monkeypatch.setattr(recorded.client, "batch_get_item", half)
-    assert len(recorded.read_many([each.key for each in made])) == 10
+    monkeypatch.setattr(registers.client, "batch_get_item", half)
+    assert len(registers.read_many([each.key for each in made])) == 10
 
 
 def _canceled(*codes: str) -> ClientError:
@@ -135,42 +135,42 @@ def _canceled(*codes: str) -> ClientError:
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
 def test_transaction_in_conflict_is_tried_again(
-    code: str, recorded: Recorded, key: Key, monkeypatch: pytest.MonkeyPatch
+    code: str, registers: Recorded, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusals = [_canceled("None", code), _canceled(code, "None")]
-    write = recorded.client.transact_write_items
+    write = registers.client.transact_write_items
 
     def busy(**request: Any) -> Any:
         if refusals:
             raise refusals.pop()
         return write(**request)
 
-    monkeypatch.setattr(recorded.client, "transact_write_items", busy)
-    assert recorded.write_many(writes(key, 2, b"x")) == []
+    monkeypatch.setattr(registers.client, "transact_write_items", busy)
+    assert registers.write_many(writes(key, 2, b"x")) == []
     assert refusals == []
-    assert len(recorded.read_many([each.key for each in writes(key, 2, b"x")])) == 2
+    assert len(registers.read_many([each.key for each in writes(key, 2, b"x")])) == 2
 
 
 def test_transaction_that_is_always_in_conflict_is_for_the_queue_to_repeat(
-    recorded: Recorded, key: Key, monkeypatch: pytest.MonkeyPatch
+    registers: Recorded, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def busy(**request: Any) -> Any:
         raise _canceled("TransactionConflict", "None")
 
-    monkeypatch.setattr(recorded.client, "transact_write_items", busy)
+    monkeypatch.setattr(registers.client, "transact_write_items", busy)
     monkeypatch.setattr("millrace.stores.registers.time.sleep", lambda seconds: None)
     with pytest.raises(Unavailable):
-        recorded.write_many(writes(key, 2, b"x"))
+        registers.write_many(writes(key, 2, b"x"))
 
 
 def test_single_write_that_meets_a_transaction_was_not_written(
-    recorded: Recorded, key: Key, monkeypatch: pytest.MonkeyPatch
+    registers: Recorded, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def conflict(**request: Any) -> Any:
         raise ClientError({"Error": {"Code": "TransactionConflictException"}}, "PutItem")
 
-    monkeypatch.setattr(recorded.client, "put_item", conflict)
-    assert not recorded.write(key, b"x", 0, FAR)
+    monkeypatch.setattr(registers.client, "put_item", conflict)
+    assert not registers.write(key, b"x", 0, FAR)
 
 
 def test_workers_at_once_count_each_event_of_shared_groups_once(aws_environment: Aws) -> None:

@@ -1,4 +1,4 @@
-"""When a model's server is asked again after it refused, within the time that a person waits in front of it.
+"""Retries of a model server that refused a request, within the time that a person waits in front of it.
 
 A longer wait is the run queue's (`RunControl.postpone`)."""
 

@@ -19,7 +19,7 @@ Json = dict[str, Any]
 Text = Annotated[str | None, Query(max_length=100)]
 _DEAD_LETTERS = "/pipelines/{pipeline_id}/dead-letters"
 CHOICE_ERRORS = (*NOT_FOUND, "invalid_place", "invalid_time")
-LETTER_ERRORS = (*NOT_FOUND, "dead_letter_not_found")
+DEAD_LETTER_ERRORS = (*NOT_FOUND, "dead_letter_not_found")
 REDRIVE_ERRORS = (*NOT_FOUND, "redrive_not_found")
 
 
@@ -145,7 +145,7 @@ def add_dead_letter(router: JsonRouter, dead_letters: DeadLetters) -> None:
         "Read a dead letter",
         "pipelines:read",
         answers={200: "DeadLetter"},
-        errors=LETTER_ERRORS,
+        errors=DEAD_LETTER_ERRORS,
     )
     async def get_dead_letter(who: Caller, pipeline_id: str, dead_letter_id: str) -> Json:
         return shown_dead_letter(await dead_letters.get(who, pipeline_id, dead_letter_id))
@@ -156,7 +156,7 @@ def add_dead_letter(router: JsonRouter, dead_letters: DeadLetters) -> None:
         "Delete a dead letter",
         "pipelines:write",
         answers={204: EMPTY},
-        errors=LETTER_ERRORS,
+        errors=DEAD_LETTER_ERRORS,
     )
     async def delete_dead_letter(who: Caller, pipeline_id: str, dead_letter_id: str) -> None:
         await dead_letters.remove(who, pipeline_id, dead_letter_id)

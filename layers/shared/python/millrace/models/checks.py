@@ -1,4 +1,4 @@
-"""What an agent needs of a model, asked of a real server one by one."""
+"""Checks of a model for the needs of an agent, asked of a real server one by one."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -77,9 +77,9 @@ class Examination:
         asked = await self._ask([user("Count from one to twenty in words, and write nothing else.")])
         pieces = sum(isinstance(delta, Text) for delta in asked.deltas)
         finish = asked.turn.finish
-        told = finish is not None and finish.usage is not None
+        reports_usage = finish is not None and finish.usage is not None
         advice = [*_leaks(asked, self.session.agent)]
-        if not told:
+        if not reports_usage:
             advice.append("The server tells no usage: tokens are estimated (`estimated` in `done`).")
         if finish is not None and finish.reason == "other":
             advice.append("The server ends its answers for a reason that is not known: tell us which.")
@@ -163,7 +163,7 @@ _SHORT_CONTEXT = (
 
 
 def _leaks(asked: Asked, agent: Agent) -> list[str]:
-    """What to set so that the rest of a model's output is taken out of its text."""
+    """Return the settings with which the rest of a model's output is taken out of its text."""
     advice = []
     if _closes_only(asked.raw) and not dialect_of(agent).starts_in_thinking:
         advice.append('The text starts in thinking: set "startsInThinking": true on the agent.')

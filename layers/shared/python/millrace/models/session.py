@@ -26,7 +26,7 @@ class Asked:
 
     @property
     def text(self) -> str:
-        """What the user sees."""
+        """The text that the user sees."""
         return "".join(event["token"] for event in self.events if event["type"] == "token")
 
     @property

@@ -109,12 +109,12 @@ def _run(options: argparse.Namespace) -> int:
 def _outputs(local: LocalRun, reader: Reader, quiet: bool) -> Iterator[Event]:
     for events in reader.chunks():
         yield from local.feed(events)
-        _note_letters(local, quiet)
+        _note_dead_letters(local, quiet)
     yield from local.finish()
-    _note_letters(local, quiet)
+    _note_dead_letters(local, quiet)
 
 
-def _note_letters(local: LocalRun, quiet: bool) -> None:
+def _note_dead_letters(local: LocalRun, quiet: bool) -> None:
     if not quiet:
         for dead_letter in local.take_dead_letters():
             _note({"deadLetter": dead_letter.as_json()})

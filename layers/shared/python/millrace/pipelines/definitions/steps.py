@@ -112,7 +112,7 @@ class WindowConfig(Model):
     def _sizes_fit(self) -> "WindowConfig":
         given = {name for name in ("size", "slide", "gap") if getattr(self, name) is not None}
         if given not in _SIZES[self.type]:
-            raise ValueError(_SIZES_TOLD[self.type])
+            raise ValueError(_SIZES_NAMED[self.type])
         if self.type == "sliding" and self.size:
             _check_sliding(self.size, self.interval)
         _check_names(self.aggregations)
@@ -124,7 +124,7 @@ _SIZES: dict[str, tuple[set[str], ...]] = {
     "sliding": ({"size", "slide"}, {"size"}),
     "session": ({"gap"}, {"size"}),
 }
-_SIZES_TOLD = {
+_SIZES_NAMED = {
     "tumbling": "A tumbling window takes size and no other size.",
     "sliding": "A sliding window takes size and slide (half of size by default) and no other size.",
     "session": "A session window takes gap (or size, which then is the gap) and no other size.",

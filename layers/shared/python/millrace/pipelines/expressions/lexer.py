@@ -85,7 +85,7 @@ def _unescape(body: str, source: str, offset: int) -> str:
         if code[0] == "u" and len(code) == 5:
             return chr(int(code[1:], 16))
         if code not in _ESCAPES:
-            known = " ".join(f"\\{letter}" for letter in _ESCAPES)
+            known = " ".join(f"\\{character}" for character in _ESCAPES)
             message = f"`\\{code}` is no escape; known are {known} \\uXXXX."
             raise InvalidExpression(message, source=source, offset=offset + match.start())
         return _ESCAPES[code]

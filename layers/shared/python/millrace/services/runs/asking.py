@@ -168,7 +168,7 @@ class AskingGate:
         if answer.expired and self.agent.on_expired == "fail":
             raise ApprovalExpired(f"Nobody answered {stored.name} in time.")
         if answer.decision != "approve":
-            return _told(stored, answer)
+            return _described(stored, answer)
         if answer.arguments is None:
             return replace(call, arguments=stored.arguments)
         self._edited[call.id] = stored
@@ -279,7 +279,7 @@ def _checked(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any] | None:
     return tool.parameters
 
 
-def _told(call: WaitingCall, answer: Answer) -> ToolResult:
+def _described(call: WaitingCall, answer: Answer) -> ToolResult:
     """An answer as the result that the model reads."""
     if answer.decision == "answer":
         text = answer.content if isinstance(answer.content, str) else orjson.dumps(answer.content).decode()

@@ -66,8 +66,8 @@ class Stored:
     def first_events(self) -> list[Event]:
         """The events with which the next process begins: what was told of the lost step is taken back, and
         what is stored of it is told again. None after a process that left at a step's boundary."""
-        told_again = [one.event for one in settled(self.logged) if self._is_stored(one.event)]
-        told_again += [
+        repeated = [one.event for one in settled(self.logged) if self._is_stored(one.event)]
+        repeated += [
             events.injected(
                 one.id, one.content[0]["text"], Progress.of(self.lease_record.progress).iterations + 1
             )
@@ -75,10 +75,10 @@ class Stored:
             if one.id not in self.announced
         ]
         if not self.died:
-            return told_again
+            return repeated
         after = str(EventId(self.run.id, max(self.lease_record.saved, 1)))
         begin = [] if self.lease_record.seq else [_start_of(self.run)]
-        return [events.rewind(after), *begin, *told_again]
+        return [events.rewind(after), *begin, *repeated]
 
     def _is_stored(self, event: Event) -> bool:
         call = event.get("parent", event.get("id", event.get("callId")))

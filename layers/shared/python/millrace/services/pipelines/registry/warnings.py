@@ -39,7 +39,7 @@ from millrace.stores.agents import AgentStore
 SECONDS = 5.0
 _DNS_SECONDS = 2.0
 MOST = 50
-Told = dict[str, str]
+Report = dict[str, str]
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
@@ -53,7 +53,7 @@ class Warnings:
 
     async def of(
         self, organization: str, pipeline: Pipeline, definition: PipelineDefinition, secrets: Hosts
-    ) -> list[Told]:
+    ) -> list[Report]:
         """At most fifty, in the order of the definition."""
         parts = await asyncio.gather(
             _all(self._of_source(organization, definition)),
