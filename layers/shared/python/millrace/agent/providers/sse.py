@@ -83,7 +83,10 @@ class SseParser:
                 self._gathered += len(line)
             elif not line:
                 if data:
-                    events.append(self._event(data))
+                    event = data[0] if len(data) == 1 else b"\n".join(data)
+                    events.append(ErrorData(event) if self._is_error else event)
+                    data.clear()
+                    self._gathered = 0
                 self._is_error = False
             elif line.startswith(_ODD):
                 self._odd(line)
@@ -98,13 +101,6 @@ class SseParser:
         if line.startswith(b"error:"):
             self._data.append(line[6:])
             self._gathered += len(line)
-
-    def _event(self, data: list[bytes]) -> bytes:
-        event = data[0] if len(data) == 1 else b"\n".join(data)
-        event = ErrorData(event) if self._is_error else event
-        data.clear()
-        self._gathered = 0
-        return event
 
 
 class SseReader(ABC):
