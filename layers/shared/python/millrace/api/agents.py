@@ -22,6 +22,7 @@ SETTINGS_ERRORS = (
     "agent_too_large",
     "cannot_think",
     "invalid_id",
+    "invalid_schema",
     "invalid_tools",
     "not_configured",
     "thinking_too_long",

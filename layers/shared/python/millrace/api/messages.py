@@ -51,6 +51,8 @@ SEND_ERRORS = (
     *NOT_FOUND,
     "agent_not_found",
     "agent_required",
+    "invalid_schema",
+    "not_for_live_messages",
     "run_active",
     "run_waiting",
     "run_not_found",

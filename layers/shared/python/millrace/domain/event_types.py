@@ -175,8 +175,9 @@ class WaitingFor(TypedDict):
 
 
 class DoneEvent(TypedDict):
-    """The run has ended well. `cost` is in US dollars, null where the model's price is not known. Those of
-    flows have `executionId`, `flow`, and `result`, or `waitingFor` when the flow waits for input."""
+    """The run has ended well. `cost` is in US dollars, null where the model's price is not known; `output` is
+    the answer as JSON, where a schema was asked for. Those of flows have `executionId`, `flow`, and `result`,
+    or `waitingFor` when the flow waits for input."""
 
     type: Literal["done"]
     messageId: str
@@ -184,6 +185,7 @@ class DoneEvent(TypedDict):
     cost: float | None
     finishReason: str
     durationMs: int | None
+    output: NotRequired[Any]
     executionId: NotRequired[str]
     flow: NotRequired[str]
     result: NotRequired[Any]

@@ -96,6 +96,7 @@ class AgentAnswer(Shape):
     usage: TokenUsage | None
     cost: float | None
     finish_reason: str
+    output: Any = Field(default=None, description="the answer as JSON, with `responseSchema`")
     duration_ms: int | None
 
 
