@@ -125,6 +125,12 @@ def defined(tree: ast.Module) -> Iterator[tuple[str, str, int]]:
                 yield "exception", name, line
 
 
+@cache
+def names() -> list[tuple[str, str, str, int]]:
+    """Return (path, kind, name, line) of every name that the project's code defines."""
+    return [(path, *found) for path, tree in parsed() for found in defined(tree)]
+
+
 def replaced(kind: str, name: str) -> str | None:
     """Return the word to use for a name, None where it is fine as it is."""
     if kind == "class":
@@ -146,15 +152,14 @@ def is_allowed(path: str, name: str) -> bool:
 def test_code_uses_the_words_of_the_glossary() -> None:
     found = [
         f"{path}:{line}: {name} -> {word}"
-        for path, tree in parsed()
-        for kind, name, line in defined(tree)
+        for path, kind, name, line in names()
         if (word := replaced(kind, name)) and not is_allowed(path, name)
     ]
     assert found == []
 
 
 def test_exceptions_of_the_glossary_are_needed() -> None:
-    used = {(path, name) for path, tree in parsed() for _, name, _ in defined(tree)}
+    used = {(path, name) for path, _, name, _ in names()}
     unused = [
         (end, name) for end, name in ALLOWED if not any(path.endswith(end) and name == n for path, n in used)
     ]

@@ -65,9 +65,9 @@ class Model:
 
 
 class Control:
-    """What surrounds a loop: keeps messages, and a log of what happened in which order. `live` has the live
-    messages of each iteration, `late` how often the end is put off, `leave_at` after how many looks at the
-    clock the run has to leave the process."""
+    """The surroundings of a loop: it keeps messages, and a log of what happened in which order. `live` has
+    the live messages of each iteration, `late` how often the end is put off, `leave_at` after how many
+    looks at the clock the run has to leave the process."""
 
     def __init__(self, leave_at: int = 0) -> None:
         self.log: list[str] = []

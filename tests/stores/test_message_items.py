@@ -1,4 +1,4 @@
-"""What stays of a large message in its head."""
+"""The head of a large message keeps part of its content."""
 
 from millrace.stores.message_items import SHORT_BYTES, shortened
 

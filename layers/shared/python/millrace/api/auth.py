@@ -17,7 +17,9 @@ from millrace.telemetry import logs
 
 ALGORITHMS = ["RS256", "ES256"]
 KEYS_SECONDS = 3600.0
+# Tokens with made-up key ids must not make every request ask the issuer.
 UNKNOWN_KEY_SECONDS = 10.0
+# The clocks of the issuer and of the function may differ by this much.
 LEEWAY_SECONDS = 30
 
 

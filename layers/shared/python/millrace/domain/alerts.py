@@ -13,6 +13,8 @@ from millrace.domain.wire import WireModel
 
 Metric = Literal["error_rate", "cost", "latency_p95", "tokens", "stuck_run", "backpressure"]
 Op = Literal["gt", "gte", "lt", "lte"]
+# Without a threshold of its own an alert is resolved a tenth beyond the one that triggers it: a value at the
+# threshold would trigger and resolve it again and again.
 MARGIN = 0.1
 STORED = "stored"
 """The validation context of a rule that was accepted before, maybe by fewer checks."""

@@ -10,6 +10,7 @@ from millrace.stores.aws import Aws
 from millrace.stores.queues import escaped
 from millrace.stores.sizes import text_bytes
 
+# PutEvents takes at most 10 entries and 256 KB in one call, and counts some bytes around each entry.
 BATCH = 10
 CALL_BYTES = 256 * 1024
 _ENTRY_BYTES = 64

@@ -15,6 +15,7 @@ from millrace.stores.sizes import KEY_BYTES, check_transaction, check_write, tex
 Item = dict[str, Any]
 TransactItem = dict[str, dict[str, Any]]
 _TRIES = 8
+# BatchWriteItem takes at most 25 requests.
 _BATCH = 25
 """The most that one BatchWriteItem takes."""
 

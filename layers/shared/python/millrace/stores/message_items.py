@@ -25,6 +25,7 @@ TOOL_BYTES = 4_000
 STEPS_BYTES = 4_000
 """Larger steps are kept in parts: no model reads them."""
 SHORT_BYTES = 1_000
+# DynamoDB refuses items above 400 KB.
 PART_BYTES = 300_000
 _HEAD_BYTES = 24 * 1024
 _FEWEST_BYTES = 100

@@ -14,6 +14,7 @@ from millrace.services.command_center.record import Recorder
 
 PAGE = 50
 FAST_POLL, SLOW_POLL = 0.1, 0.5
+# The stream ends before the function is cut off, so that the viewer comes back with the last id it has seen.
 DEADLINE_MARGIN = 3.0
 HEARTBEAT_SECONDS = 5.0
 SNAPSHOT_TRIES = 5

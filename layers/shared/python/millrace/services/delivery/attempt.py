@@ -42,8 +42,8 @@ _DISABLED = Failure(
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What the jobs of a process share: `clock` gives epoch milliseconds, as for `rate_limits`. `in_place`
-    has the destinations that a job of this process is finding out about."""
+    """The state that the jobs of a process share: `clock` gives epoch milliseconds, as for `rate_limits`.
+    `in_place` has the destinations that a job of this process is finding out about."""
 
     state: DeliveryState
     rate_limits: RateLimits
