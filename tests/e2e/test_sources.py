@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -60,7 +61,9 @@ def test_call_of_the_api_feeds_a_pipeline(chat: httpx.Client, receiver: Receiver
 
 
 def test_schedule_feeds_a_pipeline(stack: RunningStack, chat: httpx.Client, receiver: Receiver) -> None:
-    id = fed_by(chat, receiver, type="schedule", expression="rate(1 minute)", payload={"report": "daily"})
+    soon = datetime.now(UTC) + timedelta(seconds=5)  # a rate's first tick is a minute away
+    at = f"at({soon:%Y-%m-%dT%H:%M:%S})"
+    id = fed_by(chat, receiver, type="schedule", expression=at, payload={"report": "daily"})
     body = receiver.bodies.get(timeout=90)
     assert body["report"] == "daily"
     assert body["scheduledTime"].endswith("Z")
