@@ -1,7 +1,6 @@
 """Fixtures for every test: the emulated AWS, the fakes, the running stack."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from tests.thrift import forget_apps, shared_service_models, shared_trust, spare
 __all__ = ["aws", "aws_environment", "ministack", "model_server", "services", "stack", "template"]
 
 SLOW_FIXTURES = {"aws", "browser", "mariadb_url", "ministack", "postgres_url", "small_stack", "stack"}
+SLOW_MARKS = {"browser", "mariadb", "postgres", "sam", "stack"}
 SLOW_FOLDERS = {"bench", "e2e", "local", "runtime"}
 """Everything else is marked `fast`, for `make test-fast`."""
 
@@ -45,5 +45,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if "browser" in fixtures:
             item.add_marker(pytest.mark.browser)
-        if not fixtures & SLOW_FIXTURES and not SLOW_FOLDERS & set(Path(item.path).parts):
+        if not fixtures & SLOW_FIXTURES and not _is_slow(item):
             item.add_marker(pytest.mark.fast)
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    marks = {mark.name for mark in item.iter_markers()}
+    return bool(marks & SLOW_MARKS or SLOW_FOLDERS & set(item.path.parts))
