@@ -104,6 +104,7 @@ def test_event_of_the_bus_or_of_an_operators_rule_has_no_type() -> None:
         '{"type":"redrive","organization":"acme","pipelineId":"p","id":"r","page":"0"}',
         '{"type":"unknown","organization":"acme","pipelineId":"p"}',
         '{"type":"events","pipelineId":"p","events":[]}',
+        '{"type":"events","organization":"acme","pipe',
         '{"type":"events","organization":"acme","pipelineId":"p","events":[{"id":"e"}]}',
     ],
 )
@@ -132,3 +133,9 @@ def test_packed_messages_stay_within_events_and_bytes() -> None:
     assert sum(counts) == len(sizes)
     assert max(counts) == EVENTS_PER_MESSAGE
     assert all(len(body) < BYTES_PER_MESSAGE + 200 for body, n in zip(bodies, counts, strict=True) if n > 1)
+
+
+@pytest.mark.parametrize("body", ['{"key": 5, "at": 0}', '{"type":"fire","key":5,"at":0}', "{"])
+def test_timer_of_no_known_kind_is_refused(body: str) -> None:
+    with pytest.raises(InvalidRequest, match="not valid"):
+        timer_message(body)

@@ -135,13 +135,13 @@ def ingest_message(text: str) -> IngestMessage:
     """Return the message of a body of the ingest queue.
 
     Our own are decoded into events at once: no dict is made of each first. Raises `InvalidRequest`, and
-    `ValueError` for what is no JSON.
+    `ValueError` for what is no JSON at all.
     """
     if not text.startswith(_OURS):
         return _foreign_message(orjson.loads(text))
     try:
         return _DECODER.decode(text)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
         raise _invalid(error) from error
 
 
@@ -161,11 +161,11 @@ def timer_message(body: str) -> TimerMessage:
     """Return the message of a body of the timer queue. Raises as `ingest_message`."""
     try:
         return _TIMER_DECODER.decode(body)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
         raise _invalid(error) from error
 
 
-def _invalid(error: msgspec.ValidationError) -> InvalidRequest:
+def _invalid(error: msgspec.DecodeError) -> InvalidRequest:
     return InvalidRequest(f"The message is not valid: {error}.", code="invalid_message")
 
 
