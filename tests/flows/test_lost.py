@@ -40,7 +40,8 @@ def test_killed_flow_is_told_as_lost_and_its_execution_goes_on(stack: RunningSta
         found = attach(client, f"/api/runs/{run_id}/stream")
         logged = [event for event in found if event.id is not None]
         assert logged[-1].data["code"] == "run_lost"
-        assert logged[:-1] == seen[: len(logged) - 1]
+        assert logged[-2].data["type"] == "rewind"
+        assert logged[:-2] == seen[: len(logged) - 2]
         assert client.get(f"/api/runs/{run_id}").json()["state"] == "failed"
         done = post(client, "yes", "waiting", executionId=execution).json()
         assert (done["state"], done["result"]) == ("completed", "yes")

@@ -13,7 +13,7 @@ from millrace.domain.runs import LeaseRecord, Run
 from millrace.stores.conversation_items import is_deleting
 from millrace.stores.conversations import ConversationStore
 from millrace.stores.dynamo import ConditionFailed, Item, TransactItem, check_that
-from millrace.stores.event_log import EventLog, encode
+from millrace.stores.event_log import EventLog, number
 from millrace.stores.lease_record import (
     IS_HOLDER,
     Lease,
@@ -94,12 +94,12 @@ class RunEndStore:
         self,
         run: Run,
         lost: LeaseRecord,
-        event: Event,
+        events: Sequence[Event],
         messages: list[StoredMessage],
         more: Sequence[TransactItem] = (),
     ) -> bool:
-        """End a run whose holder is gone, as its last logged event `event` says, which is numbered above all
-        that the holder may have handed out; `more` is written with it. False when somebody else did it, or
+        """End a run whose holder is gone with its last `events`, which are numbered above all that the holder
+        may have handed out; `more` is written with it. False when somebody else did it, or
         the holder is back."""
         seen: Item = {"run": lost.run_id, "until": lost.until_ms, "seen": lost.seq}
         condition = "runId = :run AND untilMs = :until AND seq = :seen AND "
@@ -108,13 +108,13 @@ class RunEndStore:
         else:
             condition += "attribute_not_exists(holder)"
         stream, after = stream_of(run.slot.organization, run.id), lost.messages
-        last = encode(lost.reserved + 1, event)
+        logged = number(lost.reserved, list(events))
         heads, parts = self._messages.puts(run.slot, after + 1, messages, new_ulid())
         writes = [
             released(self._table, run.slot, condition, seen | {"messages": after + len(messages)}),
-            *self._log.puts(stream, [last]),
+            *self._log.puts(stream, logged),
             *heads,
-            *self._final(replace(run, last_seq=last.seq)),
+            *self._final(replace(run, last_seq=logged[-1].seq)),
             *more,
         ]
         still_lost = check_that(self._table, lease_key(run.slot), condition, **seen)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from millrace.domain import events
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot, StoredMessage
+from millrace.domain.event_ids import EventId
 from millrace.domain.events import Event
 from millrace.domain.projection import settled
 from millrace.domain.runs import LeaseRecord, Run, RunState
@@ -65,12 +66,16 @@ async def _end(stores: Stores, ended: Run, lost: LeaseRecord, last: Event) -> Ru
         final = last | {"usage": full.usage, "cost": full.cost} if last["type"] == "done" else last
         closed = await _closed_calls(stores, ended, lost)
         messages = with_outcome(partial, full)
-        return full if await stores.run_ends.give_up(full, lost, final, messages, closed) else None
+        return (
+            full
+            if await stores.run_ends.give_up(full, lost, _last(ended, lost, final), messages, closed)
+            else None
+        )
     except Unavailable:
         raise
     except Exception:
         log.exception("the partial answer of %s is given up", ended.id)
-        return ended if await stores.run_ends.give_up(ended, lost, last, []) else None
+        return ended if await stores.run_ends.give_up(ended, lost, _last(ended, lost, last), []) else None
 
 
 async def _closed_calls(stores: Stores, ended: Run, lost: LeaseRecord) -> list[TransactItem]:
@@ -79,6 +84,20 @@ async def _closed_calls(stores: Stores, ended: Run, lost: LeaseRecord) -> list[T
         return []
     calls = await stores.approvals.of_run(ended.slot, ended.id)
     return [stores.approvals.settled(call) for call in calls if not call.settled]
+
+
+def _last(run: Run, lost: LeaseRecord, last: Event) -> list[Event]:
+    """The last events: what only the clients of a process that died have seen is taken back."""
+    return [last] if lost.parked else [*taken_back(run, lost, lost.seq), last]
+
+
+def taken_back(run: Run, lost: LeaseRecord, after: int) -> list[Event]:
+    """The events by which all that was told of a run after an event is void. The first event is always kept,
+    and told again where it was not logged."""
+    if not lost.seq:
+        first = events.start(run.id, run.slot.conversation_id, run.message_id, run.agent_id)
+        return [events.rewind(str(EventId(run.id, 0))), first]
+    return [events.rewind(str(EventId(run.id, max(after, 1))))]
 
 
 async def _publish_end(stores: Stores, ended: Run) -> None:

@@ -6,13 +6,13 @@ from millrace.agent.history import unanswered
 from millrace.domain import events
 from millrace.domain.clock import from_iso
 from millrace.domain.conversations import StoredMessage
-from millrace.domain.event_ids import EventId
 from millrace.domain.events import Event, LogEntry
 from millrace.domain.ids import new_id
 from millrace.domain.projection import settled
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import LeaseRecord, Progress, Run
 from millrace.services.runs.lost_usage import budget_of
+from millrace.services.runs.recover import taken_back
 from millrace.services.runs.run_session import RunSession
 from millrace.stores.connect import Stores
 from millrace.stores.event_log import number
@@ -76,9 +76,7 @@ class Stored:
         ]
         if not self.died:
             return repeated
-        after = str(EventId(self.run.id, max(self.lease_record.saved, 1)))
-        begin = [] if self.lease_record.seq else [_start_of(self.run)]
-        return [events.rewind(after), *begin, *repeated]
+        return [*taken_back(self.run, self.lease_record, self.lease_record.saved), *repeated]
 
     def _is_stored(self, event: Event) -> bool:
         call = event.get("parent", event.get("id", event.get("callId")))
@@ -96,10 +94,6 @@ class Stored:
             if one.type == "tool_call" and one.event.get("parent") in found:
                 found.add(one.event["id"])
         return found
-
-
-def _start_of(run: Run) -> Event:
-    return events.start(run.id, run.slot.conversation_id, run.message_id, run.agent_id)
 
 
 async def load_stored(stores: Stores, run: Run, lease: LeaseRecord, definition: RunDefinition) -> Stored:
