@@ -224,12 +224,13 @@ def taken_over(table: str, lease: Lease, seen: LeaseRecord, attempts: int, now: 
     return update(
         table,
         lease_key(lease.run.slot),
-        "SET holder = :holder, untilMs = :until, seq = :seq, reservedSeq = :reserved, attempts = :attempts, "
-        "progress = :progress REMOVE parked, noticedMs",
+        "SET holder = :holder, untilMs = :until, seq = :seq, reservedSeq = :reserved, savedSeq = :saved, "
+        "attempts = :attempts, progress = :progress REMOVE parked, noticedMs",
         f"runId = :run AND {nobody} AND untilMs = :was AND seq = :seen",
         until=now + lease.lease_ms(now),
         seq=lease.seq,
         reserved=lease.reserved,
+        saved=lease.saved,
         attempts=attempts,
         progress=_packed(lease.progress),
         was=seen.until_ms,

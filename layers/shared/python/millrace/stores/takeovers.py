@@ -98,8 +98,8 @@ class TakeoverStore:
         progress: Progress,
         attempts: int,
     ) -> Lease | None:
-        """Take a run over that no process works on, with its first `events`. None when another process was
-        faster, or the run is over."""
+        """Take a run over that no process works on, with its first `events`, which tell no more than the
+        history holds. None when another process was faster, or the run is over."""
         seq = events[-1].seq if events else seen.seq
         lease = Lease(
             run,
@@ -107,7 +107,7 @@ class TakeoverStore:
             seq=seq,
             messages=seen.messages,
             reserved=seq + NUMBERS_AT_ONCE,
-            saved=seen.saved,
+            saved=seq if events else seen.saved,
             drained=seen.drained,
             watched_ms=seen.watched_ms,
             accepted=seen.accepted,
