@@ -8,7 +8,7 @@ from millrace.errors import Unavailable
 from millrace.stores.aws import Aws as AwsClients
 
 WRITES = frozenset({"transact_write_items", "put_item", "update_item", "delete_item"})
-Fate = Literal["kill before", "kill after", "fault before", "fault after"]
+Failure = Literal["kill before", "kill after", "fault before", "fault after"]
 """A process dies before a write takes effect, or after it; or the write's answer is an outage, before it took
 effect or after."""
 Result = TypeVar("Result")
@@ -23,7 +23,7 @@ class Blow:
     """What happens at the `write`-th write of a process, counted from 1."""
 
     write: int
-    fate: Fate
+    failure: Failure
 
 
 class Mortal(AwsClients):
@@ -41,7 +41,7 @@ class Mortal(AwsClients):
         """Begins the next process."""
         self.deaths += self.dead
         self.dead = False
-        self._now = {blow.write: blow.fate for blow in (self.blows.pop(0) if self.blows else [])}
+        self._now = {blow.write: blow.failure for blow in (self.blows.pop(0) if self.blows else [])}
         self.writes.append(0)
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
@@ -54,12 +54,12 @@ class Mortal(AwsClients):
 
     async def _write(self, effect: Callable[[], Awaitable[Result]]) -> Result:
         self.writes[-1] += 1
-        fate = self._now.get(self.writes[-1])
-        if fate is None:
+        failure = self._now.get(self.writes[-1])
+        if failure is None:
             return await effect()
-        if fate.endswith("after"):
+        if failure.endswith("after"):
             await effect()
-        if fate.startswith("fault"):
+        if failure.startswith("fault"):
             raise Unavailable("an outage, as the test wants it")
         self.dead = True
         raise Killed

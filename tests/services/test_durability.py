@@ -37,13 +37,13 @@ from millrace.stores.event_log import is_last
 from millrace.stores.run_queue import RunQueue
 from millrace.stores.runs import stream_of
 from tests.aws import Aws
-from tests.services.mortal import Blow, Fate, Killed, Mortal
+from tests.services.mortal import Blow, Failure, Killed, Mortal
 from tests.services.scripted import Talk, results_of, text_of
 
 EXAMPLES = int(os.environ.get("SOAK_EXAMPLES", "6"))
 AGENT = "worker"
-SAID = ["I look first. ", "One more thing. ", "That is all. "]
-CALLS = [[("look", "look-1"), ("pay", "pay-1")], [("pay", "pay-2")], []]
+SAID = ["I check first. ", "One more thing. ", "That is all. "]
+CALLS = [[("check_stock", "stock-1"), ("pay", "pay-1")], [("pay", "pay-2")], []]
 LIVE = "And hurry."
 ROUNDS = 40
 
@@ -87,8 +87,8 @@ class World:
         """Two tools: one that only reads, and one that must not be repeated."""
 
         @repeatable
-        async def look() -> str:
-            """Looks."""
+        async def check_stock() -> str:
+            """Check the stock."""
             await asyncio.sleep(0.004)
             return "seen"
 
@@ -102,7 +102,7 @@ class World:
                 self.live = 1
             return "paid"
 
-        return {"look": tool(look), "pay": tool(pay)}
+        return {"check_stock": tool(check_stock), "pay": tool(pay)}
 
     async def process(self, work: Awaitable[RunSession | None]) -> None:
         """A process that begins or continues the run, and may die of it; its client sees all that it says."""
@@ -152,11 +152,13 @@ class World:
 
 
 async def hire(environment: Settings, organization: str) -> None:
-    agent = Agent.model_validate({"id": AGENT, "name": "Worker", "model": "echo:", "tools": ["look", "pay"]})
+    agent = Agent.model_validate(
+        {"id": AGENT, "name": "Worker", "model": "echo:", "tools": ["check_stock", "pay"]}
+    )
     await Stores.connect(environment).agents.create(organization, agent)
 
 
-async def tell(
+async def play_and_check(
     environment: Settings,
     monkeypatch: pytest.MonkeyPatch,
     blows: list[list[Blow]],
@@ -231,18 +233,20 @@ def check_views(world: World, log: list[LogEntry]) -> None:
     numbers = [one.seq for one in log]
     assert numbers == sorted(set(numbers))
     assert is_last(log[-1])
-    told: dict[int, Any] = {}
+    by_number: dict[int, Any] = {}
     client: list[LogEntry] = []
     for one in world.seen:
-        if one.seq and one.seq not in told:
-            told[one.seq] = one.event
+        if one.seq and one.seq not in by_number:
+            by_number[one.seq] = one.event
             client.append(one)
-        assert not one.seq or told[one.seq] == one.event
+        assert not one.seq or by_number[one.seq] == one.event
     for one in log:
-        assert told.get(one.seq, one.event) == one.event
+        assert by_number.get(one.seq, one.event) == one.event
     last = 0
     received: list[LogEntry] = []
-    for one in sorted([*client, *(entry for entry in log if entry.seq not in told)], key=lambda e: e.seq):
+    for one in sorted(
+        [*client, *(entry for entry in log if entry.seq not in by_number)], key=lambda e: e.seq
+    ):
         if one.seq > last:
             received.append(one)
             last = one.seq
@@ -270,19 +274,19 @@ def environment(aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> Settin
 async def test_uninterrupted_run_is_as_the_others_must_be(
     environment: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    aws = await tell(environment, monkeypatch, [])
+    aws = await play_and_check(environment, monkeypatch, [])
     assert aws.deaths == 0
 
 
-@pytest.mark.parametrize("fate", ["kill before", "kill after"])
+@pytest.mark.parametrize("failure", ["kill before", "kill after"])
 async def test_run_survives_a_death_at_each_of_its_writes(
-    environment: Settings, monkeypatch: pytest.MonkeyPatch, fate: Fate
+    environment: Settings, monkeypatch: pytest.MonkeyPatch, failure: Failure
 ) -> None:
     """In turn at each write of the first process; in the short form at every third."""
-    whole = (await tell(environment, monkeypatch, [])).writes[0]
+    whole = (await play_and_check(environment, monkeypatch, [])).writes[0]
     step = 1 if EXAMPLES > 100 else 3
     for write in range(1, whole + 1, step):
-        await tell(environment, monkeypatch, [[Blow(write, fate)]])
+        await play_and_check(environment, monkeypatch, [[Blow(write, failure)]])
 
 
 BLOWS = st.builds(
@@ -308,7 +312,7 @@ def test_run_survives_any_deaths_outages_and_hand_overs(
         leaving=st.lists(st.booleans(), max_size=4),
     )
     def run(blows: list[list[Blow]], leaving: list[bool]) -> None:
-        asyncio.run(tell(environment, monkeypatch, blows, leaving))
+        asyncio.run(play_and_check(environment, monkeypatch, blows, leaving))
 
     run()
 
