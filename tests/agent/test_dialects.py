@@ -10,7 +10,7 @@ import pytest
 from millrace.agent.call_ids import known_name
 from millrace.agent.dialects import dialect_of, guess
 from millrace.agent.leak import LeakFilter
-from millrace.agent.model import Delta, Finish, FinishReason, ModelRequest, Text, Thinking, ToolSpec
+from millrace.agent.model import Delta, Finish, FinishReason, ModelRequest, Text, Thinking, ToolCall, ToolSpec
 from millrace.agent.raw_calls import calls_in
 from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
 from millrace.domain.agents import Agent
@@ -176,6 +176,7 @@ def test_calls_in_text_stay_text_where_the_agent_has_no_tools() -> None:
         ("openai:anthropic/claude-opus-4-5", "plain"),
         ("openai:gemini-3-pro", "plain"),
         ("demo:", "plain"),
+        ("qwen-box:gpt-5", "plain"),
     ],
 )
 def test_dialect_is_guessed_by_the_name(model: str, dialect: str) -> None:
@@ -219,6 +220,23 @@ async def test_call_in_the_text_runs_its_tool_and_is_never_shown() -> None:
     assert conversation.text() == "I look. Done."
     results = [event for event in conversation.events if event["type"] == "tool_result"]
     assert [(event["name"], event["result"]) for event in results] == [("weather", "sunny in Paris")]
+
+
+async def test_call_that_the_server_has_read_as_well_runs_once() -> None:
+    runs: list[str] = []
+
+    async def weather(arguments: dict[str, Any], context: ToolContext) -> ToolResult:
+        runs.append(arguments["city"])
+        return ToolResult(True, "sunny", "sunny")
+
+    text = "".join(
+        f'<tool_call>{{"name":"weather","arguments":{{"city":"{city}"}}}}</tool_call>'
+        for city in ("Paris", "Rome")
+    )
+    read = ToolCall("c1", "weather", {"city": "Paris"})
+    conversation = Conversation(Tool("weather", "", {"type": "object"}, weather))
+    await conversation.ask("Hi", Speaker(Text(text), read), "qwen3")
+    assert sorted(runs) == ["Paris", "Rome"]
 
 
 async def test_text_that_never_leaves_its_thinking_was_the_answer() -> None:

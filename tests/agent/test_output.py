@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import httpx
+import orjson
 import pytest
 
 from millrace.agent.model import Delta, Finish, FinishReason, ModelRequest, Text, ToolSpec
@@ -11,8 +13,10 @@ from millrace.agent.providers.anthropic import messages_request
 from millrace.agent.providers.bedrock import converse_request
 from millrace.agent.providers.chat_request import chat_request
 from millrace.agent.providers.chat_servers import DIALECTS
+from millrace.agent.providers.registry import ProviderRegistry
 from millrace.errors import InvalidRequest, ProviderError
 from millrace.services.runs.output_format import check_response_schema, output_format
+from millrace.settings import Settings
 from tests.agent.looping import Conversation
 from tests.agent.providers.asking import user
 from tests.fakes.strict_models import check_converse
@@ -192,3 +196,49 @@ def test_schema_that_cannot_be_used_is_refused(schema: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as caught:
         check_response_schema(schema)
     assert caught.value.code == "invalid_schema"
+
+
+class WithoutFormat:
+    """A server of chat completions that answers a `response_format` with an error, and else a city."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.bodies: list[Any] = []
+        self._refusal = (status, {"error": {"message": message}})
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.bodies.append(orjson.loads(request.content))
+        if "response_format" in self.bodies[-1]:
+            return httpx.Response(self._refusal[0], json=self._refusal[1])
+        choice = {"index": 0, "message": {"content": PARIS}, "finish_reason": "stop"}
+        return httpx.Response(200, json={"choices": [choice]})
+
+    async def ask(self, times: int) -> list[Delta]:
+        settings = Settings("r", openai_base_url="http://10.0.0.7/v1")
+        async with httpx.AsyncClient(transport=httpx.MockTransport(self)) as client:
+            provider, model = ProviderRegistry(settings, lambda: client).provider_for("openai:m")
+            answers = [[d async for d in provider.stream(asked(CITY, model))] for _ in range(times)]
+        return answers[-1]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "This model does not support response format `json_schema`."),
+        (422, "response_format: extra fields not permitted"),
+    ],
+)
+async def test_server_without_structured_output_gets_the_schema_in_words(status: int, message: str) -> None:
+    server = WithoutFormat(status, message)
+    assert (await server.ask(times=2))[0] == Text(PARIS)
+    assert ["response_format" in body for body in server.bodies] == [True, False, False]
+    assert "JSON Schema" in server.bodies[-1]["messages"][0]["content"]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(400, "The prompt is too long."), (500, "response_format broke the server")]
+)
+async def test_other_refusals_of_a_schema_are_errors(status: int, message: str) -> None:
+    server = WithoutFormat(status, message)
+    with pytest.raises(ProviderError, match=message):
+        await server.ask(times=1)
+    assert len(server.bodies) == 1

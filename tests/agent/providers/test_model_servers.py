@@ -1,7 +1,9 @@
 """Streams of real servers are read as they were meant, however the network cuts it."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import openai
 import orjson
 import pytest
@@ -12,7 +14,9 @@ from millrace.agent.model import Delta, Finish, Text, ThinkingBlock, ToolCall
 from millrace.agent.providers.anthropic import MessageReader
 from millrace.agent.providers.bedrock import ConverseReader
 from millrace.agent.providers.chat_reader import ChatReader
+from millrace.agent.providers.registry import ProviderRegistry
 from millrace.errors import ProviderError
+from millrace.settings import Settings
 from tests.agent.providers.asking import SERVER, Ask, calls_of, cuts, finish_of, read, text_of, thoughts_of
 from tests.agent.providers.streams import CHAT_STREAMS, END, HI, STOP, Stream, tool, tools
 from tests.fakes.model_bytes import (
@@ -31,24 +35,30 @@ from tests.fakes.model_server import ModelServer, Script
 EVERY = pytest.mark.parametrize("stream", CHAT_STREAMS.values(), ids=CHAT_STREAMS)
 
 
-async def answer_to(
-    ask: Ask, server: ModelServer, *chunks: bytes
-) -> tuple[list[Delta], ProviderError | None]:
-    server.play(Script([*chunks]))
+async def answer_to(*chunks: bytes) -> tuple[list[Delta], ProviderError | None]:
+    """The deltas that the provider finds in a body, and the failure that ends them."""
+
+    async def body() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body())
+
+    settings = Settings("r", openai_base_url="http://10.0.0.7/v1", openai_api_key="sk-openai-secret")
     seen: list[Delta] = []
-    try:
-        async for delta in ask.stream("openai:m"):
-            seen.append(delta)
-    except ProviderError as error:
-        return seen, error
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        try:
+            async for delta in Ask(ProviderRegistry(settings, lambda: client)).stream("openai:m"):
+                seen.append(delta)
+        except ProviderError as error:
+            return seen, error
     return seen, None
 
 
 @EVERY
-async def test_stream_of_a_real_server_is_understood(
-    stream: Stream, ask: Ask, model_server: ModelServer
-) -> None:
-    answer, error = await answer_to(ask, model_server, stream.body)
+async def test_stream_of_a_real_server_is_understood(stream: Stream) -> None:
+    answer, error = await answer_to(stream.body)
     assert (text_of(answer), thoughts_of(answer)) == (stream.text, stream.thinking)
     assert tuple(calls_of(answer)) == stream.calls
     if stream.error:
@@ -94,18 +104,20 @@ def test_single_bytes_give_the_same_answer(stream: Stream) -> None:
 SDK = {name: stream for name, stream in CHAT_STREAMS.items() if stream.sdk and not stream.error}
 
 
-@pytest.mark.parametrize("stream", SDK.values(), ids=SDK)
-async def test_official_client_reads_the_same_where_it_can(stream: Stream, model_server: ModelServer) -> None:
-    model_server.play(Script([stream.body]))
+async def test_official_client_reads_the_same_where_it_can(model_server: ModelServer) -> None:
     messages: Any = [{"role": "user", "content": "Hi"}]
+    model_server.play(*[Script([stream.body]) for stream in SDK.values()])
     async with openai.AsyncOpenAI(base_url=f"{model_server.url}/v1", api_key="k", max_retries=0) as client:
-        chunks = await client.chat.completions.create(model="m", messages=messages, stream=True)
-        deltas = [choice.delta async for chunk in chunks for choice in chunk.choices[:1] if choice.delta]
-    assert "".join(delta.content or "" for delta in deltas) == stream.text
-    named: dict[int, str] = {}
-    for piece in [piece for delta in deltas for piece in delta.tool_calls or ()]:
-        named[piece.index] = named.get(piece.index, "") + ((piece.function and piece.function.name) or "")
-    assert list(named.values()) == [name for name, _ in stream.calls]
+        for name, stream in SDK.items():
+            chunks = await client.chat.completions.create(model="m", messages=messages, stream=True)
+            deltas = [choice.delta async for chunk in chunks for choice in chunk.choices[:1] if choice.delta]
+            assert "".join(delta.content or "" for delta in deltas) == stream.text, name
+            pieces = [piece for delta in deltas for piece in delta.tool_calls or ()]
+            named: dict[int, str] = {}
+            for piece in pieces:
+                part = (piece.function and piece.function.name) or ""
+                named[piece.index] = named.get(piece.index, "") + part
+            assert list(named.values()) == [call[0] for call in stream.calls], name
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
@@ -141,8 +153,8 @@ async def test_error_with_status_200_keeps_its_reason(ask: Ask, model_server: Mo
     assert "no such plan" in error.message
 
 
-async def test_words_of_an_unreadable_answer_hide_the_key(ask: Ask, model_server: ModelServer) -> None:
-    _, error = await answer_to(ask, model_server, b"data: bad key sk-openai-secret\n\n")
+async def test_words_of_an_unreadable_answer_hide_the_key() -> None:
+    _, error = await answer_to(b"data: bad key sk-openai-secret\n\n")
     assert error is not None
     assert "bad key ***" in error.message
 

@@ -58,10 +58,15 @@ _PROVIDERS_THAT_READ = ("anthropic:", "demo:", "echo:")
 
 def guess(model: str) -> DialectName:
     """The dialect of a model by its name; `plain` where it is not known."""
-    name = model.lower()
-    if name.startswith(_PROVIDERS_THAT_READ) or "claude" in name:
+    if model.startswith(_PROVIDERS_THAT_READ):
         return "plain"
+    name = _name(model)
     return next((dialect for pattern, dialect in _KNOWN if re.search(pattern, name)), "plain")
+
+
+def _name(model: str) -> str:
+    """The model's name at its provider: the name of a server says nothing of its models."""
+    return (model.partition(":")[2] or model).lower()
 
 
 def dialect_of(agent: Agent) -> TextDialect:
@@ -69,5 +74,5 @@ def dialect_of(agent: Agent) -> TextDialect:
     dialect = DIALECTS[agent.dialect or guess(agent.model)]
     starts = agent.starts_in_thinking
     if starts is None:
-        starts = agent.dialect is None and bool(_STARTS_IN_THINKING.search(agent.model.lower()))
+        starts = agent.dialect is None and bool(_STARTS_IN_THINKING.search(_name(agent.model)))
     return replace(dialect, starts_in_thinking=starts)

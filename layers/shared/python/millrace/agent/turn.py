@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import orjson
 
-from millrace.agent.call_ids import accept_call
+from millrace.agent.call_ids import accept_call, known_name
 from millrace.agent.dialects import PLAIN, TextDialect
 from millrace.agent.emitter import Emitter
 from millrace.agent.estimate import prompt_tokens, tokens_in
@@ -62,6 +62,7 @@ class Turn:
         self._action = ""
         self._request: ModelRequest | None = None
         self._ids: set[str] = set()
+        self._raw: list[ToolCall] = []
         self._began = time.monotonic()
 
     @property
@@ -83,6 +84,7 @@ class Turn:
                     self.first_token_ms = self.elapsed_ms()
         self._show(self._filter.finish(whole=self._came_to_its_end()))
         self._close_text()
+        self._add_raw_calls()
         if self.finish is None:
             raise ProviderError("The model's answer broke off.", code="incomplete_response", retryable=True)
 
@@ -97,7 +99,7 @@ class Turn:
         return "".join(block.get("text", "") for block in self.content())
 
     def _came_to_its_end(self) -> bool:
-        return self.finish is not None and self.finish.reason == "stop" and not self.calls
+        return self.finish is not None and self.finish.reason == "stop" and not (self.calls or self._raw)
 
     def elapsed_ms(self) -> int:
         """Since the call began."""
@@ -153,8 +155,16 @@ class Turn:
 
     def _raw_calls(self, block: str) -> None:
         offered = self._request.tools if self._request else []
-        for call in calls_in(block, {tool.name: tool for tool in offered}):
-            self._call(call)
+        self._raw += calls_in(block, {tool.name: tool for tool in offered})
+
+    def _add_raw_calls(self) -> None:
+        """Take the calls of the text, except those that the server has read as well: some do both."""
+        tools = [tool.name for tool in self._request.tools] if self._request else []
+        read = [(call.name, call.arguments) for call in self.calls]
+        for call in self._raw:
+            if (known_name(call.name, tools), call.arguments) not in read:
+                self._call(call)
+        self._raw = []
 
     def _step(self, kind: str, text: str) -> None:
         """A ReAct line: shown as a tool's step, whoever runs that tool."""

@@ -42,7 +42,8 @@ def chat_request(request: ModelRequest, dialect: ChatDialect, server: str) -> di
 def _response_format(request: ModelRequest, dialect: ChatDialect, has_tools: bool) -> dict[str, Any]:
     """The structured output that the server has for the schema; many have none beside tools."""
     schema = request.response_schema
-    if schema is None or (has_tools and not dialect.schema_with_tools):
+    beside_tools = has_tools and not dialect.schema_with_tools
+    if schema is None or beside_tools or dialect.schema == "none":
         return {}
     if dialect.schema == "json_object":
         return {"type": "json_object"}

@@ -26,7 +26,7 @@ class ChatDialect:
     short_ids: bool = False
     signs_calls: bool = False
     user_after_tools: bool = True
-    schema: Literal["json_schema", "json_object"] = "json_schema"
+    schema: Literal["json_schema", "json_object", "none"] = "json_schema"
     schema_with_tools: bool = False
 
 

@@ -6,6 +6,8 @@ comes back `chat_reader`'s, and `chat_servers` knows what the servers differ in.
 """
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 
 import httpx
 import orjson
@@ -13,10 +15,11 @@ import orjson
 from millrace.agent.model import Delta, ModelRequest
 from millrace.agent.providers.chat_reader import ChatReader
 from millrace.agent.providers.chat_request import chat_request
-from millrace.agent.providers.chat_servers import DIALECTS, dialect_of
+from millrace.agent.providers.chat_servers import DIALECTS, ChatDialect, dialect_of
 from millrace.agent.providers.connection import Call, stream_deltas
 from millrace.agent.providers.failures import Server
 from millrace.agent.providers.model_servers import ModelServer
+from millrace.errors import ProviderError
 
 
 class OpenAIProvider:
@@ -30,13 +33,40 @@ class OpenAIProvider:
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self._key = url.netloc.decode()
         self._dialect = DIALECTS[server.dialect or dialect_of(url.host)]
+        self._without_format: set[str] = set()
         self._server = Server(f"The model server {url.host}", f"Check {server.key_setting}.", (key,))
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `Provider`."""
+        structured = request.response_schema is not None
+        return self._structured(request) if structured else self._answer(request, self._dialect)
 
+    async def _structured(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        """The answer of a server that is asked for structured output; one that has none is asked again, with
+        the schema in words, and is asked so from then on."""
+        in_words = replace(self._dialect, schema="none")
+        if request.model not in self._without_format:
+            try:
+                async with aclosing(self._answer(request, self._dialect)) as deltas:
+                    async for delta in deltas:
+                        yield delta
+                return
+            except ProviderError as error:
+                if not _refuses_format(error):
+                    raise
+            self._without_format.add(request.model)
+        async with aclosing(self._answer(request, in_words)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    def _answer(self, request: ModelRequest, dialect: ChatDialect) -> AsyncGenerator[Delta, None]:
         async def prepare() -> Call:
-            body = chat_request(request, self._dialect, self._key)
-            return Call(self._url, self._headers, orjson.dumps(body))
+            return Call(self._url, self._headers, orjson.dumps(chat_request(request, dialect, self._key)))
 
         return stream_deltas(self._client, self._server, prepare, ChatReader(self._server, self._key))
+
+
+def _refuses_format(error: ProviderError) -> bool:
+    """Return whether a server has refused a request for its `response_format`."""
+    words = ("response_format", "response format", "json_schema", "structured output", "json mode")
+    return error.http_status in (400, 422) and any(word in error.message.lower() for word in words)
