@@ -21,7 +21,7 @@ from millrace.domain.portions import portions
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put, put_when, to_item, update
 
 KEPT_SECONDS = 24 * 3600
-# DynamoDB refuses items above 400 KB; the rest is room for keys, and for text that grows in UTF-8.
+# DynamoDB refuses items above 400 KB; the rest is room for the keys.
 ITEM_BYTES = 300_000
 EVENT_BYTES = 1_500_000
 """The most that one event may have as JSON."""
