@@ -26,17 +26,29 @@ _SCRIPT = (
 )
 
 
-@pytest.mark.parametrize("name", BUDGETS)
-def test_functions_init_stays_within_its_budget(aws: Aws, name: str) -> None:
-    budget, forbidden = BUDGETS[name]
+def imported(aws: Aws, name: str) -> set[str]:
+    """The modules that the function's init imports."""
     logical_id = "".join(part.capitalize() for part in name.split("_")) + "Function"
     command = [sys.executable, "-c", _SCRIPT, str(ROOT / "functions" / name)]
     output = subprocess.run(
         command, env=aws.environment(logical_id), capture_output=True, text=True, check=True
     )
-    modules = json.loads(output.stdout)
-    assert not forbidden & set(modules)
+    return set(json.loads(output.stdout))
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_functions_init_stays_within_its_budget(aws: Aws, name: str) -> None:
+    budget, forbidden = BUDGETS[name]
+    modules = imported(aws, name)
+    assert not forbidden & modules
     assert len(modules) <= budget
+
+
+@pytest.mark.parametrize("name", ["transform", "record", "sweep", "change_capture"])
+def test_functions_that_take_batches_together_do_not_pay_for_powertools_batch(aws: Aws, name: str) -> None:
+    modules = imported(aws, name)
+    assert "aws_lambda_powertools" in modules
+    assert not modules & (HEAVY | {"aws_lambda_powertools.utilities.batch"})
 
 
 def test_every_function_with_a_url_has_a_budget() -> None:

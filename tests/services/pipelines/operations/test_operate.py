@@ -13,7 +13,7 @@ from millrace.services.delivery.deliver import Report
 from millrace.services.delivery.job import read_job
 from millrace.services.pipelines.processing import replay as pipelines_replay
 from millrace.services.pipelines.processing import timers as pipelines_windows
-from millrace.services.pipelines.processing.timers import sweep_all
+from millrace.services.pipelines.processing.sweep import sweep_all
 from millrace.services.pipelines.queue_messages import Replay, ingest_message
 from tests.api.talk import error_of
 from tests.services.pipelines.conftest import Plant

@@ -12,7 +12,7 @@ import pytest
 from millrace.services.pipelines.backpressure import Backpressure
 from millrace.services.pipelines.intake import changes
 from millrace.services.pipelines.processing.minute import every_minute
-from millrace.services.pipelines.processing.timers import sweep_all
+from millrace.services.pipelines.processing.sweep import sweep_all
 from millrace.stores.bus import EventBus
 from millrace.stores.dynamo import put
 from tests.aws import Aws

@@ -4,7 +4,7 @@ import asyncio
 
 from millrace.services.pipelines.backpressure import Backpressure, report_backpressure
 from millrace.services.pipelines.context import PipelineContext
-from millrace.services.pipelines.processing.timers import sweep_all
+from millrace.services.pipelines.processing.sweep import sweep_all
 from millrace.stores.bus import EventBus
 
 

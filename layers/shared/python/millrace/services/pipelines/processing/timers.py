@@ -1,4 +1,4 @@
-"""Timers: windows and batches fire when their time has come, and a sweep finds those whose timer was lost."""
+"""Timers: windows and batches fire when their time has come."""
 
 import asyncio
 import logging
@@ -10,14 +10,13 @@ from msgspec import structs
 
 from millrace.errors import NotFound
 from millrace.pipelines.state.batches import Batch
-from millrace.pipelines.state.firing import sweep
 from millrace.pipelines.state.meta import read_meta
 from millrace.pipelines.state.store import Key
 from millrace.services.batches import QueueBatch
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.plans import CompiledPipeline
 from millrace.services.pipelines.processing.engine import on_timer
-from millrace.services.pipelines.processing.timer_batch import Timers
+from millrace.services.pipelines.processing.sweep import SEEN
 from millrace.services.pipelines.queue_messages import (
     FireTimer,
     StopPipeline,
@@ -30,10 +29,6 @@ from millrace.telemetry import logs
 
 log = logging.getLogger(__name__)
 
-SEEN = 20_000
-"""Timers that one sweep reads; of deleted pipelines something may stand until its TTL."""
-SWEPT = 5_000
-AHEAD_MS = 900_000
 STOPPED_AT_ONCE = 300
 AT_ONCE = 4
 """Timers of a batch: one that takes long does not hold up the others."""
@@ -113,35 +108,3 @@ def _is_open(store: WindowStore, compiled: CompiledPipeline, key: Key) -> bool:
         return step is not None
     meta = read_meta(store, key)
     return meta is not None and meta.state in ("OPEN", "FIRING")
-
-
-class _Agenda:
-    """The state that the sweep looks at: without that of paused pipelines, which would fill its page."""
-
-    def __init__(self, found: list[tuple[int, Key]]) -> None:
-        self._found = found
-
-    def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
-        return [entry for entry in self._found if entry[0] < before][:limit]
-
-
-async def sweep_all(context: PipelineContext) -> int:
-    """Runs every minute; returns how many timers it sent."""
-    now = context.clock()
-    found = await asyncio.to_thread(context.windows.due, now + AHEAD_MS, SEEN)
-    awake = [entry for entry in found if await _is_awake(context, entry[1], now)]
-    timers = Timers(context.timers, now)
-    count = sweep(_Agenda(awake), timers, now, SWEPT)
-    await asyncio.to_thread(timers.flush)
-    return count
-
-
-async def _is_awake(context: PipelineContext, key: Key, now: int) -> bool:
-    """Return whether the pipeline runs; not for one that cannot be read now, which the next sweep looks at
-    again."""
-    try:
-        pipeline = (await context.plans.of(key.organization)).get(key.pipeline)
-    except Exception:
-        log.exception("the pipelines of an organization cannot be read")
-        return False
-    return pipeline is not None and not pipeline.waits(now)
