@@ -48,6 +48,11 @@ def test_operation_is_complete(name: str, operation: dict[str, Any]) -> None:
     assert ({"413", "415", "422"} if "requestBody" in operation else set()) <= errors
 
 
+def test_names_of_schemas_are_plain() -> None:
+    """Two models of one name would get the names of their modules."""
+    assert [name for name in SCHEMAS if not name.isalnum()] == []
+
+
 @pytest.mark.parametrize("name", ["RunEvent", "CommandCenterEvent"])
 def test_events_are_told_apart_by_their_type(name: str) -> None:
     schema = SCHEMAS[name]

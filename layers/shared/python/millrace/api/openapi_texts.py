@@ -42,7 +42,7 @@ PATH_PARAMETERS = {
     "dead_letter_id": "The dead letter's id",
     "memory_id": "The memory's id",
     "message_id": "The live message's id",
-    "name": "The name",
+    "name": "The name of the flow, or of the secret",
     "number": "The destination's number, from 0, in the order of the definition",
     "pipeline_id": "The pipeline's id",
     "redrive_id": "The redrive's id",

@@ -62,10 +62,9 @@ AGENT_BYTES = 256 * 1024
 
 
 class McpServer(WireModel):
-    """An MCP server (streamable HTTP); its tools appear as `<name>__<tool>`.
+    """An MCP server (streamable HTTP); its tools appear as `<name>__<tool>`."""
 
-    Stored, the values of `headers` are encrypted (`services.mcp_secrets`) and the query of `url` with them.
-    """
+    # Stored, the values of `headers` and the query of `url` are encrypted (`services.mcp_secrets`).
 
     name: str = Field(pattern=r"^[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$", max_length=24)
     url: str = Field(max_length=2048)

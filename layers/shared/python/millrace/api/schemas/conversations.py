@@ -38,7 +38,7 @@ class ConversationPage(Page[Conversation]):
     """A page of conversations, latest first."""
 
 
-class ToolUse(Shape):
+class ToolUseBlock(Shape):
     """A call of a tool; `input` is `{}` below `detail=full`."""
 
     tool_use_id: str
@@ -46,7 +46,7 @@ class ToolUse(Shape):
     input: Any
 
 
-class ToolResult(Shape):
+class ToolResultBlock(Shape):
     """A tool's answer; `content` is empty below `detail=full`."""
 
     tool_use_id: str
@@ -58,8 +58,8 @@ class ContentBlock(Shape):
     """A part of a message, with exactly one of these fields, as Amazon Bedrock's Converse API has it."""
 
     text: str | None = None
-    tool_use: ToolUse | None = None
-    tool_result: ToolResult | None = None
+    tool_use: ToolUseBlock | None = None
+    tool_result: ToolResultBlock | None = None
     reasoning_content: JsonObject | None = None
 
 
