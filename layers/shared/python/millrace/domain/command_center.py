@@ -18,11 +18,13 @@ EVENT_TYPES = (
     "run:completed",
     "run:error",
     DELETED,
+    "approval:requested",
+    "approval:answered",
     "alert:triggered",
     "alert:resolved",
     "pipeline:backpressure",
 )
-TEXTS = ("result", "query", "text")
+TEXTS = ("result", "query", "text", "arguments", "prompt", "reason")
 """The fields of events that repeat what was said in a run."""
 MAX_NAMES = 100
 

@@ -13,7 +13,7 @@ from millrace.domain.events import Event
 from millrace.domain.ids import valid_organization
 from millrace.errors import InvalidRequest
 
-OVER = frozenset({"completed", "failed", "stopped", "waiting"})
+OVER = frozenset({"completed", "failed", "stopped"})
 RANGES = 200
 _TEXTS = ("id", "type", "time", "organization")
 
@@ -30,6 +30,7 @@ class Subject:
     view: dict[str, Any] = field(default_factory=dict)
     ended: bool = False
     tool_event: int = 0
+    status_event: int = 0
     texts: list[int] = field(default_factory=list)
     deleted: bool = False
 
@@ -128,9 +129,19 @@ def _update_view(subject: Subject, event: Event, number: int) -> None:
     status = event.get("to") if event["type"] == "run:status_changed" else event.get("status")
     if event["type"] == DELETED:
         status = "stopped"  # what a run that was under way has become
-    if isinstance(status, str) and view["status"] not in OVER:
+    if isinstance(status, str) and _is_newer(subject, status, number):
         view["status"] = status
     subject.view = view
+
+
+def _is_newer(subject: Subject, status: str, number: int) -> bool:
+    """Return whether a status is the latest: a run waits and goes on, and its events come in any order."""
+    if subject.view and subject.view["status"] in OVER:
+        return False
+    if status not in OVER and number < subject.status_event:
+        return False
+    subject.status_event = number
+    return True
 
 
 def _unknown(event: Event) -> dict[str, Any]:

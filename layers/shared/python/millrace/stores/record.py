@@ -124,6 +124,7 @@ def _subject_body(subject: Subject) -> Item:
         "shown": orjson.dumps(subject.view).decode(),
         "ended": subject.ended,
         "toolEvent": subject.tool_event,
+        "statusEvent": subject.status_event,
         "texts": orjson.dumps(subject.texts).decode(),
         "deleted": subject.deleted,
         "expiresAt": int(time.time()) + KEPT_SECONDS,
@@ -137,6 +138,7 @@ def _to_subject(item: Item) -> Subject:
         view=orjson.loads(item["shown"]),
         ended=item["ended"],
         tool_event=item["toolEvent"],
+        status_event=item.get("statusEvent", 0),
         texts=orjson.loads(item.get("texts", "[]")),
         deleted=item.get("deleted", False),
     )

@@ -14,10 +14,12 @@ RECENT = 8
 @dataclass(slots=True)
 class Board:
     """Runs under way by id, alerts that are on by rule, what ended last, and sums since the view began.
+    `waiting` holds the calls that wait for a person by run and call, as far as the view has seen them begin.
     `cost` is US dollars of the model calls whose price is known, None without any."""
 
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     alerts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    waiting: dict[str, dict[str, Event]] = field(default_factory=dict)
     recent: deque[Event] = field(default_factory=lambda: deque(maxlen=RECENT))
     started: int = 0
     completed: int = 0
@@ -28,6 +30,7 @@ class Board:
     def begin(self, snapshot: dict[str, Any]) -> int:
         """Start from a snapshot, sums kept; the number to stream from."""
         self.runs = {run["runId"]: run for run in snapshot["runs"]}
+        self.waiting = {run: calls for run, calls in self.waiting.items() if run in self.runs}
         self.alerts = {alert["ruleId"]: alert for alert in snapshot["alerts"]}
         return int(snapshot["since"])
 
@@ -42,11 +45,21 @@ class Board:
             self._end(event)
         elif kind == DELETED:
             self._forget(event)
+        elif kind.startswith("approval:"):
+            self._apply_approval(event)
         elif kind.startswith("run:"):
             self._apply_run_event(event)
 
+    def _apply_approval(self, event: Event) -> None:
+        calls = self.waiting.setdefault(event["runId"], {})
+        if event["type"] == "approval:requested":
+            calls[event["callId"]] = event
+        else:
+            calls.pop(event["callId"], None)
+
     def _end(self, event: Event) -> None:
         self.runs.pop(event["runId"], None)
+        self.waiting.pop(event["runId"], None)
         self.recent.appendleft(event)
         if event["type"] == "run:error":
             self.failed += 1
@@ -55,6 +68,7 @@ class Board:
 
     def _forget(self, event: Event) -> None:
         self.runs.pop(event["runId"], None)
+        self.waiting.pop(event["runId"], None)
         kept = [ended for ended in self.recent if ended["runId"] != event["runId"]]
         self.recent = deque(kept, maxlen=RECENT)
 
@@ -75,7 +89,9 @@ class Board:
         run = self.runs.get(event["runId"])
         if run is None:
             return
-        if kind == "run:progress":
+        if kind == "run:status_changed":
+            run["status"] = event["to"]
+        elif kind == "run:progress":
             run["tokens"], run["cost"] = event["tokens"], event["cost"]
         elif kind == "run:tool_started":
             run["tool"] = event["tool"]

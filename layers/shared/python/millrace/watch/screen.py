@@ -19,6 +19,8 @@ def render(board: Board, now: int, state: str) -> RenderableType:
     parts: list[RenderableType] = [_totals(board, state), _runs(board, now)]
     if board.alerts:
         parts.insert(1, _alerts(board))
+    if any(run["status"] == "waiting" for run in board.runs.values()):
+        parts.append(_waiting(board))
     if board.recent:
         parts.append(_recent(board))
     return Group(*parts)
@@ -48,6 +50,20 @@ def _runs(board: Board, now: int) -> RenderableType:
     if len(board.runs) > SHOWN:
         table.caption = f"and {len(board.runs) - SHOWN} more"
     return table
+
+
+def _waiting(board: Board) -> RenderableType:
+    """The runs that wait for a person, with what they ask where the view has seen it."""
+    runs = [run for run in board.runs.values() if run["status"] == "waiting"]
+    lines = [line for run in runs for line in _asks(run, board)]
+    return Panel(Text("\n".join(map(_plain, lines[:SHOWN])), style="yellow"), title="Waiting for an answer")
+
+
+def _asks(run: dict[str, Any], board: Board) -> list[str]:
+    who = f"{run.get('agentName') or run['agentId']} ({run['runId']})"
+    calls = board.waiting.get(run["runId"], {}).values()
+    asked = [call.get("prompt") or f"approve {call.get('name') or 'a call'}" for call in calls]
+    return [f"{who}: {text}" for text in asked or ["see GET /api/approvals"]]
 
 
 def _row(run: dict[str, Any], now: int) -> list[str]:

@@ -94,6 +94,14 @@ class AlertSource(Model):
     states: Annotated[list[Literal["triggered", "resolved"]], Field(min_length=1, max_length=2)] | None = None
 
 
+class ApprovalSource(Model):
+    """Calls of agents and steps of flows that wait for a person, when they are requested and answered."""
+
+    type: Literal["approval"]
+    agent_ids: Names | None = None
+    states: Annotated[list[Literal["requested", "answered"]], Field(min_length=1, max_length=2)] | None = None
+
+
 class ScheduleSource(Model):
     """One event per tick of an EventBridge Scheduler expression."""
 
@@ -109,6 +117,7 @@ Source = Annotated[
     | DatabaseChangeSource
     | ApiEventSource
     | AlertSource
+    | ApprovalSource
     | ScheduleSource,
     Field(discriminator="type"),
 ]

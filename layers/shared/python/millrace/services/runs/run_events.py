@@ -22,6 +22,8 @@ from millrace.stores.bus import BusEvent, EventBus
 log = logging.getLogger(__name__)
 
 SOURCE = "millrace.agent_execution"
+APPROVALS = "millrace.approval"
+"""The source of events about calls that wait for a person, so that pipelines can choose them."""
 PROGRESS_SECONDS = 1.0
 FLUSH_SECONDS = 0.25
 RESULT_CHARACTERS = 16_000
@@ -92,7 +94,12 @@ def deleted_run(run: Run, at: str) -> Event:
 
 def to_bus(event: Event) -> BusEvent:
     """An event of a run as the bus takes it."""
-    return BusEvent(SOURCE, event["type"], orjson.dumps(event).decode())
+    source = APPROVALS if event["type"].startswith("approval:") else SOURCE
+    return BusEvent(source, event["type"], orjson.dumps(event).decode())
+
+
+_ASKS = {"approval_requested": "approval:requested", "approval_answered": "approval:answered"}
+"""The events of calls that wait, as the bus names them."""
 
 
 class RunEvents:
@@ -130,6 +137,10 @@ class RunEvents:
         self._waiting.append(to_bus(detail))
         self._urgent = self._urgent or urgent
 
+    def resumed(self, state: str) -> None:
+        """The run goes on after it has waited or was queued."""
+        self.add("run:status_changed", {"from": state, "to": "running"}, urgent=True)
+
     def started(self) -> None:
         """The run has begun."""
         self.add("run:started", {"run": self._run.to_wire(), "status": "running"}, urgent=True)
@@ -143,12 +154,19 @@ class RunEvents:
         elif kind == "tool_result":
             data = {name: event[name] for name in ("ok", "durationMs", "bytes")}
             self.add("run:tool_completed", self._tool(event) | data)
+        elif kind in _ASKS:
+            self.add(_ASKS[kind], self._asked(event), urgent=True)
         elif kind == "injected":
             self.add("run:memory_op", {"op": "inject", "messageId": event["messageId"]})
 
     def _tool(self, event: Event) -> Event:
         shown = project(event, self._run.visibility)
         return {"tool": shown["name"] if shown else None, "callId": event["id"]}
+
+    def _asked(self, event: Event) -> Event:
+        shown = project(event, self._run.visibility) or {}
+        facts = {name: value for name, value in shown.items() if name != "type"}
+        return facts | {"requestedBy": self._run.created_by or None}
 
     def searched(self, query: str, hits: int) -> None:
         """The agent has searched earlier conversations. The query is an argument of its tool, so it is told

@@ -143,4 +143,6 @@ async def take_over(stores: Stores, stored: Stored) -> RunSession | None:
         elapsed_ms=stores.clock() - from_iso(run.started_at) - progress.paused_ms,
     )
     session.answer += stored.answer
+    if stored.run.state != "running":
+        session.bus.resumed(stored.run.state)
     return session

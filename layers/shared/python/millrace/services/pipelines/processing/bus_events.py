@@ -14,6 +14,7 @@ from millrace.pipelines.definitions.sources import (
     AgentExecutionSource,
     AlertSource,
     ApiEventSource,
+    ApprovalSource,
     DatabaseChangeSource,
     ScheduleSource,
     Source,
@@ -27,6 +28,7 @@ from millrace.services.pipelines.payloads import LONGEST_ID, check_payload
 SOURCES = {
     "millrace.agent_execution": "agent_execution",
     "millrace.alert": "alert",
+    "millrace.approval": "approval",
     "millrace.api_event": "api_event",
     "millrace.database_change": "database_change",
 }
@@ -101,6 +103,8 @@ def feeds(event: Event, source: Source) -> bool:
             return _is_call(event.payload, source)
         case DatabaseChangeSource():
             return _is_change(event.payload, source)
+        case ApprovalSource():
+            return _is_approval(event, source)
         case AlertSource():
             return _is_alert(event.payload, source)
         case WebhookSource() | ScheduleSource():
@@ -136,6 +140,12 @@ def _is_change(payload: Payload, source: DatabaseChangeSource) -> bool:
     if payload.get("table") != source.table:
         return False
     return source.operations is None or payload.get("operation") in source.operations
+
+
+def _is_approval(event: Event, source: ApprovalSource) -> bool:
+    if source.agent_ids is not None and event.payload.get("agentId") not in source.agent_ids:
+        return False
+    return source.states is None or event.type.removeprefix("approval:") in source.states
 
 
 def _is_alert(payload: Payload, source: AlertSource) -> bool:

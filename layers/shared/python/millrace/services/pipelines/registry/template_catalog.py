@@ -90,6 +90,19 @@ TEMPLATES = (
         },
     ),
     Template(
+        "approvals-to-slack",
+        "A Slack message for every call of an agent, or step of a flow, that waits for a person.",
+        (_SLACK_SECRET,),
+        {
+            "name": "Approvals to Slack",
+            "source": {"type": "approval", "states": ["requested"]},
+            "destination": _slack(
+                "{{coalesce(agentName, agentId)}} waits until {{expiresAt}}: "
+                "{{coalesce(prompt, concat('approve ', name), 'an approval')}} (run {{runId}}, call {{callId}})"
+            ),
+        },
+    ),
+    Template(
         "runs-to-webhook",
         "Every run that ended, to an address of yours, signed as Standard Webhooks say.",
         (_URL, _SIGNING_SECRET),
