@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 from starlette.requests import Request
@@ -13,13 +13,14 @@ from millrace.api.accept import wants_stream
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
-from millrace.api.flows_answers import STEP_ERRORS, flow_answer
+from millrace.api.flows_answers import STEP_ERRORS, flow_answer, is_over
 from millrace.api.operation import EMPTY, Answer
 from millrace.api.parameters import CURSOR, IDEMPOTENCY_KEY, RESUME, STREAM, limit
 from millrace.api.resume import cursor, cursor_text, detail_of, view_of
 from millrace.api.sse import EventStream, frames
 from millrace.api.streams import Streams
 from millrace.domain.access import Principal
+from millrace.domain.approvals import REASON_CHARACTERS
 from millrace.domain.events import Detail, LogEntry
 from millrace.domain.flows import Flow, FlowReplacement, NewFlow, agent_id_of
 from millrace.domain.runs import Run
@@ -27,6 +28,7 @@ from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest, NotFound
 from millrace.services.flows.manage import FlowRun, Flows
 from millrace.services.runs.access import authorize_run
+from millrace.services.runs.answers import GivenAnswer
 from millrace.services.runs.follow import follow, outcome
 from millrace.services.runs.run_session import RunSession
 
@@ -38,6 +40,7 @@ DEFINITION_ERRORS = (
     "invalid_definition",
     "invalid_expression",
     "invalid_name",
+    "invalid_schema",
     "invalid_step",
     "no_pipelines",
     "pipeline_not_found",
@@ -50,6 +53,11 @@ START_ERRORS = (
     "run_expired",
     "run_active",
     "not_waiting",
+    "not_an_approver",
+    "already_answered",
+    "invalid_answer",
+    "invalid_arguments",
+    "invalid_schema",
     "other_flow",
     "invalid_id",
     "idempotency_key_reused",
@@ -59,12 +67,20 @@ START_ERRORS = (
 
 class FlowEvent(WireModel):
     """The body of a request that runs a flow: any JSON as `input`. With `executionId` it continues a
-    waiting execution (at `step`, if given)."""
+    waiting execution (at `step`, if given): `input` is the answer, unless the `decision` is to approve or to
+    reject."""
 
     input: Any = None
     execution_id: str | None = Field(default=None, max_length=128)
     step: str | None = Field(default=None, max_length=64)
+    decision: Literal["answer", "approve", "reject"] = "answer"
+    reason: str | None = Field(default=None, max_length=REASON_CHARACTERS)
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
+
+    def answer(self) -> GivenAnswer:
+        """The answer to a step that waits."""
+        content = self.input if self.decision == "answer" else None
+        return GivenAnswer("", self.decision, None, content, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +154,30 @@ class FlowsApi:
             ),
             Endpoint(
                 "GET",
+                one + "/executions",
+                "List a flow's executions, the latest first: your own, with observe everybody's",
+                "chat",
+                self.list_executions,
+                parameters=(limit(100, PAGE), CURSOR),
+                answers={200: "FlowExecutionPage"},
+            ),
+            Endpoint(
+                "GET",
                 one + "/executions/{execution_id}",
-                "Read an execution that waits",
+                "Read an execution",
                 "chat",
                 self.get_execution,
                 answers={200: "FlowExecution"},
-                errors=("execution_not_found", "flow_not_found", "invalid_id"),
+                errors=("execution_not_found", "invalid_id"),
+            ),
+            Endpoint(
+                "POST",
+                one + "/executions/{execution_id}/cancel",
+                "Stop an execution, also one that waits",
+                "chat",
+                self.cancel_execution,
+                answers={202: "StoppedRun"},
+                errors=("execution_not_found", "invalid_id", "missing_scope", "not_active"),
             ),
         ]
 
@@ -183,9 +217,8 @@ class FlowsApi:
         if given.execution_id is None:
             begun = await self.flows.start(caller, name, given.input, key, end)
         else:
-            begun = await self.flows.resume(
-                caller, name, given.execution_id, given.input, key, end, given.step
-            )
+            run, after = await self.flows.answer(caller, name, given.execution_id, given.step, given.answer())
+            return await self._follow(request, run, after, detail)
         if isinstance(begun, FlowRun):
             return await self._answer(request, begun.session, detail)
         return await self._replay(request, begun.run, detail)
@@ -204,7 +237,17 @@ class FlowsApi:
             return _stream(request, session.run, session.event_feed, detail, session)
         events = [event async for batch in session.event_feed for event in batch]
         await session.over()
+        if not is_over(events):  # another process goes on with it
+            rest = follow(self.flows.platform.stores, session.run, events[-1].seq, deadline(request))
+            events += [event async for batch in rest for event in batch]
         return flow_answer(request, session.run, events, detail)
+
+    async def _follow(self, request: Request, run: Run, after: int, detail: Detail) -> ASGIApp:
+        """The run's events after a number, which another process makes."""
+        found = follow(self.flows.platform.stores, run, after, deadline(request))
+        if wants_stream(request):
+            return _stream(request, run, found, detail)
+        return flow_answer(request, run, [event async for batch in found for event in batch], detail)
 
     async def _replay(self, request: Request, run: Run, detail: Detail) -> ASGIApp:
         stores = self.flows.platform.stores
@@ -221,6 +264,16 @@ class FlowsApi:
     async def get_execution(self, request: Request, caller: Principal) -> Response:
         execution_id = request.path_params["execution_id"]
         return JSONResponse(await self.flows.visible_execution(caller, execution_id))
+
+    async def list_executions(self, request: Request, caller: Principal) -> Response:
+        most, name = whole_number(request, "limit", PAGE, 1, 100), request.path_params["name"]
+        after = from_cursor(request.query_params.get("cursor"), "id") or {"id": ""}
+        found, last = await self.flows.executions(caller, name, after["id"], most)
+        return JSONResponse({"items": found, "nextCursor": to_cursor({"id": last}) if last else None})
+
+    async def cancel_execution(self, request: Request, caller: Principal) -> Response:
+        run_id = await self.flows.cancel(caller, request.path_params["execution_id"])
+        return JSONResponse({"runId": run_id, "state": "stopping"}, 202)
 
 
 def _seen(flow: Flow, caller: Principal) -> dict[str, Any]:
@@ -240,7 +293,7 @@ def _stream(
         frames(events, view_of(request, run, detail)),
         headers={"x-run-id": run.id},
         on_end=session.over if session else None,
-        on_disconnect=session.event_feed.close if session else None,
+        on_disconnect=session.leave if session else None,
     )
 
 

@@ -9,7 +9,7 @@ from millrace.api.errors import error_response
 from millrace.domain.events import Detail, LogEntry, error
 from millrace.domain.projection import capped, project
 from millrace.domain.runs import Run
-from millrace.services.runs.recover import RUN_LOST
+from millrace.services.flows.manage import waiting_for
 from millrace.stores.event_log import is_last
 
 _STATUS = {
@@ -22,12 +22,17 @@ _STATUS = {
 }
 _STEP_FAILED = 502
 STEP_ERRORS = tuple(_STATUS)
+NOT_YET = "The flow goes on beyond the time of this request; GET its execution."
+
+
+def is_over(events: list[LogEntry]) -> bool:
+    """Return whether these events lead to an end of the run, or to a step that waits."""
+    return bool(events) and (is_last(events[-1]) or events[-1].type == "waiting")
 
 
 def flow_answer(request: Request, run: Run, events: list[LogEntry], detail: Detail) -> Response:
     """The result, what the flow waits for, or the error of the step that failed."""
-    ended = events and is_last(events[-1])
-    last = events[-1].event if ended else error(RUN_LOST, "run_lost", retryable=True)
+    last = events[-1].event if is_over(events) else error(NOT_YET, "deadline", retryable=True)
     if last["type"] == "error":
         return error_response(
             request,
@@ -49,12 +54,26 @@ def _body(run: Run, events: list[LogEntry], last: dict[str, Any], detail: Detail
     return {
         "runId": run.id,
         "executionId": run.slot.conversation_id,
-        "state": "waiting" if last["finishReason"] == "input_required" else "completed",
-        "finishReason": last["finishReason"],
+        "state": _state(last),
+        "finishReason": last.get("finishReason", "input_required"),
         "result": last.get("result"),
-        "waitingFor": last.get("waitingFor"),
+        "waitingFor": _waiting_for(shown),
+        "answers": last.get("answers", []),
         "steps": [{"name": one["name"], "ok": one["ok"], "durationMs": one["durationMs"]} for one in done],
-        "usage": last["usage"],
-        "cost": last["cost"],
-        "durationMs": last["durationMs"],
+        "usage": last.get("usage"),
+        "cost": last.get("cost"),
+        "durationMs": last.get("durationMs"),
     }
+
+
+def _state(last: dict[str, Any]) -> str:
+    if last["type"] == "waiting":
+        return "waiting"
+    return "stopped" if last["finishReason"] in ("rejected", "expired", "stopped") else "completed"
+
+
+def _waiting_for(shown: list[dict[str, Any]]) -> dict[str, Any] | None:
+    if shown[-1]["type"] != "waiting":
+        return None
+    asked = [event for event in shown if event["type"] == "approval_requested"]
+    return waiting_for(asked[-1]) if asked else None

@@ -11,10 +11,9 @@ from millrace.api.flows import FlowsApi
 from millrace.api.streamed_app import streamed_app
 from millrace.api.tickets import callers
 from millrace.services.flows.manage import Flows
-from millrace.services.flows.steps import FindPipeline, stored_pipelines
+from millrace.services.flows.steps import FindPipeline
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
-from millrace.stores.dynamo import Dynamo
 
 
 def create_app(
@@ -24,8 +23,7 @@ def create_app(
     platform = platform or Platform.make(settings)
     platform.warm()
     stores = platform.stores
-    stored = stored_pipelines(Dynamo(stores.aws), settings.pipelines_table)
-    flows = Flows.connect(platform, find_pipeline or stored)
+    flows = Flows.connect(platform, find_pipeline)
     return streamed_app(
         endpoints(flows), callers(settings, stores), stores, platform.close, settings.hop_limit
     )

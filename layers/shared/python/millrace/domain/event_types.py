@@ -167,17 +167,40 @@ class FlowStepCompleteEvent(TypedDict):
     total: int
 
 
+class FlowStepSkippedEvent(TypedDict):
+    """A step of a flow does not run, since its `when` is not true."""
+
+    type: Literal["flow_step_skipped"]
+    name: str
+    step: str
+    index: int
+    total: int
+
+
 class WaitingFor(TypedDict):
-    """The step of a flow that waits for input."""
+    """The step of a flow that waits for a person."""
+
+    step: str | None
+    prompt: str | None
+    choices: list[str]
+    schema: dict[str, Any] | None
+    expiresAt: str
+
+
+class StepAnswer(TypedDict):
+    """The answer of a person to a step of a flow; `answeredBy` is null where nobody answered in time."""
 
     step: str
-    prompt: str | None
+    decision: str
+    answeredBy: str | None
+    answeredAt: str
+    reason: str | None
 
 
 class DoneEvent(TypedDict):
     """The run has ended well. `cost` is in US dollars, null where the model's price is not known; `output` is
-    the answer as JSON, where a schema was asked for. Those of flows have `executionId`, `flow`, and `result`,
-    or `waitingFor` when the flow waits for input."""
+    the answer as JSON, where a schema was asked for. Those of flows have `executionId`, `flow`, `result`, and
+    the `answers` of people."""
 
     type: Literal["done"]
     messageId: str
@@ -189,8 +212,7 @@ class DoneEvent(TypedDict):
     executionId: NotRequired[str]
     flow: NotRequired[str]
     result: NotRequired[Any]
-    steps: NotRequired[dict[str, Any]]
-    waitingFor: NotRequired[WaitingFor | None]
+    answers: NotRequired[list[StepAnswer]]
 
 
 class ErrorEvent(TypedDict):
@@ -224,6 +246,7 @@ RunEvent = (
     | RewindEvent
     | FlowStepStartEvent
     | FlowStepCompleteEvent
+    | FlowStepSkippedEvent
     | DoneEvent
     | ErrorEvent
     | HeartbeatEvent

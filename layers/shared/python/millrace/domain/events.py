@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the types are for checkers and for the OpenAPI document: st
         DoneEvent,
         ErrorEvent,
         FlowStepCompleteEvent,
+        FlowStepSkippedEvent,
         FlowStepStartEvent,
         InjectedEvent,
         LoggedStatusEvent,
@@ -187,6 +188,18 @@ def flow_step_complete(name: str, duration_ms: int, ok: bool, index: int, total:
         "name": name,
         "durationMs": duration_ms,
         "ok": ok,
+        "step": name,
+        "index": index,
+        "total": total,
+    }
+    return cast(Event, event)
+
+
+def flow_step_skipped(name: str, index: int, total: int) -> Event:
+    """A step of a flow does not run, since its `when` is not true."""
+    event: FlowStepSkippedEvent = {
+        "type": "flow_step_skipped",
+        "name": name,
         "step": name,
         "index": index,
         "total": total,

@@ -1,11 +1,12 @@
-"""Flows: named lists of steps, and what is kept of one that waits for input."""
+"""Flows: named lists of steps, and how far each execution of one has come."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from millrace.domain.agents import AgentLimits
+from millrace.domain.approvals import Approvers
 from millrace.domain.wire import WireModel
 
 MAX_STEPS = 32
@@ -21,9 +22,11 @@ Expression = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class FlowStep(WireModel):
-    """Base of the steps. Expressions see `input` (what was posted), `steps` (results by name) and `last`."""
+    """Base of the steps. Expressions see `input` (what was posted), `steps` (results by name), `last`, and
+    `answers` (who decided what, by step). A step whose `when` is not true is skipped; its result is null."""
 
     name: StepName
+    when: Expression | None = None
 
 
 class AgentStep(FlowStep):
@@ -62,13 +65,45 @@ class PipelineStep(FlowStep):
 
 
 class WaitStep(FlowStep):
-    """Suspends the flow until somebody posts input; the result is that input."""
+    """Suspends the flow until a person answers; the result is what they have given. A rejection, or no answer
+    in time, ends the flow: nothing further runs."""
 
     type: Literal["wait_for_input"]
     prompt: str = Field(default="", max_length=2000)
+    choices: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(
+        default=None, min_length=1, max_length=20, description="the only answers there are"
+    )
+    answer_schema: dict[str, Any] | None = Field(
+        default=None, alias="schema", description="JSON Schema of the answer"
+    )
+    approvers: Approvers | None = Field(
+        default=None, description="who may answer; without it the user who started the flow"
+    )
+    expires: int | None = Field(
+        default=None, ge=1, description="seconds to wait; without it as long as the deployment allows"
+    )
 
 
-Step = Annotated[AgentStep | ToolStep | PipelineStep | WaitStep, Field(discriminator="type")]
+class EndStep(FlowStep):
+    """Ends the flow here, with the `result` of an expression."""
+
+    type: Literal["end"]
+    result: Expression = "last"
+
+
+class NotifyStep(FlowStep):
+    """Sends an object through a destination of a pipeline of the organization; the result tells what became
+    of it."""
+
+    type: Literal["notify"]
+    pipeline_id: str = Field(min_length=1, max_length=128)
+    destination: int = Field(default=0, ge=0, le=31, description="which of the pipeline's destinations")
+    payload: dict[str, Any] = Field(default_factory=dict, max_length=50)
+
+
+Step = Annotated[
+    AgentStep | ToolStep | PipelineStep | WaitStep | EndStep | NotifyStep, Field(discriminator="type")
+]
 
 
 class FlowSettings(WireModel):
@@ -125,30 +160,50 @@ def agent_id_of(flow: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class StepAnswer:
+    """A person's answer to a step that waited. `by` is empty where nobody answered in time."""
+
+    step: str
+    decision: str
+    by: str
+    at: str
+    reason: str | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON object as clients see it."""
+        return {
+            "step": self.step,
+            "decision": self.decision,
+            "answeredBy": self.by or None,
+            "answeredAt": self.at,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
-    """One execution: the flow as it was when it began, what was posted, the results so far, the step that
-    comes next, and whether that step waits for input. `version` fences writers."""
+    """One execution: the flow as it was when it began, what was posted, the results and answers so far, and
+    the step that comes next. `begun` names a step that has begun and must not run twice; `owner` is the user
+    who started it."""
 
     id: str
     flow: Flow
     input: Any
+    run_id: str = ""
+    owner: str = ""
+    created_at: str = ""
     results: dict[str, Any] = field(default_factory=dict)
+    answers: list[StepAnswer] = field(default_factory=list)
     next_step: int = 0
-    waiting: bool = False
-    version: int = 0
+    begun: str = ""
 
     def payload(self) -> dict[str, Any]:
         """The values that expressions see."""
         last = list(self.results.values())[-1] if self.results else self.input
-        return {"input": self.input, "steps": self.results, "last": last}
+        answers = {answer.step: answer.to_wire() for answer in self.answers}
+        return {"input": self.input, "steps": self.results, "last": last, "answers": answers}
 
-    def to_wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
-        step = self.flow.steps[self.next_step] if self.waiting else None
-        prompt = step.prompt if isinstance(step, WaitStep) else None
-        return {
-            "executionId": self.id,
-            "flow": self.flow.name,
-            "steps": self.results,
-            "waitingFor": {"step": step.name, "prompt": prompt} if step else None,
-        }
+    def reached(self, step: str, result: Any) -> "Execution":
+        """The execution with the result of the step that came next."""
+        results = self.results | {step: result}
+        return replace(self, results=results, next_step=self.next_step + 1, begun="")

@@ -1,10 +1,11 @@
 """Flows and waiting executions, by organization: `FLOW#<name>` and `EXECUTION#<id>`."""
 
 import time
+from dataclasses import asdict
 
 import orjson
 
-from millrace.domain.flows import Execution, Flow
+from millrace.domain.flows import Execution, Flow, StepAnswer
 from millrace.errors import Conflict, NotFound
 from millrace.stores.dynamo import (
     ConditionFailed,
@@ -13,7 +14,6 @@ from millrace.stores.dynamo import (
     TransactItem,
     delete,
     put,
-    put_version,
     put_when,
 )
 from millrace.stores.reading import readable
@@ -78,32 +78,45 @@ class FlowStore:
         item = await self._dynamo.get(self._table, _execution_key(organization, execution_id))
         if item is None or item["expiresAt"] <= time.time():
             raise unknown_execution()
-        body = orjson.loads(item["body"])
-        return Execution(
-            id=execution_id,
-            flow=Flow.model_validate(body["flow"]),
-            input=body["input"],
-            results=body["results"],
-            next_step=item["nextStep"],
-            waiting=item["waiting"],
-            version=item["version"],
-        )
+        return _to_execution(item)
 
-    async def save(self, organization: str, execution: Execution, fence: TransactItem) -> None:
-        """Store an execution as the version after the one it was read as, if the run that does so still has
-        its lease (`fence`). Raises `Conflict` when somebody else has taken it on, or it was deleted."""
-        body = {"flow": execution.flow.to_wire(), "input": execution.input, "results": execution.results}
+    async def executions(
+        self, organization: str, flow: str, after: str, limit: int
+    ) -> tuple[list[Execution], str | None]:
+        """Executions of a flow with ids below `after` (empty: all), the latest first, and the id to go on
+        after. No name of a flow holds a `_`, so that none is the beginning of another one's ids."""
+        first = f"EXECUTION#flow_{flow}_"
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND sk BETWEEN :low AND :high",
+            limit=limit + bool(after),
+            newest_first=True,
+            pk=organization,
+            low=first,
+            high=f"EXECUTION#{after}" if after else first + "~",
+        )
+        more = len(items) == limit + bool(after)
+        found = readable([item for item in items if item["sk"] != f"EXECUTION#{after}"], _to_execution)
+        return found, items[-1]["sk"].removeprefix("EXECUTION#") if more else None
+
+    def put(self, organization: str, execution: Execution, until_ms: int = 0) -> TransactItem:
+        """The write that stores an execution; one that waits until a time is kept beyond it."""
+        body = {
+            "flow": execution.flow.to_wire(),
+            "input": execution.input,
+            "results": execution.results,
+            "answers": [asdict(answer) for answer in execution.answers],
+        }
         item = _execution_key(organization, execution.id) | {
             "body": orjson.dumps(body).decode(),
+            "runId": execution.run_id,
+            "owner": execution.owner,
+            "createdAt": execution.created_at,
             "nextStep": execution.next_step,
-            "waiting": execution.waiting,
-            "version": execution.version,
-            "expiresAt": int(time.time()) + EXECUTION_SECONDS,
+            "begun": execution.begun,
+            "expiresAt": max(int(time.time()), until_ms // 1000) + EXECUTION_SECONDS,
         }
-        try:
-            await self._dynamo.transact(fence, put_version(self._table, item, execution.version))
-        except ConditionFailed as error:
-            raise not_waiting() from error
+        return put(self._table, item)
 
 
 def not_waiting() -> Conflict:
@@ -136,3 +149,19 @@ def _flow_item(organization: str, flow: Flow) -> Item:
 
 def _to_flow(item: Item) -> Flow:
     return Flow.model_validate(orjson.loads(item["body"]))
+
+
+def _to_execution(item: Item) -> Execution:
+    body = orjson.loads(item["body"])
+    return Execution(
+        id=item["sk"].removeprefix("EXECUTION#"),
+        flow=Flow.model_validate(body["flow"]),
+        input=body["input"],
+        run_id=item["runId"],
+        owner=item["owner"],
+        created_at=item["createdAt"],
+        results=body["results"],
+        answers=[StepAnswer(**answer) for answer in body["answers"]],
+        next_step=item["nextStep"],
+        begun=item["begun"],
+    )

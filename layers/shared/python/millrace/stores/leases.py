@@ -1,7 +1,7 @@
 """Taking and renewing the lease of a slot: everything that begins a run and lets it advance (see
 `lease_record`, and `run_ends` for its end)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
@@ -83,9 +83,10 @@ class LeaseStore:
         seen: LeaseRecord,
         marker: Marker | None = None,
         definition: RunDefinition | None = None,
+        more: Sequence[TransactItem] = (),
     ) -> Lease:
         """Takes the lease for a new run, with the message that starts it. With a `definition` another process
-        can continue the run.
+        can continue the run; `more` is written with it.
 
         Raises `Repeated` for a used idempotency key, `SlotChanged` when the slot is not as it was `seen`, and
         `Conflict` while the conversation is being deleted."""
@@ -98,6 +99,7 @@ class LeaseStore:
         if definition:
             defined = replace(definition, first=seen.messages + 1)
             writes.append(self._definitions.put(run.slot, run.id, defined))
+        writes += more
         if run.slot.thread_id:
             writes.append(self._conversations.list_thread(run.slot))
         writes += self._conversations.touches(
@@ -124,6 +126,7 @@ class LeaseStore:
         numbered: int = 0,
         saved: int = 0,
         ending: bool = False,
+        more: Sequence[TransactItem] = (),
     ) -> None:
         """Logs events and appends messages under the lease, and renews it; `removals` take live messages
         out of their queue, all in one transaction. Raises `LeaseLost`, `Stopping` (unless the run is
@@ -131,13 +134,14 @@ class LeaseStore:
         written then.
 
         `numbered` is the last number that the run has given to an event: more are reserved from there. The
-        messages, with those before them, hold the text of all events up to `saved`."""
+        messages, with those before them, hold the text of all events up to `saved`; `more` is written with
+        them."""
         added, drained = messages or [], removals or []
         seq = events[-1].seq if events else lease.seq
         stored = lease.messages + len(added)
         reserved = max(lease.reserved, numbered + NUMBERS_AT_ONCE)
         heads, parts = self._messages.puts(lease.run.slot, lease.messages + 1, added, lease.holder)
-        rest = [*self._log.puts(lease.stream, events), *drained, *heads]
+        rest = [*self._log.puts(lease.stream, events), *drained, *heads, *more]
 
         async def attempt(current: bool) -> None:
             fence = renewed(

@@ -37,6 +37,10 @@ class Toolbox:
     def specs(self) -> list[ToolSpec]:
         return [tool.spec() for tool in self._tools.values()]
 
+    def tools(self) -> list[Tool]:
+        """All tools."""
+        return list(self._tools.values())
+
     def get(self, name: str) -> Tool | None:
         """The tool of this name, None where there is none."""
         return self._tools.get(name)

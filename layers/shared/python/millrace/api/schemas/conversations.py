@@ -195,7 +195,7 @@ class WaitingCall(Shape):
     requested_by: str | None
     requested_at: str
     expires_at: str
-    state: Literal["waiting", "answered"]
+    state: Literal["waiting", "answered", "closed"]
     answer: CallAnswer | None
     can_answer: bool
 

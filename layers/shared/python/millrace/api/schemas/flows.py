@@ -5,8 +5,9 @@ from typing import Any, Literal
 from pydantic import Field, RootModel
 
 from millrace.api.schemas.base import JsonObject, Page, Shape
-from millrace.domain.event_types import TokenUsage, WaitingFor
+from millrace.domain.event_types import StepAnswer, TokenUsage, WaitingFor
 from millrace.domain.flows import Flow
+from millrace.domain.runs import RunState
 
 
 class FlowSummary(Shape):
@@ -40,20 +41,38 @@ class FlowResult(Shape):
 
     run_id: str
     execution_id: str
-    state: Literal["waiting", "completed"]
+    state: Literal["waiting", "completed", "stopped"]
     finish_reason: str
     result: Any
     waiting_for: WaitingFor | None
+    answers: list[StepAnswer]
     steps: list[StepOutcome]
     usage: TokenUsage | None
     cost: float | None
     duration_ms: int | None
 
 
-class FlowExecution(Shape):
-    """An execution that waits for input."""
+class FlowExecutionSummary(Shape):
+    """An execution of a flow; what is null is not known (any more)."""
 
     execution_id: str
     flow: str
+    run_id: str
+    state: RunState | None
+    finish_reason: str | None
+    error: JsonObject | None
+    created_at: str
+    ended_at: str | None
+    created_by: str | None
+
+
+class FlowExecutionPage(Page[FlowExecutionSummary]):
+    """A page of executions, the latest first."""
+
+
+class FlowExecution(FlowExecutionSummary):
+    """An execution with its results, and the step that waits for a person."""
+
     steps: JsonObject = Field(description="the results so far by step; `{}` where its agents hide them")
+    answers: list[StepAnswer]
     waiting_for: WaitingFor | None

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from millrace.agent.budget import Budget
-from millrace.domain import events
-from millrace.domain.access import Access, Principal
+from millrace.domain.access import Principal
+from millrace.domain.agents import Agent
 from millrace.domain.clock import iso, updated_time
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import DETAILS, Detail
@@ -18,18 +18,28 @@ from millrace.domain.flows import FLOW_NAME, Execution, Flow, FlowReplacement, F
 from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id, valid_id
 from millrace.domain.replacement import check_same, settings_of
+from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.services.flows.checks import check_flow
-from millrace.services.flows.run import FlowLoop, checked_input
-from millrace.services.flows.steps import FindPipeline, Steps, flow_agents, no_pipelines
+from millrace.services.flows.run import FlowLoop, checked_input, flow_agent
+from millrace.services.flows.steps import (
+    FindPipeline,
+    Notify,
+    Steps,
+    delivered_by,
+    flow_agents,
+    stored_pipelines,
+)
+from millrace.services.flows.waiting import StepWaiting
 from millrace.services.runs.access import authorize, check_access
-from millrace.services.runs.execute import execute, no_history
-from millrace.services.runs.launch import AgentRunContext, tool_context
+from millrace.services.runs.answers import GivenAnswer, answer_call
+from millrace.services.runs.execute import no_history
+from millrace.services.runs.launch import AgentRunContext, start, start_of, tool_context
 from millrace.services.runs.platform import Platform
-from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.send import ReplayedRun
+from millrace.services.runs.stop import stop_run
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.flows import FlowStore, not_waiting, unknown_execution
 from millrace.stores.idempotency import Marker, Repeated
@@ -51,19 +61,23 @@ class Flows:
 
     platform: Platform
     store: FlowStore
-    find_pipeline: FindPipeline = no_pipelines
+    find_pipeline: FindPipeline
+    notify: Notify
 
     @classmethod
-    def connect(cls, platform: Platform, find_pipeline: FindPipeline = no_pipelines) -> "Flows":
-        """Makes it; no call goes out yet."""
-        store = FlowStore(Dynamo(platform.stores.aws), platform.settings.flows_table)
-        return cls(platform, store, find_pipeline)
+    def connect(cls, platform: Platform, find_pipeline: FindPipeline | None = None) -> "Flows":
+        """Makes it; no call goes out yet. `find_pipeline` is by default that of the stored pipelines."""
+        settings, aws = platform.settings, platform.stores.aws
+        dynamo = Dynamo(aws)
+        stored = stored_pipelines(dynamo, settings.pipelines_table)
+        notify = delivered_by(aws, dynamo, settings.pipelines_table, settings.deliver_function)
+        return cls(platform, FlowStore(dynamo, settings.flows_table), find_pipeline or stored, notify)
 
     # --- management --------------------------------------------------------------------------------
 
     async def create(self, caller: Principal, given: NewFlow) -> Flow:
         """Raises `Conflict` for a taken name, `InvalidRequest` for a flow that could never run."""
-        check_flow(given)
+        check_flow(given, self.platform.settings.approval_seconds)
         now = iso(self.platform.stores.clock())
         flow = Flow(created_at=now, updated_at=now, **dict(given))
         await self.store.create(caller.organization, flow)
@@ -80,7 +94,7 @@ class Flows:
         return await self._replace(caller, old, settings), False
 
     async def _replace(self, caller: Principal, old: Flow, given: FlowSettings) -> Flow:
-        check_flow(given)
+        check_flow(given, self.platform.settings.approval_seconds)
         now = updated_time(self.platform.stores.clock, old.updated_at)
         flow = Flow(name=old.name, created_at=old.created_at, updated_at=now, **dict(given))
         await self.store.replace(caller.organization, flow, old.updated_at)
@@ -98,54 +112,12 @@ class Flows:
         """Begins an execution. With an idempotency key a repeat gives the first one's run. Raises
         `NotFound` or `InvalidRequest`."""
         flow = await self.store.get(caller.organization, name)
-        execution = Execution(_execution_id(caller, name, key), flow, checked_input(given))
+        execution_id = _execution_id(caller, name, key)
+        execution = Execution(execution_id, flow, checked_input(given), owner=caller.id)
+        visibility = await self._visibility(caller.organization, flow)
         marker = Marker(key, _fingerprint(given)) if key else None
-        return await self._begin(caller, execution, given, marker, deadline)
-
-    async def resume(
-        self,
-        caller: Principal,
-        name: str,
-        execution_id: str,
-        given: Any,
-        key: str | None,
-        deadline: float | None,
-        step: str | None = None,
-    ) -> FlowRun | ReplayedRun:
-        """Continues an execution that waits, with the input that it waits for (at `step`, if named). Raises
-        `NotFound`, `Conflict` (`not_waiting`) or `InvalidRequest`."""
-        execution = await self.execution(caller, execution_id, "write")
-        if execution.flow.name != name:
-            raise InvalidRequest(f"This execution is of the flow {execution.flow.name!r}.", code="other_flow")
-        here = execution.flow.steps[execution.next_step].name if execution.waiting else None
-        if not key and (here is None or (step is not None and step != here)):
-            raise not_waiting()
-        marker = Marker(key, _fingerprint(given)) if key else None
-        return await self._begin(caller, execution, checked_input(given), marker, deadline)
-
-    async def execution(self, caller: Principal, execution_id: str, wanted: Access) -> Execution:
-        """Return an execution that waits; it belongs to the user who started it, as its conversation does.
-        Raises `NotFound` or `Forbidden`."""
-        if not valid_id(execution_id):
-            raise unknown_execution()
         try:
-            await authorize(self.platform.stores, caller, Slot(caller.organization, execution_id), wanted)
-        except NotFound as error:
-            raise unknown_execution() from error
-        return await self.store.execution(caller.organization, execution_id)
-
-    async def _begin(
-        self,
-        caller: Principal,
-        execution: Execution,
-        given: Any,
-        marker: Marker | None,
-        deadline: float | None,
-    ) -> FlowRun | ReplayedRun:
-        slot = Slot.of(caller.organization, execution.id)
-        visibility = await self._visibility(caller.organization, execution.flow)
-        try:
-            lease = await self._hold(caller, slot, execution, given, visibility, marker)
+            lease, execution = await self._hold(caller, execution, visibility, marker)
         except Repeated as repeated:
             if marker and repeated.fingerprint != marker.fingerprint:
                 raise InvalidRequest(
@@ -153,64 +125,68 @@ class Flows:
                     code="idempotency_key_reused",
                 ) from repeated
             return ReplayedRun(await self.platform.stores.runs.get(caller.organization, repeated.run_id))
-        session = RunSession(self.platform.stores, lease, Budget(execution.flow.limits))
-        return self._launch(caller, session, execution, given, deadline)
+        session = RunSession(self.platform.stores, lease, Budget(flow.limits), continuable=True)
+        session.lease.attended = True
+        session.emit(start_of(session.run))
+        session.bus.started()
+        loop = self.loop(session, caller, execution_id, flow_agent(flow), execution)
+        start(self.platform, session, loop, no_history(), deadline)
+        return FlowRun(session, execution_id)
 
-    async def visible_execution(self, caller: Principal, execution_id: str) -> dict[str, Any]:
-        """An execution that waits, as JSON; the results of its steps only where its agents show everything.
-        Raises `NotFound`."""
-        found = await self.execution(caller, execution_id, "read")
-        try:
-            visibility = await self._visibility(caller.organization, found.flow)
-        except NotFound:  # an agent of it is gone, and with it what may be shown
-            visibility = "answer"
-        return found.to_wire() if visibility == "full" else found.to_wire() | {"steps": {}}
-
-    async def _visibility(self, organization: str, flow: Flow) -> Detail:
-        """The least that any agent of the flow allows. Raises `NotFound` for an agent that is gone."""
-        agents = self.platform.stores.agents
-        found = await asyncio.gather(*(agents.get(organization, one) for one in set(flow_agents(flow))))
-        return min((agent.visibility for agent in found), key=DETAILS.index, default="full")
+    def loop(
+        self,
+        session: RunSession,
+        user: Principal,
+        execution_id: str,
+        agent: Agent,
+        execution: Execution | None = None,
+    ) -> FlowLoop:
+        """The loop of a flow's run; without its execution it is read first, in a process that has taken the
+        run over."""
+        platform = self.platform
+        context = AgentRunContext(
+            platform, tool_context(platform, session, user), session.budget, session.bus.add
+        )
+        steps = Steps(context, self.find_pipeline, self.notify)
+        waiting = StepWaiting(platform.stores, session, platform.settings.approval_seconds)
+        return FlowLoop(session, steps, self.store, waiting, execution_id, execution, agent)
 
     async def _hold(
-        self,
-        caller: Principal,
-        slot: Slot,
-        execution: Execution,
-        given: Any,
-        visibility: Detail,
-        marker: Marker | None,
-    ) -> Lease:
-        """Takes the execution's lease with a run of its own. Raises `Conflict` while another holds it."""
+        self, caller: Principal, execution: Execution, visibility: Detail, marker: Marker | None
+    ) -> tuple[Lease, Execution]:
+        """Takes the execution's lease with its run. Raises `Conflict` while another holds it."""
         stores, flow = self.platform.stores, execution.flow
+        slot = Slot.of(caller.organization, execution.id)
         snapshot = await stores.conversations.open(slot)
         if snapshot.conversation:
             check_access(caller, snapshot.conversation, "write")
         owner = snapshot.conversation.created_by if snapshot.conversation else caller.id
-        if snapshot.lease_record.lost(stores.clock()):
-            await give_up_lost_run(stores, slot, snapshot.lease_record)
-            snapshot = await stores.conversations.open(slot)
         run = replace(self._run(slot, flow, visibility), owner=owner, created_by=caller.id)
+        execution = replace(execution, run_id=run.id, created_at=run.started_at)
+        given = execution.input
         text = given if isinstance(given, str) and given.strip() else orjson.dumps(given).decode()
         question = StoredMessage(
             new_id("msg"), "user", [{"text": text}], run.started_at, run.id, created_by=run.created_by
         )
-        conversation = Conversation(
-            slot.conversation_id,
-            flow.agent_id,
-            f"Flow {flow.name}",
-            run.started_at,
-            run.started_at,
-            owner,
-        )
+        now, title = run.started_at, f"Flow {flow.name}"
+        conversation = Conversation(slot.conversation_id, flow.agent_id, title, now, now, owner)
+        work = {"executionId": execution.id}
         try:
-            return await stores.leases.begin(
-                run, new_id("env"), conversation, question, snapshot.lease_record, marker
+            lease = await stores.leases.begin(
+                run,
+                new_id("env"),
+                conversation,
+                question,
+                snapshot.lease_record,
+                marker,
+                RunDefinition("flow", flow_agent(flow), caller, work=work),
+                [self.store.put(caller.organization, execution)],
             )
         except SlotChanged as busy:
             raise Conflict(
                 "This execution is under way.", code="run_active", runId=busy.lease_record.run_id
             ) from busy
+        return lease, execution
 
     def _run(self, slot: Slot, flow: Flow, visibility: Detail) -> Run:
         return Run(
@@ -225,26 +201,125 @@ class Flows:
             hops=current_hops(),
         )
 
-    def _launch(
-        self,
-        caller: Principal,
-        session: RunSession,
-        execution: Execution,
-        given: Any,
-        deadline: float | None,
-    ) -> FlowRun:
-        run = session.run
-        session.emit(events.start(run.id, run.slot.conversation_id, run.message_id, run.agent_id))
-        session.bus.started()
-        run_context = AgentRunContext(
-            self.platform, tool_context(self.platform, session, caller), session.budget, session.bus.add
-        )
-        loop = FlowLoop(session, Steps(run_context, self.find_pipeline), self.store, execution, given)
-        task = asyncio.create_task(execute(session, loop, no_history(), deadline))
-        self.platform.tasks.add(task)
-        task.add_done_callback(self.platform.tasks.discard)
-        session.task = task
-        return FlowRun(session, execution.id)
+    async def _visibility(self, organization: str, flow: Flow) -> Detail:
+        """The least that any agent of the flow allows. Raises `NotFound` for an agent that is gone."""
+        agents = self.platform.stores.agents
+        found = await asyncio.gather(*(agents.get(organization, one) for one in set(flow_agents(flow))))
+        return min((agent.visibility for agent in found), key=DETAILS.index, default="full")
+
+    # --- executions --------------------------------------------------------------------------------
+
+    async def answer(
+        self, caller: Principal, name: str, execution_id: str, step: str | None, given: GivenAnswer
+    ) -> tuple[Run, int]:
+        """Answers the step that waits (`step`, if named); the run, and the number of the event after which
+        it goes on. Raises `NotFound`, or as `answer_call`."""
+        stores = self.platform.stores
+        execution = await self._execution(caller, execution_id)
+        if execution.flow.name != name:
+            raise InvalidRequest(f"This execution is of the flow {execution.flow.name!r}.", code="other_flow")
+        slot = Slot(caller.organization, execution_id)
+        calls = await stores.approvals.of_run(slot, execution.run_id)
+        waiting = [call for call in calls if (call.call_id == step if step else call.state == "waiting")]
+        if not waiting:
+            await self._check_reads(caller, slot)
+            raise not_waiting()
+        call = waiting[0]
+        if not call.admits(caller):
+            await self._check_reads(caller, slot)
+        lease = await stores.leases.peek(slot)
+        already = call.answer is not None
+        await answer_call(stores, caller, execution.run_id, replace(given, call_id=call.call_id))
+        run = await stores.runs.get(caller.organization, execution.run_id)
+        return run, 0 if already else lease.seq
+
+    async def _execution(self, caller: Principal, execution_id: str) -> Execution:
+        if not valid_id(execution_id):
+            raise unknown_execution()
+        return await self.store.execution(caller.organization, execution_id)
+
+    async def _check_reads(self, caller: Principal, slot: Slot) -> None:
+        """Raises `NotFound` for a caller who may not even know of an execution: it belongs to the user who
+        started it, as its conversation does."""
+        try:
+            await authorize(self.platform.stores, caller, slot, "read")
+        except NotFound as error:
+            raise unknown_execution() from error
+
+    async def cancel(self, caller: Principal, execution_id: str) -> str:
+        """Stops an execution, also one that waits; the id of its run. Raises `NotFound`, `Forbidden`, or
+        `Conflict` where it is over."""
+        if not valid_id(execution_id):
+            raise unknown_execution()
+        slot = Slot(caller.organization, execution_id)
+        try:
+            await authorize(self.platform.stores, caller, slot, "write")
+        except NotFound as error:
+            raise unknown_execution() from error
+        stopped = await stop_run(self.platform.stores, slot, "stopped")
+        if stopped is None:
+            raise Conflict("This execution is over.", code="not_active")
+        return stopped
+
+    async def visible_execution(self, caller: Principal, execution_id: str) -> dict[str, Any]:
+        """An execution, as JSON; the results of its steps only where its agents show everything. Raises
+        `NotFound`."""
+        found = await self._execution(caller, execution_id)
+        await self._check_reads(caller, Slot(caller.organization, execution_id))
+        return await self._shown(caller, found, whole=True)
+
+    async def executions(
+        self, caller: Principal, name: str, after: str, limit: int
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """A page of a flow's executions, the latest first: the caller's own, or everybody's for those who
+        observe. A page may be short with more to come."""
+        found, more = await self.store.executions(caller.organization, name, after, limit)
+        everybody = caller.may("observe") or caller.may("conversations:manage")
+        mine = [one for one in found if everybody or (one.owner and one.owner == caller.id)]
+        return list(await asyncio.gather(*(self._shown(caller, one) for one in mine))), more
+
+    async def _shown(self, caller: Principal, execution: Execution, *, whole: bool = False) -> dict[str, Any]:
+        stores, slot = self.platform.stores, Slot(caller.organization, execution.id)
+        try:
+            run = await stores.runs.get(caller.organization, execution.run_id)
+        except NotFound as error:
+            if whole:
+                raise unknown_execution() from error
+            return _summary(execution, None)
+        if not whole:
+            return _summary(execution, run)
+        calls = await stores.approvals.of_run(slot, run.id) if run.state == "waiting" else []
+        waiting = [call.seen_by(caller) for call in calls if call.state == "waiting"]
+        return _summary(execution, run) | {
+            "steps": execution.results if run.visibility == "full" else {},
+            "answers": [answer.to_wire() for answer in execution.answers],
+            "waitingFor": waiting_for(waiting[0]) if waiting else None,
+        }
+
+
+def waiting_for(call: dict[str, Any]) -> dict[str, Any]:
+    """What a step waits for, from its call or from the event that tells of it."""
+    return {
+        "step": call["name"],
+        "prompt": call.get("prompt"),
+        "choices": call.get("options") or [],
+        "schema": call.get("schema"),
+        "expiresAt": call["expiresAt"],
+    }
+
+
+def _summary(execution: Execution, run: Run | None) -> dict[str, Any]:
+    return {
+        "executionId": execution.id,
+        "flow": execution.flow.name,
+        "runId": execution.run_id,
+        "state": run.state if run else None,
+        "finishReason": run.finish_reason if run else None,
+        "error": run.error if run else None,
+        "createdAt": execution.created_at,
+        "endedAt": run.ended_at if run else None,
+        "createdBy": execution.owner or None,
+    }
 
 
 def new_flow(name: str, settings: FlowSettings) -> NewFlow:

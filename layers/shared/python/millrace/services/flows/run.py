@@ -1,7 +1,8 @@
 """Running a flow: a run like any other (lease, log, limits, stop), whose work is a list of steps.
 
-It goes where an agent's loop goes in `execute`, so a flow survives its client, ends at its limits, is found
-out when its process dies, and can be resumed from the log by any process.
+It goes where an agent's loop goes in `execute`. How far it has come is stored after each step, with the log
+up to there, so another process can go on with the next one. A step that was interrupted runs again if it may
+be repeated; else its outcome is unknown, and the flow fails.
 """
 
 import logging
@@ -13,65 +14,115 @@ from typing import Any
 import orjson
 
 from millrace.agent.emitter import Emitter, emitting
+from millrace.agent.suspension import Suspended
 from millrace.domain import events
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
-from millrace.domain.flows import INPUT_BYTES, RESULTS_BYTES, Execution, Step, WaitStep
+from millrace.domain.flows import INPUT_BYTES, RESULTS_BYTES, EndStep, Execution, Flow, Step, WaitStep
 from millrace.domain.runs import RunState
-from millrace.errors import InvalidRequest, MillraceError
+from millrace.errors import InvalidRequest, MillraceError, Unavailable
 from millrace.services.flows.calls import StepFailed
 from millrace.services.flows.steps import Expressions, Steps
+from millrace.services.flows.waiting import Refused, StepWaiting
 from millrace.services.runs.run_session import RunSession
-from millrace.stores.flows import FlowStore, not_waiting
+from millrace.stores.flows import FlowStore
+from millrace.stores.lease_record import LeaseLost, Stopping
 
 log = logging.getLogger(__name__)
 
 
+def flow_agent(flow: Flow) -> Agent:
+    """What a flow's runs carry in the place of an agent: its name and its limits."""
+    return Agent(id=flow.agent_id, name=flow.name, limits=flow.limits)
+
+
 class FlowLoop:
-    """The work of one run: from the execution's next step to its end, or to a step that waits for input.
-    `given` is the input for an execution that waits."""
+    """The work of one run: from the execution's next step to its end. `resumed`: another process has run it
+    before."""
 
     def __init__(
-        self, session: RunSession, steps: Steps, flows: FlowStore, execution: Execution, given: Any
+        self,
+        session: RunSession,
+        steps: Steps,
+        flows: FlowStore,
+        waiting: StepWaiting,
+        execution_id: str,
+        execution: Execution | None,
+        agent: Agent,
     ) -> None:
-        flow = execution.flow
-        self.agent = Agent(id=flow.agent_id, name=flow.name, limits=flow.limits)
-        self.execution = execution
+        self.agent = agent
         self._session = session
         self._steps = steps
         self._flows = flows
-        self._given = given
-        self._expressions = Expressions(flow)
+        self._waiting = waiting
+        self._execution_id = execution_id
+        self._resumed = execution is None
+        self._maybe_begun = ""
+        if execution is not None:
+            self._load(execution)
+
+    def _load(self, execution: Execution) -> None:
+        self.execution = execution
+        self._maybe_begun = execution.begun
+        self._expressions = Expressions(execution.flow)
 
     async def run(self, history: Sequence[StoredMessage]) -> str:
-        """Runs the steps and ends the run; see `AgentLoop.run`. A failed step ends it at once; an execution
-        that had been waiting then waits as before."""
-        flow = self.execution.flow
-        while self.execution.next_step < len(flow.steps):
-            step = flow.steps[self.execution.next_step]
-            if isinstance(step, WaitStep) and not self.execution.waiting:
-                await self._wait(step)
-                return "input_required"
+        """Runs the steps and ends the run; see `AgentLoop.run`. A failed step ends it at once."""
+        if self._resumed:
+            self._load(await self._flows.execution(self._organization, self._execution_id))
+        steps = self.execution.flow.steps
+        while self.execution.next_step < len(steps):
+            step = steps[self.execution.next_step]
             try:
-                await (self._continue(step) if self.execution.waiting else self._step(step))
+                ended = await self._next(step)
+            except (Suspended, LeaseLost, Stopping, Unavailable):
+                raise
+            except Refused as refused:
+                return await self._refuse(refused)
             except Exception as error:
                 await self._fail(step.name, error)
                 return "error"
-        await self._complete()
+            if ended:
+                return "stop"
+        await self._complete(self._expressions.output)
         return "stop"
-
-    async def _continue(self, step: Step) -> None:
-        """Takes the input for the step that waits. Raises `Conflict` where somebody else did, while the lease
-        was awaited."""
-        stored = await self._flows.execution(self._organization, self.execution.id)
-        if stored.version != self.execution.version or not stored.waiting:
-            raise not_waiting()
-        self._keep(step, self._given)
-        self.execution = replace(self.execution, waiting=False)
 
     @property
     def _organization(self) -> str:
         return self._session.run.slot.organization
+
+    async def _next(self, step: Step) -> bool:
+        """Does one step; True when the flow has ended with it."""
+        self._session.check_time()
+        if not self._expressions.applies(step, self.execution.payload()):
+            at, total = self.execution.next_step, len(self.execution.flow.steps)
+            self._session.emit(events.flow_step_skipped(step.name, at, total))
+            await self._reached(step, None)
+        elif isinstance(step, WaitStep):
+            answer, content = await self._waiting.answer(step)
+            self.execution = replace(self.execution, answers=[*self.execution.answers, answer])
+            await self._reached(step, content)
+        elif isinstance(step, EndStep):
+            await self._complete(lambda payload: self._expressions.of_step(step, payload))
+            return True
+        else:
+            await self._begin(step)
+            await self._step(step)
+        return False
+
+    async def _begin(self, step: Step) -> None:
+        """Stores that a step begins that must not run twice. Raises `StepFailed` for one that had begun in
+        another process."""
+        if self._maybe_begun == step.name:
+            raise StepFailed(
+                "It was interrupted after it had begun, and nobody knows whether it took effect. It was not "
+                "run again.",
+                code="outcome_unknown",
+            )
+        self._maybe_begun = ""
+        if not await self._steps.may_repeat(step):
+            self.execution = replace(self.execution, begun=step.name)
+            await self._store()
 
     async def _step(self, step: Step) -> None:
         at, total = self.execution.next_step, len(self.execution.flow.steps)
@@ -82,63 +133,73 @@ class FlowLoop:
             given = self._expressions.of_step(step, self.execution.payload())
             with emitting(Emitter(session.emit, {"step": step.name})):
                 result = await self._steps.run(step, given)
-            self._keep(step, result)
+            self._check_size(step, result)
             ok = True
         finally:
             took = round((time.monotonic() - began) * 1000)
             session.emit(events.flow_step_complete(step.name, took, ok, at, total))
+        await self._reached(step, result)
 
-    def _keep(self, step: Step, result: Any) -> None:
-        results = self.execution.results | {step.name: result}
-        if len(orjson.dumps(results)) > RESULTS_BYTES:
+    def _check_size(self, step: Step, result: Any) -> None:
+        if len(orjson.dumps(self.execution.results | {step.name: result})) > RESULTS_BYTES:
             raise StepFailed(
-                f"The results of all steps may have {RESULTS_BYTES // 1024} KB.", code="result_too_large"
+                f"The results of all steps must not exceed {RESULTS_BYTES // 1024} KB.",
+                code="result_too_large",
             )
-        self.execution = replace(self.execution, results=results, next_step=self.execution.next_step + 1)
 
-    async def _wait(self, step: WaitStep) -> None:
-        """Suspends: what was reached is stored first, so that whoever sees the end can continue."""
-        await self._save(waiting=True)
-        await self._end("waiting", "input_required", self.execution.to_wire())
+    async def _reached(self, step: Step, result: Any) -> None:
+        self._check_size(step, result)
+        self.execution = self.execution.reached(step.name, result)
+        await self._store()
 
-    async def _complete(self) -> None:
+    async def _store(self) -> None:
+        await self._session.store_work(self._flows.put(self._organization, self.execution))
+
+    # --- the end -----------------------------------------------------------------------------------
+
+    async def _complete(self, output: Any) -> None:
         try:
-            result = self._expressions.output(self.execution.payload())
+            result = output(self.execution.payload())
         except StepFailed as error:
             return await self._fail("output", error)
-        if self.execution.version:
-            await self._save(waiting=False)
         text = result if isinstance(result, str) else orjson.dumps(result).decode()
         self._session.add("assistant", [{"text": text or " "}])
         self._session.answer[:] = [text]
-        details = {"executionId": self.execution.id, "flow": self.execution.flow.name, "result": result}
-        await self._end("completed", "stop", details)
+        await self._end("completed", "stop", result)
 
-    async def _save(self, *, waiting: bool) -> None:
-        version = self.execution.version + 1
-        self.execution = replace(self.execution, waiting=waiting, version=version)
-        fence = self._session.lease_check()
-        await self._flows.save(self._organization, self.execution, fence)
+    async def _refuse(self, refused: Refused) -> str:
+        """Ends the flow at a step that was rejected: nothing further runs."""
+        self.execution = replace(self.execution, answers=[*self.execution.answers, refused.answer])
+        await self._store()
+        reason = "rejected" if refused.answer.by else "expired"
+        await self._end("stopped", reason, None)
+        return reason
 
     async def _fail(self, step: str, error: Exception) -> None:
         """Ends the run with an error that names the step."""
         if isinstance(error, MillraceError):
             visibility = self._session.run.visibility
-            details = error.message_for(visibility) if isinstance(error, StepFailed) else error.message
-            last = events.error(f"Step {step}: {details}", error.code, error.retryable)
+            told = error.message_for(visibility) if isinstance(error, StepFailed) else error.message
+            last = events.error(f"Step {step}: {told}", error.code, error.retryable)
         else:
             log.error("step %s failed", step, exc_info=error)
             last = events.error(f"Step {step}: something went wrong inside it.", "internal", False)
-        await self._session.end("failed", last | {"step": step, "executionId": self.execution.id})
+        await self._session.end("failed", last | {"step": step, "executionId": self._execution_id})
 
-    async def _end(self, state: RunState, reason: str, details: dict[str, Any]) -> None:
-        await self._session.end(state, self._session.done(reason) | details)
+    async def _end(self, state: RunState, reason: str, result: Any) -> None:
+        facts = {
+            "executionId": self._execution_id,
+            "flow": self.execution.flow.name,
+            "result": result,
+            "answers": [answer.to_wire() for answer in self.execution.answers],
+        }
+        await self._session.end(state, self._session.done(reason) | facts)
 
 
 def checked_input(given: Any) -> Any:
     """Return the posted input, if it is small enough to be kept. Raises `InvalidRequest`."""
     if len(orjson.dumps(given)) > INPUT_BYTES:
         raise InvalidRequest(
-            f"The input of a flow may have {INPUT_BYTES // 1024} KB.", code="input_too_large"
+            f"The input of a flow must not exceed {INPUT_BYTES // 1024} KB.", code="input_too_large"
         )
     return given

@@ -11,8 +11,19 @@ import orjson
 
 from millrace.agent.emitter import Emitter, current_emitter
 from millrace.agent.model import ToolCall
+from millrace.agent.tools.builtin import BUILT_IN
+from millrace.domain.approvals import ASK_USER
 from millrace.domain.clock import now_ms
-from millrace.domain.flows import AgentStep, Flow, FlowSettings, PipelineStep, Step, ToolStep
+from millrace.domain.flows import (
+    AgentStep,
+    EndStep,
+    Flow,
+    FlowSettings,
+    NotifyStep,
+    PipelineStep,
+    Step,
+    ToolStep,
+)
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.definition import PipelineDefinition, stored_definition
 from millrace.pipelines.errors import EvaluationError
@@ -20,14 +31,18 @@ from millrace.pipelines.event import Event
 from millrace.pipelines.local_run import LocalRun
 from millrace.pipelines.mapping import Mapping
 from millrace.pipelines.plan import compile_plan
-from millrace.services.flows.calls import StepFailed, ask_agent, call_tool
+from millrace.services.flows.calls import StepFailed, ask_agent, call_tool, toolbox_of
 from millrace.services.flows.plan import plan_and_answer
 from millrace.services.runs.launch import AgentRunContext, agent_tags
+from millrace.stores.aws import Aws
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.pipelines import PipelineStore
 
 FindPipeline = Callable[[str, str], Awaitable[PipelineDefinition]]
 """Given an organization and a pipeline's id, its definition. Raises `NotFound`."""
+Notify = Callable[[str, str, int, dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Sends a payload through a destination of an organization's pipeline and tells what became of it. Raises
+`NotFound` or `StepFailed`."""
 MAX_EVENTS = 1000
 
 
@@ -38,10 +53,20 @@ class Expressions:
         wanted: dict[str, Any] = {step.name: _source(step) for step in flow.steps}
         self._steps = {name: Mapping({"value": source}) for name, source in wanted.items()}
         self._output = Mapping({"value": flow.output or "last"})
+        self._when = {step.name: Mapping({"value": step.when}) for step in flow.steps if step.when}
 
     def of_step(self, step: Step, payload: dict[str, Any]) -> Any:
         """The step's input. Raises `StepFailed`."""
         return _evaluated(self._steps[step.name], payload)
+
+    def applies(self, step: Step, payload: dict[str, Any]) -> bool:
+        """Return whether the step is to run: its `when` is true, or it has none. Raises `StepFailed`."""
+        if step.name not in self._when:
+            return True
+        value = _evaluated(self._when[step.name], payload)
+        if value is not None and not isinstance(value, bool):
+            raise StepFailed("Its `when` must give true or false.", code="invalid_expression")
+        return value is True
 
     def output(self, payload: dict[str, Any]) -> Any:
         """The flow's result. Raises `StepFailed`."""
@@ -53,6 +78,10 @@ def _source(step: Step) -> Any:
         return step.message
     if isinstance(step, ToolStep):
         return step.arguments
+    if isinstance(step, EndStep):
+        return step.result
+    if isinstance(step, NotifyStep):
+        return step.payload
     return step.events if isinstance(step, PipelineStep) else None
 
 
@@ -71,6 +100,28 @@ class Steps:
 
     run_context: AgentRunContext
     find_pipeline: FindPipeline
+    notify: Notify
+
+    async def may_repeat(self, step: Step) -> bool:
+        """Return whether a step may run again that was interrupted: those that only read, and agents all of
+        whose tools do."""
+        if isinstance(step, AgentStep):
+            organization = self.run_context.context.organization
+            agent = await self.run_context.platform.stores.agents.get(organization, step.agent_id)
+            names = agent.tool_names
+            return (
+                not agent.mcp_servers
+                and all(name in BUILT_IN or name == "echo_tool" for name in names)
+                and all(
+                    tool.repeat == "safe"
+                    for name in names
+                    if name != ASK_USER
+                    for tool in toolbox_of(name).tools()
+                )
+            )
+        if isinstance(step, ToolStep):
+            return all(tool.repeat == "safe" for tool in toolbox_of(step.tool).tools())
+        return isinstance(step, PipelineStep)
 
     async def run(self, step: Step, given: Any) -> Any:
         """Runs one step that is not a wait, under the current emitter. Raises `MillraceError`."""
@@ -78,6 +129,9 @@ class Steps:
             return await self._agent(step, given)
         if isinstance(step, ToolStep):
             return await self._tool(step, given)
+        if isinstance(step, NotifyStep):
+            organization = self.run_context.context.organization
+            return await self.notify(organization, step.pipeline_id, step.destination, given)
         assert isinstance(step, PipelineStep)
         return await self._pipeline(step, given)
 
@@ -155,6 +209,38 @@ def stored_pipelines(dynamo: Dynamo, table: str) -> FindPipeline:
         return stored_definition((await store.get(organization, pipeline_id)).definition)
 
     return find
+
+
+def delivered_by(aws: Aws, dynamo: Dynamo, table: str, function: str) -> Notify:
+    """Sends by the function that delivers for pipelines: it alone may read secrets and reach databases."""
+    store = PipelineStore(dynamo, table)
+
+    async def notify(
+        organization: str, pipeline_id: str, number: int, payload: dict[str, Any]
+    ) -> dict[str, Any]:
+        if not function:
+            raise StepFailed("This deployment names no function that delivers.", code="no_deliveries")
+        pipeline = await store.get(organization, pipeline_id)
+        asked = {
+            "organization": organization,
+            "pipelineId": pipeline.id,
+            "version": pipeline.version,
+            "destination": number,
+            "payload": payload,
+        }
+        answer = await aws.call(
+            "lambda", "invoke", FunctionName=function, Payload=orjson.dumps({"test": asked})
+        )
+        told: dict[str, Any] = orjson.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise StepFailed("The function that delivers failed; see its log.", code="not_delivered")
+        if told["outcome"] != "delivered":
+            raise StepFailed(
+                "It was not delivered.", code=told["code"] or "not_delivered", reason=told["message"] or ""
+            )
+        return {"outcome": told["outcome"], "status": told.get("status"), "eventId": told.get("eventId")}
+
+    return notify
 
 
 async def no_pipelines(organization: str, pipeline_id: str) -> PipelineDefinition:

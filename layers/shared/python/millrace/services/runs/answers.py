@@ -11,6 +11,7 @@ from millrace.domain.approvals import (
     CONTENT_BYTES,
     Answer,
     Decision,
+    Kind,
     WaitingCall,
 )
 from millrace.domain.clock import iso
@@ -62,10 +63,11 @@ async def answer_call(stores: Stores, caller: Principal, run_id: str, given: Giv
 
 def check_answer(call: WaitingCall, answer: Answer) -> None:
     """Raises `InvalidRequest` or `TooLarge` for an answer that this call cannot have."""
-    is_question = call.kind != "approval"
-    wanted = "answer or reject" if is_question else "approve or reject"
-    if answer.decision == ("approve" if is_question else "answer"):
-        raise _invalid("decision", f"This call takes {wanted}.")
+    takes = _TAKES[call.kind]
+    if answer.decision not in takes or _wants_more(call, answer):
+        raise _invalid(
+            "decision", f"This call takes {' or '.join(takes)}, with content where it asks for it."
+        )
     if answer.arguments is not None and answer.decision != "approve":
         raise _invalid("arguments", "Only an approval may change the arguments.")
     if answer.content is not None and answer.decision != "answer":
@@ -77,6 +79,20 @@ def check_answer(call: WaitingCall, answer: Answer) -> None:
         if call.schema is None:
             raise _invalid("arguments", "This tool has no schema to check them by; approve or reject.")
         check_value(answer.arguments, call.schema, "arguments")
+
+
+_TAKES: dict[Kind, tuple[Decision, ...]] = {
+    "approval": ("approve", "reject"),
+    "question": ("answer", "reject"),
+    "input": ("answer", "approve", "reject"),
+}
+"""The decisions that each kind of call takes. A step of a flow is approved where it asks for nothing more."""
+
+
+def _wants_more(call: WaitingCall, answer: Answer) -> bool:
+    """Return whether a step of a flow is approved that asks for a choice, or for content of a schema."""
+    asks = bool(call.options) or call.schema is not None
+    return call.kind == "input" and answer.decision == "approve" and asks
 
 
 def _check_content(call: WaitingCall, content: Any) -> None:

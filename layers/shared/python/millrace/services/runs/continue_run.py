@@ -36,7 +36,17 @@ def agent_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLo
     return run_context.loop(agent, Emitter(session.emit), session, gate=gate, not_begun=not_begun)
 
 
-LOOPS: Mapping[Kind, MakeLoop] = {"agent": agent_loop}
+def flow_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLoop:
+    """The loop of a flow's steps."""
+    # Imported here: only runs of flows need the expressions' engine and what their steps call.
+    from millrace.services.flows.manage import Flows
+
+    definition = stored.definition
+    execution_id = definition.work["executionId"]
+    return Flows.connect(platform).loop(session, definition.user, execution_id, definition.agent)
+
+
+LOOPS: Mapping[Kind, MakeLoop] = {"agent": agent_loop, "flow": flow_loop}
 
 
 async def continue_run(

@@ -17,6 +17,7 @@ from millrace.domain.runs import LEASE_MS, Parked, Run
 from millrace.errors import Unavailable
 from millrace.services.runs.event_buffer import EventBuffer
 from millrace.stores.connect import Stores
+from millrace.stores.dynamo import TransactItem
 from millrace.stores.injections import Injection
 from millrace.stores.lease_record import Lease, LeaseLost
 from millrace.stores.message_items import shortened
@@ -102,10 +103,12 @@ class LeaseWriter:
         drained: Sequence[Injection] = (),
         *,
         ending: bool = False,
+        work: Sequence[TransactItem] | None = None,
     ) -> None:
         """Write the events that fit into one write, with messages and what is `drained` from the queue of
         live messages. Raises `LeaseLost`, `Stopping` or `ConditionFailed` (see `LeaseStore.write`)."""
         batch, progress = self._events.next_batch(), self.lease.progress
+        reached = batch[-1].seq if batch and work is not None else 0
         while True:
             try:
                 await self._stores.leases.write(
@@ -114,8 +117,9 @@ class LeaseWriter:
                     list(messages),
                     self._stores.injections.removals(self.lease.run.slot, list(drained)),
                     numbered=self._events.seq,
-                    saved=max((self._covers.get(one.id, 0) for one in messages), default=0),
+                    saved=max((self._covers.get(one.id, 0) for one in messages), default=reached),
                     ending=ending,
+                    more=work or (),
                 )
                 break
             except Unavailable:
@@ -134,6 +138,13 @@ class LeaseWriter:
             kept = len(self.unsaved)
             await self.write([*self.unsaved, *live], drained)
             del self.unsaved[:kept]
+
+    async def save_work(self, work: Sequence[TransactItem]) -> None:
+        """Write how far the run has come in a store of its own, with all events up to there: `work` stands
+        for them from now on, as messages do."""
+        while not self._events.ends_with_one_write():
+            await self.write()
+        await self.write(work=work)
 
     async def save_step(self) -> None:
         """Write all kept messages, with all events that they complete."""

@@ -247,6 +247,14 @@ class RunWork:
             if not self.ended and (self._writer.unsaved or self.lease.progress != self._writer.stored):
                 await self._writer.save_step()
 
+    async def store_work(self, *work: TransactItem) -> None:
+        """Stores a step of a run that keeps its results itself (a flow), with the log up to there."""
+        self._note_progress()
+        async with self._writer.lock:
+            if not self.ended:
+                self._advanced = True
+                await self._writer.save_work(work)
+
     def check_time(self) -> None:
         """See `agent.loop.RunControl`."""
         if time.monotonic() > self.hand_over_at:

@@ -98,7 +98,8 @@ TEMPLATES = (
             "source": {"type": "approval", "states": ["requested"]},
             "destination": _slack(
                 "{{coalesce(agentName, agentId)}} waits until {{expiresAt}}: "
-                "{{coalesce(prompt, concat('approve ', name), 'an approval')}} (run {{runId}}, call {{callId}})"
+                "{{coalesce(prompt, concat('approve ', name), 'an approval')}} "
+                "(run {{runId}}, call {{callId}})"
             ),
         },
     ),

@@ -1,0 +1,68 @@
+"""Steps of flows that wait for a person: the same calls as those of agents."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.domain.approvals import OWNER, WaitingCall
+from millrace.domain.flows import StepAnswer, WaitStep
+from millrace.services.runs.asking import answered, expire, requested, suspension
+from millrace.services.runs.run_session import RunSession
+from millrace.stores.connect import Stores
+
+
+class Refused(Exception):
+    """A person has rejected the step, or nobody has answered in time."""
+
+    def __init__(self, answer: StepAnswer) -> None:
+        super().__init__(answer.step)
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True)
+class StepWaiting:
+    """The waiting steps of one run; a step's name is its call's id. `longest` is how long one may wait, in
+    seconds."""
+
+    stores: Stores
+    session: RunSession
+    longest: int
+
+    async def answer(self, step: WaitStep) -> tuple[StepAnswer, Any]:
+        """The answer to a step, and what it gives. Raises `Suspended` while there is none, and `Refused`."""
+        run = self.session.run
+        stored = {call.call_id: call for call in await self.stores.approvals.of_run(run.slot, run.id)}
+        call = stored.get(step.name)
+        if call is None:
+            call = self._call(step)
+            self.session.emit(requested(call))
+            raise suspension([call], new=[call], now_ms=self.stores.clock())
+        if call.answer is None and call.expires_ms <= self.stores.clock():
+            call = await expire(self.stores, call)
+        answer = call.answer
+        if answer is None:
+            raise suspension([call], new=[], now_ms=self.stores.clock())
+        self.session.emit(answered(call))
+        told = StepAnswer(step.name, answer.decision, answer.by, answer.at, answer.reason)
+        if answer.decision == "reject":
+            raise Refused(told)
+        return told, True if answer.decision == "approve" else answer.content
+
+    def _call(self, step: WaitStep) -> WaitingCall:
+        run, now = self.session.run, self.stores.clock()
+        return WaitingCall(
+            slot=run.slot,
+            run_id=run.id,
+            call_id=step.name,
+            kind="input",
+            name=step.name,
+            user=run.created_by,
+            agent_id=run.agent_id,
+            agent_name=run.agent_name,
+            requested_ms=now,
+            expires_ms=now + 1000 * min(step.expires or self.longest, self.longest),
+            prompt=step.prompt,
+            options=step.choices or [],
+            schema=step.answer_schema,
+            approvers=step.approvers or OWNER,
+            visibility=run.visibility,
+        )
