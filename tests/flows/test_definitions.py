@@ -58,7 +58,11 @@ def test_flow_that_could_never_run_is_refused(flows: httpx.Client, steps: list[d
     [
         ({"steps": [TOOL, AGENT | {"message": "steps.sums"}]}, "steps.1.message", "before it are sum"),
         ({"steps": [AGENT | {"message": "steps.sum"}, TOOL]}, "steps.0.message", "it is the first"),
-        ({"steps": [AGENT | {"message": "inputs.text"}]}, "steps.0.message", "input, steps and last"),
+        (
+            {"steps": [AGENT | {"message": "inputs.text"}]},
+            "steps.0.message",
+            "input, steps, last and answers",
+        ),
         ({"steps": [TOOL | {"arguments": {"a": {"b": "1 +"}}}]}, "steps.0.arguments.a", "column"),
         ({"steps": [TOOL], "output": "steps.told"}, "output", "before it are sum"),
     ],

@@ -8,7 +8,13 @@ import pytest
 from millrace.agent.tools.builtin import BUILT_IN
 from millrace.agent.tools.function import needs_scope
 from millrace.agent.tools.tool import ToolContext
+from millrace.api.flows_app import create_app
+from millrace.domain.runs import ContinueRun
+from millrace.services.runs.continue_run import continue_run
+from millrace.services.runs.platform import Platform
+from millrace.settings import Settings
 from tests.flows.making import make_flow
+from tests.serving import served
 from tests.tokens import Issuer
 
 
@@ -30,19 +36,28 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_step_works_for_whoever_started_the_flow(
-    flows: httpx.Client, issuer: Issuer, organization: str
+    settings: Settings, issuer: Issuer, organization: str
 ) -> None:
+    """An answer changes for nobody whose work it is: who answers decides, and no more."""
+    platform = Platform.make(settings)
+
+    async def go_on(organization: str, run_id: str, delay: float = 0, reason: str = "lost") -> None:
+        await continue_run(platform, ContinueRun(organization, run_id, reason))
+
+    platform.stores.run_queue.enqueue = go_on  # type: ignore[method-assign]
     steps: list[dict[str, Any]] = [
         {"name": "first", "type": "tool", "tool": "flow_user"},
         {"name": "wait", "type": "wait_for_input", "approvers": {"scope": "conversations:manage"}},
         {"name": "second", "type": "tool", "tool": "flow_user"},
     ]
-    make_flow(flows, steps, output="[steps.first, steps.second]")
-    path = "/api/flows/flow/events"
     ann, boss = issuer.user(organization, "ann", "customer"), issuer.user(organization, "boss", "operator")
-    waiting = flows.post(path, json={"input": 1}, headers=ann).json()
-    given = {"input": "go", "executionId": waiting["executionId"]}
-    assert flows.post(path, json=given, headers=boss).json()["result"] == ["ann", "ann"]
+    path = "/api/flows/flow/events"
+    with served(create_app(settings, platform)) as url:
+        with httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=30) as flows:
+            make_flow(flows, steps, output="[steps.first, steps.second]")
+            waiting = flows.post(path, json={"input": 1}, headers=ann).json()
+            given = {"input": "go", "executionId": waiting["executionId"]}
+            assert flows.post(path, json=given, headers=boss).json()["result"] == ["ann", "ann"]
 
 
 def test_step_with_a_tool_that_needs_a_scope_fails_for_users_without_it(
