@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from millrace.agent.tools.builtin import BUILT_IN
@@ -15,6 +16,7 @@ from millrace.services.runs.send import AcceptedMessage, NewMessage, send
 from millrace.services.runs.stop import stop_run
 from millrace.services.runs.sweep_waiting import sweep_waiting
 from millrace.settings import Settings
+from millrace.stores.bus import BusEvent
 from millrace.stores.connect import Stores
 from tests.aws import Aws
 from tests.services.asking import (
@@ -492,3 +494,30 @@ async def test_call_of_a_sub_agent_that_needs_a_person_is_not_run(talk: Talk, ti
     await hire(talk, "agent:payer")
     await ask(talk)
     assert (till.paid, await waiting_calls(talk)) == ([], [])
+
+
+async def test_bus_is_told_of_requests_and_answers_each_with_an_id_of_its_own(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second process counted from one again: what it told had been seen before."""
+    sent: list[BusEvent] = []
+
+    async def put(events: list[BusEvent]) -> None:
+        sent.extend(events)
+
+    monkeypatch.setattr(talk.stores.bus, "put", put)
+    refund = call("refund", order="7", amount=80)
+    script(talk, [refund], says("Done."))
+    await hire(talk, ASKING, visibility="steps")
+    await ask(talk)
+    await give(talk, refund.id, "approve", reason="Fine.")
+    await go_on(talk)
+    details = [orjson.loads(one.detail) for one in sent]
+    assert len({one["id"] for one in details}) == len(details)
+    asked = {one["type"]: one for one in details if one["type"].startswith("approval:")}
+    assert (asked["approval:requested"]["name"], asked["approval:requested"]["arguments"]) == ("refund", {})
+    answered = asked["approval:answered"]
+    assert (answered["decision"], answered["answeredBy"], answered["reason"]) == ("approve", "boss", "Fine.")
+    assert {one.source for one in sent if one.kind.startswith("approval:")} == {"millrace.approval"}
+    changes = [(one["from"], one["to"]) for one in details if one["type"] == "run:status_changed"]
+    assert changes == [("running", "waiting"), ("waiting", "running"), ("running", "completed")]

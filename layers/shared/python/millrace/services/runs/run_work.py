@@ -35,6 +35,9 @@ from millrace.stores.connect import Stores
 from millrace.stores.dynamo import TransactItem
 from millrace.stores.lease_record import Lease, LeaseLost, Stopping
 
+MOST_PER_EVENT = 10
+"""More bus events than one event of the log leads to: a process that has taken a run over numbers its own
+above all that were sent before."""
 FIRST_FLUSH, SLOWEST_FLUSH, CHECK_EVERY, PUBLISH_EVERY = 0.1, 0.5, 0.5, 0.25
 QUEUE_SECONDS, LONGEST_QUEUE_SECONDS = 15.0, 900.0
 """How long a run waits at first for a model that is throttled or down, and at most: an SQS delay."""
@@ -70,7 +73,7 @@ class RunWork:
         self.stop_asked: asyncio.Future[StopReason | Literal["lost"]] = (
             asyncio.get_running_loop().create_future()
         )
-        self.bus = RunEvents(stores.bus, lease.run, stores.clock)
+        self.bus = RunEvents(stores.bus, lease.run, stores.clock, MOST_PER_EVENT * lease.seq)
         self._stores = stores
         self._steps = StepLog()
         self._events = EventBuffer(lease, self._hand_out)
