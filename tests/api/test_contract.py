@@ -25,6 +25,102 @@ OPERATIONS = [
     for method, operation in operations.items()
 ]
 SCHEMAS = DOCUMENT["components"]["schemas"]
+<<<<<<< HEAD
+=======
+NEVER_ANSWERED = {
+    "approval_expired": "ends a run, with 502",
+    "bad_plan": "ends a step of a flow, with 502",
+    "contended": "makes a queue bring its message again",
+    "echo_failed": "ends a run, with 502",
+    "echo_steering": "ends a run, with 502",
+    "evaluation_failed": "makes a dead letter",
+    "future_time": "makes a dead letter",
+    "incomplete_response": "ends a run, with 502",
+    "invalid_change_organizations": "a setting, read in init",
+    "invalid_message": "of the queue of runs",
+    "invalid_record": "makes a dead letter",
+    "invalid_row": "makes a dead letter",
+    "not_available": "a tool's answer to its model",
+    "not_json": "makes a dead letter",
+    "provider_auth": "ends a run, with 502",
+    "provider_unreachable": "ends a run, with 502",
+    "request_failed": "a tool's answer to its model",
+    "result_too_large": "ends a step of a flow, with 502",
+    "too_many_memories": "a tool's answer to its model",
+    "too_much_work": "makes a dead letter",
+    "tool_failed": "ends a step of a flow, with 502",
+    "unexpected_error": "makes a dead letter",
+    "not_delivered": "fails a step of a flow, with 502",
+    "outcome_unknown": "fails a step of a flow, with 502",
+    "unreadable": "of a program for the command line",
+    "unreadable_response": "ends a run, with 502",
+}
+"""Codes of errors that are raised, but no operation's: they end elsewhere."""
+ELSEWHERE = {
+    ("deadline", 503): "breaks speech off after its first byte",
+    ("organization_missing", 422): "makes a dead letter",
+    ("too_large", 422): "makes a dead letter",
+}
+"""Codes that mean the same where no operation is, with another status."""
+NOT_OURS_TO_RAISE = {"internal", "loop", "deleted", *RUN_ERRORS, *STEP_ERRORS}
+"""Codes that are made without an exception of that code."""
+
+
+# --- codes -----------------------------------------------------------------------------------------
+
+
+def error_classes(trees: list[ast.Module]) -> dict[str, tuple[int, str]]:
+    """The status and the usual code of each error class of the package, by its name."""
+    known = {
+        name: (found.status, found.code)
+        for name, found in vars(errors).items()
+        if isinstance(found, type) and issubclass(found, errors.MillraceError)
+    }
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    for node in classes:
+        bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in known]
+        if bases and node.name not in known:
+            status, code = known[bases[0]]
+            own = {
+                target.id: line.value.value
+                for line in node.body
+                if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant)
+                for target in line.targets
+                if isinstance(target, ast.Name)
+            }
+            known[node.name] = (own.get("status", status), own.get("code", code))  # type: ignore[assignment]
+    return known
+
+
+def raised_codes() -> Iterator[tuple[str, int]]:
+    """Each code that the package writes into an error, with the status of the error's class."""
+    trees = [ast.parse(path.read_text()) for path in sorted(Path(millrace.__path__[0]).rglob("*.py"))]
+    classes = error_classes(trees)
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for call in calls:
+        if isinstance(call.func, ast.Name) and call.func.id in classes:
+            status, usual = classes[call.func.id]
+            given = next((word.value for word in call.keywords if word.arg == "code"), ast.Constant(usual))
+            if isinstance(given, ast.Constant):
+                yield str(given.value), status
+
+
+def test_every_code_has_one_status_and_is_listed() -> None:
+    found: dict[str, set[int]] = defaultdict(set)
+    for code, status in raised_codes():
+        if code not in NEVER_ANSWERED and (code, status) not in ELSEWHERE:
+            found[code].add(status)
+    assert found == {code: {one.status} for code, one in ERROR_CODES.items() if code in found}
+
+
+def test_every_listed_code_is_raised_and_every_exception_still_needed() -> None:
+    raised = set(raised_codes())
+    found = {code for code, _ in raised}
+    assert set(ERROR_CODES) - found <= NOT_OURS_TO_RAISE
+    assert set(NEVER_ANSWERED) <= found
+    assert set(ELSEWHERE) <= raised
+    assert not set(NEVER_ANSWERED) & set(ERROR_CODES)
+>>>>>>> 7f823d4 (Codes of steps that fail are listed)
 
 
 # --- the document ----------------------------------------------------------------------------------

@@ -219,7 +219,7 @@ def delivered_by(aws: Aws, dynamo: Dynamo, table: str, function: str) -> Notify:
         organization: str, pipeline_id: str, number: int, payload: dict[str, Any]
     ) -> dict[str, Any]:
         if not function:
-            raise StepFailed("This deployment names no function that delivers.", code="no_deliveries")
+            raise StepFailed("This deployment names no function that delivers.", code="not_delivered")
         pipeline = await store.get(organization, pipeline_id)
         asked = {
             "organization": organization,
@@ -236,7 +236,7 @@ def delivered_by(aws: Aws, dynamo: Dynamo, table: str, function: str) -> Notify:
             raise StepFailed("The function that delivers failed; see its log.", code="not_delivered")
         if told["outcome"] != "delivered":
             raise StepFailed(
-                "It was not delivered.", code=told["code"] or "not_delivered", reason=told["message"] or ""
+                "It was not delivered.", code="not_delivered", reason=f"{told['code']}: {told['message']}"
             )
         return {"outcome": told["outcome"], "status": told.get("status"), "eventId": told.get("eventId")}
 
