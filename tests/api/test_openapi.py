@@ -31,6 +31,8 @@ NEVER_ANSWERED = {
     "not_available": "a tool's answer to its model",
     "not_json": "makes a dead letter",
     "output_invalid": "ends a run, with 502",
+    "not_delivered": "ends a step of a flow, with 502",
+    "outcome_unknown": "ends a step of a flow, with 502",
     "provider_auth": "ends a run, with 502",
     "provider_unreachable": "ends a run, with 502",
     "request_failed": "a tool's answer to its model",

@@ -266,7 +266,7 @@ class Flows:
         `NotFound`."""
         found = await self._execution(caller, execution_id)
         await self._check_reads(caller, Slot(caller.organization, execution_id))
-        return await self._shown(caller, found, whole=True)
+        return await self._to_public(caller, found, whole=True)
 
     async def executions(
         self, caller: Principal, name: str, after: str, limit: int
@@ -276,9 +276,11 @@ class Flows:
         found, more = await self.store.executions(caller.organization, name, after, limit)
         everybody = caller.may("observe") or caller.may("conversations:manage")
         mine = [one for one in found if everybody or (one.owner and one.owner == caller.id)]
-        return list(await asyncio.gather(*(self._shown(caller, one) for one in mine))), more
+        return list(await asyncio.gather(*(self._to_public(caller, one) for one in mine))), more
 
-    async def _shown(self, caller: Principal, execution: Execution, *, whole: bool = False) -> dict[str, Any]:
+    async def _to_public(
+        self, caller: Principal, execution: Execution, *, whole: bool = False
+    ) -> dict[str, Any]:
         stores, slot = self.platform.stores, Slot(caller.organization, execution.id)
         try:
             run = await stores.runs.get(caller.organization, execution.run_id)
@@ -298,7 +300,7 @@ class Flows:
 
 
 def waiting_for(call: dict[str, Any]) -> dict[str, Any]:
-    """What a step waits for, from its call or from the event that tells of it."""
+    """Describe the step that waits, from its call or from the event that tells of it."""
     return {
         "step": call["name"],
         "prompt": call.get("prompt"),

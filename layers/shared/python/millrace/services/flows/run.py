@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def flow_agent(flow: Flow) -> Agent:
-    """What a flow's runs carry in the place of an agent: its name and its limits."""
+    """The agent of a flow's runs: the flow's name and its limits."""
     return Agent(id=flow.agent_id, name=flow.name, limits=flow.limits)
 
 
@@ -77,8 +77,8 @@ class FlowLoop:
                 ended = await self._next(step)
             except (Suspended, LeaseLost, Stopping, Unavailable):
                 raise
-            except Refused as refused:
-                return await self._refuse(refused)
+            except Refused as error:
+                return await self._refuse(error)
             except Exception as error:
                 await self._fail(step.name, error)
                 return "error"
@@ -179,8 +179,8 @@ class FlowLoop:
         """Ends the run with an error that names the step."""
         if isinstance(error, MillraceError):
             visibility = self._session.run.visibility
-            told = error.message_for(visibility) if isinstance(error, StepFailed) else error.message
-            last = events.error(f"Step {step}: {told}", error.code, error.retryable)
+            reason = error.message_for(visibility) if isinstance(error, StepFailed) else error.message
+            last = events.error(f"Step {step}: {reason}", error.code, error.retryable)
         else:
             log.error("step %s failed", step, exc_info=error)
             last = events.error(f"Step {step}: something went wrong inside it.", "internal", False)

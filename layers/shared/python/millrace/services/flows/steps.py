@@ -1,6 +1,6 @@
 """The steps of a flow: each takes what came before and gives a result.
 
-`compile_flow` turns every expression into a closure once; a mistake in one is told when the flow is made.
+`compile_flow` turns every expression into a closure once; a mistake in one is reported when the flow is made.
 """
 
 from collections.abc import Awaitable, Callable
@@ -231,14 +231,20 @@ def delivered_by(aws: Aws, dynamo: Dynamo, table: str, function: str) -> Notify:
         answer = await aws.call(
             "lambda", "invoke", FunctionName=function, Payload=orjson.dumps({"test": asked})
         )
-        told: dict[str, Any] = orjson.loads(answer["Payload"].read())
+        reported: dict[str, Any] = orjson.loads(answer["Payload"].read())
         if "FunctionError" in answer:
             raise StepFailed("The function that delivers failed; see its log.", code="not_delivered")
-        if told["outcome"] != "delivered":
+        if reported["outcome"] != "delivered":
             raise StepFailed(
-                "It was not delivered.", code="not_delivered", reason=f"{told['code']}: {told['message']}"
+                "It was not delivered.",
+                code="not_delivered",
+                reason=f"{reported['code']}: {reported['message']}",
             )
-        return {"outcome": told["outcome"], "status": told.get("status"), "eventId": told.get("eventId")}
+        return {
+            "outcome": reported["outcome"],
+            "status": reported.get("status"),
+            "eventId": reported.get("eventId"),
+        }
 
     return notify
 

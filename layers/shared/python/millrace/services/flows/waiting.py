@@ -42,10 +42,10 @@ class StepWaiting:
         if answer is None:
             raise suspension([call], new=[], now_ms=self.stores.clock())
         self.session.emit(answered(call))
-        told = StepAnswer(step.name, answer.decision, answer.by, answer.at, answer.reason)
+        reported = StepAnswer(step.name, answer.decision, answer.by, answer.at, answer.reason)
         if answer.decision == "reject":
-            raise Refused(told)
-        return told, True if answer.decision == "approve" else answer.content
+            raise Refused(reported)
+        return reported, True if answer.decision == "approve" else answer.content
 
     def _call(self, step: WaitStep) -> WaitingCall:
         run, now = self.session.run, self.stores.clock()
