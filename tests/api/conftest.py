@@ -2,15 +2,17 @@
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from millrace.api.conversation_app import create_app as conversation_app
 from millrace.api.management_app import create_app as management_app
+from millrace.services.runs import follow, subscribe
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
+from millrace.stores import event_log
 from tests.aws import Aws
 from tests.serving import served
 from tests.tokens import AUDIENCE, ISSUER, Issuer
@@ -43,12 +45,14 @@ def platform(settings: Settings) -> Platform:
     return Platform.make(settings)
 
 
-@dataclass
-class Api:
-    """A client of the app as one organization's user."""
-
-    http: httpx.Client
-    organization: str
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams look for what is new five times as often: most of the tests wait for that."""
+    monkeypatch.setattr(event_log, "FAST_POLL", 0.05)
+    monkeypatch.setattr(event_log, "SLOW_POLL", 0.2)
+    monkeypatch.setattr(subscribe, "FAST_POLL", 0.05)
+    monkeypatch.setattr(subscribe, "SLOW_POLL", 0.2)
+    monkeypatch.setattr(follow, "CHECK_SECONDS", 0.4)
 
 
 @pytest.fixture

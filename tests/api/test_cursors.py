@@ -10,6 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from millrace.api import sse
 from millrace.domain.access import Principal
 from millrace.domain.conversations import Slot
 from millrace.domain.event_ids import EventId
@@ -201,8 +202,9 @@ def test_deletion_ends_a_stream_that_waits(chat: httpx.Client, path: str) -> Non
 @pytest.mark.parametrize("query", ["stream=true", "stream=true&threadId=t1"])
 @pytest.mark.parametrize("is_made_later", [False, True])
 def test_deletion_ends_a_stream_that_waits_for_a_first_run(
-    chat: httpx.Client, query: str, is_made_later: bool
+    chat: httpx.Client, query: str, is_made_later: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 1.0)
     made = {"id": "c1", "agentId": "echo"}
     if not is_made_later:
         chat.post("/api/conversations", json=made)
