@@ -20,7 +20,7 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Blow:
-    """What happens at the `write`-th write of a process, counted from 1."""
+    """A failure at a write of a process; writes are counted from 1."""
 
     write: int
     failure: Failure
