@@ -44,7 +44,7 @@ async def test_failure_in_mid_stream_becomes_an_error_trailer(host: Host) -> Non
     async with workers(app, host):
         call = await host.invoke().done()
     assert call.body == b"ab"
-    assert call.trailers["lambda-runtime-function-error-type"] == "Function.BrokenOff"
+    assert call.trailers["lambda-runtime-function-error-type"] == "Function.AudioInterrupted"
 
 
 async def test_failure_before_the_first_byte_is_raised_as_it_is(host: Host) -> None:
