@@ -256,3 +256,7 @@ async def test_server_that_takes_the_thinking_out_is_noticed() -> None:
     await conversation.ask("Hi", Speaker(Thinking("hm"), Text("Hi"), Text(" there")), "qwq-32b")
     tokens = [event["token"] for event in conversation.events if event["type"] == "token"]
     assert (tokens, conversation.thoughts()) == (["Hi", " there"], "hm")
+
+
+async def test_unknown_reason_is_told_as_it_is() -> None:
+    assert await Conversation().ask("Hi", Speaker(Text("Hi"), reason="other"), "m") == "other"
