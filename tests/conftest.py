@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.aws import aws, aws_environment, ministack, template
+from tests.effort import SOAK_SECONDS, SOAKING
 from tests.fakes.fixtures import model_server, services
 from tests.fakes.strict_dynamo import strict
 from tests.stack import group_stack_tests, stack
@@ -45,6 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if "browser" in fixtures:
             item.add_marker(pytest.mark.browser)
+        if SOAKING and item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.timeout(SOAK_SECONDS), append=False)
         if not fixtures & SLOW_FIXTURES and not _is_slow(item):
             item.add_marker(pytest.mark.fast)
 

@@ -10,6 +10,10 @@ soak = pytest.mark.soak
 """Of tests with a long form, which `make soak` runs."""
 
 
+SOAK_SECONDS = 3_600
+"""The most that the long form of one test may take."""
+
+
 def effort(usual: int, soaking: int) -> int:
     """Return how many rounds, examples or events a test takes: the `usual` number, or that of `make soak`."""
     return soaking if SOAKING else usual
