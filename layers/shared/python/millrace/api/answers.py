@@ -29,6 +29,11 @@ _STATUS = {
 RUN_ERRORS = tuple(_STATUS)
 
 
+def is_over(events: list[LogEntry]) -> bool:
+    """Return whether these events lead to an end of the run, or to calls that wait."""
+    return bool(events) and (is_last(events[-1]) or events[-1].type == "waiting")
+
+
 def answer_of(request: Request, run: Run, events: list[LogEntry], detail: Detail) -> Response:
     """Return the agent's answer, or the error that ended its run."""
     if events and events[-1].type == "waiting":

@@ -108,8 +108,10 @@ class Approvals:
             return JSONResponse(call.seen_by(caller))
         detail_of(request)
         run = await authorize_run(self.stores, caller, run_id)  # who may not read it gets no stream
+        lease = await self.stores.leases.peek(run.slot)
+        after = lease.seq if lease.run_id == run.id and lease.parked == "waiting" else 0
         await answer_call(self.stores, caller, run_id, given.given())
-        return await Streams(self.stores).rest(request, run, 0)
+        return await Streams(self.stores).rest(request, run, after)
 
 
 def _page(caller: Principal, calls: list[WaitingCall], more: Position | None) -> Response:

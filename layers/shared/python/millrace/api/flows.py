@@ -10,10 +10,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from millrace.api.accept import wants_stream
+from millrace.api.answers import is_over
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
-from millrace.api.flows_answers import STEP_ERRORS, flow_answer, is_over
+from millrace.api.flows_answers import STEP_ERRORS, flow_answer
 from millrace.api.operation import EMPTY, Answer
 from millrace.api.parameters import CURSOR, IDEMPOTENCY_KEY, RESUME, STREAM, limit
 from millrace.api.resume import cursor, cursor_text, detail_of, view_of

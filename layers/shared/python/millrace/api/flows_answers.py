@@ -5,12 +5,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from millrace.api.answers import is_over
 from millrace.api.errors import error_response
 from millrace.domain.events import Detail, LogEntry, error
 from millrace.domain.projection import capped, project
 from millrace.domain.runs import Run
 from millrace.services.flows.manage import waiting_for
-from millrace.stores.event_log import is_last
 
 _STATUS = {
     "not_waiting": 409,
@@ -23,11 +23,6 @@ _STATUS = {
 _STEP_FAILED = 502
 STEP_ERRORS = tuple(_STATUS)
 NOT_YET = "The flow goes on beyond the time of this request; GET its execution."
-
-
-def is_over(events: list[LogEntry]) -> bool:
-    """Return whether these events lead to an end of the run, or to a step that waits."""
-    return bool(events) and (is_last(events[-1]) or events[-1].type == "waiting")
 
 
 def flow_answer(request: Request, run: Run, events: list[LogEntry], detail: Detail) -> Response:

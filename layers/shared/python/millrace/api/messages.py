@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from millrace.api.accept import wants_stream
-from millrace.api.answers import RUN_ERRORS, answer_of
+from millrace.api.answers import RUN_ERRORS, answer_of, is_over
 from millrace.api.conversations import NOT_FOUND
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
@@ -33,7 +33,6 @@ from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.send import AcceptedMessage, NewMessage, ReplayedRun, send
 from millrace.services.runs.stop import stop_run
-from millrace.stores.event_log import is_last
 
 PAGE = 100
 MESSAGE_BODY = 6 * MESSAGE_BYTES + 64 * 1024
@@ -210,7 +209,7 @@ class Messages:
     async def _whole(self, request: Request, session: RunSession, detail: Detail) -> Response:
         events = [event async for batch in session.event_feed for event in batch]
         await session.over()
-        if not is_last(events[-1]):  # the run is in other hands
+        if not is_over(events):  # the run is in other hands
             after = max(event.seq for event in events)
             rest = follow(self.platform.stores, session.run, after, deadline(request))
             events += [event async for batch in rest for event in batch]

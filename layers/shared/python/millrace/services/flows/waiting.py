@@ -41,6 +41,7 @@ class StepWaiting:
         answer = call.answer
         if answer is None:
             raise suspension([call], new=[], now_ms=self.stores.clock())
+        self.session.note_step(requested(call))
         self.session.emit(answered(call))
         reported = StepAnswer(step.name, answer.decision, answer.by, answer.at, answer.reason)
         if answer.decision == "reject":

@@ -56,14 +56,15 @@ def rules_of(agent: Agent) -> ToolRules:
 
 @dataclass
 class AskingGate:
-    """See `agent.gate.Gate`. `longest` is how long a call may wait, in seconds. `resumed`: the run has been
-    in another process, so that some of its calls may have waited already."""
+    """See `agent.gate.Gate`. `note` keeps an event for the history alone. `longest` is how long a call may
+    wait, in seconds. `resumed`: the run has been in another process, so some of its calls may have waited."""
 
     stores: Stores
     run: Run
     agent: Agent
     user: Principal
     emit: Callable[[Event], None]
+    note: Callable[[Event], None]
     longest: int
     resumed: bool = False
     toolbox: Toolbox = field(default_factory=lambda: Toolbox([]))
@@ -164,6 +165,7 @@ class AskingGate:
         answer = stored.answer
         if answer is None:
             return Waiting((stored.expires_ms - self.stores.clock()) / 1000)
+        self.note(requested(stored))
         self.emit(answered(stored))
         if answer.expired and self.agent.on_expired == "fail":
             raise ApprovalExpired(f"Nobody answered {stored.name} in time.")

@@ -63,7 +63,9 @@ def gate_of(
     if not asks_people(agent):
         return None
     longest = platform.settings.approval_seconds
-    return AskingGate(platform.stores, session.run, agent, user, session.emit, longest, resumed)
+    return AskingGate(
+        platform.stores, session.run, agent, user, session.emit, session.note_step, longest, resumed
+    )
 
 
 def start_of(run: Run) -> Event:

@@ -120,6 +120,10 @@ class RunWork:
         else:
             self._steps.watch(logged.event)
 
+    def note_step(self, event: Event) -> None:
+        """Keeps an event for the history that an earlier process has emitted without a message to hold it."""
+        self._steps.watch(event)
+
     async def pump(self) -> None:
         """Writes the log and looks for a stop until the run ends or is to end."""
         wait, checked = FIRST_FLUSH, time.monotonic()

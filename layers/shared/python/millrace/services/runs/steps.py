@@ -47,7 +47,11 @@ class StepLog:
         drained: list[Event] = []
         left: list[Event] = []
         for step in self._steps:
-            own = step.get("parent") in calls if "parent" in step else step.get("id") == call_id
+            own = (
+                step.get("parent") in calls
+                if "parent" in step
+                else step.get("id", step.get("callId")) == call_id
+            )
             if own and step["type"] == "tool_call":
                 calls.add(step["id"])
             (drained if own else left).append(step)
