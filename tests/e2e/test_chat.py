@@ -103,13 +103,15 @@ def read_until_killed(stack: RunningStack, chat: httpx.Client, content: str, aft
     return seen
 
 
+@soak
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize("after", range(10, effort(11, 60)))
 def test_run_of_a_killed_process_goes_on_in_another_and_all_clients_see_the_same(
-    stack: RunningStack, chat: httpx.Client
+    stack: RunningStack, chat: httpx.Client, after: int
 ) -> None:
     """SIGKILL in mid-answer. Who was listening comes back with the last id that it saw, which the log may not
     have, is told what to drop, and hears the rest."""
-    seen = read_until_killed(stack, chat, "/echo tools=1 tokens=150 delayMs=40\nword", 60)
+    seen = read_until_killed(stack, chat, "/echo tools=1 tokens=150 delayMs=40\nword", 2 * after)
     run = f"/api/runs/{seen[0].data['runId']}/stream"
     rest = attach(chat, run, **{"last-event-id": str(seen[-1].id)})
     rest = [event for event in rest if event.id is not None]

@@ -37,10 +37,11 @@ from millrace.stores.event_log import is_last
 from millrace.stores.run_queue import RunQueue
 from millrace.stores.runs import stream_of
 from tests.aws import Aws
+from tests.effort import effort, soak
 from tests.services.mortal import Blow, Failure, Killed, Mortal
 from tests.services.scripted import Talk, results_of, text_of
 
-EXAMPLES = int(os.environ.get("SOAK_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("SOAK_EXAMPLES", effort(6, 2000)))
 AGENT = "worker"
 SAID = ["I check first. ", "One more thing. ", "That is all. "]
 CALLS = [[("check_stock", "stock-1"), ("pay", "pay-1")], [("pay", "pay-2")], []]
@@ -278,6 +279,8 @@ async def test_uninterrupted_run_is_as_the_others_must_be(
     assert aws.deaths == 0
 
 
+@soak
+@pytest.mark.timeout(0 if EXAMPLES > 100 else 300)
 @pytest.mark.parametrize("failure", ["kill before", "kill after"])
 async def test_run_survives_a_death_at_each_of_its_writes(
     environment: Settings, monkeypatch: pytest.MonkeyPatch, failure: Failure
@@ -296,6 +299,7 @@ BLOWS = st.builds(
 )
 
 
+@soak
 @pytest.mark.timeout(0 if EXAMPLES > 100 else 300)
 def test_run_survives_any_deaths_outages_and_hand_overs(
     environment: Settings, monkeypatch: pytest.MonkeyPatch

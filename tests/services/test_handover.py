@@ -13,7 +13,7 @@ from millrace.domain.agents import Agent
 from millrace.domain.clock import now_ms
 from millrace.domain.events import LogEntry
 from millrace.domain.projection import settled
-from millrace.domain.runs import LEASE_MS, ContinueRun
+from millrace.domain.runs import LEASE_MS, WATCHED_LEASE_MS, ContinueRun
 from millrace.errors import ProviderError
 from millrace.services.runs.continue_run import continue_run
 from millrace.services.runs.delete import delete_conversation
@@ -277,3 +277,36 @@ async def test_edited_agent_does_not_change_a_run_in_mid_flight(talk: Talk, cloc
     assert await go_on(talk, ContinueRun(talk.slot.organization, run.id, "lost")) is not None
     assert talk.models.requests[-1].system == "Old."
     assert (await talk.stores.runs.get(talk.slot.organization, run.id)).state == "completed"
+
+
+async def test_viewer_shortens_the_lease_of_the_run_it_watches(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The holder learns of it by its next write, and renews for less: a lost run is noticed sooner."""
+    going, noted = asyncio.Event(), asyncio.Event()
+    watch = talk.stores.takeovers.watch
+
+    async def note(*given: Any) -> None:
+        await watch(*given)
+        noted.set()
+
+    monkeypatch.setattr(talk.stores.takeovers, "watch", note)
+    talk.models.turns = [[*says("half "), going.wait]]  # type: ignore[list-item]
+    session = await begin(talk, "hello")
+    session.leave()  # the client that began it has gone
+    await session._flush()
+    lease = await talk.stores.leases.peek(talk.slot)
+    assert lease.until_ms - talk.stores.clock() > WATCHED_LEASE_MS
+    viewer = follow(talk.stores, session.run, 0)
+    watching = asyncio.create_task(drain_viewer(viewer))
+    await noted.wait()
+    await session._flush()
+    lease = await talk.stores.leases.peek(talk.slot)
+    assert lease.until_ms - talk.stores.clock() <= WATCHED_LEASE_MS
+    going.set()
+    await session.over()
+    assert (await watching)[-1].type == "done"
+
+
+async def drain_viewer(viewer: AsyncGenerator[list[LogEntry], None]) -> list[LogEntry]:
+    return [event async for batch in viewer for event in batch]

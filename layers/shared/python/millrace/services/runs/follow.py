@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from millrace.domain import events
 from millrace.domain.clock import from_iso
 from millrace.domain.events import LogEntry
-from millrace.domain.runs import Run
+from millrace.domain.runs import WATCH_MS, Run
 from millrace.errors import NotFound
 from millrace.services.runs.recover import notice_lost_run
 from millrace.stores.connect import Stores
@@ -14,6 +14,8 @@ from millrace.stores.event_log import KEPT_SECONDS, encode, is_last
 from millrace.stores.runs import stream_of
 
 CHECK_SECONDS = 2.0
+WATCH_SECONDS = WATCH_MS / 2000
+"""A viewer says at once that somebody watches, and again after so long."""
 WAITING_SECONDS = 300.0
 """A viewer of a run that waits for people is sent away after so long, and comes back: nobody tells a function
 that its client has gone, and each second of a function is paid."""
@@ -32,16 +34,18 @@ async def follow(
     that event gets what follows the answers, and is sent away for a moment when nothing comes for long."""
     stream = stream_of(run.slot.organization, run.id)
     seen = quiet_since = time.monotonic()
+    noted = float("-inf")
 
     async def may_grow() -> bool:
-        nonlocal seen
+        nonlocal seen, noted
         if deadline and time.monotonic() > deadline - DEADLINE_MARGIN:
             return False
         if time.monotonic() - quiet_since > WAITING_SECONDS and await _waits(stores, run):
             return False
-        if time.monotonic() - seen < CHECK_SECONDS:
+        now = time.monotonic()
+        if now - seen < CHECK_SECONDS and now - noted < WATCH_SECONDS:
             return True
-        seen = time.monotonic()
+        seen = noted = now
         return await _goes_on(stores, run)
 
     async for batch in stores.log.tail(stream, after, may_grow):
