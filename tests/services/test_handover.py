@@ -4,6 +4,7 @@ on them."""
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 
 import pytest
 
