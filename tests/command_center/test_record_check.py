@@ -109,9 +109,7 @@ async def test_silent_run_that_is_alive_is_left_alone(
     assert len(await recorder.records.live(organization)) == 1
 
 
-@pytest.mark.parametrize(
-    ("state", "kind"), [("completed", "run:completed"), ("waiting", "run:status_changed")]
-)
+@pytest.mark.parametrize(("state", "kind"), [("completed", "run:completed"), ("stopped", "run:completed")])
 async def test_run_whose_last_event_never_came_is_ended_as_it_is_stored(
     recorder: Recorder, organization: str, clock: Clock, state: RunState, kind: str
 ) -> None:
@@ -120,6 +118,28 @@ async def test_run_whose_last_event_never_came_is_ended_as_it_is_stored(
     await recorder.records._dynamo.write(recorder.stores.runs.put(stored))
     clock.now += 31 * SECOND
     assert [end["type"] for end in await check(recorder, organization)] == [kind]
+    assert await recorder.records.live(organization) == []
+
+
+async def test_run_that_waits_for_people_is_shown_until_it_ends(
+    recorder: Recorder, organization: str, clock: Clock
+) -> None:
+    """Its events come in any order: the latest status holds."""
+    changes = [("running", "waiting", 2), ("waiting", "running", 40), ("running", "waiting", 50)]
+    events = [
+        started(organization, "run_1")
+        | {"id": f"run_1:{number}", "type": "run:status_changed", "from": old, "to": new, "status": None}
+        for old, new, number in changes
+    ]
+    await record(recorder, organization, [started(organization, "run_1")])
+    for event, shown in zip(
+        [events[0], events[2], events[1]], ("waiting", "waiting", "waiting"), strict=True
+    ):
+        await record(recorder, organization, [event])
+        [live] = await recorder.records.live(organization)
+        assert live.view["status"] == shown
+    end = started(organization, "run_1") | {"id": "run_1:60", "type": "run:completed", "status": "completed"}
+    await record(recorder, organization, [end])
     assert await recorder.records.live(organization) == []
 
 

@@ -3,8 +3,11 @@
 import uuid
 
 import httpx
+import orjson
 
 from tests.command_center.viewing import until, viewing
+from tests.e2e.streaming import created
+from tests.fakes.receivers import receiving
 from tests.flows.making import INPUT, OUTPUT, THREE_STEPS, WAITING, make_flow, post, stream
 from tests.stack import RunningStack
 
@@ -26,3 +29,24 @@ def test_flow_runs_waits_and_is_seen_by_the_command_center(stack: RunningStack) 
         states = {one.data["to"] for one in changes if one.data["type"] == "run:status_changed"}
         assert states == {"waiting", "running", "completed"}
         assert client.get("/api/command-center/snapshot").json()["runs"] == []
+
+
+def test_flow_notifies_through_a_destination_of_a_pipeline(stack: RunningStack) -> None:
+    """One event, by the function that delivers; what the destination refuses fails the step."""
+    headers = stack.headers(f"flows-{uuid.uuid4().hex[:8]}")
+    with receiving() as receivers, httpx.Client(base_url=stack.url, headers=headers, timeout=60) as client:
+        webhook = {"type": "webhook", "config": {"url": f"{receivers.url}/hook"}}
+        pipeline = created(client, source={"type": "api_event"}, destination=webhook)
+        step = {
+            "name": "announced",
+            "type": "notify",
+            "pipelineId": pipeline,
+            "payload": {"order": "input.order", "state": "'paid'"},
+        }
+        make_flow(client, [step], "notifies")
+        assert post(client, {"order": 7}, "notifies").json()["result"]["outcome"] == "delivered"
+        [received] = receivers.hook.taken
+        assert orjson.loads(received.body) == {"order": 7, "state": "paid"}
+        make_flow(client, [step | {"pipelineId": "nobody"}], "nowhere")
+        failed = post(client, {"order": 7}, "nowhere")
+        assert (failed.status_code, failed.json()["error"]["step"]) == (502, "announced")

@@ -64,8 +64,6 @@ def missed_end(run: Run) -> Event:
         "conversationId": run.slot.conversation_id,
     }
     end |= hops_of(run)
-    if run.state == "waiting":
-        return end | {"type": "run:status_changed", "from": "running", "to": "waiting"}
     if run.error:
         return end | ended_facts(run) | {"type": "run:error", "error": run.error}
     return end | ended_facts(run) | {"type": "run:completed", "result": ""}
@@ -183,11 +181,9 @@ class RunEvents:
         self.add("run:memory_op", {"op": op} | about | texts)
 
     def ended(self, run: Run, answer: str) -> None:
-        """The run has ended, well or badly; one that waits for input has not said its last."""
+        """The run has ended, well or badly."""
         self._run = run
         self.add("run:status_changed", {"from": "running", "to": run.state}, urgent=True)
-        if run.state == "waiting":
-            return
         if run.error:
             self.add("run:error", ended_facts(run) | {"error": run.error})
         else:
