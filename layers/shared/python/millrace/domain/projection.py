@@ -4,7 +4,7 @@ The levels are `answer`, `steps` and `full`. Every outlet (streams, history, JSO
 center, pipelines) shows a run through this module, so that none tells what another one hides.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from millrace.domain.conversations import StoredMessage
@@ -150,6 +150,13 @@ def kept_step(event: Event) -> Event | None:
 def settled(logged: Iterable[LogEntry]) -> list[LogEntry]:
     """The events without those that a `rewind` among them takes back, and without the rewinds themselves."""
     return [one for one in without_taken_back(logged) if one.type != "rewind"]
+
+
+def last_told(logged: Sequence[LogEntry]) -> list[LogEntry]:
+    """The events of the step in which a process stopped, also where it took them back itself as it left: what
+    is stored of them is told again, and what they cost counts."""
+    left = bool(logged) and logged[-1].type == "rewind"
+    return settled(logged[:-1] if left else logged)
 
 
 def without_taken_back(logged: Iterable[LogEntry]) -> list[LogEntry]:

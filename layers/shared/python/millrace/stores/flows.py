@@ -99,8 +99,9 @@ class FlowStore:
         found = readable([item for item in items if item["sk"] != f"EXECUTION#{after}"], _to_execution)
         return found, items[-1]["sk"].removeprefix("EXECUTION#") if more else None
 
-    def put(self, organization: str, execution: Execution, until_ms: int = 0) -> TransactItem:
-        """The write that stores an execution; one that waits until a time is kept beyond it."""
+    def put(self, organization: str, execution: Execution, longest: int) -> TransactItem:
+        """The write that stores an execution. Its next step may wait for people, so it is kept for so many
+        seconds (the `longest` wait) and then as long as any other."""
         body = {
             "flow": execution.flow.to_wire(),
             "input": execution.input,
@@ -114,7 +115,7 @@ class FlowStore:
             "createdAt": execution.created_at,
             "nextStep": execution.next_step,
             "begun": execution.begun,
-            "expiresAt": max(int(time.time()), until_ms // 1000) + EXECUTION_SECONDS,
+            "expiresAt": int(time.time()) + longest + EXECUTION_SECONDS,
         }
         return put(self._table, item)
 

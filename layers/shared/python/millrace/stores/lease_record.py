@@ -151,19 +151,20 @@ def renewed(
     saved: int,
     ending: bool,
     current: bool,
+    advances: bool,
 ) -> TransactItem:
     """The update that renews the lease with the numbers up to which events are logged (`seq`), messages
     stored, event numbers `reserved` and events `saved` in messages. `drained` live messages make room for as
-    many. Refused for a run that is to stop, unless it is `ending`, and, if it is to be `current`, where
-    somebody has begun to watch meanwhile, or a live message was accepted."""
+    many. A write that `advances` the run stores a step: earlier deaths count no more. Refused for a run that
+    is to stop, unless it is `ending`, and, if it is to be `current`, where somebody has begun to watch
+    meanwhile, or a live message was accepted."""
     unless = "" if ending else " AND attribute_not_exists(stopReason)"
     known = {"watched": lease.watched_ms, "accepted": lease.accepted} if current else {}
     return update(
         table,
         lease_key(lease.run.slot),
         "SET seq = :seq, reservedSeq = :reserved, untilMs = :until, messages = :messages, savedSeq = :saved, "
-        "ceiling = ceiling + :drained, progress = :progress"
-        + (" REMOVE attempts" if messages > lease.messages else ""),
+        "ceiling = ceiling + :drained, progress = :progress" + (" REMOVE attempts" if advances else ""),
         f"{IS_HOLDER} AND seq = :seen AND messages = :kept{unless}" + (_CURRENT if known else ""),
         seq=seq,
         reserved=reserved,

@@ -155,6 +155,7 @@ class LeaseStore:
                 saved=saved,
                 ending=ending,
                 current=current,
+                advances=bool(added or more),
             )
             await self._messages.transact(self.lease_check(lease), [fence, *rest], parts)
 

@@ -180,7 +180,7 @@ class Flows:
                 snapshot.lease_record,
                 marker,
                 RunDefinition("flow", flow_agent(flow), caller, work=work),
-                [self.store.put(caller.organization, execution)],
+                [self.store.put(caller.organization, execution, self.platform.settings.approval_seconds)],
             )
         except SlotChanged as busy:
             raise Conflict(
@@ -232,6 +232,12 @@ class Flows:
         await answer_call(stores, caller, execution.run_id, replace(given, call_id=call.call_id))
         run = await stores.runs.get(caller.organization, execution.run_id)
         return run, 0 if already else lease.seq
+
+    async def step_of(self, organization: str, execution_id: str) -> str:
+        """The name of the step that comes next in an execution. Raises `NotFound`."""
+        execution = await self.store.execution(organization, execution_id)
+        names = [step.name for step in execution.flow.steps]
+        return [*names, "output"][execution.next_step]
 
     async def _execution(self, caller: Principal, execution_id: str) -> Execution:
         if not valid_id(execution_id):

@@ -153,7 +153,9 @@ class FlowLoop:
         await self._store()
 
     async def _store(self) -> None:
-        await self._session.store_work(self._flows.put(self._organization, self.execution))
+        await self._session.store_work(
+            self._flows.put(self._organization, self.execution, self._waiting.longest)
+        )
 
     # --- the end -----------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ async def continue_run(
         await give_up_lost_run(stores, run.slot, lease)
         return None
     stored = await load_stored(stores, run, lease, definition)
-    if await _ended(stores, stored):
+    if await _ended(platform, stored):
         return None
     session = await take_over(stores, stored)
     if session is not None:
@@ -90,22 +90,33 @@ async def _is_due(stores: Stores, run: Run, lease: LeaseRecord, asked: ContinueR
     return lease.parked == "waiting" and asked.reason == ANSWERED
 
 
-async def _ended(stores: Stores, stored: Stored) -> bool:
+async def _ended(platform: Platform, stored: Stored) -> bool:
     """End a run that is to stop, or in which one step has ended too many processes."""
-    run, lease = stored.run, stored.lease_record
+    stores, run, lease = platform.stores, stored.run, stored.lease_record
     if lease.stop:
         await end_stopped(stores, run.slot, lease)
         return True
     died = lease.attempts + stored.died
     if died >= MAX_ATTEMPTS:
+        step = await _step_of(platform, stored)
         last = events.error(
-            f"The step {stored.step!r} has ended {died} processes; it is not tried again.",
+            f"The step {step!r} has ended {died} processes; it is not tried again.",
             "step_keeps_failing",
             False,
         )
-        await end_run(stores, run, lease, "failed", last | {"step": stored.step})
+        await end_run(stores, run, lease, "failed", last | {"step": step})
         return True
     return False
+
+
+async def _step_of(platform: Platform, stored: Stored) -> str:
+    """The name of the step at which a run stands."""
+    if stored.definition.kind == "agent":
+        return stored.step
+    from millrace.services.flows.manage import Flows
+
+    flows = Flows.connect(platform)
+    return await flows.step_of(stored.run.slot.organization, stored.definition.work["executionId"])
 
 
 async def _go_on(

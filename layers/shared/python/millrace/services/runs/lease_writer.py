@@ -128,7 +128,7 @@ class LeaseWriter:
                 await asyncio.sleep(RETRY_SECONDS)
         self._last_write = time.monotonic()
         self.stored = progress
-        self.advanced = self.advanced or bool(messages)
+        self.advanced = self.advanced or bool(messages or work)
         self._events.written(batch)
 
     async def save(self, live: list[StoredMessage], drained: list[Injection]) -> None:

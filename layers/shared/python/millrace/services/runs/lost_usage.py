@@ -11,7 +11,7 @@ from millrace.agent.model import Usage
 from millrace.domain.agents import AgentLimits
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event, LogEntry
-from millrace.domain.projection import settled
+from millrace.domain.projection import last_told
 from millrace.domain.runs import LeaseRecord, Progress, Run
 from millrace.stores.connect import Stores
 from millrace.stores.runs import stream_of
@@ -50,7 +50,7 @@ def budget_of(
         cost=progress.cost,
         estimated=progress.estimated,
     )
-    lost = received(settled(logged))
+    lost = received(last_told(logged))
     if lost or always:
         sent = "".join(orjson.dumps(message.content).decode() for message in history)
         budget.spend(model, Usage(tokens_in(sent), lost, estimated=True))

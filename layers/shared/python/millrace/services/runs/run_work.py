@@ -259,7 +259,6 @@ class RunWork:
         self._note_progress()
         async with self._writer.lock:
             if not self.ended:
-                self._advanced = True
                 await self._writer.save_work(work)
 
     def check_time(self) -> None:
