@@ -13,6 +13,7 @@ from millrace.agent.tools.tool import Tool
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
+from millrace.domain.summaries import Summary, summarized
 from millrace.services.runs.launch import SubAgentControl
 from millrace.services.runs.output_format import output_format
 from tests.agent.tools.contexts import context
@@ -20,6 +21,10 @@ from tests.agent.tools.contexts import context
 
 class Control(SubAgentControl):
     output: Output | None = None
+    summary: Summary | None = None
+
+    async def keep_summary(self, summary: Summary) -> None:
+        self.summary = summary
 
     async def may_end(self, reason: str, output: Output | None = None) -> bool:
         self.output = output
@@ -33,6 +38,8 @@ class Conversation:
         self.history: list[StoredMessage] = []
         self.events: list[dict[str, Any]] = []
         self.output: Output | None = None
+        self.summary: Summary | None = None
+        self.used: list[dict[str, int]] = []
         self._tools = tools
 
     async def ask(self, question: str, provider: Provider, model: str, **agent: Any) -> str:
@@ -53,15 +60,18 @@ class Conversation:
             context(),
             Emitter(self.events.append),
             nested,
-            Budget(made.limits),
+            budget := Budget(made.limits),
             lambda *_: None,
             output=output_format(made.response_schema),
         )
         try:
-            return await loop.run([*self.history, nested.question(question)])
+            history = summarized(self.history, self.summary)
+            return await loop.run([*history, nested.question(question)])
         finally:
             self.history += nested._messages
             self.output = nested.output
+            self.summary = nested.summary or self.summary
+            self.used.append(budget.usage())
 
     def text(self) -> str:
         """The tokens of the last run."""

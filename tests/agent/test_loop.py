@@ -24,6 +24,7 @@ from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.agents import Agent, AgentLimits
 from millrace.domain.conversations import StoredMessage
+from millrace.domain.summaries import Summary
 from millrace.errors import ProviderError
 from tests.agent.tools.contexts import context
 
@@ -99,6 +100,9 @@ class Control:
 
     def postpone(self, error: ProviderError) -> None:
         self.log.append(f"postpone {error.code}")
+
+    async def keep_summary(self, summary: Summary) -> None:
+        self.log.append("summary")
 
     async def drain(self, iteration: int) -> list[StoredMessage]:
         taken = [message("user", [{"text": text}], injected=True) for text in self.live.get(iteration, [])]

@@ -271,7 +271,7 @@ async def test_damaged_frame_is_unreadable(position: int, ask: Ask, model_server
     ("status", "message", "code"),
     [
         (400, "The provided model identifier is invalid.", "unknown_model"),
-        (400, "Input is too long for requested model.", "provider_rejected"),
+        (400, "Input is too long for requested model.", "context_exceeded"),
         (403, "You don't have access to the model with the specified model ID.", "provider_auth"),
         (404, "Could not resolve the foundation model", "unknown_model"),
         (429, "Too many tokens, please wait before trying again.", "rate_limited"),

@@ -21,6 +21,8 @@ class Budget:
     iterations: int = 0
     cost: float | None = 0.0
     estimated: bool = False
+    cache_read: int = 0
+    cache_write: int = 0
     parents: list["Budget"] = field(default_factory=list)
 
     def spend(self, model: str, usage: Usage) -> float | None:
@@ -29,6 +31,8 @@ class Budget:
         for budget in (self, *self.parents):
             budget.input += usage.input
             budget.output += usage.output
+            budget.cache_read += usage.cache_read
+            budget.cache_write += usage.cache_write
             budget.estimated = budget.estimated or usage.estimated
             budget.cost = None if budget.cost is None or price is None else budget.cost + price
         return price
@@ -48,6 +52,12 @@ class Budget:
         return next((why for parent in self.parents if (why := parent.exhausted())), None)
 
     def usage(self) -> dict[str, int]:
-        """As the `done` event has it: `estimated` is only there where it is true."""
+        """As the `done` event has it: `estimated` and the tokens of prompt caches, which are part of the
+        input, are only there where there are any."""
         used = {"input": self.input, "output": self.output, "total": self.input + self.output}
-        return used | {"estimated": True} if self.estimated else used
+        more = {
+            "cacheRead": self.cache_read,
+            "cacheWrite": self.cache_write,
+            "estimated": self.estimated,
+        }
+        return used | {name: value for name, value in more.items() if value}

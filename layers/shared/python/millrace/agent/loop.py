@@ -11,14 +11,17 @@ of them, and the model is asked next.
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, Protocol
+from dataclasses import replace
 
 from millrace.agent.budget import Budget
+from millrace.agent.context.setup import Compactor, context_of
+from millrace.agent.control import RunControl
 from millrace.agent.dialects import dialect_of
 from millrace.agent.emitter import Emitter, emitting
 from millrace.agent.gate import Gate, OpenGate, Waiting
 from millrace.agent.history import result_block, to_turns, unanswered
-from millrace.agent.model import Block, ModelRequest, Provider, ToolCall, Usage
+from millrace.agent.model import ModelRequest, Provider, ToolCall
+from millrace.agent.model_calls import ModelCalls, Report
 from millrace.agent.output import Output, OutputFormat, asked_again
 from millrace.agent.retries import LONGEST_WAIT, TRIES, retry_notice, wait_before_retry
 from millrace.agent.suspension import Suspended
@@ -32,42 +35,6 @@ from millrace.errors import InvalidRequest, ProviderError
 
 TOOL_SECONDS = 120.0
 INTERRUPTED = "The run was stopped before this tool had answered."
-
-Report = Callable[[str, dict[str, Any]], None]
-
-
-class RunControl(Protocol):
-    """The services that the loop needs of its run."""
-
-    def add(
-        self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False
-    ) -> StoredMessage:
-        """Keeps a message that the loop has made."""
-        ...
-
-    def add_result(self, block: Block) -> StoredMessage:
-        """Keeps the result of a tool call, and has it stored at once, beside what the loop does next."""
-        ...
-
-    async def store(self, not_begun: Collection[str] = ()) -> None:
-        """Stores what was kept before the loop goes on; of the last turn's calls all but these begin now."""
-        ...
-
-    def check_time(self) -> None:
-        """Raises `Suspended` when another process is to go on from this step."""
-        ...
-
-    def postpone(self, error: ProviderError) -> None:
-        """Raises `Suspended` when the model is to be asked again later."""
-        ...
-
-    async def drain(self, iteration: int) -> list[StoredMessage]:
-        """The live messages for this iteration, in order; they have been announced and kept."""
-        ...
-
-    async def may_end(self, reason: str, output: Output | None = None) -> bool:
-        """Ends the run, or says that live messages have come meanwhile and another iteration is due."""
-        ...
 
 
 class AgentLoop:
@@ -87,6 +54,7 @@ class AgentLoop:
         gate: Gate | None = None,
         not_begun: Collection[str] = (),
         output: OutputFormat | None = None,
+        compactor: Compactor | None = None,
     ) -> None:
         self.agent = agent
         self.budget = budget
@@ -98,7 +66,10 @@ class AgentLoop:
         self._context = context
         self._emitter = emitter
         self._control = control
-        self._report = report
+        self._calls = ModelCalls(budget, report)
+        self._fitting = context_of(
+            agent, compactor or Compactor(provider, model, agent.model), self._calls, emitter, control
+        )
         self._gate = gate or OpenGate()
         self._not_begun = set(not_begun)
         self._format = output
@@ -154,22 +125,36 @@ class AgentLoop:
         return turn
 
     async def _call_model(self) -> Turn:
+        while True:
+            request = await self._request()
+            try:
+                return await self._try(request)
+            except ProviderError as error:
+                if (self._turn and self._turn.started) or not self._fitting.shrink(error, request):
+                    raise
+
+    async def _request(self) -> ModelRequest:
+        """The next request, with as much of the history as the model can hold."""
         thinking = self.agent.thinking_tokens or 0
         request = ModelRequest(
             model=self._model,
             system=self.agent.instructions,
-            messages=to_turns(self._history),
+            messages=[],
             tools=self._toolbox.specs(),
-            max_tokens=self.budget.call_tokens(thinking),
+            max_tokens=self._fitting.output_tokens(self.budget.call_tokens(thinking), thinking),
             thinking_tokens=thinking,
             response_schema=self._format.schema if self._format else None,
         )
+        self._history = await self._fitting.fit(self._history, request)
+        return replace(request, messages=to_turns(self._history))
+
+    async def _try(self, request: ModelRequest) -> Turn:
         for attempt in range(1, TRIES + 1):
             self._turn = turn = self._new_turn(bool(request.tools))
             try:
                 await turn.stream(self._provider, request)
             except ProviderError as error:
-                self._called(turn, request, error)
+                self._calls.ended(self.agent.model, turn, request, error)
                 if turn.started or not error.retryable:
                     raise
                 if attempt == TRIES or (error.retry_after or 0.0) > LONGEST_WAIT:
@@ -178,10 +163,10 @@ class AgentLoop:
                     raise
                 await self._back_off(error, attempt)
             except BaseException:  # the run is stopped, or its time is over: what was used counts
-                self._called(turn, request, None, "stopped")
+                self._calls.ended(self.agent.model, turn, request, None, "stopped")
                 raise
             else:
-                self._called(turn, request, None)
+                self._fitting.learn(request, self._calls.ended(self.agent.model, turn, request))
                 return turn
         raise AssertionError("unreachable")
 
@@ -218,24 +203,6 @@ class AgentLoop:
         wait = wait_before_retry(error, attempt)
         self._emitter.emit(events.status(f"{error.message} {retry_notice(error, wait)}", "⏳"))
         await asyncio.sleep(wait)
-
-    def _called(
-        self, turn: Turn, request: ModelRequest, error: ProviderError | None, reason: str | None = None
-    ) -> None:
-        usage = turn.usage(request) if turn.begun(error) else Usage()
-        price = self.budget.spend(self.agent.model, usage) if turn.begun(error) else 0.0
-        self._report(
-            "run:llm_call",
-            {
-                "model": self.agent.model,
-                "tokens": {"input": usage.input, "output": usage.output},
-                "estimated": usage.estimated,
-                "cost": price,
-                "latencyMs": turn.elapsed_ms(),
-                "firstTokenMs": turn.first_token_ms,
-                "error": error.code if error else reason,
-            },
-        )
 
     def _keep(self, turn: Turn) -> None:
         self._turn = None

@@ -152,6 +152,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "no_scheduler": "The deployment has no scheduler.",
     },
     502: {
+        "context_exceeded": "The conversation does not fit into the model's context window.",
         "provider_rejected": "The model's server refused the request.",
         "speech_failed": "The speech engine failed.",
     },

@@ -124,6 +124,19 @@ class AgentSettings(WireModel):
         le=64_000,
         description="how much a Claude model may think before each answer; less than limits.maxTokens",
     )
+    context_tokens: int | None = Field(
+        default=None,
+        ge=1000,
+        le=10_000_000,
+        description="the context window of the model in tokens, prompt and answer together; null: by the "
+        "model's name, where it is known",
+    )
+    compaction_model: str = Field(
+        default="",
+        max_length=2048,
+        description="provider:model that sums up what the model cannot hold any more; empty takes the "
+        "agent's own",
+    )
     on_expired: OnExpired = Field(
         default="continue",
         description="when nobody answers a call in time: the agent goes on without it, or the run fails",
@@ -140,7 +153,7 @@ class AgentSettings(WireModel):
         """The names of the tools."""
         return [one.name for one in self.tool_uses]
 
-    @field_validator("model")
+    @field_validator("model", "compaction_model")
     @classmethod
     def _known_provider(cls, model: str) -> str:
         if model and not _MODEL.fullmatch(model):

@@ -13,12 +13,15 @@ from millrace.domain.runs import RunState
 
 
 class TokenUsage(TypedDict):
-    """Tokens, as the model's server counted them; `estimated` is there, and true, where it did not."""
+    """Tokens, as the model's server counted them; `estimated` is there, and true, where it did not. Those
+    that were read from a prompt cache, or written to one, are part of the input."""
 
     input: int
     output: int
     total: int
     estimated: NotRequired[bool]
+    cacheRead: NotRequired[int]
+    cacheWrite: NotRequired[int]
 
 
 class Within(TypedDict):
@@ -352,10 +355,12 @@ class RunToolCompletedEvent(RunFacts):
 
 
 class ModelCallTokens(TypedDict):
-    """Tokens of one call of a model."""
+    """Tokens of one call of a model; see `TokenUsage`."""
 
     input: int
     output: int
+    cacheRead: NotRequired[int]
+    cacheWrite: NotRequired[int]
 
 
 class RunModelCallEvent(RunFacts):

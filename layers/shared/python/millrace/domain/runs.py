@@ -91,6 +91,8 @@ class Progress:
     output: int = 0
     cost: float | None = 0.0
     estimated: bool = False
+    cache_read: int = 0
+    cache_write: int = 0
     paused_ms: int = 0
     waiting_since: int = 0
     queued: int = 0

@@ -131,6 +131,8 @@ def _check(given: AgentSettings, settings: Settings) -> None:
         check_response_schema(given.response_schema)
     if given.model:
         check_model(given.model, settings)
+    if given.compaction_model:
+        check_model(given.compaction_model, settings)
     if given.thinking_tokens is not None:
         possible = can_think(*check_model(given.model or settings.default_model, settings))
         _check_thinking(given, possible, given.thinking_tokens)

@@ -22,6 +22,7 @@ from millrace.stores.run_ends import RunEndStore
 from millrace.stores.run_queue import RunQueue
 from millrace.stores.runs import RunStore
 from millrace.stores.sealing import Sealer
+from millrace.stores.summaries import SummaryStore
 from millrace.stores.takeovers import TakeoverStore
 
 
@@ -32,6 +33,7 @@ class Stores:
     aws: Aws
     conversations: ConversationStore
     messages: MessageStore
+    summaries: SummaryStore
     directory: Directory
     runs: RunStore
     log: EventLog
@@ -64,6 +66,7 @@ class Stores:
             aws=aws,
             conversations=conversations,
             messages=messages,
+            summaries=SummaryStore(dynamo, conversations.table),
             directory=Directory(dynamo, conversations.table),
             runs=runs,
             log=log,

@@ -1,17 +1,18 @@
 """Conversations in DynamoDB.
 
 One partition per slot (a conversation, or a thread of it): `META` what clients see (see
-`conversation_items`), `RUN` the active run (see `lease_record`), `M#00000001` the messages in order and
-`C#...` parts of large ones (see `message_items`), `K#<key>` idempotency markers; a conversation's also lists
-its threads, `H#<threadId>`, and those it is shared with, `A#<userId>` (see `directory`). The letters are
-chosen so that one query from the end finds `RUN`, `META` and the latest messages: whatever else a slot keeps
-begins with a letter before M.
+`conversation_items`), `RUN` the active run (see `lease_record`), `M#00000001` the messages in order,
+`C#...` parts of large ones (see `message_items`), `SUM` the newest summary (see `summaries`), `K#<key>`
+idempotency markers; a conversation's also lists its threads, `H#<threadId>`, and those it is shared with,
+`A#<userId>` (see `directory`). The letters are chosen so that one query from the end finds `SUM`, `RUN`,
+`META` and the latest messages: whatever else a slot keeps begins with a letter before M.
 """
 
 from dataclasses import dataclass, field
 
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.runs import LeaseRecord
+from millrace.domain.summaries import Summary
 from millrace.errors import Conflict
 from millrace.stores.conversation_items import (
     being_deleted,
@@ -25,6 +26,7 @@ from millrace.stores.dynamo import ConditionFailed, Dynamo, TransactItem, put, t
 from millrace.stores.lease_record import to_lease
 from millrace.stores.message_items import Parts, parts_of, to_message
 from millrace.stores.reading import readable
+from millrace.stores.summaries import SUMMARY_KEY, to_summary
 
 HISTORY_MESSAGES = 200
 THREAD_PREFIX = "H#"
@@ -33,12 +35,14 @@ THREAD_PREFIX = "H#"
 @dataclass(frozen=True, slots=True)
 class ConversationSnapshot:
     """The state of a slot, from one query: its conversation (None: unknown), its lease, and its latest
-    messages, of which large ones are shortened: `parts` says by their ids where the whole content is."""
+    messages, of which large ones are shortened: `parts` says by their ids where the whole content is. The
+    `summary` stands for the oldest of them, and for all before."""
 
     conversation: Conversation | None
     lease_record: LeaseRecord
     history: list[StoredMessage]
     parts: dict[str, Parts] = field(default_factory=dict)
+    summary: Summary | None = None
 
 
 class ConversationStore:
@@ -56,7 +60,7 @@ class ConversationStore:
             ExpressionAttributeValues=to_item({":pk": slot.key, ":first": "M#"}),
             ConsistentRead=True,
             ScanIndexForward=False,
-            Limit=HISTORY_MESSAGES + 2,
+            Limit=HISTORY_MESSAGES + 3,
         )
         found = {item["sk"]: item for item in items}
         heads = [item for item in reversed(items) if item["sk"].startswith("M#")]
@@ -66,6 +70,7 @@ class ConversationStore:
             to_lease(found.get("RUN")),
             [message for message, _ in history],
             {message.id: parts for message, parts in history if parts and parts.shortened},
+            to_summary(found.get(SUMMARY_KEY)),
         )
 
     async def create(self, slot: Slot, conversation: Conversation) -> None:

@@ -138,8 +138,8 @@ def converse_request(request: ModelRequest) -> dict[str, Any]:
     cache_point = [_CACHE_POINT] if _CACHING_MODELS.search(request.model) else []
     messages = turns(request.messages)
     thinking = thinking_fields(request, messages)
-    if cache_point and messages:
-        messages[-1]["content"] = messages[-1]["content"] + cache_point
+    for turn in messages[-1::-2][:2]:
+        turn["content"] = turn["content"] + cache_point
     body: dict[str, Any] = {"messages": messages, "inferenceConfig": {"maxTokens": request.max_tokens}}
     words = request.system
     if request.response_schema is not None:

@@ -1,7 +1,8 @@
 """Refusals of model servers as errors of the executor: one table from HTTP status to `ProviderError`.
 
-`code` is stable: `provider_auth`, `unknown_model`, `provider_rejected`, `request_too_large`, `rate_limited`,
-`provider_unavailable`, `provider_unreachable`, `incomplete_response`, `unreadable_response`.
+`code` is stable: `provider_auth`, `unknown_model`, `provider_rejected`, `request_too_large`,
+`context_exceeded`, `rate_limited`, `provider_unavailable`, `provider_unreachable`, `incomplete_response`,
+`unreadable_response`.
 """
 
 import re
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from millrace.agent.context.refusals import says_too_long
 from millrace.agent.providers.lenient_json import parse, whole
 from millrace.errors import ProviderError
 
@@ -28,6 +30,7 @@ _CODES = {
     422: "provider_rejected",
     429: "rate_limited",
 }
+_NO_SIZES = {401, 403, 404}
 _UNAVAILABLE = {408, 409, 424, 425}
 _QUOTAS = ("requests", "tokens", "input-tokens", "output-tokens")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -53,7 +56,7 @@ def failure(
     retryable: bool | None = None,
 ) -> ProviderError:
     """The error for a server's HTTP status (or for the status that an error in mid-stream stands for)."""
-    code, usual = _meaning(status)
+    code, usual = _meaning(status, message)
     text = f"{server.name} answered {status}: {readable(message, server.secrets) or 'no reason given'}"
     if code == "provider_auth":
         text = f"{text} {server.check}"
@@ -61,7 +64,9 @@ def failure(
     return ProviderError(text, code=code, retryable=again, retry_after=retry_after, http_status=status)
 
 
-def _meaning(status: int) -> tuple[str, bool]:
+def _meaning(status: int, message: str) -> tuple[str, bool]:
+    if status not in _NO_SIZES and says_too_long(status, message):
+        return "context_exceeded", False
     if status >= 500 or status in _UNAVAILABLE:
         return "provider_unavailable", True
     return _CODES.get(status, "provider_rejected"), status == 429

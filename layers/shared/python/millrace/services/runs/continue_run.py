@@ -132,4 +132,4 @@ async def _go_on(
 
 
 async def _given(stored: Stored) -> Sequence[StoredMessage]:
-    return stored.history
+    return stored.for_model

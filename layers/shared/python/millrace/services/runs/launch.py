@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any, Literal
 
 from millrace.agent.budget import Budget
+from millrace.agent.context.setup import Compactor
 from millrace.agent.emitter import Emitter, current_emitter, emit
 from millrace.agent.gate import Gate
-from millrace.agent.loop import AgentLoop, Report
+from millrace.agent.loop import AgentLoop
 from millrace.agent.model import Block
+from millrace.agent.model_calls import Report
 from millrace.agent.output import Output
 from millrace.agent.tools.tool import ToolContext, ToolResult
 from millrace.agent.tools.toolbox import Toolbox
@@ -23,6 +25,7 @@ from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event
 from millrace.domain.ids import new_id
 from millrace.domain.runs import Run
+from millrace.domain.summaries import Summary
 from millrace.errors import InvalidRequest, ProviderError
 from millrace.services.runs.agent_tools import open_tools
 from millrace.services.runs.asking import AskingGate, RefusingGate, asks_people
@@ -141,7 +144,17 @@ class AgentRunContext:
             gate,
             not_begun,
             output_format(agent.response_schema),
+            self._compactor(agent),
         )
+
+    def _compactor(self, agent: Agent) -> Compactor | None:
+        """The model that writes the summaries of the agent's conversations, if it is not the agent's own."""
+        if not agent.compaction_model:
+            return None
+        provider, model = self.platform.models.provider_for(
+            agent.model_copy(update={"model": agent.compaction_model})
+        )
+        return Compactor(provider, model, agent.compaction_model)
 
     def nested_loop(self, agent: Agent, emitter: Emitter, nested: "SubAgentControl") -> AgentLoop:
         """The loop of an agent that works for another one, or for a step of a flow."""
@@ -194,31 +207,34 @@ class SubAgentControl:
     def add(
         self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False
     ) -> StoredMessage:
-        """See `agent.loop.RunControl`."""
+        """See `agent.control.RunControl`."""
         message = StoredMessage(new_id("msg"), role, content, iso(0), self._run_id, interrupted=interrupted)
         self._messages.append(message)
         return message
 
+    async def keep_summary(self, summary: Summary) -> None:
+        """See `agent.control.RunControl`. What is not stored needs no summary."""
+
     async def drain(self, iteration: int) -> list[StoredMessage]:
-        """See `agent.loop.RunControl`."""
+        """See `agent.control.RunControl`."""
         return []
 
     async def may_end(self, reason: str, output: Output | None = None) -> bool:
-        """See `agent.loop.RunControl`."""
+        """See `agent.control.RunControl`."""
         return True
 
     def add_result(self, block: Block) -> StoredMessage:
-        """See `agent.loop.RunControl`."""
+        """See `agent.control.RunControl`."""
         return self.add("user", [block])
 
     async def store(self, not_begun: Collection[str] = ()) -> None:
-        """See `agent.loop.RunControl`."""
+        """See `agent.control.RunControl`."""
 
     def check_time(self) -> None:
-        """See `agent.loop.RunControl`."""
+        """See `agent.control.RunControl`."""
 
     def postpone(self, error: ProviderError) -> None:
-        """See `agent.loop.RunControl`."""
+        """See `agent.control.RunControl`."""
 
     def answer(self) -> str:
         """The text of the last message that the sub-agent wrote."""

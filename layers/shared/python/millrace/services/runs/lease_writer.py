@@ -5,6 +5,7 @@ waited out here as long as the lease lasts.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,15 +15,17 @@ from typing import Any
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import LogEntry
 from millrace.domain.runs import LEASE_MS, Parked, Run
+from millrace.domain.summaries import Summary
 from millrace.errors import Unavailable
 from millrace.services.runs.event_buffer import EventBuffer
 from millrace.stores.connect import Stores
-from millrace.stores.dynamo import TransactItem
+from millrace.stores.dynamo import ConditionFailed, TransactItem
 from millrace.stores.injections import Injection
 from millrace.stores.lease_record import Lease, LeaseLost
 from millrace.stores.message_items import shortened
 from millrace.stores.messages import head_bytes
 
+log = logging.getLogger(__name__)
 RENEWALS = 3
 """How often an idle run renews its lease in the time that it lasts."""
 UNSAVED_MESSAGES = 10
@@ -176,6 +179,17 @@ class LeaseWriter:
                 first = self.unsaved[: max(1, _fitting(self.unsaved))]
                 await self.write(first, ending=ending)
                 del self.unsaved[: len(first)]
+
+    async def keep_summary(self, summary: Summary) -> None:
+        """Store a summary under the lease, so that no other run pays for it again. A store that does not
+        answer just now costs that, and not the run. Raises `LeaseLost`."""
+        slot = self.lease.run.slot
+        try:
+            await self._stores.summaries.keep(self._stores.leases.lease_check(self.lease), slot, summary)
+        except ConditionFailed as error:
+            raise LeaseLost(self.lease.run.id) from error
+        except Unavailable:
+            log.warning("the summary of %s was not stored", slot.key)
 
     def shorten(self) -> None:
         """Keep of the kept messages only what no store refuses for its size."""

@@ -13,6 +13,7 @@ from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event, LogEntry
 from millrace.domain.projection import last_told
 from millrace.domain.runs import LeaseRecord, Progress, Run
+from millrace.domain.summaries import summarized
 from millrace.stores.connect import Stores
 from millrace.stores.runs import stream_of
 
@@ -26,7 +27,8 @@ async def with_estimated_usage(stores: Stores, run: Run, lease: LeaseRecord) -> 
     snapshot = await stores.conversations.open(run.slot)
     progress = Progress.of(lease.progress)
     nothing_known = not (progress.input or progress.output)
-    used = budget_of(AgentLimits(), run.model, progress, snapshot.history, logged, always=nothing_known)
+    sent = summarized(snapshot.history, snapshot.summary)
+    used = budget_of(AgentLimits(), run.model, progress, sent, logged, always=nothing_known)
     return replace(run, usage=used.usage(), cost=used.cost)
 
 
@@ -49,6 +51,8 @@ def budget_of(
         iterations=progress.iterations,
         cost=progress.cost,
         estimated=progress.estimated,
+        cache_read=progress.cache_read,
+        cache_write=progress.cache_write,
     )
     lost = received(last_told(logged))
     if lost or always:

@@ -26,7 +26,7 @@ _STATES: dict[Parked, RunState] = {"handed_over": "running", "queued": "queued",
 
 
 class RunSession(RunWork):
-    """The steering of a conversation's run (see `agent.loop.RunControl`) and the owner of its lease."""
+    """The steering of a conversation's run (see `agent.control.RunControl`) and the owner of its lease."""
 
     async def may_end(self, reason: str, output: Output | None = None) -> bool:
         """Ends the run unless a live message that was accepted still waits."""

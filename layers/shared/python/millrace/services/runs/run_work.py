@@ -24,6 +24,7 @@ from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event, LogEntry
 from millrace.domain.ids import new_id
 from millrace.domain.runs import StopReason
+from millrace.domain.summaries import Summary
 from millrace.errors import ProviderError, Unavailable
 from millrace.services.runs.event_buffer import EventBuffer, pieces
 from millrace.services.runs.event_feed import EventFeed
@@ -204,7 +205,7 @@ class RunWork:
         return message
 
     def add_result(self, block: Block) -> StoredMessage:
-        """See `agent.loop.RunControl`."""
+        """See `agent.control.RunControl`."""
         call_id = block["toolResult"]["toolUseId"]
         self._open_calls.discard(call_id)
         message = self._message("user", [block], self._steps.take_of(call_id))
@@ -243,11 +244,13 @@ class RunWork:
             output=budget.output,
             cost=budget.cost,
             estimated=budget.estimated,
+            cache_read=budget.cache_read,
+            cache_write=budget.cache_write,
             queued=0,
         )
 
     async def store(self, not_begun: Collection[str] | None = None) -> None:
-        """See `agent.loop.RunControl`."""
+        """See `agent.control.RunControl`."""
         if not_begun is not None:
             self.lease.progress = replace(self.lease.progress, not_begun=tuple(not_begun))
         async with self._writer.lock:
@@ -262,12 +265,12 @@ class RunWork:
                 await self._writer.save_work(work)
 
     def check_time(self) -> None:
-        """See `agent.loop.RunControl`."""
+        """See `agent.control.RunControl`."""
         if time.monotonic() > self.hand_over_at:
             raise Suspended("handed_over")
 
     def postpone(self, error: ProviderError) -> None:
-        """See `agent.loop.RunControl`."""
+        """See `agent.control.RunControl`."""
         if not self.continuable:
             return
         queued = self.lease.progress.queued
@@ -276,6 +279,13 @@ class RunWork:
             self.lease.progress = replace(self.lease.progress, queued=queued + 1)
             self.emit(events.status(f"{error.message} Trying again in {delay:.0f} s.", "⏳"))
             raise Suspended("queued", delay)
+
+    async def keep_summary(self, summary: Summary) -> None:
+        """See `agent.control.RunControl`. The messages that it stands for are stored before."""
+        await self.store()
+        async with self._writer.lock:
+            if not (self.ended or self.abandoned):
+                await self._writer.keep_summary(summary)
 
     async def drain(self, iteration: int) -> list[StoredMessage]:
         """Drains the queue of live messages into the history."""

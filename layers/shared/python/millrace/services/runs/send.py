@@ -25,6 +25,7 @@ from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import Run
+from millrace.domain.summaries import summarized
 from millrace.errors import Conflict, InvalidRequest, TooLarge, Unavailable
 from millrace.services.runs.initial_state import InitialState, load_initial_state, load_repeated
 from millrace.services.runs.inject import accepted, check
@@ -309,5 +310,6 @@ async def _begin(
 async def _history(
     stores: Stores, slot: Slot, snapshot: ConversationSnapshot, question: StoredMessage
 ) -> list[StoredMessage]:
-    history = await stores.messages.for_model(slot, snapshot.history, snapshot.parts)
+    recent = summarized(snapshot.history, snapshot.summary)
+    history = await stores.messages.for_model(slot, recent, snapshot.parts)
     return [*history, question]

@@ -11,6 +11,7 @@ from millrace.domain.ids import new_id
 from millrace.domain.projection import last_told
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import LeaseRecord, Progress, Run
+from millrace.domain.summaries import Summary, summarized
 from millrace.services.runs.lost_usage import budget_of
 from millrace.services.runs.recover import taken_back
 from millrace.services.runs.run_session import RunSession
@@ -23,7 +24,7 @@ from millrace.stores.runs import stream_of
 class Stored:
     """The stored state of a run that has no process: its lease and its definition, the history of its
     slot, the events that were logged after the last complete step, and the ids of the live messages that
-    it has `announced`."""
+    it has `announced`. The `summary` stands for the oldest messages when a model is asked."""
 
     run: Run
     lease_record: LeaseRecord
@@ -31,11 +32,17 @@ class Stored:
     history: list[StoredMessage]
     logged: list[LogEntry]
     announced: frozenset[str] = frozenset()
+    summary: Summary | None = None
 
     @property
     def open_calls(self) -> list[str]:
         """The ids of the calls of the last turn that have no result."""
         return [use["toolUseId"] for use in unanswered(self._own)]
+
+    @property
+    def for_model(self) -> list[StoredMessage]:
+        """The history as a model gets it."""
+        return summarized(self.history, self.summary)
 
     @property
     def _own(self) -> list[StoredMessage]:
@@ -106,7 +113,7 @@ async def load_stored(stores: Stores, run: Run, lease: LeaseRecord, definition: 
         logged = await stores.log.read(stream, 0 if injected else lease.saved)
     announced = frozenset(one.event["messageId"] for one in logged if one.type == "injected")
     after = [one for one in logged if one.seq > lease.saved]
-    return Stored(run, lease, definition, history, after, announced)
+    return Stored(run, lease, definition, history, after, announced, snapshot.summary)
 
 
 def latest_injected(history: list[StoredMessage]) -> list[StoredMessage]:
@@ -124,7 +131,7 @@ async def take_over(stores: Stores, stored: Stored) -> RunSession | None:
     run, record = replace(stored.run, state="running"), stored.lease_record
     progress = Progress.of(record.progress).resumed(stores.clock())
     logged = [] if stored.open_calls else stored.logged
-    budget = budget_of(stored.definition.agent.limits, run.model, progress, stored.history, logged)
+    budget = budget_of(stored.definition.agent.limits, run.model, progress, stored.for_model, logged)
     progress = replace(
         progress, input=budget.input, output=budget.output, cost=budget.cost, estimated=budget.estimated
     )

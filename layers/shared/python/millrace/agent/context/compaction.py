@@ -1,0 +1,140 @@
+"""Compaction: the oldest turns of a history become a summary, written by a model."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from millrace.agent.context.sizes import is_boundary, is_question, shortened, tokens_of
+from millrace.agent.emitter import Emitter
+from millrace.agent.estimate import tokens_in
+from millrace.agent.model import Block, ModelRequest, Provider
+from millrace.agent.model_calls import ModelCalls
+from millrace.agent.turn import Turn
+from millrace.domain.conversations import LIVE_MESSAGE_MARKER, StoredMessage
+from millrace.domain.summaries import SUMMARY_ID
+from millrace.errors import ProviderError
+
+SUMMARY_TOKENS = 2048
+INSTRUCTIONS = (
+    "You keep the memory of a conversation between a user and an assistant whose older messages no longer "
+    "fit. Write down, in the language of the conversation, all that may matter later: what the user wants, "
+    "every fact, name, number, date, address and decision, the user's preferences, what tools have found, "
+    "what was done and what is open. Keep everything of the summary so far that is still true. Write short "
+    "lines without any introduction, and answer no question of the conversation: it is only material."
+)
+_MESSAGE_BYTES, _TOOL_BYTES = 8_000, 1_000
+_NOTHING = "(There is no summary of them: it could not be made.)"
+
+
+@dataclass(frozen=True, slots=True)
+class Summarizer:
+    """Writes summaries with a model; `priced` is its name with its provider's prefix. `window` is what it
+    can hold, in tokens."""
+
+    provider: Provider
+    model: str
+    priced: str
+    calls: ModelCalls
+    window: int
+
+    async def summarize(self, before: str, messages: Sequence[StoredMessage], scale: float) -> str:
+        """The summary of the messages and of the summary `before` them. One call of the model, and more
+        only where they do not fit into one. `scale`: the server's tokens for one that is estimated. Raises
+        `ProviderError`."""
+        output = max(200, min(SUMMARY_TOKENS, self.window // 8))
+        room = (self.window * 0.85 - output) / scale - tokens_in(INSTRUCTIONS) - output
+        text = before
+        for part in _parts(messages, max(200, int(room))):
+            text = await self._ask(text, part, output)
+        return text
+
+    async def _ask(self, before: str, part: str, output: int) -> str:
+        so_far = f"<summary_so_far>\n{before}\n</summary_so_far>\n\n" if before else ""
+        asked = f"{so_far}<conversation>\n{part}\n</conversation>\n\nWrite the new summary."
+        request = ModelRequest(
+            self.model, INSTRUCTIONS, [{"role": "user", "content": [{"text": asked}]}], max_tokens=output
+        )
+        turn = Turn(Emitter(lambda event: None))
+        try:
+            await turn.stream(self.provider, request)
+        except ProviderError as error:
+            self.calls.ended(self.priced, turn, request, error)
+            raise
+        except BaseException:
+            self.calls.ended(self.priced, turn, request, None, "stopped")
+            raise
+        self.calls.ended(self.priced, turn, request)
+        if not (text := turn.text().strip()):
+            raise ProviderError("The model wrote no summary.", code="incomplete_response")
+        return shortened(text, output * 6)
+
+
+def without_model(before: str) -> str:
+    """The summary that stands in for one that could not be made."""
+    return f"{before}\n{_NOTHING}".strip()
+
+
+def cut_point(history: Sequence[StoredMessage], room: int, most: int) -> int | None:
+    """The position of the first message that stays, so that `most` messages with `room` tokens do, or the
+    least that can. None where nothing before it could be summarized."""
+    found, used = None, 0
+    for at in range(len(history) - 1, 0, -1):
+        used += tokens_of(history[at])
+        if found is not None and (used > room or len(history) - at > most):
+            break
+        if is_boundary(history, at):
+            found = at
+    return found if found is not None and any(map(_tells_more, history[:found])) else None
+
+
+def _tells_more(message: StoredMessage) -> bool:
+    return message.id != SUMMARY_ID and not is_question(message)
+
+
+def questions(messages: Sequence[StoredMessage]) -> list[str]:
+    """The texts of the questions among messages, without those of a summary."""
+    return [_text(one) for one in messages if is_question(one) and one.id != SUMMARY_ID]
+
+
+def _parts(messages: Sequence[StoredMessage], room: int) -> Iterator[str]:
+    """The messages as text, in parts of at most `room` tokens."""
+    lines: list[str] = []
+    used = 0
+    for line in (line for message in messages for line in _lines(message)):
+        line = shortened(line, room * 3)
+        size = tokens_in(line) + 1
+        if lines and used + size > room:
+            yield "\n".join(lines)
+            lines, used = [], 0
+        lines.append(line)
+        used += size
+    if lines:
+        yield "\n".join(lines)
+
+
+def _lines(message: StoredMessage) -> Iterator[str]:
+    who = "User" if message.role == "user" else "Assistant"
+    if message.injected:
+        who = f"User {LIVE_MESSAGE_MARKER}"
+    for block in message.content:
+        if text := _shown(block):
+            yield f"{who}: {text}" if "text" in block else text
+
+
+def _shown(block: Block) -> str:
+    if "text" in block:
+        return shortened(block["text"], _MESSAGE_BYTES)
+    if use := block.get("toolUse"):
+        return f"Tool call: {use['name']} {shortened(orjson.dumps(use['input']).decode(), _TOOL_BYTES)}"
+    if result := block.get("toolResult"):
+        return f"Tool result: {shortened(_text_of(result['content']), _TOOL_BYTES)}"
+    return ""
+
+
+def _text(message: StoredMessage) -> str:
+    return _text_of(message.content)
+
+
+def _text_of(blocks: Sequence[Block]) -> str:
+    return "\n".join(block["text"] for block in blocks if "text" in block)

@@ -1,0 +1,159 @@
+"""What of a history a model is sent: as much as its window holds, and nothing that cannot fit.
+
+When a history outgrows its room, old results of tools are shortened first, as long as that helps; then the
+oldest turns become a summary, which is stored in their place (see `compaction`).
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from millrace.agent.context.compaction import Summarizer, cut_point, questions, without_model
+from millrace.agent.context.refusals import limit_in
+from millrace.agent.context.sizes import (
+    fitting_results,
+    is_question,
+    shortened,
+    total,
+    with_short_old_results,
+    without_signed_thinking,
+)
+from millrace.agent.estimate import prompt_tokens
+from millrace.agent.model import ModelRequest, Usage
+from millrace.domain import events
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.events import Event
+from millrace.domain.summaries import SUMMARY_ID, Summary, summary_in
+from millrace.errors import ProviderError
+
+MOST_TOKENS = 140_000
+"""Of a history, whatever the window: a longer one is slow and dear, and no slot is read further back."""
+MOST_MESSAGES, KEPT_MESSAGES = 150, 60
+"""A slot is read this far back and a little further: what is older is in the summary."""
+KEPT = 0.4
+"""The part of the room that the latest turns may keep when older ones become a summary."""
+ENOUGH = 0.8
+"""Shortened results must leave this part of the room or less, so that it is not to be done each time."""
+FIRST_QUESTION_BYTES = 4_000
+SMALLEST_WINDOW = 1_000
+MOST_REFUSALS = 3
+TOO_LONG = frozenset({"context_exceeded", "request_too_large"})
+
+
+@dataclass(slots=True)
+class Context:
+    """The context of one agent's model calls in a run. `window` is None where it is not known; a server that
+    refuses a prompt teaches it. `own_model`: the agent's own model writes the summaries. `scale` is how many
+    tokens the server counts for one that is estimated."""
+
+    window: int | None
+    summarizer: Summarizer
+    emit: Callable[[Event], None]
+    keep: Callable[[Summary], Awaitable[None]]
+    own_model: bool = True
+    unlimited: bool = False
+    scale: float = 1.0
+    _refused: int = 0
+
+    def output_tokens(self, wanted: int, thinking: int) -> int:
+        """Return how much of the window the answer may take, of the tokens that are `wanted`."""
+        if self.window is None:
+            return wanted
+        return max(1, min(wanted, self.window // 4 + thinking, self.window // 2))
+
+    async def fit(self, history: list[StoredMessage], request: ModelRequest) -> list[StoredMessage]:
+        """The history as it fits beside the rest of the `request`, whose messages are not looked at. Raises
+        `ProviderError` where nothing helps."""
+        room = self._room(request)
+        if self.unlimited or self._fits(history, room):
+            return history
+        short = without_signed_thinking(with_short_old_results(history))
+        if self._fits(short, int(room * ENOUGH)):
+            return short
+        compact = await self._compacted(short, room)
+        surplus = int(total(compact) - room / self.scale)
+        if surplus > 0:
+            compact = fitting_results(compact, surplus)
+        if total(compact) * self.scale > room:
+            raise _cannot_fit(room)
+        return compact
+
+    def learn(self, request: ModelRequest, usage: Usage) -> None:
+        """Note what the server counted for a request that it took."""
+        self._refused = 0
+        if usage.input and not usage.estimated:
+            self.scale = max(1.0, min(4.0, usage.input / max(1, prompt_tokens(request))))
+
+    def shrink(self, error: ProviderError, request: ModelRequest) -> bool:
+        """Return whether it is worth another try with less, after a server has refused a prompt for its
+        length. Each try has a quarter less, by our count, than the one before."""
+        if error.code not in TOO_LONG or self._refused >= MOST_REFUSALS:
+            return False
+        self._refused += 1
+        asked = round(prompt_tokens(request) * self.scale) + request.max_tokens
+        told = limit_in(error.message)
+        known = [one for one in (self.window, told) if one and one >= SMALLEST_WINDOW]
+        self.window = min([*known, asked * 3 // 4 if known else asked // 2])
+        if self.own_model:
+            self.summarizer = replace(self.summarizer, window=min(self.summarizer.window, self.window))
+        return self.window >= SMALLEST_WINDOW
+
+    def _room(self, request: ModelRequest) -> int:
+        """The tokens, as the server counts them, that are left for the history."""
+        if self.window is None:
+            return MOST_TOKENS
+        fixed = prompt_tokens(replace(request, messages=[])) * self.scale
+        margin = self.window // 10
+        return min(MOST_TOKENS, int(self.window - request.max_tokens - fixed - margin))
+
+    def _fits(self, history: Sequence[StoredMessage], room: int) -> bool:
+        return total(history) * self.scale <= room and len(history) <= MOST_MESSAGES
+
+    async def _compacted(self, history: list[StoredMessage], room: int) -> list[StoredMessage]:
+        at = cut_point(history, int(room * KEPT / self.scale), KEPT_MESSAGES)
+        if at is None:
+            return history
+        self.emit(events.status("The conversation is long; its older part is being summarized.", "🗜️"))
+        old, kept = history[:at], history[at:]
+        summary = await self._summary_of(old, kept)
+        return [summary.message(), *without_signed_thinking(kept)]
+
+    async def _summary_of(self, old: Sequence[StoredMessage], kept: Sequence[StoredMessage]) -> Summary:
+        """The summary of the old messages; it is stored if a model could write it."""
+        before = summary_in(old)
+        asked = questions(old)
+        first = (before.first if before else "") or shortened(next(iter(asked), ""), FIRST_QUESTION_BYTES)
+        latest = "" if is_question(kept[0]) else next(reversed(asked), before.latest if before else "")
+        summary = Summary("", kept[0].id, first, "" if latest == first else latest)
+        said = before.text if before else ""
+        try:
+            text = await self._summarize(said, [one for one in old if one.id != SUMMARY_ID])
+        except ProviderError as error:
+            self.emit(events.status(f"The summary could not be made: {error.message}", "⚠️"))
+            return replace(summary, text=without_model(said))
+        summary = replace(summary, text=text)
+        await self.keep(summary)
+        return summary
+
+    async def _summarize(self, before: str, messages: Sequence[StoredMessage]) -> str:
+        try:
+            return await self.summarizer.summarize(before, messages, self.scale)
+        except ProviderError as error:
+            if error.code not in TOO_LONG:
+                raise
+            told = limit_in(error.message) or self.summarizer.window
+        smaller = max(SMALLEST_WINDOW, min(told, self.summarizer.window) // 2)
+        self.summarizer = replace(self.summarizer, window=smaller)
+        return await self.summarizer.summarize(before, messages, self.scale)
+
+
+def _cannot_fit(room: int) -> ProviderError:
+    why = (
+        f"there is room for about {room:,} tokens beside the agent's instructions and tools; send less"
+        if room > 0
+        else "the agent's instructions and tools leave no room for it"
+    )
+    return ProviderError(
+        f"The conversation does not fit into the model's context window: {why}, or take a model with a "
+        "larger window (contextTokens of the agent says how large it is).",
+        code="context_exceeded",
+    )

@@ -1,0 +1,89 @@
+"""The summary of a conversation is stored with it: the next run, and another process, go on from it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from millrace.domain.conversations import Slot
+from millrace.services.runs.delete import delete_conversation
+from millrace.settings import Settings
+from millrace.stores.connect import Stores
+from millrace.stores.dynamo import put
+from millrace.stores.summaries import SUMMARY_KEY
+from tests.agent.context.test_long_conversations import FACT_OF, telling
+from tests.agent.context.windowed import WindowedModel
+from tests.aws import Aws
+from tests.services.asking import AGENT, hire
+from tests.services.scripted import Talk
+
+WINDOW = 1_300
+
+
+@pytest.fixture
+async def talk(aws_environment: Aws) -> AsyncIterator[Talk]:
+    settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
+    stores = Stores.connect(settings)
+    talk = Talk(settings, stores)
+    await hire(talk, model="openai:windowed", contextTokens=WINDOW)
+    yield talk
+    await asyncio.to_thread(stores.aws.close)
+
+
+def serve(talk: Talk, model: WindowedModel) -> WindowedModel:
+    talk.models.stream = model.stream  # type: ignore[method-assign]
+    return model
+
+
+async def test_summary_is_made_once_and_every_later_run_begins_with_it(talk: Talk) -> None:
+    model = serve(talk, WindowedModel(WINDOW))
+    for number in range(1, 18):
+        assert (await talk.say(telling(number), agent_id=AGENT))[-1].type == "done"
+    assert (await talk.say("Go on.", agent_id=AGENT))[-1].type == "done"
+    assert model.refusals == 0
+    assert len(model.summaries) >= 2
+    rooms = [room for one in model.summaries for room in FACT_OF.findall(one.split("<conversation>")[1])]
+    assert rooms == sorted(set(rooms), key=int)
+    seen = await talk.say("What is the code of room 3?", agent_id=AGENT)
+    assert "".join(one.event.get("token", "") for one in seen) == "1021"
+    assert telling(1)[:30] in model.sent[-1], "the first question is there word by word"
+    assert len(await talk.messages()) == 38, "the history itself is whole"
+    assert await item_of(talk.stores, talk.slot) is not None
+    await delete_conversation(talk.stores, talk.slot)
+    assert await item_of(talk.stores, talk.slot) is None
+
+
+async def test_run_that_lost_its_slot_stores_no_summary(talk: Talk) -> None:
+    """Whoever has taken the run over goes by a summary of its own."""
+    model = serve(talk, WindowedModel(WINDOW))
+
+    async def take() -> None:
+        key = {"pk": talk.slot.key, "sk": "RUN"}
+        item = await talk.stores.conversations._dynamo.get(talk.stores.conversations.table, key)
+        assert item is not None
+        await talk.stores.conversations._dynamo.write(
+            put(talk.stores.conversations.table, item | {"holder": "another"})
+        )
+
+    async def stream(request):  # type: ignore[no-untyped-def]
+        async for delta in WindowedModel.stream(model, request):
+            if model.summaries and not taken:
+                taken.append(True)
+                await take()
+            yield delta
+
+    taken: list[bool] = []
+    talk.models.stream = stream  # type: ignore[method-assign]
+    for number in range(1, 14):
+        await talk.start(telling(number), agent_id=AGENT)
+        await asyncio.gather(*talk.platform.tasks)
+        if taken:
+            break
+    assert taken
+    assert await item_of(talk.stores, talk.slot) is None
+
+
+async def item_of(stores: Stores, slot: Slot) -> object:
+    return await stores.conversations._dynamo.get(
+        stores.conversations.table, {"pk": slot.key, "sk": SUMMARY_KEY}
+    )
