@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from millrace.domain.agents import AgentSettings, ToolUse
 from millrace.errors import InvalidRequest
 from millrace.services.runs.json_schemas import check_schema, check_value
-from millrace.services.runs.tool_rules import ToolRules
+from millrace.services.runs.tool_rules import ToolRules, check_rules
+
+DAY = 24 * 3600
 
 
 def rules(*uses: dict[str, Any], names: dict[str, str] | None = None) -> ToolRules:
@@ -67,6 +69,28 @@ def test_rule_of_a_server_covers_its_tools_and_its_own_entries_win() -> None:
 def test_rule_of_a_sub_agent_goes_by_the_name_of_its_tool() -> None:
     found = rules({"name": "agent:payer", "policy": "ask"}, names={"payer": "ask_payer"})
     assert found.rule_for("ask_payer", {"task": "pay"}) is not None
+
+
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [
+        ({"name": "calculator", "policy": {"ask": "amount >"}}, "tools.0.policy.ask"),
+        ({"name": "shop__refund", "policy": "ask"}, "No MCP server of this agent is called 'shop'"),
+        ({"name": "docs__read"}, "only to give them a policy"),
+        ({"name": "ask_user", "policy": "ask"}, "asks anyway"),
+        ({"name": "calculator", "policy": "ask", "expires": DAY + 1}, "86,400 seconds at most"),
+    ],
+)
+def test_rule_that_could_never_work_is_refused(use: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        check_rules([ToolUse.model_validate(use)], ["docs"], DAY)
+    assert said in error.value.message
+
+
+def test_tool_is_listed_once() -> None:
+    uses = [ToolUse(name="calculator"), ToolUse(name="calculator", policy="ask")]
+    with pytest.raises(InvalidRequest, match="listed twice"):
+        check_rules(uses, [], DAY)
 
 
 @pytest.mark.parametrize(
