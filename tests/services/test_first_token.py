@@ -7,9 +7,13 @@ from typing import Any
 import orjson
 import pytest
 
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.summaries import Summary
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
+from millrace.stores.dynamo import put
+from millrace.stores.summaries import SUMMARY_KEY
 from tests.aws import Aws
 from tests.services.scripted import Talk, calls, results_of, says
 
@@ -64,3 +68,76 @@ async def test_first_token_after_ninety_results_of_32_kb_reads_a_few_of_them_in_
     results = [text for one in await talk.messages() for text in results_of(one)]
     assert [len(text) for text in results] == [32_768] * ROUNDS * AT_ONCE
     await asyncio.to_thread(aws.close)
+
+
+async def reads_of(settings: Settings, before: int, *, summary: bool) -> tuple[int, int, str]:
+    """Return the round trips and the bytes read before the first token in a conversation of so many messages
+    of 2 KB, and what the model is sent."""
+    aws = Measuring(settings.region)
+    aws.calls = []
+    talk = Talk(settings, Stores.connect(settings, aws))
+    await seed(talk, before, summary=summary)
+    asked: list[tuple[str, float, float, int]] = []
+
+    async def note() -> None:
+        asked.extend(aws.calls)
+
+    talk.models.turns = [[note, *says("ok")]]
+    aws.calls = []
+    assert (await talk.say("and now?"))[-1].type == "done"
+    await asyncio.to_thread(aws.close)
+    return in_sequence(asked), sum(read for *_, read in asked), str(talk.models.requests[-1].messages)
+
+
+async def seed(talk: Talk, count: int, *, summary: bool) -> None:
+    """Store a conversation as its runs would have left it."""
+    assert (await talk.say("message 1"))[-1].type == "done"
+    stores, dynamo = talk.stores, talk.stores.conversations._dynamo
+    made = [
+        StoredMessage(f"msg_{number}", role, [{"text": f"message {number} " + "x" * 2_000}], "2026-01-01")
+        for number in range(3, count + 1)
+        for role in (("user", "assistant")[number % 2 == 0],)
+    ]
+    for start in range(0, len(made), 50):
+        heads, _ = stores.messages.puts(talk.slot, start + 3, made[start : start + 50], "seed")
+        await dynamo.transact(*heads)
+    lease = {"pk": talk.slot.key, "sk": "RUN"}
+    item = await dynamo.get(stores.conversations.table, lease)
+    assert item is not None
+    await dynamo.write(put(stores.conversations.table, item | {"messages": count}))
+    if summary:
+        body = orjson.dumps(Summary("the sum", f"msg_{count - 4}", "message 1").to_json()).decode()
+        sums = {"pk": talk.slot.key, "sk": SUMMARY_KEY, "body": body}
+        await dynamo.write(put(stores.conversations.table, sums))
+
+
+async def test_first_token_of_a_thousand_messages_takes_the_round_trips_of_ten(aws_environment: Aws) -> None:
+    settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
+    few, _, _ = await reads_of(settings, 10, summary=False)
+    many, size, sent = await reads_of(settings, 1_000, summary=False)
+    assert (few, many) == (2, 2)
+    assert size < 700_000
+    assert "message 1'" in sent, "the first question is there"
+    assert "message 1000 " in sent
+    assert "message 700 " not in sent
+    summed, size, sent = await reads_of(settings, 1_000, summary=True)
+    assert summed == 2
+    assert size < 700_000
+    assert "the sum" in sent
+    assert "message 996 " in sent
+    assert "message 995 " not in sent
+
+
+async def test_messages_between_a_summary_and_the_latest_are_read_too(aws_environment: Aws) -> None:
+    settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
+    stores = Stores.connect(settings)
+    talk = Talk(settings, stores)
+    await seed(talk, 300, summary=True)
+    summary = Summary("the sum", "msg_21", "message 1")
+    body = orjson.dumps(summary.to_json()).decode()
+    sums = {"pk": talk.slot.key, "sk": SUMMARY_KEY, "body": body}
+    await stores.conversations._dynamo.write(put(stores.conversations.table, sums))
+    assert (await talk.say("and now?"))[-1].type == "done"
+    sent = str(talk.models.requests[-1].messages)
+    assert [number for number in range(3, 301) if f"message {number} " in sent] == [*range(21, 301)]
+    await asyncio.to_thread(stores.aws.close)

@@ -1,10 +1,12 @@
 """The summary of a conversation is stored with it: the next run, and another process, go on from it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
+from millrace.agent.model import Delta, ModelRequest
 from millrace.domain.conversations import Slot
 from millrace.services.runs.delete import delete_conversation
 from millrace.settings import Settings
@@ -14,7 +16,7 @@ from millrace.stores.summaries import SUMMARY_KEY
 from tests.agent.context.test_long_conversations import FACT_OF, telling
 from tests.agent.context.windowed import WindowedModel
 from tests.aws import Aws
-from tests.services.asking import AGENT, hire
+from tests.services.asking import AGENT, Queue, go_on, hire
 from tests.services.scripted import Talk
 
 WINDOW = 1_300
@@ -65,7 +67,7 @@ async def test_run_that_lost_its_slot_stores_no_summary(talk: Talk) -> None:
             put(talk.stores.conversations.table, item | {"holder": "another"})
         )
 
-    async def stream(request):  # type: ignore[no-untyped-def]
+    async def stream(request: ModelRequest) -> AsyncGenerator[Delta, None]:
         async for delta in WindowedModel.stream(model, request):
             if model.summaries and not taken:
                 taken.append(True)
@@ -81,6 +83,41 @@ async def test_run_that_lost_its_slot_stores_no_summary(talk: Talk) -> None:
             break
     assert taken
     assert await item_of(talk.stores, talk.slot) is None
+
+
+async def test_run_that_is_handed_over_goes_on_with_its_summary_and_its_question(talk: Talk) -> None:
+    await hire(talk, "echo_tool", id="worker", model="openai:windowed", contextTokens=WINDOW)
+    Queue(talk)
+    model = serve(talk, WindowedModel(WINDOW, rounds=16))
+    model.tool = "echo_tool"
+    question = "Go on to the end, then: what is the code of room 7? The code of room 7 is 4711."
+    session = await talk.start(question, agent_id="worker")
+
+    async def stream(request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        if model.summaries:
+            session.hand_over_at = 0.0
+        async for delta in WindowedModel.stream(model, request):
+            yield delta
+
+    talk.models.stream = stream  # type: ignore[method-assign]
+    await session.over()
+    made, asked = len(model.summaries), len(model.sent)
+    assert made >= 1
+    assert model.rounds > 0, "the run is not at its end"
+    talk.models.stream = model.stream  # type: ignore[method-assign]
+    seen = await go_on(talk, "handed_over")
+    assert seen[-1]["type"] == "done"
+    assert "".join(event.get("token", "") for event in seen) == "4711"
+    assert model.refusals == 0
+    assert len(model.sent) > asked
+    assert all(question in sent for sent in model.sent)
+    contained = [one.split("<conversation>")[1] for one in model.summaries]
+    rounds = [number for one in contained for number in ROUND.findall(one)]
+    assert rounds
+    assert len(rounds) == len(set(rounds)), "no round is summarized twice"
+
+
+ROUND = re.compile(r"Tool call: echo_tool \{\W*text\W*round (\d+) ")
 
 
 async def item_of(stores: Stores, slot: Slot) -> object:

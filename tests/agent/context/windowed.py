@@ -24,6 +24,7 @@ class WindowedModel:
     def __init__(self, window: int = 8_000, per_token: float = 4.0, rounds: int = 0) -> None:
         self.window = window
         self.rounds = rounds
+        self.tool = "look"
         self.refusals = 0
         self.sent: list[str] = []
         self.summaries: list[str] = []
@@ -61,5 +62,8 @@ class WindowedModel:
         asked = ASKED.findall(text)
         if self.rounds:
             self.rounds -= 1
-            return ToolCall(f"call_{self.rounds}_{results}", "look", {"page": self.rounds})
+            return ToolCall(f"call_{self.rounds}_{results}", self.tool, self._arguments())
         return dict(FACT.findall(text)).get(asked[-1], "I do not know.") if asked else "Noted."
+
+    def _arguments(self) -> dict[str, object]:
+        return {"page": self.rounds} if self.tool == "look" else {"text": f"round {self.rounds} " * 30}

@@ -36,13 +36,14 @@ THREAD_PREFIX = "H#"
 class ConversationSnapshot:
     """The state of a slot, from one query: its conversation (None: unknown), its lease, and its latest
     messages, of which large ones are shortened: `parts` says by their ids where the whole content is. The
-    `summary` stands for the oldest of them, and for all before."""
+    `summary` stands for the oldest of them, and for all before; `first` is the position of the oldest."""
 
     conversation: Conversation | None
     lease_record: LeaseRecord
     history: list[StoredMessage]
     parts: dict[str, Parts] = field(default_factory=dict)
     summary: Summary | None = None
+    first: int = 0
 
 
 class ConversationStore:
@@ -71,6 +72,7 @@ class ConversationStore:
             [message for message, _ in history],
             {message.id: parts for message, parts in history if parts and parts.shortened},
             to_summary(found.get(SUMMARY_KEY)),
+            int(heads[0]["sk"][2:]) if heads else 0,
         )
 
     async def create(self, slot: Slot, conversation: Conversation) -> None:

@@ -26,6 +26,8 @@ HISTORY_BYTES = 600_000
 RECENT_RESULT_BYTES = 128 * 1024
 """The bytes read whole of the latest large tool calls and results; older ones stay shortened."""
 PAGE_BYTES = 4_000_000
+OLDER_MESSAGES = 1_000
+"""How far before the latest messages of a slot the one may be that its summary leaves as the first."""
 PARTS_AT_ONCE = 10
 
 
@@ -53,6 +55,26 @@ class MessageStore:
         whole = await asyncio.gather(*(self._completed(slot, message, parts) for _, message, parts in found))
         positions = [position for position, _, _ in found]
         return list(zip(positions, whole, strict=True)), more or rest is not None
+
+    async def heads(self, slot: Slot, first: int, last: int) -> list[StoredMessage]:
+        """The latest messages with positions up to `last`, back to `first`, oldest first: as many as one
+        answer of DynamoDB's holds, 1 MB, with large ones shortened."""
+        items, _ = await self._dynamo.query_page(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues=to_item(
+                {":pk": slot.key, ":first": message_key(first), ":last": message_key(last)}
+            ),
+            ConsistentRead=True,
+            ScanIndexForward=False,
+        )
+        return readable(reversed(items), to_message)
+
+    async def back_to(self, slot: Slot, before: int, message_id: str) -> list[StoredMessage]:
+        """The messages from one on to the position `before`, of which one read of 1 MB finds it."""
+        found = await self.heads(slot, max(1, before - OLDER_MESSAGES), before - 1)
+        ids = [message.id for message in found]
+        return found[ids.index(message_id) :] if message_id in ids else found
 
     async def for_model(
         self, slot: Slot, history: Sequence[StoredMessage], parts: Mapping[str, Parts]

@@ -30,6 +30,7 @@ from millrace.services.runs.event_buffer import EventBuffer, pieces
 from millrace.services.runs.event_feed import EventFeed
 from millrace.services.runs.lease_writer import LeaseWriter
 from millrace.services.runs.live_messages import LiveMessages
+from millrace.services.runs.queue_delay import queue_delay
 from millrace.services.runs.run_events import RunEvents
 from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
@@ -40,8 +41,6 @@ MOST_PER_EVENT = 10
 """More bus events than one event of the log leads to: a process that has taken a run over numbers its own
 above all that were sent before."""
 FIRST_FLUSH, SLOWEST_FLUSH, CHECK_EVERY, PUBLISH_EVERY = 0.1, 0.5, 0.5, 0.25
-QUEUE_SECONDS, LONGEST_QUEUE_SECONDS = 15.0, 900.0
-"""How long a run waits at first for a model that is throttled or down, and at most: an SQS delay."""
 
 
 class RunWork:
@@ -297,9 +296,3 @@ class RunWork:
 
     def _duration_ms(self) -> int:
         return round(self.elapsed_seconds() * 1000)
-
-
-def queue_delay(error: ProviderError, queued: int) -> float:
-    """Seconds until the model is asked again: what its server asks for, at least twice as long each time."""
-    backoff: float = QUEUE_SECONDS * 2 ** min(queued, 10)
-    return min(max(error.retry_after or 0.0, backoff), LONGEST_QUEUE_SECONDS)

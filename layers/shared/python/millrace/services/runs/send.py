@@ -25,10 +25,10 @@ from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import Run
-from millrace.domain.summaries import summarized
 from millrace.errors import Conflict, InvalidRequest, TooLarge, Unavailable
 from millrace.services.runs.initial_state import InitialState, load_initial_state, load_repeated
 from millrace.services.runs.inject import accepted, check
+from millrace.services.runs.model_history import model_history
 from millrace.services.runs.models import Models
 from millrace.services.runs.output_format import check_response_schema
 from millrace.services.runs.recover import notice_lost_run
@@ -310,6 +310,4 @@ async def _begin(
 async def _history(
     stores: Stores, slot: Slot, snapshot: ConversationSnapshot, question: StoredMessage
 ) -> list[StoredMessage]:
-    recent = summarized(snapshot.history, snapshot.summary)
-    history = await stores.messages.for_model(slot, recent, snapshot.parts)
-    return [*history, question]
+    return [*await model_history(stores, slot, snapshot), question]

@@ -1,6 +1,6 @@
 """Taking a run over: what it has done is read, what was told of the step that was lost is taken back."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from millrace.agent.history import unanswered
 from millrace.domain import events
@@ -11,8 +11,8 @@ from millrace.domain.ids import new_id
 from millrace.domain.projection import last_told
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import LeaseRecord, Progress, Run
-from millrace.domain.summaries import Summary, summarized
 from millrace.services.runs.lost_usage import budget_of
+from millrace.services.runs.model_history import model_history
 from millrace.services.runs.recover import taken_back
 from millrace.services.runs.run_session import RunSession
 from millrace.stores.connect import Stores
@@ -24,7 +24,7 @@ from millrace.stores.runs import stream_of
 class Stored:
     """The stored state of a run that has no process: its lease and its definition, the history of its
     slot, the events that were logged after the last complete step, and the ids of the live messages that
-    it has `announced`. The `summary` stands for the oldest messages when a model is asked."""
+    it has `announced`. The history `for_model` may begin with a summary."""
 
     run: Run
     lease_record: LeaseRecord
@@ -32,17 +32,12 @@ class Stored:
     history: list[StoredMessage]
     logged: list[LogEntry]
     announced: frozenset[str] = frozenset()
-    summary: Summary | None = None
+    for_model: list[StoredMessage] = field(default_factory=list)
 
     @property
     def open_calls(self) -> list[str]:
         """The ids of the calls of the last turn that have no result."""
         return [use["toolUseId"] for use in unanswered(self._own)]
-
-    @property
-    def for_model(self) -> list[StoredMessage]:
-        """The history as a model gets it."""
-        return summarized(self.history, self.summary)
 
     @property
     def _own(self) -> list[StoredMessage]:
@@ -106,14 +101,16 @@ class Stored:
 async def load_stored(stores: Stores, run: Run, lease: LeaseRecord, definition: RunDefinition) -> Stored:
     """Read what is stored of a run."""
     snapshot = await stores.conversations.open(run.slot)
-    history = await stores.messages.for_model(run.slot, snapshot.history, snapshot.parts)
+    for_model = await model_history(stores, run.slot, snapshot)
+    whole = {message.id: message for message in for_model}
+    history = [whole.get(message.id, message) for message in snapshot.history]
     injected, stream = latest_injected(history), stream_of(run.slot.organization, run.id)
     logged: list[LogEntry] = []
     if injected or lease.saved < lease.seq:
         logged = await stores.log.read(stream, 0 if injected else lease.saved)
     announced = frozenset(one.event["messageId"] for one in logged if one.type == "injected")
     after = [one for one in logged if one.seq > lease.saved]
-    return Stored(run, lease, definition, history, after, announced, snapshot.summary)
+    return Stored(run, lease, definition, history, after, announced, for_model)
 
 
 def latest_injected(history: list[StoredMessage]) -> list[StoredMessage]:
