@@ -194,6 +194,20 @@ def test_canceled_execution_waits_for_nobody(flows: httpx.Client, chat: httpx.Cl
     assert error_of(flows.post(f"{path}/cancel")) == (409, "not_active")
 
 
+def test_execution_is_found_under_its_own_flow_only(flows: httpx.Client, chat: httpx.Client) -> None:
+    """Canceling stopped the run of whatever conversation was named."""
+    make_flow(flows, WAITING)
+    execution = post(flows, "Hello").json()["executionId"]
+    assert error_of(flows.get(f"/api/flows/other/executions/{execution}")) == (404, "execution_not_found")
+    assert error_of(flows.post(f"/api/flows/other/executions/{execution}/cancel")) == (
+        404,
+        "execution_not_found",
+    )
+    chat.post("/api/conversations/talk/messages", json={"content": "Hello", "agentId": "echo"})
+    assert error_of(flows.post("/api/flows/flow/executions/talk/cancel")) == (404, "execution_not_found")
+    assert flows.get(f"/api/flows/flow/executions/{execution}").json()["state"] == "waiting"
+
+
 def test_deleted_execution_waits_for_nobody(flows: httpx.Client, chat: httpx.Client) -> None:
     make_flow(flows, WAITING)
     execution = post(flows, "Hello").json()["executionId"]

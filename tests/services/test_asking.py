@@ -12,14 +12,19 @@ from millrace.agent.tools.builtin import BUILT_IN
 from millrace.agent.tools.function import tool
 from millrace.domain.access import Principal
 from millrace.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from millrace.services.runs.send import AcceptedMessage, NewMessage, send
+from millrace.services.runs.follow import follow
+from millrace.services.runs.launch import launch
+from millrace.services.runs.send import AcceptedMessage, NewMessage, StartedRun, send
+from millrace.services.runs.sharing import share, unshare
 from millrace.services.runs.stop import stop_run
 from millrace.services.runs.sweep_waiting import sweep_waiting
+from millrace.services.runs.waiting_calls import list_waiting
 from millrace.settings import Settings
 from millrace.stores.bus import BusEvent
 from millrace.stores.connect import Stores
 from tests.aws import Aws
 from tests.services.asking import (
+    AGENT,
     ASKING,
     Queue,
     Till,
@@ -167,6 +172,54 @@ async def test_run_user_approves_where_nobody_else_is_named(talk: Talk, till: Ti
     await give(talk, refund.id, "approve", Principal(talk.slot.organization, "user"))
     await go_on(talk)
     assert till.paid == [("7", 80)]
+
+
+async def test_user_whose_share_was_taken_away_neither_sees_nor_answers(talk: Talk, till: Till) -> None:
+    """Also where the run works for this user."""
+    guest = Principal(talk.slot.organization, "guest", frozenset({"chat"}))
+    owner = Principal(talk.slot.organization, "user")
+    refund = call("refund", order="7", amount=80)
+    script(talk, says("Hello."), [refund], says("Done."))
+    await hire(talk, {"name": "refund", "policy": "ask"})
+    await ask(talk, "Hello")
+    await share(talk.stores, owner, talk.slot, "guest", "write")
+    started = await send(talk.stores, talk.models, guest, "c1", NewMessage("Refund 7.", AGENT))
+    assert isinstance(started, StartedRun)
+    await launch(talk.platform, started, None).over()
+    seen, _ = await list_waiting(talk.stores, guest, 10, None)
+    assert [one.call_id for one in seen] == [refund.id]
+    await unshare(talk.stores, owner, talk.slot, "guest")
+    assert await list_waiting(talk.stores, guest, 10, None) == ([], None)
+    with pytest.raises(NotFound):
+        await give(talk, refund.id, "approve", guest)
+    await share(talk.stores, owner, talk.slot, "guest", "read")
+    await give(talk, refund.id, "approve", guest)
+    await go_on(talk)
+    assert till.paid == [("7", 80)]
+
+
+async def test_viewer_who_comes_between_the_answer_and_what_follows_stays(talk: Talk, till: Till) -> None:
+    refund = call("refund", order="7", amount=80)
+    script(talk, [refund], says("Done."))
+    await hire(talk, ASKING)
+    await ask(talk)
+    seen: list[str] = []
+    told = asyncio.Event()
+
+    async def view() -> None:
+        async for batch in follow(talk.stores, await run_of(talk), 0):
+            seen.extend(one.type for one in batch)
+            told.set()
+
+    await view()
+    assert seen[-1] == "waiting"
+    await give(talk, refund.id, "approve")
+    told.clear()
+    viewing = asyncio.create_task(view())
+    await told.wait()
+    await go_on(talk)
+    await viewing
+    assert seen[-1] == "done"
 
 
 async def test_edited_arguments_are_run_and_told_to_the_model(talk: Talk, till: Till) -> None:
@@ -521,3 +574,37 @@ async def test_bus_is_told_of_requests_and_answers_each_with_an_id_of_its_own(
     assert {one.source for one in sent if one.kind.startswith("approval:")} == {"millrace.approval"}
     changes = [(one["from"], one["to"]) for one in details if one["type"] == "run:status_changed"]
     assert changes == [("running", "waiting"), ("waiting", "running"), ("running", "completed")]
+
+
+# --- messages of the queue that come late, and sweeps ----------------------------------------------------
+
+
+async def test_late_message_of_the_queue_does_not_wake_a_run_that_waits_again(talk: Talk, till: Till) -> None:
+    """While it was awake, the answer that it waited for was refused."""
+    first, second = (call("refund", order=order, amount=80) for order in "12")
+    script(talk, [first], [second], says("Done."))
+    await hire(talk, ASKING)
+    await ask(talk)
+    await give(talk, first.id, "approve")
+    await go_on(talk)
+    before = await talk.stores.leases.peek(talk.slot)
+    assert await go_on(talk) == []  # SQS delivers the first answer's message again
+    assert await talk.stores.leases.peek(talk.slot) == before
+    await give(talk, second.id, "approve")
+    await go_on(talk)
+    assert till.paid == [("1", 80), ("2", 80)]
+
+
+async def test_sweep_looks_after_an_answer_no_more_while_another_call_waits(talk: Talk, clock: Clock) -> None:
+    """It looked every minute, for as long as the other call waited: those of many runs kept it from calls
+    whose time was over."""
+    calls = [call("refund", order=order, amount=80) for order in "12"]
+    script(talk, calls)
+    await hire(talk, ASKING)
+    await ask(talk)
+    await give(talk, calls[0].id, "approve")
+    clock.ahead = 20_000
+    await sweep_all(talk)
+    assert [one.call_id for one in await waiting_calls(talk)] == [calls[1].id]
+    due = await talk.stores.approvals.due(talk.stores.clock() + DAY_MS, 1000)
+    assert not any(one.slot == talk.slot for one in due)

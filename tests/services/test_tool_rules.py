@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.agent.tools.mcp import tool_name
 from millrace.domain.agents import AgentSettings, ToolUse
 from millrace.errors import InvalidRequest
 from millrace.services.runs.json_schemas import check_schema, check_value
@@ -38,6 +39,9 @@ def rules(*uses: dict[str, Any], names: dict[str, str] | None = None) -> ToolRul
         ({"ask": "order.price > 5"}, {"order": {"price": 5}}, False),
         ({"ask": "order.price > 5"}, {"order": {}}, True),
         ({"ask": "order.price > 5"}, {"order": [5]}, True),
+        ({"ask": "amount % 7 == 1"}, {"amount": float("inf")}, True),
+        ({"ask": "amount + 0.5 > 50"}, {"amount": 10**400}, True),
+        ({"ask": "round(amount) > 5"}, {"amount": 10**400}, True),
     ],
 )
 def test_rule_asks_unless_it_is_plainly_false(policy: Any, arguments: dict[str, Any], asks: bool) -> None:
@@ -64,6 +68,31 @@ def test_rule_of_a_server_covers_its_tools_and_its_own_entries_win() -> None:
     assert both.rule_for("shop__refund", {"amount": 1}) is None
     assert both.rule_for("shop2__order", {}) is None
     assert both.rule_for("calculator", {}) is None
+
+
+@pytest.mark.parametrize(
+    "rule", ["shop__orders.pay", "shop__orders.*", "shop__*", tool_name("shop", "orders.pay")]
+)
+def test_rule_holds_for_a_tool_whose_name_was_changed_for_models(rule: str) -> None:
+    """The server's own name of a tool matched nothing: the tool ran unasked."""
+    found = rules({"name": rule, "policy": "ask"})
+    assert found.rule_for(tool_name("shop", "orders.pay"), {}) is not None
+    assert found.rule_for(tool_name("shop2", "orders.pay"), {}) is None
+
+
+def test_rule_of_long_names_holds_where_they_are_cut() -> None:
+    found = rules({"name": f"shop__{'x' * 60}*", "policy": "ask"})
+    assert found.rule_for(tool_name("shop", "x" * 80), {}) is not None
+
+
+def test_closest_rule_of_a_server_wins() -> None:
+    uses: list[dict[str, Any]] = [
+        {"name": "shop__*", "policy": {"ask": "amount > 50"}},
+        {"name": "shop__pay_*", "policy": "ask"},
+    ]
+    for order in (uses, uses[::-1]):
+        assert rules(*order).rule_for("shop__pay_now", {"amount": 1}) is not None
+        assert rules(*order).rule_for("shop__order", {"amount": 1}) is None
 
 
 def test_rule_of_a_sub_agent_goes_by_the_name_of_its_tool() -> None:

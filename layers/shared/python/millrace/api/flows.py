@@ -263,8 +263,8 @@ class FlowsApi:
         return flow_answer(request, run, events, detail)
 
     async def get_execution(self, request: Request, caller: Principal) -> Response:
-        execution_id = request.path_params["execution_id"]
-        return JSONResponse(await self.flows.visible_execution(caller, execution_id))
+        name, execution_id = request.path_params["name"], request.path_params["execution_id"]
+        return JSONResponse(await self.flows.visible_execution(caller, name, execution_id))
 
     async def list_executions(self, request: Request, caller: Principal) -> Response:
         most, name = whole_number(request, "limit", PAGE, 1, 100), request.path_params["name"]
@@ -273,7 +273,8 @@ class FlowsApi:
         return JSONResponse({"items": found, "nextCursor": to_cursor({"id": last}) if last else None})
 
     async def cancel_execution(self, request: Request, caller: Principal) -> Response:
-        run_id = await self.flows.cancel(caller, request.path_params["execution_id"])
+        name, execution_id = request.path_params["name"], request.path_params["execution_id"]
+        run_id = await self.flows.cancel(caller, name, execution_id)
         return JSONResponse({"runId": run_id, "state": "stopping"}, 202)
 
 

@@ -125,6 +125,11 @@ class ApprovalStore:
         """The calls of a run that wait or have waited, in the order in which they were made."""
         return await self._under(slot, f"B#{run_id}#")
 
+    async def some_wait(self, slot: Slot, run_id: str, now_ms: int) -> bool:
+        """Return whether people may still answer a call of a run."""
+        calls = await self.of_run(slot, run_id)
+        return any(call.state == "waiting" and call.expires_ms > now_ms for call in calls)
+
     async def of_slot(self, slot: Slot) -> list[WaitingCall]:
         """The calls of all runs of a slot."""
         return await self._under(slot, "B#")

@@ -145,10 +145,23 @@ def tool_name(server: str, tool: str) -> str:
     """`<server>__<tool>` in the letters and length that every provider takes; what had to be changed ends
     with a hash, so that two tools never share a name by it."""
     name = f"{server}__{tool}"
-    fitting = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:NAME_LIMIT]
+    fitting = _in_letters(name)[:NAME_LIMIT]
     if fitting == name:
         return name
-    return f"{fitting[: NAME_LIMIT - 9]}_{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+    return f"{fitting[:_UNHASHED]}_{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+
+
+def name_start(start: str) -> str:
+    """The start of the names of all tools whose own `<server>__<tool>` starts so; where names are cut, of
+    some others as well."""
+    return _in_letters(start)[:_UNHASHED]
+
+
+_UNHASHED = NAME_LIMIT - 9
+
+
+def _in_letters(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)
 
 
 def chosen(server: McpServer, listed: Sequence[ListedTool]) -> Listing:

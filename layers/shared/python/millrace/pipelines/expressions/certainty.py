@@ -45,8 +45,8 @@ def compile_condition(source: str) -> Verdict:
             if not all(_comparable(operator, operands, payload, event) for operator, operands in compared):
                 return None
             value = evaluate(payload, event)
-        except EvaluationError:
-            return None
+        except (EvaluationError, ArithmeticError, ValueError, TypeError, RecursionError):
+            return None  # numbers beyond all measure, for example
         return value if isinstance(value, bool) else None
 
     return verdict

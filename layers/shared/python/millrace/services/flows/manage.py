@@ -244,6 +244,13 @@ class Flows:
             raise unknown_execution()
         return await self.store.execution(caller.organization, execution_id)
 
+    async def _execution_of(self, caller: Principal, name: str, execution_id: str) -> Execution:
+        """An execution of this flow; other conversations are none. Raises `NotFound`."""
+        execution = await self._execution(caller, execution_id)
+        if execution.flow.name != name:
+            raise unknown_execution()
+        return execution
+
     async def _check_reads(self, caller: Principal, slot: Slot) -> None:
         """Raises `NotFound` for a caller who may not even know of an execution: it belongs to the user who
         started it, as its conversation does."""
@@ -252,11 +259,10 @@ class Flows:
         except NotFound as error:
             raise unknown_execution() from error
 
-    async def cancel(self, caller: Principal, execution_id: str) -> str:
+    async def cancel(self, caller: Principal, name: str, execution_id: str) -> str:
         """Stops an execution, also one that waits; the id of its run. Raises `NotFound`, `Forbidden`, or
         `Conflict` where it is over."""
-        if not valid_id(execution_id):
-            raise unknown_execution()
+        await self._execution_of(caller, name, execution_id)
         slot = Slot(caller.organization, execution_id)
         try:
             await authorize(self.platform.stores, caller, slot, "write")
@@ -267,10 +273,10 @@ class Flows:
             raise Conflict("This execution is over.", code="not_active")
         return stopped
 
-    async def visible_execution(self, caller: Principal, execution_id: str) -> dict[str, Any]:
+    async def visible_execution(self, caller: Principal, name: str, execution_id: str) -> dict[str, Any]:
         """An execution, as JSON; the results of its steps only where its agents show everything. Raises
         `NotFound`."""
-        found = await self._execution(caller, execution_id)
+        found = await self._execution_of(caller, name, execution_id)
         await self._check_reads(caller, Slot(caller.organization, execution_id))
         return await self._to_public(caller, found, whole=True)
 

@@ -18,6 +18,7 @@ from millrace.domain.clock import iso
 from millrace.domain.ids import valid_id
 from millrace.domain.runs import ANSWERED
 from millrace.errors import Conflict, Forbidden, InvalidRequest, TooLarge
+from millrace.services.runs.access import authorize_run
 from millrace.services.runs.asking import expire
 from millrace.services.runs.json_schemas import check_value
 from millrace.stores.connect import Stores
@@ -46,6 +47,8 @@ async def answer_call(stores: Stores, caller: Principal, run_id: str, given: Giv
     call = await stores.approvals.get(run.slot, run_id, given.call_id)
     if not call.admits(caller):
         raise _not_an_approver(call)
+    if not call.approvers.admit(caller, ""):  # only as the run's user, who may have lost a share since
+        await authorize_run(stores, caller, run_id)
     now = stores.clock()
     answer = Answer(given.decision, caller.id, iso(now), given.arguments, given.content, given.reason)
     if call.answer is None:

@@ -87,7 +87,10 @@ async def _is_due(stores: Stores, run: Run, lease: LeaseRecord, asked: ContinueR
     if lease.parked == "queued":
         rest = (lease.until_ms - now) / 1000
         await stores.run_queue.enqueue(run.slot.organization, run.id, rest, "queued")
-    return lease.parked == "waiting" and asked.reason == ANSWERED
+    if lease.parked != "waiting" or asked.reason != ANSWERED:
+        return False
+    # The message may be of an earlier answer, and while a run is awake it takes no answer.
+    return not await stores.approvals.some_wait(run.slot, run.id, now)
 
 
 async def _ended(platform: Platform, stored: Stored) -> bool:

@@ -105,7 +105,9 @@ async def _goes_on(stores: Stores, run: Run) -> bool:
 async def _waits(stores: Stores, run: Run) -> bool:
     """Return whether the run waits for people now: an answer may have come since its event was logged."""
     lease = await stores.leases.peek(run.slot)
-    return lease.run_id == run.id and lease.parked == "waiting"
+    if lease.run_id != run.id or lease.parked != "waiting":
+        return False
+    return await stores.approvals.some_wait(run.slot, run.id, stores.clock())
 
 
 async def outcome(stores: Stores, run: Run) -> list[LogEntry]:

@@ -41,5 +41,6 @@ async def _go_on(stores: Stores, call: WaitingCall) -> None:
         return await stores.approvals.settle(call)
     if call.answer is None:
         call = await expire(stores, call)
-    await go_on_if_answered(stores, call)
+    if not await go_on_if_answered(stores, call):  # the last of its calls is looked after, that is enough
+        return await stores.approvals.settle(call)
     await stores.approvals.check_again(call, stores.clock() + AGAIN_MS)

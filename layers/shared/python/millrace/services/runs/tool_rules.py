@@ -19,7 +19,8 @@ class ToolRules:
     def __init__(self, uses: Iterable[ToolUse], names: dict[str, str]) -> None:
         asking = {_shown_name(use.name, names): use for use in uses if use.asks}
         self._exact = {name: use for name, use in asking.items() if not name.endswith(ANY)}
-        self._servers = {name.removesuffix(ANY): use for name, use in asking.items() if name.endswith(ANY)}
+        starts = {name.removesuffix(ANY): use for name, use in asking.items() if name.endswith(ANY)}
+        self._servers = dict(sorted(starts.items(), key=lambda one: -len(one[0])))  # the closest rule wins
         self._compiled: dict[str, Asks] = {}
 
     def __bool__(self) -> bool:
@@ -113,7 +114,19 @@ def _check_expression(path: str, source: str) -> None:
 
 
 def _shown_name(name: str, names: dict[str, str]) -> str:
-    return names.get(name.removeprefix(SUB_AGENT), name) if name.startswith(SUB_AGENT) else name
+    if name.startswith(SUB_AGENT):
+        return names.get(name.removeprefix(SUB_AGENT), name)
+    return _mcp_name(name) if _is_mcp(name) else name
+
+
+def _mcp_name(name: str) -> str:
+    """The name that the model uses, also where a rule has the server's own name of the tool."""
+    from millrace.agent.tools.mcp import name_start, tool_name
+
+    if name.endswith(ANY):
+        return name_start(name.removesuffix(ANY)) + ANY
+    server, _, tool = name.partition("__")
+    return tool_name(server, tool)
 
 
 def _invalid(path: str, message: str) -> InvalidRequest:

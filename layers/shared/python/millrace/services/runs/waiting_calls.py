@@ -3,6 +3,7 @@
 from millrace.domain.access import Principal
 from millrace.domain.approvals import WaitingCall
 from millrace.domain.conversations import Slot
+from millrace.errors import NotFound
 from millrace.services.runs.access import authorize
 from millrace.stores.approvals import Position
 from millrace.stores.connect import Stores
@@ -22,7 +23,7 @@ async def list_waiting(
     for _ in range(READS):
         page, after = await stores.approvals.page(caller.organization, READ_AT_ONCE, after)
         for call in page:
-            if call.answer is None and may_see(caller, call):
+            if call.answer is None and await _sees(stores, caller, call):
                 found.append(call)
                 if len(found) == limit:
                     is_last = call is page[-1] and after is None
@@ -32,11 +33,18 @@ async def list_waiting(
     return found, after
 
 
-def may_see(caller: Principal, call: WaitingCall) -> bool:
-    """Return whether a caller of the organization sees that a call waits: who may answer, the user for whom
-    the run works, and those who observe."""
-    own = bool(call.user) and call.user == caller.id
-    return own or caller.may("observe") or caller.may("conversations:manage") or call.admits(caller)
+async def _sees(stores: Stores, caller: Principal, call: WaitingCall) -> bool:
+    """Return whether a caller of the organization sees that a call waits: who may answer, those who observe,
+    and the user for whom the run works, as long as the conversation may be read."""
+    if caller.may("observe") or caller.may("conversations:manage") or call.approvers.admit(caller, ""):
+        return True
+    if not call.user or call.user != caller.id:
+        return False
+    try:
+        await authorize(stores, caller, call.slot, "read")
+    except NotFound:
+        return False
+    return True
 
 
 async def list_in_conversation(stores: Stores, caller: Principal, slot: Slot) -> list[WaitingCall]:
