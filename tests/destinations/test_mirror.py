@@ -274,7 +274,7 @@ def test_version_of_another_kind_than_the_items_is_a_dead_letter(items: Items) -
     assert items.send([Event({"id": 1, "version": "4"}, "e")], **plain) == ["dead:invalid_version"]
     assert items.send([Event({"id": 1, "version": 2, "a": 1}, "e")], **plain) == ["delivered"]
     assert items.items() == [{"id": 1, "version": 3}]
-    items.table.put_item(EncodedEvent={"id": 1, "version": None})
+    items.table.put_item(Item={"id": 1, "version": None})
     assert items.send([Event({"id": 1, "version": "4"}, "e")], **plain) == ["delivered"]
     assert items.items() == [{"id": 1, "version": "4"}]
 

@@ -18,9 +18,10 @@ DOCUMENT = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read
 OPERATIONS = [
     (method.upper(), path)
     for path, operations in DOCUMENT["paths"].items()
-    for method in operations
-    if path != "/api/health"
+    for method, operation in operations.items()
+    if operation["security"]
 ]
+"""Those that are not declared public."""
 OWNED = [(method, path) for method, path in OPERATIONS if "{" in path and "{template_id}" not in path]
 """Those about a thing of somebody's; templates are everybody's."""
 
@@ -141,7 +142,8 @@ def things_of(chat: httpx.Client, unique: str) -> dict[str, str]:
         "name": f"f-{unique}",
         "execution_id": waiting["executionId"],
         "version": "1",
-        "letter_id": "letter_1",
+        "dead_letter_id": "letter_1",
         "redrive_id": "redrive_1",
+        "memory_id": "memory_1",
         "number": "0",
     }
