@@ -70,6 +70,8 @@ class Control:
     the live messages of each iteration, `late` how often the end is put off, `leave_at` after how many
     looks at the clock the run has to leave the process."""
 
+    most_messages: int | None = None
+
     def __init__(self, leave_at: int = 0) -> None:
         self.log: list[str] = []
         self.kept: list[StoredMessage] = []

@@ -52,6 +52,8 @@ def test_agent_is_made_changed_and_deleted(management: httpx.Client) -> None:
         ({"visibility": "everything"}, "visibility"),
         ({"mcpServers": [{"name": "a b", "url": "https://x.test"}]}, "mcpServers.0.name"),
         ({"thinkingTokens": 1023}, "thinkingTokens"),
+        ({"contextTokens": 999}, "contextTokens"),
+        ({"compactionModel": "cheap"}, "compactionModel"),
         ({"colour": "blue"}, "colour"),
     ],
 )

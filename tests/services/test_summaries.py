@@ -3,12 +3,15 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
 
 import pytest
 
 from millrace.agent.model import Delta, ModelRequest
 from millrace.domain.conversations import Slot
+from millrace.errors import MillraceError
 from millrace.services.runs.delete import delete_conversation
+from millrace.services.runs.models import Models
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import put
@@ -53,6 +56,14 @@ async def test_summary_is_made_once_and_every_later_run_begins_with_it(talk: Tal
     assert await item_of(talk.stores, talk.slot) is not None
     await delete_conversation(talk.stores, talk.slot)
     assert await item_of(talk.stores, talk.slot) is None
+
+
+async def test_summaries_of_a_model_that_is_not_there_are_refused_before_the_run(talk: Talk) -> None:
+    await hire(talk, id="thrifty", model="echo:", compactionModel="anthropic:claude-haiku-4-5")
+    talk.models.provider_for = partial(Models.provider_for, talk.models)  # type: ignore[method-assign]
+    with pytest.raises(MillraceError, match=r"(?i)anthropic_api_key"):
+        await talk.start("Hi", agent_id="thrifty")
+    assert (await talk.stores.conversations.open(talk.slot)).conversation is None
 
 
 async def test_run_that_lost_its_slot_stores_no_summary(talk: Talk) -> None:

@@ -9,7 +9,7 @@ from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
 from millrace.domain.agents import AgentLimits
 from millrace.errors import ProviderError
 from tests.agent.context.windowed import WindowedModel
-from tests.agent.looping import Conversation
+from tests.agent.looping import Control, Conversation
 
 FIRST = "You are to keep the codes of a house with many rooms."
 LIMITS = AgentLimits(max_iterations=100, max_tokens=100_000)
@@ -95,3 +95,17 @@ async def test_a_summary_that_fails_does_not_end_the_run() -> None:
     model._summary = fail  # type: ignore[method-assign]
     assert await conversation.ask("Go on.", model, "windowed", context_tokens=4_000) == "stop"
     assert conversation.summary is None, "it is tried again by the next run"
+
+
+async def test_many_short_messages_of_a_stored_conversation_are_summarized(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is further back than a slot is read would be forgotten."""
+    monkeypatch.setattr(Control, "most_messages", 150)
+    model, conversation = WindowedModel(window=200_000), Conversation()
+    for number in range(1, 81):
+        await conversation.ask(f"The code of room {number} is {number}.", model, "windowed")
+    assert len(model.summaries) == 1
+    assert conversation.summary is not None
+    await conversation.ask("What is the code of room 2?", model, "windowed")
+    assert conversation.text() == "2"

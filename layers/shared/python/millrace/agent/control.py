@@ -11,7 +11,10 @@ from millrace.errors import ProviderError
 
 
 class RunControl(Protocol):
-    """The services that the loop needs of its run."""
+    """The services that the loop needs of its run. A history of more than `most_messages` is summarized
+    however small they are (None: never), since what is older would not be read again."""
+
+    most_messages: int | None
 
     def add(
         self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False

@@ -27,8 +27,7 @@ from millrace.errors import ProviderError
 
 MOST_TOKENS = 140_000
 """Of a history, whatever the window: a longer one is slow and dear, and no slot is read further back."""
-MOST_MESSAGES, KEPT_MESSAGES = 150, 60
-"""A slot is read this far back and a little further: what is older is in the summary."""
+KEPT_MESSAGES = 60
 KEPT = 0.4
 """The part of the room that the latest turns may keep when older ones become a summary."""
 ENOUGH = 0.8
@@ -42,13 +41,14 @@ TOO_LONG = frozenset({"context_exceeded", "request_too_large"})
 @dataclass(slots=True)
 class Context:
     """The context of one agent's model calls in a run. `window` is None where it is not known; a server that
-    refuses a prompt teaches it. `own_model`: the agent's own model writes the summaries. `scale` is how many
-    tokens the server counts for one that is estimated."""
+    refuses a prompt teaches it. `most_messages`: see `RunControl`. `own_model`: the agent's own model writes
+    the summaries. `scale` is how many tokens the server counts for one that is estimated."""
 
     window: int | None
     summarizer: Summarizer
     emit: Callable[[Event], None]
     keep: Callable[[Summary], Awaitable[None]]
+    most_messages: int | None = None
     own_model: bool = True
     unlimited: bool = False
     scale: float = 1.0
@@ -106,7 +106,8 @@ class Context:
         return min(MOST_TOKENS, int(self.window - request.max_tokens - fixed - margin))
 
     def _fits(self, history: Sequence[StoredMessage], room: int) -> bool:
-        return total(history) * self.scale <= room and len(history) <= MOST_MESSAGES
+        few = self.most_messages is None or len(history) <= self.most_messages
+        return few and total(history) * self.scale <= room
 
     async def _compacted(self, history: list[StoredMessage], room: int) -> list[StoredMessage]:
         at = cut_point(history, int(room * KEPT / self.scale), KEPT_MESSAGES)

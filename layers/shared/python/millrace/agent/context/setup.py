@@ -27,6 +27,8 @@ class Compactor(NamedTuple):
 class KeepsSummaries(Protocol):
     """The part of a `RunControl` that is needed here."""
 
+    most_messages: int | None
+
     def keep_summary(self, summary: Summary) -> Awaitable[None]: ...
 
 
@@ -39,4 +41,6 @@ def context_of(
     holds = window if own else window_of(compactor.priced)
     summarizer = Summarizer(*compactor, calls, holds or MOST_TOKENS)
     unlimited = agent.model.startswith(_WITHOUT_MODEL)
-    return Context(window, summarizer, emitter.emit, control.keep_summary, own, unlimited)
+    return Context(
+        window, summarizer, emitter.emit, control.keep_summary, control.most_messages, own, unlimited
+    )

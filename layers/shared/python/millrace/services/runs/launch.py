@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, Literal
 
 from millrace.agent.budget import Budget
-from millrace.agent.context.setup import Compactor
 from millrace.agent.emitter import Emitter, current_emitter, emit
 from millrace.agent.gate import Gate
 from millrace.agent.loop import AgentLoop
@@ -144,17 +143,8 @@ class AgentRunContext:
             gate,
             not_begun,
             output_format(agent.response_schema),
-            self._compactor(agent),
+            models.compactor_for(agent),
         )
-
-    def _compactor(self, agent: Agent) -> Compactor | None:
-        """The model that writes the summaries of the agent's conversations, if it is not the agent's own."""
-        if not agent.compaction_model:
-            return None
-        provider, model = self.platform.models.provider_for(
-            agent.model_copy(update={"model": agent.compaction_model})
-        )
-        return Compactor(provider, model, agent.compaction_model)
 
     def nested_loop(self, agent: Agent, emitter: Emitter, nested: "SubAgentControl") -> AgentLoop:
         """The loop of an agent that works for another one, or for a step of a flow."""
@@ -195,6 +185,8 @@ def agent_tags(agent: Agent) -> dict[str, Any]:
 
 class SubAgentControl:
     """The steering of a sub-agent: nobody injects, nothing is kept but its answer."""
+
+    most_messages: int | None = None
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from millrace.agent.context.setup import Compactor
 from millrace.agent.model import Provider
 from millrace.agent.providers.model_servers import merged
 from millrace.agent.providers.registry import ProviderRegistry
@@ -59,6 +60,14 @@ class Models:
     def name_of(self, agent: Agent) -> str:
         """The agent's model with its provider's prefix."""
         return agent.model or self._settings.default_model
+
+    def compactor_for(self, agent: Agent) -> Compactor | None:
+        """The model that writes the summaries of the agent's conversations; None where it is the agent's own.
+        Raises as `provider_for`."""
+        if not agent.compaction_model:
+            return None
+        provider, model = self.provider_for(agent.model_copy(update={"model": agent.compaction_model}))
+        return Compactor(provider, model, agent.compaction_model)
 
     def provider_for(self, agent: Agent) -> tuple[Provider, str]:
         """The provider and the model's name there. Raises `InvalidRequest` or `Unavailable`."""

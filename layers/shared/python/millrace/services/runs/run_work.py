@@ -46,6 +46,8 @@ FIRST_FLUSH, SLOWEST_FLUSH, CHECK_EVERY, PUBLISH_EVERY = 0.1, 0.5, 0.5, 0.25
 class RunWork:
     """The events, the messages and the steps of a run; `RunSession` adds how it ends or leaves."""
 
+    most_messages: int | None = 150  # a slot is read 200 messages back
+
     def __init__(
         self,
         stores: Stores,

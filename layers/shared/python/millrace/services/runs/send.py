@@ -192,7 +192,9 @@ async def _when_busy(
     if message.if_busy == "inject":
         return await _inject(stores, slot, run_id, message)
     if message.if_busy == "interrupt":
-        models.provider_for(_agent_of(initial))  # what cannot begin must not stop anything
+        agent = _agent_of(initial)  # what cannot begin must not stop anything
+        models.provider_for(agent)
+        models.compactor_for(agent)
         await _interrupt(stores, slot, run_id)
         return None
     raise _run_active(run_id, "Wait, stop it, or send with ifBusy inject or interrupt.")
@@ -268,6 +270,7 @@ async def _begin(
     if message.response_schema is not None:
         agent = agent.model_copy(update={"response_schema": message.response_schema})
     provider, model = models.provider_for(agent)
+    models.compactor_for(agent)  # one that is not there is told before anything is stored
     now = iso(stores.clock())
     run = Run(
         id=new_id("run"),
