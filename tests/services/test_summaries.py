@@ -70,7 +70,7 @@ async def test_run_that_lost_its_slot_stores_no_summary(talk: Talk) -> None:
     """Whoever has taken the run over goes by a summary of its own."""
     model = serve(talk, WindowedModel(WINDOW))
 
-    async def take() -> None:
+    async def replace_holder() -> None:
         key = {"pk": talk.slot.key, "sk": "RUN"}
         item = await talk.stores.conversations._dynamo.get(talk.stores.conversations.table, key)
         assert item is not None
@@ -82,7 +82,7 @@ async def test_run_that_lost_its_slot_stores_no_summary(talk: Talk) -> None:
         async for delta in WindowedModel.stream(model, request):
             if model.summaries and not taken:
                 taken.append(True)
-                await take()
+                await replace_holder()
             yield delta
 
     taken: list[bool] = []

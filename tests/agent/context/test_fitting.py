@@ -1,4 +1,4 @@
-"""Whatever a history holds, what is sent fits, is valid, and has the first question and the last."""
+"""Any history is sent so that it fits, is valid, and has the first question and the last."""
 
 import asyncio
 from dataclasses import replace

@@ -51,11 +51,11 @@ FACT_OF = re.compile(r"The code of room (\d+) is")
 
 
 async def test_long_run_of_tools_fits_with_its_question() -> None:
-    async def look(arguments: dict[str, object], context: ToolContext) -> ToolResult:
+    async def read_page(arguments: dict[str, object], context: ToolContext) -> ToolResult:
         text = f"Page {arguments['page']}: " + "words of the page " * 150
         return ToolResult(ok=True, text=text, summary="")
 
-    tool = Tool(name="look", description="Reads a page.", parameters={"type": "object"}, run=look)
+    tool = Tool(name="look", description="Reads a page.", parameters={"type": "object"}, run=read_page)
     model, conversation = WindowedModel(rounds=40), Conversation(tool)
     question = "Read all pages, then tell me the code of room 7? The code of room 7 is 4711."
     reason = await conversation.ask(question, model, "windowed", context_tokens=8_000, limits=LIMITS)

@@ -1,4 +1,4 @@
-"""What the model calls of a run have used, counted and reported."""
+"""The usage of a run's model calls, counted and reported."""
 
 from collections.abc import Callable
 from typing import Any

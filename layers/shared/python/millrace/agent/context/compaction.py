@@ -118,11 +118,11 @@ def _lines(message: StoredMessage) -> Iterator[str]:
     if message.injected:
         who = f"User {LIVE_MESSAGE_MARKER}"
     for block in message.content:
-        if text := _shown(block):
+        if text := _line_of(block):
             yield f"{who}: {text}" if "text" in block else text
 
 
-def _shown(block: Block) -> str:
+def _line_of(block: Block) -> str:
     if "text" in block:
         return shortened(block["text"], _MESSAGE_BYTES)
     if use := block.get("toolUse"):

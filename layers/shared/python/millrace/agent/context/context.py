@@ -1,4 +1,4 @@
-"""What of a history a model is sent: as much as its window holds, and nothing that cannot fit.
+"""The part of a history that a model is sent: as much as its window holds, and nothing that cannot fit.
 
 When a history outgrows its room, old results of tools are shortened first, as long as that helps; then the
 oldest turns become a summary, which is stored in their place (see `compaction`).
@@ -90,8 +90,8 @@ class Context:
             return False
         self._refused += 1
         asked = round(prompt_tokens(request) * self.scale) + request.max_tokens
-        told = limit_in(error.message)
-        known = [one for one in (self.window, told) if one and one >= SMALLEST_WINDOW]
+        limit = limit_in(error.message)
+        known = [one for one in (self.window, limit) if one and one >= SMALLEST_WINDOW]
         self.window = min([*known, asked * 3 // 4 if known else asked // 2])
         if self.own_model:
             self.summarizer = replace(self.summarizer, window=min(self.summarizer.window, self.window))
@@ -141,8 +141,8 @@ class Context:
         except ProviderError as error:
             if error.code not in TOO_LONG:
                 raise
-            told = limit_in(error.message) or self.summarizer.window
-        smaller = max(SMALLEST_WINDOW, min(told, self.summarizer.window) // 2)
+            limit = limit_in(error.message) or self.summarizer.window
+        smaller = max(SMALLEST_WINDOW, min(limit, self.summarizer.window) // 2)
         self.summarizer = replace(self.summarizer, window=smaller)
         return await self.summarizer.summarize(before, messages, self.scale)
 
