@@ -98,7 +98,7 @@ class LeaseStore:
         writes += [*heads, *parts, self._runs.put(run, new=True)]
         if definition:
             defined = replace(definition, first=seen.messages + 1)
-            writes.append(self._definitions.put(run.slot, run.id, defined))
+            writes += self._definitions.put(run.slot, run.id, defined)
         writes += more
         if run.slot.thread_id:
             writes.append(self._conversations.list_thread(run.slot))

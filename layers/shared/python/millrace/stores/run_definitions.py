@@ -1,13 +1,20 @@
 """The definitions of runs under way: `A#<run id>` in the partition of the run's slot, from the run's first
-write to its last. The letter stands before M: the query that opens a slot does not read it."""
+write to its last. The letter stands before M: the query that opens a slot does not read it.
+
+Beside each stands `L#<run id>`, by which the index `ByOwner` lists all runs under way (`#running#<shard>`, in
+shards since each run writes there twice): the sweep finds a run whose process is gone even if no event of it
+has reached the bus."""
 
 import zlib
+from typing import Any
 
 import orjson
 
 from millrace.domain.conversations import Slot
 from millrace.domain.run_definitions import RunDefinition
-from millrace.stores.dynamo import Dynamo, Item, TransactItem, delete, put
+from millrace.stores.dynamo import Dynamo, Item, TransactItem, delete, put, to_item
+
+SHARDS = 8
 
 
 class RunDefinitionStore:
@@ -22,15 +29,51 @@ class RunDefinitionStore:
         item = await self._dynamo.get(self._table, _key(slot, run_id))
         return RunDefinition.of(orjson.loads(zlib.decompress(item["data"]))) if item else None
 
-    def put(self, slot: Slot, run_id: str, definition: RunDefinition) -> TransactItem:
-        """The write that stores a definition."""
+    def put(self, slot: Slot, run_id: str, definition: RunDefinition) -> list[TransactItem]:
+        """The writes that store a definition, and list its run as under way."""
         data = zlib.compress(orjson.dumps(definition.to_json()), 1)
-        return put(self._table, _key(slot, run_id) | {"data": data})
+        return [
+            put(self._table, _key(slot, run_id) | {"data": data}),
+            put(self._table, _listed(slot, run_id)),
+        ]
 
-    def delete(self, slot: Slot, run_id: str) -> TransactItem:
-        """The write that removes it, if it is there."""
-        return delete(self._table, _key(slot, run_id), existing=False)
+    def delete(self, slot: Slot, run_id: str) -> list[TransactItem]:
+        """The writes that remove it from both, if it is there."""
+        keys = (_key(slot, run_id), _listed_key(slot, run_id))
+        return [delete(self._table, key, existing=False) for key in keys]
+
+    async def under_way(
+        self, shard: int, after: dict[str, Any] | None = None
+    ) -> tuple[list[tuple[Slot, str]], dict[str, Any] | None]:
+        """A page of the runs under way, of all organizations, with their slots; and the key to go on from."""
+        more = {"ExclusiveStartKey": after} if after else {}
+        items, last = await self._dynamo.query_page(
+            TableName=self._table,
+            IndexName="ByOwner",
+            KeyConditionExpression="ownerPk = :pk",
+            ExpressionAttributeValues=to_item({":pk": f"#running#{shard}"}),
+            **more,
+        )
+        return [(_slot_of(item), item["runId"]) for item in items], last
 
 
 def _key(slot: Slot, run_id: str) -> Item:
     return {"pk": slot.key, "sk": f"A#{run_id}"}
+
+
+def _listed_key(slot: Slot, run_id: str) -> Item:
+    return {"pk": slot.key, "sk": f"L#{run_id}"}
+
+
+def _listed(slot: Slot, run_id: str) -> Item:
+    return _listed_key(slot, run_id) | {
+        "runId": run_id,
+        "conversationId": slot.conversation_id,
+        "threadId": slot.thread_id,
+        "ownerPk": f"#running#{zlib.crc32(run_id.encode()) % SHARDS}",
+        "listSk": run_id,
+    }
+
+
+def _slot_of(item: Item) -> Slot:
+    return Slot(item["pk"].partition("#")[0], item["conversationId"], item["threadId"])

@@ -128,7 +128,7 @@ class RunEndStore:
 
     def _final(self, run: Run) -> list[TransactItem]:
         touches = self._conversations.touches(run.slot, _ended(run), titled=False, active=None)
-        return [self._runs.put(run), self._definitions.delete(run.slot, run.id), *touches]
+        return [self._runs.put(run), *self._definitions.delete(run.slot, run.id), *touches]
 
 
 def _ended(run: Run) -> Conversation:

@@ -19,6 +19,7 @@ from millrace.services.command_center.alerts import evaluate
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_check import check, notice_lost_runs
 from millrace.services.runs.delete import sweep_deletions
+from millrace.services.runs.sweep_lost import sweep_lost
 from millrace.services.runs.sweep_waiting import sweep_waiting
 from millrace.stores.connect import Stores
 from millrace.telemetry import logs
@@ -107,7 +108,7 @@ async def _tick(recorder: Recorder) -> bool:
     of AWS's is quicker than a minute, so lost runs are looked for in between by messages that come later."""
     await _check_runs_later(recorder)
     good = await _in_all(recorder, check)
-    swept = [await _swept(sweep, recorder) for sweep in (sweep_deletions, sweep_waiting)]
+    swept = [await _swept(sweep, recorder) for sweep in (sweep_deletions, sweep_waiting, sweep_lost)]
     return all(swept) and good
 
 
