@@ -145,7 +145,7 @@ def tool_name(server: str, tool: str) -> str:
     """`<server>__<tool>` in the letters and length that every provider takes; what had to be changed ends
     with a hash, so that two tools never share a name by it."""
     name = f"{server}__{tool}"
-    fitting = _with_provider_letters(name)[:NAME_LIMIT]
+    fitting = _in_plain_characters(name)[:NAME_LIMIT]
     if fitting == name:
         return name
     return f"{fitting[:_UNHASHED]}_{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
@@ -154,13 +154,13 @@ def tool_name(server: str, tool: str) -> str:
 def name_start(start: str) -> str:
     """The start of the names of all tools whose own `<server>__<tool>` starts so; where names are cut, of
     some others as well."""
-    return _with_provider_letters(start)[:_UNHASHED]
+    return _in_plain_characters(start)[:_UNHASHED]
 
 
 _UNHASHED = NAME_LIMIT - 9
 
 
-def _with_provider_letters(name: str) -> str:
+def _in_plain_characters(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)
 
 
