@@ -97,6 +97,9 @@ def test_only_those_concerned_and_observers_see_that_a_call_waits(
     role: str,
     seen: list[str],
 ) -> None:
+    of_ann = issuer.user(organization, "ann", "customer")
+    said = {"agentId": "echo", "content": "hello"}
+    assert chat.post("/api/conversations/c1/messages", json=said, headers=of_ann).status_code == 200
     store(platform, waiting(organization))
     headers = issuer.user(organization, user, role)
     assert ids(chat.get("/api/approvals", headers=headers).json()) == seen

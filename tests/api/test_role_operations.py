@@ -58,7 +58,9 @@ NEEDS: dict[str, list[str]] = {
         "GET /api/flows",
         "GET /api/flows/{name}",
         "POST /api/flows/{name}/events",
+        "GET /api/flows/{name}/executions",  # one's own; with observe or conversations:manage all
         "GET /api/flows/{name}/executions/{execution_id}",
+        "POST /api/flows/{name}/executions/{execution_id}/cancel",
     ],
     "chat | agents:read | agents:write": [  # in summary with chat alone
         "GET /api/agents",

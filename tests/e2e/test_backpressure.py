@@ -37,7 +37,7 @@ def flood(stack: RunningStack, organization: str, pipeline: str) -> None:
     event = {"source": "api", "type": "item", "time": now, "ingested": now}
     for start in range(0, MESSAGES, 10):
         bodies = [
-            {"organization": organization, "pipelineId": pipeline}
+            {"type": "events", "organization": organization, "pipelineId": pipeline}
             | {"events": [event | {"id": f"e{n}", "payload": {"n": n}}]}
             for n in range(start, start + 10)
         ]

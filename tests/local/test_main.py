@@ -239,9 +239,9 @@ def run(module: str, *arguments: str, **environ: str) -> subprocess.CompletedPro
 
 @pytest.mark.parametrize("module", ["local", "local.token"])
 def test_malformed_port_is_explained(module: str) -> None:
-    told = run(module, MILLRACE_PORT="eight")
-    assert told.returncode == 2
-    assert "'eight' is not a port: set --port or MILLRACE_PORT" in told.stderr
+    ended = run(module, MILLRACE_PORT="eight")
+    assert ended.returncode == 2
+    assert "'eight' is not a port: set --port or MILLRACE_PORT" in ended.stderr
 
 
 @pytest.mark.parametrize("given", ["-1", "65536", "80 80", "\u0663", ""])

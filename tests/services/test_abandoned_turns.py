@@ -85,8 +85,8 @@ async def test_result_of_an_abandoned_step_stays_in_the_story(
     hangs = [True]
 
     @repeatable
-    async def look() -> str:
-        """Looks."""
+    async def check_once() -> str:
+        """Checks."""
         if hangs.pop() if hangs else False:
             await for_ever()
         return "seen"
@@ -96,14 +96,14 @@ async def test_result_of_an_abandoned_step_stays_in_the_story(
         return "paid"
 
     monkeypatch.setitem(BUILT_IN, "pay", tool(pay))
-    monkeypatch.setitem(BUILT_IN, "look", tool(look))
-    talk.models.turns = [[call("pay"), call("look")], says("Done.")]
-    await hire(talk, "pay", "look")
+    monkeypatch.setitem(BUILT_IN, "check_once", tool(check_once))
+    talk.models.turns = [[call("pay"), call("check_once")], says("Done.")]
+    await hire(talk, "pay", "check_once")
     await begin(talk)
     await go_on(talk, "handed_over")
     shown = await story(talk)
     results = [(one.event["name"], one.event["result"]) for one in shown if one.type == "tool_result"]
-    assert sorted(results) == [("look", "seen"), ("pay", "paid")]
+    assert sorted(results) == [("check_once", "seen"), ("pay", "paid")]
 
 
 async def test_what_an_abandoned_turn_has_said_counts(talk: Talk) -> None:

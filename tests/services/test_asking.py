@@ -204,19 +204,19 @@ async def test_viewer_who_comes_between_the_answer_and_what_follows_stays(talk: 
     await hire(talk, ASKING)
     await ask(talk)
     seen: list[str] = []
-    told = asyncio.Event()
+    announced = asyncio.Event()
 
     async def view() -> None:
         async for batch in follow(talk.stores, await run_of(talk), 0):
             seen.extend(one.type for one in batch)
-            told.set()
+            announced.set()
 
     await view()
     assert seen[-1] == "waiting"
     await give(talk, refund.id, "approve")
-    told.clear()
+    announced.clear()
     viewing = asyncio.create_task(view())
-    await told.wait()
+    await announced.wait()
     await go_on(talk)
     await viewing
     assert seen[-1] == "done"
@@ -552,7 +552,7 @@ async def test_call_of_a_sub_agent_that_needs_a_person_is_not_run(talk: Talk, ti
 async def test_bus_is_told_of_requests_and_answers_each_with_an_id_of_its_own(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second process counted from one again: what it told had been seen before."""
+    """The second process counted from one again: what it announced had been seen before."""
     sent: list[BusEvent] = []
 
     async def put(events: list[BusEvent]) -> None:

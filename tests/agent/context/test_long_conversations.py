@@ -100,7 +100,7 @@ async def test_a_summary_that_fails_does_not_end_the_run() -> None:
 async def test_many_short_messages_of_a_stored_conversation_are_summarized(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is further back than a slot is read would be forgotten."""
+    """Messages further back than a slot is read would be forgotten."""
     monkeypatch.setattr(Control, "most_messages", 150)
     model, conversation = WindowedModel(window=200_000), Conversation()
     for number in range(1, 81):

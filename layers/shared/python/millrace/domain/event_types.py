@@ -390,6 +390,31 @@ class RunMemoryEvent(RunFacts):
     hits: NotRequired[int]
 
 
+class RunApprovalRequestedEvent(RunFacts, AskedCall):
+    """A call of the run waits for a person. `arguments`, `prompt`, `options` and `schema` are there where the
+    agent shows them; `requestedBy` is the user for whom the run works."""
+
+    type: Literal["approval:requested"]
+    expiresAt: str
+    requestedBy: str | None
+    arguments: NotRequired[dict[str, Any]]
+    prompt: NotRequired[str]
+    options: NotRequired[list[str]]
+    schema: NotRequired[dict[str, Any]]
+    step: NotRequired[str]
+
+
+class RunApprovalAnsweredEvent(RunFacts, AskedCall):
+    """A call that waited has been answered; `answeredBy` is null where its time was over."""
+
+    type: Literal["approval:answered"]
+    decision: str
+    answeredBy: str | None
+    reason: str | None
+    requestedBy: str | None
+    step: NotRequired[str]
+
+
 class RunCompletedEvent(EndedFacts):
     """A run has ended well. `result` is its answer, at most 16,000 characters of it."""
 
@@ -465,6 +490,8 @@ CommandCenterEvent = (
     | RunToolCompletedEvent
     | RunModelCallEvent
     | RunMemoryEvent
+    | RunApprovalRequestedEvent
+    | RunApprovalAnsweredEvent
     | RunCompletedEvent
     | RunErrorEvent
     | RunDeletedEvent

@@ -152,7 +152,7 @@ def settled(logged: Iterable[LogEntry]) -> list[LogEntry]:
     return [one for one in without_taken_back(logged) if one.type != "rewind"]
 
 
-def last_told(logged: Sequence[LogEntry]) -> list[LogEntry]:
+def last_announced(logged: Sequence[LogEntry]) -> list[LogEntry]:
     """The events of the step in which a process stopped, also where it took them back itself as it left: what
     is stored of them is told again, and what they cost counts."""
     left = bool(logged) and logged[-1].type == "rewind"

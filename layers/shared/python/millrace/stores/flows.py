@@ -6,7 +6,8 @@ from dataclasses import asdict
 import orjson
 
 from millrace.domain.flows import Execution, Flow, StepAnswer
-from millrace.errors import Conflict, NotFound
+from millrace.domain.ids import valid_id
+from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.stores.dynamo import (
     ConditionFailed,
     Dynamo,
@@ -84,8 +85,11 @@ class FlowStore:
         self, organization: str, flow: str, after: str, limit: int
     ) -> tuple[list[Execution], str | None]:
         """Executions of a flow with ids below `after` (empty: all), the latest first, and the id to go on
-        after. No name of a flow holds a `_`, so that none is the beginning of another one's ids."""
+        after. No name of a flow holds a `_`, so that none is the beginning of another one's ids. Raises
+        `InvalidRequest` for an `after` that is no id of the flow's."""
         first = f"EXECUTION#flow_{flow}_"
+        if after and not (valid_id(after) and f"EXECUTION#{after}".startswith(first)):
+            raise InvalidRequest("The cursor is invalid; start without one.", code="invalid_cursor")
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :low AND :high",

@@ -11,7 +11,7 @@ from millrace.agent.model import Usage
 from millrace.domain.agents import AgentLimits
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event, LogEntry
-from millrace.domain.projection import last_told
+from millrace.domain.projection import last_announced
 from millrace.domain.runs import LeaseRecord, Progress, Run
 from millrace.domain.summaries import summarized
 from millrace.stores.connect import Stores
@@ -54,7 +54,7 @@ def budget_of(
         cache_read=progress.cache_read,
         cache_write=progress.cache_write,
     )
-    lost = received(last_told(logged))
+    lost = received(last_announced(logged))
     if lost or always:
         sent = "".join(orjson.dumps(message.content).decode() for message in history)
         budget.spend(model, Usage(tokens_in(sent), lost, estimated=True))

@@ -8,7 +8,7 @@ from millrace.domain.clock import from_iso
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event, LogEntry
 from millrace.domain.ids import new_id
-from millrace.domain.projection import last_told
+from millrace.domain.projection import last_announced
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import LeaseRecord, Progress, Run
 from millrace.services.runs.lost_usage import budget_of
@@ -68,7 +68,7 @@ class Stored:
     def first_events(self) -> list[Event]:
         """The events with which the next process begins: what was told of the lost step is taken back, and
         what is stored of it is told again. None after a process that left at a step's boundary."""
-        repeated = [one.event for one in last_told(self.logged) if self._is_stored(one.event)]
+        repeated = [one.event for one in last_announced(self.logged) if self._is_stored(one.event)]
         repeated += [
             events.injected(
                 one.id, one.content[0]["text"], Progress.of(self.lease_record.progress).iterations + 1
