@@ -7,7 +7,7 @@ import pytest
 
 from millrace.domain.access import Principal
 from millrace.domain.alerts import AlertSettings
-from millrace.domain.clock import iso
+from millrace.domain.clock import iso, now_ms
 from millrace.domain.command_center import center_stream
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.runs import LEASE_MS, LeaseRecord, Run
@@ -62,6 +62,7 @@ async def test_check_ends_the_runs_beside_bad_ones_and_evaluates_alerts(
 ) -> None:
     # The bus leads to the emulator's own record function, which would evaluate the rules as well.
     monkeypatch.setattr(type(recorder.bus), "put", nowhere)
+    clock.now = now_ms()  # the emulator's own sweep would find runs of another day lost before the test does
     for name in NAMES:
         await begin(recorder, organization, name)
     events, live = recorder.records._table, f"{center_stream(organization)}#live"
@@ -116,6 +117,7 @@ async def test_end_that_cannot_be_recorded_does_not_keep_others_from_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(type(recorder.bus), "put", nowhere)
+    clock.now = now_ms()  # the emulator's own sweep would find runs of another day lost before the test does
     for name in NAMES:
         await begin(recorder, organization, name)
     subject = recorder.records.subject

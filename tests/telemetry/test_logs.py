@@ -40,7 +40,7 @@ def test_line_says_where_it_is_from_and_when_in_utc() -> None:
         log.warning("run %s is late", "r1")
     (line,) = lines()
     assert (line["level"], line["message"], line["service"]) == ("WARNING", "run r1 is late", "millrace")
-    assert line["location"].startswith("millrace.services.runs.execute.test_a_line_says")
+    assert line["location"].startswith("millrace.services.runs.execute.test_line_says")
     assert line["timestamp"].endswith("+00:00")
     assert "sampling_rate" not in line
 

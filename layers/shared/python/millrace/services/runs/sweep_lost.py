@@ -28,14 +28,14 @@ async def _sweep_shard(stores: Stores, shard: int, looked: list[int]) -> None:
     page, more = await stores.run_definitions.under_way(shard)
     while True:
         for slot, run_id in page:
-            await _look(stores, slot, run_id)
+            await _check(stores, slot, run_id)
             looked[shard] += 1
         if more is None:
             return
         page, more = await stores.run_definitions.under_way(shard, more)
 
 
-async def _look(stores: Stores, slot: Slot, run_id: str) -> None:
+async def _check(stores: Stores, slot: Slot, run_id: str) -> None:
     """Look at one run; a failure is made up for by the next look."""
     try:
         lease = await stores.leases.peek(slot)
