@@ -76,6 +76,7 @@ NEED_A_BODY = {
     ("POST", "/api/conversations/{conversation_id}/inject"),
     ("POST", "/api/conversations/{conversation_id}/shares"),
     ("DELETE", "/api/conversations/{conversation_id}/shares"),
+    ("POST", "/api/runs/{run_id}/answers"),
     ("POST", "/api/streaming/pipelines/{pipeline_id}/replay"),
     ("PATCH", "/api/agents/{agent_id}"),
     ("PATCH", "/api/command-center/alerts/{rule_id}"),

@@ -161,6 +161,7 @@ class FlowsApi:
                 self.list_executions,
                 parameters=(limit(100, PAGE), CURSOR),
                 answers={200: "FlowExecutionPage"},
+                errors=("flow_not_found", "invalid_cursor"),
             ),
             Endpoint(
                 "GET",

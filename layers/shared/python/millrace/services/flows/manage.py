@@ -284,8 +284,11 @@ class Flows:
         self, caller: Principal, name: str, after: str, limit: int
     ) -> tuple[list[dict[str, Any]], str | None]:
         """A page of a flow's executions, the latest first: the caller's own, or everybody's for those who
-        observe. A page may be short with more to come."""
+        observe. A page may be short with more to come. Raises `NotFound` for a flow that has none and is not
+        there."""
         found, more = await self.store.executions(caller.organization, name, after, limit)
+        if not (found or after):
+            await self.store.get(caller.organization, name)
         everybody = caller.may("observe") or caller.may("conversations:manage")
         mine = [one for one in found if everybody or (one.owner and one.owner == caller.id)]
         return list(await asyncio.gather(*(self._to_public(caller, one) for one in mine))), more
