@@ -6,7 +6,7 @@
     ├── ResponseError   what the app sends is not a response
     ├── ShutdownError   the environment ends while a request is in flight
     └── RuntimeAPIError the host breaks the Runtime API's protocol
-    ClientGone (OSError) nobody reads the response any more
+    ClientDisconnected (OSError) nobody reads the response any more
 
 Wire format: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html (streaming, error trailers).
 """

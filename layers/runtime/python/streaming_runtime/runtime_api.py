@@ -135,7 +135,7 @@ class ResponseStream:
     async def write(self, data: bytes) -> None:
         """Send `data` as one chunk (large data in several), now; waits while the host reads slower than that.
 
-        Raises ClientGone when the host has stopped reading.
+        Raises ClientDisconnected when the host has stopped reading.
         """
         if len(data) > MAX_CHUNK:
             for start in range(0, len(data), MAX_CHUNK):
@@ -151,7 +151,7 @@ class ResponseStream:
             await self._drain()
 
     async def end(self, error: ErrorReport | None = None) -> None:
-        """Mark the end of the body; `error` follows it as trailers. Raises ClientGone."""
+        """Mark the end of the body; `error` follows it as trailers. Raises ClientDisconnected."""
         self._check()
         self._ended, self._failed = True, error is not None
         self._writer.write(self._pending + b"0\r\n" + (error.trailers() if error else b"\r\n"))
@@ -161,7 +161,7 @@ class ResponseStream:
     async def settle(self, seconds: float) -> None:
         """Wait at most `seconds` for the host's answer.
 
-        Raises ClientGone when it hung up, did not answer in time, or refused the response.
+        Raises ClientDisconnected when it hung up, did not answer in time, or refused the response.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -169,7 +169,7 @@ class ResponseStream:
         except (OSError, RuntimeAPIError, TimeoutError) as error:
             self.abort()
             raise ClientDisconnected(
-                f"the host did not take the response: {error or 'no answer in time'}"
+                f"the host did not take the response: {str(error) or 'no answer in time'}"
             ) from error
         if answer.status != 202 or not self._ended:
             self.abort()

@@ -183,13 +183,14 @@ class AgentLoop:
         try:
             self._output = Output(self._format.read(turn.text()))
         except InvalidRequest as error:
-            if self._asked_again:
+            if self._asked_again or self.budget.exhausted():
                 turn.publish()
                 self._keep(turn)
                 raise ProviderError(
                     f"The answer does not fit: {error.message}", code="output_invalid"
                 ) from error
             self._asked_again = True
+            self._turn = None  # a stop before the next answer must not publish this one
             self._history += asked_again(turn.content(), error.message)
             self._emitter.emit(
                 events.status("The answer does not fit what was asked for; asking again.", "🔁")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,9 +54,10 @@ class _Recorder:
         self._deltas = deltas
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
-        async for delta in self._provider.stream(request):
-            self._deltas.append(delta)
-            yield delta
+        async with aclosing(self._provider.stream(request)) as deltas:
+            async for delta in deltas:
+                self._deltas.append(delta)
+                yield delta
 
 
 class ModelSession:

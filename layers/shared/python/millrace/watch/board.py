@@ -75,7 +75,9 @@ class Board:
     def _apply_run_event(self, event: Event) -> None:
         kind = event["type"]
         if kind == "run:llm_call":
-            self.tokens += sum((event.get("tokens") or {}).values())
+            # Cached tokens are told beside the others, and are part of the input.
+            used = event.get("tokens") or {}
+            self.tokens += used.get("input", 0) + used.get("output", 0)
             if event.get("cost") is not None:
                 self.cost = (self.cost or 0) + event["cost"]
         if kind == "run:status_changed" and event["to"] in OVER:

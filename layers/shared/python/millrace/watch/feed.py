@@ -52,7 +52,7 @@ class Feed:
 
 async def pause(attempt: int) -> None:
     """Wait before the next attempt, longer each time."""
-    await asyncio.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt))
+    await asyncio.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempt, 10)))
 
 
 async def _check(answer: httpx.Response) -> None:

@@ -46,13 +46,16 @@ class OpenAIProvider:
         the schema in words, and is asked so from then on."""
         in_words = replace(self._dialect, schema="none")
         if request.model not in self._without_format:
+            answered = False
             try:
                 async with aclosing(self._answer(request, self._dialect)) as deltas:
                     async for delta in deltas:
+                        answered = True
                         yield delta
                 return
             except ProviderError as error:
-                if not _refuses_format(error):
+                # An error in mid-answer may name the format as well; asked again, it would be shown twice.
+                if answered or not _refuses_format(error):
                     raise
             self._without_format.add(request.model)
         async with aclosing(self._answer(request, in_words)) as deltas:

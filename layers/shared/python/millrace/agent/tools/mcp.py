@@ -192,7 +192,7 @@ _TOO_MANY = (
 
 
 def _cut(server: McpServer, one: ListedTool) -> ListedTool:
-    description = server.redact(one.description[:DESCRIPTION_LIMIT])
+    description = server.redact(one.description)[:DESCRIPTION_LIMIT]
     return replace(one, description=description, parameters=_redacted(server, one.parameters))
 
 
