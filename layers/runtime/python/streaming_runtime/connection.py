@@ -63,6 +63,7 @@ class Connection:
             await writer.drain()
             return await self.answer()
         except BaseException:
+            # An answer that is still to come would be taken for that of the next request.
             self.close()
             raise
 

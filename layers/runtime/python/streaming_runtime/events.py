@@ -46,6 +46,7 @@ def http_scope(event: Event) -> Scope:
         "query_string": _encode(query),
         "root_path": "",
         "headers": headers,
+        # Lambda does not give the client's port.
         "client": (client, 0),
         "server": server_of(dict(headers)),
         "extensions": {},
@@ -77,6 +78,7 @@ def headers_of(event: Event) -> list[tuple[bytes, bytes]]:
     fields = [(name, value) for name, value in single.items() if name not in several]
     fields += [(name, value) for name, values in several.items() for value in values]
     if cookies := event.get("cookies"):
+        # Format 2.0 lists the cookies apart; a header beside the list would repeat them.
         fields = [field for field in fields if field[0].lower() != "cookie"] + [
             ("cookie", "; ".join(cookies))
         ]
@@ -87,6 +89,7 @@ def server_of(headers: Mapping[bytes, bytes]) -> tuple[str, int]:
     """Name and port that the client asked for."""
     host = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0]
     port = headers.get(b"x-forwarded-port", b"")
+    # A client can forge the header, so it counts only where it can be a port.
     return host or "localhost", int(port) if port.isdigit() and len(port) <= 5 else 443
 
 

@@ -61,6 +61,7 @@ class Exchange:
         except (OSError, RuntimeAPIError) as failure:
             logs.note(f"The error of {self._invocation.request_id} could not be reported: {failure}")
         finally:
+            # A task that the app has left behind in `receive` would wait for ever.
             self._response.over.set()
 
     async def _outcome(self) -> BaseException | None:
@@ -90,6 +91,7 @@ class Exchange:
 
     async def _report(self, error: BaseException) -> None:
         """Log the error and report it; one that follows from the client's leaving is only noted."""
+        # Frameworks wrap the error that `send` has raised in errors of their own.
         if disconnected := next(
             (cause for cause in causes(error) if isinstance(cause, ClientDisconnected)), None
         ):

@@ -40,6 +40,7 @@ class Lifespan:
         self._to_app.put_nowait({"type": kind})
         reply = asyncio.create_task(self._from_app.get())
         await asyncio.wait([reply, self._task], return_when=asyncio.FIRST_COMPLETED)
+        # Both may have ended: an app that replied before it returned has replied.
         if not self._from_app.empty() or reply.done():
             return await reply
         reply.cancel()

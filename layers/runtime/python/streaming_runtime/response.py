@@ -99,6 +99,7 @@ class Response:
         if self._prelude is None:
             raise ResponseError("`http.response.body` was sent before `http.response.start`")
         if empty:
+            # The length would be wrong: a newline is sent in place of the body.
             self._prelude.headers.pop("content-length", None)
         async with self._beginning:
             if self.stream is None:
@@ -108,6 +109,7 @@ class Response:
     async def _finish(self, stream: ResponseStream) -> None:
         if self._empty:
             await stream.write(EMPTY_BODY)
+        # Set before the await: an error that comes meanwhile must not send trailers behind the end.
         self.complete = True
         await stream.end()
         self.over.set()

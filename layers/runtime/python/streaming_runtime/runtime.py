@@ -38,6 +38,7 @@ class Worker:
     def stop(self) -> None:
         """Take no further invocation; the present one goes on."""
         self._stopping = True
+        # `next` may wait for hours, while a request in flight can end by itself.
         if self._exchange is None:
             self.task.cancel()
 
@@ -112,6 +113,7 @@ async def initialise(lifespan: Lifespan, api: RuntimeAPI) -> int:
     except SetupError as error:
         return await fail_init(api, error)
     finally:
+        # A socket in the snapshot would be dead in every environment that is restored from it.
         api.close()
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
         return await snapshot(api)

@@ -184,10 +184,12 @@ class ResponseStream:
 
     def _answered(self, answer: asyncio.Task[Answer]) -> None:
         if not answer.cancelled():
+            # This marks the exception as seen: `settle` is not always reached.
             answer.exception()
         self._over.set()
 
     def _check(self) -> None:
+        # If the app never awaits, the answer's task cannot run, but a failed write closes the transport.
         if self._over.is_set() or self._transport.is_closing():
             raise ClientDisconnected("the host has ended the response")
 

@@ -47,6 +47,7 @@ class Budget:
             return "max_iterations"
         if self.output >= self.limits.max_tokens:
             return "max_tokens"
+        # A cost that is not known cannot reach a limit; tokens and iterations bound such a run.
         if self.limits.max_cost is not None and self.cost is not None and self.cost >= self.limits.max_cost:
             return "max_cost"
         return next((why for parent in self.parents if (why := parent.exhausted())), None)

@@ -48,6 +48,7 @@ def known_name(written: str, tools: Collection[str]) -> str:
         if name in tools:
             return name
     alike = [name for name in tools if name.lower() == bare.lower()]
+    # Two tools may differ in capitals alone, and then nothing says which one is meant.
     if len(alike) == 1:
         return alike[0]
     return _NOT_OF_A_NAME.sub("_", plain).strip("_")[:64] or NO_NAME

@@ -41,6 +41,7 @@ DIALECTS: dict[DialectName, TextDialect] = {
     ),
     "minimax": TextDialect(calls=(("<minimax:tool_call>", "</minimax:tool_call>"),)),
 }
+# The first match wins: a distilled R1 writes as the model that it was distilled into.
 _KNOWN: tuple[tuple[str, DialectName], ...] = (
     (r"gpt-oss", "harmony"),
     (r"deepseek-r1-distill-(qwen|llama)", "hermes"),

@@ -12,6 +12,7 @@ from millrace.agent.pieces import Kind, Piece, prefixes
 _TOKEN = re.compile(r"<\|(start|channel|message|end|return|call|constrain)\|>")
 _LONGEST = len("<|constrain|>")
 _BARE = "analysis"
+# An answer that really begins with this word goes on with a space or in lower case.
 _BARE_START = re.compile(r"analysis(?=[A-Z0-9\"'(])")
 _BARE_TURN = re.compile(r"assistant(final|analysis|commentary to=[^\s<]+ )")
 _BARE_BEGUN = re.compile(

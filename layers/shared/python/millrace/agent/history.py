@@ -33,6 +33,7 @@ def _recent(messages: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
     room = HISTORY_CHARACTERS
     for position in range(len(messages) - 1, -1, -1):
         room -= len(str(messages[position].content))
+        # The newest message is sent however long it is: without it there would be nothing to answer.
         if room < 0 and position < len(messages) - 1:
             return _with_question(messages, position + 1)
     return messages

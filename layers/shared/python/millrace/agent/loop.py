@@ -89,13 +89,17 @@ class AgentLoop:
                 async with self._open_tools() as self._toolbox:
                     self._gate.toolbox = self._toolbox
                     return await self._iterate()
+        # Another process goes on from what is stored, and runs the calls that are still open.
         except Suspended:
             raise
         except BaseException:
+            # Also when cancelled: that is the way in which a run is stopped.
             self._keep_partial()
             raise
 
     async def _iterate(self) -> str:
+        # A process may have died, or handed the run over, between storing a turn and the results of its
+        # calls.
         if uses := unanswered(self._history):
             await self._finish_turn([ToolCall(use["toolUseId"], use["name"], use["input"]) for use in uses])
         while True:
@@ -130,6 +134,7 @@ class AgentLoop:
             try:
                 return await self._try(request)
             except ProviderError as error:
+                # Once a piece of the answer has been shown, another try would show its beginning twice.
                 if (self._turn and self._turn.started) or not self._fitting.shrink(error, request):
                     raise
 
@@ -157,6 +162,8 @@ class AgentLoop:
                 self._calls.ended(self.agent.model, turn, request, error)
                 if turn.started or not error.retryable:
                     raise
+                # The run queue waits longer without a function that is paid for. `postpone` returns where the
+                # run cannot be continued from there.
                 if attempt == TRIES or (error.retry_after or 0.0) > LONGEST_WAIT:
                     self._control.postpone(error)
                 if attempt == TRIES:
@@ -239,9 +246,11 @@ class AgentLoop:
             else:
                 self._answered(call, decision)
         held = [call.id for call, _ in waiting]
+        # Stored before any tool runs: after a crash, only calls that had begun may have taken effect.
         await self._begin(ready, held)
         await self._toolbox.run_all(ready, self._context, TOOL_SECONDS, self._ran)
         if waiting:
+            # Results are stored beside the loop; the process that goes on must find all of them.
             await self._control.store(held)
             raise self._gate.suspended(waiting)
 

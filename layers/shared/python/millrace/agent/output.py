@@ -47,6 +47,7 @@ def _value(text: str) -> Any:
     fenced = _FENCE.search(text)
     beginnings = [at for at in (text.find("{"), text.find("[")) if at >= 0]
     inner = text[min(beginnings) : max(text.rfind("}"), text.rfind("]")) + 1] if beginnings else ""
+    # From the strictest to the loosest: an answer that is JSON may hold braces and fences in its strings.
     for candidate in (text.strip(), fenced[1].strip() if fenced else "", inner):
         try:
             return parse(candidate)
@@ -70,6 +71,7 @@ def instruction(request: ModelRequest) -> str:
     return f"{request.system}\n\n{asked}".strip()
 
 
+# Strict modes refuse a schema with any other word instead of ignoring it.
 _PLAIN_WORDS = frozenset(
     {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "allOf"}
     | {"$ref", "$defs", "description", "title"}

@@ -87,6 +87,7 @@ class RawCallFilter:
         self._block.append(text[: len(text) - keep])
         self._pending = text[len(text) - keep :]
         self._size += len(text)
+        # Nothing of a block leaves before its end, so one that never ends must not grow without a bound.
         if self._size > ARGUMENTS_LIMIT:
             raise ValueError(f"arguments of more than {ARGUMENTS_LIMIT} characters")
         return ""
@@ -132,6 +133,7 @@ def calls_in(block: str, tools: Mapping[str, ToolSpec]) -> list[ToolCall]:
 def _written(block: str, tools: Mapping[str, ToolSpec]) -> Iterator[ToolCall]:
     for name, body in [*_INVOKE.findall(block), *_FUNCTION.findall(block)]:
         yield _call(name, _parameters(name, body, tools) if "parameter" in body else body)
+    # The arguments of a call may themselves look like calls of another format.
     if "invoke" in block or "<function=" in block:
         return
     for name, body in [*_KIMI.findall(block), *map(_deepseek, _DEEPSEEK.findall(block))]:
@@ -200,6 +202,7 @@ def _from_json(text: str) -> Iterator[ToolCall]:
 
 def _named(text: str) -> Iterator[ToolCall]:
     starts = [*_MISTRAL.finditer(text)]
+    # A name inside the arguments of a call begins no call of its own.
     starts = [
         start for start in starts if text.count("{", 0, start.start()) == text.count("}", 0, start.start())
     ]

@@ -13,6 +13,7 @@ LONGEST_WAIT = 30.0
 def wait_before_retry(error: ProviderError, attempt: int) -> float:
     """Seconds: what the server asks for, at least an exponential backoff, at most `LONGEST_WAIT`, since a
     person is waiting."""
+    # Random, so that runs which were refused together do not come back together.
     backoff: float = random.uniform(0.25, 0.5) * 2**attempt
     return min(max(error.retry_after or 0.0, backoff), LONGEST_WAIT)
 

@@ -65,6 +65,7 @@ class TagFilter:
     def feed(self, text: str) -> list[Piece]:
         if not text:
             return []
+        # Most tokens hold none of these characters, and pass without being split.
         if not self._pending and not self.assumed and self._special.search(text) is None:
             self._code.skip(text)
             return [Piece(self._kind, text)]

@@ -74,8 +74,10 @@ class Turn:
         """Read the model's answer to its end. Cancelling closes the provider's connection at once."""
         self._request = request
         deltas = provider.stream(request)
+        # Left to the garbage collector, a cancelled stream would let the model write on at our cost.
         async with aclosing(deltas):
             async for delta in deltas:
+                # Most deltas are text: this runs for every token, so it is one comparison.
                 if type(delta) is Text:
                     self._show(self._filter.feed(delta.text))
                 else:
@@ -85,6 +87,7 @@ class Turn:
         self._show(self._filter.finish(whole=self._came_to_its_end()))
         self._close_text()
         self._add_raw_calls()
+        # Checked last: text that the filter has held back belongs to the partial answer that is kept.
         if self.finish is None:
             raise ProviderError("The model's answer broke off.", code="incomplete_response", retryable=True)
 
@@ -145,6 +148,7 @@ class Turn:
         for kind, text in pieces:
             if kind == "text":
                 self._text.append(text)
+                # The same as `events.token`, without a call for every token.
                 self._say({"type": "token", "token": text})
             elif kind == "thinking":
                 self._think(text)
@@ -189,6 +193,7 @@ class Turn:
         """The call with an id and a name that every server takes back."""
         if self._request is None:
             return call
+        # The whole history is searched, so only in a turn that calls tools, and once.
         self._ids = self._ids or set(call_ids(self._request.messages))
         return accept_call(call, [tool.name for tool in self._request.tools], self._ids)
 

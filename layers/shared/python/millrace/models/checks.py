@@ -108,6 +108,7 @@ class Examination:
             {"role": "user", "content": results},
         ]
         asked = await self._ask(messages, tools=True)
+        # The degrees stand in the result alone, so a model that says them has read it.
         used = "31" in asked.text
         return Finding("second round", used, "uses the result" if used else _short(asked.text))
 
@@ -143,6 +144,7 @@ class Examination:
             return Finding("structured output", False, f"{error.message} {_short(asked.text)}")
 
     async def _long_context(self) -> Finding:
+        # The word stands first: a server whose context is too short drops the beginning without saying so.
         lines = _FILLER * (self.context_tokens * 4 // len(_FILLER))
         text = f"The word of the day is {_WORD}.\n\n{lines}\n\nWhat is the word of the day? Only the word."
         asked = await self.session.ask([user(text)])

@@ -48,6 +48,7 @@ class ReadAhead(Generic[T]):
     async def aclose(self) -> None:
         """End what still runs."""
         self._task.cancel()
+        # Awaiting the task itself would raise its cancellation here.
         await asyncio.wait([self._task])
 
 

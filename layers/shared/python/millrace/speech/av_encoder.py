@@ -38,6 +38,7 @@ class AvEncoder:
         self._rate = sample_rate
         self._position = 0
         self._sink = _Sink()
+        # Without `flush_packets`, FFmpeg holds packets back until its buffer is full.
         self._output: Any = av.open(
             self._sink, "w", format=container, container_options={"flush_packets": "1"} | options
         )

@@ -58,6 +58,7 @@ class Mp3:
         import lameenc
 
         self._lame = lameenc.Encoder()
+        # LAME writes its messages to the console otherwise, and so into the function's log.
         self._lame.silence()
         self._lame.set_channels(1)
         self._lame.set_in_sample_rate(sample_rate)

@@ -19,6 +19,7 @@ from typing import Any
 from millrace.errors import Unavailable
 from millrace.speech.engine import Voice, find_voice
 
+# Without the last flag the library ends the process when it cannot read its data.
 _SYNCHRONOUS, _BUFFER_MS, _DONT_EXIT = 2, 500, 0x8000
 _UTF8, _END_PAUSE = 1, 0x1000  # the pause that keeps a sentence from running into the next
 _RATE, _WORDGAP = 1, 7
@@ -86,6 +87,7 @@ class EspeakEngine:
                 self._library.thread, self._library.speak, text, voice.native, speed, left
             )
         finally:
+            # The thread cannot be cancelled; it stops at its next buffer of half a second of speech.
             left.set()
         if pcm:
             yield pcm
@@ -112,6 +114,7 @@ class _Library:
         self._left = threading.Event()
         self.voices = tuple(self._listed())  # now, while nothing speaks
 
+    # ctypes keeps no reference to a callback, and the library would call freed memory.
     @cached_property
     def _callback(self) -> Any:
         def heard(samples: Any, count: int, events: Any) -> int:
@@ -123,6 +126,7 @@ class _Library:
 
     def speak(self, text: str, native: str, speed: float, left: threading.Event) -> bytes:
         """A sentence as PCM; cut short when `left` is set."""
+        # The listener may have left while the sentence was still waiting for the thread.
         if left.is_set():
             return b""
         self._pcm, self._left = [], left
@@ -166,6 +170,7 @@ def _short(folder: Path) -> str:
     return f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY)}"
 
 
+# `cache` alone would let two threads load the library at the same time.
 _loading = threading.Lock()
 
 

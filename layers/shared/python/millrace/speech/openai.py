@@ -93,6 +93,7 @@ class OpenAiEngine:
                 yield response
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             failure = _broken(str(error) or type(error).__name__)
+            # Once audio has been heard, a repeat would be heard twice.
             raise failure if begun else _Unreachable(failure) from error
 
     async def close(self) -> None:

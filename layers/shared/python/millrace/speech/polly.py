@@ -15,6 +15,7 @@ from millrace.speech.engine import Voice, find_voice
 from millrace.stores.aws import Aws
 
 _FIRST_READ, _LONGEST_READ = 256, 8192
+# Every listener blocks a thread while Polly speaks; those of asyncio's own pool are few and shared.
 _READERS = 64
 _ALIASES = {
     "alloy": "Joanna",

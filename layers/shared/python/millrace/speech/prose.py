@@ -2,6 +2,7 @@
 
 import re
 
+# In this order: links must have lost their addresses before bare addresses are replaced.
 _MARKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"!?\[([^\]]*)\]\([^)\s]*(?:\s[^)]*)?\)"), r"\1"),  # links and images: their text
     (re.compile(r"https?://([^\s/?#]+)[^\s)>\]]*"), r"\1"),  # addresses: the host

@@ -29,6 +29,7 @@ class Sentences:
     def feed(self, text: str) -> list[str]:
         """The sentences that this piece of text completes."""
         self._rest += text
+        # The segmenter reads the whole rest each time, and most tokens end no sentence.
         if len(self._rest) > LONGEST or not _ENDS.isdisjoint(self._rest):
             *whole, self._rest = self._segments()
             return [piece for sentence in whole for piece in self._pieces(sentence)] + self._overflow()

@@ -90,6 +90,7 @@ async def follow(feed: Feed, board: Board) -> None:
                 board.apply(event)
         except httpx.HTTPError:
             attempt += 1
+        # A stream also ends in order, when its function's time is over; that is not counted as a failure.
         await pause(attempt)
 
 

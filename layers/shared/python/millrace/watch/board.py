@@ -87,6 +87,7 @@ class Board:
             self.started += 1
             names = ("runId", "agentId", "agentName")
             new = {name: event[name] for name in names} | {"startedAt": event["time"], "status": "running"}
+            # The snapshot may hold the run already, and knows more of it than its first event.
             self.runs.setdefault(event["runId"], new)
         run = self.runs.get(event["runId"])
         if run is None:

@@ -45,6 +45,7 @@ class Feed:
                 if line.startswith("id:"):
                     number = int(line[3:])
                 elif line.startswith("data:"):
+                    # An event without an id is not in the log, so nobody can resume behind it.
                     self.last = self.last if number is None else number
                     number = None
                     yield json.loads(line[5:])
@@ -56,6 +57,7 @@ async def pause(attempt: int) -> None:
 
 
 async def _check(answer: httpx.Response) -> None:
+    # A 429 passes by waiting; any other 4xx would be the same the next time.
     if 400 <= answer.status_code < 500 and answer.status_code != 429:
         await answer.aread()
         raise Refused(_message(answer))

@@ -43,6 +43,7 @@ class Summarizer:
         only where they do not fit into one. `scale`: the server's tokens for one that is estimated. Raises
         `ProviderError`."""
         output = max(200, min(SUMMARY_TOKENS, self.window // 8))
+        # The output counts twice: the summary so far, which may be as long, is sent with every part.
         room = (self.window * 0.85 - output) / scale - tokens_in(INSTRUCTIONS) - output
         text = before
         for part in _parts(messages, max(200, int(room))):
@@ -81,6 +82,7 @@ def cut_point(history: Sequence[StoredMessage], room: int, most: int) -> int | N
     found, used = None, 0
     for at in range(len(history) - 1, 0, -1):
         used += tokens_of(history[at])
+        # Only once there is a boundary: the newest turn stays even where it is too large by itself.
         if found is not None and (used > room or len(history) - at > most):
             break
         if is_boundary(history, at):

@@ -66,10 +66,12 @@ class Context:
         room = self._room(request)
         if self.unlimited or self._fits(history, room):
             return history
+        # A signature covers all that stands before it, and shortened results change that.
         short = without_signed_thinking(with_short_old_results(history))
         if self._fits(short, int(room * ENOUGH)):
             return short
         compact = await self._compacted(short, room)
+        # The latest turns stay even where they are larger than the room; then their results are cut.
         surplus = int(total(compact) - room / self.scale)
         if surplus > 0:
             compact = fitting_results(compact, surplus)
@@ -102,6 +104,7 @@ class Context:
         if self.window is None:
             return MOST_TOKENS
         fixed = prompt_tokens(replace(request, messages=[])) * self.scale
+        # Tokens are estimated by bytes, so a tenth stays free for the error of that.
         margin = self.window // 10
         return min(MOST_TOKENS, int(self.window - request.max_tokens - fixed - margin))
 
@@ -130,6 +133,7 @@ class Context:
             text = await self._summarize(said, [one for one in old if one.id != SUMMARY_ID])
         except ProviderError as error:
             self.emit(events.status(f"The summary could not be made: {error.message}", "⚠️"))
+            # This stand-in is not stored, so the next call of the model tries again.
             return replace(summary, text=without_model(said))
         summary = replace(summary, text=text)
         await self.keep(summary)

@@ -56,6 +56,7 @@ _WINDOWS = {
     "grok-3": 131_072,
     "grok-4": 256_000,
 }
+# Longest first, since an alternation takes the first that fits: `gpt-4o` also begins with `gpt-4`.
 _NAMES = re.compile(
     "(?:^|[/.:_])(" + "|".join(re.escape(name) for name in sorted(_WINDOWS, key=len, reverse=True)) + ")"
 )

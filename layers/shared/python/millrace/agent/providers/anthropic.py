@@ -83,6 +83,7 @@ def messages_request(request: ModelRequest) -> dict[str, Any]:
         "messages": [_message(turn) for turn in past],
         "stream": True,
     } | thinking_fields(request, past)
+    # Every second turn from the end is the user's: roles alternate, and the last one asks.
     for turn in body["messages"][-1::-2][:2]:
         _mark_last(turn["content"])
     words = request.system
@@ -198,6 +199,8 @@ class MessageReader(SseReader):
             yield from self._say(block.get("text"))
         elif kind == "tool_use":
             call = self._calls.start(OpenCall(block.get("id") or "", block.get("name") or ""), index)
+            # Anthropic sends {} here and the arguments in pieces; servers that imitate it may send them
+            # whole.
             call.add(arguments_text(block.get("input") or None))
         elif kind == "redacted_thinking":
             yield ThinkingBlock({"reasoningContent": {"redactedContent": block["data"]}})

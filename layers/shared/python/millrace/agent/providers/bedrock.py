@@ -110,8 +110,10 @@ class Signer:
         from botocore.exceptions import BotoCoreError
 
         try:
+            # Several threads sign at once, and one of them is to resolve the credentials for all.
             with self._lock:
                 self._credentials = self._credentials or _resolve()
+            # Frozen: a refresh in another thread could change the key between the reading of its parts.
             return self._credentials.get_frozen_credentials()
         except BotoCoreError as error:
             raise _no_credentials(str(error)) from error
@@ -217,6 +219,7 @@ class ConverseReader:
             self._reason = event.get("stopReason") or "unknown"
         elif kind == "metadata":
             self._usage = _usage(event.get("usage") or {})
+            # The usage comes behind `messageStop`; without that the message has not ended.
             self.done = bool(self._reason)
         return ()
 

@@ -75,6 +75,7 @@ class ChatReader(SseReader):
         if choices and chunk.get("usage") is None and "error" not in chunk:
             choice = choices[0]
             delta = choice.get("delta")
+            # Any second field may be reasoning or a tool call, so only a lone text goes the short way.
             if delta and len(delta) == 1 and choice.get("finish_reason") is None:
                 text = delta.get("content")
                 if type(text) is str and not self._text.holds:
@@ -94,6 +95,7 @@ class ChatReader(SseReader):
         if error := _error_in(chunk):
             raise self._failure(error)
         self._usage = usage_of(chunk) or self._usage
+        # One choice is asked for; the text of a second one would mix with it.
         for choice in (chunk.get("choices") or ())[:1]:
             yield from self._choice(choice)
 

@@ -47,6 +47,7 @@ def _response_format(request: ModelRequest, dialect: ChatDialect, has_tools: boo
         return {}
     if dialect.schema == "json_object":
         return {"type": "json_object"}
+    # At its top, `json_schema` takes nothing but an object.
     if schema.get("type") != "object":
         return {}
     named = {"name": "answer", "schema": schema, "strict": is_plain(schema)}
@@ -75,6 +76,7 @@ class _Writer:
     def _assistant(self, content: list[Block]) -> Iterator[Message]:
         calls = [self._call(block) for block in content if "toolUse" in block]
         if self._dialect.signs_calls and calls and not any(name in calls[0] for name in EXTRAS):
+            # Gemini signs only the first call of a turn.
             calls[0] |= _UNSIGNED
         text = text_of(content)
         message: Message = {"role": "assistant", "content": text or None}

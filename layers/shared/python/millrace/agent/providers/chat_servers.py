@@ -32,13 +32,17 @@ class ChatDialect:
 
 DIALECTS: dict[str, ChatDialect] = {
     "generic": ChatDialect(),
+    # Its reasoning models refuse `max_tokens`, here and on Azure.
     "openai": ChatDialect(limit_key="max_completion_tokens", reasoning="nothing", schema_with_tools=True),
     "azure": ChatDialect(limit_key="max_completion_tokens", reasoning="nothing", schema_with_tools=True),
     # Its thinking models refuse (400) an assistant turn without `reasoning_content`, even an empty one.
     "deepseek": ChatDialect(reasoning="always", schema="json_object"),
+    # It refuses a tool call without the signature that the call came with.
     "gemini": ChatDialect(signs_calls=True, reasoning="nothing"),
     # Unknown fields are refused: "property 'reasoning' is unsupported".
     "groq": ChatDialect(reasoning="nothing"),
+    # It refuses unknown fields, ids other than nine letters and digits, and a user's message directly behind
+    # a tool's result.
     "mistral": ChatDialect(stream_options=False, reasoning="nothing", short_ids=True, user_after_tools=False),
     "openrouter": ChatDialect(schema_with_tools=True),
 }

@@ -80,6 +80,7 @@ async def answer(
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """Gives the chunks of a 200 as the network cuts them; leaving closes the socket unless the answer was
     read to its end. Every failure of the network or the server is a `ProviderError`."""
+    # A compressed stream would reach us block by block instead of token by token.
     headers = {"content-type": "application/json", "accept-encoding": "identity"} | call.headers
     try:
         async with client.stream("POST", call.url, headers=headers, content=call.body) as response:
@@ -115,6 +116,7 @@ async def _as_event(document: bytes) -> AsyncGenerator[bytes, None]:
 
 async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     """The body. A connection that breaks ends it: the reader knows whether the message was whole."""
+    # Some servers compress their answer though they are asked not to.
     source = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
     try:
         async for chunk in source:
@@ -139,6 +141,7 @@ async def _beginning(response: httpx.Response, limit: int = ERROR_BODY_LIMIT) ->
     body = b""
     async for chunk in response.aiter_bytes():
         body += chunk
+        # A body that never ends must neither hold the run nor fill the memory.
         if len(body) > limit:
             break
     return body

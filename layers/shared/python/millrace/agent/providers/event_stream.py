@@ -12,6 +12,7 @@ from typing import Any
 
 # Bedrock's frames hold a token or a piece of a tool's arguments.
 FRAME_LIMIT = 1024 * 1024
+# Bedrock repeats a handful; the bound keeps an odd server from filling the memory.
 HEADER_KINDS = 64
 
 _PRELUDE = struct.Struct(">III")

@@ -30,6 +30,7 @@ _CODES = {
     422: "provider_rejected",
     429: "rate_limited",
 }
+# A refusal of the credential or of the model is never one of length, whatever words it holds.
 _NO_SIZES = {401, 403, 404}
 _UNAVAILABLE = {408, 409, 424, 425}
 _QUOTAS = ("requests", "tokens", "input-tokens", "output-tokens")
@@ -87,6 +88,7 @@ def unreadable(server: Server, what: str) -> ProviderError:
 def readable(message: str, secrets: Iterable[str]) -> str:
     """A server's message without secrets, on one line, cut to `MESSAGE_LIMIT` characters."""
     message = whole(message)
+    # Before the message is cut: half a secret would no longer be recognized.
     for secret in secrets:
         if secret:
             message = message.replace(secret, "***")
@@ -129,6 +131,7 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     given = headers.get("retry-after")
     if given:
         return _bounded(_wait(given, now))
+    # The longest, since every quota that is used up has to be renewed first.
     return _bounded(max(_resets(headers, now), default=None))
 
 

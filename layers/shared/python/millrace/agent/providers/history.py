@@ -59,6 +59,7 @@ def _answered(block: Block) -> Block:
     return {"toolResult": found | {"content": content or [{"text": NO_OUTPUT}]}}
 
 
+# OpenAI refuses a request with more.
 MOST_TOOLS = 128
 
 

@@ -26,6 +26,7 @@ def paired(turns: list[Message]) -> list[Message]:
         if turn["role"] == "user":
             append(out, "user", [*_answers(turn["content"], waiting)])
             waiting = []
+        # A history that was cut may begin with the assistant's turn, and no server takes that.
         elif out:
             append(out, "user", [_missing(id) for _, id in waiting])
             content, waiting = _with_ids(turn["content"], used)

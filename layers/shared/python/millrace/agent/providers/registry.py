@@ -32,6 +32,7 @@ class ProviderRegistry:
     def provider_for(self, model: str) -> tuple[Provider, str]:
         """The provider of a model and the model's name without the prefix. Raises `InvalidRequest` for an
         unknown prefix or a missing name, `Unavailable` for a provider that is not configured."""
+        # A mistake in `OPENAI_SERVERS` must not take down the models that do not need it.
         prefix, name = split_model(model, () if model.startswith(_OWN) else self._servers)
         if prefix not in self._made:
             self._made[prefix] = self._make(prefix)

@@ -115,11 +115,13 @@ class SseReader(ABC):
     def feed(self, chunk: bytes) -> Iterator[Delta]:
         """See `Reader`. Nothing is read behind the end of message."""
         for data in self._parser.feed(chunk):
+            # Not isinstance: an `ErrorData` is bytes as well.
             usual = type(data) is bytes and len(data) >= SHORT
             try:
                 found = self.read(data) if usual else self._odd(data)
             except SHAPE_ERRORS as error:
                 raise _unreadable(data, error) from error
+            # A tuple is complete, so a token needs no guard; a generator may fail while it is read.
             yield from found if type(found) is tuple else _guarded(found, data)
             if self.done:
                 return

@@ -10,6 +10,7 @@ from millrace.errors import InvalidRequest
 
 LENGTH_LIMIT = 500
 NODE_LIMIT = 200
+# 2,467 digits, below the 4,300 beyond which Python refuses to write an integer.
 BIT_LIMIT = 8192
 
 Number = int | float
@@ -54,6 +55,7 @@ def _parsed(expression: str) -> ast.expr:
         raise _wrong(f"An expression has at most {LENGTH_LIMIT} characters; compute it in parts.")
     try:
         tree = ast.parse(expression.strip(), mode="eval")
+    # The last two are the parser's for an expression that is nested too deeply.
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise _wrong(f"{expression!r} is not an arithmetic expression.") from None
     if sum(1 for _ in ast.walk(tree)) > NODE_LIMIT:

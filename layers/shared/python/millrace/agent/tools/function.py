@@ -152,6 +152,7 @@ def _arguments_model(
         _PREFIX + parameter: (kind, _field(parameter, default, documented.get(parameter, "")))
         for parameter, (kind, default) in parameters.items()
     }
+    # An argument that a model has made up is an error that it can correct, not one to drop in silence.
     return create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
 
 

@@ -58,6 +58,7 @@ class ToolCatalog:
         return listed if until > self._clock() else None
 
     def put(self, server: McpServer, listed: Listing) -> None:
+        # A key that is set again keeps its old place, and a fresh listing would be dropped as the oldest.
         self._listed.pop(server.identity(), None)
         self._listed[server.identity()] = (self._clock() + REMEMBERED_SECONDS, listed)
         while len(self._listed) > CATALOG_LIMIT:
@@ -167,6 +168,7 @@ def _in_plain_characters(name: str) -> str:
 def chosen(server: McpServer, listed: Sequence[ListedTool]) -> Listing:
     """The tools that an agent gets of those listed: the ones it names, else the first `TOOLS_LIMIT`; each
     with a schema of a size that a model should read, and its description cut."""
+    # Reversed, so that the first of two tools with one name is the one that counts.
     readable = {
         one.name: one for one in reversed(listed) if len(orjson.dumps(one.parameters)) <= SCHEMA_LIMIT
     }

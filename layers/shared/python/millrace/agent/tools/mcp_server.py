@@ -14,7 +14,9 @@ from millrace.errors import InvalidRequest
 
 LISTED_LIMIT = 1_000
 """Tools of one server that are read."""
+# Replacing shorter values would mangle ordinary words.
 SHORTEST_SECRET = 6
+# Without `__`, which divides the server's name from the tool's in the names that models see.
 _SERVER_NAME = re.compile(r"[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*\Z")
 
 
@@ -54,6 +56,7 @@ class McpServer:
         values = [(name, part) for name, value in self.headers.items() for part in (value, *value.split())]
         query = urlsplit(self.url).query
         values += [("query", part) for part in (query, *(value for _, value in parse_qsl(query)))]
+        # A secret may come back percent-encoded in a URL, or escaped in JSON.
         forms = {
             form: name
             for name, value in values

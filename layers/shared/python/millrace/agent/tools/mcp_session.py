@@ -63,6 +63,7 @@ class McpSession:
     async def call(self, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Call a tool; a result that the server marks as an error is a result that is not ok."""
         try:
+            # Only opening has to be quick: a tool may work for minutes, and the client bounds that.
             async with asyncio.timeout(OPEN_SECONDS):
                 client = await self._client()
             result = await client.call_tool(name, arguments, read_timeout_seconds=CALL_SECONDS)
@@ -90,6 +91,7 @@ class McpSession:
     async def _hold(self, opened: asyncio.Future[Client]) -> None:
         """Keep the session open until it is closed or breaks; whoever waits for it learns why it did not."""
         bridge = _Bridge(GuardedTransport(self._rules, resolve_name))
+        # A few compressed kilobytes may expand to gigabytes, and `BODY_LIMIT` counts bytes on the wire.
         headers = dict(self._server.headers) | {"Accept-Encoding": "identity"}
         timeout = httpx2.Timeout(OPEN_SECONDS, read=CALL_SECONDS)
         try:
@@ -103,6 +105,7 @@ class McpSession:
         except Exception as error:
             self._broke(opened, error)
         finally:
+            # Cancelled before the session is open, this task must not leave others waiting for it.
             opened.cancel()
 
     def _broke(self, opened: asyncio.Future[Client], error: Exception) -> None:
@@ -194,5 +197,6 @@ class _Body(httpx2.AsyncByteStream):
 
 def _listed(tool: Any) -> ListedTool:
     hints = tool.annotations
+    # Hints are the server's own word: a wrong one makes nothing but its own tool run twice.
     repeat: Repeat = "safe" if hints and (hints.read_only_hint or hints.idempotent_hint) else "never"
     return ListedTool(tool.name, tool.description or "", tool.input_schema, repeat)

@@ -103,6 +103,7 @@ class Toolbox:
             async with deadline:
                 return await tool.run(call.arguments, replace(context, call_id=call.id))
         except (Exception, asyncio.CancelledError, SystemExit) as error:
+            # A tool that cancels itself or exits must not end the run; cancelling the run must end the tool.
             if _is_being_cancelled():
                 raise asyncio.CancelledError from error
             if deadline.expired():
@@ -133,6 +134,7 @@ def failed(text: str) -> ToolResult:
 
 def cut(text: str, limit: int) -> str:
     """The text, or its beginning and a note of what is missing, in at most `limit` bytes of UTF-8."""
+    # A character has at most four bytes, so most texts need not be encoded to be measured.
     if len(text) * 4 <= limit:
         return text
     whole = text.encode(errors="replace")
