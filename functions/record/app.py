@@ -12,6 +12,7 @@ with starting():
     from millrace.telemetry import logs
 
     recorder = Recorder.connect(Settings.from_environment())
+    # Each takes some 100 ms of CPU to make, for which the first batch would wait.
     recorder.stores.aws.client("dynamodb")
     recorder.stores.aws.client("events")
 

@@ -108,6 +108,7 @@ class Approvals:
             return JSONResponse(call.seen_by(caller))
         detail_of(request)
         run = await authorize_run(self.stores, caller, run_id)  # who may not read it gets no stream
+        # Read before the answer, after which the run may go on at once: no event that follows is missed.
         lease = await self.stores.leases.peek(run.slot)
         after = lease.seq if lease.run_id == run.id and lease.parked == "waiting" else 0
         await answer_call(self.stores, caller, run_id, given.given())

@@ -48,6 +48,7 @@ class AudioStream:
         finally:
             sending.cancel()
             leaving.cancel()
+            # Waited for, so that the speech engine is free again when the response is over.
             await asyncio.wait((sending, leaving))
         if not sending.cancelled():
             with suppress(_Disconnected):

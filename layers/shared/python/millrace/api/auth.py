@@ -15,6 +15,7 @@ from millrace.errors import Unauthenticated, Unavailable
 from millrace.settings import Settings
 from millrace.telemetry import logs
 
+# No HMAC: whoever knows the issuer's public key could sign with it as the secret.
 ALGORITHMS = ["RS256", "ES256"]
 KEYS_SECONDS = 3600.0
 # Tokens with made-up key ids must not make every request ask the issuer.
@@ -61,6 +62,7 @@ class Authenticator:
                 algorithms=ALGORITHMS,
                 issuer=self._settings.oidc_issuer,
                 leeway=LEEWAY_SECONDS,
+                # PyJWT compares `aud` only, which not all issuers set: see `_check_audience`.
                 options={"require": ["exp", "iss", "sub"], "verify_aud": False},
             )
         except jwt.ExpiredSignatureError as error:
@@ -80,6 +82,7 @@ class Authenticator:
             raise Unauthenticated("The token is for another audience.", code="token_invalid")
 
     async def _key(self, kid: str) -> jwt.PyJWK:
+        # One request asks the issuer; those that come meanwhile find its keys.
         async with self._lock:
             age = time.monotonic() - self._fetched
             if age > KEYS_SECONDS or (kid not in self._keys and age > UNKNOWN_KEY_SECONDS):
@@ -118,6 +121,7 @@ def identify(request: Request, caller: Principal) -> None:
 
 
 def _get_json(url: str) -> dict[str, Any]:
+    # `urlopen` reads `file:` and `ftp:` addresses as well.
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"not an address of keys: {url!r}")
     with urllib.request.urlopen(url, timeout=5) as answer:

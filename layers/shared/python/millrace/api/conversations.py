@@ -126,6 +126,7 @@ class Conversations:
 
     async def delete_conversation(self, request: Request, caller: Principal) -> Response:
         slot, stores = slot_of(request, caller), self.platform.stores
+        # A deletion that broke off can be repeated, so its owner still has to find the conversation.
         await authorize(stores, caller, slot, "own", deleting=True)
         await delete_conversation(stores, slot)
         return Response(status_code=204)

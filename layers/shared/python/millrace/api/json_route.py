@@ -127,6 +127,7 @@ async def _read(request: Request, operation: Operation) -> Request:
 
 
 def _with_value(request: Request, body: bytes, value: Any) -> Request:
+    # FastAPI decides by this header if a body is JSON, and this one may have come as JSON Lines.
     kept = [(name, each) for name, each in request.scope["headers"] if name.lower() != b"content-type"]
     request.scope["headers"] = [*kept, (b"content-type", b"application/json")]
     fresh = Request(request.scope, request.receive)

@@ -208,6 +208,7 @@ class Messages:
 
     async def _whole(self, request: Request, session: RunSession, detail: Detail) -> Response:
         events = [event async for batch in session.event_feed for event in batch]
+        # On Lambda the process freezes after the answer: the run's last writes come before it.
         await session.over()
         if not is_over(events):  # the run is in other hands
             after = max(event.seq for event in events)

@@ -13,6 +13,8 @@ from millrace.protocols.native.encoding import HEARTBEAT, RETRY, encode
 from millrace.stores.event_log import is_last
 
 HEARTBEAT_SECONDS = 5.0
+# Proxies such as nginx collect an answer before they pass it on, and others compress it: both would hold
+# tokens back.
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache, no-transform",
@@ -89,6 +91,7 @@ class EventStream:
         except OSError:  # what servers raise, by ASGI, when the client is gone
             disconnected = True
         finally:
+            # Before the response ends: ASGI forbids a heartbeat after the last part of the body.
             if heart:
                 heart.cancel()
             await self._leave()

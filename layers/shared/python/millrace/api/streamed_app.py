@@ -49,6 +49,7 @@ def _app(
 ) -> Starlette:
     routes = [endpoint.route(auth) for endpoint in endpoints]
     app = Starlette(routes=routes, exception_handlers=dict(HANDLERS), lifespan=lifespan)
+    # Starlette takes this setting only on its router.
     app.router.redirect_slashes = False
     app.add_middleware(Hops, limit=hop_limit)
     return app

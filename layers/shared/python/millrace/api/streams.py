@@ -138,6 +138,7 @@ class Streams:
             async with aclosing(follow(self.stores, run, after, deadline(request))) as batches:
                 async for batch in batches:
                     yield batch
+                    # Behind the `yield`: it goes on only once the batch before was sent.
                     end = batch[-1].seq if is_last(batch[-1]) else 0
 
         async def finish() -> None:

@@ -73,6 +73,7 @@ def _has_ticket(request: Request, operation: Operation) -> bool:
 
 
 def _checked(request: Request, found: Ticket) -> Ticket:
+    # The server has decoded the path of the request; the ticket has it as its client wrote it.
     if (found.method, unquote(found.path)) != (request.method, request.scope["path"]):
         raise invalid_ticket()
     identify(request, found.caller)
@@ -90,6 +91,7 @@ def _client(request: Request) -> Client:
     agent = request.headers.get("user-agent", "")
     host = request.client.host if request.client else ""
     run_id, dot, _ = request.headers.get("last-event-id", "").rpartition(".")
+    # An id that can be guessed proves nothing: `none`, and the run that the URL names itself.
     proven = bool(dot) and run_id != "none" and run_id not in request.scope["path"]
     return Client(agent, _network(host), proven)
 

@@ -71,6 +71,7 @@ class Agents:
         `ValidationError` for wrong ones, `Conflict` when somebody else changed it meanwhile."""
         _must_be_stored(agent_id)
         old = await self._store.get(caller.organization, agent_id)
+        # Each sealed value is `[hidden]` here, by which `McpSecrets.seal` keeps the stored one.
         kept = {name: value for name, value in old.redacted().to_wire().items() if name not in READ_ONLY}
         changes = {name: value for name, value in changes.items() if name not in READ_ONLY}
         if isinstance(changes.get("limits"), dict):

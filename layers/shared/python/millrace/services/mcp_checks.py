@@ -10,6 +10,7 @@ from millrace.errors import InvalidRequest, MillraceError
 from millrace.net.addresses import Rules, check_addresses, check_url
 from millrace.net.headers import header_problem
 
+# KMS encrypts 4,096 bytes in one call, and a value is sealed as a whole.
 LONGEST_VALUE = 4_000
 MOST_SECRETS = 20
 _CHARACTERS = r"[A-Za-z0-9._~:/@!$&'()*+,;=%\[\]-]"
@@ -43,6 +44,7 @@ def wrong_fields(problems: Sequence[Problem]) -> InvalidRequest:
 
 def origin_of(url: str) -> str:
     """The scheme, host and port of a URL, `https://example.com:443`; empty for what is no http(s) URL."""
+    # Matched first: `urlsplit` drops tabs and line breaks, so its parts need not be those of the text.
     parts = urlsplit(url) if _URL.fullmatch(url) else None
     if parts is None or not parts.hostname:
         return ""

@@ -100,6 +100,7 @@ class McpSecrets:
         """Raises `MillraceError` for what cannot be read. A value that is not sealed is an old one."""
         if not value.startswith(_SEALED):
             return value
+        # The context is part of the key: a value that was copied to another agent must fail here as in KMS.
         key = "\n".join((*context.values(), value))
         until, plain = self._cache.get(key, (0.0, ""))
         if until < time.monotonic():

@@ -105,6 +105,7 @@ async def evaluate(recorder: Recorder, organization: str) -> list[Event]:
     rules, states = await asyncio.gather(
         recorder.alerts.rules(organization), recorder.alerts.states(organization)
     )
+    # One after the other: each transition moves the same head, so side by side they would refuse each other.
     changed = [await _evaluated(recorder, organization, rule, states.get(rule.id)) for rule in rules]
     return [event for event in changed if event]
 

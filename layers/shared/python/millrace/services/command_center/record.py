@@ -50,6 +50,8 @@ class Recorder:
 async def record(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:
     """Record checked events of one organization; return those that were new. Raises `Unavailable` when
     others write all the time: the queue brings the events again."""
+    # First, since the check of every minute visits only the organizations that are noted: a crash after
+    # recording would leave one out.
     await recorder.alerts.note_active(organization)
     for attempt in range(TRIES):
         try:
@@ -60,6 +62,7 @@ async def record(recorder: Recorder, organization: str, events: list[Event]) -> 
 
 
 async def _record_once(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:
+    # Before all other reads: what they show is as of this number, or the commit is refused.
     seq = await recorder.records.head(organization)
     subjects = await _subjects(recorder, organization, events)
     fresh = [event for event in sorted(events, key=_sort_key) if apply(subjects[_subject(event)], event)]
@@ -80,6 +83,7 @@ async def _without_deleted(
     for event in fresh:
         if event["type"] == DELETED:
             subject = subjects[_subject(event)]
+            # Before the commit, after which the event counts as seen: after a crash the queue repeats both.
             await recorder.records.forget_texts(organization, subject)
             subject.texts = []
     recorded = [as_recorded(subjects[_subject(event)], event) for event in fresh]

@@ -47,6 +47,7 @@ async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, A
             event = _read(message["body"])
         except InvalidRequest as error:
             log.error("message %s cannot be recorded: %s", message_id, error.message)
+            # After its last attempt it stays in the dead-letter queue, where people find it.
             failed.append(message_id)
             continue
         except Exception:

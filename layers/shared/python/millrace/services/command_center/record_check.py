@@ -40,6 +40,7 @@ async def _checked(recorder: Recorder, organization: str, subject: Subject) -> E
     """The end of a run that has fallen silent, if it is over. A run that cannot be checked is reported and
     left for the next minute; it keeps neither the others nor the alerts waiting."""
     try:
+        # An event that is younger than a lease came from a process that lives, so most runs cost no read.
         if recorder.clock() - from_iso(subject.view["lastEventAt"]) <= LEASE_MS:
             return None
         return await _end_of(recorder, organization, subject)
@@ -76,6 +77,7 @@ async def _end_of(recorder: Recorder, organization: str, subject: Subject) -> Ev
                 if lease.lost(recorder.clock()):
                     await notice_lost_run(stores, run.slot, lease)
                 return None
+            # It may have ended between the two reads, in the transaction that freed its lease.
             run = await stores.runs.get(organization, subject.id)
     except NotFound:
         return _lost_end(organization, subject)

@@ -75,6 +75,7 @@ async def watch(
     that has seen nothing yet, or nothing for long, also resumes where it was."""
     stream = center_stream(organization)
     head = await recorder.records.head(organization)
+    # A number above the head is made up, or the stream has begun again: the viewer would see nothing.
     at = head if after is None else min(after, head)
     yield [_heartbeat(at)]
     sent, wait = time.monotonic(), FAST_POLL

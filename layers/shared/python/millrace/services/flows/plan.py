@@ -29,6 +29,7 @@ from millrace.domain.approvals import ASK_USER
 from millrace.services.flows.calls import StepFailed, ask_agent, call_tool, toolbox_of
 from millrace.services.runs.launch import AgentRunContext
 
+# Any text may hold thousands of brackets, and each costs an attempt to parse what follows.
 BRACKETS_READ = 100
 
 

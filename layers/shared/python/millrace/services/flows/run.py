@@ -75,6 +75,8 @@ class FlowLoop:
             step = steps[self.execution.next_step]
             try:
                 ended = await self._next(step)
+            # These are about the run, not the step: `execute` hands it over, stops it, or leaves it to
+            # another.
             except (Suspended, LeaseLost, Stopping, Unavailable):
                 raise
             except Refused as error:
@@ -119,6 +121,7 @@ class FlowLoop:
                 "run again.",
                 code="outcome_unknown",
             )
+        # Only the first step of a process can have begun in another one.
         self._maybe_begun = ""
         if not await self._steps.may_repeat(step):
             self.execution = replace(self.execution, begun=step.name)
@@ -166,6 +169,7 @@ class FlowLoop:
             return await self._fail("output", error)
         text = result if isinstance(result, str) else orjson.dumps(result).decode()
         self._session.add("assistant", [{"text": text or " "}])
+        # Its agents have said other things on the way; what the bus is told as the result is the flow's.
         self._session.answer[:] = [text]
         await self._end("completed", "stop", result)
 

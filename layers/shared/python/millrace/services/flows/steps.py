@@ -110,6 +110,7 @@ class Steps:
             agent = await self.run_context.platform.stores.agents.get(organization, step.agent_id)
             names = agent.tool_names
             return (
+                # The tools of a server are known only once it is asked, so none of them may run twice.
                 not agent.mcp_servers
                 and all(name in BUILT_IN or name == "echo_tool" for name in names)
                 and all(

@@ -35,6 +35,7 @@ class StepWaiting:
         if call is None:
             call = self._call(step)
             self.session.emit(requested(call))
+            # The call is stored with the parked lease, so nobody can answer while the run is at work.
             raise suspension([call], new=[call], now_ms=self.stores.clock())
         if call.answer is None and call.expires_ms <= self.stores.clock():
             call = await expire(self.stores, call)

@@ -77,6 +77,7 @@ async def open_tools(
     if not agent.mcp_servers:
         yield found
         return
+    # Imported here: the package is large, and most agents have no server.
     from millrace.agent.tools.mcp import McpTools
 
     owner = Owner(organization, agent.id)
@@ -125,6 +126,7 @@ def sub_agent_tools(agent_ids: Iterable[str]) -> dict[str, str]:
     plain = {agent_id: _fitting(agent_id) for agent_id in agent_ids}
     count = Counter(plain.values())
     return {
+        # 55 characters, `_` and the 8 of the hash make 64, the longest name that all providers take.
         agent_id: name if count[name] == 1 else f"{name[:55]}_{_digest(agent_id)}"
         for agent_id, name in plain.items()
     }

@@ -119,6 +119,7 @@ async def store_answer(stores: Stores, call: WaitingCall, answer: Answer) -> Wai
     the call with the answer that counts, which is another one where somebody was quicker or the time is
     over. Raises `Conflict` where the run does not wait any more."""
     now = stores.clock()
+    # The sweep comes once a minute and may be late; the time decides, not the order in which they come.
     if call.expires_ms <= now:
         call = await expire(stores, call)
     else:

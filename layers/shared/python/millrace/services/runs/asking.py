@@ -172,6 +172,7 @@ class AskingGate:
         if answer.decision != "approve":
             return _described(stored, answer)
         if answer.arguments is None:
+            # The stored arguments are those that the approver has seen.
             return replace(call, arguments=stored.arguments)
         self._edited[call.id] = stored
         return replace(call, arguments=answer.arguments)

@@ -61,5 +61,6 @@ class RunContinuer:
             log.exception("the run of message %s was not continued", record["messageId"])
             return False
         if session is not None:
+            # Lambda freezes the process once the batch is answered, with whatever runs in it.
             await session.over()
         return True

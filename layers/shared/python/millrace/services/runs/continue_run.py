@@ -85,6 +85,7 @@ async def _is_due(stores: Stores, run: Run, lease: LeaseRecord, asked: ContinueR
     if lease.lost(now) or lease.parked == "handed_over" or lease.stop:
         return lease.free(now)
     if lease.parked == "queued":
+        # SQS delays a message by 15 minutes at most, so that a longer wait takes several.
         rest = (lease.until_ms - now) / 1000
         await stores.run_queue.enqueue(run.slot.organization, run.id, rest, "queued")
     if lease.parked != "waiting" or asked.reason != ANSWERED:
@@ -125,6 +126,7 @@ async def _step_of(platform: Platform, stored: Stored) -> str:
 async def _go_on(
     platform: Platform, session: RunSession, stored: Stored, make: MakeLoop, deadline: float | None
 ) -> None:
+    # The count of hops goes on in this process: a loop of deliveries must not escape it by a takeover.
     set_hops(session.run.hops)
     try:
         loop = make(platform, session, stored)

@@ -90,6 +90,7 @@ async def _delete_runs(stores: Stores, organization: str, run_ids: set[str]) -> 
 
     async def delete(run_id: str) -> None:
         async with turns:
+            # In this order: after a crash in between the repeat still finds the run, and announces it again.
             await _announce(stores, organization, run_id)
             await stores.deletions.delete_run(organization, run_id)
 

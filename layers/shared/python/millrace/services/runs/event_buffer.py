@@ -43,6 +43,7 @@ class EventBuffer:
 
     def add(self, event: Event) -> None:
         """Number an event and hand it out, at once if a number is there."""
+        # While one event waits for a number, all that follow wait behind it: clients rely on the order.
         if self._closed or self.seq >= self._lease.reserved or self.unnumbered:
             self.unnumbered.append(event)
         else:
@@ -61,6 +62,7 @@ class EventBuffer:
         self._closed = True
         try:
             yield
+        # After any other error the last event may have been stored, and its number must not be given twice.
         except (LiveMessagesPending, Stopping):
             self._closed = False
             self._number_waiting()
@@ -72,6 +74,7 @@ class EventBuffer:
         batch: list[LogEntry] = []
         for event in self.unlogged:
             size += len(event.data)
+            # One event may be larger than a whole flush (`EVENT_BYTES`); it still has to be written.
             if size > FLUSH_BYTES and batch:
                 break
             batch.append(event)

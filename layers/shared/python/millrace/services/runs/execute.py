@@ -63,6 +63,7 @@ async def execute(
         await _unwind(work)
         await _unwind(pump)
         await _unwind(publish)
+        # After `publish` is over: the events that it had in hand when it was canceled go with this flush.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BUS_SECONDS):
                 await session.bus.flush()
@@ -83,6 +84,8 @@ async def _until_over(
     await asyncio.wait(over, timeout=max(0, min(own, left)), return_when=asyncio.FIRST_COMPLETED)
     if work.done():
         return await _conclude(session, work)
+    # Set before the work is canceled: what it still says while it unwinds belongs to a step that the next
+    # process does again.
     session.abandoned = session.continuable and left < own and not session.stop_asked.done()
     await _unwind(work)
     if session.ended:
@@ -111,6 +114,7 @@ def _leave_in_time(session: RunSession, deadline: float) -> float:
 async def _suspend(session: RunSession, suspended: Suspended) -> None:
     try:
         await session.suspend(suspended)
+    # The stop came after the last check of the lease. A parked run would go on elsewhere in spite of it.
     except Stopping as stop:
         await session.stop(stop.reason)
 
@@ -138,4 +142,5 @@ async def _unwind(task: asyncio.Task[str] | asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task}, timeout=UNWIND_SECONDS)
     if task.done() and not task.cancelled():
+        # Retrieved, since asyncio logs an exception that nobody has retrieved as an error of its own.
         task.exception()

@@ -43,6 +43,7 @@ async def follow(
         if time.monotonic() - quiet_since > WAITING_SECONDS and await _waits(stores, run):
             return False
         now = time.monotonic()
+        # Reading the lease at each poll would double its price, and a run that sends events is alive.
         if now - seen < CHECK_SECONDS and now - noted < WATCH_SECONDS:
             return True
         seen = noted = now
@@ -97,6 +98,7 @@ async def _goes_on(stores: Stores, run: Run) -> bool:
         return False
     if lease.lost(stores.clock()):
         await notice_lost_run(stores, run.slot, lease)
+    # A run that waits for people has no process whose lease could be short, and may be watched for days.
     elif lease.parked != "waiting":
         await stores.takeovers.watch(run.slot, lease)
     return True

@@ -32,8 +32,10 @@ async def accepted(stores: Stores, slot: Slot, accept: Callable[[bool], Awaitabl
         return await accept(True)
     except NoActiveRun:
         lease = await stores.leases.peek(slot)
+        # Nothing is accepted behind a stop: the run ends without reading its queue again.
         if lease.stop or not lease.lost(stores.clock()):
             raise
+        # Accepted before the run is queued, so that the process that continues it finds the message.
         made = await accept(False)
         await notice_lost_run(stores, slot, lease)
         return made

@@ -20,6 +20,7 @@ def check_value(value: Any, schema: dict[str, Any], name: str) -> None:
 
     checker = _checker(schema, name)
     try:
+        # As texts: a path mixes names with positions in lists, which Python does not compare.
         found = sorted(checker.iter_errors(value), key=lambda error: [str(part) for part in error.path])
     except (Unresolvable, RecursionError) as error:
         raise _unusable(name, error) from error
@@ -69,6 +70,7 @@ def _check_patterns(schema: Any) -> None:
             _check_patterns(part)
     if not isinstance(schema, dict):
         return
+    # Its keys are matched by Python's `re`, whose time may grow exponentially with the text.
     if "patternProperties" in schema:
         raise ValueError("patternProperties cannot be checked")
     if isinstance(pattern := schema.get("pattern"), str):

@@ -46,6 +46,7 @@ def launch(platform: Platform, started: StartedRun, deadline: float | None) -> R
     session = RunSession(
         platform.stores, started.lease, budget, started.pending_live_messages, continuable=True
     )
+    # The client of this request watches: a short lease lets another process take over sooner.
     session.lease.attended = True
     session.emit(start_of(run))
     session.bus.started()
@@ -168,6 +169,7 @@ class AgentRunContext:
         emitter = (current_emitter() or Emitter(lambda event: None)).tagged(
             parent=context.call_id, **agent_tags(agent)
         )
+        # Nesting must not multiply the cost of a run, so each call also counts for all agents above.
         budget = Budget(agent.limits, parents=[self.budget, *self.budget.parents])
         nested = SubAgentControl(context.run_id)
         deeper = replace(self, budget=budget, depth=self.depth + 1)

@@ -65,6 +65,7 @@ class LeaseWriter:
 
     def keep_result(self, message: StoredMessage, *, complete: bool) -> None:
         """Keep a tool's result, in one message with those that wait for the same write."""
+        # A message that is being written stays as it is: a result added to it now would be lost.
         last = self.unsaved[-1] if len(self.unsaved) > self._writing else None
         if last and last.id in self._results:
             self.unsaved.pop()
@@ -110,6 +111,7 @@ class LeaseWriter:
     ) -> None:
         """Write the events that fit into one write, with messages and what is `drained` from the queue of
         live messages. Raises `LeaseLost`, `Stopping` or `ConditionFailed` (see `LeaseStore.write`)."""
+        # Both are taken before the write begins: events and usage that come meanwhile belong to the next one.
         batch, progress = self._events.next_batch(), self.lease.progress
         reached = batch[-1].seq if batch and work is not None else 0
         while True:
@@ -140,6 +142,7 @@ class LeaseWriter:
         with self._fixed():
             kept = len(self.unsaved)
             await self.write([*self.unsaved, *live], drained)
+            # Results of tools that came during the write are not stored yet, and have to stay.
             del self.unsaved[:kept]
 
     async def save_work(self, work: Sequence[TransactItem]) -> None:
@@ -176,6 +179,7 @@ class LeaseWriter:
         """Save of the kept messages so many that the rest fits into one transaction `with_them`."""
         while self.unsaved and not _fit(self.unsaved + with_them):
             with self._fixed():
+                # A message that alone exceeds the limit must go all the same, or the run could never end.
                 first = self.unsaved[: max(1, _fitting(self.unsaved))]
                 await self.write(first, ending=ending)
                 del self.unsaved[: len(first)]

@@ -11,6 +11,8 @@ from millrace.services.runs.lease_writer import LeaseWriter
 from millrace.stores.dynamo import ConditionFailed
 from millrace.stores.injections import Injection, InjectionStore
 
+# So many fresh ones and as many expired ones are 32 deletes in one transaction, beside up to 32 messages and
+# the log: fewer than the 100 items that DynamoDB takes.
 DRAINED_AT_ONCE = 16
 
 
@@ -59,6 +61,7 @@ class LiveMessages:
                 drained += await self._drain_batch(batch, expired_batch, iteration)
             except ConditionFailed:  # one was withdrawn meanwhile: read again
                 withdrawn += 1
+                # No more can be withdrawn than may wait: then something else refuses the write, for ever.
                 if withdrawn > MAX_WAITING:
                     raise
                 fresh, expired = await self._store.waiting(self._run.slot)

@@ -20,6 +20,7 @@ async def model_history(stores: Stores, slot: Slot, snapshot: ConversationSnapsh
     )
     if snapshot.summary is None:
         return [*older, *recent]
+    # The first of the recent ones is the summary, which stands for what was said before the older ones.
     return [recent[0], *older, *recent[1:]]
 
 

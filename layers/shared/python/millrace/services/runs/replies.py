@@ -39,6 +39,7 @@ async def reply_to_waiting(
     calls = await _waiting(stores, slot, run_id)
     now = stores.clock()
     answer = Answer("reject", live.created_by, iso(now), reason=live.content)
+    # The write of an answer that comes too late would be refused, and all others of the transaction with it.
     writes = [stores.approvals.answered(call, answer, now) for call in calls if call.expires_ms > now]
     try:
         await stores.injections.accept_reply(slot, live, run_id, marker, writes)

@@ -26,8 +26,10 @@ APPROVALS = "millrace.approval"
 """The source of events about calls that wait for a person, so that pipelines can choose them."""
 PROGRESS_SECONDS = 1.0
 FLUSH_SECONDS = 0.25
+# EventBridge takes 256 KB in one call, and a character may need six bytes in JSON.
 RESULT_CHARACTERS = 16_000
 QUERY_CHARACTERS = 200
+# The command center reads numbers of up to 15 digits (`domain.record.split_id`).
 LAST_NUMBER = 10**15 - 1
 """The number of an end that others tell of a run; higher than any of its own."""
 
@@ -78,6 +80,7 @@ def deleted_run(run: Run, at: str) -> Event:
     """A run has been deleted with its conversation: nothing of what was said in it is told any more. Its
     `status` is none of those by which pipelines choose runs that have ended."""
     return {
+        # Another number than that of `missed_end`: the record would take the second of them for a repeat.
         "id": f"{run.id}:{LAST_NUMBER - 1}",
         "type": "run:deleted",
         "time": at,
@@ -196,6 +199,7 @@ class RunEvents:
             self.add("run:progress", {"tokens": self.tokens, "cost": cost}, urgent=True)
             self._shown_tokens, self._last_progress = self.tokens, time.monotonic()
         due = self._urgent and now - self._last_flush >= FLUSH_SECONDS
+        # PutEvents takes ten entries in one call; waiting for more would save nothing.
         return due or len(self._waiting) >= 10
 
     async def flush(self) -> None:

@@ -30,6 +30,8 @@ class RunSession(RunWork):
 
     async def may_end(self, reason: str, output: Output | None = None) -> bool:
         """Ends the run unless a live message that was accepted still waits."""
+        # The write is conditional on this number: a live message that is accepted before it makes it fail,
+        # and is answered instead of being lost.
         accepted = self._live.drained
         while True:
             try:
@@ -101,6 +103,7 @@ class RunSession(RunWork):
                 await self._writer.write()
             await self._writer.save_ahead([])
             last = self._last_of(suspended)
+            # The messages do not cover the events of an abandoned step: the lease keeps its earlier mark.
             saved = (last[-1].seq if last else self._events.seq) if not self.abandoned else 0
             with self._events.closing():
                 await self._writer.park(
@@ -114,10 +117,12 @@ class RunSession(RunWork):
                 )
             self.ended, self.run = True, run
             self._writer.unsaved.clear()
+        # Shown only once it is stored: a client that saw it could come back before the lease is parked.
         for event in last:
             self.event_feed.put(event)
         if run.state != "running":
             self.bus.add("run:status_changed", {"from": "running", "to": run.state}, urgent=True)
+        # Only behind the parking: a process that received the message earlier would find a holder.
         await self._enqueue(suspended)
 
     def _last_of(self, suspended: Suspended) -> list[LogEntry]:
@@ -128,6 +133,7 @@ class RunSession(RunWork):
 
     async def _enqueue(self, suspended: Suspended) -> None:
         """Has another process continue the run; should this fail, the sweep finds it."""
+        # The last answer puts the run on the queue, or the sweep does when the time of its calls is over.
         if suspended.reason == "waiting":
             return
         organization = self.run.slot.organization
@@ -139,6 +145,7 @@ class RunSession(RunWork):
         client. With `accepted` see `RunEndStore.end`."""
         ending = accepted is None
         async with self._writer.lock:
+            # The parts go first and the visible end last: whoever sees the end finds the whole answer stored.
             while not self._events.fits_one_write():
                 await self._writer.write(ending=ending)
             await self._writer.save_ahead([], ending=ending)

@@ -35,6 +35,7 @@ def search_in(
             for one, history in zip(others, histories, strict=True)
             for score, hit in _hits(one, history, words)
         ]
+        # The sort is stable: among equals the latest conversation stays first.
         hits.sort(key=lambda pair: -pair[0])
         report(query, len(hits))
         return [hit for _, hit in hits[:limit]]

@@ -17,6 +17,7 @@ SWEEP_SECONDS = 8.0
 async def sweep_lost(stores: Stores) -> int:
     """Notice the lost runs of all organizations, also those of which the command center has never heard,
     since their process died before its first event reached the bus. Return how many were looked at."""
+    # Counted in place: a shard that the timeout cancels returns nothing.
     looked = [0] * SHARDS
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SWEEP_SECONDS):

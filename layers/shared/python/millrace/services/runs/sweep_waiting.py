@@ -32,6 +32,7 @@ async def _check(stores: Stores, call: WaitingCall) -> None:
         await _go_on(stores, call)
     except Exception:
         log.exception("the waiting call %s of %s could not be checked", call.call_id, call.run_id)
+        # The oldest are read first: calls that always fail would keep all others from being checked.
         await stores.approvals.check_again(call, stores.clock() + AGAIN_MS)
 
 
@@ -43,4 +44,5 @@ async def _go_on(stores: Stores, call: WaitingCall) -> None:
         call = await expire(stores, call)
     if not await go_on_if_answered(stores, call):  # the last of its calls is looked after, that is enough
         return await stores.approvals.settle(call)
+    # The message may be lost with its receiver, so the call stays listed until its run has gone on.
     await stores.approvals.check_again(call, stores.clock() + AGAIN_MS)

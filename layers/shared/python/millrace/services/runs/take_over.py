@@ -108,6 +108,7 @@ async def load_stored(stores: Stores, run: Run, lease: LeaseRecord, definition: 
     logged: list[LogEntry] = []
     if injected or lease.saved < lease.seq:
         logged = await stores.log.read(stream, 0 if injected else lease.saved)
+    # A live message is stored first and announced after it, so a process may have died in between.
     announced = frozenset(one.event["messageId"] for one in logged if one.type == "injected")
     after = [one for one in logged if one.seq > lease.saved]
     return Stored(run, lease, definition, history, after, announced, for_model)
@@ -127,12 +128,15 @@ async def take_over(stores: Stores, stored: Stored) -> RunSession | None:
     """Take the run over: its session in this process. None when another process was faster."""
     run, record = replace(stored.run, state="running"), stored.lease_record
     progress = Progress.of(record.progress).resumed(stores.clock())
+    # A stored turn is part of the progress; counted again by its events it would be paid for twice.
     logged = [] if stored.open_calls else stored.logged
     budget = budget_of(stored.definition.agent.limits, run.model, progress, stored.for_model, logged)
     progress = replace(
         progress, input=budget.input, output=budget.output, cost=budget.cost, estimated=budget.estimated
     )
     attempts = record.attempts + stored.died
+    # Clients of a dead process may have seen any number up to the reserved one; whoever parks a run gives
+    # none beyond the log.
     first = number(record.reserved if stored.died else record.seq, stored.first_events())
     lease = await stores.takeovers.take_over(run, record, new_id("env"), first, progress, attempts)
     if lease is None:
@@ -141,6 +145,7 @@ async def take_over(stores: Stores, stored: Stored) -> RunSession | None:
         stores,
         lease,
         budget,
+        # Live messages are accepted while nobody holds the run, so that even its first step has to look.
         pending_live_messages=True,
         continuable=True,
         unanswered=stored.open_calls,
