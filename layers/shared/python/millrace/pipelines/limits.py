@@ -37,6 +37,7 @@ OUTPUT_BYTES = EXPANDED_BYTES + 4_096
 BATCH_BYTES = 240_000
 """Of the items of one batch, as JSON: with what stands around them they fill one message of a queue."""
 
+# DynamoDB holds 400 KB in an item, its keys and other attributes included.
 BLOCK_BYTES = 350 * 1024
 PANES_PER_WINDOW = 1_000
 WINDOWS_PER_EVENT = 64

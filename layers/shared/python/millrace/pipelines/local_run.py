@@ -50,6 +50,7 @@ class LocalRun:
 
     def _fire_due(self, now: int) -> Iterator[Event]:
         """Fires what is due: at its own time, so that a window that looks at the clock sees that one."""
+        # Firing may set timers that are due as well, so it goes on until none is left.
         while due := sorted(timer for timer in self._timers if timer[0] <= now):
             for at, key in due:
                 self._timers.discard((at, key))

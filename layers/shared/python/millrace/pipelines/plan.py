@@ -71,6 +71,7 @@ def step_hash(definition: PipelineDefinition, index: int) -> str:
     """Of the step and all before it (and the `aggregate` that is a part of it): state of one definition never
     meets that of another which would have kept something else."""
     until = index + 2 if _is_split_window(definition, index) else index + 1
+    # A name changes nothing that a step keeps, so renaming a step must not lose its state.
     steps = [each.model_dump(mode="json", exclude={"name"}) for each in definition.transforms[:until]]
     return sha256(orjson.dumps(steps, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 

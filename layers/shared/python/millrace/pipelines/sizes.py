@@ -41,6 +41,7 @@ def _size(value: Any, known: dict[int, int]) -> int:
         return 2 + (len(value) if value.isascii() else 4 * len(value))
     if kind is not dict and kind is not list:
         return NUMBER_BYTES
+    # Identities are safe as keys here: the value keeps all of its parts alive meanwhile.
     size = known.get(id(value))
     if size is None:
         items = value if kind is list else value.values()

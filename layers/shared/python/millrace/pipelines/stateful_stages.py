@@ -72,6 +72,7 @@ def _one_by_one(chunk: Chunk, outcome: Outcome, expand: Callable[[Chunk], Chunk]
 
 def _late(window: Window | SessionWindow, chunk: Chunk, times: list[int]) -> set[int]:
     """The numbers of the events whose window is over for good."""
+    # One comparison for the whole chunk, as mostly no event of it is late.
     if max([event.ingested for event in chunk.events]) - min(times) <= window.allowed_lateness:
         return set()
     pairs = enumerate(zip(times, chunk.events, strict=True))
@@ -142,6 +143,7 @@ def batch_aggregate_stage(index: int, step: AggregateStep, scope: Scope) -> Stat
 
     def of_batch(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
         items: list[Payload] = payload["items"]
+        # Padded with zeros, because `first` and `last` break ties by comparing ids as text.
         inner = [Event(item, f"{event.id}#{at:06d}", time=event.time) for at, item in enumerate(items)]
         times = [event.time] * len(items)
         rows = grouping.rows(Chunk(items, inner), array("Q", range(len(items))), times)

@@ -66,6 +66,7 @@ def transform_all(
             if work.is_over():
                 raise Unfinished([*portion, *chain.from_iterable(reversed(left))]) from None
             middle = len(portion) // 2
+            # The earlier half is on top of the stack, so that outcomes keep the order of the events.
             left += [portion[middle:], portion[:middle]]
         else:
             yield outcome

@@ -22,6 +22,7 @@ def split_url(url: str) -> tuple[SplitResult, str | None]:
     Raises `ValueError` for what is no URL.
     """
     standin = _STANDIN
+    # A host that merely contains the stand-in would pass for one that a secret is part of.
     while standin in url:
         standin += "x"
     parts = urlsplit(REFERENCE.sub(standin, url))
@@ -29,6 +30,7 @@ def split_url(url: str) -> tuple[SplitResult, str | None]:
     name = host if host.startswith("[") and host.endswith("]") else host.rpartition(":")[0] or host
     if parts.port == 0 or not _HOST.fullmatch(name):
         raise ValueError("no host")
+    # `example.com.` is the same host, and has to match those that a secret is bound to.
     return parts, None if standin in host else (parts.hostname or "").rstrip(".")
 
 
@@ -37,6 +39,7 @@ def check_url(url: str) -> None:
     check_references(url)
     if "{{" in url:
         raise _invalid("A URL is no template: `{{` would be sent as it stands.")
+    # `urlsplit` silently drops tabs and line breaks, so they have to be found before it runs.
     if any(character.isspace() or not character.isprintable() for character in url):
         raise _invalid("A URL has no spaces, line breaks or control characters.")
     if url.startswith("${secrets."):

@@ -157,6 +157,7 @@ def to_number(value: Value) -> Value:
 
 def _number_of(digits: str) -> Value:
     try:
+        # Python's own parsers also take `1_000`, `inf` and the digits of other scripts.
         parsed = orjson.loads(digits)
     except ValueError:
         return None
@@ -184,6 +185,7 @@ def rounded(value: Value, digits: Value = 0) -> Value:
 
 def _half_up(value: int | float, places: int) -> Value:
     scaled = abs(value) * 10.0**places
+    # From here on a float has no fractional part to round.
     if scaled >= 2**52:
         return value
     nearest = math.copysign(math.floor(scaled + 0.5), value)

@@ -44,6 +44,7 @@ def _parse(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        # `timestamp()` is a float: multiplied and truncated, it may be a millisecond off.
         return (moment - _EPOCH) // _MILLISECOND
     except (ValueError, OverflowError):
         raise EvaluationError(f"{text!r:.60} is not an ISO 8601 time.") from None

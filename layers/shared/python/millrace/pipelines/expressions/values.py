@@ -51,6 +51,7 @@ def shortest(value: float) -> int | float | None:
 
 def check_depth(value: Value, deepest: int = PAYLOAD_DEPTH) -> None:
     """Raises if lists and objects are nested deeper than that: writers of JSON have such limits."""
+    # Level by level, because recursion could exhaust the stack before the limit is reached.
     level = [value]
     for _ in range(deepest):
         level = [inner for each in level for inner in _inside(each) if type(inner) in _NESTED]
@@ -208,6 +209,7 @@ def divide(left: Value, right: Value) -> Value:
     """True division; an exact quotient of integers stays an integer, by zero is null."""
     if not _operands("/", left, right) or right == 0:
         return None
+    # Through floats, a quotient above 2**53 would not be exact.
     if type(left) is int and type(right) is int and left % right == 0:
         return number(left // right)
     return number(left / right)
@@ -218,6 +220,7 @@ def remainder(left: Value, right: Value) -> Value:
     if not _operands("%", left, right) or right == 0:
         return None
     if type(left) is int and type(right) is int:
+        # `math.fmod` would turn the integers into floats, which are not exact above 2**53.
         return number(abs(left) % abs(right) * (-1 if left < 0 else 1))
     return number(math.fmod(left, right))
 

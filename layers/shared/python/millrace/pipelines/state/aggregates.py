@@ -44,6 +44,7 @@ def deviation(numbers: Numbers) -> float:
     """The sample's standard deviation (n - 1), as PostgreSQL's `stddev`; nan for a single number."""
     if len(numbers) < 2:
         return math.nan
+    # Two passes: with the sum of squares, large numbers that are close together would cancel out.
     middle = mean(numbers)
     return math.sqrt(
         total([(number - middle) * (number - middle) for number in numbers]) / (len(numbers) - 1)
@@ -55,6 +56,7 @@ def percentile(numbers: Numbers, p: float) -> float:
     ordered = sorted(numbers)
     place = (len(ordered) - 1) * p / 100
     low = math.floor(place)
+    # At the last rank there is no next one to interpolate with.
     if place == low:
         return ordered[low]
     high = low + 1

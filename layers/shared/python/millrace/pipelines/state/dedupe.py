@@ -49,6 +49,7 @@ class _Seen:
         me = identity(event.source, event.id)
         if me in self.owners:
             return True
+        # Time of acceptance rather than the clock, so that a replay decides as the first pass did.
         if event.ingested < self.until:
             return False
         self.until, self.owners = event.ingested + ttl, [*self.owners, me][-_OWNERS:]

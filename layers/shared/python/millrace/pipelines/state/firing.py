@@ -116,6 +116,7 @@ def _empty(window: Window, start: int, closed: Meta, store: Store, now: int) -> 
         if pane < start + window.slide:
             place = window.key(pane)
             store.delete(place, [name for name, _ in store.blocks(place)])
+    # `due` goes last: after a crash before this line the sweep calls again, and the rest is deleted.
     write_meta(store, window.key(start), replace(closed, due=None), now)
 
 
@@ -135,6 +136,7 @@ def fire_sessions(
     if noted is None:
         return
     _send(outputs, key, found.outputs)
+    # Only after the sending: rows up to an anchor are ignored, so a crash in between would lose their result.
     if found.final:
         store.append(book.key, pack_anchors(found.final), now + KEEP_MS)
     _count_late(contents, firing, book.anchors, key, store, outputs)
@@ -205,6 +207,7 @@ def sweep(store: Agenda, outputs: Alarm, now: int, limit: int = 1_000) -> int:
     sends again for what is overdue by a minute. Returns how many it sent."""
     sent = 0
     for due, key in store.due(now + _TIMER_MS, limit):
+        # Two sweeps see each timer come within the queue's reach, so that one that fails loses none.
         if due < now - _OVERDUE_MS or due > now + _TIMER_MS - 2 * _SWEEP_EVERY_MS:
             outputs.timer(key, max(due, now))
             sent += 1

@@ -12,6 +12,7 @@ from millrace.pipelines.state.store import Key, Outputs, Register, Store
 
 State = Literal["OPEN", "FIRING", "FIRED", "CLOSING", "CLOSED"]
 Marks = frozenset[bytes]
+# The function that fires ends after 60 seconds, so a lease that has run out has no living holder.
 LEASE_MS = 60_000
 KEEP_MS = 15 * 86_400_000  # longer than SQS keeps a message: what comes after may begin anew
 _RETRY_MS = 1_000

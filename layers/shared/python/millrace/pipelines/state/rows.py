@@ -30,6 +30,7 @@ _CANONICAL = orjson.OPT_SORT_KEYS
 
 def identity(source: str, event_id: str) -> int:
     """The 8-byte hash of (source, event id) that duplicates are known by."""
+    # The length keeps ("a", "bc") and ("ab", "c") apart.
     key = f"{len(source)}:{source}{event_id}".encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(key, digest_size=8).digest(), "little")
 
@@ -130,6 +131,7 @@ def merge(blocks: Iterable[Rows], kinds: tuple[ColumnKind, ...], named: bool) ->
     """All blocks as one, each event once."""
     merged, held = Rows(kinds, named), list(blocks)
     seen: set[int] = set()
+    # Rows that repeat are rare, and without them whole columns can be appended at once.
     repeats = len(seen.union(*(block.ids for block in held))) < sum(map(len, held))
     for block in held:
         merged.extend(block.at(_fresh(block.ids, seen)) if repeats else block)

@@ -19,6 +19,7 @@ from millrace.pipelines.state.rows import Rows
 from millrace.pipelines.state.store import Key
 from millrace.pipelines.state.windows import Places, Scope, places_of
 
+# Another number would move groups to other parts, away from their rows and anchors.
 PARTS = 16
 
 
@@ -50,6 +51,7 @@ class SessionWindow:
 
     def places(self, rows: Rows) -> Places:
         """Return the rows that each part keeps: a group is in one, whatever the time."""
+        # Python salts `hash()` in each process, and all of them have to find the same part.
         parts = [crc32(key) % PARTS for key in rows.table]
         return places_of(map(parts.__getitem__, rows.groups))
 

@@ -106,6 +106,7 @@ class Total:
     def _deviation(self) -> float | None:
         if self.used < 2:
             return None
+        # In floats this form would lose its digits to cancellation; in fractions it is exact.
         variance = (self.squares - self.sum**2 / self.used) / (self.used - 1)
         return math.sqrt(variance)
 

@@ -34,6 +34,7 @@ def write_window(
     """
     store.append(window.key(place), pack(rows), now + KEEP_MS)
     if isinstance(window, SessionWindow):
+        # The session of the earliest row may be the first to end.
         last = window.due(min(rows.times))
         return _ensure(
             window.key(place), last if not backfill else now + QUIET_MS, store, outputs, now, False

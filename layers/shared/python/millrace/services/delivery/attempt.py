@@ -57,6 +57,7 @@ class Attempts:
             return await self._through(job, target, events, admitted, BUDGET_MS)
         if await self.state.enter(target.destination_key):
             return await self._in_place(job, target, events, admitted)
+        # Only the holder of a probe ends it early: kept, it would block the circuit for another minute.
         if admitted.verdict == "probe":
             await self.state.unused(target.destination_key)
         else:
@@ -64,6 +65,7 @@ class Attempts:
             admitted = await self.state.admit(target.destination_key)
             if admitted.proven:
                 return await self._through(job, target, events, admitted, BUDGET_MS)
+        # The more often a job was turned away, the longer it stays away: a crowd costs few receives.
         crowded = min(CROWDED_MS * (1 + 3 * job.sends), LONGEST_CROWDED_MS)
         return SendReport([Wait(crowded)] * len(events))
 
@@ -91,6 +93,7 @@ class Attempts:
         try:
             return await self._through(job, target, events, admitted, budget, requests)
         finally:
+            # Also after an error: other processes share the place, and would wait a minute for it.
             self.in_place.pop(target.destination_key, None)
             over.set()
             await self.state.leave(target.destination_key)
@@ -125,6 +128,7 @@ class Attempts:
             sent = await self._send_once(target, through, slots)
         finally:
             slots.over()
+        # Waiting for slots is our own doing, and must not make a rate-limited destination look hung.
         await self._update_circuit(target, admitted, sent, self.clock() - began - slots.waited)
         sent.results += [Wait(OUT_OF_TIME_MS)] * (len(events) - len(through))
         return sent
@@ -165,6 +169,7 @@ class Attempts:
         if isinstance(result, Delivered):
             await self.state.sent(target.destination_key, event.id)
         else:
+            # A retry would otherwise meet its own claim, which holds for two minutes.
             await self.state.release(target.destination_key, event.id)
 
 

@@ -130,14 +130,18 @@ class BatchDeliverer:
         return answer.result()
 
     async def _deliver_record(self, record: Batch, counting: Counting) -> None:
+        # Reading a large job's object blocks, and other jobs wait on this loop for their rate-limit slots.
         body = await asyncio.to_thread(self._queue.body, record)
         if body is None:
             log.warning("message %s was done before", record["messageId"])
             return
         job = read_job(body)
         logs.bind(organization=job.organization, pipeline_id=job.pipeline_id)
+        # The lag is taken before the delivery, so that a slow destination does not pass for a slow queue.
         counting.received(job, now_ms())
         counting.done(job, await self._deliverer.deliver(job), now_ms())
+        # A job that is repeated after a crash needs its object. Once the object is gone, a repetition is
+        # recognized as a job that was done.
         await asyncio.to_thread(self._queue.done, record)
 
     async def _count(self, counting: Counting) -> None:

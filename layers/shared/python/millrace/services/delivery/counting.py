@@ -57,6 +57,8 @@ class Counting:
             deliveriesRetried=report.retried,
             deliveriesThrottled=report.throttled,
             deadLetters=report.dead,
+            # `jobsSent` counts a job once, however often it goes back to the queue. The difference of the
+            # two is the number of jobs that wait.
             jobsReceived=0 if job.sends else 1,
         )
         if report.behind_ms is not None:

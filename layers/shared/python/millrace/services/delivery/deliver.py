@@ -68,6 +68,7 @@ class Deliverer:
     async def deliver(self, job: Job) -> Report:
         """Raises what AWS raises; the message has to come again then."""
         early = job.not_before - self.clock()
+        # SQS delays a message by 15 minutes at most, so a longer wait takes several rounds through the queue.
         if early > 0:
             await self._send(job, early)
             return Report(waiting=len(job.events))
@@ -75,6 +76,7 @@ class Deliverer:
         try:
             target = await self.targets.of(job)
         except Exception as error:
+            # A store that fails says nothing about the events; a definition that is wrong stays wrong.
             if is_transient(error):
                 raise
             return await self._settle(job, events, SendReport([result_of_error(error)] * len(events)), None)
@@ -85,10 +87,12 @@ class Deliverer:
         self, job: Job, events: Sequence[Event], sent: SendReport, target: Target | None
     ) -> Report:
         """Stores dead letters first, then sends again what has to come again."""
+        # Without a target there is no retry policy to go by, so any failure is final.
         last = target is None or job.attempt >= target.config.retry_policy.max_retries
         expired = self.clock() - job.created_at >= LONGEST_WAIT_MS or job.sends >= MOST_SENDS
         results = [_final(result, last, expired) for result in sent.results]
         dead = [(n, result) for n, result in enumerate(results) if isinstance(result, Dead)]
+        # If storing them fails, the whole job comes again, and retries that had left before come twice.
         if dead:
             dead_letters = [self._dead_letter(job, events[n], result, target) for n, result in dead]
             await self.dead_letters.put(job.organization, dead_letters, self.clock())
@@ -124,6 +128,7 @@ class Deliverer:
         failed = {n: result.failure for n, result in enumerate(results) if isinstance(result, Retry)}
         if not failed or target is None:
             return 0
+        # Retries of a job leave as one message, so the longest wait that the server asked for holds for all.
         asked = max((failure.retry_after or 0.0 for failure in failed.values()), default=0.0)
         backoff = target.config.retry_policy.backoff_ms
         wait = wait_ms(job.attempt, backoff, asked, self.chance())
@@ -145,6 +150,7 @@ class Deliverer:
 
     def _behind(self, job: Job, sent: SendReport) -> int | None:
         """Return the time between a job's creation and its slot."""
+        # The age of a retry comes from failures and backoff, and would be blamed on the rate limit.
         if job.attempt or not sent.limited:
             return None
         wait = max(result.wait_ms for result in sent.results if isinstance(result, Wait))

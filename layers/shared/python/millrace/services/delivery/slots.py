@@ -53,6 +53,7 @@ class Slots:
                 grant = await self._reserve(request)
                 if not grant.slots:
                     return grant.wait_ms
+            # It stays in the deque during the pause: `_forget_late` drops it if this process was held up.
             slot = self._free[0]
             await self._pause(max(0, math.ceil(slot) - self._clock()) / 1000)
             self._forget_late()
@@ -62,6 +63,7 @@ class Slots:
 
     async def _reserve(self, request: SlotRequest) -> Grant:
         """A run of slots, twice as long as the last one while all are used in time."""
+        # Slots that nobody here uses are lost to other processes, too.
         count = max(1, min(self.due, self._run))
         began = self._clock()
         grant = await self._state.reserve(
@@ -82,6 +84,7 @@ class Slots:
         late = self._clock() + 1 - self._rate.late
         while self._free and self._free[0] <= late:
             self._free.popleft()
+            # A process that misses its slots is too busy for long runs of them.
             self._run = max(1, self._run // 2)
 
 
@@ -150,6 +153,7 @@ class RateLimits:
     state: DeliveryState
     clock: Clock
     pause: Pause = asyncio.sleep
+    # Weak references: a destination's slots go with the last job that holds them, without a cleanup.
     shared: WeakValueDictionary[DestinationKey, Slots] = field(default_factory=WeakValueDictionary)
 
     def of(

@@ -82,6 +82,7 @@ class Target:
             failure.code,
             self.redact(failure.message),
             failure.status,
+            # Redacted before it is cut: half of a secret would no longer be recognized.
             excerpt(self.redact(failure.body)),
             failure.retry_after,
         )
@@ -96,6 +97,7 @@ async def _send(sender: Sender, events: Sequence[Event], wait_for_slot: WaitForS
     except Exception as error:
         if is_transient(error):
             raise
+        # Only the type, because the message may hold a credential or a customer's data.
         log.error("a sender raised %s", type(error).__name__)
         if len(events) < 2:
             return SendReport([result_of_error(error)] * len(events))
@@ -169,6 +171,7 @@ class Targets:
             self._latest[key] = (self._clock(), version)
             if len(self._latest) > _DEFINITIONS:
                 self._latest.popitem(last=False)
+        # The number in the cache may be older than the job, whose version was written in the meantime.
         return max(version, job.definition_version)
 
     async def _definition(self, job: Job, version: int) -> PipelineDefinition:

@@ -22,6 +22,7 @@ from millrace.pipelines.event import Event
 from millrace.services.delivery.job import Job, job_event
 from millrace.services.delivery.target import Target, Targets
 
+# The API function that waits for the answer ends after 29 seconds.
 SECONDS = 20.0
 TEST = "test"
 """Source and type of the event, and the field that marks the payload of one that nobody gave."""

@@ -70,6 +70,7 @@ class Backpressure:
         )
         backpressure = _backpressure(minutes, queues, now)
         if len(self._known) >= _CACHE_SIZE:
+            # Entries live for five seconds, so an order of eviction is not worth its bookkeeping.
             self._known.clear()
         self._known[organization, pipeline_id] = (now, backpressure)
         return backpressure

@@ -77,6 +77,7 @@ class Plans:
             return cached[2]
         if len(self._known) >= _ORGANIZATIONS:
             self._known.clear()
+        # Taken before the read: a change that the read just missed must not count as seen.
         asked, at = time.monotonic(), self._clock()
         found = {one.id: one for one in await self._store.all(organization)}
         self._known[organization] = (asked, at, found)
@@ -85,6 +86,8 @@ class Plans:
     async def running(self, organization: str, pipeline_id: str) -> Pipeline:
         """The pipeline, read again unless it is known to run. Raises `NotFound`."""
         known = (await self.of(organization)).get(pipeline_id)
+        # A stale answer may let in an event just after a stop, which does no harm. It must not refuse one
+        # after a start was answered.
         if known and known.state == "running":
             return known
         return await self._store.get(organization, pipeline_id)

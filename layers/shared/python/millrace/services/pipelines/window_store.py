@@ -58,6 +58,7 @@ def _keys(found: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Key]]:
     for due, store_key in found:
         try:
             yield due, _key(store_key)
+        # One key with too few or too many parts must not keep the sweep from all others.
         except TypeError:
             log.error("%s is no place of a window", store_key)
 

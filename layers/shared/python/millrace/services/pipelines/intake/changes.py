@@ -29,6 +29,7 @@ SOURCE = "millrace.database_change"
 _OPERATIONS: dict[str, Operation] = {"INSERT": "insert", "MODIFY": "update", "REMOVE": "delete"}
 _LESS: tuple[tuple[str, ...], ...] = ((), ("old",), ("old", "new"))
 _LARGE = 10_000
+# DynamoDB names this principal on records of rows that its TTL has deleted.
 _TTL = "dynamodb.amazonaws.com"
 Record = dict[str, Any]
 
@@ -87,6 +88,7 @@ class Changes:
         whose organization is not configured: everything waits until it is."""
         records: Sequence[Record] = batch["Records"]
         for start in range(0, len(records), BATCH):
+            # Chunks go one after the other: Lambda repeats everything from the first failure on.
             chunk = records[start : start + BATCH]
             events = [event for record in chunk for event in await self._events(record)]
             try:

@@ -43,6 +43,7 @@ class Ingest:
             raise InvalidRequest(f"Send 1 to {MAX_EVENTS:,} items.", code="invalid_items")
         now = self._context.clock()
         events = [event_from(item, at, now, key) for at, item in enumerate(items)]
+        # The events were made once before this, so that wrong items do not use up the key.
         if key:
             content = orjson.dumps(items)
             first = await self._context.pipelines.first_push(
@@ -64,6 +65,7 @@ class Ingest:
         for event in events:
             event.hops = current_hops()
         messages = list(pack(Events(organization, pipeline.id), map(event_record, events)))
+        # Counting beside the sending saves the caller a round trip, and the meter never raises.
         await asyncio.gather(
             asyncio.to_thread(self._context.ingest.send, messages, 0, organization),
             self._context.meter.accepted(organization, pipeline.id, len(messages)),
@@ -113,6 +115,7 @@ def _time(item: dict[str, Any], at: int, now: int) -> int:
     time = item.get("time", now)
     if isinstance(time, str):
         return from_iso(time)
+    # The last millisecond of the year 9999, which is the end of Python's datetimes.
     if type(time) is not int or not 0 <= time <= 253_402_300_799_999:
         message = f"items.{at}.time: ISO 8601, or milliseconds since the epoch."
         raise InvalidRequest(message, code="invalid_items")

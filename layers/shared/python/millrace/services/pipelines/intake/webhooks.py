@@ -55,6 +55,7 @@ class Webhooks:
         source = self._context.plans.compiled(organization, pipeline).plan.definition.source
         if not isinstance(source, WebhookSource):
             raise unknown_pipeline(pipeline_id)
+        # Senders sign the bytes as they send them; and only a known sender's body is worth decompressing.
         if source.verify:
             secret = await self._secret(organization, source)
             check_signature(source.verify, secret, headers, body, self._context.clock())
@@ -127,6 +128,7 @@ def _form(body: bytes) -> dict[str, Any]:
         fields = dict(parse_qsl(body.decode(), max_num_fields=1_000))
     except (ValueError, UnicodeDecodeError) as error:
         raise InvalidRequest("The body is no form.", code="invalid_form") from error
+    # GitHub's forms and Slack's interactions carry all of their JSON in this one field.
     if set(fields) != {"payload"}:
         return fields
     payload = read_json(fields["payload"].encode(), "The field `payload`")

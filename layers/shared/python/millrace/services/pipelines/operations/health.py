@@ -84,6 +84,7 @@ class Metering:
         """Counters of the day, of the last minutes, and how many seconds those are."""
         now = self._context.clock()
         minutes = await self._context.metrics.minutes(organization, pipeline_id, now - DAY_MS)
+        # The current minute may be a second old: a rate needs the whole one before it as well.
         start = now // MINUTE_MS * MINUTE_MS - MINUTE_MS
         day = total(counters for _, counters in minutes)
         recent = total(counters for minute, counters in minutes if minute >= start)

@@ -49,6 +49,7 @@ class Redrives:
         await dead_letters_by_id(self._context.dead_letters, organization, pipeline_id, request.ids)
         now = self._context.clock()
         made = Redrive(id=new_id("redrive"), request=request, created_at=now, updated_at=now)
+        # A command without its redrive ends by itself; a redrive without its command would never end.
         await asyncio.to_thread(enqueue_page, self._context, (organization, pipeline_id), made, _SOON_MS)
         await self._store.create(organization, pipeline_id, made)
         return made

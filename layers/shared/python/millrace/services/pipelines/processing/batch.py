@@ -57,6 +57,7 @@ async def transform_batch(context: PipelineContext, batch: dict[str, Any]) -> di
     records = {record["messageId"]: record for record in batch["Records"]}
     first = [message for message in messages if message.receives == 1]
     await _process_together(context, first, failed)
+    # The most suspect message comes last: if it kills the function, all others have been acknowledged.
     again = sorted((one for one in messages if one.receives > 1), key=lambda one: one.receives)
     if again:
         done = [records[one.id] for one in first if one.id not in failed]
@@ -68,6 +69,7 @@ async def transform_batch(context: PipelineContext, batch: dict[str, Any]) -> di
         await _process_together(context, [message], failed)
         if message.id not in failed:
             await asyncio.to_thread(context.ingest.acknowledge, [records[message.id]])
+    # A message may feed several pipelines, and needs its object again if it failed for one of them.
     for id in records.keys() - failed:
         context.ingest.done(records[id])
     return await asyncio.to_thread(context.ingest.answer, batch, failed)
@@ -139,10 +141,12 @@ async def _process_all(
     try:
         await _process(context, address, groups, ends)
     except NotFound as error:
+        # The pipeline was deleted. No repetition would find it, so the messages count as done.
         events = sum(len(group.events) for group in groups)
         log.warning("%d events are for no pipeline: %s", events, error.message)
         context.meter.unclaimed(*address, events)
     except BrokenDefinition as error:
+        # Groups may name versions of their own, of which only one need be broken.
         if len(groups) == 1:
             await _refuse(context, address, groups[0], error)
             return []
@@ -191,12 +195,14 @@ async def _process_new(
     if pipeline.state == "paused":
         await _keep_waiting(context, organization, pipeline, events)
         return
+    # The journal comes first: a replay must find whatever destinations may have seen.
     await _write(context, organization, pipeline, events)
     lag = max((context.clock() - one.sent for one in groups if one.sent is not None), default=0)
     compiled = context.plans.compiled(organization, pipeline)
     try:
         await process(context, compiled, events, lag=lag, ends=ends, messages=len(groups))
     except Unfinished as error:
+        # These are in the journal by now; `again` keeps them from being written to it twice.
         await _send_again(context, Events(organization, pipeline.id, again=1), error.events)
 
 

@@ -66,6 +66,7 @@ class EnginePass:
                 self._settle(outcome)
                 self.counters["itemsProcessed"] += _processed(outcome)
         finally:
+            # Even if a later portion fails: what the portions before it have kept needs these timers.
             self._timers.flush()
 
     def fire(self, key: Key, now: int) -> None:
@@ -99,6 +100,7 @@ class EnginePass:
         for destination in range(len(self._compiled.guards)):
             chosen = list(self._chosen(outcome.outputs, destination, dead_letters))
             jobs += self._jobs(destination, chosen, dead_letters)
+        # If this fails, the messages are repeated; jobs that had left before would be delivered twice.
         self._store_dead_letters(dead_letters)
         self._context.deliveries.send(
             (job.encode() for job in jobs), organization=self._compiled.organization
@@ -141,12 +143,14 @@ class EnginePass:
                 dead_letters.append(self._undelivered(event, destination, unexpected(error)))
 
     def _is_chosen(self, guard: Scalar, event: Event) -> bool:
+        # The budget of the pass has ended with `transform`, and a guard may cost as much as any expression.
         with Work():
             return guard(event.payload, event) is True
 
     def _jobs(self, destination: int, events: list[Event], dead_letters: list[DeadLetter]) -> list[Job]:
         """Jobs for the delivery queue. Events that can be in none make dead letters."""
         compiled = self._compiled
+        # Without validation, which would refuse a job that has no events yet.
         head = Job.model_construct(
             organization=compiled.organization,
             pipeline_id=compiled.pipeline_id,
@@ -164,6 +168,7 @@ class EnginePass:
             self._wait(self._context.dead_letters.put(self._compiled.organization, dead_letters, self._now))
 
     def _wait(self, work: Coroutine[Any, Any, None]) -> None:
+        # The pass runs in a thread while the loop is free, and the store's calls belong to that loop.
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _dead_letter(self, dead_letter: FailedEvent) -> DeadLetter:
@@ -223,6 +228,7 @@ async def process(
     try:
         await asyncio.to_thread(run.process, events, start, ends)
     except Unfinished:
+        # The events that were finished count, because the caller repeats only the rest.
         await context.meter.add(compiled.organization, compiled.pipeline_id, run.counters)
         raise
     await context.meter.add(compiled.organization, compiled.pipeline_id, run.counters)

@@ -50,6 +50,7 @@ async def redrive(context: PipelineContext, command: RedrivePage) -> None:
         return
     if found.state == "running" and found.page == command.page:
         found = await _send_page(context, address, found, context.plans.compiled(address[0], pipeline))
+    # Also if the page was sent before: its process may have died before it enqueued the next one.
     if found.state == "running" and found.page == command.page + 1:
         await asyncio.to_thread(enqueue_page, context, address, found, PAGE_SECONDS * 1000)
 
@@ -73,6 +74,7 @@ async def _send_page(
     now, page = context.clock(), found.page
 
     def step(old: Redrive) -> Redrive:
+        # A page that two deliveries of a command have sent is counted once.
         return old.sent(sent, len(dead_letters) - sent, more, now) if old.page == page else old
 
     return await context.redrives.change(*address, found.id, step)

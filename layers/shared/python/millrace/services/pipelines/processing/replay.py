@@ -45,11 +45,13 @@ async def process_entry(context: PipelineContext, entry: ProcessEntry, ends: flo
         return  # paused again: it still waits, and the next resume finds it
     records = await context.journal.read(organization, pipeline_id, entry.position, entry.key)
     events = [event_from_record(one, pipeline_id) for one in records]
+    # A chunk that used up all the time would do so again; a single event is always finished.
     size = CHUNK if entry.after is None else 1
     left = await _process_until(context, compiled, events[entry.after or 0 :], size, ends)
     if left:
         await _enqueue(context, [structs.replace(entry, after=len(events) - left)])
     elif entry.waiting:
+        # Settled last: after a crash before this, a drain finds the entry again, with the same ids.
         await context.journal.settle(organization, pipeline_id, entry.position)
 
 
@@ -86,6 +88,7 @@ async def replay(context: PipelineContext, command: Replay) -> None:
 async def drain(context: PipelineContext, command: Drain) -> None:
     """Enqueue a page of what waited while the pipeline was paused. Look again until nothing is left; then
     windows may fire again."""
+    # The command is sent before the change of state is written, so the first round may come too early.
     if (await context.pipelines.get(*command.address)).state != "paused":
         entries = await context.journal.waiting(*command.address, command.after, PAGE)
         found = [ProcessEntry(*command.address, one.position, one.key, waiting=True) for one in entries]
@@ -93,6 +96,7 @@ async def drain(context: PipelineContext, command: Drain) -> None:
         if len(entries) == PAGE:
             await _enqueue(context, [structs.replace(command, after=entries[-1].position)])
             return
+        # Behind `after` there may be nothing while entries before it are still being processed.
         if not entries and not command.after:
             await _release(context, command)
             return

@@ -155,6 +155,7 @@ async def _sort_bus_event(
         organization, event = bus_event(envelope, message.sent)
     except InvalidRequest as error:
         event, message = unreadable_event(envelope, message.sent), replace(message, problem=error)
+        # Without an organization no dead letter has an owner, so the message ends in the operators' queue.
         if not isinstance(event.payload.get("organization"), str):
             raise
         organization = event.payload["organization"]

@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 SEEN = 20_000
 """Timers that one sweep reads; of deleted pipelines something may stand until its TTL."""
 SWEPT = 5_000
+# SQS delays a message by 15 minutes at most: what is due later stays for a later sweep.
 AHEAD_MS = 900_000
 
 

@@ -11,6 +11,7 @@ class Timers:
     def __init__(self, queue: Queue, now: int) -> None:
         self._queue = queue
         self._now = now
+        # A dict, because the events of one batch ask for the timer of their window again and again.
         self._waiting: dict[tuple[Key, int], None] = {}
 
     def timer(self, key: Key, at: int) -> None:
@@ -24,6 +25,7 @@ class Timers:
         self._queue.send_delayed(
             (
                 encode(FireTimer(str(key), at)),
+                # Rounded up, because a timer that comes too early has to be set again.
                 -(-max(at - self._now, 0) // 1000),
                 key.organization,
             )

@@ -93,6 +93,7 @@ async def fire_all(context: PipelineContext, message: StopPipeline) -> None:
     for due, key in found:
         compiled = await _compiled(context, key)
         if compiled is not None and await asyncio.to_thread(_is_open, context.windows, compiled, key):
+            # A window that is fired before its time would only ask for another timer.
             await on_timer(context, compiled, key, max(due, context.clock()))
             fired += 1
         if fired == STOPPED_AT_ONCE:

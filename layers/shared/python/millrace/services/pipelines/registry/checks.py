@@ -92,6 +92,7 @@ def _problems(
 def _check_address(scheme: str, host: str, port: int, rules: Rules) -> None:
     """Check an address as far as possible without a name server."""
     check_url(scheme, host, port, rules)
+    # RFC 6761 reserves these names for the loopback interface, whatever a name server says.
     if host == "localhost" or host.endswith(".localhost"):
         host = "127.0.0.1"
     if is_address(host):

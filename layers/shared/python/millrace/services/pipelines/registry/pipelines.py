@@ -87,6 +87,7 @@ class Pipelines:
         try:
             return await self.replace(caller, pipeline_id, given), False
         except NotFound:
+            # Ids of this form are generated, so an unknown one is a mistake or a deleted pipeline.
             if pipeline_id.startswith("pipeline_"):
                 raise
             return await self.create(caller, given, pipeline_id), True
@@ -158,6 +159,7 @@ class Pipelines:
         now = self._context.clock()
         new = _next(old, {"state": after(old.state, action), "state_since": iso(now), "hold_until": 0})
         if action == "start":
+            # Secrets may have been deleted, or bound to other hosts, since the definition was written.
             await self._checked(caller, old.definition)
             await self._schedules.ensure(caller.organization, old)
         elif action == "resume":

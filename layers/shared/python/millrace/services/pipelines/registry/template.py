@@ -40,6 +40,7 @@ class Parameter:
         kind, words = _TYPES[self.type]
         if value is None:
             raise _wrong(self, f"give {words}: {self.description}")
+        # In Python true is an int, and would pass as a number.
         if not isinstance(value, kind) or isinstance(value, bool):
             raise _wrong(self, f"this is no {words.partition(' ')[2]}")
         if isinstance(value, list) and not all(isinstance(one, str) for one in value):
