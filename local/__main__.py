@@ -18,6 +18,8 @@ from local.token import DEFAULT_PORT, port
 
 def main(arguments: list[str]) -> int:
     chosen = _parse(arguments)
+    # Until the event loop has handlers of its own, SIGTERM raises as Ctrl-C does, so that the emulator is
+    # stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _run(chosen)
@@ -32,6 +34,7 @@ def main(arguments: list[str]) -> int:
 def _run(chosen: argparse.Namespace) -> None:
     console = Console(chosen.level)
     options = Options(chosen.template, chosen.web, chosen.keep, chosen.reload, chosen.limit, chosen.demo)
+    # Before anything starts: a port in use is told at once, and the template is deployed with this address.
     listening = _listen(chosen.port)
     console.say("Millrace starts on this machine ...")
     with Stack(options, listening, console) as stack:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from millrace.stores.aws import SERVICES
 
+# botocore calls these by itself, where it is configured to get credentials from them.
 FOR_CREDENTIALS = frozenset(("sso", "sso-oidc", "sts"))
 USELESS = (
     "boto3/examples",

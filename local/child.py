@@ -20,6 +20,7 @@ _PR_SET_PDEATHSIG = 1
 
 def command(argv: Sequence[str], at_parents_death: signal.Signals = signal.SIGKILL) -> list[str]:
     """The command line that runs `argv` tied to this process's life; start it with `start_new_session`."""
+    # The wrapper gets the child's environment: -I keeps its PYTHONPATH from replacing what is imported here.
     wrapper = [sys.executable, "-I", "-S", str(Path(__file__)), str(os.getpid()), str(int(at_parents_death))]
     return [*wrapper, *argv]
 

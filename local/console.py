@@ -85,6 +85,7 @@ class Console:
         row = Text()
         row.append(_short(function).ljust(self._width + 2), style=self._colours.get(function, ""))
         row.append(f"{request_id[:8]:8}  ", style="dim")
+        # A function's line may repeat what a client sent: no escape sequence may reach the terminal.
         row.append(text.replace("\x1b", ""), style=style)
         self._print(row)
 

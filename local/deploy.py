@@ -180,6 +180,7 @@ def _create_or_update(cloudformation: Any, request: dict[str, Any]) -> None:
         try:
             cloudformation.update_stack(**request)
         except ClientError as error:
+            # CloudFormation calls an update that changes nothing an error.
             if "No updates" not in error.response["Error"]["Message"]:
                 raise
 

@@ -46,6 +46,7 @@ def _fire_if_due(key: Key, schedule: Json, now: float) -> None:
     try:
         due = next_time(schedule, _last(key, schedule))
         if due is not None and due <= now:
+            # Noted first, so that a target that fails is not called again at each tick.
             _fired[key] = due
             _fire(key, schedule, due)
     except Exception:

@@ -94,6 +94,7 @@ class Environments:
 
     async def _run(self, invocation: Invocation) -> None:
         try:
+            # An event that no process has taken has had no effect yet, so another one may get it.
             for _ in range(_DELIVERIES):
                 if await self._run_once(await self._acquire(), invocation):
                     return
@@ -116,6 +117,8 @@ class Environments:
             self._all.discard(one)
         if sum(one.busy for one in self._all) + self._waiting() >= self._limit:
             raise Throttled(self._limit)
+        # A process whose response is done asks for the next event in a moment; an init would take much
+        # longer.
         finishing = any(one.finishing for one in self._all)
         return await self._wait_for_one(_FINISH_SECONDS if finishing else 0)
 

@@ -102,6 +102,7 @@ class Invocation:
 
     async def response(self) -> Response:
         """Wait for the function to answer; raises `FunctionFailed`."""
+        # A reader that is canceled must not cancel the future that the function's side still sets.
         return await asyncio.shield(self._response)
 
     async def chunks(self) -> AsyncIterator[bytes]:

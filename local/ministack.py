@@ -131,6 +131,7 @@ class MiniStack:
         self.stop()
 
     def _spawn(self) -> None:
+        # SIGTERM lets it save the state that is kept.
         argv = child.command([str(_PYTHON), "-m", "local.emulator"], at_parents_death=SIGTERM)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -188,6 +189,7 @@ def _port_of(state_dir: Path) -> int:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        # Connections of the last run may still be in TIME_WAIT, which must not make its port look taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -113,6 +113,7 @@ def _is_binary(request: Request) -> bool:
 def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     joined: dict[str, str] = {}
     for name, value in headers:
+        # Format 2.0 has cookies in a list of their own, `cookies`.
         if name not in _HOP_BY_HOP and name != "cookie":
             joined[name] = f"{joined[name]},{value}" if name in joined else value
     return joined

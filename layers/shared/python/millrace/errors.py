@@ -141,6 +141,7 @@ def is_transient(error: Exception) -> bool:
     """
     if isinstance(error, MillraceError):
         return error.retryable
+    # By the module's name, so that functions that never call AWS need not import botocore.
     if type(error).__module__.startswith("botocore."):
         return _aws_code(error) not in _REFUSED_AS_IT_IS
     return isinstance(error, OSError | MemoryError)

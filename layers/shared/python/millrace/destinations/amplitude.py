@@ -52,6 +52,7 @@ class Amplitude:
 
     def request(self, items: Sequence[EncodedEvent], now: int) -> Request:
         events = b",".join(item.content for item in items)
+        # Amplitude refuses ids of fewer than five characters unless the request says otherwise.
         head = b'{"api_key":%b,"options":{"min_id_length":1},"events":[' % json_bytes(self._key)
         headers = {"content-type": "application/json", "accept": "*/*", "user-agent": USER_AGENT}
         return Request(self._url, head + events + b"]}", headers=headers)

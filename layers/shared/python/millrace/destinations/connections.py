@@ -65,12 +65,14 @@ class Databases:
 
     def get(self, url: str, organization: str) -> Database:
         """The database of a URL. Raises `Unsendable` for one that may not be used."""
+        # The organization belongs to the key: at Aurora DSQL it decides the database role of the connections.
         name = sha256(f"{organization}\0{url}".encode()).hexdigest()
         with self._lock:
             if name not in self._known:
                 self._known[name] = Database(self._make(url, organization))
             self._known.move_to_end(name)
             while len(self._known) > _DATABASES:
+                # Jobs that use one of its connections are not disturbed: dispose() closes idle ones only.
                 self._known.popitem(last=False)[1].engine.dispose()
             return self._known[name]
 
@@ -93,7 +95,10 @@ class Databases:
             max_overflow=0,
             pool_timeout=STATEMENT_SECONDS,
             pool_recycle=240,
+            # Lambda freezes a process between two jobs, and servers and balancers drop its connections
+            # meanwhile.
             pool_pre_ping=True,
+            # SQLAlchemy would otherwise write the values of rows into its errors.
             hide_parameters=True,
         )
 
@@ -133,6 +138,8 @@ class Databases:
         host, port = url.host or "", url.port or 5432
         return psycopg.connect(
             host=host,
+            # libpq connects to `hostaddr` without resolving anything, and checks the certificate against
+            # `host`.
             hostaddr=self._address(host, port, mode != "disable"),
             port=port,
             user=user,
@@ -162,12 +169,15 @@ class Databases:
             charset="utf8mb4",
             ssl=_ssl_context(mode),
             ssl_disabled=mode == "disable",
+            # A hostile server may answer any statement with a request for a local file.
             local_infile=False,
             init_command=_MYSQL_SESSION,
             read_timeout=STATEMENT_SECONDS,
             write_timeout=STATEMENT_SECONDS,
             defer_connect=True,
         )
+        # PyMySQL would resolve the name again, to an address that nobody has checked. Given a socket it only
+        # uses `host` to check the certificate.
         connection.connect(socket.create_connection((address, port), CONNECT_SECONDS))
         return connection
 

@@ -61,6 +61,7 @@ class DatabaseSender:
             table = self._table(database, events)
             return Writing(self._config, database, table, events).run()
         except Unsendable as error:
+            # The server is not at fault here, so its circuit must not open.
             return SendReport([result_of_error(error)] * len(events), succeeded=1)
         except (SQLAlchemyError, OSError) as error:
             return SendReport([_whole(error)] * len(events), failed=1)

@@ -30,6 +30,7 @@ from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
 
 AT_ONCE = 16
+# No dot: the last one of a full name ends the organization, which may have dots of its own.
 _TABLE = re.compile(r"[A-Za-z0-9_-]{1,200}")
 ATTRIBUTES = 250
 """An expression of DynamoDB's has 300 operators and 4 KB at most."""
@@ -175,6 +176,7 @@ class DynamoSender:
             if change.values.get(version) is None:
                 raise Unsendable("incomplete", f"The event lacks {version}, which says whether it is stale.")
             name = expression.name(version)
+            # A version of null compares with nothing: without this the item could never be written again.
             none = f"attribute_not_exists({name}) OR attribute_type({name}, {expression.given('NULL')})"
             parts.append(f"({none} OR {name} < {expression.value(version)})")
         if not parts:
@@ -236,6 +238,8 @@ def _serialized(value: Any) -> dict[str, Any]:
 def _decimal(value: Any) -> Any:
     """DynamoDB's numbers are decimal."""
     if isinstance(value, float):
+        # repr is the shortest decimal that means this float; Decimal(value) has all its binary digits, and
+        # DynamoDB takes 38 at most.
         return Decimal(repr(value))
     if isinstance(value, dict):
         return {name: _decimal(each) for name, each in value.items()}

@@ -59,6 +59,8 @@ class Mixpanel:
             "distinct_id": self._tracking.person(event),
             "$insert_id": insert_id(event.id),
         }
+        # Ours come last: a payload's own `token` or `$insert_id` must not choose the project, or make a
+        # repetition look new.
         return json_bytes({"event": self._tracking.name(event), "properties": {**event.payload, **own}})
 
     def request(self, items: Sequence[EncodedEvent], now: int) -> Request:

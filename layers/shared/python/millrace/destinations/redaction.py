@@ -157,6 +157,7 @@ class Redaction:
         """Return the text with `[secret LABEL]` instead of each value."""
         if not self._finders or not text:
             return text
+        # One refusal stands in the result of every event of its request.
         if text not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()

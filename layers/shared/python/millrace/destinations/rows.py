@@ -251,6 +251,7 @@ def _number(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     said = text(value)
+    # PostgreSQL cannot store it. It is refused for all databases, so that a pipeline works alike with each.
     if "\x00" in said:
         raise ValueError("text may not hold a NUL character.")
     return said

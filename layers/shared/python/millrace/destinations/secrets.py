@@ -113,6 +113,7 @@ def _host_is_secret(config: Delivery, filled: Delivery) -> bool:
     """Return true if a secret is, or changes, the host: `https://${secrets.A}@host` leads elsewhere when the
     secret has a slash in it."""
     authority = _authority(address_text(config))
+    # A database without `connection` has no address of its own: all of it is the secret `DATABASE_URL`.
     if not REFERENCE.search(authority or "${secrets.x}" * isinstance(config, DatabaseConfig)):
         return False
     host = authority.rpartition("@")[2].partition(":")[0].lower()

@@ -62,10 +62,12 @@ class HttpSender:
         while job.waiting:
             part = job.waiting.popleft()
             wait = 0 if job.gone else await wait_for_slot(len(job.waiting))
+            # Another worker may have been answered 410 while this one waited for its slot.
             if job.gone:
                 job.settle(part, job.gone)
             elif wait:
                 job.settle(part, Wait(wait))
+                # Whoever asked now would be sent away as well, for the price of a write each.
                 job.settle_rest(Wait(wait))
             else:
                 await self._send_part(job, part)

@@ -66,6 +66,7 @@ class SnsSender:
         if self._subject:
             message["Subject"] = _one_line(self._subject.render(event.payload, event))
         if self._config.topic_arn.endswith(".fifo"):
+            # SNS takes 128 characters of ASCII here; an event's id may be longer, and anything.
             message["MessageDeduplicationId"] = sha256(event.id.encode(errors="surrogatepass")).hexdigest()
             message["MessageGroupId"] = event.pipeline_id or "pipeline"
         return message

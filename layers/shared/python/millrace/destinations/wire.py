@@ -100,6 +100,8 @@ def result_of(answer: Answer) -> DeliveryResult:
         return DELIVERED
     if answer.status in RETRIED or answer.status >= 500:
         return Retry(failure_of(answer))
+    # A 409 is final anyway. This one comes from a Millrace at the other end, and people can do something
+    # about it.
     if answer.status == 409 and _LOOP.search(answer.body):
         return Dead(failure_of(answer, _LOOPED, "loop"))
     return Dead(failure_of(answer))

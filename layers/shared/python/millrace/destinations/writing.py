@@ -122,6 +122,8 @@ class Writing:
             case Fault.OTHERS:
                 self._down = Retry(failure("conflict", error))
                 self._settle(rows, self._down)
+            # A row can end its own connection, by a trigger or by its size. The server counts as down only
+            # where it does not answer a new connection either.
             case Fault.SERVER if not is_disconnect(error) or not self._answers():
                 self._wait_for_server(rows, error)
             case Fault.TABLE:

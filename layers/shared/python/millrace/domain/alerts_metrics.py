@@ -91,6 +91,7 @@ def _concerns(rule: AlertSettings, agent: str) -> bool:
 
 
 def _sum(kept: list[dict[str, Any]], name: str) -> float:
+    # Plain addition of many small costs would make the sum depend on their order.
     return math.fsum(totals.get(name, 0) for totals in kept)
 
 

@@ -80,6 +80,7 @@ def probed(circuit: Circuit, healthy: bool, now: int, reason: str = "") -> Circu
     """Apply the result of a probe."""
     if healthy:
         return Circuit(since=now, proven=now + PROVEN_MS)
+    # A probe that comes late, after another one or an operator has closed the circuit, opens nothing.
     return _opened(circuit, now, reason) if circuit.is_open else circuit
 
 

@@ -17,6 +17,7 @@ def now_ms() -> int:
 def iso(ms: int) -> str:
     """`2026-11-21T03:18:00.123Z`."""
     stamp = datetime.fromtimestamp(ms / 1000, UTC)
+    # The milliseconds come from the integer: those of `stamp` went through a float.
     return stamp.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
 
 

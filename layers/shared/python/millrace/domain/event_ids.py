@@ -53,6 +53,7 @@ def parse_event_id_of(text: str, run_id: str) -> int:
 
 def parse_seq(text: str) -> int:
     """Return an event's number. Raises `InvalidRequest`."""
+    # isdigit() alone also holds for characters such as ², which int() does not read.
     if not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
         raise _invalid()
     return int(text)

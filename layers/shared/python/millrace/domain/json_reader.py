@@ -118,6 +118,7 @@ def _members(data: bytes) -> Iterator[bytes]:
             if not piece and not member.eof and not member.unconsumed_tail:
                 raise EOFError
             yield piece
+        # Zeros behind a member are padding, which gzip itself ignores.
         data = member.unused_data.lstrip(b"\0")
     if data:
         raise InvalidRequest(
@@ -141,6 +142,7 @@ def _is_suspicious(data: bytes, value: Any) -> bool:
 
 def _check_closely(data: bytes, what: str) -> None:
     def integer(digits: str) -> int:
+        # The length comes first: int() raises an error of its own for texts of more than 4,300 digits.
         if len(digits) > 20 or not LOWEST <= int(digits) <= HIGHEST:
             raise InvalidJson(f"{what} has an integer of more than 64 bits; write it as a text: {digits:.40}")
         return int(digits)

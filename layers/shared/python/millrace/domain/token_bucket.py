@@ -83,6 +83,7 @@ def reserve(bucket: Bucket, rate: Rate, request: SlotRequest, now: int) -> tuple
     full_at = bucket.full_at
     while len(slots) < request.count and (slot := _first_free(full_at, rate, start)) <= until:
         slots.append(slot)
+        # This is the generic cell rate algorithm; `full_at` is its theoretical arrival time.
         full_at = max(slot, full_at) + rate.interval
     if slots:
         return Bucket(full_at, bucket.queue_end), Grant(tuple(slots))

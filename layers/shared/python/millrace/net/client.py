@@ -136,6 +136,7 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
                 return _Stream(await self._plain.connect_tcp(address, port, timeout=share))
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue
+        # The last one has all the time that is left: `connect_tcp` bounds the whole.
         return _Stream(await self._plain.connect_tcp(addresses[-1], port))
 
     async def connect_unix_socket(
@@ -156,6 +157,7 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
+        # poll, since select() refuses file descriptors from 1,024 on.
         self._readable = select.poll()
         self._readable.register(stream.get_extra_info("socket"), select.POLLIN)
 

@@ -78,6 +78,8 @@ async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
 
 def _unpacked(body: bytes, limit: int) -> tuple[bytes, bool]:
     """Gzip or zlib data unpacked to at most `limit` bytes; data that is neither stays as it came."""
+    # With 32 zlib tells gzip and zlib data apart. A raw deflate stream, which some servers send as `deflate`,
+    # is neither and stays packed.
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
         text = unpacker.decompress(body, limit)

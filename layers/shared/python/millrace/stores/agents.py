@@ -61,6 +61,7 @@ class AgentStore:
 
     async def page(self, organization: str, after: str, limit: int) -> tuple[list[Agent], str | None]:
         """Stored agents with ids above `after`, by id, and the id to go on after."""
+        # DynamoDB refuses an empty string in a key condition; a blank sorts before every id.
         items = await self._dynamo.query(
             self._table, "pk = :pk AND sk > :after", limit=limit, pk=organization, after=after or " "
         )
@@ -89,6 +90,7 @@ class AgentStore:
             raise Conflict(
                 "Another request changed this agent; read it again and retry.", code="changed"
             ) from error
+        # Other processes keep the old agent for up to `CACHE_SECONDS`: nothing tells them.
         self._cache.pop((organization, agent.id), None)
 
     async def delete(self, organization: str, agent_id: str) -> None:

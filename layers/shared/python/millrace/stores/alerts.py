@@ -45,6 +45,7 @@ class AlertStore:
         if now - self._active.get(organization, 0) > NOTED_SECONDS:
             item = {"pk": organization, "sk": "ACTIVE", "expiresAt": int(now) + ACTIVE_SECONDS}
             await self._dynamo.write(put(self.table, item))
+            # Only after the write: where that fails, the organization's next run tries again.
             self._active[organization] = now
 
     async def rules(self, organization: str) -> list[AlertRule]:

@@ -80,7 +80,10 @@ class ApprovalStore:
         return update(
             self._table,
             _key(call.slot, call.run_id, call.call_id),
+            # Without `listPk` people no longer see the call. `ownerPk` stays for the check of every minute,
+            # should this process die before the run goes on.
             "SET answer = :answer, listSk = :check REMOVE listPk",
+            # A settled call has lost its `ownerPk`: its run no longer waits for it, and nobody may answer it.
             f"attribute_exists(ownerPk) AND attribute_not_exists(answer) AND {in_time}",
             answer=orjson.dumps(_answer_body(answer)).decode(),
             now=now_ms,

@@ -71,6 +71,7 @@ class Aws:
         """The one client of a service. Making it takes some 100 ms of CPU: warm the needed ones in init."""
         assert service in SERVICES, f"add {service} to SERVICES, or its model is not deployed"
         with self._lock:
+            # Threads must not make clients of one boto3 session at the same time; clients may be shared.
             if service not in self._clients:
                 self._clients[service] = self._make(service)
             return self._clients[service]
@@ -84,6 +85,7 @@ class Aws:
             connect_timeout=2,
             read_timeout=26 if calls else 10,
             retries={"mode": "standard", "max_attempts": 1 if calls else 4},
+            # Beyond botocore's default of 10, urllib3 would throw each connection away after one call.
             max_pool_connections=self._workers,
             tcp_keepalive=True,
         )

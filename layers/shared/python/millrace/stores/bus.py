@@ -49,6 +49,7 @@ class EventBus:
     async def _put_batch(self, events: list[BusEvent]) -> None:
         for attempt in range(_TRIES):
             answer = await self._aws.call("events", "put_events", Entries=[self._entry(e) for e in events])
+            # PutEvents answers 200 even where it has refused entries, so botocore does not repeat those.
             if not answer["FailedEntryCount"]:
                 return
             pairs = zip(events, answer["Entries"], strict=True)

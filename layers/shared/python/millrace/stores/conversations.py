@@ -61,6 +61,7 @@ class ConversationStore:
             ExpressionAttributeValues=to_item({":pk": slot.key, ":first": "M#"}),
             ConsistentRead=True,
             ScanIndexForward=False,
+            # The three are `SUM`, `RUN` and `META`, which sort behind every message.
             Limit=HISTORY_MESSAGES + 3,
         )
         found = {item["sk"]: item for item in items}

@@ -195,6 +195,8 @@ class DeadLetterStore:
         was there."""
         key = _key(organization, dead_letter.pipeline_id, dead_letter.id)
         try:
+            # The item goes first: an object that a crash leaves behind expires, while an item without its
+            # object would be a dead letter that cannot be sent again.
             await self._dynamo.write(delete_when(self._table, key, "stamp = :seen", seen=dead_letter.stamp))
         except ConditionFailed:
             return False
@@ -217,8 +219,11 @@ class DeadLetterStore:
     ) -> AsyncIterator[DeadLetter | None]:
         """The dead letters of the chosen time, then None if these were all. DynamoDB reads 1 MB at a time, or
         `limit` dead letters."""
+        # A cursor comes from outside and may be longer than a key; \x01 sorts behind the id itself and before
+        # every other one.
         first = max(f"{after[:_LONGEST_ID]}\x01" if after else "", f"{chosen.since:015d}")
         last = f"{chosen.until:015d}" if chosen.until is not None else "~"
+        # DynamoDB refuses BETWEEN with its bounds in the wrong order.
         if first > last:
             yield None
             return

@@ -79,6 +79,7 @@ class DeletionStore:
             "attribute_exists(pk)",
             token=new_ulid(),
             list=_DELETING,
+            # A repeat sets the time anew, so that the sweep leaves the deletion to whoever repeats it.
             sort=f"{iso(self._clock())}#{root.conversation_id}",
         )
         try:
@@ -103,6 +104,7 @@ class DeletionStore:
             Limit=limit,
         )
         roots = [Slot(item["pk"].partition("#")[0], item["conversationId"]) for item in items]
+        # The index may be a moment old; only the table knows whether the mark is still there.
         return [found for root in roots if (found := await self._find(root))]
 
     async def is_deleted(self, root: Slot) -> bool:
@@ -121,6 +123,7 @@ class DeletionStore:
     async def revoke(self, deletion: Deletion, slot: Slot) -> LeaseRecord:
         """Take the slot's lease away, so that its run can write nothing more; how it stood. Raises
         `DeletionFinished`."""
+        # Read before it is deleted: afterwards nothing tells which run was active.
         lease = to_lease(await self._dynamo.get(self._table, lease_key(slot)))
         await self._delete(deletion, self._table, [lease_key(slot)])
         return lease

@@ -22,6 +22,7 @@ from millrace.domain.unproven_slots import UnprovenSlots, enter, leave
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put, put_when, update
 
 KEPT_SECONDS = 7 * 24 * 3600
+# A disabled circuit that expires lets requests out again, so it outlives everything else here.
 DISABLED_SECONDS = 400 * 24 * 3600
 MARK_SECONDS = 24 * 3600
 SENDING_MS = 120_000
@@ -158,6 +159,8 @@ class DeliveryState:
         try:
             await self._dynamo.write(request)
         except ConditionFailed as error:
+            # Where botocore repeated a put whose answer was lost, this is our own claim. It then counts as
+            # another's until its time is over: the event is late, not lost.
             held = error.items[0] or {}
             return "sent" if held.get("untilMs") == _SENT else "busy"
         return "claimed"
@@ -193,6 +196,7 @@ class DeliveryState:
             item = await self._dynamo.get(self._table, key)
             state = empty(**orjson.loads(item["body"])) if item else empty()
             changed, result = step(state)
+            # An admission to a closed circuit changes nothing and then costs a read only.
             if changed == state or await self._swap(key, item, changed):
                 return result
             await asyncio.sleep(random.uniform(0, 0.005 * 2**attempt))

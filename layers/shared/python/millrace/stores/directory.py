@@ -144,4 +144,5 @@ def _next(page: _Page) -> Position | None:
 
 
 def _dumped(shared_with: dict[str, Access]) -> str:
+    # The stored text is compared in a condition: the same shares in another order must be the same text.
     return orjson.dumps(shared_with, option=orjson.OPT_SORT_KEYS).decode()

@@ -121,6 +121,7 @@ def update(table: str, key: Item, expression: str, condition: str = "", **values
     return {"Update": request}
 
 
+# A refusal brings the item that caused it: a read afterwards would cost a call and may see a later state.
 _OLD = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
 
 
@@ -274,6 +275,7 @@ def _check_sizes(reasons: list[dict[str, Any]]) -> None:
 
 
 async def _back_off(attempt: int) -> None:
+    # Full jitter: writers that have collided would collide again after equal waits.
     await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
 
 

@@ -97,6 +97,7 @@ class EventLog:
             try:
                 await self._dynamo.transact(*self.appends(stream, seq, logged))
             except ConditionFailed as error:
+                # The refusal brings the head as it stands, which saves a read.
                 head = error.items.get(0)
                 seq = head["seq"] if head else await self.head(stream)
                 continue
@@ -132,6 +133,7 @@ class EventLog:
         if limit and items and (missing := _parts_missing(items)):
             items += await self._query(stream, f"{items[-1]['sk']} ", missing)
         now = time.time()
+        # DynamoDB deletes expired items within days, not at once.
         alive = [item for item in items if item["expiresAt"] > now]
         return [event for first, data in _whole(alive) for event in _unpack(first, data) if event.seq > after]
 

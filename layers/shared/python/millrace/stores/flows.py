@@ -43,6 +43,7 @@ class FlowStore:
             "pk = :pk AND sk BETWEEN :low AND :high",
             limit=limit,
             pk=organization,
+            # BETWEEN includes its bounds; \x01 sorts behind `after` itself and before every longer name.
             low=f"FLOW#{after}\x01",
             high="FLOW#~",
         )
@@ -93,6 +94,7 @@ class FlowStore:
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :low AND :high",
+            # BETWEEN includes `after` itself, which the page before has shown.
             limit=limit + bool(after),
             newest_first=True,
             pk=organization,

@@ -78,6 +78,7 @@ class InjectionStore:
         try:
             await self._accept(slot, made, writes)
         except ConditionFailed as error:
+            # The key is looked at first: a repeat gets its answer even if the run has ended since.
             if repeat := error.items.get(2):
                 return _repeated(repeat, made.content, error)
             raise self._refusal(error) from error
@@ -152,6 +153,7 @@ class InjectionStore:
             "attribute_exists(runId) AND untilMs > :now AND accepted < ceiling "
             "AND attribute_not_exists(stopReason)",
             one=1,
+            # No lease has expired at -1, so the condition also holds for one whose process is gone.
             now=now if alive else -1,
         )
 
@@ -186,6 +188,8 @@ class InjectionStore:
         fresh, _ = await self.waiting(slot)
         if not any(one.id == message_id for one in fresh):
             raise unknown_live_message()
+        # The ceiling rises instead of `accepted` falling: the holder learns of new messages by that number,
+        # and one that came while another was withdrawn must not go unnoticed.
         room = update(
             self._leases,
             lease_key(slot),
@@ -240,6 +244,7 @@ def _body(made: Injection) -> Item:
         "createdMs": made.created_ms,
         "createdBy": made.created_by,
         "expiresMs": made.expires_ms,
+        # Rounded up, so that DynamoDB never deletes a message before `expiresMs`.
         "expiresAt": -(-made.expires_ms // 1000),
     }
 

@@ -68,6 +68,8 @@ class Journal:
         held = {"body": body} if small else {}
         indexed = put(self._table, {"pk": partition, "sk": f"J#{position}"} | item | held)
         if waiting:
+            # Both in one transaction: the queue is acknowledged afterwards, and an entry without its mark
+            # would never be processed.
             marked = put(self._table, {"pk": partition, "sk": f"Q#{position}"} | item)
             await self._dynamo.transact(indexed, marked)
         else:

@@ -196,6 +196,7 @@ def _raise_not_begun(error: ConditionFailed, seen: LeaseRecord, marker: Marker |
     """Raise why a run did not begin; `last` is the position of its conversation's write."""
     if is_deleting(error):
         raise being_deleted() from error
+    # A used key counts before a changed slot: the earlier request is usually what has changed it.
     used = error.items.get(1) if marker else None
     if used:
         raise Repeated(used) from error

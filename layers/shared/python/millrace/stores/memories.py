@@ -61,6 +61,8 @@ class MemoryStore:
         """Store a memory, in the place of one with the same id. Raises `Conflict` when there are too
         many."""
         for _ in range(TRIES):
+            # The version is read before the memories are counted: whoever writes in between raises it, and
+            # this write is refused.
             head = await self._dynamo.get(self._table, _head_key(organization, user, agent_id))
             known = {one.id: one for one in await self.of_agent(organization, user, agent_id)}
             if id not in known and len(known) >= MOST_MEMORIES:
@@ -94,6 +96,7 @@ class MemoryStore:
     async def delete(self, organization: str, user: str, agent_id: str, id: str) -> None:
         """Raises `NotFound`."""
         try:
+            # A deletion leaves the version alone: that there are fewer than were counted breaks no limit.
             await self._dynamo.write(delete(self._table, _key(organization, user, agent_id, id)))
         except ConditionFailed as error:
             raise NotFound("No memory has this id.", code="memory_not_found") from error

@@ -172,4 +172,5 @@ def _cut(text: str, room: int) -> str:
     data = text.encode()
     if len(data) <= room:
         return text
+    # The cut may fall within a character, whose remaining bytes are dropped.
     return f"{data[:room].decode(errors='ignore')}\n[shortened here: the whole has {len(data):,} bytes]"

@@ -135,6 +135,7 @@ def _wanted(history: Sequence[StoredMessage], parts: Mapping[str, Parts]) -> dic
         if found is None:
             continue
         if any("toolResult" in block or "toolUse" in block for block in message.content):
+            # Those that do not fit count as well: no older result may be whole where a newer one is short.
             results_room -= found.size
             wants = results_room >= 0
         else:
@@ -151,6 +152,7 @@ def _fitting(items: list[Item]) -> tuple[list[Item], bool]:
     for count, item in enumerate(items):
         parts = parts_of(item)
         room -= parts.size if parts else len(item["body"])
+        # The first one is given however large it is: an empty page would leave no position to go on from.
         if room < 0 and count:
             return items[:count], True
     return items, False

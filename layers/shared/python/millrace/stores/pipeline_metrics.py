@@ -63,6 +63,7 @@ class PipelineMetrics:
         grown = {name: value for name, value in counters.items() if value}
         if not grown:
             return
+        # Steps are numbered within their pipeline: added up over an organization they mean nothing.
         totals = {name: value for name, value in grown.items() if not name.startswith("step")}
         writes = [self._add(f"{organization}#{pipeline_id}", _minute(now), grown, now, KEPT_SECONDS)]
         if totals:
@@ -142,6 +143,8 @@ class PipelineMetrics:
             return False
         if len(self._noted) >= _NOTED_SIZE:
             self._noted.clear()
+        # Marked before it is written: a note that fails is made up for in ten minutes, long before the last
+        # one expires.
         self._noted[key] = time.monotonic()
         return True
 
@@ -161,6 +164,7 @@ class PipelineMetrics:
 
 def _named(address: tuple[str, str]) -> str:
     """A pipeline as an attribute's name."""
+    # Names in an expression have letters, digits and `_` only; ids may have more.
     return _PIPELINE + sha256("#".join(address).encode(errors="surrogatepass")).hexdigest()[:10]
 
 

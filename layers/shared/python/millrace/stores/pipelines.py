@@ -119,6 +119,8 @@ class PipelineStore:
             await self._dynamo.transact(request, gone)
         except ConditionFailed as error:
             raise _changed() from error
+        # There may be more of these than a transaction holds. Nothing reaches what a crash leaves of them,
+        # since the id is never used again.
         for kind in ("V#", "S#", "C#"):
             await self._delete_all(f"{organization}#{pipeline.id}", kind)
 

@@ -75,6 +75,7 @@ class Queue:
         for attempt in range(_TRIES):
             with unavailable_when_down("sqs"):
                 answer = self._aws.client("sqs").send_message_batch(QueueUrl=self._url, Entries=entries)
+            # SQS answers 200 even where it has refused entries, so botocore does not repeat those.
             failed = {one["Id"] for one in answer.get("Failed", ())}
             if not failed:
                 return

@@ -46,6 +46,7 @@ class RecordStore:
                 for live in (True, False)
             )
         )
+        # A run may end between the two reads and then be found in both places; the end is what holds.
         item = ended or live
         return _to_subject(item) if item else Subject(subject_id)
 

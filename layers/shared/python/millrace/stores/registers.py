@@ -94,6 +94,7 @@ class Registers:
         }
         if write.due is not None:
             item |= {
+                # crc32, since Python's own hash of a text differs from process to process.
                 "duePk": {"S": due_shard(zlib.crc32(write.store_key.encode()))},
                 "ownerPk": {"S": write.owner},
                 "dueAt": {"N": str(write.due)},

@@ -109,6 +109,8 @@ class RunEndStore:
             condition += "attribute_not_exists(holder)"
         stream, after = stream_of(run.slot.organization, run.id), lost.messages
         logged = number(lost.reserved, list(events))
+        # A writer of its own: these parts must not meet any that the lost process has written under its
+        # nonce.
         heads, parts = self._messages.puts(run.slot, after + 1, messages, new_ulid())
         writes = [
             released(self._table, run.slot, condition, seen | {"messages": after + len(messages)}),

@@ -95,6 +95,8 @@ class SecretStore:
             self._opened.pop((organization, name), None)
             return None
         sealed, opened = self._opened.get((organization, name), (b"", None))
+        # The hosts belong to the encryption context: an item whose hosts were edited in the table must not
+        # get past KMS by way of this cache.
         if opened and sealed == item["sealed"] and opened.hosts == _info(item).hosts:
             return opened
         secret = await self._open(organization, item)

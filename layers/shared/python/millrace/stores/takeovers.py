@@ -139,5 +139,6 @@ class TakeoverStore:
         until = self._clock() + WATCH_MS
         if seen.run_id is None or seen.watched_ms > until - WATCH_MS // 2:
             return
+        # Nothing depends on it: a run that nobody is known to watch is only found lost a little later.
         with suppress(ConditionFailed, Unavailable):
             await self._dynamo.write(watched(self._table, slot, seen.run_id, until))

@@ -119,6 +119,7 @@ class TicketStore:
             {"pk": _key(secret)},
             "SET clientAgent = :agent, clientNetwork = :network, expiresMs = :end, expiresAt = :ttl",
             "attribute_exists(pk) AND attribute_not_exists(clientAgent) AND expiresMs > :now",
+            # Only equality counts, and a hash has a bounded length.
             agent=_key(client.agent),
             network=client.network,
             end=end,
@@ -130,6 +131,8 @@ class TicketStore:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
+            # Where botocore repeated an update whose answer was lost, the ticket is held by this very client,
+            # which is let in as if it came back.
             known: Any = error.response.get("Item")
             return self._again(from_item(known) if known else {}, client)
         return _ticket(from_item(answer["Attributes"]))

@@ -72,6 +72,7 @@ async def _watched(app: ASGI, scope: Scope, receive: Any, send: Any) -> None:
         status = message.get("status", status)
         await send(message)
 
+    # Every token of a stream goes through `send`, so it is wrapped only where somebody reads the result.
     await app(scope, receive, sent if log.isEnabledFor(logging.DEBUG) else send)
     log.debug("%s %s: %d, %.3f s", scope["method"], scope["path"], status, time.monotonic() - begun)
 

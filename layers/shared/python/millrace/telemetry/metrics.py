@@ -63,6 +63,7 @@ class PipelineLines:
             line.flush_metrics()
 
     def _line(self, organization: str, pipeline_id: str) -> EphemeralMetrics:
+        # Powertools' usual `Metrics` share one state per process; each pipeline needs a line of its own.
         line = EphemeralMetrics(service="", namespace=NAMESPACE)  # a service would be a dimension
         line.add_dimension("Stack", self._stack)
         fields = {"Organization": organization, "Pipeline": pipeline_id}
