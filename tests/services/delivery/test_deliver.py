@@ -89,6 +89,18 @@ async def test_undeliverable_event_becomes_a_complete_dead_letter(here: World, r
     assert (dead_letter.definition_version, dead_letter.place) == (1, "destination:0")
 
 
+async def test_dead_letter_keeps_the_hops_of_its_event(here: World, receivers: Receivers) -> None:
+    """A redrive goes on counting them, or a loop would be endless."""
+    await here.webhook(receivers.url + "/hook", retryPolicy={"maxRetries": 0})
+    receivers.always = PlainTextResponse("no", 400)
+    looping = event("a")
+    looping.hops = 7
+    await here.deliver(looping)
+    await here.settle()
+    (dead_letter,) = await here.dead()
+    assert dead_letter.event["hops"] == 7
+
+
 async def test_poison_event_does_not_stop_its_batch(here: World, receivers: Receivers) -> None:
     await here.webhook(receivers.url + "/hook", body='{"n": {{n}}, "at": "{{formatTime(at)}}"}')
     good = [event(f"e{n}", n=n, at=0) for n in range(6)]

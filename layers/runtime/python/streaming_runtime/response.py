@@ -66,7 +66,7 @@ class Response:
         self.over = asyncio.Event()
 
     async def send(self, message: Message) -> None:
-        """ASGI `send`; raises ClientDisconnected when nobody reads, ResponseError for a message out of place."""
+        """ASGI `send`; raises ClientDisconnected when nobody reads, ResponseError out of turn."""
         kind = message["type"]
         if kind == "http.response.body":
             await self._body(message.get("body", b""), message.get("more_body", False))

@@ -19,7 +19,7 @@ def schedules(aws: Aws, plant: Plant, id: str) -> list[dict[str, Any]]:
 
 
 def test_start_makes_a_schedule_whose_ticks_become_events_and_stop_removes_it(
-    streaming: httpx.Client, plant: Plant, aws_environment: Aws
+    streaming: httpx.Client, plant: Plant, aws_environment: Aws, organization: str
 ) -> None:
     source = {"type": "schedule", "expression": "rate(5 minutes)", "payload": {"report": "daily"}}
     id = made(streaming, source=source, start=False)
@@ -39,6 +39,10 @@ def test_start_makes_a_schedule_whose_ticks_become_events_and_stop_removes_it(
     assert events[0]["payload"] == {"report": "daily", "scheduledTime": "2027-01-15T08:00:00Z"}
     act(streaming, id, "stop")
     assert schedules(aws_environment, plant, id) == []
+    plant.context.plans.forget(organization)
+    plant.context.ingest.send([tick.replace("T08:00", "T08:05")])
+    plant.transform()
+    assert plant.deliveries() == [], "a tick of a schedule that outlived its pipeline's stop"
 
 
 def test_expression_that_is_none_is_refused(streaming: httpx.Client) -> None:

@@ -157,11 +157,11 @@ def test_lists_and_forms_are_read(streaming: httpx.Client, webhooks: httpx.Clien
     id = made(streaming, source=source())
     assert len(webhooks.post(f"/hooks/{id}", json=[{"n": 1}, {"n": 2}]).json()["ids"]) == 2
     webhooks.post(f"/hooks/{id}", data={"payload": json.dumps({"n": 3})})
-    webhooks.post(f"/hooks/{id}", data={"command": "/weather", "text": "94070"})
+    webhooks.post(f"/hooks/{id}", data={"command": "/weather", "text": "94070", "user": ""})
     plant.transform()
     found = plant.payloads()
     assert [one for one in found if "n" in one] == [{"n": 1}, {"n": 2}, {"n": 3}]
-    assert {"command": "/weather", "text": "94070"} in found
+    assert {"command": "/weather", "text": "94070", "user": ""} in found
 
 
 @pytest.mark.parametrize("body", [b"", b"nothing", b"7", b"[]", b"[1]", b'{"a":' * 300 + b"1" + b"}" * 300])

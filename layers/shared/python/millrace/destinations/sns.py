@@ -85,7 +85,9 @@ def check_topic(arn: str, organization: str, prefix: str) -> None:
     name = arn.rpartition(":")[2]
     if not prefix:
         raise Unsendable("not_configured", "This deployment publishes to no SNS topics.")
-    if "__" in organization or not name.startswith(f"{prefix}{organization}__"):
+    # `a_` could otherwise name its topics as `a` does.
+    ambiguous = "__" in organization or organization.endswith("_")
+    if ambiguous or not name.startswith(f"{prefix}{organization}__"):
         raise Unsendable(
             "topic_not_allowed", f"Name the topic {prefix}{organization}__something: others are not yours."
         )

@@ -284,7 +284,7 @@ def _storable(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return float(value) if abs(value) < 2**1000 else str(value)[:_LONGEST_ID]
+        return float(value) if abs(value) < 2**1000 else hex(value)[:_LONGEST_ID]
     if isinstance(value, dict):
         return {_storable(str(name), depth): _storable(each, depth + 1) for name, each in value.items()}
     if isinstance(value, list | tuple):

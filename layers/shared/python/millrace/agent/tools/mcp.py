@@ -194,6 +194,8 @@ _TOO_MANY = (
 
 
 def _cut(server: McpServer, one: ListedTool) -> ListedTool:
+    # A server may repeat the credential that it was given, and models read its descriptions. Half of one,
+    # which a cut would leave, is not recognized.
     description = server.redact(one.description)[:DESCRIPTION_LIMIT]
     return replace(one, description=description, parameters=_redacted(server, one.parameters))
 

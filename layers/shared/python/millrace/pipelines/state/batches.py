@@ -16,7 +16,7 @@ from millrace.pipelines.definitions.steps import BatchConfig
 from millrace.pipelines.errors import Contended, EvaluationError
 from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.limits import BATCH_BYTES, BLOCK_BYTES
-from millrace.pipelines.state.meta import KEEP_MS, LEASE_MS
+from millrace.pipelines.state.meta import KEEP_MS, LEASE_MS, kept_until
 from millrace.pipelines.state.outputs import output_id
 from millrace.pipelines.state.rows import canonical, identity
 from millrace.pipelines.state.store import Key, Outputs, Store
@@ -76,9 +76,9 @@ def write_batch(
     """Keeps the items of one slot and sees to it that `fire_batch` is called: when the slot ends, and at once
     whenever another batch may be full. Blocks before the register, as in `writing`."""
     key, due, size = batch.key(slot), batch.due(slot), batch.config.size
-    store.append(key, _pack(items), now + KEEP_MS)
+    store.append(key, _pack(items), kept_until(now, due))
     state = _state(store, key)
-    if state.version == 0 and store.write(key, _OPEN, 0, now + KEEP_MS, due):
+    if state.version == 0 and store.write(key, _OPEN, 0, kept_until(now, due), due):
         outputs.timer(key, due)
     elif state.version == 0 or state.ending:
         outputs.timer(key, max(now, due))
@@ -118,7 +118,7 @@ def _advance(store: Store, key: Key, sent: int, ending: bool, now: int, due: int
     for _ in range(_ATTEMPTS):
         state = _state(store, key)
         data = orjson.dumps([max(sent, state.sent), ending or state.ending])
-        if store.write(key, data, state.version, now + KEEP_MS, due):
+        if store.write(key, data, state.version, kept_until(now, due or 0), due):
             return
     raise Contended(str(key))
 

@@ -71,9 +71,14 @@ def read_meta(store: Store, key: Key) -> Meta | None:
     return decode(register) if register else None
 
 
+def kept_until(now: int, due: int) -> int:
+    """The time (epoch ms) from which what is written now may vanish: long after it was due."""
+    return max(now, due) + KEEP_MS
+
+
 def write_meta(store: Store, key: Key, meta: Meta, now: int) -> Meta | None:
     """The meta as it now stands; None if another was faster."""
-    written = store.write(key, meta.encode(), meta.version, now + KEEP_MS, meta.due)
+    written = store.write(key, meta.encode(), meta.version, kept_until(now, meta.due or 0), meta.due)
     return replace(meta, version=meta.version + 1) if written else None
 
 

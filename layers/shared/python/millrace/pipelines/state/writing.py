@@ -7,7 +7,7 @@ META by then, and is called again. In the other order an event could be lost bet
 from dataclasses import replace
 
 from millrace.pipelines.errors import Contended
-from millrace.pipelines.state.meta import KEEP_MS, Meta, read_meta, write_meta
+from millrace.pipelines.state.meta import Meta, kept_until, read_meta, write_meta
 from millrace.pipelines.state.rows import Rows, pack
 from millrace.pipelines.state.sessions import SessionWindow
 from millrace.pipelines.state.store import Key, Outputs, Store
@@ -32,13 +32,16 @@ def write_window(
 
     `lag` is how far the queue is behind (ms); `backfill` waits until past windows get no more events.
     """
-    store.append(window.key(place), pack(rows), now + KEEP_MS)
     if isinstance(window, SessionWindow):
         # The session of the earliest row may be the first to end.
         last = window.due(min(rows.times))
+        store.append(window.key(place), pack(rows), kept_until(now, window.due(max(rows.times))))
         return _ensure(
             window.key(place), last if not backfill else now + QUIET_MS, store, outputs, now, False
         )
+    # A window may be longer than KEEP_MS, and its rows are read when it is due.
+    latest = max((window.due(start, lag) for start in window.owners(place)), default=now)
+    store.append(window.key(place), pack(rows), kept_until(now, latest))
     open_ = [
         _ensure(window.key(start), window.due(start, lag), store, outputs, now, backfill)
         for start in window.owners(place)

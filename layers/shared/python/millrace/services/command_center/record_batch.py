@@ -109,7 +109,9 @@ async def _tick(recorder: Recorder) -> bool:
     of AWS's is quicker than a minute, so lost runs are looked for in between by messages that come later."""
     await _check_runs_later(recorder)
     good = await _in_all(recorder, check)
-    swept = [await _swept(sweep, recorder) for sweep in (sweep_deletions, sweep_waiting, sweep_lost)]
+    # Side by side: one after the other they might not fit into the function's time.
+    sweeps = (sweep_deletions, sweep_waiting, sweep_lost)
+    swept = await asyncio.gather(*(_swept(sweep, recorder) for sweep in sweeps))
     return all(swept) and good
 
 

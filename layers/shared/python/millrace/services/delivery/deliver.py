@@ -121,7 +121,10 @@ class Deliverer:
             attempts=job.attempt + 1,
             status=failure.status,
             body=failure.body,
-            event=event.meta() | {"payload": event.payload, "ingested": event.ingested},
+            event=event.meta()
+            | {"payload": event.payload, "ingested": event.ingested}
+            # A redrive goes on counting, or a loop would be endless.
+            | ({"hops": event.hops} if event.hops else {}),
         )
 
     async def _retry(self, job: Job, results: list[DeliveryResult], target: Target | None) -> int:

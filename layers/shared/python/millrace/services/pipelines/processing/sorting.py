@@ -117,8 +117,8 @@ async def sort_message(context: PipelineContext, message: Message, work: Work) -
         case OperatorEvent():
             await _sort_operator_event(context, message.content, message, work)
         case Tick():
-            event = await _tick(context, message.content, message.sent)
-            work[message.content.address].append(message.group([event]))
+            if event := await _tick(context, message.content, message.sent):
+                work[message.content.address].append(message.group([event]))
         case Events(_, pipeline_id, events):
             for event in events:
                 event.pipeline_id = pipeline_id
@@ -224,10 +224,14 @@ async def _give(
         work[organization, pipeline.id].append(message.group([event]))
 
 
-async def _tick(context: PipelineContext, tick: Tick, sent: int) -> Event:
+async def _tick(context: PipelineContext, tick: Tick, sent: int) -> Event | None:
     """Return the event of a schedule. The time when it was to fire is its identity: Scheduler may send it
-    twice."""
+    twice. None for a pipeline that is stopped: its schedule may outlive it by some ticks, or a stop that was
+    cut off has left it there."""
     pipeline = await context.plans.running(*tick.address)
+    if not pipeline.accepts_events:
+        log.warning("pipeline %r of %r is %s and has a schedule", *reversed(tick.address), pipeline.state)
+        return None
     source = context.plans.compiled(tick.organization, pipeline).plan.definition.source
     payload = dict(source.payload or {}) if isinstance(source, ScheduleSource) else {}
     payload.setdefault("scheduledTime", tick.time)

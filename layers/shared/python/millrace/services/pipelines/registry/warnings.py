@@ -98,10 +98,10 @@ class Warnings:
                 check_addresses(address.host, address.port, found, rules, address.scheme == "https")
             except AddressNotAllowed as error:
                 yield "private_address", address.path, error.message
+            except TimeoutError:  # an OSError too, and no fault of the name
+                pass
             except OSError:
                 yield "unknown_host", address.path, f"The name {address.host} cannot be resolved now."
-            except TimeoutError:
-                pass
 
     async def _of_tables(
         self, organization: str, pipeline: Pipeline, definition: PipelineDefinition
