@@ -1,5 +1,6 @@
 """The event log: events of any size, read back exactly from any place."""
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -65,6 +66,17 @@ async def test_events_of_any_size_are_read_back_from_any_number(
     part = await log.read(stream, after, limit)
     assert part == logged[after : after + len(part)]
     assert bool(part) == (after < len(sizes))
+
+
+async def test_events_of_one_item_are_rewritten_side_by_side(log: EventLog, dynamo: Partly) -> None:
+    stream = f"s-{uuid.uuid4().hex}"
+    await dynamo.transact(*log.puts(stream, number(0, [events.token(f"secret {n}") for n in range(6)])))
+
+    def forgotten(event: events.Event) -> events.Event:
+        return event | {"token": ""}
+
+    await asyncio.gather(*(log.rewrite(stream, seq, forgotten) for seq in range(1, 7)))
+    assert [one.event["token"] for one in await log.read(stream)] == [""] * 6
 
 
 @pytest.mark.parametrize("missed", [{1}, {1, 2}, {0}, {2}])

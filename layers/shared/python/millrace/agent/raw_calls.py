@@ -16,6 +16,7 @@ from millrace.agent.model import ToolCall, ToolSpec
 from millrace.agent.pieces import Piece
 from millrace.agent.providers.lenient_json import parse
 from millrace.agent.providers.tool_calls import ARGUMENTS_LIMIT, read_arguments
+from millrace.errors import ProviderError
 
 Fences = tuple[tuple[str, str], ...]
 """Pairs of what begins a block of calls and what ends it; "" ends it with the text."""
@@ -89,7 +90,10 @@ class RawCallFilter:
         self._size += len(text)
         # Nothing of a block leaves before its end, so one that never ends must not grow without a bound.
         if self._size > ARGUMENTS_LIMIT:
-            raise ValueError(f"arguments of more than {ARGUMENTS_LIMIT} characters")
+            raise ProviderError(
+                f"The model's answer has arguments of more than {ARGUMENTS_LIMIT:,} characters.",
+                code="unreadable_response",
+            )
         return ""
 
     def _close(self, out: list[Piece]) -> None:

@@ -41,6 +41,7 @@ class Authenticator:
         self._claims = ClaimReader(settings)
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
+        self._good_for = KEYS_SECONDS
         self._lock = asyncio.Lock()
 
     async def __call__(self, request: Request) -> Principal:
@@ -85,7 +86,7 @@ class Authenticator:
         # One request asks the issuer; those that come meanwhile find its keys.
         async with self._lock:
             age = time.monotonic() - self._fetched
-            if age > KEYS_SECONDS or (kid not in self._keys and age > UNKNOWN_KEY_SECONDS):
+            if age > self._good_for or (kid not in self._keys and age > UNKNOWN_KEY_SECONDS):
                 await self._refresh()
         if kid not in self._keys:
             raise Unauthenticated("The token is signed by an unknown key.", code="token_invalid")
@@ -99,6 +100,10 @@ class Authenticator:
             if not self._keys:
                 self._fetched = float("-inf")
                 raise  # with keys at hand an issuer that is down stops nobody
+            # Asked again soon: a key that the issuer has taken back must not be good for another hour.
+            self._good_for = UNKNOWN_KEY_SECONDS
+        else:
+            self._good_for = KEYS_SECONDS
 
     def _fetch(self) -> dict[str, jwt.PyJWK]:
         try:

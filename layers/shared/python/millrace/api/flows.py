@@ -255,7 +255,7 @@ class FlowsApi:
         stores = self.flows.platform.stores
         if wants_stream(request):
             return _stream(request, run, follow(stores, run, 0, deadline(request)), detail)
-        events = await outcome(stores, run)
+        events = await outcome(stores, run, deadline(request))
         if not events:
             raise NotFound(
                 "The run of this idempotency key ended long ago; its events are no longer kept.",

@@ -219,7 +219,7 @@ class Messages:
     async def _replay(self, request: Request, run: Run, detail: Detail) -> ASGIApp:
         if wants_stream(request):
             return self._streams.stream(request, run, 0, detail)
-        events = await outcome(self.platform.stores, run)
+        events = await outcome(self.platform.stores, run, deadline(request))
         if not events:
             raise NotFound(
                 "The run of this idempotency key ended long ago; its events are no longer kept.",

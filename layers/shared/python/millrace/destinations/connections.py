@@ -122,7 +122,9 @@ class Databases:
 
     def _postgresql(self, url: URL, organization: str) -> Any:
         mode = _sslmode(url)
-        return self._connect_postgresql(url, mode, url.username or "", url.password or "")
+        return self._connect_postgresql(
+            url, mode, url.username or "", url.password or "", _POSTGRESQL_OPTIONS
+        )
 
     def _dsql(self, url: URL, organization: str) -> Any:
         """Aurora DSQL: an IAM token instead of a password, good for 15 minutes, made for each connection. The
@@ -130,9 +132,9 @@ class Databases:
         host = url.host or ""
         region = host.split(".dsql.")[-1].split(".")[0]
         token = self._aws.client("dsql").generate_db_connect_auth_token(host, region)
-        return self._connect_postgresql(url, "verify-full", _DSQL_ROLE + organization, token)
+        return self._connect_postgresql(url, "verify-full", _DSQL_ROLE + organization, token, "")
 
-    def _connect_postgresql(self, url: URL, mode: str, user: str, password: str) -> Any:
+    def _connect_postgresql(self, url: URL, mode: str, user: str, password: str, options: str) -> Any:
         import psycopg
 
         host, port = url.host or "", url.port or 5432
@@ -151,7 +153,7 @@ class Databases:
             connect_timeout=CONNECT_SECONDS,
             client_encoding="utf8",
             # DSQL refuses start-up options, and is always in UTC; all others take these.
-            options="" if user.startswith(_DSQL_ROLE) else _POSTGRESQL_OPTIONS,
+            options=options,
             application_name="millrace",
         )
 

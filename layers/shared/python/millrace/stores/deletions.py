@@ -7,6 +7,7 @@ finished by whoever comes next: a repeat, or the sweep of every minute, which fi
 `ByUpdate`.
 """
 
+import random
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,8 @@ from millrace.stores.sizes import ROOMY_BYTES, item_bytes
 
 BATCH = 25
 _DELETING = "#deleting"
+_CHOICE = 5
+"""So many times as many unfinished deletions are read as are chosen."""
 """The partition of the index that lists marked conversations: no organization's name can begin with `#`."""
 
 
@@ -95,15 +98,17 @@ class DeletionStore:
         return Deletion(root, item["deleting"], item.get("agentId", ""))
 
     async def unfinished(self, before_ms: int, limit: int) -> list[Deletion]:
-        """Deletions that were begun before a time and are not finished, oldest first."""
+        """Some of the oldest deletions that were begun before a time and are not finished."""
         items, _ = await self._dynamo.query_page(
             TableName=self._table,
             IndexName="ByUpdate",
             KeyConditionExpression="listPk = :pk AND listSk < :before",
             ExpressionAttributeValues=to_item({":pk": _DELETING, ":before": iso(before_ms)}),
-            Limit=limit,
+            Limit=limit * _CHOICE,
         )
-        roots = [Slot(item["pk"].partition("#")[0], item["conversationId"]) for item in items]
+        # Those that fail each time stay the oldest, and must not keep all others from being finished.
+        chosen = random.sample(items, min(limit, len(items)))
+        roots = [Slot(item["pk"].partition("#")[0], item["conversationId"]) for item in chosen]
         # The index may be a moment old; only the table knows whether the mark is still there.
         return [found for root in roots if (found := await self._find(root))]
 

@@ -9,7 +9,6 @@ itself: `parts` says how many items hold its JSON, the second and later ones und
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from typing import Any
@@ -18,6 +17,7 @@ import orjson
 
 from millrace.domain.events import TERMINAL, Event, LogEntry
 from millrace.domain.portions import portions
+from millrace.errors import Unavailable
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put, put_when, to_item, update
 
 KEPT_SECONDS = 24 * 3600
@@ -25,6 +25,8 @@ KEPT_SECONDS = 24 * 3600
 ITEM_BYTES = 300_000
 EVENT_BYTES = 1_500_000
 """The most that one event may have as JSON."""
+REWRITES = 8
+"""Attempts to rewrite an event while its neighbors are rewritten as well."""
 FAST_POLL, SLOW_POLL = 0.1, 1.0
 _END = "9" * 12
 
@@ -148,21 +150,28 @@ class EventLog:
         )
 
     async def rewrite(self, stream: str, seq: int, change: Callable[[Event], Event]) -> None:
-        """Replace an event by a changed one; does nothing if the event has expired."""
-        items = await self._dynamo.query(
-            self._table,
-            "pk = :stream AND sk BETWEEN :seq AND :end",
-            limit=1,
-            stream=stream,
-            seq=f"{seq:012d}",
-            end=_END,
-        )
-        for item in items:
-            events = _unpack(item["first"], item["data"])
-            changed = [encode(seq, change(one.event)) if one.seq == seq else one for one in events]
-            data = b"\n".join(event.data for event in changed)
-            with contextlib.suppress(ConditionFailed):
-                await self._dynamo.write(put_when(self._table, item | {"data": data}, "attribute_exists(pk)"))
+        """Replace an event by a changed one; does nothing if the event has expired. Raises `Unavailable`
+        when others rewrite its neighbors all the time."""
+        for _ in range(REWRITES):
+            items = await self._query(stream, f"{seq:012d}", 1)
+            if not items or await self._rewrite(items[0], seq, change):
+                return
+        raise Unavailable("The events are being changed; try again.", retry_after=1)
+
+    async def _rewrite(self, item: Item, seq: int, change: Callable[[Event], Event]) -> bool:
+        """False when the item is not as it was read: an event beside this one may have been rewritten, which
+        must not be undone."""
+        events = _unpack(item["first"], item["data"])
+        changed = [encode(seq, change(one.event)) if one.seq == seq else one for one in events]
+        data, seen = b"\n".join(event.data for event in changed), item.get("revision", 0)
+        unchanged = "revision = :seen OR (:seen = :zero AND attribute_not_exists(revision))"
+        new = item | {"data": data, "revision": seen + 1}
+        try:
+            condition = f"attribute_exists(pk) AND ({unchanged})"
+            await self._dynamo.write(put_when(self._table, new, condition, seen=seen, zero=0))
+        except ConditionFailed:
+            return False
+        return True
 
     async def delete(self, stream: str) -> None:
         """Delete a stream that nobody writes any more, page by page."""

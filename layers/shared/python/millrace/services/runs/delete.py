@@ -20,7 +20,7 @@ AT_ONCE = 8
 OVERDUE_MS = 60_000
 SWEPT_AT_ONCE = 20
 SWEEP_SECONDS = 8.0
-"""Of one sweep; what is left goes on with the next one, where this one ended."""
+"""Of one sweep; what is left goes on with a later one, from where this one ended."""
 
 
 async def delete_conversation(stores: Stores, root: Slot) -> None:

@@ -112,10 +112,13 @@ async def _waits(stores: Stores, run: Run) -> bool:
     return await stores.approvals.some_wait(run.slot, run.id, stores.clock())
 
 
-async def outcome(stores: Stores, run: Run) -> list[LogEntry]:
-    """Every event of a run, once it has ended or waits for people; none when nothing is left. Raises as
-    `has_more`."""
+async def outcome(stores: Stores, run: Run, deadline: float | None = None) -> list[LogEntry]:
+    """Every event of a run, once it has ended or waits for people, or those until the `deadline` (on
+    `time.monotonic()`'s scale) while it goes on; none when nothing is left. Raises as `has_more`."""
     if not await has_more(stores, run, 0):
         return []
-    found = [event async for batch in follow(stores, run, 0) for event in batch]
-    return found if found and (is_last(found[-1]) or found[-1].type == "waiting") else []
+    found = [event async for batch in follow(stores, run, 0, deadline) for event in batch]
+    if found and (is_last(found[-1]) or found[-1].type == "waiting"):
+        return found
+    now = await stores.runs.get(run.slot.organization, run.id)
+    return found if now.ended_at is None else []

@@ -32,8 +32,15 @@ async def _check(stores: Stores, call: WaitingCall) -> None:
         await _go_on(stores, call)
     except Exception:
         log.exception("the waiting call %s of %s could not be checked", call.call_id, call.run_id)
-        # The oldest are read first: calls that always fail would keep all others from being checked.
+        await _check_later(stores, call)
+
+
+async def _check_later(stores: Stores, call: WaitingCall) -> None:
+    """The oldest are read first: calls that always fail would keep all others from being checked."""
+    try:
         await stores.approvals.check_again(call, stores.clock() + AGAIN_MS)
+    except Exception:
+        log.exception("the waiting call %s of %s stays the first to be checked", call.call_id, call.run_id)
 
 
 async def _go_on(stores: Stores, call: WaitingCall) -> None:
