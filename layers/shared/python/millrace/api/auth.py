@@ -20,6 +20,8 @@ ALGORITHMS = ["RS256", "ES256"]
 KEYS_SECONDS = 3600.0
 # Tokens with made-up key ids must not make every request ask the issuer.
 UNKNOWN_KEY_SECONDS = 10.0
+# An issuer that is down must not hold up every request.
+FAILED_KEYS_SECONDS = 300.0
 # The clocks of the issuer and of the function may differ by this much.
 LEEWAY_SECONDS = 30
 
@@ -101,7 +103,7 @@ class Authenticator:
                 self._fetched = float("-inf")
                 raise  # with keys at hand an issuer that is down stops nobody
             # Asked again soon: a key that the issuer has taken back must not be good for another hour.
-            self._good_for = UNKNOWN_KEY_SECONDS
+            self._good_for = FAILED_KEYS_SECONDS
         else:
             self._good_for = KEYS_SECONDS
 
