@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot
+from millrace.domain.runs import Run
 from millrace.domain.wire import WireModel
 
 Kind = Literal["approval", "question", "input"]
@@ -146,6 +147,26 @@ class WaitingCall:
     position: int = 0
     answer: Answer | None = None
     settled: bool = False
+
+    @classmethod
+    def of(
+        cls, run: Run, now_ms: int, call_id: str, kind: Kind, name: str, seconds: int, **asked: Any
+    ) -> "WaitingCall":
+        """Return a call of a run that waits for so many seconds from now; `asked` are its own fields."""
+        return cls(
+            slot=run.slot,
+            run_id=run.id,
+            call_id=call_id,
+            kind=kind,
+            name=name,
+            user=run.created_by,
+            agent_id=run.agent_id,
+            agent_name=run.agent_name,
+            requested_ms=now_ms,
+            expires_ms=now_ms + 1000 * seconds,
+            visibility=run.visibility,
+            **asked,
+        )
 
     @property
     def state(self) -> Literal["waiting", "answered", "closed"]:

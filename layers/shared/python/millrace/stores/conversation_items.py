@@ -125,7 +125,7 @@ def unknown_conversation() -> NotFound:
 
 
 def is_deleting(error: ConditionFailed) -> bool:
-    """Return whether a write was error because the conversation is being deleted."""
+    """Return whether a write was refused because the conversation is being deleted."""
     return any(item is not None and "deleting" in item for item in error.items.values())
 
 

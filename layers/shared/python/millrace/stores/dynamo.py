@@ -1,7 +1,7 @@
 """DynamoDB in plain Python: flat items, conditional writes, transactions.
 
 Items are flat (`str`, `int`, `float`, `bool`, `bytes`, None); what is nested is stored as JSON text by the
-stores. `TransactItem`s are built by `put`, `update` and `delete` and run by `Table.transact`.
+stores. `TransactItem`s are built by `put`, `update` and `delete` and run by `Dynamo.transact`.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ from millrace.stores.sizes import KEY_BYTES, check_transaction, check_write, tex
 Item = dict[str, Any]
 TransactItem = dict[str, dict[str, Any]]
 _TRIES = 8
-# BatchWriteItem takes at most 25 requests.
 _BATCH = 25
 """The most that one BatchWriteItem takes."""
 

@@ -4,7 +4,7 @@ from pydantic import Field, RootModel
 
 from millrace.api.schemas.base import JsonObject, Page, Shape
 from millrace.domain import alerts
-from millrace.domain.event_types import CommandCenterEvent as AnyCommandCenterEvent
+from millrace.domain.center_event_types import CommandCenterEvent as AnyCommandCenterEvent
 
 
 class CommandCenterEvent(RootModel[AnyCommandCenterEvent]):

@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, RootModel
 from millrace.api.schemas.base import JsonObject, Page, Shape
 from millrace.domain.access import Access
 from millrace.domain.approvals import Approvers, Decision, Kind
-from millrace.domain.event_types import AskedCall, RunView, TokenUsage
+from millrace.domain.center_event_types import RunView
+from millrace.domain.event_types import AskedCall, TokenUsage
 from millrace.domain.event_types import RunEvent as AnyRunEvent
 
 

@@ -174,6 +174,6 @@ class Attempts:
 
 
 def _limited(sent: SendReport) -> SendReport:
-    """Senders make events wait for nothing but their turn."""
+    """Senders make events wait for nothing but their slot."""
     sent.limited = any(isinstance(result, Wait) for result in sent.results)
     return sent

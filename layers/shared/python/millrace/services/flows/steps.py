@@ -251,7 +251,7 @@ def delivered_by(aws: Aws, dynamo: Dynamo, table: str, function: str) -> Notify:
 
 
 async def no_pipelines(organization: str, pipeline_id: str) -> PipelineDefinition:
-    """Raise `NotFound`: no stored pipelines are at hand, so steps must give their definition themselves."""
+    """Raise `InvalidRequest`: no stored pipelines are at hand, so a step must give its definition itself."""
     raise InvalidRequest(
         "This deployment has no stored pipelines for flows; give the step a definition.", code="no_pipelines"
     )

@@ -50,21 +50,15 @@ class StepWaiting:
         return reported, True if answer.decision == "approve" else answer.content
 
     def _call(self, step: WaitStep) -> WaitingCall:
-        run, now = self.session.run, self.stores.clock()
-        return WaitingCall(
-            slot=run.slot,
-            run_id=run.id,
-            call_id=step.name,
-            kind="input",
-            name=step.name,
-            user=run.created_by,
-            agent_id=run.agent_id,
-            agent_name=run.agent_name,
-            requested_ms=now,
-            expires_ms=now + 1000 * min(step.expires or self.longest, self.longest),
+        return WaitingCall.of(
+            self.session.run,
+            self.stores.clock(),
+            step.name,
+            "input",
+            step.name,
+            min(step.expires or self.longest, self.longest),
             prompt=step.prompt,
             options=step.choices or [],
             schema=step.answer_schema,
             approvers=step.approvers or OWNER,
-            visibility=run.visibility,
         )

@@ -12,7 +12,7 @@ from millrace.services.pipelines.context import PipelineContext
 async def try_destination(
     context: PipelineContext, organization: str, pipeline: Pipeline, number: int, **how: Any
 ) -> dict[str, Any]:
-    """Return what `millrace.services.delivery.trial` tells; `how` is its `payload` or `look`.
+    """Return what `millrace.services.delivery.trial` tells; `how` is its `payload` or `inspect`.
 
     Raises `NotImplementedHere`, and `Unavailable` when the function itself fails.
     """

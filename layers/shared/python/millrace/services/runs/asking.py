@@ -21,7 +21,7 @@ from millrace.domain.approvals import (
     CALLS_AT_ONCE,
     SCHEMA_BYTES,
     Answer,
-    Approvers,
+    Kind,
     WaitingCall,
     expired_answer,
 )
@@ -118,8 +118,7 @@ class AskingGate:
             return None
         if len(orjson.dumps(arguments)) > ARGUMENTS_BYTES:
             raise InvalidRequest(f"Arguments that people approve must not exceed {ARGUMENTS_BYTES:,} bytes.")
-        made = self._waiting(call, use.who(), use)
-        return replace(made, kind="approval", arguments=arguments, schema=schema)
+        return self._waiting(call, use, "approval", arguments=arguments, schema=schema)
 
     def _question(self, call: ToolCall, arguments: dict[str, Any]) -> WaitingCall:
         question = read_question(arguments)
@@ -129,27 +128,13 @@ class AskingGate:
                 raise InvalidRequest(f"The schema must not exceed {SCHEMA_BYTES:,} bytes.")
             check_schema(schema, "schema")
         use = self._uses.get(ASK_USER, ToolUse(name=ASK_USER))
-        made = self._waiting(call, use.who(), use)
         options = question.options or []
-        return replace(made, kind="question", prompt=question.question, options=options, schema=schema)
+        return self._waiting(call, use, "question", prompt=question.question, options=options, schema=schema)
 
-    def _waiting(self, call: ToolCall, approvers: Approvers, use: ToolUse) -> WaitingCall:
-        run, now = self.run, self.stores.clock()
-        return WaitingCall(
-            slot=run.slot,
-            run_id=run.id,
-            call_id=call.id,
-            kind="approval",
-            name=call.name,
-            user=run.created_by,
-            agent_id=run.agent_id,
-            agent_name=run.agent_name,
-            requested_ms=now,
-            expires_ms=now + 1000 * min(use.expires or self.longest, self.longest),
-            approvers=approvers,
-            visibility=run.visibility,
-            position=len(self._new),
-        )
+    def _waiting(self, call: ToolCall, use: ToolUse, kind: Kind, **asked: Any) -> WaitingCall:
+        seconds = min(use.expires or self.longest, self.longest)
+        asked |= {"approvers": use.who(), "position": len(self._new)}
+        return WaitingCall.of(self.run, self.stores.clock(), call.id, kind, call.name, seconds, **asked)
 
     def suspended(self, waiting: Sequence[tuple[ToolCall, Waiting]]) -> Suspended:
         """See `Gate`. The run goes on by itself when the time of all calls is over."""

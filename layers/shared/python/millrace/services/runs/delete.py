@@ -11,6 +11,7 @@ from millrace.domain.runs import LeaseRecord
 from millrace.errors import NotFound
 from millrace.services.runs.lost_usage import with_estimated_usage
 from millrace.services.runs.run_events import deleted, deleted_run, missed_end, to_bus
+from millrace.services.runs.sweep_time import sweep_time
 from millrace.stores.connect import Stores
 from millrace.stores.deletions import Deletion, DeletionFinished, runs_of
 from millrace.stores.dynamo import Item
@@ -19,8 +20,6 @@ log = logging.getLogger(__name__)
 AT_ONCE = 8
 OVERDUE_MS = 60_000
 SWEPT_AT_ONCE = 20
-SWEEP_SECONDS = 8.0
-"""Of one sweep; what is left goes on with a later one, from where this one ended."""
 
 
 async def delete_conversation(stores: Stores, root: Slot) -> None:
@@ -37,10 +36,9 @@ async def sweep_deletions(stores: Stores) -> int:
     and left for the next sweep."""
     found = await stores.deletions.unfinished(stores.clock() - OVERDUE_MS, SWEPT_AT_ONCE)
     finished = 0
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(SWEEP_SECONDS):
-            for deletion in found:
-                finished += await _finished(stores, deletion)
+    async with sweep_time():
+        for deletion in found:
+            finished += await _finished(stores, deletion)
     return finished
 
 

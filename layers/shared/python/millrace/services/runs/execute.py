@@ -43,9 +43,9 @@ async def no_history() -> Sequence[StoredMessage]:
 async def execute(
     session: RunSession, loop: RunLoop, history: Awaitable[Sequence[StoredMessage]], deadline: float | None
 ) -> None:
-    """Returns when everything of the run is stored and its outbox is closed; `history` may still be read when
-    the run begins. `deadline` is the function's own end on `time.monotonic()`'s scale; the run ends a little
-    before it."""
+    """Returns when everything of the run is stored and its event feed is closed; `history` may still be read
+    when the run begins. `deadline` is the function's own end on `time.monotonic()`'s scale; the run ends a
+    little before it."""
     run = session.run
     logs.bind(organization=run.slot.organization, conversation_id=run.slot.conversation_id, run_id=run.id)
     work = asyncio.create_task(_work(loop, history))

@@ -61,6 +61,20 @@ def budget_of(
     return budget
 
 
+def with_usage(progress: Progress, budget: Budget) -> Progress:
+    """Return the progress with what the budget says that the run has used; `budget_of` reads it back."""
+    return replace(
+        progress,
+        iterations=budget.iterations,
+        input=budget.input,
+        output=budget.output,
+        cost=budget.cost,
+        estimated=budget.estimated,
+        cache_read=budget.cache_read,
+        cache_write=budget.cache_write,
+    )
+
+
 def received(logged: Iterable[LogEntry]) -> int:
     """The tokens of what a model has said, by the events of its run."""
     return tokens_in("".join(_said(one.event) for one in logged))

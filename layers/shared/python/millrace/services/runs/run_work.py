@@ -1,6 +1,6 @@
 """A run under way: its events, its messages, and its steps.
 
-The loop's events go to the client's outbox at once and to the log beside it: a pump writes what has come
+The loop's events go to the client's feed at once and to the log beside it: a pump writes what has come
 every 0.1 to 0.5 s in one transaction that also renews the lease and notices a stop. A turn of the model is
 stored before its tools start, and each result as it comes, with the log up to there.
 `event_buffer` numbers the events, `lease_writer` writes them with the messages, `live_messages` drains the
@@ -30,6 +30,7 @@ from millrace.services.runs.event_buffer import EventBuffer, pieces
 from millrace.services.runs.event_feed import EventFeed
 from millrace.services.runs.lease_writer import LeaseWriter
 from millrace.services.runs.live_messages import LiveMessages
+from millrace.services.runs.lost_usage import with_usage
 from millrace.services.runs.queue_delay import queue_delay
 from millrace.services.runs.run_events import RunEvents
 from millrace.services.runs.steps import StepLog
@@ -237,18 +238,7 @@ class RunWork:
 
     def _note_progress(self) -> None:
         """Has the next write store what the run has used up to the message that was kept."""
-        budget, lease = self.budget, self.lease
-        lease.progress = replace(
-            lease.progress,
-            iterations=budget.iterations,
-            input=budget.input,
-            output=budget.output,
-            cost=budget.cost,
-            estimated=budget.estimated,
-            cache_read=budget.cache_read,
-            cache_write=budget.cache_write,
-            queued=0,
-        )
+        self.lease.progress = replace(with_usage(self.lease.progress, self.budget), queued=0)
 
     async def store(self, not_begun: Collection[str] | None = None) -> None:
         """See `agent.control.RunControl`."""

@@ -1,17 +1,15 @@
 """The look of every minute at all runs under way: those whose process is gone are put on the run queue."""
 
 import asyncio
-import contextlib
 import logging
 
 from millrace.domain.conversations import Slot
 from millrace.services.runs.recover import notice_lost_run
+from millrace.services.runs.sweep_time import sweep_time
 from millrace.stores.connect import Stores
 from millrace.stores.run_definitions import SHARDS
 
 log = logging.getLogger(__name__)
-SWEEP_SECONDS = 8.0
-"""Of one sweep."""
 
 
 async def sweep_lost(stores: Stores) -> int:
@@ -19,9 +17,8 @@ async def sweep_lost(stores: Stores) -> int:
     since their process died before its first event reached the bus. Return how many were looked at."""
     # Counted in place: a shard that the timeout cancels returns nothing.
     looked = [0] * SHARDS
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(SWEEP_SECONDS):
-            await asyncio.gather(*(_sweep_shard(stores, shard, looked) for shard in range(SHARDS)))
+    async with sweep_time():
+        await asyncio.gather(*(_sweep_shard(stores, shard, looked) for shard in range(SHARDS)))
     return sum(looked)
 
 

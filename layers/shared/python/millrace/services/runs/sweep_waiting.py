@@ -1,29 +1,25 @@
 """The check of every minute of calls that wait: whose time is over, and whose answer may have been left."""
 
-import asyncio
-import contextlib
 import logging
 
 from millrace.domain.approvals import WaitingCall
 from millrace.services.runs.answers import go_on_if_answered
 from millrace.services.runs.asking import expire
+from millrace.services.runs.sweep_time import sweep_time
 from millrace.stores.connect import Stores
 
 log = logging.getLogger(__name__)
 CHECKED_AT_ONCE = 100
 AGAIN_MS = 60_000
-SWEEP_SECONDS = 8.0
-"""Of one sweep; what is left goes on with the next one."""
 
 
 async def sweep_waiting(stores: Stores) -> int:
     """Ends the waiting of calls whose time is over, and has runs go on whose answers have come; how many
     calls were looked at. One that fails is reported and left for the next sweep."""
     found = await stores.approvals.due(stores.clock(), CHECKED_AT_ONCE)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(SWEEP_SECONDS):
-            for call in found:
-                await _check(stores, call)
+    async with sweep_time():
+        for call in found:
+            await _check(stores, call)
     return len(found)
 
 

@@ -11,7 +11,7 @@ from millrace.domain.ids import new_id
 from millrace.domain.projection import last_announced
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import LeaseRecord, Progress, Run
-from millrace.services.runs.lost_usage import budget_of
+from millrace.services.runs.lost_usage import budget_of, with_usage
 from millrace.services.runs.model_history import model_history
 from millrace.services.runs.recover import taken_back
 from millrace.services.runs.run_session import RunSession
@@ -68,7 +68,8 @@ class Stored:
     def first_events(self) -> list[Event]:
         """The events with which the next process begins: what was told of the lost step is taken back, and
         what is stored of it is told again. None after a process that left at a step's boundary."""
-        repeated = [one.event for one in last_announced(self.logged) if self._is_stored(one.event)]
+        answered = self._answered_calls()
+        repeated = [one.event for one in last_announced(self.logged) if _is_stored(one.event, answered)]
         repeated += [
             events.injected(
                 one.id, one.content[0]["text"], Progress.of(self.lease_record.progress).iterations + 1
@@ -79,10 +80,6 @@ class Stored:
         if not self.died:
             return repeated
         return [*taken_back(self.run, self.lease_record, self.lease_record.saved), *repeated]
-
-    def _is_stored(self, event: Event) -> bool:
-        call = event.get("parent", event.get("id", event.get("callId")))
-        return event["type"] == "injected" or call in self._answered_calls()
 
     def _answered_calls(self) -> set[str]:
         """The calls of the last turn that have a result, and those of sub-agents that worked for them."""
@@ -96,6 +93,11 @@ class Stored:
             if one.type == "tool_call" and one.event.get("parent") in found:
                 found.add(one.event["id"])
         return found
+
+
+def _is_stored(event: Event, answered: set[str]) -> bool:
+    call = event.get("parent", event.get("id", event.get("callId")))
+    return event["type"] == "injected" or call in answered
 
 
 async def load_stored(stores: Stores, run: Run, lease: LeaseRecord, definition: RunDefinition) -> Stored:
@@ -131,9 +133,7 @@ async def take_over(stores: Stores, stored: Stored) -> RunSession | None:
     # A stored turn is part of the progress; counted again by its events it would be paid for twice.
     logged = [] if stored.open_calls else stored.logged
     budget = budget_of(stored.definition.agent.limits, run.model, progress, stored.for_model, logged)
-    progress = replace(
-        progress, input=budget.input, output=budget.output, cost=budget.cost, estimated=budget.estimated
-    )
+    progress = with_usage(progress, budget)
     attempts = record.attempts + stored.died
     # Clients of a dead process may have seen any number up to the reserved one; whoever parks a run gives
     # none beyond the log.

@@ -106,7 +106,7 @@ class HealthReport:
         return min(self._since, default=self._otherwise)
 
     def of_items(self, minutes: list[tuple[int, Counters]]) -> None:
-        """Return the failures of the last minutes."""
+        """Judge the failures of the last minutes."""
         recent = total(counters for _, counters in minutes)
         taken = recent["itemsProcessed"] + recent["itemsFailed"]
         self._share("items failed", recent["itemsFailed"], taken, _first(minutes, "itemsFailed"))

@@ -1,11 +1,6 @@
-"""Redriving dead letters: an order on the ingest queue sends a page, notes how far it came, and orders the
-next.
-
-A dead letter is removed once its event is on its queue. Whatever crashes, a page is sent again rather than
-left out: ids stay, so destinations and windows know the repetition."""
+"""Redrives of dead letters: begun, listed, read and canceled. `processing.redrive` sends their pages."""
 
 import asyncio
-import logging
 from typing import Any
 
 from millrace.domain.access import Principal
@@ -15,17 +10,8 @@ from millrace.errors import Conflict, InvalidRequest
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.dead_letter_choice import dead_letters_by_id, left_of, to_filter
 from millrace.services.pipelines.processing.redrive import enqueue_page
-from millrace.stores.queues import Queue
 
-log = logging.getLogger(__name__)
-
-PAUSED_MS = 60_000
-MOST_WAITS = 30
-"""Of a redrive for its paused pipeline, one a minute; then whoever resumes or stops it goes on."""
 _SOON_MS = 3_000
-_AT_ONCE = 16
-Address = tuple[str, str]
-Messages = list[tuple[Queue, str]]
 
 
 class Redrives:

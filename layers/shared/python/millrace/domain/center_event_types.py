@@ -1,0 +1,258 @@
+"""The events of the command center, field by field.
+
+The OpenAPI document is made of them, as of `event_types`; nothing else imports this module.
+"""
+
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from millrace.domain.event_types import AskedCall, HeartbeatEvent, TokenUsage
+from millrace.domain.runs import RunState
+
+
+class CenterFacts(TypedDict):
+    """The fields of every event of the command center."""
+
+    id: str
+    time: str
+    organization: str
+
+
+class RunFacts(CenterFacts):
+    """The fields of every event of a run. `hops` is there where a pipeline's delivery caused the run."""
+
+    runId: str
+    agentId: str
+    agentName: str
+    conversationId: str
+    hops: NotRequired[int]
+
+
+class RunView(TypedDict):
+    """A run, as `GET /api/runs/{run_id}` shows it."""
+
+    id: str
+    conversationId: str
+    threadId: str | None
+    agentId: str
+    agentName: str
+    model: str
+    state: RunState
+    messageId: str
+    startedAt: str
+    endedAt: str | None
+    durationMs: int | None
+    finishReason: str | None
+    usage: TokenUsage | None
+    cost: float | None
+    error: dict[str, Any] | None
+    createdBy: str | None
+
+
+class EndedFacts(RunFacts):
+    """The fields of the last event of a run; null where something is not known."""
+
+    run: RunView
+    status: str
+    tokenUsage: TokenUsage | None
+    tokens: int | None
+    cost: float | None
+    startedAt: str
+    completedAt: str | None
+    durationMs: int | None
+    finishReason: str | None
+
+
+class RunStartedEvent(RunFacts):
+    """A run has begun."""
+
+    type: Literal["run:started"]
+    run: RunView
+    status: Literal["running"]
+
+
+RunStatusChange = TypedDict(
+    "RunStatusChange", {"from": RunState, "to": RunState, "type": Literal["run:status_changed"]}
+)
+
+
+class RunStatusChangedEvent(RunFacts, RunStatusChange):
+    """A run has come to another state."""
+
+
+class RunProgressEvent(RunFacts):
+    """The tokens that a run has written so far, and what they cost in US dollars; at most one a second."""
+
+    type: Literal["run:progress"]
+    tokens: int
+    cost: float | None
+
+
+class RunToolStartedEvent(RunFacts):
+    """A tool is at work; its name is null where the agent does not show it."""
+
+    type: Literal["run:tool_started"]
+    tool: str | None
+    callId: str
+
+
+class RunToolCompletedEvent(RunFacts):
+    """A tool has answered."""
+
+    type: Literal["run:tool_completed"]
+    tool: str | None
+    callId: str
+    ok: bool
+    durationMs: int | None
+    bytes: int
+
+
+class ModelCallTokens(TypedDict):
+    """Tokens of one call of a model; see `TokenUsage`."""
+
+    input: int
+    output: int
+    cacheRead: NotRequired[int]
+    cacheWrite: NotRequired[int]
+
+
+class RunModelCallEvent(RunFacts):
+    """A call of the model has ended. `cost` is in US dollars, null where the price is not known; `estimated`
+    says that the server did not count the tokens."""
+
+    type: Literal["run:llm_call"]
+    model: str
+    tokens: ModelCallTokens
+    estimated: bool
+    cost: float | None
+    latencyMs: int
+    firstTokenMs: int | None
+    error: str | None
+
+
+class RunMemoryEvent(RunFacts):
+    """The agent's memory was used: a live message (`inject`), a search of conversations (`search`), or
+    what it keeps of its user (`remember`, `recall`, `forget`). Texts are null where they are hidden."""
+
+    type: Literal["run:memory_op"]
+    op: str
+    memoryId: NotRequired[str]
+    messageId: NotRequired[str]
+    text: NotRequired[str | None]
+    query: NotRequired[str | None]
+    hits: NotRequired[int]
+
+
+class RunApprovalRequestedEvent(RunFacts, AskedCall):
+    """A call of the run waits for a person. `arguments`, `prompt`, `options` and `schema` are there where the
+    agent shows them; `requestedBy` is the user for whom the run works."""
+
+    type: Literal["approval:requested"]
+    expiresAt: str
+    requestedBy: str | None
+    arguments: NotRequired[dict[str, Any]]
+    prompt: NotRequired[str]
+    options: NotRequired[list[str]]
+    schema: NotRequired[dict[str, Any]]
+    step: NotRequired[str]
+
+
+class RunApprovalAnsweredEvent(RunFacts, AskedCall):
+    """A call that waited has been answered; `answeredBy` is null where its time was over."""
+
+    type: Literal["approval:answered"]
+    decision: str
+    answeredBy: str | None
+    reason: str | None
+    requestedBy: str | None
+    step: NotRequired[str]
+
+
+class RunCompletedEvent(EndedFacts):
+    """A run has ended well. `result` is its answer, at most 16,000 characters of it."""
+
+    type: Literal["run:completed"]
+    result: str
+
+
+class RunErrorEvent(EndedFacts):
+    """A run has ended badly."""
+
+    type: Literal["run:error"]
+    error: dict[str, Any]
+
+
+class RunDeletedEvent(RunFacts):
+    """A run was deleted with its conversation."""
+
+    type: Literal["run:deleted"]
+    status: Literal["deleted"]
+
+
+class AlertFacts(TypedDict):
+    """An alert of a rule; `id` names this one alert."""
+
+    id: str
+    ruleId: str
+    name: str
+    metric: str
+    op: str
+    threshold: float
+    window: int
+    agentIds: list[str]
+    value: float | None
+    state: Literal["triggered", "resolved"]
+    triggeredAt: str | None
+    resolvedAt: str | None
+
+
+class AlertTriggeredEvent(CenterFacts):
+    """An alert has begun."""
+
+    type: Literal["alert:triggered"]
+    alert: AlertFacts
+
+
+class AlertResolvedEvent(CenterFacts):
+    """An alert is over."""
+
+    type: Literal["alert:resolved"]
+    alert: AlertFacts
+
+
+class PipelineBackpressureEvent(CenterFacts):
+    """The backpressure of a pipeline, from 0 (it keeps up) to 1; at most one a minute."""
+
+    type: Literal["pipeline:backpressure"]
+    pipelineId: str
+    backpressure: float
+
+
+class ResyncEvent(TypedDict):
+    """So many events are no longer kept: take a new snapshot."""
+
+    type: Literal["resync"]
+    missed: int
+
+
+CommandCenterEvent = (
+    RunStartedEvent
+    | RunStatusChangedEvent
+    | RunProgressEvent
+    | RunToolStartedEvent
+    | RunToolCompletedEvent
+    | RunModelCallEvent
+    | RunMemoryEvent
+    | RunApprovalRequestedEvent
+    | RunApprovalAnsweredEvent
+    | RunCompletedEvent
+    | RunErrorEvent
+    | RunDeletedEvent
+    | AlertTriggeredEvent
+    | AlertResolvedEvent
+    | PipelineBackpressureEvent
+    | ResyncEvent
+    | HeartbeatEvent
+)
+"""An event on the stream of the command center."""
