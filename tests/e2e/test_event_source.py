@@ -120,6 +120,21 @@ WATCHED = """
 """
 """What makes every EventSource of the page visible to the test."""
 
+HEARING = """
+() => {
+  const Native = EventSource;
+  window.heard = {};
+  window.EventSource = class extends Native {
+    constructor(url, options) {
+      super(url, options);
+      const { pathname } = new URL(url, location.href);
+      this.addEventListener('message', () => { window.heard[pathname] = true; });
+    }
+  };
+}
+"""
+"""What tells the test that a page has read the beginning of a stream, whose id it reconnects with."""
+
 RECONNECTING = """
 (url) => {
   function createReconnectingEventSource(url) {
@@ -166,6 +181,7 @@ def page(browser: Browser, proxy: CuttingProxy) -> Iterator[Page]:
     page = context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
     page.goto("/config.json")
+    page.evaluate(HEARING)
     yield page
     context.close()
 
@@ -180,13 +196,10 @@ def ids(events: list[Sent]) -> list[str | None]:
     return [event.id for event in events if event.data["type"] != "heartbeat"]
 
 
-def wait_until_connected(page: Page, proxy: CuttingProxy, path: str) -> None:
-    """The stream has begun: what happens from now on is for the page."""
-    for _ in range(TIMEOUT_MS // 50):
-        if proxy.answered[path]:
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"never connected: {proxy.answered}")
+def wait_until_connected(page: Page, path: str) -> None:
+    """The page has read where the stream begins: what happens from now on is for it. That the proxy has sent
+    it is not enough, since a reset may overtake it."""
+    page.wait_for_function("(path) => window.heard[path]", arg=path)
 
 
 @pytest.mark.parametrize("stream", ["messages", "stream"])
@@ -197,7 +210,7 @@ def test_basic_streaming_through_a_cut_after_every_event(
     path = f"/api/conversations/{uuid.uuid4().hex}/{stream}"
     proxy.plans[path] = [0, *[1] * 20]
     page.evaluate(BASIC, ticket(chat, path) + "&stream=true")
-    wait_until_connected(page, proxy, path)
+    wait_until_connected(page, path)
     sent = say(chat, RUN, path.split("/")[3])
     page.wait_for_function("window.ends.length > 0")
     assert page.evaluate("window.ids") == ids(sent)
@@ -215,7 +228,7 @@ def test_basic_streaming_of_two_runs_through_a_subscription(
     path = f"/api/conversations/{conversation}/stream"
     proxy.plans[path] = [1] * 40
     page.evaluate(BASIC.replace("eventSource.close();", ""), ticket(chat, path))
-    wait_until_connected(page, proxy, path)
+    wait_until_connected(page, path)
     sent = [*say(chat, "/echo tools=0\nhi", conversation), *say(chat, "/echo tools=0\nho", conversation)]
     page.wait_for_function("window.ends.length == 2")
     assert page.evaluate("window.ids") == ids(sent)
@@ -228,7 +241,7 @@ def test_command_center_through_a_cut_after_every_event(
     path = "/api/command-center/stream"
     proxy.plans[path] = [0, *[1] * 40]
     page.evaluate(COMMAND_CENTER, ticket(chat, path))
-    wait_until_connected(page, proxy, path)
+    wait_until_connected(page, path)
     run_id = say(chat, RUN)[0].data["runId"]
     page.wait_for_function("window.shown.some(([what]) => what === 'completed')")
     shown: list[list[Any]] = page.evaluate("window.shown")
@@ -253,7 +266,7 @@ def test_reconnecting_event_source_through_a_cut_at_every_event(
         proxy.plans[path] = [cut_after]
         urls[cut_after] = ticket(chat, path) + "&stream=true"
         page.evaluate(RECONNECTING, urls[cut_after])
-        wait_until_connected(page, proxy, path)
+        wait_until_connected(page, path)
         sent[cut_after] = say(chat, "/echo tools=0 tokens=3\nword", path.split("/")[3])
     for cut_after, url in urls.items():
         page.wait_for_function("(url) => window.sources[url].length >= 2", arg=url)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -13,13 +12,12 @@ _LONGEST_HEAD = 64 * 1024
 
 class CuttingProxy:
     """Forwards to `target`. `plans` says by path how many events the next connections may pass, one number
-    each; those without a plan pass everything. `answered` counts the frames by path, heartbeats too."""
+    each; those without a plan pass everything."""
 
     def __init__(self, target: str) -> None:
         parts = urlsplit(target)
         self._host, self._port = str(parts.hostname), int(parts.port or 80)
         self.plans: dict[str, list[int]] = {}
-        self.answered: Counter[str] = Counter()
         self.cuts = 0
         self.url = ""
 
@@ -58,12 +56,12 @@ class CuttingProxy:
         try:
             # One request for each connection, so that a cut is of one stream.
             server_writer.write(head[:-2] + b"Connection: close\r\n\r\n")
-            await self._pass(server_reader, writer, path, room)
+            await self._pass(server_reader, writer, room)
         finally:
             await _close(server_writer)
 
     async def _pass(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, room: int | None
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, room: int | None
     ) -> None:
         rest = b""
         while read := await reader.read(_LONGEST_HEAD):
@@ -76,7 +74,6 @@ class CuttingProxy:
                         return
                     room -= 1
                 writer.write(frame + b"\n\n")
-                self.answered[path] += b"data: " in frame
             await writer.drain()
         writer.write(rest)
         await writer.drain()
