@@ -56,10 +56,15 @@ web/node_modules/.done: web/package-lock.json | $(VENV)/.local
 	$(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# Official clients of the protocols, for the tests.
+tests/clients/node_modules/.done: tests/clients/package-lock.json | $(VENV)/.local
+	$(BIN)/python -m local.node npm --prefix tests/clients ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 web/dist/index.html: web/node_modules/.done $(shell find web/src web/public web/*.html web/*.ts -type f 2>/dev/null)
 	$(NPM) run --silent build
 
-install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done ## everything that tests and checks need
+install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done tests/clients/node_modules/.done ## everything that tests and checks need
 
 # --- on one machine ----------------------------------------------------------------------------
 
@@ -74,7 +79,7 @@ ifdef ARGS
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 else
-test: $(VENV)/.dev .venv-sam/.done web/dist/index.html ## every test that needs no AWS account (ARGS=path: some of them)
+test: $(VENV)/.dev .venv-sam/.done web/dist/index.html tests/clients/node_modules/.done ## every test that needs no AWS account (ARGS=path: some of them)
 	$(PYTEST) -m "not bench and not browser"
 	$(PYTEST) -m browser # alone: Playwright keeps an event loop running
 	$(NPM) test --silent
@@ -137,4 +142,4 @@ openapi: $(VENV)/.dev ## renew docs/openapi.json
 	$(BIN)/python -m local.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
 clean: ## remove what was made (environments, builds, caches)
-	rm -rf .venv .venv-emulator .venv-sam .aws-sam web/dist web/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-emulator .venv-sam .aws-sam web/dist web/node_modules tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache
