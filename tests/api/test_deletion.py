@@ -17,8 +17,9 @@ from millrace.domain.runs import Run
 from millrace.errors import Conflict, Unavailable
 from millrace.services.runs.delete import delete_conversation, finish_deletion, sweep_deletions
 from millrace.services.runs.models import Models
+from millrace.services.runs.new_message import NewMessage
 from millrace.services.runs.platform import Platform
-from millrace.services.runs.send import NewMessage, send
+from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores

@@ -14,9 +14,10 @@ from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.runs import LeaseRecord, Run
 from millrace.errors import NotFound
 from millrace.services.runs.access import authorize_run
+from millrace.services.runs.new_message import NewMessage
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.search import search_in
-from millrace.services.runs.send import NewMessage, send
+from millrace.services.runs.send import send
 from millrace.services.runs.sharing import share, shares
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.leases import SlotChanged

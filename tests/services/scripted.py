@@ -13,9 +13,10 @@ from millrace.domain.events import LogEntry
 from millrace.services.mcp_secrets import McpSecrets
 from millrace.services.runs.launch import launch
 from millrace.services.runs.models import Models
+from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.platform import HttpClients, Platform
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import NewMessage, StartedRun, send
+from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 

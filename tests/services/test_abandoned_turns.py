@@ -16,7 +16,8 @@ from millrace.domain.events import LogEntry
 from millrace.domain.projection import settled
 from millrace.services.runs.inject import inject
 from millrace.services.runs.launch import launch
-from millrace.services.runs.send import NewMessage, StartedRun, send
+from millrace.services.runs.new_message import NewMessage, StartedRun
+from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from millrace.stores.runs import stream_of

@@ -14,7 +14,8 @@ from millrace.domain.access import Principal
 from millrace.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from millrace.services.runs.follow import follow
 from millrace.services.runs.launch import launch
-from millrace.services.runs.send import AcceptedMessage, NewMessage, StartedRun, send
+from millrace.services.runs.new_message import AcceptedMessage, NewMessage, StartedRun
+from millrace.services.runs.send import send
 from millrace.services.runs.sharing import share, unshare
 from millrace.services.runs.stop import stop_run
 from millrace.services.runs.sweep_waiting import sweep_waiting

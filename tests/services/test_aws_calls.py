@@ -12,8 +12,9 @@ from millrace.domain.access import Principal
 from millrace.domain.events import LogEntry
 from millrace.services.runs.inject import inject
 from millrace.services.runs.launch import launch
+from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.platform import Platform
-from millrace.services.runs.send import NewMessage, StartedRun, send
+from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores

@@ -29,9 +29,10 @@ from millrace.services.runs import lease_writer
 from millrace.services.runs.follow import follow
 from millrace.services.runs.inject import inject
 from millrace.services.runs.models import Models
+from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import NewMessage, StartedRun, send
+from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores import leases
 from millrace.stores.connect import Stores

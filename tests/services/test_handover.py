@@ -22,8 +22,9 @@ from millrace.services.runs.follow import follow
 from millrace.services.runs.inject import inject
 from millrace.services.runs.launch import launch
 from millrace.services.runs.models import Models
+from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import NewMessage, StartedRun, send
+from millrace.services.runs.send import send
 from millrace.services.runs.stop import stop_run
 from millrace.settings import Settings
 from millrace.stores.connect import Stores

@@ -26,9 +26,10 @@ from millrace.errors import Conflict, NotFound, Unavailable
 from millrace.services.runs import lease_writer
 from millrace.services.runs.inject import inject, withdraw
 from millrace.services.runs.models import Models
+from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import NewMessage, StartedRun, send
+from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores

@@ -17,8 +17,9 @@ from millrace.domain.conversations import Slot
 from millrace.errors import Conflict, InvalidRequest
 from millrace.services.runs import send as sending
 from millrace.services.runs.launch import launch
+from millrace.services.runs.new_message import AcceptedMessage, NewMessage, StartedRun
 from millrace.services.runs.platform import Platform
-from millrace.services.runs.send import AcceptedMessage, NewMessage, StartedRun, send
+from millrace.services.runs.send import send
 from millrace.settings import Settings
 from tests.aws import Aws
 from tests.effort import effort, soak

@@ -18,9 +18,10 @@ from millrace.domain.agents import ECHO
 from millrace.domain.runs import INJECTION_TTL_MS, LEASE_MS
 from millrace.services.runs.delete import delete_conversation
 from millrace.services.runs.inject import inject
+from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import NewMessage, StartedRun, send
+from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import Dynamo, delete, put

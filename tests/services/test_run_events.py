@@ -15,8 +15,9 @@ from millrace.domain.clock import now_ms
 from millrace.services.runs import execute, run_events
 from millrace.services.runs.delete import delete_conversation
 from millrace.services.runs.launch import launch
+from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.platform import Platform
-from millrace.services.runs.send import NewMessage, StartedRun, send
+from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores

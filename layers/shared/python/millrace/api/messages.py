@@ -29,9 +29,10 @@ from millrace.services.runs.access import authorize
 from millrace.services.runs.follow import follow, outcome
 from millrace.services.runs.history import read_history
 from millrace.services.runs.launch import launch
+from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import AcceptedMessage, NewMessage, ReplayedRun, send
+from millrace.services.runs.send import send
 from millrace.services.runs.stop import stop_run
 
 PAGE = 100

@@ -16,7 +16,6 @@ from millrace.domain.runs import (
     NUMBERS_AT_ONCE,
     WATCHED_LEASE_MS,
     LeaseRecord,
-    Parked,
     Progress,
     Run,
     StopReason,
@@ -174,7 +173,7 @@ def renewed(
         messages=messages,
         drained=drained,
         saved=max(saved, lease.saved),
-        progress=_packed(lease.progress),
+        progress=packed(lease.progress),
         **known,
         **holder_values(lease),
     )
@@ -183,87 +182,8 @@ def renewed(
 _CURRENT = " AND (watchedMs = :watched OR attribute_not_exists(watchedMs)) AND accepted = :accepted"
 
 
-def parked(
-    table: str,
-    lease: Lease,
-    reason: Parked,
-    until_ms: int,
-    *,
-    seq: int,
-    messages: int,
-    saved: int,
-    failed: bool,
-) -> TransactItem:
-    """The update with which the holder leaves a run to another process, at `until_ms` or when somebody asks
-    for it before. `failed`: this process has stored no step. Refused for a run that is to stop."""
-    return update(
-        table,
-        lease_key(lease.run.slot),
-        "SET seq = :seq, reservedSeq = :seq, untilMs = :until, messages = :messages, savedSeq = :saved, "
-        "progress = :progress, parked = :parked, attempts = if_not_exists(attempts, :zero) + :failed "
-        "REMOVE holder, noticedMs",
-        f"{IS_HOLDER} AND seq = :seen AND messages = :kept AND attribute_not_exists(stopReason)",
-        seq=seq,
-        seen=lease.seq,
-        kept=lease.messages,
-        until=until_ms,
-        messages=messages,
-        saved=max(saved, lease.saved),
-        progress=_packed(lease.progress),
-        parked=reason,
-        zero=0,
-        failed=int(failed),
-        **holder_values(lease),
-    )
-
-
-def taken_over(table: str, lease: Lease, seen: LeaseRecord, attempts: int, now: int) -> TransactItem:
-    """The update with which a process takes a run over that no other one works on, if the lease is as it was
-    `seen`. The process holds it as `lease`."""
-    nobody = "attribute_not_exists(holder)" if seen.holder is None else "holder = :old"
-    old = {"old": seen.holder} if seen.holder else {}
-    return update(
-        table,
-        lease_key(lease.run.slot),
-        "SET holder = :holder, untilMs = :until, seq = :seq, reservedSeq = :reserved, savedSeq = :saved, "
-        "attempts = :attempts, progress = :progress REMOVE parked, noticedMs",
-        f"runId = :run AND {nobody} AND untilMs = :was AND seq = :seen",
-        until=now + lease.lease_ms(now),
-        seq=lease.seq,
-        reserved=lease.reserved,
-        saved=lease.saved,
-        attempts=attempts,
-        progress=_packed(lease.progress),
-        was=seen.until_ms,
-        seen=seen.seq,
-        **old,
-        **holder_values(lease),
-    )
-
-
-def noticed(table: str, slot: Slot, seen: LeaseRecord, now: int, again_ms: int) -> TransactItem:
-    """The update of whoever notices that a run has no process: refused when another one has within
-    `again_ms`, or the run goes on."""
-    return update(
-        table,
-        lease_key(slot),
-        "SET noticedMs = :now",
-        "runId = :run AND untilMs = :was AND (attribute_not_exists(noticedMs) OR noticedMs < :before)",
-        now=now,
-        run=seen.run_id,
-        was=seen.until_ms,
-        before=now - again_ms,
-    )
-
-
-def watched(table: str, slot: Slot, run_id: str, until_ms: int) -> TransactItem:
-    """The update of a viewer who watches a run until then."""
-    return update(
-        table, lease_key(slot), "SET watchedMs = :until", "runId = :run", until=until_ms, run=run_id
-    )
-
-
-def _packed(progress: Progress) -> str:
+def packed(progress: Progress) -> str:
+    """The progress as the item holds it."""
     return orjson.dumps(progress.to_item()).decode()
 
 

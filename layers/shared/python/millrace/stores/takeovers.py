@@ -10,18 +10,17 @@ from millrace.domain.events import LogEntry
 from millrace.domain.runs import NUMBERS_AT_ONCE, WATCH_MS, LeaseRecord, Parked, Progress, Run
 from millrace.errors import Unavailable
 from millrace.stores.approvals import ApprovalStore
-from millrace.stores.dynamo import ConditionFailed, Dynamo
+from millrace.stores.dynamo import ConditionFailed, Dynamo, TransactItem, update
 from millrace.stores.event_log import EventLog
 from millrace.stores.lease_record import (
+    IS_HOLDER,
     Lease,
     LeaseLost,
+    holder_values,
     lease_key,
-    noticed,
-    parked,
+    packed,
     still_held,
-    taken_over,
     to_lease,
-    watched,
 )
 from millrace.stores.messages import MessageStore
 from millrace.stores.runs import RunStore
@@ -65,10 +64,10 @@ class TakeoverStore:
         calls: Sequence[WaitingCall] = (),
     ) -> None:
         """Leave a run to another process, with its last events and messages and the `calls` that begin to
-        wait, all in one transaction. See `lease_record.parked`. Raises `LeaseLost` or `Stopping`."""
+        wait, all in one transaction. See `_parked`. Raises `LeaseLost` or `Stopping`."""
         seq, stored = events[-1].seq if events else lease.seq, lease.messages + len(messages)
         heads, parts = self._messages.puts(run.slot, lease.messages + 1, messages, lease.holder)
-        fence = parked(
+        fence = _parked(
             self._table, lease, reason, until_ms, seq=seq, messages=stored, saved=saved, failed=failed
         )
         writes = [
@@ -113,7 +112,7 @@ class TakeoverStore:
             accepted=seen.accepted,
             progress=progress,
         )
-        fence = taken_over(self._table, lease, seen, attempts, self._clock())
+        fence = _taken_over(self._table, lease, seen, attempts, self._clock())
         try:
             await self._dynamo.transact(fence, *self._log.puts(lease.stream, events), self._runs.put(run))
         except ConditionFailed:
@@ -129,7 +128,7 @@ class TakeoverStore:
         """Return whether the caller is to put this run without a process on the queue, as the first one who
         noticed it of late."""
         try:
-            await self._dynamo.write(noticed(self._table, slot, seen, self._clock(), NOTICED_MS))
+            await self._dynamo.write(_noticed(self._table, slot, seen, self._clock(), NOTICED_MS))
         except ConditionFailed:
             return False
         return True
@@ -141,4 +140,84 @@ class TakeoverStore:
             return
         # Nothing depends on it: a run that nobody is known to watch is only found lost a little later.
         with suppress(ConditionFailed, Unavailable):
-            await self._dynamo.write(watched(self._table, slot, seen.run_id, until))
+            await self._dynamo.write(_watched(self._table, slot, seen.run_id, until))
+
+
+def _parked(
+    table: str,
+    lease: Lease,
+    reason: Parked,
+    until_ms: int,
+    *,
+    seq: int,
+    messages: int,
+    saved: int,
+    failed: bool,
+) -> TransactItem:
+    """The update with which the holder leaves a run to another process, at `until_ms` or when somebody asks
+    for it before. `failed`: this process has stored no step. Refused for a run that is to stop."""
+    return update(
+        table,
+        lease_key(lease.run.slot),
+        "SET seq = :seq, reservedSeq = :seq, untilMs = :until, messages = :messages, savedSeq = :saved, "
+        "progress = :progress, parked = :parked, attempts = if_not_exists(attempts, :zero) + :failed "
+        "REMOVE holder, noticedMs",
+        f"{IS_HOLDER} AND seq = :seen AND messages = :kept AND attribute_not_exists(stopReason)",
+        seq=seq,
+        seen=lease.seq,
+        kept=lease.messages,
+        until=until_ms,
+        messages=messages,
+        saved=max(saved, lease.saved),
+        progress=packed(lease.progress),
+        parked=reason,
+        zero=0,
+        failed=int(failed),
+        **holder_values(lease),
+    )
+
+
+def _taken_over(table: str, lease: Lease, seen: LeaseRecord, attempts: int, now: int) -> TransactItem:
+    """The update with which a process takes a run over that no other one works on, if the lease is as it was
+    `seen`. The process holds it as `lease`."""
+    nobody = "attribute_not_exists(holder)" if seen.holder is None else "holder = :old"
+    old = {"old": seen.holder} if seen.holder else {}
+    return update(
+        table,
+        lease_key(lease.run.slot),
+        "SET holder = :holder, untilMs = :until, seq = :seq, reservedSeq = :reserved, savedSeq = :saved, "
+        "attempts = :attempts, progress = :progress REMOVE parked, noticedMs",
+        f"runId = :run AND {nobody} AND untilMs = :was AND seq = :seen",
+        until=now + lease.lease_ms(now),
+        seq=lease.seq,
+        reserved=lease.reserved,
+        saved=lease.saved,
+        attempts=attempts,
+        progress=packed(lease.progress),
+        was=seen.until_ms,
+        seen=seen.seq,
+        **old,
+        **holder_values(lease),
+    )
+
+
+def _noticed(table: str, slot: Slot, seen: LeaseRecord, now: int, again_ms: int) -> TransactItem:
+    """The update of whoever notices that a run has no process: refused when another one has within
+    `again_ms`, or the run goes on."""
+    return update(
+        table,
+        lease_key(slot),
+        "SET noticedMs = :now",
+        "runId = :run AND untilMs = :was AND (attribute_not_exists(noticedMs) OR noticedMs < :before)",
+        now=now,
+        run=seen.run_id,
+        was=seen.until_ms,
+        before=now - again_ms,
+    )
+
+
+def _watched(table: str, slot: Slot, run_id: str, until_ms: int) -> TransactItem:
+    """The update of a viewer who watches a run until then."""
+    return update(
+        table, lease_key(slot), "SET watchedMs = :until", "runId = :run", until=until_ms, run=run_id
+    )

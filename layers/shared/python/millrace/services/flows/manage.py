@@ -36,9 +36,9 @@ from millrace.services.runs.access import authorize, check_access
 from millrace.services.runs.answers import GivenAnswer, answer_call
 from millrace.services.runs.execute import no_history
 from millrace.services.runs.launch import AgentRunContext, start, start_of, tool_context
+from millrace.services.runs.new_message import ReplayedRun
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import ReplayedRun
 from millrace.services.runs.stop import stop_run
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.flows import FlowStore, not_waiting, unknown_execution

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import Conversation, Slot
+from millrace.errors import InvalidRequest
 from millrace.services.runs.access import check_access
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import ConversationSnapshot
@@ -21,6 +22,12 @@ class InitialState:
     repeated: Repeated | None
     agent: Agent | None
     owner: str
+
+    def required_agent(self) -> Agent:
+        """Return the agent. Raises `InvalidRequest` for a new conversation without one."""
+        if self.agent is None:
+            raise InvalidRequest("A new conversation needs an agentId.", code="agent_required")
+        return self.agent
 
 
 async def load_initial_state(

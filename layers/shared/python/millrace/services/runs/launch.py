@@ -30,11 +30,11 @@ from millrace.services.runs.agent_tools import open_tools
 from millrace.services.runs.asking import AskingGate, RefusingGate, asks_people
 from millrace.services.runs.execute import RunLoop, execute
 from millrace.services.runs.memory import UserMemory
+from millrace.services.runs.new_message import StartedRun
 from millrace.services.runs.output_format import output_format
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.search import search_in
-from millrace.services.runs.send import StartedRun
 
 DEEPEST = 3
 

@@ -1,0 +1,72 @@
+"""A message that a client sends, and what has become of it."""
+
+import hashlib
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from millrace.agent.model import Provider
+from millrace.domain.access import Principal
+from millrace.domain.agents import Agent
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.runs import Run
+from millrace.stores.idempotency import Marker
+from millrace.stores.injections import Injection
+from millrace.stores.lease_record import Lease
+
+IfBusy = Literal["reject", "inject", "interrupt"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message as a client sends it. `if_busy` says what happens when a run is active; `send` sets
+    `created_by`."""
+
+    content: str
+    agent_id: str | None = None
+    thread_id: str | None = None
+    idempotency_key: str | None = None
+    if_busy: IfBusy = "reject"
+    created_by: str = ""
+    response_schema: dict[str, Any] | None = None
+
+    def marker(self) -> Marker | None:
+        """The idempotency key with a fingerprint that is the same for the same request."""
+        if not self.idempotency_key:
+            return None
+        parts = "\0".join((self.content, self.agent_id or "", self.thread_id or ""))
+        if self.response_schema is not None:
+            parts += "\0" + orjson.dumps(self.response_schema, option=orjson.OPT_SORT_KEYS).decode()
+        return Marker(self.idempotency_key, hashlib.sha256(parts.encode()).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """A run that this process now holds and must execute, in the name of `user`. The large messages of the
+    `history` are read while the run begins. `pending_live_messages`: live messages that
+    an earlier run ended without may still wait."""
+
+    lease: Lease
+    user: Principal
+    agent: Agent
+    provider: Provider
+    model: str
+    history: Awaitable[list[StoredMessage]]
+    pending_live_messages: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedRun:
+    """The idempotency key was used before: its run is there to follow."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedMessage:
+    """The message went to the active run (`ifBusy: inject`)."""
+
+    injection: Injection
+    run_id: str

@@ -1,0 +1,118 @@
+"""A message to a slot where a run is active: refused, given to the run, or sent after it is stopped."""
+
+import asyncio
+from functools import partial
+
+from millrace.domain.conversations import Slot
+from millrace.errors import Conflict, InvalidRequest, Unavailable
+from millrace.services.runs.initial_state import InitialState
+from millrace.services.runs.inject import accepted, check
+from millrace.services.runs.models import Models
+from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun
+from millrace.services.runs.replies import reply_to_waiting, run_waiting
+from millrace.services.runs.stop import end_stopped, stop_run
+from millrace.stores.connect import Stores
+from millrace.stores.idempotency import Marker, Repeated
+from millrace.stores.injections import Injection, NoActiveRun, injection_of, new_injection
+
+INTERRUPT_SECONDS = 10.0
+ENDING_SECONDS = 0.5
+"""Between looks at a run that takes no live messages any more: it has ended just now, or is being stopped."""
+
+
+async def when_busy(
+    stores: Stores, models: Models, slot: Slot, initial: InitialState, message: NewMessage
+) -> AcceptedMessage | ReplayedRun | None:
+    """Do with a message what its `if_busy` says. None: the run is over by now, so another may begin. Raises
+    `Conflict`, `InvalidRequest`, `TooManyRequests` or `Unavailable`."""
+    run_id = initial.snapshot.lease_record.run_id or ""
+    if message.if_busy == "inject" and message.response_schema is not None:
+        raise InvalidRequest(
+            "A live message cannot have a responseSchema: the agent is at work on another answer. Wait for "
+            "it, or send with ifBusy interrupt.",
+            code="not_for_live_messages",
+        )
+    if initial.snapshot.lease_record.parked == "waiting" and message.if_busy != "interrupt":
+        return await _to_waiting(stores, slot, run_id, message)
+    if message.if_busy == "inject":
+        return await _inject(stores, slot, run_id, message)
+    if message.if_busy == "interrupt":
+        agent = initial.required_agent()  # what cannot begin must not stop anything
+        models.provider_for(agent)
+        models.compactor_for(agent)
+        await _interrupt(stores, slot, run_id)
+        return None
+    raise run_active(run_id, "Wait, stop it, or send with ifBusy inject or interrupt.")
+
+
+async def _to_waiting(
+    stores: Stores, slot: Slot, run_id: str, message: NewMessage
+) -> AcceptedMessage | ReplayedRun | None:
+    """A message to a run that waits for people. None: it does not wait any more."""
+    if message.if_busy == "reject":
+        raise await run_waiting(stores, slot, run_id)
+    check(message.content)
+    live, marker = new_injection(message.content, message.created_by, stores.clock()), message.marker()
+    try:
+        found = await reply_to_waiting(stores, slot, run_id, live, marker)
+    except Repeated as repeated:
+        return await replay(stores, slot, message, repeated)
+    return AcceptedMessage(live, run_id) if found else None
+
+
+async def _inject(
+    stores: Stores, slot: Slot, run_id: str, message: NewMessage
+) -> AcceptedMessage | ReplayedRun | None:
+    check(message.content)
+    live, marker = new_injection(message.content, message.created_by, stores.clock()), message.marker()
+    try:
+        return AcceptedMessage(
+            await accepted(stores, slot, partial(_accept, stores, slot, live, run_id, marker)), run_id
+        )
+    except Repeated as repeated:
+        return await replay(stores, slot, message, repeated)
+    except NoActiveRun:
+        await asyncio.sleep(ENDING_SECONDS)
+        return None
+
+
+async def _accept(
+    stores: Stores, slot: Slot, live: Injection, run_id: str, marker: Marker | None, alive: bool
+) -> Injection:
+    if marker is None:
+        return await stores.injections.accept(slot, live, alive=alive)
+    return await stores.injections.accept_sent(slot, live, run_id, marker, alive=alive)
+
+
+async def _interrupt(stores: Stores, slot: Slot, run_id: str) -> None:
+    await stop_run(stores, slot, "interrupted", run_id)
+    waited = 0.0
+    while waited < INTERRUPT_SECONDS:
+        await asyncio.sleep(0.1)
+        waited += 0.1
+        lease = await stores.leases.peek(slot)
+        if lease.run_id != run_id:
+            return
+        if lease.free(stores.clock()):
+            await end_stopped(stores, slot, lease)
+    raise Unavailable("The run does not stop; try again.", code="still_running", retry_after=5)
+
+
+def run_active(run_id: str, advice: str) -> Conflict:
+    """The error for a message to a slot where a run is active."""
+    return Conflict(f"The agent is still answering. {advice}", code="run_active", runId=run_id)
+
+
+async def replay(
+    stores: Stores, slot: Slot, message: NewMessage, repeated: Repeated
+) -> ReplayedRun | AcceptedMessage:
+    """Return the answer to the key's first request, whatever has become of it since."""
+    marker = message.marker()
+    if marker is None or repeated.fingerprint != marker.fingerprint:
+        raise InvalidRequest(
+            "This idempotency key was used for another message; take a new key.",
+            code="idempotency_key_reused",
+        )
+    if repeated.injection:
+        return AcceptedMessage(injection_of(repeated.injection), repeated.run_id)
+    return ReplayedRun(await stores.runs.get(slot.organization, repeated.run_id))
