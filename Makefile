@@ -12,6 +12,8 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 LAYER := layers/shared/python
 NPM := $(BIN)/python -m local.node npm --prefix web
 export SAM_CLI_TELEMETRY := 0
+# Containers often set it. Each of the processes that a stack or a test starts would compile all of its code.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install run test test-fast soak check bench build deploy token lock format lint types imports sam-lint openapi clean
 

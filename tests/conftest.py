@@ -9,7 +9,7 @@ from tests.effort import SOAK_SECONDS, SOAKING
 from tests.fakes.fixtures import model_server, services
 from tests.fakes.strict_dynamo import strict
 from tests.stack import group_stack_tests, stack
-from tests.thrift import forget_apps, shared_service_models, shared_trust, spare_imports
+from tests.thrift import forget_apps, hold_collector, shared_service_models, shared_trust, spare_imports
 
 __all__ = ["aws", "aws_environment", "ministack", "model_server", "services", "stack", "template"]
 
@@ -30,6 +30,10 @@ def strict_dynamo() -> Iterator[None]:
 def read_once() -> Iterator[None]:
     with shared_service_models(), shared_trust():
         yield
+
+
+def pytest_collection() -> None:
+    hold_collector()
 
 
 def pytest_collection_finish() -> None:

@@ -55,7 +55,13 @@ def forget_apps() -> None:
             clear()
 
 
+def hold_collector() -> None:
+    """Have the garbage collector rest while modules are imported: they stay for good."""
+    gc.disable()
+
+
 def spare_imports() -> None:
     """Have the garbage collector pass over what is there for good."""
     gc.collect()
     gc.freeze()
+    gc.enable()

@@ -4,9 +4,11 @@ import ast
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import httpx
+import pytest
 
 import millrace
 from millrace import errors
@@ -14,6 +16,8 @@ from millrace.api.answers import RUN_ERRORS
 from millrace.api.error_codes import ERROR_CODES
 from millrace.api.flows_answers import STEP_ERRORS
 
+READS_ALL_CODE = pytest.mark.xdist_group("code")
+"""Of tests that parse the package: one worker does it once."""
 SNAPSHOT = Path(__file__).parent.parent.parent / "docs" / "openapi.json"
 NEVER_ANSWERED = {
     "approval_expired": "ends a run, with 502",
@@ -108,8 +112,13 @@ def error_classes(trees: list[ast.Module]) -> dict[str, tuple[int, str]]:
     return known
 
 
-def raised_codes() -> Iterator[tuple[str, int]]:
-    """Each code that the package writes into an error, with the status of the error's class."""
+@cache
+def raised_codes() -> set[tuple[str, int]]:
+    """Return each code that the package writes into an error, with the status of the error's class."""
+    return set(written_codes())
+
+
+def written_codes() -> Iterator[tuple[str, int]]:
     trees = [ast.parse(path.read_text()) for path in sorted(Path(millrace.__path__[0]).rglob("*.py"))]
     classes = error_classes(trees)
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
@@ -121,6 +130,7 @@ def raised_codes() -> Iterator[tuple[str, int]]:
                 yield str(given.value), status
 
 
+@READS_ALL_CODE
 def test_every_code_has_one_status_and_is_listed() -> None:
     found: dict[str, set[int]] = defaultdict(set)
     for code, status in raised_codes():
@@ -129,8 +139,9 @@ def test_every_code_has_one_status_and_is_listed() -> None:
     assert found == {code: {one.status} for code, one in ERROR_CODES.items() if code in found}
 
 
+@READS_ALL_CODE
 def test_every_listed_code_is_raised_and_every_exception_still_needed() -> None:
-    raised = set(raised_codes())
+    raised = raised_codes()
     found = {code for code, _ in raised}
     assert set(ERROR_CODES) - found <= NOT_OURS_TO_RAISE
     assert set(NEVER_ANSWERED) <= found

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, make_url
 
+from millrace.destinations import connections
 from millrace.destinations.connections import Access, Databases
 from millrace.destinations.results import Retry
 from millrace.pipelines.event import Event
@@ -96,7 +97,10 @@ def test_null_in_a_json_column_is_null(database: Database) -> None:
     assert database.rows("detail is null") == [(True,), (False,)]
 
 
-def test_rows_behind_one_that_has_to_come_again_wait_for_it(database: Database) -> None:
+def test_rows_behind_one_that_has_to_come_again_wait_for_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LOCK_SECONDS", 0.05)
     sender = database.sender(**OPERATIONS[2])
     key = {"id": 1, "day": "a"}
     given_rows = [key | {"cost": 1}, key | {"note": "n"}, key | {"version": 1}]

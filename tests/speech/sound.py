@@ -4,6 +4,7 @@ import asyncio
 import math
 from array import array
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import pairwise
 
 from millrace.speech.espeak import EspeakEngine
@@ -18,6 +19,7 @@ def likeness(one: bytes, other: bytes, rate: int) -> float:
     return min(_correlation(a, b) for a, b in pairs)
 
 
+@lru_cache(maxsize=8)
 def _features(pcm: bytes, rate: int) -> tuple[list[float], list[float]]:
     samples = array("h", pcm)
     size = rate // _FRAMES_PER_SECOND

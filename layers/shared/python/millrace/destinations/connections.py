@@ -26,13 +26,15 @@ from millrace.stores.aws import Aws
 PORTS = (5432, 5433, 6432, 6543, 3306, 3307, 4000, 26257)
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 20
+LOCK_SECONDS = 5
+"""The longest wait for a lock that another writer holds."""
 _DATABASES = 16
 _DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "dsql": 5432}
 _DSQL_ROLE = "millrace-"
 # A session is the same whatever the server's defaults are: times in UTC, nothing cut off to fit.
 _POSTGRESQL_OPTIONS = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC -c datestyle=ISO"
 _MYSQL_SESSION = (
-    "SET time_zone = '+00:00', innodb_lock_wait_timeout = 5, sql_mode = 'STRICT_ALL_TABLES,"
+    f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {LOCK_SECONDS}, sql_mode = 'STRICT_ALL_TABLES,"
     "NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
 )
 
@@ -106,7 +108,9 @@ class Databases:
         if not self._access.loopback:
             raise Unsendable("database_not_allowed", "SQLite files are for the stack on one machine only.")
         return create_engine(
-            URL.create("sqlite", database=url.database), hide_parameters=True, connect_args={"timeout": 5}
+            URL.create("sqlite", database=url.database),
+            hide_parameters=True,
+            connect_args={"timeout": LOCK_SECONDS},
         )
 
     def _address(self, host: str, port: int, tls: bool) -> str:
