@@ -73,10 +73,14 @@ class Talk:
         secrets = McpSecrets(self.stores.sealer)
         self.platform = Platform(self.settings, self.stores, self.models, HttpClients(self.settings), secrets)
 
+    @property
+    def caller(self) -> Principal:
+        """The user whose conversation it is."""
+        return Principal(self.slot.organization, "user")
+
     async def start(self, content: str, **more: Any) -> RunSession:
-        caller = Principal(self.slot.organization, "user")
         message = NewMessage(content, **{"agent_id": "echo"} | more)
-        started = await send(self.stores, self.models, caller, "c1", message)
+        started = await send(self.stores, self.models, self.caller, "c1", message)
         assert isinstance(started, StartedRun)
         return launch(self.platform, started, None)
 

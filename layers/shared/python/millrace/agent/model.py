@@ -24,11 +24,13 @@ FinishReason = Literal["stop", "tool_use", "max_tokens", "refusal", "other"]
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool as the model sees it; `parameters` is a JSON Schema of type object."""
+    """A tool as the model sees it; `parameters` is a JSON Schema of type object. No model is told that
+    the `client` runs it."""
 
     name: str
     description: str
     parameters: dict[str, Any]
+    client: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,11 @@ class Turn:
         kept = {"providerData": call.provider_data} if call.provider_data else {}
         self.blocks.append({"toolUse": use} | kept)
         shown = call.raw if call.arguments is None else call.arguments
-        self._emit(events.tool_call(call.id, call.name, shown))
+        self._emit(events.tool_call(call.id, call.name, shown, client=self._is_of_client(call)))
+
+    def _is_of_client(self, call: ToolCall) -> bool:
+        tools = self._request.tools if self._request else []
+        return any(tool.client for tool in tools if tool.name == call.name)
 
     def _accepted(self, call: ToolCall) -> ToolCall:
         """The call with an id and a name that every server takes back."""

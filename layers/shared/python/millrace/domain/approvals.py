@@ -17,8 +17,9 @@ from millrace.domain.conversations import Slot
 from millrace.domain.runs import Run
 from millrace.domain.wire import WireModel
 
-Kind = Literal["approval", "question", "input"]
-"""A tool call to be approved, a question of an agent's, or a step of a flow that waits for input."""
+Kind = Literal["approval", "question", "input", "client"]
+"""A tool call to be approved, a question of an agent's, a step of a flow that waits for input, or a call of a
+tool that the client runs itself."""
 Decision = Literal["approve", "reject", "answer"]
 OnExpired = Literal["continue", "fail"]
 

@@ -71,12 +71,14 @@ class TokenEvent(Within):
 
 
 class ToolCallEvent(Within):
-    """The agent calls a tool. `arguments` are `{}` unless the client asks for `detail=full`."""
+    """The agent calls a tool. `arguments` are `{}` unless the client asks for `detail=full`. `client`: the
+    tool came with the message, and the client runs it itself; all of such a call is always shown."""
 
     type: Literal["tool_call"]
     id: str
     name: str
     arguments: Any
+    client: NotRequired[bool]
 
 
 class ToolResultEvent(Within):

@@ -79,9 +79,11 @@ def token(text: str) -> Event:
     return cast(Event, event)
 
 
-def tool_call(id: str, name: str, arguments: Any) -> Event:
-    """The agent calls a tool."""
+def tool_call(id: str, name: str, arguments: Any, *, client: bool = False) -> Event:
+    """The agent calls a tool, one that the client runs where it says so."""
     event: ToolCallEvent = {"type": "tool_call", "id": id, "name": name, "arguments": arguments}
+    if client:
+        event["client"] = True
     return cast(Event, event)
 
 

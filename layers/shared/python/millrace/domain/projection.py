@@ -36,6 +36,8 @@ def project(event: Event, detail: Detail) -> Event | None:
     they come as `thinking` with its `parent`, and its own end is not shown; where that agent shows less than
     the run, its own visibility holds for its events."""
     kind = event["type"]
+    if _is_for_client(event) and "parent" not in event:
+        return event
     if CAP in event and kind not in ("done", "error"):
         detail = capped(detail, event[CAP])
         event = _without(event, CAP)
@@ -52,6 +54,11 @@ def project(event: Event, detail: Detail) -> Event | None:
     if detail == "answer":
         return None
     return event if detail == "full" else _summary(event, kind)
+
+
+def _is_for_client(event: Event) -> bool:
+    """Return whether an event is a call of a tool that the client gave, and cannot run unless it sees it."""
+    return event.get("client", False) or event.get("kind") == "client"
 
 
 def _asked(event: Event, detail: Detail) -> Event:

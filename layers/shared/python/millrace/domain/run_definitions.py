@@ -1,6 +1,7 @@
 """The definition of a run: what another process needs to continue it, as it was when the run began."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from millrace.domain.access import Principal
@@ -10,17 +11,27 @@ Kind = Literal["agent", "flow"]
 
 
 @dataclass(frozen=True, slots=True)
+class ClientTool:
+    """A tool that the client of a run gave, and runs itself; `parameters` is a JSON Schema of type object."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class RunDefinition:
     """The agent as it was defined when the run began (secrets of its MCP servers encrypted, as they are
     stored), and the user in whose name it works: an edit, a deploy or a new role changes no run in
     mid-flight. `first` is the position of the message that began the run. `work` is what else runs of this
-    `kind` need, as a JSON object."""
+    `kind` need, as a JSON object, `client_tools` the tools that came with the message."""
 
     kind: Kind
     agent: Agent
     user: Principal
     first: int = 1
     work: dict[str, Any] = field(default_factory=dict)
+    client_tools: Sequence[ClientTool] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object that is stored."""
@@ -37,6 +48,7 @@ class RunDefinition:
             },
             "first": self.first,
             "work": self.work,
+            "clientTools": [asdict(one) for one in self.client_tools],
         }
 
     @classmethod
@@ -51,4 +63,5 @@ class RunDefinition:
             user["claims"],
         )
         agent = Agent.model_validate(stored["agent"])
-        return cls(stored["kind"], agent, principal, stored["first"], stored["work"])
+        tools = tuple(ClientTool(**one) for one in stored.get("clientTools", ()))
+        return cls(stored["kind"], agent, principal, stored["first"], stored["work"], tools)

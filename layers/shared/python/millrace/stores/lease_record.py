@@ -117,8 +117,9 @@ def to_lease(item: Item | None) -> LeaseRecord:
     )
 
 
-def acquired(table: str, run: Run, holder: str, seen: LeaseRecord, now: int) -> TransactItem:
-    """The update that takes the lease for a new run, if the slot is as it was `seen`."""
+def acquired(table: str, run: Run, holder: str, seen: LeaseRecord, now: int, messages: int) -> TransactItem:
+    """The update that takes the lease for a new run, which brings so many messages, if the slot is as it was
+    `seen`."""
     return update(
         table,
         lease_key(run.slot),
@@ -133,7 +134,7 @@ def acquired(table: str, run: Run, holder: str, seen: LeaseRecord, now: int) -> 
         zero=0,
         reserved=NUMBERS_AT_ONCE,
         ceiling=MAX_WAITING,
-        messages=seen.messages + 1,
+        messages=seen.messages + messages,
         seen=seen.messages,
     )
 

@@ -10,7 +10,7 @@ from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import LogEntry
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import NUMBERS_AT_ONCE, LeaseRecord, Run, StopReason
-from millrace.errors import Unavailable
+from millrace.errors import Conflict, Unavailable
 from millrace.stores.conversation_items import being_deleted, is_deleting
 from millrace.stores.conversations import ConversationStore
 from millrace.stores.dynamo import ConditionFailed, Dynamo, TransactItem
@@ -84,20 +84,23 @@ class LeaseStore:
         marker: Marker | None = None,
         definition: RunDefinition | None = None,
         more: Sequence[TransactItem] = (),
+        earlier: Sequence[StoredMessage] = (),
     ) -> Lease:
-        """Takes the lease for a new run, with the message that starts it. With a `definition` another process
-        can continue the run; `more` is written with it.
+        """Takes the lease for a new run, with the message that starts it, after `earlier` ones that no run of
+        ours has seen. With a `definition` another process can continue the run; `more` is written with it.
 
         Raises `Repeated` for a used idempotency key, `SlotChanged` when the slot is not as it was `seen`, and
-        `Conflict` while the conversation is being deleted."""
+        `Conflict` while the conversation is being deleted, or when another run has this one's id."""
         run = replace(run, previous_id=seen.last_run_id)
-        writes = [acquired(self._table, run, holder, seen, self._clock())]
+        first, last = seen.messages + 1, seen.messages + len(earlier) + 1
+        writes = [acquired(self._table, run, holder, seen, self._clock(), len(earlier) + 1)]
         if marker:
             writes.append(put_marker(self._table, run.slot, marker, run.id, self._clock()))
-        heads, parts = self._messages.puts(run.slot, seen.messages + 1, [message], holder)
+        heads, parts = self._messages.puts(run.slot, first, [*earlier, message], holder)
         writes += [*heads, *parts, self._runs.put(run, new=True)]
+        run_at = len(writes) - 1
         if definition:
-            defined = replace(definition, first=seen.messages + 1)
+            defined = replace(definition, first=last)
             writes += self._definitions.put(run.slot, run.id, defined)
         writes += more
         if run.slot.thread_id:
@@ -108,13 +111,13 @@ class LeaseStore:
         try:
             await self._dynamo.transact(*writes)
         except ConditionFailed as error:
-            _raise_not_begun(error, seen, marker, last=len(writes) - 1)
+            _raise_not_begun(error, seen, marker, run_at=run_at, last=len(writes) - 1)
         except Unavailable:
             record = await self.peek(run.slot)
             if (record.run_id, record.holder) != (run.id, holder):
                 raise
             # Only the answer was lost: the run has begun.
-        return Lease(run, holder, seq=0, messages=seen.messages + 1, reserved=NUMBERS_AT_ONCE)
+        return Lease(run, holder, seq=0, messages=last, reserved=NUMBERS_AT_ONCE)
 
     async def write(
         self,
@@ -192,8 +195,11 @@ class LeaseStore:
         return active
 
 
-def _raise_not_begun(error: ConditionFailed, seen: LeaseRecord, marker: Marker | None, last: int) -> NoReturn:
-    """Raise why a run did not begin; `last` is the position of its conversation's write."""
+def _raise_not_begun(
+    error: ConditionFailed, seen: LeaseRecord, marker: Marker | None, *, run_at: int, last: int
+) -> NoReturn:
+    """Raise why a run did not begin; `run_at` is the position of the run's own write, `last` that of its
+    conversation's."""
     if is_deleting(error):
         raise being_deleted() from error
     # A used key counts before a changed slot: the earlier request is usually what has changed it.
@@ -202,6 +208,8 @@ def _raise_not_begun(error: ConditionFailed, seen: LeaseRecord, marker: Marker |
         raise Repeated(used) from error
     if 0 in error.items:
         raise SlotChanged(to_lease(error.items[0])) from error
+    if run_at in error.items:
+        raise Conflict("Another run has this id; take a new one.", code="run_id_used") from error
     if last in error.items:
         raise SlotChanged(seen) from error  # another user has made a conversation of this id meanwhile
     raise error

@@ -101,7 +101,7 @@ class Tool:
     `run` gets the model's arguments unchecked; it raises `InvalidRequest` for wrong ones, and any other
     exception for a failure, whose message the model will read. With a `scope` it runs only for users who have
     it: the toolbox refuses others before `run`. `repeat` says whether a call may be run again when nobody
-    knows what became of it.
+    knows what became of it. The client runs a tool of the `client`'s: the run waits for its result.
     """
 
     name: str
@@ -110,10 +110,11 @@ class Tool:
     run: Callable[[dict[str, Any], ToolContext], Awaitable[ToolResult]]
     scope: str = ""
     repeat: Repeat = "never"
+    client: bool = False
 
     def spec(self) -> ToolSpec:
         """The tool as the model sees it."""
-        return ToolSpec(self.name, self.description, self.parameters)
+        return ToolSpec(self.name, self.description, self.parameters, self.client)
 
 
 def one_line(text: str, limit: int = SUMMARY_LIMIT) -> str:

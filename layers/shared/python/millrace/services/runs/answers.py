@@ -88,6 +88,7 @@ _TAKES: dict[Kind, tuple[Decision, ...]] = {
     "approval": ("approve", "reject"),
     "question": ("answer", "reject"),
     "input": ("answer", "approve", "reject"),
+    "client": ("answer", "reject"),
 }
 """The decisions that each kind of call takes. A step of a flow is approved where it asks for nothing more."""
 

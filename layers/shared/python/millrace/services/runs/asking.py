@@ -110,6 +110,8 @@ class AskingGate:
         arguments = call.arguments or {}
         if tool is ask_user:
             return self._question(call, arguments)
+        if tool.client:
+            return self._of_client(call, arguments)
         use = self._rules.use_for(call.name)
         if use is None:
             return None
@@ -130,6 +132,11 @@ class AskingGate:
         use = self._uses.get(ASK_USER, ToolUse(name=ASK_USER))
         options = question.options or []
         return self._waiting(call, use, "question", prompt=question.question, options=options, schema=schema)
+
+    def _of_client(self, call: ToolCall, arguments: dict[str, Any]) -> WaitingCall:
+        if len(orjson.dumps(arguments)) > ARGUMENTS_BYTES:
+            raise InvalidRequest(f"Arguments of this tool must not exceed {ARGUMENTS_BYTES:,} bytes.")
+        return self._waiting(call, ToolUse(name=call.name), "client", arguments=arguments)
 
     def _waiting(self, call: ToolCall, use: ToolUse, kind: Kind, **asked: Any) -> WaitingCall:
         seconds = min(use.expires or self.longest, self.longest)
@@ -275,6 +282,8 @@ def _described(call: WaitingCall, answer: Answer) -> ToolResult:
     reason = f" Reason: {answer.reason}" if answer.reason and not answer.expired else ""
     if call.kind == "question":
         text = "Nobody answered in time." if answer.expired else f"The question was not answered.{reason}"
+    elif call.kind == "client":
+        text = f"{call.name} gave no result in time." if answer.expired else f"{call.name} failed.{reason}"
     elif answer.expired:
         text = f"{call.name} was not run: nobody approved it in time."
     else:

@@ -31,9 +31,16 @@ def agent_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLo
     run_context = AgentRunContext(
         platform, tool_context(platform, session, user), session.budget, session.bus.add
     )
-    agent, not_begun = stored.definition.agent, session.lease.progress.not_begun
-    gate = gate_of(platform, session, agent, user, resumed=True)
-    return run_context.loop(agent, Emitter(session.emit), session, gate=gate, not_begun=not_begun)
+    agent, tools = stored.definition.agent, stored.definition.client_tools
+    gate = gate_of(platform, session, agent, user, tools, resumed=True)
+    return run_context.loop(
+        agent,
+        Emitter(session.emit),
+        session,
+        gate=gate,
+        not_begun=session.lease.progress.not_begun,
+        client_tools=tools,
+    )
 
 
 def flow_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLoop:

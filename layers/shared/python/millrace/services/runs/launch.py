@@ -23,11 +23,13 @@ from millrace.domain.clock import iso
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event
 from millrace.domain.ids import new_id
+from millrace.domain.run_definitions import ClientTool
 from millrace.domain.runs import Run
 from millrace.domain.summaries import Summary
 from millrace.errors import InvalidRequest, ProviderError
 from millrace.services.runs.agent_tools import open_tools
 from millrace.services.runs.asking import AskingGate, RefusingGate, asks_people
+from millrace.services.runs.client_tools import to_tools
 from millrace.services.runs.execute import RunLoop, execute
 from millrace.services.runs.memory import UserMemory
 from millrace.services.runs.new_message import StartedRun
@@ -53,17 +55,24 @@ def launch(platform: Platform, started: StartedRun, deadline: float | None) -> R
     run_context = AgentRunContext(
         platform, tool_context(platform, session, started.user), budget, session.bus.add
     )
-    gate = gate_of(platform, session, agent, started.user)
-    loop = run_context.loop(agent, Emitter(session.emit), session, gate=gate)
+    tools = started.client_tools
+    gate = gate_of(platform, session, agent, started.user, tools)
+    loop = run_context.loop(agent, Emitter(session.emit), session, gate=gate, client_tools=tools)
     start(platform, session, loop, started.history, deadline)
     return session
 
 
 def gate_of(
-    platform: Platform, session: RunSession, agent: Agent, user: Principal, *, resumed: bool = False
+    platform: Platform,
+    session: RunSession,
+    agent: Agent,
+    user: Principal,
+    client_tools: Sequence[ClientTool],
+    *,
+    resumed: bool = False,
 ) -> Gate | None:
     """The gate of a run's agent; None for one that asks nobody."""
-    if not asks_people(agent):
+    if not (asks_people(agent) or client_tools):
         return None
     longest = platform.settings.approval_seconds
     return AskingGate(
@@ -125,6 +134,7 @@ class AgentRunContext:
         *,
         gate: Gate | None = None,
         not_begun: Collection[str] = (),
+        client_tools: Sequence[ClientTool] = (),
     ) -> AgentLoop:
         """The loop of one agent of the run."""
         models = self.platform.models
@@ -135,7 +145,7 @@ class AgentRunContext:
             named,
             provider,
             model,
-            partial(self._open_tools, agent),
+            partial(self._open_tools, agent, client_tools),
             context,
             emitter,
             control,
@@ -153,11 +163,12 @@ class AgentRunContext:
         return self.loop(agent, emitter, nested, gate=gate)
 
     @asynccontextmanager
-    async def _open_tools(self, agent: Agent) -> AsyncIterator[Toolbox]:
+    async def _open_tools(self, agent: Agent, client_tools: Sequence[ClientTool]) -> AsyncIterator[Toolbox]:
         async with open_tools(self.platform, self.context.organization, agent, self._ask) as found:
             for note in found.notes:
                 emit(events.status(note, "⚠️", least="steps"))
-            yield Toolbox(found.tools())
+            own = found.tools()
+            yield Toolbox([*own, *to_tools(client_tools, own)])
 
     async def _ask(self, agent_id: str, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
         task = arguments.get("task")

@@ -1,8 +1,8 @@
 """A message that a client sends, and what has become of it."""
 
 import hashlib
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
@@ -11,7 +11,9 @@ from millrace.agent.model import Provider
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
+from millrace.domain.run_definitions import ClientTool
 from millrace.domain.runs import Run
+from millrace.services.runs.run_options import RunOptions
 from millrace.stores.idempotency import Marker
 from millrace.stores.injections import Injection
 from millrace.stores.lease_record import Lease
@@ -31,6 +33,7 @@ class NewMessage:
     if_busy: IfBusy = "reject"
     created_by: str = ""
     response_schema: dict[str, Any] | None = None
+    options: RunOptions = field(default_factory=RunOptions)
 
     def marker(self) -> Marker | None:
         """The idempotency key with a fingerprint that is the same for the same request."""
@@ -39,6 +42,7 @@ class NewMessage:
         parts = "\0".join((self.content, self.agent_id or "", self.thread_id or ""))
         if self.response_schema is not None:
             parts += "\0" + orjson.dumps(self.response_schema, option=orjson.OPT_SORT_KEYS).decode()
+        parts += self.options.fingerprint()
         return Marker(self.idempotency_key, hashlib.sha256(parts.encode()).hexdigest())
 
 
@@ -55,6 +59,7 @@ class StartedRun:
     model: str
     history: Awaitable[list[StoredMessage]]
     pending_live_messages: bool
+    client_tools: Sequence[ClientTool] = ()
 
 
 @dataclass(frozen=True, slots=True)

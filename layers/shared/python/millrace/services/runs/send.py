@@ -99,11 +99,13 @@ async def _begin(
     snapshot, agent = initial.snapshot, initial.required_agent()
     if message.response_schema is not None:
         agent = agent.model_copy(update={"response_schema": message.response_schema})
+    message.options.check(agent)
+    agent = message.options.apply(agent)
     provider, model = models.provider_for(agent)
     models.compactor_for(agent)  # one that is not there is told before anything is stored
     now = iso(stores.clock())
     run = Run(
-        id=new_id("run"),
+        id=message.options.run_id or new_id("run"),
         slot=slot,
         agent_id=agent.id,
         agent_name=agent.name,
@@ -121,7 +123,8 @@ async def _begin(
     known = snapshot.conversation
     title = known.title if known and known.title else title_of(message.content)
     conversation = Conversation(slot.conversation_id, agent.id, title, now, now, initial.owner)
-    history = asyncio.create_task(_history(stores, slot, snapshot, question))
+    earlier = message.options.earlier_messages(now, caller.id) if not snapshot.lease_record.messages else []
+    history = asyncio.create_task(_history(stores, slot, snapshot, [*earlier, question]))
     try:
         lease = await stores.leases.begin(
             run,
@@ -130,17 +133,30 @@ async def _begin(
             question,
             snapshot.lease_record,
             message.marker(),
-            RunDefinition("agent", agent.model_copy(update={"model": run.model}), caller),
+            RunDefinition(
+                "agent",
+                agent.model_copy(update={"model": run.model}),
+                caller,
+                client_tools=message.options.client_tools,
+            ),
+            earlier=earlier,
         )
     except BaseException:
         history.cancel()
         raise
     return StartedRun(
-        lease, caller, agent, provider, model, history, snapshot.lease_record.pending_live_messages
+        lease,
+        caller,
+        agent,
+        provider,
+        model,
+        history,
+        snapshot.lease_record.pending_live_messages,
+        message.options.client_tools,
     )
 
 
 async def _history(
-    stores: Stores, slot: Slot, snapshot: ConversationSnapshot, question: StoredMessage
+    stores: Stores, slot: Slot, snapshot: ConversationSnapshot, new: list[StoredMessage]
 ) -> list[StoredMessage]:
-    return [*await model_history(stores, slot, snapshot), question]
+    return [*await model_history(stores, slot, snapshot), *new]

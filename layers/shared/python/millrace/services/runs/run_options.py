@@ -1,0 +1,80 @@
+"""Options that a message gives to its own run, beside what the agent is set to."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import orjson
+
+from millrace.domain.agents import Agent
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.ids import new_id
+from millrace.domain.run_definitions import ClientTool
+from millrace.services.runs.client_tools import check_client_tools
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierMessage:
+    """A message that was said elsewhere before: a client that keeps its own history sends all of it."""
+
+    role: Literal["user", "assistant"]
+    content: list[dict[str, Any]]
+
+
+MOST_EARLIER = 60
+"""The earlier messages that are kept one by one: DynamoDB takes 100 items in the transaction of a run's
+beginning. Those before them become one text."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """`run_id` is the run's id where the client's own names it (empty: a new one). `instructions` follow the
+    agent's, `max_tokens` may lower its limit. `earlier` begins the history of a new conversation."""
+
+    run_id: str = ""
+    instructions: str = ""
+    max_tokens: int | None = None
+    client_tools: Sequence[ClientTool] = ()
+    earlier: Sequence[EarlierMessage] = ()
+
+    def check(self, agent: Agent) -> None:
+        """Raises `InvalidRequest` for what this agent cannot do."""
+        check_client_tools(agent, self.client_tools)
+
+    def apply(self, agent: Agent) -> Agent:
+        """The agent as it is for this run."""
+        changes: dict[str, Any] = {}
+        if self.instructions:
+            changes["instructions"] = "\n\n".join(filter(None, (agent.instructions, self.instructions)))
+        if self.max_tokens is not None:
+            fewer = min(agent.limits.max_tokens, self.max_tokens)
+            changes["limits"] = agent.limits.model_copy(update={"max_tokens": fewer})
+        return agent.model_copy(update=changes) if changes else agent
+
+    def earlier_messages(self, now: str, author: str) -> list[StoredMessage]:
+        """The earlier messages as the conversation keeps them."""
+        cut = max(0, len(self.earlier) - MOST_EARLIER)
+        kept = self.earlier[cut:]
+        if cut:
+            kept = [EarlierMessage("user", [{"text": _transcript(self.earlier[:cut])}]), *kept]
+        return [
+            StoredMessage(
+                new_id("msg"), one.role, one.content, now, created_by=author if one.role == "user" else ""
+            )
+            for one in kept
+        ]
+
+    def fingerprint(self) -> str:
+        """The part of a message's fingerprint; empty for a message without options."""
+        if self == RunOptions(self.run_id):
+            return ""
+        return orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _transcript(messages: Sequence[EarlierMessage]) -> str:
+    said = [f"{one.role}: {''.join(_said(block) for block in one.content)}" for one in messages]
+    return "\n\n".join(["[The conversation before]", *said])
+
+
+def _said(block: dict[str, Any]) -> str:
+    return block["text"] if "text" in block else orjson.dumps(block).decode()
