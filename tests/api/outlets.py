@@ -1,0 +1,135 @@
+"""Every operation of the API, by what it can tell of a run. `tests.api.test_one_view` holds it against the
+OpenAPI document: an operation that is added has to be entered here, and one that may tell something of a run
+is then asked by the scan.
+
+An operation with many methods of its own (JSON-RPC) belongs under `ANSWERS`, with an answer of each method
+that reads or streams a run."""
+
+CONVERSATION = "/api/conversations/{conversation_id}"
+EXECUTIONS = "/api/flows/{name}/executions"
+ALERTS = "/api/command-center/alerts"
+PIPELINE = "/api/streaming/pipelines/{pipeline_id}"
+DEAD_LETTERS = f"{PIPELINE}/dead-letters"
+
+READ = {
+    "GET /api/health",
+    "GET /api/openapi.json",
+    "GET /api/conversations",
+    f"GET {CONVERSATION}",
+    f"GET {CONVERSATION}/messages",
+    f"GET {CONVERSATION}/inject",
+    f"GET {CONVERSATION}/shares",
+    f"GET {CONVERSATION}/stream",
+    "GET /api/runs/{run_id}",
+    "GET /api/runs/{run_id}/stream",
+    "GET /api/memories",
+    "GET /api/approvals",
+    "GET /api/command-center/stream",
+    "GET /api/command-center/snapshot",
+    f"GET {ALERTS}",
+    f"GET {ALERTS}/{{rule_id}}",
+    f"GET {EXECUTIONS}",
+    f"GET {EXECUTIONS}/{{execution_id}}",
+    "GET /api/voice/tts/stream",
+    "GET /api/voice/conversations/{run_id}/stream",
+    "GET /api/voice/voices",
+}
+"""Asked by the scan by itself, with every detail and as a stream where they have them."""
+
+ANSWERS = {
+    f"POST {CONVERSATION}/messages",
+    f"POST {CONVERSATION}/stop",
+    f"POST {CONVERSATION}/inject",
+    "POST /api/runs/{run_id}/answers",
+    "POST /api/flows/{name}/events",
+    f"POST {EXECUTIONS}/{{execution_id}}/cancel",
+}
+"""Their answers may tell of a run, and want a request of their own: `test_one_view.answers` asks them."""
+
+DEFINITIONS = {
+    "GET /api/agents",
+    "POST /api/agents",
+    "GET /api/agents/{agent_id}",
+    "PUT /api/agents/{agent_id}",
+    "PATCH /api/agents/{agent_id}",
+    "DELETE /api/agents/{agent_id}",
+    "GET /api/agents/{agent_id}/tools",
+    "GET /api/flows",
+    "POST /api/flows",
+    "GET /api/flows/{name}",
+    "PUT /api/flows/{name}",
+    "DELETE /api/flows/{name}",
+    f"POST {ALERTS}",
+    f"PUT {ALERTS}/{{rule_id}}",
+    f"PATCH {ALERTS}/{{rule_id}}",
+    f"DELETE {ALERTS}/{{rule_id}}",
+}
+"""What people have written of agents, flows and alerts, and of no run."""
+
+PIPELINES = {
+    "GET /api/streaming/schema",
+    "POST /api/streaming/pipelines",
+    "GET /api/streaming/pipelines",
+    f"GET {PIPELINE}",
+    f"PUT {PIPELINE}",
+    f"PATCH {PIPELINE}",
+    f"DELETE {PIPELINE}",
+    f"GET {PIPELINE}/versions",
+    f"GET {PIPELINE}/versions/{{version}}",
+    "GET /api/streaming/templates",
+    "GET /api/streaming/templates/{template_id}",
+    "POST /api/streaming/templates/{template_id}/pipelines",
+    f"POST {PIPELINE}/start",
+    f"POST {PIPELINE}/pause",
+    f"POST {PIPELINE}/resume",
+    f"POST {PIPELINE}/stop",
+    f"POST {PIPELINE}/process",
+    f"POST {PIPELINE}/batch",
+    f"GET {PIPELINE}/metrics",
+    f"GET {PIPELINE}/health",
+    "GET /api/streaming/stats",
+    f"GET {PIPELINE}/destinations",
+    f"POST {PIPELINE}/destinations/{{number}}/enable",
+    f"POST {PIPELINE}/destinations/{{number}}/disable",
+    f"POST {PIPELINE}/destinations/{{number}}/test",
+    f"POST {PIPELINE}/checkpoints",
+    f"GET {PIPELINE}/checkpoints",
+    f"POST {PIPELINE}/checkpoints/{{checkpoint_id}}/restore",
+    f"POST {PIPELINE}/replay",
+    f"POST {PIPELINE}/dry-run",
+    f"GET {DEAD_LETTERS}",
+    f"GET {DEAD_LETTERS}/count",
+    f"POST {DEAD_LETTERS}/delete",
+    f"POST {DEAD_LETTERS}/redrive",
+    f"GET {DEAD_LETTERS}/redrives",
+    f"GET {DEAD_LETTERS}/redrives/{{redrive_id}}",
+    f"POST {DEAD_LETTERS}/redrives/{{redrive_id}}/cancel",
+    f"GET {DEAD_LETTERS}/{{dead_letter_id}}",
+    f"DELETE {DEAD_LETTERS}/{{dead_letter_id}}",
+    "GET /api/streaming/secrets",
+    "PUT /api/streaming/secrets/{name}",
+    "DELETE /api/streaming/secrets/{name}",
+    "POST /hooks/{pipeline_id}",
+}
+"""They know of runs only what the bus tells, all of which is scanned."""
+
+CHANGES = {
+    "POST /api/conversations",
+    f"DELETE {CONVERSATION}",
+    f"DELETE {CONVERSATION}/inject/{{message_id}}",
+    f"POST {CONVERSATION}/shares",
+    f"DELETE {CONVERSATION}/shares",
+    "DELETE /api/memories",
+    "DELETE /api/memories/{agent_id}/{memory_id}",
+    "POST /api/stream-tickets",
+}
+"""They answer with what the caller has given, and with ids."""
+
+SPEECH = {
+    "POST /api/voice/tts/stream",
+    "POST /api/voice/conversations/{run_id}/stream",
+    "POST /v1/audio/speech",
+}
+"""They speak the caller's own text, or what the scan of speech has heard."""
+
+LISTS = (READ, ANSWERS, DEFINITIONS, PIPELINES, CHANGES, SPEECH)
