@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from millrace.api import sse
-from millrace.api.sse import EventStream, View, frames
+from millrace.api.sse import EventStream, frames
 from millrace.domain import events
 from millrace.domain.events import LogEntry
+from millrace.protocols.native.encoding import NativeEncoder
 from millrace.stores.event_log import encode
 
 
@@ -34,7 +35,7 @@ async def of(*batches: list[LogEntry]) -> AsyncIterator[list[LogEntry]]:
         yield batch
 
 
-STEPS = View("steps", run_id="run_1")
+STEPS = NativeEncoder("steps", run_id="run_1")
 TOKEN = encode(1, events.token("a"))
 DONE = encode(2, events.done("m", {}, None, "stop", 1))
 
@@ -96,7 +97,9 @@ async def test_client_that_leaves_is_no_error_and_the_end_is_awaited() -> None:
 
 async def test_hidden_events_send_nothing() -> None:
     hidden = encode(1, events.thinking("x"))
-    assert await bodies(EventStream(frames(of([hidden], [DONE]), View("answer", run_id="run_1")))) == [
+    assert await bodies(
+        EventStream(frames(of([hidden], [DONE]), NativeEncoder("answer", run_id="run_1")))
+    ) == [
         b'id: run_1.2\ndata: {"type":"done","messageId":"m","usage":{},"cost":null,"finishReason":"stop",'
         b'"durationMs":1}\n\n',
         b"",

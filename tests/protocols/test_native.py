@@ -11,7 +11,8 @@ from millrace.domain.agents import ECHO
 from millrace.domain.event_ids import EventId
 from millrace.domain.events import DETAILS, Detail, Event
 from millrace.domain.projection import capped, project
-from millrace.protocols.native.encoding import HEARTBEAT, encode, heartbeat_at
+from millrace.protocols.native.encoding import encode, heartbeat_at
+from millrace.protocols.table import NATIVE
 from millrace.services.runs.launch import agent_tags
 from millrace.stores.event_log import encode as logged
 from tests.sse import read_events
@@ -32,7 +33,7 @@ def test_golden_stream() -> None:
         b'"bytes":15,"durationMs":12}\n\n'
     )
     assert heartbeat_at(EventId("run_1", 4)) == b'id: run_1.4\ndata: {"type":"heartbeat"}\n\n'
-    assert HEARTBEAT == b'data: {"type":"heartbeat"}\n\n'
+    assert NATIVE.heartbeat == b'data: {"type":"heartbeat"}\n\n'
 
 
 def test_event_outside_the_log_has_no_id() -> None:

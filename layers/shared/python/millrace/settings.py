@@ -57,6 +57,7 @@ class Settings:
     default_role: str = "none"
     role_scopes: str = ""
     default_model: str = "demo:"
+    default_agent: str = ""
     openai_base_url: str = "https://api.openai.com/v1"
     openai_api_key: str = ""
     openai_servers: str = ""

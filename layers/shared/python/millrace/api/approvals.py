@@ -20,8 +20,8 @@ from millrace.domain.access import Principal
 from millrace.domain.approvals import REASON_CHARACTERS, Decision, WaitingCall
 from millrace.domain.conversations import Slot
 from millrace.domain.wire import WireModel
-from millrace.services.runs.access import authorize_run
 from millrace.services.runs.answers import GivenAnswer, answer_call
+from millrace.services.runs.converse import answer_calls
 from millrace.services.runs.waiting_calls import list_in_conversation, list_waiting
 from millrace.stores.approvals import Position
 from millrace.stores.connect import Stores
@@ -107,11 +107,8 @@ class Approvals:
             call = await answer_call(self.stores, caller, run_id, given.given())
             return JSONResponse(call.seen_by(caller))
         detail_of(request)
-        run = await authorize_run(self.stores, caller, run_id)  # who may not read it gets no stream
-        # Read before the answer, after which the run may go on at once: no event that follows is missed.
-        lease = await self.stores.leases.peek(run.slot)
-        after = lease.seq if lease.run_id == run.id and lease.parked == "waiting" else 0
-        await answer_call(self.stores, caller, run_id, given.given())
+        [call], after = await answer_calls(self.stores, caller, run_id, [given.given()])
+        run = await self.stores.runs.get(caller.organization, call.run_id)
         return await Streams(self.stores).rest(request, run, after)
 
 

@@ -11,12 +11,13 @@ from millrace.api.endpoint import Endpoint
 from millrace.api.operation import Answer, Parameter
 from millrace.api.parameters import LAST_EVENT_ID, NAMED_EVENTS
 from millrace.api.resume import is_named
-from millrace.api.sse import EventStream, View, frames
+from millrace.api.sse import EventStream, frames
 from millrace.api.stream_session import session_of, start_of
 from millrace.domain.access import Principal
 from millrace.domain.command_center import Filters
 from millrace.errors import InvalidRequest
-from millrace.protocols.native.encoding import RETRY
+from millrace.protocols.native.encoding import NativeEncoder
+from millrace.protocols.protocol import RETRY
 from millrace.services.command_center.record import Recorder
 from millrace.services.command_center.view import Viewer, snapshot, watch
 
@@ -70,7 +71,7 @@ class CommandCenter:
             await session.begin(str(since))
         viewer = Viewer(filters, deadline(request), request.is_disconnected)
         events = watch(self.recorder, caller.organization, viewer, since)
-        return EventStream(frames(events, View("full", is_named(request)), first=RETRY))
+        return EventStream(frames(events, NativeEncoder("full", is_named(request)), first=RETRY))
 
     async def get_command_center_snapshot(self, request: Request, caller: Principal) -> Response:
         return JSONResponse(await snapshot(self.recorder, caller.organization, _filters(request)))

@@ -23,7 +23,8 @@ from millrace.domain.conversations import MESSAGE_BYTES, Slot
 from millrace.domain.events import Detail
 from millrace.domain.runs import Run
 from millrace.domain.wire import WireModel
-from millrace.errors import Conflict, InvalidRequest, NotFound
+from millrace.errors import InvalidRequest, NotFound
+from millrace.services.runs import converse
 from millrace.services.runs import inject as injections
 from millrace.services.runs.access import authorize
 from millrace.services.runs.follow import follow, outcome
@@ -33,7 +34,6 @@ from millrace.services.runs.new_message import AcceptedMessage, NewMessage, Repl
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.send import send
-from millrace.services.runs.stop import stop_run
 
 PAGE = 100
 MESSAGE_BODY = 6 * MESSAGE_BYTES + 64 * 1024
@@ -248,17 +248,13 @@ class Messages:
     # --- steering ----------------------------------------------------------------------------------
 
     async def stop_run(self, request: Request, caller: Principal) -> Response:
-        slot = await self._slot(request, caller, "write")
-        stopped = await stop_run(self.platform.stores, slot, "stopped")
-        if stopped is None:
-            raise Conflict("No run is active here.", code="not_streaming")
+        stopped = await converse.stop(self.platform.stores, caller, slot_of(request, caller))
         return JSONResponse({"runId": stopped, "state": "stopping"}, 202)
 
     async def inject_message(self, request: Request, caller: Principal) -> Response:
         given = await read_body(request, InjectMessage)
-        slot = await self._slot(request, caller, "write")
-        key = _key(request, given.idempotency_key)
-        accepted = await injections.inject(self.platform.stores, slot, given.content, key, author=caller.id)
+        slot, key = slot_of(request, caller), _key(request, given.idempotency_key)
+        accepted = await converse.inject(self.platform.stores, caller, slot, given.content, key)
         return JSONResponse(accepted.to_wire(), 202)
 
     async def list_injected(self, request: Request, caller: Principal) -> Response:

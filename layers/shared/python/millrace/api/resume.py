@@ -5,14 +5,14 @@ from collections.abc import AsyncGenerator
 
 from starlette.requests import Request
 
-from millrace.api.sse import View
 from millrace.api.stream_session import start_of
 from millrace.domain.event_ids import EventId, parse_event_id, parse_event_id_of
 from millrace.domain.events import DETAILS, Detail
 from millrace.domain.projection import capped
 from millrace.domain.runs import Run
 from millrace.errors import InvalidRequest
-from millrace.protocols.native.encoding import RETRY, heartbeat_at
+from millrace.protocols.native.encoding import NativeEncoder, heartbeat_at
+from millrace.protocols.protocol import RETRY
 from millrace.services.runs.subscribe import Subscription
 
 MAX_LENGTH = 160
@@ -55,9 +55,9 @@ def is_named(request: Request) -> bool:
     return request.query_params.get("events") == "named"
 
 
-def view_of(request: Request, run: Run, detail: Detail) -> View:
+def view_of(request: Request, run: Run, detail: Detail) -> NativeEncoder:
     """The view that the client of this request may have of a run."""
-    return View(capped(detail, run.visibility), is_named(request), run.id)
+    return NativeEncoder(capped(detail, run.visibility), is_named(request), run.id)
 
 
 async def conversation_frames(
@@ -69,7 +69,8 @@ async def conversation_frames(
     events = subscription.events()
     try:
         async for run, batch in events:
-            yield (view_of(request, run, detail) if run else View("answer", is_named(request))).frames(batch)
+            encoder = view_of(request, run, detail) if run else NativeEncoder("answer", is_named(request))
+            yield encoder.frames(batch)
         if not subscription.over:
             yield RETRY
     finally:

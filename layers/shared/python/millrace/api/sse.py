@@ -1,16 +1,16 @@
-"""A streamed response: batches of events as Server-Sent Events, with a heartbeat whenever five seconds pass
-in which nothing else was sent. Plain ASGI: one message per batch, nothing between the run and the socket."""
+"""A streamed response: batches of events as Server-Sent Events in the form of any protocol, with a heartbeat
+whenever five seconds pass in which nothing else was sent. Plain ASGI: one message per batch, nothing between
+the run and the socket."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from millrace.domain.events import Detail, LogEntry
-from millrace.protocols.native.encoding import HEARTBEAT, RETRY, encode
-from millrace.stores.event_log import is_last
+from millrace.domain.events import LogEntry
+from millrace.protocols.protocol import Encoder, StreamProtocol
+from millrace.protocols.table import NATIVE
 
 HEARTBEAT_SECONDS = 5.0
 # Proxies such as nginx collect an answer before they pass it on, and others compress it: both would hold
@@ -22,33 +22,18 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """A client's view of events: in what detail, with SSE's `event` field or not, and of which run."""
-
-    detail: Detail
-    named: bool = False
-    run_id: str = ""
-
-    def frames(self, batch: list[LogEntry]) -> bytes:
-        """Encode a batch; empty when the client may see nothing of it."""
-        return encode(batch, self.detail, named=self.named, run_id=self.run_id)
-
-
 async def frames(
-    batches: AsyncIterator[list[LogEntry]], view: View, *, first: bytes = b""
+    batches: AsyncIterator[list[LogEntry]], encoder: Encoder, *, first: bytes = b""
 ) -> AsyncGenerator[bytes, None]:
-    """The bytes of one stream, `first` before all else. A stream that ends before its run asks the client to
-    come back."""
-    finished = False
+    """The bytes of one stream, `first` before all else."""
+    last: LogEntry | None = None
     try:
         if first:
             yield first
         async for batch in batches:
-            finished = is_last(batch[-1])
-            yield view.frames(batch)
-        if not finished:
-            yield RETRY
+            last = batch[-1]
+            yield encoder.frames(batch)
+        yield encoder.end(last)
     finally:
         await close(batches)
 
@@ -68,12 +53,14 @@ class EventStream:
         self,
         frames: AsyncIterator[bytes],
         *,
+        protocol: StreamProtocol = NATIVE,
         headers: dict[str, str] | None = None,
         on_end: Callable[[], Awaitable[None]] | None = None,
         on_disconnect: Callable[[], None] | None = None,
     ) -> None:
         self._frames = frames
-        self._headers = HEADERS | (headers or {})
+        self._heartbeat = protocol.heartbeat
+        self._headers = {**HEADERS, **protocol.headers, **(headers or {})}
         self._on_end = on_end
         self._on_disconnect = on_disconnect
         self._last = 0.0
@@ -122,6 +109,6 @@ class EventStream:
                 continue
             self._last = clock()
             try:
-                await send({"type": "http.response.body", "body": HEARTBEAT, "more_body": True})
+                await send({"type": "http.response.body", "body": self._heartbeat, "more_body": True})
             except OSError:
                 return  # the client is gone: the stream itself will notice

@@ -27,7 +27,7 @@ from millrace.domain.event_ids import EventId
 from millrace.domain.events import Detail, LogEntry
 from millrace.domain.runs import Run
 from millrace.errors import NotFound
-from millrace.protocols.native.encoding import RETRY
+from millrace.protocols.protocol import RETRY
 from millrace.services.runs.access import authorize_run
 from millrace.services.runs.follow import follow, has_more
 from millrace.services.runs.subscribe import run_of, subscribe

@@ -3,18 +3,35 @@
 The `id` of a run's event is `<runId>.<seq>`, of an event of the command center its number. An event without a
 number (0) is not in the log, and has no id."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import orjson
 
 from millrace.domain.event_ids import EventId
-from millrace.domain.events import Detail, LogEntry
+from millrace.domain.events import TERMINAL, Detail, LogEntry
 from millrace.domain.projection import CAP, project
+from millrace.protocols.protocol import RETRY
+from millrace.protocols.table import NATIVE
 
-HEARTBEAT = b'data: {"type":"heartbeat"}\n\n'
-RETRY = b"retry: 1000\n\n"
-"""Clients that lose the connection come back after a second. Also the end of a stream that is not the end of
-what it follows."""
+
+@dataclass(frozen=True, slots=True)
+class NativeEncoder:
+    """A client's view of events: in what detail, with SSE's `event` field or not, and of which run. It needs
+    no event before those that it sends: a stream is read from where it goes on."""
+
+    detail: Detail
+    named: bool = False
+    run_id: str = ""
+
+    def frames(self, batch: Sequence[LogEntry]) -> bytes:
+        """See `protocol.Encoder`."""
+        return encode(batch, self.detail, named=self.named, run_id=self.run_id)
+
+    def end(self, last: LogEntry | None) -> bytes:
+        """See `protocol.Encoder`. A stream that ends before its run asks the client to come back."""
+        over = last is not None and last.type in TERMINAL and "parent" not in last.event
+        return b"" if over else RETRY
 
 
 def encode(events: Iterable[LogEntry], detail: Detail, *, named: bool = False, run_id: str = "") -> bytes:
@@ -26,7 +43,7 @@ def encode(events: Iterable[LogEntry], detail: Detail, *, named: bool = False, r
 
 def heartbeat_at(event_id: EventId) -> bytes:
     """A heartbeat whose id says where a stream begins: whoever has seen nothing else resumes there."""
-    return b"id: %b\n%b" % (str(event_id).encode(), HEARTBEAT)
+    return b"id: %b\n%b" % (str(event_id).encode(), NATIVE.heartbeat)
 
 
 def _frame(logged: LogEntry, detail: Detail, named: bool, prefix: bytes) -> bytes:

@@ -31,10 +31,16 @@ class InitialState:
 
 
 async def load_initial_state(
-    stores: Stores, caller: Principal, slot: Slot, agent_id: str | None, idempotency_key: str | None
+    stores: Stores,
+    caller: Principal,
+    slot: Slot,
+    agent_id: str | None,
+    idempotency_key: str | None,
+    default_agent_id: str | None = None,
 ) -> InitialState:
-    """One round trip; another one where the conversation has an agent that the cache does not hold yet.
-    Raises `NotFound` or `Forbidden` for a conversation that the caller may not write into."""
+    """One round trip; another one where the conversation has an agent that the cache does not hold yet, or a
+    new one gets the default agent and that is not a built-in one. Raises `NotFound` or `Forbidden` for a
+    conversation that the caller may not write into."""
     snapshot, repeated, found, root = await asyncio.gather(
         stores.conversations.open(slot),
         load_repeated(stores, slot, idempotency_key),
@@ -45,8 +51,9 @@ async def load_initial_state(
     if owned:
         check_access(caller, owned, "write")
     known = snapshot.conversation or root
-    if found is None and known is not None and known.agent_id and not repeated:
-        found = await stores.agents.get(slot.organization, known.agent_id)
+    wanted = (known.agent_id if known else None) or default_agent_id
+    if found is None and wanted and not repeated:
+        found = await stores.agents.get(slot.organization, wanted)
     return InitialState(snapshot, repeated, found, owned.created_by if owned else caller.id)
 
 

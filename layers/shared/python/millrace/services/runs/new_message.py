@@ -24,7 +24,7 @@ IfBusy = Literal["reject", "inject", "interrupt"]
 @dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message as a client sends it. `if_busy` says what happens when a run is active; `send` sets
-    `created_by`."""
+    `created_by`. The default agent answers in a new conversation for which no agent was chosen."""
 
     content: str
     agent_id: str | None = None
@@ -34,6 +34,7 @@ class NewMessage:
     created_by: str = ""
     response_schema: dict[str, Any] | None = None
     options: RunOptions = field(default_factory=RunOptions)
+    default_agent_id: str | None = None
 
     def marker(self) -> Marker | None:
         """The idempotency key with a fingerprint that is the same for the same request."""

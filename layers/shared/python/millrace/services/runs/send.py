@@ -52,7 +52,9 @@ async def send(
     slot = Slot.of(caller.organization, conversation_id, message.thread_id)
     late = time.monotonic() + RACE_SECONDS
     while time.monotonic() < late + INTERRUPT_SECONDS:
-        initial = await load_initial_state(stores, caller, slot, message.agent_id, message.idempotency_key)
+        initial = await load_initial_state(
+            stores, caller, slot, message.agent_id, message.idempotency_key, message.default_agent_id
+        )
         if initial.repeated:
             return await replay(stores, slot, message, initial.repeated)
         if initial.snapshot.lease_record.run_id:

@@ -1,0 +1,106 @@
+"""Chunks as Server-Sent Events, each with an id behind which the stream can go on.
+
+The id of an event's last chunk is the event's own, `<runId>.<seq>`; that of the n-th of several is
+`<runId>.<seq>-<n>`. Whoever has seen the first names an event of the log, as on every other stream.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from millrace.domain.event_ids import EventId, parse_event_id, parse_seq
+from millrace.domain.events import TERMINAL, LogEntry
+from millrace.errors import InvalidRequest
+from millrace.protocols.protocol import RETRY, Projection
+
+WHOLE = 0
+"""The part of an event all of whose chunks were seen."""
+
+
+class ChunkId(NamedTuple):
+    """The last chunk that a client has seen: the n-th of an event's, `WHOLE` for all of them."""
+
+    event: EventId
+    part: int = WHOLE
+
+    @property
+    def seq(self) -> int:
+        """The number of the last event all of whose chunks were seen."""
+        return self.event.seq - 1 if self.part else self.event.seq
+
+    def __str__(self) -> str:
+        return f"{self.event}-{self.part}" if self.part else str(self.event)
+
+
+def parse_chunk_id(text: str) -> ChunkId:
+    """Return the chunk that a client names, or the event. Raises `InvalidRequest`."""
+    event, dash, part = text.rpartition("-")
+    if not dash or "." not in event:  # ids of runs may have dashes
+        return ChunkId(parse_event_id(text))
+    found = ChunkId(parse_event_id(event), parse_seq(part))
+    if not found.part:
+        raise InvalidRequest("The event id is not valid.", code="invalid_query")
+    return found
+
+
+class Framed:
+    """The stream of a projection (see `protocol.Encoder`), from its first event on; what a client has seen
+    is left out: the chunks up to one of them, or so many (`skip`). `numbered` adds the ids."""
+
+    def __init__(
+        self,
+        projection: Projection,
+        run_id: str,
+        *,
+        seen: ChunkId | None = None,
+        skip: int = 0,
+        numbered: bool = True,
+    ) -> None:
+        self._projection = projection
+        self._prefix = b"id: %b." % run_id.encode() if numbered else b""
+        self._seen = seen
+        self._skip = skip
+        self.count = 0
+        """The chunks of all events so far, those that were left out included."""
+
+    def frames(self, batch: Sequence[LogEntry]) -> bytes:
+        """See `protocol.Encoder`."""
+        return b"".join([self._event(entry) for entry in batch])
+
+    def end(self, last: LogEntry | None) -> bytes:
+        """See `protocol.Encoder`."""
+        return self._projection.end(last) if is_final(last) else RETRY
+
+    def _event(self, entry: LogEntry) -> bytes:
+        chunks = self._projection.chunks(entry)
+        if not chunks:
+            return b""
+        hidden = self._hidden(entry.seq, len(chunks))
+        self.count += len(chunks)
+        if len(chunks) == 1:  # the usual case
+            return b"" if hidden else b"%b%b\n\n" % (self._id(entry.seq), chunks[0])
+        return b"".join(
+            b"%b%b\n\n" % (self._id(entry.seq, 0 if n == len(chunks) else n), chunk)
+            for n, chunk in enumerate(chunks, 1)
+            if n > hidden
+        )
+
+    def _hidden(self, seq: int, chunks: int) -> int:
+        """Return how many of the next chunks were seen."""
+        hidden = min(max(self._skip - self.count, 0), chunks)
+        if self._seen is None or not seq or seq > self._seen.event.seq:
+            return hidden
+        if seq < self._seen.event.seq or not self._seen.part:
+            return chunks
+        return max(hidden, min(self._seen.part, chunks))
+
+    def _id(self, seq: int, part: int = WHOLE) -> bytes:
+        if not self._prefix or not seq:  # an event without a number is not in the log
+            return b""
+        return b"%b%d-%d\n" % (self._prefix, seq, part) if part else b"%b%d\n" % (self._prefix, seq)
+
+
+def is_final(last: LogEntry | None) -> bool:
+    """Return whether a stream that ends with this event ends for good, not for lack of time."""
+    if last is None or "parent" in last.event:
+        return False
+    return last.type in TERMINAL or last.type == "waiting"

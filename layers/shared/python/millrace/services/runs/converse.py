@@ -1,0 +1,153 @@
+"""The verbs of every protocol: begin a run or join it, go on reading it, answer what it waits
+for, stop it. They differ in nothing but the form of what they read and write.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from millrace.domain.access import Principal
+from millrace.domain.agents import listed_agents
+from millrace.domain.approvals import WaitingCall
+from millrace.domain.conversations import Slot
+from millrace.domain.events import LogEntry
+from millrace.domain.runs import Run
+from millrace.errors import Conflict
+from millrace.services.runs import inject as injections
+from millrace.services.runs.access import authorize, authorize_run
+from millrace.services.runs.answers import GivenAnswer, answer_call
+from millrace.services.runs.follow import follow, has_more
+from millrace.services.runs.launch import launch
+from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.run_session import RunSession
+from millrace.services.runs.send import send
+from millrace.services.runs.stop import stop_run
+from millrace.settings import Settings
+from millrace.stores.connect import Stores
+from millrace.stores.event_log import is_last
+from millrace.stores.injections import Injection
+from millrace.stores.runs import stream_of
+
+
+@dataclass(frozen=True, slots=True)
+class RunStream:
+    """A run and its events as they come, up to its end, or to the calls for which it waits.
+
+    The events begin with the run's first one, so that projections can be made of them; the client of this
+    request has seen those up to the number `seen`. `fresh`: this request began the run. Await `on_end`
+    before the response ends, and call `on_disconnect` once nobody reads any more."""
+
+    run: Run
+    events: AsyncIterator[list[LogEntry]]
+    seen: int = 0
+    fresh: bool = False
+    on_end: Callable[[], Awaitable[None]] | None = None
+    on_disconnect: Callable[[], None] | None = None
+
+
+def default_agent_id(settings: Settings) -> str:
+    """Return the agent that answers where nobody chooses one: the deployment's, else `assistant` where a
+    model is configured, else `demo`."""
+    return settings.default_agent or listed_agents(settings.default_model)[0].id
+
+
+async def converse(
+    platform: Platform, caller: Principal, conversation_id: str, message: NewMessage, deadline: float | None
+) -> RunStream | AcceptedMessage:
+    """Begin a run for a message, or join the one that its idempotency key has begun before; an
+    `AcceptedMessage` where it became a live message of the active run. Raises as `send`."""
+    sent = await send(platform.stores, platform.models, caller, conversation_id, message)
+    if isinstance(sent, AcceptedMessage):
+        return sent
+    if isinstance(sent, ReplayedRun):
+        return RunStream(sent.run, follow(platform.stores, sent.run, 0, deadline))
+    session = launch(platform, sent, deadline)
+    return RunStream(
+        session.run,
+        _live(platform.stores, session, deadline),
+        fresh=True,
+        on_end=session.over,
+        on_disconnect=session.leave,
+    )
+
+
+async def _live(
+    stores: Stores, session: RunSession, deadline: float | None
+) -> AsyncGenerator[list[LogEntry], None]:
+    """The events of a run of this process; should another one take it over, what follows is read from the
+    log: few clients come back by themselves."""
+    last: LogEntry | None = None
+    async for batch in session.event_feed:
+        last = batch[-1]
+        yield batch
+    if last is not None and (is_last(last) or last.type == "waiting"):
+        return
+    await session.over()
+    async with aclosing(follow(stores, session.run, last.seq if last else 0, deadline)) as batches:
+        async for batch in batches:
+            yield batch
+
+
+async def rejoin(
+    stores: Stores, caller: Principal, run_id: str, seen: int, deadline: float | None
+) -> RunStream | None:
+    """Go on reading a run behind the event with a number; None where nothing is left of it. Raises `NotFound`
+    for a run that the caller may not read, and (`run_expired`) for events that are no longer kept."""
+    run = await authorize_run(stores, caller, run_id)
+    if not await has_more(stores, run, seen):
+        return None
+    return RunStream(run, _from_start(stores, run, seen, deadline), seen)
+
+
+async def _from_start(
+    stores: Stores, run: Run, seen: int, deadline: float | None
+) -> AsyncGenerator[list[LogEntry], None]:
+    """The run's events from its first on; at those that follow `seen` it waits, ends and breaks off as
+    `follow` does there."""
+    past = await stores.log.read(stream_of(run.slot.organization, run.id)) if seen else []
+    if known := [entry for entry in past if entry.seq <= seen]:
+        yield known
+    async with aclosing(follow(stores, run, seen, deadline)) as batches:
+        async for batch in batches:
+            yield batch
+
+
+async def active_run_id(stores: Stores, caller: Principal, slot: Slot) -> str | None:
+    """Return the id of the run that is active in a conversation, one that waits for people included. Raises
+    `NotFound` for a conversation that the caller may not read."""
+    lease, _ = await asyncio.gather(stores.leases.peek(slot), authorize(stores, caller, slot, "read"))
+    return lease.run_id
+
+
+async def answer_calls(
+    stores: Stores, caller: Principal, run_id: str, answers: Sequence[GivenAnswer]
+) -> tuple[list[WaitingCall], int]:
+    """Answer calls for which a run waits; the calls, and the number of the event behind which a stream of the
+    run goes on: the last before these answers (0: all of it). Raises `NotFound` for a run that the caller may
+    not read, else as `answer_call`, at the first answer that is refused."""
+    run = await authorize_run(stores, caller, run_id)
+    # Read before the answers, after which the run may go on at once: no event that follows is missed.
+    lease = await stores.leases.peek(run.slot)
+    seen = lease.seq if lease.run_id == run.id and lease.parked == "waiting" else 0
+    return [await answer_call(stores, caller, run_id, given) for given in answers], seen
+
+
+async def stop(stores: Stores, caller: Principal, slot: Slot, run_id: str | None = None) -> str:
+    """Stop what runs in a conversation, or only the run with an id; the id of the run. Raises `NotFound`,
+    `Forbidden`, or `Conflict` (`not_streaming`) where it does not run."""
+    await authorize(stores, caller, slot, "write")
+    stopped = await stop_run(stores, slot, "stopped", run_id)
+    if stopped is None:
+        raise Conflict("No run is active here.", code="not_streaming")
+    return stopped
+
+
+async def inject(
+    stores: Stores, caller: Principal, slot: Slot, content: str, key: str | None = None
+) -> Injection:
+    """Send a live message to the agent that runs in a conversation. Raises `NotFound`, `Forbidden`, or as
+    `inject.inject`."""
+    await authorize(stores, caller, slot, "write")
+    return await injections.inject(stores, slot, content, key, author=caller.id)
