@@ -5,7 +5,6 @@ with Stack(options, listening_socket, console) as stack:
 """
 
 import asyncio
-import contextlib
 import os
 import socket
 from collections.abc import Coroutine, Iterator
@@ -13,8 +12,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
-
-import uvicorn
 
 from local import reload
 from local.console import Console
@@ -27,6 +24,7 @@ from local.function_urls import FunctionUrlApp
 from local.invocation import FunctionFailed
 from local.ministack import REGION, MiniStack
 from local.queues import undrained
+from local.server import Server
 from local.sign_in import DEV_ORGANIZATION, DEV_USER, SignIn, User
 from local.template import read_template
 from local.token import DEFAULT_PORT, fetch_token
@@ -75,7 +73,7 @@ class Stack:
         self._extra = function_variables(os.environ)
         self._ministack = MiniStack(state_dir=_folder(options.keep), environ=self._extra)
         self._functions: dict[str, Environments] = {}
-        self._server: uvicorn.Server | None = None
+        self._server: Server | None = None
 
     @property
     def url(self) -> str:
@@ -99,7 +97,7 @@ class Stack:
 
     async def serve(self) -> None:
         self._functions = {name: self._environments(one) for name, one in self._served_functions()}
-        self._server = _Server(self._front())
+        self._server = Server(self._front())
         serving = asyncio.create_task(self._server.serve(sockets=[self._listening]))
         warming = self._help("Warming up", self._warm_up())
         helpers = [warming, self._help("Logs", self._logs()), self._help("Watching", self._watch())]
@@ -250,31 +248,6 @@ class Stack:
         else:
             await asyncio.to_thread(update_code, self.deployment.functions[name], self.arguments)
             self._console.say(f"{name} has new code", "dim")
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers (ours end the functions too) and without its log."""
-
-    def __init__(self, app: Any) -> None:
-        config = uvicorn.Config(
-            app,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            loop="asyncio",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=1,
-        )
-        super().__init__(config)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def function_variables(environ: Any) -> dict[str, str]:

@@ -39,7 +39,9 @@ class Dying:
     async def begin(self) -> Run:
         teller = Agent.model_validate({"id": "teller", "name": "Teller", "model": "echo:"})
         await self.talk.stores.agents.create(self.caller.organization, teller)
-        await self.flows.create(self.caller, NewFlow.model_validate({"name": "flow", "steps": STEPS}))
+        await self.flows.definitions.create(
+            self.caller, NewFlow.model_validate({"name": "flow", "steps": STEPS})
+        )
         begun = await self.flows.start(self.caller, "flow", "go", None, None)
         assert isinstance(begun, FlowRun)
         with pytest.raises(Killed):

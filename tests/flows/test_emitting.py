@@ -65,7 +65,7 @@ async def test_pipeline_step_finds_stored_pipelines_by_id(platform: Platform, or
     flows = Flows.connect(platform, find)
     caller = Principal(organization, "user", SCOPES)
     step = PipelineStep(name="shaped", type="pipeline", pipeline_id="pipe_1", events="input")
-    await flows.create(caller, NewFlow(name="flow", steps=[step]))
+    await flows.definitions.create(caller, NewFlow(name="flow", steps=[step]))
     begun = await flows.start(caller, "flow", {"keep": True, "text": "a", "number": 3}, None, None)
     assert isinstance(begun, FlowRun)
     last = [event async for batch in begun.session.event_feed for event in batch][-1].event

@@ -36,7 +36,9 @@ class Waiting:
         Queue(self.talk)
 
     async def begin(self) -> FlowRun:
-        await self.flows.create(self.caller, NewFlow.model_validate({"name": "flow", "steps": STEPS}))
+        await self.flows.definitions.create(
+            self.caller, NewFlow.model_validate({"name": "flow", "steps": STEPS})
+        )
         begun = await self.flows.start(self.caller, "flow", "go", None, None)
         assert isinstance(begun, FlowRun)
         await begun.session.over()
@@ -65,7 +67,7 @@ async def test_flow_is_answered_on_the_last_day(waiting: Waiting) -> None:
     begun = await waiting.begin()
     waiting.ahead = 89 * DAY
     given = GivenAnswer("", "answer", content="yes")
-    await waiting.flows.answer(waiting.caller, "flow", begun.execution_id, None, given)
+    await waiting.flows.executions.answer(waiting.caller, "flow", begun.execution_id, None, given)
     assert await waiting.go_on(begun, ANSWERED) == ("completed", "stop")
 
 

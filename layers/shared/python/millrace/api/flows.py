@@ -1,37 +1,18 @@
-"""Flows over HTTP: definitions, and running them, as JSON or streamed."""
+"""Definitions of flows over HTTP."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp
 
-from millrace.api.accept import wants_stream
-from millrace.api.answers import is_over
 from millrace.api.cursors import from_cursor, to_cursor
-from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
-from millrace.api.flows_answers import STEP_ERRORS, flow_answer
 from millrace.api.operation import EMPTY, Answer
-from millrace.api.parameters import CURSOR, IDEMPOTENCY_KEY, RESUME, STREAM, limit
-from millrace.api.resume import cursor, cursor_text, detail_of, view_of
-from millrace.api.sse import EventStream, frames
-from millrace.api.streams import Streams
+from millrace.api.parameters import CURSOR, limit
 from millrace.domain.access import Principal
-from millrace.domain.approvals import REASON_CHARACTERS
-from millrace.domain.events import Detail, LogEntry
-from millrace.domain.flows import Flow, FlowReplacement, NewFlow, agent_id_of
-from millrace.domain.runs import Run
-from millrace.domain.wire import WireModel
-from millrace.errors import InvalidRequest, NotFound
-from millrace.services.flows.manage import FlowRun, Flows
-from millrace.services.runs.access import authorize_run
-from millrace.services.runs.answers import GivenAnswer
-from millrace.services.runs.follow import follow, outcome
-from millrace.services.runs.run_session import RunSession
+from millrace.domain.flows import Flow, FlowReplacement, NewFlow
+from millrace.services.flows.manage import Flows
 
 BASE = "/api/flows"
 PAGE = 50
@@ -47,46 +28,11 @@ DEFINITION_ERRORS = (
     "pipeline_not_found",
     "unknown_tool",
 )
-START_ERRORS = (
-    "flow_not_found",
-    "execution_not_found",
-    "run_not_found",
-    "run_expired",
-    "run_active",
-    "not_waiting",
-    "not_an_approver",
-    "already_answered",
-    "invalid_answer",
-    "invalid_arguments",
-    "invalid_schema",
-    "other_flow",
-    "invalid_id",
-    "idempotency_key_reused",
-    "input_too_large",
-)
-
-
-class FlowEvent(WireModel):
-    """The body of a request that runs a flow: any JSON as `input`. With `executionId` it continues a
-    waiting execution (at `step`, if given): `input` is the answer, unless the `decision` is to approve or to
-    reject."""
-
-    input: Any = None
-    execution_id: str | None = Field(default=None, max_length=128)
-    step: str | None = Field(default=None, max_length=64)
-    decision: Literal["answer", "approve", "reject"] = "answer"
-    reason: str | None = Field(default=None, max_length=REASON_CHARACTERS)
-    idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
-
-    def answer(self) -> GivenAnswer:
-        """The answer to a step that waits."""
-        content = self.input if self.decision == "answer" else None
-        return GivenAnswer("", self.decision, None, content, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
 class FlowsApi:
-    """The endpoints."""
+    """The endpoints of definitions."""
 
     flows: Flows
 
@@ -141,49 +87,7 @@ class FlowsApi:
                 answers={204: EMPTY},
                 errors=("flow_not_found",),
             ),
-            Endpoint(
-                "POST",
-                one + "/events",
-                "Run a flow, or continue one that waits; JSON, or streamed step by step",
-                "chat",
-                self.run_flow,
-                body=FlowEvent,
-                parameters=(STREAM, IDEMPOTENCY_KEY, *RESUME),
-                answers={200: Answer("FlowResult", events="RunEvent", headers=("x-run-id",)), 204: EMPTY},
-                errors=(*START_ERRORS, *STEP_ERRORS),
-                open_errors=(502,),
-            ),
-            Endpoint(
-                "GET",
-                one + "/executions",
-                "List a flow's executions, the latest first: your own, with observe everybody's",
-                "chat",
-                self.list_executions,
-                parameters=(limit(100, PAGE), CURSOR),
-                answers={200: "FlowExecutionPage"},
-                errors=("flow_not_found", "invalid_cursor"),
-            ),
-            Endpoint(
-                "GET",
-                one + "/executions/{execution_id}",
-                "Read an execution",
-                "chat",
-                self.get_execution,
-                answers={200: "FlowExecution"},
-                errors=("execution_not_found", "invalid_id"),
-            ),
-            Endpoint(
-                "POST",
-                one + "/executions/{execution_id}/cancel",
-                "Stop an execution, also one that waits",
-                "chat",
-                self.cancel_execution,
-                answers={202: "StoppedRun"},
-                errors=("execution_not_found", "invalid_id", "missing_scope", "not_active"),
-            ),
         ]
-
-    # --- management --------------------------------------------------------------------------------
 
     async def list_flows(self, request: Request, caller: Principal) -> Response:
         most = whole_number(request, "limit", PAGE, 1, 100)
@@ -193,7 +97,7 @@ class FlowsApi:
         return JSONResponse({"items": [_seen(flow, caller) for flow in found], "nextCursor": more})
 
     async def create_flow(self, request: Request, caller: Principal) -> Response:
-        made = await self.flows.create(caller, await read_body(request, NewFlow))
+        made = await self.flows.definitions.create(caller, await read_body(request, NewFlow))
         return JSONResponse(made.to_wire(), 201, {"location": f"{BASE}/{made.name}"})
 
     async def get_flow(self, request: Request, caller: Principal) -> Response:
@@ -202,106 +106,15 @@ class FlowsApi:
 
     async def put_flow(self, request: Request, caller: Principal) -> Response:
         given = await read_body(request, FlowReplacement)
-        flow, is_new = await self.flows.put(caller, request.path_params["name"], given)
+        flow, is_new = await self.flows.definitions.put(caller, request.path_params["name"], given)
         return JSONResponse(flow.to_wire(), 201 if is_new else 200)
 
     async def delete_flow(self, request: Request, caller: Principal) -> Response:
-        await self.flows.delete(caller, request.path_params["name"])
+        await self.flows.definitions.delete(caller, request.path_params["name"])
         return Response(status_code=204)
-
-    # --- running -----------------------------------------------------------------------------------
-
-    async def run_flow(self, request: Request, caller: Principal) -> ASGIApp:
-        given, detail = await read_body(request, FlowEvent), detail_of(request)
-        name, key, end = request.path_params["name"], _key(request, given), deadline(request)
-        if cursor_text(request):
-            return await self._resume(request, caller, name)
-        if given.execution_id is None:
-            begun = await self.flows.start(caller, name, given.input, key, end)
-        else:
-            run, after = await self.flows.answer(caller, name, given.execution_id, given.step, given.answer())
-            return await self._follow(request, run, after, detail)
-        if isinstance(begun, FlowRun):
-            return await self._answer(request, begun.session, detail)
-        return await self._replay(request, begun.run, detail)
-
-    async def _resume(self, request: Request, caller: Principal, name: str) -> ASGIApp:
-        """A POST that names the last event it saw goes on with that run and begins no other."""
-        stores = self.flows.platform.stores
-        event = cursor(request)
-        run = await authorize_run(stores, caller, (event and event.run_id) or "")
-        if event is None or run.agent_id != agent_id_of(name):
-            raise NotFound("The event id does not belong to a run of this flow.", code="run_not_found")
-        return await Streams(stores).rest(request, run, event.seq)
-
-    async def _answer(self, request: Request, session: RunSession, detail: Detail) -> ASGIApp:
-        if wants_stream(request):
-            return _stream(request, session.run, session.event_feed, detail, session)
-        events = [event async for batch in session.event_feed for event in batch]
-        await session.over()
-        if not is_over(events):  # another process goes on with it
-            rest = follow(self.flows.platform.stores, session.run, events[-1].seq, deadline(request))
-            events += [event async for batch in rest for event in batch]
-        return flow_answer(request, session.run, events, detail)
-
-    async def _follow(self, request: Request, run: Run, after: int, detail: Detail) -> ASGIApp:
-        """The run's events after a number, which another process makes."""
-        found = follow(self.flows.platform.stores, run, after, deadline(request))
-        if wants_stream(request):
-            return _stream(request, run, found, detail)
-        return flow_answer(request, run, [event async for batch in found for event in batch], detail)
-
-    async def _replay(self, request: Request, run: Run, detail: Detail) -> ASGIApp:
-        stores = self.flows.platform.stores
-        if wants_stream(request):
-            return _stream(request, run, follow(stores, run, 0, deadline(request)), detail)
-        events = await outcome(stores, run, deadline(request))
-        if not events:
-            raise NotFound(
-                "The run of this idempotency key ended long ago; its events are no longer kept.",
-                code="run_expired",
-            )
-        return flow_answer(request, run, events, detail)
-
-    async def get_execution(self, request: Request, caller: Principal) -> Response:
-        name, execution_id = request.path_params["name"], request.path_params["execution_id"]
-        return JSONResponse(await self.flows.visible_execution(caller, name, execution_id))
-
-    async def list_executions(self, request: Request, caller: Principal) -> Response:
-        most, name = whole_number(request, "limit", PAGE, 1, 100), request.path_params["name"]
-        after = from_cursor(request.query_params.get("cursor"), "id") or {"id": ""}
-        found, last = await self.flows.executions(caller, name, after["id"], most)
-        return JSONResponse({"items": found, "nextCursor": to_cursor({"id": last}) if last else None})
-
-    async def cancel_execution(self, request: Request, caller: Principal) -> Response:
-        name, execution_id = request.path_params["name"], request.path_params["execution_id"]
-        run_id = await self.flows.cancel(caller, name, execution_id)
-        return JSONResponse({"runId": run_id, "state": "stopping"}, 202)
 
 
 def _seen(flow: Flow, caller: Principal) -> dict[str, Any]:
     """Steps hold instructions and definitions, which are not for every user of a flow."""
     seen = caller.may("agents:read") or caller.may("agents:write")
     return flow.to_wire() if seen else flow.summary()
-
-
-def _stream(
-    request: Request,
-    run: Run,
-    events: AsyncIterator[list[LogEntry]],
-    detail: Detail,
-    session: RunSession | None = None,
-) -> EventStream:
-    return EventStream(
-        frames(events, view_of(request, run, detail)),
-        headers={"x-run-id": run.id},
-        on_end=session.over if session else None,
-        on_disconnect=session.leave if session else None,
-    )
-
-
-def _key(request: Request, given: FlowEvent) -> str | None:
-    key = request.headers.get("idempotency-key", "").strip() or given.idempotency_key
-    if key and len(key) > 200:
-        raise InvalidRequest("An idempotency key must not exceed 200 characters.", code="invalid_query")
-    return key

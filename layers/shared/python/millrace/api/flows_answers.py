@@ -10,7 +10,7 @@ from millrace.api.errors import error_response
 from millrace.domain.events import Detail, LogEntry, error
 from millrace.domain.projection import capped, project
 from millrace.domain.runs import Run
-from millrace.services.flows.manage import waiting_for
+from millrace.services.flows.executions import waiting_for
 
 _STATUS = {
     "not_waiting": 409,

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 
 from millrace.api.endpoint import Endpoint
 from millrace.api.flows import FlowsApi
+from millrace.api.flows_executions import FlowExecutionsApi
 from millrace.api.streamed_app import streamed_app
 from millrace.api.tickets import callers
 from millrace.services.flows.manage import Flows
@@ -31,4 +32,4 @@ def create_app(
 
 def endpoints(flows: Flows) -> list[Endpoint]:
     """Return the endpoints of the function."""
-    return FlowsApi(flows).endpoints()
+    return [*FlowsApi(flows).endpoints(), *FlowExecutionsApi(flows).endpoints()]

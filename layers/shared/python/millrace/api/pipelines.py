@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import Body, Header, Query, Response
+from fastapi import Body, Query, Response
 
 from millrace.api.cursors import from_cursor, number_from_cursor, to_cursor
-from millrace.api.json_route import JSON_OR_LINES, Caller, JsonRouter
+from millrace.api.json_route import Caller, JsonRouter
 from millrace.api.operation import EMPTY, Answer
 from millrace.api.pipelines_dead_letters import add_dead_letter, add_dead_letters, add_redrives
 from millrace.api.pipelines_errors import (
@@ -13,8 +13,9 @@ from millrace.api.pipelines_errors import (
     CHANGE_ERRORS,
     DEFINITION_ERRORS,
     NOT_FOUND,
-    PUSH_ERRORS,
 )
+from millrace.api.pipelines_ingest import add_ingest
+from millrace.api.pipelines_metering import add_metering
 from millrace.api.pipelines_operate import add_destinations, add_recovery, add_secrets
 from millrace.api.pipelines_templates import add_templates
 from millrace.domain.access import Principal
@@ -33,7 +34,6 @@ from millrace.services.pipelines.registry.secrets import Secrets
 from millrace.stores.secrets import SecretStore
 
 Given = Annotated[Any, Body()]
-Key = Annotated[str, Header(max_length=200, description="Repeats under the same key are one push")]
 Json = dict[str, Any]
 CREATED = Answer("WrittenPipeline", headers=("location",))
 
@@ -49,8 +49,8 @@ def pipelines_router(context: PipelineContext) -> JsonRouter:
     _add_registry(router, pipelines)
     add_templates(router, pipelines)
     _add_actions(router, pipelines)
-    _add_ingest(router, Ingest(context, backpressure))
-    _add_metering(router, Metering(context, backpressure))
+    add_ingest(router, Ingest(context, backpressure))
+    add_metering(router, Metering(context, backpressure))
     add_destinations(router, Destinations(context))
     add_recovery(router, Recovery(context))
     dead_letters = DeadLetters(context)
@@ -238,67 +238,3 @@ def _add_actions(router: JsonRouter, pipelines: Pipelines) -> None:
 
 async def _act(pipelines: Pipelines, who: Principal, pipeline_id: str, action: Action) -> Json:
     return (await pipelines.act(who, pipeline_id, action)).to_public()
-
-
-def _add_ingest(router: JsonRouter, ingest: Ingest) -> None:
-    @router.operation(
-        "POST",
-        "/pipelines/{pipeline_id}/process",
-        "Push an item",
-        "pipelines:write",
-        answers={202: "PushedItem"},
-        errors=(*PUSH_ERRORS, "idempotency_key_reused"),
-        body="PipelineItem",
-    )
-    async def process(who: Caller, pipeline_id: str, item: Given, idempotency_key: Key = "") -> Json:
-        (id,) = await ingest.push(who, pipeline_id, [item], idempotency_key)
-        return {"accepted": 1, "id": id, "ids": [id]}
-
-    @router.operation(
-        "POST",
-        "/pipelines/{pipeline_id}/batch",
-        "Push up to 1,000 items, as a list or as JSON lines",
-        "pipelines:write",
-        answers={202: "PushedItems"},
-        errors=(*PUSH_ERRORS, "idempotency_key_reused"),
-        body="PipelineItems",
-        body_media=JSON_OR_LINES,
-    )
-    async def batch(who: Caller, pipeline_id: str, items: Given, idempotency_key: Key = "") -> Json:
-        given = items.get("items", items) if isinstance(items, dict) else items
-        ids = await ingest.push(who, pipeline_id, given, idempotency_key)
-        return {"accepted": len(ids), "ids": ids}
-
-
-def _add_metering(router: JsonRouter, metering: Metering) -> None:
-    @router.operation(
-        "GET",
-        "/pipelines/{pipeline_id}/metrics",
-        "Read a pipeline's counts, throughput, latency and backpressure",
-        "pipelines:read",
-        answers={200: "PipelineMetrics"},
-        errors=NOT_FOUND,
-    )
-    async def get_metrics(who: Caller, pipeline_id: str) -> Json:
-        return await metering.metrics(who, pipeline_id)
-
-    @router.operation(
-        "GET",
-        "/pipelines/{pipeline_id}/health",
-        "Read a pipeline's health, with reasons in words",
-        "pipelines:read",
-        answers={200: "PipelineHealth"},
-        errors=NOT_FOUND,
-    )
-    async def get_health(who: Caller, pipeline_id: str) -> Json:
-        return await metering.health(who, pipeline_id)
-
-    @router.operation(
-        "GET",
-        "/stats",
-        "Read the statistics of all pipelines together",
-        "pipelines:read",
-        answers={200: "PipelineStats"},
-    )
-    async def get_stats(who: Caller) -> Json:
-        return await metering.stats(who)

@@ -127,7 +127,7 @@ async def _step_of(platform: Platform, stored: Stored) -> str:
     from millrace.services.flows.manage import Flows
 
     flows = Flows.connect(platform)
-    return await flows.step_of(stored.run.slot.organization, stored.definition.work["executionId"])
+    return await flows.executions.step_of(stored.run.slot.organization, stored.definition.work["executionId"])
 
 
 async def _go_on(

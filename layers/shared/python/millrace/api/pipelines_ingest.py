@@ -1,0 +1,45 @@
+"""Events pushed into a pipeline over HTTP."""
+
+from typing import Annotated, Any
+
+from fastapi import Body, Header
+
+from millrace.api.json_route import JSON_OR_LINES, Caller, JsonRouter
+from millrace.api.pipelines_errors import PUSH_ERRORS
+from millrace.services.pipelines.intake.push import Ingest
+
+Given = Annotated[Any, Body()]
+Key = Annotated[str, Header(max_length=200, description="Repeats under the same key are one push")]
+Json = dict[str, Any]
+
+
+def add_ingest(router: JsonRouter, ingest: Ingest) -> None:
+    """Single items, and batches of them."""
+
+    @router.operation(
+        "POST",
+        "/pipelines/{pipeline_id}/process",
+        "Push an item",
+        "pipelines:write",
+        answers={202: "PushedItem"},
+        errors=(*PUSH_ERRORS, "idempotency_key_reused"),
+        body="PipelineItem",
+    )
+    async def process(who: Caller, pipeline_id: str, item: Given, idempotency_key: Key = "") -> Json:
+        (id,) = await ingest.push(who, pipeline_id, [item], idempotency_key)
+        return {"accepted": 1, "id": id, "ids": [id]}
+
+    @router.operation(
+        "POST",
+        "/pipelines/{pipeline_id}/batch",
+        "Push up to 1,000 items, as a list or as JSON lines",
+        "pipelines:write",
+        answers={202: "PushedItems"},
+        errors=(*PUSH_ERRORS, "idempotency_key_reused"),
+        body="PipelineItems",
+        body_media=JSON_OR_LINES,
+    )
+    async def batch(who: Caller, pipeline_id: str, items: Given, idempotency_key: Key = "") -> Json:
+        given = items.get("items", items) if isinstance(items, dict) else items
+        ids = await ingest.push(who, pipeline_id, given, idempotency_key)
+        return {"accepted": len(ids), "ids": ids}

@@ -1,0 +1,59 @@
+"""Definitions of an organization's flows: create, replace, delete."""
+
+import re
+from dataclasses import dataclass
+
+from millrace.domain.access import Principal
+from millrace.domain.clock import iso, updated_time
+from millrace.domain.flows import FLOW_NAME, Flow, FlowReplacement, FlowSettings, NewFlow
+from millrace.domain.replacement import check_same, settings_of
+from millrace.errors import InvalidRequest, NotFound
+from millrace.services.flows.checks import check_flow
+from millrace.services.runs.platform import Platform
+from millrace.stores.flows import FlowStore
+
+
+@dataclass(frozen=True, slots=True)
+class FlowDefinitions:
+    """The definitions of flows, and the verbs on them."""
+
+    platform: Platform
+    store: FlowStore
+
+    async def create(self, caller: Principal, given: NewFlow) -> Flow:
+        """Raises `Conflict` for a taken name, `InvalidRequest` for a flow that could never run."""
+        check_flow(given, self.platform.settings.approval_seconds)
+        now = iso(self.platform.stores.clock())
+        flow = Flow(created_at=now, updated_at=now, **dict(given))
+        await self.store.create(caller.organization, flow)
+        return flow
+
+    async def put(self, caller: Principal, name: str, given: FlowReplacement) -> tuple[Flow, bool]:
+        """Puts a definition under the name; true if the flow is new. Raises as `create`."""
+        check_same("name", given.name, name)
+        settings = settings_of(FlowSettings, given)
+        try:
+            old = await self.store.get(caller.organization, name)
+        except NotFound:
+            return await self.create(caller, new_flow(name, settings)), True
+        return await self._replace(caller, old, settings), False
+
+    async def _replace(self, caller: Principal, old: Flow, given: FlowSettings) -> Flow:
+        check_flow(given, self.platform.settings.approval_seconds)
+        now = updated_time(self.platform.stores.clock, old.updated_at)
+        flow = Flow(name=old.name, created_at=old.created_at, updated_at=now, **dict(given))
+        await self.store.replace(caller.organization, flow, old.updated_at)
+        return flow
+
+    async def delete(self, caller: Principal, name: str) -> None:
+        """Raises `NotFound`."""
+        await self.store.delete(caller.organization, name)
+
+
+def new_flow(name: str, settings: FlowSettings) -> NewFlow:
+    """Raises `InvalidRequest` for what cannot be a name."""
+    if not re.fullmatch(FLOW_NAME, name):
+        raise InvalidRequest(
+            "A flow's name must have 1 to 64 of the characters a-z 0-9 -.", code="invalid_name"
+        )
+    return NewFlow.model_construct(name=name, **dict(settings))
