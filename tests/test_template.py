@@ -349,10 +349,10 @@ def test_every_url_is_an_output(translated: Template, resources: Resources) -> N
 @pytest.mark.parametrize(
     ("function", "actions"),
     [
-        ("ConversationFunction", {"dynamodb:DeleteItem", "dynamodb:UpdateItem"}),
-        ("CommandCenterFunction", {"dynamodb:DeleteItem", "dynamodb:UpdateItem"}),
-        ("FlowsFunction", {"dynamodb:DeleteItem", "dynamodb:UpdateItem"}),
-        ("VoiceFunction", {"dynamodb:DeleteItem", "dynamodb:PutItem"}),
+        ("ConversationFunction", {"dynamodb:UpdateItem"}),
+        ("CommandCenterFunction", {"dynamodb:UpdateItem"}),
+        ("FlowsFunction", {"dynamodb:UpdateItem"}),
+        ("VoiceFunction", {"dynamodb:PutItem", "dynamodb:UpdateItem"}),
     ],
 )
 def test_functions_that_take_tickets_may_use_their_table(

@@ -17,6 +17,7 @@ import orjson
 
 from millrace.domain.circuit import Admission, Circuit, admission, counted, disabled, probed, probing, unused
 from millrace.domain.clock import Clock
+from millrace.domain.ids import new_ulid
 from millrace.domain.token_bucket import Bucket, Grant, Rate, SlotRequest, reserve
 from millrace.domain.unproven_slots import UnprovenSlots, enter, leave
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put, put_when, update
@@ -153,14 +154,13 @@ class DeliveryState:
         item = self._mark_key(destination_key, id) | {
             "untilMs": now + SENDING_MS,
             "expiresAt": now // 1000 + MARK_SECONDS,
+            "holder": new_ulid(),  # so that a repeated put knows its own claim
         }
         free = "attribute_not_exists(pk) OR untilMs <= :now OR expiresAt <= :seconds"
         request = put_when(self._table, item, free, now=now, seconds=now // 1000)
         try:
             await self._dynamo.write(request)
         except ConditionFailed as error:
-            # Where botocore repeated a put whose answer was lost, this is our own claim. It then counts as
-            # another's until its time is over: the event is late, not lost.
             held = error.items[0] or {}
             return "sent" if held.get("untilMs") == _SENT else "busy"
         return "claimed"

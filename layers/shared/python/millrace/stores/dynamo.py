@@ -10,6 +10,7 @@ from typing import Any
 
 from millrace.errors import InvalidRequest, Unavailable
 from millrace.stores.aws import Aws
+from millrace.stores.repeated_writes import was_applied
 from millrace.stores.sizes import KEY_BYTES, check_transaction, check_write, text_bytes, too_large, valid_key
 
 Item = dict[str, Any]
@@ -209,6 +210,8 @@ class Dynamo:
 
     async def write(self, request: TransactItem) -> None:
         """One write by itself: half the price of a transaction. Repeats while a transaction holds the item.
+        Where botocore has repeated it for a lost answer, a condition that refuses what has been applied is a
+        success (of a transaction, DynamoDB knows the repetition by its token).
 
         Raises `ConditionFailed`, `TooLarge` or `Unavailable`."""
         check_write(request)
@@ -219,6 +222,8 @@ class Dynamo:
             if code is None:
                 return
             if code == "ConditionalCheckFailedException":
+                if was_applied(request, response):
+                    return
                 raise ConditionFailed({0: from_item(response["Item"]) if response.get("Item") else None})
             await _back_off(attempt)
         raise _contended()

@@ -2,7 +2,8 @@
 
 A ticket is 256 bits of chance; the table's key is its SHA-256, so that neither the table nor its backups hold
 one that works. It needs no signature: being used once means a look into the table anyway, and what is there
-cannot be forged. Deleting it is using it: one conditional delete that gives the item back.
+cannot be forged. Its use is one conditional update that gives the item back, marked with a nonce: where the
+answer to the update is lost and botocore repeats it, the refusal shows that the use was this very one.
 
 The ticket of an event stream is opened instead: its first use binds it to a client, and for an hour the same
 client may connect again, as `EventSource` does by itself when a connection breaks.
@@ -21,7 +22,7 @@ from millrace.domain.access import Principal
 from millrace.domain.clock import Clock
 from millrace.errors import TooLarge, Unauthenticated, Unavailable
 from millrace.stores.aws import Aws
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, from_item, put, to_item, update
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, from_item, put, update
 
 TICKET_SECONDS = 60
 SESSION_SECONDS = 3600
@@ -29,6 +30,7 @@ SESSION_SECONDS = 3600
 BODY_BYTES = 350_000
 """What a ticket's body may have, compressed (an item of DynamoDB has 400 KB): 100,000 characters of most
 texts."""
+_UNUSED = "attribute_exists(pk) AND attribute_not_exists(clientAgent) AND attribute_not_exists(usedBy)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,48 +96,56 @@ class TicketStore:
 
     async def use(self, secret: str) -> Ticket:
         """Redeem a ticket. Raises `Unauthenticated` for one that is unknown, expired or used."""
-        answer = await self._aws.call(
-            "dynamodb",
-            "delete_item",
-            TableName=self._table,
-            Key=to_item({"pk": _key(secret)}),
-            ReturnValues="ALL_OLD",
+        nonce = secrets.token_urlsafe(16)
+        request = update(
+            self._table,
+            {"pk": _key(secret)},
+            "SET usedBy = :nonce",
+            f"{_UNUSED} AND expiresMs > :now",
+            nonce=nonce,
+            now=self._clock(),
         )
-        item = from_item(answer["Attributes"]) if answer.get("Attributes") else None
-        # DynamoDB deletes late, so time decides here as well.
-        if item is None or item["expiresMs"] <= self._clock():
+        item, won = await self._marked(request)
+        if not won and item.get("usedBy") != nonce:
             raise invalid_ticket()
         return _ticket(item)
 
     async def open(self, secret: str, client: Client) -> Ticket:
         """Open a stream, or connect to it again. Raises `Unauthenticated` for a ticket that is unknown,
         expired, or held by another client."""
-        from botocore.exceptions import ClientError
-
         now = self._clock()
         end = now + 1000 * SESSION_SECONDS
         request = update(
             self._table,
             {"pk": _key(secret)},
             "SET clientAgent = :agent, clientNetwork = :network, expiresMs = :end, expiresAt = :ttl",
-            "attribute_exists(pk) AND attribute_not_exists(clientAgent) AND expiresMs > :now",
+            f"{_UNUSED} AND expiresMs > :now",
             # Only equality counts, and a hash has a bounded length.
             agent=_key(client.agent),
             network=client.network,
             end=end,
             ttl=-(-end // 1000),
             now=now,
-        )["Update"]
+        )
+        item, won = await self._marked(request)
+        # Where botocore repeated an update whose answer was lost, the ticket is held by this very client,
+        # which is let in as if it came back.
+        return _ticket(item) if won else self._again(item, client)
+
+    async def _marked(self, request: TransactItem) -> tuple[Item, bool]:
+        """The ticket as it is after the update, or as it is where its condition refused it, and which."""
+        from botocore.exceptions import ClientError
+
         try:
-            answer = await self._aws.call("dynamodb", "update_item", **request, ReturnValues="ALL_NEW")
+            answer = await self._aws.call(
+                "dynamodb", "update_item", **request["Update"], ReturnValues="ALL_NEW"
+            )
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
-            # Where botocore repeated an update whose answer was lost, the ticket is held by this very client,
-            # which is let in as if it came back.
-            known: Any = error.response.get("Item")
-            return self._again(from_item(known) if known else {}, client)
-        return _ticket(from_item(answer["Attributes"]))
+            found: Any = error.response.get("Item")
+            return from_item(found) if found else {}, False
+        return from_item(answer["Attributes"]), True
 
     def _again(self, item: Item, client: Client) -> Ticket:
         """The ticket of a stream that is open, for the client that holds it."""

@@ -1,0 +1,50 @@
+"""Writes that botocore has sent again since the first answer was lost: a condition refuses the second one for
+what the first has written."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+_PLAIN = re.compile(r"SET (\w+ = :\w+(?:, \w+ = :\w+)*)(?: REMOVE (\w+(?:, \w+)*))?")
+"""An update that computes nothing, so that the item alone shows whether it has been applied."""
+
+Write = Mapping[str, Mapping[str, Any]]
+Attributes = Mapping[str, Mapping[str, Any]]
+
+
+def was_applied(write: Write, refusal: Mapping[str, Any]) -> bool:
+    """Return whether a write that a condition has refused had been applied by an earlier attempt of
+    botocore's. `refusal` is DynamoDB's answer, with the item as it stands."""
+    if not refusal.get("ResponseMetadata", {}).get("RetryAttempts", 0):
+        return False
+    ((kind, parameters),) = write.items()
+    found: Attributes = refusal.get("Item") or {}
+    if kind == "Update":
+        return _is_updated(parameters, found)
+    return _is_same(parameters.get("Item", {}), found)
+
+
+def _is_updated(parameters: Mapping[str, Any], found: Attributes) -> bool:
+    plain = _PLAIN.fullmatch(parameters["UpdateExpression"])
+    if plain is None:
+        return False
+    values = parameters["ExpressionAttributeValues"]
+    names = dict(one.split(" = ") for one in plain[1].split(", "))
+    removed = plain[2].split(", ") if plain[2] else []
+    wanted = {name: values[value] for name, value in names.items()}
+    return _is_same(wanted, {name: found[name] for name in wanted if name in found}) and not any(
+        name in found for name in removed
+    )
+
+
+def _is_same(wanted: Attributes, found: Attributes) -> bool:
+    return {name: _comparable(value) for name, value in wanted.items()} == {
+        name: _comparable(value) for name, value in found.items()
+    }
+
+
+def _comparable(attribute: Mapping[str, Any]) -> tuple[str, Any]:
+    ((kind, value),) = attribute.items()
+    # DynamoDB gives numbers back in its own form.
+    return kind, Decimal(value) if kind == "N" else value
