@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from millrace.agent.model import Block, Message
+from millrace.domain.content import attached
 from millrace.domain.conversations import LIVE_MESSAGE_MARKER, StoredMessage
 
 HISTORY_CHARACTERS = 600_000
@@ -49,7 +50,7 @@ def _with_question(messages: Sequence[StoredMessage], first: int) -> Sequence[St
 
 
 def _is_question(message: StoredMessage) -> bool:
-    asks = any("text" in block for block in message.content)
+    asks = any("text" in block or attached(block) for block in message.content)
     return message.role == "user" and asks and not message.injected
 
 
@@ -57,7 +58,9 @@ def _blocks(message: StoredMessage) -> list[Block]:
     blocks = [block for block in message.content if block.get("text") != ""]
     if not message.injected:
         return blocks
-    return [{"text": f"{LIVE_MESSAGE_MARKER}\n{block['text']}"} for block in blocks if "text" in block]
+    said = "\n".join(block["text"] for block in blocks if "text" in block)
+    marked = f"{LIVE_MESSAGE_MARKER}\n{said}" if said else LIVE_MESSAGE_MARKER
+    return [{"text": marked}, *(block for block in blocks if attached(block))]
 
 
 def _results_first(blocks: list[Block], calls: list[str]) -> list[Block]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
+from millrace.agent.attachments import with_notes
 from millrace.agent.budget import Budget
 from millrace.agent.context.setup import Compactor, context_of
 from millrace.agent.control import RunControl
@@ -151,7 +152,7 @@ class AgentLoop:
             response_schema=self._format.schema if self._format else None,
         )
         self._history = await self._fitting.fit(self._history, request)
-        return replace(request, messages=to_turns(self._history))
+        return replace(request, messages=with_notes(to_turns(self._history)))
 
     async def _try(self, request: ModelRequest) -> Turn:
         for attempt in range(1, TRIES + 1):

@@ -19,7 +19,8 @@ from millrace.api.resume import cursor_text, detail_of, view_of
 from millrace.api.sse import EventStream, frames
 from millrace.api.streams import Streams, slot_of
 from millrace.domain.access import Access, Principal
-from millrace.domain.conversations import MESSAGE_BYTES, Slot
+from millrace.domain.content import Content, Parts, attachments, text_of
+from millrace.domain.conversations import Slot
 from millrace.domain.events import Detail
 from millrace.domain.runs import Run
 from millrace.domain.wire import WireModel
@@ -36,13 +37,16 @@ from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.send import send
 
 PAGE = 100
-MESSAGE_BODY = 6 * MESSAGE_BYTES + 64 * 1024
-"""JSON may write a byte of a message as six, `\u0001`, and many clients escape all that is not ASCII."""
+MESSAGE_BODY = 5_900_000
+"""A little less than Lambda takes. JSON may write a byte of a text as six, `\u0001`, and many clients
+escape all that is not ASCII."""
 BASE = "/api/conversations/{conversation_id}"
 INJECT_ERRORS = (
     "not_streaming",
     "empty_message",
     "message_too_large",
+    "too_many_attachments",
+    "attachments_too_large",
     "too_many_waiting",
     "idempotency_key_reused",
     "conversation_deleted",
@@ -65,7 +69,9 @@ SEND_ERRORS = (
 class SendMessage(WireModel):
     """A message to an agent. `ifBusy` says what happens when the agent is still answering."""
 
-    content: str = Field(min_length=1, description="at most 524,288 bytes of UTF-8")
+    content: str | Parts = Field(
+        description="a text of at most 524,288 bytes of UTF-8, or parts: texts, images and files"
+    )
     agent_id: str | None = Field(default=None, max_length=128)
     thread_id: str | None = Field(default=None, max_length=128)
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
@@ -76,8 +82,8 @@ class SendMessage(WireModel):
 
     @field_validator("content")
     @classmethod
-    def _says_something(cls, content: str) -> str:
-        if not content.strip():
+    def _says_something(cls, content: Content) -> Content:
+        if not text_of(content).strip() and not attachments(content):
             raise ValueError("must not be empty")
         return content
 
@@ -85,7 +91,9 @@ class SendMessage(WireModel):
 class InjectMessage(WireModel):
     """A live message for a running agent."""
 
-    content: str = Field(description="at most 32,768 bytes of UTF-8")
+    content: str | Parts = Field(
+        description="a text of at most 32,768 bytes of UTF-8, or parts: texts, images and files"
+    )
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
 
 
@@ -252,7 +260,7 @@ class Messages:
         return JSONResponse({"runId": stopped, "state": "stopping"}, 202)
 
     async def inject_message(self, request: Request, caller: Principal) -> Response:
-        given = await read_body(request, InjectMessage)
+        given = await read_body(request, InjectMessage, MESSAGE_BODY)
         slot, key = slot_of(request, caller), _key(request, given.idempotency_key)
         accepted = await converse.inject(self.platform.stores, caller, slot, given.content, key)
         return JSONResponse(accepted.to_wire(), 202)

@@ -7,6 +7,7 @@ center, pipelines) shows a run through this module, so that none tells what anot
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from millrace.domain.content import attached
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.event_ids import parse_event_id
 from millrace.domain.events import DETAILS, Detail, Event, LogEntry
@@ -99,8 +100,9 @@ def _without(event: Event, *names: str) -> Event:
 def project_message(message: StoredMessage, detail: Detail) -> dict[str, Any] | None:
     """The message as this viewer sees it in the history, None where all of it is hidden.
 
-    `answer`: texts, and how the run ended. `steps`: also thinking, and tools by name and result status;
-    `steps` lists what the stream showed on the way, in order. `full`: also arguments and raw results."""
+    `answer`: texts, images and files, and how the run ended. `steps`: also thinking, and tools by name and
+    result status; `steps` lists what the stream showed on the way, in order. `full`: also arguments and raw
+    results."""
     content = [shown for block in message.content if (shown := _block(block, detail))]
     if message.content and not content and not message.extra:
         return None
@@ -109,7 +111,7 @@ def project_message(message: StoredMessage, detail: Detail) -> dict[str, Any] | 
 
 
 def _block(block: dict[str, Any], detail: Detail) -> dict[str, Any] | None:
-    if detail == "full" or "text" in block:
+    if detail == "full" or "text" in block or attached(block):
         return _without(block, "providerData")
     if detail == "answer":
         return None

@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from millrace.domain.clock import Clock, iso
+from millrace.domain.content import Block, attached, plain_text
 from millrace.domain.conversations import Slot
 from millrace.domain.ids import new_ulid
 from millrace.domain.runs import INJECTION_TTL_MS, MAX_WAITING
@@ -36,10 +39,20 @@ class Injection:
     user who sent it, empty in those that are older than authors."""
 
     id: str
-    content: str
+    blocks: list[Block]
     created_ms: int
     expires_ms: int
     created_by: str = ""
+
+    @property
+    def content(self) -> str:
+        """The message as text, with a note for each image and file."""
+        return plain_text(self.blocks)
+
+    @property
+    def attachments(self) -> list[Block]:
+        """The blocks that are images and files."""
+        return [block for block in self.blocks if attached(block)]
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
@@ -49,7 +62,7 @@ class Injection:
             "createdAt": iso(self.created_ms),
             "createdBy": self.created_by or None,
             "expiresAt": iso(self.expires_ms),
-        }
+        } | ({"attachments": self.attachments} if self.attachments else {})
 
 
 class NoActiveRun(Exception):
@@ -80,7 +93,7 @@ class InjectionStore:
         except ConditionFailed as error:
             # The key is looked at first: a repeat gets its answer even if the run has ended since.
             if repeat := error.items.get(2):
-                return _repeated(repeat, made.content, error)
+                return _repeated(repeat, made, error)
             raise self._refusal(error) from error
         return made
 
@@ -211,13 +224,13 @@ def unknown_live_message() -> NotFound:
     )
 
 
-def new_injection(content: str, created_by: str, now_ms: int) -> Injection:
+def new_injection(blocks: list[Block], created_by: str, now_ms: int) -> Injection:
     """A live message that comes now."""
-    return Injection(f"msg_{new_ulid()}", content, now_ms, now_ms + INJECTION_TTL_MS, created_by)
+    return Injection(f"msg_{new_ulid()}", blocks, now_ms, now_ms + INJECTION_TTL_MS, created_by)
 
 
-def _repeated(marker: Item, content: str, error: ConditionFailed) -> Injection:
-    if marker["content"] != content:
+def _repeated(marker: Item, made: Injection, error: ConditionFailed) -> Injection:
+    if injection_of(marker).blocks != made.blocks:
         raise InvalidRequest(
             "This idempotencyKey was used for another message.", code="idempotency_key_reused"
         ) from error
@@ -238,7 +251,7 @@ def _marker(slot: Slot, key: str, made: Injection) -> Item:
 
 
 def _body(made: Injection) -> Item:
-    return {
+    body: Item = {
         "messageId": made.id,
         "content": made.content,
         "createdMs": made.created_ms,
@@ -247,9 +260,12 @@ def _body(made: Injection) -> Item:
         # Rounded up, so that DynamoDB never deletes a message before `expiresMs`.
         "expiresAt": -(-made.expires_ms // 1000),
     }
+    # A text alone stands in `content`, as it did before there were images and files.
+    return body | {"blocks": orjson.dumps(made.blocks).decode()} if made.attachments else body
 
 
 def injection_of(item: Item) -> Injection:
     """The live message of a stored item."""
     author = item.get("createdBy", "")
-    return Injection(item["messageId"], item["content"], item["createdMs"], item["expiresMs"], author)
+    blocks = orjson.loads(item["blocks"]) if "blocks" in item else [{"text": item["content"]}]
+    return Injection(item["messageId"], blocks, item["createdMs"], item["expiresMs"], author)

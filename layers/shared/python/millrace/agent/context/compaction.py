@@ -11,6 +11,7 @@ from millrace.agent.estimate import tokens_in
 from millrace.agent.model import Block, ModelRequest, Provider
 from millrace.agent.model_calls import ModelCalls
 from millrace.agent.turn import Turn
+from millrace.domain.content import attached, note_of, plain_text
 from millrace.domain.conversations import LIVE_MESSAGE_MARKER, StoredMessage
 from millrace.domain.summaries import SUMMARY_ID
 from millrace.errors import ProviderError
@@ -121,7 +122,7 @@ def _lines(message: StoredMessage) -> Iterator[str]:
         who = f"User {LIVE_MESSAGE_MARKER}"
     for block in message.content:
         if text := _line_of(block):
-            yield f"{who}: {text}" if "text" in block else text
+            yield f"{who}: {text}" if "text" in block or attached(block) else text
 
 
 def _line_of(block: Block) -> str:
@@ -130,13 +131,9 @@ def _line_of(block: Block) -> str:
     if use := block.get("toolUse"):
         return f"Tool call: {use['name']} {shortened(orjson.dumps(use['input']).decode(), _TOOL_BYTES)}"
     if result := block.get("toolResult"):
-        return f"Tool result: {shortened(_text_of(result['content']), _TOOL_BYTES)}"
-    return ""
+        return f"Tool result: {shortened(plain_text(result['content']), _TOOL_BYTES)}"
+    return note_of(block) if attached(block) else ""
 
 
 def _text(message: StoredMessage) -> str:
-    return _text_of(message.content)
-
-
-def _text_of(blocks: Sequence[Block]) -> str:
-    return "\n".join(block["text"] for block in blocks if "text" in block)
+    return plain_text(message.content)

@@ -8,6 +8,7 @@ import orjson
 from millrace.agent.estimate import tokens_in
 from millrace.agent.history import unanswered
 from millrace.agent.model import Block
+from millrace.domain.content import attached
 from millrace.domain.conversations import StoredMessage
 
 SHORT_RESULT = 800
@@ -79,7 +80,8 @@ def is_boundary(history: Sequence[StoredMessage], at: int) -> bool:
 
 def is_question(message: StoredMessage) -> bool:
     """Return whether a message begins a run, and is no live message or result."""
-    return message.role == "user" and not message.injected and any("text" in one for one in message.content)
+    asks = any("text" in block or attached(block) for block in message.content)
+    return message.role == "user" and not message.injected and asks
 
 
 def _results(history: Sequence[StoredMessage]) -> list[str]:

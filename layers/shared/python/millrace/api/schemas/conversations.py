@@ -55,10 +55,22 @@ class ToolResultBlock(Shape):
     status: str | None = None
 
 
+class AttachmentBlock(Shape):
+    """An image or a file: one of `url`, and `fileId` for `GET /api/files/{fileId}`."""
+
+    media_type: str | None = None
+    name: str | None = None
+    size: int | None = Field(default=None, description="in bytes")
+    file_id: str | None = None
+    url: str | None = None
+
+
 class ContentBlock(Shape):
     """A part of a message, with exactly one of these fields, as Amazon Bedrock's Converse API has it."""
 
     text: str | None = None
+    image: AttachmentBlock | None = None
+    file: AttachmentBlock | None = None
     tool_use: ToolUseBlock | None = None
     tool_result: ToolResultBlock | None = None
     reasoning_content: JsonObject | None = None
@@ -121,7 +133,8 @@ class LiveMessage(Shape):
     """A message for a running agent, who sees it before its next call of the model."""
 
     message_id: str
-    content: str
+    content: str = Field(description="the text, with a note for each image and file")
+    attachments: list[ContentBlock] | None = Field(default=None, description="the images and files")
     created_at: str
     created_by: str | None
     expires_at: str

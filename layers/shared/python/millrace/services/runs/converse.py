@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from millrace.domain.access import Principal
 from millrace.domain.agents import listed_agents
 from millrace.domain.approvals import WaitingCall
+from millrace.domain.content import Content
 from millrace.domain.conversations import Slot
 from millrace.domain.events import LogEntry
 from millrace.domain.runs import Run
@@ -145,7 +146,7 @@ async def stop(stores: Stores, caller: Principal, slot: Slot, run_id: str | None
 
 
 async def inject(
-    stores: Stores, caller: Principal, slot: Slot, content: str, key: str | None = None
+    stores: Stores, caller: Principal, slot: Slot, content: Content, key: str | None = None
 ) -> Injection:
     """Send a live message to the agent that runs in a conversation. Raises `NotFound`, `Forbidden`, or as
     `inject.inject`."""

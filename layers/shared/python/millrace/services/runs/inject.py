@@ -2,22 +2,25 @@
 
 from collections.abc import Awaitable, Callable
 
+from millrace.domain.content import Content, check_content, text_of
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import MAX_INJECTION_BYTES
-from millrace.errors import Conflict, InvalidRequest, NotFound, TooLarge
+from millrace.errors import Conflict, NotFound, TooLarge
+from millrace.services.runs.attachments import kept_blocks
 from millrace.services.runs.recover import notice_lost_run
 from millrace.stores.connect import Stores
 from millrace.stores.injections import Injection, NoActiveRun, new_injection
 
 
 async def inject(
-    stores: Stores, slot: Slot, content: str, key: str | None = None, *, author: str = ""
+    stores: Stores, slot: Slot, content: Content, key: str | None = None, *, author: str = ""
 ) -> Injection:
     """Accept a message for the active run. Raises `InvalidRequest`, `TooLarge`, `Conflict`
     (`not_streaming`) or `TooManyRequests`."""
     check(content)
     try:
-        made = new_injection(content, author, stores.clock())
+        blocks = await kept_blocks(stores, slot, author, content)
+        made = new_injection(blocks, author, stores.clock())
         return await accepted(
             stores, slot, lambda alive: stores.injections.accept(slot, made, key, alive=alive)
         )
@@ -41,11 +44,10 @@ async def accepted(stores: Stores, slot: Slot, accept: Callable[[bool], Awaitabl
         return made
 
 
-def check(content: str) -> None:
-    """Check that a text can be a live message. Raises `InvalidRequest` or `TooLarge`."""
-    if not content.strip():
-        raise InvalidRequest("The message is empty.", code="empty_message")
-    if len(content.encode()) > MAX_INJECTION_BYTES:
+def check(content: Content) -> None:
+    """Check that a content can be a live message. Raises `InvalidRequest` or `TooLarge`."""
+    check_content(content)
+    if len(text_of(content).encode()) > MAX_INJECTION_BYTES:
         raise TooLarge(
             f"A live message must not exceed {MAX_INJECTION_BYTES:,} bytes of UTF-8.",
             code="message_too_large",

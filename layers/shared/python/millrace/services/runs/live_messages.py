@@ -85,7 +85,7 @@ class LiveMessages:
         return StoredMessage(
             id=one.id,
             role="user",
-            content=[{"text": one.content}],
+            content=one.blocks,
             created_at=iso(one.created_ms),
             run_id=self._run.id,
             injected=True,

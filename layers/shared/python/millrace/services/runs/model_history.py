@@ -2,6 +2,7 @@
 
 import asyncio
 
+from millrace.domain.content import plain_text
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.summaries import Summary, summarized
 from millrace.stores.connect import Stores
@@ -39,7 +40,7 @@ async def _older(stores: Stores, slot: Slot, snapshot: ConversationSnapshot) -> 
 
 async def _first_question(stores: Stores, slot: Slot) -> list[StoredMessage]:
     found = await stores.messages.heads(slot, 1, 1)
-    asked = "".join(block.get("text", "") for message in found for block in message.content)
+    asked = "\n".join(plain_text(message.content) for message in found)
     if not asked:
         return []
     first = asked.encode(errors="replace")[:FIRST_QUESTION_BYTES].decode(errors="ignore")

@@ -10,6 +10,7 @@ import orjson
 from millrace.agent.model import Provider
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
+from millrace.domain.content import Content, fingerprint
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.run_definitions import ClientTool
 from millrace.domain.runs import Run
@@ -26,7 +27,7 @@ class NewMessage:
     """A message as a client sends it. `if_busy` says what happens when a run is active; `send` sets
     `created_by`. The default agent answers in a new conversation for which no agent was chosen."""
 
-    content: str
+    content: Content
     agent_id: str | None = None
     thread_id: str | None = None
     idempotency_key: str | None = None
@@ -40,7 +41,7 @@ class NewMessage:
         """The idempotency key with a fingerprint that is the same for the same request."""
         if not self.idempotency_key:
             return None
-        parts = "\0".join((self.content, self.agent_id or "", self.thread_id or ""))
+        parts = "\0".join((fingerprint(self.content), self.agent_id or "", self.thread_id or ""))
         if self.response_schema is not None:
             parts += "\0" + orjson.dumps(self.response_schema, option=orjson.OPT_SORT_KEYS).decode()
         parts += self.options.fingerprint()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from millrace.agent.tools.tool import SearchConversations, SearchHit
 from millrace.domain.access import Principal
+from millrace.domain.content import plain_text
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.errors import Unavailable
 from millrace.stores.connect import Stores
@@ -59,7 +60,7 @@ def _hits(
 ) -> list[tuple[int, SearchHit]]:
     found = []
     for message in reversed(messages):
-        text = "".join(block.get("text", "") for block in message.content)
+        text = plain_text(message.content)
         score = sum(word in text.lower() for word in words)
         if score:
             found.append((score, SearchHit(conversation.id, message.created_at, message.role, text)))

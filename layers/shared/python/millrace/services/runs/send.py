@@ -12,12 +12,14 @@ from dataclasses import replace
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso
+from millrace.domain.content import check_content, plain_text, text_of
 from millrace.domain.conversations import MESSAGE_BYTES, Conversation, Slot, StoredMessage, title_of
 from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import Run
 from millrace.errors import TooLarge, Unavailable
+from millrace.services.runs.attachments import kept_blocks
 from millrace.services.runs.initial_state import InitialState, load_initial_state, load_repeated
 from millrace.services.runs.model_history import model_history
 from millrace.services.runs.models import Models
@@ -45,7 +47,8 @@ async def send(
 
     Of many that interrupt each other each begins a run, in some order. One that is late too often gets
     `run_active`, and leaves the run that it names alone: whoever has stopped a run begins the next."""
-    _check_size(message.content)
+    check_content(message.content)
+    _check_size(text_of(message.content))
     if message.response_schema is not None:
         check_response_schema(message.response_schema)
     message = replace(message, created_by=caller.id)
@@ -120,10 +123,10 @@ async def _begin(
         created_by=caller.id,
         hops=current_hops(),
     )
-    text = [{"text": message.content}]
-    question = StoredMessage(new_id("msg"), "user", text, now, run.id, created_by=caller.id)
+    content = await kept_blocks(stores, slot, caller.id, message.content)
+    question = StoredMessage(new_id("msg"), "user", content, now, run.id, created_by=caller.id)
     known = snapshot.conversation
-    title = known.title if known and known.title else title_of(message.content)
+    title = known.title if known and known.title else title_of(plain_text(content))
     conversation = Conversation(slot.conversation_id, agent.id, title, now, now, initial.owner)
     earlier = message.options.earlier_messages(now, caller.id) if not snapshot.lease_record.messages else []
     history = asyncio.create_task(_history(stores, slot, snapshot, [*earlier, question]))

@@ -5,6 +5,7 @@ from functools import partial
 
 from millrace.domain.conversations import Slot
 from millrace.errors import Conflict, InvalidRequest, Unavailable
+from millrace.services.runs.attachments import kept_blocks
 from millrace.services.runs.initial_state import InitialState
 from millrace.services.runs.inject import accepted, check
 from millrace.services.runs.models import Models
@@ -52,7 +53,8 @@ async def _to_waiting(
     if message.if_busy == "reject":
         raise await run_waiting(stores, slot, run_id)
     check(message.content)
-    live, marker = new_injection(message.content, message.created_by, stores.clock()), message.marker()
+    content = await kept_blocks(stores, slot, message.created_by, message.content)
+    live, marker = new_injection(content, message.created_by, stores.clock()), message.marker()
     try:
         found = await reply_to_waiting(stores, slot, run_id, live, marker)
     except Repeated as repeated:
@@ -64,7 +66,8 @@ async def _inject(
     stores: Stores, slot: Slot, run_id: str, message: NewMessage
 ) -> AcceptedMessage | ReplayedRun | None:
     check(message.content)
-    live, marker = new_injection(message.content, message.created_by, stores.clock()), message.marker()
+    content = await kept_blocks(stores, slot, message.created_by, message.content)
+    live, marker = new_injection(content, message.created_by, stores.clock()), message.marker()
     try:
         return AcceptedMessage(
             await accepted(stores, slot, partial(_accept, stores, slot, live, run_id, marker)), run_id

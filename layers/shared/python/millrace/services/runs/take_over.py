@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from millrace.agent.history import unanswered
 from millrace.domain import events
 from millrace.domain.clock import from_iso
+from millrace.domain.content import plain_text
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event, LogEntry
 from millrace.domain.ids import new_id
@@ -72,7 +73,7 @@ class Stored:
         repeated = [one.event for one in last_announced(self.logged) if _is_stored(one.event, answered)]
         repeated += [
             events.injected(
-                one.id, one.content[0]["text"], Progress.of(self.lease_record.progress).iterations + 1
+                one.id, plain_text(one.content), Progress.of(self.lease_record.progress).iterations + 1
             )
             for one in latest_injected(self.history)
             if one.id not in self.announced
