@@ -109,6 +109,16 @@ class Unavailable(MillraceError):
     retryable = True
 
 
+def unknown_outcome(what: str) -> Unavailable:
+    """The error where the store does not tell whether a write has taken effect."""
+    return Unavailable(
+        f"The store does not answer now, so it is not known whether {what}. Look before you send it again, "
+        "or send an idempotency key, with which a repeat does nothing twice.",
+        code="acceptance_unknown",
+        retry_after=1,
+    )
+
+
 class ProviderError(MillraceError):
     """A model's server refused, broke off or sent something unreadable.
 

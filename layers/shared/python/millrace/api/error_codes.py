@@ -162,6 +162,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "speech_failed": "The speech engine failed.",
     },
     503: {
+        "acceptance_unknown": "It is not known whether the message was accepted; look before sending again.",
         "engine_unavailable": "The speech engine does not answer now.",
         "not_configured": "A setting of the deployment is missing; the message names it.",
         "provider_unavailable": "The model's server does not answer now.",

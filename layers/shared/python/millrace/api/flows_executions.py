@@ -50,6 +50,7 @@ START_ERRORS = (
     "invalid_id",
     "idempotency_key_reused",
     "input_too_large",
+    "acceptance_unknown",
 )
 
 

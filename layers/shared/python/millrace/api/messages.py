@@ -50,6 +50,7 @@ INJECT_ERRORS = (
     "too_many_waiting",
     "idempotency_key_reused",
     "conversation_deleted",
+    "acceptance_unknown",
 )
 SEND_ERRORS = (
     *NOT_FOUND,

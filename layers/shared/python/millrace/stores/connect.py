@@ -75,7 +75,9 @@ class Stores:
             run_ends=RunEndStore(conversations, messages, runs, definitions, log),
             run_definitions=definitions,
             run_queue=RunQueue(aws, settings.run_queue_url),
-            injections=InjectionStore(dynamo, settings.injections_table, conversations.table, clock),
+            injections=InjectionStore(
+                dynamo, settings.injections_table, conversations.table, messages, clock
+            ),
             deletions=DeletionStore(
                 dynamo,
                 (settings.conversations_table, settings.injections_table, settings.flows_table),

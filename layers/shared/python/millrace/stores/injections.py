@@ -18,7 +18,7 @@ from millrace.domain.content import Block, attached, plain_text
 from millrace.domain.conversations import Slot
 from millrace.domain.ids import new_ulid
 from millrace.domain.runs import INJECTION_TTL_MS, MAX_WAITING
-from millrace.errors import InvalidRequest, NotFound, TooManyRequests, Unavailable
+from millrace.errors import InvalidRequest, NotFound, TooManyRequests, Unavailable, unknown_outcome
 from millrace.stores.dynamo import (
     ConditionFailed,
     Dynamo,
@@ -31,6 +31,7 @@ from millrace.stores.dynamo import (
 )
 from millrace.stores.idempotency import LIFE_SECONDS, Marker, Repeated, put_marker
 from millrace.stores.lease_record import lease_key, to_lease
+from millrace.stores.messages import MessageStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,12 @@ class NoActiveRun(Exception):
 class InjectionStore:
     """The table of live messages, beside the conversations' one that holds the leases."""
 
-    def __init__(self, dynamo: Dynamo, table: str, leases_table: str, clock: Clock) -> None:
+    def __init__(
+        self, dynamo: Dynamo, table: str, leases_table: str, messages: MessageStore, clock: Clock
+    ) -> None:
         self._dynamo = dynamo
         self._table = table
+        self._messages = messages
         self._leases = leases_table
         self._clock = clock
 
@@ -154,9 +158,19 @@ class InjectionStore:
         try:
             await self._dynamo.transact(*writes)
         except Unavailable:
-            if await self._dynamo.get(self._table, _key(slot, made.id)) is None:
+            if not await self._is_accepted(slot, made.id):
                 raise
-            # Only the answer was lost: the message waits.
+            # Only the answer was lost.
+
+    async def _is_accepted(self, slot: Slot, message_id: str) -> bool:
+        """Return whether a message waits, or was taken. Raises `Unavailable` where that cannot be read."""
+        try:
+            # In this order: it leaves the queue in the transaction that puts it into the history.
+            if await self._dynamo.get(self._table, _key(slot, message_id)):
+                return True
+            return await self._messages.is_recent(slot, message_id)
+        except Unavailable as error:
+            raise unknown_outcome("the live message was accepted") from error
 
     def _count(self, slot: Slot, now: int, alive: bool) -> TransactItem:
         return update(

@@ -10,7 +10,7 @@ from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import LogEntry
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import NUMBERS_AT_ONCE, LeaseRecord, Run, StopReason
-from millrace.errors import Conflict, Unavailable
+from millrace.errors import Conflict, Unavailable, unknown_outcome
 from millrace.stores.conversation_items import being_deleted, is_deleting
 from millrace.stores.conversations import ConversationStore
 from millrace.stores.dynamo import ConditionFailed, Dynamo, TransactItem
@@ -113,11 +113,22 @@ class LeaseStore:
         except ConditionFailed as error:
             _raise_not_begun(error, seen, marker, run_at=run_at, last=len(writes) - 1)
         except Unavailable:
-            record = await self.peek(run.slot)
-            if (record.run_id, record.holder) != (run.id, holder):
+            if not await self._has_begun(run, holder):
                 raise
-            # Only the answer was lost: the run has begun.
+            # Only the answer was lost.
         return Lease(run, holder, seq=0, messages=last, reserved=NUMBERS_AT_ONCE)
+
+    async def _has_begun(self, run: Run, holder: str) -> bool:
+        """Return whether a run began, and may have been ended by somebody since. Raises `Unavailable` where
+        that cannot be read."""
+        try:
+            record = await self.peek(run.slot)
+            if record.last_run_id != run.id:
+                return (record.run_id, record.holder) == (run.id, holder)
+            ended = await self._runs.get(run.slot.organization, run.id)
+        except Unavailable as error:
+            raise unknown_outcome("the message was accepted") from error
+        return ended.message_id == run.message_id
 
     async def write(
         self,

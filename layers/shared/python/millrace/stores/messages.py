@@ -26,6 +26,7 @@ HISTORY_BYTES = 600_000
 RECENT_RESULT_BYTES = 128 * 1024
 """The bytes read whole of the latest large tool calls and results; older ones stay shortened."""
 PAGE_BYTES = 4_000_000
+LAST_POSITION = 99_999_999
 OLDER_MESSAGES = 1_000
 """How far before the latest messages of a slot the one may be that its summary leaves as the first."""
 PARTS_AT_ONCE = 10
@@ -69,6 +70,10 @@ class MessageStore:
             ScanIndexForward=False,
         )
         return readable(reversed(items), to_message)
+
+    async def is_recent(self, slot: Slot, message_id: str) -> bool:
+        """Return whether a message is among the latest, of which one answer of DynamoDB's holds 1 MB."""
+        return any(one.id == message_id for one in await self.heads(slot, 1, LAST_POSITION))
 
     async def back_to(self, slot: Slot, before: int, message_id: str) -> list[StoredMessage]:
         """The messages from one on to the position `before`, of which one read of 1 MB finds it."""

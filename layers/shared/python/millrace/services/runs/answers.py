@@ -1,5 +1,6 @@
 """Answering calls that wait: who may, with what, and once."""
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,13 +18,15 @@ from millrace.domain.approvals import (
 from millrace.domain.clock import iso
 from millrace.domain.ids import valid_id
 from millrace.domain.runs import ANSWERED
-from millrace.errors import Conflict, Forbidden, InvalidRequest, TooLarge
+from millrace.errors import Conflict, Forbidden, InvalidRequest, MillraceError, TooLarge
 from millrace.services.runs.access import authorize_run
 from millrace.services.runs.asking import expire
 from millrace.services.runs.json_schemas import check_value
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import ConditionFailed
 from millrace.stores.runs import unknown_run
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ async def answer_call(stores: Stores, caller: Principal, run_id: str, given: Giv
         check_answer(call, answer)
         call = await store_answer(stores, call, answer)
     elif not call.settled:  # whoever repeats an answer may do so since the first request broke off
-        await go_on_if_answered(stores, call)
+        await _go_on_soon(stores, call)
     assert call.answer is not None
     if not call.answer.says_the_same(answer):
         raise already_answered(call.answer)
@@ -131,8 +134,17 @@ async def store_answer(stores: Stores, call: WaitingCall, answer: Answer) -> Wai
             call = await stores.approvals.get(call.slot, call.run_id, call.call_id)
             if call.answer is None:
                 raise not_waiting() from error
-    await go_on_if_answered(stores, call)
+    await _go_on_soon(stores, call)
     return call
+
+
+async def _go_on_soon(stores: Stores, call: WaitingCall) -> None:
+    """Have the run of an answered call go on, now or with the check of every minute: the answer is stored,
+    and its sender must not be told otherwise."""
+    try:
+        await go_on_if_answered(stores, call)
+    except MillraceError as error:
+        log.warning("run %s was answered and not queued: %s", call.run_id, error.message)
 
 
 async def go_on_if_answered(stores: Stores, call: WaitingCall) -> bool:

@@ -1,17 +1,19 @@
 """Messages to a conversation whose run waits for people."""
 
 import asyncio
+import logging
 
 from millrace.domain.approvals import Answer, WaitingCall
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import ANSWERED
-from millrace.errors import Conflict
+from millrace.errors import Conflict, MillraceError
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import ConditionFailed
 from millrace.stores.idempotency import Marker
 from millrace.stores.injections import Injection
 
+log = logging.getLogger(__name__)
 RETRY_SECONDS = 0.1
 
 
@@ -46,8 +48,17 @@ async def reply_to_waiting(
     except ConditionFailed:
         await asyncio.sleep(RETRY_SECONDS)
         return False
-    await stores.run_queue.enqueue(slot.organization, run_id, reason=ANSWERED)
+    await _go_on_soon(stores, slot, run_id)
     return True
+
+
+async def _go_on_soon(stores: Stores, slot: Slot, run_id: str) -> None:
+    """Have the run go on, now or with the check of every minute: the message is accepted, and its sender must
+    not be told otherwise."""
+    try:
+        await stores.run_queue.enqueue(slot.organization, run_id, reason=ANSWERED)
+    except MillraceError as error:
+        log.warning("run %s has a reply and was not queued: %s", run_id, error.message)
 
 
 async def _waiting(stores: Stores, slot: Slot, run_id: str) -> list[WaitingCall]:
