@@ -79,6 +79,34 @@ async def test_events_of_one_item_are_rewritten_side_by_side(log: EventLog, dyna
     assert [one.event["token"] for one in await log.read(stream)] == [""] * 6
 
 
+@pytest.mark.parametrize("before", [10, ITEM_BYTES, 3 * ITEM_BYTES, 1_400_000])
+@pytest.mark.parametrize("after", [0, 10, 2 * ITEM_BYTES])
+async def test_event_of_any_size_is_rewritten(
+    dynamo: Partly, log: EventLog, aws_environment: Aws, before: int, after: int
+) -> None:
+    stream = f"s-{uuid.uuid4().hex}"
+    for event in number(0, [events.token("a"), events.token("s" * before), events.token("b")]):
+        await dynamo.transact(*log.puts(stream, [event]))
+    await log.rewrite(stream, 2, lambda event: event | {"token": "n" * after})
+    assert [one.event["token"] for one in await log.read(stream)] == ["a", "n" * after, "b"]
+    items = aws_environment.client("dynamodb").query(
+        TableName=log._table,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": stream}},
+    )["Items"]
+    assert not any(b"ss" in item["data"]["B"] for item in items)
+
+
+async def test_large_event_is_rewritten_once_by_each_of_many(log: EventLog, dynamo: Partly) -> None:
+    stream = f"s-{uuid.uuid4().hex}"
+    await dynamo.transact(*log.puts(stream, number(0, [events.token("s" * 2 * ITEM_BYTES)])))
+    names = [f"n{number}" for number in range(4)]
+    changes = (lambda event, name=name: event | {"token": "", name: 1} for name in names)
+    await asyncio.gather(*(log.rewrite(stream, 1, change) for change in changes))
+    [found] = await log.read(stream)
+    assert {name for name in names if name in found.event} == set(names)
+
+
 @pytest.mark.parametrize("missed", [{1}, {1, 2}, {0}, {2}])
 async def test_events_of_a_transaction_that_is_seen_in_part_are_not_passed_over(
     dynamo: Partly, log: EventLog, missed: set[int]

@@ -18,7 +18,17 @@ import orjson
 from millrace.domain.events import TERMINAL, Event, LogEntry
 from millrace.domain.portions import portions
 from millrace.errors import Unavailable
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put, put_when, to_item, update
+from millrace.stores.dynamo import (
+    ConditionFailed,
+    Dynamo,
+    Item,
+    TransactItem,
+    delete,
+    put,
+    put_when,
+    to_item,
+    update,
+)
 
 KEPT_SECONDS = 24 * 3600
 # DynamoDB refuses items above 400 KB; the rest is room for the keys.
@@ -131,13 +141,19 @@ class EventLog:
         return await self._read(stream, after, limit) if _has_gap(after, events) else events
 
     async def _read(self, stream: str, after: int, limit: int) -> list[LogEntry]:
-        items = await self._query(stream, f"{after + 1:012d}", limit)
-        if limit and items and (missing := _parts_missing(items)):
-            items += await self._query(stream, f"{items[-1]['sk']} ", missing)
+        items = await self._from(stream, after + 1, limit)
         now = time.time()
         # DynamoDB deletes expired items within days, not at once.
         alive = [item for item in items if item["expiresAt"] > now]
         return [event for first, data in _whole(alive) for event in _unpack(first, data) if event.seq > after]
+
+    async def _from(self, stream: str, seq: int, limit: int) -> list[Item]:
+        """The items from an event on; with `limit` so many, and the parts of the last event that they leave
+        out."""
+        items = await self._query(stream, f"{seq:012d}", limit)
+        if limit and items and (missing := _parts_missing(items)):
+            items += await self._query(stream, f"{items[-1]['sk']} ", missing)
+        return items
 
     async def _query(self, stream: str, begin: str, limit: int) -> list[Item]:
         return await self._dynamo.query(
@@ -153,25 +169,39 @@ class EventLog:
         """Replace an event by a changed one; does nothing if the event has expired. Raises `Unavailable`
         when others rewrite its neighbors all the time."""
         for _ in range(REWRITES):
-            items = await self._query(stream, f"{seq:012d}", 1)
-            if not items or await self._rewrite(items[0], seq, change):
+            items = await self._from(stream, seq, 1)
+            if not items or await self._rewrite(items, seq, change):
                 return
         raise Unavailable("The events are being changed; try again.", retry_after=1)
 
-    async def _rewrite(self, item: Item, seq: int, change: Callable[[Event], Event]) -> bool:
-        """False when the item is not as it was read: an event beside this one may have been rewritten, which
-        must not be undone."""
-        events = _unpack(item["first"], item["data"])
-        changed = [encode(seq, change(one.event)) if one.seq == seq else one for one in events]
-        data, seen = b"\n".join(event.data for event in changed), item.get("revision", 0)
+    async def _rewrite(self, items: list[Item], seq: int, change: Callable[[Event], Event]) -> bool:
+        """False when the items of a batch are not as they were read: an event beside this one may have been
+        rewritten, which must not be undone."""
+        for first, data in _whole(items):
+            events = _unpack(first, data)
+            changed = [encode(seq, change(one.event)) if one.seq == seq else one for one in events]
+            try:
+                await self._dynamo.transact(*self._replacing(items, b"\n".join(one.data for one in changed)))
+            except ConditionFailed:
+                return False
+            return True
+        return False  # a part is missing: it is being rewritten
+
+    def _replacing(self, items: list[Item], data: bytes) -> list[TransactItem]:
+        """The writes that put other data in the place of the items of a batch, if they are as they were
+        read: the first one counts its revisions."""
+        head, seen = items[0], items[0].get("revision", 0)
+        about = {"first": head["first"], "expiresAt": head["expiresAt"]}
+        first, *rest = _chunked(head["pk"], int(head["sk"]), data, about)
         unchanged = "revision = :seen OR (:seen = :zero AND attribute_not_exists(revision))"
-        new = item | {"data": data, "revision": seen + 1}
-        try:
-            condition = f"attribute_exists(pk) AND ({unchanged})"
-            await self._dynamo.write(put_when(self._table, new, condition, seen=seen, zero=0))
-        except ConditionFailed:
-            return False
-        return True
+        condition = f"attribute_exists(pk) AND ({unchanged})"
+        new = put_when(self._table, first | {"revision": seen + 1}, condition, seen=seen, zero=0)
+        left = [{"pk": old["pk"], "sk": old["sk"]} for old in items[1 + len(rest) :]]
+        return [
+            new,
+            *(put(self._table, part) for part in rest),
+            *(delete(self._table, key, existing=False) for key in left),
+        ]
 
     async def delete(self, stream: str) -> None:
         """Delete a stream that nobody writes any more, page by page."""
@@ -219,13 +249,15 @@ def is_last(event: LogEntry) -> bool:
 
 def _to_items(stream: str, batch: list[LogEntry]) -> list[Item]:
     """The items of a batch: one, or the parts of its only event."""
-    data = b"\n".join(event.data for event in batch)
+    about = {"first": batch[0].seq, "expiresAt": int(time.time()) + KEPT_SECONDS}
+    return _chunked(stream, batch[-1].seq, b"\n".join(event.data for event in batch), about)
+
+
+def _chunked(stream: str, seq: int, data: bytes, about: Item) -> list[Item]:
     chunks = [data[at : at + ITEM_BYTES] for at in range(0, len(data), ITEM_BYTES)]
-    rest = {"first": batch[0].seq, "expiresAt": int(time.time()) + KEPT_SECONDS}
-    rest |= {"parts": len(chunks)} if len(chunks) > 1 else {}
+    about |= {"parts": len(chunks)} if len(chunks) > 1 else {}
     return [
-        {"pk": stream, "sk": _sort_key(batch[-1].seq, part), "data": chunk} | rest
-        for part, chunk in enumerate(chunks)
+        {"pk": stream, "sk": _sort_key(seq, part), "data": chunk} | about for part, chunk in enumerate(chunks)
     ]
 
 
