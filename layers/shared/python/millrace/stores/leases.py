@@ -1,7 +1,7 @@
 """Taking and renewing the lease of a slot: everything that begins a run and lets it advance (see
 `lease_record`, and `run_ends` for its end)."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
@@ -27,6 +27,7 @@ from millrace.stores.lease_record import (
     to_lease,
 )
 from millrace.stores.messages import MessageStore
+from millrace.stores.reading import readable
 from millrace.stores.run_definitions import RunDefinitionStore
 from millrace.stores.runs import RunStore
 
@@ -67,6 +68,13 @@ class LeaseStore:
     async def peek(self, slot: Slot) -> LeaseRecord:
         """The lease as it stands."""
         return to_lease(await self._dynamo.get(self._table, lease_key(slot)))
+
+    async def peek_all(self, slots: Iterable[Slot]) -> dict[str, LeaseRecord]:
+        """The leases of at most 100 slots as they stand, by the slot's key, in one call. One that is not
+        there, or cannot be read, is left out."""
+        keys = [lease_key(slot) for slot in dict.fromkeys(slots)]
+        items = await self._dynamo.get_many(self._table, keys)
+        return dict(readable(items, lambda item: (item["pk"], to_lease(item))))
 
     async def earlier_use(self, slot: Slot, key: str) -> Repeated | None:
         """Return the earlier use of an idempotency key, if there was one."""

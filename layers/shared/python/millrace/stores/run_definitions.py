@@ -6,6 +6,7 @@ shards since each run writes there twice): the sweep finds a run whose process i
 has reached the bus."""
 
 import zlib
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import orjson
@@ -15,6 +16,10 @@ from millrace.domain.run_definitions import RunDefinition
 from millrace.stores.dynamo import Dynamo, Item, TransactItem, delete, put, to_item
 
 SHARDS = 8
+PAGE = 100
+"""Runs looked at together: their leases are read in one call."""
+FIRST, LAST = " ", "~"
+"""Before and behind the id of every run."""
 
 
 class RunDefinitionStore:
@@ -43,18 +48,35 @@ class RunDefinitionStore:
         return [delete(self._table, key, existing=False) for key in keys]
 
     async def under_way(
-        self, shard: int, after: dict[str, Any] | None = None
-    ) -> tuple[list[tuple[Slot, str]], dict[str, Any] | None]:
-        """A page of the runs under way, of all organizations, with their slots; and the key to go on from."""
-        more = {"ExclusiveStartKey": after} if after else {}
-        items, last = await self._dynamo.query_page(
-            TableName=self._table,
-            IndexName="ByOwner",
-            KeyConditionExpression="ownerPk = :pk",
-            ExpressionAttributeValues=to_item({":pk": f"#running#{shard}"}),
-            **more,
-        )
-        return [(_slot_of(item), item["runId"]) for item in items], last
+        self, shard: int, first: str = FIRST, last: str = LAST
+    ) -> AsyncGenerator[list[tuple[Slot, str]], None]:
+        """Pages of the runs under way with ids from `first` to `last`, of all organizations, with their
+        slots."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": "ByOwner",
+            "KeyConditionExpression": "ownerPk = :pk AND listSk BETWEEN :first AND :last",
+            "ExpressionAttributeValues": to_item(
+                {":pk": f"#running#{shard}", ":first": first, ":last": last}
+            ),
+            "Limit": PAGE,
+        }
+        while True:
+            items, after = await self._dynamo.query_page(**request)
+            yield [(_slot_of(item), item["runId"]) for item in items]
+            if after is None:
+                return
+            request["ExclusiveStartKey"] = after
+
+    async def sweep_starts(self) -> list[str]:
+        """The id of the run with which the sweep goes on, for each shard."""
+        keys = [_start_key(shard) for shard in range(SHARDS)]
+        found = {item["sk"]: item["runId"] for item in await self._dynamo.get_many(self._table, keys)}
+        return [found.get(key["sk"], FIRST) for key in keys]
+
+    async def start_sweep_at(self, shard: int, run_id: str) -> None:
+        """Have the next sweep of a shard begin with a run."""
+        await self._dynamo.write(put(self._table, _start_key(shard) | {"runId": run_id}))
 
 
 def _key(slot: Slot, run_id: str) -> Item:
@@ -73,6 +95,10 @@ def _listed(slot: Slot, run_id: str) -> Item:
         "ownerPk": f"#running#{zlib.crc32(run_id.encode()) % SHARDS}",
         "listSk": run_id,
     }
+
+
+def _start_key(shard: int) -> Item:
+    return {"pk": "#running", "sk": f"START#{shard}"}
 
 
 def _slot_of(item: Item) -> Slot:

@@ -2,41 +2,72 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 
 from millrace.domain.conversations import Slot
+from millrace.domain.runs import LeaseRecord
 from millrace.services.runs.recover import notice_lost_run
 from millrace.services.runs.sweep_time import sweep_time
 from millrace.stores.connect import Stores
-from millrace.stores.run_definitions import SHARDS
+from millrace.stores.run_definitions import FIRST, LAST
 
 log = logging.getLogger(__name__)
 
 
+@dataclass
+class _Round:
+    """One look at a shard, from a run on to the last and then from the first to that run. `reached` is the
+    run that was looked at last; None once all were."""
+
+    shard: int
+    start: str
+    reached: str | None
+    looked: int = 0
+
+
 async def sweep_lost(stores: Stores) -> int:
     """Notice the lost runs of all organizations, also those of which the command center has never heard,
-    since their process died before its first event reached the bus. Return how many were looked at."""
-    # Counted in place: a shard that the timeout cancels returns nothing.
-    looked = [0] * SHARDS
+    since their process died before its first event reached the bus. Return how many were looked at.
+
+    With more runs than one sweep has time for, the next one goes on where this one has stopped."""
+    starts = await stores.run_definitions.sweep_starts()
+    rounds = [_Round(shard, start, start) for shard, start in enumerate(starts)]
     async with sweep_time():
-        await asyncio.gather(*(_sweep_shard(stores, shard, looked) for shard in range(SHARDS)))
-    return sum(looked)
+        await asyncio.gather(*(_sweep_shard(stores, one) for one in rounds))
+    for one in rounds:
+        if one.reached is not None and one.reached != one.start:
+            await stores.run_definitions.start_sweep_at(one.shard, one.reached)
+    return sum(one.looked for one in rounds)
 
 
-async def _sweep_shard(stores: Stores, shard: int, looked: list[int]) -> None:
-    page, more = await stores.run_definitions.under_way(shard)
-    while True:
-        for slot, run_id in page:
-            await _check(stores, slot, run_id)
-            looked[shard] += 1
-        if more is None:
-            return
-        page, more = await stores.run_definitions.under_way(shard, more)
+async def _sweep_shard(stores: Stores, one: _Round) -> None:
+    await _sweep_runs(stores, one, one.start, LAST)
+    if one.start != FIRST:
+        await _sweep_runs(stores, one, FIRST, one.start)
+    one.reached = None
 
 
-async def _check(stores: Stores, slot: Slot, run_id: str) -> None:
-    """Look at one run; a failure is made up for by the next look."""
+async def _sweep_runs(stores: Stores, one: _Round, first: str, last: str) -> None:
+    async for page in stores.run_definitions.under_way(one.shard, first, last):
+        if page:
+            await _check_all(stores, page)
+            one.looked += len(page)
+            one.reached = page[-1][1]
+
+
+async def _check_all(stores: Stores, page: list[tuple[Slot, str]]) -> None:
+    """Look at some runs; a failure is made up for by the next look."""
     try:
-        lease = await stores.leases.peek(slot)
+        leases = await stores.leases.peek_all(slot for slot, _ in page)
+    except Exception:
+        log.exception("%d runs cannot be looked at", len(page))
+        return
+    found = ((slot, run_id, leases.get(slot.key)) for slot, run_id in page)
+    await asyncio.gather(*(_check(stores, slot, run_id, lease) for slot, run_id, lease in found if lease))
+
+
+async def _check(stores: Stores, slot: Slot, run_id: str, lease: LeaseRecord) -> None:
+    try:
         if lease.run_id == run_id and lease.lost(stores.clock()):
             await notice_lost_run(stores, slot, lease)
     except Exception:
