@@ -5,12 +5,15 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 
+import orjson
 import pytest
 
 from millrace.agent.model import Delta, ModelRequest
-from millrace.domain.conversations import Slot
+from millrace.domain.conversations import Slot, StoredMessage
+from millrace.domain.summaries import SUMMARY_ID, Summary
 from millrace.errors import MillraceError
 from millrace.services.runs.delete import delete_conversation
+from millrace.services.runs.model_history import model_history
 from millrace.services.runs.models import Models
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
@@ -135,3 +138,21 @@ async def item_of(stores: Stores, slot: Slot) -> object:
     return await stores.conversations._dynamo.get(
         stores.conversations.table, {"pk": slot.key, "sk": SUMMARY_KEY}
     )
+
+
+async def test_all_that_follows_the_summary_is_sent_however_far_back_it_begins(talk: Talk) -> None:
+    """Two thousand messages of 1 KB: several answers of DynamoDB's."""
+    stores, slot, count = talk.stores, talk.slot, 2_000
+    made = [
+        StoredMessage(f"msg_{number}", "user", [{"text": f"{number} " + "x" * 1_000}], "")
+        for number in range(count)
+    ]
+    for start in range(0, count, 100):
+        heads, _ = stores.messages.puts(slot, start + 1, made[start : start + 100], "test")
+        await stores.conversations._dynamo.transact(*heads)
+    summary = Summary("What came before.", "msg_7")
+    body = orjson.dumps(summary.to_json()).decode()
+    item = {"pk": slot.key, "sk": SUMMARY_KEY, "body": body}
+    await stores.conversations._dynamo.write(put(stores.conversations.table, item))
+    history = await model_history(stores, slot, await stores.conversations.open(slot))
+    assert [one.id for one in history] == [SUMMARY_ID, *(f"msg_{number}" for number in range(7, count))]

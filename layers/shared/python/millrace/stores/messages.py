@@ -27,8 +27,8 @@ RECENT_RESULT_BYTES = 128 * 1024
 """The bytes read whole of the latest large tool calls and results; older ones stay shortened."""
 PAGE_BYTES = 4_000_000
 LAST_POSITION = 99_999_999
-OLDER_MESSAGES = 1_000
-"""How far before the latest messages of a slot the one may be that its summary leaves as the first."""
+OLDER_PAGES = 8
+"""The most that is read of the messages before the latest ones, in pages of 1 MB: no model takes more."""
 PARTS_AT_ONCE = 10
 
 
@@ -60,6 +60,9 @@ class MessageStore:
     async def heads(self, slot: Slot, first: int, last: int) -> list[StoredMessage]:
         """The latest messages with positions up to `last`, back to `first`, oldest first: as many as one
         answer of DynamoDB's holds, 1 MB, with large ones shortened."""
+        return readable(await self._heads(slot, first, last), to_message)
+
+    async def _heads(self, slot: Slot, first: int, last: int) -> list[Item]:
         items, _ = await self._dynamo.query_page(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
@@ -69,17 +72,25 @@ class MessageStore:
             ConsistentRead=True,
             ScanIndexForward=False,
         )
-        return readable(reversed(items), to_message)
+        return items[::-1]
 
     async def is_recent(self, slot: Slot, message_id: str) -> bool:
         """Return whether a message is among the latest, of which one answer of DynamoDB's holds 1 MB."""
         return any(one.id == message_id for one in await self.heads(slot, 1, LAST_POSITION))
 
     async def back_to(self, slot: Slot, before: int, message_id: str) -> list[StoredMessage]:
-        """The messages from one on to the position `before`, of which one read of 1 MB finds it."""
-        found = await self.heads(slot, max(1, before - OLDER_MESSAGES), before - 1)
-        ids = [message.id for message in found]
-        return found[ids.index(message_id) :] if message_id in ids else found
+        """The messages from one on to the position `before`, as far back as a model has use for them."""
+        found: list[StoredMessage] = []
+        for _ in range(OLDER_PAGES):
+            items = await self._heads(slot, 1, before - 1)
+            found = readable(items, to_message) + found
+            ids = [message.id for message in found]
+            if message_id in ids:
+                return found[ids.index(message_id) :]
+            before = int(items[0]["sk"][2:]) if items else 1
+            if before <= 1:
+                break
+        return found
 
     async def for_model(
         self, slot: Slot, history: Sequence[StoredMessage], parts: Mapping[str, Parts]
