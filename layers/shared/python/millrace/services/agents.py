@@ -1,5 +1,6 @@
 """Agents of an organization: make, change, delete."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,17 +19,20 @@ from millrace.domain.agents import (
 from millrace.domain.clock import iso, updated_time
 from millrace.domain.ids import new_id, valid_id
 from millrace.domain.replacement import check_same, settings_of
-from millrace.errors import Conflict, InvalidRequest, NotFound, TooLarge
+from millrace.errors import Conflict, InvalidRequest, MillraceError, NotFound, TooLarge
 from millrace.net.addresses import Rules
+from millrace.services.forget_agents import forget_agent
 from millrace.services.mcp_checks import check_servers
 from millrace.services.mcp_secrets import Owner
 from millrace.services.runs.agent_tools import AgentTools, check_tools, no_sub_agent, open_tools
 from millrace.services.runs.output_format import check_response_schema
 from millrace.services.runs.platform import Platform
+from millrace.services.runs.sweep_time import sweep_time
 from millrace.services.runs.tool_rules import check_rules, is_mcp_rule
 from millrace.settings import Settings
 from millrace.stores.sizes import text_bytes
 
+log = logging.getLogger(__name__)
 READ_ONLY = frozenset({"id", "builtin", "createdAt", "updatedAt"})
 
 
@@ -63,7 +67,10 @@ class Agents:
         stored = await self._checked(Owner(caller.organization, agent_id), given)
         now = iso(self._clock())
         made = Agent(id=agent_id, created_at=now, updated_at=now, **dict(stored))
-        await self._store.create(caller.organization, made)
+        # Memories of an agent that had this id must not become this one's.
+        await forget_agent(self._platform.stores, caller.organization, agent_id)
+        back = self._platform.stores.forgotten_agents.back(caller.organization, agent_id)
+        await self._store.create(caller.organization, made, back)
         return made
 
     async def change(self, caller: Principal, agent_id: str, changes: dict[str, Any]) -> Agent:
@@ -98,9 +105,18 @@ class Agents:
         return new
 
     async def delete(self, caller: Principal, agent_id: str) -> None:
-        """Raises `NotFound`. Conversations with it stay; a new message there names another agent."""
+        """Delete an agent with all that it remembers. Conversations with it stay; a new message there names
+        another agent. Raises `NotFound`."""
         _must_be_stored(agent_id)
-        await self._store.delete(caller.organization, agent_id)
+        stores, organization = self._platform.stores, caller.organization
+        await self._store.delete(
+            organization, agent_id, *stores.forgotten_agents.gone(organization, agent_id)
+        )
+        try:
+            async with sweep_time():
+                await forget_agent(stores, organization, agent_id)
+        except MillraceError as error:  # the agent is gone; the sweep does the rest
+            log.warning("what %s remembered is not deleted yet: %s", agent_id, error.message)
 
     async def tools(self, caller: Principal, agent_id: str) -> AgentTools:
         """The tools that a run of the agent would have now; asks its MCP servers. Raises `NotFound`."""

@@ -6,7 +6,7 @@ import orjson
 
 from millrace.domain.agents import BUILTIN_AGENTS, Agent
 from millrace.errors import Conflict, NotFound
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put
 from millrace.stores.reading import readable
 
 CACHE_SECONDS = 5.0
@@ -67,10 +67,11 @@ class AgentStore:
         )
         return readable(items, _to_agent), items[-1]["sk"] if len(items) == limit else None
 
-    async def create(self, organization: str, agent: Agent) -> None:
-        """Raises `Conflict` when the id is taken."""
+    async def create(self, organization: str, agent: Agent, *more: TransactItem) -> None:
+        """Store an agent, and `more` with it. Raises `Conflict` when the id is taken."""
+        new = put(self._table, _to_item(organization, agent), new=True)
         try:
-            await self._dynamo.write(put(self._table, _to_item(organization, agent), new=True))
+            await self._dynamo.transact(new, *more)
         except ConditionFailed as error:
             raise Conflict(
                 f"An agent with the id {agent.id!r} already exists.", code="agent_exists"
@@ -93,10 +94,10 @@ class AgentStore:
         # Other processes keep the old agent for up to `CACHE_SECONDS`: nothing tells them.
         self._cache.pop((organization, agent.id), None)
 
-    async def delete(self, organization: str, agent_id: str) -> None:
-        """Raises `NotFound`."""
+    async def delete(self, organization: str, agent_id: str, *more: TransactItem) -> None:
+        """Delete an agent, and write `more` with it. Raises `NotFound`."""
         try:
-            await self._dynamo.write(delete(self._table, {"pk": organization, "sk": agent_id}))
+            await self._dynamo.transact(delete(self._table, {"pk": organization, "sk": agent_id}), *more)
         except ConditionFailed as error:
             raise unknown_agent(agent_id) from error
         self._cache.pop((organization, agent_id), None)

@@ -13,6 +13,7 @@ from millrace.stores.deletions import DeletionStore
 from millrace.stores.directory import Directory
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.event_log import EventLog
+from millrace.stores.forgotten_agents import ForgottenAgentStore
 from millrace.stores.injections import InjectionStore
 from millrace.stores.leases import LeaseStore
 from millrace.stores.memories import MemoryStore
@@ -46,6 +47,7 @@ class Stores:
     deletions: DeletionStore
     approvals: ApprovalStore
     memories: MemoryStore
+    forgotten_agents: ForgottenAgentStore
     agents: AgentStore
     sealer: Sealer
     bus: EventBus
@@ -87,6 +89,7 @@ class Stores:
             ),
             approvals=approvals,
             memories=MemoryStore(dynamo, settings.memories_table, clock, settings.memory_seconds),
+            forgotten_agents=ForgottenAgentStore(dynamo, settings.memories_table),
             agents=AgentStore(dynamo, settings.agents_table),
             sealer=Sealer(aws, settings.secrets_key_id),
             bus=EventBus(aws, settings.bus_name),

@@ -169,7 +169,8 @@ class Dynamo:
         there are no more), or all. An answer of DynamoDB's holds 1 MB, so this may take several.
 
         Raises `InvalidRequest` for values that no key can have: ids and cursors from outside."""
-        if any(text_bytes(value) > KEY_BYTES["sk"] for value in values.values() if isinstance(value, str)):
+        limits = {name: KEY_BYTES["pk" if f"pk = :{name}" in condition else "sk"] for name in values}
+        if any(text_bytes(value) > limits[name] for name, value in values.items() if isinstance(value, str)):
             raise InvalidRequest("An id or a cursor is too long.", code="invalid_id")
         request: dict[str, Any] = {
             "TableName": table,

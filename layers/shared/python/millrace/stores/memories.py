@@ -1,9 +1,11 @@
 """Memories in DynamoDB: a partition per user, `M#<agent>#<id>`, and `A#<agent>` which orders the writers.
 
 Whoever writes raises the version of `A#<agent>` in the same transaction, so that the number of memories is
-exact: DynamoDB deletes expired ones by itself, and no counter would hear of it.
+exact: DynamoDB deletes expired ones by itself, and no counter would hear of it. The user is listed with the
+agent in it, and an agent that was deleted remembers nothing more (see `forgotten_agents`).
 """
 
+from contextlib import suppress
 from typing import Any
 
 from millrace.domain.clock import Clock, from_iso, iso
@@ -15,12 +17,16 @@ from millrace.stores.dynamo import (
     Dynamo,
     Item,
     delete,
+    delete_when,
     put,
     to_item,
     update,
 )
+from millrace.stores.forgotten_agents import not_gone, user_key
 
 TRIES = 8
+GONE = 1
+"""The position of the agent's mark in the transaction that stores a memory."""
 
 
 class MemoryStore:
@@ -59,7 +65,7 @@ class MemoryStore:
 
     async def put(self, organization: str, user: str, agent_id: str, id: str, text: str) -> Memory:
         """Store a memory, in the place of one with the same id. Raises `Conflict` when there are too
-        many."""
+        many, and `NotFound` for an agent that was deleted."""
         for _ in range(TRIES):
             # The version is read before the memories are counted: whoever writes in between raises it, and
             # this write is refused.
@@ -75,9 +81,13 @@ class MemoryStore:
             try:
                 await self._dynamo.transact(
                     self._next_version(organization, user, agent_id, head),
+                    not_gone(self._table, organization, agent_id),
                     put(self._table, self._item(organization, user, made)),
+                    put(self._table, self._listed(organization, user, made)),
                 )
-            except ConditionFailed:
+            except ConditionFailed as error:
+                if GONE in error.items:
+                    raise NotFound("The agent was deleted.", code="agent_not_found") from error
                 continue  # somebody else wrote meanwhile: count again
             return made
         raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
@@ -103,18 +113,46 @@ class MemoryStore:
 
     async def delete_user(self, organization: str, user: str) -> None:
         """Delete everything that is remembered of a user. Repeating it is harmless."""
-        partition = _partition(organization, user)
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": to_item({":pk": _partition(organization, user)}),
+            "ProjectionExpression": "pk, sk",
+            "ConsistentRead": True,
+        }
+        heads: list[str] = []
         while True:
-            items, last = await self._dynamo.query_page(
-                TableName=self._table,
-                KeyConditionExpression="pk = :pk",
-                ExpressionAttributeValues=to_item({":pk": partition}),
-                ProjectionExpression="pk, sk",
-                ConsistentRead=True,
-            )
-            await self._dynamo.delete_all(self._table, items)
+            items, last = await self._dynamo.query_page(**request)
+            heads += [item["sk"].removeprefix("A#") for item in items if item["sk"].startswith("A#")]
+            await self._dynamo.delete_all(self._table, [item for item in items if item["sk"][0] == "M"])
             if last is None:
-                return
+                break
+            request["ExclusiveStartKey"] = last
+        for agent_id in heads:
+            await self._delete_head(organization, user, agent_id)
+
+    async def _delete_head(self, organization: str, user: str, agent_id: str) -> None:
+        """Delete what says that an agent knows a user, unless it remembers something again."""
+        head = _head_key(organization, user, agent_id)
+        item = await self._dynamo.get(self._table, head)
+        if item is None or await self.of_agent(organization, user, agent_id):
+            return
+        with suppress(ConditionFailed):
+            await self._dynamo.transact(
+                delete_when(self._table, head, "version = :seen", seen=item["version"]),
+                delete(self._table, user_key(organization, agent_id, user), existing=False),
+            )
+
+    async def keys(self, organization: str, user: str, agent_id: str) -> list[Item]:
+        """The keys of everything that is kept of a user for an agent."""
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND begins_with(sk, :prefix)",
+            pk=_partition(organization, user),
+            prefix=f"M#{agent_id}#",
+        )
+        found = [{"pk": item["pk"], "sk": item["sk"]} for item in items]
+        return [*found, _head_key(organization, user, agent_id)]
 
     def _item(self, organization: str, user: str, memory: Memory) -> Item:
         item = _key(organization, user, memory.agent_id, memory.id) | {
@@ -124,9 +162,15 @@ class MemoryStore:
             "createdAt": memory.created_at,
             "updatedAt": memory.updated_at,
         }
-        if self._seconds:
-            item["expiresAt"] = from_iso(memory.updated_at) // 1000 + self._seconds
-        return item
+        return item | self._expiry(memory)
+
+    def _listed(self, organization: str, user: str, memory: Memory) -> Item:
+        return user_key(organization, memory.agent_id, user) | self._expiry(memory)
+
+    def _expiry(self, memory: Memory) -> Item:
+        if not self._seconds:
+            return {}
+        return {"expiresAt": from_iso(memory.updated_at) // 1000 + self._seconds}
 
     def _alive(self, items: list[Item]) -> list[Memory]:
         """The memories of items whose time is not over: DynamoDB deletes late."""

@@ -1,0 +1,130 @@
+"""Agents that were deleted, as far as memories go: whoever writes one asks for the mark of its agent.
+
+In the table of memories `#gone#<organization>#<agent>` holds the mark (`MARK`), which stays until an agent is
+made anew under the id; the partition `#forgetting` lists the deleted agents of whose memories some may still
+be there; and `#users#<organization>#<agent>` the users of whom an agent has remembered something. No user's
+partition begins with `#`: it begins with an organization's name.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.domain.ids import new_ulid
+from millrace.stores.dynamo import (
+    ConditionFailed,
+    Dynamo,
+    Item,
+    TransactItem,
+    check_that,
+    delete,
+    delete_when,
+    put,
+    to_item,
+)
+
+_LIST = "#forgetting"
+BATCH = 25
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenAgent:
+    """A deleted agent whose memories are to go; `token` is of this deletion."""
+
+    organization: str
+    agent_id: str
+    token: str
+
+
+class AgentIsBack(Exception):
+    """An agent has been made under this id since: what is remembered now is its own."""
+
+
+class ForgottenAgentStore:
+    """The marks of deleted agents."""
+
+    def __init__(self, dynamo: Dynamo, table: str) -> None:
+        self._dynamo = dynamo
+        self._table = table
+
+    def gone(self, organization: str, agent_id: str) -> list[TransactItem]:
+        """The writes that mark an agent as deleted, for the transaction that deletes it."""
+        mark = {"deletion": new_ulid(), "agentId": agent_id, "organization": organization}
+        listed = {"pk": _LIST, "sk": f"{organization}#{agent_id}"}
+        return [put(self._table, _mark(organization, agent_id) | mark), put(self._table, listed | mark)]
+
+    def back(self, organization: str, agent_id: str) -> TransactItem:
+        """The write that removes the mark, for the transaction that makes an agent."""
+        return delete(self._table, _mark(organization, agent_id), existing=False)
+
+    async def unfinished(self, limit: int) -> list[ForgottenAgent]:
+        """Some of the agents of whose memories some may still be there."""
+        items, _ = await self._dynamo.query_page(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": _LIST}),
+            ConsistentRead=True,
+            Limit=limit,
+        )
+        return [_forgotten(item) for item in items]
+
+    async def pending(self, organization: str, agent_id: str) -> ForgottenAgent | None:
+        """Return the deletion of an agent that is not finished, if there is one."""
+        item = await self._dynamo.get(self._table, {"pk": _LIST, "sk": f"{organization}#{agent_id}"})
+        return _forgotten(item) if item else None
+
+    async def users(self, gone: ForgottenAgent) -> AsyncGenerator[list[str], None]:
+        """Pages of the users of whom the agent has remembered something."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": to_item({":pk": _users(gone.organization, gone.agent_id)}),
+            "ConsistentRead": True,
+        }
+        while True:
+            items, after = await self._dynamo.query_page(**request)
+            yield [item["sk"] for item in items]
+            if after is None:
+                return
+            request["ExclusiveStartKey"] = after
+
+    async def delete(self, gone: ForgottenAgent, keys: list[Item]) -> None:
+        """Delete items by 25 at most, each time only if the agent is still gone. Raises `AgentIsBack`."""
+        mark = _mark(gone.organization, gone.agent_id)
+        still_gone = check_that(self._table, mark, "deletion = :token", token=gone.token)
+        for start in range(0, len(keys), BATCH):
+            removals = (delete(self._table, key, existing=False) for key in keys[start : start + BATCH])
+            try:
+                await self._dynamo.transact(still_gone, *removals)
+            except ConditionFailed as error:
+                raise AgentIsBack from error
+
+    async def finish(self, gone: ForgottenAgent) -> None:
+        """Take the agent off the list of those whose memories are to go."""
+        key = {"pk": _LIST, "sk": f"{gone.organization}#{gone.agent_id}"}
+        try:
+            await self._dynamo.write(delete_when(self._table, key, "deletion = :token", token=gone.token))
+        except ConditionFailed:
+            return  # somebody else has, or it was deleted again since
+
+
+def not_gone(table: str, organization: str, agent_id: str) -> TransactItem:
+    """The part of a transaction that refuses it for a deleted agent."""
+    return check_that(table, _mark(organization, agent_id), "attribute_not_exists(pk)")
+
+
+def user_key(organization: str, agent_id: str, user: str) -> Item:
+    """The key by which a user is listed as one of whom an agent has remembered something."""
+    return {"pk": _users(organization, agent_id), "sk": user}
+
+
+def _mark(organization: str, agent_id: str) -> Item:
+    return {"pk": f"#gone#{organization}#{agent_id}", "sk": "MARK"}
+
+
+def _users(organization: str, agent_id: str) -> str:
+    return f"#users#{organization}#{agent_id}"
+
+
+def _forgotten(item: Item) -> ForgottenAgent:
+    return ForgottenAgent(item["organization"], item["agentId"], item["deletion"])
