@@ -131,7 +131,7 @@ class Run:
     user whose conversation it is in, `created_by` the one who sent the message; both are empty in runs that
     are older than owners. `hops` is how often what caused it has left here and come back. `previous_id` is
     the run that was here before it, `last_seq` the number of its last event (None: it goes on, or is older
-    than this)."""
+    than this). `request` is what a client of another protocol gets back with it."""
 
     id: str
     slot: Slot
@@ -153,6 +153,7 @@ class Run:
     hops: int = 0
     previous_id: str | None = None
     last_seq: int | None = None
+    request: dict[str, Any] = field(default_factory=dict)
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""

@@ -61,6 +61,8 @@ def _to_item(run: Run) -> Item:
         "previousId": run.previous_id,
         "lastSeq": run.last_seq,
     }
+    if run.request:
+        details["request"] = run.request
     return {
         "pk": run.slot.organization,
         "sk": run.id,
@@ -96,4 +98,5 @@ def _to_run(organization: str, item: Item) -> Run:
         hops=details.get("hops", 0),
         previous_id=details.get("previousId"),
         last_seq=details.get("lastSeq"),
+        request=details.get("request", {}),
     )

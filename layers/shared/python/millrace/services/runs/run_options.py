@@ -1,25 +1,16 @@
 """Options that a message gives to its own run, beside what the agent is set to."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import orjson
 
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.ids import new_id
-from millrace.domain.run_definitions import ClientTool
+from millrace.domain.run_definitions import ClientTool, EarlierMessage
 from millrace.services.runs.client_tools import check_client_tools
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierMessage:
-    """A message that was said elsewhere before: a client that keeps its own history sends all of it."""
-
-    role: Literal["user", "assistant"]
-    content: list[dict[str, Any]]
-
 
 MOST_EARLIER = 60
 """The earlier messages that are kept one by one: DynamoDB takes 100 items in the transaction of a run's
@@ -29,13 +20,15 @@ beginning. Those before them become one text."""
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """`run_id` is the run's id where the client's own names it (empty: a new one). `instructions` follow the
-    agent's, `max_tokens` may lower its limit. `earlier` begins the history of a new conversation."""
+    agent's, `max_tokens` may lower its limit. `earlier` begins the history of a new conversation,
+    `request` is kept with the run for its client."""
 
     run_id: str = ""
     instructions: str = ""
     max_tokens: int | None = None
     client_tools: Sequence[ClientTool] = ()
     earlier: Sequence[EarlierMessage] = ()
+    request: dict[str, Any] = field(default_factory=dict)
 
     def check(self, agent: Agent) -> None:
         """Raises `InvalidRequest` for what this agent cannot do."""

@@ -122,6 +122,7 @@ async def _begin(
         owner=initial.owner,
         created_by=caller.id,
         hops=current_hops(),
+        request=message.options.request,
     )
     content = await kept_blocks(stores, slot, caller.id, message.content)
     question = StoredMessage(new_id("msg"), "user", content, now, run.id, created_by=caller.id)

@@ -1,0 +1,173 @@
+"""A run as a chat completion, streamed or whole: a pure projection of its log.
+
+The agent's own tools ran on our side and are not shown. A tool of the client's is a tool call; so are a
+question of the agent's (`ask_user`) and a tool that needs an approval (`request_approval`). A chunk cannot be
+taken back: where a `rewind` would, the stream ends with an error, and the same request with its idempotency
+key gives the whole.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from millrace.domain.approvals import ASK_USER
+from millrace.domain.clock import from_iso
+from millrace.domain.events import Detail, Event, LogEntry
+from millrace.domain.projection import project, rewound_to
+from millrace.domain.runs import Run
+from millrace.protocols.openai.calls import REQUEST_APPROVAL, exposed_call_id
+from millrace.protocols.openai.envelope import model_of
+
+_LENGTH = frozenset({"max_tokens", "max_cost", "max_iterations", "max_seconds"})
+Json = dict[str, Any]
+
+
+class ChatProjection:
+    """The completion that begins after the event `after` of a run. `usage` asks for a last chunk with it."""
+
+    def __init__(self, run: Run, detail: Detail, after: int = 0, *, usage: bool = False) -> None:
+        self._run = run
+        self._detail = detail
+        self._after = after
+        self._usage = usage
+        self._begun = self._broken = self.over = False
+        self._called = 0
+        self._shown: list[int] = []
+
+    def chunks(self, entry: LogEntry) -> Sequence[bytes]:
+        """See `protocols.protocol.Projection`."""
+        return [b"data: " + orjson.dumps(chunk) for chunk in self._made(entry)]
+
+    def end(self, last: LogEntry | None) -> bytes:
+        """See `protocols.protocol.Projection`."""
+        return b"" if self._broken else b"data: [DONE]\n\n"
+
+    def _made(self, entry: LogEntry) -> list[Json]:
+        if self.over or (entry.seq and entry.seq <= self._after):
+            return []
+        if entry.type == "rewind":
+            return self._rewind(rewound_to(entry))
+        event = project(entry.event, self._detail)
+        if event is None or "parent" in event:
+            return []
+        made = self._of(event)
+        if made and not self._begun and "choices" in made[0]:
+            self._begun = True
+            made[0]["choices"][0]["delta"] = {"role": "assistant", **made[0]["choices"][0]["delta"]}
+        if made:
+            self._shown.append(entry.seq)
+        return made
+
+    def _of(self, event: Event) -> list[Json]:
+        match event["type"]:
+            case "start":
+                return [self._delta({"content": ""})]
+            case "token":
+                return [self._delta({"content": event["token"]})]
+            case "thinking":
+                return [self._delta({"reasoning_content": event["text"]})]
+            case "tool_call" if event.get("client") or event["name"] == ASK_USER:
+                return [self._call(event["id"], event["name"], event["arguments"])]
+            case "approval_requested" if event["kind"] == "approval":
+                asked = {"name": event.get("name"), "arguments": event["arguments"]}
+                return [self._call(event["callId"], REQUEST_APPROVAL, asked)]
+            case "waiting":
+                return self._finish("tool_calls", None)
+            case "done":
+                return self._finish(finish_reason(event), event["usage"])
+            case "error":
+                return [self._fail(event["message"], event["code"])]
+        return []
+
+    def _rewind(self, to: int) -> list[Json]:
+        """Nothing where nothing of it was shown."""
+        if all(seq <= to for seq in self._shown):
+            return []
+        return [
+            self._fail("A part of this stream is void; send it again, with its Idempotency-Key.", "rewound")
+        ]
+
+    def _call(self, call_id: str, name: str, arguments: Any) -> Json:
+        function = {"name": name, "arguments": orjson.dumps(arguments).decode()}
+        id, index = exposed_call_id(self._run.id, call_id), self._called
+        self._called += 1
+        return self._delta(
+            {"tool_calls": [{"index": index, "id": id, "type": "function", "function": function}]}
+        )
+
+    def _finish(self, reason: str, usage: dict[str, int] | None) -> list[Json]:
+        self.over = True
+        last = self._chunk([{"index": 0, "delta": {}, "finish_reason": reason, "logprobs": None}])
+        return [last, self._chunk([]) | {"usage": usage_of(usage)}] if self._usage else [last]
+
+    def _fail(self, message: str, code: str) -> Json:
+        self.over = self._broken = True
+        kind = "rate_limit_error" if code == "rate_limited" else "server_error"
+        return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+    def _delta(self, delta: Json) -> Json:
+        return self._chunk([{"index": 0, "delta": delta, "finish_reason": None, "logprobs": None}])
+
+    def _chunk(self, choices: list[Json]) -> Json:
+        chunk = _fixed(self._run, self._after) | {"object": "chat.completion.chunk", "choices": choices}
+        return chunk | {"usage": None} if self._usage else chunk
+
+
+def completion_of(run: Run, events: Sequence[LogEntry], detail: Detail, after: int = 0) -> Json:
+    """The whole completion; `events` are those of the run without what was taken back, and end with its end
+    or with `waiting`."""
+    shown = [event for one in events if one.seq > after and (event := project(one.event, detail))]
+    own = [event for event in shown if "parent" not in event]
+    text = "".join(event["token"] for event in own if event["type"] == "token")
+    thought = "".join(event["text"] for event in own if event["type"] == "thinking")
+    calls = [call for event in own if (call := _call_of(run, event))]
+    message: Json = {"role": "assistant", "content": text if text or not calls else None, "refusal": None}
+    message |= {"reasoning_content": thought} if thought else {}
+    message |= {"tool_calls": calls} if calls else {}
+    last = own[-1]
+    reason = "tool_calls" if last["type"] == "waiting" else finish_reason(last)
+    choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
+    used = usage_of(last.get("usage"))
+    whole = _fixed(run, after) | {"object": "chat.completion", "choices": [choice], "usage": used}
+    metadata = run.request.get("metadata")
+    return whole | {"metadata": metadata} if metadata else whole
+
+
+def _call_of(run: Run, event: Event) -> Json | None:
+    match event["type"]:
+        case "tool_call" if event.get("client") or event["name"] == ASK_USER:
+            id, name, arguments = event["id"], event["name"], event["arguments"]
+        case "approval_requested" if event["kind"] == "approval":
+            asked = {"name": event.get("name"), "arguments": event["arguments"]}
+            id, name, arguments = event["callId"], REQUEST_APPROVAL, asked
+        case _:
+            return None
+    function = {"name": name, "arguments": orjson.dumps(arguments).decode()}
+    return {"id": exposed_call_id(run.id, id), "type": "function", "function": function}
+
+
+def _fixed(run: Run, after: int) -> Json:
+    name = run.id.removeprefix("run_")
+    return {
+        "id": f"chatcmpl-{name}.{after}" if after else f"chatcmpl-{name}",
+        "created": from_iso(run.started_at) // 1000,
+        "model": model_of(run),
+    }
+
+
+def finish_reason(done: Event) -> str:
+    """The finish reason as chat completions name it."""
+    reason = done["finishReason"]
+    if reason in _LENGTH:
+        return "length"
+    return "content_filter" if reason == "refusal" else "stop"
+
+
+def usage_of(usage: dict[str, int] | None) -> Json | None:
+    """Tokens as chat completions count them; None where they are not known."""
+    if not usage:
+        return None
+    details = {"prompt_tokens_details": {"cached_tokens": usage["cacheRead"]}} if "cacheRead" in usage else {}
+    counts = {"prompt_tokens": usage["input"], "completion_tokens": usage["output"]}
+    return counts | {"total_tokens": usage["total"]} | details
