@@ -84,14 +84,17 @@ def _resolved(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _event_problems(reference: str, body: bytes) -> Iterator[str]:
-    kinds = _schema(reference)["discriminator"]["mapping"]
+    """The breaches of a stream's events, which the document tells apart by their type where they are ours."""
+    kinds = _schema(reference).get("discriminator", {}).get("mapping")
     for frame in body.decode().split("\n\n")[:-1]:
         data = "\n".join(line[6:] for line in frame.split("\n") if line.startswith("data: "))
-        kind = json.loads(data)["type"] if data else ""
-        if kind and kind not in kinds:
+        if not data or data == "[DONE]":
+            continue
+        wanted = kinds.get(json.loads(data)["type"]) if kinds else reference
+        if wanted is None:
             yield f"event {data[:200]}: its type is not documented"
-        elif kind:
-            problems = _found_problems(json.dumps({"$ref": kinds[kind]}), data.encode())
+        else:
+            problems = _found_problems(json.dumps({"$ref": wanted}), data.encode())
             yield from (f"event {data[:200]}: {problem}" for problem in problems)
 
 

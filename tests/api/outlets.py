@@ -43,6 +43,10 @@ ANSWERS = {
     "POST /api/runs/{run_id}/answers",
     "POST /api/flows/{name}/events",
     f"POST {EXECUTIONS}/{{execution_id}}/cancel",
+    "POST /agui",
+    "GET /agui",
+    "POST /agui/{agent_id}",
+    "GET /agui/{agent_id}",
 }
 """Their answers may tell of a run, and want a request of their own: `test_one_view.answers` asks them."""
 

@@ -180,6 +180,7 @@ def answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]
     yield from message_answers(world, model_server)
     yield from given_answers(world, model_server)
     yield from flow_answers(world, model_server)
+    yield from ag_ui_answers(world, model_server)
     world.ids |= {"conversation_id": "c1", "run_id": _run_of(world, "c1")}
 
 
@@ -223,6 +224,24 @@ def given_answers(world: World, model_server: ModelServer) -> Iterator[tuple[str
             rest = world.api.get(f"/api/runs/{run}/stream", params={"detail": detail}, headers=STREAM)
             assert "well" in rest.text, rest.text
             yield f"GET /api/runs/{{run_id}}/stream {detail} answered", rest.text
+
+
+def ag_ui_answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]]:
+    for number, detail in enumerate(DETAILS):
+        model_server.play(*story())
+        names = {"threadId": f"agui-{number}", "runId": f"r{number}"}
+        sent = names | {"messages": [{"id": "u", "role": "user", "content": "How are you?"}]}
+        for path in ("/agui/quiet", "/agui"):
+            found = world.api.post(
+                path, json=sent | {"forwardedProps": {"agentId": "quiet"}}, params={"detail": detail}
+            )
+            assert "RUN_FINISHED" in found.text, found.text
+            yield f"POST {path.replace('quiet', '{agent_id}')} {detail}", found.text
+        for query in ({"runId": names["runId"]}, {"threadId": names["threadId"]}):
+            for path in ("/agui/quiet", "/agui"):
+                joined = world.api.get(path, params=query | {"detail": detail})
+                assert "RUN_FINISHED" in joined.text, joined.text
+                yield f"GET {path.replace('quiet', '{agent_id}')} {query} {detail}", joined.text
 
 
 def _run_of(world: World, conversation: str) -> str:

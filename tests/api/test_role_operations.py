@@ -55,6 +55,10 @@ NEEDS: dict[str, list[str]] = {
         "GET /api/memories",  # the caller's own; with conversations:manage also another user's
         "DELETE /api/memories",
         "DELETE /api/memories/{agent_id}/{memory_id}",
+        "POST /agui",
+        "GET /agui",
+        "POST /agui/{agent_id}",
+        "GET /agui/{agent_id}",
         "GET /api/flows",
         "GET /api/flows/{name}",
         "POST /api/flows/{name}/events",
@@ -161,6 +165,7 @@ APPS: dict[str, tuple[str, Callable[[Settings], Any]]] = {
     "/api/runs": ("ConversationFunction", conversation_app.create_app),
     "/api/approvals": ("ConversationFunction", conversation_app.create_app),
     "/api/memories": ("ConversationFunction", conversation_app.create_app),
+    "/agui": ("ConversationFunction", conversation_app.create_app),
     "/api/command-center": ("CommandCenterFunction", command_center_app.create_app),
     "/api/flows": ("FlowsFunction", flows_app.create_app),
     "/api/voice": ("VoiceFunction", voice_app.create_app),

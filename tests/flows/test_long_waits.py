@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from millrace.domain.access import Principal
+from millrace.domain.approvals import GivenAnswer
 from millrace.domain.clock import now_ms
 from millrace.domain.flows import NewFlow
 from millrace.domain.runs import ANSWERED, ContinueRun
 from millrace.services.flows.manage import FlowRun, Flows
-from millrace.services.runs.answers import GivenAnswer
 from millrace.services.runs.continue_run import continue_run
 from millrace.services.runs.sweep_waiting import sweep_waiting
 from millrace.settings import Settings

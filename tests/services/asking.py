@@ -6,10 +6,10 @@ from typing import Any
 from millrace.agent.model import ToolCall
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
-from millrace.domain.approvals import WaitingCall
+from millrace.domain.approvals import GivenAnswer, WaitingCall
 from millrace.domain.events import Event
 from millrace.domain.runs import ANSWERED, ContinueRun, Run
-from millrace.services.runs.answers import GivenAnswer, answer_call
+from millrace.services.runs.answers import answer_call
 from millrace.services.runs.continue_run import continue_run
 from tests.services.scripted import Talk, results_of
 

@@ -11,7 +11,9 @@ import pytest
 from millrace.agent.tools.builtin import BUILT_IN
 from millrace.agent.tools.function import tool
 from millrace.domain.access import Principal
+from millrace.domain.approvals import GivenAnswer
 from millrace.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from millrace.services.runs.answers import answer_call
 from millrace.services.runs.follow import follow
 from millrace.services.runs.launch import launch
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage, StartedRun
@@ -524,8 +526,6 @@ async def test_deleted_conversation_waits_for_nobody(talk: Talk, till: Till) -> 
     await ask(talk)
     run = await run_of(talk)
     await delete_conversation(talk.stores, talk.slot)
-    from millrace.services.runs.answers import GivenAnswer, answer_call
-
     with pytest.raises(NotFound):
         await answer_call(talk.stores, boss(talk), run.id, GivenAnswer(refund.id, "approve"))
     assert await talk.stores.approvals.of_slot(talk.slot) == []

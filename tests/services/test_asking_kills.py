@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from millrace.agent.tools.builtin import BUILT_IN
 from millrace.agent.tools.function import tool
+from millrace.domain.approvals import GivenAnswer
 from millrace.domain.clock import now_ms
 from millrace.domain.runs import LEASE_MS, ContinueRun
 from millrace.errors import MillraceError
-from millrace.services.runs.answers import GivenAnswer, answer_call
+from millrace.services.runs.answers import answer_call
 from millrace.services.runs.continue_run import continue_run
 from millrace.services.runs.sweep_waiting import sweep_waiting
 from millrace.settings import Settings

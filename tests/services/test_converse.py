@@ -7,9 +7,9 @@ import pytest
 
 from millrace.agent.model import Text
 from millrace.domain.access import Principal
+from millrace.domain.approvals import GivenAnswer
 from millrace.domain.events import LogEntry
 from millrace.errors import Conflict, NotFound
-from millrace.services.runs.answers import GivenAnswer
 from millrace.services.runs.converse import (
     RunStream,
     active_run_id,

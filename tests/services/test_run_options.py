@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from millrace.domain.projection import project
-from millrace.domain.run_definitions import ClientTool
+from millrace.domain.run_definitions import ClientTool, EarlierMessage
 from millrace.errors import Conflict, InvalidRequest
 from millrace.services.runs.client_tools import TOOLS_BYTES
-from millrace.services.runs.run_options import MOST_EARLIER, EarlierMessage, RunOptions
+from millrace.services.runs.run_options import MOST_EARLIER, RunOptions
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from tests.aws import Aws

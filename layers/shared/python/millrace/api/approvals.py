@@ -17,10 +17,10 @@ from millrace.api.parameters import CURSOR, DETAIL, NAMED_EVENTS, STREAM, limit
 from millrace.api.resume import detail_of
 from millrace.api.streams import Streams
 from millrace.domain.access import Principal
-from millrace.domain.approvals import REASON_CHARACTERS, Decision, WaitingCall
+from millrace.domain.approvals import REASON_CHARACTERS, Decision, GivenAnswer, WaitingCall
 from millrace.domain.conversations import Slot
 from millrace.domain.wire import WireModel
-from millrace.services.runs.answers import GivenAnswer, answer_call
+from millrace.services.runs.answers import answer_call
 from millrace.services.runs.converse import answer_calls
 from millrace.services.runs.waiting_calls import list_in_conversation, list_waiting
 from millrace.stores.approvals import Position

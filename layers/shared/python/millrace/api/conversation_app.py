@@ -2,6 +2,7 @@
 
 from starlette.applications import Starlette
 
+from millrace.api.ag_ui import AgUi
 from millrace.api.approvals import Approvals
 from millrace.api.conversations import Conversations
 from millrace.api.endpoint import Endpoint
@@ -34,4 +35,5 @@ def endpoints(platform: Platform) -> list[Endpoint]:
         *Streams(platform.stores).endpoints(),
         *Memories(platform.stores).endpoints(),
         *Approvals(platform.stores).endpoints(),
+        *AgUi(platform).endpoints(),
     ]

@@ -43,6 +43,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "pipeline_not_found": "No pipeline has this id.",
         "redrive_not_found": "No redrive has this id.",
         "run_expired": "The events of the run are no longer kept.",
+        "response_not_found": "No response has this id.",
         "run_not_found": "No run has this id, or it is not the caller's to see.",
         "secret_not_found": "No secret has this name.",
         "share_not_found": "The conversation is not shared with this user.",

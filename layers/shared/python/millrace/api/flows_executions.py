@@ -22,7 +22,7 @@ from millrace.api.resume import cursor, cursor_text, detail_of, view_of
 from millrace.api.sse import EventStream, frames
 from millrace.api.streams import Streams
 from millrace.domain.access import Principal
-from millrace.domain.approvals import REASON_CHARACTERS
+from millrace.domain.approvals import REASON_CHARACTERS, GivenAnswer
 from millrace.domain.events import Detail, LogEntry
 from millrace.domain.flows import agent_id_of
 from millrace.domain.runs import Run
@@ -30,7 +30,6 @@ from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest, NotFound
 from millrace.services.flows.manage import FlowRun, Flows
 from millrace.services.runs.access import authorize_run
-from millrace.services.runs.answers import GivenAnswer
 from millrace.services.runs.follow import follow, outcome
 from millrace.services.runs.run_session import RunSession
 

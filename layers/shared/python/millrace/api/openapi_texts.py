@@ -30,6 +30,7 @@ TAGS = (
     ("/api/command-center", "command center", "What happens in the organization's runs"),
     ("/api/voice", "voice", "Speech"),
     ("/v1/audio", "voice", ""),
+    ("/agui", "ag-ui", "The protocol AG-UI 1.0"),
     ("/api/stream-tickets", "tickets", "Tickets for clients that cannot send a token"),
     ("/api", "about", "The API itself"),
 )

@@ -37,7 +37,7 @@ def protocol_stream(
     """Answer with a run in the form of a protocol, behind the chunk that was `seen` (without one: behind the
     event that `stream` says was), and behind so many chunks (`skip`)."""
     run = stream.run
-    view = View(run, capped(detail_of(request), run.visibility))
+    view = View(run, capped(detail_of(request, protocol.detail), run.visibility))
     encoder = Framed(
         protocol.projection(view, options),
         run.id,

@@ -41,9 +41,9 @@ def cursor_of(request: Request, run_id: str) -> int:
     return parse_event_id_of(text, run_id) if text else 0
 
 
-def detail_of(request: Request) -> Detail:
+def detail_of(request: Request, default: Detail = "steps") -> Detail:
     """Return the detail asked for. Raises `InvalidRequest`."""
-    given = request.query_params.get("detail", "steps")
+    given = request.query_params.get("detail", default)
     for detail in DETAILS:
         if detail == given:
             return detail

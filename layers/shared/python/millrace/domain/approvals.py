@@ -114,6 +114,17 @@ class Answer:
         return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
 
 
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """An answer as a caller gives it."""
+
+    call_id: str
+    decision: Decision
+    arguments: dict[str, Any] | None = None
+    content: Any = None
+    reason: str | None = None
+
+
 def expired_answer(now_ms: int) -> Answer:
     """The answer to a call that nobody answered in time."""
     return Answer("reject", "", iso(now_ms), reason=EXPIRED)

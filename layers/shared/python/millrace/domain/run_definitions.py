@@ -20,6 +20,14 @@ class ClientTool:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierMessage:
+    """A message that was said elsewhere before: a client that keeps its own history sends all of it."""
+
+    role: Literal["user", "assistant"]
+    content: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class RunDefinition:
     """The agent as it was defined when the run began (secrets of its MCP servers encrypted, as they are
     stored), and the user in whose name it works: an edit, a deploy or a new role changes no run in

@@ -59,12 +59,14 @@ are the request's; which there are is the protocol's own matter."""
 @dataclass(frozen=True, slots=True)
 class StreamProtocol:
     """A row of the table of protocols: how a run is projected (None: it is not, events are sent as they are),
-    what keeps a silent stream alive, and the headers of its streams."""
+    what keeps a silent stream alive, the headers of its streams, and in what detail they are where the client
+    asks for none."""
 
     name: str
     project: ProjectionFactory | None = None
     heartbeat: bytes = COMMENT
     headers: Mapping[str, str] = field(default_factory=dict)
+    detail: Detail = "steps"
 
     def projection(self, view: View, options: Mapping[str, str] | None = None) -> Projection:
         """Return the projection of a run for a viewer. Raises `TypeError` for a protocol without one."""

@@ -1,7 +1,28 @@
 """The table of protocols: one row each. Their code is imported when a client speaks them."""
 
-from millrace.protocols.protocol import StreamProtocol
+from collections.abc import Mapping
+
+import orjson
+
+from millrace.protocols.protocol import Projection, StreamProtocol, View
 
 NATIVE = StreamProtocol("native", heartbeat=b'data: {"type":"heartbeat"}\n\n')
 """Events as they are logged, by `native.encoding.NativeEncoder`."""
-PROTOCOLS: tuple[StreamProtocol, ...] = (NATIVE,)
+
+
+def _ag_ui(view: View, options: Mapping[str, str]) -> Projection:
+    from millrace.protocols.ag_ui.encoding import AgUiProjection
+
+    return AgUiProjection(
+        options["threadId"],
+        options["runId"],
+        view.detail,
+        before=orjson.loads(options.get("before", "[]")),
+        opening="opening" in options,
+    )
+
+
+AG_UI = StreamProtocol("ag_ui", project=_ag_ui, detail="full")
+"""Options: `threadId` and `runId`, the client's own; `before`, the messages before the run as JSON;
+`opening`, which begins with a snapshot of them."""
+PROTOCOLS: tuple[StreamProtocol, ...] = (NATIVE, AG_UI)

@@ -20,6 +20,7 @@ from millrace.stores.memories import MemoryStore
 from millrace.stores.messages import MessageStore
 from millrace.stores.run_definitions import RunDefinitionStore
 from millrace.stores.run_ends import RunEndStore
+from millrace.stores.run_names import RunNameStore
 from millrace.stores.run_queue import RunQueue
 from millrace.stores.runs import RunStore
 from millrace.stores.sealing import Sealer
@@ -42,6 +43,7 @@ class Stores:
     takeovers: TakeoverStore
     run_ends: RunEndStore
     run_definitions: RunDefinitionStore
+    run_names: RunNameStore
     run_queue: RunQueue
     injections: InjectionStore
     deletions: DeletionStore
@@ -76,6 +78,7 @@ class Stores:
             takeovers=TakeoverStore(dynamo, conversations.table, messages, runs, approvals, log, clock),
             run_ends=RunEndStore(conversations, messages, runs, definitions, log),
             run_definitions=definitions,
+            run_names=RunNameStore(dynamo, conversations.table, clock),
             run_queue=RunQueue(aws, settings.run_queue_url),
             injections=InjectionStore(
                 dynamo, settings.injections_table, conversations.table, messages, clock

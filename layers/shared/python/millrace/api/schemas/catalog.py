@@ -14,10 +14,11 @@ from millrace.api.schemas import (
     flows,
     operations,
     pipelines,
+    protocols,
     voice,
 )
 
-_MODULES = (about, agents, command_center, conversations, flows, operations, pipelines, voice)
+_MODULES = (about, agents, command_center, conversations, flows, operations, pipelines, protocols, voice)
 
 
 def _models(module: ModuleType) -> Iterator[tuple[str, type[BaseModel]]]:

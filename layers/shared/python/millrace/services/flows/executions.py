@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from millrace.domain.access import Principal
+from millrace.domain.approvals import GivenAnswer
 from millrace.domain.conversations import Slot
 from millrace.domain.flows import Execution
 from millrace.domain.ids import valid_id
 from millrace.domain.runs import Run
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.services.runs.access import authorize
-from millrace.services.runs.answers import GivenAnswer, answer_call
+from millrace.services.runs.answers import answer_call
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.stop import stop_run
 from millrace.stores.flows import FlowStore, not_waiting, unknown_execution

@@ -1,7 +1,7 @@
 """Answering calls that wait: who may, with what, and once."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from millrace.domain.approvals import (
     CONTENT_BYTES,
     Answer,
     Decision,
+    GivenAnswer,
     Kind,
     WaitingCall,
 )
@@ -27,17 +28,6 @@ from millrace.stores.dynamo import ConditionFailed
 from millrace.stores.runs import unknown_run
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class GivenAnswer:
-    """An answer as a caller gives it."""
-
-    call_id: str
-    decision: Decision
-    arguments: dict[str, Any] | None = None
-    content: Any = None
-    reason: str | None = None
 
 
 async def answer_call(stores: Stores, caller: Principal, run_id: str, given: GivenAnswer) -> WaitingCall:

@@ -5,11 +5,11 @@ for, stop it. They differ in nothing but the form of what they read and write.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from millrace.domain.access import Principal
 from millrace.domain.agents import listed_agents
-from millrace.domain.approvals import WaitingCall
+from millrace.domain.approvals import GivenAnswer, WaitingCall
 from millrace.domain.content import Content
 from millrace.domain.conversations import Slot
 from millrace.domain.events import LogEntry
@@ -17,7 +17,7 @@ from millrace.domain.runs import Run
 from millrace.errors import Conflict
 from millrace.services.runs import inject as injections
 from millrace.services.runs.access import authorize, authorize_run
-from millrace.services.runs.answers import GivenAnswer, answer_call
+from millrace.services.runs.answers import answer_call
 from millrace.services.runs.follow import follow, has_more
 from millrace.services.runs.launch import launch
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun
@@ -152,3 +152,22 @@ async def inject(
     `inject.inject`."""
     await authorize(stores, caller, slot, "write")
     return await injections.inject(stores, slot, content, key, author=caller.id)
+
+
+def part_of(stream: RunStream, after: int) -> RunStream:
+    """The stream up to the first wait behind an event: of protocols whose runs end where ours waits."""
+    return replace(stream, events=_up_to_wait(stream.events, after))
+
+
+async def _up_to_wait(
+    events: AsyncIterator[list[LogEntry]], after: int
+) -> AsyncGenerator[list[LogEntry], None]:
+    try:
+        async for batch in events:
+            ends = [n for n, entry in enumerate(batch, 1) if entry.type == "waiting" and entry.seq > after]
+            yield batch[: ends[0]] if ends else batch
+            if ends:
+                return
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()

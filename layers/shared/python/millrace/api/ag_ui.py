@@ -1,0 +1,277 @@
+"""AG-UI 1.0: its clients' runs are the runs of conversations, which they survive.
+
+A thread is a conversation, and the `runId` that a client makes is the idempotency key of its run: the same
+request again joins it, with `Last-Event-ID` behind the event that was seen. Where a run of ours waits for
+people AG-UI's ends, and the answers begin its next one.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from millrace.api.answers import RUN_ERRORS
+from millrace.api.approvals import ANSWER_ERRORS
+from millrace.api.deadline import deadline
+from millrace.api.endpoint import Endpoint, read_body
+from millrace.api.messages import SEND_ERRORS
+from millrace.api.operation import EMPTY, Answer, Parameter
+from millrace.api.parameters import LAST_EVENT_ID
+from millrace.api.protocol_streams import chunk_cursor, protocol_stream
+from millrace.api.resume import detail_of
+from millrace.api.sse import EventStream
+from millrace.domain.access import Principal
+from millrace.domain.approvals import WaitingCall
+from millrace.domain.conversations import Slot
+from millrace.domain.event_ids import EventId
+from millrace.errors import InvalidRequest
+from millrace.protocols.framing import ChunkId
+from millrace.protocols.table import AG_UI
+from millrace.services.runs.converse import RunStream, converse, default_agent_id, part_of, rejoin
+from millrace.services.runs.new_message import NewMessage
+from millrace.services.runs.platform import Platform
+
+if TYPE_CHECKING:  # imported when a client speaks AG-UI
+    from millrace.protocols.ag_ui.requests import AgUiRunInput
+
+BODY_BYTES = 5_500_000
+"""Clients send their whole history with each message; Lambda takes 6 MB."""
+ERRORS = tuple(dict.fromkeys((*SEND_ERRORS, *RUN_ERRORS, *ANSWER_ERRORS, "run_id_used", "invalid_tool")))
+PARTS = (
+    Parameter("runId", "The client's run to read, from its beginning or behind `Last-Event-ID`"),
+    Parameter("threadId", "Without `runId`: the messages of the thread, then what runs there"),
+    Parameter("offset", "`-1`: from the beginning", {"type": "string", "enum": ["-1"]}),
+    LAST_EVENT_ID,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AgUi:
+    """The endpoints."""
+
+    platform: Platform
+
+    def endpoints(self) -> list[Endpoint]:
+        """The table of them."""
+        return [
+            *self._at("/agui", "ag_ui", "the agent of `forwardedProps.agentId`, or the deployment's default"),
+            *self._at("/agui/{agent_id}", "ag_ui_agent", "this agent"),
+        ]
+
+    def _at(self, path: str, name: str, whom: str) -> list[Endpoint]:
+        events = Answer(events="AgUiEvent", headers=("x-run-id",))
+        return [
+            Endpoint(
+                "POST",
+                path,
+                f"Run {whom}, by AG-UI; or answer what a run waits for, or go on reading one",
+                "chat",
+                getattr(self, f"run_{name}"),
+                body="AgUiRunInput",
+                parameters=(LAST_EVENT_ID,),
+                answers={200: events, 204: EMPTY},
+                errors=ERRORS,
+                open_errors=(502,),
+            ),
+            Endpoint(
+                "GET",
+                path,
+                "Read a run by AG-UI, or a thread",
+                "chat",
+                getattr(self, f"join_{name}"),
+                parameters=PARTS,
+                answers={200: events, 204: EMPTY},
+                errors=("conversation_not_found", "invalid_id", "run_expired", "run_not_found"),
+            ),
+        ]
+
+    async def run_ag_ui(self, request: Request, caller: Principal) -> ASGIApp:
+        return await self._run(request, caller, None)
+
+    async def run_ag_ui_agent(self, request: Request, caller: Principal) -> ASGIApp:
+        return await self._run(request, caller, request.path_params["agent_id"])
+
+    async def join_ag_ui(self, request: Request, caller: Principal) -> ASGIApp:
+        return await self._join(request, caller)
+
+    async def join_ag_ui_agent(self, request: Request, caller: Principal) -> ASGIApp:
+        return await self._join(request, caller)
+
+    # --- runs --------------------------------------------------------------------------------------
+
+    async def _run(self, request: Request, caller: Principal, agent_id: str | None) -> ASGIApp:
+        from millrace.protocols.ag_ui.requests import AgUiRunInput
+
+        given = await read_body(request, AgUiRunInput, BODY_BYTES)
+        slot = Slot.of(caller.organization, given.thread_id)
+        ids = {"threadId": given.thread_id, "runId": given.run_id, "before": given.before()}
+        if seen := chunk_cursor(request):
+            return await self._rest(request, caller, ids, seen)
+        if given.resume or given.tool_results():
+            answered = await self._answer(request, caller, slot, given)
+            if isinstance(answered, list):
+                return _still_waits(ids, answered)
+            if answered:
+                return self._stream(request, answered[0], ids, answered[1])
+        sent = await converse(
+            self.platform, caller, given.thread_id, self._message(caller, given, agent_id), deadline(request)
+        )
+        if not isinstance(sent, RunStream):
+            return _accepted(ids, sent.run_id, sent.injection.id)
+        return self._stream(request, sent, ids, 0)
+
+    def _message(self, caller: Principal, given: "AgUiRunInput", agent_id: str | None) -> NewMessage:
+        from millrace.services.runs.run_options import RunOptions
+        from millrace.stores.run_names import run_id_of
+
+        props = given.forwarded_props
+        return NewMessage(
+            given.question(),
+            agent_id or props.agent_id,
+            idempotency_key=f"agui:{given.run_id}",
+            if_busy=props.if_busy,
+            response_schema=props.response_schema,
+            options=RunOptions(
+                run_id=run_id_of(caller, given.run_id),
+                instructions=given.instructions(),
+                client_tools=given.client_tools(),
+                earlier=given.earlier(),
+            ),
+            default_agent_id=default_agent_id(self.platform.settings),
+        )
+
+    def _stream(self, request: Request, stream: RunStream, ids: dict[str, str], after: int) -> EventStream:
+        seen = ChunkId(EventId(stream.run.id, after)) if after else None
+        return protocol_stream(request, AG_UI, part_of(stream, after), options=ids, seen=seen)
+
+    async def _rest(self, request: Request, caller: Principal, ids: dict[str, str], seen: ChunkId) -> ASGIApp:
+        """The rest of a run behind a chunk; 204 where its last one was seen."""
+        run_id = seen.event.run_id or ""
+        stream = await rejoin(self.platform.stores, caller, run_id, seen.seq, deadline(request))
+        if stream is None or await self._ended_at(stream, seen):
+            return Response(status_code=204)
+        return protocol_stream(request, AG_UI, part_of(stream, seen.seq), options=ids, seen=seen)
+
+    async def _ended_at(self, stream: RunStream, seen: ChunkId) -> bool:
+        """Return whether a client has seen AG-UI's end of its run: ours waits there."""
+        if seen.part or not seen.seq:
+            return False
+        from millrace.stores.runs import stream_of
+
+        log = stream_of(stream.run.slot.organization, stream.run.id)
+        found = await self.platform.stores.log.read(log, seen.seq - 1, limit=1)
+        return bool(found) and found[0].seq == seen.seq and found[0].type == "waiting"
+
+    async def _answer(
+        self, request: Request, caller: Principal, slot: Slot, given: "AgUiRunInput"
+    ) -> tuple[RunStream, int] | list[WaitingCall] | None:
+        """See `services.runs.part_answers.answer_part`."""
+        from millrace.services.runs.part_answers import answer_part
+
+        return await answer_part(
+            self.platform.stores,
+            caller,
+            slot,
+            given.run_id,
+            answers=given.answers(),
+            results=given.tool_results(),
+            deadline=deadline(request),
+        )
+
+    # --- joining -----------------------------------------------------------------------------------
+
+    async def _join(self, request: Request, caller: Principal) -> ASGIApp:
+        from millrace.stores.run_names import run_id_of
+
+        query = request.query_params
+        name, thread_id = query.get("runId", ""), query.get("threadId", "")
+        if not name:
+            if not thread_id:
+                raise InvalidRequest("Name a run by runId, or a thread by threadId.", code="invalid_query")
+            return await self._open(request, caller, thread_id)
+        begins = await self.platform.stores.run_names.get(caller, name)
+        begins = begins or EventId(run_id_of(caller, name), 0)
+        seen = chunk_cursor(request)
+        run_id, after = begins.run_id or "", begins.seq
+        known = max(after, seen.seq) if seen else after
+        stream = await rejoin(self.platform.stores, caller, run_id, known, deadline(request))
+        if stream is None:
+            return Response(status_code=204)
+        before = await self._before(request, stream.run.slot, stream.run.id)
+        ids = {"threadId": stream.run.slot.conversation_id, "runId": name, "before": before}
+        if seen:
+            return await self._rest(request, caller, ids, seen)
+        return self._stream(request, stream, ids, after)
+
+    async def _open(self, request: Request, caller: Principal, thread_id: str) -> ASGIApp:
+        """The thread's messages, then the run that is active in it."""
+        from millrace.services.runs.converse import active_run_id
+
+        slot = Slot.of(caller.organization, thread_id)
+        run_id = await active_run_id(self.platform.stores, caller, slot)
+        before = await self._before(request, slot, run_id or "")
+        stream = await rejoin(self.platform.stores, caller, run_id, 0, deadline(request)) if run_id else None
+        if stream is None:
+            return _idle(thread_id, before)
+        ids = {"threadId": thread_id, "runId": stream.run.id, "before": before, "opening": "true"}
+        return protocol_stream(request, AG_UI, stream, options=ids)
+
+    async def _before(self, request: Request, slot: Slot, run_id: str) -> str:
+        """The messages of a thread up to the one that began a run, as JSON."""
+        from millrace.protocols.ag_ui.history import to_messages
+        from millrace.services.runs.history import read_history
+
+        found: list[dict[str, Any]] = []
+        after: int | None = 0
+        while after is not None:
+            page, after = await read_history(
+                self.platform.stores, slot, after, PAGE, detail_of(request, AG_UI.detail)
+            )
+            first = next((n for n, message in enumerate(page) if message["runId"] == run_id), None)
+            if first is not None:
+                # The run begins with the user's message, which is no event of it.
+                found += page[: first + 1]
+                break
+            found += page
+        return orjson.dumps(to_messages(found)).decode()
+
+
+PAGE = 200
+
+
+def _accepted(ids: dict[str, str], run_id: str, message_id: str) -> Response:
+    """The run of a live message: it says so and is over; the run that takes it goes on elsewhere."""
+    value = {"messageId": message_id, "runId": run_id}
+    return _at_once(ids, {"type": "CUSTOM", "name": "millrace.accepted", "value": value})
+
+
+def _idle(thread_id: str, messages: str) -> Response:
+    snapshot = {"type": "MESSAGES_SNAPSHOT", "messages": orjson.loads(messages)}
+    return _at_once({"threadId": thread_id, "runId": "none"}, snapshot)
+
+
+def _still_waits(ids: dict[str, str], calls: list[WaitingCall]) -> Response:
+    """The run of answers that were not all: it ends as the one before, with the calls that are left."""
+    from millrace.protocols.ag_ui.ends import interrupts
+    from millrace.services.runs.asking import requested
+
+    asked = [requested(call) for call in calls]
+    outcome = interrupts(asked, {call.call_id: call.call_id for call in calls}, asked[0]["expiresAt"])
+    return _at_once(ids, outcome=outcome)
+
+
+def _at_once(ids: dict[str, str], *events: dict[str, Any], outcome: dict[str, Any] | None = None) -> Response:
+    """A run that is over at once."""
+    from millrace.protocols.ag_ui.run_state import VERSION
+
+    named = {"threadId": ids["threadId"], "runId": ids["runId"]}
+    whole = [
+        {"type": "RUN_STARTED", **named, "protocolVersion": VERSION},
+        *events,
+        {"type": "RUN_FINISHED", **named, "outcome": outcome or {"type": "success"}},
+    ]
+    body = b"".join(b"data: %b\n\n" % orjson.dumps(one) for one in whole)
+    return Response(body, media_type="text/event-stream")

@@ -1,0 +1,217 @@
+"""The requests of AG-UI's clients (`RunAgentInput`), and their meaning here."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import orjson
+from pydantic import Field
+
+from millrace.domain.approvals import GivenAnswer
+from millrace.domain.content import Content, Part, TextPart, attachment, text_of
+from millrace.domain.run_definitions import ClientTool, EarlierMessage
+from millrace.domain.wire import WireModel
+from millrace.errors import InvalidRequest
+
+Json = dict[str, Any]
+
+
+class Loose(WireModel):
+    """A model of somebody else's: fields that we do not know are theirs."""
+
+    model_config = WireModel.model_config | {"extra": "ignore"}
+
+
+class Tool(Loose):
+    """A tool that the client runs."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    description: str = Field(default="", max_length=4000)
+    parameters: Json | None = None
+
+
+class Context(Loose):
+    """A fact that the application gives to the agent."""
+
+    description: str = Field(max_length=4000)
+    value: str = Field(max_length=100_000)
+
+
+class Resume(Loose):
+    """An answer to an interrupt."""
+
+    interrupt_id: str = Field(min_length=1, max_length=256)
+    status: Literal["resolved", "cancelled"]
+    payload: Any = None
+
+
+class Message(Loose):
+    """A message as the client keeps it; what it may hold depends on its role."""
+
+    id: str = Field(default="", max_length=256)
+    role: Literal["user", "assistant", "system", "developer", "tool", "activity", "reasoning"]
+    content: Any = None
+    tool_calls: list[Json] = Field(default_factory=list)
+    tool_call_id: str = Field(default="", max_length=256)
+    error: str | None = None
+
+
+class ForwardedProps(Loose):
+    """Settings of a run for which AG-UI has no field."""
+
+    agent_id: str | None = Field(default=None, max_length=128)
+    if_busy: Literal["reject", "inject", "interrupt"] = "reject"
+    response_schema: Json | None = None
+
+
+class AgUiRunInput(Loose):
+    """The body of `POST /agui`. The thread is a conversation; `runId` is the idempotency key of the run."""
+
+    thread_id: str = Field(min_length=1, max_length=128)
+    run_id: str = Field(min_length=1, max_length=128)
+    messages: list[Message] = Field(max_length=2000)
+    state: Any = None
+    tools: list[Tool] = Field(default_factory=list, max_length=128)
+    context: list[Context] = Field(default_factory=list, max_length=100)
+    forwarded_props: ForwardedProps = Field(default_factory=ForwardedProps)
+    resume: list[Resume] = Field(default_factory=list, max_length=64)
+
+    def question(self) -> Content:
+        """The user's message that begins the run: the last one. Raises `InvalidRequest`."""
+        said = self._said()
+        if not said or said[-1].role != "user":
+            raise InvalidRequest("The last message must be the user's.", code="empty_message")
+        return to_content(said[-1].content)
+
+    def earlier(self) -> list[EarlierMessage]:
+        """The messages before, for a conversation that we have not seen."""
+        return earlier_messages(self._said()[:-1])
+
+    def before(self) -> str:
+        """The messages that the client has, as JSON, for a snapshot."""
+        shown = [one.model_dump(by_alias=True, exclude_unset=True) for one in self.messages]
+        return _json([one for one in shown if one["role"] != "activity"])
+
+    def _said(self) -> list[Message]:
+        return [one for one in self.messages if one.role in ("user", "assistant", "tool")]
+
+    def instructions(self) -> str:
+        """The instructions of the application: system messages, context and state."""
+        system = [
+            text_of(to_content(one.content)) for one in self.messages if one.role in ("system", "developer")
+        ]
+        context = [f"{one.description}:\n{one.value}" for one in self.context]
+        state = [f"The state of the application:\n{_json(self.state)}"] if self.state else []
+        return "\n\n".join([*system, *context, *state])
+
+    def client_tools(self) -> list[ClientTool]:
+        """The client's tools."""
+        blank = {"type": "object", "properties": {}}
+        return [ClientTool(one.name, one.description, one.parameters or blank) for one in self.tools]
+
+    def tool_results(self) -> list[GivenAnswer]:
+        """The results of the client's tools at the end of the messages."""
+        found: list[GivenAnswer] = []
+        for message in reversed(self._said()):
+            if message.role != "tool":
+                break
+            found.append(_result(message))
+        return found[::-1]
+
+    def answers(self) -> list[GivenAnswer]:
+        """The answers to interrupts."""
+        return [answer_of(one) for one in self.resume]
+
+
+def _result(message: Message) -> GivenAnswer:
+    if message.error is not None:
+        return GivenAnswer(message.tool_call_id, "reject", reason=message.error[:2000])
+    return GivenAnswer(message.tool_call_id, "answer", content=text_of(to_content(message.content)))
+
+
+def answer_of(resume: Resume) -> GivenAnswer:
+    """The answer that an entry of `resume` gives: to an approval `true`, `false`, or `{approved,
+    editedArguments?, reason?}`; to a question the answer itself. `{decision, ...}` is our own form."""
+    payload, id = resume.payload, resume.interrupt_id
+    if resume.status == "cancelled":
+        return GivenAnswer(id, "reject", reason=payload if isinstance(payload, str) else None)
+    if isinstance(payload, bool):
+        return GivenAnswer(id, "approve" if payload else "reject")
+    if isinstance(payload, dict):
+        if payload.get("decision") in ("approve", "reject", "answer"):
+            fields = {name: payload.get(name) for name in ("arguments", "content", "reason")}
+            return GivenAnswer(id, payload["decision"], **fields)
+        if isinstance(payload.get("approved"), bool):
+            edited = payload.get("editedArguments", payload.get("editedArgs"))
+            approved = payload["approved"]
+            return GivenAnswer(
+                id,
+                "approve" if approved else "reject",
+                arguments=edited if approved else None,
+                reason=None if approved else payload.get("reason"),
+            )
+    return GivenAnswer(id, "answer", content=payload)
+
+
+def to_content(content: Any) -> Content:
+    """A message's content: a text, or parts. Raises `InvalidRequest`."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):
+        raise InvalidRequest("A message's content must be a text or a list of parts.")
+    return [_part(one) for one in content]
+
+
+def _part(part: Json) -> Part:
+    kind = part.get("type")
+    if kind == "text" and isinstance(part.get("text"), str):
+        return TextPart(text=part["text"])
+    source: Json = part.get("source") or part  # `binary` parts, which 1.0 has no more, are flat
+    media_type, name = (
+        source.get("mimeType"),
+        (part.get("metadata") or {}).get("filename") or part.get("filename"),
+    )
+    value = source.get("value") or part.get("data") or part.get("url")
+    match source.get("type"):
+        case "data":
+            return attachment(media_type, data=value, name=name)
+        case "url":
+            return attachment(media_type or ("image/*" if kind == "image" else None), url=value, name=name)
+        case "file":
+            return attachment(media_type, file_id=value, name=name)
+    if kind == "binary" and isinstance(value, str):
+        return attachment(media_type, **{"data" if part.get("data") else "url": value}, name=name)
+    raise InvalidRequest("A part must be text, image or document.", code="invalid_request")
+
+
+def earlier_messages(messages: Sequence[Message]) -> list[EarlierMessage]:
+    """Messages as a history: texts, and calls with their results; what has no counterpart is left out."""
+    answered = {one.tool_call_id for one in messages if one.role == "tool"}
+    called: set[str] = set()
+    found: list[EarlierMessage] = []
+    for message in messages:
+        text = text_of(to_content(message.content))
+        blocks: list[Json] = [{"text": text}] if text and message.role != "tool" else []
+        if message.role == "assistant":
+            calls = [use for one in message.tool_calls if (use := _use(one)) and use["toolUseId"] in answered]
+            called |= {use["toolUseId"] for use in calls}
+            blocks += [{"toolUse": use} for use in calls]
+        if message.role == "tool" and message.tool_call_id in called:
+            status = "error" if message.error is not None else "success"
+            result = {"toolUseId": message.tool_call_id, "status": status, "content": [{"text": text}]}
+            blocks = [{"toolResult": result}]
+        if blocks:
+            found.append(EarlierMessage("assistant" if message.role == "assistant" else "user", blocks))
+    return found
+
+
+def _use(call: Json) -> Json | None:
+    function = call.get("function") or {}
+    try:
+        arguments = orjson.loads(function.get("arguments") or "{}")
+        return {"toolUseId": str(call["id"]), "name": str(function["name"]), "input": arguments}
+    except (KeyError, ValueError):
+        return None
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
