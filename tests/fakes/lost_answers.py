@@ -29,6 +29,10 @@ class LosingAnswers(AwsClients):
         self._only = only
         self._again = URLLib3Session()
 
+    def arm(self, only: int) -> None:
+        """Count the writes from here on, and lose the answer to the one of this number."""
+        self.writes, self._only = 0, only
+
     def recover(self) -> None:
         """Lose nothing from now on."""
         self._only = -1
