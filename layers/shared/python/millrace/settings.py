@@ -58,6 +58,7 @@ class Settings:
     role_scopes: str = ""
     default_model: str = "demo:"
     default_agent: str = ""
+    conformance_agent: str = ""
     openai_base_url: str = "https://api.openai.com/v1"
     openai_api_key: str = ""
     openai_servers: str = ""

@@ -50,7 +50,7 @@ async def read_body(request: Request, model: type[Body], most: int = MAX_BODY) -
     if kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
     try:
-        return model.model_validate(read_json(await _bytes(request, most) or b"{}"))
+        return model.model_validate(read_json(await read_bytes(request, most) or b"{}"))
     except ValidationError as error:
         raise invalid(error) from error
 
@@ -66,7 +66,8 @@ def invalid(error: ValidationError) -> InvalidRequest:
     return InvalidRequest(f"{first}{more}.", code="invalid_request", fields=fields)
 
 
-async def _bytes(request: Request, most: int) -> bytes:
+async def read_bytes(request: Request, most: int) -> bytes:
+    """The request's body. Raises `TooLarge` when it has more than so many bytes."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)

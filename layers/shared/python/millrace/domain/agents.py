@@ -142,6 +142,11 @@ class AgentSettings(WireModel):
         description="when nobody answers a call in time: the agent goes on without it, or the run fails",
     )
     limits: AgentLimits = Field(default_factory=AgentLimits)
+    expose_a2a: bool = Field(
+        default=False,
+        alias="exposeA2A",
+        description="whether A2A clients of the organization find the agent and send it tasks",
+    )
 
     @property
     def tool_uses(self) -> list[ToolUse]:
@@ -224,7 +229,16 @@ ASSISTANT = Agent(
     tools=["calculator", "current_time", "http_fetch", "search_conversations"],
     builtin=True,
 )
-BUILTIN_AGENTS: dict[str, Agent] = {agent.id: agent for agent in (ASSISTANT, DEMO, ECHO)}
+CONFORMANCE = Agent(
+    id="conformance",
+    name="Conformance",
+    description="Does what the official conformance kit of A2A says by the ids of its messages.",
+    model="conformance:",
+    tools=["conformance_artifact", "conformance_message", "ask_user"],
+    builtin=True,
+)
+"""Only where the deployment switches it on."""
+BUILTIN_AGENTS: dict[str, Agent] = {agent.id: agent for agent in (ASSISTANT, DEMO, ECHO, CONFORMANCE)}
 
 
 def listed_agents(default_model: str) -> list[Agent]:

@@ -25,4 +25,6 @@ def _ag_ui(view: View, options: Mapping[str, str]) -> Projection:
 AG_UI = StreamProtocol("ag_ui", project=_ag_ui, detail="full")
 """Options: `threadId` and `runId`, the client's own; `before`, the messages before the run as JSON;
 `opening`, which begins with a snapshot of them."""
-PROTOCOLS: tuple[StreamProtocol, ...] = (NATIVE, AG_UI)
+A2A = StreamProtocol("a2a")
+"""Updates of tasks, by `a2a.projection.TaskProjection`: its streams begin with the task as it stands."""
+PROTOCOLS: tuple[StreamProtocol, ...] = (NATIVE, AG_UI, A2A)

@@ -26,6 +26,7 @@ from millrace.stores.dynamo import (
     to_item,
     update,
 )
+from millrace.stores.idempotency import Marker, Repeated, put_marker
 from millrace.stores.lease_record import lease_key
 from millrace.stores.reading import readable
 
@@ -64,9 +65,20 @@ class ApprovalStore:
         """The writes that make calls wait; refused for one that is there already."""
         return [put(self._table, _to_item(call), new=True) for call in calls]
 
-    async def answer(self, call: WaitingCall, answer: Answer, now_ms: int) -> None:
-        """Answers a call whose run waits, once, before its time is over. Raises `ConditionFailed`."""
-        await self._dynamo.transact(waits(self._table, call), self.answered(call, answer, now_ms))
+    async def answer(
+        self, call: WaitingCall, answer: Answer, now_ms: int, marker: Marker | None = None
+    ) -> None:
+        """Answers a call whose run waits, once, before its time is over; a `marker` is used up with it.
+        Raises `Repeated` for one that was used before, else `ConditionFailed`."""
+        writes = [waits(self._table, call), self.answered(call, answer, now_ms)]
+        if marker:
+            writes.append(put_marker(self._table, call.slot, marker, call.run_id, now_ms))
+        try:
+            await self._dynamo.transact(*writes)
+        except ConditionFailed as error:
+            if used := error.items.get(2):
+                raise Repeated(used) from error
+            raise
 
     async def expire(self, call: WaitingCall, now_ms: int) -> None:
         """Answers a call whose time is over, as `expired_answer`. Raises `ConditionFailed`."""

@@ -26,6 +26,7 @@ from millrace.stores.runs import RunStore
 from millrace.stores.sealing import Sealer
 from millrace.stores.summaries import SummaryStore
 from millrace.stores.takeovers import TakeoverStore
+from millrace.stores.tasks import TaskList
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Stores:
     summaries: SummaryStore
     directory: Directory
     runs: RunStore
+    tasks: TaskList
     log: EventLog
     leases: LeaseStore
     takeovers: TakeoverStore
@@ -73,6 +75,7 @@ class Stores:
             summaries=SummaryStore(dynamo, conversations.table),
             directory=Directory(dynamo, conversations.table),
             runs=runs,
+            tasks=TaskList(dynamo, runs.table),
             log=log,
             leases=LeaseStore(dynamo, conversations, messages, runs, definitions, log, clock),
             takeovers=TakeoverStore(dynamo, conversations.table, messages, runs, approvals, log, clock),

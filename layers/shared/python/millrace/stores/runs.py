@@ -37,6 +37,11 @@ class RunStore:
             raise unknown_run()
         return _to_run(organization, item)
 
+    async def get_many(self, organization: str, run_ids: list[str]) -> list[Run]:
+        """Those of at most 100 runs that are stored, in any order."""
+        keys = [{"pk": organization, "sk": run_id} for run_id in run_ids]
+        return [_to_run(organization, item) for item in await self._dynamo.get_many(self.table, keys)]
+
     def put(self, run: Run, *, new: bool = False, until_ms: int = 0) -> TransactItem:
         """The write that stores a run as it stands; one that waits until a time is kept beyond it."""
         from_now = max(int(time.time()), until_ms // 1000)

@@ -64,7 +64,7 @@ def split_model(model: str, servers: Collection[str] = ()) -> tuple[str, str]:
     if not colon or not (prefix in _MAKERS or prefix in servers):
         known = ", ".join(f"{each}:" for each in (*_MAKERS, *servers))
         raise InvalidRequest(f"Unknown model {model!r:.120}: write a provider before its name ({known}).")
-    if not name and prefix not in ("demo", "echo"):
+    if not name and prefix not in ("demo", "echo", "conformance"):
         raise InvalidRequest(f"The model {model!r} lacks its name after the colon.")
     return prefix, name
 
@@ -120,11 +120,19 @@ def _demo(_settings: Settings, _client: Client) -> Provider:
     return DemoProvider()
 
 
+def _conformance(settings: Settings, _client: Client) -> Provider:
+    from millrace.agent.providers.conformance import ConformanceProvider
+
+    settings.require("conformance_agent")
+    return ConformanceProvider()
+
+
 _MAKERS: dict[str, Callable[[Settings, Client], Provider]] = {
     "bedrock": _bedrock,
     "anthropic": _anthropic,
     "openai": _openai,
     "demo": _demo,
     "echo": _echo,
+    "conformance": _conformance,
 }
 _OWN = tuple(f"{prefix}:" for prefix in _MAKERS)

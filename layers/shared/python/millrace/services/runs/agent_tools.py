@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
+from millrace.agent.providers.conformance import conformance_artifact, conformance_message
 from millrace.agent.providers.echo import echo_tool
 from millrace.agent.tools.builtin import BUILT_IN, built_in_tools
 from millrace.agent.tools.function import tool
@@ -20,6 +21,8 @@ from millrace.services.mcp_secrets import Owner
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.tool_rules import SUB_AGENT, is_mcp_rule
 
+_SCRIPTED = {one.__name__: one for one in (echo_tool, conformance_artifact, conformance_message)}
+"""The tools of agents without a model."""
 MOST_TOOLS = 128
 """The tools that every provider takes in one request."""
 
@@ -97,7 +100,7 @@ def own_tools(names: Iterable[str], ask: Ask) -> list[tuple[Source, Tool]]:
     return [
         ("agent", _sub_agent(name.removeprefix(SUB_AGENT), asked[name.removeprefix(SUB_AGENT)], ask))
         if name.startswith(SUB_AGENT)
-        else ("builtin", tool(echo_tool) if name == "echo_tool" else built_in_tools([name])[0])
+        else ("builtin", tool(_SCRIPTED[name]) if name in _SCRIPTED else built_in_tools([name])[0])
         for name in wanted
     ]
 

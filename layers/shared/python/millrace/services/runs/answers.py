@@ -25,15 +25,19 @@ from millrace.services.runs.asking import expire
 from millrace.services.runs.json_schemas import check_value
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import ConditionFailed
+from millrace.stores.idempotency import Marker
 from millrace.stores.runs import unknown_run
 
 log = logging.getLogger(__name__)
 
 
-async def answer_call(stores: Stores, caller: Principal, run_id: str, given: GivenAnswer) -> WaitingCall:
+async def answer_call(
+    stores: Stores, caller: Principal, run_id: str, given: GivenAnswer, marker: Marker | None = None
+) -> WaitingCall:
     """Answer a call that waits; the call with the answer that counts. The same answer again gives the
     first. Raises `NotFound`, `Forbidden`, `InvalidRequest`, `TooLarge`, or `Conflict`: `already_answered`
-    with another answer, or `not_waiting` where the run goes on without it."""
+    with another answer, or `not_waiting` where the run goes on without it; and `Repeated` for a `marker` that
+    was used before."""
     if not valid_id(run_id):
         raise unknown_run()
     run = await stores.runs.get(caller.organization, run_id)
@@ -48,7 +52,7 @@ async def answer_call(stores: Stores, caller: Principal, run_id: str, given: Giv
         if call.state == "closed":
             raise not_waiting()
         check_answer(call, answer)
-        call = await store_answer(stores, call, answer)
+        call = await store_answer(stores, call, answer, marker)
     elif not call.settled:  # whoever repeats an answer may do so since the first request broke off
         await _go_on_soon(stores, call)
     assert call.answer is not None
@@ -108,7 +112,9 @@ def _check_size(name: str, value: Any, limit: int) -> None:
         raise TooLarge(f"{name} has {size:,} bytes as JSON; it must not exceed {limit:,} bytes.", limit=limit)
 
 
-async def store_answer(stores: Stores, call: WaitingCall, answer: Answer) -> WaitingCall:
+async def store_answer(
+    stores: Stores, call: WaitingCall, answer: Answer, marker: Marker | None = None
+) -> WaitingCall:
     """Store an answer if the run still waits for it, and has the run go on once all its calls are answered;
     the call with the answer that counts, which is another one where somebody was quicker or the time is
     over. Raises `Conflict` where the run does not wait any more."""
@@ -118,7 +124,7 @@ async def store_answer(stores: Stores, call: WaitingCall, answer: Answer) -> Wai
         call = await expire(stores, call)
     else:
         try:
-            await stores.approvals.answer(call, answer, now)
+            await stores.approvals.answer(call, answer, now, marker)
             call = replace(call, answer=answer)
         except ConditionFailed as error:
             call = await stores.approvals.get(call.slot, call.run_id, call.call_id)

@@ -1,7 +1,7 @@
 """A message that a client sends, and what has become of it."""
 
 import hashlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from millrace.domain.conversations import StoredMessage
 from millrace.domain.run_definitions import ClientTool
 from millrace.domain.runs import Run
 from millrace.services.runs.run_options import RunOptions
+from millrace.stores.dynamo import TransactItem
 from millrace.stores.idempotency import Marker
 from millrace.stores.injections import Injection
 from millrace.stores.lease_record import Lease
@@ -25,7 +26,9 @@ IfBusy = Literal["reject", "inject", "interrupt"]
 @dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message as a client sends it. `if_busy` says what happens when a run is active; `send` sets
-    `created_by`. The default agent answers in a new conversation for which no agent was chosen."""
+    `created_by`. The default agent answers in a new conversation for which no agent was chosen. `client_data`
+    is kept with the message for the client's protocol, by its name, and shown to nobody else; `writes` gives
+    what is stored together with the beginning of the run."""
 
     content: Content
     agent_id: str | None = None
@@ -36,6 +39,8 @@ class NewMessage:
     response_schema: dict[str, Any] | None = None
     options: RunOptions = field(default_factory=RunOptions)
     default_agent_id: str | None = None
+    client_data: dict[str, Any] | None = None
+    writes: Callable[[Run], Sequence[TransactItem]] | None = None
 
     def marker(self) -> Marker | None:
         """The idempotency key with a fingerprint that is the same for the same request."""

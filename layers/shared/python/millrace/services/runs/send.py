@@ -125,6 +125,8 @@ async def _begin(
         request=message.options.request,
     )
     content = await kept_blocks(stores, slot, caller.id, message.content)
+    if message.client_data:
+        content = [content[0] | {"providerData": message.client_data}, *content[1:]]
     question = StoredMessage(new_id("msg"), "user", content, now, run.id, created_by=caller.id)
     known = snapshot.conversation
     title = known.title if known and known.title else title_of(plain_text(content))
@@ -146,6 +148,7 @@ async def _begin(
                 client_tools=message.options.client_tools,
             ),
             earlier=earlier,
+            more=message.writes(run) if message.writes else (),
         )
     except BaseException:
         history.cancel()

@@ -34,9 +34,9 @@ async def when_busy(
             code="not_for_live_messages",
         )
     if initial.snapshot.lease_record.parked == "waiting" and message.if_busy != "interrupt":
-        return await _to_waiting(stores, slot, run_id, message)
+        return await to_waiting(stores, slot, run_id, message)
     if message.if_busy == "inject":
-        return await _inject(stores, slot, run_id, message)
+        return await give_live(stores, slot, run_id, message)
     if message.if_busy == "interrupt":
         agent = initial.required_agent()  # what cannot begin must not stop anything
         models.provider_for(agent)
@@ -46,7 +46,7 @@ async def when_busy(
     raise run_active(run_id, "Wait, stop it, or send with ifBusy inject or interrupt.")
 
 
-async def _to_waiting(
+async def to_waiting(
     stores: Stores, slot: Slot, run_id: str, message: NewMessage
 ) -> AcceptedMessage | ReplayedRun | None:
     """A message to a run that waits for people. None: it does not wait any more."""
@@ -62,9 +62,10 @@ async def _to_waiting(
     return AcceptedMessage(live, run_id) if found else None
 
 
-async def _inject(
+async def give_live(
     stores: Stores, slot: Slot, run_id: str, message: NewMessage
 ) -> AcceptedMessage | ReplayedRun | None:
+    """A message to a run that works. None: it is over, or takes no live messages any more."""
     check(message.content)
     content = await kept_blocks(stores, slot, message.created_by, message.content)
     live, marker = new_injection(content, message.created_by, stores.clock()), message.marker()

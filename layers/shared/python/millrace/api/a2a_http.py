@@ -1,0 +1,95 @@
+"""Requests and answers of A2A's bindings, as far as both have them in common."""
+
+from collections.abc import AsyncGenerator
+from typing import Any, TypeVar
+
+from a2a.utils.errors import A2AError, InvalidParamsError, UnsupportedOperationError, VersionNotSupportedError
+from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import Message
+from starlette.requests import Request
+
+from millrace.api.a2a_tasks import Call, TaskStream
+from millrace.api.deadline import deadline
+from millrace.api.endpoint import MAX_BODY, read_bytes
+from millrace.api.resume import cursor_text
+from millrace.api.sse import EventStream
+from millrace.domain.access import Principal
+from millrace.domain.agents import Agent
+from millrace.domain.conversations import MESSAGE_BYTES
+from millrace.domain.json_reader import media_type, read_json
+from millrace.errors import MillraceError
+from millrace.protocols.a2a.card import VERSION
+from millrace.protocols.a2a.encoding import Shape, encode
+from millrace.protocols.protocol import RETRY
+from millrace.protocols.table import A2A
+
+BODY = MAX_BODY + 6 * MESSAGE_BYTES
+ERRORS = (A2AError, MillraceError)
+M = TypeVar("M", bound=Message)
+
+
+def check_version(request: Request) -> None:
+    """Raises `VersionNotSupportedError` for a client of another version: without the header, 0.3."""
+    given = request.headers.get("a2a-version", "").strip() or request.query_params.get("A2A-Version", "")
+    if given.partition(".")[0] != VERSION.partition(".")[0]:
+        raise VersionNotSupportedError(
+            f"A2A version {given or '0.3'!r:.20} is not supported. Send the header A2A-Version: {VERSION}."
+        )
+
+
+def call_of(request: Request, caller: Principal, agent: Agent) -> Call:
+    """The call that a request makes."""
+    return Call(caller, agent, cursor_text(request), deadline(request))
+
+
+def is_json(request: Request) -> bool:
+    """Return whether the body is JSON by its content type."""
+    kind = media_type(request.headers.get("content-type", "application/json"))
+    return kind == "application/json" or kind.endswith("+json")
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """The body as a JSON object. Raises `InvalidParamsError`, or `InvalidRequest` for what is no JSON."""
+    body = read_json(await read_bytes(request, BODY) or b"{}")
+    if not isinstance(body, dict):
+        raise InvalidParamsError("The body must be a JSON object.")
+    return body
+
+
+def parsed(fields: Any, message: M) -> M:
+    """A message of the protocol from its JSON; fields that are not known are ignored. Raises
+    `InvalidParamsError`."""
+    if not isinstance(fields, dict):
+        raise InvalidParamsError("The parameters must be a JSON object.")
+    try:
+        ParseDict(fields, message, ignore_unknown_fields=True)
+    except (ParseError, ValueError, TypeError, RecursionError) as error:
+        raise InvalidParamsError(f"The parameters are not valid: {error}"[:500]) from error
+    return message
+
+
+def event_stream(stream: TaskStream, shape: Shape) -> EventStream:
+    """The answer that streams a task."""
+    session = stream.session
+    return EventStream(
+        _frames(stream, shape),
+        protocol=A2A,
+        headers={"x-run-id": stream.run_id},
+        on_end=session.over if session else None,
+        on_disconnect=session.leave if session else None,
+    )
+
+
+async def _frames(stream: TaskStream, shape: Shape) -> AsyncGenerator[bytes, None]:
+    try:
+        async for updates in stream.updates:
+            yield encode(updates, stream.run_id, shape)
+        if not stream.projection.over:
+            yield RETRY
+    finally:
+        await stream.updates.aclose()
+
+
+def unsupported(what: str) -> UnsupportedOperationError:
+    """The error for what this agent does not do."""
+    return UnsupportedOperationError(f"{what} is not supported.")

@@ -1,0 +1,106 @@
+"""Messages of A2A clients as ours, and the history of a run as theirs."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+from a2a.types.a2a_pb2 import Message, Part, Role, SendMessageRequest
+from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError
+from google.protobuf.json_format import MessageToDict
+
+from millrace.domain.approvals import WaitingCall
+from millrace.domain.clock import from_iso
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.runs import Run
+from millrace.domain.tasks import CLIENT, TaskMessage
+
+INPUT_MODES = ("text/plain", "application/json")
+OUTPUT_MODES = ("text/plain", "application/json")
+_ANSWER = frozenset({"callId", "decision", "arguments", "content", "reason"})
+
+
+def read_message(request: SendMessageRequest) -> TaskMessage:
+    """Return what a client says. Raises `InvalidParamsError` or `ContentTypeNotSupportedError`."""
+    message = request.message
+    if message.role != Role.ROLE_USER:
+        raise InvalidParamsError("message.role must be ROLE_USER: the agent writes its own messages.")
+    if len(message.message_id) > 200:
+        raise InvalidParamsError("message.messageId must not exceed 200 characters.")
+    _check_modes(request.configuration.accepted_output_modes)
+    texts, answers = [], []
+    for number, part in enumerate(message.parts):
+        data = _answer_of(part)
+        if data:
+            answers.append(data)
+        else:
+            texts.append(_text_of(part, number))
+    text = "\n".join(texts).strip()
+    return TaskMessage(message.message_id, text, tuple(answers), message.task_id, message.context_id)
+
+
+def _check_modes(accepted: Iterable[str]) -> None:
+    modes = [mode.partition(";")[0].strip().lower() for mode in accepted]
+    fitting = [mode for mode in modes if mode in OUTPUT_MODES or mode in ("*/*", "text/*", "text/markdown")]
+    if modes and not fitting:
+        raise ContentTypeNotSupportedError(
+            f"None of the accepted output modes is available: {', '.join(modes)}. "
+            f"The agent answers in {' or '.join(OUTPUT_MODES)}."
+        )
+
+
+def _answer_of(part: Part) -> dict[str, Any] | None:
+    if part.WhichOneof("content") != "data":
+        return None
+    data = MessageToDict(part.data)
+    return data if isinstance(data, dict) and "decision" in data and set(data) <= _ANSWER else None
+
+
+def _text_of(part: Part, number: int) -> str:
+    kind = part.WhichOneof("content")
+    media = part.media_type.partition(";")[0].strip().lower()
+    if kind == "text" and (not media or media.startswith("text/") or media in INPUT_MODES):
+        return part.text
+    if kind == "data":
+        return orjson.dumps(MessageToDict(part.data)).decode()
+    if kind is None:
+        raise InvalidParamsError(f"message.parts[{number}] has no content: give it text or data.")
+    raise ContentTypeNotSupportedError(
+        f"message.parts[{number}] is {media or kind}; the agent takes {' and '.join(INPUT_MODES)}."
+    )
+
+
+def history(run: Run, messages: Iterable[StoredMessage], calls: Iterable[WaitingCall]) -> list[Message]:
+    """The messages between the client and the agent in one run, in their order: the answer itself is an
+    artifact, and not among them."""
+    said = [*_said(run, messages), *(one for call in calls for one in _asked(run, call))]
+    return [message for _, message in sorted(said, key=lambda one: one[0])]
+
+
+def _said(run: Run, messages: Iterable[StoredMessage]) -> Iterator[tuple[int, Message]]:
+    for message in messages:
+        texts = [block for block in message.content if "text" in block]
+        if message.role == "user" and message.run_id == run.id and texts:
+            id = texts[0].get("providerData", {}).get(CLIENT, {}).get("messageId", message.id)
+            text = "\n".join(block["text"] for block in texts)
+            yield from_iso(message.created_at), _message(run, id, Role.ROLE_USER, text)
+
+
+def _asked(run: Run, call: WaitingCall) -> Iterator[tuple[int, Message]]:
+    question = call.prompt or f"Approve the call of the tool {call.name}?"
+    id = f"{run.id}.{call.call_id}"
+    yield call.requested_ms, _message(run, id, Role.ROLE_AGENT, question)
+    if call.answer and call.answer.by:
+        content = call.answer.content if call.answer.content is not None else call.answer.reason
+        said = content if isinstance(content, str) else orjson.dumps(content).decode() if content else ""
+        text = said or call.answer.decision
+        yield from_iso(call.answer.at), _message(run, f"{id}.answer", Role.ROLE_USER, text)
+
+
+def _message(run: Run, id: str, role: Role, text: str) -> Message:
+    return Message(
+        message_id=id,
+        context_id=run.slot.conversation_id,
+        task_id=run.id,
+        role=role,
+        parts=[Part(text=text)],
+    )

@@ -1,0 +1,171 @@
+"""Messages of A2A clients: they begin tasks, answer what a task asks, or join one that works."""
+
+import asyncio
+from dataclasses import dataclass
+
+import orjson
+
+from millrace.domain.access import Principal
+from millrace.domain.agents import Agent
+from millrace.domain.approvals import GivenAnswer, WaitingCall
+from millrace.domain.runs import LeaseRecord, Run
+from millrace.domain.tasks import CLIENT, TaskMessage, new_context
+from millrace.errors import Conflict, InvalidRequest, Unavailable
+from millrace.services.runs.access import authorize
+from millrace.services.runs.answers import answer_call
+from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun, StartedRun
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.send import send
+from millrace.services.runs.send_busy import give_live, replay, to_waiting
+from millrace.services.tasks.read import task_run
+from millrace.stores.connect import Stores
+from millrace.stores.idempotency import Repeated
+
+TRIES = 20
+"""How often a follow-up looks again at a task that changes under it."""
+RETRY_SECONDS = 0.1
+_WORDS = {"approve": "approve", "approved": "approve", "reject": "reject", "rejected": "reject"}
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedTask:
+    """A task that some process works on, and the number of the event after which it is followed."""
+
+    run: Run
+    after: int
+
+
+async def send_message(
+    platform: Platform, caller: Principal, agent: Agent, message: TaskMessage
+) -> StartedRun | FollowedTask:
+    """Begin a task or go on with one. A repeated message leads to what it led to before. Raises as `send`,
+    and `Conflict` (`task_ended`) for a task that is over."""
+    if message.task_id:
+        return await _follow_up(platform, caller, agent, message)
+    if message.answers:
+        raise InvalidRequest("An answer needs the taskId of the task that asks.", code="invalid_answer")
+    return await _begin(platform, caller, agent, message)
+
+
+async def _begin(
+    platform: Platform, caller: Principal, agent: Agent, message: TaskMessage
+) -> StartedRun | FollowedTask:
+    if not message.text:
+        raise InvalidRequest("The message is empty.", code="empty_message")
+    stores = platform.stores
+    given = NewMessage(
+        message.text,
+        agent.id,
+        idempotency_key=message.id,
+        if_busy="inject",
+        client_data={CLIENT: {"messageId": message.id}},
+        writes=lambda run: [stores.tasks.listed(run)],
+    )
+    context = message.context_id or new_context(caller, agent.id, message.id)
+    found = await send(stores, platform.models, caller, context, given)
+    if isinstance(found, StartedRun):
+        return found
+    if isinstance(found, ReplayedRun):
+        return FollowedTask(found.run, 0)
+    run = await stores.runs.get(caller.organization, found.run_id)
+    return FollowedTask(run, (await stores.leases.peek(run.slot)).seq)
+
+
+async def _follow_up(
+    platform: Platform, caller: Principal, agent: Agent, message: TaskMessage
+) -> FollowedTask:
+    stores = platform.stores
+    run = await task_run(stores, caller, message.task_id, agent.id)
+    if message.context_id not in ("", run.slot.conversation_id):
+        raise InvalidRequest("The contextId is not that of the task.", code="context_mismatch")
+    if not message.text and not message.answers:
+        raise InvalidRequest("The message is empty.", code="empty_message")
+    await authorize(stores, caller, run.slot, "write")
+    given = _as_given(caller, run, message)
+    for _ in range(TRIES):
+        lease = await stores.leases.peek(run.slot)
+        if repeated := await stores.leases.earlier_use(run.slot, message.id):
+            return await _repeated(stores, run, given, repeated)
+        if lease.run_id != run.id:
+            raise Conflict("The task has ended; send a message without its taskId.", code="task_ended")
+        try:
+            if await _give(platform, caller, run, lease, message, given):
+                return FollowedTask(run, lease.seq)
+        except Repeated as repeated_now:
+            return await _repeated(stores, run, given, repeated_now)
+        await asyncio.sleep(RETRY_SECONDS)
+    raise Unavailable("The task changes all the while; send the message again.", retry_after=1)
+
+
+def _as_given(caller: Principal, run: Run, message: TaskMessage) -> NewMessage:
+    content = message.text + "".join(orjson.dumps(answer).decode() for answer in message.answers)
+    return NewMessage(
+        content,
+        thread_id=run.slot.thread_id,
+        idempotency_key=message.id,
+        if_busy="inject",
+        created_by=caller.id,
+    )
+
+
+async def _repeated(stores: Stores, run: Run, given: NewMessage, repeated: Repeated) -> FollowedTask:
+    await replay(stores, run.slot, given, repeated)
+    return FollowedTask(run, (await stores.leases.peek(run.slot)).seq)
+
+
+async def _give(
+    platform: Platform,
+    caller: Principal,
+    run: Run,
+    lease: LeaseRecord,
+    message: TaskMessage,
+    given: NewMessage,
+) -> bool:
+    """Give a message to a task under way; False where it is to be looked at again."""
+    stores = platform.stores
+    if lease.parked == "waiting":
+        calls = await stores.approvals.of_run(run.slot, run.id)
+        waiting = [call for call in calls if call.state == "waiting"]
+        if answers := _answers(message, waiting):
+            for number, answer in enumerate(answers, 1):
+                # The key is used up by the last: what was stored before is the same when it comes again.
+                marker = given.marker() if number == len(answers) else None
+                await answer_call(stores, caller, run.id, answer, marker)
+            return True
+        found = await to_waiting(stores, run.slot, run.id, given)
+    else:
+        found = await give_live(stores, run.slot, run.id, given)
+    return isinstance(found, AcceptedMessage | ReplayedRun)
+
+
+def _answers(message: TaskMessage, waiting: list[WaitingCall]) -> list[GivenAnswer]:
+    """The answers that a message gives: those of its data parts, or its text to the only call that waits. A
+    text that is no answer to an approval is the user's reply, with which the call counts as rejected."""
+    if message.answers:
+        return [_given(answer, waiting) for answer in message.answers]
+    if len(waiting) != 1:
+        return []
+    (call,) = waiting
+    word = _WORDS.get(message.text.strip().lower())
+    if call.kind == "question" and call.schema is None:
+        return [GivenAnswer(call.call_id, "answer", content=message.text)]
+    if call.kind == "approval" and word:
+        return [GivenAnswer(call.call_id, "approve" if word == "approve" else "reject")]
+    return []
+
+
+def _given(answer: dict[str, object], waiting: list[WaitingCall]) -> GivenAnswer:
+    only = waiting[0].call_id if len(waiting) == 1 else ""
+    call_id = answer.get("callId") or only
+    decision, arguments, reason = answer["decision"], answer.get("arguments"), answer.get("reason")
+    if not isinstance(call_id, str) or not call_id:
+        raise InvalidRequest(
+            "callId: several calls wait; name the one that is answered.", code="invalid_answer"
+        )
+    if decision not in ("approve", "reject", "answer"):
+        raise InvalidRequest("decision must be approve, reject or answer.", code="invalid_answer")
+    if arguments is not None and not isinstance(arguments, dict):
+        raise InvalidRequest("arguments must be an object.", code="invalid_answer")
+    if reason is not None and not isinstance(reason, str):
+        raise InvalidRequest("reason must be a text.", code="invalid_answer")
+    return GivenAnswer(call_id, decision, arguments, answer.get("content"), reason)
