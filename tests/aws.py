@@ -82,7 +82,7 @@ def template() -> Template:
 def aws(ministack: MiniStack, template: Template) -> Aws:
     account = f"{int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw')) + 1:012d}"
     arguments = ministack.client_arguments(account)
-    return Aws(arguments, deploy(template, arguments), account)
+    return Aws(arguments, deploy(template, arguments, parameters={"ConformanceAgent": "true"}), account)
 
 
 @pytest.fixture

@@ -352,6 +352,7 @@ def test_every_url_is_an_output(translated: Template, resources: Resources) -> N
         ("ConversationFunction", {"dynamodb:UpdateItem"}),
         ("CommandCenterFunction", {"dynamodb:UpdateItem"}),
         ("FlowsFunction", {"dynamodb:UpdateItem"}),
+        ("A2aFunction", {"dynamodb:UpdateItem"}),
         ("VoiceFunction", {"dynamodb:PutItem", "dynamodb:UpdateItem"}),
     ],
 )
@@ -414,6 +415,7 @@ def test_functions_that_run_agents_decrypt_the_secrets_of_mcp_servers_and_no_oth
         "ConversationFunction": only_mcp,
         "ContinueRunsFunction": only_mcp,
         "FlowsFunction": only_mcp,
+        "A2aFunction": only_mcp,
         "ApiFunction": only_mcp,
         "DeliverFunction": None,
         "WebhooksFunction": None,

@@ -1,7 +1,5 @@
-"""The A2A function's app behind a real socket, and a process that continues runs as the run queue says."""
+"""The A2A function's app behind a real socket. What goes on elsewhere does so in the emulated Lambda."""
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,7 +9,6 @@ import pytest
 from millrace.api.a2a_app import create_app
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
-from tests.a2a.talk import Worker
 from tests.api.conftest import issuer, keys_url, organization, quick_looks
 from tests.aws import Aws
 from tests.serving import served
@@ -27,7 +24,6 @@ def settings(aws_environment: Aws, keys_url: str) -> Settings:
         oidc_issuer=ISSUER,
         oidc_audience=AUDIENCE,
         oidc_jwks_url=keys_url,
-        conformance_agent="true",
         default_agent="echo",
     )
 
@@ -59,14 +55,3 @@ def headers(issuer: Issuer, organization: str) -> dict[str, str]:
 def client(address: str, headers: dict[str, str]) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=address, headers=headers, timeout=30) as client:
         yield client
-
-
-@pytest.fixture
-def worker(settings: Settings) -> Iterator[None]:
-    """The function of the run queue."""
-    over = threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(Worker(settings).work(over)))
-    thread.start()
-    yield
-    over.set()
-    thread.join()

@@ -1,7 +1,6 @@
 """Talking A2A by hand in tests, in both bindings."""
 
 import json
-import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,33 +8,7 @@ from typing import Any
 
 import httpx
 
-from millrace.services.runs.continue_run import continue_run
-from millrace.services.runs.platform import Platform
-from millrace.settings import Settings
-from millrace.stores.run_queue import to_continue_run
-
 Json = dict[str, Any]
-
-
-class Worker:
-    """Takes messages off the run queue and continues their runs."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._platform = Platform.make(settings)
-        self._url = settings.run_queue_url
-
-    async def work(self, over: threading.Event) -> None:
-        """Work until told otherwise."""
-        aws = self._platform.stores.aws
-        while not over.is_set():
-            answer = await aws.call(
-                "sqs", "receive_message", QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=1
-            )
-            for message in answer.get("Messages", []):
-                receipt = message["ReceiptHandle"]
-                await aws.call("sqs", "delete_message", QueueUrl=self._url, ReceiptHandle=receipt)
-                await continue_run(self._platform, to_continue_run(message["Body"]))
-        await self._platform.close()
 
 
 @dataclass
@@ -56,7 +29,8 @@ def send(client: httpx.Client, text: str = "hello", agent: str = "echo", **more:
     """Send over HTTP+JSON and return the task."""
     response = client.post(f"/a2a/{agent}/message:send", json=message(text, **more))
     assert response.status_code == 200, response.text
-    return response.json()["task"]
+    task: Json = response.json()["task"]
+    return task
 
 
 def rpc(client: httpx.Client, method: str, params: Any, agent: str = "echo") -> Json:
@@ -64,7 +38,7 @@ def rpc(client: httpx.Client, method: str, params: Any, agent: str = "echo") -> 
     body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params}
     response = client.post(f"/a2a/{agent}", json=body)
     assert response.status_code == 200, response.text
-    found = response.json()
+    found: Json = response.json()
     assert (found["jsonrpc"], found["id"]) == ("2.0", 7)
     return found
 

@@ -45,7 +45,6 @@ def test_json_rpc_stream_wraps_each_update(client: httpx.Client) -> None:
     assert events[-1].data["result"]["statusUpdate"]["status"]["state"] == "TASK_STATE_COMPLETED"
 
 
-@pytest.mark.usefixtures("worker")
 def test_answer_puts_a_task_back_to_working(client: httpx.Client) -> None:
     task = send(client, agent="conformance", messageId=f"tck-input-required-{uuid.uuid4()}")
     assert state_of(task) == "INPUT_REQUIRED"
@@ -67,7 +66,6 @@ def test_task_that_waits_is_canceled(client: httpx.Client) -> None:
     assert reason_of(more) == (400, "UNSUPPORTED_OPERATION")
 
 
-@pytest.mark.usefixtures("worker")
 def test_task_that_returns_at_once_goes_on_elsewhere(client: httpx.Client) -> None:
     given = message("/echo think=0\nlater") | {"configuration": {"returnImmediately": True}}
     task = client.post("/a2a/echo/message:send", json=given).json()["task"]

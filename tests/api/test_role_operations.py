@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from millrace.api import command_center_app, conversation_app, flows_app, management_app, voice_app
+from millrace.api import a2a_app, command_center_app, conversation_app, flows_app, management_app, voice_app
 from millrace.domain.access import ROLES, SCOPES
 from millrace.settings import Settings
 from tests.aws import Aws
@@ -50,6 +50,7 @@ NEEDS: dict[str, list[str]] = {
         f"DELETE {CONVERSATION}/shares",
         "GET /api/runs/{run_id}",
         "GET /api/runs/{run_id}/stream",
+        "GET /api/a2a/tasks/{task_id}/stream",
         "GET /api/approvals",  # those that the caller may see
         "POST /api/runs/{run_id}/answers",  # and then whoever is an approver of the call
         "GET /api/memories",  # the caller's own; with conversations:manage also another user's
@@ -168,6 +169,7 @@ APPS: dict[str, tuple[str, Callable[[Settings], Any]]] = {
     "/agui": ("ConversationFunction", conversation_app.create_app),
     "/api/command-center": ("CommandCenterFunction", command_center_app.create_app),
     "/api/flows": ("FlowsFunction", flows_app.create_app),
+    "/api/a2a": ("A2aFunction", a2a_app.create_app),
     "/api/voice": ("VoiceFunction", voice_app.create_app),
     "/api/stream-tickets": ("VoiceFunction", voice_app.create_app),
     "/v1/audio": ("VoiceFunction", voice_app.create_app),

@@ -4,6 +4,7 @@ Each takes the SDK's request and returns the SDK's answer, or a stream of update
 ours and get their shape from the binding.
 """
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -181,7 +182,7 @@ class Tasks:
 
     async def _handed_over(self, started: StartedRun) -> Run:
         """Have another process work on the run: this one freezes with its answer."""
-        session = launch(self.platform, started, deadline=0.0)
+        session = launch(self.platform, started, deadline=time.monotonic())
         async for _ in session.event_feed:
             pass
         await session.over()

@@ -9,7 +9,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from millrace.api import command_center_app, conversation_app, flows_app, voice_app, webhooks_app
+from millrace.api import a2a_app, command_center_app, conversation_app, flows_app, voice_app, webhooks_app
 from millrace.api.endpoint import Endpoint
 from millrace.api.json_route import JsonRoute, operation_of
 from millrace.api.openapi_operation import error_responses, operation_object
@@ -35,6 +35,7 @@ def streamed_endpoints(settings: Settings, platform: Platform) -> list[Endpoint]
     tickets = TicketStore(stores.aws, settings.tickets_table, stores.clock)
     return [
         *conversation_app.endpoints(platform),
+        *a2a_app.endpoints(platform),
         *command_center_app.endpoints(Recorder.connect(settings)),
         *flows_app.endpoints(Flows.connect(platform, no_pipelines)),
         *voice_app.endpoints(engines, stores, tickets),

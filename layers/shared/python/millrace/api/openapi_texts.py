@@ -16,6 +16,7 @@ TAGS = (
     ("/api/approvals", "approvals", "Calls that wait for a person"),
     ("/api/memories", "memories", "What agents remember of users"),
     ("/api/agents", "agents", "Agents and their tools"),
+    ("/api/a2a", "a2a", "Tasks of agents, for clients of A2A"),
     ("/api/flows", "flows", "Flows and their executions"),
     (
         "/api/streaming/pipelines/{pipeline_id}/dead-letters",
@@ -37,6 +38,7 @@ TAGS = (
 """The first prefix that fits gives an operation its tag."""
 PATH_PARAMETERS = {
     "agent_id": "The agent's id",
+    "task_id": "The task's id, which is that of its run",
     "checkpoint_id": "The checkpoint's id",
     "conversation_id": "The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -`",
     "execution_id": "The execution's id",

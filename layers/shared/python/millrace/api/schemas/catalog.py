@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from millrace.api.schemas import (
+    a2a,
     about,
     agents,
     command_center,
@@ -18,7 +19,7 @@ from millrace.api.schemas import (
     voice,
 )
 
-_MODULES = (about, agents, command_center, conversations, flows, operations, pipelines, protocols, voice)
+_MODULES = (a2a, about, agents, command_center, conversations, flows, operations, pipelines, protocols, voice)
 
 
 def _models(module: ModuleType) -> Iterator[tuple[str, type[BaseModel]]]:
