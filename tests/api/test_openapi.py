@@ -22,6 +22,7 @@ SNAPSHOT = Path(__file__).parent.parent.parent / "docs" / "openapi.json"
 NEVER_ANSWERED = {
     "approval_expired": "ends a run, with 502",
     "bad_plan": "ends a step of a flow, with 502",
+    "context_mismatch": "A2A's own errors have it as their reason",
     "contended": "makes a queue bring its message again",
     "echo_failed": "ends a run, with 502",
     "echo_steering": "ends a run, with 502",
@@ -32,6 +33,8 @@ NEVER_ANSWERED = {
     "invalid_message": "of the queue of runs",
     "invalid_record": "makes a dead letter",
     "invalid_row": "makes a dead letter",
+    "rejected": "ends a run, with 502",
+    "task_ended": "A2A's own errors have it as their reason",
     "not_available": "a tool's answer to its model",
     "not_json": "makes a dead letter",
     "output_invalid": "ends a run, with 502",

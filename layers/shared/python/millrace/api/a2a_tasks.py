@@ -148,7 +148,7 @@ class Tasks:
         """Stream a task from any event on, also one that has ended."""
         projection = TaskProjection(run)
         if after:
-            projection.take(await self._logged(run, after))
+            projection.apply(await self._logged(run, after))
         events = follow(self.platform.stores, run, after, deadline)
         return TaskStream(projection, _updates(projection, events))
 
@@ -205,7 +205,7 @@ class Tasks:
         projection = TaskProjection(task.run)
         stores = self.platform.stores
         if task.after:
-            projection.take(await self._logged(task.run, task.after))
+            projection.apply(await self._logged(task.run, task.after))
         events = follow(stores, task.run, task.after, deadline)
         first = [Update(task.after, projection.snapshot())] if task.after else []
         return TaskStream(projection, _updates(projection, events, first))
@@ -221,7 +221,7 @@ class Tasks:
 
     async def _projected(self, run: Run) -> TaskProjection:
         projection = TaskProjection(run)
-        projection.take(await self._logged(run))
+        projection.apply(await self._logged(run))
         return projection
 
     async def _logged(self, run: Run, until: int = 0) -> list[LogEntry]:
@@ -259,7 +259,7 @@ async def _updates(
     if first:
         yield first
     async for batch in batches:
-        yield projection.take(batch)
+        yield projection.apply(batch)
 
 
 def _answer_of(messages: Iterable[StoredMessage]) -> str:

@@ -6,11 +6,11 @@ from millrace.api.schemas.base import JsonObject, Shape
 
 
 class TaskEvent(Shape):
-    """An update of a task: the field of its `type` is A2A's own, the others are there beside it where they fit.
+    """An update of a task: the field of its `type` is A2A's own, and others stand beside it where they fit.
 
-    `status` is the state in words (`submitted`, `working`, `input-required`, `completed`, `failed`, `canceled`,
-    `rejected`) with its `message`. Of an artifact, `chunk` is the text that comes now, and `artifact` is what
-    has come, all of it at the `lastChunk`."""
+    `status` is the state in words (`submitted`, `working`, `input-required`, `completed`, `failed`,
+    `canceled` or `rejected`) with its `message`. Of an artifact, `chunk` is the text that comes now, and
+    `artifact` is what has come, all of it at the `lastChunk`."""
 
     type: Literal["task", "message", "statusUpdate", "artifactUpdate"]
     task: JsonObject | None = None

@@ -75,11 +75,11 @@ class TaskProjection:
         """True once the task has ended."""
         return self.state in TERMINAL
 
-    def take(self, batch: Iterable[LogEntry]) -> list[Update]:
+    def apply(self, batch: Iterable[LogEntry]) -> list[Update]:
         """Take events in; return the updates that they lead to, pieces of the answer joined."""
         updates: list[Update] = []
         for entry in batch:
-            for update in self._take(entry):
+            for update in self._apply(entry):
                 if updates and (joined := _joined(updates[-1], update)):
                     updates[-1] = joined
                 else:
@@ -109,7 +109,7 @@ class TaskProjection:
         """Take the answer from elsewhere: the log is no longer kept."""
         self.texts, self.begun = [(0, text)], bool(text)
 
-    def _take(self, entry: LogEntry) -> list[Update]:
+    def _apply(self, entry: LogEntry) -> list[Update]:
         event = project(entry.event, capped(self.detail, self.run.visibility))
         if event is None:
             return []
