@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import msgspec
 
 from millrace.destinations.catalog import DestinationCatalog, Reach, ServiceUrls
 from millrace.domain.clock import now_ms
@@ -129,7 +130,7 @@ class World:
             "createdAt": self.now,
             "events": [job_event(each) for each in events],
         }
-        return Job.model_validate(given | changes)
+        return msgspec.convert(given | changes, Job)
 
     async def deliver(self, *events: Event, **changes: Any) -> Report:
         report = await self.deliverer.deliver(self.job(*events, **changes))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from millrace.api.webhooks_app import create_app
@@ -48,7 +49,7 @@ async def delivered(job: dict[str, Any], url: str) -> list[DeliveryResult]:
 
         webhook = Webhook(WebhookConfig.model_validate({"url": "https://hooks.example.com/"}))
         sender = HttpSender(webhook, post, lambda: 0)
-        return (await sender.send(Job.model_validate(job).pipeline_events(), never_waits)).results
+        return (await sender.send(msgspec.convert(job, Job).pipeline_events(), never_waits)).results
 
 
 def circle(plant: Plant, url: str, windows: bool = False, most: int = 200) -> list[DeliveryResult]:

@@ -11,6 +11,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import structs
+
 from millrace.destinations.results import (
     THROTTLED,
     Dead,
@@ -160,17 +162,16 @@ class Deliverer:
         return self.clock() - job.created_at + wait
 
     async def _again(self, job: Job, positions: list[int], wait: int, attempt: int) -> None:
-        later = job.model_copy(
-            update={
-                "events": [job.events[n] for n in positions],
-                "attempt": attempt,
-                "not_before": self.clock() + wait,
-            }
+        later = structs.replace(
+            job,
+            events=[job.events[n] for n in positions],
+            attempt=attempt,
+            not_before=self.clock() + wait,
         )
         await self._send(later, wait)
 
     async def _send(self, job: Job, wait: int) -> None:
-        body = job.model_copy(update={"sends": job.sends + 1}).encode()
+        body = structs.replace(job, sends=job.sends + 1).encode()
         await self.queue.send_one(body, wait, job.organization)
 
 

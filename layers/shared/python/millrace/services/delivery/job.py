@@ -1,14 +1,17 @@
-"""A delivery job: events for one destination of one version of a pipeline, as one SQS message."""
+"""A delivery job: events for one destination of one version of a pipeline, as one SQS message.
+
+Like the messages of the other queues it names its kind in the field `type`.
+"""
 
 from collections.abc import Iterable
 from operator import itemgetter
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+import msgspec
+from msgspec import Meta, Struct, structs
 
 from millrace.domain.portions import portions
 from millrace.errors import InvalidRequest
-from millrace.pipelines.definitions.model import Model
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
 from millrace.pipelines.limits import DESTINATIONS, OUTPUT_BYTES
@@ -17,42 +20,43 @@ from millrace.stores.queues import MESSAGE_BYTES
 EVENTS = 1_000
 _ROOM = MESSAGE_BYTES - 3_000  # the rest is the job's own fields
 
-Text = Annotated[str, Field(min_length=1, max_length=512)]
-Ms = Annotated[int, Field(ge=0, le=253_402_300_799_999)]
+Text = Annotated[str, Meta(min_length=1, max_length=512)]
+Count = Annotated[int, Meta(ge=0)]
+Ms = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 
-class JobEvent(Model):
+class JobEvent(Struct, frozen=True, rename="camel", omit_defaults=True):
     """One of a pipeline's outputs: `time` is when it happened, `ingested` when it was accepted (ms)."""
 
     id: Text
     payload: dict[str, Any]
-    time: Annotated[int, Field(ge=-62_135_596_800_000, le=253_402_300_799_999)] = 0
+    time: Annotated[int, Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)] = 0
     ingested: Ms = 0
     source: str = ""
     type: str = ""
     window: dict[str, Any] | None = None
-    hops: Annotated[int, Field(ge=0)] = 0
+    hops: Count = 0
     sequence: str = ""
 
 
-class Job(Model):
+class Job(Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="type", tag="job", kw_only=True):
     """`destination` counts from 0. `attempt` is how often it was tried before, `sends` how often
     it was put on the queue again, for whatever reason; `notBefore` and `createdAt`
     are epoch milliseconds."""
 
     organization: Text
     pipeline_id: Text
-    definition_version: Annotated[int, Field(ge=1)]
-    destination: Annotated[int, Field(ge=0, lt=DESTINATIONS)]
+    definition_version: Annotated[int, Meta(ge=1)]
+    destination: Annotated[int, Meta(ge=0, lt=DESTINATIONS)]
     created_at: Ms
-    attempt: Annotated[int, Field(ge=0)] = 0
-    sends: Annotated[int, Field(ge=0)] = 0
+    attempt: Count = 0
+    sends: Count = 0
     not_before: Ms = 0
-    events: Annotated[list[JobEvent], Field(min_length=1, max_length=EVENTS)]
+    events: Annotated[list[JobEvent], Meta(min_length=1, max_length=EVENTS)]
 
     def encode(self) -> str:
         """The message's body."""
-        return self.model_dump_json(by_alias=True, exclude_defaults=True)
+        return msgspec.json.encode(self).decode()
 
     def pipeline_events(self) -> list[Event]:
         """The events as pipelines know them."""
@@ -73,12 +77,17 @@ class Job(Model):
         ]
 
 
+_DECODER = msgspec.json.Decoder(Job)
+_EVENT_DECODER = msgspec.json.Decoder(JobEvent)
+
+
 def read_job(body: str) -> Job:
-    """Raises `InvalidRequest` for what is no job."""
+    """Return the job of a message, also of one from before jobs named their kind. Raises `InvalidRequest`
+    for what is no job."""
     try:
-        return Job.model_validate_json(body)
-    except ValidationError as error:
-        raise InvalidRequest(f"The message is no delivery job: {_reason(error)}") from None
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise InvalidRequest(f"The message is no delivery job: {error}", code="invalid_message") from None
 
 
 def jobs_of(job: Job, events: Iterable[Event]) -> tuple[list[Job], list[tuple[Event, EvaluationError]]]:
@@ -95,19 +104,14 @@ def jobs_of(job: Job, events: Iterable[Event]) -> tuple[list[Job], list[tuple[Ev
         except EvaluationError as error:
             refused.append((event, error))
     groups = portions(fitting, itemgetter(1), _ROOM, EVENTS)
-    return [job.model_copy(update={"events": [one for one, _ in group]}) for group in groups], refused
+    return [structs.replace(job, events=[one for one, _ in group]) for group in groups], refused
 
 
 def _measured(event: Event) -> tuple[JobEvent, int]:
     """The event as it stands in a job, and its bytes there. Raises `EvaluationError` for one that is too
     large or cannot be written (an id beyond 512 characters, half of a surrogate pair)."""
-    try:
-        one = job_event(event)
-        size = len(one.model_dump_json(by_alias=True).encode()) + 1
-    except ValueError as error:
-        raise EvaluationError(
-            f"The output cannot be written as JSON: {_reason(error)}.", code="not_json"
-        ) from None
+    one = job_event(event)
+    size = len(_written(one)) + 1
     if size > OUTPUT_BYTES:
         raise EvaluationError(
             f"The output has {size:,} bytes as JSON; {OUTPUT_BYTES:,} are allowed.", code="too_large"
@@ -115,12 +119,16 @@ def _measured(event: Event) -> tuple[JobEvent, int]:
     return one, size
 
 
-def _reason(error: ValueError) -> str:
-    """Return the reason of the error, without the value."""
-    if not isinstance(error, ValidationError):
-        return type(error).__name__
-    first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+def _written(event: JobEvent) -> bytes:
+    """Return an event as JSON. Raises `EvaluationError` for one that `read_job` would refuse."""
+    try:
+        written = msgspec.json.encode(event)
+        _EVENT_DECODER.decode(written)
+    except (ValueError, TypeError) as error:
+        # The error of a value may quote it; that of a rule says which it is.
+        reason = error if isinstance(error, msgspec.ValidationError) else type(error).__name__
+        raise EvaluationError(f"The output cannot be written as JSON: {reason}.", code="not_json") from None
+    return written
 
 
 def job_event(event: Event) -> JobEvent:

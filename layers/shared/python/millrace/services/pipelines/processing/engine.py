@@ -150,8 +150,7 @@ class EnginePass:
     def _jobs(self, destination: int, events: list[Event], dead_letters: list[DeadLetter]) -> list[Job]:
         """Jobs for the delivery queue. Events that can be in none make dead letters."""
         compiled = self._compiled
-        # Without validation, which would refuse a job that has no events yet.
-        head = Job.model_construct(
+        head = Job(
             organization=compiled.organization,
             pipeline_id=compiled.pipeline_id,
             definition_version=compiled.version,
