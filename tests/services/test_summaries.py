@@ -156,3 +156,16 @@ async def test_all_that_follows_the_summary_is_sent_however_far_back_it_begins(t
     await stores.conversations._dynamo.write(put(stores.conversations.table, item))
     history = await model_history(stores, slot, await stores.conversations.open(slot))
     assert [one.id for one in history] == [SUMMARY_ID, *(f"msg_{number}" for number in range(7, count))]
+
+
+@pytest.mark.parametrize("character", ["x", "中", "😀", "\x01", "\ud800"])
+async def test_summary_with_a_question_of_any_size_is_stored(talk: Talk, character: str) -> None:
+    session = await talk.start("Hi", agent_id=AGENT)
+    question = character * (512 * 1024 // len(character.encode(errors="surrogatepass")))
+    await session.keep_summary(Summary("What came before.", "msg_1", "Hi", question))
+    found = (await talk.stores.conversations.open(talk.slot)).summary
+    assert found
+    assert found.text == "What came before."
+    assert len(found.latest) > 10_000
+    assert found.latest.startswith("?" if character == "\ud800" else character)
+    await session.over()

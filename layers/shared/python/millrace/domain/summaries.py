@@ -1,11 +1,13 @@
 """The summary that stands for the older part of a conversation when a model is asked."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from millrace.domain.conversations import StoredMessage
 
+LATEST_BYTES = 64_000
+"""The most that is stored of the latest question, in bytes of UTF-8."""
 SUMMARY_ID = "summary"
 """The id of the message that brings a summary into a history; no stored message has it."""
 
@@ -23,6 +25,14 @@ class Summary:
     def to_json(self) -> dict[str, str]:
         """The JSON object that is stored."""
         return asdict(self)
+
+    def bounded(self) -> "Summary":
+        """The summary as it is stored: a conversation is opened with it, so a long question is cut."""
+        whole = self.latest.encode(errors="replace")
+        if len(whole) <= LATEST_BYTES:
+            return self
+        latest = whole[:LATEST_BYTES].decode(errors="ignore")
+        return replace(self, latest=f"{latest}\n[The rest of the question is left out.]")
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> "Summary":

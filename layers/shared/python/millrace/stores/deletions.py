@@ -7,6 +7,7 @@ finished by whoever comes next: a repeat, or the sweep of every minute, which fi
 `ByUpdate`.
 """
 
+import logging
 import random
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from millrace.stores.lease_record import lease_key, to_lease
 from millrace.stores.runs import RunStore, stream_of
 from millrace.stores.sizes import ROOMY_BYTES, item_bytes
 
+log = logging.getLogger(__name__)
 BATCH = 25
 _DELETING = "#deleting"
 _CHOICE = 5
@@ -226,5 +228,12 @@ def _run_of(item: Item) -> str | None:
     """The run of an item, if it is a message or an idempotency marker."""
     if "runId" in item:
         return item["runId"] or None
-    is_message = item["sk"].startswith("M#") and "body" in item
-    return orjson.loads(item["body"]).get("runId") if is_message else None
+    if not item["sk"].startswith("M#"):
+        return None
+    try:
+        run_id: str | None = orjson.loads(item["body"]).get("runId")
+    except Exception:
+        # It is deleted all the same: one that cannot be read must not keep its conversation.
+        log.exception("the message %s of %s cannot be read", item["sk"], item["pk"])
+        return None
+    return run_id

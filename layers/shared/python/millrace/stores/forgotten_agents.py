@@ -22,6 +22,7 @@ from millrace.stores.dynamo import (
     put,
     to_item,
 )
+from millrace.stores.reading import readable
 
 _LIST = "#forgetting"
 BATCH = 25
@@ -66,7 +67,7 @@ class ForgottenAgentStore:
             ConsistentRead=True,
             Limit=limit,
         )
-        return [_forgotten(item) for item in items]
+        return readable(items, _forgotten)
 
     async def pending(self, organization: str, agent_id: str) -> ForgottenAgent | None:
         """Return the deletion of an agent that is not finished, if there is one."""

@@ -32,6 +32,7 @@ from millrace.stores.dynamo import (
 from millrace.stores.idempotency import LIFE_SECONDS, Marker, Repeated, put_marker
 from millrace.stores.lease_record import lease_key, to_lease
 from millrace.stores.messages import MessageStore
+from millrace.stores.reading import readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ class InjectionStore:
             self._table, "pk = :pk AND begins_with(sk, :prefix)", pk=slot.key, prefix="I#"
         )
         now = self._clock()
-        found = [injection_of(item) for item in items]
+        found = readable(items, injection_of)
         fresh = [one for one in found if one.expires_ms > now]
         return fresh, [one for one in found if one.expires_ms <= now]
 

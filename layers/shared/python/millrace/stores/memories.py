@@ -23,6 +23,7 @@ from millrace.stores.dynamo import (
     update,
 )
 from millrace.stores.forgotten_agents import not_gone, user_key
+from millrace.stores.reading import readable
 
 TRIES = 8
 GONE = 1
@@ -175,7 +176,7 @@ class MemoryStore:
     def _alive(self, items: list[Item]) -> list[Memory]:
         """The memories of items whose time is not over: DynamoDB deletes late."""
         now = self._clock() // 1000
-        return [_to_memory(item) for item in items if item.get("expiresAt", now + 1) > now]
+        return readable([item for item in items if item.get("expiresAt", now + 1) > now], _to_memory)
 
 
 def _partition(organization: str, user: str) -> str:

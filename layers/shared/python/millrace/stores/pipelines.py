@@ -76,8 +76,8 @@ class PipelineStore:
             raise unknown_pipeline(pipeline_id)
         return items[0]["pk"], _to_pipeline(items[0])
 
-    async def page(self, organization: str, after: str, limit: int) -> list[Pipeline]:
-        """Pipelines with ids above `after`, the oldest first."""
+    async def page(self, organization: str, after: str, limit: int) -> tuple[list[Pipeline], str | None]:
+        """Pipelines with ids above `after`, the oldest first, and the id to go on after."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk > :after",
@@ -85,7 +85,8 @@ class PipelineStore:
             pk=organization,
             after=f"P#{after}",
         )
-        return [_to_pipeline(item) for item in items]
+        more = items[-1]["sk"].removeprefix("P#") if len(items) == limit else None
+        return readable(items, _to_pipeline), more
 
     async def all(self, organization: str) -> list[Pipeline]:
         """Every pipeline of an organization (there are at most a hundred)."""
@@ -181,7 +182,7 @@ class PipelineStore:
             pk=f"{organization}#{pipeline_id}",
             kind="C#",
         )
-        return [orjson.loads(item["body"]) for item in items]
+        return readable(items, lambda item: orjson.loads(item["body"]))
 
     async def checkpoint(self, organization: str, pipeline_id: str, checkpoint_id: str) -> dict[str, Any]:
         """Raises `NotFound`."""

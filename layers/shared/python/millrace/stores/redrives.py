@@ -7,6 +7,7 @@ import orjson
 from millrace.domain.redrives import Redrive
 from millrace.errors import NotFound, Unavailable
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, put, put_when
+from millrace.stores.reading import readable
 
 KEPT_SECONDS = 30 * 86_400
 _TRIES = 8
@@ -41,7 +42,7 @@ class RedriveStore:
             pk=f"{organization}#{pipeline_id}",
             kind="R#",
         )
-        return [_to_redrive(item) for item in items]
+        return readable(items, _to_redrive)
 
     async def change(
         self, organization: str, pipeline_id: str, redrive_id: str, step: Callable[[Redrive], Redrive]

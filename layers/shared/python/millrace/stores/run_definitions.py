@@ -14,6 +14,7 @@ import orjson
 from millrace.domain.conversations import Slot
 from millrace.domain.run_definitions import RunDefinition
 from millrace.stores.dynamo import Dynamo, Item, TransactItem, delete, put, to_item
+from millrace.stores.reading import readable
 
 SHARDS = 8
 PAGE = 100
@@ -63,7 +64,7 @@ class RunDefinitionStore:
         }
         while True:
             items, after = await self._dynamo.query_page(**request)
-            yield [(_slot_of(item), item["runId"]) for item in items]
+            yield readable(items, lambda item: (_slot_of(item), item["runId"]))
             if after is None:
                 return
             request["ExclusiveStartKey"] = after

@@ -16,6 +16,7 @@ import orjson
 from millrace.errors import InvalidRequest, NotFound
 from millrace.stores.aws import Aws
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put
+from millrace.stores.reading import readable
 from millrace.stores.sealing import Sealer
 
 _CACHE_SIZE = 1_000
@@ -64,12 +65,14 @@ class SecretStore:
         await self._dynamo.write(put(self._table, item))
         return SecretInfo(secret.name, hosts, now)
 
-    async def page(self, organization: str, after: str = "", limit: int = 100) -> list[SecretInfo]:
-        """Names and hosts, by name."""
+    async def page(
+        self, organization: str, after: str = "", limit: int = 100
+    ) -> tuple[list[SecretInfo], str | None]:
+        """Names and hosts, by name, and the name to go on after."""
         items = await self._dynamo.query(
             self._table, "pk = :pk AND sk > :after", limit=limit, pk=organization, after=after or " "
         )
-        return [_info(item) for item in items]
+        return readable(items, _info), items[-1]["sk"] if len(items) == limit else None
 
     async def names(self, organization: str) -> dict[str, tuple[str, ...]]:
         """All names with their hosts, to check a new definition against."""

@@ -19,7 +19,7 @@ class SummaryStore:
     async def keep(self, lease_check: TransactItem, slot: Slot, summary: Summary) -> None:
         """Store a summary in place of the one before. Raises `ConditionFailed` for a run that does not hold
         its slot any more."""
-        body = orjson.dumps(summary.to_json()).decode()
+        body = orjson.dumps(summary.bounded().to_json()).decode()
         item = {"pk": slot.key, "sk": SUMMARY_KEY, "body": body}
         await self._dynamo.transact(lease_check, put(self._table, item))
 

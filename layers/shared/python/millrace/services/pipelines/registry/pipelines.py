@@ -54,8 +54,7 @@ class Pipelines:
 
     async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[Pipeline], str | None]:
         """Pipelines by age, and the id to go on after."""
-        found = await self._store.page(caller.organization, after, limit)
-        return found, found[-1].id if len(found) == limit else None
+        return await self._store.page(caller.organization, after, limit)
 
     async def written(self, caller: Principal, pipeline: Pipeline) -> dict[str, Any]:
         """The pipeline as the answer to its author: with `warnings`."""

@@ -28,8 +28,7 @@ class Secrets:
 
     async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[SecretInfo], str | None]:
         """Names and hosts, and the name to go on after."""
-        found = await self._store.page(caller.organization, after, limit)
-        return found, found[-1].name if len(found) == limit else None
+        return await self._store.page(caller.organization, after, limit)
 
     async def delete(self, caller: Principal, name: str) -> None:
         """Raises `NotFound`."""
