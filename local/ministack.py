@@ -28,6 +28,7 @@ from local.scratch import Scratch
 
 ACCOUNT = "111111111111"
 REGION = "us-east-1"
+_SECRET = "local"
 _ROOT = Path(__file__).resolve().parent.parent
 _PYTHON = _ROOT / ".venv-emulator" / "bin" / "python"
 ZONES = str(files("tzdata") / "zoneinfo")
@@ -89,7 +90,7 @@ class MiniStack:
             "endpoint_url": self.endpoint_url,
             "region_name": REGION,
             "aws_access_key_id": account,
-            "aws_secret_access_key": "local",
+            "aws_secret_access_key": _SECRET,
         }
 
     def start(self) -> Self:
@@ -150,6 +151,8 @@ class MiniStack:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self._port),
             "MINISTACK_REGION": REGION,
+            # Signed URLs and forms are checked with it.
+            "AWS_SECRET_ACCESS_KEY": _SECRET,
             "TMPDIR": str(self._scratch.path),
             "S3_DATA_DIR": str((self._state_dir or self._scratch.path) / "s3"),
             "IOT_MTLS_ENABLED": "0",

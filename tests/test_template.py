@@ -38,6 +38,7 @@ PASSING = [
     "WindowsTable",
     "DeliveryTable",
     "DeadLettersTable",
+    "FilesTable",
 ]
 KEPT = [
     "ConversationsTable",
@@ -50,6 +51,8 @@ KEPT = [
     "SecretsTable",
     "SecretsKey",
     "JournalBucket",
+    "FilesTable",
+    "FilesBucket",
 ]
 # What AWS itself counts, as far as the dashboard shows it.
 AWS_METRICS = {

@@ -125,6 +125,10 @@ CHANGES = {
     f"DELETE {CONVERSATION}/shares",
     "DELETE /api/memories",
     "DELETE /api/memories/{agent_id}/{memory_id}",
+    "POST /api/files",
+    "GET /api/files",
+    "GET /api/files/{file_id}",
+    "DELETE /api/files/{file_id}",
     "POST /api/stream-tickets",
 }
 """They answer with what the caller has given, and with ids."""

@@ -56,6 +56,10 @@ NEEDS: dict[str, list[str]] = {
         "GET /api/memories",  # the caller's own; with conversations:manage also another user's
         "DELETE /api/memories",
         "DELETE /api/memories/{agent_id}/{memory_id}",
+        "POST /api/files",
+        "GET /api/files",  # the caller's own
+        "GET /api/files/{file_id}",
+        "DELETE /api/files/{file_id}",
         "POST /agui",
         "GET /agui",
         "POST /agui/{agent_id}",
@@ -165,6 +169,7 @@ APPS: dict[str, tuple[str, Callable[[Settings], Any]]] = {
     "/api/conversations": ("ConversationFunction", conversation_app.create_app),
     "/api/runs": ("ConversationFunction", conversation_app.create_app),
     "/api/approvals": ("ConversationFunction", conversation_app.create_app),
+    "/api/files": ("ConversationFunction", conversation_app.create_app),
     "/api/memories": ("ConversationFunction", conversation_app.create_app),
     "/agui": ("ConversationFunction", conversation_app.create_app),
     "/api/command-center": ("CommandCenterFunction", command_center_app.create_app),

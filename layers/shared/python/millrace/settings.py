@@ -28,6 +28,9 @@ class Settings:
     pipelines_table: str = ""
     windows_table: str = ""
     journal_bucket: str = ""
+    files_bucket: str = ""
+    files_table: str = ""
+    file_quota_mb: str = "10240"
     run_queue_url: str = ""
     record_queue_url: str = ""
     ingest_queue_url: str = ""
@@ -98,6 +101,13 @@ class Settings:
         if not self.approval_days.isdigit() or not 1 <= int(self.approval_days) <= 365:
             raise Unavailable("APPROVAL_DAYS must be a whole number from 1 to 365.", code="not_configured")
         return int(self.approval_days) * 24 * 3600
+
+    @property
+    def file_quota(self) -> int:
+        """The most bytes of files of an organization. Raises `Unavailable` if the setting is not a number."""
+        if not self.file_quota_mb.isdigit():
+            raise Unavailable("FILE_QUOTA_MB must be a whole number.", code="not_configured")
+        return int(self.file_quota_mb) * 1024 * 1024
 
     @property
     def memory_seconds(self) -> int:

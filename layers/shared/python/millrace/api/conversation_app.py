@@ -6,6 +6,7 @@ from millrace.api.ag_ui import AgUi
 from millrace.api.approvals import Approvals
 from millrace.api.conversations import Conversations
 from millrace.api.endpoint import Endpoint
+from millrace.api.files import Files
 from millrace.api.memories import Memories
 from millrace.api.messages import Messages
 from millrace.api.shares import Shares
@@ -34,6 +35,7 @@ def endpoints(platform: Platform) -> list[Endpoint]:
         *Shares(platform.stores).endpoints(),
         *Streams(platform.stores).endpoints(),
         *Memories(platform.stores).endpoints(),
+        *Files(platform.stores).endpoints(),
         *Approvals(platform.stores).endpoints(),
         *AgUi(platform).endpoints(),
     ]

@@ -37,6 +37,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "dead_letter_not_found": "No dead letter has this id.",
         "destination_not_found": "The pipeline has no destination of this number.",
         "execution_not_found": "No execution has this id, or it is not the caller's to see.",
+        "file_not_found": "No file has this id, or it is not the caller's to see.",
         "flow_not_found": "No flow has this name.",
         "live_message_not_found": "No live message of this id waits.",
         "memory_not_found": "No memory has this id.",
@@ -58,6 +59,8 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "changed": "Somebody else changed it meanwhile; read it again.",
         "conversation_deleted": "The conversation is being deleted.",
         "conversation_exists": "A conversation with this id exists.",
+        "file_in_use": "The file belongs to another conversation.",
+        "file_not_uploaded": "The file has not been uploaded yet, or anew meanwhile.",
         "flow_exists": "A flow with this name exists.",
         "invalid_transition": "The pipeline's state does not allow this; `allowed` names what it does.",
         "loop": "The request has gone through pipelines too often: one of them feeds itself.",
@@ -82,7 +85,9 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
     413: {
         "agent_too_large": "The agent is too large; `limit` is in bytes.",
         "attachments_too_large": "The images and files within the message are too large; upload them.",
+        "file_too_large": "The file is too large for its type; `limit` is in bytes.",
         "message_too_large": "The message is too large; `limit` is in bytes.",
+        "quota_exceeded": "The organization's files would pass their quota; `limit` is in bytes.",
         "too_large": "The request, or what it would store, is too large.",
     },
     415: {

@@ -88,6 +88,9 @@ class Aws:
             # Beyond botocore's default of 10, urllib3 would throw each connection away after one call.
             max_pool_connections=self._workers,
             tcp_keepalive=True,
+            # The address that a bucket's region has: a browser's upload does not follow redirects to it.
+            s3={"addressing_style": "virtual"},
+            signature_version="s3v4" if service == "s3" else None,
         )
         make: Any = self._session.client  # its stubs know only literal names
         return make(service, region_name=self.region, config=config)

@@ -13,6 +13,8 @@ from millrace.stores.deletions import DeletionStore
 from millrace.stores.directory import Directory
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.event_log import EventLog
+from millrace.stores.file_objects import FileObjects
+from millrace.stores.files import FileStore
 from millrace.stores.forgotten_agents import ForgottenAgentStore
 from millrace.stores.injections import InjectionStore
 from millrace.stores.leases import LeaseStore
@@ -51,6 +53,8 @@ class Stores:
     deletions: DeletionStore
     approvals: ApprovalStore
     memories: MemoryStore
+    files: FileStore
+    file_objects: FileObjects
     forgotten_agents: ForgottenAgentStore
     agents: AgentStore
     sealer: Sealer
@@ -96,6 +100,8 @@ class Stores:
             approvals=approvals,
             memories=MemoryStore(dynamo, settings.memories_table, clock, settings.memory_seconds),
             forgotten_agents=ForgottenAgentStore(dynamo, settings.memories_table),
+            files=FileStore(dynamo, settings.files_table, clock, settings.file_quota),
+            file_objects=FileObjects(aws, settings.files_bucket),
             agents=AgentStore(dynamo, settings.agents_table),
             sealer=Sealer(aws, settings.secrets_key_id),
             bus=EventBus(aws, settings.bus_name),

@@ -1,16 +1,110 @@
-"""The images and files of a message: kept with their conversation before the message is accepted."""
+"""Images and files of a message: checked, and kept with their conversation before the message is accepted.
 
-from millrace.domain.content import Block, Content, TextPart, to_blocks
+What a form has uploaded is looked at here for the first time: its size, and the type that its bytes tell.
+"""
+
+import asyncio
+from dataclasses import replace
+
+from millrace.domain.content import (
+    Attachment,
+    Block,
+    Content,
+    ImagePart,
+    TextPart,
+    attachments,
+    to_blocks,
+    unsupported,
+)
 from millrace.domain.conversations import Slot
-from millrace.errors import NotImplementedHere
+from millrace.domain.files import StoredFile, check_size, content_id, unknown_file
+from millrace.domain.media import HEAD_BYTES, IMAGE_TYPES, agrees
+from millrace.errors import Conflict, InvalidRequest
 from millrace.stores.connect import Stores
+from millrace.stores.file_objects import Head
 
 
 async def kept_blocks(stores: Stores, slot: Slot, user: str, content: Content) -> list[Block]:
     """The content as blocks of the history, once its conversation keeps what a user's message brings or
-    refers to. Raises `NotImplementedHere`."""
-    if not isinstance(content, str):
-        for part in content:
-            if not isinstance(part, TextPart) and part.url is None:
-                raise NotImplementedHere("This deployment keeps no files; send the URL of one instead.")
-    return to_blocks(content, {})
+    refers to. Raises `NotFound`, `Conflict`, `InvalidRequest`, `UnsupportedMedia` or `TooLarge`, for one of
+    them before any is kept."""
+    if isinstance(content, str) or not attachments(content):
+        return to_blocks(content, {})
+    root = slot.root()
+    numbered = [
+        (number, part)
+        for number, part in enumerate(content)
+        if not isinstance(part, TextPart) and part.url is None
+    ]
+    checked = await asyncio.gather(*(_checked(stores, root, user, part) for _, part in numbered))
+    await asyncio.gather(*(one.keep(stores, root) for one in {one.file.id: one for one in checked}.values()))
+    return to_blocks(
+        content, {number: one.file.block() for (number, _), one in zip(numbered, checked, strict=True)}
+    )
+
+
+class _Checked:
+    """A file that may be kept: `data` came within the message, `head` of an upload has been looked at."""
+
+    def __init__(self, file: StoredFile, data: bytes | None = None, head: Head | None = None) -> None:
+        self.file = file
+        self._data = data
+        self._head = head
+
+    async def keep(self, stores: Stores, root: Slot) -> None:
+        """Keep it with a conversation. The item comes first, so that whatever lies in the bucket is known."""
+        if self._data is not None:
+            await stores.files.create(self.file)
+            await stores.file_objects.put(self.file, self._data)
+        elif self._head is not None:
+            kept = await stores.files.keep(self.file, root)
+            if not await stores.file_objects.copy(self.file, kept, self._head.tag):
+                await stores.files.delete(kept)
+                raise _changed(self.file)
+
+
+async def _checked(stores: Stores, root: Slot, user: str, part: Attachment) -> _Checked:
+    if part.data is not None:
+        return _inline(stores, root, user, part)
+    file = await stores.files.find(root.organization, part.file_id or "")
+    if file is None or file.owner != user:
+        raise unknown_file()
+    if isinstance(part, ImagePart) != (file.media_type in IMAGE_TYPES):
+        raise InvalidRequest(
+            f"{file.name} is {file.media_type}: send it as "
+            f"{'an image' if file.media_type in IMAGE_TYPES else 'a file'}.",
+            code="invalid_request",
+        )
+    if file.conversation_id == root.conversation_id:
+        return _Checked(file)
+    if file.conversation_id:
+        raise Conflict(
+            f"{file.name} belongs to another conversation; upload it again for this one.",
+            code="file_in_use",
+        )
+    head = await stores.file_objects.head(file, HEAD_BYTES)
+    if head is None:
+        raise Conflict(f"{file.name} has not been uploaded yet.", code="file_not_uploaded")
+    if head.size != file.size or not agrees(file.media_type, head.data):
+        raise _other_type(file)
+    return _Checked(file, head=head)
+
+
+def _inline(stores: Stores, root: Slot, user: str, part: Attachment) -> _Checked:
+    data, media_type = part.bytes(), part.media_type or ""
+    if not data or not agrees(media_type, data):
+        raise unsupported(f"What is not the {media_type} that it is said to be")
+    check_size(media_type, len(data))
+    name = part.name or f"{part.type}.{media_type.rpartition('/')[2]}"
+    file = StoredFile(
+        content_id(root, data), root.organization, user, name, media_type, len(data), stores.clock()
+    )
+    return _Checked(replace(file, conversation_id=root.conversation_id), data=data)
+
+
+def _other_type(file: StoredFile) -> Exception:
+    return unsupported(f"{file.name}, whose bytes are not the {file.media_type} that was announced,")
+
+
+def _changed(file: StoredFile) -> Conflict:
+    return Conflict(f"{file.name} was uploaded again meanwhile; upload it anew.", code="file_not_uploaded")

@@ -63,6 +63,7 @@ async def finish_deletion(stores: Stores, deletion: Deletion) -> None:
                 await _delete_runs(stores, slot.organization, {lease.run_id})
         for slot in reversed(slots):  # the conversation's own items last: they list its threads
             await _delete_slot(stores, deletion, slot)
+        await _delete_files(stores, deletion.root)
         if deletion.agent_id.startswith("flow:"):
             await stores.deletions.delete_execution(deletion.root)
         await stores.deletions.finish(deletion)
@@ -75,6 +76,18 @@ async def _delete_slot(stores: Stores, deletion: Deletion, slot: Slot) -> None:
         await stores.deletions.delete_waiting(deletion, waiting)
     async for page in stores.deletions.pages(slot):
         await _delete_page(stores, deletion, page)
+
+
+async def _delete_files(stores: Stores, root: Slot) -> None:
+    """Delete the files that a conversation keeps. An object goes after the item that counts it: what lies in
+    the bucket is what a repeat finds."""
+    if not stores.file_objects.configured:
+        return
+    while ids := await stores.file_objects.kept_ids(root):
+        for id in ids:
+            if file := await stores.files.find(root.organization, id):
+                await stores.files.delete(file)
+        await stores.file_objects.delete_kept(root, ids)
 
 
 async def _delete_page(stores: Stores, deletion: Deletion, items: list[Item]) -> None:

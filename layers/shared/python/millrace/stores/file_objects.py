@@ -1,0 +1,137 @@
+"""The bytes of files in their bucket. A form writes to `uploads/...` only; what a message uses is copied from
+there, so that nobody who still has the form can change it."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.domain.conversations import Slot
+from millrace.domain.files import UPLOAD_SECONDS, StoredFile, kept_prefix
+from millrace.errors import Unavailable
+from millrace.stores.aws import Aws
+
+DOWNLOAD_SECONDS = 15 * 60
+_MISSING = {"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "AccessDenied"}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of an object, its size in bytes, and the tag of this very content."""
+
+    data: bytes
+    size: int
+    tag: str
+
+
+class FileObjects:
+    """The bucket. Without one, `Unavailable` is raised wherever one is needed."""
+
+    def __init__(self, aws: Aws, bucket: str) -> None:
+        self._aws = aws
+        self._bucket = bucket
+
+    @property
+    def configured(self) -> bool:
+        """True where there is a bucket."""
+        return bool(self._bucket)
+
+    async def form(self, file: StoredFile) -> dict[str, Any]:
+        """The form (`url`, `fields`) that takes this file and nothing else, for a few minutes."""
+        kind = {"Content-Type": file.media_type}
+        return await self._call(
+            "generate_presigned_post",
+            Key=file.key,
+            Fields=kind,
+            Conditions=[kind, ["content-length-range", file.size, file.size]],
+            ExpiresIn=UPLOAD_SECONDS,
+        )
+
+    async def link(self, file: StoredFile) -> str:
+        """The URL that downloads a file, for a few minutes. A browser saves it, and runs nothing of it."""
+        name = re.sub(r'[^ -~]|["\\]', "_", file.name)
+        parameters = {
+            "Bucket": self._needed(),
+            "Key": file.key,
+            "ResponseContentType": file.media_type,
+            "ResponseContentDisposition": f'attachment; filename="{name}"',
+        }
+        answer: Any = await self._aws.call(
+            "s3",
+            "generate_presigned_url",
+            ClientMethod="get_object",
+            Params=parameters,
+            ExpiresIn=DOWNLOAD_SECONDS,
+        )
+        return str(answer)
+
+    async def head(self, file: StoredFile, most: int) -> Head | None:
+        """The first bytes of a file; None where nothing is there (yet)."""
+        answer = await self._get(Key=file.key, Range=f"bytes=0-{most - 1}")
+        if answer is None:
+            return None
+        size = int(answer["ContentRange"].rpartition("/")[2])
+        return Head(answer["Body"].read(), size, answer["ETag"])
+
+    async def read(self, key: str) -> bytes | None:
+        """The bytes of an object; None where there is none (any more)."""
+        answer = await self._get(Key=key)
+        return None if answer is None else bytes(answer["Body"].read())
+
+    async def copy(self, file: StoredFile, kept: StoredFile, tag: str) -> bool:
+        """Copy an upload to where its conversation keeps it; False when it has another content by now."""
+        from botocore.exceptions import ClientError
+
+        try:
+            await self._call(
+                "copy_object",
+                Key=kept.key,
+                CopySource={"Bucket": self._needed(), "Key": file.key},
+                CopySourceIfMatch=tag,
+                ContentType=kept.media_type,
+                MetadataDirective="REPLACE",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                return False
+            raise
+        return True
+
+    async def put(self, file: StoredFile, data: bytes) -> None:
+        """Keep bytes that came within a message."""
+        await self._call("put_object", Key=file.key, Body=data, ContentType=file.media_type)
+
+    async def delete(self, *files: StoredFile) -> None:
+        """Delete the objects of files."""
+        for file in files:
+            await self._call("delete_object", Key=file.key)
+
+    async def kept_ids(self, root: Slot) -> list[str]:
+        """The ids of up to 1000 files that a conversation keeps."""
+        prefix = kept_prefix(root)
+        found = await self._call("list_objects_v2", Prefix=prefix, MaxKeys=1000)
+        return [one["Key"].removeprefix(prefix) for one in found.get("Contents", [])]
+
+    async def delete_kept(self, root: Slot, ids: list[str]) -> None:
+        """Delete up to 1000 objects that a conversation keeps."""
+        objects = [{"Key": kept_prefix(root) + one} for one in ids]
+        answer = await self._call("delete_objects", Delete={"Objects": objects, "Quiet": True})
+        if answer.get("Errors"):
+            raise RuntimeError(f"S3 left {len(answer['Errors'])} files of {root.key}.")
+
+    async def _get(self, **parameters: Any) -> dict[str, Any] | None:
+        from botocore.exceptions import ClientError
+
+        try:
+            return await self._call("get_object", **parameters)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                return None
+            raise
+
+    async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        return await self._aws.call("s3", operation, Bucket=self._needed(), **parameters)
+
+    def _needed(self) -> str:
+        if not self._bucket:
+            raise Unavailable("Set FILES_BUCKET: images and files are kept there.", code="not_configured")
+        return self._bucket
