@@ -47,6 +47,12 @@ ANSWERS = {
     "GET /agui",
     "POST /agui/{agent_id}",
     "GET /agui/{agent_id}",
+    "POST /v1/chat/completions",
+    "POST /v1/responses",
+    "GET /v1/responses/{response_id}",
+    "POST /v1/responses/{response_id}/cancel",
+    "GET /v1/responses/{response_id}/input_items",
+    "DELETE /v1/responses/{response_id}",
 }
 """Their answers may tell of a run, and want a request of their own: `test_one_view.answers` asks them."""
 
@@ -58,6 +64,8 @@ DEFINITIONS = {
     "PATCH /api/agents/{agent_id}",
     "DELETE /api/agents/{agent_id}",
     "GET /api/agents/{agent_id}/tools",
+    "GET /v1/models",
+    "GET /v1/models/{model}",
     "GET /api/flows",
     "POST /api/flows",
     "GET /api/flows/{name}",

@@ -181,6 +181,7 @@ def answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]
     yield from given_answers(world, model_server)
     yield from flow_answers(world, model_server)
     yield from ag_ui_answers(world, model_server)
+    yield from openai_answers(world, model_server)
     world.ids |= {"conversation_id": "c1", "run_id": _run_of(world, "c1")}
 
 
@@ -242,6 +243,28 @@ def ag_ui_answers(world: World, model_server: ModelServer) -> Iterator[tuple[str
                 joined = world.api.get(path, params=query | {"detail": detail})
                 assert "RUN_FINISHED" in joined.text, joined.text
                 yield f"GET {path.replace('quiet', '{agent_id}')} {query} {detail}", joined.text
+
+
+def openai_answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]]:
+    for detail, stream in product(DETAILS, (False, True)):
+        query = {"detail": detail}
+        asked = {"model": "agent:quiet", "stream": stream}
+        model_server.play(*story())
+        question = [{"role": "user", "content": "How are you?"}]
+        chat = world.api.post("/v1/chat/completions", json=asked | {"messages": question}, params=query)
+        yield f"POST /v1/chat/completions {query} {stream}", chat.text
+        model_server.play(*story())
+        made = world.api.post("/v1/responses", json=asked | {"input": "How are you?"}, params=query)
+        assert "well" in chat.text, chat.text
+        assert "well" in made.text, made.text
+        yield f"POST /v1/responses {query} {stream}", made.text
+        id = re.findall(r'"id": ?"(resp_[0-9A-Z]{26})"', made.text)[0]
+        path = f"/v1/responses/{id}"
+        name = "/v1/responses/{response_id}"
+        yield f"GET {name} {query}", world.api.get(path, params=query | {"stream": str(stream).lower()}).text
+        yield f"GET {name}/input_items {query}", world.api.get(f"{path}/input_items").text
+        yield f"POST {name}/cancel {query}", world.api.post(f"{path}/cancel", params=query).text
+        yield f"DELETE {name} {query}", world.api.delete(path).text
 
 
 def _run_of(world: World, conversation: str) -> str:

@@ -122,24 +122,29 @@ def test_every_chunk_of_a_completion_fits_the_types(generated: GeneratedRun, det
                 ChatCompletionChunk.model_validate(chunk)
 
 
-def chunks(generated: GeneratedRun, after: int = 0, detail: Detail = "full") -> list[dict[str, Any]]:
-    projection = ChatProjection(generated.run, detail, after, usage=True)
+def chunks(
+    generated: GeneratedRun, after: int = 0, detail: Detail = "full", *, structured: bool = False
+) -> list[dict[str, Any]]:
+    projection = ChatProjection(generated.run, detail, after, usage=True, structured=structured)
     made = [chunk for entry in settled(generated.entries) for chunk in projection.chunks(entry)]
     return [json.loads(chunk.removeprefix(b"data: ")) for chunk in made]
 
 
-@given(runs())
-def test_streamed_completion_is_the_whole_one(generated: GeneratedRun) -> None:
+@settings(deadline=None)
+@given(runs(), st.booleans())
+def test_streamed_completion_is_the_whole_one(generated: GeneratedRun, structured: bool) -> None:
     if generated.last.type == "error" or not (generated.over or generated.waits):
         return
     ends = [*waits(generated)[1:], generated.last.seq]
     for after, end in zip(waits(generated), ends, strict=True):
         state: Any = ChatCompletionStreamState()
-        for chunk in chunks(generated, after):
+        for chunk in chunks(generated, after, structured=structured):
             state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
         streamed = state.current_completion_snapshot
         part = [entry for entry in settled(generated.entries) if entry.seq <= end]
-        whole = ChatCompletion.model_validate(completion_of(generated.run, part, "full", after))
+        whole = ChatCompletion.model_validate(
+            completion_of(generated.run, part, "full", after, structured=structured)
+        )
         for mine, theirs in zip(streamed.choices, whole.choices, strict=True):
             assert mine.finish_reason == theirs.finish_reason
             assert (mine.message.content or "") == (theirs.message.content or "")

@@ -38,19 +38,24 @@ def answer_of(request: Request, run: Run, events: list[LogEntry], detail: Detail
     """Return the agent's answer, or the error that ended its run."""
     if events and events[-1].type == "waiting":
         return _waiting(run, events, capped(detail, run.visibility))
+    if not is_over(events) or events[-1].type == "error":
+        return error_of(request, run, events)
+    return JSONResponse(
+        _body(run, events, events[-1].event, capped(detail, run.visibility)), headers={"x-run-id": run.id}
+    )
+
+
+def error_of(request: Request, run: Run, events: list[LogEntry]) -> Response:
+    """Return the error that ended a run, or the one that says that it goes on elsewhere."""
     ended = events and is_last(events[-1])
     last = events[-1].event if ended else error(GOES_ON, "run_continues", retryable=True)
-    if last["type"] == "error":
-        return error_response(
-            request,
-            _STATUS.get(last["code"], 502),
-            last["code"],
-            last["message"],
-            retryable=last["retryable"],
-            runId=run.id,
-        )
-    return JSONResponse(
-        _body(run, events, last, capped(detail, run.visibility)), headers={"x-run-id": run.id}
+    return error_response(
+        request,
+        _STATUS.get(last["code"], 502),
+        last["code"],
+        last["message"],
+        retryable=last["retryable"],
+        runId=run.id,
     )
 
 

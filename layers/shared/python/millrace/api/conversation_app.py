@@ -9,6 +9,8 @@ from millrace.api.endpoint import Endpoint
 from millrace.api.files import Files
 from millrace.api.memories import Memories
 from millrace.api.messages import Messages
+from millrace.api.openai_chat import OpenAiChat
+from millrace.api.openai_responses import OpenAiResponses
 from millrace.api.shares import Shares
 from millrace.api.streamed_app import streamed_app
 from millrace.api.streams import Streams
@@ -38,4 +40,6 @@ def endpoints(platform: Platform) -> list[Endpoint]:
         *Files(platform.stores).endpoints(),
         *Approvals(platform.stores).endpoints(),
         *AgUi(platform).endpoints(),
+        *OpenAiChat(platform).endpoints(),
+        *OpenAiResponses(platform).endpoints(),
     ]

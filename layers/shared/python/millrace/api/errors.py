@@ -41,7 +41,18 @@ def error_response(
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     body = {"error": {"code": code, "message": message, "requestId": ours} | details}
+    if request.url.path.startswith("/v1/"):
+        body["error"] |= {"type": _openai_type(status), "param": details.get("param")}
+        # OpenAI's clients repeat a 409 by themselves, and would not get another answer.
+        headers |= {"x-should-retry": "false"} if status == 409 else {}
     return JSONResponse(body, status, headers=headers)
+
+
+def _openai_type(status: int) -> str:
+    """The kind of an error by which OpenAI's clients tell them apart, beside the status."""
+    if status == 429:
+        return "rate_limit_error"
+    return "server_error" if status >= 500 else "invalid_request_error"
 
 
 async def on_millrace_error(request: Request, error: Exception) -> Response:

@@ -198,7 +198,7 @@ class Messages:
             given.content,
             given.agent_id,
             given.thread_id,
-            _key(request, given.idempotency_key),
+            idempotency_key(request, given.idempotency_key),
             given.if_busy,
             response_schema=given.response_schema,
         )
@@ -268,7 +268,7 @@ class Messages:
 
     async def inject_message(self, request: Request, caller: Principal) -> Response:
         given = await read_body(request, InjectMessage, MESSAGE_BODY)
-        slot, key = slot_of(request, caller), _key(request, given.idempotency_key)
+        slot, key = slot_of(request, caller), idempotency_key(request, given.idempotency_key)
         accepted = await converse.inject(self.platform.stores, caller, slot, given.content, key)
         return JSONResponse(accepted.to_wire(), 202)
 
@@ -282,7 +282,7 @@ class Messages:
         return Response(status_code=204)
 
 
-def _key(request: Request, given: str | None) -> str | None:
+def idempotency_key(request: Request, given: str | None) -> str | None:
     key = request.headers.get("idempotency-key", "").strip() or given
     if key and len(key) > 200:
         raise InvalidRequest("An idempotency key must not exceed 200 characters.", code="invalid_query")

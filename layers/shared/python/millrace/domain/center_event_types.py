@@ -170,10 +170,11 @@ class RunApprovalAnsweredEvent(RunFacts, AskedCall):
 
 
 class RunCompletedEvent(EndedFacts):
-    """A run has ended well. `result` is its answer, at most 16,000 characters of it."""
+    """A run has ended well. `result` is its answer, at most 16,000 characters of it; null once its
+    conversation was deleted."""
 
     type: Literal["run:completed"]
-    result: str
+    result: str | None
 
 
 class RunErrorEvent(EndedFacts):

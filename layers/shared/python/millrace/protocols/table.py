@@ -27,4 +27,30 @@ AG_UI = StreamProtocol("ag_ui", project=_ag_ui, detail="full")
 `opening`, which begins with a snapshot of them."""
 A2A = StreamProtocol("a2a")
 """Updates of tasks, by `a2a.projection.TaskProjection`: its streams begin with the task as it stands."""
-PROTOCOLS: tuple[StreamProtocol, ...] = (NATIVE, AG_UI, A2A)
+
+
+def _openai_chat(view: View, options: Mapping[str, str]) -> Projection:
+    from millrace.protocols.openai.chat import ChatProjection
+
+    return ChatProjection(
+        view.run,
+        view.detail,
+        int(options.get("after", 0)),
+        usage="usage" in options,
+        structured="structured" in options,
+    )
+
+
+OPENAI_CHAT = StreamProtocol("openai_chat", project=_openai_chat, detail="full")
+"""Options: `after`, the number of the event behind which the completion begins; `usage`; `structured`."""
+
+
+def _openai_responses(view: View, options: Mapping[str, str]) -> Projection:
+    from millrace.protocols.openai.responses import ResponseProjection
+
+    return ResponseProjection(view.run, view.detail, int(options.get("after", 0)))
+
+
+OPENAI_RESPONSES = StreamProtocol("openai_responses", project=_openai_responses, detail="full")
+"""Option: `after`, the number of the event behind which the response begins."""
+PROTOCOLS: tuple[StreamProtocol, ...] = (NATIVE, AG_UI, OPENAI_CHAT, OPENAI_RESPONSES, A2A)

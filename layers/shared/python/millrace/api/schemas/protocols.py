@@ -1,11 +1,15 @@
 """Schemas of other protocols: what is ours to say of them. The rest is in their own documents."""
 
+from typing import Any, Literal
+
 from pydantic import ConfigDict
 
 from millrace.api.schemas.base import Shape
 from millrace.protocols.ag_ui.requests import AgUiRunInput
+from millrace.protocols.openai.chat_requests import ChatRequest
+from millrace.protocols.openai.response_requests import ResponseRequest
 
-__all__ = ["AgUiEvent", "AgUiRunInput"]
+__all__ = ["AgUiEvent", "AgUiRunInput", "ChatRequest", "ResponseRequest"]
 
 
 class AgUiEvent(Shape):
@@ -14,3 +18,71 @@ class AgUiEvent(Shape):
     model_config = ConfigDict(extra="allow")
 
     type: str
+
+
+class OpenAiShape(Shape):
+    """An object of OpenAI's API (https://platform.openai.com/docs/api-reference), in snake case."""
+
+    model_config = ConfigDict(extra="allow", alias_generator=None)
+
+
+class Model(OpenAiShape):
+    """An agent as a model."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ModelList(OpenAiShape):
+    """The agents as models."""
+
+    object: Literal["list"]
+    data: list[Model]
+
+
+class ChatCompletion(OpenAiShape):
+    """A chat completion."""
+
+    id: str
+    object: Literal["chat.completion"]
+    choices: list[dict[str, Any]]
+
+
+class ChatCompletionChunk(OpenAiShape):
+    """A piece of a chat completion, or `{error}` as the last one."""
+
+
+class Response(OpenAiShape):
+    """A response."""
+
+    id: str
+    object: Literal["response"]
+    status: str
+    output: list[dict[str, Any]]
+
+
+class ResponseEvent(OpenAiShape):
+    """An event of a response's stream."""
+
+    type: str
+    sequence_number: int
+
+
+class DeletedResponse(OpenAiShape):
+    """A response that was deleted."""
+
+    id: str
+    object: Literal["response"]
+    deleted: Literal[True]
+
+
+class ResponseItems(OpenAiShape):
+    """The items that a response answers."""
+
+    object: Literal["list"]
+    data: list[dict[str, Any]]
+    first_id: str
+    last_id: str
+    has_more: bool

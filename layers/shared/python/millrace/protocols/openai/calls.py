@@ -1,9 +1,16 @@
-"""Ids of calls as clients of chat completions return them: they name the run, since nothing else in such a
-request does."""
+"""Ids of calls as clients return them: they name the run, since nothing else in a stateless request does."""
+
+from typing import Any
+
+import orjson
+
+from millrace.domain.approvals import REASON_CHARACTERS, GivenAnswer, Kind
 
 REQUEST_APPROVAL = "request_approval"
-"""The function that stands for a tool of ours which needs an approval; its arguments are `{name, arguments}`,
-and its result is `approve`, `reject`, or a JSON object of `POST /api/runs/{id}/answers`."""
+"""The function that stands for a tool of ours which needs an approval, in chat completions; its arguments are
+`{name, arguments}`, and its result is `approve`, `reject`, or an object of `POST /api/runs/{id}/answers`."""
+_APPROVAL = "mcpr_"
+_YES = frozenset({"approve", "approved", "yes", "true"})
 
 
 def exposed_call_id(run_id: str, call_id: str) -> str:
@@ -11,7 +18,39 @@ def exposed_call_id(run_id: str, call_id: str) -> str:
     return f"{call_id}.{run_id}"
 
 
+def approval_id(run_id: str, call_id: str) -> str:
+    """The id of the request to approve a call, in responses."""
+    return f"{_APPROVAL}{exposed_call_id(run_id, call_id)}"
+
+
 def parse_call_id(text: str) -> tuple[str, str]:
     """The run and the call that an id names; the run is empty in ids that are not ours."""
-    call_id, _, run_id = text.partition(".")
+    call_id, _, run_id = text.removeprefix(_APPROVAL).partition(".")
     return run_id, call_id
+
+
+def answer_of(kind: Kind, call_id: str, output: str) -> GivenAnswer:
+    """The answer that the result of a function gives to a call."""
+    if kind != "approval":
+        return GivenAnswer(call_id, "answer", content=output)
+    given = _object(output)
+    if given.get("decision") in ("approve", "reject"):
+        arguments, reason = given.get("arguments"), given.get("reason")
+        return GivenAnswer(
+            call_id,
+            given["decision"],
+            arguments=arguments if isinstance(arguments, dict) else None,
+            reason=str(reason)[:REASON_CHARACTERS] if reason else None,
+        )
+    if output.strip().strip('"').lower() in _YES:
+        return GivenAnswer(call_id, "approve")
+    reason = output if output.strip().strip('"').lower() != "reject" else None
+    return GivenAnswer(call_id, "reject", reason=reason[:REASON_CHARACTERS] if reason else None)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

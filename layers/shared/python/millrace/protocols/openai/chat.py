@@ -24,13 +24,19 @@ Json = dict[str, Any]
 
 
 class ChatProjection:
-    """The completion that begins after the event `after` of a run. `usage` asks for a last chunk with it."""
+    """The completion that begins after the event `after` of a run. `usage` asks for a last chunk with it. The
+    content of a `structured` one is the last turn's alone: clients read it by their schema, so that what was
+    said beside calls is reasoning."""
 
-    def __init__(self, run: Run, detail: Detail, after: int = 0, *, usage: bool = False) -> None:
+    def __init__(
+        self, run: Run, detail: Detail, after: int = 0, *, usage: bool = False, structured: bool = False
+    ) -> None:
         self._run = run
         self._detail = detail
         self._after = after
         self._usage = usage
+        self._structured = structured
+        self._held: list[str] = []
         self._begun = self._broken = self.over = False
         self._called = 0
         self._shown: list[int] = []
@@ -64,24 +70,37 @@ class ChatProjection:
             case "start":
                 return [self._delta({"content": ""})]
             case "token":
-                return [self._delta({"content": event["token"]})]
+                return self._say(event["token"])
             case "thinking":
                 return [self._delta({"reasoning_content": event["text"]})]
-            case "tool_call" if event.get("client") or event["name"] == ASK_USER:
-                return [self._call(event["id"], event["name"], event["arguments"])]
-            case "approval_requested" if event["kind"] == "approval":
-                asked = {"name": event.get("name"), "arguments": event["arguments"]}
-                return [self._call(event["callId"], REQUEST_APPROVAL, asked)]
-            case "waiting":
-                return self._finish("tool_calls", None)
-            case "done":
-                return self._finish(finish_reason(event), event["usage"])
-            case "error":
-                return [self._fail(event["message"], event["code"])]
+            case "tool_result":
+                return self._release("reasoning_content")
+            case "waiting" | "done" | "error":
+                return self._end_of(event)
+        asked = asked_of(event)
+        return [self._call(*asked)] if asked else []
+
+    def _end_of(self, event: Event) -> list[Json]:
+        if event["type"] == "error":
+            return [self._fail(event["message"], event["code"])]
+        if event["type"] == "waiting":
+            return self._release("reasoning_content") + self._finish("tool_calls", None)
+        return self._release("content") + self._finish(finish_reason(event), event["usage"])
+
+    def _say(self, text: str) -> list[Json]:
+        if not self._structured:
+            return [self._delta({"content": text})]
+        self._held.append(text)
         return []
+
+    def _release(self, name: str) -> list[Json]:
+        text = "".join(self._held)
+        self._held.clear()
+        return [self._delta({name: text})] if text else []
 
     def _rewind(self, to: int) -> list[Json]:
         """Nothing where nothing of it was shown."""
+        self._held.clear()  # of a turn that is asked again
         if all(seq <= to for seq in self._shown):
             return []
         return [
@@ -114,12 +133,14 @@ class ChatProjection:
         return chunk | {"usage": None} if self._usage else chunk
 
 
-def completion_of(run: Run, events: Sequence[LogEntry], detail: Detail, after: int = 0) -> Json:
+def completion_of(
+    run: Run, events: Sequence[LogEntry], detail: Detail, after: int = 0, *, structured: bool = False
+) -> Json:
     """The whole completion; `events` are those of the run without what was taken back, and end with its end
-    or with `waiting`."""
+    or with `waiting`. For `structured` see `ChatProjection`."""
     shown = [event for one in events if one.seq > after and (event := project(one.event, detail))]
     own = [event for event in shown if "parent" not in event]
-    text = "".join(event["token"] for event in own if event["type"] == "token")
+    text = _content(own, structured)
     thought = "".join(event["text"] for event in own if event["type"] == "thinking")
     calls = [call for event in own if (call := _call_of(run, event))]
     message: Json = {"role": "assistant", "content": text if text or not calls else None, "refusal": None}
@@ -134,17 +155,30 @@ def completion_of(run: Run, events: Sequence[LogEntry], detail: Detail, after: i
     return whole | {"metadata": metadata} if metadata else whole
 
 
+def _content(own: Sequence[Event], structured: bool) -> str:
+    if structured:
+        results = [n for n, event in enumerate(own, 1) if event["type"] in ("tool_result", "waiting")]
+        own = own[results[-1] :] if results else own
+    return "".join(event["token"] for event in own if event["type"] == "token")
+
+
 def _call_of(run: Run, event: Event) -> Json | None:
-    match event["type"]:
-        case "tool_call" if event.get("client") or event["name"] == ASK_USER:
-            id, name, arguments = event["id"], event["name"], event["arguments"]
-        case "approval_requested" if event["kind"] == "approval":
-            asked = {"name": event.get("name"), "arguments": event["arguments"]}
-            id, name, arguments = event["callId"], REQUEST_APPROVAL, asked
-        case _:
-            return None
+    asked = asked_of(event)
+    if asked is None:
+        return None
+    call_id, name, arguments = asked
     function = {"name": name, "arguments": orjson.dumps(arguments).decode()}
-    return {"id": exposed_call_id(run.id, id), "type": "function", "function": function}
+    return {"id": exposed_call_id(run.id, call_id), "type": "function", "function": function}
+
+
+def asked_of(event: Event) -> tuple[str, str, Any] | None:
+    """The call that an event asks of the client: its id, name and arguments; None for every other event."""
+    if event["type"] == "tool_call" and (event.get("client") or event["name"] == ASK_USER):
+        return event["id"], event["name"], event["arguments"]
+    if event["type"] == "approval_requested" and event["kind"] == "approval":
+        asked = {"name": event.get("name"), "arguments": event["arguments"]}
+        return event["callId"], REQUEST_APPROVAL, asked
+    return None
 
 
 def _fixed(run: Run, after: int) -> Json:

@@ -38,8 +38,13 @@ def parse_response_id(text: str) -> tuple[str, int]:
     name, _, after = text.removeprefix("resp_").partition(".")
     known = text.startswith("resp_") and name and (after or "0").isascii() and (after or "0").isdigit()
     if not known or len(after) > 11:
-        raise NotFound(f"Response with id '{text}' not found.", code="response_not_found")
+        raise unknown_response(text)
     return f"run_{name}", int(after or 0)
+
+
+def unknown_response(text: str) -> NotFound:
+    """The error for an id that no response has which the caller may see."""
+    return NotFound(f"Response with id {text!r} not found.", code="response_not_found")
 
 
 class Envelope:

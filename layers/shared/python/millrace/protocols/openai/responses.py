@@ -15,6 +15,7 @@ from millrace.domain.approvals import ASK_USER
 from millrace.domain.events import Detail, Event, LogEntry
 from millrace.domain.projection import project, rewound_to
 from millrace.domain.runs import Run
+from millrace.protocols.openai.calls import approval_id, exposed_call_id
 from millrace.protocols.openai.envelope import Envelope, ended, failed
 from millrace.protocols.openai.items import Chunk, Item, Json
 from millrace.protocols.openai.numbers import number_of
@@ -25,6 +26,7 @@ class ResponseProjection:
 
     def __init__(self, run: Run, detail: Detail, after: int = 0) -> None:
         self._envelope = Envelope(run, after)
+        self._run_id = run.id
         self._label = run.agent_id
         self._prefix = self._envelope.id.removeprefix("resp_")
         self._detail = detail
@@ -105,8 +107,8 @@ class ResponseProjection:
         return [*ended, *item.begin_text(), *item.add_text(text)]
 
     def _end_text(self, *, calls: bool = False) -> list[Chunk]:
-        """End the open text. What is said before a call is no answer: clients must not read it as one that
-        has the schema which they asked for."""
+        """End the open text. What is said beside calls is no answer: clients must not read it as one that has
+        the schema which they asked for."""
         chunks: list[Chunk] = []
         for item in self._items:
             if item.open and item.body["type"] in ("message", "reasoning"):
@@ -117,9 +119,10 @@ class ResponseProjection:
     def _tool_call(self, seq: int, event: Event) -> list[Chunk]:
         ended, arguments = self._end_text(calls=True), orjson.dumps(event["arguments"]).decode()
         if event.get("client") or event["name"] == ASK_USER:
-            if self._asked_again(seq, event, "call_id", event["id"]):
+            call_id = exposed_call_id(self._run_id, event["id"])
+            if self._asked_again(seq, event, "call_id", call_id):
                 return ended
-            named: Json = {"call_id": event["id"], "name": event["name"], "arguments": ""}
+            named: Json = {"call_id": call_id, "name": event["name"], "arguments": ""}
             item = self._new(seq, event, "function_call", status="in_progress", **named)
             return [*ended, *item.begin_call(arguments), *item.done(status="completed")]
         item = self._calls[event["id"]] = self._mcp_call(seq, event)
@@ -131,7 +134,7 @@ class ResponseProjection:
         return self._new(seq, event, "mcp_call", **fixed, **blank)
 
     def _tool_result(self, seq: int, event: Event) -> list[Chunk]:
-        ended, item = self._end_text(), self._calls.pop(event["id"], None)
+        ended, item = self._end_text(calls=True), self._calls.pop(event["id"], None)
         begun: list[Chunk] = []
         asked = self._asked.get(event["id"], {})
         if item is None:
@@ -144,7 +147,7 @@ class ResponseProjection:
             item = self._mcp_call(seq, event)
             begun = item.begin_call(orjson.dumps(asked.get("arguments", {})).decode())
             if asked.get("kind"):
-                item.body["approval_request_id"] = approval_id(event["id"])
+                item.body["approval_request_id"] = approval_id(self._run_id, event["id"])
         item.sources.append((seq, event))
         output = event["result"] if "result" in event else event["summary"]
         return [*ended, *begun, *item.end_call(event["ok"], output)]
@@ -154,13 +157,14 @@ class ResponseProjection:
         if event["kind"] != "approval":
             return []  # the function call asks
         call = self._calls.pop(event["callId"], None)
-        ended = [*self._end_text(), *(call.abandon() if call else [])]
+        ended = [*self._end_text(calls=True), *(call.abandon() if call else [])]
         if call:
             call.void = True  # it runs once it is approved, in the next response
-        if self._asked_again(seq, event, "id", approval_id(event["callId"])):
+        id = approval_id(self._run_id, event["callId"])
+        if self._asked_again(seq, event, "id", id):
             return ended
         body = {
-            "id": approval_id(event["callId"]),
+            "id": id,
             "type": "mcp_approval_request",
             "server_label": self._label,
             "name": event.get("name") or "hidden",
@@ -195,6 +199,10 @@ class ResponseProjection:
             chunks += self._handlers[event["type"]](source, event)
         return [*self._begin(), *chunks] if chunks else []
 
+    def snapshot(self) -> Json:
+        """The response as it stands."""
+        return self.response if self.over else self.response | {"output": self.output()}
+
     # --- ends --------------------------------------------------------------------------------------
 
     def output(self) -> list[Json]:
@@ -218,11 +226,6 @@ class ResponseProjection:
 
     def _error(self, seq: int, event: Event) -> list[Chunk]:
         return self._finish("failed", "failed", **failed(event))
-
-
-def approval_id(call_id: str) -> str:
-    """The id of the request to approve a call."""
-    return f"mcpr_{call_id}"
 
 
 def _encoded(chunk: Chunk, number: int) -> bytes:

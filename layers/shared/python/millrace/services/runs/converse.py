@@ -3,6 +3,7 @@ for, stop it. They differ in nothing but the form of what they read and write.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -72,6 +73,21 @@ async def converse(
         on_end=session.over,
         on_disconnect=session.leave,
     )
+
+
+async def converse_later(
+    platform: Platform, caller: Principal, conversation_id: str, message: NewMessage
+) -> Run | AcceptedMessage:
+    """Begin a run in another process; else as `converse`. This one hands it over before its first step: on
+    Lambda it is frozen once the client has its answer."""
+    sent = await send(platform.stores, platform.models, caller, conversation_id, message)
+    if isinstance(sent, AcceptedMessage):
+        return sent
+    if isinstance(sent, ReplayedRun):
+        return sent.run
+    session = launch(platform, sent, time.monotonic())
+    await session.over()
+    return session.run
 
 
 async def _live(

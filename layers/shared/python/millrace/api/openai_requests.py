@@ -1,0 +1,69 @@
+"""Requests of OpenAI's clients: what the endpoints of `/v1` share."""
+
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from millrace.api.messages import idempotency_key
+from millrace.domain.access import Principal
+from millrace.domain.events import LogEntry
+from millrace.domain.ids import new_id
+from millrace.domain.projection import without_taken_back
+from millrace.errors import NotFound
+from millrace.services.runs.converse import RunStream
+
+if TYPE_CHECKING:
+    pass
+
+BODY_BYTES = 5_500_000
+"""Clients send their whole history with each request; Lambda takes 6 MB."""
+CHAT_ERRORS = ("model_not_found", "invalid_tool", "unsupported_parameter")
+
+
+def conversation_of(request: Request, caller: Principal, prefix: str) -> str:
+    """The id of a conversation that a request begins: always the same for one idempotency key, so that a
+    repeated request finds its run."""
+    key = idempotency_key(request, None)
+    if not key:
+        return new_id(prefix)
+    text = "\0".join((caller.organization, caller.id, key))
+    return f"{prefix}_{hashlib.sha256(text.encode()).hexdigest()[:26].upper()}"
+
+
+@asynccontextmanager
+async def naming_models(model: str) -> AsyncIterator[None]:
+    """An agent that is not found is an unknown model to OpenAI's clients."""
+    from millrace.protocols.openai.requests import unknown_model
+
+    try:
+        yield
+    except NotFound as error:
+        if error.code == "agent_not_found":
+            raise unknown_model(model) from error
+        raise
+
+
+async def whole(stream: RunStream) -> list[LogEntry]:
+    """All events of a run, or of its part, once it is over or waits."""
+    events = [entry async for batch in stream.events for entry in batch]
+    if stream.on_end:
+        await stream.on_end()
+    return events
+
+
+def settled_batches(stream: RunStream) -> RunStream:
+    """The stream without what was taken back before it is sent: a replay of a run that was taken over."""
+    return replace(stream, events=_settled(stream.events))
+
+
+async def _settled(events: AsyncIterator[list[LogEntry]]) -> AsyncGenerator[list[LogEntry], None]:
+    try:
+        async for batch in events:
+            yield without_taken_back(batch)
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()

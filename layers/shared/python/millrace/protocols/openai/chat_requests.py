@@ -1,0 +1,122 @@
+"""The body of `POST /v1/chat/completions`."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from millrace.domain.content import Content, text_of
+from millrace.domain.run_definitions import ClientTool, EarlierMessage
+from millrace.errors import InvalidRequest
+from millrace.protocols.openai.requests import (
+    GO_ON,
+    Function,
+    Json,
+    Loose,
+    Turn,
+    call_of,
+    history_of,
+    instructions_of,
+    to_content,
+    unsupported,
+)
+
+
+class ChatTool(Loose):
+    """A tool of the client's."""
+
+    type: Literal["function"]
+    function: Function
+
+
+class ChatMessage(Loose):
+    """A message; what it may hold depends on its role."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Any = None
+    tool_calls: list[Json] | None = None
+    tool_call_id: str | None = None
+
+    def turn(self) -> Turn:
+        """The message as a turn of the history."""
+        if self.role == "tool":
+            return Turn("tool", results={self.tool_call_id or "": text_of(to_content(self.content))})
+        calls = [
+            call_of(one.get("id"), given.get("name"), given.get("arguments"))
+            for one in self.tool_calls or []
+            if (given := one.get("function") or {})
+        ]
+        return Turn(self.role, to_content(self.content), calls)
+
+
+class StreamOptions(Loose):
+    """Options of a stream."""
+
+    include_usage: bool = False
+
+
+class ChatRequest(Loose):
+    """The messages are the conversation: without `metadata.conversation_id` each request is one of ours.
+    Sampling is the agent's own; parameters that we do not name are ignored."""
+
+    model: str = Field(max_length=256)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=2000)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    tools: list[ChatTool] | None = Field(default=None, max_length=128)
+    tool_choice: str | Json | None = None
+    response_format: Json | None = None
+    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    max_completion_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    n: int | None = None
+    metadata: dict[str, str] | None = Field(default=None, max_length=16)
+
+    def check(self) -> None:
+        """Raises `InvalidRequest` for what an agent cannot do."""
+        if self.n not in (None, 1):
+            raise unsupported("n", "an agent gives one answer.")
+        if self.tool_choice not in (None, "auto", "none"):
+            raise unsupported("tool_choice", "an agent chooses its tools itself; send auto or none.")
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation that goes on, None for a new one."""
+        return (self.metadata or {}).get("conversation_id")
+
+    @property
+    def structured(self) -> bool:
+        """True where the answer has a schema."""
+        return bool((self.response_format or {}).get("type", "text") != "text")
+
+    def turns(self) -> list[Turn]:
+        """All messages."""
+        return [message.turn() for message in self.messages]
+
+    def results(self) -> dict[str, str]:
+        """The results of calls at the end of the messages."""
+        found: dict[str, str] = {}
+        for turn in reversed(self.turns()):
+            if turn.role != "tool":
+                break
+            found = turn.results | found
+        return found
+
+    def question(self) -> tuple[Content, list[EarlierMessage]]:
+        """The message that begins the run, and the history before it. Raises `InvalidRequest`."""
+        said = [turn for turn in self.turns() if turn.role not in ("system", "developer")]
+        if said and said[-1].role == "tool":
+            return GO_ON, history_of(said)
+        if not said or said[-1].role != "user":
+            raise InvalidRequest("The last message must be of the role user or tool.", code="empty_message")
+        return said[-1].content, history_of(said[:-1])
+
+    def instructions(self) -> str:
+        """The instructions of the application."""
+        return instructions_of(self.turns())
+
+    def client_tools(self) -> list[ClientTool]:
+        """The client's tools."""
+        return [] if self.tool_choice == "none" else [one.function.tool() for one in self.tools or []]
+
+    def echo(self) -> Json:
+        """Return what the client gets back with its completion."""
+        return {"metadata": self.metadata} if self.metadata else {}

@@ -1,0 +1,165 @@
+"""The parts that requests of OpenAI's clients share: contents, tools, formats, and histories."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from pydantic import ConfigDict, Field
+
+from millrace.domain.content import Content, Part, TextPart, attachment, text_of
+from millrace.domain.run_definitions import ClientTool, EarlierMessage
+from millrace.domain.wire import WireModel
+from millrace.errors import InvalidRequest, NotFound
+from millrace.protocols.openai.calls import parse_call_id
+from millrace.protocols.openai.envelope import MODEL
+
+Json = dict[str, Any]
+GO_ON = "(Go on with the results of the calls above.)"
+"""The question to an agent that gets results of calls of which no run of ours knows."""
+
+
+class Loose(WireModel):
+    """A model of OpenAI's: snake case, with fields that we do not read."""
+
+    model_config = ConfigDict(alias_generator=None, populate_by_name=True, extra="ignore")
+
+
+class Function(Loose):
+    """A function that the client runs."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    description: str | None = Field(default=None, max_length=4000)
+    parameters: Json | None = None
+
+    def tool(self) -> ClientTool:
+        """The tool as agents have it."""
+        blank: Json = {"type": "object", "properties": {}}
+        return ClientTool(self.name, self.description or "", self.parameters or blank)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message, a call or a result of a request's history, whichever API it came by. `results` are texts by
+    the ids of their calls."""
+
+    role: str
+    content: Content = ""
+    calls: Sequence[Json] = ()
+    results: dict[str, str] = field(default_factory=dict)
+
+
+def agent_of(model: str) -> str:
+    """The agent that a model names. Raises `NotFound`."""
+    if not model.removeprefix(MODEL) or not model.startswith(MODEL):
+        raise unknown_model(model)
+    return model.removeprefix(MODEL)
+
+
+def unknown_model(model: str) -> NotFound:
+    """The error for a model that is no agent."""
+    return NotFound(
+        f"The model {model!r} does not exist; GET /v1/models lists the agents, as agent:<id>.",
+        code="model_not_found",
+    )
+
+
+def unsupported(name: str, why: str) -> InvalidRequest:
+    """The error for a parameter that would change the answer and cannot."""
+    return InvalidRequest(f"{name} is not supported: {why}", code="unsupported_parameter", param=name)
+
+
+def to_content(content: Any) -> Content:
+    """The content of a message of either API. Raises `InvalidRequest`."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list):
+        raise InvalidRequest("A message's content must be a text or a list of parts.", code="invalid_request")
+    parts = [_part(one) for one in content]
+    return [part for part in parts if not isinstance(part, TextPart) or part.text]
+
+
+def _part(part: Any) -> Part:
+    kind = part.get("type") if isinstance(part, dict) else None
+    match kind:
+        case "text" | "input_text" | "output_text" | "refusal":
+            text = part.get("text", part.get("refusal"))
+            if isinstance(text, str):
+                return TextPart.model_construct(text=text)
+        case "image_url" | "input_image":
+            given = part.get("image_url")
+            url = given.get("url") if isinstance(given, dict) else given
+            return attachment("image/*", url=url, file_id=part.get("file_id"))
+        case "file" | "input_file":
+            given = part.get("file") or part
+            return _file(given)
+    raise InvalidRequest(f"A part of the type {kind!r} cannot be read.", code="invalid_request")
+
+
+def _file(given: Json) -> Part:
+    name, data = given.get("filename"), given.get("file_data")
+    if data and not data.startswith("data:"):
+        data = f"data:application/pdf;base64,{data}"
+    url = data or given.get("file_url")
+    media_type = None if data else "application/pdf" if url else None
+    return attachment(media_type, url=url, file_id=given.get("file_id"), name=name)
+
+
+def history_of(turns: Iterable[Turn]) -> list[EarlierMessage]:
+    """Turns as a history that any model may get: a call without its result is left out, and so is a result
+    without its call."""
+    known = list(turns)
+    answered = {id for turn in known for id in turn.results}
+    called: set[str] = set()
+    found: list[EarlierMessage] = []
+    for turn in known:
+        blocks: list[Json] = [{"text": text}] if (text := text_of(turn.content)) else []
+        for call in turn.calls:
+            if call["id"] in answered:
+                called.add(call["id"])
+                use = {
+                    "toolUseId": parse_call_id(call["id"])[1],
+                    "name": call["name"],
+                    "input": call["input"],
+                }
+                blocks.append({"toolUse": use})
+        for id, text in turn.results.items():
+            if id in called:
+                result = {"toolUseId": parse_call_id(id)[1], "status": "success", "content": [{"text": text}]}
+                blocks.append({"toolResult": result})
+        if blocks:
+            found.append(EarlierMessage("assistant" if turn.role == "assistant" else "user", blocks))
+    return found
+
+
+def call_of(id: Any, name: Any, arguments: Any) -> Json:
+    """A call of the history. Raises `InvalidRequest`."""
+    try:
+        given = orjson.loads(arguments or "{}")
+    except (orjson.JSONDecodeError, TypeError):
+        given = None
+    if not isinstance(id, str) or not isinstance(name, str) or not isinstance(given, dict):
+        raise InvalidRequest("A call must have an id, a name, and arguments as a JSON object.")
+    return {"id": id, "name": name, "input": given}
+
+
+def instructions_of(turns: Iterable[Turn]) -> str:
+    """The texts of the application: system and developer messages."""
+    texts = (text_of(turn.content) for turn in turns if turn.role in ("system", "developer"))
+    return "\n\n".join(filter(None, texts))
+
+
+def schema_of(format: Json | None) -> Json | None:
+    """The JSON Schema that an answer is to fit. Raises `InvalidRequest`."""
+    kind = (format or {}).get("type", "text")
+    if kind == "text":
+        return None
+    if kind == "json_object":
+        return {"type": "object"}
+    if kind == "json_schema" and format:
+        found = format.get("schema") or (format.get("json_schema") or {}).get("schema")
+        if isinstance(found, dict):
+            return found
+    raise InvalidRequest(
+        "A response format must be text, json_object, or json_schema with its schema.", code="invalid_request"
+    )

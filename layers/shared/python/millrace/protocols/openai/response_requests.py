@@ -1,0 +1,140 @@
+"""The body of `POST /v1/responses`."""
+
+from typing import Any, Literal
+
+import orjson
+from pydantic import Field, ValidationError
+
+from millrace.domain.content import Content, text_of
+from millrace.domain.run_definitions import ClientTool, EarlierMessage
+from millrace.errors import InvalidRequest
+from millrace.protocols.openai.requests import (
+    GO_ON,
+    Function,
+    Json,
+    Loose,
+    Turn,
+    call_of,
+    history_of,
+    instructions_of,
+    schema_of,
+    to_content,
+    unsupported,
+)
+
+_OURS = frozenset(
+    {"mcp", "reasoning", "mcp_call", "mcp_list_tools", "mcp_approval_request", "item_reference"}
+)
+"""Items that were ours: the run that made them knows more of them."""
+_ECHOED = ("instructions", "metadata", "text", "tools", "user", "previous_response_id", "background")
+
+
+class ResponseRequest(Loose):
+    """`input` is a text or items; with `previous_response_id` or `conversation` it goes on with one of our
+    conversations, otherwise it begins a new one. Sampling is the agent's own."""
+
+    model: str = Field(max_length=256)
+    input: str | list[Json] = Field(default_factory=list)
+    instructions: str | None = Field(default=None, max_length=100_000)
+    previous_response_id: str | None = Field(default=None, max_length=256)
+    conversation: str | Json | None = None
+    background: bool | None = None
+    stream: bool | None = None
+    tools: list[Json] | None = Field(default=None, max_length=128)
+    tool_choice: str | Json | None = None
+    text: Json | None = None
+    max_output_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    metadata: dict[str, str] | None = Field(default=None, max_length=16)
+    user: str | None = Field(default=None, max_length=256)
+    if_busy: Literal["reject", "inject", "interrupt"] = "reject"
+
+    def check(self) -> None:
+        """Raises `InvalidRequest` for what an agent cannot do."""
+        if self.tool_choice not in (None, "auto", "none"):
+            raise unsupported("tool_choice", "an agent chooses its tools itself; send auto or none.")
+        if self.previous_response_id and self.conversation:
+            raise InvalidRequest(
+                "Send previous_response_id or conversation, not both.", code="invalid_request"
+            )
+        for tool in self.tools or []:
+            if tool.get("type") != "function":
+                raise unsupported("tools", "of these kinds the agent has its own; send functions only.")
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation that goes on, None where none is named."""
+        given = self.conversation
+        return given.get("id") if isinstance(given, dict) else given
+
+    def turns(self) -> list[Turn]:
+        """The input as turns."""
+        if isinstance(self.input, str):
+            return [Turn("user", self.input)]
+        return [turn for item in self.input if (turn := _turn(item))]
+
+    def results(self) -> dict[str, str]:
+        """The results of calls, and the answers to requests for approval, at the end of the input."""
+        found: dict[str, str] = {}
+        for turn in reversed(self.turns()):
+            if turn.role != "tool":
+                break
+            found = turn.results | found
+        return found
+
+    def question(self) -> tuple[Content, list[EarlierMessage]]:
+        """The message that begins the run, and the history before it. Raises `InvalidRequest`."""
+        said = [turn for turn in self.turns() if turn.role not in ("system", "developer")]
+        if said and said[-1].role == "tool":
+            return GO_ON, history_of(said)
+        if not said or said[-1].role != "user":
+            raise InvalidRequest(
+                "The input must end with a user's message or a result.", code="empty_message"
+            )
+        return said[-1].content, history_of(said[:-1])
+
+    def all_instructions(self) -> str:
+        """The instructions of the application."""
+        return "\n\n".join(filter(None, (self.instructions, instructions_of(self.turns()))))
+
+    def client_tools(self) -> list[ClientTool]:
+        """The client's tools. Raises `InvalidRequest`."""
+        if self.tool_choice == "none":
+            return []
+        try:
+            return [Function.model_validate(one).tool() for one in self.tools or []]
+        except ValidationError as error:
+            raise InvalidRequest(f"tools: {error.errors()[0]['msg']}.", code="invalid_request") from error
+
+    def response_schema(self) -> Json | None:
+        """The JSON Schema of the answer."""
+        return schema_of((self.text or {}).get("format"))
+
+    def echo(self) -> Json:
+        """Return what the client gets back with its response."""
+        given = self.model_dump(include=set(_ECHOED), exclude_none=True, exclude_unset=True)
+        if "tools" in given:
+            given["tools"] = [{"strict": True, "parameters": None} | one for one in given["tools"]]
+        return given
+
+
+def _turn(item: Json) -> Turn | None:
+    kind = item.get("type", "message")
+    if kind == "message" and item.get("role") in ("user", "assistant", "system", "developer"):
+        return Turn(item["role"], to_content(item.get("content")))
+    if kind == "function_call":
+        return Turn(
+            "assistant", calls=[call_of(item.get("call_id"), item.get("name"), item.get("arguments"))]
+        )
+    if kind == "function_call_output":
+        return Turn("tool", results={str(item.get("call_id")): _text(item.get("output"))})
+    if kind == "mcp_approval_response":
+        decision = "approve" if item.get("approve") is True else "reject"
+        given = orjson.dumps({"decision": decision, "reason": item.get("reason")}).decode()
+        return Turn("tool", results={str(item.get("approval_request_id")): given})
+    if kind in _OURS:
+        return None
+    raise InvalidRequest(f"An input item of the type {kind!r} cannot be read.", code="invalid_request")
+
+
+def _text(output: Any) -> str:
+    return text_of(to_content(output))
