@@ -1,0 +1,168 @@
+"""Calls of agents over MCP: a run is begun or joined, and its events answer the call, from any process."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mcp_types.methods import validate_client_request
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from millrace.api.deadline import deadline
+from millrace.api.mcp_server import unknown_tool
+from millrace.api.sse import EventStream, frames
+from millrace.domain.access import Principal, missing_scope
+from millrace.domain.event_ids import parse_event_id
+from millrace.domain.events import LogEntry
+from millrace.domain.ids import new_id
+from millrace.domain.wire import WireModel
+from millrace.errors import Conflict, InvalidRequest, NotFound
+from millrace.protocols.framing import ChunkId
+from millrace.protocols.mcp.calls import Call, Session, names_of, parse_call_event
+from millrace.protocols.mcp.encoding import McpFramed
+from millrace.protocols.mcp.questions import user_answer
+from millrace.protocols.mcp.tool_names import agent_id_of
+from millrace.protocols.protocol import View
+from millrace.protocols.table import MCP
+from millrace.services.runs.access import authorize_run
+from millrace.services.runs.answers import GivenAnswer
+from millrace.services.runs.converse import RunStream, answer_calls, converse, rejoin
+from millrace.services.runs.follow import follow
+from millrace.services.runs.new_message import AcceptedMessage, NewMessage
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.run_options import RunOptions
+
+Json = dict[str, Any]
+IDEMPOTENCY_KEY = "idempotencyKey"
+
+
+class AgentArguments(WireModel):
+    """The arguments of a tool that asks an agent."""
+
+    message: str = Field(min_length=1)
+    conversation_id: str | None = Field(default=None, max_length=128)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCalls:
+    """Calls of agents."""
+
+    platform: Platform
+
+    async def call(
+        self, request: Request, caller: Principal, call: Call, params: Json, session: Session | None
+    ) -> ASGIApp:
+        """Answer `tools/call` for an agent. Raises pydantic's `ValidationError`, `MCPError`, or as
+        `converse`."""
+        validate_client_request("tools/call", call.version, params)
+        if not caller.may("chat"):
+            raise missing_scope(caller, "chat")
+        agent_id = agent_id_of(params["name"]) or ""
+        if params.get("requestState") is not None:
+            return await self._go_on(request, caller, call, agent_id, params)
+        given = AgentArguments.model_validate(params.get("arguments") or {})
+        try:
+            agent = await self.platform.stores.agents.get(caller.organization, agent_id)
+        except NotFound as error:
+            raise unknown_tool(params["name"]) from error
+        key = _key(request, call, params, session)
+        run_id, own = names_of(caller, key) if key else ("", new_id("conv"))
+        message = NewMessage(
+            given.message, agent.id, idempotency_key=key, options=RunOptions(run_id=run_id)
+        )
+        slot = given.conversation_id or own
+        found = await converse(self.platform, caller, slot, message, deadline(request))
+        if isinstance(found, AcceptedMessage):
+            raise Conflict("The message became a live message of another run.", code="run_active")
+        return self._stream(request, call, found)
+
+    async def resume(self, request: Request, caller: Principal, last_event_id: str) -> ASGIApp:
+        """Answer a client that comes back with the id of the last event it saw; 204 where nothing is left.
+        Raises `InvalidRequest` or `NotFound`."""
+        call, seen = parse_call_event(last_event_id)
+        found = await rejoin(
+            self.platform.stores, caller, seen.event.run_id or "", seen.seq, deadline(request)
+        )
+        return self._stream(request, call, found, seen) if found else Response(status_code=204)
+
+    async def result(self, request: Request, caller: Principal, call: Call, run_id: str) -> ASGIApp:
+        """Answer with a task's result once it is there (`tasks/result`). Raises `NotFound`."""
+        found = await rejoin(self.platform.stores, caller, run_id, 0, deadline(request))
+        if found is None:
+            raise NotFound("The events of this run are no longer kept.", code="run_expired")
+        return self._stream(request, call, found)
+
+    async def answered(
+        self, caller: Principal, run_id: str, call_id: str, result: Any
+    ) -> tuple[str, int]:
+        """Take a user's answer to a question; the run, and the number behind which it goes on. Raises as
+        `answer_calls`."""
+        run = await authorize_run(self.platform.stores, caller, run_id)
+        waiting = await self.platform.stores.approvals.get(run.slot, run_id, call_id)
+        answer = user_answer(waiting.kind, waiting.schema, result)
+        given = GivenAnswer(call_id, answer.decision, None, answer.content, answer.reason)
+        _, seen = await answer_calls(self.platform.stores, caller, run_id, [given])
+        return run_id, seen
+
+    async def _go_on(
+        self, request: Request, caller: Principal, call: Call, agent_id: str, params: Json
+    ) -> ASGIApp:
+        """Answer a call that comes again with the state that the first one gave out."""
+        at = parse_event_id(str(params["requestState"]))
+        run = await authorize_run(self.platform.stores, caller, at.run_id or "")
+        if run.agent_id != agent_id:
+            raise InvalidRequest("requestState is of a call of another tool.", code="invalid_request")
+        answers = params.get("inputResponses") or {}
+        seen = 0
+        for call_id, result in answers.items():
+            _, behind = await self.answered(caller, run.id, call_id, result)
+            seen = max(seen, behind)
+        found = await rejoin(self.platform.stores, caller, run.id, seen, deadline(request))
+        if found is None:  # the last event was seen, not its answer
+            found = await rejoin(self.platform.stores, caller, run.id, 0, deadline(request))
+        if found is None:
+            raise NotFound("The events of this run are no longer kept.", code="run_expired")
+        return self._stream(request, call, replace(found, seen=seen))
+
+    def _stream(
+        self, request: Request, call: Call, stream: RunStream, seen: ChunkId | None = None
+    ) -> EventStream:
+        run = stream.run
+        behind = seen or (ChunkId(parse_event_id(f"{run.id}.{stream.seen}")) if stream.seen else None)
+        events = stream.events
+        if call.elicits and not call.is_modern and not call.task:
+            events = self._while_asked(request, stream)
+        return EventStream(
+            frames(events, McpFramed(View(run, run.visibility), call, behind)),
+            protocol=MCP,
+            headers={"x-run-id": run.id},
+            on_end=stream.on_end,
+            on_disconnect=stream.on_disconnect,
+        )
+
+    async def _while_asked(
+        self, request: Request, stream: RunStream
+    ) -> AsyncGenerator[list[LogEntry], None]:
+        """The run's events, those that follow the user's answers included."""
+        last: LogEntry | None = None
+        async for batch in stream.events:
+            last = batch[-1]
+            yield batch
+        if last is not None and last.type == "waiting":
+            rest: AsyncIterator[list[LogEntry]] = follow(
+                self.platform.stores, stream.run, last.seq, deadline(request), stay=True
+            )
+            async for batch in rest:
+                yield batch
+
+
+def _key(request: Request, call: Call, params: Json, session: Session | None) -> str | None:
+    """The idempotency key of a call: the client's own, else its session's for this request."""
+    given = (params.get("_meta") or {}).get(IDEMPOTENCY_KEY) or request.headers.get("idempotency-key")
+    if given is None:
+        return session.key(call.request_id) if session else None
+    if not isinstance(given, str) or not 1 <= len(given) <= 200:
+        raise InvalidRequest("An idempotency key must have 1 to 200 characters.", code="invalid_request")
+    return f"mcp:k:{given}"

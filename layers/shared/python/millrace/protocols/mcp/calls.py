@@ -1,0 +1,118 @@
+"""A client's call of a tool, and the session that it belongs to.
+
+No process remembers either of them. A session's id says what the client can do, and the ids of a call's events
+carry the call, so any process can go on with both. Neither grants anything: who asks is told by the token.
+"""
+
+import hashlib
+import re
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import orjson
+
+from millrace.domain.access import Principal
+from millrace.errors import InvalidRequest
+from millrace.protocols.framing import ChunkId, parse_chunk_id
+
+HANDSHAKE_VERSION = "2025-11-25"
+"""The last version that begins with `initialize`, and the first with tasks and with events that only have an
+id."""
+MODERN_VERSION = "2026-07-28"
+"""The first version without sessions: each request says who its client is and what it can do."""
+MOST_ID = 128
+_SESSION = re.compile(r"([0-9a-f]{32})-([en])")
+
+RequestId = str | int
+
+
+class Session(NamedTuple):
+    """A session of a client before version 2026-07-28. `elicits`: it can ask its user."""
+
+    nonce: str
+    elicits: bool
+
+    @classmethod
+    def new(cls, *, elicits: bool) -> "Session":
+        """Return a session of its own."""
+        return cls(secrets.token_hex(16), elicits)
+
+    def __str__(self) -> str:
+        return f"{self.nonce}-{'e' if self.elicits else 'n'}"
+
+    def key(self, request_id: RequestId) -> str:
+        """The idempotency key of a request: a client that sends it again means the same call."""
+        return f"mcp:{self.nonce}:{type(request_id).__name__[0]}{request_id}"
+
+
+def parse_session(text: str) -> Session | None:
+    """Return the session with an id; None for an id that is not one of ours."""
+    found = _SESSION.fullmatch(text)
+    return Session(found[1], found[2] == "e") if found else None
+
+
+def names_of(caller: Principal, key: str) -> tuple[str, str]:
+    """The ids of the run and of the conversation that a call with an idempotency key begins: the same in any
+    process, and others for any other caller."""
+    parts = "\0".join((caller.organization, caller.id, key))
+    digest = hashlib.sha256(parts.encode(errors="surrogatepass")).hexdigest()[:32]
+    return f"run_{digest}", f"mcp-{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that a run answers: its JSON-RPC id, its progress token, the version that its client speaks,
+    whether the client can ask its user, and whether it is to be answered with a task at once."""
+
+    request_id: RequestId
+    version: str = HANDSHAKE_VERSION
+    progress_token: RequestId | None = None
+    elicits: bool = False
+    task: bool = False
+
+    @property
+    def is_modern(self) -> bool:
+        """True for a version without sessions, streams that resume, and requests of the server."""
+        return self.version >= MODERN_VERSION
+
+    def __str__(self) -> str:
+        parts = [self.request_id, self.version, self.progress_token, self.elicits, self.task]
+        return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+
+def parse_call(text: str) -> Call:
+    """Return a call by its text. Raises `InvalidRequest`."""
+    try:
+        request_id, version, token, elicits, task = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, TypeError) as error:
+        raise _invalid() from error
+    known = is_request_id(request_id) and (token is None or is_request_id(token))
+    if not known or not isinstance(version, str) or type(elicits) is not bool or type(task) is not bool:
+        raise _invalid()
+    return Call(request_id, version, token, elicits, task)
+
+
+def parse_call_event(text: str) -> tuple[Call, ChunkId]:
+    """Return the call and the chunk that the id of an event names, `<call>.<runId>.<number>`. Raises
+    `InvalidRequest`."""
+    call, dot, chunk = text.partition(".")
+    if not dot or len(text) > 1024:
+        raise _invalid()
+    found = parse_chunk_id(chunk)
+    if found.event.run_id is None:
+        raise _invalid()
+    return parse_call(call), found
+
+
+def is_request_id(value: object) -> bool:
+    """Return whether a value can be the id of a request: a whole number or a text of at most `MOST_ID`
+    characters."""
+    if isinstance(value, str):
+        return len(value) <= MOST_ID
+    return type(value) is int and abs(value) < 2**63
+
+
+def _invalid() -> InvalidRequest:
+    return InvalidRequest("Send the id of the last event as it came.", code="invalid_query")
