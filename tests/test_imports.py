@@ -19,6 +19,7 @@ BUDGETS = {
     "voice": (1000, HEAVY - {"lameenc"}),
     "command_center": (1000, HEAVY),
     "flows": (1100, HEAVY),
+    "mcp": (1250, HEAVY - {"mcp", "uvicorn"}),  # the SDK looks for uvicorn itself
     "a2a": (1150, HEAVY | {"httpx", "re2", "sentencex"}),
     "webhooks": (1000, HEAVY),
 }

@@ -4,15 +4,12 @@ A function of its own: the SDK's types cost a quarter of a second of init, which
 """
 
 from starlette.applications import Starlette
-from starlette.requests import Request
 
 from millrace.api.a2a import A2A
-from millrace.api.auth import Auth
+from millrace.api.auth import or_nobody
 from millrace.api.endpoint import Endpoint
-from millrace.api.operation import Operation
 from millrace.api.streamed_app import streamed_app
 from millrace.api.tickets import callers
-from millrace.domain.access import Principal
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 
@@ -24,7 +21,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> Starlett
     stores = platform.stores
     return streamed_app(
         [*endpoints(platform), *A2A(platform).protocol_endpoints()],
-        _or_nobody(callers(settings, stores)),
+        or_nobody(callers(settings, stores)),
         stores,
         platform.close,
         settings.hop_limit,
@@ -34,15 +31,3 @@ def create_app(settings: Settings, platform: Platform | None = None) -> Starlett
 def endpoints(platform: Platform) -> list[Endpoint]:
     """Return the endpoints of the function that the OpenAPI document describes."""
     return A2A(platform).endpoints()
-
-
-def _or_nobody(auth: Auth) -> Auth:
-    """Nobody is a caller where no credential is needed, and none is given."""
-
-    async def caller(request: Request) -> Principal:
-        operation: Operation = request.state.operation
-        if operation.credential == "none" and "authorization" not in request.headers:
-            return Principal("", "")
-        return await auth(request)
-
-    return caller

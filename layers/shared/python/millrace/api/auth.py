@@ -10,6 +10,7 @@ import jwt
 from starlette.requests import Request
 
 from millrace.api.claims import ClaimReader
+from millrace.api.operation import Operation
 from millrace.domain.access import Principal
 from millrace.errors import Unauthenticated, Unavailable
 from millrace.settings import Settings
@@ -118,6 +119,18 @@ class Authenticator:
     def _discover(self) -> str:
         issuer = self._settings.oidc_issuer.rstrip("/")
         return str(_get_json(f"{issuer}/.well-known/openid-configuration")["jwks_uri"])
+
+
+def or_nobody(auth: Auth) -> Auth:
+    """Nobody is a caller where no credential is needed, and none is given."""
+
+    async def caller(request: Request) -> Principal:
+        operation: Operation = request.state.operation
+        if operation.credential == "none" and "authorization" not in request.headers:
+            return Principal("", "")
+        return await auth(request)
+
+    return caller
 
 
 def identify(request: Request, caller: Principal) -> None:

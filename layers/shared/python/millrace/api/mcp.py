@@ -35,7 +35,6 @@ from millrace.protocols.mcp.calls import (
     Call,
     Session,
     is_request_id,
-    names_of,
     parse_session,
 )
 from millrace.protocols.mcp.encoding import response, task_of
@@ -45,6 +44,7 @@ from millrace.services.pipelines.context import PipelineContext
 from millrace.services.runs.access import authorize_run
 from millrace.services.runs.converse import stop
 from millrace.services.runs.platform import Platform
+from millrace.stores.run_names import run_id_of
 
 Json = dict[str, Any]
 TASKS: Json = {"cancel": {}, "requests": {"tools": {"call": {}}}}
@@ -208,12 +208,12 @@ class McpApi:
 
     async def _take_notification(self, request: Request, caller: Principal, message: Json) -> None:
         """Stop the run of a call that its client cancels; what else clients notify of changes nothing."""
-        request_id = (message.get("params") or {}).get("requestId")
+        request_id: Any = (message.get("params") or {}).get("requestId")
         session = None if is_modern(request) else _session(request)
         if message["method"] != "notifications/cancelled" or session is None or not is_request_id(request_id):
             return
-        run_id, _ = names_of(caller, session.key(request_id))
         try:
+            run_id = run_id_of(caller, session.key(request_id))
             run = await authorize_run(self.platform.stores, caller, run_id)
             await stop(self.platform.stores, caller, run.slot, run.id)
         except (NotFound, Conflict):
@@ -245,5 +245,3 @@ def _session(request: Request) -> Session | None:
     if session is None:
         raise Refused(-32600, "No session has this id; initialize another.", status=404)
     return session
-
-

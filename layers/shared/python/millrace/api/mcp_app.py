@@ -5,7 +5,7 @@ A function of its own: the SDK's import is no business of a chat's first token.
 
 from starlette.applications import Starlette
 
-from millrace.api.auth import Authenticator
+from millrace.api.auth import Authenticator, or_nobody
 from millrace.api.endpoint import Endpoint
 from millrace.api.mcp import McpApi
 from millrace.api.mcp_challenge import Challenge
@@ -21,7 +21,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> Starlett
     platform.warm()
     app = streamed_app(
         endpoints(platform),
-        Authenticator(settings),
+        or_nobody(Authenticator(settings)),
         platform.stores,
         platform.close,
         settings.hop_limit,

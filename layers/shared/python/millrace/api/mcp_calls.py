@@ -20,19 +20,19 @@ from millrace.domain.ids import new_id
 from millrace.domain.wire import WireModel
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.protocols.framing import ChunkId
-from millrace.protocols.mcp.calls import Call, Session, names_of, parse_call_event
+from millrace.protocols.mcp.calls import Call, Session, parse_call_event
 from millrace.protocols.mcp.encoding import McpFramed
-from millrace.protocols.mcp.questions import user_answer
+from millrace.protocols.mcp.questions import given_answer
 from millrace.protocols.mcp.tool_names import agent_id_of
 from millrace.protocols.protocol import View
 from millrace.protocols.table import MCP
 from millrace.services.runs.access import authorize_run
-from millrace.services.runs.answers import GivenAnswer
 from millrace.services.runs.converse import RunStream, answer_calls, converse, rejoin
 from millrace.services.runs.follow import follow
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_options import RunOptions
+from millrace.stores.run_names import run_id_of
 
 Json = dict[str, Any]
 IDEMPOTENCY_KEY = "idempotencyKey"
@@ -68,10 +68,9 @@ class AgentCalls:
         except NotFound as error:
             raise unknown_tool(params["name"]) from error
         key = _key(request, call, params, session)
-        run_id, own = names_of(caller, key) if key else ("", new_id("conv"))
-        message = NewMessage(
-            given.message, agent.id, idempotency_key=key, options=RunOptions(run_id=run_id)
-        )
+        run_id = run_id_of(caller, key) if key else ""
+        own = run_id.replace("run_", "mcp_") or new_id("conv")  # the same call meets what it began
+        message = NewMessage(given.message, agent.id, idempotency_key=key, options=RunOptions(run_id=run_id))
         slot = given.conversation_id or own
         found = await converse(self.platform, caller, slot, message, deadline(request))
         if isinstance(found, AcceptedMessage):
@@ -94,15 +93,12 @@ class AgentCalls:
             raise NotFound("The events of this run are no longer kept.", code="run_expired")
         return self._stream(request, call, found)
 
-    async def answered(
-        self, caller: Principal, run_id: str, call_id: str, result: Any
-    ) -> tuple[str, int]:
+    async def answered(self, caller: Principal, run_id: str, call_id: str, result: Any) -> tuple[str, int]:
         """Take a user's answer to a question; the run, and the number behind which it goes on. Raises as
         `answer_calls`."""
         run = await authorize_run(self.platform.stores, caller, run_id)
         waiting = await self.platform.stores.approvals.get(run.slot, run_id, call_id)
-        answer = user_answer(waiting.kind, waiting.schema, result)
-        given = GivenAnswer(call_id, answer.decision, None, answer.content, answer.reason)
+        given = given_answer(call_id, waiting.kind, waiting.schema, result)
         _, seen = await answer_calls(self.platform.stores, caller, run_id, [given])
         return run_id, seen
 
@@ -142,9 +138,7 @@ class AgentCalls:
             on_disconnect=stream.on_disconnect,
         )
 
-    async def _while_asked(
-        self, request: Request, stream: RunStream
-    ) -> AsyncGenerator[list[LogEntry], None]:
+    async def _while_asked(self, request: Request, stream: RunStream) -> AsyncGenerator[list[LogEntry], None]:
         """The run's events, those that follow the user's answers included."""
         last: LogEntry | None = None
         async for batch in stream.events:

@@ -66,8 +66,8 @@ async def read_message(request: Request) -> Json:
 
 
 def is_modern(request: Request) -> bool:
-    """Return whether a request's version is one without sessions, or one that nobody knows: the rules of those
-    say how it is refused."""
+    """Return whether a request's version is one without sessions, or one that nobody knows: by the rules of
+    those it is refused."""
     version = request.headers.get(VERSION)
     return version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
 
@@ -88,14 +88,15 @@ def refusal(request: Request, error: Exception, request_id: RequestId | None, *,
     if isinstance(error, MillraceError):
         data = {"code": error.code, "requestId": http_request_id(request)} | error.details
         code = INVALID_PARAMS if isinstance(error, NotFound) or error.status < 500 else -32603
-        status = error.status if isinstance(error, Forbidden) or error.status >= 429 else 200
+        own = isinstance(error, Forbidden) or error.status in (413, 429) or error.status >= 500
+        status = error.status if own else 200
         if isinstance(error, Forbidden):
             request.state.missing_scope = error.details.get("scope")
         return _error(status, request_id, code, error.message, data)
-    data = handler_exception_to_error_data(error)
-    if data is None:
+    known = handler_exception_to_error_data(error)
+    if known is None:
         raise error
-    return _error(_status(data, modern=modern), request_id, data.code, data.message, data.data)
+    return _error(_status(known, modern=modern), request_id, known.code, known.message, known.data)
 
 
 def _status(data: ErrorData, *, modern: bool) -> int:
@@ -105,5 +106,3 @@ def _status(data: ErrorData, *, modern: bool) -> int:
 def _error(status: int, request_id: RequestId | None, code: int, message: str, data: Any = None) -> Response:
     error = {"code": code, "message": message} | ({} if data is None else {"data": data})
     return JSONResponse({"jsonrpc": "2.0", "id": request_id, "error": error}, status)
-
-

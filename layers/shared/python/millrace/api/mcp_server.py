@@ -1,5 +1,5 @@
-"""The MCP server's lists, and its tools that answer at once, by the SDK: it knows the versions of the protocol,
-and checks what comes in and goes out. It keeps nothing between two requests."""
+"""The MCP server's lists, and its tools that answer at once, by the SDK: it knows the versions of the
+protocol, and checks what comes in and goes out. It keeps nothing between two requests."""
 
 from typing import Any
 
@@ -40,8 +40,8 @@ from millrace.services.runs.platform import Platform
 Json = dict[str, Any]
 PAGE = 50
 INSTRUCTIONS = (
-    "Tools named ask_... are agents: give them a message, and the conversationId of an earlier answer to go on "
-    "with it. Agents may wait for a person; the tool answer_approval answers for that person."
+    "Tools named ask_... are agents: give them a message, and the conversationId of an earlier answer to go "
+    "on with it. Agents may wait for a person; the tool answer_approval answers for that person."
 )
 AGENT_INPUT: Json = {
     "type": "object",
@@ -109,13 +109,18 @@ class McpServer:
         connection = Connection.from_envelope(version, client, capabilities)
         exchange = _Exchange(request, message["id"])
         return await serve_one(
-            self._server, exchange, message["method"], message.get("params"), connection=connection, lifespan_state={}
+            self._server,
+            exchange,
+            message["method"],
+            message.get("params"),
+            connection=connection,
+            lifespan_state={},
         )
 
     async def _list_tools(
         self, context: ServerRequestContext[Any], params: PaginatedRequestParams | None
     ) -> ListToolsResult:
-        caller: Principal = context.request.state.caller
+        caller: Principal = _caller(context)
         after = (from_cursor(params.cursor if params else None, "id") or {"id": ""})["id"]
         fixed = [] if after else [_fixed(tool) for tool in self._tools.values() if caller.may(tool.scope)]
         if not caller.may("chat"):
@@ -127,7 +132,7 @@ class McpServer:
     async def _call_tool(
         self, context: ServerRequestContext[Any], params: CallToolRequestParams
     ) -> CallToolResult:
-        tool, caller = self._tools.get(params.name), context.request.state.caller
+        tool, caller = self._tools.get(params.name), _caller(context)
         if tool is None:
             raise unknown_tool(params.name)
         if not caller.may(tool.scope):
@@ -139,6 +144,12 @@ class McpServer:
         except MillraceError as error:
             return CallToolResult(content=[_text(f"{error.message} ({error.code})")], is_error=True)
         return CallToolResult(content=[_text(orjson.dumps(found).decode())], structured_content=found)
+
+
+def _caller(context: ServerRequestContext[Any]) -> Principal:
+    assert isinstance(context.request, Request)
+    caller: Principal = context.request.state.caller
+    return caller
 
 
 def unknown_tool(name: str) -> MCPError:

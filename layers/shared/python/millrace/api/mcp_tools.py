@@ -28,6 +28,12 @@ class NoArguments(WireModel):
     """A tool without arguments."""
 
 
+class ListArguments(WireModel):
+    """The arguments of a list."""
+
+    cursor: str = Field(default="", max_length=200, description="the nextCursor of the page before")
+
+
 class PipelineArguments(WireModel):
     """Arguments of a tool about one pipeline."""
 
@@ -37,9 +43,7 @@ class PipelineArguments(WireModel):
 class ItemArguments(PipelineArguments):
     """An item for a pipeline."""
 
-    item: dict[str, JsonValue] = Field(
-        description="the event's payload, or {payload, id?, type?, time?}"
-    )
+    item: dict[str, JsonValue] = Field(description="the event's payload, or {payload, id?, type?, time?}")
     idempotency_key: str = Field(
         default="", max_length=200, description="repeats under the same key within a day are one push"
     )
@@ -91,7 +95,7 @@ class FixedTools:
                 "list_pipelines",
                 "List the pipelines of the organization, with their ids and states.",
                 "pipelines:read",
-                NoArguments,
+                ListArguments,
                 self._list_pipelines,
                 reads=True,
             ),
@@ -120,8 +124,8 @@ class FixedTools:
             ),
             FixedTool(
                 "answer_approval",
-                "Answer a call that waits, as the person decided: approve or reject a tool, answer a question. "
-                "The run goes on by itself; ask its agent again with the same conversationId.",
+                "Answer a call that waits, as the person decided: approve or reject a tool, answer a "
+                "question. The run goes on by itself; ask its agent again with the same conversationId.",
                 "chat",
                 AnswerArguments,
                 self._answer,
@@ -130,10 +134,10 @@ class FixedTools:
             FixedTool("stop_run", "Stop a run of an agent.", "chat", RunArguments, self._stop, repeats=True),
         ]
 
-    async def _list_pipelines(self, caller: Principal, given: NoArguments) -> Json:
-        found = await self.context.pipelines.page(caller.organization, "", MOST_LISTED)
+    async def _list_pipelines(self, caller: Principal, given: ListArguments) -> Json:
+        found, more = await self.context.pipelines.page(caller.organization, given.cursor, MOST_LISTED)
         items = [{"id": one.id, "name": one.definition.get("name"), "state": one.state} for one in found]
-        return {"pipelines": items}
+        return {"pipelines": items, "nextCursor": more}
 
     async def _process(self, caller: Principal, given: ItemArguments) -> Json:
         ingest = Ingest(self.context, Backpressure(self.context))

@@ -53,4 +53,15 @@ def _openai_responses(view: View, options: Mapping[str, str]) -> Projection:
 
 OPENAI_RESPONSES = StreamProtocol("openai_responses", project=_openai_responses, detail="full")
 """Option: `after`, the number of the event behind which the response begins."""
-PROTOCOLS: tuple[StreamProtocol, ...] = (NATIVE, AG_UI, OPENAI_CHAT, OPENAI_RESPONSES, A2A)
+
+
+def _mcp(view: View, options: Mapping[str, str]) -> Projection:
+    from millrace.protocols.mcp.calls import parse_call
+    from millrace.protocols.mcp.encoding import McpProjection
+
+    return McpProjection(view, parse_call(options["call"]))
+
+
+MCP = StreamProtocol("mcp", project=_mcp, detail="full")
+"""Option: `call`, the text of the call that the run answers."""
+PROTOCOLS: tuple[StreamProtocol, ...] = (NATIVE, AG_UI, OPENAI_CHAT, OPENAI_RESPONSES, A2A, MCP)

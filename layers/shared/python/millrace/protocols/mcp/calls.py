@@ -1,10 +1,9 @@
 """A client's call of a tool, and the session that it belongs to.
 
-No process remembers either of them. A session's id says what the client can do, and the ids of a call's events
-carry the call, so any process can go on with both. Neither grants anything: who asks is told by the token.
+No process remembers either of them. A session's id says what the client can do, and the ids of a call's
+events carry the call, so any process can go on with both. Neither grants anything: the token tells who asks.
 """
 
-import hashlib
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,7 +12,6 @@ from typing import NamedTuple
 
 import orjson
 
-from millrace.domain.access import Principal
 from millrace.errors import InvalidRequest
 from millrace.protocols.framing import ChunkId, parse_chunk_id
 
@@ -53,14 +51,6 @@ def parse_session(text: str) -> Session | None:
     return Session(found[1], found[2] == "e") if found else None
 
 
-def names_of(caller: Principal, key: str) -> tuple[str, str]:
-    """The ids of the run and of the conversation that a call with an idempotency key begins: the same in any
-    process, and others for any other caller."""
-    parts = "\0".join((caller.organization, caller.id, key))
-    digest = hashlib.sha256(parts.encode(errors="surrogatepass")).hexdigest()[:32]
-    return f"run_{digest}", f"mcp-{digest}"
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that a run answers: its JSON-RPC id, its progress token, the version that its client speaks,
@@ -85,7 +75,9 @@ class Call:
 def parse_call(text: str) -> Call:
     """Return a call by its text. Raises `InvalidRequest`."""
     try:
-        request_id, version, token, elicits, task = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        request_id, version, token, elicits, task = orjson.loads(
+            urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        )
     except (ValueError, TypeError) as error:
         raise _invalid() from error
     known = is_request_id(request_id) and (token is None or is_request_id(token))

@@ -93,14 +93,12 @@ class McpProjection:
         return [_data(_elicitation(self._view.run.id, one)) for one in asked]
 
     def _input_required(self, asked: list[Event]) -> Json:
-        requests = {
-            one["callId"]: {"method": "elicitation/create", "params": question(one)} for one in asked
-        }
+        requests = {one["callId"]: {"method": "elicitation/create", "params": question(one)} for one in asked}
         state = str(EventId(self._view.run.id, 0))
         return {"resultType": "input_required", "inputRequests": requests, "requestState": state}
 
     def _waiting(self, event: Event, asked: list[Event]) -> Json:
-        """What waits, for clients that cannot ask their user."""
+        """Say what waits, for clients that cannot ask their user."""
         lines = [
             f"- {message_of(one)} Answer with the tool answer_approval: runId {self._view.run.id}, "
             f"callId {one['callId']}"
@@ -199,5 +197,3 @@ def _elicitation(run_id: str, asked: Event) -> Json:
 
 def _data(message: Json) -> bytes:
     return b"data: " + orjson.dumps(message)
-
-

@@ -1,10 +1,10 @@
 """Calls that wait for a person as questions to the user of an MCP client, and the answers."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
-from millrace.domain.approvals import Decision
+from millrace.domain.approvals import GivenAnswer
 from millrace.domain.events import Event
 from millrace.errors import InvalidRequest
 
@@ -64,15 +64,7 @@ def _is_flat(schema: Any) -> bool:
     return all(isinstance(one, dict) and one.get("type") in _PRIMITIVES for one in fields.values())
 
 
-class UserAnswer(NamedTuple):
-    """An answer of a user: the decision, the content of an answer, the reason of a decision."""
-
-    decision: Decision
-    content: Any = None
-    reason: str | None = None
-
-
-def user_answer(kind: str, schema: Any, result: Any) -> UserAnswer:
+def given_answer(call_id: str, kind: str, schema: Any, result: Any) -> GivenAnswer:
     """The answer of a user, of an `ElicitResult`. Raises `InvalidRequest` for one that is not valid."""
     if not isinstance(result, dict) or result.get("action") not in ("accept", "decline", "cancel"):
         raise InvalidRequest("action must be accept, decline or cancel.", code="invalid_answer")
@@ -81,11 +73,11 @@ def user_answer(kind: str, schema: Any, result: Any) -> UserAnswer:
         raise InvalidRequest("content must be an object.", code="invalid_answer")
     if result["action"] != "accept":
         reason = "The user declined." if result["action"] == "decline" else "The user dismissed the question."
-        return UserAnswer("reject", reason=reason)
+        return GivenAnswer(call_id, "reject", reason=reason)
     if kind == "approval":
-        reason = content.get("reason")
-        return UserAnswer("approve", reason=reason if isinstance(reason, str) and reason else None)
-    return UserAnswer("answer", content=content if _is_flat(schema) else _text(content, schema))
+        words = content.get("reason")
+        return GivenAnswer(call_id, "approve", reason=words if isinstance(words, str) and words else None)
+    return GivenAnswer(call_id, "answer", content=content if _is_flat(schema) else _text(content, schema))
 
 
 def _text(content: Json, schema: Any) -> Any:
