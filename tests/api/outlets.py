@@ -1,12 +1,14 @@
 """Every operation of the API, by what it can tell of a run. `tests.api.test_one_view` holds it against the
-OpenAPI document: an operation that is added has to be entered here, and one that may tell something of a run
-is then asked by the scan.
+routes of all apps, those that no document of ours describes included, and `tests.api.test_openapi` against
+the OpenAPI document: an operation that is added has to be entered here, and one that may tell something of a
+run is then asked by the scan.
 
 An operation with many methods of its own (JSON-RPC) belongs under `ANSWERS`, with an answer of each method
 that reads or streams a run."""
 
 CONVERSATION = "/api/conversations/{conversation_id}"
 EXECUTIONS = "/api/flows/{name}/executions"
+A2A = "/a2a/{agent_id}"
 ALERTS = "/api/command-center/alerts"
 PIPELINE = "/api/streaming/pipelines/{pipeline_id}"
 DEAD_LETTERS = f"{PIPELINE}/dead-letters"
@@ -30,6 +32,7 @@ READ = {
     f"GET {ALERTS}/{{rule_id}}",
     f"GET {EXECUTIONS}",
     f"GET {EXECUTIONS}/{{execution_id}}",
+    "GET /api/a2a/tasks/{task_id}/stream",
     "GET /api/voice/tts/stream",
     "GET /api/voice/conversations/{run_id}/stream",
     "GET /api/voice/voices",
@@ -53,6 +56,15 @@ ANSWERS = {
     "POST /v1/responses/{response_id}/cancel",
     "GET /v1/responses/{response_id}/input_items",
     "DELETE /v1/responses/{response_id}",
+    f"POST {A2A}",
+    f"POST {A2A}/",
+    f"POST {A2A}/message:send",
+    f"POST {A2A}/message:stream",
+    f"GET {A2A}/tasks",
+    f"GET {A2A}/tasks/{{task_id}}",
+    f"GET {A2A}/tasks/{{task_id}}:subscribe",
+    f"POST {A2A}/tasks/{{task_id}}:subscribe",
+    f"POST {A2A}/tasks/{{task_id}}:cancel",
 }
 """Their answers may tell of a run, and want a request of their own: `test_one_view.answers` asks them."""
 
@@ -75,6 +87,9 @@ DEFINITIONS = {
     f"PUT {ALERTS}/{{rule_id}}",
     f"PATCH {ALERTS}/{{rule_id}}",
     f"DELETE {ALERTS}/{{rule_id}}",
+    f"GET {A2A}/extendedAgentCard",
+    f"GET {A2A}/.well-known/agent-card.json",
+    "GET /.well-known/agent-card.json",
 }
 """What people have written of agents, flows and alerts, and of no run."""
 

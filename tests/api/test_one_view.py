@@ -4,7 +4,9 @@ command center get. Each operation of the OpenAPI document is scanned, or in a l
 that says why it has nothing to tell: one that is in no list fails."""
 
 import asyncio
+import importlib
 import json
+import pkgutil
 import re
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -15,7 +17,10 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from starlette.routing import Route
 
+from millrace import api
+from millrace.api.a2a import A2A
 from millrace.api.management_app import create_app as management_app
 from millrace.api.openapi import streamed_endpoints
 from millrace.api.streamed_app import streamed_app
@@ -33,6 +38,7 @@ from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
 from tests.api import outlets as listed
+from tests.api.outlets_a2a import a2a_answers
 from tests.api.talk import STREAM, say
 from tests.fakes.model_bytes import (
     anthropic_answer,
@@ -87,7 +93,8 @@ def world(
     platform.warm()
     go_on_here(platform)
     auth = callers(mine, platform.stores)
-    app = streamed_app(streamed_endpoints(mine, platform), auth, platform.stores, platform.close, 8)
+    endpoints = [*streamed_endpoints(mine, platform), *A2A(platform).protocol_endpoints()]
+    app = streamed_app(endpoints, auth, platform.stores, platform.close, 8)
     headers = issuer.user(organization, "user-1", "admin")
     with served(app) as url, served(management_app(mine, platform)) as management_url:
         with (
@@ -159,7 +166,7 @@ def make_agents(world: World) -> None:
     helper = agent | {"id": HELPER, "name": "Helper", "visibility": "full"}
     for one in (
         helper,
-        agent | {"tools": [f"agent:{HELPER}"]},
+        agent | {"tools": [f"agent:{HELPER}"], "exposeA2A": True},
         agent | {"id": "asker", "tools": ["ask_user"]},
     ):
         assert world.management.post("/api/agents", json=one).status_code == 201
@@ -182,6 +189,7 @@ def answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]
     yield from flow_answers(world, model_server)
     yield from ag_ui_answers(world, model_server)
     yield from openai_answers(world, model_server)
+    yield from a2a_answers(world.api, lambda: model_server.play(*story()), world.ids)
     world.ids |= {"conversation_id": "c1", "run_id": _run_of(world, "c1")}
 
 
@@ -347,8 +355,23 @@ def _is_streamed(world: World, path: str) -> bool:
     return any(one.path == path for one in streamed_endpoints(world.platform.settings, world.platform))
 
 
-def test_every_operation_is_scanned_or_known_to_tell_nothing_of_runs(world: World) -> None:
-    operations, entered = set(documented(world)), [name for names in listed.LISTS for name in names]
+def served_operations(settings: Settings) -> set[str]:
+    """The routes of every app of the product."""
+    names = [one.name for one in pkgutil.iter_modules(api.__path__) if one.name.endswith("_app")]
+    modules = [importlib.import_module(f"{api.__name__}.{name}") for name in names]
+    apps = [module.create_app(settings) for module in modules if hasattr(module, "create_app")]
+    assert len(apps) >= 7
+    routes = [route for app in apps for route in app.routes if isinstance(route, Route)]
+    return {
+        f"{method} {route.path}" for route in routes for method in route.methods or () if method != "HEAD"
+    }
+
+
+def test_every_operation_is_scanned_or_known_to_tell_nothing_of_runs(
+    world: World, settings: Settings
+) -> None:
+    entered = [name for names in listed.LISTS for name in names]
+    operations = set(documented(world)) | served_operations(settings)
     assert operations - set(entered) == set(), "enter it in tests/api/outlets.py, so that it is scanned"
     assert set(entered) - operations == set(), "remove it from tests/api/outlets.py"
     assert len(entered) == len(set(entered))

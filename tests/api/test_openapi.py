@@ -15,6 +15,7 @@ from millrace import errors
 from millrace.api.answers import RUN_ERRORS
 from millrace.api.error_codes import ERROR_CODES
 from millrace.api.flows_answers import STEP_ERRORS
+from tests.api import outlets
 
 READS_ALL_CODE = pytest.mark.xdist_group("code")
 """Of tests that parse the package: one worker does it once."""
@@ -87,6 +88,14 @@ def test_every_reference_leads_somewhere(management: httpx.Client) -> None:
         for step in part.split('"')[0].split("/"):
             found = found[step]
         assert found
+
+
+def test_every_operation_is_entered_among_the_outlets() -> None:
+    """`test_one_view` scans by these lists for what an agent's visibility hides."""
+    paths = json.loads(SNAPSHOT.read_text())["paths"]
+    documented = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    entered = {name for names in outlets.LISTS for name in names}
+    assert documented - entered == set(), "enter it in tests/api/outlets.py, so that it is scanned"
 
 
 # --- codes -----------------------------------------------------------------------------------------
