@@ -283,3 +283,20 @@ async def test_unused_file_expires_and_leaves_the_quota(platform: Platform, orga
     assert await stores.files.find(organization, "file_1") is None
     now[0] += 24 * 3600 * 1000
     await stores.files.create(replace(file, id="file_2", created_ms=now[0]))
+
+
+def test_model_gets_the_bytes_again_in_later_turns_and_none_that_it_does_not_take(
+    chat: httpx.Client, management: httpx.Client
+) -> None:
+    data = png(extra=1000)
+    inline = {"type": "image", "data": base64.b64encode(data).decode(), "mediaType": "image/png"}
+    said = send(chat, {"type": "text", "text": "hello"}, inline).json()["content"]
+    assert said == f"hello\n[image: image.png] image/png {len(data)} bytes"
+    refused = send(chat, inline, to="/api/conversations/c2/messages", agentId="demo")
+    assert error_of(refused) == (422, "attachment_not_accepted")
+    assert "demo:" in refused.json()["error"]["message"]
+    assert chat.get("/api/conversations/c2/messages").status_code == 404
+    # Another model goes on in the conversation, without what it does not take.
+    again = chat.post(MESSAGES, json={"agentId": "demo", "content": "What is 2 + 3?"})
+    assert again.status_code == 200
+    assert "5" in again.json()["content"]

@@ -1,15 +1,116 @@
-"""Images and files in the turns that a model is sent."""
+"""Images and files in the turns that a model is sent: their bytes where it takes them, else a note."""
 
-from collections.abc import Sequence
+import base64
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
-from millrace.agent.model import Block, Message
+from millrace.agent.accepts import NOTHING, Accepts, MediaRules, kind_of, most_bytes
+from millrace.agent.model import Block, Message, ModelRequest
 from millrace.domain.content import attached, note_of
+from millrace.domain.media import TEXT_TYPES, agrees, type_of
+from millrace.errors import ProviderError
+
+Load = Callable[[Block], Awaitable[bytes | None]]
+"""Given what a block tells of an image or a file, its bytes; None where there are none (any more)."""
+IMAGE_TOKENS = 1600
+_REFUSALS = re.compile(r"image|vision|multi-?modal|pdf|document|attachment|file|content type|url", re.I)
 
 
-def with_notes(turns: Sequence[Message]) -> list[Message]:
-    """The turns with a note in the place of each image and file."""
-    return [turn | {"content": [_noted(block) for block in turn["content"]]} for turn in turns]
+async def load_nothing(about: Block) -> bytes | None:
+    """The `Load` of an agent that has no files."""
+    return None
 
 
-def _noted(block: Block) -> Block:
-    return {"text": note_of(block)} if attached(block) else block
+@dataclass(slots=True)
+class Attachments:
+    """The images and files of one run. What was read once stays: each call of the model sends it again."""
+
+    taken: Accepts = NOTHING
+    rules: MediaRules = field(default_factory=MediaRules)
+    load: Load = load_nothing
+    _read: dict[str, bytes | None] = field(default_factory=dict)
+
+    async def resolved(self, turns: Sequence[Message]) -> list[Message]:
+        """The turns with `data` (base64) in each image and PDF that the model takes, text files as text, and
+        notes in the place of the rest. The latest come first where there is not room for all."""
+        if not any(attached(block) for turn in turns for block in turn["content"]):
+            return list(turns)
+        room = _Room(self.rules)
+        done = [
+            turn
+            | {"content": [await self._resolved(block, room) for block in reversed(turn["content"])][::-1]}
+            for turn in reversed(turns)
+        ]
+        return done[::-1]
+
+    def shrink(self, error: ProviderError, request: ModelRequest) -> bool:
+        """Return whether it is worth another try without images and files: a server has refused them, and
+        they are only what was said before. A conversation must not fail for ever because of one."""
+        refused = error.http_status in (400, 404, 413, 415, 422) and _REFUSALS.search(error.message)
+        last = request.messages[-1]["content"] if request.messages else []
+        past = any(attached(block) for turn in request.messages[:-1] for block in turn["content"])
+        if not refused or not past or any(map(attached, last)):
+            return False
+        self.taken = NOTHING
+        return True
+
+    async def _resolved(self, block: Block, room: "_Room") -> Block:
+        kind, about = kind_of(block), attached(block)
+        if kind is None or about is None:
+            return block
+        if kind != "text" and kind not in self.taken:
+            return _noted(block, "left out: this model does not take it")
+        name = "image" if kind == "image" else "file"
+        if about.get("url") and name in self.rules.urls and kind != "text":
+            return block if room.takes(kind, 0) else _noted(block, "left out: there are too many")
+        data = await self._bytes(about)
+        if data is None:
+            return _noted(block, "it cannot be read any more")
+        if kind == "text":
+            return {"text": f"{note_of(block)}\n{data.decode(errors='replace')}"}
+        media_type = about.get("mediaType") or type_of(data) or ""
+        if not agrees(media_type, data) or media_type in TEXT_TYPES:
+            return _noted(block, "left out: its bytes are of another type")
+        if not room.takes(kind, len(data)):
+            return _noted(block, "left out: it is too large, or there are too many")
+        return {name: about | {"mediaType": media_type, "data": base64.b64encode(data).decode()}}
+
+    async def _bytes(self, about: Block) -> bytes | None:
+        key = about.get("fileId") or about.get("url") or ""
+        if key not in self._read:
+            self._read[key] = await self.load(about)
+        return self._read[key]
+
+
+class _Room:
+    """The room of one request."""
+
+    def __init__(self, rules: MediaRules) -> None:
+        self._rules = rules
+        self._left = {"image": rules.images, "pdf": rules.pdfs}
+        self._bytes = rules.bytes
+
+    def takes(self, kind: str, size: int) -> bool:
+        """Return whether one more fits, which it then has taken."""
+        if size > min(self._bytes, most_bytes(kind, self._rules)) or not self._left[kind]:
+            return False
+        self._left[kind] -= 1
+        self._bytes -= size
+        return True
+
+
+def _noted(block: Block, why: str) -> Block:
+    return {"text": f"{note_of(block)} ({why})"}
+
+
+def tokens_of(block: Block) -> int:
+    """The estimated tokens of an image or a file; 0 for every other block. Servers count a PDF by its pages,
+    of which only its size tells something."""
+    about = attached(block)
+    if about is None:
+        return 0
+    kind, size = kind_of(block), about.get("size") or len(about.get("data", "")) * 3 // 4
+    if kind == "image":
+        return IMAGE_TOKENS
+    return size // 4 if kind == "text" else min(60_000, max(1_500, size // 50))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
-from millrace.agent.attachments import with_notes
+from millrace.agent.attachments import Attachments
 from millrace.agent.budget import Budget
 from millrace.agent.context.setup import Compactor, context_of
 from millrace.agent.control import RunControl
@@ -56,6 +56,7 @@ class AgentLoop:
         not_begun: Collection[str] = (),
         output: OutputFormat | None = None,
         compactor: Compactor | None = None,
+        attachments: Attachments | None = None,
     ) -> None:
         self.agent = agent
         self.budget = budget
@@ -71,6 +72,7 @@ class AgentLoop:
         self._fitting = context_of(
             agent, compactor or Compactor(provider, model, agent.model), self._calls, emitter, control
         )
+        self._attachments = attachments or Attachments()
         self._gate = gate or OpenGate()
         self._not_begun = set(not_begun)
         self._format = output
@@ -136,7 +138,8 @@ class AgentLoop:
                 return await self._try(request)
             except ProviderError as error:
                 # Once a piece of the answer has been shown, another try would show its beginning twice.
-                if (self._turn and self._turn.started) or not self._fitting.shrink(error, request):
+                shrunk = self._attachments.shrink(error, request) or self._fitting.shrink(error, request)
+                if (self._turn and self._turn.started) or not shrunk:
                     raise
 
     async def _request(self) -> ModelRequest:
@@ -152,7 +155,7 @@ class AgentLoop:
             response_schema=self._format.schema if self._format else None,
         )
         self._history = await self._fitting.fit(self._history, request)
-        return replace(request, messages=with_notes(to_turns(self._history)))
+        return replace(request, messages=await self._attachments.resolved(to_turns(self._history)))
 
     async def _try(self, request: ModelRequest) -> Turn:
         for attempt in range(1, TRIES + 1):

@@ -101,6 +101,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "address_not_allowed": "The address is not one that may be called from here.",
         "agent_required": "A new conversation needs an `agentId`.",
         "already_owner": "The conversation belongs to this user.",
+        "attachment_not_accepted": "The model takes no such images or files; `model` names it.",
         "cannot_think": "The model cannot think; leave out `thinkingTokens`.",
         "definition_broken": "The stored definition cannot be read any more; replace it.",
         "empty_message": "The message has no text, image or file.",

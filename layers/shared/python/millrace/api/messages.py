@@ -63,6 +63,7 @@ SEND_ERRORS = (
     "agent_not_found",
     "agent_required",
     "invalid_schema",
+    "attachment_not_accepted",
     "not_for_live_messages",
     "run_active",
     "run_waiting",

@@ -131,6 +131,11 @@ class AgentSettings(WireModel):
         description="the context window of the model in tokens, prompt and answer together; null: by the "
         "model's name, where it is known",
     )
+    accepts: list[Literal["image", "pdf"]] | None = Field(
+        default=None,
+        max_length=2,
+        description="what the model takes beside text; null: by the model's name, where it is known",
+    )
     compaction_model: str = Field(
         default="",
         max_length=2048,

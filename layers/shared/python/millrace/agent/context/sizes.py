@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import orjson
 
+from millrace.agent import attachments
 from millrace.agent.estimate import tokens_in
 from millrace.agent.history import unanswered
 from millrace.agent.model import Block
@@ -19,7 +20,8 @@ RECENT_ROUNDS = 2
 
 def tokens_of(message: StoredMessage) -> int:
     """The estimated tokens of a message."""
-    return tokens_in(orjson.dumps(message.content, default=str).decode())
+    beside = sum(map(attachments.tokens_of, message.content))
+    return tokens_in(orjson.dumps(message.content, default=str).decode()) + beside
 
 
 def total(history: Sequence[StoredMessage]) -> int:

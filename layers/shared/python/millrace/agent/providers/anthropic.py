@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import orjson
 
+from millrace.agent.accepts import MediaRules
 from millrace.agent.model import (
     Block,
     Delta,
@@ -35,6 +36,7 @@ from millrace.agent.providers.lenient_json import Joiner, parse
 from millrace.agent.providers.sse import SseReader
 from millrace.agent.providers.thoughts import OpenThought
 from millrace.agent.providers.tool_calls import OpenCall, OpenCalls, arguments_text
+from millrace.domain.content import attached
 from millrace.errors import ProviderError
 from millrace.settings import Settings
 
@@ -57,6 +59,15 @@ _CACHED: Block = {"cache_control": {"type": "ephemeral"}}
 
 class AnthropicProvider:
     """A `Provider` for the Messages API."""
+
+    # platform.claude.com/docs/en/build-with-claude/vision: 5 MB of an image's base64, 32 MB of a request.
+    media = MediaRules(
+        image_bytes=3_932_160,
+        pdf_bytes=20_000_000,
+        pdfs=20,
+        bytes=20_000_000,
+        urls=frozenset({"image", "file"}),
+    )
 
     def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
         key = settings.anthropic_api_key
@@ -121,7 +132,18 @@ def _block(block: Block) -> Block:
         return _tool_result(result)
     if reasoning := block.get("reasoningContent"):
         return _thinking(reasoning)
-    return {"type": "text", "text": block["text"]}
+    return _attachment(block) if attached(block) else {"type": "text", "text": block["text"]}
+
+
+def _attachment(block: Block) -> Block:
+    about = attached(block) or {}
+    source = {"type": "url", "url": about.get("url")}
+    if "data" in about:
+        source = {"type": "base64", "media_type": about["mediaType"], "data": about["data"]}
+    if "image" in block:
+        return {"type": "image", "source": source}
+    document = {"type": "document", "source": source}
+    return document | {"title": about["name"]} if about.get("name") else document
 
 
 def _tool_result(result: Block) -> Block:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 import orjson
 
+from millrace.agent.accepts import MediaRules
 from millrace.agent.model import (
     Block,
     Delta,
@@ -25,6 +26,7 @@ from millrace.agent.model import (
     Usage,
 )
 from millrace.agent.output import instruction
+from millrace.agent.providers.bedrock_documents import with_documents
 from millrace.agent.providers.claude_output import can_hold_to
 from millrace.agent.providers.connection import Call, stream_deltas
 from millrace.agent.providers.event_stream import EventStreamParser
@@ -58,6 +60,9 @@ _CACHING_MODELS = re.compile(r"anthropic\.claude-(3-7|(opus|sonnet|haiku|fable|m
 
 class BedrockProvider:
     """A `Provider` for ConverseStream, for every model that Bedrock serves through it."""
+
+    # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html
+    media = MediaRules(image_bytes=3_750_000, images=20, pdf_bytes=4_500_000, pdfs=5)
 
     def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
         region = settings.region
@@ -138,7 +143,7 @@ def _no_credentials(why: str) -> ProviderError:
 def converse_request(request: ModelRequest) -> dict[str, Any]:
     """The body of the request, with cache points for models that are known to have a prompt cache."""
     cache_point = [_CACHE_POINT] if _CACHING_MODELS.search(request.model) else []
-    messages = turns(request.messages)
+    messages = with_documents(turns(request.messages))
     thinking = thinking_fields(request, messages)
     for turn in messages[-1::-2][:2]:
         turn["content"] = turn["content"] + cache_point

@@ -11,6 +11,7 @@ from millrace.agent.output import instruction, is_plain
 from millrace.agent.providers.chat_calls import EXTRAS
 from millrace.agent.providers.chat_servers import ChatDialect
 from millrace.agent.providers.history import text_of, tools, turns
+from millrace.domain.content import attached
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Google's own word for a call that another model has made.
@@ -110,11 +111,16 @@ class _Writer:
     def _user(self, content: list[Block]) -> Iterator[Message]:
         results = [self._result(block["toolResult"]) for block in content if "toolResult" in block]
         text = text_of(content)
-        if text and results and not self._dialect.user_after_tools:
+        if text and results and not self._dialect.user_after_tools and not any(map(attached, content)):
             results[-1]["content"] += f"\n\n{text}"
             text = ""
         yield from results
-        if text:
+        beside = [
+            _attachment(block) if attached(block) else _text(block) for block in content if _says(block)
+        ]
+        if any(map(attached, content)):
+            yield {"role": "user", "content": beside}
+        elif text:
             yield {"role": "user", "content": text}
 
     def _result(self, result: Block) -> Message:
@@ -122,6 +128,22 @@ class _Writer:
         failed = "Error: " if result.get("status") == "error" else ""
         id = self._ids.get(result["toolUseId"], result["toolUseId"])
         return {"role": "tool", "tool_call_id": id, "content": failed + text_of(result["content"])}
+
+
+def _says(block: Block) -> bool:
+    return "text" in block or attached(block) is not None
+
+
+def _text(block: Block) -> Block:
+    return {"type": "text", "text": block["text"]}
+
+
+def _attachment(block: Block) -> Block:
+    about = attached(block) or {}
+    url = f"data:{about['mediaType']};base64,{about['data']}" if "data" in about else about["url"]
+    if "image" in block:
+        return {"type": "image_url", "image_url": {"url": url}}
+    return {"type": "file", "file": {"filename": about.get("name") or "document.pdf", "file_data": url}}
 
 
 def _short_id(id: str) -> str:

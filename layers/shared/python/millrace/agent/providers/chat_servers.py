@@ -15,9 +15,10 @@ class ChatDialect:
 
     `limit_key` is the name of the limit of output tokens, `stream_options` says that this field is taken.
     `reasoning` tells which turns get back the reasoning that led to them: none, those with tool calls since
-    the question, or every one (and an empty text where there is none). `short_ids` wants ids of nine letters
-    and digits, `signs_calls` a signature with a turn's calls; `user_after_tools` is false where the result of
-    a tool must not be followed by a user's message. `schema` is the kind of structured output it has,
+    the question, or every one (and an empty text where there is none). `short_ids` wants ids of nine
+    letters and digits, `signs_calls` a signature with a turn's calls; `user_after_tools` is false where the
+    result of a tool must not be followed by a user's message. `pdf` says that it takes files in PDF,
+    `image_urls` that it fetches images itself. `schema` is the kind of structured output it has,
     `schema_with_tools` says that tools may stand beside it."""
 
     limit_key: str = "max_tokens"
@@ -28,13 +29,27 @@ class ChatDialect:
     user_after_tools: bool = True
     schema: Literal["json_schema", "json_object", "none"] = "json_schema"
     schema_with_tools: bool = False
+    pdf: bool = False
+    image_urls: bool = False
 
 
 DIALECTS: dict[str, ChatDialect] = {
     "generic": ChatDialect(),
     # Its reasoning models refuse `max_tokens`, here and on Azure.
-    "openai": ChatDialect(limit_key="max_completion_tokens", reasoning="nothing", schema_with_tools=True),
-    "azure": ChatDialect(limit_key="max_completion_tokens", reasoning="nothing", schema_with_tools=True),
+    "openai": ChatDialect(
+        limit_key="max_completion_tokens",
+        reasoning="nothing",
+        schema_with_tools=True,
+        pdf=True,
+        image_urls=True,
+    ),
+    "azure": ChatDialect(
+        limit_key="max_completion_tokens",
+        reasoning="nothing",
+        schema_with_tools=True,
+        pdf=True,
+        image_urls=True,
+    ),
     # Its thinking models refuse (400) an assistant turn without `reasoning_content`, even an empty one.
     "deepseek": ChatDialect(reasoning="always", schema="json_object"),
     # It refuses a tool call without the signature that the call came with.
@@ -44,7 +59,7 @@ DIALECTS: dict[str, ChatDialect] = {
     # It refuses unknown fields, ids other than nine letters and digits, and a user's message directly behind
     # a tool's result.
     "mistral": ChatDialect(stream_options=False, reasoning="nothing", short_ids=True, user_after_tools=False),
-    "openrouter": ChatDialect(schema_with_tools=True),
+    "openrouter": ChatDialect(schema_with_tools=True, pdf=True, image_urls=True),
 }
 _HOSTS = {
     "api.openai.com": "openai",

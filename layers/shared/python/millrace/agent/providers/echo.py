@@ -19,12 +19,14 @@ load test with a misspelt key must not measure something else. Tokens are words 
 """
 
 import asyncio
+import base64
 import re
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from itertools import chain, cycle, islice, repeat
 from typing import Any
 
+from millrace.agent.accepts import MediaRules
 from millrace.agent.model import (
     Delta,
     Finish,
@@ -35,8 +37,9 @@ from millrace.agent.model import (
     ToolCall,
     Usage,
 )
-from millrace.agent.providers.history import blocks, rounds, tokens_of
+from millrace.agent.providers.history import blocks, rounds, since_question, tokens_of
 from millrace.agent.tools.function import repeatable
+from millrace.domain.content import attached, note_of
 from millrace.errors import ProviderError
 
 COMMAND = "/echo"
@@ -95,12 +98,16 @@ def _setting(word: str) -> tuple[str, int]:
 
 
 class EchoProvider:
-    """A `Provider` without a model. It has no memory: what comes next follows from the messages alone."""
+    """A `Provider` without a model. It has no memory: what comes next follows from the messages alone. Of
+    images and files it says what it was sent."""
+
+    media = MediaRules(image_bytes=25_000_000, pdf_bytes=25_000_000, bytes=50_000_000)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `Provider`."""
         question, done, live = rounds(request.messages)
         asked, text = parse_options(question)
+        text = "\n".join([text, *_seen(request.messages)]).lstrip("\n")
         for number in range(asked.think):
             yield Thinking(f"Echoing, step {done + 1}, thought {number + 1}. ")
         if question and done < asked.tools and any(tool.name == TOOL for tool in request.tools):
@@ -112,6 +119,14 @@ class EchoProvider:
             streamed += 1
             yield Text(token)
         yield Finish("stop", _usage(request.messages, streamed))
+
+
+def _seen(messages: list[Message]) -> Iterator[str]:
+    """A line for each image and file of the question."""
+    for block in blocks(since_question(messages)):
+        if about := attached(block):
+            size = len(base64.b64decode(about["data"])) if "data" in about else None
+            yield f"{note_of(block)} {about.get('mediaType', '')} {size} bytes"
 
 
 def _call(done: int, text: str, asked: EchoOptions) -> ToolCall:

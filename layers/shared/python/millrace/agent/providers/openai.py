@@ -12,6 +12,7 @@ from dataclasses import replace
 import httpx
 import orjson
 
+from millrace.agent.accepts import MediaRules
 from millrace.agent.model import Delta, ModelRequest
 from millrace.agent.providers.chat_reader import ChatReader
 from millrace.agent.providers.chat_request import chat_request
@@ -33,6 +34,7 @@ class OpenAIProvider:
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self._key = url.netloc.decode()
         self._dialect = DIALECTS[server.dialect or dialect_of(url.host)]
+        self.media = _media(self._dialect)
         self._without_format: set[str] = set()
         self._server = Server(f"The model server {url.host}", f"Check {server.key_setting}.", (key,))
 
@@ -67,6 +69,18 @@ class OpenAIProvider:
             return Call(self._url, self._headers, orjson.dumps(chat_request(request, dialect, self._key)))
 
         return stream_deltas(self._client, self._server, prepare, ChatReader(self._server, self._key))
+
+
+def _media(dialect: ChatDialect) -> MediaRules:
+    # https://developers.openai.com/api/docs/guides/file-inputs: PDFs as base64 only; 50 MB of a request.
+    return MediaRules(
+        image_bytes=20_000_000,
+        images=50,
+        pdfs=20,
+        bytes=25_000_000,
+        pdf=dialect.pdf,
+        urls=frozenset({"image"} if dialect.image_urls else ()),
+    )
 
 
 def _refuses_format(error: ProviderError) -> bool:

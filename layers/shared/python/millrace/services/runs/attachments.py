@@ -4,6 +4,7 @@ What a form has uploaded is looked at here for the first time: its size, and the
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from millrace.domain.content import (
@@ -24,10 +25,20 @@ from millrace.stores.connect import Stores
 from millrace.stores.file_objects import Head
 
 
-async def kept_blocks(stores: Stores, slot: Slot, user: str, content: Content) -> list[Block]:
+def accept_all(blocks: Sequence[Block]) -> None:
+    """Take every image and file: a model that does not take one is sent a note in its place."""
+
+
+async def kept_blocks(
+    stores: Stores,
+    slot: Slot,
+    user: str,
+    content: Content,
+    check: Callable[[Sequence[Block]], None] = accept_all,
+) -> list[Block]:
     """The content as blocks of the history, once its conversation keeps what a user's message brings or
-    refers to. Raises `NotFound`, `Conflict`, `InvalidRequest`, `UnsupportedMedia` or `TooLarge`, for one of
-    them before any is kept."""
+    refers to and its model takes it, as `check` says. Raises `NotFound`, `Conflict`, `InvalidRequest`,
+    `UnsupportedMedia` or `TooLarge`, for one of them before any is kept."""
     if isinstance(content, str) or not attachments(content):
         return to_blocks(content, {})
     root = slot.root()
@@ -37,10 +48,12 @@ async def kept_blocks(stores: Stores, slot: Slot, user: str, content: Content) -
         if not isinstance(part, TextPart) and part.url is None
     ]
     checked = await asyncio.gather(*(_checked(stores, root, user, part) for _, part in numbered))
-    await asyncio.gather(*(one.keep(stores, root) for one in {one.file.id: one for one in checked}.values()))
-    return to_blocks(
+    blocks = to_blocks(
         content, {number: one.file.block() for (number, _), one in zip(numbered, checked, strict=True)}
     )
+    check(blocks)
+    await asyncio.gather(*(one.keep(stores, root) for one in {one.file.id: one for one in checked}.values()))
+    return blocks
 
 
 class _Checked:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
+from millrace.agent.accepts import accepted, media_rules
+from millrace.agent.attachments import Attachments
 from millrace.agent.budget import Budget
 from millrace.agent.emitter import Emitter, current_emitter, emit
 from millrace.agent.gate import Gate
 from millrace.agent.loop import AgentLoop
-from millrace.agent.model import Block
+from millrace.agent.model import Block, Provider
 from millrace.agent.model_calls import Report
 from millrace.agent.output import Output
 from millrace.agent.tools.tool import ToolContext, ToolResult
@@ -20,7 +22,7 @@ from millrace.domain import events
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.clock import iso
-from millrace.domain.conversations import StoredMessage
+from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.events import Event
 from millrace.domain.ids import new_id
 from millrace.domain.run_definitions import ClientTool
@@ -29,6 +31,7 @@ from millrace.domain.summaries import Summary
 from millrace.errors import InvalidRequest, ProviderError
 from millrace.services.runs.agent_tools import open_tools
 from millrace.services.runs.asking import AskingGate, RefusingGate, asks_people
+from millrace.services.runs.attachment_bytes import loader
 from millrace.services.runs.client_tools import to_tools
 from millrace.services.runs.execute import RunLoop, execute
 from millrace.services.runs.memory import UserMemory
@@ -155,7 +158,13 @@ class AgentRunContext:
             not_begun,
             output_format(agent.response_schema),
             models.compactor_for(agent),
+            self._attachments(agent, provider, named.model),
         )
+
+    def _attachments(self, agent: Agent, provider: Provider, model: str) -> Attachments:
+        rules = media_rules(provider)
+        slot = Slot(self.context.organization, self.context.conversation_id)
+        return Attachments(accepted(agent, model, rules), rules, loader(self.platform, slot))
 
     def nested_loop(self, agent: Agent, emitter: Emitter, nested: "SubAgentControl") -> AgentLoop:
         """The loop of an agent that works for another one, or for a step of a flow."""

@@ -1,15 +1,16 @@
 """The model providers of this process, made when the first agent needs them."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import orjson
 
+from millrace.agent.accepts import accepted, check_accepted, media_rules
 from millrace.agent.context.setup import Compactor
-from millrace.agent.model import Provider
+from millrace.agent.model import Block, Provider
 from millrace.agent.providers.model_servers import merged
 from millrace.agent.providers.registry import ProviderRegistry
 from millrace.domain.agents import Agent
@@ -68,6 +69,12 @@ class Models:
             return None
         provider, model = self.provider_for(agent.model_copy(update={"model": agent.compaction_model}))
         return Compactor(provider, model, agent.compaction_model)
+
+    def check_accepted(self, agent: Agent, blocks: Sequence[Block]) -> None:
+        """Check that the agent's model takes the images and files of a message. Raises `InvalidRequest` or
+        `TooLarge`."""
+        rules, name = media_rules(self.provider_for(agent)[0]), self.name_of(agent)
+        check_accepted(blocks, accepted(agent, name, rules), rules, name)
 
     def provider_for(self, agent: Agent) -> tuple[Provider, str]:
         """The provider and the model's name there. Raises `InvalidRequest` or `Unavailable`."""

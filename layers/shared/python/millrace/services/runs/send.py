@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from dataclasses import replace
+from functools import partial
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso
@@ -124,7 +125,9 @@ async def _begin(
         hops=current_hops(),
         request=message.options.request,
     )
-    content = await kept_blocks(stores, slot, caller.id, message.content)
+    content = await kept_blocks(
+        stores, slot, caller.id, message.content, partial(models.check_accepted, agent)
+    )
     if message.client_data:
         content = [content[0] | {"providerData": message.client_data}, *content[1:]]
     question = StoredMessage(new_id("msg"), "user", content, now, run.id, created_by=caller.id)
