@@ -252,6 +252,30 @@ def test_images_are_parts_of_the_message(face: Face, client: OpenAI) -> None:
     assert asked["content"][1]["image"]["url"] == "https://example.com/cat.png"
 
 
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+    "rkJggg=="
+)
+
+
+def test_images_of_earlier_messages_are_kept(face: Face, client: OpenAI) -> None:
+    script(face, says("It is a pixel."))
+    image = {"type": "image_url", "image_url": {"url": PIXEL}}
+    shown = user([{"type": "text", "text": "Look."}, image])
+    said: Any = {"role": "assistant", "content": "I see."}
+    key = {"Idempotency-Key": "k1"}
+    for _ in range(2):
+        found = ask(
+            client, shown, said, user("What is it?"), metadata={"conversation_id": "c1"}, extra_headers=key
+        )
+        assert found.choices[0].message.content == "It is a pixel."
+    with face.client() as raw:
+        items = raw.get("/api/conversations/c1/messages").json()["items"]
+    assert [next(iter(block)) for block in items[0]["content"]] == ["text", "image"]
+    assert items[0]["content"][1]["image"]["mediaType"] == "image/png"
+    assert len(items) == 4
+
+
 @pytest.mark.parametrize(
     "more",
     [

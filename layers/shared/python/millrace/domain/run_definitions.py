@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
+from millrace.domain.content import Attachment
 
 Kind = Literal["agent", "flow"]
 
@@ -25,6 +26,7 @@ class EarlierMessage:
 
     role: Literal["user", "assistant"]
     content: list[dict[str, Any]]
+    attached: Sequence[Attachment] = ()
 
 
 @dataclass(frozen=True, slots=True)

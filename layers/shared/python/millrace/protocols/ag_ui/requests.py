@@ -7,7 +7,7 @@ import orjson
 from pydantic import Field
 
 from millrace.domain.approvals import GivenAnswer
-from millrace.domain.content import Content, Part, TextPart, attachment, text_of
+from millrace.domain.content import Content, Part, TextPart, attachment, attachments, text_of
 from millrace.domain.run_definitions import ClientTool, EarlierMessage
 from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest
@@ -189,7 +189,8 @@ def earlier_messages(messages: Sequence[Message]) -> list[EarlierMessage]:
     called: set[str] = set()
     found: list[EarlierMessage] = []
     for message in messages:
-        text = text_of(to_content(message.content))
+        content = to_content(message.content)
+        text = text_of(content)
         blocks: list[Json] = [{"text": text}] if text and message.role != "tool" else []
         if message.role == "assistant":
             calls = [use for one in message.tool_calls if (use := _use(one)) and use["toolUseId"] in answered]
@@ -199,8 +200,10 @@ def earlier_messages(messages: Sequence[Message]) -> list[EarlierMessage]:
             status = "error" if message.error is not None else "success"
             result = {"toolUseId": message.tool_call_id, "status": status, "content": [{"text": text}]}
             blocks = [{"toolResult": result}]
-        if blocks:
-            found.append(EarlierMessage("assistant" if message.role == "assistant" else "user", blocks))
+        attached = attachments(content) if message.role == "user" else []
+        if blocks or attached:
+            role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
+            found.append(EarlierMessage(role, blocks, attached))
     return found
 
 

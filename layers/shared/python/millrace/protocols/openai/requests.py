@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from pydantic import ConfigDict, Field
 
-from millrace.domain.content import Content, Part, TextPart, attachment, text_of
+from millrace.domain.content import Content, Part, TextPart, attachment, attachments, text_of
 from millrace.domain.run_definitions import ClientTool, EarlierMessage
 from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest, NotFound
@@ -127,8 +127,10 @@ def history_of(turns: Iterable[Turn]) -> list[EarlierMessage]:
             if id in called:
                 result = {"toolUseId": parse_call_id(id)[1], "status": "success", "content": [{"text": text}]}
                 blocks.append({"toolResult": result})
-        if blocks:
-            found.append(EarlierMessage("assistant" if turn.role == "assistant" else "user", blocks))
+        attached = attachments(turn.content)
+        if blocks or attached:
+            role: Literal["user", "assistant"] = "assistant" if turn.role == "assistant" else "user"
+            found.append(EarlierMessage(role, blocks, attached))
     return found
 
 

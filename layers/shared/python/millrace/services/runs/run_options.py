@@ -5,12 +5,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
+from pydantic import BaseModel
 
 from millrace.domain.agents import Agent
-from millrace.domain.conversations import StoredMessage
+from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.ids import new_id
 from millrace.domain.run_definitions import ClientTool, EarlierMessage
+from millrace.services.runs.attachments import kept_blocks
 from millrace.services.runs.client_tools import check_client_tools
+from millrace.stores.connect import Stores
 
 MOST_EARLIER = 60
 """The earlier messages that are kept one by one: DynamoDB takes 100 items in the transaction of a run's
@@ -44,15 +47,21 @@ class RunOptions:
             changes["limits"] = agent.limits.model_copy(update={"max_tokens": fewer})
         return agent.model_copy(update=changes) if changes else agent
 
-    def earlier_messages(self, now: str, author: str) -> list[StoredMessage]:
-        """The earlier messages as the conversation keeps them."""
+    async def earlier_messages(
+        self, stores: Stores, slot: Slot, now: str, author: str
+    ) -> list[StoredMessage]:
+        """The earlier messages as the conversation keeps them, once it keeps their images and files."""
         cut = max(0, len(self.earlier) - MOST_EARLIER)
         kept = self.earlier[cut:]
         if cut:
             kept = [EarlierMessage("user", [{"text": _transcript(self.earlier[:cut])}]), *kept]
         return [
             StoredMessage(
-                new_id("msg"), one.role, one.content, now, created_by=author if one.role == "user" else ""
+                new_id("msg"),
+                one.role,
+                [*one.content, *await kept_blocks(stores, slot, author, one.attached)],
+                now,
+                created_by=author if one.role == "user" else "",
             )
             for one in kept
         ]
@@ -61,7 +70,11 @@ class RunOptions:
         """The part of a message's fingerprint; empty for a message without options."""
         if self == RunOptions(self.run_id):
             return ""
-        return orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS).decode()
+        return orjson.dumps(asdict(self), default=_dumped, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _dumped(part: BaseModel) -> dict[str, Any]:
+    return part.model_dump(exclude_none=True)
 
 
 def _transcript(messages: Sequence[EarlierMessage]) -> str:

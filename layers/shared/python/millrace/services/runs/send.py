@@ -134,7 +134,9 @@ async def _begin(
     known = snapshot.conversation
     title = known.title if known and known.title else title_of(plain_text(content))
     conversation = Conversation(slot.conversation_id, agent.id, title, now, now, initial.owner)
-    earlier = message.options.earlier_messages(now, caller.id) if not snapshot.lease_record.messages else []
+    earlier: list[StoredMessage] = []
+    if message.options.earlier and not snapshot.lease_record.messages:
+        earlier = await message.options.earlier_messages(stores, slot, now, caller.id)
     history = asyncio.create_task(_history(stores, slot, snapshot, [*earlier, question]))
     try:
         lease = await stores.leases.begin(
