@@ -91,6 +91,7 @@ def test_same_run_id_joins_the_run_from_anywhere_and_never_runs_twice(face: Face
     assert run(chat, seen=whole[-1].id or "") == []
     assert join(chat, "runId=r1&offset=-1") == whole
     assert join(chat, "runId=r1", **{"last-event-id": whole[2].id or ""}) == whole[3:]
+    assert kinds(join(chat, f"runId={whole[0].run_id}")) == kinds(whole)
     assert len(face.models.requests) == 1
 
 

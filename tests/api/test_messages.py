@@ -94,7 +94,7 @@ def test_detail_decides_what_a_viewer_sees(
         (b'{"content": "hi", "agentId": "echo", "threadId": "a/b"}', 422, "invalid_id"),
         (b'{"content": "\\ud800", "agentId": "echo"}', 422, "invalid_json"),
         (b"\xff\xfe", 422, "invalid_json"),
-        (b'{"content": "' + b"x" * 3_300_000 + b'"}', 413, "too_large"),
+        (b'{"content": "' + b"x" * 6_000_000 + b'"}', 413, "too_large"),
         (b'{"content": "' + b"x" * 600_000 + b'"}', 413, "message_too_large"),
     ],
 )

@@ -5,6 +5,7 @@ request again joins it, with `Last-Event-ID` behind the event that was seen. Whe
 people AG-UI's ends, and the answers begin its next one.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,10 @@ from millrace.domain.access import Principal
 from millrace.domain.approvals import WaitingCall
 from millrace.domain.conversations import Slot
 from millrace.domain.event_ids import EventId
-from millrace.errors import InvalidRequest
+from millrace.errors import InvalidRequest, NotFound
 from millrace.protocols.framing import ChunkId
 from millrace.protocols.table import AG_UI
+from millrace.services.runs.access import authorize_run
 from millrace.services.runs.converse import RunStream, converse, default_agent_id, part_of, rejoin
 from millrace.services.runs.new_message import NewMessage
 from millrace.services.runs.platform import Platform
@@ -184,27 +186,36 @@ class AgUi:
     # --- joining -----------------------------------------------------------------------------------
 
     async def _join(self, request: Request, caller: Principal) -> ASGIApp:
-        from millrace.stores.run_names import run_id_of
-
         query = request.query_params
         name, thread_id = query.get("runId", ""), query.get("threadId", "")
         if not name:
             if not thread_id:
                 raise InvalidRequest("Name a run by runId, or a thread by threadId.", code="invalid_query")
             return await self._open(request, caller, thread_id)
-        begins = await self.platform.stores.run_names.get(caller, name)
-        begins = begins or EventId(run_id_of(caller, name), 0)
         seen = chunk_cursor(request)
-        run_id, after = begins.run_id or "", begins.seq
-        known = max(after, seen.seq) if seen else after
-        stream = await rejoin(self.platform.stores, caller, run_id, known, deadline(request))
-        if stream is None:
-            return Response(status_code=204)
-        before = await self._before(request, stream.run.slot, stream.run.id)
-        ids = {"threadId": stream.run.slot.conversation_id, "runId": name, "before": before}
+        begins = seen.event if seen else await self._named(caller, name)
+        stores = self.platform.stores
+        run = await authorize_run(stores, caller, begins.run_id or "")
+        before = await self._before(request, run.slot, run.id)
+        ids = {"threadId": run.slot.conversation_id, "runId": name, "before": before}
         if seen:
             return await self._rest(request, caller, ids, seen)
-        return self._stream(request, stream, ids, after)
+        stream = await rejoin(stores, caller, run.id, begins.seq, deadline(request))
+        return self._stream(request, stream, ids, begins.seq) if stream else Response(status_code=204)
+
+    async def _named(self, caller: Principal, name: str) -> EventId:
+        """The event after which the run with a name begins: one that a client gave, or our own."""
+        from millrace.stores.run_names import run_id_of
+
+        stores = self.platform.stores
+        if found := await stores.run_names.get(caller, name):
+            return found
+        run_id = run_id_of(caller, name)
+        if name.startswith("run_"):
+            with suppress(NotFound):
+                return EventId((await stores.runs.get(caller.organization, run_id)).id, 0)
+            run_id = name
+        return EventId(run_id, 0)
 
     async def _open(self, request: Request, caller: Principal, thread_id: str) -> ASGIApp:
         """The thread's messages, then the run that is active in it."""

@@ -133,7 +133,7 @@ class OpenAiResponses:
         if given.previous_response_id:
             run, _ = await self._found(caller, given.previous_response_id)
             return run.slot.conversation_id
-        return given.conversation_id or conversation_of(request, caller, "resp")
+        return given.conversation_id or conversation_of(request, caller, "conv")
 
     def _message(self, request: Request, given: "ResponseRequest") -> NewMessage:
         from millrace.protocols.openai.requests import agent_of
