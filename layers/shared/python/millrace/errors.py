@@ -109,6 +109,10 @@ class Unavailable(MillraceError):
     retryable = True
 
 
+class Throttled(Unavailable):
+    """A dependency works, and takes fewer requests than it was sent."""
+
+
 def unknown_outcome(what: str) -> Unavailable:
     """The error where the store does not tell whether a write has taken effect."""
     return Unavailable(

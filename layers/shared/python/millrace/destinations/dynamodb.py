@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from millrace.destinations.operations import Change, change_of
 from millrace.destinations.results import (
     DELIVERED,
+    THROTTLED,
     Dead,
     DeliveryResult,
     Failure,
@@ -59,7 +60,7 @@ class DynamoSender:
         try:
             key = await self._look_up()
         except (Unavailable, ClientError) as error:
-            return SendReport([_refused(error)] * len(events), failed=1)
+            return _report([_refused(error)] * len(events))
         except Unsendable as error:
             return SendReport([result_of_error(error)] * len(events), succeeded=1)
         return await self._write_all(events, key)
@@ -83,8 +84,7 @@ class DynamoSender:
                 down = results[position] if isinstance(results[position], Retry) else None
 
         await asyncio.gather(*(write(chain) for chain in chains.values()))
-        failed = any(isinstance(result, Retry) for result in results.values())
-        return SendReport([results[n] for n in range(len(events))], int(not failed), int(failed))
+        return _report([results[n] for n in range(len(events))])
 
     async def _look_up(self) -> list[str]:
         """The names of the table's key attributes, which `conflictFields` have to be."""
@@ -251,9 +251,16 @@ def _kind(value: dict[str, Any]) -> str:
     return _KINDS.get(kind, kind)
 
 
+def _report(results: list[DeliveryResult]) -> SendReport:
+    """Count a batch as one request. A table that throttles works: it is no failure of the destination."""
+    retries = [result for result in results if isinstance(result, Retry)]
+    failed = any(result.failure.code != THROTTLED for result in retries)
+    return SendReport(results, int(not retries), int(failed))
+
+
 def _refused(error: Unavailable | ClientError) -> DeliveryResult:
     if isinstance(error, Unavailable):
-        return Retry(Failure("unreachable", error.message))
+        return result_of_error(error)
     code = error.response["Error"]["Code"]
     if code == "ConditionalCheckFailedException":
         return DELIVERED

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from millrace.errors import MillraceError, is_transient
+from millrace.errors import MillraceError, Throttled, is_transient
 
 BODY_SHOWN = 1024
 THROTTLED = "throttled"
@@ -98,6 +98,8 @@ def result_of_error(error: Exception) -> DeliveryResult:
     again: then nothing is known of any event, and the whole message has to come again."""
     if isinstance(error, Unsendable):
         return Dead(Failure(error.code, error.message))
+    if isinstance(error, Throttled):
+        return Retry(Failure(THROTTLED, error.message))
     if isinstance(error, MillraceError) and error.retryable:
         return Retry(Failure("unreachable", error.message))
     if isinstance(error, MillraceError):

@@ -53,7 +53,7 @@ class SnsSender:
         try:
             await self._aws.call("sns", "publish", **self._message(event))
         except ClientError as error:
-            return _result(error)
+            return Dead(Failure("refused", str(error), _status(error)))
         except Exception as error:
             return result_of_error(error)
         return DELIVERED
@@ -72,12 +72,8 @@ class SnsSender:
         return message
 
 
-def _result(error: ClientError) -> DeliveryResult:
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    throttled = "Thrott" in error.response.get("Error", {}).get("Code", "")
-    if throttled or status >= 500:
-        return Retry(Failure(THROTTLED if throttled else "failed", str(error), status))
-    return Dead(Failure("refused", str(error), status))
+def _status(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
 def check_topic(arn: str, organization: str, prefix: str) -> None:

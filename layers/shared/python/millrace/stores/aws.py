@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
 
-from millrace.errors import MillraceError, Unavailable
+from millrace.errors import MillraceError, Throttled, Unavailable
 
 SERVICES = frozenset(
     (
@@ -32,23 +32,28 @@ _BUSY = {
     "InternalFailure",
     "InternalServerError",
     "InternalServiceError",
-    "KMSThrottlingException",
     "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
     "RequestTimeout",
     "RequestTimeoutException",
     "ServiceUnavailable",
     "ServiceUnavailableException",
+}
+"""Codes that say nothing of the request: a later attempt may succeed. botocore has already tried several
+times. A conflict with a transaction is not among them: botocore does not repeat it, `stores.dynamo` does."""
+_THROTTLED = {
+    "KMSThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
     "SlowDown",
+    "Throttled",
+    "ThrottledException",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
 }
-"""Codes that say nothing of the request: a later attempt may succeed. botocore has already tried several
-times. A conflict with a transaction is not among them: botocore does not repeat it, `stores.dynamo` does."""
+"""Codes of a service that works and is sent too much."""
 
 
 class Aws:
@@ -118,11 +123,18 @@ def unavailable_when_down(service: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
+        if _is_throttled(error.response):
+            raise Throttled(f"{service} is throttling; try again.", retry_after=1) from error
         if _passes(error.response):
             raise _unavailable(service) from error
         raise
     except BotoCoreError as error:
         raise _unavailable(service) from error
+
+
+def _is_throttled(response: Any) -> bool:
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status == 429 or response.get("Error", {}).get("Code") in _THROTTLED
 
 
 def _passes(response: Any) -> bool:

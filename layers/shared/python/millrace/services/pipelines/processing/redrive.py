@@ -1,5 +1,5 @@
-"""Redriving dead letters: an order on the ingest queue sends a page, notes how far it came, and orders the
-next.
+"""Redriving dead letters: a command on the ingest queue sends a page, notes how far it came, and enqueues
+the next.
 
 A dead letter is removed once its event is on its queue. Whatever crashes, a page is sent again rather than
 left out: ids stay, so destinations and windows know the repetition."""
@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 
 from millrace.domain.clock import Clock
+from millrace.domain.pipelines import Pipeline
 from millrace.domain.redrives import PAGE_SECONDS, Redrive, RedriveRequest
 from millrace.errors import NotFound, is_transient
 from millrace.services.delivery.job import Job, job_event
@@ -49,27 +50,27 @@ async def redrive(context: PipelineContext, command: RedrivePage) -> None:
             await asyncio.to_thread(enqueue_page, context, address, found, PAUSED_MS, waits)
         return
     if found.state == "running" and found.page == command.page:
-        found = await _send_page(context, address, found, context.plans.compiled(address[0], pipeline))
+        found = await _send_page(context, address, found, pipeline)
     # Also if the page was sent before: its process may have died before it enqueued the next one.
     if found.state == "running" and found.page == command.page + 1:
         await asyncio.to_thread(enqueue_page, context, address, found, PAGE_SECONDS * 1000)
 
 
 async def resume_redrives(context: PipelineContext, address: Address, delay_ms: int) -> None:
-    """Orders what is left of the redrives of a pipeline that is resumed, or stopped while it was paused."""
+    """Enqueue what is left of the redrives of a pipeline that is resumed, or stopped while it was paused."""
     for one in await context.redrives.newest(*address):
         if one.state == "running":
             await asyncio.to_thread(enqueue_page, context, address, one, delay_ms)
 
 
 async def _send_page(
-    context: PipelineContext, address: Address, found: Redrive, current: CompiledPipeline
+    context: PipelineContext, address: Address, found: Redrive, pipeline: Pipeline
 ) -> Redrive:
     dead_letters, more = await _dead_letters(context, address, found)
     sent = 0
     for start in range(0, len(dead_letters), _AT_ONCE):  # a few at a time: each may have a megabyte
         sent += await _send_some(
-            context, address, found, current, dead_letters[start : start + _AT_ONCE], sent
+            context, address, found, pipeline, dead_letters[start : start + _AT_ONCE], sent
         )
     now, page = context.clock(), found.page
 
@@ -84,7 +85,7 @@ async def _send_some(
     context: PipelineContext,
     address: Address,
     found: Redrive,
-    current: CompiledPipeline,
+    pipeline: Pipeline,
     dead_letters: Sequence[DeadLetter],
     before: int,
 ) -> int:
@@ -92,7 +93,7 @@ async def _send_some(
     messages: Messages = []
     sent: list[DeadLetter] = []
     for dead_letter in await _loaded(context, dead_letters):
-        message = await _message(context, dead_letter, found.request, current)
+        message = await _message(context, dead_letter, found.request, address[0], pipeline)
         if message:
             messages.append(message)
             sent.append(dead_letter)
@@ -131,12 +132,16 @@ def _send(messages: Messages, sent: int, per_second: int, organization: str) -> 
 
 
 async def _message(
-    context: PipelineContext, dead_letter: DeadLetter, request: RedriveRequest, current: CompiledPipeline
+    context: PipelineContext,
+    dead_letter: DeadLetter,
+    request: RedriveRequest,
+    organization: str,
+    pipeline: Pipeline,
 ) -> tuple[Queue, str] | None:
-    """An order to begin at a step, or a delivery job; None where there is no such step or destination, or
-    the dead letter cannot be read."""
+    """A command to begin at a step, or a delivery job; None where there is no such step or destination, the
+    definition cannot be compiled, or the dead letter cannot be read."""
     try:
-        compiled = await _compiled(context, dead_letter, request, current)
+        compiled = await _compiled(context, dead_letter, request, organization, pipeline)
         return _written(context, compiled, dead_letter, request.from_step)
     except Exception as error:
         if is_transient(error):
@@ -170,13 +175,15 @@ def _check(number: int, count: int) -> None:
 
 
 async def _compiled(
-    context: PipelineContext, dead_letter: DeadLetter, request: RedriveRequest, current: CompiledPipeline
+    context: PipelineContext,
+    dead_letter: DeadLetter,
+    request: RedriveRequest,
+    organization: str,
+    pipeline: Pipeline,
 ) -> CompiledPipeline:
     if request.version == "current":
-        return current
-    return await context.plans.version(
-        current.organization, current.pipeline_id, dead_letter.definition_version
-    )
+        return context.plans.compiled(organization, pipeline)
+    return await context.plans.version(organization, pipeline.id, dead_letter.definition_version)
 
 
 def _from_step(compiled: CompiledPipeline, dead_letter: DeadLetter, start: int) -> str:

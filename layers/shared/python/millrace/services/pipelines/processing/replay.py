@@ -12,13 +12,15 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
+from millrace.domain.pipelines import Pipeline
 from millrace.errors import NotFound
 from millrace.pipelines.event import Event
 from millrace.pipelines.work import Unfinished
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.event_records import event_from_record
-from millrace.services.pipelines.plans import CompiledPipeline
+from millrace.services.pipelines.plans import BrokenDefinition, CompiledPipeline
 from millrace.services.pipelines.processing.engine import process
+from millrace.services.pipelines.processing.unreadable import refuse
 from millrace.services.pipelines.queue_messages import Command, Drain, ProcessEntry, Replay, encode
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ async def process_entry(context: PipelineContext, entry: ProcessEntry, ends: flo
     organization, pipeline_id = entry.address
     try:
         pipeline = await context.plans.running(organization, pipeline_id)
-        compiled = await context.plans.version(organization, pipeline_id, entry.version or pipeline.version)
+        compiled = await _compiled(context, entry, pipeline)
     except NotFound as error:
         log.warning("an entry is for no pipeline: %s", error.message)
         return
@@ -45,14 +47,29 @@ async def process_entry(context: PipelineContext, entry: ProcessEntry, ends: flo
         return  # paused again: it still waits, and the next resume finds it
     records = await context.journal.read(organization, pipeline_id, entry.position, entry.key)
     events = [event_from_record(one, pipeline_id) for one in records]
-    # A chunk that used up all the time would do so again; a single event is always finished.
-    size = CHUNK if entry.after is None else 1
-    left = await _process_until(context, compiled, events[entry.after or 0 :], size, ends)
+    if isinstance(compiled, BrokenDefinition):
+        log.error("%s", compiled.message)
+        await refuse(context, organization, pipeline, events[entry.after or 0 :], compiled)
+        left = 0
+    else:
+        # A chunk that used up all the time would do so again; a single event is always finished.
+        size = CHUNK if entry.after is None else 1
+        left = await _process_until(context, compiled, events[entry.after or 0 :], size, ends)
     if left:
         await _enqueue(context, [structs.replace(entry, after=len(events) - left)])
     elif entry.waiting:
         # Settled last: after a crash before this, a drain finds the entry again, with the same ids.
         await context.journal.settle(organization, pipeline_id, entry.position)
+
+
+async def _compiled(
+    context: PipelineContext, entry: ProcessEntry, pipeline: Pipeline
+) -> CompiledPipeline | BrokenDefinition:
+    """Return the version that processes an entry, or the reason why it cannot. Raises `NotFound`."""
+    try:
+        return await context.plans.version(entry.organization, pipeline.id, entry.version or pipeline.version)
+    except BrokenDefinition as error:
+        return error
 
 
 async def _process_until(

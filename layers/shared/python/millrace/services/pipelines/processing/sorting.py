@@ -226,14 +226,23 @@ async def _give(
 
 async def _tick(context: PipelineContext, tick: Tick, sent: int) -> Event | None:
     """Return the event of a schedule. The time when it was to fire is its identity: Scheduler may send it
-    twice. None for a pipeline that is stopped: its schedule may outlive it by some ticks, or a stop that was
-    cut off has left it there."""
+    twice. None for a pipeline whose definition is broken, and for one that is stopped: its schedule may
+    outlive it by some ticks, or a stop that was cut off has left it there."""
     pipeline = await context.plans.running(*tick.address)
     if not pipeline.accepts_events:
         log.warning("pipeline %r of %r is %s and has a schedule", *reversed(tick.address), pipeline.state)
         return None
-    source = context.plans.compiled(tick.organization, pipeline).plan.definition.source
-    payload = dict(source.payload or {}) if isinstance(source, ScheduleSource) else {}
-    payload.setdefault("scheduledTime", tick.time)
+    try:
+        source = context.plans.compiled(tick.organization, pipeline).plan.definition.source
+    except BrokenDefinition as error:
+        log.error("%s", error.message)
+        await refuse(context, tick.organization, pipeline, [_tick_event(tick, {}, sent)], error)
+        return None
+    payload = source.payload if isinstance(source, ScheduleSource) else None
+    return _tick_event(tick, payload or {}, sent)
+
+
+def _tick_event(tick: Tick, payload: dict[str, Any], sent: int) -> Event:
     time = from_iso(tick.time)
+    payload = {"scheduledTime": tick.time} | payload
     return Event(payload, f"{tick.pipeline_id}@{iso(time)}", "schedule", "schedule", time, sent)

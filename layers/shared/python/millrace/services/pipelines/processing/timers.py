@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any, assert_never
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from msgspec import structs
 
+from millrace.domain.pipelines import Pipeline
 from millrace.errors import NotFound
 from millrace.pipelines.state.batches import Batch
 from millrace.pipelines.state.meta import read_meta
 from millrace.pipelines.state.store import Key
 from millrace.services.batches import QueueBatch
 from millrace.services.pipelines.context import PipelineContext
-from millrace.services.pipelines.plans import CompiledPipeline
+from millrace.services.pipelines.plans import BrokenDefinition, CompiledPipeline
 from millrace.services.pipelines.processing.engine import on_timer
 from millrace.services.pipelines.processing.sweep import SEEN
 from millrace.services.pipelines.queue_messages import (
@@ -66,8 +68,8 @@ async def _fire(context: PipelineContext, key: Key) -> None:
 
 
 async def _compiled(context: PipelineContext, key: Key) -> CompiledPipeline | None:
-    """Return the compiled pipeline that fires the key; None where nothing must fire: the pipeline is gone,
-    or waits (a sweep calls again)."""
+    """Return the compiled pipeline that fires the key; None where nothing must fire: the pipeline is gone, or
+    it waits or cannot be compiled (a sweep calls again)."""
     pipeline = (await context.plans.of(key.organization)).get(key.pipeline)
     if pipeline is None:
         try:
@@ -76,13 +78,25 @@ async def _compiled(context: PipelineContext, key: Key) -> CompiledPipeline | No
             return None
     if pipeline.waits(context.clock()):
         return None
-    compiled = context.plans.compiled(key.organization, pipeline)
-    if compiled.plan.of_hash(key.step):
-        return compiled
-    earlier = await context.plans.with_step(key)
-    if earlier is None:
+    try:
+        found = await _version_with(context, pipeline, key)
+    except BrokenDefinition as error:
+        # Nothing is lost: what the key holds stays. A message that fails would only come again too soon.
+        log.error("%s", error.message)
+        return None
+    if found is None:
         log.error("no version of pipeline %s has the step that holds %s", key.pipeline, key)
-    return earlier
+    return found
+
+
+async def _version_with(context: PipelineContext, pipeline: Pipeline, key: Key) -> CompiledPipeline | None:
+    """Return the version that has the step of a key: the current one, or the last that has it. Raises
+    `BrokenDefinition`."""
+    with suppress(BrokenDefinition):  # an earlier version may do
+        compiled = context.plans.compiled(key.organization, pipeline)
+        if compiled.plan.of_hash(key.step):
+            return compiled
+    return await context.plans.with_step(key)
 
 
 async def fire_all(context: PipelineContext, message: StopPipeline) -> None:
