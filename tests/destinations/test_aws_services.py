@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from millrace.destinations.dynamodb import DynamoSender
 from millrace.destinations.results import SendReport
@@ -40,7 +41,7 @@ class RefusingAws(Aws):
     def _refuse(self, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
         status, code = self.answer
         told = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-        return AWSResponse("https://example.com", status, {}, None), told
+        return AWSResponse("https://example.com", status, HTTPHeaders(), None), told
 
 
 async def to_topic(aws: Aws) -> SendReport:

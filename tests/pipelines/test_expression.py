@@ -1,6 +1,9 @@
 """The expression language: precedence, null rules, limits, errors."""
 
+import re
 import time
+from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import orjson
@@ -325,6 +328,49 @@ def test_no_text_makes_the_parser_raise_anything_but_its_own_error(source: str) 
     else:
         raised = "-"
     assert raised
+
+
+EXTREME = [
+    float("inf"),
+    float("-inf"),
+    float("nan"),
+    10**400,
+    -(10**400),
+    2**63,
+    1e308,
+    5e-324,
+    0,
+    7,
+    True,
+    None,
+]
+CALLS = [f"{name}({', '.join('ab'[: one.fewest])})" for name, one in FUNCTIONS.items() if one.fewest <= 2]
+OPERATIONS = [f"a {sign} b" for sign in ("+", "-", "*", "/", "%", "<", "<=", "==", "in", "??", "&&")]
+
+
+@pytest.mark.parametrize("source", [*OPERATIONS, *CALLS, "round(a, b)", "-a", "!a", "[a][b]", "a ? 1 : 2"])
+def test_extreme_numbers_raise_nothing_but_evaluation_errors(source: str) -> None:
+    for a, b in product(EXTREME, EXTREME):
+        with suppress(InvalidExpression, EvaluationError):
+            compile_expression(source).evaluate({"a": a, "b": b}, EVENT)
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("a + 0.5", "+"),
+        ("0.5 - a", "-"),
+        ("a * 0.5", "*"),
+        ("a / 3", "/"),
+        ("a % 0.5", "%"),
+        ("round(a)", "round"),
+    ],
+)
+def test_number_that_is_too_large_for_an_operation_is_named(source: str, named: str) -> None:
+    with pytest.raises(
+        EvaluationError, match=re.escape(f"`{named}` cannot compute with a number of this size")
+    ):
+        compile_expression(source).evaluate({"a": 10**400 + 1}, EVENT)
 
 
 @given(st.recursive(LEAVES, joined, max_leaves=12), st.fixed_dictionaries({"a": JSON, "b": JSON}))

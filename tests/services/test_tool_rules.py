@@ -167,12 +167,31 @@ def test_value_that_does_not_fit_is_told_by_its_path() -> None:
         {"pattern": "(?=a)b"},
         {"patternProperties": {"(a+)+$": {}}},
         {"properties": {"deep": {"items": [{"pattern": "("}]}}},
+        {"$defs": {"patternProperties": {"patternProperties": {"(a+)+$": {}}}}},
+        {"properties": {"properties": {"patternProperties": {"(a+)+$": {}}}}},
+        {"$ref": "#/default", "default": {"patternProperties": {"(a+)+$": {}}}},
+        {"$ref": "#/$defs/a/const", "$defs": {"a": {"const": {"patternProperties": {"(a+)+$": {}}}}}},
+        {"$ref": "#/properties/patternProperties", "properties": {"patternProperties": {"pattern": "("}}},
     ],
 )
 def test_schema_that_cannot_be_used_is_told(schema: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as error:
         check_schema(schema, "schema")
     assert error.value.code == "invalid_schema"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"patternProperties": {"type": "string"}, "pattern": {"type": "string"}}},
+        {"properties": {"pattern": {"pattern": "^a"}}, "required": ["patternProperties"]},
+        {"default": {"patternProperties": {}, "pattern": "("}},
+        {"enum": [{"patternProperties": 1, "pattern": "("}]},
+        {"$defs": {"patternProperties": {"type": "string"}}, "$ref": "#/$defs/patternProperties"},
+    ],
+)
+def test_names_and_values_of_a_schema_are_no_keywords(schema: dict[str, Any]) -> None:
+    check_schema(schema, "schema")
 
 
 def test_references_out_of_a_schema_are_not_followed() -> None:

@@ -4,6 +4,7 @@ for what it cannot work with; null passes through wherever one value is the subj
 import hashlib
 import math
 import re
+from collections.abc import Callable
 
 import orjson
 
@@ -17,6 +18,7 @@ from millrace.pipelines.expressions.values import (
     is_number,
     kind,
     number,
+    out_of_range,
     text,
 )
 from millrace.pipelines.limits import LIST_ITEMS, LONG_TEXT
@@ -180,7 +182,17 @@ def rounded(value: Value, digits: Value = 0) -> Value:
     places = _index("round", digits)
     if not -15 <= places <= 15:
         raise EvaluationError("`round` takes from -15 to 15 digits.")
-    return _half_up(_numeric("round", value), places)
+    return _whole("round", lambda given: _half_up(given, places), value)
+
+
+def _whole(function: str, compute: Callable[[int | float], Value], value: Value) -> Value:
+    """Apply a function that makes whole numbers. Raises for infinity and not-a-number, which have none near
+    them."""
+    given = _numeric(function, value)
+    try:
+        return number(compute(given))
+    except (OverflowError, ValueError):
+        raise out_of_range(function) from None
 
 
 def _half_up(value: int | float, places: int) -> Value:
@@ -193,11 +205,11 @@ def _half_up(value: int | float, places: int) -> Value:
 
 
 def floor(value: Value) -> Value:
-    return None if value is None else number(math.floor(_numeric("floor", value)))
+    return None if value is None else _whole("floor", math.floor, value)
 
 
 def ceil(value: Value) -> Value:
-    return None if value is None else number(math.ceil(_numeric("ceil", value)))
+    return None if value is None else _whole("ceil", math.ceil, value)
 
 
 def absolute(value: Value) -> Value:

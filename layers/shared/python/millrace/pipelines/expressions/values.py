@@ -191,18 +191,32 @@ def _operands(operator: str, left: Value, right: Value) -> bool:
     raise EvaluationError(f"`{operator}` needs numbers, not {kind(left)} and {kind(right)}.")
 
 
+def out_of_range(operation: str) -> EvaluationError:
+    """The error of arithmetic with infinity, not-a-number, or an integer that no float can hold."""
+    return EvaluationError(f"`{operation}` cannot compute with a number of this size.")
+
+
 def add(left: Value, right: Value) -> Value:
     if type(left) is str or type(right) is str:
         return None if left is None or right is None else concat(left, right)
-    return number(left + right) if _operands("+", left, right) else None
+    try:
+        return number(left + right) if _operands("+", left, right) else None
+    except OverflowError:
+        raise out_of_range("+") from None
 
 
 def subtract(left: Value, right: Value) -> Value:
-    return number(left - right) if _operands("-", left, right) else None
+    try:
+        return number(left - right) if _operands("-", left, right) else None
+    except OverflowError:
+        raise out_of_range("-") from None
 
 
 def multiply(left: Value, right: Value) -> Value:
-    return number(left * right) if _operands("*", left, right) else None
+    try:
+        return number(left * right) if _operands("*", left, right) else None
+    except OverflowError:
+        raise out_of_range("*") from None
 
 
 def divide(left: Value, right: Value) -> Value:
@@ -212,7 +226,10 @@ def divide(left: Value, right: Value) -> Value:
     # Through floats, a quotient above 2**53 would not be exact.
     if type(left) is int and type(right) is int and left % right == 0:
         return number(left // right)
-    return number(left / right)
+    try:
+        return number(left / right)
+    except OverflowError:
+        raise out_of_range("/") from None
 
 
 def remainder(left: Value, right: Value) -> Value:
@@ -222,7 +239,10 @@ def remainder(left: Value, right: Value) -> Value:
     if type(left) is int and type(right) is int:
         # `math.fmod` would turn the integers into floats, which are not exact above 2**53.
         return number(abs(left) % abs(right) * (-1 if left < 0 else 1))
-    return number(math.fmod(left, right))
+    try:
+        return number(math.fmod(left, right))
+    except (OverflowError, ValueError):
+        raise out_of_range("%") from None
 
 
 def negate(value: Value) -> Value:

@@ -3,6 +3,7 @@
 Patterns are matched by RE2, in time linear in the text; references lead nowhere but into the schema itself.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,12 @@ def check_value(value: Any, schema: dict[str, Any], name: str) -> None:
         ]
         text = "; ".join(f"{one['path']}: {one['message']}" for one in fields)
         raise InvalidRequest(f"{text}.", code="invalid_arguments", fields=fields)
+
+
+_NAMED = frozenset({"$defs", "definitions", "dependentSchemas", "properties"})
+"""Keywords whose objects have schemas under names of the author's."""
+_DATA = frozenset({"const", "default", "enum", "examples"})
+_PLAIN_REFERENCE = re.compile(r"#(/(\$defs|definitions)/[^/]+)?")
 
 
 def check_schema(schema: dict[str, Any], name: str) -> None:
@@ -63,23 +70,44 @@ def _match(validator: Any, pattern: str, value: Any, schema: dict[str, Any]) -> 
 
 def _check_patterns(schema: Any) -> None:
     """Raises `ValueError` for patterns that RE2 does not take, and for those of properties."""
+    # A reference may make a schema of any part of the document, even of an example.
+    everywhere = any(not _PLAIN_REFERENCE.fullmatch(one) for one in _references(schema))
+    for part in _parts(schema, everywhere):
+        # Its keys are matched by Python's `re`, whose time may grow exponentially with the text.
+        if "patternProperties" in part:
+            raise ValueError("patternProperties cannot be checked")
+        if isinstance(pattern := part.get("pattern"), str):
+            _check_pattern(pattern)
+
+
+def _check_pattern(pattern: str) -> None:
     import re2
 
+    try:
+        re2.compile(pattern)
+    except re2.error as error:
+        raise ValueError(f"{pattern!r} is not a regular expression of RE2") from error
+
+
+def _parts(schema: Any, everywhere: bool) -> Iterator[dict[str, Any]]:
+    """Yield a schema and those inside it; with `everywhere` all objects."""
     if isinstance(schema, list):
         for part in schema:
-            _check_patterns(part)
-    if not isinstance(schema, dict):
-        return
-    # Its keys are matched by Python's `re`, whose time may grow exponentially with the text.
-    if "patternProperties" in schema:
-        raise ValueError("patternProperties cannot be checked")
-    if isinstance(pattern := schema.get("pattern"), str):
-        try:
-            re2.compile(pattern)
-        except re2.error as error:
-            raise ValueError(f"{pattern!r} is not a regular expression of RE2") from error
-    for part in schema.values():
-        _check_patterns(part)
+            yield from _parts(part, everywhere)
+    elif isinstance(schema, dict):
+        yield schema
+        for keyword, part in schema.items():
+            if everywhere:
+                yield from _parts(part, everywhere)
+            elif keyword in _NAMED and isinstance(part, dict):
+                yield from _parts(list(part.values()), everywhere)
+            elif keyword not in _DATA:
+                yield from _parts(part, everywhere)
+
+
+def _references(schema: Any) -> Iterator[str]:
+    for part in _parts(schema, everywhere=True):
+        yield from (str(part[name]) for name in ("$ref", "$dynamicRef") if name in part)
 
 
 def _unusable(name: str, error: Exception) -> InvalidRequest:
