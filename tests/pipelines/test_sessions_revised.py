@@ -8,6 +8,7 @@ import pytest
 from millrace.pipelines.event import Event
 from millrace.pipelines.plan import Plan
 from millrace.pipelines.state.book import Sent, pack_anchors, read_book, write_down
+from millrace.pipelines.state.meta import KEEP_MS
 from millrace.pipelines.state.store import Key, MemoryStore
 from tests.effort import effort, soak
 from tests.pipelines.definitions import plan, step
@@ -139,7 +140,7 @@ def test_book_of_long_groups_fits_into_items() -> None:
     store, random = MemoryStore(), Random(1)
     groups = [(b'["%d' % at) + b'\\"' * random.randrange(40_000) + b'"]' for at in range(30)]
     sending: Sent = {(group, at): at for at, group in enumerate(groups, 1)}
-    write_down(store, read_book(store, KEY, (), ()), 1, sending, 0)
+    write_down(store, read_book(store, KEY, (), ()), 1, sending, 0, KEEP_MS)
     store.append(KEY, pack_anchors(dict.fromkeys(groups, 0)), 0)
     assert max(len(block) for _, block in store.blocks(KEY)) <= _ITEM_BYTES
     book = read_book(store, KEY, (1,), ())
@@ -149,8 +150,8 @@ def test_book_of_long_groups_fits_into_items() -> None:
 def test_records_of_a_closer_without_the_lease_are_ignored() -> None:
     store = MemoryStore()
     nothing = read_book(store, KEY, (), ())
-    write_down(store, nothing, 2, {(b"[]", 5): 3}, 0)
-    write_down(store, nothing, 1, {(b"[]", 5): 9, (b"[]", 7): 1}, 0)
+    write_down(store, nothing, 2, {(b"[]", 5): 3}, 0, KEEP_MS)
+    write_down(store, nothing, 1, {(b"[]", 5): 9, (b"[]", 7): 1}, 0, KEEP_MS)
     assert read_book(store, KEY, (2,), ()).sent == {(b"[]", 5): 3}
     crashed = read_book(store, KEY, (2,), (2,))
     assert (crashed.sent, crashed.unsure) == ({(b"[]", 5): None}, {(b"[]", 5)})
@@ -160,11 +161,16 @@ def test_long_book_is_written_anew_and_says_the_same() -> None:
     store, announced = MemoryStore(), tuple(range(1, 41))
     for generation in announced:
         write_down(
-            store, read_book(store, KEY, announced, ()), generation, {(b"[]", generation): generation}, 0
+            store,
+            read_book(store, KEY, announced, ()),
+            generation,
+            {(b"[]", generation): generation},
+            0,
+            KEEP_MS,
         )
     long = read_book(store, KEY, announced, ())
     assert long.is_long
-    write_down(store, long, 41, {(b"[]", 40): 0}, 0)
+    write_down(store, long, 41, {(b"[]", 40): 0}, 0, KEEP_MS)
     store.delete(KEY, long.blocks)
     short = read_book(store, KEY, (41,), ())
     assert short.sent == {(b"[]", at): at for at in range(1, 40)}

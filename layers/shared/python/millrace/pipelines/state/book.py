@@ -12,7 +12,6 @@ from typing import Any, Literal
 import orjson
 
 from millrace.domain.portions import portions
-from millrace.pipelines.state.meta import KEEP_MS
 from millrace.pipelines.state.store import Key, Store
 
 Anchors = dict[bytes, int]
@@ -88,16 +87,16 @@ def _is_final(id: SessionId, anchors: Anchors) -> bool:
     return anchor is not None and id[1] <= anchor
 
 
-def write_down(store: Store, book: Book, generation: int, sending: Sent, now: int) -> bool:
-    """Write down what is about to be sent; False if there is nothing to say. A long book is written anew, so
-    that the blocks that were read are of no use any more once META says so."""
+def write_down(store: Store, book: Book, generation: int, sending: Sent, now: int, keep_ms: int) -> bool:
+    """Write down what is about to be sent, to be kept for that time; False if there is nothing to say. A long
+    book is written anew, so that the blocks that were read are of no use any more once META says so."""
     known: Sent = book.sent if book.is_long else dict.fromkeys(book.unsure)
     left = {id: count for id, count in known.items() if id not in sending}
     blocks = [*_pack("known", generation, _entries(left)), *_pack("sending", generation, _entries(sending))]
     if book.is_long:
-        blocks += pack_anchors({group: time for group, time in book.anchors.items() if time > now - KEEP_MS})
+        blocks += pack_anchors({group: time for group, time in book.anchors.items() if time > now - keep_ms})
     if blocks:
-        store.append(book.key, blocks, now + KEEP_MS)
+        store.append(book.key, blocks, now + keep_ms)
     return bool(blocks)
 
 

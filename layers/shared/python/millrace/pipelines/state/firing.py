@@ -13,7 +13,7 @@ from millrace.pipelines.event import Event
 from millrace.pipelines.state import sessions, windows
 from millrace.pipelines.state.book import Anchors, Book, pack_anchors, read_book, write_down
 from millrace.pipelines.state.covered import cover, covered_by, uncover
-from millrace.pipelines.state.meta import KEEP_MS, Meta, acquire, read_meta, write_meta
+from millrace.pipelines.state.meta import Meta, acquire, read_meta, write_meta
 from millrace.pipelines.state.rows import Rows
 from millrace.pipelines.state.sessions import SessionWindow
 from millrace.pipelines.state.store import Agenda, Alarm, Key, Outputs, Store
@@ -132,13 +132,13 @@ def fire_sessions(
     contents = read_contents(store, [key], window.grouping)
     revision = firing.generation - 1
     found = sessions.results(window, contents.rows(), book.anchors, book.sent, revision, now, lag)
-    noted = _announce(store, key, book, firing, found, now)
+    noted = _announce(window, store, key, book, firing, found, now)
     if noted is None:
         return
     _send(outputs, key, found.outputs)
     # Only after the sending: rows up to an anchor are ignored, so a crash in between would lose their result.
     if found.final:
-        store.append(book.key, pack_anchors(found.final), now + KEEP_MS)
+        store.append(book.key, pack_anchors(found.final), now + window.keep_ms)
     _count_late(contents, firing, book.anchors, key, store, outputs)
     if _sessions_fired(noted, found, contents, key, store, outputs, now):
         uncover(store, key, firing, firing.generation)
@@ -146,11 +146,11 @@ def fire_sessions(
 
 
 def _announce(
-    store: Store, key: Key, book: Book, firing: Meta, found: sessions.Firing, now: int
+    window: SessionWindow, store: Store, key: Key, book: Book, firing: Meta, found: sessions.Firing, now: int
 ) -> Meta | None:
     """Write down what is about to be sent, so that whoever comes after a crash knows what to retract; None
     where another has taken over, and nothing may be sent."""
-    said = write_down(store, book, firing.generation, found.sending, now)
+    said = write_down(store, book, firing.generation, found.sending, now, window.keep_ms)
     if not said and not found.final:
         return firing
     announced = (firing.generation,) if book.is_long else (*firing.announced, firing.generation)

@@ -14,6 +14,7 @@ from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.values import Value
 from millrace.pipelines.state.aggregates import Grouping
 from millrace.pipelines.state.book import Anchors, Sent, SessionId
+from millrace.pipelines.state.meta import KEEP_MS
 from millrace.pipelines.state.outputs import output_id, window_event
 from millrace.pipelines.state.rows import Rows
 from millrace.pipelines.state.store import Key
@@ -80,6 +81,13 @@ class SessionWindow:
     def settles(self, session: Session) -> int:
         """From when on no accepted event can change it: one that could extend it would itself be late."""
         return self.due(session.last) + self.gap + self.config.allowed_lateness + 900_000
+
+    @property
+    def keep_ms(self) -> int:
+        """The time after an event for which what is written of its session is kept: until the longest session
+        that it may be in has settled, and then as long as of all windows."""
+        longest = Session(b"", 0, self.config.max_duration, [])
+        return self.settles(longest) + KEEP_MS
 
     def final(self, session: Session, now: int) -> bool:
         return self.settles(session) < now

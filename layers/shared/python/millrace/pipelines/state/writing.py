@@ -35,7 +35,7 @@ def write_window(
     if isinstance(window, SessionWindow):
         # The session of the earliest row may be the first to end.
         last = window.due(min(rows.times))
-        store.append(window.key(place), pack(rows), kept_until(now, window.due(max(rows.times))))
+        store.append(window.key(place), pack(rows), max(now, *rows.times) + window.keep_ms)
         return _ensure(
             window.key(place), last if not backfill else now + QUIET_MS, store, outputs, now, False
         )
