@@ -7,11 +7,13 @@ from typing import Any
 
 import orjson
 
-from millrace.domain.alerts import STORED, AlertRule, AlertState
-from millrace.errors import Conflict, NotFound
+from millrace.domain.alerts import MAX_RULES, STORED, AlertRule, AlertState
+from millrace.errors import Conflict, NotFound, TooManyRequests
 from millrace.stores.aws import Aws
+from millrace.stores.creations import TRIES, creations, next_creation
 from millrace.stores.dynamo import (
     ConditionFailed,
+    Contended,
     Dynamo,
     Item,
     TransactItem,
@@ -63,13 +65,26 @@ class AlertStore:
         return _to_rule(item)
 
     async def create(self, organization: str, rule: AlertRule) -> None:
-        """Store a rule. Raises `Conflict` when its id is taken."""
-        try:
-            await self._dynamo.write(put(self.table, _rule_item(organization, rule), new=True))
-        except ConditionFailed as error:
-            raise Conflict(
-                f"An alert rule with the id {rule.id!r} already exists.", code="rule_exists"
-            ) from error
+        """Store a rule. Raises `Conflict` when its id is taken, `TooManyRequests` beyond the limit."""
+        for _ in range(TRIES):
+            before = await creations(self._dynamo, self.table, organization)
+            if len(await self.rules(organization)) >= MAX_RULES:
+                raise TooManyRequests(
+                    f"An organization may have {MAX_RULES} alert rules; delete one.", code="too_many_rules"
+                )
+            try:
+                await self._dynamo.transact(
+                    put(self.table, _rule_item(organization, rule), new=True),
+                    next_creation(self.table, organization, before),
+                )
+            except ConditionFailed as error:
+                if 0 in error.items:
+                    raise Conflict(
+                        f"An alert rule with the id {rule.id!r} already exists.", code="rule_exists"
+                    ) from error
+                continue  # somebody else created one meanwhile: count again
+            return
+        raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
 
     async def replace(self, organization: str, rule: AlertRule, unchanged_since: str) -> None:
         """Raises `Conflict` when somebody else changed the rule meanwhile, or deleted it."""

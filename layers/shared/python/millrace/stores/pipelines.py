@@ -1,6 +1,7 @@
 """The registry of pipelines in DynamoDB: current definitions, all their versions, checkpoints.
 
 pk <organization>              sk P#<id>              a pipeline as it stands
+                               sk CREATIONS           how many were created, see `stores.creations`
 pk <organization>#<id>         sk V#<version>         a definition as it was
                                sk S#<step hash>       the last version with that step
                                sk C#<checkpoint>      a place to go back to
@@ -13,10 +14,12 @@ from typing import Any
 
 import orjson
 
-from millrace.domain.pipelines import Pipeline
+from millrace.domain.pipelines import MAX_PIPELINES, Pipeline
 from millrace.errors import Conflict, InvalidRequest, NotFound
+from millrace.stores.creations import TRIES, creations, next_creation
 from millrace.stores.dynamo import (
     ConditionFailed,
+    Contended,
     Dynamo,
     Item,
     TransactItem,
@@ -41,19 +44,27 @@ class PipelineStore:
     async def create(self, organization: str, pipeline: Pipeline, step_hashes: list[str]) -> None:
         """Stores a new pipeline and its first version.
 
-        Raises `Conflict` for an id that is, or once was, in use: jobs, windows and dead letters of a deleted
-        pipeline would be taken for those of the new one.
+        Raises `Conflict` beyond the limit of pipelines, and for an id that is, or once was, in use: jobs,
+        windows and dead letters of a deleted pipeline would be taken for those of the new one.
         """
         request = put(self._table, _to_item(organization, pipeline), new=True)
         unused = check_that(self._table, _gone(organization, pipeline.id), "attribute_not_exists(pk)")
         versions = self._version(organization, pipeline, step_hashes)
-        try:
-            await self._dynamo.transact(request, unused, *versions)
-        except ConditionFailed as error:
-            raise Conflict(
-                f"The id {pipeline.id!r} is in use, or was until its pipeline was deleted; take another.",
-                code="pipeline_id_used",
-            ) from error
+        for _ in range(TRIES):
+            before = await creations(self._dynamo, self._table, organization)
+            if len(await self.all(organization)) >= MAX_PIPELINES:
+                raise Conflict(
+                    f"There are {MAX_PIPELINES} pipelines; delete one first.", code="too_many_pipelines"
+                )
+            counted = next_creation(self._table, organization, before)
+            try:
+                await self._dynamo.transact(request, unused, counted, *versions)
+            except ConditionFailed as error:
+                if {0, 1} & error.items.keys():
+                    raise _used(pipeline.id) from error
+                continue  # somebody else created one meanwhile: count again
+            return
+        raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
 
     async def get(self, organization: str, pipeline_id: str) -> Pipeline:
         """As it stands, read consistently. Raises `NotFound`."""
@@ -90,7 +101,8 @@ class PipelineStore:
 
     async def all(self, organization: str) -> list[Pipeline]:
         """Every pipeline of an organization (there are at most a hundred)."""
-        items = await self._dynamo.query(self._table, "pk = :pk", pk=organization)
+        condition = "pk = :pk AND begins_with(sk, :kind)"
+        items = await self._dynamo.query(self._table, condition, pk=organization, kind="P#")
         return readable(items, _to_pipeline)
 
     async def replace(self, organization: str, old: Pipeline, new: Pipeline) -> None:
@@ -249,6 +261,13 @@ def unknown_pipeline(pipeline_id: str) -> NotFound:
     return NotFound(
         f"No pipeline has the id {pipeline_id!r:.140}. GET /api/streaming/pipelines lists them.",
         code="pipeline_not_found",
+    )
+
+
+def _used(id: str) -> Conflict:
+    return Conflict(
+        f"The id {id!r} is in use, or was until its pipeline was deleted; take another.",
+        code="pipeline_id_used",
     )
 
 

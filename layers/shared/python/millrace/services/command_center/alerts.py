@@ -9,7 +9,6 @@ import orjson
 
 from millrace.domain.access import Principal
 from millrace.domain.alerts import (
-    MAX_RULES,
     AlertReplacement,
     AlertRule,
     AlertSettings,
@@ -22,7 +21,7 @@ from millrace.domain.clock import iso, updated_time
 from millrace.domain.events import Event
 from millrace.domain.ids import new_id
 from millrace.domain.replacement import check_same, settings_of
-from millrace.errors import NotFound, TooManyRequests, is_transient
+from millrace.errors import NotFound, is_transient
 from millrace.services.command_center.record import TRIES, Recorder
 from millrace.stores.alerts import AlertStore
 from millrace.stores.bus import BusEvent
@@ -55,10 +54,6 @@ class AlertRules:
 
     async def create(self, caller: Principal, given: AlertSettings, rule_id: str = "") -> AlertRule:
         """Raises `TooManyRequests` beyond the limit of rules, `Conflict` for an id that is taken."""
-        if len(await self._store.rules(caller.organization)) >= MAX_RULES:
-            raise TooManyRequests(
-                f"An organization may have {MAX_RULES} alert rules; delete one.", code="too_many_rules"
-            )
         now = iso(self._clock())
         rule = AlertRule(id=rule_id or new_id("rule"), created_at=now, updated_at=now, **dict(given))
         await self._store.create(caller.organization, rule)

@@ -1,6 +1,7 @@
 """Pipelines with a `schedule` source: one EventBridge schedule each, which puts ticks on the ingest queue."""
 
 from hashlib import sha256
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -22,36 +23,44 @@ class Schedules:
         self._context = context
 
     async def ensure(self, organization: str, pipeline: Pipeline) -> None:
-        """Makes the schedule of a pipeline that has one; one that is there already stays. Raises
-        `InvalidRequest` for an expression that Scheduler refuses."""
+        """Make the schedule of a pipeline that has one; one that a start left behind is brought up to date.
+        Raises `InvalidRequest` for an expression that Scheduler refuses."""
         source = stored_definition(pipeline.definition).source
         if not isinstance(source, ScheduleSource):
             return
-        settings = self._context.settings
-        if not settings.scheduler_role_arn:
+        if not self._context.settings.scheduler_role_arn:
             raise NotImplementedHere("This deployment has no role for schedules.", code="no_scheduler")
+        schedule = self._schedule(organization, pipeline, source)
         try:
-            await self._context.aws.call(
-                "scheduler",
-                "create_schedule",
-                Name=_name(organization, pipeline.id),
-                GroupName=settings.schedule_group,
-                ScheduleExpression=source.expression,
-                ScheduleExpressionTimezone=source.timezone or "UTC",
-                FlexibleTimeWindow={"Mode": "OFF"},
-                Target={
-                    "Arn": settings.ingest_queue_arn,
-                    "RoleArn": settings.scheduler_role_arn,
-                    "Input": encode(Tick(organization, pipeline.id, _DUE)),
-                },
-            )
+            await self._put("create_schedule", schedule)
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code == "ValidationException":
+            if error.response["Error"]["Code"] != "ConflictException":
+                raise
+            await self._put("update_schedule", schedule)
+
+    def _schedule(self, organization: str, pipeline: Pipeline, source: ScheduleSource) -> dict[str, Any]:
+        settings = self._context.settings
+        return {
+            "Name": _name(organization, pipeline.id),
+            "GroupName": settings.schedule_group,
+            "ScheduleExpression": source.expression,
+            "ScheduleExpressionTimezone": source.timezone or "UTC",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "Target": {
+                "Arn": settings.ingest_queue_arn,
+                "RoleArn": settings.scheduler_role_arn,
+                "Input": encode(Tick(organization, pipeline.id, _DUE)),
+            },
+        }
+
+    async def _put(self, operation: str, schedule: dict[str, Any]) -> None:
+        try:
+            await self._context.aws.call("scheduler", operation, **schedule)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ValidationException":
                 message = f"source.expression: {error.response['Error']['Message']}"
                 raise InvalidRequest(message, code="invalid_schedule") from error
-            if code != "ConflictException":
-                raise
+            raise
 
     async def remove(self, organization: str, pipeline: Pipeline) -> None:
         """Removes the schedule, if there is one."""

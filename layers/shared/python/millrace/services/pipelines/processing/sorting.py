@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 from millrace.domain.clock import from_iso, iso
 from millrace.domain.pipelines import Pipeline
-from millrace.errors import InvalidRequest
+from millrace.errors import InvalidRequest, NotFound
 from millrace.pipelines.definitions.sources import ScheduleSource
 from millrace.pipelines.event import Event
 from millrace.services.pipelines.context import PipelineContext
@@ -226,9 +226,13 @@ async def _give(
 
 async def _tick(context: PipelineContext, tick: Tick, sent: int) -> Event | None:
     """Return the event of a schedule. The time when it was to fire is its identity: Scheduler may send it
-    twice. None for a pipeline whose definition is broken, and for one that is stopped: its schedule may
-    outlive it by some ticks, or a stop that was cut off has left it there."""
-    pipeline = await context.plans.running(*tick.address)
+    twice. None for a pipeline whose definition is broken, and for one that is stopped or gone: its
+    schedule may outlive it by some ticks, or a stop that was cut off has left it there."""
+    try:
+        pipeline = await context.plans.running(*tick.address)
+    except NotFound:
+        _unclaimed(context, tick.address, {}, "is a tick for a pipeline that there is not")
+        return None
     if not pipeline.accepts_events:
         log.warning("pipeline %r of %r is %s and has a schedule", *reversed(tick.address), pipeline.state)
         return None

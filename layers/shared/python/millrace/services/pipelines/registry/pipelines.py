@@ -13,7 +13,6 @@ from millrace.domain.clock import iso
 from millrace.domain.ids import new_id
 from millrace.domain.pipelines import (
     MAX_DEFINITION_BYTES,
-    MAX_PIPELINES,
     Action,
     Pipeline,
     after,
@@ -96,10 +95,6 @@ class Pipelines:
         definition = await self._checked(caller, given)
         if pipeline_id:
             check_chosen_id(pipeline_id, definition.source.type)
-        if len(await self._store.all(caller.organization)) >= MAX_PIPELINES:
-            raise Conflict(
-                f"There are {MAX_PIPELINES} pipelines; delete one first.", code="too_many_pipelines"
-            )
         now = iso(self._context.clock())
         made = Pipeline(
             id=pipeline_id or new_id("pipeline"),
@@ -151,6 +146,8 @@ class Pipelines:
         purge = encode(Purge(caller.organization, pipeline_id))
         await asyncio.to_thread(self._context.ingest.send, [purge], LONGEST_DELAY_MS, caller.organization)
         await self._store.delete(caller.organization, old)
+        # A start or a stop that was cut off may have left one.
+        await self._schedules.remove(caller.organization, old)
 
     async def act(self, caller: Principal, pipeline_id: str, action: Action) -> Pipeline:
         """Start, pause, resume or stop. Raises `Conflict` that names what is allowed."""
@@ -164,11 +161,27 @@ class Pipelines:
         elif action == "resume":
             new = new.model_copy(update={"hold_until": now + HOLD_MS})
         await self._command(caller.organization, old, action)
-        await self._store.replace(caller.organization, old, new)
+        try:
+            await self._store.replace(caller.organization, old, new)
+        except Conflict:
+            if action == "start":
+                await self._settle_schedule(caller.organization, old)
+            raise
         self._context.plans.forget(caller.organization)
         if action == "stop":
             await self._schedules.remove(caller.organization, old)
         return new
+
+    async def _settle_schedule(self, organization: str, old: Pipeline) -> None:
+        """Give a pipeline that somebody else changed while it was started the schedule that it needs now."""
+        try:
+            now = await self._store.get(organization, old.id)
+        except NotFound:
+            now = None
+        if now and now.accepts_events:
+            await self._schedules.ensure(organization, now)
+        else:
+            await self._schedules.remove(organization, old)
 
     async def _command(self, organization: str, old: Pipeline, action: Action) -> None:
         if action == "resume" or (action == "stop" and old.state == "paused"):
