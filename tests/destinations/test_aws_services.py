@@ -40,8 +40,8 @@ class RefusingAws(Aws):
 
     def _refuse(self, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
         status, code = self.answer
-        told = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-        return AWSResponse("https://example.com", status, HTTPHeaders(), None), told
+        answer = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        return AWSResponse("https://example.com", status, HTTPHeaders(), None), answer
 
 
 async def to_topic(aws: Aws) -> SendReport:

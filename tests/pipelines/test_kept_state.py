@@ -49,7 +49,7 @@ def test_rows_of_a_long_window_are_kept_until_it_fires(config: dict[str, Any]) -
 
 
 def test_session_is_kept_while_it_grows() -> None:
-    """What a session begins with is counted at its end, which each event puts off."""
+    """Its first events are counted at its end, which each event puts off."""
     made = live(type="session", size=None, gap=DAY, maxDuration=6 * MONTH)
     made.store = store = Watched()
     made.write("a", 10, 20)
