@@ -39,7 +39,6 @@ PASSED_ON = (
     "ANTHROPIC_BASE_URL",
     "AWS_BEARER_TOKEN_BEDROCK",
     "BEDROCK_ENDPOINT_URL",
-    "CONFORMANCE_AGENT",
     "DEFAULT_MODEL",
     "DEFAULT_AGENT",
     "LOG_LEVEL",
@@ -132,7 +131,10 @@ class Stack:
         self._ministack.start()
         self._console.step("AWS is up (MiniStack: DynamoDB, SQS, EventBridge, S3, Cognito)")
         self.arguments = self._ministack.client_arguments()
-        keys = {"OidcJwksUrl": f"{self._own_address()}/_local/jwks.json"}
+        own = self._own_address()
+        keys = {"OidcJwksUrl": f"{own}/_local/jwks.json", "PublicUrl": own}
+        # As a parameter, so that the functions that the emulator runs have it too.
+        keys["ConformanceAgent"] = os.environ.get("CONFORMANCE_AGENT", "")
         parameters = {name: value for name, value in keys.items() if name in template.parameters}
         self.deployment: Deployment = deploy(template, self.arguments, parameters=parameters)
         self._console.step(f"{self._options.template.name} is deployed: {_summary(self.deployment)}")

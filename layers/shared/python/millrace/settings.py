@@ -62,6 +62,7 @@ class Settings:
     default_model: str = "demo:"
     default_agent: str = ""
     conformance_agent: str = ""
+    public_url: str = ""
     openai_base_url: str = "https://api.openai.com/v1"
     openai_api_key: str = ""
     openai_servers: str = ""

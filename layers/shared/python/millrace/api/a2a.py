@@ -5,6 +5,9 @@ Each agent that is exposed has one address, `/a2a/{agentId}`: JSON-RPC is posted
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -42,6 +45,7 @@ from millrace.api.resume import cursor_of
 from millrace.api.stream_session import session_of
 from millrace.domain.access import Principal
 from millrace.domain.agents import BUILTIN_AGENTS, CONFORMANCE, Agent
+from millrace.domain.clock import from_iso
 from millrace.domain.ids import valid_id
 from millrace.errors import Unauthenticated
 from millrace.protocols.a2a.card import agent_card, etag_of, tool_skill
@@ -126,8 +130,9 @@ class A2A:
                 "The card of an organization's own agent needs a bearer token of the organization.",
                 code="token_missing",
             )
-        card = self._card(request, await self._agent(agent_id, caller))
-        return _cached(request, card, public=agent_id in BUILTIN_AGENTS)
+        agent = await self._agent(agent_id, caller)
+        card = self._card(request, agent)
+        return _cached(request, card, agent)
 
     async def extended_card(self, request: Request, call: Call) -> ASGIApp:
         return _json(await self.whole_card(request, call))
@@ -140,8 +145,15 @@ class A2A:
         return self._card(request, call.agent, skills)
 
     def _card(self, request: Request, agent: Agent, skills: list[AgentSkill] | None = None) -> dict[str, Any]:
-        url = f"{str(request.base_url).rstrip('/')}/a2a/{agent.id}"
+        url = f"{self._address(request)}/a2a/{agent.id}"
         return agent_card(agent, url, __version__, self.platform.settings.oidc_issuer, skills)
+
+    def _address(self, request: Request) -> str:
+        """The address at which clients reach the deployment."""
+        settings = self.platform.settings
+        if settings.public_url:
+            return settings.public_url.rstrip("/")
+        return str(request.base_url).rstrip("/")
 
     async def _agent(self, agent_id: str, caller: Principal) -> Agent:
         """An agent that is exposed: the built-in ones, and those that say so. Raises `NotFound`."""
@@ -218,10 +230,20 @@ def _json(body: dict[str, Any]) -> Response:
     return Response(orjson.dumps(body), media_type="application/json")
 
 
-def _cached(request: Request, card: dict[str, Any], *, public: bool) -> Response:
+def _cached(request: Request, card: dict[str, Any], agent: Agent) -> Response:
     etag = etag_of(card)
-    headers = {"etag": etag, "cache-control": f"{'public' if public else 'private'}, {CACHED}"}
+    headers = {
+        "etag": etag,
+        "cache-control": f"{'public' if agent.builtin else 'private'}, {CACHED}",
+        "last-modified": format_datetime(_modified(agent), usegmt=True),
+    }
     given = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
     if etag in given or "*" in given:
         return Response(status_code=304, headers=headers)
     return Response(orjson.dumps(card), media_type="application/json", headers=headers)
+
+
+def _modified(agent: Agent) -> datetime:
+    """The time of an agent's last change; of a built-in one, that of the package."""
+    ms = from_iso(agent.updated_at) if agent.updated_at else 1000 * int(Path(__file__).stat().st_mtime)
+    return datetime.fromtimestamp(ms // 1000, UTC)

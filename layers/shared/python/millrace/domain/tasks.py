@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from millrace.domain.access import Principal
 
 CLIENT = "a2a"
@@ -12,9 +14,8 @@ CLIENT = "a2a"
 
 @dataclass(frozen=True, slots=True)
 class TaskMessage:
-    """A message of an A2A client. `id` is the client's own, and its idempotency key; `answers` are those of
-    its parts that answer a call. Without a `task_id` it begins a task, without a `context_id` in a context of
-    its own."""
+    """A message of an A2A client. `id` is the client's own; `answers` are those of its parts that answer a
+    call. Without a `task_id` it begins a task, without a `context_id` in a context of its own."""
 
     id: str
     text: str
@@ -22,9 +23,16 @@ class TaskMessage:
     task_id: str = ""
     context_id: str = ""
 
+    @property
+    def key(self) -> str:
+        """The idempotency key: the same for the same message sent again. Its id alone is not: there are
+        clients that give one id to several messages."""
+        parts = [self.id, self.text, *self.answers, self.task_id, self.context_id]
+        return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
-def new_context(caller: Principal, agent_id: str, message_id: str) -> str:
+
+def new_context(caller: Principal, agent_id: str, message: TaskMessage) -> str:
     """The context of a message that names none. The same message sent again gets the same one, so that it
     meets what it began."""
-    parts = "\0".join((caller.id, agent_id, message_id))
+    parts = "\0".join((caller.id, agent_id, message.key))
     return f"ctx_{hashlib.sha256(parts.encode(errors='surrogatepass')).hexdigest()[:32]}"

@@ -56,12 +56,12 @@ async def _begin(
     given = NewMessage(
         message.text,
         agent.id,
-        idempotency_key=message.id,
+        idempotency_key=message.key,
         if_busy="inject",
         client_data={CLIENT: {"messageId": message.id}},
         writes=lambda run: [stores.tasks.listed(run)],
     )
-    context = message.context_id or new_context(caller, agent.id, message.id)
+    context = message.context_id or new_context(caller, agent.id, message)
     found = await send(stores, platform.models, caller, context, given)
     if isinstance(found, StartedRun):
         return found
@@ -84,7 +84,7 @@ async def _follow_up(
     given = _as_given(caller, run, message)
     for _ in range(TRIES):
         lease = await stores.leases.peek(run.slot)
-        if repeated := await stores.leases.earlier_use(run.slot, message.id):
+        if repeated := await stores.leases.earlier_use(run.slot, message.key):
             return await _repeated(stores, run, given, repeated)
         if lease.run_id != run.id:
             raise Conflict("The task has ended; send a message without its taskId.", code="task_ended")
@@ -102,7 +102,7 @@ def _as_given(caller: Principal, run: Run, message: TaskMessage) -> NewMessage:
     return NewMessage(
         content,
         thread_id=run.slot.thread_id,
-        idempotency_key=message.id,
+        idempotency_key=message.key,
         if_busy="inject",
         created_by=caller.id,
     )
