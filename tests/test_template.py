@@ -420,6 +420,7 @@ def test_functions_that_run_agents_decrypt_the_secrets_of_mcp_servers_and_no_oth
         "FlowsFunction": only_mcp,
         "A2aFunction": only_mcp,
         "McpFunction": only_mcp,
+        "NotifyTasksFunction": {"StringEquals": {"kms:EncryptionContext:purpose": "a2a"}},
         "ApiFunction": only_mcp,
         "DeliverFunction": None,
         "WebhooksFunction": None,

@@ -32,6 +32,7 @@ class Settings:
     files_table: str = ""
     file_quota_mb: str = "10240"
     run_queue_url: str = ""
+    push_queue_url: str = ""
     record_queue_url: str = ""
     ingest_queue_url: str = ""
     timer_queue_url: str = ""

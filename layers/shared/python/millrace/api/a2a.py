@@ -14,10 +14,14 @@ import orjson
 from a2a.types.a2a_pb2 import (
     AgentSkill,
     CancelTaskRequest,
+    DeleteTaskPushNotificationConfigRequest,
+    GetTaskPushNotificationConfigRequest,
     GetTaskRequest,
+    ListTaskPushNotificationConfigsRequest,
     ListTasksRequest,
     SendMessageRequest,
     SubscribeToTaskRequest,
+    TaskPushNotificationConfig,
 )
 from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError
 from a2a.utils.proto_utils import parse_params
@@ -26,6 +30,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from millrace import __version__
+from millrace.api.a2a_call import Call
 from millrace.api.a2a_http import (
     ERRORS,
     call_of,
@@ -35,8 +40,9 @@ from millrace.api.a2a_http import (
     parsed,
     read_object,
 )
+from millrace.api.a2a_pushes import PushOperations
 from millrace.api.a2a_rpc import Rpc
-from millrace.api.a2a_tasks import Call, Tasks
+from millrace.api.a2a_tasks import Tasks
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint
 from millrace.api.operation import ANY_TOKEN, EMPTY, Answer
@@ -60,6 +66,7 @@ from millrace.stores.agents import unknown_agent
 
 WELL_KNOWN = "/.well-known/agent-card.json"
 BASE = "/a2a/{agent_id}"
+PUSH = "/pushNotificationConfigs"
 CACHED = "max-age=300"
 Operate = Callable[[Request, Call], Awaitable[ASGIApp]]
 
@@ -103,6 +110,10 @@ class A2A:
             self._operation("GET", task + ":subscribe", self.subscribe),
             self._operation("POST", task + ":subscribe", self.subscribe),
             self._operation("GET", task, self.get),
+            self._operation("POST", task + PUSH, self.create_push),
+            self._operation("GET", task + PUSH, self.list_pushes),
+            self._operation("GET", task + PUSH + "/{push_id}", self.get_push),
+            self._operation("DELETE", task + PUSH + "/{push_id}", self.delete_push),
         ]
 
     def _operation(self, method: str, path: str, operate: Operate) -> Endpoint:
@@ -197,6 +208,26 @@ class A2A:
     async def subscribe(self, request: Request, call: Call) -> ASGIApp:
         given = SubscribeToTaskRequest(id=request.path_params["task_id"])
         return event_stream(await self._tasks.subscribe(call, given), rest)
+
+    async def create_push(self, request: Request, call: Call) -> ASGIApp:
+        given = parsed(await read_object(request), TaskPushNotificationConfig())
+        given.task_id = request.path_params["task_id"]
+        return _json(to_json(await PushOperations(self.platform).create(call, given)))
+
+    async def list_pushes(self, request: Request, call: Call) -> ASGIApp:
+        given = ListTaskPushNotificationConfigsRequest(task_id=request.path_params["task_id"])
+        return _json(to_json(await PushOperations(self.platform).list_all(call, given)))
+
+    async def get_push(self, request: Request, call: Call) -> ASGIApp:
+        task_id, push_id = request.path_params["task_id"], request.path_params["push_id"]
+        given = GetTaskPushNotificationConfigRequest(task_id=task_id, id=push_id)
+        return _json(to_json(await PushOperations(self.platform).get(call, given)))
+
+    async def delete_push(self, request: Request, call: Call) -> ASGIApp:
+        task_id, push_id = request.path_params["task_id"], request.path_params["push_id"]
+        given = DeleteTaskPushNotificationConfigRequest(task_id=task_id, id=push_id)
+        await PushOperations(self.platform).delete(call, given)
+        return _json({})
 
     async def stream_task(self, request: Request, caller: Principal) -> ASGIApp:
         run = await task_run(self.platform.stores, caller, request.path_params["task_id"])

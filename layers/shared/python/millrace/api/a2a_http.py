@@ -8,7 +8,8 @@ from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 from starlette.requests import Request
 
-from millrace.api.a2a_tasks import Call, TaskStream
+from millrace.api.a2a_call import Call
+from millrace.api.a2a_tasks import TaskStream
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import MAX_BODY, read_bytes
 from millrace.api.resume import cursor_text

@@ -6,10 +6,15 @@ from typing import Any
 import orjson
 from a2a.types.a2a_pb2 import (
     CancelTaskRequest,
+    DeleteTaskPushNotificationConfigRequest,
+    GetTaskPushNotificationConfigRequest,
     GetTaskRequest,
+    ListTaskPushNotificationConfigsRequest,
     ListTasksRequest,
+    ListTasksResponse,
     SendMessageRequest,
     SubscribeToTaskRequest,
+    TaskPushNotificationConfig,
 )
 from a2a.utils.errors import (
     ContentTypeNotSupportedError,
@@ -17,12 +22,15 @@ from a2a.utils.errors import (
     JSONParseError,
     MethodNotFoundError,
 )
+from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from millrace.api.a2a_call import Call
 from millrace.api.a2a_http import BODY, ERRORS, call_of, check_version, event_stream, is_json, parsed
-from millrace.api.a2a_tasks import Call, Tasks, TaskStream
+from millrace.api.a2a_pushes import PushOperations
+from millrace.api.a2a_tasks import Tasks
 from millrace.api.endpoint import read_bytes
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
@@ -32,14 +40,29 @@ from millrace.protocols.a2a.encoding import list_json, rpc, to_json
 from millrace.protocols.a2a.errors import rpc_error
 
 Id = str | int | float | None
+Operate = Callable[[Call, Any], Awaitable[Any]]
 
 
 class Rpc:
-    """The methods."""
+    """The methods, by their names in the body."""
 
     def __init__(self, tasks: Tasks, card: Callable[[Request, Call], Awaitable[dict[str, Any]]]) -> None:
-        self._tasks = tasks
+        pushes = PushOperations(tasks.platform)
         self._card = card
+        self._methods: dict[str, tuple[type[Message], Operate]] = {
+            "SendMessage": (SendMessageRequest, tasks.send),
+            "GetTask": (GetTaskRequest, tasks.get),
+            "ListTasks": (ListTasksRequest, tasks.list_page),
+            "CancelTask": (CancelTaskRequest, tasks.cancel),
+            "CreateTaskPushNotificationConfig": (TaskPushNotificationConfig, pushes.create),
+            "GetTaskPushNotificationConfig": (GetTaskPushNotificationConfigRequest, pushes.get),
+            "ListTaskPushNotificationConfigs": (ListTaskPushNotificationConfigsRequest, pushes.list_all),
+            "DeleteTaskPushNotificationConfig": (DeleteTaskPushNotificationConfigRequest, pushes.delete),
+        }
+        self._streams: dict[str, tuple[type[Message], Operate]] = {
+            "SendStreamingMessage": (SendMessageRequest, tasks.stream),
+            "SubscribeToTask": (SubscribeToTaskRequest, tasks.subscribe),
+        }
 
     async def serve(self, request: Request, caller: Principal, agent: Agent) -> ASGIApp:
         """Answer one request."""
@@ -54,29 +77,18 @@ class Rpc:
             return JSONResponse({"jsonrpc": "2.0", "id": id, "error": rpc_error(error)})
 
     async def _answer(self, request: Request, call: Call, id: Id, method: str, params: Any) -> ASGIApp:
-        tasks = self._tasks
-        match method:
-            case "SendMessage":
-                result = to_json(await tasks.send(call, parsed(params, SendMessageRequest())))
-            case "SendStreamingMessage":
-                return _streamed(await tasks.stream(call, parsed(params, SendMessageRequest())), id)
-            case "GetTask":
-                result = to_json(await tasks.get(call, parsed(params, GetTaskRequest())))
-            case "ListTasks":
-                result = list_json(await tasks.list_page(call, parsed(params, ListTasksRequest())))
-            case "CancelTask":
-                result = to_json(await tasks.cancel(call, parsed(params, CancelTaskRequest())))
-            case "SubscribeToTask":
-                return _streamed(await tasks.subscribe(call, parsed(params, SubscribeToTaskRequest())), id)
-            case "GetExtendedAgentCard":
-                result = await self._card(request, call)
-            case _:
-                raise MethodNotFoundError(f"There is no method {method!r:.80}.")
-        return _result(id, result)
-
-
-def _streamed(stream: TaskStream, id: Id) -> ASGIApp:
-    return event_stream(stream, rpc(id))
+        if method == "GetExtendedAgentCard":
+            return _result(id, await self._card(request, call))
+        if method in self._streams:
+            kind, stream = self._streams[method]
+            return event_stream(await stream(call, parsed(params, kind())), rpc(id))
+        if method not in self._methods:
+            raise MethodNotFoundError(f"There is no method {method!r:.80}.")
+        kind, operate = self._methods[method]
+        found = await operate(call, parsed(params, kind()))
+        if isinstance(found, ListTasksResponse):
+            return _result(id, list_json(found))
+        return _result(id, None if found is None else to_json(found))
 
 
 def _result(id: Id, result: Any) -> Response:

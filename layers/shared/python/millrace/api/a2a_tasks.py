@@ -26,9 +26,9 @@ from a2a.utils.errors import TaskNotCancelableError, TaskNotFoundError, Unsuppor
 from a2a.utils.proto_utils import validate_proto_required_fields
 from a2a.utils.task import apply_history_length, validate_history_length, validate_page_size
 
+from millrace.api.a2a_call import Call
+from millrace.api.a2a_pushes import new_push
 from millrace.api.cursors import from_cursor, to_cursor
-from millrace.domain.access import Principal
-from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.event_ids import parse_event_id_of
 from millrace.domain.events import LogEntry
@@ -41,6 +41,7 @@ from millrace.services.runs.launch import launch
 from millrace.services.runs.new_message import StartedRun
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
+from millrace.services.tasks.push import NewPush, Pushes
 from millrace.services.tasks.read import cancel_task, list_runs, status_ms, task_history, task_run
 from millrace.services.tasks.send import FollowedTask, send_message
 from millrace.stores.event_log import is_last
@@ -62,17 +63,6 @@ class TaskStream:
     def run_id(self) -> str:
         """The task's id."""
         return self.projection.run.id
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request's caller, the agent whose interface it came to, the last event that the client has seen, and
-    the function's deadline."""
-
-    caller: Principal
-    agent: Agent
-    last_event_id: str = ""
-    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +160,9 @@ class Tasks:
 
     async def _sent(self, call: Call, request: SendMessageRequest) -> StartedRun | FollowedTask:
         try:
-            return await send_message(self.platform, call.caller, call.agent, read_message(request))
+            push = await self._push_of(request.configuration)
+            message = read_message(request)
+            return await send_message(self.platform, call.caller, call.agent, message, push)
         except NotFound as error:
             if request.message.task_id and error.code in ("run_not_found", "conversation_not_found"):
                 raise TaskNotFoundError(_unknown(request.message.task_id)) from error
@@ -179,6 +171,11 @@ class Tasks:
             if error.code == "task_ended":
                 raise UnsupportedOperationError(error.message) from error
             raise
+
+    async def _push_of(self, config: SendMessageConfiguration) -> NewPush | None:
+        if not config.HasField("task_push_notification_config"):
+            return None
+        return await Pushes(self.platform).check(new_push(config.task_push_notification_config))
 
     async def _handed_over(self, started: StartedRun) -> Run:
         """Have another process work on the run: this one freezes with its answer."""

@@ -36,3 +36,30 @@ def new_context(caller: Principal, agent_id: str, message: TaskMessage) -> str:
     meets what it began."""
     parts = "\0".join((caller.id, agent_id, message.key))
     return f"ctx_{hashlib.sha256(parts.encode(errors='surrogatepass')).hexdigest()[:32]}"
+
+
+@dataclass(frozen=True, slots=True)
+class PushConfig:
+    """The address to which a task's updates are pushed. `sealed` holds, encrypted, the token and the
+    credentials for the `scheme` of authentication. Events up to `seq` have been told; of the messages of the
+    queue those of the `chain` go on."""
+
+    id: str
+    url: str
+    scheme: str = ""
+    sealed: bytes = b""
+    seq: int = 0
+    chain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PushMessage:
+    """A message of the push queue: a configuration with whose events some process is to go on. `attempt`
+    counts the failures in a row; `sent_ms` is the time of the first of the chain."""
+
+    organization: str
+    run_id: str
+    config_id: str
+    chain: str
+    attempt: int = 0
+    sent_ms: int = 0

@@ -61,7 +61,7 @@ def _port(parts: SplitResult) -> int:
 def _problems(server: McpServer, rules: Rules, is_duplicate: bool) -> Iterator[Problem]:
     if is_duplicate:
         yield "name", f"another server is called {server.name!r}"
-    if wrong := _url_problem(server.url, rules):
+    if wrong := url_problem(server.url, rules):
         yield "url", wrong
     if len(server.headers) + ("?" in server.url) > MOST_SECRETS:
         yield "headers", f"a server must not have more than {MOST_SECRETS} headers, its query counted as one"
@@ -82,7 +82,9 @@ def _header_problem(name: str, value: str, seen: set[str]) -> str | None:
     return (header_problem(name, value) or "").rstrip(".") or None
 
 
-def _url_problem(url: str, rules: Rules) -> str | None:
+def url_problem(url: str, rules: Rules) -> str | None:
+    """Return what is wrong with a URL that a deployment is to call, as far as its text tells; None for a good
+    one."""
     if not origin_of(url):
         return (
             "must be an absolute https URL in ASCII, without a user name, a password or a fragment; "

@@ -20,6 +20,7 @@ from millrace.stores.injections import InjectionStore
 from millrace.stores.leases import LeaseStore
 from millrace.stores.memories import MemoryStore
 from millrace.stores.messages import MessageStore
+from millrace.stores.push_queue import PushQueue
 from millrace.stores.run_definitions import RunDefinitionStore
 from millrace.stores.run_ends import RunEndStore
 from millrace.stores.run_names import RunNameStore
@@ -28,6 +29,7 @@ from millrace.stores.runs import RunStore
 from millrace.stores.sealing import Sealer
 from millrace.stores.summaries import SummaryStore
 from millrace.stores.takeovers import TakeoverStore
+from millrace.stores.task_pushes import PushConfigs
 from millrace.stores.tasks import TaskList
 
 
@@ -42,6 +44,8 @@ class Stores:
     directory: Directory
     runs: RunStore
     tasks: TaskList
+    pushes: PushConfigs
+    push_queue: PushQueue
     log: EventLog
     leases: LeaseStore
     takeovers: TakeoverStore
@@ -80,6 +84,8 @@ class Stores:
             directory=Directory(dynamo, conversations.table),
             runs=runs,
             tasks=TaskList(dynamo, runs.table),
+            pushes=PushConfigs(dynamo, conversations.table),
+            push_queue=PushQueue(aws, settings.push_queue_url),
             log=log,
             leases=LeaseStore(dynamo, conversations, messages, runs, definitions, log, clock),
             takeovers=TakeoverStore(dynamo, conversations.table, messages, runs, approvals, log, clock),

@@ -39,7 +39,7 @@ def agent_card(
             AgentInterface(url=url, protocol_binding=binding, protocol_version=VERSION)
             for binding in BINDINGS
         ],
-        capabilities=AgentCapabilities(streaming=True, push_notifications=False, extended_agent_card=True),
+        capabilities=AgentCapabilities(streaming=True, push_notifications=True, extended_agent_card=True),
         security_schemes=schemes,
         security_requirements=[SecurityRequirement(schemes={name: StringList()}) for name in schemes],
         default_input_modes=INPUT_MODES,

@@ -40,7 +40,7 @@ class NewMessage:
     options: RunOptions = field(default_factory=RunOptions)
     default_agent_id: str | None = None
     client_data: dict[str, Any] | None = None
-    writes: Callable[[Run], Sequence[TransactItem]] | None = None
+    writes: Callable[[Run], Awaitable[Sequence[TransactItem]]] | None = None
 
     def marker(self) -> Marker | None:
         """The idempotency key with a fingerprint that is the same for the same request."""

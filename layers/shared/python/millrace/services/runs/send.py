@@ -153,7 +153,7 @@ async def _begin(
                 client_tools=message.options.client_tools,
             ),
             earlier=earlier,
-            more=message.writes(run) if message.writes else (),
+            more=await message.writes(run) if message.writes else (),
         )
     except BaseException:
         history.cancel()

@@ -1,13 +1,15 @@
 """Messages of A2A clients: they begin tasks, answer what a task asks, or join one that works."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
 
 from millrace.domain.access import Principal
-from millrace.domain.agents import Agent
+from millrace.domain.agents import CONFORMANCE, Agent
 from millrace.domain.approvals import GivenAnswer, WaitingCall
+from millrace.domain.ids import new_id
 from millrace.domain.runs import LeaseRecord, Run
 from millrace.domain.tasks import CLIENT, TaskMessage, new_context
 from millrace.errors import Conflict, InvalidRequest, Unavailable
@@ -17,8 +19,10 @@ from millrace.services.runs.new_message import AcceptedMessage, NewMessage, Repl
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.send import send
 from millrace.services.runs.send_busy import give_live, replay, to_waiting
+from millrace.services.tasks.push import NewPush, Pushes
 from millrace.services.tasks.read import task_run
 from millrace.stores.connect import Stores
+from millrace.stores.dynamo import TransactItem
 from millrace.stores.idempotency import Repeated
 
 TRIES = 20
@@ -36,32 +40,47 @@ class FollowedTask:
 
 
 async def send_message(
-    platform: Platform, caller: Principal, agent: Agent, message: TaskMessage
+    platform: Platform, caller: Principal, agent: Agent, message: TaskMessage, push: NewPush | None = None
 ) -> StartedRun | FollowedTask:
     """Begin a task or go on with one. A repeated message leads to what it led to before. Raises as `send`,
     and `Conflict` (`task_ended`) for a task that is over."""
     if message.task_id:
-        return await _follow_up(platform, caller, agent, message)
+        followed = await _follow_up(platform, caller, agent, message)
+        if push:
+            await Pushes(platform).create(followed.run, push)
+        await Pushes(platform).wake(followed.run)
+        return followed
     if message.answers:
         raise InvalidRequest("An answer needs the taskId of the task that asks.", code="invalid_answer")
-    return await _begin(platform, caller, agent, message)
+    found = await _begin(platform, caller, agent, message, push)
+    if push and isinstance(found, FollowedTask):
+        await Pushes(platform).create(found.run, push)
+    return found
 
 
 async def _begin(
-    platform: Platform, caller: Principal, agent: Agent, message: TaskMessage
+    platform: Platform, caller: Principal, agent: Agent, message: TaskMessage, push: NewPush | None
 ) -> StartedRun | FollowedTask:
     if not message.text:
         raise InvalidRequest("The message is empty.", code="empty_message")
     stores = platform.stores
+
+    async def writes(run: Run) -> Sequence[TransactItem]:
+        pushed = await Pushes(platform).begin(run, push) if push else []
+        return [stores.tasks.listed(run), *pushed]
+
+    # The kit gives one id, and one text, to all of its messages of a kind.
+    repeatable = agent.id != CONFORMANCE.id
     given = NewMessage(
         message.text,
         agent.id,
-        idempotency_key=message.key,
+        idempotency_key=message.key if repeatable else None,
         if_busy="inject",
         client_data={CLIENT: {"messageId": message.id}},
-        writes=lambda run: [stores.tasks.listed(run)],
+        writes=writes,
     )
-    context = message.context_id or new_context(caller, agent.id, message)
+    own = new_context(caller, agent.id, message) if repeatable else new_id("ctx")
+    context = message.context_id or own
     found = await send(stores, platform.models, caller, context, given)
     if isinstance(found, StartedRun):
         return found

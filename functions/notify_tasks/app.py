@@ -1,0 +1,23 @@
+"""Pushes the updates of tasks to clients of A2A, from the push queue."""
+
+import asyncio
+from typing import Any
+
+from millrace.startup import starting
+
+with starting():
+    from millrace.protocols.a2a.notifications import notifications
+    from millrace.services.tasks.notify import Notice, TaskNotifier
+    from millrace.settings import Settings
+    from millrace.telemetry import logs
+
+    notifier = TaskNotifier.connect(
+        Settings.from_environment(),
+        lambda run, entries: [Notice(seq, body) for seq, body in notifications(run, entries)],
+    )
+
+
+@logs.invocations
+def handler(event: dict[str, Any], context: Any) -> Any:
+    """An SQS batch; what could not be taken is reported item by item."""
+    return asyncio.run(notifier(event, context.get_remaining_time_in_millis() / 1000))

@@ -1,0 +1,17 @@
+"""A request to an agent's A2A interface."""
+
+from dataclasses import dataclass
+
+from millrace.domain.access import Principal
+from millrace.domain.agents import Agent
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request's caller, the agent whose interface it came to, the last event that the client has seen, and
+    the function's deadline."""
+
+    caller: Principal
+    agent: Agent
+    last_event_id: str = ""
+    deadline: float | None = None

@@ -1,0 +1,76 @@
+"""Push notification configurations for A2A clients: the operations of both bindings."""
+
+from dataclasses import dataclass
+
+from a2a.types.a2a_pb2 import (
+    AuthenticationInfo,
+    DeleteTaskPushNotificationConfigRequest,
+    GetTaskPushNotificationConfigRequest,
+    ListTaskPushNotificationConfigsRequest,
+    ListTaskPushNotificationConfigsResponse,
+    TaskPushNotificationConfig,
+)
+from a2a.utils.errors import TaskNotFoundError
+from a2a.utils.proto_utils import validate_proto_required_fields
+
+from millrace.api.a2a_call import Call
+from millrace.domain.runs import Run
+from millrace.domain.tasks import PushConfig
+from millrace.errors import NotFound
+from millrace.services.runs.access import authorize
+from millrace.services.runs.platform import Platform
+from millrace.services.tasks.push import NewPush, Pushes
+from millrace.services.tasks.read import task_run
+
+
+def new_push(given: TaskPushNotificationConfig) -> NewPush:
+    """A configuration as the services take it."""
+    auth = given.authentication
+    return NewPush(given.id, given.url, given.token, auth.scheme, auth.credentials)
+
+
+@dataclass(frozen=True, slots=True)
+class PushOperations:
+    """The operations."""
+
+    platform: Platform
+
+    async def create(self, call: Call, given: TaskPushNotificationConfig) -> TaskPushNotificationConfig:
+        """Store where the updates of a task are pushed."""
+        validate_proto_required_fields(given)
+        run = await self._run(call, given.task_id)
+        pushes = Pushes(self.platform)
+        return _shown(run, await pushes.create(run, await pushes.check(new_push(given))))
+
+    async def get(
+        self, call: Call, given: GetTaskPushNotificationConfigRequest
+    ) -> TaskPushNotificationConfig:
+        """Return a configuration, without its secrets."""
+        run = await self._run(call, given.task_id)
+        return _shown(run, await Pushes(self.platform).get(run, given.id))
+
+    async def list_all(
+        self, call: Call, given: ListTaskPushNotificationConfigsRequest
+    ) -> ListTaskPushNotificationConfigsResponse:
+        """Return the configurations of a task, which are few: one page."""
+        run = await self._run(call, given.task_id)
+        found = await self.platform.stores.pushes.of_run(run)
+        return ListTaskPushNotificationConfigsResponse(configs=[_shown(run, one) for one in found])
+
+    async def delete(self, call: Call, given: DeleteTaskPushNotificationConfigRequest) -> None:
+        """Delete a configuration, if it is there."""
+        await self.platform.stores.pushes.delete(await self._run(call, given.task_id), given.id)
+
+    async def _run(self, call: Call, task_id: str) -> Run:
+        """The run of a task into which the caller may write: where its updates go is not for readers."""
+        try:
+            run = await task_run(self.platform.stores, call.caller, task_id, call.agent.id)
+        except NotFound as error:
+            raise TaskNotFoundError(f"No task has the id {task_id!r:.140}.") from error
+        await authorize(self.platform.stores, call.caller, run.slot, "write")
+        return run
+
+
+def _shown(run: Run, config: PushConfig) -> TaskPushNotificationConfig:
+    auth = AuthenticationInfo(scheme=config.scheme) if config.scheme else None
+    return TaskPushNotificationConfig(id=config.id, task_id=run.id, url=config.url, authentication=auth)

@@ -1,0 +1,38 @@
+"""A task's updates as push notifications: every status, and each artifact once it is whole."""
+
+from collections.abc import Iterable
+
+import orjson
+from a2a.types.a2a_pb2 import StreamResponse, TaskArtifactUpdateEvent
+
+from millrace.domain.events import LogEntry
+from millrace.domain.runs import Run
+from millrace.protocols.a2a.encoding import to_json
+from millrace.protocols.a2a.projection import TaskProjection
+
+
+def notifications(run: Run, entries: Iterable[LogEntry]) -> list[tuple[int, bytes]]:
+    """The notifications of a run's events, from the first on, each with the number of its event. Pieces of an
+    artifact are left out: a request for each would be more than anybody wants to receive."""
+    projection = TaskProjection(run)
+    found: list[tuple[int, bytes]] = []
+    for entry in entries:
+        for update in projection.apply([entry]):
+            if whole := _whole(projection, update.response):
+                found.append((entry.seq, orjson.dumps(to_json(whole))))
+    return found
+
+
+def _whole(projection: TaskProjection, response: StreamResponse) -> StreamResponse | None:
+    if response.WhichOneof("payload") != "artifact_update":
+        return response
+    event = response.artifact_update
+    if not event.last_chunk:
+        return None
+    id = event.artifact.artifact_id
+    artifact = next(one for one in projection.task().artifacts if one.artifact_id == id)
+    return StreamResponse(
+        artifact_update=TaskArtifactUpdateEvent(
+            task_id=event.task_id, context_id=event.context_id, artifact=artifact, last_chunk=True
+        )
+    )

@@ -1,0 +1,190 @@
+"""Telling clients of A2A what their tasks do, by push: each update at least once and in its order, from the
+log, whoever works on the task and however often a process dies."""
+
+import asyncio
+import base64
+import hmac
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, NamedTuple, Self
+
+import httpx
+import orjson
+
+from millrace.domain.events import LogEntry
+from millrace.domain.retries import wait_ms
+from millrace.domain.runs import Run
+from millrace.domain.tasks import PushConfig, PushMessage
+from millrace.errors import MillraceError, NotFound
+from millrace.services.batches import QueueBatch
+from millrace.services.runs.follow import DEADLINE_MARGIN, follow
+from millrace.services.runs.platform import Platform
+from millrace.services.tasks.push import push_context
+from millrace.settings import Settings
+from millrace.stores.aws import Aws
+from millrace.stores.connect import Stores
+from millrace.stores.push_queue import to_push_message
+from millrace.stores.runs import stream_of
+
+log = logging.getLogger(__name__)
+
+UNKNOWN_MS = 60_000
+"""A message may come before its configuration is stored, by so much at most."""
+UNKNOWN_SECONDS = 5.0
+WAITING_SECONDS = 300.0
+"""Between looks at a task that waits for people; an answer over A2A has it looked at once."""
+MARGIN_SECONDS = 30.0
+MOST_ATTEMPTS = 20
+"""About four hours of failures in a row."""
+BACKOFF_MS = 2_000
+TIMEOUT_SECONDS = 15.0
+
+
+class Notice(NamedTuple):
+    """An update to be pushed: the number of its event, and the body."""
+
+    seq: int
+    body: bytes
+
+
+Render = Callable[[Run, Iterable[LogEntry]], list[Notice]]
+"""Makes the updates of a run's events, from the first on."""
+
+
+@dataclass(frozen=True)
+class TaskNotifier:
+    """The resources that the function keeps between batches."""
+
+    settings: Settings
+    aws: Aws
+    render: Render
+
+    @classmethod
+    def connect(cls, settings: Settings, render: Render) -> Self:
+        """Makes it, in init."""
+        settings.require("push_queue_url")
+        aws = Aws(settings.region)
+        for service in ("dynamodb", "sqs", "kms"):
+            aws.client(service)
+        return cls(settings, aws, render)
+
+    async def __call__(self, batch: dict[str, Any], seconds: float) -> Any:
+        """Takes an SQS event in a function that has so many seconds left."""
+        platform = Platform.make(self.settings, Stores.connect(self.settings, self.aws))
+        notices = Notices(platform, self.render, time.monotonic() + seconds)
+        queue = QueueBatch(platform.stores.push_queue.queue, private=True)
+        try:
+            return await queue.process_all(
+                batch, lambda record: notices.take_up(to_push_message(record.body))
+            )
+        finally:
+            await platform.http.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """The work of one batch."""
+
+    platform: Platform
+    render: Render
+    deadline: float
+
+    async def take_up(self, message: PushMessage) -> None:
+        """Go on with a configuration, as far as the task and the time allow; the rest is another message."""
+        stores = self.platform.stores
+        try:
+            run = await stores.runs.get(message.organization, message.run_id)
+            config = await stores.pushes.get(run, message.config_id)
+        except NotFound:
+            config = None
+        if config is None:
+            if stores.clock() - message.sent_ms < UNKNOWN_MS:
+                await self._again(message, UNKNOWN_SECONDS)
+            return
+        if config.chain == message.chain:
+            await self._tell(run, config, message)
+
+    async def _tell(self, run: Run, config: PushConfig, message: PushMessage) -> None:
+        headers = await self._secrets(run, config)
+        while True:
+            entries = await self.platform.stores.log.read(stream_of(run.slot.organization, run.id))
+            for notice in self.render(run, entries):
+                if notice.seq <= config.seq:
+                    continue
+                wait = await self._post(run, config, notice, headers, message.attempt)
+                if wait is not None:
+                    return await self._failed(message, wait)
+                config = await self.platform.stores.pushes.advance(run, config, notice.seq)
+                message = replace(message, attempt=0)
+            last = entries[-1] if entries else None
+            if not await self._more(run, last, message):
+                return
+
+    async def _more(self, run: Run, last: LogEntry | None, message: PushMessage) -> bool:
+        """Wait for what the task does next. False when this message has nothing more to do."""
+        stores = self.platform.stores
+        lease = await stores.leases.peek(run.slot)
+        if lease.run_id != run.id:
+            # Its last events were written together with its end: they are read once more.
+            seen = last.seq if last else 0
+            return bool(await stores.log.read(stream_of(run.slot.organization, run.id), seen, limit=1))
+        if lease.parked == "waiting" and last is not None and last.seq >= lease.seq:
+            await self._again(message, WAITING_SECONDS)
+            return False
+        left = self.deadline - MARGIN_SECONDS
+        if time.monotonic() > left:
+            await self._again(message, 0)
+            return False
+        async for _ in follow(stores, run, last.seq if last else 0, left + DEADLINE_MARGIN):
+            return True
+        return True
+
+    async def _post(
+        self, run: Run, config: PushConfig, notice: Notice, secrets: dict[str, str], attempt: int
+    ) -> float | None:
+        """Push one update; the seconds to wait where that failed, None where it went well."""
+        headers = signed(f"{run.id}.{notice.seq}", notice.body, secrets, config.scheme, int(time.time()))
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                answer = await self.platform.http.guarded.post(
+                    config.url, content=notice.body, headers=headers
+                )
+            if answer.is_success:
+                return None
+            reported = f"status {answer.status_code}"
+        except (httpx.HTTPError, TimeoutError, MillraceError) as error:
+            reported = type(error).__name__
+        log.warning("a push notification of %s failed: %s", run.id, reported)
+        return wait_ms(attempt, BACKOFF_MS, None, random.random()) / 1000
+
+    async def _failed(self, message: PushMessage, wait: float) -> None:
+        if message.attempt + 1 >= MOST_ATTEMPTS:
+            return log.error("push notifications of %s are given up", message.run_id)
+        await self._again(replace(message, attempt=message.attempt + 1), wait)
+
+    async def _again(self, message: PushMessage, seconds: float) -> None:
+        await self.platform.stores.push_queue.enqueue(message, seconds)
+
+    async def _secrets(self, run: Run, config: PushConfig) -> dict[str, str]:
+        if not config.sealed:
+            return {}
+        text = await self.platform.stores.sealer.unseal(config.sealed, push_context(run))
+        found: dict[str, str] = orjson.loads(text) if text else {}
+        return found
+
+
+def signed(id: str, body: bytes, secrets: dict[str, str], scheme: str, now: int) -> dict[str, str]:
+    """The headers of a notification. One whose client gave a token is signed with it as Standard Webhooks
+    are; `webhook-id` is the same each time it comes."""
+    headers = {"content-type": "application/a2a+json", "webhook-id": id, "webhook-timestamp": str(now)}
+    if token := secrets.get("token"):
+        digest = hmac.new(token.encode(), f"{id}.{now}.".encode() + body, sha256).digest()
+        headers["x-a2a-notification-token"] = token
+        headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+    if credentials := secrets.get("credentials"):
+        headers["authorization"] = f"{scheme} {credentials}".strip()
+    return headers
