@@ -7,14 +7,11 @@ from millrace.startup import starting
 
 with starting():
     from millrace.protocols.a2a.notifications import notifications
-    from millrace.services.tasks.notify import Notice, TaskNotifier
+    from millrace.services.tasks.notify import TaskNotifier
     from millrace.settings import Settings
     from millrace.telemetry import logs
 
-    notifier = TaskNotifier.connect(
-        Settings.from_environment(),
-        lambda run, entries: [Notice(seq, body) for seq, body in notifications(run, entries)],
-    )
+    notifier = TaskNotifier.connect(Settings.from_environment(), notifications)
 
 
 @logs.invocations

@@ -11,15 +11,15 @@ from millrace.protocols.a2a.encoding import to_json
 from millrace.protocols.a2a.projection import TaskProjection
 
 
-def notifications(run: Run, entries: Iterable[LogEntry]) -> list[tuple[int, bytes]]:
-    """The notifications of a run's events, from the first on, each with the number of its event. Pieces of an
+def notifications(run: Run, entries: Iterable[LogEntry]) -> list[tuple[int, list[bytes]]]:
+    """The notifications of each event of a run, from the first on, with the number of the event. Pieces of an
     artifact are left out: a request for each would be more than anybody wants to receive."""
     projection = TaskProjection(run)
-    found: list[tuple[int, bytes]] = []
+    found: list[tuple[int, list[bytes]]] = []
     for entry in entries:
-        for update in projection.apply([entry]):
-            if whole := _whole(projection, update.response):
-                found.append((entry.seq, orjson.dumps(to_json(whole))))
+        wholes = [_whole(projection, update.response) for update in projection.apply([entry])]
+        if bodies := [orjson.dumps(to_json(whole)) for whole in wholes if whole]:
+            found.append((entry.seq, bodies))
     return found
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import httpx
 import orjson
@@ -44,15 +44,8 @@ BACKOFF_MS = 2_000
 TIMEOUT_SECONDS = 15.0
 
 
-class Notice(NamedTuple):
-    """An update to be pushed: the number of its event, and the body."""
-
-    seq: int
-    body: bytes
-
-
-Render = Callable[[Run, Iterable[LogEntry]], list[Notice]]
-"""Makes the updates of a run's events, from the first on."""
+Render = Callable[[Run, Iterable[LogEntry]], list[tuple[int, list[bytes]]]]
+"""Makes the updates of each event of a run, from the first on, with the event's number."""
 
 
 @dataclass(frozen=True)
@@ -109,16 +102,17 @@ class Notices:
             await self._tell(run, config, message)
 
     async def _tell(self, run: Run, config: PushConfig, message: PushMessage) -> None:
-        headers = await self._secrets(run, config)
+        secrets = await self._secrets(run, config)
         while True:
             entries = await self.platform.stores.log.read(stream_of(run.slot.organization, run.id))
-            for notice in self.render(run, entries):
-                if notice.seq <= config.seq:
+            for seq, bodies in self.render(run, entries):
+                if seq <= config.seq:
                     continue
-                wait = await self._post(run, config, notice, headers, message.attempt)
-                if wait is not None:
-                    return await self._failed(message, wait)
-                config = await self.platform.stores.pushes.advance(run, config, notice.seq)
+                for number, body in enumerate(bodies):
+                    id = f"{run.id}.{seq}-{number}"
+                    if not await self._post(run, config, id, body, secrets):
+                        return await self._failed(message)
+                config = await self.platform.stores.pushes.advance(run, config, seq)
                 message = replace(message, attempt=0)
             last = entries[-1] if entries else None
             if not await self._more(run, last, message):
@@ -144,26 +138,25 @@ class Notices:
         return True
 
     async def _post(
-        self, run: Run, config: PushConfig, notice: Notice, secrets: dict[str, str], attempt: int
-    ) -> float | None:
-        """Push one update; the seconds to wait where that failed, None where it went well."""
-        headers = signed(f"{run.id}.{notice.seq}", notice.body, secrets, config.scheme, int(time.time()))
+        self, run: Run, config: PushConfig, id: str, body: bytes, secrets: dict[str, str]
+    ) -> bool:
+        """Push one update; False where that failed."""
+        headers = signed(id, body, secrets, config.scheme, int(time.time()))
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                answer = await self.platform.http.guarded.post(
-                    config.url, content=notice.body, headers=headers
-                )
+                answer = await self.platform.http.guarded.post(config.url, content=body, headers=headers)
             if answer.is_success:
-                return None
+                return True
             reported = f"status {answer.status_code}"
         except (httpx.HTTPError, TimeoutError, MillraceError) as error:
             reported = type(error).__name__
         log.warning("a push notification of %s failed: %s", run.id, reported)
-        return wait_ms(attempt, BACKOFF_MS, None, random.random()) / 1000
+        return False
 
-    async def _failed(self, message: PushMessage, wait: float) -> None:
+    async def _failed(self, message: PushMessage) -> None:
         if message.attempt + 1 >= MOST_ATTEMPTS:
             return log.error("push notifications of %s are given up", message.run_id)
+        wait = wait_ms(message.attempt, BACKOFF_MS, None, random.random()) / 1000
         await self._again(replace(message, attempt=message.attempt + 1), wait)
 
     async def _again(self, message: PushMessage, seconds: float) -> None:
