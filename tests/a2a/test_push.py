@@ -171,7 +171,7 @@ def test_configurations_are_read_listed_and_deleted_in_both_bindings(
 @pytest.mark.parametrize(
     "bad",
     [
-        {"url": "http://example.com/hook"},
+        {"url": "http://1.1.1.1/hook"},
         {"url": "https://10.0.0.7/hook"},
         {"url": "https://169.254.169.254/latest"},
         {"url": "ftp://example.com"},

@@ -40,14 +40,14 @@ class PushOperations:
         validate_proto_required_fields(given)
         run = await self._run(call, given.task_id)
         pushes = Pushes(self.platform)
-        return _shown(run, await pushes.create(run, await pushes.check(new_push(given))))
+        return _to_public(run, await pushes.create(run, await pushes.check(new_push(given))))
 
     async def get(
         self, call: Call, given: GetTaskPushNotificationConfigRequest
     ) -> TaskPushNotificationConfig:
         """Return a configuration, without its secrets."""
         run = await self._run(call, given.task_id)
-        return _shown(run, await Pushes(self.platform).get(run, given.id))
+        return _to_public(run, await Pushes(self.platform).get(run, given.id))
 
     async def list_all(
         self, call: Call, given: ListTaskPushNotificationConfigsRequest
@@ -55,7 +55,7 @@ class PushOperations:
         """Return the configurations of a task, which are few: one page."""
         run = await self._run(call, given.task_id)
         found = await self.platform.stores.pushes.of_run(run)
-        return ListTaskPushNotificationConfigsResponse(configs=[_shown(run, one) for one in found])
+        return ListTaskPushNotificationConfigsResponse(configs=[_to_public(run, one) for one in found])
 
     async def delete(self, call: Call, given: DeleteTaskPushNotificationConfigRequest) -> None:
         """Delete a configuration, if it is there."""
@@ -71,6 +71,6 @@ class PushOperations:
         return run
 
 
-def _shown(run: Run, config: PushConfig) -> TaskPushNotificationConfig:
+def _to_public(run: Run, config: PushConfig) -> TaskPushNotificationConfig:
     auth = AuthenticationInfo(scheme=config.scheme) if config.scheme else None
     return TaskPushNotificationConfig(id=config.id, task_id=run.id, url=config.url, authentication=auth)

@@ -99,9 +99,9 @@ class Notices:
                 await self._again(message, UNKNOWN_SECONDS)
             return
         if config.chain == message.chain:
-            await self._tell(run, config, message)
+            await self._publish(run, config, message)
 
-    async def _tell(self, run: Run, config: PushConfig, message: PushMessage) -> None:
+    async def _publish(self, run: Run, config: PushConfig, message: PushMessage) -> None:
         secrets = await self._secrets(run, config)
         while True:
             entries = await self.platform.stores.log.read(stream_of(run.slot.organization, run.id))
