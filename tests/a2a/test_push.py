@@ -83,7 +83,7 @@ def take_up(settings: Settings, sent: Sent, message: PushMessage) -> None:
 
 
 def kinds(receivers: Receivers) -> list[str]:
-    """What has arrived, in order: states, and artifacts by their texts."""
+    """The notifications that have arrived, in order: states, and artifacts by their texts."""
     found = []
     for one in receivers.hook.taken:
         body = orjson.loads(one.body)
