@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from millrace.services.runs.platform import Platform
-from tests.mcp.talk import BOTH, begin, call, frames, hire, result_of, resume, rpc, stream
+from tests.mcp.talk import BOTH, begin, call, frames, hire, request, result_of, resume, rpc, stream
 
 ASKS = [{"name": "echo_tool", "policy": "ask"}]
 MODERN = "2026-07-28"
@@ -94,7 +94,12 @@ def test_client_that_cannot_ask_is_told_what_waits_and_answers_by_a_tool(
         ]
         assert answered["structuredContent"]["state"] == "answered"
         rest = resume(other, session, waiting[-1].id)
-    assert result_of(rest)["structuredContent"]["answer"] == "hi"
+        assert result_of(rest)["structuredContent"]["answer"] == "hi"
+        again = stream(other, session, call("ask_clerk", message="hi"))
+        task = stream(other, session, request("tasks/result", {"taskId": run_id}, 5))
+    assert [one.data["result"] for one in (again[-1], task[-1])] == [result_of(rest)] * 2
+    answers = [one for one in again + task if one.data and "result" in one.data]
+    assert len(answers) == 2
 
 
 @pytest.mark.parametrize("action", ["accept", "decline"])

@@ -1,6 +1,7 @@
 """Calls of agents over MCP: a run is begun or joined, and its events answer the call, from any process."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -111,13 +112,14 @@ class AgentCalls:
         if run.agent_id != agent_id:
             raise InvalidRequest("requestState is of a call of another tool.", code="invalid_request")
         answers = params.get("inputResponses") or {}
-        seen = 0
+        seen = at.seq
         for call_id, result in answers.items():
             _, behind = await self.answered(caller, run.id, call_id, result)
             seen = max(seen, behind)
         found = await rejoin(self.platform.stores, caller, run.id, seen, deadline(request))
-        if found is None:  # the last event was seen, not its answer
-            found = await rejoin(self.platform.stores, caller, run.id, 0, deadline(request))
+        if found is None:  # the client had not got the answer although it was sent
+            seen = 0
+            found = await rejoin(self.platform.stores, caller, run.id, seen, deadline(request))
         if found is None:
             raise NotFound("The events of this run are no longer kept.", code="run_expired")
         return self._stream(request, call, replace(found, seen=seen))
@@ -145,11 +147,10 @@ class AgentCalls:
             last = batch[-1]
             yield batch
         if last is not None and last.type == "waiting":
-            rest: AsyncIterator[list[LogEntry]] = follow(
-                self.platform.stores, stream.run, last.seq, deadline(request), stay=True
-            )
-            async for batch in rest:
-                yield batch
+            stores, until = self.platform.stores, deadline(request)
+            async with aclosing(follow(stores, stream.run, last.seq, until, stay=True)) as rest:
+                async for batch in rest:
+                    yield batch
 
 
 def _key(request: Request, call: Call, params: Json, session: Session | None) -> str | None:

@@ -30,6 +30,7 @@ class McpProjection:
         self._call = call
         self._said: list[tuple[int, str]] = []
         self._asked: dict[str, Event] = {}
+        self._pending: Json | None = None
 
     def chunks(self, entry: LogEntry) -> Sequence[bytes]:
         """See `protocol.Projection`."""
@@ -47,13 +48,15 @@ class McpProjection:
         if kind in ("done", "error"):
             return [self._response(self._result(event))]
         if kind == "waiting":
-            return self._wait(event)
+            return self._wait(entry.seq, event)
         self._remember(event)
         return self._progress(entry.seq, event)
 
     def end(self, last: LogEntry | None) -> bytes:
-        """See `protocol.Projection`."""
-        return b""
+        """See `protocol.Projection`. A stream that ends with a wait says so only here: in a replay
+        the wait may be over."""
+        waits = last is not None and last.type == "waiting" and self._pending is not None
+        return self._response(self._pending or {}) + b"\n\n" if waits else b""
 
     def come_back(self, last: LogEntry | None, seen: int) -> bytes:
         """Return the end of a stream that breaks off for lack of time: the client comes back and gets the
@@ -82,19 +85,19 @@ class McpProjection:
         params = {"progressToken": self._call.progress_token, "progress": seq, "message": words}
         return [_data({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})]
 
-    def _wait(self, event: Event) -> Sequence[bytes]:
+    def _wait(self, seq: int, event: Event) -> Sequence[bytes]:
         asked = [self._asked.get(call["callId"], call) for call in event["calls"]]
         if self._call.task:
             return ()
-        if not self._call.elicits:
-            return [self._response(self._waiting(event, asked))]
-        if self._call.is_modern:
-            return [self._response(self._input_required(asked))]
-        return [_data(_elicitation(self._view.run.id, one)) for one in asked]
+        if self._call.elicits and not self._call.is_modern:
+            return [_data(_elicitation(self._view.run.id, one)) for one in asked]
+        elicits = self._call.elicits
+        self._pending = self._input_required(seq, asked) if elicits else self._waiting(event, asked)
+        return ()
 
-    def _input_required(self, asked: list[Event]) -> Json:
+    def _input_required(self, seq: int, asked: list[Event]) -> Json:
         requests = {one["callId"]: {"method": "elicitation/create", "params": question(one)} for one in asked}
-        state = str(EventId(self._view.run.id, 0))
+        state = str(EventId(self._view.run.id, seq - 1))
         return {"resultType": "input_required", "inputRequests": requests, "requestState": state}
 
     def _waiting(self, event: Event, asked: list[Event]) -> Json:
@@ -146,8 +149,9 @@ class McpFramed(Framed):
     def end(self, last: LogEntry | None) -> bytes:
         """See `protocol.Encoder`. While a user is asked over a stream, the answer is still to come."""
         asks = last is not None and last.type == "waiting" and self._call.elicits and not self._call.is_modern
-        if is_final(last) and not asks:
-            return b""
+        if last is not None and is_final(last) and not asks:
+            ended = self._mcp.end(last)
+            return self._id(last.seq) + ended if ended else b""
         return self._mcp.come_back(last, self._from)
 
 
