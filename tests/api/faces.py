@@ -16,6 +16,7 @@ from millrace.services.mcp_secrets import McpSecrets
 from millrace.services.runs.continue_run import continue_run
 from millrace.services.runs.platform import HttpClients, Platform
 from millrace.settings import Settings
+from millrace.stores.aws import Aws
 from millrace.stores.connect import Stores
 from tests.services.scripted import Scripted, Turn
 from tests.serving import served
@@ -46,9 +47,11 @@ class Face:
 
 
 @contextmanager
-def facing(settings: Settings, issuer: Issuer, organization: str, *turns: Turn) -> Iterator[Face]:
+def facing(
+    settings: Settings, issuer: Issuer, organization: str, *turns: Turn, aws: Aws | None = None
+) -> Iterator[Face]:
     """Serve the conversation function's app; each call of a model gets the next of the turns."""
-    stores = Stores.connect(settings)
+    stores = Stores.connect(settings, aws)
     models = Scripted(settings, list(turns))
     platform = Platform(settings, stores, models, HttpClients(settings), McpSecrets(stores.sealer))
     tasks: set[asyncio.Task[Any]] = set()

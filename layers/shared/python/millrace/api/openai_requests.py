@@ -47,6 +47,19 @@ async def naming_models(model: str) -> AsyncIterator[None]:
         raise
 
 
+@asynccontextmanager
+async def naming_responses(response_id: str | None) -> AsyncIterator[None]:
+    """A run or a conversation that is not found is an unknown response to who goes on from one."""
+    from millrace.protocols.openai.envelope import unknown_response
+
+    try:
+        yield
+    except NotFound as error:
+        if response_id and error.code in ("run_not_found", "conversation_not_found"):
+            raise unknown_response(response_id) from error
+        raise
+
+
 async def whole(stream: RunStream) -> list[LogEntry]:
     """All events of a run, or of its part, once it is over or waits."""
     events = [entry async for batch in stream.events for entry in batch]

@@ -16,7 +16,14 @@ from millrace.api.approvals import ANSWER_ERRORS
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
 from millrace.api.messages import SEND_ERRORS, idempotency_key
-from millrace.api.openai_requests import BODY_BYTES, CHAT_ERRORS, conversation_of, naming_models, whole
+from millrace.api.openai_requests import (
+    BODY_BYTES,
+    CHAT_ERRORS,
+    conversation_of,
+    naming_models,
+    naming_responses,
+    whole,
+)
 from millrace.api.operation import Answer, Parameter
 from millrace.api.parameters import IDEMPOTENCY_KEY, STREAM
 from millrace.api.protocol_streams import protocol_stream
@@ -114,7 +121,7 @@ class OpenAiResponses:
 
         given = await read_body(request, ResponseRequest, BODY_BYTES)
         given.check()
-        async with naming_models(given.model):
+        async with naming_models(given.model), naming_responses(given.previous_response_id):
             if answered := await self._answered(request, caller, given):
                 return await self._respond(request, given, *answered)
             conversation_id = await self._conversation(request, caller, given)
@@ -131,7 +138,11 @@ class OpenAiResponses:
 
     async def _conversation(self, request: Request, caller: Principal, given: "ResponseRequest") -> str:
         if given.previous_response_id:
-            run, _ = await self._found(caller, given.previous_response_id)
+            from millrace.protocols.openai.envelope import parse_response_id
+
+            # One read: whoever sends into the conversation is checked with it.
+            run_id, _ = parse_response_id(given.previous_response_id)
+            run = await self.platform.stores.runs.get(caller.organization, run_id)
             return run.slot.conversation_id
         return given.conversation_id or conversation_of(request, caller, "conv")
 

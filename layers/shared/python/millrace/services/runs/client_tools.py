@@ -33,6 +33,8 @@ def to_tools(given: Sequence[ClientTool], taken: Sequence[Tool]) -> list[Tool]:
 
 def check_client_tools(agent: Agent, given: Sequence[ClientTool]) -> None:
     """Raises `InvalidRequest` for tools that this agent cannot have beside its own."""
+    if not given:
+        return
     names = [one.name for one in given]
     own = {tool.name for _, tool in own_tools([use.name for use in agent.tool_uses], no_sub_agent)}
     for name in names:
