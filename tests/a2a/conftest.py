@@ -9,12 +9,12 @@ import pytest
 from millrace.api.a2a_app import create_app
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
-from tests.api.conftest import issuer, keys_url, organization, quick_looks
+from tests.api.conftest import issuer, keys_url, management, organization, quick_looks
 from tests.aws import Aws
 from tests.serving import served
 from tests.tokens import AUDIENCE, ISSUER, Issuer
 
-__all__ = ["issuer", "keys_url", "organization", "quick_looks"]
+__all__ = ["issuer", "keys_url", "management", "organization", "quick_looks"]
 
 
 @pytest.fixture

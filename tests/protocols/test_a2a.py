@@ -1,0 +1,81 @@
+"""Tasks as a projection of logs of every kind: a client puts the task together, wherever it was cut."""
+
+from collections.abc import Iterable, Sequence
+
+from a2a.types.a2a_pb2 import Artifact, StreamResponse, Task
+from hypothesis import given
+
+from millrace.domain.events import LogEntry
+from millrace.domain.runs import Run
+from millrace.protocols.a2a.projection import TERMINAL, TaskProjection
+from tests.protocols.generated_runs import GeneratedRun, ended_runs, runs
+
+
+def put_together(responses: Iterable[StreamResponse], task: Task | None = None) -> Task:
+    """The task as a client has it after these updates, by the rules of the specification."""
+    found = Task()
+    if task:
+        found.CopyFrom(task)
+    for response in responses:
+        kind = response.WhichOneof("payload")
+        if kind == "task":
+            found.CopyFrom(response.task)
+        elif kind == "status_update":
+            assert found.status.state not in TERMINAL
+            found.status.CopyFrom(response.status_update.status)
+        elif kind == "artifact_update":
+            _apply(found, response.artifact_update.artifact, append=response.artifact_update.append)
+    return found
+
+
+def _apply(task: Task, artifact: Artifact, *, append: bool) -> None:
+    known = next((one for one in task.artifacts if one.artifact_id == artifact.artifact_id), None)
+    if known is None:
+        assert not append
+        task.artifacts.append(artifact)
+    elif append:
+        known.parts[0].text += artifact.parts[0].text
+    else:
+        known.CopyFrom(artifact)
+
+
+def sent(run: Run, entries: Sequence[LogEntry]) -> list[tuple[int, StreamResponse]]:
+    projection = TaskProjection(run)
+    return [(one.seq, one.response) for entry in entries for one in projection.apply([entry])]
+
+
+@given(runs())
+def test_client_that_sees_all_has_the_task(generated: GeneratedRun) -> None:
+    run, entries = generated.run, generated.entries
+    projection = TaskProjection(run)
+    updates = projection.apply(entries)
+    assert put_together(one.response for one in updates) == projection.task()
+    alone = sent(run, entries)
+    assert put_together(response for _, response in alone) == projection.task()
+
+
+@given(runs())
+def test_client_that_was_cut_anywhere_resumes_without_loss(generated: GeneratedRun) -> None:
+    run, entries = generated.run, generated.entries
+    whole = TaskProjection(run)
+    whole.apply(entries)
+    updates = sent(run, entries)
+    for cut in range(len(updates)):
+        seen = max((seq for seq, _ in updates[: cut + 1]), default=0)
+        resumed = TaskProjection(run)
+        resumed.apply([entry for entry in entries if entry.seq <= seen])
+        first = [resumed.snapshot()] if seen else []
+        rest = resumed.apply([entry for entry in entries if entry.seq > seen])
+        # With the snapshot, as a subscription has it; and without, as our own stream goes on.
+        assert put_together([*first, *(one.response for one in rest)]) == whole.task()
+        before = put_together(response for _, response in updates[: cut + 1])
+        if not any(seq == 0 for seq, _ in updates[: cut + 1]) or seen:
+            assert put_together((one.response for one in rest), before).artifacts == whole.task().artifacts
+
+
+@given(ended_runs())
+def test_ended_run_is_a_task_that_has_ended(generated: GeneratedRun) -> None:
+    projection = TaskProjection(generated.run)
+    updates = projection.apply(generated.entries)
+    assert projection.over
+    assert updates[-1].response.status_update.status.state in TERMINAL
