@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
+from millrace.domain.access import Principal
 from millrace.domain.projection import project
 from millrace.domain.run_definitions import ClientTool, EarlierMessage
 from millrace.errors import Conflict, InvalidRequest
 from millrace.services.runs.client_tools import TOOLS_BYTES
 from millrace.services.runs.run_options import MOST_EARLIER, RunOptions
+from millrace.services.runs.waiting_calls import list_in_conversation, list_waiting
 from millrace.settings import Settings
+from millrace.stores.bus import BusEvent
 from millrace.stores.connect import Stores
 from tests.aws import Aws
 from tests.services.asking import AGENT, Queue, call, give, go_on, hire, run_of, tool_results, waiting_calls
@@ -64,6 +67,22 @@ async def test_call_of_a_client_tool_is_shown_whole_to_viewers_who_see_no_other_
     for event in said[-3:-1]:
         assert project(event, "answer") == event
         assert event["arguments"] == {"city": "Rome"}
+
+
+async def test_call_of_a_client_tool_is_no_news_for_people(talk: Talk) -> None:
+    published: list[str] = []
+
+    async def put(events: list[BusEvent]) -> None:
+        published.extend(event.kind for event in events)
+
+    talk.stores.bus.put = put  # type: ignore[method-assign]
+    talk.models.turns = [[call("show_map", city="Rome")]]
+    await say(talk, client_tools=[MAP])
+    assert "run:tool_started" in published
+    assert "approval:requested" not in published
+    boss = Principal(talk.slot.organization, "boss", frozenset({"chat", "observe"}))
+    assert await list_waiting(talk.stores, boss, 10, None) == ([], None)
+    assert len(await list_in_conversation(talk.stores, talk.caller, talk.slot)) == 1
 
 
 async def test_client_tool_that_failed_is_told_to_the_model_with_its_reason(talk: Talk) -> None:

@@ -28,6 +28,7 @@ export function Asks({ asks, onAnswer }: { asks: readonly Ask[]; onAnswer: OnAns
 }
 
 function titleOf(ask: Ask): string {
+  if (ask.kind === "client") return `The agent waits for the app that runs ${ask.name ?? "its tool"}.`;
   if (ask.kind !== "approval") return ask.prompt ?? "The agent has a question.";
   return ask.name ? `Approve ${ask.name}?` : "The agent asks for an approval.";
 }

@@ -155,7 +155,7 @@ class RunEvents:
         elif kind == "tool_result":
             data = {name: event[name] for name in ("ok", "durationMs", "bytes")}
             self.add("run:tool_completed", self._tool(event) | data)
-        elif kind in _ASKS:
+        elif kind in _ASKS and event["kind"] != "client":  # a program waits for a program: no news for people
             self.add(_ASKS[kind], self._asked(event), urgent=True)
         elif kind == "injected":
             self.add("run:memory_op", {"op": "inject", "messageId": event["messageId"]})

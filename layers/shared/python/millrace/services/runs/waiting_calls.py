@@ -18,12 +18,12 @@ async def list_waiting(
 ) -> tuple[list[WaitingCall], Position | None]:
     """Calls that wait in the caller's organization and that the caller may see, those that expire first
     before the others, and the place to go on after. A page may be short, and even empty, with more to come:
-    many calls wait for others."""
+    many calls wait for others. Those of tools that a client runs are left out: no person answers them."""
     found: list[WaitingCall] = []
     for _ in range(READS):
         page, after = await stores.approvals.page(caller.organization, READ_AT_ONCE, after)
         for call in page:
-            if call.answer is None and await _sees(stores, caller, call):
+            if call.answer is None and call.kind != "client" and await _sees(stores, caller, call):
                 found.append(call)
                 if len(found) == limit:
                     is_last = call is page[-1] and after is None
