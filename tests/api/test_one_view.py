@@ -190,7 +190,8 @@ def answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]
     yield from ag_ui_answers(world, model_server)
     yield from openai_answers(world, model_server)
     yield from a2a_answers(world.api, lambda: model_server.play(*story()), world.ids)
-    world.ids |= {"conversation_id": "c1", "run_id": _run_of(world, "c1")}
+    run_id = _run_of(world, "c1")
+    world.ids |= {"conversation_id": "c1", "run_id": run_id, "chat_id": run_id}
 
 
 def message_answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]]:
@@ -206,9 +207,26 @@ def message_answers(world: World, model_server: ModelServer) -> Iterator[tuple[s
         for kind in (STREAM, {"accept": "application/json"}):
             again = world.api.post(f"{path}/messages", json=sent, params={"detail": detail}, headers=kind)
             yield f"{name} {detail} replayed as {kind['accept']}", again.text
+    yield from chat_answers(world, model_server)
     yield f"POST {CONVERSATION}/stop {{}}", world.api.post(f"{path}/stop").text
     late = world.api.post(f"{path}/inject", json={"content": "By the way"})
     yield f"POST {CONVERSATION}/inject {{}}", late.text
+
+
+def chat_answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]]:
+    """Collect what clients of the AI SDK are told."""
+    for detail, version in product(DETAILS, "67"):
+        model_server.play(*story())
+        message = {
+            "id": f"m-{detail}-{version}",
+            "role": "user",
+            "parts": [{"type": "text", "text": "Well?"}],
+        }
+        sent = {"id": "ui", "messages": [message], "agentId": "quiet"}
+        found = world.api.post("/api/chat", json=sent, params={"detail": detail, "ai": version})
+        assert "well" in found.text, found.text
+        yield f"POST /api/chat {detail} {version}", found.text
+    yield "POST /api/chat/{chat_id}/stop {}", world.api.post("/api/chat/ui/stop").text
 
 
 def given_answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]]:

@@ -12,10 +12,10 @@ from millrace.domain.events import LogEntry
 from millrace.errors import Conflict, NotFound
 from millrace.services.runs.converse import (
     RunStream,
-    active_run_id,
     answer_calls,
     converse,
     default_agent_id,
+    newest_run_id,
     rejoin,
     stop,
 )
@@ -121,13 +121,13 @@ async def test_another_users_run_is_not_found(aws_environment: Aws, stores: Stor
     other = Principal(talk.slot.organization, "other", frozenset({"chat"}))
     for attempt in (
         rejoin(stores, other, stream.run.id, 0, None),
-        active_run_id(stores, other, talk.slot),
+        newest_run_id(stores, other, talk.slot),
         stop(stores, other, talk.slot),
         answer_calls(stores, other, stream.run.id, [GivenAnswer("c", "approve")]),
     ):
         with pytest.raises(NotFound):
             await attempt
-    assert await active_run_id(stores, user(talk), talk.slot) is None
+    assert await newest_run_id(stores, user(talk), talk.slot, active=True) is None
     with pytest.raises(Conflict, match="No run"):
         await stop(stores, user(talk), talk.slot)
 
@@ -142,7 +142,7 @@ async def test_answered_run_goes_on_behind_its_waiting(
     stream = await begin(talk, agent_id="clerk")
     seen = await read(stream)
     assert seen[-1].type == "waiting"
-    assert await active_run_id(stores, user(talk), talk.slot) == stream.run.id
+    assert await newest_run_id(stores, user(talk), talk.slot, active=True) == stream.run.id
     given = GivenAnswer(wanted.id, "answer", content="this one")
     [answered], after = await answer_calls(stores, user(talk), stream.run.id, [given])
     assert answered.answer is not None

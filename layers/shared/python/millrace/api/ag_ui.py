@@ -219,10 +219,10 @@ class AgUi:
 
     async def _open(self, request: Request, caller: Principal, thread_id: str) -> ASGIApp:
         """The thread's messages, then the run that is active in it."""
-        from millrace.services.runs.converse import active_run_id
+        from millrace.services.runs.converse import newest_run_id
 
         slot = Slot.of(caller.organization, thread_id)
-        run_id = await active_run_id(self.platform.stores, caller, slot)
+        run_id = await newest_run_id(self.platform.stores, caller, slot, active=True)
         before = await self._before(request, slot, run_id or "")
         stream = await rejoin(self.platform.stores, caller, run_id, 0, deadline(request)) if run_id else None
         if stream is None:

@@ -4,6 +4,7 @@ from starlette.applications import Starlette
 
 from millrace.api.ag_ui import AgUi
 from millrace.api.approvals import Approvals
+from millrace.api.chat import Chat
 from millrace.api.conversations import Conversations
 from millrace.api.endpoint import Endpoint
 from millrace.api.files import Files
@@ -42,4 +43,5 @@ def endpoints(platform: Platform) -> list[Endpoint]:
         *AgUi(platform).endpoints(),
         *OpenAiChat(platform).endpoints(),
         *OpenAiResponses(platform).endpoints(),
+        *Chat(platform).endpoints(),
     ]

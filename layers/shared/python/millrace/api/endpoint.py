@@ -43,11 +43,14 @@ class Endpoint(Operation):
         return Route(self.path, serve, methods=[self.method])
 
 
-async def read_body(request: Request, model: type[Body], most: int = MAX_BODY) -> Body:
-    """The request's JSON body as `model`, at most so many bytes. Raises `TooLarge`, `UnsupportedMedia` or
-    `InvalidRequest`, whose details name each wrong field."""
+async def read_body(
+    request: Request, model: type[Body], most: int = MAX_BODY, *, any_type: bool = False
+) -> Body:
+    """The request's JSON body as `model`, at most so many bytes, whatever its content type says with
+    `any_type`. Raises `TooLarge`, `UnsupportedMedia` or `InvalidRequest`, whose details name each wrong
+    field."""
     kind = media_type(request.headers.get("content-type", "application/json"))
-    if kind != "application/json" and not kind.endswith("+json"):
+    if not any_type and kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
     try:
         return model.model_validate(read_json(await read_bytes(request, most) or b"{}"))

@@ -12,6 +12,7 @@ stable, `message` is for people. Clients ignore fields and event types that they
 """
 TAGS = (
     ("/api/conversations", "conversations", "Conversations, messages, live messages and shares"),
+    ("/api/chat", "AI SDK", "Conversations as chats of the AI SDK"),
     ("/api/runs", "runs", "Runs and their events"),
     ("/api/approvals", "approvals", "Calls that wait for a person"),
     ("/api/memories", "memories", "What agents remember of users"),
@@ -41,6 +42,7 @@ TAGS = (
 )
 """The first prefix that fits gives an operation its tag."""
 PATH_PARAMETERS = {
+    "chat_id": "The chat's id, which is its conversation's, or the id of a stream (`x-workflow-run-id`)",
     "agent_id": "The agent's id",
     "task_id": "The task's id, which is that of its run",
     "checkpoint_id": "The checkpoint's id",
@@ -76,6 +78,8 @@ HEADERS = {
     "retry-after": "The seconds to wait before the request is sent again",
     "x-request-id": "The id under which the request is logged",
     "x-run-id": "The id of the run",
+    "x-workflow-run-id": "The id under which this stream can be resumed",
+    "x-workflow-stream-tail-index": "The number of the last chunk that there is; with `startIndex` only",
     "x-sample-rate": "The samples per second; with `pcm` only",
 }
 SECURITY_SCHEMES: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """Parameters that many operations take."""
 
 from millrace.api.operation import Parameter
-from millrace.domain.events import DETAILS
+from millrace.domain.events import DETAILS, Detail
 
 CURSOR = Parameter("cursor", "`nextCursor` of the page before; without it, the first page")
 STREAM = Parameter(
@@ -10,9 +10,15 @@ STREAM = Parameter(
     {"type": "string", "enum": ["true", "false"]},
 )
 THREAD = Parameter("threadId", "A thread of the conversation; without it, the conversation itself")
-DETAIL = Parameter(
-    "detail", "How much of the run is shown", {"type": "string", "enum": list(DETAILS), "default": "steps"}
-)
+
+
+def detail(default: Detail) -> Parameter:
+    """The detail in which a run is shown."""
+    schema = {"type": "string", "enum": list(DETAILS), "default": default}
+    return Parameter("detail", "How much of the run is shown", schema)
+
+
+DETAIL = detail("steps")
 NAMED_EVENTS = Parameter(
     "events", "`named` adds the SSE field `event` to each event", {"type": "string", "enum": ["named"]}
 )

@@ -35,7 +35,7 @@ def protocol_stream(
     headers: Mapping[str, str] | None = None,
 ) -> EventStream:
     """Answer with a run in the form of a protocol, behind the chunk that was `seen` (without one: behind the
-    event that `stream` says was), and behind so many chunks (`skip`)."""
+    event that `stream` says was), and behind so many more chunks (`skip`)."""
     run = stream.run
     view = View(run, capped(detail_of(request, protocol.detail), run.visibility))
     encoder = Framed(

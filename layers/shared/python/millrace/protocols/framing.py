@@ -44,7 +44,7 @@ def parse_chunk_id(text: str) -> ChunkId:
 
 class Framed:
     """The stream of a projection (see `protocol.Encoder`), from its first event on; what a client has seen
-    is left out: the chunks up to one of them, or so many (`skip`). `numbered` adds the ids."""
+    is left out: the chunks up to one of them, and so many behind it (`skip`). `numbered` adds the ids."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Framed:
         self._seen = seen
         self._skip = skip
         self.count = 0
-        """The chunks of all events so far, those that were left out included."""
+        """The chunks so far behind the one that was seen, those that were skipped included."""
 
     def frames(self, batch: Sequence[LogEntry]) -> bytes:
         """See `protocol.Encoder`."""
@@ -74,8 +74,10 @@ class Framed:
         chunks = self._projection.chunks(entry)
         if not chunks:
             return b""
-        hidden = self._hidden(entry.seq, len(chunks))
-        self.count += len(chunks)
+        hidden = self._known(entry.seq, len(chunks))
+        left = len(chunks) - hidden
+        hidden += min(max(self._skip - self.count, 0), left)
+        self.count += left
         if len(chunks) == 1:  # the usual case
             return b"" if hidden else b"%b%b\n\n" % (self._id(entry.seq), chunks[0])
         return b"".join(
@@ -84,14 +86,13 @@ class Framed:
             if n > hidden
         )
 
-    def _hidden(self, seq: int, chunks: int) -> int:
-        """Return how many of the next chunks were seen."""
-        hidden = min(max(self._skip - self.count, 0), chunks)
+    def _known(self, seq: int, chunks: int) -> int:
+        """Return how many of an event's chunks were seen."""
         if self._seen is None or not seq or seq > self._seen.event.seq:
-            return hidden
+            return 0
         if seq < self._seen.event.seq or not self._seen.part:
             return chunks
-        return max(hidden, min(self._seen.part, chunks))
+        return min(self._seen.part, chunks)
 
     def _id(self, seq: int, part: int = WHOLE) -> bytes:
         if not self._prefix or not seq:  # an event without a number is not in the log

@@ -64,4 +64,16 @@ def _mcp(view: View, options: Mapping[str, str]) -> Projection:
 
 MCP = StreamProtocol("mcp", project=_mcp, detail="full")
 """Option: `call`, the text of the call that the run answers."""
-PROTOCOLS: tuple[StreamProtocol, ...] = (NATIVE, AG_UI, OPENAI_CHAT, OPENAI_RESPONSES, A2A, MCP)
+
+
+def _ai_sdk(view: View, options: Mapping[str, str]) -> Projection:
+    from millrace.protocols.ai_sdk.encoding import AiSdkProjection
+
+    return AiSdkProjection(view, 7 if options.get("ai") == "7" else 6)
+
+
+AI_SDK = StreamProtocol(
+    "ai_sdk", project=_ai_sdk, detail="full", headers={"x-vercel-ai-ui-message-stream": "v1"}
+)
+"""Option: `ai`, the client's version where it is 7."""
+PROTOCOLS: tuple[StreamProtocol, ...] = (NATIVE, AG_UI, OPENAI_CHAT, OPENAI_RESPONSES, A2A, MCP, AI_SDK)

@@ -10,6 +10,7 @@ from millrace.api.schemas import (
     a2a,
     about,
     agents,
+    chat,
     command_center,
     conversations,
     flows,
@@ -19,7 +20,19 @@ from millrace.api.schemas import (
     voice,
 )
 
-_MODULES = (a2a, about, agents, command_center, conversations, flows, operations, pipelines, protocols, voice)
+_MODULES = (
+    a2a,
+    about,
+    agents,
+    chat,
+    command_center,
+    conversations,
+    flows,
+    operations,
+    pipelines,
+    protocols,
+    voice,
+)
 
 
 def _models(module: ModuleType) -> Iterator[tuple[str, type[BaseModel]]]:
@@ -61,6 +74,11 @@ EXAMPLES: dict[str, Any] = {
         "instructions": "You answer questions about orders.",
         "tools": ["calculator"],
     },
+    "ChatRequest": {
+        "id": "order-4711",
+        "messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Where is my order?"}]}],
+        "trigger": "submit-message",
+    },
     "NewConversation": {"id": "order-4711", "agentId": "support", "title": "Order 4711"},
     "NewFlow": {
         "name": "triage",
@@ -86,6 +104,7 @@ EXAMPLES: dict[str, Any] = {
     "PipelineItems": [{"orderId": "4711", "total": 99.5}, {"orderId": "4712", "total": 12}],
     "ReplayRequest": {"from": "2026-11-26T08:00:00Z", "to": "2026-11-26T09:00:00Z"},
     "RunEvent": {"type": "token", "token": "Your order "},
+    "UiMessageChunk": {"type": "text-delta", "id": "t4", "delta": "Your order "},
     "SendMessage": {"content": "Where is my order?", "agentId": "support"},
     "Speak": {"text": "Good morning.", "voice": "alloy", "format": "mp3"},
 }

@@ -18,7 +18,7 @@ from millrace.domain.runs import Run
 from millrace.errors import Conflict
 from millrace.services.runs import inject as injections
 from millrace.services.runs.access import authorize, authorize_run
-from millrace.services.runs.answers import answer_call
+from millrace.services.runs.answers import answer_call, not_waiting
 from millrace.services.runs.follow import follow, has_more
 from millrace.services.runs.launch import launch
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun
@@ -56,19 +56,30 @@ def default_agent_id(settings: Settings) -> str:
 
 
 async def converse(
-    platform: Platform, caller: Principal, conversation_id: str, message: NewMessage, deadline: float | None
+    platform: Platform,
+    caller: Principal,
+    conversation_id: str,
+    message: NewMessage,
+    deadline: float | None,
+    *,
+    as_logged: bool = False,
 ) -> RunStream | AcceptedMessage:
     """Begin a run for a message, or join the one that its idempotency key has begun before; an
-    `AcceptedMessage` where it became a live message of the active run. Raises as `send`."""
+    `AcceptedMessage` where it became a live message of the active run. `as_logged` reads the events from the
+    log, a moment later, for clients that cannot tell us which ones they have seen of a process that died.
+    Raises as `send`."""
     sent = await send(platform.stores, platform.models, caller, conversation_id, message)
     if isinstance(sent, AcceptedMessage):
         return sent
     if isinstance(sent, ReplayedRun):
         return RunStream(sent.run, follow(platform.stores, sent.run, 0, deadline))
     session = launch(platform, sent, deadline)
+    if as_logged:
+        session.event_feed.close()
+    stores, run = platform.stores, session.run
     return RunStream(
-        session.run,
-        _live(platform.stores, session, deadline),
+        run,
+        follow(stores, run, 0, deadline) if as_logged else _live(stores, session, deadline),
         fresh=True,
         on_end=session.over,
         on_disconnect=session.leave,
@@ -131,11 +142,11 @@ async def _from_start(
             yield batch
 
 
-async def active_run_id(stores: Stores, caller: Principal, slot: Slot) -> str | None:
-    """Return the id of the run that is active in a conversation, one that waits for people included. Raises
-    `NotFound` for a conversation that the caller may not read."""
+async def newest_run_id(stores: Stores, caller: Principal, slot: Slot, *, active: bool = False) -> str | None:
+    """Return the id of a conversation's newest run, or of the one that is `active`, which may wait for
+    people. Raises `NotFound` for a conversation that the caller may not read."""
     lease, _ = await asyncio.gather(stores.leases.peek(slot), authorize(stores, caller, slot, "read"))
-    return lease.run_id
+    return lease.run_id if active else lease.newest()
 
 
 async def answer_calls(
@@ -149,6 +160,35 @@ async def answer_calls(
     lease = await stores.leases.peek(run.slot)
     seen = lease.seq if lease.run_id == run.id and lease.parked == "waiting" else 0
     return [await answer_call(stores, caller, run_id, given) for given in answers], seen
+
+
+async def answer_newest(
+    stores: Stores, caller: Principal, slot: Slot, answers: Sequence[GivenAnswer], deadline: float | None
+) -> RunStream:
+    """Answer the calls for which a conversation's newest run waits, and go on reading it behind its waiting.
+    Answers to calls that do not wait any more are passed over, so that a repeated request joins the run.
+    Raises `Conflict` (`not_waiting`) where none is an answer to a call of that run, else as `answer_call`."""
+    lease, _ = await asyncio.gather(stores.leases.peek(slot), authorize(stores, caller, slot, "read"))
+    run = await authorize_run(stores, caller, lease.newest() or "")
+    calls = {call.call_id: call for call in await stores.approvals.of_run(slot, run.id)}
+    known = [given for given in answers if given.call_id in calls]
+    if not known:
+        raise not_waiting()
+    # Read before the answers, after which the run may go on at once: no event that follows is missed.
+    seen = lease.seq if lease.parked == "waiting" else await _waited(stores, run, known)
+    for given in known:
+        if calls[given.call_id].state == "waiting":
+            await answer_call(stores, caller, run.id, given)
+    return RunStream(run, _from_start(stores, run, seen, deadline), seen)
+
+
+async def _waited(stores: Stores, run: Run, answers: Sequence[GivenAnswer]) -> int:
+    """The number of the event with which the run waited for any of these answers the last time."""
+    asked = {given.call_id for given in answers}
+    logged = await stores.log.read(stream_of(run.slot.organization, run.id))
+    found = [one for one in logged if one.type == "waiting"]
+    named = [one.seq for one in found if any(call["callId"] in asked for call in one.event["calls"])]
+    return max(named, default=0)
 
 
 async def stop(stores: Stores, caller: Principal, slot: Slot, run_id: str | None = None) -> str:

@@ -1,0 +1,151 @@
+"""The requests of the AI SDK's clients: a chat with all of its messages, of which the last one is new."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.alias_generators import to_camel
+
+from millrace.domain.approvals import Decision
+from millrace.domain.content import Part, TextPart, attachment
+from millrace.errors import InvalidRequest
+from millrace.protocols.ai_sdk.tool_parts import call_of
+
+MOST_MESSAGES = 2000
+
+
+class _Open(BaseModel):
+    """The base of requests that have fields of the application, too: those that are not known are ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+
+class UiMessage(_Open):
+    """A message of the chat."""
+
+    id: str = Field(min_length=1, max_length=200)
+    role: Literal["system", "user", "assistant"]
+    parts: list[dict[str, Any]] = Field(max_length=5000)
+
+
+class ChatRequest(_Open):
+    """A chat as `useChat` sends it; `agentId`, `threadId`, `ifBusy` and `responseSchema` come from its
+    `body`. Without an `id` the chat is named by its first message."""
+
+    id: str | None = Field(default=None, min_length=1, max_length=128)
+    messages: list[UiMessage] = Field(min_length=1, max_length=MOST_MESSAGES)
+    trigger: Literal["submit-message", "regenerate-message"] | None = None
+    message_id: str | None = Field(default=None, max_length=200)
+    agent_id: str | None = Field(default=None, max_length=128)
+    thread_id: str | None = Field(default=None, max_length=128)
+    if_busy: Literal["reject", "inject", "interrupt"] = "reject"
+    response_schema: dict[str, Any] | None = None
+
+    @field_validator("messages")
+    @classmethod
+    def _ends_with_what_is_new(cls, messages: list[UiMessage]) -> list[UiMessage]:
+        if messages[-1].role == "system":
+            raise ValueError(
+                "the last message must be the user's, or an assistant's with answers to its calls"
+            )
+        return messages
+
+    @property
+    def last(self) -> UiMessage:
+        """The message that is new, or that has new answers."""
+        return self.messages[-1]
+
+    @property
+    def chat_id(self) -> str:
+        """The conversation. Some transports send no id: their chats are told apart by the first message."""
+        return self.id or f"chat-{_digest(self.messages[0].id)}"
+
+    @property
+    def counted(self) -> bool:
+        """True for a client that resumes by the count of chunks (`WorkflowChatTransport`): what it is sent
+        must be in the log, since a count cannot tell what was lost with a process."""
+        return self.trigger is None
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The same message again is the same run; an edited one is another, and so is a regenerated answer,
+        which is told apart by the id of the answer that it replaces."""
+        if self.trigger == "regenerate-message":
+            return f"ai-sdk:again:{_digest(self.last.id, self.message_id)}" if self.message_id else None
+        parts = orjson.dumps(self.last.parts, option=orjson.OPT_SORT_KEYS).decode()
+        return f"ai-sdk:{_digest(self.last.id, parts)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAnswer:
+    """An answer to a call, as the parts of an assistant's message have it."""
+
+    call_id: str
+    decision: Decision
+    content: Any = None
+    reason: str | None = None
+
+
+def content_of(message: UiMessage) -> str | Sequence[Part]:
+    """The content of a user's message. Raises `InvalidRequest` or `UnsupportedMedia`."""
+    parts = [part for given in message.parts if (part := _part(given))]
+    texts = [part.text for part in parts if isinstance(part, TextPart)]
+    if len(texts) < len(parts):
+        return parts
+    text = "\n".join(texts)
+    if not text.strip():
+        raise InvalidRequest("The last message has no text and no files.", code="empty_message")
+    return text
+
+
+def _part(given: dict[str, Any]) -> Part | None:
+    kind = given.get("type")
+    if kind == "text":
+        text = _text(given, "text")
+        return TextPart(text=text) if text else None
+    if kind == "file":
+        name = given.get("filename")
+        return attachment(
+            _text(given, "mediaType"), url=_text(given, "url"), name=name if isinstance(name, str) else None
+        )
+    return None  # data parts and the like are the application's own
+
+
+def _text(given: dict[str, Any], name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str):
+        raise InvalidRequest(f"A part of type {given['type']} must have {name} as text.")
+    return value
+
+
+def answers_in(message: UiMessage) -> Iterator[ClientAnswer]:
+    """The answers that an assistant's message has to calls that waited: to approvals, and the outputs of
+    questions and of tools that the client runs."""
+    for part in message.parts:
+        kind, call_id = part.get("type"), part.get("toolCallId")
+        if not isinstance(kind, str) or not isinstance(call_id, str):
+            continue
+        if kind == "dynamic-tool" or kind.startswith("tool-"):
+            yield from _answer(part, call_id)
+
+
+def _answer(part: dict[str, Any], call_id: str) -> Iterator[ClientAnswer]:
+    approval = part.get("approval")
+    if isinstance(approval, dict) and isinstance(approval.get("approved"), bool):
+        reason = approval.get("reason")
+        yield ClientAnswer(
+            call_of(str(approval.get("id", ""))),
+            "approve" if approval["approved"] else "reject",
+            reason=reason if isinstance(reason, str) and not approval["approved"] else None,
+        )
+    elif not part.get("providerExecuted") and part.get("state") == "output-available":
+        yield ClientAnswer(call_id, "answer", content=part.get("output"))
+    elif not part.get("providerExecuted") and part.get("state") == "output-error":
+        yield ClientAnswer(call_id, "reject", reason=str(part.get("errorText") or "")[:2000] or None)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -1,0 +1,109 @@
+"""Calls of tools as tool parts: their ids, their approvals, their outputs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.domain.approvals import ASK_USER
+from millrace.domain.events import Event
+from millrace.protocols.ai_sdk.parts import Chunk, about
+
+
+@dataclass(slots=True)
+class _ToolPart:
+    """A call as the client knows it."""
+
+    id: str
+    seq: int
+    denied: bool = False
+
+
+class ToolParts:
+    """The tool parts of one run.
+
+    A tool that runs on our side is `providerExecuted`, so that no client waits to run it. A question and a
+    tool of the client's own are not: their output comes from the client."""
+
+    def __init__(self, run_id: str, version: int) -> None:
+        self._run_id = run_id
+        self._version = version
+        self._parts: dict[str, _ToolPart] = {}
+
+    def call(self, seq: int, event: Event) -> list[Chunk]:
+        """The part of a `tool_call`. A question comes with `approval_requested`, which has its text in every
+        detail."""
+        if event["name"] == ASK_USER and "parent" not in event:
+            return []
+        part = self._new(seq, event["id"])
+        return [self._input(part, seq, event, event["name"], event["arguments"], ours="client" not in event)]
+
+    def result(self, seq: int, event: Event) -> list[Chunk]:
+        """The output of a call: the result, its summary where the viewer does not see that."""
+        before = self._known(seq, event["id"], event["name"], event, {})
+        part = self._parts[event["id"]]
+        text = event.get("result", event["summary"])
+        if part.denied:
+            return [*before, {"type": "tool-output-denied", "toolCallId": part.id}]
+        if not event["ok"]:
+            return [*before, {"type": "tool-output-error", "toolCallId": part.id, "errorText": text}]
+        return [*before, {"type": "tool-output-available", "toolCallId": part.id, "output": text}]
+
+    def requested(self, seq: int, event: Event) -> list[Chunk]:
+        """A call that waits: an approval, or the input of what the client answers itself."""
+        call_id, name, kind = event["callId"], event["name"] or "tool", event["kind"]
+        if kind == "question":
+            asked = {"question": event.get("prompt"), "options": event.get("options")}
+            asked |= {"schema": event["schema"]} if "schema" in event else {}
+            return self._known(seq, call_id, name, event, asked, ours=False)
+        before = self._known(seq, call_id, name, event, event["arguments"], ours=kind != "client")
+        if kind == "client":
+            return before
+        request: Chunk = {"type": "tool-approval-request", "approvalId": approval_id(self._run_id, call_id)}
+        request |= {"toolCallId": self._parts[call_id].id}
+        return [*before, request | {"approvalDescriptor": {"expiresAt": event["expiresAt"]}}]
+
+    def answered(self, event: Event) -> list[Chunk]:
+        """The answer to an approval, which `ai` 6 has no chunk for."""
+        part = self._parts.get(event["callId"])
+        if part is None or event["kind"] != "approval":
+            return []
+        part.denied = event["decision"] == "reject"
+        if self._version < 7:
+            return []
+        response: Chunk = {"type": "tool-approval-response", "approved": not part.denied}
+        response |= {"approvalId": approval_id(self._run_id, event["callId"])}
+        return [response | ({"reason": event["reason"]} if event["reason"] else {})]
+
+    def take_back(self, after: int) -> None:
+        """Calls that began after an event are void."""
+        self._parts = {call: part for call, part in self._parts.items() if part.seq <= after}
+
+    def _new(self, seq: int, call_id: str) -> _ToolPart:
+        """The part of a new call. Ids may come again (ReAct has but one), those of parts do not."""
+        part_id = f"{call_id}-{seq}" if call_id in self._parts else call_id
+        self._parts[call_id] = part = _ToolPart(part_id, seq)
+        return part
+
+    def _known(
+        self, seq: int, call_id: str, name: str, event: Event, arguments: Any, *, ours: bool = True
+    ) -> list[Chunk]:
+        """The call itself, where the client has not seen it."""
+        if call_id in self._parts:
+            return []
+        return [self._input(self._new(seq, call_id), seq, event, name, arguments, ours=ours)]
+
+    def _input(
+        self, part: _ToolPart, seq: int, event: Event, name: str, arguments: Any, *, ours: bool
+    ) -> Chunk:
+        chunk: Chunk = {"type": "tool-input-available", "toolCallId": part.id, "toolName": name}
+        chunk |= {"input": arguments, "providerMetadata": about(seq, event)}
+        return chunk | {"providerExecuted": True} if ours else chunk
+
+
+def approval_id(run_id: str, call_id: str) -> str:
+    """The id by which a client answers a call."""
+    return f"{run_id}.{call_id}"
+
+
+def call_of(approval: str) -> str:
+    """The call that an approval's id names; a run's id has no dot."""
+    return approval.partition(".")[2]
