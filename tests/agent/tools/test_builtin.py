@@ -12,6 +12,7 @@ from millrace.agent.tools.tool import SearchHit
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.errors import InvalidRequest
 from millrace.net.client import guarded_client
+from millrace.services.runs.agent_tools import no_sub_agent, own_tools
 from millrace.settings import Settings
 from tests.agent.tools.contexts import call, context
 from tests.net.servers import response, serving
@@ -116,3 +117,10 @@ async def test_search_conversations_asks_the_contexts_search() -> None:
     assert found.summary == "2 messages about whales"
     assert not missing.ok
     assert "cannot be searched" in missing.text
+
+
+@pytest.mark.parametrize("name", ["calculator", "echo_tool", "ask_user"])
+def test_tool_is_made_once_and_not_for_every_run(name: str) -> None:
+    [(_, first)] = own_tools([name], no_sub_agent)
+    [(_, second)] = own_tools([name], no_sub_agent)
+    assert first is second

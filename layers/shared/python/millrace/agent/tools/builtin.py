@@ -35,9 +35,10 @@ def built_in_tools(names: Iterable[str]) -> list[Tool]:
             f"There is no built-in tool {', '.join(unknown)}; the tools are {', '.join(BUILT_IN)}.",
             code="unknown_tool",
         )
-    return [found if isinstance(found := BUILT_IN[name], Tool) else _made_of(found) for name in wanted]
+    return [found if isinstance(found := BUILT_IN[name], Tool) else made_of(found) for name in wanted]
 
 
 @cache
-def _made_of(function: Callable[..., Any]) -> Tool:
+def made_of(function: Callable[..., Any]) -> Tool:
+    """The tool of a function, made once: its schema takes longer than all else before a run's first token."""
     return tool(function)

@@ -5,8 +5,7 @@ from millrace.agent.emitter import Emitter, emit
 from millrace.agent.loop import TOOL_SECONDS
 from millrace.agent.model import ToolCall
 from millrace.agent.providers.echo import echo_tool
-from millrace.agent.tools.builtin import built_in_tools
-from millrace.agent.tools.function import tool
+from millrace.agent.tools.builtin import built_in_tools, made_of
 from millrace.agent.tools.tool import ToolResult, one_line
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain import events
@@ -41,7 +40,7 @@ def toolbox_of(name: str) -> Toolbox:
         raise InvalidRequest(
             "A flow asks by a wait_for_input step; ask_user is for agents.", code="unknown_tool"
         )
-    return Toolbox([tool(echo_tool)] if name == "echo_tool" else built_in_tools([name]))
+    return Toolbox([made_of(echo_tool)] if name == "echo_tool" else built_in_tools([name]))
 
 
 async def call_tool(run_context: AgentRunContext, call: ToolCall) -> ToolResult:

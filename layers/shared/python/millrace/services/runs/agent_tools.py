@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from millrace.agent.providers.conformance import conformance_artifact, conformance_message
 from millrace.agent.providers.echo import echo_tool
-from millrace.agent.tools.builtin import BUILT_IN, built_in_tools
-from millrace.agent.tools.function import tool
+from millrace.agent.tools.builtin import BUILT_IN, built_in_tools, made_of
 from millrace.agent.tools.left_out import LeftOut
 from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
 from millrace.domain.agents import Agent
@@ -100,7 +99,7 @@ def own_tools(names: Iterable[str], ask: Ask) -> list[tuple[Source, Tool]]:
     return [
         ("agent", _sub_agent(name.removeprefix(SUB_AGENT), asked[name.removeprefix(SUB_AGENT)], ask))
         if name.startswith(SUB_AGENT)
-        else ("builtin", tool(_SCRIPTED[name]) if name in _SCRIPTED else built_in_tools([name])[0])
+        else ("builtin", made_of(_SCRIPTED[name]) if name in _SCRIPTED else built_in_tools([name])[0])
         for name in wanted
     ]
 
