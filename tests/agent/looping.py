@@ -14,12 +14,12 @@ from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.summaries import Summary, summarized
-from millrace.services.runs.launch import SubAgentControl
 from millrace.services.runs.output_format import output_format
+from tests.agent.control import LoopControl
 from tests.agent.tools.contexts import context
 
 
-class Control(SubAgentControl):
+class Control(LoopControl):
     output: Output | None = None
     summary: Summary | None = None
 

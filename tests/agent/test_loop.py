@@ -92,8 +92,8 @@ class Control:
         self.kept.append(message("user", [block]))
         return self.kept[-1]
 
-    async def store(self, not_begun: Collection[str] = ()) -> None:
-        self.log.append(" ".join(["store", *not_begun]))
+    async def store(self, begin: Collection[str] = (), wait: Collection[str] = ()) -> None:
+        self.log.append(" ".join(["store", *wait]))
 
     def check_time(self) -> None:
         self._looks += 1
@@ -440,5 +440,5 @@ async def test_calls_beside_one_that_waits_run_and_the_run_leaves() -> None:
         await run.end()
     assert (left.value.reason, left.value.delay) == ("waiting", 600)
     assert run.results() == {"look-1": "look says {}"}
-    assert run.control.log == ["keep assistant", "store pay-0", "result look-1", "store pay-0"]
+    assert run.control.log == ["keep assistant", "store pay-0", "result look-1", "store"]
     assert len(run.model.asked) == 1

@@ -17,7 +17,7 @@ from millrace.agent.suspension import Suspended
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.agents import Agent
 from millrace.errors import ProviderError
-from millrace.services.runs.launch import SubAgentControl
+from tests.agent.control import LoopControl
 from tests.agent.tools.contexts import context
 
 
@@ -65,7 +65,7 @@ async def test_run_waits_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> 
 
     agent = Agent(id="a", name="A", model="openai:m")
     budget = Budget(agent.limits)
-    nested = SubAgentControl("run")
+    nested = LoopControl("run")
     loop = AgentLoop(
         agent,
         SlotChanged(),
@@ -85,7 +85,7 @@ async def test_run_waits_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> 
     ] * (TRIES - 1)
 
 
-class Queue(SubAgentControl):
+class Queue(LoopControl):
     """A control whose runs may be continued later."""
 
     def postpone(self, error: ProviderError) -> None:

@@ -16,7 +16,7 @@ from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.agents import Agent, AgentLimits
 from millrace.domain.conversations import StoredMessage
 from millrace.errors import ProviderError
-from millrace.services.runs.launch import SubAgentControl
+from tests.agent.control import LoopControl
 from tests.agent.tools.contexts import context
 
 MODEL = "anthropic:claude-sonnet-4-5"
@@ -50,7 +50,7 @@ async def no_tools() -> Any:
 def loop_of(provider: Saying, reports: list[dict[str, Any]], **limits: Any) -> AgentLoop:
     agent = Agent(id="a", name="A", model=MODEL, limits=AgentLimits(**limits))
     budget = Budget(agent.limits)
-    nested: Any = SubAgentControl("run_1")
+    nested: Any = LoopControl("run_1")
     emitter = Emitter(lambda event: None)
     return AgentLoop(
         agent,

@@ -13,7 +13,7 @@ from millrace.domain.events import DETAILS, Detail, Event
 from millrace.domain.projection import capped, project
 from millrace.protocols.native.encoding import encode, heartbeat_at
 from millrace.protocols.table import NATIVE
-from millrace.services.runs.launch import agent_tags
+from millrace.services.runs.agent_run import agent_tags
 from millrace.stores.event_log import encode as logged
 from tests.sse import read_events
 
@@ -73,9 +73,9 @@ def test_sub_agents_words_are_never_tokens() -> None:
 
 
 def test_sub_agents_events_are_capped_by_its_own_visibility() -> None:
-    hidden = CALL | {"parent": "c0"} | agent_tags(ECHO.model_copy(update={"visibility": "answer"}))
+    hidden = CALL | {"parent": "c0"} | agent_tags(ECHO, "answer")
     assert project(hidden, "full") is None
-    short = CALL | {"parent": "c0"} | agent_tags(ECHO.model_copy(update={"visibility": "steps"}))
+    short = CALL | {"parent": "c0"} | agent_tags(ECHO, "steps")
     assert project(short, "full") == CALL | {"arguments": {}, "parent": "c0", "agentId": "echo"}
 
 

@@ -533,23 +533,6 @@ async def test_deleted_conversation_waits_for_nobody(talk: Talk, till: Till) -> 
     assert page == []
 
 
-async def test_call_of_a_sub_agent_that_needs_a_person_is_not_run(talk: Talk, till: Till) -> None:
-    from millrace.domain.agents import Agent
-
-    payer = Agent.model_validate({"id": "payer", "name": "Payer", "model": "echo:", "tools": [ASKING]})
-    await talk.stores.agents.create(talk.slot.organization, payer)
-    script(
-        talk,
-        [call("ask_payer", task="Pay 80.")],
-        [call("refund", order="7", amount=80)],
-        says("No."),
-        says("Ok."),
-    )
-    await hire(talk, "agent:payer")
-    await ask(talk)
-    assert (till.paid, await waiting_calls(talk)) == ([], [])
-
-
 async def test_bus_is_told_of_requests_and_answers_each_with_an_id_of_its_own(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

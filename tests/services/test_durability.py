@@ -25,7 +25,7 @@ from millrace.domain.events import LogEntry
 from millrace.domain.projection import settled
 from millrace.domain.runs import LEASE_MS, ContinueRun, Run
 from millrace.errors import MillraceError
-from millrace.services.runs import lease_writer, run_work
+from millrace.services.runs import lease_writer, run_pump
 from millrace.services.runs.continue_run import continue_run
 from millrace.services.runs.inject import inject
 from millrace.services.runs.models import Models
@@ -266,8 +266,8 @@ async def nowhere(queue: RunQueue, *given: Any, **more: Any) -> None:
 def environment(aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(EventBus, "put", silent)
     monkeypatch.setattr(RunQueue, "enqueue", nowhere)
-    monkeypatch.setattr(run_work, "FIRST_FLUSH", 0.001)
-    monkeypatch.setattr(run_work, "SLOWEST_FLUSH", 0.004)
+    monkeypatch.setattr(run_pump, "FIRST_FLUSH", 0.001)
+    monkeypatch.setattr(run_pump, "SLOWEST_FLUSH", 0.004)
     monkeypatch.setattr(lease_writer, "RETRY_SECONDS", 0)
     return Settings.from_environment(aws_environment.environment("ConversationFunction"))
 

@@ -26,8 +26,9 @@ class RunControl(Protocol):
         """Keeps the result of a tool call, and has it stored at once, beside what the loop does next."""
         ...
 
-    async def store(self, not_begun: Collection[str] = ()) -> None:
-        """Stores what was kept before the loop goes on; of the last turn's calls all but these begin now."""
+    async def store(self, begin: Collection[str] = (), wait: Collection[str] = ()) -> None:
+        """Stores what was kept before the loop goes on, and of the last turn's calls which begin now and
+        which do not yet."""
         ...
 
     def check_time(self) -> None:

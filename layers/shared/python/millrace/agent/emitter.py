@@ -28,6 +28,10 @@ class Emitter:
     def _emit_tagged(self, event: Event) -> None:
         self._sink(event | self._tags)
 
+    def through(self, sink: Sink) -> "Emitter":
+        """An emitter with the same tags into another sink."""
+        return Emitter(sink, self._tags)
+
     def tagged(self, **tags: Any) -> "Emitter":
         """An emitter into the same run whose events carry these tags too."""
         return Emitter(self._sink, self._tags | tags)

@@ -8,13 +8,15 @@ from millrace.agent.model import ToolCall
 from millrace.agent.suspension import Suspended
 from millrace.agent.tools.tool import ToolResult
 from millrace.agent.tools.toolbox import Toolbox
+from millrace.domain.approvals import WaitingCall
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The call waits for people, for `seconds` from now at most."""
+    """The call waits for people, for `seconds` from now at most, as `call`."""
 
     seconds: float
+    call: WaitingCall | None = None
 
 
 Decision = ToolCall | ToolResult | Waiting
@@ -47,7 +49,7 @@ class OpenGate:
         return call
 
     def suspended(self, waiting: Sequence[tuple[ToolCall, Waiting]]) -> Suspended:
-        return Suspended("waiting", min(one.seconds for _, one in waiting))
+        return Suspended("waiting", max(one.seconds for _, one in waiting))
 
     def noted(self, call: ToolCall, result: ToolResult) -> ToolResult:
         return result

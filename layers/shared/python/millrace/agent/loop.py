@@ -1,7 +1,7 @@
 """The executor: asks the model, runs the tools that it calls, puts live messages before it, until it is done.
 
 The loop knows models, tools and limits. Where messages are kept and who else may end the run it asks of its
-`RunControl`: the run's session for a conversation, `SubAgentControl` for a sub-agent.
+`RunControl`: the run's session for a conversation, `NestedControl` for a sub-agent.
 
 A turn of the model is stored before its tools start, and each result as it comes. So another process can go
 on from the stored history: calls of the last turn without a result are run, or are answered by what is known
@@ -25,7 +25,7 @@ from millrace.agent.model import ModelRequest, Provider, ToolCall
 from millrace.agent.model_calls import ModelCalls, Report
 from millrace.agent.output import Output, OutputFormat, asked_again
 from millrace.agent.retries import LONGEST_WAIT, TRIES, retry_notice, wait_before_retry
-from millrace.agent.suspension import Suspended
+from millrace.agent.suspension import Suspended, together
 from millrace.agent.tools.tool import ToolContext, ToolResult
 from millrace.agent.tools.toolbox import Toolbox, outcome_unknown
 from millrace.agent.turn import Turn
@@ -57,7 +57,9 @@ class AgentLoop:
         output: OutputFormat | None = None,
         compactor: Compactor | None = None,
         attachments: Attachments | None = None,
+        call_ids: set[str] | None = None,
     ) -> None:
+        """`call_ids` are those of all agents of a run: no call gets one of them, and each adds its own."""
         self.agent = agent
         self.budget = budget
         self._provider = provider
@@ -75,6 +77,7 @@ class AgentLoop:
         self._attachments = attachments or Attachments()
         self._gate = gate or OpenGate()
         self._not_begun = set(not_begun)
+        self._call_ids = call_ids
         self._format = output
         self._output: Output | None = None
         self._asked_again = False
@@ -182,7 +185,14 @@ class AgentLoop:
         raise AssertionError("unreachable")
 
     def _new_turn(self, tools: bool) -> Turn:
-        return Turn(self._emitter, self.agent.react, self._dialect, tools, held=self._format is not None)
+        return Turn(
+            self._emitter,
+            self.agent.react,
+            self._dialect,
+            tools,
+            held=self._format is not None,
+            call_ids=self._call_ids,
+        )
 
     def _must_ask_again(self, turn: Turn) -> bool:
         """Return whether a final answer does not fit the output that was asked for, and is asked for once
@@ -249,23 +259,27 @@ class AgentLoop:
                 ready.append(decision)
             else:
                 self._answered(call, decision)
-        held = [call.id for call, _ in waiting]
         # Stored before any tool runs: after a crash, only calls that had begun may have taken effect.
-        await self._begin(ready, held)
-        await self._toolbox.run_all(ready, self._context, TOOL_SECONDS, self._ran)
-        if waiting:
+        await self._begin(ready, [call.id for call, _ in waiting])
+        left = [self._gate.suspended(waiting)] if waiting else []
+        try:
+            await self._toolbox.run_all(ready, self._context, TOOL_SECONDS, self._ran)
+        except Suspended as suspended:
+            left.append(suspended)
+        if left:
             # Results are stored beside the loop; the process that goes on must find all of them.
-            await self._control.store(held)
-            raise self._gate.suspended(waiting)
+            await self._control.store()
+            raise together(left)
 
     async def _begin(self, ready: Sequence[ToolCall], held: Sequence[str]) -> None:
         """Stores the turn, and that these calls begin; or that none does, when the process's time is over."""
+        begin = [call.id for call in ready]
         try:
             self._control.check_time()
         except Suspended:
-            await self._control.store([*(call.id for call in ready), *held])
+            await self._control.store(wait=[*begin, *held])
             raise
-        await self._control.store(held)
+        await self._control.store(begin, held)
 
     def _ran(self, call: ToolCall, result: ToolResult) -> None:
         self._answered(call, self._gate.noted(call, result))

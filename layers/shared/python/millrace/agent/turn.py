@@ -47,6 +47,7 @@ class Turn:
         dialect: TextDialect = PLAIN,
         tools: bool = False,
         held: bool = False,
+        call_ids: set[str] | None = None,
     ) -> None:
         self.blocks: list[Block] = []
         self.calls: list[ToolCall] = []
@@ -61,7 +62,8 @@ class Turn:
         self._prompt: Usage | None = None
         self._action = ""
         self._request: ModelRequest | None = None
-        self._ids: set[str] = set()
+        self._ids = set() if call_ids is None else call_ids
+        self._searched = False
         self._raw: list[ToolCall] = []
         self._began = time.monotonic()
 
@@ -198,7 +200,9 @@ class Turn:
         if self._request is None:
             return call
         # The whole history is searched, so only in a turn that calls tools, and once.
-        self._ids = self._ids or set(call_ids(self._request.messages))
+        if not self._searched:
+            self._ids.update(call_ids(self._request.messages))
+            self._searched = True
         return accept_call(call, [tool.name for tool in self._request.tools], self._ids)
 
     def _close_text(self) -> None:

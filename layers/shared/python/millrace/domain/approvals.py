@@ -136,7 +136,9 @@ class WaitingCall:
 
     `name` is the tool's or the step's. `schema` is the JSON Schema of an approval's arguments, or of the
     content of an answer; None where anything goes. `user` is the one for whom the run works, `position` the
-    call's place among those of its turn; a call is `settled` once its run has gone on or is over.
+    call's place among those of its turn; a call is `settled` once its run has gone on or is over. The `path`
+    leads from the run's agent, or the flow's step, to the agent that asks; it is empty where the run's own
+    agent does.
     """
 
     slot: Slot
@@ -157,6 +159,7 @@ class WaitingCall:
     visibility: Literal["answer", "steps", "full"] = "full"
     on_expired: OnExpired = "continue"
     position: int = 0
+    path: Sequence[dict[str, str]] = ()
     answer: Answer | None = None
     settled: bool = False
 
@@ -176,8 +179,7 @@ class WaitingCall:
             agent_name=run.agent_name,
             requested_ms=now_ms,
             expires_ms=now_ms + 1000 * seconds,
-            visibility=run.visibility,
-            **asked,
+            **{"visibility": run.visibility} | asked,
         )
 
     @property
@@ -201,6 +203,7 @@ class WaitingCall:
             "threadId": self.slot.thread_id,
             "agentId": self.agent_id,
             "agentName": self.agent_name,
+            "path": list(self.path),
             "kind": self.kind,
             "name": self.name,
             "arguments": self.arguments,
@@ -224,7 +227,7 @@ class WaitingCall:
             return seen
         hidden: dict[str, Any] = {"arguments": {}, "schema": None}
         if self.visibility == "answer":
-            hidden |= {"name": None}
+            hidden |= {"name": None, "path": []}
         if self.answer and self.answer.arguments:
             hidden |= {"answer": self.answer.to_wire() | {"arguments": {}}}
         return seen | hidden

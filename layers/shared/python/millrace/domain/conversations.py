@@ -44,6 +44,18 @@ class Slot:
         return cls(organization, conversation_id, thread_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of a message outside the history, where an agent works for another one or for a step of a
+    flow: the `work` (the id of the call, or of the step), and its `number` there. With it the messages of
+    this work hold what the events up to `announced` have told of it, and the agent has `used` so much."""
+
+    work: str
+    number: int
+    announced: int = 0
+    used: dict[str, Any] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class StoredMessage:
     """A message of the history: Converse-style blocks and where they came from. `steps` are the events of the
@@ -62,6 +74,7 @@ class StoredMessage:
     steps: list[Event] = field(default_factory=list)
     visibility: Detail | None = None
     created_by: str = ""
+    place: Place | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """The whole message as JSON, without its steps; viewers get it by `domain.projection`."""

@@ -9,6 +9,10 @@ from millrace.domain.agents import Agent
 from millrace.domain.content import Attachment
 
 Kind = Literal["agent", "flow"]
+STEP = "step:"
+"""Begins the name of the work of an agent for a step of a flow; no id of a call has a colon."""
+DEEPEST = 3
+"""Agents may ask agents that ask agents, and no deeper."""
 
 
 @dataclass(frozen=True, slots=True)

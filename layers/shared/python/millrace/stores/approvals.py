@@ -129,6 +129,10 @@ class ApprovalStore:
             yes=True,
         )
 
+    async def closings(self, slot: Slot, run_id: str) -> list[TransactItem]:
+        """The writes after which nobody can answer the calls of a run that still wait."""
+        return [self.settled(call) for call in await self.of_run(slot, run_id) if call.state == "waiting"]
+
     async def get(self, slot: Slot, run_id: str, call_id: str) -> WaitingCall:
         """Raises `NotFound`."""
         item = await self._dynamo.get(self._table, _key(slot, run_id, call_id))
@@ -188,14 +192,10 @@ class ApprovalStore:
 
 
 def waits(table: str, call: WaitingCall) -> TransactItem:
-    """The part of a transaction that refuses it unless the call's run waits for people."""
-    return check_that(
-        table,
-        lease_key(call.slot),
-        "runId = :run AND parked = :waiting AND attribute_not_exists(stopReason)",
-        run=call.run_id,
-        waiting="waiting",
-    )
+    """The part of a transaction that refuses it unless the call's run is under way: it may be at work on
+    other calls, before it waits for this one."""
+    condition = "runId = :run AND attribute_not_exists(stopReason)"
+    return check_that(table, lease_key(call.slot), condition, run=call.run_id)
 
 
 def _list_key(organization: str) -> str:
@@ -234,6 +234,7 @@ def _to_item(call: WaitingCall) -> Item:
         "visibility": call.visibility,
         "position": call.position,
         "onExpired": call.on_expired,
+        "path": list(call.path),
     }
     return _key(call.slot, call.run_id, call.call_id) | {
         "conversationId": call.slot.conversation_id,
@@ -271,6 +272,7 @@ def _to_call(organization: str, item: Item) -> WaitingCall:
         visibility=body["visibility"],
         position=body["position"],
         on_expired=body["onExpired"],
+        path=body.get("path", []),
         answer=_to_answer(item.get("answer")),
         settled="settled" in item,
     )

@@ -20,6 +20,7 @@ from millrace.stores.injections import InjectionStore
 from millrace.stores.leases import LeaseStore
 from millrace.stores.memories import MemoryStore
 from millrace.stores.messages import MessageStore
+from millrace.stores.nested_work import NestedWorkStore
 from millrace.stores.push_queue import PushQueue
 from millrace.stores.run_definitions import RunDefinitionStore
 from millrace.stores.run_ends import RunEndStore
@@ -40,6 +41,7 @@ class Stores:
     aws: Aws
     conversations: ConversationStore
     messages: MessageStore
+    nested_work: NestedWorkStore
     summaries: SummaryStore
     directory: Directory
     runs: RunStore
@@ -80,6 +82,7 @@ class Stores:
             aws=aws,
             conversations=conversations,
             messages=messages,
+            nested_work=NestedWorkStore(dynamo, conversations.table, messages),
             summaries=SummaryStore(dynamo, conversations.table),
             directory=Directory(dynamo, conversations.table),
             runs=runs,

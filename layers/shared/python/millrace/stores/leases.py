@@ -26,7 +26,7 @@ from millrace.stores.lease_record import (
     stop_requested,
     to_lease,
 )
-from millrace.stores.messages import MessageStore
+from millrace.stores.messages import MessageStore, in_history
 from millrace.stores.reading import readable
 from millrace.stores.run_definitions import RunDefinitionStore
 from millrace.stores.runs import RunStore
@@ -160,7 +160,7 @@ class LeaseStore:
         them."""
         added, drained = messages or [], removals or []
         seq = events[-1].seq if events else lease.seq
-        stored = lease.messages + len(added)
+        stored = lease.messages + in_history(added)
         reserved = max(lease.reserved, numbered + NUMBERS_AT_ONCE)
         heads, parts = self._messages.puts(lease.run.slot, lease.messages + 1, added, lease.holder)
         rest = [*self._log.puts(lease.stream, events), *drained, *heads, *more]

@@ -10,12 +10,12 @@ whoever deletes a partition deletes the parts.
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
 
-from millrace.domain.conversations import Slot, StoredMessage
+from millrace.domain.conversations import Place, Slot, StoredMessage
 from millrace.stores.dynamo import Item
 
 INLINE_BYTES = 64 * 1024
@@ -81,11 +81,25 @@ def _head(slot: Slot, position: int, message: StoredMessage, parts: Parts | None
         "visibility": message.visibility,
         "createdBy": message.created_by,
     }
-    item: Item = {"pk": slot.key, "sk": message_key(position), "body": orjson.dumps(body).decode()}
+    if message.place:
+        body["place"] = asdict(message.place)
+    item: Item = {"pk": slot.key, "sk": _sort_key(position, message), "body": orjson.dumps(body).decode()}
     if parts:
         item |= {"contentId": parts.content_id, "parts": parts.count, "contentBytes": parts.size}
         item["shortened"] = parts.shortened
     return item
+
+
+def _sort_key(position: int, message: StoredMessage) -> str:
+    if message.place is None:
+        return message_key(position)
+    return f"{nested_key(message.run_id or '')}M#{message.place.work}#{message.place.number:06d}"
+
+
+def nested_key(run_id: str) -> str:
+    """The beginning of the sort keys of what agents do for one another in a run. D stands before M: the query
+    that opens a slot does not read it."""
+    return f"D#{run_id}#"
 
 
 def message_key(position: int) -> str:
@@ -117,6 +131,7 @@ def to_message(item: Item) -> StoredMessage:
         steps=body.get("steps", []),
         visibility=body.get("visibility"),
         created_by=body.get("createdBy", ""),
+        place=Place(**body["place"]) if "place" in body else None,
     )
 
 

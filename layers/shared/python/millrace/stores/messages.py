@@ -2,6 +2,7 @@
 `message_items`)."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -118,11 +119,19 @@ class MessageStore:
     def puts(
         self, slot: Slot, first: int, messages: Sequence[StoredMessage], writer: str
     ) -> tuple[list[TransactItem], list[TransactItem]]:
-        """The writes that append messages at positions `first`, `first + 1`, ..., and those of their parts,
-        which are in time with them or before. `writer` is unique to the process that writes."""
-        made = [to_items(slot, position, message, writer) for position, message in enumerate(messages, first)]
-        heads = [put(self._table, head, new=True) for head, _ in made]
-        return heads, [put(self._table, part) for _, parts in made for part in parts]
+        """The writes that append messages at positions `first`, `first + 1`, ..., or put them into the places
+        that they have, and those of their parts, which are in time with them or before. `writer` is unique to
+        the process that writes."""
+        position = itertools.count(first)
+        heads: list[TransactItem] = []
+        parts: list[TransactItem] = []
+        for message in messages:
+            own_place = message.place is not None
+            head, found = to_items(slot, 0 if own_place else next(position), message, writer)
+            # A write that is repeated since its answer was lost finds what it has put in such a place.
+            heads.append(put(self._table, head, new=not own_place))
+            parts += [put(self._table, part) for part in found]
+        return heads, parts
 
     async def transact(
         self, guard: TransactItem, writes: list[TransactItem], parts: list[TransactItem]
@@ -134,6 +143,11 @@ class MessageStore:
         for start in range(0, len(parts), PARTS_AT_ONCE):
             await self._dynamo.transact(guard, *parts[start : start + PARTS_AT_ONCE])
         await self._dynamo.transact(*writes)
+
+
+def in_history(messages: Sequence[StoredMessage]) -> int:
+    """Return how many of these messages are part of the history."""
+    return sum(message.place is None for message in messages)
 
 
 def head_bytes(message: StoredMessage) -> int:

@@ -63,9 +63,10 @@ class RunEndStore:
         messages: list[StoredMessage],
         *,
         accepted: int | None,
+        more: Sequence[TransactItem] = (),
     ) -> None:
-        """End the run of a lease. With `accepted`, only if no more live messages have been accepted
-        than that and the run was not asked to stop. Raises `LeaseLost`, `Stopping` or
+        """End the run of a lease; `more` is written with it. With `accepted`, only if no more live messages
+        have been accepted than that and the run was not asked to stop. Raises `LeaseLost`, `Stopping` or
         `LiveMessagesPending`."""
         condition = IS_HOLDER
         values: Item = holder_values(lease) | {"messages": lease.messages + len(messages)}
@@ -78,6 +79,7 @@ class RunEndStore:
             *self._log.puts(lease.stream, events),
             *heads,
             *self._final(run),
+            *more,
         ]
         try:
             await self._messages.transact(still_held(self._table, lease), writes, parts)

@@ -22,7 +22,7 @@ from millrace.stores.lease_record import (
     still_held,
     to_lease,
 )
-from millrace.stores.messages import MessageStore
+from millrace.stores.messages import MessageStore, in_history
 from millrace.stores.runs import RunStore
 
 NOTICED_MS = 10_000
@@ -65,7 +65,7 @@ class TakeoverStore:
     ) -> None:
         """Leave a run to another process, with its last events and messages and the `calls` that begin to
         wait, all in one transaction. See `_parked`. Raises `LeaseLost` or `Stopping`."""
-        seq, stored = events[-1].seq if events else lease.seq, lease.messages + len(messages)
+        seq, stored = events[-1].seq if events else lease.seq, lease.messages + in_history(messages)
         heads, parts = self._messages.puts(run.slot, lease.messages + 1, messages, lease.holder)
         fence = _parked(
             self._table, lease, reason, until_ms, seq=seq, messages=stored, saved=saved, failed=failed

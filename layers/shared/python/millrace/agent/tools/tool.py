@@ -101,7 +101,8 @@ class Tool:
     `run` gets the model's arguments unchecked; it raises `InvalidRequest` for wrong ones, and any other
     exception for a failure, whose message the model will read. With a `scope` it runs only for users who have
     it: the toolbox refuses others before `run`. `repeat` says whether a call may be run again when nobody
-    knows what became of it. The client runs a tool of the `client`'s: the run waits for its result.
+    knows what became of it. The client runs a tool of the `client`'s: the run waits for its result. One that
+    is not `timed` takes as long as its run may.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Tool:
     scope: str = ""
     repeat: Repeat = "never"
     client: bool = False
+    timed: bool = True
 
     def spec(self) -> ToolSpec:
         """The tool as the model sees it."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from millrace.agent.model import ToolCall, ToolSpec
+from millrace.agent.suspension import Interrupted, Suspended, together
 from millrace.agent.tools.tool import Tool, ToolContext, ToolResult, one_line
 from millrace.errors import MillraceError
 
@@ -61,20 +62,31 @@ class Toolbox:
         `timeout` seconds or makes no sense gives a result that tells the model so; nothing is raised.
 
         `on_result` is called as each result comes. Cancelling this cancels every call, and does not wait for
-        tools that block a thread.
+        tools that block a thread. Raises `Suspended`, once all others have their results, where an agent is
+        at work that goes on in another process, and `Interrupted` at once.
         """
         turns = asyncio.Semaphore(PARALLEL_LIMIT)
+        left: list[Suspended] = []
 
-        async def run(call: ToolCall) -> ToolResult:
-            async with turns:
-                result = await self.run(call, context, timeout)
+        async def run(call: ToolCall) -> ToolResult | None:
+            try:
+                async with turns:
+                    result = await self.run(call, context, timeout)
+            except Suspended as suspended:
+                left.append(suspended)
+                return None
             if on_result:
                 on_result(call, result)
             return result
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(run(call)) for call in calls]
-        return [task.result() for task in tasks]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(run(call)) for call in calls]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        if left:
+            raise together(left)
+        return [result for task in tasks if (result := task.result())]
 
     async def run(
         self,
@@ -82,7 +94,7 @@ class Toolbox:
         context: ToolContext,
         timeout: float,  # noqa: ASYNC109 (a call that takes longer has a result)
     ) -> ToolResult:
-        """Run one call, as `run_all` does each."""
+        """Run one call, as `run_all` does each. Raises `Suspended` or `Interrupted`."""
         started = time.monotonic()
         result = await self._attempt(call, context, timeout)
         full = cut(result.text, FULL_LIMIT)
@@ -98,10 +110,12 @@ class Toolbox:
             return failed(_missing_scope(tool))
         if call.arguments is None:
             return failed(_unreadable(call))
-        deadline = asyncio.timeout(seconds)
+        deadline = asyncio.timeout(seconds if tool.timed else None)
         try:
             async with deadline:
                 return await tool.run(call.arguments, replace(context, call_id=call.id))
+        except (Suspended, Interrupted):
+            raise
         except (Exception, asyncio.CancelledError, SystemExit) as error:
             # A tool that cancels itself or exits must not end the run; cancelling the run must end the tool.
             if _is_being_cancelled():

@@ -189,6 +189,14 @@ class CallAnswer(Shape):
     answered_at: str
 
 
+class AskingAgent(Shape):
+    """An agent, or a flow's step, on the way to a question."""
+
+    agent_id: str | None = None
+    agent_name: str | None = None
+    step: str | None = None
+
+
 class WaitingCall(Shape):
     """A call that waits for a person, or has been answered: a tool to be approved, a question, or a flow's
     step. Callers who may not answer see what the agent shows."""
@@ -199,6 +207,9 @@ class WaitingCall(Shape):
     thread_id: str | None
     agent_id: str
     agent_name: str
+    path: list[AskingAgent] = Field(
+        description="from the run's agent, or the flow's step, to the one that asks; empty for the run's"
+    )
     kind: Kind
     name: str | None
     arguments: JsonObject

@@ -1,7 +1,6 @@
-"""Calls of a flow's steps: a tool, or an agent."""
+"""Calls of tools by a flow's steps."""
 
-from millrace.agent.budget import Budget
-from millrace.agent.emitter import Emitter, emit
+from millrace.agent.emitter import emit
 from millrace.agent.loop import TOOL_SECONDS
 from millrace.agent.model import ToolCall
 from millrace.agent.providers.echo import echo_tool
@@ -9,11 +8,10 @@ from millrace.agent.tools.builtin import built_in_tools, made_of
 from millrace.agent.tools.tool import ToolResult, one_line
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain import events
-from millrace.domain.agents import Agent
 from millrace.domain.approvals import ASK_USER
 from millrace.domain.events import Detail
 from millrace.errors import InvalidRequest, MillraceError
-from millrace.services.runs.launch import AgentRunContext, SubAgentControl
+from millrace.services.runs.agent_run import AgentRunContext
 
 
 class StepFailed(MillraceError):
@@ -50,12 +48,3 @@ async def call_tool(run_context: AgentRunContext, call: ToolCall) -> ToolResult:
     result = await toolbox.run(call, run_context.context, TOOL_SECONDS)
     emit(events.tool_result(call.id, call.name, result.ok, result.summary, result.full, result.duration_ms))
     return result
-
-
-async def ask_agent(run_context: AgentRunContext, agent: Agent, text: str, emitter: Emitter) -> str:
-    """An agent's answer to a text, its events emitted; what it spends counts for the flow as well."""
-    budget = Budget(agent.limits, parents=[run_context.budget, *run_context.budget.parents])
-    nested = SubAgentControl(run_context.context.run_id)
-    own = AgentRunContext(run_context.platform, run_context.context, budget, run_context.report)
-    await own.nested_loop(agent, emitter, nested).run([nested.question(text)])
-    return nested.answer()

@@ -132,8 +132,9 @@ class FlowExecutions:
 
 def waiting_for(call: dict[str, Any]) -> dict[str, Any]:
     """Describe the step that waits, from its call or from the event that tells of it."""
+    path = call.get("path") or [call]
     return {
-        "step": call["name"],
+        "step": path[0].get("step", call["name"]),
         "prompt": call.get("prompt"),
         "choices": call.get("options") or [],
         "schema": call.get("schema"),

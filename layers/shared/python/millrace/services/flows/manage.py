@@ -32,8 +32,9 @@ from millrace.services.flows.steps import (
 )
 from millrace.services.flows.waiting import StepWaiting
 from millrace.services.runs.access import check_access
+from millrace.services.runs.agent_run import AgentRunContext
 from millrace.services.runs.execute import no_history
-from millrace.services.runs.launch import AgentRunContext, start, start_of, tool_context
+from millrace.services.runs.launch import agent_run, start, start_of
 from millrace.services.runs.new_message import ReplayedRun
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
@@ -101,14 +102,15 @@ class Flows:
         session.lease.attended = True
         session.emit(start_of(session.run))
         session.bus.started()
-        loop = self.loop(session, caller, execution_id, flow_agent(flow), execution)
+        run_context = agent_run(self.platform, session, caller)
+        loop = self.loop(session, run_context, execution_id, flow_agent(flow), execution)
         start(self.platform, session, loop, no_history(), deadline)
         return FlowRun(session, execution_id)
 
     def loop(
         self,
         session: RunSession,
-        user: Principal,
+        run_context: AgentRunContext,
         execution_id: str,
         agent: Agent,
         execution: Execution | None = None,
@@ -116,10 +118,7 @@ class Flows:
         """The loop of a flow's run; without its execution it is read first, in a process that has taken the
         run over."""
         platform = self.platform
-        context = AgentRunContext(
-            platform, tool_context(platform, session, user), session.budget, session.bus.add
-        )
-        steps = Steps(context, self.find_pipeline, self.notify)
+        steps = Steps(run_context, self.find_pipeline, self.notify)
         waiting = StepWaiting(platform.stores, session, platform.settings.approval_seconds)
         return FlowLoop(session, steps, self.store, waiting, execution_id, execution, agent)
 

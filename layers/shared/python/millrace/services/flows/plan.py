@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, Field, RootModel
 
-from millrace.agent.emitter import Emitter, emit
+from millrace.agent.emitter import emit
 from millrace.agent.model import ToolCall
 from millrace.agent.planning import (
     EXPECTED,
@@ -26,8 +26,8 @@ from millrace.agent.tools.builtin import BUILT_IN
 from millrace.domain import events
 from millrace.domain.agents import Agent
 from millrace.domain.approvals import ASK_USER
-from millrace.services.flows.calls import StepFailed, ask_agent, call_tool, toolbox_of
-from millrace.services.runs.launch import AgentRunContext
+from millrace.services.flows.calls import StepFailed, call_tool, toolbox_of
+from millrace.services.runs.agent_run import AgentRunContext
 
 # Any text may hold thousands of brackets, and each costs an attempt to parse what follows.
 BRACKETS_READ = 100
@@ -46,16 +46,15 @@ class Plan(RootModel[list[PlannedCall]]):
     root: list[PlannedCall] = Field(max_length=MAX_CALLS)
 
 
-async def plan_and_answer(run_context: AgentRunContext, agent: Agent, request: str, emitter: Emitter) -> str:
-    """The answer of an agent that plans. Raises `StepFailed` for a plan that cannot be followed; a tool that
-    fails is told to the agent like any result."""
+async def plan_and_answer(run_context: AgentRunContext, agent: Agent, work: str, request: str) -> str:
+    """The answer of an agent that plans, as a `work` of its run. Raises `StepFailed` for a plan that cannot
+    be followed; a tool that fails is told to the agent like any result."""
     emit(events.status("Planning.", "🗺️"))
     tools = planned_tools(agent)
     specs = [spec for name in tools for spec in toolbox_of(name).specs()]
     instructions = planning_instructions(agent.instructions, specs)
     planner = agent.model_copy(update={"tools": [], "mcp_servers": [], "instructions": instructions})
-    # With a parent, the plan's text is shown as thinking, not as part of the answer.
-    plan = await _plan(run_context, planner, request, emitter.tagged(parent="plan"), tools)
+    plan = await _plan(run_context, planner, work, request, tools)
     findings = []
     for number, planned in enumerate(plan, 1):
         emit(events.status(f"Step {number} of {len(plan)}: {planned.tool}.", "🔧", least="steps"))
@@ -63,20 +62,21 @@ async def plan_and_answer(run_context: AgentRunContext, agent: Agent, request: s
         findings.append(f"{planned.tool}({orjson.dumps(planned.arguments).decode()}): {result.text}")
     emit(events.status("Writing the answer.", "✍️"))
     answering = agent.model_copy(update={"tools": [], "mcp_servers": []})
-    return await ask_agent(run_context, answering, with_findings(request, findings), emitter)
+    return await run_context.work(answering, f"{work}:answer", with_findings(request, findings))
 
 
 async def _plan(
-    run_context: AgentRunContext, planner: Agent, request: str, emitter: Emitter, tools: list[str]
+    run_context: AgentRunContext, planner: Agent, work: str, request: str, tools: list[str]
 ) -> list[PlannedCall]:
     """The plan; models that answer in prose are asked once more."""
-    answer = await ask_agent(run_context, planner, request, emitter)
+    # With a parent, the plan's text is shown as thinking, not as part of the answer.
+    answer = await run_context.work(planner, f"{work}:plan", request, parent="plan")
     try:
         return read_plan(answer, tools)
     except StepFailed as error:
         emit(events.status("That was no plan; planning again.", "🗺️", least="steps"))
         again = asked_again(request, answer, error.message)
-    return read_plan(await ask_agent(run_context, planner, again, emitter), tools)
+    return read_plan(await run_context.work(planner, f"{work}:again", again, parent="plan"), tools)
 
 
 def planned_tools(agent: Agent) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from millrace.agent.emitter import Emitter, emitting
-from millrace.agent.suspension import Suspended
+from millrace.agent.suspension import Interrupted, Suspended
 from millrace.domain import events
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
@@ -22,7 +22,7 @@ from millrace.domain.flows import INPUT_BYTES, RESULTS_BYTES, EndStep, Execution
 from millrace.domain.runs import RunState
 from millrace.errors import InvalidRequest, MillraceError, Unavailable
 from millrace.services.flows.calls import StepFailed
-from millrace.services.flows.steps import Expressions, Steps
+from millrace.services.flows.steps import Expressions, Steps, flow_agents
 from millrace.services.flows.waiting import Refused, StepWaiting
 from millrace.services.runs.run_session import RunSession
 from millrace.stores.flows import FlowStore
@@ -65,6 +65,7 @@ class FlowLoop:
         self.execution = execution
         self._maybe_begun = execution.begun
         self._expressions = Expressions(execution.flow)
+        self._steps.run_context.agents.take_along(flow_agents(execution.flow))
 
     async def run(self, history: Sequence[StoredMessage]) -> str:
         """Runs the steps and ends the run; see `AgentLoop.run`. A failed step ends it at once."""
@@ -77,7 +78,7 @@ class FlowLoop:
                 ended = await self._next(step)
             # These are about the run, not the step: `execute` hands it over, stops it, or leaves it to
             # another.
-            except (Suspended, LeaseLost, Stopping, Unavailable):
+            except (Suspended, Interrupted, LeaseLost, Stopping, Unavailable):
                 raise
             except Refused as error:
                 return await self._refuse(error)
@@ -130,18 +131,29 @@ class FlowLoop:
     async def _step(self, step: Step) -> None:
         at, total = self.execution.next_step, len(self.execution.flow.steps)
         session, began = self._session, time.monotonic()
-        session.emit(events.flow_step_start(step.name, step.type, at, total))
-        ok = False
-        try:
-            given = self._expressions.of_step(step, self.execution.payload())
-            with emitting(Emitter(session.emit, {"step": step.name})):
-                result = await self._steps.run(step, given)
-            self._check_size(step, result)
-            ok = True
-        finally:
+        if not self._steps.under_way(step):
+            session.emit(events.flow_step_start(step.name, step.type, at, total))
+
+        def complete(ok: bool) -> None:
             took = round((time.monotonic() - began) * 1000)
             session.emit(events.flow_step_complete(step.name, took, ok, at, total))
+
+        try:
+            result = await self._work(step)
+        except (Suspended, Interrupted):
+            raise
+        except BaseException:
+            complete(False)
+            raise
+        complete(True)
         await self._reached(step, result)
+
+    async def _work(self, step: Step) -> Any:
+        given = self._expressions.of_step(step, self.execution.payload())
+        with emitting(Emitter(self._session.emit, {"step": step.name})):
+            result = await self._steps.run(step, given)
+        self._check_size(step, result)
+        return result
 
     def _check_size(self, step: Step, result: Any) -> None:
         if len(orjson.dumps(self.execution.results | {step.name: result})) > RESULTS_BYTES:

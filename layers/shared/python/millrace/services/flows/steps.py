@@ -4,15 +4,12 @@
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
-from millrace.agent.emitter import Emitter, current_emitter
 from millrace.agent.model import ToolCall
-from millrace.agent.tools.builtin import BUILT_IN
-from millrace.domain.approvals import ASK_USER
 from millrace.domain.clock import now_ms
 from millrace.domain.flows import (
     AgentStep,
@@ -24,6 +21,7 @@ from millrace.domain.flows import (
     Step,
     ToolStep,
 )
+from millrace.domain.run_definitions import STEP
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.definition import PipelineDefinition, stored_definition
 from millrace.pipelines.errors import EvaluationError
@@ -31,9 +29,9 @@ from millrace.pipelines.event import Event
 from millrace.pipelines.local_run import LocalRun
 from millrace.pipelines.mapping import Mapping
 from millrace.pipelines.plan import compile_plan
-from millrace.services.flows.calls import StepFailed, ask_agent, call_tool, toolbox_of
-from millrace.services.flows.plan import plan_and_answer
-from millrace.services.runs.launch import AgentRunContext, agent_tags
+from millrace.services.flows.calls import StepFailed, call_tool, toolbox_of
+from millrace.services.flows.plan import plan_and_answer, planned_tools
+from millrace.services.runs.agent_run import AgentRunContext
 from millrace.stores.aws import Aws
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.pipelines import PipelineStore
@@ -103,26 +101,21 @@ class Steps:
     notify: Notify
 
     async def may_repeat(self, step: Step) -> bool:
-        """Return whether a step may run again that was interrupted: those that only read, and agents all of
-        whose tools do."""
+        """Return whether a step may run again that was interrupted: those that only read, and agents, which
+        go on inside their work; one that plans, if all of its tools only read."""
         if isinstance(step, AgentStep):
-            organization = self.run_context.context.organization
-            agent = await self.run_context.platform.stores.agents.get(organization, step.agent_id)
-            names = agent.tool_names
-            return (
-                # The tools of a server are known only once it is asked, so none of them may run twice.
-                not agent.mcp_servers
-                and all(name in BUILT_IN or name == "echo_tool" for name in names)
-                and all(
-                    tool.repeat == "safe"
-                    for name in names
-                    if name != ASK_USER
-                    for tool in toolbox_of(name).tools()
-                )
-            )
-        if isinstance(step, ToolStep):
-            return all(tool.repeat == "safe" for tool in toolbox_of(step.tool).tools())
-        return isinstance(step, PipelineStep)
+            if not step.plan:
+                return True
+            names = planned_tools(await self.run_context.agents.get(step.agent_id))
+        elif isinstance(step, ToolStep):
+            names = [step.tool]
+        else:
+            return isinstance(step, PipelineStep)
+        return all(tool.repeat == "safe" for name in names for tool in toolbox_of(name).tools())
+
+    def under_way(self, step: Step) -> bool:
+        """Return whether the agent of a step is at work since an earlier process."""
+        return work_of(step) in self.run_context.stored
 
     async def run(self, step: Step, given: Any) -> Any:
         """Runs one step that is not a wait, under the current emitter. Raises `MillraceError`."""
@@ -140,11 +133,11 @@ class Steps:
         text = given if isinstance(given, str) else orjson.dumps(given).decode()
         if not text.strip():
             raise StepFailed("The message for the agent is empty.", code="empty_message")
-        run_context = self.run_context
-        agent = await run_context.platform.stores.agents.get(run_context.context.organization, step.agent_id)
-        emitter = (current_emitter() or Emitter(lambda event: None)).tagged(**agent_tags(agent))
-        answer = plan_and_answer if step.plan else ask_agent
-        return await answer(run_context, agent, text, emitter)
+        agent = await self.run_context.agents.get(step.agent_id)
+        run_context = replace(self.run_context, above=({"step": step.name},))
+        if step.plan:
+            return await plan_and_answer(run_context, agent, work_of(step), text)
+        return await run_context.work(agent, work_of(step), text)
 
     async def _tool(self, step: ToolStep, given: dict[str, Any]) -> Any:
         result = await call_tool(self.run_context, ToolCall(f"call_{step.name}", step.tool, given))
@@ -164,6 +157,11 @@ class Steps:
         else:
             definition = await self.find_pipeline(organization, step.pipeline_id or "")
         return process(definition, payloads, self.run_context.context.run_id)
+
+
+def work_of(step: Step) -> str:
+    """The work of a step's agent within its run."""
+    return f"{STEP}{step.name}"
 
 
 def process(

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from millrace.agent.suspension import Suspended
 from millrace.domain.approvals import OWNER, WaitingCall
 from millrace.domain.flows import StepAnswer, WaitStep
-from millrace.services.runs.asking import answered, expire, requested, suspension
+from millrace.services.runs.asking import answered, expire, requested
 from millrace.services.runs.run_session import RunSession
 from millrace.stores.connect import Stores
 
@@ -35,13 +36,13 @@ class StepWaiting:
         if call is None:
             call = self._call(step)
             self.session.emit(requested(call))
-            # The call is stored with the parked lease, so nobody can answer while the run is at work.
-            raise suspension([call], new=[call], now_ms=self.stores.clock())
+            self.session.ask(call)
+            raise Suspended.until_answered([call], self.stores.clock())
         if call.answer is None and call.expires_ms <= self.stores.clock():
             call = await expire(self.stores, call)
         answer = call.answer
         if answer is None:
-            raise suspension([call], new=[], now_ms=self.stores.clock())
+            raise Suspended.until_answered([call], self.stores.clock())
         self.session.note_step(requested(call))
         self.session.emit(answered(call))
         reported = StepAnswer(step.name, answer.decision, answer.by, answer.at, answer.reason)

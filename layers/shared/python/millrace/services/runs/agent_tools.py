@@ -114,6 +114,9 @@ def _sub_agent(agent_id: str, name: str, ask: Ask) -> Tool:
             "required": ["task"],
         },
         run=partial(ask, agent_id),
+        # Run again, it goes on inside its work; its own tools follow their own rules there.
+        repeat="safe",
+        timed=False,
     )
 
 

@@ -1,11 +1,13 @@
 """The gate of an agent whose tools ask people: which calls run, which wait, and what their answers mean."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
+from millrace.agent.emitter import Emitter
 from millrace.agent.gate import Decision, Waiting
 from millrace.agent.model import ToolCall
 from millrace.agent.suspension import Suspended
@@ -26,11 +28,12 @@ from millrace.domain.approvals import (
     expired_answer,
 )
 from millrace.domain.clock import iso
-from millrace.domain.events import Event
-from millrace.domain.runs import Run
+from millrace.domain.events import Detail, Event
+from millrace.domain.projection import capped
 from millrace.errors import InvalidRequest, MillraceError
 from millrace.services.runs.agent_tools import sub_agent_tools
 from millrace.services.runs.json_schemas import check_schema, check_value
+from millrace.services.runs.run_work import RunWork
 from millrace.services.runs.tool_rules import SUB_AGENT, ToolRules
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import ConditionFailed
@@ -55,21 +58,55 @@ def rules_of(agent: Agent) -> ToolRules:
 
 
 @dataclass
-class AskingGate:
-    """See `agent.gate.Gate`. `note` keeps an event for the history alone. `longest` is how long a call may
-    wait, in seconds. `resumed`: the run has been in another process, so some of its calls may have waited."""
+class Desk:
+    """The calls of a run that wait, and those that have waited, for the gates of all its agents. `resumed`:
+    the run has been in another process, so there may be such calls. `longest` is how long one may wait, in
+    seconds, and `waiting` how many do."""
 
     stores: Stores
-    run: Run
-    agent: Agent
-    user: Principal
-    emit: Callable[[Event], None]
-    note: Callable[[Event], None]
+    session: RunWork
     longest: int
     resumed: bool = False
+    _known: asyncio.Task[dict[str, WaitingCall]] | None = None
+    waiting: int = 0
+
+    async def known(self) -> dict[str, WaitingCall]:
+        """The calls by their ids. One read, in a process that has taken the run over."""
+        if not self.resumed:
+            return {}
+        self._known = self._known or asyncio.create_task(self._read())
+        return await asyncio.shield(self._known)
+
+    async def _read(self) -> dict[str, WaitingCall]:
+        found = await self.stores.approvals.of_run(self.session.run.slot, self.session.run.id)
+        self.waiting = sum(call.state == "waiting" for call in found)
+        return {call.call_id: call for call in found}
+
+    @property
+    def full(self) -> bool:
+        """As many calls wait as may."""
+        return self.waiting >= CALLS_AT_ONCE
+
+    def ask(self, call: WaitingCall) -> None:
+        """Have one more call wait."""
+        self.waiting += 1
+        self.session.ask(call)
+
+
+@dataclass
+class AskingGate:
+    """See `agent.gate.Gate`. `path` names the agents from the run's own to this one, where it works for
+    another, and `visibility` is the least of theirs. The `begun` calls are of agents that went to work in an
+    earlier process: what people have said of them has been told."""
+
+    desk: Desk
+    agent: Agent
+    user: Principal
+    emitter: Emitter
+    visibility: Detail = "full"
+    path: Sequence[dict[str, str]] = ()
+    begun: Container[str] = ()
     toolbox: Toolbox = field(default_factory=lambda: Toolbox([]))
-    _known: dict[str, WaitingCall] | None = None
-    _new: list[WaitingCall] = field(default_factory=list)
     _edited: dict[str, WaitingCall] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,7 +115,7 @@ class AskingGate:
 
     async def decide(self, call: ToolCall) -> Decision:
         """See `Gate`. What nobody needs to be asked about, or nobody could allow, goes to the toolbox."""
-        if stored := (await self._stored()).get(call.id):
+        if stored := (await self.desk.known()).get(call.id):
             return await self._with_answer(stored, call)
         tool = self.toolbox.get(call.name)
         if tool is None or (tool.scope and not self.user.may(tool.scope)):
@@ -89,18 +126,15 @@ class AskingGate:
             return failed(f"{call.name} failed: {error.message} Call it again with other arguments.")
         if made is None:
             return call
-        if len(self._new) >= CALLS_AT_ONCE:
+        if self.desk.full:
             return failed(f"{CALLS_AT_ONCE} calls may wait at the same time; call {call.name} again later.")
-        self._new.append(made)
-        self.emit(requested(made))
-        return Waiting((made.expires_ms - made.requested_ms) / 1000)
+        self.emitter.emit(requested(made))
+        self.desk.ask(made)
+        return Waiting((made.expires_ms - made.requested_ms) / 1000, made)
 
-    async def _stored(self) -> dict[str, WaitingCall]:
-        """The run's calls that wait or have waited. One read, in a process that has taken the run over."""
-        if self._known is None:
-            found = await self.stores.approvals.of_run(self.run.slot, self.run.id) if self.resumed else []
-            self._known = {call.call_id: call for call in found}
-        return self._known
+    @property
+    def _now(self) -> int:
+        return self.desk.stores.clock()
 
     # --- asking ------------------------------------------------------------------------------------
 
@@ -139,26 +173,31 @@ class AskingGate:
         return self._waiting(call, ToolUse(name=call.name), "client", arguments=arguments)
 
     def _waiting(self, call: ToolCall, use: ToolUse, kind: Kind, **asked: Any) -> WaitingCall:
-        seconds = min(use.expires or self.longest, self.longest)
-        asked |= {"approvers": use.who(), "position": len(self._new)}
-        return WaitingCall.of(self.run, self.stores.clock(), call.id, kind, call.name, seconds, **asked)
+        longest, run = self.desk.longest, self.desk.session.run
+        asked |= {
+            "approvers": use.who(),
+            "position": self.desk.waiting,
+            "path": self.path,
+            "visibility": capped(run.visibility, self.visibility),
+        }
+        seconds = min(use.expires or longest, longest)
+        return WaitingCall.of(run, self._now, call.id, kind, call.name, seconds, **asked)
 
     def suspended(self, waiting: Sequence[tuple[ToolCall, Waiting]]) -> Suspended:
         """See `Gate`. The run goes on by itself when the time of all calls is over."""
-        known = self._known or {}
-        calls = [known[call.id] for call, _ in waiting if call.id in known] + self._new
-        return suspension(calls, new=self._new, now_ms=self.stores.clock())
+        return Suspended.until_answered([one.call for _, one in waiting if one.call], self._now)
 
     # --- answers -----------------------------------------------------------------------------------
 
     async def _with_answer(self, stored: WaitingCall, call: ToolCall) -> Decision:
-        if stored.answer is None and stored.expires_ms <= self.stores.clock():
-            stored = await expire(self.stores, stored)
+        if stored.answer is None and stored.expires_ms <= self._now:
+            stored = await expire(self.desk.stores, stored)
         answer = stored.answer
         if answer is None:
-            return Waiting((stored.expires_ms - self.stores.clock()) / 1000)
-        self.note(requested(stored))
-        self.emit(answered(stored))
+            return Waiting((stored.expires_ms - self._now) / 1000, stored)
+        if call.id not in self.begun:
+            self.emitter.through(self.desk.session.note_step).emit(requested(stored))
+            self.emitter.emit(answered(stored))
         if answer.expired and self.agent.on_expired == "fail":
             raise ApprovalExpired(f"Nobody answered {stored.name} in time.")
         if answer.decision != "approve":
@@ -178,46 +217,6 @@ class AskingGate:
         return replace(result, text=note + result.text, full=note + result.full)
 
 
-@dataclass
-class RefusingGate:
-    """The gate of agents that work for another one's step, where nobody can be asked: calls that need an
-    approval are not run."""
-
-    agent: Agent
-    toolbox: Toolbox = field(default_factory=lambda: Toolbox([]))
-
-    def __post_init__(self) -> None:
-        self._rules = rules_of(self.agent)
-
-    async def decide(self, call: ToolCall) -> Decision:
-        """See `Gate`."""
-        tool = self.toolbox.get(call.name)
-        if tool is None or not (tool is ask_user or self._must_ask(tool, call.arguments or {})):
-            return call
-        return failed(
-            f"{call.name} was not run: it needs a person, and this agent works for another one. Say in your "
-            "answer what you need, so that the other agent asks."
-        )
-
-    def _must_ask(self, tool: Tool, arguments: dict[str, Any]) -> bool:
-        use = self._rules.use_for(tool.name)
-        if use is None:
-            return False
-        try:
-            schema = _checked(tool, arguments)
-        except InvalidRequest:
-            return True
-        return schema is None or self._rules.must_ask(use, arguments)
-
-    def suspended(self, waiting: Sequence[tuple[ToolCall, Waiting]]) -> Suspended:
-        """See `Gate`. Nothing waits here."""
-        raise AssertionError("a refusing gate lets nothing wait")
-
-    def noted(self, call: ToolCall, result: ToolResult) -> ToolResult:
-        """See `Gate`."""
-        return result
-
-
 async def expire(stores: Stores, call: WaitingCall) -> WaitingCall:
     """Ends the waiting of a call whose time is over; the call with the answer that counts."""
     now = stores.clock()
@@ -226,14 +225,6 @@ async def expire(stores: Stores, call: WaitingCall) -> WaitingCall:
     except ConditionFailed:
         return await stores.approvals.get(call.slot, call.run_id, call.call_id)
     return replace(call, answer=expired_answer(now))
-
-
-def suspension(calls: Sequence[WaitingCall], *, new: Sequence[WaitingCall], now_ms: int) -> Suspended:
-    """Lets a run wait for calls, of which the `new` ones are stored with it."""
-    named = [{"callId": call.call_id, "kind": call.kind, "name": call.name} for call in calls]
-    first, last = min(call.expires_ms for call in calls), max(call.expires_ms for call in calls)
-    seconds = max(1, (last - now_ms) / 1000)
-    return Suspended("waiting", seconds, events.waiting(named, iso(first)), tuple(new))
 
 
 def requested(call: WaitingCall) -> Event:

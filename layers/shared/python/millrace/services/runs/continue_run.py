@@ -11,12 +11,13 @@ from millrace.domain.run_definitions import Kind
 from millrace.domain.runs import ANSWERED, MAX_ATTEMPTS, ContinueRun, LeaseRecord, Run
 from millrace.errors import MillraceError, NotFound
 from millrace.services.runs.execute import RunLoop
-from millrace.services.runs.launch import AgentRunContext, gate_of, start, tool_context
+from millrace.services.runs.launch import agent_run, start
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.recover import end_run, give_up_lost_run
 from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.stop import end_stopped
 from millrace.services.runs.take_over import Stored, load_stored, take_over
+from millrace.services.runs.tool_rules import asked_by
 from millrace.stores.connect import Stores
 
 log = logging.getLogger(__name__)
@@ -27,20 +28,11 @@ MakeLoop = Callable[[Platform, RunSession, Stored], RunLoop]
 
 def agent_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLoop:
     """The loop of a conversation's agent."""
-    user = stored.definition.user
-    run_context = AgentRunContext(
-        platform, tool_context(platform, session, user), session.budget, session.bus.add
-    )
     agent, tools = stored.definition.agent, stored.definition.client_tools
-    gate = gate_of(platform, session, agent, user, tools, resumed=True)
-    return run_context.loop(
-        agent,
-        Emitter(session.emit),
-        session,
-        gate=gate,
-        not_begun=session.lease.progress.not_begun,
-        client_tools=tools,
-    )
+    run_context = agent_run(platform, session, stored.definition.user, stored)
+    run_context.agents.take_along(asked_by(agent))
+    not_begun = session.lease.progress.not_begun
+    return run_context.loop(agent, Emitter(session.emit), session, not_begun, tools)
 
 
 def flow_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLoop:
@@ -50,7 +42,8 @@ def flow_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLoo
 
     definition = stored.definition
     execution_id = definition.work["executionId"]
-    return Flows.connect(platform).loop(session, definition.user, execution_id, definition.agent)
+    run_context = agent_run(platform, session, definition.user, stored)
+    return Flows.connect(platform).loop(session, run_context, execution_id, definition.agent)
 
 
 LOOPS: Mapping[Kind, MakeLoop] = {"agent": agent_loop, "flow": flow_loop}

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
-from millrace.agent.suspension import Suspended
+from millrace.agent.suspension import Interrupted, Suspended
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import StoredMessage
 from millrace.errors import MillraceError, Unavailable
@@ -72,7 +72,10 @@ async def execute(
 
 
 async def _work(loop: RunLoop, history: Awaitable[Sequence[StoredMessage]]) -> str:
-    return await loop.run(await history)
+    try:
+        return await loop.run(await history)
+    except Interrupted as interrupted:
+        raise interrupted.error from interrupted
 
 
 async def _until_over(

@@ -7,11 +7,13 @@ waited out here as long as the lease lasts.
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from millrace.domain.agents import Agent
+from millrace.domain.approvals import WaitingCall
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import LogEntry
 from millrace.domain.runs import LEASE_MS, Parked, Run
@@ -47,6 +49,7 @@ class LeaseWriter:
     def __init__(self, stores: Stores, lease: Lease, events: EventBuffer) -> None:
         self.lock = asyncio.Lock()
         self.unsaved: list[StoredMessage] = []
+        self.asked: list[WaitingCall] = []
         self.stored = lease.progress
         self.advanced = False
         self._stores = stores
@@ -67,10 +70,9 @@ class LeaseWriter:
         """Keep a tool's result, in one message with those that wait for the same write."""
         # A message that is being written stays as it is: a result added to it now would be lost.
         last = self.unsaved[-1] if len(self.unsaved) > self._writing else None
-        if last and last.id in self._results:
+        if last and last.id in self._results and _of_one_agent(last, message):
             self.unsaved.pop()
-            content, steps = last.content + message.content, last.steps + message.steps
-            message = replace(last, content=content, steps=steps)
+            message = _joined(last, message)
         self._results.add(message.id)
         self.keep(message, complete=complete)
 
@@ -108,6 +110,7 @@ class LeaseWriter:
         *,
         ending: bool = False,
         work: Sequence[TransactItem] | None = None,
+        asked: Sequence[WaitingCall] = (),
     ) -> None:
         """Write the events that fit into one write, with messages and what is `drained` from the queue of
         live messages. Raises `LeaseLost`, `Stopping` or `ConditionFailed` (see `LeaseStore.write`)."""
@@ -124,7 +127,7 @@ class LeaseWriter:
                     numbered=self._events.seq,
                     saved=max((self._covers.get(one.id, 0) for one in messages), default=reached),
                     ending=ending,
-                    more=work or (),
+                    more=[*(work or ()), *self._stores.approvals.requests(asked)],
                 )
                 break
             except Unavailable:
@@ -140,10 +143,12 @@ class LeaseWriter:
         """Write all kept messages and then the `live` ones, which leave their queue with the `drained`."""
         await self.save_ahead(live)
         with self._fixed():
-            kept = len(self.unsaved)
-            await self.write([*self.unsaved, *live], drained)
+            kept, asked = len(self.unsaved), list(self.asked)
+            # Calls begin to wait with the turn that they are of, so that they can be answered from then on.
+            await self.write([*self.unsaved, *live], drained, asked=asked)
             # Results of tools that came during the write are not stored yet, and have to stay.
             del self.unsaved[:kept]
+            del self.asked[: len(asked)]
 
     async def save_work(self, work: Sequence[TransactItem]) -> None:
         """Write how far the run has come in a store of its own, with all events up to there: `work` stands
@@ -195,16 +200,34 @@ class LeaseWriter:
         except Unavailable:
             log.warning("the summary of %s was not stored", slot.key)
 
+    async def keep_agents(self, agents: Collection[Agent]) -> None:
+        """Store the agents that the run's own may ask. Raises `LeaseLost` or `Unavailable`."""
+        run = self.lease.run
+        check = self._stores.leases.lease_check(self.lease)
+        while True:
+            try:
+                return await self._stores.nested_work.keep_agents(check, run.slot, run.id, agents)
+            except ConditionFailed as error:
+                raise LeaseLost(run.id) from error
+            except Unavailable:
+                if self.expired:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+
     def shorten(self) -> None:
         """Keep of the kept messages only what no store refuses for its size."""
         self.unsaved = [replace(one, content=shortened(one.content), steps=[]) for one in self.unsaved]
+
+    def forget_nested(self) -> None:
+        """Keep none of the messages of sub-agents: the run ends, and nobody goes on inside their work."""
+        self.unsaved = [one for one in self.unsaved if one.place is None]
 
     async def park(self, run: Run, reason: Parked, until_ms: int, batch: list[LogEntry], **more: Any) -> None:
         """Leave the run to another process, with all that is kept. See `TakeoverStore.park`."""
         for attempt in range(PARK_TRIES):
             try:
                 return await self._stores.takeovers.park(
-                    self.lease, run, reason, until_ms, batch, self.unsaved, **more
+                    self.lease, run, reason, until_ms, batch, self.unsaved, calls=self.asked, **more
                 )
             except Unavailable:
                 if attempt == PARK_TRIES - 1:
@@ -212,12 +235,19 @@ class LeaseWriter:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def end(
-        self, run: Run, batch: list[LogEntry], messages: list[StoredMessage], accepted: int | None
+        self,
+        run: Run,
+        batch: list[LogEntry],
+        messages: list[StoredMessage],
+        accepted: int | None,
+        closed: Sequence[TransactItem] = (),
     ) -> None:
         """Write the end of the run, as often as its lease may last. See `RunEndStore.end`."""
         for attempt in range(END_TRIES):
             try:
-                return await self._stores.run_ends.end(self.lease, run, batch, messages, accepted=accepted)
+                return await self._stores.run_ends.end(
+                    self.lease, run, batch, messages, accepted=accepted, more=closed
+                )
             except Unavailable:
                 if attempt == END_TRIES - 1:
                     raise
@@ -231,6 +261,17 @@ class LeaseWriter:
         run = self.lease.run
         stored = await self._stores.runs.get(run.slot.organization, run.id)
         return stored.ended_at is not None
+
+
+def _of_one_agent(one: StoredMessage, other: StoredMessage) -> bool:
+    return (one.place and one.place.work) == (other.place and other.place.work)
+
+
+def _joined(first: StoredMessage, second: StoredMessage) -> StoredMessage:
+    """Two results of one turn's calls as one message, at the first one's place."""
+    place = replace(second.place, number=first.place.number) if first.place and second.place else None
+    content, steps = first.content + second.content, first.steps + second.steps
+    return replace(first, content=content, steps=steps, place=place)
 
 
 def _fit(messages: list[StoredMessage]) -> bool:

@@ -40,10 +40,11 @@ def budget_of(
     logged: Sequence[LogEntry],
     *,
     always: bool = False,
+    parents: Sequence[Budget] = (),
 ) -> Budget:
     """Return the usage of a run: its `progress`, and of a turn that was lost at least what the model was
     sent and what is `logged` of its answer. `always`: there was such a turn, even if nothing of it was
-    logged."""
+    logged. What was lost counts for the `parents` too."""
     budget = Budget(
         limits,
         input=progress.input,
@@ -53,6 +54,7 @@ def budget_of(
         estimated=progress.estimated,
         cache_read=progress.cache_read,
         cache_write=progress.cache_write,
+        parents=list(parents),
     )
     lost = received(last_announced(logged))
     if lost or always:

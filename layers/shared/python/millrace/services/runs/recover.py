@@ -16,7 +16,6 @@ from millrace.services.runs.outcome import with_outcome
 from millrace.services.runs.run_events import missed_end, to_bus
 from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
-from millrace.stores.dynamo import TransactItem
 from millrace.stores.runs import stream_of
 
 log = logging.getLogger(__name__)
@@ -54,6 +53,7 @@ async def end_run(stores: Stores, run: Run, lost: LeaseRecord, state: RunState, 
     if stored is None:
         return False
     await _publish_end(stores, stored)
+    await forget_nested_work(stores, stored)
     return True
 
 
@@ -64,7 +64,7 @@ async def _end(stores: Stores, ended: Run, lost: LeaseRecord, last: Event) -> Ru
         partial = await _partial_answer(stores, ended, lost.saved)
         full = await with_estimated_usage(stores, ended, lost)
         final = last | {"usage": full.usage, "cost": full.cost} if last["type"] == "done" else last
-        closed = await _closed_calls(stores, ended, lost)
+        closed = await stores.approvals.closings(ended.slot, ended.id)
         messages = with_outcome(partial, full)
         return (
             full
@@ -76,14 +76,6 @@ async def _end(stores: Stores, ended: Run, lost: LeaseRecord, last: Event) -> Ru
     except Exception:
         log.exception("the partial answer of %s is given up", ended.id)
         return ended if await stores.run_ends.give_up(ended, lost, _last(ended, lost, last), []) else None
-
-
-async def _closed_calls(stores: Stores, ended: Run, lost: LeaseRecord) -> list[TransactItem]:
-    """The writes after which nobody can answer the calls for which a run waited."""
-    if lost.parked != "waiting":
-        return []
-    calls = await stores.approvals.of_run(ended.slot, ended.id)
-    return [stores.approvals.settled(call) for call in calls if not call.settled]
 
 
 def _last(run: Run, lost: LeaseRecord, last: Event) -> list[Event]:
@@ -98,6 +90,15 @@ def taken_back(run: Run, lost: LeaseRecord, after: int) -> list[Event]:
         first = events.start(run.id, run.slot.conversation_id, run.message_id, run.agent_id)
         return [events.rewind(str(EventId(run.id, 0))), first]
     return [events.rewind(str(EventId(run.id, max(after, 1))))]
+
+
+async def forget_nested_work(stores: Stores, run: Run) -> None:
+    """Delete what agents have done for one another in a run that has ended. What is left should this fail
+    goes with the conversation."""
+    try:
+        await stores.nested_work.delete(run.slot, run.id)
+    except Exception:
+        log.exception("the work of agents for %s is left behind", run.id)
 
 
 async def _publish_end(stores: Stores, ended: Run) -> None:

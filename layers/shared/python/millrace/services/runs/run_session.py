@@ -12,11 +12,13 @@ from millrace.domain import events
 from millrace.domain.clock import iso
 from millrace.domain.event_ids import EventId
 from millrace.domain.events import Event, LogEntry
-from millrace.domain.runs import LEASE_MS, Parked, Run, RunState
+from millrace.domain.runs import ANSWERED, LEASE_MS, Parked, Run, RunState
 from millrace.errors import MillraceError, Unavailable
 from millrace.services.runs.outcome import with_outcome
+from millrace.services.runs.recover import forget_nested_work
 from millrace.services.runs.run_events import deleted
 from millrace.services.runs.run_work import RunWork
+from millrace.stores.dynamo import TransactItem
 from millrace.stores.event_log import encode
 from millrace.stores.run_ends import LiveMessagesPending
 
@@ -113,10 +115,10 @@ class RunSession(RunWork):
                     [*self._events.unlogged, *last],
                     saved=saved,
                     failed=self.abandoned and not self._writer.advanced,
-                    calls=suspended.calls,
                 )
             self.ended, self.run = True, run
             self._writer.unsaved.clear()
+            self._writer.asked.clear()
         # Shown only once it is stored: a client that saw it could come back before the lease is parked.
         for event in last:
             self.event_feed.put(event)
@@ -133,11 +135,14 @@ class RunSession(RunWork):
 
     async def _enqueue(self, suspended: Suspended) -> None:
         """Has another process continue the run; should this fail, the sweep finds it."""
-        # The last answer puts the run on the queue, or the sweep does when the time of its calls is over.
-        if suspended.reason == "waiting":
-            return
-        organization = self.run.slot.organization
+        organization, run = self.run.slot.organization, self.run
         with contextlib.suppress(MillraceError):
+            if suspended.reason == "waiting":
+                # The last answer puts the run on the queue, or the sweep does when the time of its calls is
+                # over; answers that came while others were at work have found it awake.
+                if not await self._stores.approvals.some_wait(run.slot, run.id, self._stores.clock()):
+                    await self._stores.run_queue.enqueue(organization, run.id, reason=ANSWERED)
+                return
             await self._stores.run_queue.enqueue(organization, self.run.id, suspended.delay, suspended.reason)
 
     async def end(self, state: RunState, last: Event, *, accepted: int | None = None) -> None:
@@ -145,6 +150,8 @@ class RunSession(RunWork):
         client. With `accepted` see `RunEndStore.end`."""
         ending = accepted is None
         async with self._writer.lock:
+            self._writer.forget_nested()
+            closed = await self._closed_calls() if ending else []
             # The parts go first and the visible end last: whoever sees the end finds the whole answer stored.
             while not self._events.fits_one_write():
                 await self._writer.write(ending=ending)
@@ -154,11 +161,18 @@ class RunSession(RunWork):
             with self._events.closing():
                 batch = [*self._events.unlogged, final]
                 messages = with_outcome(self._writer.unsaved, run, self._steps.pending())
-                await self._writer.end(run, batch, messages, accepted)
+                await self._writer.end(run, batch, messages, accepted, closed)
             self.ended, self.run = True, run
             self._writer.unsaved.clear()
         self.event_feed.put(final)
         self.bus.ended(run, "".join(self.answer))
+        if self.nests:
+            await forget_nested_work(self._stores, run)
+
+    async def _closed_calls(self) -> list[TransactItem]:
+        if not self.asks:
+            return []
+        return await self._stores.approvals.closings(self.run.slot, self.run.id)
 
     def _ended_run(self, state: RunState, last: Event) -> Run:
         shown = events.error_facts(last) if last["type"] == "error" else None

@@ -1,16 +1,11 @@
-"""A run under way: its events, its messages, and its steps.
+"""A run's work: its messages, its steps, and those of the agents that work for it.
 
-The loop's events go to the client's feed at once and to the log beside it: a pump writes what has come
-every 0.1 to 0.5 s in one transaction that also renews the lease and notices a stop. A turn of the model is
-stored before its tools start, and each result as it comes, with the log up to there.
-`event_buffer` numbers the events, `lease_writer` writes them with the messages, `live_messages` drains the
-queue of those that come meanwhile.
+A turn of the model is stored before its tools start, and each result as it comes, with the log up to there.
+`live_messages` drains the queue of those that come meanwhile.
 """
 
-import asyncio
-import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -19,33 +14,25 @@ from millrace.agent.history import open_calls
 from millrace.agent.model import Block
 from millrace.agent.suspension import Suspended
 from millrace.domain import events
+from millrace.domain.agents import Agent
+from millrace.domain.approvals import WaitingCall
 from millrace.domain.clock import iso
-from millrace.domain.conversations import StoredMessage
-from millrace.domain.events import Event, LogEntry
+from millrace.domain.conversations import Place, StoredMessage
+from millrace.domain.events import Event
 from millrace.domain.ids import new_id
-from millrace.domain.runs import StopReason
 from millrace.domain.summaries import Summary
-from millrace.errors import ProviderError, Unavailable
-from millrace.services.runs.event_buffer import EventBuffer, pieces
-from millrace.services.runs.event_feed import EventFeed
-from millrace.services.runs.lease_writer import LeaseWriter
+from millrace.errors import ProviderError
 from millrace.services.runs.live_messages import LiveMessages
 from millrace.services.runs.lost_usage import with_usage
 from millrace.services.runs.queue_delay import queue_delay
-from millrace.services.runs.run_events import RunEvents
-from millrace.services.runs.steps import StepLog
+from millrace.services.runs.run_pump import RunPump
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import TransactItem
-from millrace.stores.lease_record import Lease, LeaseLost, Stopping
-
-MOST_PER_EVENT = 10
-"""More bus events than one event of the log leads to: a process that has taken a run over numbers its own
-above all that were sent before."""
-FIRST_FLUSH, SLOWEST_FLUSH, CHECK_EVERY, PUBLISH_EVERY = 0.1, 0.5, 0.5, 0.25
+from millrace.stores.lease_record import Lease
 
 
-class RunWork:
-    """The events, the messages and the steps of a run; `RunSession` adds how it ends or leaves."""
+class RunWork(RunPump):
+    """The messages and the steps of a run; `RunSession` adds how it ends or leaves."""
 
     most_messages: int | None = 150  # a slot is read 200 messages back
 
@@ -62,25 +49,9 @@ class RunWork:
     ) -> None:
         """`continuable`: another process can go on with the run. The last three are of the run's earlier
         processes: the calls without a result, and the time that it has taken."""
-        self.event_feed = EventFeed()
+        super().__init__(stores, lease, budget)
         self.continuable = continuable
         self.hand_over_at = float("inf")
-        self.abandoned = False
-        self.budget = budget
-        self.lease = lease
-        self.run = lease.run
-        self.answer: list[str] = []
-        self.ended = False
-        self.broken: Exception | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.stop_asked: asyncio.Future[StopReason | Literal["lost"]] = (
-            asyncio.get_running_loop().create_future()
-        )
-        self.bus = RunEvents(stores.bus, lease.run, stores.clock, MOST_PER_EVENT * lease.seq)
-        self._stores = stores
-        self._steps = StepLog()
-        self._events = EventBuffer(lease, self._hand_out)
-        self._writer = LeaseWriter(stores, lease, self._events)
         self._live = LiveMessages(
             stores.injections,
             lease.run,
@@ -89,110 +60,11 @@ class RunWork:
             pending_live_messages,
             drained=lease.drained,
         )
+        self.asks = False
+        self.nests = False
         self._open_calls = set(unanswered)
-        self._wake = asyncio.Event()
+        self._covered: dict[str, int] = {}
         self._began = time.monotonic() - elapsed_ms / 1000
-
-    async def over(self) -> None:
-        """Waits until everything of the run is stored and told."""
-        if self.task is not None:
-            await asyncio.shield(self.task)
-
-    def leave(self) -> None:
-        """The client that has begun the run reads no more."""
-        self.lease.attended = False
-        self.event_feed.close()
-
-    # --- events ------------------------------------------------------------------------------------
-
-    def emit(self, event: Event) -> None:
-        """The run's sink: numbers an event, hands it to the client and keeps it for the log."""
-        if self.ended or self.abandoned:
-            return
-        for piece in pieces(event):
-            self._events.add(piece)
-
-    def _hand_out(self, logged: LogEntry) -> None:
-        self.event_feed.put(logged)
-        if logged.type != "token":
-            self.bus.watch(logged.event)
-            self._steps.watch(logged.event)
-        elif "parent" not in logged.event:
-            self.answer.append(logged.event["token"])
-            self.bus.tokens += 1
-        else:
-            self._steps.watch(logged.event)
-
-    def note_step(self, event: Event) -> None:
-        """Keeps an event for the history that an earlier process has emitted without a message to hold it."""
-        self._steps.watch(event)
-
-    async def pump(self) -> None:
-        """Writes the log and looks for a stop until the run ends or is to end."""
-        wait, checked = FIRST_FLUSH, time.monotonic()
-        while not self.stop_asked.done():
-            since = self._writer.since_write
-            await self._pause(wait - since if since < wait else wait)
-            since = self._writer.since_write
-            if self._writer.has_results:
-                await self._ask_to_stop(self._writer.save_results)
-            elif since < wait * 0.9:
-                continue  # a step was stored meanwhile, and the log with it
-            elif self._events.pending:
-                wait = min(wait * 1.5, SLOWEST_FLUSH)
-                await self._ask_to_stop(self._flush)
-            elif min(since, time.monotonic() - checked) >= CHECK_EVERY:
-                wait = FIRST_FLUSH
-                checked = time.monotonic()
-                await self._ask_to_stop(self._check_lease)
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait for the next flush, or for a result that is to be stored at once."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        self._wake.clear()
-
-    async def publish(self) -> None:
-        """Puts the run's story on the bus, beside everything else: a slow bus holds up nothing."""
-        while True:
-            await asyncio.sleep(PUBLISH_EVERY)
-            if self.bus.beat(self.budget.cost):
-                await self.bus.flush()
-
-    async def _ask_to_stop(self, step: Callable[[], Awaitable[object]]) -> None:
-        try:
-            await step()
-        except Stopping as stop:
-            self._stop(stop.reason)
-        except LeaseLost:
-            self._stop("lost")
-        except Unavailable:
-            if self._writer.expired:
-                self._stop("lost")
-        except Exception as error:  # what the store refuses once it refuses always
-            self.broken = error
-            self._stop("lost")
-
-    def _stop(self, reason: StopReason | Literal["lost"]) -> None:
-        if not self.stop_asked.done():
-            self.stop_asked.set_result(reason)
-
-    async def _check_lease(self) -> None:
-        async with self._writer.lock:
-            if not self.ended:
-                await self._writer.check()
-
-    async def _flush(self) -> None:
-        async with self._writer.lock:
-            if not self.ended:
-                await self._writer.write()
-
-    def lease_check(self) -> TransactItem:
-        """The part of a transaction that refuses it once this run has lost its lease."""
-        return self._stores.leases.lease_check(self.lease)
-
-    # --- steering ----------------------------------------------------------------------------------
 
     def add(
         self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False
@@ -213,10 +85,52 @@ class RunWork:
         message = self._message("user", [block], self._steps.take_of(call_id))
         if not self.abandoned:
             self._writer.keep_result(message, complete=not self._open_calls)
-            self._note_progress()
+            self._note_answered(call_id)
             if self._open_calls:  # else the loop stores it before it asks the model
                 self._wake.set()
         return message
+
+    def _note_answered(self, call_id: str) -> None:
+        """Have the next write store that a call has its result."""
+        self._announced.pop(call_id, None)
+        waiting = [one for one in self.lease.progress.not_begun if one != call_id]
+        self.lease.progress = replace(self.lease.progress, not_begun=tuple(waiting))
+        self._note_progress()
+
+    def nested_message(
+        self,
+        place: Place,
+        parent: str,
+        role: Literal["user", "assistant"],
+        content: list[Block],
+        *,
+        interrupted: bool = False,
+    ) -> StoredMessage:
+        """A message of an agent that works for this run's agent; its events have the tag `parent`."""
+        place = replace(place, announced=self._events.last_number)
+        steps = self._steps.copy_of(parent)
+        return replace(self._message(role, content, steps, interrupted), place=place)
+
+    def keep_nested(self, message: StoredMessage, parent: str, answered: str = "") -> None:
+        """Keep such a message for the next write; a result, of the call that is `answered`, has it done at
+        once."""
+        if self.abandoned or message.place is None:
+            return
+        self.nests = True
+        self._covered[parent] = message.place.announced
+        complete = self._all_covered()
+        if answered:
+            self._writer.keep_result(message, complete=complete)
+            self._note_answered(answered)
+            self._wake.set()
+        else:
+            self._writer.keep(message, complete=complete)
+            self._note_progress()
+
+    def _all_covered(self) -> bool:
+        """Return whether the kept messages hold all that the agents at work have told: then a process that
+        takes over has nothing of it to take back."""
+        return all(announced <= self._covered.get(parent, 0) for parent, announced in self._announced.items())
 
     def _message(
         self,
@@ -240,13 +154,36 @@ class RunWork:
         """Has the next write store what the run has used up to the message that was kept."""
         self.lease.progress = replace(with_usage(self.lease.progress, self.budget), queued=0)
 
-    async def store(self, not_begun: Collection[str] | None = None) -> None:
+    async def store(self, begin: Collection[str] = (), wait: Collection[str] = ()) -> None:
         """See `agent.control.RunControl`."""
-        if not_begun is not None:
-            self.lease.progress = replace(self.lease.progress, not_begun=tuple(not_begun))
+        progress = self.lease.progress
+        kept = [one for one in progress.not_begun if one not in begin and one not in wait]
+        self.lease.progress = replace(progress, not_begun=(*kept, *wait))
         async with self._writer.lock:
-            if not self.ended and (self._writer.unsaved or self.lease.progress != self._writer.stored):
+            unsaved = self._writer.unsaved or self._writer.asked
+            if not self.ended and (unsaved or self.lease.progress != self._writer.stored):
                 await self._writer.save_step()
+
+    def restore_steps(self, steps: Sequence[Event]) -> None:
+        """Take back the steps of other agents' work that an earlier process has stored."""
+        self.nests = bool(steps)
+        self._steps.restore(steps)
+
+    async def store_results(self) -> None:
+        """Store the results of tools that are kept."""
+        await self._writer.save_results()
+
+    def ask(self, call: WaitingCall) -> None:
+        """Have a call wait from the next write of a step on; others can answer it from then on."""
+        self.asks = True
+        self._writer.asked.append(call)
+
+    async def keep_agents(self, agents: Collection[Agent]) -> None:
+        """Store the agents that this one may ask. Raises `LeaseLost` or `Unavailable`."""
+        self.nests = True
+        async with self._writer.lock:
+            if not self.ended:
+                await self._writer.keep_agents(agents)
 
     async def store_work(self, *work: TransactItem) -> None:
         """Stores a step of a run that keeps its results itself (a flow), with the log up to there."""

@@ -1,5 +1,7 @@
 """The steps of a run on their way into its messages, so that the history shows what the stream showed."""
 
+from collections.abc import Iterable
+
 from millrace.domain.events import Event
 from millrace.domain.projection import kept_step
 
@@ -10,6 +12,7 @@ class StepLog:
     def __init__(self) -> None:
         self._steps: list[Event] = []
         self._thought: list[str] = []
+        self._copied: dict[str, int] = {}
 
     def watch(self, event: Event) -> None:
         """Keep an event if it is a step; pieces of one thought become one step."""
@@ -38,6 +41,21 @@ class StepLog:
         """The steps since the last call, in order."""
         drained, self._steps = self.pending(), []
         return drained
+
+    def copy_of(self, parent: str) -> list[Event]:
+        """The steps of one sub-agent's work that were not copied yet. They stay, for the result of the call
+        for which it works."""
+        self._close_thought()
+        own = [step for step in self._steps if step.get("parent") == parent]
+        copied, self._copied[parent] = self._copied.get(parent, 0), len(own)
+        return own[copied:]
+
+    def restore(self, steps: Iterable[Event]) -> None:
+        """Take back the copies that an earlier process has stored."""
+        for step in steps:
+            self.watch(step)
+        for parent in {step["parent"] for step in self._steps if "parent" in step}:
+            self.copy_of(parent)
 
     def take_of(self, call_id: str) -> list[Event]:
         """The steps that belong to one call of a tool: its result, and what a sub-agent did for it. Those of

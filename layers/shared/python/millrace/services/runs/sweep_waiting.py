@@ -41,8 +41,11 @@ async def _check_later(stores: Stores, call: WaitingCall) -> None:
 
 async def _go_on(stores: Stores, call: WaitingCall) -> None:
     lease = await stores.leases.peek(call.slot)
-    if lease.run_id != call.run_id or (call.answer is not None and lease.parked != "waiting"):
+    if lease.run_id != call.run_id:
         return await stores.approvals.settle(call)
+    if call.answer is not None and lease.parked != "waiting":
+        # It may still be at work on other calls, and not have seen the answer.
+        return await stores.approvals.check_again(call, stores.clock() + AGAIN_MS)
     if call.answer is None:
         call = await expire(stores, call)
     if not await go_on_if_answered(stores, call):  # the last of its calls is looked after, that is enough

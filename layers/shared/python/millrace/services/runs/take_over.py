@@ -1,8 +1,11 @@
 """Taking a run over: what it has done is read, what was told of the step that was lost is taken back."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from millrace.agent.history import unanswered
+from millrace.agent.history import open_calls, unanswered
 from millrace.domain import events
 from millrace.domain.clock import from_iso
 from millrace.domain.content import plain_text
@@ -10,22 +13,26 @@ from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event, LogEntry
 from millrace.domain.ids import new_id
 from millrace.domain.projection import last_announced
-from millrace.domain.run_definitions import RunDefinition
+from millrace.domain.run_definitions import STEP, RunDefinition
 from millrace.domain.runs import LeaseRecord, Progress, Run
 from millrace.services.runs.lost_usage import budget_of, with_usage
 from millrace.services.runs.model_history import model_history
 from millrace.services.runs.recover import taken_back
+from millrace.services.runs.retold import retold
 from millrace.services.runs.run_session import RunSession
+from millrace.services.runs.tool_rules import asked_by
 from millrace.stores.connect import Stores
 from millrace.stores.event_log import number
+from millrace.stores.nested_work import NestedWork
 from millrace.stores.runs import stream_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stored:
     """The stored state of a run that has no process: its lease and its definition, the history of its
     slot, the events that were logged after the last complete step, and the ids of the live messages that
-    it has `announced`. The history `for_model` may begin with a summary."""
+    it has `announced`. The history `for_model` may begin with a summary. `nested` is the work of other agents
+    for it, `asked` the ids of its calls that wait or have waited for people."""
 
     run: Run
     lease_record: LeaseRecord
@@ -34,6 +41,8 @@ class Stored:
     logged: list[LogEntry]
     announced: frozenset[str] = frozenset()
     for_model: list[StoredMessage] = field(default_factory=list)
+    nested: NestedWork = field(default_factory=NestedWork)
+    asked: frozenset[str] = frozenset()
 
     @property
     def open_calls(self) -> list[str]:
@@ -69,8 +78,7 @@ class Stored:
     def first_events(self) -> list[Event]:
         """The events with which the next process begins: what was told of the lost step is taken back, and
         what is stored of it is told again. None after a process that left at a step's boundary."""
-        answered = self._answered_calls()
-        repeated = [one.event for one in last_announced(self.logged) if _is_stored(one.event, answered)]
+        repeated = retold(one.event for one in last_announced(self.logged) if self._is_stored(one))
         repeated += [
             events.injected(
                 one.id, plain_text(one.content), Progress.of(self.lease_record.progress).iterations + 1
@@ -82,23 +90,63 @@ class Stored:
             return repeated
         return [*taken_back(self.run, self.lease_record, self.lease_record.saved), *repeated]
 
-    def _answered_calls(self) -> set[str]:
-        """The calls of the last turn that have a result, and those of sub-agents that worked for them."""
-        found = {
+    def _is_stored(self, logged: LogEntry) -> bool:
+        """Return whether what an event of the step that was interrupted has told is stored: a live message, a
+        call that waits, a result, or a part of an agent's work."""
+        event = logged.event
+        call = str(event.get("id", event.get("callId")))
+        if event["type"] == "injected":
+            return True
+        if event["type"] == "approval_requested":
+            return call in self.asked
+        if call in self._answered:
+            return True
+        work = self.nested.messages.get(event.get("parent", ""), [])
+        return bool(work) and logged.seq <= announced_by(work)
+
+    @cached_property
+    def _answered(self) -> set[str]:
+        """The calls that have a result, those of all agents."""
+        nested = (message for messages in self.nested.messages.values() for message in messages)
+        return {
             block["toolResult"]["toolUseId"]
-            for message in self._own
+            for message in (*self._own, *nested)
             for block in message.content
             if "toolResult" in block
         }
-        for one in self.logged:
-            if one.type == "tool_call" and one.event.get("parent") in found:
-                found.add(one.event["id"])
-        return found
+
+    def lost(self) -> dict[str, list[LogEntry]]:
+        """The events of each work that are not stored."""
+        logged = last_announced(self.logged)
+        return {
+            work: [one for one in logged if _is_of(one.event, work) and one.seq > announced_by(messages)]
+            for work, messages in self.nested.messages.items()
+        }
+
+    def call_ids(self) -> set[str]:
+        """The ids of all calls that are stored, those of earlier runs among them."""
+        nested = (message for messages in self.nested.messages.values() for message in messages)
+        return {id for message in (*self.history, *nested) for id in open_calls(message.content)}
+
+    def steps_under_way(self) -> list[Event]:
+        """The steps that are stored with the work of other agents, and in no message of the history yet."""
+        works = list(self.nested.messages) if self.definition.kind == "flow" else self.open_calls
+        found: list[StoredMessage] = []
+        while works:
+            messages = [one for work in works for one in self.nested.messages.get(work, [])]
+            found += messages
+            works = [id for message in messages for id in open_calls(message.content)]
+        return [step for message in sorted(found, key=lambda one: one.id) for step in message.steps]
 
 
-def _is_stored(event: Event, answered: set[str]) -> bool:
-    call = event.get("parent", event.get("id", event.get("callId")))
-    return event["type"] == "injected" or call in answered
+def announced_by(work: Sequence[StoredMessage]) -> int:
+    """The event up to which the messages of a work hold what was told of it."""
+    return max((message.place.announced for message in work if message.place), default=0)
+
+
+def _is_of(event: Event, work: str) -> bool:
+    of_run = work if work.startswith(STEP) else ""
+    return bool(event.get("parent", of_run) == work)
 
 
 async def load_stored(stores: Stores, run: Run, lease: LeaseRecord, definition: RunDefinition) -> Stored:
@@ -114,7 +162,22 @@ async def load_stored(stores: Stores, run: Run, lease: LeaseRecord, definition: 
     # A live message is stored first and announced after it, so a process may have died in between.
     announced = frozenset(one.event["messageId"] for one in logged if one.type == "injected")
     after = [one for one in logged if one.seq > lease.saved]
-    return Stored(run, lease, definition, history, after, announced, for_model)
+    nested, asked = await asyncio.gather(
+        _nested_work(stores, run, definition), _asked_calls(stores, run, after)
+    )
+    return Stored(run, lease, definition, history, after, announced, for_model, nested, asked)
+
+
+async def _nested_work(stores: Stores, run: Run, definition: RunDefinition) -> NestedWork:
+    if definition.kind == "agent" and not asked_by(definition.agent):
+        return NestedWork()
+    return await stores.nested_work.of_run(run.slot, run.id)
+
+
+async def _asked_calls(stores: Stores, run: Run, logged: Sequence[LogEntry]) -> frozenset[str]:
+    if not any(one.type == "approval_requested" for one in logged):
+        return frozenset()
+    return frozenset(call.call_id for call in await stores.approvals.of_run(run.slot, run.id))
 
 
 def latest_injected(history: list[StoredMessage]) -> list[StoredMessage]:
@@ -132,7 +195,7 @@ async def take_over(stores: Stores, stored: Stored) -> RunSession | None:
     run, record = replace(stored.run, state="running"), stored.lease_record
     progress = Progress.of(record.progress).resumed(stores.clock())
     # A stored turn is part of the progress; counted again by its events it would be paid for twice.
-    logged = [] if stored.open_calls else stored.logged
+    logged = [] if stored.open_calls or not run.model else stored.logged
     budget = budget_of(stored.definition.agent.limits, run.model, progress, stored.for_model, logged)
     progress = with_usage(progress, budget)
     attempts = record.attempts + stored.died
@@ -152,7 +215,9 @@ async def take_over(stores: Stores, stored: Stored) -> RunSession | None:
         unanswered=stored.open_calls,
         elapsed_ms=stores.clock() - from_iso(run.started_at) - progress.paused_ms,
     )
+    session.asks = True
     session.answer += stored.answer
+    session.restore_steps(stored.steps_under_way())
     if stored.run.state != "running":
         session.bus.resumed(stored.run.state)
     return session

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from millrace.domain.agents import ToolUse
+from millrace.domain.agents import Agent, ToolUse
 from millrace.domain.approvals import ASK_USER, AskWhen
 from millrace.errors import InvalidRequest
 
@@ -57,6 +57,11 @@ def compile_rule(source: str) -> Asks:
 
     verdict = compile_condition(source)
     return lambda arguments: verdict(arguments) is not False
+
+
+def asked_by(agent: Agent) -> list[str]:
+    """The ids of the agents that an agent may ask."""
+    return [name.removeprefix(SUB_AGENT) for name in agent.tool_names if name.startswith(SUB_AGENT)]
 
 
 def check_rules(uses: Sequence[ToolUse], servers: Iterable[str], longest: int) -> None:

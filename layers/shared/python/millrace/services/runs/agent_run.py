@@ -1,0 +1,158 @@
+"""The agents of one run: the run's own, and those that work for it, each at its own depth."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from millrace.agent.accepts import accepted, media_rules
+from millrace.agent.attachments import Attachments
+from millrace.agent.budget import Budget
+from millrace.agent.control import RunControl
+from millrace.agent.emitter import Emitter, current_emitter, emit
+from millrace.agent.loop import AgentLoop
+from millrace.agent.model import Provider
+from millrace.agent.suspension import Interrupted
+from millrace.agent.tools.tool import ToolContext, ToolResult
+from millrace.agent.tools.toolbox import Toolbox
+from millrace.domain import events
+from millrace.domain.agents import Agent
+from millrace.domain.conversations import Slot, StoredMessage
+from millrace.domain.events import Detail, LogEntry
+from millrace.domain.projection import CAP, capped
+from millrace.domain.run_definitions import DEEPEST, ClientTool
+from millrace.domain.runs import Progress
+from millrace.errors import InvalidRequest, Unavailable
+from millrace.services.runs.agent_tools import open_tools
+from millrace.services.runs.asking import AskingGate, Desk, asks_people
+from millrace.services.runs.attachment_bytes import loader
+from millrace.services.runs.client_tools import to_tools
+from millrace.services.runs.lost_usage import budget_of
+from millrace.services.runs.nested_control import NestedControl
+from millrace.services.runs.output_format import output_format
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.run_agents import RunAgents
+from millrace.services.runs.run_work import RunWork
+from millrace.stores.lease_record import LeaseLost, Stopping
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRunContext:
+    """The context that the agents of one run share. `stored` are the messages of each work that an earlier
+    process has stored, `lost` the events of it that were announced beyond them. `above` names the agents
+    above this depth, for people who are asked; `visibility` is the least of theirs."""
+
+    platform: Platform
+    session: RunWork
+    context: ToolContext
+    agents: RunAgents
+    desk: Desk
+    budget: Budget
+    stored: Mapping[str, list[StoredMessage]] = field(default_factory=dict)
+    lost: Mapping[str, list[LogEntry]] = field(default_factory=dict)
+    call_ids: set[str] = field(default_factory=set)
+    above: tuple[dict[str, str], ...] = ()
+    depth: int = 0
+    visibility: Detail = "full"
+
+    def loop(
+        self,
+        agent: Agent,
+        emitter: Emitter,
+        control: RunControl,
+        not_begun: Collection[str] = (),
+        client_tools: Sequence[ClientTool] = (),
+    ) -> AgentLoop:
+        """The loop of one agent of the run."""
+        models = self.platform.models
+        provider, model = models.provider_for(agent)
+        named = agent.model_copy(update={"model": models.name_of(agent)})
+        return AgentLoop(
+            named,
+            provider,
+            model,
+            partial(self._open_tools, agent, client_tools),
+            replace(self.context, agent_id=agent.id),
+            emitter,
+            control,
+            self.budget,
+            self.session.bus.add,
+            self._gate(agent, emitter) if asks_people(agent) or client_tools else None,
+            not_begun,
+            output_format(agent.response_schema),
+            models.compactor_for(agent),
+            self._attachments(agent, provider, named.model),
+            self.call_ids,
+        )
+
+    def _attachments(self, agent: Agent, provider: Provider, model: str) -> Attachments:
+        rules = media_rules(provider)
+        slot = Slot(self.context.organization, self.context.conversation_id)
+        return Attachments(accepted(agent, model, rules), rules, loader(self.platform, slot))
+
+    def _gate(self, agent: Agent, emitter: Emitter) -> AskingGate:
+        path = (*self.above, named(agent)) if self.above else ()
+        return AskingGate(self.desk, agent, self.context.user, emitter, self.visibility, path, self.stored)
+
+    @asynccontextmanager
+    async def _open_tools(self, agent: Agent, client_tools: Sequence[ClientTool]) -> AsyncIterator[Toolbox]:
+        asking = replace(self, above=(*self.above, named(agent)))
+        async with open_tools(self.platform, self.context.organization, agent, asking._ask) as found:
+            for note in found.notes:
+                emit(events.status(note, "⚠️", least="steps"))
+            own = found.tools()
+            yield Toolbox([*own, *to_tools(client_tools, own)])
+
+    async def _ask(self, agent_id: str, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
+        task = arguments.get("task")
+        if not isinstance(task, str) or not task.strip():
+            raise InvalidRequest("Give the task as text.", code="invalid_arguments")
+        if self.depth >= DEEPEST:
+            raise InvalidRequest(f"Agents may ask agents {DEEPEST} deep at most.")
+        agent = await self.agents.get(agent_id)
+        deeper = replace(self, depth=self.depth + 1)
+        answer = await deeper.work(agent, context.call_id, task, parent=context.call_id)
+        return ToolResult(ok=True, text=answer, summary=answer)
+
+    async def work(self, agent: Agent, work: str, task: str, *, parent: str = "") -> str:
+        """The answer of an agent that works for another one (the `parent`, by its call), or for a step of a
+        flow; in a process that has taken the run over, from where its `work` has come. Its budget counts for
+        all agents above as well: nesting must not multiply the cost of a run."""
+        visibility = capped(self.visibility, agent.visibility)
+        tags = agent_tags(agent, visibility) | ({"parent": parent} if parent else {})
+        emitter = (current_emitter() or Emitter(self.session.emit)).tagged(**tags)
+        stored = self.stored.get(work, [])
+        budget = self._nested_budget(agent, stored, self.lost.get(work, []))
+        control = NestedControl(self.session, work, parent, budget, stored)
+        if not control.finished:
+            nested = replace(self, budget=budget, visibility=visibility)
+            not_begun = self.session.lease.progress.not_begun
+            loop = nested.loop(agent, emitter, control, not_begun)
+            try:
+                await loop.run(control.begin(task))
+            except (LeaseLost, Stopping, Unavailable) as error:
+                raise Interrupted(error) from error
+        return control.answer()
+
+    def _nested_budget(
+        self, agent: Agent, stored: Sequence[StoredMessage], lost: Sequence[LogEntry]
+    ) -> Budget:
+        """The budget of a work, with what it has used before; the rest counted for the agents above then."""
+        place = stored[-1].place if stored else None
+        progress = Progress.of(place.used) if place else Progress()
+        parents = [self.budget, *self.budget.parents]
+        model = self.platform.models.name_of(agent)
+        return budget_of(agent.limits, model, progress, stored, lost, parents=parents)
+
+
+def agent_tags(agent: Agent, visibility: Detail) -> dict[str, Any]:
+    """Return the tags of the events of an agent that works for another's run: who it is, and the most of
+    them that may be shown where that is less than everything."""
+    tags: dict[str, Any] = {"agentId": agent.id}
+    return tags if visibility == "full" else tags | {CAP: visibility}
+
+
+def named(agent: Agent) -> dict[str, str]:
+    """An agent as people read it in the path to a question."""
+    return {"agentId": agent.id, "agentName": agent.name}

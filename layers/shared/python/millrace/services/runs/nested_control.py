@@ -1,0 +1,98 @@
+"""The steering of an agent that works for another one, or for a step of a flow (see
+`agent.control.RunControl`): its turns and results are steps of the run."""
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from millrace.agent.budget import Budget
+from millrace.agent.history import open_calls
+from millrace.agent.model import Block
+from millrace.agent.output import Output
+from millrace.domain.conversations import Place, StoredMessage
+from millrace.domain.runs import Progress
+from millrace.domain.summaries import Summary
+from millrace.errors import ProviderError
+from millrace.services.runs.lost_usage import with_usage
+from millrace.services.runs.run_work import RunWork
+
+
+class NestedControl:
+    """Keeps the messages of one work under its own key. `stored` are those of an earlier process; `parent` is
+    the tag of its events."""
+
+    most_messages: int | None = None
+
+    def __init__(
+        self, session: RunWork, work: str, parent: str, budget: Budget, stored: Sequence[StoredMessage] = ()
+    ) -> None:
+        self._session = session
+        self._work = work
+        self._parent = parent
+        self._budget = budget
+        self._messages = list(stored)
+
+    def begin(self, task: str) -> list[StoredMessage]:
+        """The history to go on from: the task, or what is stored."""
+        if not self._messages:
+            self.add("user", [{"text": task}])
+        return list(self._messages)
+
+    @property
+    def finished(self) -> bool:
+        """The agent has given its answer in an earlier process."""
+        last = self._messages[-1] if self._messages else None
+        return last is not None and last.role == "assistant" and not open_calls(last.content)
+
+    def answer(self) -> str:
+        """The text of the last message that the agent wrote."""
+        said = [message for message in self._messages if message.role == "assistant"]
+        return "".join(block.get("text", "") for block in said[-1].content) if said else ""
+
+    # --- agent.control.RunControl ------------------------------------------------------------------
+
+    def add(
+        self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False
+    ) -> StoredMessage:
+        """See `RunControl`."""
+        message = self._message(role, content, interrupted)
+        self._session.keep_nested(message, self._parent)
+        return message
+
+    def add_result(self, block: Block) -> StoredMessage:
+        """See `RunControl`."""
+        message = self._message("user", [block])
+        self._session.keep_nested(message, self._parent, block["toolResult"]["toolUseId"])
+        return message
+
+    def _message(
+        self, role: Literal["user", "assistant"], content: list[Block], interrupted: bool = False
+    ) -> StoredMessage:
+        number = self._messages[-1].place.number + 1 if self._messages and self._messages[-1].place else 0
+        place = Place(self._work, number, used=with_usage(Progress(), self._budget).to_item())
+        message = self._session.nested_message(place, self._parent, role, content, interrupted=interrupted)
+        self._messages.append(message)
+        return message
+
+    async def store(self, begin: Collection[str] = (), wait: Collection[str] = ()) -> None:
+        """See `RunControl`."""
+        await self._session.store(begin, wait)
+
+    def check_time(self) -> None:
+        """See `RunControl`."""
+        self._session.check_time()
+
+    def postpone(self, error: ProviderError) -> None:
+        """See `RunControl`."""
+        self._session.postpone(error)
+
+    async def keep_summary(self, summary: Summary) -> None:
+        """See `RunControl`. One who goes on from the stored messages sums them up again."""
+
+    async def drain(self, iteration: int) -> list[StoredMessage]:
+        """See `RunControl`. Live messages are for the run's own agent."""
+        await self._session.store_results()
+        return []
+
+    async def may_end(self, reason: str, output: Output | None = None) -> bool:
+        """See `RunControl`."""
+        return True

@@ -1,0 +1,156 @@
+"""A run's events on their way, and its log.
+
+The loop's events go to the client's feed at once and to the log beside it: a pump writes what has come
+every 0.1 to 0.5 s in one transaction that also renews the lease and notices a stop. `event_buffer` numbers
+the events, `lease_writer` writes them with the messages.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from millrace.agent.budget import Budget
+from millrace.domain.events import Event, LogEntry
+from millrace.domain.runs import StopReason
+from millrace.errors import Unavailable
+from millrace.services.runs.event_buffer import EventBuffer, pieces
+from millrace.services.runs.event_feed import EventFeed
+from millrace.services.runs.lease_writer import LeaseWriter
+from millrace.services.runs.run_events import RunEvents
+from millrace.services.runs.steps import StepLog
+from millrace.stores.connect import Stores
+from millrace.stores.dynamo import TransactItem
+from millrace.stores.lease_record import Lease, LeaseLost, Stopping
+
+MOST_PER_EVENT = 10
+"""More bus events than one event of the log leads to: a process that has taken a run over numbers its own
+above all that were sent before."""
+FIRST_FLUSH, SLOWEST_FLUSH, CHECK_EVERY, PUBLISH_EVERY = 0.1, 0.5, 0.5, 0.25
+
+
+class RunPump:
+    """The events of a run; `RunWork` adds its messages and steps."""
+
+    def __init__(self, stores: Stores, lease: Lease, budget: Budget) -> None:
+        self.event_feed = EventFeed()
+        self.abandoned = False
+        self.budget = budget
+        self.lease = lease
+        self.run = lease.run
+        self.answer: list[str] = []
+        self.ended = False
+        self.broken: Exception | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.stop_asked: asyncio.Future[StopReason | Literal["lost"]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self.bus = RunEvents(stores.bus, lease.run, stores.clock, MOST_PER_EVENT * lease.seq)
+        self._stores = stores
+        self._steps = StepLog()
+        self._events = EventBuffer(lease, self._hand_out)
+        self._writer = LeaseWriter(stores, lease, self._events)
+        self._announced: dict[str, int] = {}
+        self._wake = asyncio.Event()
+
+    async def over(self) -> None:
+        """Waits until everything of the run is stored and told."""
+        if self.task is not None:
+            await asyncio.shield(self.task)
+
+    def leave(self) -> None:
+        """The client that has begun the run reads no more."""
+        self.lease.attended = False
+        self.event_feed.close()
+
+    # --- events ------------------------------------------------------------------------------------
+
+    def emit(self, event: Event) -> None:
+        """The run's sink: numbers an event, hands it to the client and keeps it for the log."""
+        if self.ended or self.abandoned:
+            return
+        for piece in pieces(event):
+            self._events.add(piece)
+
+    def _hand_out(self, logged: LogEntry) -> None:
+        self.event_feed.put(logged)
+        nested = "parent" in logged.event
+        if logged.type == "token" and not nested:
+            self.answer.append(logged.event["token"])
+            self.bus.tokens += 1
+            return
+        if logged.type != "token":
+            self.bus.watch(logged.event)
+        self._steps.watch(logged.event)
+        if nested:
+            self._announced[logged.event["parent"]] = logged.seq
+
+    def note_step(self, event: Event) -> None:
+        """Keeps an event for the history that an earlier process has emitted without a message to hold it."""
+        self._steps.watch(event)
+
+    async def pump(self) -> None:
+        """Writes the log and looks for a stop until the run ends or is to end."""
+        wait, checked = FIRST_FLUSH, time.monotonic()
+        while not self.stop_asked.done():
+            since = self._writer.since_write
+            await self._pause(wait - since if since < wait else wait)
+            since = self._writer.since_write
+            if self._writer.has_results:
+                await self._ask_to_stop(self._writer.save_results)
+            elif since < wait * 0.9:
+                continue  # a step was stored meanwhile, and the log with it
+            elif self._events.pending:
+                wait = min(wait * 1.5, SLOWEST_FLUSH)
+                await self._ask_to_stop(self._flush)
+            elif min(since, time.monotonic() - checked) >= CHECK_EVERY:
+                wait = FIRST_FLUSH
+                checked = time.monotonic()
+                await self._ask_to_stop(self._check_lease)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for the next flush, or for a result that is to be stored at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        self._wake.clear()
+
+    async def publish(self) -> None:
+        """Puts the run's story on the bus, beside everything else: a slow bus holds up nothing."""
+        while True:
+            await asyncio.sleep(PUBLISH_EVERY)
+            if self.bus.beat(self.budget.cost):
+                await self.bus.flush()
+
+    async def _ask_to_stop(self, step: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await step()
+        except Stopping as stop:
+            self._stop(stop.reason)
+        except LeaseLost:
+            self._stop("lost")
+        except Unavailable:
+            if self._writer.expired:
+                self._stop("lost")
+        except Exception as error:  # what the store refuses once it refuses always
+            self.broken = error
+            self._stop("lost")
+
+    def _stop(self, reason: StopReason | Literal["lost"]) -> None:
+        if not self.stop_asked.done():
+            self.stop_asked.set_result(reason)
+
+    async def _check_lease(self) -> None:
+        async with self._writer.lock:
+            if not self.ended:
+                await self._writer.check()
+
+    async def _flush(self) -> None:
+        async with self._writer.lock:
+            if not self.ended:
+                await self._writer.write()
+
+    def lease_check(self) -> TransactItem:
+        """The part of a transaction that refuses it once this run has lost its lease."""
+        return self._stores.leases.lease_check(self.lease)
