@@ -1,6 +1,8 @@
 """OpenAI's responses over HTTP, by its own client for Python."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -322,3 +324,12 @@ def test_wrong_sequence_number_is_refused(face: Face, client: OpenAI) -> None:
     with httpx.Client(base_url=face.url, headers=face.headers) as raw:
         bad = raw.get(f"/v1/responses/{found.id}?stream=true&starting_after=x")
     assert (bad.status_code, bad.json()["error"]["code"]) == (422, "invalid_query")
+
+
+def test_example_of_the_documentation_runs(face: Face, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "openai.md").read_text()
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    script(face, says("42"))
+    token = face.headers["authorization"].removeprefix("Bearer ")
+    exec(code, {"MILLRACE_URL": face.url, "TOKEN": token})
+    assert capsys.readouterr().out == "42\n"

@@ -19,6 +19,7 @@ from millrace.api.messages import SEND_ERRORS, idempotency_key
 from millrace.api.openai_requests import (
     BODY_BYTES,
     CHAT_ERRORS,
+    answered_part,
     conversation_of,
     naming_models,
     settled_batches,
@@ -34,7 +35,7 @@ from millrace.domain.projection import capped, settled
 from millrace.errors import InvalidRequest
 from millrace.protocols.framing import ChunkId
 from millrace.protocols.table import OPENAI_CHAT
-from millrace.services.runs.converse import RunStream, converse, part_of, rejoin
+from millrace.services.runs.converse import RunStream, converse, part_of
 from millrace.services.runs.new_message import NewMessage
 from millrace.services.runs.platform import Platform
 
@@ -114,7 +115,7 @@ class OpenAiChat:
         given = await read_body(request, ChatRequest, BODY_BYTES)
         given.check()
         async with naming_models(given.model):
-            stream, after = await self._answered(request, caller, given) or (
+            stream, after = await answered_part(self.platform.stores, request, caller, given.results()) or (
                 await self._begun(request, caller, given),
                 0,
             )
@@ -155,25 +156,6 @@ class OpenAiChat:
                 request=given.echo(),
             ),
         )
-
-    async def _answered(
-        self, request: Request, caller: Principal, given: "ChatRequest"
-    ) -> tuple[RunStream, int] | None:
-        """The part of a run that follows the results of its calls, where the messages end with such."""
-        from millrace.protocols.openai.calls import answer_of, parse_call_id
-        from millrace.services.runs.answer_results import answer_results
-
-        results = {parse_call_id(id): text for id, text in given.results().items()}
-        run_ids = {run_id for run_id, _ in results}
-        if len(run_ids) != 1 or not (run_id := run_ids.pop()):
-            return None
-        own = {call_id: text for (_, call_id), text in results.items()}
-        answered = await answer_results(self.platform.stores, caller, run_id, own, answer_of)
-        if answered is None:
-            return None
-        run, after = answered
-        stream = await rejoin(self.platform.stores, caller, run.id, after, deadline(request))
-        return (stream, after) if stream else None
 
     async def _whole(self, request: Request, stream: RunStream, after: int, given: "ChatRequest") -> Response:
         from millrace.protocols.openai.chat import completion_of

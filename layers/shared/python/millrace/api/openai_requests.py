@@ -1,23 +1,21 @@
 """Requests of OpenAI's clients: what the endpoints of `/v1` share."""
 
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from millrace.api.deadline import deadline
 from millrace.api.messages import idempotency_key
 from millrace.domain.access import Principal
 from millrace.domain.events import LogEntry
 from millrace.domain.ids import new_id
 from millrace.domain.projection import without_taken_back
 from millrace.errors import NotFound
-from millrace.services.runs.converse import RunStream
-
-if TYPE_CHECKING:
-    pass
+from millrace.services.runs.converse import RunStream, rejoin
+from millrace.stores.connect import Stores
 
 BODY_BYTES = 5_500_000
 """Clients send their whole history with each request; Lambda takes 6 MB."""
@@ -58,6 +56,27 @@ async def naming_responses(response_id: str | None) -> AsyncIterator[None]:
         if response_id and error.code in ("run_not_found", "conversation_not_found"):
             raise unknown_response(response_id) from error
         raise
+
+
+async def answered_part(
+    stores: Stores, request: Request, caller: Principal, results: Mapping[str, str]
+) -> tuple[RunStream, int] | None:
+    """Answer the calls whose results end a request, by the ids that clients have of them; the run's stream,
+    and the event behind which its next part begins. None where no run of ours has waited for them."""
+    from millrace.protocols.openai.calls import answer_of, parse_call_id
+    from millrace.services.runs.answer_results import answer_results
+
+    named = {parse_call_id(id): text for id, text in results.items()}
+    run_ids = {run_id for run_id, _ in named}
+    if len(run_ids) != 1 or not (run_id := run_ids.pop()):
+        return None
+    own = {call_id: text for (_, call_id), text in named.items()}
+    answered = await answer_results(stores, caller, run_id, own, answer_of)
+    if answered is None:
+        return None
+    run, after = answered
+    stream = await rejoin(stores, caller, run.id, after, deadline(request))
+    return (stream, after) if stream else None
 
 
 async def whole(stream: RunStream) -> list[LogEntry]:

@@ -19,6 +19,7 @@ from millrace.api.messages import SEND_ERRORS, idempotency_key
 from millrace.api.openai_requests import (
     BODY_BYTES,
     CHAT_ERRORS,
+    answered_part,
     conversation_of,
     naming_models,
     naming_responses,
@@ -122,7 +123,7 @@ class OpenAiResponses:
         given = await read_body(request, ResponseRequest, BODY_BYTES)
         given.check()
         async with naming_models(given.model), naming_responses(given.previous_response_id):
-            if answered := await self._answered(request, caller, given):
+            if answered := await answered_part(self.platform.stores, request, caller, given.results()):
                 return await self._respond(request, given, *answered)
             conversation_id = await self._conversation(request, caller, given)
             message = self._message(request, given)
@@ -165,25 +166,6 @@ class OpenAiResponses:
                 request=given.echo(),
             ),
         )
-
-    async def _answered(
-        self, request: Request, caller: Principal, given: "ResponseRequest"
-    ) -> tuple[RunStream, int] | None:
-        """The part of a run that follows the results of its calls, where the input ends with such."""
-        from millrace.protocols.openai.calls import answer_of, parse_call_id
-        from millrace.services.runs.answer_results import answer_results
-
-        results = {parse_call_id(id): text for id, text in given.results().items()}
-        run_ids = {run_id for run_id, _ in results}
-        if len(run_ids) != 1 or not (run_id := run_ids.pop()):
-            return None
-        own = {call_id: text for (_, call_id), text in results.items()}
-        answered = await answer_results(self.platform.stores, caller, run_id, own, answer_of)
-        if answered is None:
-            return None
-        run, after = answered
-        stream = await rejoin(self.platform.stores, caller, run.id, after, deadline(request))
-        return (stream, after) if stream else None
 
     async def _joined(
         self, request: Request, caller: Principal, given: "ResponseRequest", run_id: str
