@@ -5,6 +5,7 @@ with Stack(options, listening_socket, console) as stack:
 """
 
 import asyncio
+import importlib.util
 import os
 import socket
 from collections.abc import Coroutine, Iterator
@@ -46,7 +47,11 @@ PASSED_ON = (
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "OPENAI_SERVERS",
+    "PIPER_VOICES",
     "SEGMENT_BASE_URL",
+    "SPEECH_BASE_URL",
+    "SPEECH_ENGINE",
+    "SPEECH_MODEL",
 )
 
 
@@ -256,6 +261,8 @@ class Stack:
 def function_variables(environ: Any) -> dict[str, str]:
     """The functions' variables that only one machine needs. Raises nothing: what is not given is left out."""
     given = {name: environ[name] for name in PASSED_ON if environ.get(name)}
+    if importlib.util.find_spec("piper") is not None:  # a natural voice, where its extra is installed
+        given.setdefault("SPEECH_ENGINE", "piper")
     if (
         "AWS_BEARER_TOKEN_BEDROCK" in given
     ):  # else AWS_ENDPOINT_URL would send Bedrock's calls to the emulator

@@ -43,7 +43,8 @@ class RunningStack:
         self._process = subprocess.Popen(
             child.command([sys.executable, "-u", "-m", "local", "--port", "0", *arguments], signal.SIGTERM),
             cwd=ROOT,
-            env={**os.environ, **(environ or {})},
+            # Not the natural voice, which takes seconds to load.
+            env={**os.environ, "SPEECH_ENGINE": "espeak", **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

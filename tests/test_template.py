@@ -356,7 +356,7 @@ def test_every_url_is_an_output(translated: Template, resources: Resources) -> N
         ("CommandCenterFunction", {"dynamodb:UpdateItem"}),
         ("FlowsFunction", {"dynamodb:UpdateItem"}),
         ("A2aFunction", {"dynamodb:UpdateItem"}),
-        ("VoiceFunction", {"dynamodb:PutItem", "dynamodb:UpdateItem"}),
+        ("VoiceFunction", {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}),
     ],
 )
 def test_functions_that_take_tickets_may_use_their_table(

@@ -156,6 +156,7 @@ CHANGES = {
     "GET /api/files/{file_id}",
     "DELETE /api/files/{file_id}",
     "POST /api/stream-tickets",
+    "POST /api/voice/streams/{stream_id}/stop",
 }
 """They answer with what the caller has given, and with ids."""
 

@@ -29,11 +29,11 @@ from millrace.domain.access import Principal
 from millrace.domain.command_center import EVENT_TYPES
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import ContinueRun
-from millrace.services import speak
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.runs.continue_run import continue_run
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.search import search_in
+from millrace.services.speech.runs import sentences_of_run
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
@@ -410,7 +410,7 @@ async def test_no_outlet_tells_what_an_answer_agent_hides(
     outlets += await asyncio.to_thread(lambda: list(scan(world)))
     outlets += [(f"bus {one.get('type')}", json.dumps(one)) for one in world.aws.published]
     run = await recorder.stores.runs.get(organization, world.ids["run_id"])
-    async with aclosing(speak._answer(recorder.stores, run, None, "en")) as sentences:
+    async with aclosing(await sentences_of_run(recorder.stores, run, None)) as sentences:
         heard = [sentence async for sentence in sentences]
     outlets.append(("speech", " ".join(heard)))
     caller = Principal(organization, "user-1")

@@ -94,6 +94,7 @@ NEEDS: dict[str, list[str]] = {
         "POST /api/voice/tts/stream",
         "GET /api/voice/tts/stream",
         "GET /api/voice/voices",
+        "POST /api/voice/streams/{stream_id}/stop",
         "POST /v1/audio/speech",
     ],
     "observe": [

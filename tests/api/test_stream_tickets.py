@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -151,6 +152,9 @@ def test_asking_for_a_stream_where_there_is_none_does_not_make_a_ticket_last(
     assert error_of(browser.get(url)) == (401, "ticket_invalid")
 
 
+PATH = f"{BASE}/stream"
+
+
 @pytest.fixture
 def store(settings: Settings, aws: Aws) -> tuple[TicketStore, list[int]]:
     now = [NOW]
@@ -159,19 +163,19 @@ def store(settings: Settings, aws: Aws) -> tuple[TicketStore, list[int]]:
 
 def for_stream(**more: Any) -> Ticket:
     caller = Principal(f"org-{uuid.uuid4().hex}", "someone", frozenset({"chat"}))
-    return Ticket(caller, "GET", f"{BASE}/stream", None, **more)
+    return Ticket(caller, "GET", PATH, None, **more)
 
 
 async def test_session_lasts_an_hour_from_its_first_use(store: tuple[TicketStore, list[int]]) -> None:
     tickets, now = store
     secret, _ = await tickets.issue(given := for_stream())
     now[0] += 59_999
-    assert await tickets.open(secret, Client("a", "n")) == given
+    assert await tickets.open(secret, PATH, Client("a", "n")) == given
     now[0] += 1000 * SESSION_SECONDS - 1
-    assert await tickets.open(secret, Client("a", "n")) == given
+    assert await tickets.open(secret, PATH, Client("a", "n")) == replace(given, again=True)
     now[0] += 1
     with pytest.raises(Unauthenticated):
-        await tickets.open(secret, Client("a", "n"))
+        await tickets.open(secret, PATH, Client("a", "n"))
 
 
 async def test_ticket_that_was_not_used_in_a_minute_opens_nothing(
@@ -181,7 +185,7 @@ async def test_ticket_that_was_not_used_in_a_minute_opens_nothing(
     secret, _ = await tickets.issue(for_stream())
     now[0] += 60_000
     with pytest.raises(Unauthenticated):
-        await tickets.open(secret, Client("a", "n"))
+        await tickets.open(secret, PATH, Client("a", "n"))
 
 
 async def test_only_a_client_that_names_an_event_may_change_its_network(
@@ -190,11 +194,11 @@ async def test_only_a_client_that_names_an_event_may_change_its_network(
     """A telephone that changes from one network to the other has seen the run's id; a log has not."""
     tickets, _ = store
     secret, _ = await tickets.issue(given := for_stream())
-    await tickets.open(secret, Client("a", "n"))
-    assert await tickets.open(secret, Client("a", "m", proven=True)) == given
+    await tickets.open(secret, PATH, Client("a", "n"))
+    assert await tickets.open(secret, PATH, Client("a", "m", proven=True)) == replace(given, again=True)
     for other in (Client("a", "m"), Client("b", "n"), Client("b", "m", proven=True)):
         with pytest.raises(Unauthenticated):
-            await tickets.open(secret, other)
+            await tickets.open(secret, PATH, other)
 
 
 async def test_open_ticket_can_be_neither_used_nor_read_from_the_table(
@@ -202,13 +206,13 @@ async def test_open_ticket_can_be_neither_used_nor_read_from_the_table(
 ) -> None:
     tickets, _ = store
     secret, _ = await tickets.issue(for_stream())
-    await tickets.open(secret, Client("a browser", "n"))
+    await tickets.open(secret, PATH, Client("a browser", "n"))
     await tickets.note(secret, "begun", "run_1.0")
-    assert (await tickets.open(secret, Client("a browser", "n"))).begun == "run_1.0"
+    assert (await tickets.open(secret, PATH, Client("a browser", "n"))).begun == "run_1.0"
     assert secret not in str(aws.client("dynamodb").scan(TableName=settings.tickets_table))
     await tickets.note("another secret", "begun", "run_1.0")
     with pytest.raises(Unauthenticated):
-        await tickets.open("another secret", Client("a browser", "n"))
+        await tickets.open("another secret", PATH, Client("a browser", "n"))
 
 
 @pytest.mark.parametrize(

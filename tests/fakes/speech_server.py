@@ -34,6 +34,7 @@ class SpeechServer(ModelServer):
         super().__init__()
         self._pace = pace
         self.sounds: list[bytes] = []
+        self.refuse_key = False
 
     def play(self, *scripts: Script) -> None:
         """The next requests to speak get these, one each; sound unless their headers say otherwise."""
@@ -47,7 +48,7 @@ class SpeechServer(ModelServer):
         if exchange.path.startswith("/v1/voices"):
             return _described(exchange)
         if not exchange.path.endswith("/speech"):
-            return Script([b"{}"], 404, JSON)
+            return Script([b"{}"], 401 if self.refuse_key else 404, JSON)
         return self._scripts.popleft() if self._scripts else self._speech(exchange.json)
 
     def _speech(self, asked: dict[str, Any]) -> Script:

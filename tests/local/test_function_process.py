@@ -50,7 +50,11 @@ def test_reserved_variables_win_and_given_ones_beat_the_templates(tmp_path: Path
 
 def test_shells_model_variables_are_passed_on_and_nothing_else() -> None:
     seen = function_variables({"OPENAI_API_KEY": "k", "SECRET": "s", "DEFAULT_MODEL": ""})
-    assert seen == {"ALLOW_LOOPBACK_HTTP": "true", "OPENAI_API_KEY": "k"}
+    assert seen == {"ALLOW_LOOPBACK_HTTP": "true", "OPENAI_API_KEY": "k", "SPEECH_ENGINE": "piper"}
+
+
+def test_natural_voice_is_chosen_unless_another_is_named() -> None:
+    assert function_variables({"SPEECH_ENGINE": "espeak"})["SPEECH_ENGINE"] == "espeak"
 
 
 def test_bedrock_with_a_key_is_the_real_one() -> None:

@@ -49,3 +49,11 @@ def speech_now(text: str) -> bytes:
     """The same for code that is not async, wherever it runs."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, speech(text)).result()
+
+
+async def speech_in(language: str, text: str, speed: float = 1.0) -> bytes:
+    """Real speech by a voice of the language."""
+    engine = EspeakEngine()
+    voice = await engine.in_language(await engine.voice("alloy"), language)
+    assert voice is not None
+    return b"".join([chunk async for chunk in engine.speak(text, voice, speed)])

@@ -7,7 +7,7 @@ import pytest
 
 from millrace.errors import ProviderError
 from millrace.speech import ahead
-from millrace.speech.ahead import spoken
+from millrace.speech.ahead import Pace, spoken
 
 
 class Engine:
@@ -16,6 +16,7 @@ class Engine:
     def __init__(self) -> None:
         self.begun: list[str] = []
         self.closed: list[str] = []
+        self.sound = b""
         self.hold = asyncio.Event()
         self.hold.set()
 
@@ -25,7 +26,7 @@ class Engine:
             await self.hold.wait()
             if sentence == "bad":
                 raise ProviderError("the engine is out")
-            yield sentence.encode()
+            yield self.sound or sentence.encode()
         finally:
             self.closed.append(sentence)
 
@@ -131,3 +132,34 @@ async def test_sample_cut_in_two_by_the_network_is_put_together_and_never_shifts
     audio = [chunk async for chunk in spoken(speak, Source("abcde", "fg")())]
     assert all(len(chunk) % 2 == 0 for chunk in audio)
     assert b"".join(audio) == b"abcdfg"
+
+
+async def test_paid_sentence_is_begun_when_most_of_the_one_before_is_heard() -> None:
+    """Half a second of sound each, a fifth of a second ahead: of four sentences one is begun at first."""
+    engine = Engine()
+    engine.sound = bytes(8000)
+    pace = Pace(8000, ahead=0.2)
+    audio = spoken(engine.speak, Source("s1", "s2", "s3", "s4")(), pace)
+    begun_at: list[float] = []
+    started = asyncio.get_running_loop().time()
+    async for _ in audio:
+        begun_at.append(asyncio.get_running_loop().time() - started)
+    assert engine.begun == ["s1", "s2", "s3", "s4"]
+    assert [moment >= 0.3 + 0.5 * n for n, moment in enumerate(begun_at[1:])] == [True] * 3
+
+
+async def test_paid_sentences_stop_with_their_listener() -> None:
+    engine = Engine()
+    engine.sound = bytes(160_000)  # ten seconds
+    audio = spoken(engine.speak, Source(*(f"s{n}" for n in range(100)))(), Pace(8000, ahead=1.5))
+    await anext(audio)
+    await settle()
+    await audio.aclose()
+    assert engine.begun == ["s0"]
+
+
+async def test_each_sentence_that_is_through_is_told_with_its_place() -> None:
+    engine, places = Engine(), []
+    audio = spoken(engine.speak, Source("s1", "four", "s3")(), heard=lambda *place: places.append(place))
+    assert b"".join([pcm async for pcm in audio]) == b"s1fours3"
+    assert places == [("s1", 0, 2), ("four", 2, 6), ("s3", 6, 8)]

@@ -33,7 +33,7 @@ def test_default_is_found_without_a_name_and_made_once(aws: Aws) -> None:
 
 
 def test_unknown_engine_names_those_there_are(aws: Aws) -> None:
-    with pytest.raises(InvalidRequest, match="espeak, polly, openai"):
+    with pytest.raises(InvalidRequest, match="espeak, piper, polly, openai"):
         engines(aws, SpeechConfig()).get("festival")
 
 

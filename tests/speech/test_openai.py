@@ -53,11 +53,11 @@ async def test_first_bytes_are_given_while_the_server_still_speaks(
     openai: OpenAiEngine, server: SpeechServer
 ) -> None:
     silence = Gate()
-    server.play(Script([b"\1\2", silence, b"\3\4"]))
+    server.play(Script([b"\1\2\3\4", silence, b"\5\6"]))
     audio = openai.speak(TEXT, await openai.voice("nova"), 1.0)
-    assert await anext(audio) == b"\1\2"
+    assert await anext(audio) == b"\1\2\3\4"
     silence.open()
-    assert [chunk async for chunk in audio] == [b"\3\4"]
+    assert [chunk async for chunk in audio] == [b"\5\6"]
 
 
 async def test_temporary_failure_before_the_first_byte_is_retried(
@@ -70,7 +70,7 @@ async def test_temporary_failure_before_the_first_byte_is_retried(
 
 async def test_busy_server_is_not_retried_for_ever(openai: OpenAiEngine, server: SpeechServer) -> None:
     server.play(*[BUSY] * 10)
-    with pytest.raises(ProviderError, match="slow down") as raised:
+    with pytest.raises(ProviderError, match="429") as raised:
         await say(openai)
     assert len(server.spoken) == 4
     assert raised.value.retryable
@@ -85,12 +85,17 @@ async def test_sentence_that_breaks_off_is_an_error_and_not_repeated(
     assert len(server.spoken) == 1
 
 
-async def test_refusal_of_the_request_says_what_the_server_said(
-    openai: OpenAiEngine, server: SpeechServer
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500])
+async def test_words_of_the_server_are_logged_and_never_passed_on(
+    openai: OpenAiEngine, server: SpeechServer, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.play(Script([b'{"error": {"message": "no voice nova"}}'], 400, JSON))
-    with pytest.raises(InvalidRequest, match="no voice nova"):
+    said = b'{"error": {"message": "Incorrect API key provided: sk-secret"}}'
+    server.play(*[Script([said], status, JSON)] * 4)
+    with pytest.raises((InvalidRequest, ProviderError)) as raised:
         await say(openai)
+    assert "sk-secret" not in str(raised.value)
+    assert "sk-secret" not in str(raised.value.__cause__ or "")
+    assert "Incorrect API key provided" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -110,6 +115,14 @@ async def test_page_instead_of_sound_is_an_error(openai: OpenAiEngine, server: S
     server.play(Script([b"<html>"], 200, {"content-type": "text/html"}))
     with pytest.raises(ProviderError, match="check its address"):
         await say(openai)
+
+
+async def test_check_asks_without_speaking(openai: OpenAiEngine, server: SpeechServer) -> None:
+    await openai.check()  # a server that has no list of models may still speak
+    server.refuse_key = True
+    with pytest.raises(ProviderError, match="check its key"):
+        await openai.check()
+    assert server.spoken == []
 
 
 async def test_unreachable_server_is_a_retryable_error() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from millrace.errors import InvalidRequest, MillraceError, ProviderError
 from millrace.speech.ahead import spoken
+from millrace.speech.engine import OPENAI_VOICES
 from millrace.speech.polly import PollyEngine
 from millrace.speech.sentences import sentences_of
 from millrace.stores.aws import Aws
@@ -97,11 +98,15 @@ async def test_sentence_that_breaks_off_is_an_error(polly: PollyEngine, server: 
         await say(polly, TEXT)
 
 
-async def test_refusal_says_what_polly_said(polly: PollyEngine, server: SpeechServer) -> None:
-    server.play(refusal(403, "AccessDeniedException", "not authorized to perform polly:SynthesizeSpeech"))
-    with pytest.raises(ProviderError, match="polly:SynthesizeSpeech") as raised:
+async def test_refusal_names_its_code_and_logs_its_words(
+    polly: PollyEngine, server: SpeechServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = "User: arn:aws:sts::123456789012:role/x is not authorized to perform polly:SynthesizeSpeech"
+    server.play(refusal(403, "AccessDeniedException", words))
+    with pytest.raises(ProviderError, match=r"Polly refuses: AccessDeniedException\.$") as raised:
         await say(polly, TEXT)
     assert raised.value.http_status == 403
+    assert words in caplog.text
 
 
 async def test_sentence_is_never_longer_than_polly_takes(polly: PollyEngine, server: SpeechServer) -> None:
@@ -121,9 +126,51 @@ async def test_voices_are_listed_to_the_last_page_and_only_once(
     polly: PollyEngine, server: SpeechServer
 ) -> None:
     names = [voice.id for voice in await polly.voices()]
-    assert names == ["alloy", "ash", "Joanna", "Matthew", "Vicki", "Ola"]
+    assert names == [*OPENAI_VOICES, "Joanna", "Matthew", "Vicki", "Ola"]
     assert (await polly.voice("vicki")).language == "de-DE"
     assert len(server.exchanges) == 2
+
+
+async def test_every_name_of_openai_has_a_voice_in_every_region(polly: PollyEngine) -> None:
+    """This region has two English voices."""
+    natives = {name: (await polly.voice(name)).native for name in OPENAI_VOICES}
+    assert {natives["nova"], natives["marin"], natives["alloy"]} == {"Joanna"}
+    assert {natives["onyx"], natives["cedar"], natives["ash"]} == {"Matthew"}
+
+
+@pytest.mark.parametrize(
+    ("voice", "language", "native"),
+    [
+        ("alloy", "de", "Vicki"),
+        ("ash", "de-AT", "Vicki"),
+        ("alloy", "pl", "Ola"),
+        ("ash", "en-GB", "Matthew"),
+        ("Vicki", "en", "Joanna"),
+    ],
+)
+async def test_another_language_gets_the_voice_that_is_most_like_it(
+    polly: PollyEngine, voice: str, language: str, native: str
+) -> None:
+    found = await polly.in_language(await polly.voice(voice), language)
+    assert found is not None
+    assert found.native == native
+
+
+async def test_language_without_a_voice_has_none(polly: PollyEngine) -> None:
+    assert await polly.in_language(await polly.voice("alloy"), "zh") is None
+
+
+async def test_words_come_from_speech_marks(polly: PollyEngine, server: SpeechServer) -> None:
+    marks = b"".join(
+        b'{"time":%d,"type":"word","start":0,"end":4,"value":"%s"}\n' % mark
+        for mark in ((0, b"Nine"), (300, b"ships"), (700, b"sail"))
+    )
+    server.play(Script([marks]))
+    words = await polly.words("Nine ships sail.", await polly.voice("Joanna"), 1.0)
+    assert server.spoken[0].json["SpeechMarkTypes"] == ["word"]
+    assert words is not None
+    assert [(word.text, word.start) for word in words] == [("Nine", 0.0), ("ships", 0.3), ("sail", 0.7)]
+    assert [word.end for word in words[:2]] == [0.3, 0.7]
 
 
 async def test_voice_that_lacks_the_wanted_kind_speaks_with_what_it_has(

@@ -60,21 +60,21 @@ async def world(aws_environment: Aws) -> AsyncIterator[World]:
 async def test_ticket_is_used_by_whoever_used_it(world: World) -> None:
     ticket = Ticket(Principal(world.organization, "ann"), "GET", "/api/voice/tts/stream", {"text": "Hi"})
     secret, _ = await world.tickets().issue(ticket)
-    assert (await world.tickets().use(secret)).body == {"text": "Hi"}
+    assert (await world.tickets().use(secret, ticket.path)).body == {"text": "Hi"}
     with pytest.raises(Unauthenticated):
-        await world.tickets().use(secret)
+        await world.tickets().use(secret, ticket.path)
     with pytest.raises(Unauthenticated):
-        await world.tickets().open(secret, USER)
+        await world.tickets().open(secret, ticket.path, USER)
 
 
 async def test_stream_is_opened_by_whoever_opened_it(world: World) -> None:
     ticket = Ticket(Principal(world.organization, "ann"), "GET", "/api/command-center/stream", None)
     secret, _ = await world.tickets().issue(ticket)
-    await world.tickets().open(secret, USER)
+    await world.tickets().open(secret, ticket.path, USER)
     with pytest.raises(Unauthenticated):
-        await world.tickets().open(secret, replace(USER, agent="another"))
+        await world.tickets().open(secret, ticket.path, replace(USER, agent="another"))
     with pytest.raises(Unauthenticated):
-        await world.tickets().use(secret)
+        await world.tickets().use(secret, ticket.path)
 
 
 async def test_conversation_is_created_once(world: World) -> None:

@@ -117,6 +117,12 @@ export class Api {
     return this.#fetch(path, { ...jsonBody({ format: "pcm", ...options }), signal });
   }
 
+  /** The end of a speech that nobody listens to any more; also while the page goes. Never throws. */
+  async stopSpeech(streamId: string): Promise<void> {
+    const path = `/api/voice/streams/${encodeURIComponent(streamId)}/stop`;
+    await this.#fetch(path, { method: "POST", keepalive: true }).catch(() => undefined);
+  }
+
   async #json<Result>(path: string, init: RequestInit = {}): Promise<Result> {
     return (await (await this.#checked(path, init)).json()) as Result;
   }

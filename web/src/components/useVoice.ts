@@ -16,10 +16,14 @@ export interface Voice {
 
 /** What is spoken ends with the conversation `conversationId`. */
 export function useVoice(api: Api, conversationId: string): Voice {
-  const speech = useMemo(() => new Speech(), []);
+  const speech = useMemo(() => new Speech((streamId) => void api.stopSpeech(streamId)), [api]);
   const [preferences, setPreferences] = useState(() => readPreferences(localStorage));
   const { voice, speed } = preferences;
   useEffect(() => speech.stop, [speech, conversationId]);
+  useEffect(() => {
+    addEventListener("pagehide", speech.stop);
+    return () => removeEventListener("pagehide", speech.stop);
+  }, [speech]);
   useEffect(() => storePreferences(localStorage, preferences), [preferences]);
 
   const change = useCallback((changed: Partial<Preferences>) => setPreferences((now) => ({ ...now, ...changed })), []);

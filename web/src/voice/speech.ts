@@ -27,6 +27,8 @@ export interface SpeechState {
 const SILENT: SpeechState = { phase: "silent", subject: null, playedMs: 0, peak: 0, tailMs: null, notice: null };
 
 type Open = (signal: AbortSignal) => Promise<Response>;
+/** Tells the server that nobody listens to this stream any more: function URLs do not notice it by themselves. */
+type StopStream = (streamId: string) => void;
 
 /** Speaks one thing at a time, as its sound arrives. */
 export class Speech {
@@ -34,6 +36,8 @@ export class Speech {
   #current = new AbortController();
   readonly #listeners = new Set<() => void>();
   readonly #player = new Player({ onAudible: (isAudible) => this.#block(!isAudible) });
+
+  constructor(private readonly stopStream: StopStream) {}
 
   readonly getState = (): SpeechState => this.#state;
 
@@ -80,13 +84,16 @@ export class Speech {
 
   async #play(open: Open, signal: AbortSignal): Promise<void> {
     const request = new AbortController();
+    const whole = new AbortController();
     signal.addEventListener("abort", () => request.abort(signal.reason), { once: true });
     try {
       const response = await this.#request(open, request);
+      const streamId = response.headers.get("X-Stream-Id");
+      if (streamId) signal.addEventListener("abort", () => this.stopStream(streamId), { once: true, signal: whole.signal });
       const rate = Number(response.headers.get("X-Sample-Rate"));
       const onProgress = (progress: Progress, tailMs: number | null) => this.#note(progress, tailMs, rate, signal);
       const utterance = await this.#player.open(rate, onProgress, signal);
-      await this.#pass(response, utterance, request);
+      await this.#pass(response, utterance, request, whole);
     } finally {
       request.abort();
     }
@@ -99,12 +106,18 @@ export class Speech {
     return response;
   }
 
-  /** What arrived is heard also when the rest is cut off. */
-  async #pass(response: Response, utterance: Utterance, request: AbortController): Promise<void> {
+  /** What arrived is heard also when the rest is cut off. `whole` is aborted once there is nothing left to stop. */
+  async #pass(
+    response: Response,
+    utterance: Utterance,
+    request: AbortController,
+    whole: AbortController,
+  ): Promise<void> {
     const isWhole = await this.#pump(response, utterance, request).then(
       () => true,
       () => false,
     );
+    whole.abort();
     await utterance.finish();
     if (!isWhole) throw new Error("The speech broke off before its end.");
   }

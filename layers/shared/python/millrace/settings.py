@@ -53,6 +53,7 @@ class Settings:
     speech_base_url: str = ""
     speech_model: str = "gpt-4o-mini-tts"
     polly_engine: str = "neural"
+    piper_voices: str = ""
     oidc_issuer: str = ""
     oidc_audience: str = ""
     oidc_jwks_url: str = ""

@@ -49,6 +49,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "run_not_found": "No run has this id, or it is not the caller's to see.",
         "secret_not_found": "No secret has this name.",
         "share_not_found": "The conversation is not shared with this user.",
+        "stream_not_found": "No speech can have this id.",
         "template_not_found": "No template has this id.",
         "version_not_found": "The pipeline has no such version.",
     },
@@ -90,6 +91,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "file_too_large": "The file is too large for its type; `limit` is in bytes.",
         "message_too_large": "The message is too large; `limit` is in bytes.",
         "quota_exceeded": "The organization's files would pass their quota; `limit` is in bytes.",
+        "speech_too_long": "The text cannot be spoken in one answer; `limit` is in characters.",
         "too_large": "The request, or what it would store, is too large.",
     },
     415: {
@@ -148,6 +150,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "unsupported_parameter": "An agent cannot do what the parameter `param` asks for.",
         "unknown_tool": "No tool has this name.",
         "unknown_voice": "The engine has no voice of this name.",
+        "unsupported_language": "The engine has no voice for this language.",
         "unsupported_speed": "The engine does not speak at this speed.",
     },
     429: {

@@ -23,6 +23,7 @@ from millrace.services.pipelines.context import PipelineContext
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.speech.engines import Engines, SpeechConfig
+from millrace.stores.speech_stops import SpeechStops
 from millrace.stores.tickets import TicketStore
 
 Json = dict[str, Any]
@@ -38,7 +39,7 @@ def streamed_endpoints(settings: Settings, platform: Platform) -> list[Endpoint]
         *a2a_app.endpoints(platform),
         *command_center_app.endpoints(Recorder.connect(settings)),
         *flows_app.endpoints(Flows.connect(platform, no_pipelines)),
-        *voice_app.endpoints(engines, stores, tickets),
+        *voice_app.endpoints(engines, stores, tickets, SpeechStops(stores.aws, "", stores.clock)),
         *webhooks_app.endpoints(PipelineContext.connect(settings, stores.aws)),
     ]
 

@@ -62,6 +62,7 @@ PATH_PARAMETERS = {
     "run_id": "The run's id",
     "template_id": "The template's id",
     "version": "The version, from 1",
+    "stream_id": "The id of a speech, from `X-Stream-Id`",
 }
 PARAMETERS = {
     "code": "Only dead letters with this code",
@@ -80,6 +81,7 @@ HEADERS = {
     "x-run-id": "The id of the run",
     "x-workflow-run-id": "The id under which this stream can be resumed",
     "x-workflow-stream-tail-index": "The number of the last chunk that there is; with `startIndex` only",
+    "x-stream-id": "The id of the speech, with which it can be stopped",
     "x-sample-rate": "The samples per second; with `pcm` only",
 }
 SECURITY_SCHEMES: dict[str, Any] = {
@@ -101,6 +103,7 @@ STATUSES = {
     201: "Created",
     202: "Accepted",
     204: "Nothing to return",
+    206: "The part of the audio that was asked for",
     401: "Who calls is not known",
     403: "The caller may not do this",
     404: "Not found in the caller's organization",

@@ -1,95 +1,69 @@
 """Voice: text to speech, an agent's answer aloud, OpenAI's `/v1/audio/speech`."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from millrace.api.audio import AudioStream
+from millrace.api.audio_events import frames
+from millrace.api.audio_replay import kept, part_of, replayed, wants_a_part
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, invalid, read_body
 from millrace.api.operation import Answer, Parameter, all_of
 from millrace.api.parameters import TICKET
 from millrace.api.tickets import ticket_body
+from millrace.api.voice_requests import OpenAiSpeech, Speak, SpeechOptions
 from millrace.domain.access import Principal
-from millrace.domain.wire import WireModel
+from millrace.domain.ids import new_ulid, valid_id
+from millrace.errors import NotFound
 from millrace.services.runs.access import authorize_run
-from millrace.services.speak import Speaking, SpeechRequest, prepare, speak_run, speak_text
+from millrace.services.speech.limits import expected_seconds
+from millrace.services.speech.order import Speaking, SpeechRequest, prepare
+from millrace.services.speech.runs import sentences_of_run
+from millrace.services.speech.stopping import until_stopped
+from millrace.services.speech.texts import sentences_to_speak
+from millrace.services.speech.timings import with_timings
 from millrace.speech.encoders import FORMATS
 from millrace.speech.engines import NAMES, Engines
 from millrace.stores.connect import Stores
+from millrace.stores.speech_stops import SpeechStops
+from millrace.stores.tickets import AUDIO_BYTES
 
-MAX_TEXT = 100_000
 MEDIA = tuple(sorted({found.media_type.partition(";")[0] for found in FORMATS.values()}))
-AUDIO = Answer(media=MEDIA, headers=("x-sample-rate",))
-RUN_AUDIO = Answer(media=MEDIA, headers=("x-run-id", "x-sample-rate"))
+EVENTS = "text/event-stream"
+AUDIO = Answer(events="SpeechEvent", media=MEDIA, headers=("x-sample-rate", "x-stream-id"))
+PART_OF_AUDIO = Answer(media=MEDIA)
+RUN_AUDIO = Answer(events="SpeechEvent", media=MEDIA, headers=("x-run-id", "x-sample-rate", "x-stream-id"))
 VOICE_AND_CHAT = all_of("voice", "chat")
 """To hear a run is to read it."""
 SPEECH_ERRORS = (
     "unknown_engine",
     "unknown_voice",
     "unknown_format",
+    "unsupported_language",
     "unsupported_speed",
     "empty_text",
+    "speech_too_long",
     "engine_missing",
     "engine_unavailable",
     "codec_missing",
     "speech_failed",
     "speech_refused",
 )
-VoiceName = Annotated[str, Field(min_length=1, max_length=128)]
 Given = TypeVar("Given", bound=BaseModel)
-OPENAI_PCM_RATE = 24_000
-"""The rate at which clients of OpenAI play pcm: no answer names it."""
-
-
-class SpeechOptions(WireModel):
-    """Options of speech. `speed` 1 is the voice's own pace; without `engine` the deployment's default
-    speaks."""
-
-    voice: VoiceName = "alloy"
-    format: str = Field(default="mp3", max_length=16)
-    speed: float = Field(default=1.0, ge=0.25, le=4.0)
-    engine: str = Field(default="", max_length=16)
-
-    def to_request(self) -> SpeechRequest:
-        return SpeechRequest(self.voice, self.format, self.speed, self.engine)
-
-
-class Speak(SpeechOptions):
-    """A text to speak."""
-
-    text: str = Field(min_length=1, max_length=MAX_TEXT)
-
-
-class NamedVoice(BaseModel):
-    """A custom voice as OpenAI's clients name it."""
-
-    id: VoiceName
-
-
-class OpenAiSpeech(BaseModel):
-    """OpenAI's request; what it has beyond this is ignored. A `model` that is the name of an engine chooses
-    it, any other takes the deployment's."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    model: str = Field(max_length=200)
-    input: str = Field(min_length=1, max_length=MAX_TEXT)
-    voice: VoiceName | NamedVoice
-    response_format: str = Field(default="mp3", max_length=16)
-    speed: float = Field(default=1.0, ge=0.25, le=4.0)
-    stream_format: Literal["audio"] = "audio"
-
-    def to_request(self) -> SpeechRequest:
-        voice = self.voice if isinstance(self.voice, str) else self.voice.id
-        engine = self.model if self.model in NAMES else ""
-        rate = OPENAI_PCM_RATE if self.response_format == "pcm" else 0
-        return SpeechRequest(voice, self.response_format, self.speed, engine, rate)
+TIMINGS = Parameter(
+    "timings",
+    "`true` answers with Server-Sent Events: the audio in parts, and when each word is heard",
+    {"type": "string", "enum": ["true", "false"]},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +72,7 @@ class VoiceApi:
 
     engines: Engines
     stores: Stores
+    stops: SpeechStops
 
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
@@ -111,6 +86,7 @@ class VoiceApi:
                 "voice",
                 self.speak_text,
                 body=Speak,
+                parameters=(TIMINGS,),
                 answers={200: AUDIO},
                 errors=SPEECH_ERRORS,
             ),
@@ -121,8 +97,8 @@ class VoiceApi:
                 "voice",
                 self.speak_text_by_ticket,
                 credential="ticket",
-                parameters=(TICKET,),
-                answers={200: AUDIO},
+                parameters=(TICKET, TIMINGS),
+                answers={200: AUDIO, 206: PART_OF_AUDIO},
                 errors=("invalid_request", *SPEECH_ERRORS),
             ),
             Endpoint(
@@ -132,6 +108,7 @@ class VoiceApi:
                 VOICE_AND_CHAT,
                 self.speak_run,
                 body=SpeechOptions,
+                parameters=(TIMINGS,),
                 answers={200: RUN_AUDIO},
                 errors=("run_expired", "run_not_found", *SPEECH_ERRORS),
             ),
@@ -142,9 +119,19 @@ class VoiceApi:
                 VOICE_AND_CHAT,
                 self.speak_run_by_ticket,
                 credential="ticket",
-                parameters=(TICKET,),
-                answers={200: RUN_AUDIO},
+                parameters=(TICKET, TIMINGS),
+                answers={200: RUN_AUDIO, 206: PART_OF_AUDIO},
                 errors=("invalid_request", "run_expired", "run_not_found", *SPEECH_ERRORS),
+            ),
+            Endpoint(
+                "POST",
+                "/api/voice/streams/{stream_id}/stop",
+                "Stop a speech of the caller's own",
+                "voice",
+                self.stop,
+                answers={202: "SpeechStopping"},
+                errors=("stream_not_found", "not_configured"),
+                description="Takes effect within about a second. A speech that has ended is stopped as well.",
             ),
             Endpoint(
                 "GET",
@@ -171,19 +158,25 @@ class VoiceApi:
     # --- texts -------------------------------------------------------------------------------------
 
     async def speak_text(self, request: Request, caller: Principal) -> ASGIApp:
-        return await self._text(await read_body(request, Speak))
+        given = await read_body(request, Speak)
+        return await self._text(request, caller, given.to_request(), given.text)
 
     async def speak_text_by_ticket(self, request: Request, caller: Principal) -> ASGIApp:
-        return await self._text(_valid(Speak, ticket_body(request)))
-
-    async def _text(self, given: Speak) -> ASGIApp:
-        speaking = await prepare(self.engines, given.to_request())
-        return _stream(speaking, speak_text(speaking, given.text))
+        if (again := await replayed(request)) is not None:
+            return again
+        given = _valid(Speak, ticket_body(request))
+        return await self._text(request, caller, given.to_request(), given.text)
 
     async def speak_openai(self, request: Request, caller: Principal) -> ASGIApp:
         given = await read_body(request, OpenAiSpeech)
-        speaking = await prepare(self.engines, given.to_request())
-        return _stream(speaking, speak_text(speaking, given.input))
+        return await self._text(request, caller, given.to_request(), given.input)
+
+    async def _text(self, request: Request, caller: Principal, asked: SpeechRequest, text: str) -> ASGIApp:
+        speaking = await prepare(self.engines, asked)
+        sentences = await sentences_to_speak(speaking, text, deadline(request))
+        if wants_a_part(request) and _is_short(speaking, text):
+            return await _whole(request, speaking, sentences)
+        return self._stream(request, caller, speaking, sentences)
 
     # --- runs --------------------------------------------------------------------------------------
 
@@ -191,14 +184,49 @@ class VoiceApi:
         return await self._run(request, caller, await read_body(request, SpeechOptions))
 
     async def speak_run_by_ticket(self, request: Request, caller: Principal) -> ASGIApp:
+        if (again := await replayed(request)) is not None:
+            return again
         return await self._run(request, caller, _valid(SpeechOptions, ticket_body(request)))
 
     async def _run(self, request: Request, caller: Principal, given: SpeechOptions) -> ASGIApp:
         speaking = await prepare(self.engines, given.to_request())
         run = await authorize_run(self.stores, caller, request.path_params["run_id"])
-        audio = await speak_run(speaking, self.stores, run, deadline(request))
+        sentences = await sentences_of_run(
+            self.stores, run, deadline(request), speaking.language, speaking.longest
+        )
         # An agent may think for a minute before it speaks: the listener hears at once that it is connected.
-        return _stream(speaking, audio, {"x-run-id": run.id}, at_once=True)
+        return self._stream(request, caller, speaking, sentences, {"x-run-id": run.id}, at_once=True)
+
+    # --- both --------------------------------------------------------------------------------------
+
+    def _stream(
+        self,
+        request: Request,
+        caller: Principal,
+        speaking: Speaking,
+        sentences: AsyncGenerator[str, None],
+        headers: dict[str, str] | None = None,
+        *,
+        at_once: bool = False,
+    ) -> ASGIApp:
+        stream_id = f"spk_{new_ulid()}"
+        named = {"x-stream-id": stream_id} | _sample_rate(speaking) | (headers or {})
+        media_type = speaking.format.media_type
+        if request.method == "HEAD":
+            return Response(None, 200, named | {"cache-control": "no-store"}, media_type)
+        if request.query_params.get("timings") == "true":
+            media_type, audio = EVENTS, frames(with_timings(speaking, sentences))
+        else:
+            audio = kept(request, speaking.audio(sentences), media_type)
+        stopped = partial(self.stops.wanted, caller, stream_id)
+        return AudioStream(until_stopped(audio, stopped), media_type, headers=named, at_once=at_once)
+
+    async def stop(self, request: Request, caller: Principal) -> Response:
+        stream_id = request.path_params["stream_id"]
+        if not valid_id(stream_id):
+            raise NotFound("There is no such speech.", code="stream_not_found")
+        await self.stops.stop(caller, stream_id)
+        return JSONResponse({"streamId": stream_id, "state": "stopping"}, 202)
 
     # --- about -------------------------------------------------------------------------------------
 
@@ -211,12 +239,12 @@ class VoiceApi:
                 "sampleRate": engine.sample_rate,
                 "voices": [voice.to_wire() for voice in await engine.voices()],
                 "formats": [found.to_wire() for found in FORMATS.values()],
-                "engines": [self._about(name) for name in NAMES],
+                "engines": await asyncio.gather(*map(self._about, NAMES)),
             }
         )
 
-    def _about(self, name: str) -> dict[str, Any]:
-        missing = self.engines.missing(name)
+    async def _about(self, name: str) -> dict[str, Any]:
+        missing = await self.engines.unavailable(name)
         return {
             "id": name,
             "default": name == self.engines.default,
@@ -232,12 +260,17 @@ def _valid(model: type[Given], body: dict[str, Any]) -> Given:
         raise invalid(error) from error
 
 
-def _stream(
-    speaking: Speaking,
-    audio: AsyncGenerator[bytes, None],
-    headers: dict[str, str] | None = None,
-    *,
-    at_once: bool = False,
-) -> AudioStream:
-    rate = {"x-sample-rate": str(speaking.sample_rate)} if speaking.format.name == "pcm" else {}
-    return AudioStream(audio, speaking.format.media_type, headers=rate | (headers or {}), at_once=at_once)
+def _is_short(speaking: Speaking, text: str) -> bool:
+    """Return whether the whole audio can be kept for its listener."""
+    size = speaking.format.bytes_per_second(speaking.sample_rate)
+    return expected_seconds(text, speaking.speed) * size < AUDIO_BYTES
+
+
+async def _whole(request: Request, speaking: Speaking, sentences: AsyncGenerator[str, None]) -> Response:
+    media_type = speaking.format.media_type
+    async with aclosing(kept(request, speaking.audio(sentences), media_type)) as audio:
+        return part_of(request, media_type, b"".join([part async for part in audio]))
+
+
+def _sample_rate(speaking: Speaking) -> dict[str, str]:
+    return {"x-sample-rate": str(speaking.sample_rate)} if speaking.format.name == "pcm" else {}

@@ -10,6 +10,7 @@ from millrace.services.runs.platform import HttpClients
 from millrace.settings import Settings
 from millrace.speech.engines import Engines, SpeechConfig
 from millrace.stores.connect import Stores
+from millrace.stores.speech_stops import SpeechStops
 from millrace.stores.tickets import TicketStore
 
 
@@ -29,7 +30,9 @@ def create_app(
         stores.aws.close()
 
     auth = callers(settings, stores)
-    return streamed_app(endpoints(engines, stores, auth.tickets), auth, stores, close, settings.hop_limit)
+    stops = SpeechStops(stores.aws, settings.tickets_table, stores.clock)
+    table = endpoints(engines, stores, auth.tickets, stops)
+    return streamed_app(table, auth, stores, close, settings.hop_limit)
 
 
 def _configured(settings: Settings) -> SpeechConfig:
@@ -39,9 +42,10 @@ def _configured(settings: Settings) -> SpeechConfig:
         settings.openai_api_key,
         settings.speech_model,
         settings.polly_engine,
+        settings.piper_voices,
     )
 
 
-def endpoints(engines: Engines, stores: Stores, tickets: TicketStore) -> list[Endpoint]:
+def endpoints(engines: Engines, stores: Stores, tickets: TicketStore, stops: SpeechStops) -> list[Endpoint]:
     """Return the endpoints of the function."""
-    return [*VoiceApi(engines, stores).endpoints(), *Tickets(tickets).endpoints()]
+    return [*VoiceApi(engines, stores, stops).endpoints(), *Tickets(tickets).endpoints()]

@@ -13,6 +13,31 @@ MAX_SENTENCE_BYTES = 32 * 1024 * 1024
 _PLAYING_AND_NEXT = 2
 
 
+Heard = Callable[[str, int, int], None]
+"""Told of a sentence that is through: its text, and where it begins and ends in bytes of PCM."""
+
+
+class Pace:
+    """Keeps what is made at most `ahead` seconds before what is heard. A listener hears from the first sound
+    on, and waits when there is none."""
+
+    def __init__(self, sample_rate: int, ahead: float) -> None:
+        self._bytes_per_second = 2 * sample_rate
+        self._ahead = ahead
+        self._heard_at = 0.0
+
+    def made(self, size: int) -> None:
+        """Note bytes of PCM."""
+        now = asyncio.get_running_loop().time()
+        self._heard_at = max(self._heard_at, now) + size / self._bytes_per_second
+
+    async def room(self) -> None:
+        """Wait until more may be made."""
+        early = self._heard_at - self._ahead - asyncio.get_running_loop().time()
+        if early > 0:
+            await asyncio.sleep(early)
+
+
 class _End:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
@@ -45,6 +70,10 @@ class ReadAhead(Generic[T]):
             return item
         raise item.error or StopAsyncIteration
 
+    async def read(self) -> None:
+        """Wait until the source has been read to its end."""
+        await asyncio.wait([self._task])
+
     async def aclose(self) -> None:
         """End what still runs."""
         self._task.cancel()
@@ -53,39 +82,53 @@ class ReadAhead(Generic[T]):
 
 
 async def spoken(
-    speak: Callable[[str], AsyncGenerator[bytes, None]], sentences: AsyncGenerator[str, None]
+    speak: Callable[[str], AsyncGenerator[bytes, None]],
+    sentences: AsyncGenerator[str, None],
+    pace: Pace | None = None,
+    heard: Heard | None = None,
 ) -> AsyncGenerator[bytes, None]:
     """The PCM of the sentences in order. While one is heard the next is made, and no more than that: memory
-    holds two sentences however long the text is. Closing this ends both and closes `sentences`."""
+    holds two sentences however long the text is. With a `pace` the next one is not begun before most of what
+    is made has been heard. Closing this ends both and closes `sentences`."""
     room = asyncio.Semaphore(_PLAYING_AND_NEXT)
-    under_way: list[ReadAhead[bytes]] = []
+    under_way: list[tuple[str, ReadAhead[bytes]]] = []
 
-    async def begin() -> AsyncGenerator[ReadAhead[bytes], None]:
+    async def begin() -> AsyncGenerator[tuple[str, ReadAhead[bytes]], None]:
         async with aclosing(sentences):
-            async for sentence in sentences:
+            async for text in sentences:
                 await room.acquire()
-                under_way.append(ReadAhead(_checked(speak(sentence))))
-                yield under_way[-1]
+                sentence = ReadAhead(_checked(speak(text), pace))
+                under_way.append((text, sentence))
+                yield text, sentence
+                if pace:
+                    await sentence.read()
+                    await pace.room()
 
-    begun = ReadAhead(begin())
+    begun, size = ReadAhead(begin()), 0
     try:
-        async for sentence in begun:
+        async for text, sentence in begun:
+            began = size
             async for pcm in sentence:
+                size += len(pcm)
                 yield pcm
-            under_way.remove(sentence)
+            under_way.remove((text, sentence))
             room.release()
+            if heard:
+                heard(text, began, size)
     finally:
         await begun.aclose()
-        for sentence in under_way:
+        for _, sentence in under_way:
             await sentence.aclose()
 
 
-async def _checked(pcm: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def _checked(pcm: AsyncGenerator[bytes, None], pace: Pace | None) -> AsyncGenerator[bytes, None]:
     """A sentence in whole samples, however the network cut it, neither endless nor empty."""
     size, rest = 0, b""
     async with aclosing(pcm):
         async for chunk in pcm:
             size += len(chunk)
+            if pace:
+                pace.made(len(chunk))
             if size > MAX_SENTENCE_BYTES:
                 raise ProviderError("The speech engine did not finish.", code="speech_failed")
             chunk = rest + chunk

@@ -75,13 +75,18 @@ class Mp3:
 @dataclass(frozen=True, slots=True)
 class Format:
     """An audio format: its `Content-Type`, its encoder by sample rate (Hz), the module that the encoder
-    needs and the extra that brings it."""
+    needs, the extra that brings it, and its bit rate (kbit/s) if it does not grow with the sample rate."""
 
     name: str
     media_type: str
     make: Callable[[int], Encoder]
     needs: str = ""
     extra: str = ""
+    kbps: int = 0
+
+    def bytes_per_second(self, sample_rate: int) -> int:
+        """The size of a second of sound, at most."""
+        return 125 * self.kbps or 2 * sample_rate
 
     @property
     def available(self) -> bool:
@@ -105,11 +110,11 @@ def _pyav(kind: str) -> Callable[[int], Encoder]:
 FORMATS = {
     found.name: found
     for found in (
-        Format("mp3", "audio/mpeg", Mp3, "lameenc", "voice"),
+        Format("mp3", "audio/mpeg", Mp3, "lameenc", "voice", MP3_KBPS),
         Format("wav", "audio/wav", Wav),
         Format("pcm", "audio/pcm", lambda rate: Pcm()),
-        Format("opus", "audio/ogg; codecs=opus", _pyav("opus"), "av", "voice-all"),
-        Format("aac", "audio/aac", _pyav("aac"), "av", "voice-all"),
+        Format("opus", "audio/ogg; codecs=opus", _pyav("opus"), "av", "voice-all", 40),
+        Format("aac", "audio/aac", _pyav("aac"), "av", "voice-all", 72),
         Format("flac", "audio/flac", _pyav("flac"), "av", "voice-all"),
     )
 }

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from millrace.errors import InvalidRequest
+from millrace.speech.languages import closest
 
 OPENAI_VOICES = (
     "alloy",
     "ash",
     "ballad",
+    "cedar",
     "coral",
     "echo",
     "fable",
+    "marin",
     "nova",
     "onyx",
     "sage",
@@ -43,25 +46,48 @@ class Voice:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a sentence and when it is heard, in seconds since the sentence's first sound."""
+
+    text: str
+    start: float
+    end: float
+
+
 class Engine(Protocol):
-    """Speaks one sentence at a time. `slowest` and `fastest` bound `speed` (1 is the voice's own pace)."""
+    """Speaks one sentence at a time. `slowest` and `fastest` bound `speed` (1 is the voice's own pace). What
+    a `paid` engine makes costs money, so that it is made shortly before it is heard."""
 
     name: str
+    paid: bool
     sample_rate: int
     slowest: float
     fastest: float
+
+    async def check(self) -> None:
+        """Raise what a call would raise now, as far as asking without cost tells."""
+        ...
 
     async def voices(self) -> list[Voice]:
         """Every voice, OpenAI's names first. Raises `Unavailable` when they cannot be listed now."""
         ...
 
     async def voice(self, name: str) -> Voice:
-        """The voice of this name. Raises `InvalidRequest`."""
+        """The voice of this name, or one for a language tag in its place. Raises `InvalidRequest`."""
+        ...
+
+    async def in_language(self, voice: Voice, language: str) -> Voice | None:
+        """The voice that is most like `voice` and speaks this language (BCP 47), None if there is none."""
         ...
 
     def speak(self, text: str, voice: Voice, speed: float) -> AsyncGenerator[bytes, None]:
         """PCM as it is made, in chunks of any size. Retries before the first chunk where that may help.
         Raises `ProviderError`. Closing the generator frees what it holds."""
+        ...
+
+    async def words(self, text: str, voice: Voice, speed: float) -> list[Word] | None:
+        """The words of a sentence as `speak` says it, None if the engine does not tell."""
         ...
 
     async def close(self) -> None:
@@ -70,11 +96,24 @@ class Engine(Protocol):
 
 
 def find_voice(voices: Iterable[Voice], name: str, engine: str) -> Voice:
-    """The voice of this name, capitals or not. Raises `InvalidRequest`."""
-    for voice in voices:
+    """The voice of this name, capitals or not, or one for this language tag. Raises `InvalidRequest`."""
+    known = list(voices)
+    for voice in known:
         if voice.id.lower() == name.lower():
             return voice
-    raise unknown_voice(name, engine)
+    tag = closest(name, (voice.language for voice in known))
+    if tag is None:
+        raise unknown_voice(name, engine)
+    return next(voice for voice in known if voice.language == tag)
+
+
+def speaks(voice: Voice, language: str) -> bool:
+    """Return whether a voice's own language is the one asked for, whatever the region."""
+    return not voice.language or _primary(voice.language) == _primary(language)
+
+
+def _primary(tag: str) -> str:
+    return tag.partition("-")[0].lower()
 
 
 def unknown_voice(name: str, engine: str) -> InvalidRequest:

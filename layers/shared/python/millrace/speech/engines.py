@@ -1,30 +1,33 @@
 """The engines of a deployment: one is the default, each is made when first asked for."""
 
+import asyncio
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from millrace.errors import InvalidRequest, NotImplementedHere
+from millrace.errors import InvalidRequest, MillraceError, NotImplementedHere
 from millrace.speech.engine import Engine
 from millrace.stores.aws import Aws
 
 if TYPE_CHECKING:
     import httpx
 
-NAMES = ("espeak", "polly", "openai")
+NAMES = ("espeak", "piper", "polly", "openai")
+_PROBE_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechConfig:
     """The default engine and the settings of each engine. `openai_base_url` is any server with OpenAI's
-    `/audio/speech`."""
+    `/audio/speech`, `piper_voices` a folder with more of Piper's voices."""
 
     engine: str = "espeak"
     openai_base_url: str = "https://api.openai.com/v1"
     openai_api_key: str = ""
     openai_model: str = "gpt-4o-mini-tts"
     polly_engine: str = "neural"
+    piper_voices: str = ""
 
 
 class Engines:
@@ -52,25 +55,46 @@ class Engines:
         return self._made[name]
 
     def missing(self, name: str) -> str:
-        """Return what an engine lacks in this deployment, for people; an empty text if it works."""
-        needed = ("sentencex", "espeakng_loader") if name == "espeak" else ("sentencex",)
+        """Return what an engine lacks in this deployment, for people; an empty text if it can be tried."""
+        needed = ("sentencex", "espeakng_loader") if name in ("espeak", "piper") else ("sentencex",)
         if not all(importlib.util.find_spec(module) for module in needed):
             return f"The engine {name} is not installed here: install millrace[voice]."
         config = self._config
         if name == "openai" and "api.openai.com" in config.openai_base_url and not config.openai_api_key:
             return "The engine openai needs OPENAI_API_KEY, or the address of another server."
+        if name == "piper" and not _has_piper(config.piper_voices):
+            return "The engine piper is not installed here: install millrace[voice-natural]."
+        return ""
+
+    async def unavailable(self, name: str) -> str:
+        """Return why a call to an engine cannot work, as far as asking its service without cost tells; an
+        empty text if it can."""
+        if missing := self.missing(name):
+            return missing
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await self.get(name).check()
+        except TimeoutError:
+            return f"The engine {name} does not answer."
+        except MillraceError as error:
+            return error.message
         return ""
 
     def _make(self, name: str) -> Engine:
         config = self._config
-        if name == "espeak":
-            from millrace.speech.espeak import EspeakEngine
+        match name:
+            case "espeak":
+                from millrace.speech.espeak import EspeakEngine
 
-            return EspeakEngine()
-        if name == "polly":
-            from millrace.speech.polly import PollyEngine
+                return EspeakEngine()
+            case "piper":
+                from millrace.speech.piper import PiperEngine
 
-            return PollyEngine(self._aws, config.polly_engine)
+                return PiperEngine(config.piper_voices)
+            case "polly":
+                from millrace.speech.polly import PollyEngine
+
+                return PollyEngine(self._aws, config.polly_engine)
         from millrace.speech.openai import OpenAiEngine
 
         return OpenAiEngine(self._http, config.openai_base_url, config.openai_api_key, config.openai_model)
@@ -88,3 +112,11 @@ class Engines:
         """Close what was made."""
         for engine in self._made.values():
             await engine.close()
+
+
+def _has_piper(folder: str) -> bool:
+    if importlib.util.find_spec("piper") is None:
+        return False
+    from millrace.speech.piper import has_voices
+
+    return has_voices(folder)

@@ -12,12 +12,14 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from millrace.errors import Unavailable
-from millrace.speech.engine import Voice, find_voice
+from millrace.speech.engine import Voice, Word, find_voice, speaks
+from millrace.speech.languages import closest
 
 # Without the last flag the library ends the process when it cannot read its data.
 _SYNCHRONOUS, _BUFFER_MS, _DONT_EXIT = 2, 500, 0x8000
@@ -31,16 +33,38 @@ _ALIASES = {
     "alloy": "gmw/en-US",
     "ash": "gmw/en-US+m3",
     "ballad": "gmw/en+m7",
+    "cedar": "gmw/en-US+m5",
     "coral": "gmw/en-US+f2",
     "echo": "gmw/en-US+m1",
     "fable": "gmw/en",
+    "marin": "gmw/en-US+f1",
     "nova": "gmw/en-US+f3",
     "onyx": "gmw/en-US+m7",
     "sage": "gmw/en-US+f4",
     "shimmer": "gmw/en-US+f5",
     "verse": "gmw/en-US+m4",
 }
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_END_OF_LIST, _WORD_EVENT, _END_EVENT = 0, 1, 5
+
+
+class _Event(ctypes.Structure):
+    """`espeak_EVENT`. `text_position` counts characters from 1, `audio_position` milliseconds."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 
 
 class _NativeVoice(ctypes.Structure):
@@ -63,12 +87,17 @@ class EspeakEngine:
     """See `engine.Engine`. Voices are languages: `en-us`, `de`, `fr-fr`."""
 
     name = "espeak"
+    paid = False
     slowest, fastest = 0.25, 4.0
 
     def __init__(self) -> None:
         self._library = _library()
         self.sample_rate = self._library.sample_rate
         self._voices = [*_aliases(), *self._library.voices]
+        self._languages = tuple(voice.language for voice in self._library.voices)
+
+    async def check(self) -> None:
+        """See `engine.Engine`: what is installed works."""
 
     async def voices(self) -> list[Voice]:
         """See `engine.Engine`."""
@@ -77,6 +106,17 @@ class EspeakEngine:
     async def voice(self, name: str) -> Voice:
         """See `engine.Engine`. Only what was listed reaches the library, which takes names for paths."""
         return find_voice(self._voices, name, self.name)
+
+    async def in_language(self, voice: Voice, language: str) -> Voice | None:
+        """See `engine.Engine`: the voice's variant (man, woman) of the other language."""
+        if speaks(voice, language):
+            return voice
+        tag = closest(language, self._languages)
+        if tag is None:
+            return None
+        found = next(one for one in self._library.voices if one.language == tag)
+        _, plus, variant = voice.native.partition("+")
+        return replace(found, native=found.native + plus + variant)
 
     async def speak(self, text: str, voice: Voice, speed: float) -> AsyncGenerator[bytes, None]:
         """See `engine.Engine`: one chunk per sentence, since a sentence takes milliseconds."""
@@ -91,6 +131,13 @@ class EspeakEngine:
             left.set()
         if pcm:
             yield pcm
+
+    async def words(self, text: str, voice: Voice, speed: float) -> list[Word] | None:
+        """See `engine.Engine`. The sentence is said once more, which takes milliseconds."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._library.thread, self._library.words, text, voice.native, speed
+        )
 
     async def close(self) -> None:
         """See `engine.Engine`; the library stays for the life of the process."""
@@ -111,6 +158,7 @@ class _Library:
             raise Unavailable(f"espeak-ng cannot read its data in {self._data}.", code="engine_unavailable")
         self._c.espeak_SetSynthCallback(self._callback)
         self._pcm: list[bytes] = []
+        self._events: list[tuple[int, int, int, int]] = []
         self._left = threading.Event()
         self.voices = tuple(self._listed())  # now, while nothing speaks
 
@@ -120,6 +168,7 @@ class _Library:
         def heard(samples: Any, count: int, events: Any) -> int:
             if samples and count > 0:
                 self._pcm.append(ctypes.string_at(samples, 2 * count))
+            self._events += _events(events)
             return int(self._left.is_set())  # 1 ends the sentence
 
         return _Callback(heard)
@@ -129,13 +178,24 @@ class _Library:
         # The listener may have left while the sentence was still waiting for the thread.
         if left.is_set():
             return b""
-        self._pcm, self._left = [], left
+        self._pcm, self._events, self._left = [], [], left
         self._c.espeak_SetVoiceByName(native.encode())
         self._pace(speed)
         data = text.encode()
         self._c.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8 | _END_PAUSE, None, None)
         pcm, self._pcm = b"".join(self._pcm), []
         return pcm
+
+    def words(self, text: str, native: str, speed: float) -> list[Word]:
+        """The words of a sentence and their times."""
+        self.speak(text, native, speed, threading.Event())
+        ends = [at for kind, _, _, at in self._events if kind == _END_EVENT]
+        words = [(place, length, at) for kind, place, length, at in self._events if kind == _WORD_EVENT]
+        nexts = [at for _, _, at in words[1:]] + ends[-1:]
+        return [
+            Word(text[place - 1 : place - 1 + length], at / 1000, end / 1000)
+            for (place, length, at), end in zip(words, nexts, strict=False)
+        ]
 
     def _pace(self, speed: float) -> None:
         # Below 80 words per minute only the gaps between words can grow.
@@ -160,6 +220,15 @@ class _Library:
                     language,
                     _GENDERS.get(native.gender, ""),
                 )
+
+
+def _events(events: Any) -> Iterator[tuple[int, int, int, int]]:
+    """Events that come with samples: kind, place and length in the text, milliseconds."""
+    position = 0
+    while events[position].type != _END_OF_LIST:
+        one = events[position]
+        yield one.type, one.text_position, one.length, one.audio_position
+        position += 1
 
 
 def _short(folder: Path) -> str:

@@ -5,21 +5,31 @@ Its `pcm` is 24 kHz, signed 16 bit, little endian, one channel
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from millrace.errors import InvalidRequest, ProviderError
-from millrace.speech.engine import OPENAI_VOICES, Voice, unknown_voice
+from millrace.speech.engine import OPENAI_VOICES, Voice, Word, unknown_voice
+from millrace.speech.received import samples
 
 if TYPE_CHECKING:
     import httpx
+
+log = logging.getLogger(__name__)
 
 _TRIES = 4
 _RETRY = frozenset({408, 409, 429, 500, 502, 503, 504})
 _LONGEST_WAIT = 5.0
 _ERROR_BYTES = 16 * 1024
+_MEANING = {
+    401: " (check its key)",
+    403: " (check its key)",
+    404: " (check its address and model)",
+    429: " (too many requests, or no credit left)",
+}
 _VOICE = re.compile(r"[A-Za-z0-9][\w.+:/()-]{0,127}", re.ASCII)
 
 
@@ -28,6 +38,7 @@ class OpenAiEngine:
     one is passed on. `pause` is the first wait (seconds) before a sentence is asked for again; it doubles."""
 
     name = "openai"
+    paid = True
     sample_rate = 24000
     slowest, fastest = 0.25, 4.0
 
@@ -40,10 +51,22 @@ class OpenAiEngine:
         pause: float = 0.25,
     ) -> None:
         self._client = client
-        self._url = f"{base_url.rstrip('/')}/audio/speech"
+        self._base_url = base_url.rstrip("/")
+        self._url = f"{self._base_url}/audio/speech"
         self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._model = model
         self._pause = pause
+
+    async def check(self) -> None:
+        """See `engine.Engine`: the list of models is free, and refuses a wrong key."""
+        import httpx
+
+        try:
+            answer = await self._client().get(f"{self._base_url}/models", headers=self._headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _broken(error) from error
+        if answer.status_code in (401, 403):
+            raise _failure(answer.status_code)
 
     async def voices(self) -> list[Voice]:
         """See `engine.Engine`."""
@@ -55,12 +78,22 @@ class OpenAiEngine:
             raise unknown_voice(name, self.name)
         return Voice(name, name, name)
 
+    async def in_language(self, voice: Voice, language: str) -> Voice | None:
+        """See `engine.Engine`: its models hear the language from the text."""
+        return voice
+
     async def speak(self, text: str, voice: Voice, speed: float) -> AsyncGenerator[bytes, None]:
         """See `engine.Engine`."""
         body = {"model": self._model, "input": text, "voice": voice.native, "response_format": "pcm"}
         async with self._accepted(body | ({} if speed == 1 else {"speed": speed})) as response:
-            async for chunk in response.aiter_raw():
-                yield chunk
+            kind = response.headers.get("content-type", "")
+            async with aclosing(samples(kind, _bytes(response), self.sample_rate)) as pcm:
+                async for chunk in pcm:
+                    yield chunk
+
+    async def words(self, text: str, voice: Voice, speed: float) -> list[Word] | None:
+        """See `engine.Engine`: the protocol has no word for it."""
+        return None
 
     @asynccontextmanager
     async def _accepted(self, body: dict[str, Any]) -> "AsyncIterator[httpx.Response]":
@@ -70,11 +103,14 @@ class OpenAiEngine:
             try:
                 async with self._answer(body) as response:
                     if response.status_code == 200:
-                        yield _audio(response)
+                        yield response
                         return
                     failure = await _refusal(response)
                     if response.status_code in (400, 422):
-                        raise InvalidRequest(failure.message, code="speech_refused")
+                        raise InvalidRequest(
+                            "The speech server refuses this text, voice or speed; the log has its reason.",
+                            code="speech_refused",
+                        )
             except _Unreachable as unreached:
                 failure = unreached.failure
             if last or not failure.retryable:
@@ -92,7 +128,7 @@ class OpenAiEngine:
                 begun = response.status_code == 200
                 yield response
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            failure = _broken(str(error) or type(error).__name__)
+            failure = _broken(error)
             # Once audio has been heard, a repeat would be heard twice.
             raise failure if begun else _Unreachable(failure) from error
 
@@ -108,14 +144,9 @@ class _Unreachable(Exception):
         self.failure = failure
 
 
-def _audio(response: "httpx.Response") -> "httpx.Response":
-    kind = response.headers.get("content-type", "")
-    if kind.startswith(("application/json", "text/")):
-        raise ProviderError(
-            f"The speech server sends {kind[:80]} where audio was asked for: check its address.",
-            code="speech_failed",
-        )
-    return response
+async def _bytes(response: "httpx.Response") -> AsyncGenerator[bytes, None]:
+    async for chunk in response.aiter_raw():
+        yield chunk
 
 
 async def _refusal(response: "httpx.Response") -> ProviderError:
@@ -125,18 +156,28 @@ async def _refusal(response: "httpx.Response") -> ProviderError:
         if len(body) > _ERROR_BYTES:
             break
     status = response.status_code
-    said = body[:500].decode(errors="replace").strip()
+    # Its words are for the operator: some servers repeat the key or the whole request in them.
+    log.warning("The speech server answered %d: %s", status, body[:500].decode(errors="replace").strip())
     wait = response.headers.get("retry-after", "")
-    return ProviderError(
-        f"The speech server answers {status}: {said or response.reason_phrase}",
-        code="speech_failed",
+    return _failure(
+        status,
         retryable=status in _RETRY and b"insufficient_quota" not in body,
         retry_after=float(wait) if wait.isascii() and wait.isdigit() else None,
+    )
+
+
+def _failure(status: int, *, retryable: bool = False, retry_after: float | None = None) -> ProviderError:
+    return ProviderError(
+        f"The speech server answers {status}{_MEANING.get(status, '')}.",
+        code="speech_failed",
+        retryable=retryable,
+        retry_after=retry_after,
         http_status=status,
     )
 
 
-def _broken(why: str) -> ProviderError:
+def _broken(error: Exception) -> ProviderError:
+    log.warning("The speech server cannot be reached or broke off: %s", error or type(error).__name__)
     return ProviderError(
-        f"The speech server cannot be reached or broke off: {why}", code="speech_failed", retryable=True
+        "The speech server cannot be reached or broke off.", code="speech_failed", retryable=True
     )

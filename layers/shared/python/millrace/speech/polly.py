@@ -5,31 +5,43 @@ SSML's `prosody`, 20 to 200 per cent. Throttling and outages are repeated by bot
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from xml.sax.saxutils import escape
 
+import orjson
+
 from millrace.errors import ProviderError
-from millrace.speech.engine import Voice, find_voice
+from millrace.speech.engine import Voice, Word, find_voice, speaks
+from millrace.speech.languages import closest
 from millrace.stores.aws import Aws
 
+log = logging.getLogger(__name__)
+
+_MARKS_READ = 64 * 1024
 _FIRST_READ, _LONGEST_READ = 256, 8192
 # Every listener blocks a thread while Polly speaks; those of asyncio's own pool are few and shared.
 _READERS = 64
 _ALIASES = {
-    "alloy": "Joanna",
-    "ash": "Matthew",
-    "ballad": "Arthur",
-    "coral": "Danielle",
-    "echo": "Stephen",
-    "fable": "Brian",
-    "nova": "Ruth",
-    "onyx": "Gregory",
-    "sage": "Salli",
-    "shimmer": "Kendra",
-    "verse": "Joey",
+    "alloy": ("Female", "Joanna"),
+    "ash": ("Male", "Matthew"),
+    "ballad": ("Male", "Arthur"),
+    "cedar": ("Male", "Patrick"),
+    "coral": ("Female", "Danielle"),
+    "echo": ("Male", "Stephen"),
+    "fable": ("Male", "Brian"),
+    "marin": ("Female", "Tiffany"),
+    "nova": ("Female", "Ruth"),
+    "onyx": ("Male", "Gregory"),
+    "sage": ("Female", "Salli"),
+    "shimmer": ("Female", "Kendra"),
+    "verse": ("Male", "Joey"),
 }
+"""OpenAI's names by gender and voice. Regions differ in their voices: where one is missing, another English
+voice of that gender speaks."""
 _KINDS = ("neural", "generative", "long-form", "standard")
 
 
@@ -38,6 +50,7 @@ class PollyEngine:
     that lacks it speaks with the best that it has."""
 
     name = "polly"
+    paid = True
     sample_rate = 16000
     slowest, fastest = 0.25, 2.0
 
@@ -48,15 +61,19 @@ class PollyEngine:
         self._voices: list[Voice] = []
         self._readers = ThreadPoolExecutor(_READERS, "polly")
 
+    async def check(self) -> None:
+        """See `engine.Engine`."""
+        self._voices = []
+        await self.voices()
+
     async def voices(self) -> list[Voice]:
         """See `engine.Engine`. Listed once per process: which voices there are depends on the region."""
         if not self._voices:
             listed = {found["Id"]: found async for found in self._listed()}
             self._kinds = {name: self._best(found["SupportedEngines"]) for name, found in listed.items()}
-            aliases = [
-                _voice(name, name.capitalize(), listed[of]) for name, of in _ALIASES.items() if of in listed
-            ]
-            self._voices = aliases + [_voice(name, found["Name"], found) for name, found in listed.items()]
+            own = [_voice(name, found["Name"], found) for name, found in listed.items()]
+            aliases = [self._alias(name, own) for name in _ALIASES] if own else []
+            self._voices = aliases + own
         return self._voices
 
     async def _listed(self) -> AsyncGenerator[dict[str, Any], None]:
@@ -69,12 +86,38 @@ class PollyEngine:
                 return
             token = {"NextToken": answer["NextToken"]}
 
+    def _alias(self, name: str, own: list[Voice]) -> Voice:
+        gender, native = _ALIASES[name]
+        named = next((voice for voice in own if voice.native == native), None)
+        return replace(named or self._nearest(own, "en-US", gender), id=name, name=name.capitalize())
+
+    def _nearest(self, voices: list[Voice], language: str, gender: str) -> Voice:
+        """Return the voice of a language that is nearest to it in gender, then in kind, then in region."""
+        primary = language.partition("-")[0]
+        return max(
+            voices,
+            key=lambda voice: (
+                voice.language.startswith(f"{primary}-"),
+                voice.gender == gender.lower(),
+                self._kinds[voice.native] == self._kind,
+                voice.language == language,
+            ),
+        )
+
     def _best(self, supported: list[str]) -> str:
         return next((kind for kind in (self._kind, *_KINDS) if kind in supported), supported[0])
 
     async def voice(self, name: str) -> Voice:
         """See `engine.Engine`."""
         return find_voice(await self.voices(), name, self.name)
+
+    async def in_language(self, voice: Voice, language: str) -> Voice | None:
+        """See `engine.Engine`: a voice of the same gender, where the language has one."""
+        if speaks(voice, language):
+            return voice
+        own = [one for one in await self.voices() if one.id == one.native]
+        tag = closest(language, (one.language for one in own))
+        return self._nearest([one for one in own if one.language == tag], tag, voice.gender) if tag else None
 
     async def speak(self, text: str, voice: Voice, speed: float) -> AsyncGenerator[bytes, None]:
         """See `engine.Engine`."""
@@ -97,15 +140,39 @@ class PollyEngine:
         finally:
             body.close()
 
+    async def words(self, text: str, voice: Voice, speed: float) -> list[Word] | None:
+        """See `engine.Engine`: Polly's speech marks, a request of their own that costs as much as the
+        speech."""
+        answer = await self._call(
+            "synthesize_speech",
+            Engine=self._kinds[voice.native],
+            VoiceId=voice.native,
+            OutputFormat="json",
+            SpeechMarkTypes=["word"],
+            **_said(text, speed),
+        )
+        body = _Body(answer["AudioStream"], self._readers)
+        try:
+            marks = b""
+            while chunk := await body.read(_MARKS_READ):
+                marks += chunk
+        finally:
+            body.close()
+        return _timed([orjson.loads(line) for line in marks.splitlines() if line.strip()])
+
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         from botocore.exceptions import ClientError
 
         try:
             return await self._aws.call("polly", operation, **parameters)
         except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            log.warning("Polly refused %s: %s", operation, error)
+            status, code = (
+                error.response["ResponseMetadata"]["HTTPStatusCode"],
+                error.response["Error"]["Code"],
+            )
             raise ProviderError(
-                f"Polly refuses: {error}", code="speech_failed", http_status=status
+                f"Polly refuses: {code}.", code="speech_failed", http_status=status
             ) from error
 
     async def close(self) -> None:
@@ -138,8 +205,18 @@ def _read(read: Callable[[int], bytes], size: int) -> bytes:
     try:
         return read(size)
     except (BotoCoreError, HTTPError, OSError) as error:
-        message = f"Polly broke off in the middle of a sentence: {error}"
+        log.warning("Polly broke off: %s", error)
+        message = "Polly broke off in the middle of a sentence."
         raise ProviderError(message, code="speech_failed", retryable=True) from error
+
+
+def _timed(marks: list[dict[str, Any]]) -> list[Word]:
+    """Polly tells where a word begins (milliseconds); it lasts until the next one does, the last as long as
+    the average."""
+    starts = [mark["time"] / 1000 for mark in marks]
+    usual = starts[-1] / len(starts) if starts else 0.0
+    ends = [*starts[1:], starts[-1] + usual] if starts else []
+    return [Word(mark["value"], *span) for mark, *span in zip(marks, starts, ends, strict=True)]
 
 
 def _said(text: str, speed: float) -> dict[str, str]:

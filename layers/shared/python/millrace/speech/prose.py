@@ -1,37 +1,69 @@
-"""An agent's answer as one would read it aloud: without Markdown's signs, code blocks and addresses."""
+"""An agent's answer as one would read it aloud, sentence by sentence while it is written."""
 
-import re
+from millrace.speech.markdown import Document, Passage, read
+from millrace.speech.sentences import LONGEST, Sentences, may_end
 
-# In this order: links must have lost their addresses before bare addresses are replaced.
-_MARKS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"!?\[([^\]]*)\]\([^)\s]*(?:\s[^)]*)?\)"), r"\1"),  # links and images: their text
-    (re.compile(r"https?://([^\s/?#]+)[^\s)>\]]*"), r"\1"),  # addresses: the host
-    (re.compile(r"^\s*(?:#{1,6}|>+|[-*+])\s+"), ""),  # headings, quotes, bullets
-    (re.compile(r"\*+|`+|~~|(?<!\w)_+|_+(?!\w)"), ""),  # emphasis, inline code
-    (re.compile(r"\|[\s:|-]*\|"), ", "),  # the rules of tables
-    (re.compile(r"\s*\|\s*"), ", "),
-)
-_FENCE = "```"
+_LONGEST_BLOCK = 4000
+"""Characters of a block that is read again with every sentence: a list without an end is cut here."""
 
 
 class Prose:
-    """Takes the sentences of one answer in order: a code block may span many."""
+    """Takes an answer's Markdown in pieces, gives the sentences that are heard.
 
-    def __init__(self) -> None:
-        self._in_code = False
+    A sentence is given once nothing that may follow can change it. `language` is a BCP 47 tag; no sentence
+    has more than `longest` characters.
+    """
 
-    def spoken(self, sentence: str) -> str:
-        """Return the part of a Markdown text that is read aloud; may be empty."""
-        first, *others = sentence.split(_FENCE)
-        heard = [] if self._in_code else [first]
-        for part in others:
-            self._in_code = not self._in_code
-            if not self._in_code:
-                heard.append(part)
-        return _plain(" ".join(heard))
+    def __init__(self, language: str = "en", longest: int = LONGEST) -> None:
+        self._language = language
+        self._sentences = Sentences(language, longest)
+        self._text = ""
+        self._read = 0
+        """Length of the text when it was last read."""
+        self._passage, self._said = 0, 0
+        """The passage of the text that comes next, and how many of its characters have been given."""
 
+    def feed(self, text: str) -> list[str]:
+        """Return the sentences that this piece of text completes."""
+        self._text += text
+        # Reading costs more than a token, and most tokens end nothing.
+        if not may_end(text) and len(self._text) - self._read < LONGEST:
+            return []
+        document = read(self._text, self._language, complete=False)
+        given = self._advance(document, complete=False)
+        return given + (self._cut() if len(self._text) > _LONGEST_BLOCK and not document.in_code else [])
 
-def _plain(text: str) -> str:
-    for pattern, instead in _MARKS:
-        text = pattern.sub(instead, text)
-    return text.strip(" ,|")
+    def end(self) -> list[str]:
+        """Return the rest; what follows is another text."""
+        return self._advance(read(self._text, self._language, complete=True), complete=True)
+
+    def _cut(self) -> list[str]:
+        """End a block that is too long at its last line."""
+        lines, _, rest = self._text.rpartition("\n")
+        self._text = lines or rest
+        given = self.end()
+        self._text = rest if lines else ""
+        return given
+
+    def _advance(self, document: Document, *, complete: bool) -> list[str]:
+        given: list[str] = []
+        for position in range(self._passage, len(document.passages)):
+            is_open = not complete and position >= max(document.settled_passages, len(document.passages) - 1)
+            given += self._consume(document.passages[position], ended=not is_open)
+            if not is_open:
+                self._passage, self._said = position + 1, 0
+        self._forget(len(self._text) if complete else document.settled, document.settled_passages)
+        if complete:
+            self._passage, self._said = 0, 0
+        self._read = len(self._text)
+        return given
+
+    def _consume(self, passage: Passage, *, ended: bool) -> list[str]:
+        until = len(passage.text) if ended else passage.safe
+        given = self._sentences.feed(passage.text[self._said : until])
+        self._said = max(self._said, until)
+        return given + (self._sentences.end() if ended else [])
+
+    def _forget(self, characters: int, passages: int) -> None:
+        self._text = self._text[characters:]
+        self._passage = max(self._passage - passages, 0)

@@ -18,11 +18,18 @@ _CLAUSES = (",;:—–)", "、，；：）")
 _SPACES = (" ", "\u3000")
 
 
-class Sentences:
-    """Takes text in pieces, gives sentences. `language` is a BCP 47 tag; abbreviations depend on it."""
+def may_end(text: str) -> bool:
+    """Return whether a text has a sign that may end a sentence."""
+    return not _ENDS.isdisjoint(text)
 
-    def __init__(self, language: str = "en") -> None:
+
+class Sentences:
+    """Takes text in pieces, gives sentences of at most `longest` characters. `language` is a BCP 47 tag;
+    abbreviations depend on it."""
+
+    def __init__(self, language: str = "en", longest: int = LONGEST) -> None:
         self._language = language.partition("-")[0] or "en"
+        self._longest = longest
         self._rest = ""
         self._first = True
 
@@ -30,7 +37,7 @@ class Sentences:
         """The sentences that this piece of text completes."""
         self._rest += text
         # The segmenter reads the whole rest each time, and most tokens end no sentence.
-        if len(self._rest) > LONGEST or not _ENDS.isdisjoint(self._rest):
+        if len(self._rest) > self._longest or may_end(self._rest):
             *whole, self._rest = self._segments()
             return [piece for sentence in whole for piece in self._pieces(sentence)] + self._overflow()
         return []
@@ -46,9 +53,9 @@ class Sentences:
         return list(segment(self._language, self._rest)) or [""]
 
     def _overflow(self) -> list[str]:
-        if len(self._rest) <= LONGEST:
+        if len(self._rest) <= self._longest:
             return []
-        *whole, self._rest = _cut(self._rest, LONGEST)
+        *whole, self._rest = _cut(self._rest, self._longest)
         return [piece for part in whole for piece in self._pieces(part)]
 
     def _pieces(self, sentence: str) -> Iterator[str]:
@@ -56,7 +63,7 @@ class Sentences:
             at = _break(sentence, FIRST)
             yield from self._spoken(sentence[:at])
             sentence = sentence[at:]
-        for piece in _cut(sentence, LONGEST):
+        for piece in _cut(sentence, self._longest):
             yield from self._spoken(piece)
 
     def _spoken(self, piece: str) -> Iterator[str]:
@@ -65,9 +72,9 @@ class Sentences:
             yield " ".join(piece.split())
 
 
-def sentences_of(text: str, language: str = "en") -> Iterator[str]:
-    """The sentences of a whole text, in order."""
-    sentences = Sentences(language)
+def sentences_of(text: str, language: str = "en", longest: int = LONGEST) -> Iterator[str]:
+    """The sentences of a whole text, in order, none longer than `longest` characters."""
+    sentences = Sentences(language, longest)
     yield from sentences.feed(text)
     yield from sentences.end()
 

@@ -5,16 +5,18 @@ one that works. It needs no signature: being used once means a look into the tab
 cannot be forged. Its use is one conditional update that gives the item back, marked with a nonce: where the
 answer to the update is lost and botocore repeats it, the refusal shows that the use was this very one.
 
-The ticket of an event stream is opened instead: its first use binds it to a client, and for an hour the same
-client may connect again, as `EventSource` does by itself when a connection breaks.
+The ticket of a stream is opened instead: its first use binds it to a client, and for a while the same client
+may connect again, as `EventSource` does by itself when a connection breaks and `<audio>` does to probe, seek
+and play once more.
 """
 
 import contextlib
 import hashlib
 import secrets
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import orjson
 
@@ -27,9 +29,14 @@ from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, 
 TICKET_SECONDS = 60
 SESSION_SECONDS = 3600
 """The time for which the client that opened a stream may come back to it with the same ticket."""
+AUDIO_SECONDS = 600
+"""The same for audio."""
+AUDIO_BYTES = 350_000
+"""The largest audio that is kept to be heard again: about 40 s as mp3."""
 BODY_BYTES = 350_000
 """What a ticket's body may have, compressed (an item of DynamoDB has 400 KB): 100,000 characters of most
 texts."""
+_FOR_PATH = "httpMethod = :get AND httpPath = :path"
 _UNUSED = "attribute_exists(pk) AND attribute_not_exists(clientAgent) AND attribute_not_exists(usedBy)"
 
 
@@ -38,7 +45,7 @@ class Ticket:
     """The call that a ticket allows: its caller, path, method and body.
 
     Of a stream that is open also where it has begun, and the end of the run that was sent last: `ended` once,
-    `sure` at least twice."""
+    `sure` at least twice. `again`: its client has opened it before."""
 
     caller: Principal
     method: str
@@ -47,6 +54,7 @@ class Ticket:
     begun: str | None = None
     ended: str | None = None
     sure: str | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,8 @@ class TicketStore:
             "scopes": " ".join(sorted(ticket.caller.scopes)),
             "roles": orjson.dumps(sorted(ticket.caller.roles)).decode(),
             "httpMethod": ticket.method,
-            "httpPath": ticket.path,
+            # Decoded, as servers see the path of the request.
+            "httpPath": unquote(ticket.path),
             "body": _packed(ticket.body),
             "expiresMs": expires_ms,
             "expiresAt": -(-expires_ms // 1000),
@@ -94,15 +103,18 @@ class TicketStore:
         await self._dynamo.write(put(self._table, item, new=True))
         return secret, expires_ms
 
-    async def use(self, secret: str) -> Ticket:
-        """Redeem a ticket. Raises `Unauthenticated` for one that is unknown, expired or used."""
+    async def use(self, secret: str, path: str) -> Ticket:
+        """Redeem a ticket for a GET of `path`. Raises `Unauthenticated` for one that is unknown, expired or
+        used; a request for another path leaves it as it is."""
         nonce = secrets.token_urlsafe(16)
         request = update(
             self._table,
             {"pk": _key(secret)},
             "SET usedBy = :nonce",
-            f"{_UNUSED} AND expiresMs > :now",
+            f"{_UNUSED} AND {_FOR_PATH} AND expiresMs > :now",
             nonce=nonce,
+            path=path,
+            get="GET",
             now=self._clock(),
         )
         item, won = await self._marked(request)
@@ -110,16 +122,18 @@ class TicketStore:
             raise invalid_ticket()
         return _ticket(item)
 
-    async def open(self, secret: str, client: Client) -> Ticket:
-        """Open a stream, or connect to it again. Raises `Unauthenticated` for a ticket that is unknown,
-        expired, or held by another client."""
+    async def open(self, secret: str, path: str, client: Client, seconds: int = SESSION_SECONDS) -> Ticket:
+        """Open a stream at `path`, or connect to it again within so many seconds. Raises `Unauthenticated`
+        for a ticket that is unknown, expired, for another path, or held by another client."""
         now = self._clock()
-        end = now + 1000 * SESSION_SECONDS
+        end = now + 1000 * seconds
         request = update(
             self._table,
             {"pk": _key(secret)},
             "SET clientAgent = :agent, clientNetwork = :network, expiresMs = :end, expiresAt = :ttl",
-            f"{_UNUSED} AND expiresMs > :now",
+            f"{_UNUSED} AND {_FOR_PATH} AND expiresMs > :now",
+            path=path,
+            get="GET",
             # Only equality counts, and a hash has a bounded length.
             agent=_key(client.agent),
             network=client.network,
@@ -130,7 +144,7 @@ class TicketStore:
         item, won = await self._marked(request)
         # Where botocore repeated an update whose answer was lost, the ticket is held by this very client,
         # which is let in as if it came back.
-        return _ticket(item) if won else self._again(item, client)
+        return _ticket(item) if won else self._again(item, path, client)
 
     async def _marked(self, request: TransactItem) -> tuple[Item, bool]:
         """The ticket as it is after the update, or as it is where its condition refused it, and which."""
@@ -147,14 +161,25 @@ class TicketStore:
             return from_item(found) if found else {}, False
         return from_item(answer["Attributes"]), True
 
-    def _again(self, item: Item, client: Client) -> Ticket:
+    def _again(self, item: Item, path: str, client: Client) -> Ticket:
         """The ticket of a stream that is open, for the client that holds it."""
         is_open = "clientAgent" in item and item["expiresMs"] > self._clock()
-        if not is_open or item["clientAgent"] != _key(client.agent):
+        if not is_open or item["httpPath"] != path or item["clientAgent"] != _key(client.agent):
             raise invalid_ticket()
         if item["clientNetwork"] != client.network and not client.proven:
             raise invalid_ticket()
-        return _ticket(item)
+        return replace(_ticket(item), again=True)
+
+    async def keep_audio(self, secret: str, media_type: str, audio: bytes) -> None:
+        """Keep what the holder of a ticket has heard, to be heard again for `AUDIO_SECONDS`."""
+        expires = self._clock() // 1000 + AUDIO_SECONDS
+        item = {"pk": _audio_key(secret), "mediaType": media_type, "audio": audio, "expiresAt": expires}
+        await self._dynamo.write(put(self._table, item))
+
+    async def kept_audio(self, secret: str) -> tuple[str, bytes] | None:
+        """The media type and bytes of audio that was kept."""
+        item = await self._dynamo.get(self._table, {"pk": _audio_key(secret)})
+        return (item["mediaType"], item["audio"]) if item else None
 
     async def note(self, secret: str, name: Literal["begun", "ended", "sure"], at: str) -> None:
         """Keep a place of an open stream (see `Ticket`). One that has expired meanwhile stays away."""
@@ -199,6 +224,10 @@ def invalid_ticket() -> Unauthenticated:
 
 def _key(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _audio_key(secret: str) -> str:
+    return f"{_key(secret)}#audio"
 
 
 def _packed(body: dict[str, Any] | None) -> bytes | None:

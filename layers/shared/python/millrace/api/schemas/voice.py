@@ -1,6 +1,8 @@
 """Answers about speech, and tickets."""
 
-from pydantic import Field
+from typing import Annotated, Literal
+
+from pydantic import Field, RootModel
 
 from millrace.api.schemas.base import Shape
 
@@ -47,6 +49,57 @@ class VoiceCatalog(Shape):
     voices: list[Voice]
     formats: list[AudioFormat]
     engines: list[SpeechEngine]
+
+
+class SpeechStopping(Shape):
+    """A speech that ends now."""
+
+    stream_id: str
+    state: Literal["stopping"]
+
+
+class SpeechAudio(Shape):
+    """The next bytes of the audio file."""
+
+    type: Literal["audio"]
+    audio: str = Field(description="base64")
+
+
+class TimedWord(Shape):
+    """A word, and the seconds after the first sound between which it is heard."""
+
+    word: str
+    start: float
+    end: float
+
+
+class SpeechWords(Shape):
+    """The words of a sentence."""
+
+    type: Literal["words"]
+    estimated: bool = Field(description="true where the engine does not tell, and the letters were counted")
+    words: list[TimedWord]
+
+
+class SpeechDone(Shape):
+    """The end of the speech."""
+
+    type: Literal["done"]
+    seconds: float
+
+
+class SpeechError(Shape):
+    """The engine failed after the first sound: nothing follows."""
+
+    type: Literal["error"]
+    code: str
+    message: str
+
+
+class SpeechEvent(RootModel[SpeechAudio | SpeechWords | SpeechDone | SpeechError]):
+    """An event of speech with timings, told apart by its `type`."""
+
+    root: Annotated[SpeechAudio | SpeechWords | SpeechDone | SpeechError, Field(discriminator="type")]
 
 
 class Ticket(Shape):

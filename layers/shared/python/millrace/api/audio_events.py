@@ -1,0 +1,27 @@
+"""Speech with timings, as Server-Sent Events."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+
+from millrace.errors import MillraceError
+
+
+async def frames(events: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
+    """Encode events; one that fails after the first is followed by `{"type": "error", "code", "message"}`."""
+    begun = False
+    async with aclosing(events):
+        try:
+            async for event in events:
+                begun = True
+                yield _frame(event)
+        except MillraceError as error:
+            if not begun:
+                raise
+            yield _frame({"type": "error", "code": error.code, "message": error.message})
+
+
+def _frame(event: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(event) + b"\n\n"

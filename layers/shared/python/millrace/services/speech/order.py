@@ -1,0 +1,120 @@
+"""An order to speak, checked as a whole before the first byte."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from millrace.errors import InvalidRequest
+from millrace.services.speech.limits import check_size
+from millrace.speech.ahead import Heard, Pace, spoken
+from millrace.speech.encoders import Format, encoded, format_named
+from millrace.speech.engine import Engine, Voice
+from millrace.speech.engines import Engines
+from millrace.speech.languages import foreign_languages, language_of
+from millrace.speech.resample import Resampler, resampled
+from millrace.speech.sentences import LONGEST
+
+SECONDS_AHEAD = 1.5
+"""Of what a paid engine makes before it is heard: its first byte comes in about one."""
+LONGEST_PAID = 120
+"""Characters that a paid engine is asked for at once, about 8 s of speech: what a listener who leaves
+costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """A request to speak. An empty engine selects the deployment's default, an empty language the voice's
+    own. `sample_rate` (Hz) asks for another rate than the engine's own."""
+
+    voice: str
+    format: str
+    speed: float = 1.0
+    engine: str = ""
+    sample_rate: int = 0
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """An order that can be met."""
+
+    engine: Engine
+    voice: Voice
+    format: Format
+    speed: float
+    sample_rate: int
+    language: str
+    """Of the text, as far as its script does not say otherwise."""
+    _voices: dict[str, Voice] = field(default_factory=dict)
+
+    @property
+    def longest(self) -> int:
+        """The number of characters that the engine is given at once."""
+        return LONGEST_PAID if self.engine.paid else LONGEST
+
+    async def audio(
+        self, sentences: AsyncGenerator[str, None], heard: Heard | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """The file's bytes as they become ready; `heard` is told of each sentence that is through. Raises
+        `ProviderError`; closing frees the engine."""
+        pace = Pace(self.engine.sample_rate, SECONDS_AHEAD) if self.engine.paid else None
+        pcm = spoken(self._speak, sentences, pace, heard)
+        if self.sample_rate != self.engine.sample_rate:
+            pcm = resampled(pcm, Resampler(self.engine.sample_rate, self.sample_rate))
+        encoder = await asyncio.to_thread(self.format.make, self.sample_rate)  # may import for half a second
+        async with aclosing(check_size(encoded(pcm, encoder))) as made:
+            async for part in made:
+                yield part
+
+    async def check_languages(self, text: str) -> None:
+        """Raise `InvalidRequest` for a text with words that the engine has no voice for."""
+        for language in foreign_languages(text, self.language):
+            if await self.engine.in_language(self.voice, language) is None:
+                raise unsupported_language(self.engine, language)
+
+    async def voice_for(self, sentence: str) -> Voice:
+        """The voice that reads this sentence: the one asked for, or the one most like it in the sentence's
+        language; where there is none, the one asked for does what it can."""
+        language = language_of(sentence, self.language)
+        if language not in self._voices:
+            self._voices[language] = await self.engine.in_language(self.voice, language) or self.voice
+        return self._voices[language]
+
+    async def _speak(self, sentence: str) -> AsyncGenerator[bytes, None]:
+        voice = await self.voice_for(sentence)
+        async with aclosing(self.engine.speak(sentence, voice, self.speed)) as pcm:
+            async for chunk in pcm:
+                yield chunk
+
+
+async def prepare(engines: Engines, request: SpeechRequest) -> Speaking:
+    """Check the whole order. Raises `InvalidRequest`, `NotImplementedHere` or `Unavailable`."""
+    found = format_named(request.format)
+    engine = engines.get(request.engine)
+    if not engine.slowest <= request.speed <= engine.fastest:
+        raise InvalidRequest(
+            f"The engine {engine.name} takes a speed from {engine.slowest} to {engine.fastest}.",
+            code="unsupported_speed",
+        )
+    voice = await engine.voice(request.voice)
+    rate = request.sample_rate or engine.sample_rate
+    # English is what the segmenter takes where the engine hears the language from the text.
+    speaking = Speaking(engine, voice, found, request.speed, rate, request.language or voice.language or "en")
+    return await _in_language(speaking) if request.language else speaking
+
+
+async def _in_language(speaking: Speaking) -> Speaking:
+    voice = await speaking.engine.in_language(speaking.voice, speaking.language)
+    if voice is None:
+        raise unsupported_language(speaking.engine, speaking.language)
+    return replace(speaking, voice=voice)
+
+
+def unsupported_language(engine: Engine, language: str) -> InvalidRequest:
+    """The error for a language that an engine has no voice for."""
+    return InvalidRequest(
+        f"The engine {engine.name} has no voice for the language {language[:40]!r}; "
+        "GET /api/voice/voices lists those it has.",
+        code="unsupported_language",
+    )

@@ -1,0 +1,83 @@
+"""An agent's answer, spoken while it is written or from the log afterwards."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from functools import partial
+
+from millrace.domain.events import LogEntry
+from millrace.domain.projection import rewound_to, without_taken_back
+from millrace.domain.runs import Run
+from millrace.errors import NotFound, ProviderError, Unavailable
+from millrace.services.runs.follow import follow, has_more
+from millrace.speech.prose import Prose
+from millrace.speech.sentences import LONGEST, clean
+from millrace.stores.connect import Stores
+from millrace.stores.event_log import is_last
+
+_PAUSES = frozenset({"tool_call", "thinking", "injected"})
+"""Events after which no more of the sentence is to be expected soon."""
+
+
+async def sentences_of_run(
+    stores: Stores, run: Run, deadline: float | None, language: str = "en", longest: int = LONGEST
+) -> AsyncGenerator[str, None]:
+    """Return the sentences of an agent's answer as it is written. Raises `NotFound` when the log no longer
+    has it."""
+    if not await has_more(stores, run, 0):
+        raise NotFound("The run's events are no longer kept.", code="run_expired")
+    return _answer(stores, run, deadline, partial(Prose, language, longest))
+
+
+async def _answer(
+    stores: Stores, run: Run, deadline: float | None, new_prose: Callable[[], Prose]
+) -> AsyncGenerator[str, None]:
+    prose, said = new_prose(), Said()
+    async with aclosing(follow(stores, run, 0, deadline)) as batches:
+        async for batch in batches:
+            for event in without_taken_back(batch):
+                if event.type == "rewind":
+                    prose = new_prose()
+                    said.rewind(rewound_to(event))
+                for sentence in _completed(prose, event):
+                    if said.is_new(event.seq, sentence):
+                        yield sentence
+                if is_last(event):
+                    _check_end(event)
+                    return
+    raise Unavailable(
+        "The function reached its time limit before the answer was complete; connect again.", code="deadline"
+    )
+
+
+class Said:
+    """The sentences of an answer that have been spoken. What was said cannot be taken back, so that a step
+    that is asked again is heard from where it says something else."""
+
+    def __init__(self) -> None:
+        self._said: list[tuple[int, str]] = []
+        self._heard: list[str] = []
+
+    def rewind(self, after: int) -> None:
+        """The sentences after an event are void, and may come again."""
+        self._heard = [sentence for seq, sentence in self._said if seq > after]
+        self._said = [(seq, sentence) for seq, sentence in self._said if seq <= after]
+
+    def is_new(self, seq: int, sentence: str) -> bool:
+        """Return whether a sentence has not been heard, and note it."""
+        self._said.append((seq, sentence))
+        repeated = bool(self._heard) and self._heard[0] == sentence
+        self._heard = self._heard[1:] if repeated else []
+        return not repeated
+
+
+def _completed(prose: Prose, event: LogEntry) -> list[str]:
+    if "parent" in event.event:
+        return []  # a sub-agent's words are not the answer
+    if event.type == "token":
+        return prose.feed(clean(event.event["token"]))
+    return prose.end() if event.type in _PAUSES or is_last(event) else []
+
+
+def _check_end(event: LogEntry) -> None:
+    if event.type == "error":
+        raise ProviderError(f"The run has failed: {event.event['message']}", code=event.event["code"])

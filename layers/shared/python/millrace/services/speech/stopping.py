@@ -1,0 +1,57 @@
+"""Speech that its listener may end from another request.
+
+A function URL does not tell that its client has left, and a player that is closed cannot wait: it asks for
+the stop by the speech's id, and whoever speaks looks for that wish every second.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+
+from millrace.errors import MillraceError
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 1.0
+
+
+async def until_stopped(
+    audio: AsyncGenerator[bytes, None],
+    wanted: Callable[[], Awaitable[bool]],
+    every: float = EVERY_SECONDS,
+) -> AsyncGenerator[bytes, None]:
+    """Pass on what is made until `wanted` says that nobody listens; then end, and free the engine."""
+    stop = asyncio.create_task(_wait(wanted, every))
+    async with aclosing(audio):
+        try:
+            while (part := await _next(audio, stop)) is not None:
+                yield part
+        finally:
+            stop.cancel()
+
+
+async def _next(audio: AsyncGenerator[bytes, None], stop: "asyncio.Task[None]") -> bytes | None:
+    making = asyncio.ensure_future(anext(audio, None))
+    try:
+        await asyncio.wait((making, stop), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not making.done():
+            making.cancel()
+            await asyncio.wait((making,))  # the generator must be at rest before it is closed
+    return None if stop.done() or making.cancelled() else making.result()
+
+
+async def _wait(wanted: Callable[[], Awaitable[bool]], every: float) -> None:
+    while True:
+        if await _is_wanted(wanted):
+            return
+        await asyncio.sleep(every)
+
+
+async def _is_wanted(wanted: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await wanted()
+    except MillraceError as error:  # a table that is down for a moment silences nobody
+        log.warning("Cannot look for the stop of a speech: %s", error)
+        return False

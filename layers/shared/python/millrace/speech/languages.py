@@ -1,0 +1,160 @@
+"""The language of a text, as far as its script tells, and the best match among a voice engine's languages.
+
+Tags are BCP 47. Matching follows CLDR's language distances, so that `zh` finds `cmn`, `no` finds `nb` and
+`de-DE` finds `de` (https://unicode.org/reports/tr35/#LanguageMatching).
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+
+TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,6}")
+_FARTHEST_VARIETY, _FARTHEST_LANGUAGE = 60, 10
+"""Of CLDR's distance: within one language `zh-TW` still finds `cmn` (54); beyond it `no` finds `nb` (1), but
+Breton not French (20), since the distance is one of readers and not of sound."""
+
+# The first word of a letter's Unicode name is its script. A script that many languages are written in stands
+# for the one with most readers; letters that only others use tell those apart.
+_SCRIPTS = {
+    "ARABIC": "ar",
+    "ARMENIAN": "hy",
+    "BENGALI": "bn",
+    "BOPOMOFO": "zh",
+    "CHEROKEE": "chr",
+    "CJK": "zh",
+    "CYRILLIC": "ru",
+    "DEVANAGARI": "hi",
+    "ETHIOPIC": "am",
+    "GEORGIAN": "ka",
+    "GREEK": "el",
+    "GUJARATI": "gu",
+    "GURMUKHI": "pa",
+    "HANGUL": "ko",
+    "HEBREW": "he",
+    "HIRAGANA": "ja",
+    "KANNADA": "kn",
+    "KATAKANA": "ja",
+    "KHMER": "km",
+    "LAO": "lo",
+    "MALAYALAM": "ml",
+    "MYANMAR": "my",
+    "ORIYA": "or",
+    "SINHALA": "si",
+    "TAMIL": "ta",
+    "TELUGU": "te",
+    "THAI": "th",
+    "TIBETAN": "bo",
+}
+_TELLING = {
+    "ar": (("ur", "ٹڈڑںےہ"), ("fa", "پچژگکی")),
+    "ru": (("uk", "іїєґІЇЄҐ"), ("be", "ўЎ"), ("sr", "ђћџЂЋЏ"), ("mk", "ѓќѕЃЌЅ")),
+}
+# A sign alone is a word in these.
+_SYLLABIC = frozenset({"CJK", "HANGUL", "HIRAGANA", "KATAKANA", "BOPOMOFO"})
+# The languages of a script that more than one is written in.
+_WRITTEN_IN = {
+    "ARABIC": {"ar", "fa", "ur", "ps", "sd", "ug", "ku"},
+    "CJK": {"zh", "cmn", "yue", "hak", "wuu", "ja", "ko"},
+    "CYRILLIC": {"ru", "uk", "be", "bg", "sr", "mk", "kk", "ky", "tt", "ba", "cv", "mn", "tg", "nog"},
+    "DEVANAGARI": {"hi", "mr", "ne", "kok", "sa"},
+    "BENGALI": {"bn", "as", "bpy"},
+    "ETHIOPIC": {"am", "ti"},
+    "GREEK": {"el", "grc"},
+    "MYANMAR": {"my", "shn"},
+}
+
+
+def language_of(text: str, usual: str) -> str:
+    """Return the language that a text is in: `usual`, unless letters of another script say otherwise.
+
+    One foreign word is enough: a voice of its language reads Latin letters as well, but not the other way
+    round. Letters of a script that `usual` is written in (Kanji in Japanese) leave it as it is.
+    """
+    if text.isascii():
+        return usual
+    scripts = _scripts_of_words(text)
+    if scripts["HIRAGANA"] or scripts["KATAKANA"]:
+        del scripts["CJK"]  # Kana beside Han characters is Japanese
+    foreign = [script for script, _ in scripts.most_common() if not _is_written_in(usual, script)]
+    return _language(foreign[0], text) if foreign else usual
+
+
+def foreign_languages(text: str, usual: str) -> set[str]:
+    """Return the languages other than `usual` that the scripts of a whole text call for."""
+    lines = [] if text.isascii() else [line for line in text.splitlines() if not line.isascii()]
+    return {language_of(line, usual) for line in lines} - {usual}
+
+
+def _scripts_of_words(text: str) -> Counter[str]:
+    """Count the letters of each script that stand in words: a lone one is a symbol, as in "10 Ω", unless the
+    script writes words with one sign."""
+    found: Counter[str] = Counter()
+    before = ""
+    for character in text:
+        if unicodedata.category(character)[0] == "M":
+            continue  # a mark belongs to the letter before it
+        script = _script(character)
+        if script and (script == before or script in _SYLLABIC):
+            found[script] += 1
+        before = script
+    return found
+
+
+def _script(character: str) -> str:
+    if character.isascii() or not character.isalpha():
+        return ""
+    script = _script_name(character)
+    return script if script in _SCRIPTS else ""
+
+
+@lru_cache(4096)
+def _script_name(character: str) -> str:
+    return unicodedata.name(character, "").partition(" ")[0]
+
+
+def _is_written_in(language: str, script: str) -> bool:
+    primary = language.partition("-")[0].lower()
+    return primary in _WRITTEN_IN.get(script, ()) or primary == _SCRIPTS[script]
+
+
+def _language(script: str, text: str) -> str:
+    language = _SCRIPTS[script]
+    for other, telling in _TELLING.get(language, ()):
+        if not set(telling).isdisjoint(text):
+            return other
+    return language
+
+
+def closest(wanted: str, available: Iterable[str]) -> str | None:
+    """Return the tag of `available` that comes nearest to `wanted`, None if none is the same language."""
+    tags = tuple(available)
+    exact = next((tag for tag in tags if tag.lower() == wanted.lower()), None)
+    return exact or (_closest(wanted, tags) if TAG.fullmatch(wanted) else None)
+
+
+@lru_cache(1024)
+def _closest(wanted: str, available: tuple[str, ...]) -> str | None:
+    import langcodes  # 40 ms, which speech in the voice's own language need not wait for
+
+    if not (primary := _primary(wanted)):
+        return None
+    same = [tag for tag in available if _primary(tag) == primary]
+    related = [tag for tag in available if _primary(tag)]
+    for tags, farthest in ((same, _FARTHEST_VARIETY), (related, _FARTHEST_LANGUAGE)):
+        found, _ = langcodes.closest_match(wanted, tags, max_distance=farthest)
+        if found != "und":
+            return str(found)
+    return None
+
+
+@lru_cache(1024)
+def _primary(tag: str) -> str:
+    """Return the language of a tag as CLDR groups it (`zh` for `cmn`), an empty text if it is no tag."""
+    import langcodes
+
+    try:
+        return str(langcodes.standardize_tag(tag, macro=True).partition("-")[0])
+    except ValueError:  # such as espeak's "piqd"
+        return ""
