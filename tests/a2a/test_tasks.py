@@ -141,6 +141,19 @@ def test_bad_message_is_refused_before_anything_is_stored(
     assert client.get("/a2a/echo/tasks").json()["totalSize"] == 0
 
 
+def test_image_of_a_message_is_kept_with_it(client: httpx.Client) -> None:
+    image = {"url": "https://example.com/cat.png", "mediaType": "image/png", "filename": "cat.png"}
+    task = send(client, parts=[{"text": "Look"}, image])
+    assert state_of(task) == "COMPLETED"
+    assert task["history"][0]["parts"] == [{"text": "Look"}, image]
+    other = {"url": "https://example.com/dog.png", "mediaType": "image/png"}
+    sent = message(parts=[{"text": "Look"}, image], messageId="twice")
+    first = client.post("/a2a/echo/message:send", json=sent).json()["task"]["id"]
+    assert client.post("/a2a/echo/message:send", json=sent).json()["task"]["id"] == first
+    changed = message(parts=[{"text": "Look"}, other], messageId="twice")
+    assert client.post("/a2a/echo/message:send", json=changed).json()["task"]["id"] != first
+
+
 def test_other_versions_are_refused(client: httpx.Client) -> None:
     for version in ("", "0.3", "99.0", "x"):
         response = client.post("/a2a/echo/message:send", json=message(), headers={"a2a-version": version})

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from millrace.domain.access import Principal
+from millrace.domain.content import Attachment, Content, TextPart, fingerprint
 
 CLIENT = "a2a"
 """The name under which a message keeps what its client called it."""
@@ -20,14 +21,21 @@ class TaskMessage:
     id: str
     text: str
     answers: tuple[dict[str, Any], ...] = ()
+    attachments: tuple[Attachment, ...] = ()
     task_id: str = ""
     context_id: str = ""
+
+    @property
+    def content(self) -> Content:
+        """The message as agents take it."""
+        texts = [TextPart(text=self.text)] if self.text else []
+        return [*texts, *self.attachments] if self.attachments else self.text
 
     @property
     def key(self) -> str:
         """The idempotency key: the same for the same message sent again. Its id alone is not: there are
         clients that give one id to several messages."""
-        parts = [self.id, self.text, *self.answers, self.task_id, self.context_id]
+        parts = [self.id, fingerprint(self.content), *self.answers, self.task_id, self.context_id]
         return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

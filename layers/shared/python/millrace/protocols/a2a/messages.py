@@ -1,5 +1,6 @@
 """Messages of A2A clients as ours, and the history of a run as theirs."""
 
+import base64
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,11 +11,14 @@ from google.protobuf.json_format import MessageToDict
 
 from millrace.domain.approvals import WaitingCall
 from millrace.domain.clock import from_iso
+from millrace.domain.content import Attachment, attached, attachment
 from millrace.domain.conversations import StoredMessage
+from millrace.domain.media import FILE_TYPES, IMAGE_TYPES
 from millrace.domain.runs import Run
 from millrace.domain.tasks import CLIENT, TaskMessage
+from millrace.errors import UnsupportedMedia
 
-INPUT_MODES = ("text/plain", "application/json")
+INPUT_MODES = tuple(dict.fromkeys(["text/plain", "application/json", *IMAGE_TYPES, *FILE_TYPES]))
 OUTPUT_MODES = ("text/plain", "application/json")
 _ANSWER = frozenset({"callId", "decision", "arguments", "content", "reason"})
 
@@ -27,15 +31,33 @@ def read_message(request: SendMessageRequest) -> TaskMessage:
     if len(message.message_id) > 200:
         raise InvalidParamsError("message.messageId must not exceed 200 characters.")
     _check_modes(request.configuration.accepted_output_modes)
-    texts, answers = [], []
+    texts, answers, attachments = [], [], []
     for number, part in enumerate(message.parts):
-        data = _answer_of(part)
-        if data:
+        if data := _answer_of(part):
             answers.append(data)
+        elif part.WhichOneof("content") in ("url", "raw"):
+            attachments.append(_attachment_of(part, number))
         else:
             texts.append(_text_of(part, number))
-    text = "\n".join(texts).strip()
-    return TaskMessage(message.message_id, text, tuple(answers), message.task_id, message.context_id)
+    return TaskMessage(
+        message.message_id,
+        "\n".join(texts).strip(),
+        tuple(answers),
+        tuple(attachments),
+        message.task_id,
+        message.context_id,
+    )
+
+
+def _attachment_of(part: Part, number: int) -> Attachment:
+    """The image or file that a part brings or names."""
+    data = base64.b64encode(part.raw).decode() if part.raw else None
+    try:
+        return attachment(
+            part.media_type or None, url=part.url or None, data=data, name=part.filename or None
+        )
+    except UnsupportedMedia as error:
+        raise ContentTypeNotSupportedError(f"message.parts[{number}]: {error.message}") from error
 
 
 def _check_modes(accepted: Iterable[str]) -> None:
@@ -78,29 +100,38 @@ def history(run: Run, messages: Iterable[StoredMessage], calls: Iterable[Waiting
 
 def _said(run: Run, messages: Iterable[StoredMessage]) -> Iterator[tuple[int, Message]]:
     for message in messages:
-        texts = [block for block in message.content if "text" in block]
-        if message.role == "user" and message.run_id == run.id and texts:
-            id = texts[0].get("providerData", {}).get(CLIENT, {}).get("messageId", message.id)
-            text = "\n".join(block["text"] for block in texts)
-            yield from_iso(message.created_at), _message(run, id, Role.ROLE_USER, text)
+        parts = [part for block in message.content if (part := _part_of(block))]
+        if message.role == "user" and message.run_id == run.id and parts:
+            known = message.content[0].get("providerData", {}).get(CLIENT, {})
+            id = known.get("messageId", message.id)
+            yield from_iso(message.created_at), _message(run, id, Role.ROLE_USER, *parts)
+
+
+def _part_of(block: dict[str, Any]) -> Part | None:
+    if "text" in block:
+        return Part(text=block["text"])
+    file = attached(block) or {}
+    if "url" not in file:
+        return None
+    return Part(url=file["url"], media_type=file.get("mediaType", ""), filename=file.get("name", ""))
 
 
 def _asked(run: Run, call: WaitingCall) -> Iterator[tuple[int, Message]]:
     question = call.prompt or f"Approve the call of the tool {call.name}?"
     id = f"{run.id}.{call.call_id}"
-    yield call.requested_ms, _message(run, id, Role.ROLE_AGENT, question)
+    yield call.requested_ms, _message(run, id, Role.ROLE_AGENT, Part(text=question))
     if call.answer and call.answer.by:
         content = call.answer.content if call.answer.content is not None else call.answer.reason
         said = content if isinstance(content, str) else orjson.dumps(content).decode() if content else ""
         text = said or call.answer.decision
-        yield from_iso(call.answer.at), _message(run, f"{id}.answer", Role.ROLE_USER, text)
+        yield from_iso(call.answer.at), _message(run, f"{id}.answer", Role.ROLE_USER, Part(text=text))
 
 
-def _message(run: Run, id: str, role: Role, text: str) -> Message:
+def _message(run: Run, id: str, role: Role, *parts: Part) -> Message:
     return Message(
         message_id=id,
         context_id=run.slot.conversation_id,
         task_id=run.id,
         role=role,
-        parts=[Part(text=text)],
+        parts=parts,
     )

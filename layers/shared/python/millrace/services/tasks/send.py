@@ -61,7 +61,7 @@ async def send_message(
 async def _begin(
     platform: Platform, caller: Principal, agent: Agent, message: TaskMessage, push: NewPush | None
 ) -> StartedRun | FollowedTask:
-    if not message.text:
+    if not message.content:
         raise InvalidRequest("The message is empty.", code="empty_message")
     stores = platform.stores
 
@@ -72,7 +72,7 @@ async def _begin(
     # The kit gives one id, and one text, to all of its messages of a kind.
     repeatable = agent.id != CONFORMANCE.id
     given = NewMessage(
-        message.text,
+        message.content,
         agent.id,
         idempotency_key=message.key if repeatable else None,
         if_busy="inject",
@@ -97,7 +97,7 @@ async def _follow_up(
     run = await task_run(stores, caller, message.task_id, agent.id)
     if message.context_id not in ("", run.slot.conversation_id):
         raise InvalidRequest("The contextId is not that of the task.", code="context_mismatch")
-    if not message.text and not message.answers:
+    if not message.content and not message.answers:
         raise InvalidRequest("The message is empty.", code="empty_message")
     await authorize(stores, caller, run.slot, "write")
     given = _as_given(caller, run, message)
@@ -117,9 +117,9 @@ async def _follow_up(
 
 
 def _as_given(caller: Principal, run: Run, message: TaskMessage) -> NewMessage:
-    content = message.text + "".join(orjson.dumps(answer).decode() for answer in message.answers)
+    said = "".join([message.text, *(orjson.dumps(answer).decode() for answer in message.answers)])
     return NewMessage(
-        content,
+        said if message.answers else message.content,
         thread_id=run.slot.thread_id,
         idempotency_key=message.key,
         if_busy="inject",
@@ -162,7 +162,7 @@ def _answers(message: TaskMessage, waiting: list[WaitingCall]) -> list[GivenAnsw
     text that is no answer to an approval is the user's reply, with which the call counts as rejected."""
     if message.answers:
         return [_given(answer, waiting) for answer in message.answers]
-    if len(waiting) != 1:
+    if len(waiting) != 1 or message.attachments:
         return []
     (call,) = waiting
     word = _WORDS.get(message.text.strip().lower())
