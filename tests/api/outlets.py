@@ -167,4 +167,17 @@ SPEECH = {
 }
 """They speak the caller's own text, or what the scan of speech has heard."""
 
-LISTS = (READ, ANSWERS, DEFINITIONS, PIPELINES, CHANGES, SPEECH)
+UNSCANNED = {
+    "POST /mcp",
+    "GET /mcp",
+    "DELETE /mcp",
+    "GET /.well-known/oauth-protected-resource",
+    "GET /.well-known/oauth-protected-resource/mcp",
+    f"POST {A2A}/tasks/{{task_id}}/pushNotificationConfigs",
+    f"GET {A2A}/tasks/{{task_id}}/pushNotificationConfigs",
+    f"GET {A2A}/tasks/{{task_id}}/pushNotificationConfigs/{{push_id}}",
+    f"DELETE {A2A}/tasks/{{task_id}}/pushNotificationConfigs/{{push_id}}",
+}
+"""Not scanned yet: of these `POST /mcp` and the notifications that a task pushes may tell of a run."""
+
+LISTS = (READ, ANSWERS, DEFINITIONS, PIPELINES, CHANGES, SPEECH, UNSCANNED)
