@@ -262,3 +262,23 @@ def test_response_id_names_its_run_and_part(name: str, after: int) -> None:
 def test_wrong_response_id_is_not_found(text: str) -> None:
     with pytest.raises(NotFound):
         parse_response_id(text)
+
+
+def test_agent_that_works_for_another_asks_in_the_runs_own_name() -> None:
+    nested = {"parent": "c_0", "agentId": "helper"}
+    refund = events.approval_requested("c_1", "approval", "refund", {"amount": 9}, "2030") | nested
+    question = events.approval_requested("c_2", "question", "ask_user", {}, "2030", "Which?", ["a"]) | nested
+    named = [
+        {"callId": one["callId"], "kind": one["kind"], "name": one["name"]} for one in (refund, question)
+    ]
+    call = events.tool_call("c_2", "ask_user", {"question": "Which?"}) | nested
+    generated = log(call, refund, question, events.waiting(named, "2030"))
+    [approval, asked] = sent(generated)[-1]["response"]["output"]
+    assert (approval["type"], approval["name"]) == ("mcp_approval_request", "refund")
+    assert (asked["type"], asked["name"], asked["call_id"]) == ("function_call", "ask_user", "c_2.run_1")
+    assert json.loads(asked["arguments"]) == {"question": "Which?", "options": ["a"]}
+    whole = completion_of(generated.run, generated.entries, "full")["choices"][0]
+    names = [one["function"]["name"] for one in whole["message"]["tool_calls"]]
+    assert (whole["finish_reason"], names) == ("tool_calls", ["request_approval", "ask_user"])
+    streamed = [chunk["choices"][0]["delta"] for chunk in chunks(generated) if chunk["choices"]]
+    assert [one["tool_calls"][0]["function"]["name"] for one in streamed if "tool_calls" in one] == names

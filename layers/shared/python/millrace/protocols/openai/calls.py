@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from millrace.domain.approvals import REASON_CHARACTERS, GivenAnswer, Kind
+from millrace.domain.events import Event
 
 REQUEST_APPROVAL = "request_approval"
 """The function that stands for a tool of ours which needs an approval, in chat completions; its arguments are
@@ -27,6 +28,17 @@ def parse_call_id(text: str) -> tuple[str, str]:
     """The run and the call that an id names; the run is empty in ids that are not ours."""
     call_id, _, run_id = text.removeprefix(_APPROVAL).partition(".")
     return run_id, call_id
+
+
+def shown_here(event: Event) -> bool:
+    """Return whether an event is shown: of agents that work for the run's own only what they ask people."""
+    return "parent" not in event or event["type"] == "approval_requested"
+
+
+def question_of(event: Event) -> dict[str, Any]:
+    """The arguments of `ask_user`, of the event with which the question waits."""
+    asked = {"question": event.get("prompt"), "options": event.get("options"), "schema": event.get("schema")}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def answer_of(kind: Kind, call_id: str, output: str) -> GivenAnswer:

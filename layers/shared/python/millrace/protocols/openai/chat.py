@@ -16,7 +16,7 @@ from millrace.domain.clock import from_iso
 from millrace.domain.events import Detail, Event, LogEntry
 from millrace.domain.projection import project, rewound_to
 from millrace.domain.runs import Run
-from millrace.protocols.openai.calls import REQUEST_APPROVAL, exposed_call_id
+from millrace.protocols.openai.calls import REQUEST_APPROVAL, exposed_call_id, question_of, shown_here
 from millrace.protocols.openai.envelope import model_of
 
 _LENGTH = frozenset({"max_tokens", "max_cost", "max_iterations", "max_seconds"})
@@ -55,7 +55,7 @@ class ChatProjection:
         if entry.type == "rewind":
             return self._rewind(rewound_to(entry))
         event = project(entry.event, self._detail)
-        if event is None or "parent" in event:
+        if event is None or not shown_here(event):
             return []
         made = self._of(event)
         if made and not self._begun and "choices" in made[0]:
@@ -139,7 +139,7 @@ def completion_of(
     """The whole completion; `events` are those of the run without what was taken back, and end with its end
     or with `waiting`. For `structured` see `ChatProjection`."""
     shown = [event for one in events if one.seq > after and (event := project(one.event, detail))]
-    own = [event for event in shown if "parent" not in event]
+    own = [event for event in shown if shown_here(event)]
     text = _content(own, structured)
     thought = "".join(event["text"] for event in own if event["type"] == "thinking")
     calls = [call for event in own if (call := _call_of(run, event))]
@@ -175,10 +175,12 @@ def asked_of(event: Event) -> tuple[str, str, Any] | None:
     """The call that an event asks of the client: its id, name and arguments; None for every other event."""
     if event["type"] == "tool_call" and (event.get("client") or event["name"] == ASK_USER):
         return event["id"], event["name"], event["arguments"]
-    if event["type"] == "approval_requested" and event["kind"] == "approval":
-        asked = {"name": event.get("name"), "arguments": event["arguments"]}
-        return event["callId"], REQUEST_APPROVAL, asked
-    return None
+    if event["type"] != "approval_requested":
+        return None
+    if event["kind"] != "approval":  # the call of the run's own agent asks by itself
+        return (event["callId"], event["name"], question_of(event)) if "parent" in event else None
+    asked = {"name": event.get("name"), "arguments": event["arguments"]}
+    return event["callId"], REQUEST_APPROVAL, asked
 
 
 def _fixed(run: Run, after: int) -> Json:

@@ -15,7 +15,7 @@ from millrace.domain.approvals import ASK_USER
 from millrace.domain.events import Detail, Event, LogEntry
 from millrace.domain.projection import project, rewound_to
 from millrace.domain.runs import Run
-from millrace.protocols.openai.calls import approval_id, exposed_call_id
+from millrace.protocols.openai.calls import approval_id, exposed_call_id, question_of, shown_here
 from millrace.protocols.openai.envelope import Envelope, ended, failed
 from millrace.protocols.openai.items import Chunk, Item, Json
 from millrace.protocols.openai.numbers import number_of
@@ -64,7 +64,7 @@ class ResponseProjection:
         if entry.type == "rewind":
             return self._rewind(entry.seq, rewound_to(entry))
         event = project(entry.event, self._detail)
-        if event is None or "parent" in event:
+        if event is None or not shown_here(event):
             return []
         if entry.seq and entry.seq <= self._after:
             return self._before(event)
@@ -117,16 +117,20 @@ class ResponseProjection:
         return chunks
 
     def _tool_call(self, seq: int, event: Event) -> list[Chunk]:
-        ended, arguments = self._end_text(calls=True), orjson.dumps(event["arguments"]).decode()
         if event.get("client") or event["name"] == ASK_USER:
-            call_id = exposed_call_id(self._run_id, event["id"])
-            if self._asked_again(seq, event, "call_id", call_id):
-                return ended
-            named: Json = {"call_id": call_id, "name": event["name"], "arguments": ""}
-            item = self._new(seq, event, "function_call", status="in_progress", **named)
-            return [*ended, *item.begin_call(arguments), *item.done(status="completed")]
+            return self._function_call(seq, event, event["id"], event["arguments"])
+        ended = self._end_text(calls=True)
         item = self._calls[event["id"]] = self._mcp_call(seq, event)
-        return [*ended, *item.begin_call(arguments)]
+        return [*ended, *item.begin_call(orjson.dumps(event["arguments"]).decode())]
+
+    def _function_call(self, seq: int, event: Event, id: str, arguments: Any) -> list[Chunk]:
+        ended, call_id = self._end_text(calls=True), exposed_call_id(self._run_id, id)
+        if self._asked_again(seq, event, "call_id", call_id):
+            return ended
+        named: Json = {"call_id": call_id, "name": event["name"], "arguments": ""}
+        item = self._new(seq, event, "function_call", status="in_progress", **named)
+        begun = item.begin_call(orjson.dumps(arguments).decode())
+        return [*ended, *begun, *item.done(status="completed")]
 
     def _mcp_call(self, seq: int, event: Event) -> Item:
         fixed: Json = {"server_label": self._label, "name": event["name"], "arguments": ""}
@@ -155,7 +159,10 @@ class ResponseProjection:
     def _asks(self, seq: int, event: Event) -> list[Chunk]:
         self._asked[event["callId"]] = event
         if event["kind"] != "approval":
-            return []  # the function call asks
+            # The function call asks, unless it is one of an agent's that works for this one.
+            if "parent" not in event:
+                return []
+            return self._function_call(seq, event, event["callId"], question_of(event))
         call = self._calls.pop(event["callId"], None)
         ended = [*self._end_text(calls=True), *(call.abandon() if call else [])]
         if call:
