@@ -1,7 +1,20 @@
 import { HttpError, httpErrorFrom } from "../stream/errors";
 import type { Position } from "../stream/connection";
 import type { Auth } from "./auth";
-import type { Accepted, Agent, Approval, ApprovalAnswer, Conversation, Message, Page, SpeechOptions, Voices, Waiting } from "./types";
+import type {
+  Accepted,
+  Agent,
+  Approval,
+  ApprovalAnswer,
+  ContentPart,
+  Conversation,
+  Message,
+  Page,
+  SpeechOptions,
+  UploadForm,
+  Voices,
+  Waiting,
+} from "./types";
 
 const EVENT_STREAM = "text/event-stream";
 const PAGE_SIZE = 30;
@@ -9,7 +22,7 @@ const PAGE_SIZE = 30;
 const MOST_PAGES = 50;
 
 export interface NewMessage {
-  readonly content: string;
+  readonly content: string | readonly ContentPart[];
   readonly agentId?: string;
   /** The same key never starts a second run, so that an unanswered request can be repeated. */
   readonly idempotencyKey: string;
@@ -73,7 +86,7 @@ export class Api {
     await this.#checked(`${conversationPath(id)}/stop`, { method: "POST" });
   }
 
-  inject(id: string, content: string): Promise<Accepted> {
+  inject(id: string, content: NewMessage["content"]): Promise<Accepted> {
     return this.#json(`${conversationPath(id)}/inject`, jsonBody({ content }));
   }
 
@@ -88,7 +101,7 @@ export class Api {
   }
 
   /** A message to an agent that waits for an answer: what waits counts as rejected, and this is the reply. */
-  reply(id: string, content: string): Promise<Accepted> {
+  reply(id: string, content: NewMessage["content"]): Promise<Accepted> {
     return this.#json(`${conversationPath(id)}/messages`, jsonBody({ content, ifBusy: "inject" }));
   }
 
@@ -100,6 +113,36 @@ export class Api {
 
   async answerCall(runId: string, answer: ApprovalAnswer): Promise<void> {
     await this.#checked(`/api/runs/${encodeURIComponent(runId)}/answers`, jsonBody(answer));
+  }
+
+  announceFile(file: { name: string; mediaType: string; size: number }): Promise<{ fileId: string; upload: UploadForm }> {
+    return this.#json("/api/files", jsonBody(file));
+  }
+
+  /** Sends a file to the storage itself, by the form that the server has signed. `fetch` tells no progress. */
+  uploadFile(form: UploadForm, file: File, onProgress: (part: number) => void, signal: AbortSignal): Promise<void> {
+    const body = new FormData();
+    for (const [name, value] of Object.entries(form.fields)) body.append(name, value);
+    body.append("file", file);
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      const fail = () => reject(new Error("The upload failed; remove the file and try again."));
+      request.upload.onprogress = (event) => onProgress(event.lengthComputable ? event.loaded / event.total : 0);
+      request.onload = () => (request.status < 300 ? resolve() : fail());
+      request.onerror = fail;
+      request.onabort = fail;
+      signal.addEventListener("abort", () => request.abort());
+      request.open("POST", form.url);
+      request.send(body);
+    });
+  }
+
+  readFile(fileId: string): Promise<{ downloadUrl: string }> {
+    return this.#json(`/api/files/${encodeURIComponent(fileId)}`);
+  }
+
+  async deleteFile(fileId: string): Promise<void> {
+    await this.#checked(`/api/files/${encodeURIComponent(fileId)}`, { method: "DELETE" });
   }
 
   listVoices(): Promise<Voices> {
@@ -157,7 +200,7 @@ export class Api {
 
 function functionFor(path: string): string {
   if (path.startsWith("/api/voice/")) return "voice";
-  return /^\/api\/(conversations|runs|approvals)\b/.test(path) ? "conversation" : "api";
+  return /^\/api\/(conversations|runs|approvals|files)\b/.test(path) ? "conversation" : "api";
 }
 
 function conversationPath(id: string): string {

@@ -24,6 +24,8 @@ export interface Conversation {
 /** One content block in the shape of Bedrock's Converse API: exactly one of the fields is there. */
 export interface Block {
   readonly text?: string;
+  readonly image?: Attachment;
+  readonly file?: Attachment;
   readonly toolUse?: { readonly toolUseId: string; readonly name: string; readonly input?: unknown };
   readonly toolResult?: {
     readonly toolUseId: string;
@@ -53,6 +55,24 @@ export interface Message {
   readonly error?: { readonly message: string; readonly code?: string };
 }
 
+/** An image or a file of a message; `url` where it is not one that the server keeps. */
+export interface Attachment {
+  readonly fileId?: string;
+  readonly url?: string;
+  readonly name?: string;
+  readonly mediaType?: string;
+  readonly size?: number;
+}
+
+export type ContentPart =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "image" | "file"; readonly fileId: string };
+
+export interface UploadForm {
+  readonly url: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
 export interface Accepted {
   readonly messageId: string;
   readonly expiresAt: string | number;
@@ -61,6 +81,7 @@ export interface Accepted {
 /** A live message that the agent has not read yet. */
 export interface Waiting extends Accepted {
   readonly content: string;
+  readonly attachments?: readonly Block[];
 }
 
 /** A call that waits for a person. `arguments` and `schema` are there for those who may answer. */

@@ -1,4 +1,4 @@
-import type { Block, Message } from "../api/types";
+import type { Attachment, Block, Message } from "../api/types";
 import type { RunEvent } from "../stream/events";
 import { extendAnswer, failAnswer } from "./answer";
 import { type AnswerEntry, type Entry, newAnswer } from "./state";
@@ -14,7 +14,7 @@ export function entriesFrom(messages: readonly Message[], activeRunId: string | 
   const entries: Entry[] = [];
   for (const message of messages) {
     const isReplayed = activeRunId !== null && message.runId === activeRunId;
-    if (isReplayed && (message.role === "assistant" || message.injected || !textOf(message))) continue;
+    if (isReplayed && (message.role === "assistant" || message.injected || !says(message))) continue;
     if (message.role === "assistant") addToAnswer(entries, message);
     else addFromUser(entries, message);
   }
@@ -23,11 +23,19 @@ export function entriesFrom(messages: readonly Message[], activeRunId: string | 
 
 function addFromUser(entries: Entry[], message: Message): void {
   changeLastAnswer(entries, (answer) => stepsOf(message).reduce(extendAnswer, answer));
+  if (!says(message)) return;
   const text = textOf(message);
-  if (!text) return;
+  const attachments = attachmentsOf(message.content);
   const delivery = message.injected ? "seen" : "sent";
   if (message.injected) changeLastAnswer(entries, (answer) => ({ ...answer, state: "continued" }));
-  entries.push({ kind: "user", id: message.id, text, delivery, ...(message.injected && { messageId: message.id }) });
+  entries.push({
+    kind: "user",
+    id: message.id,
+    text,
+    delivery,
+    ...(attachments.length > 0 && { attachments }),
+    ...(message.injected && { messageId: message.id }),
+  });
 }
 
 function addToAnswer(entries: Entry[], message: Message): void {
@@ -63,6 +71,14 @@ function endOf(message: Message, answer: AnswerEntry): AnswerEntry {
 function changeLastAnswer(entries: Entry[], change: (answer: AnswerEntry) => AnswerEntry): void {
   const last = entries.at(-1);
   if (last?.kind === "answer") entries[entries.length - 1] = change(last);
+}
+
+export function attachmentsOf(blocks: readonly Block[]): readonly Attachment[] {
+  return blocks.flatMap((block) => block.image ?? block.file ?? []);
+}
+
+function says(message: Message): boolean {
+  return textOf(message) !== "" || attachmentsOf(message.content).length > 0;
 }
 
 function textOf(message: Message): string {

@@ -1,6 +1,7 @@
 import { explain } from "../api/client";
-import type { Accepted, Waiting } from "../api/types";
+import type { Accepted, Attachment, Waiting } from "../api/types";
 import { HttpError } from "../stream/errors";
+import { attachmentsOf } from "./history";
 import type { Action } from "./reducer";
 import type { Entry } from "./state";
 
@@ -12,7 +13,7 @@ const NOT_SUPPORTED = "This deployment takes no messages while the agent answers
 interface Port {
   /** Resolves when the server knows of the run (or there is none any more). */
   ready(): Promise<void>;
-  inject(text: string): Promise<Accepted>;
+  inject(text: string, attachments: readonly Attachment[]): Promise<Accepted>;
   withdraw(messageId: string): Promise<void>;
   dispatch(action: Action): void;
   entries(): readonly Entry[];
@@ -21,6 +22,7 @@ interface Port {
 interface QueuedMessage {
   readonly id: string;
   readonly text: string;
+  readonly attachments: readonly Attachment[];
   readonly agentId: string;
 }
 
@@ -32,23 +34,23 @@ export class LiveMessages {
   constructor(private readonly port: Port) {}
 
   /** Never throws: the message's entry shows what became of it. */
-  async send(text: string, agentId: string): Promise<void> {
+  async send(text: string, agentId: string, attachments: readonly Attachment[] = []): Promise<void> {
     const id = crypto.randomUUID();
-    this.port.dispatch({ type: "injecting", id, text });
+    this.port.dispatch({ type: "injecting", id, text, attachments });
     try {
       await this.port.ready();
-      this.#accepted(id, await this.port.inject(text));
+      this.#accepted(id, await this.port.inject(text, attachments));
     } catch (error) {
-      this.#onRejected({ id, text, agentId }, error);
+      this.#onRejected({ id, text, attachments, agentId }, error);
     }
   }
 
   /** Shows messages that another page, or this one before its reload, has sent and the agent has not read. */
   restore(waiting: readonly Waiting[]): void {
     const known = this.port.entries().map((entry) => (entry.kind === "user" ? entry.messageId : undefined));
-    for (const { messageId, content, expiresAt } of waiting) {
+    for (const { messageId, content, attachments, expiresAt } of waiting) {
       if (known.includes(messageId)) continue;
-      this.port.dispatch({ type: "injecting", id: messageId, text: content });
+      this.port.dispatch({ type: "injecting", id: messageId, text: content, attachments: attachmentsOf(attachments ?? []) });
       this.#accepted(messageId, { messageId, expiresAt });
     }
   }

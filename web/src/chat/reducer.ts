@@ -1,4 +1,4 @@
-import type { Approval } from "../api/types";
+import type { Approval, Attachment } from "../api/types";
 import { type Ask, changeAsk, completeAsks } from "./asks";
 import type { LinkState } from "../stream/connection";
 import type { RunEvent } from "../stream/events";
@@ -25,7 +25,7 @@ export type Action =
   | { type: "call_refused"; callId: string; note: string }
   | { type: "unavailable"; notice: string }
   /** An ordinary message: a new run begins. `id` names the message and, with a suffix, its answer. */
-  | { type: "asked"; id: string; text: string }
+  | { type: "asked"; id: string; text: string; attachments?: readonly Attachment[] }
   | { type: "events"; events: readonly RunEvent[] }
   /** Shows the run as it was up to an event: `before` are the entries that were there before it. */
   | { type: "rewound"; before: readonly Entry[]; events: readonly RunEvent[] }
@@ -34,7 +34,7 @@ export type Action =
   | { type: "stop_failed"; notice: string }
   /** The request was refused, or nothing more will be received. */
   | { type: "failed"; failure: Failure }
-  | { type: "injecting"; id: string; text: string }
+  | { type: "injecting"; id: string; text: string; attachments?: readonly Attachment[] }
   | { type: "accepted"; id: string; messageId: string }
   | { type: "delivery"; id: string; delivery: Delivery; note?: string }
   | { type: "removed"; id: string }
@@ -51,7 +51,7 @@ export function reduce(state: ChatState, action: Action): ChatState {
     case "unavailable":
       return { ...state, phase: "unavailable", notice: action.notice };
     case "asked":
-      return ask(state, action.id, action.text);
+      return ask(state, action);
     case "events":
       return action.events.reduce(applyEvent, state);
     case "rewound":
@@ -108,9 +108,15 @@ function completeAnswer(entries: readonly Entry[], approvals: readonly Approval[
   return changeOpenAnswer(entries, (answer) => ({ ...answer, asks: completeAsks(answer.asks, approvals) }));
 }
 
-function ask(state: ChatState, id: string, text: string): ChatState {
-  const question: UserEntry = { kind: "user", id, text, delivery: "sent" };
-  const entries = insertBeforePending(state.entries, [question, newAnswer(`${id}/answer`)]);
+type UserAction = Extract<Action, { type: "asked" | "injecting" }>;
+
+function userEntry({ id, text, attachments }: UserAction): Omit<UserEntry, "delivery"> {
+  return { kind: "user", id, text, ...(attachments && attachments.length > 0 && { attachments }) };
+}
+
+function ask(state: ChatState, action: UserAction): ChatState {
+  const question: UserEntry = { ...userEntry(action), delivery: "sent" };
+  const entries = insertBeforePending(state.entries, [question, newAnswer(`${action.id}/answer`)]);
   return { ...state, entries, phase: "answering", runId: null, link: "connecting", notice: null };
 }
 
@@ -185,7 +191,7 @@ type LiveMessageAction = Extract<Action, { type: "injecting" | "accepted" | "del
 function changeLiveMessage(entries: readonly Entry[], action: LiveMessageAction): readonly Entry[] {
   switch (action.type) {
     case "injecting":
-      return [...entries, { kind: "user", id: action.id, text: action.text, delivery: "sending" }];
+      return [...entries, { ...userEntry(action), delivery: "sending" }];
     case "accepted":
       return accept(entries, action.id, action.messageId);
     case "delivery": {

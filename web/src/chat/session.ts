@@ -1,9 +1,10 @@
 import type { Api } from "../api/client";
 import { explain } from "../api/client";
-import type { Accepted, Approval, ApprovalAnswer, Conversation, Waiting } from "../api/types";
+import type { Accepted, Approval, ApprovalAnswer, Attachment, Conversation, Waiting } from "../api/types";
 import { type FollowOptions, type Outcome, type Position, follow } from "../stream/connection";
 import { ConnectionLostError, HttpError } from "../stream/errors";
 import { type RunEvent, isTerminal } from "../stream/events";
+import { contentOf } from "./attachments";
 import { EventBatch } from "./batch";
 import { entriesFrom } from "./history";
 import { Journal } from "./journal";
@@ -26,6 +27,7 @@ export interface SessionOptions {
 interface Question {
   readonly id: string;
   readonly text: string;
+  readonly attachments: readonly Attachment[];
   readonly agentId: string;
 }
 
@@ -53,7 +55,7 @@ export class ChatSession {
     this.#batch = new EventBatch(schedule, (events) => this.#dispatch({ type: "events", events }));
     this.#live = new LiveMessages({
       ready: () => this.#whenStarted(),
-      inject: (text) => this.#inject(text),
+      inject: (text, attachments) => this.#inject(text, attachments),
       withdraw: (messageId) => api.withdraw(conversationId, messageId),
       dispatch: (action) => this.#dispatch(action),
       entries: () => this.#state.entries,
@@ -88,9 +90,9 @@ export class ChatSession {
   }
 
   /** A message to the agent: a live one while it answers, else the beginning of a new run. */
-  send(text: string, agentId: string): Promise<void> {
+  send(text: string, agentId: string, attachments: readonly Attachment[] = []): Promise<void> {
     this.#joins = 0;
-    return this.#deliver(text, agentId);
+    return this.#deliver(text, agentId, attachments);
   }
 
   /** Asks again what was answered with an error. */
@@ -107,7 +109,7 @@ export class ChatSession {
     const entry = this.#state.entries.find((candidate) => candidate.id === id);
     if (entry?.kind !== "user") return;
     this.#dispatch({ type: "removed", id });
-    await this.send(entry.text, agentId);
+    await this.send(entry.text, agentId, entry.attachments);
   }
 
   withdraw(id: string): Promise<void> {
@@ -140,14 +142,15 @@ export class ChatSession {
   }
 
   /** A message to a run that waits for people is the reply to its questions. */
-  #inject(text: string): Promise<Accepted> {
+  #inject(text: string, attachments: readonly Attachment[]): Promise<Accepted> {
     const { api, conversationId } = this.options;
-    return this.#state.phase === "waiting" ? api.reply(conversationId, text) : api.inject(conversationId, text);
+    const content = contentOf(text, attachments);
+    return this.#state.phase === "waiting" ? api.reply(conversationId, content) : api.inject(conversationId, content);
   }
 
-  async #deliver(text: string, agentId: string): Promise<void> {
-    if (isRunning(this.#state)) await this.#sendLive(text, agentId);
-    else await this.#ask({ id: crypto.randomUUID(), text, agentId });
+  async #deliver(text: string, agentId: string, attachments: readonly Attachment[]): Promise<void> {
+    if (isRunning(this.#state)) await this.#sendLive(text, agentId, attachments);
+    else await this.#ask({ id: crypto.randomUUID(), text, attachments, agentId });
   }
 
   #whenStarted(): Promise<void> {
@@ -174,11 +177,11 @@ export class ChatSession {
   async #ask(question: Question): Promise<void> {
     const { api, conversationId } = this.options;
     const { signal } = this.#newConnection();
-    const { id, text, agentId } = question;
+    const { id, text, attachments, agentId } = question;
     this.#question = question;
-    this.#dispatch({ type: "asked", id, text });
+    this.#dispatch({ type: "asked", id, text, attachments });
     this.#journal.begin(this.#state.entries);
-    const message = { content: text, idempotencyKey: id, ...(agentId && { agentId }) };
+    const message = { content: contentOf(text, attachments), idempotencyKey: id, ...(agentId && { agentId }) };
     const open: Open = (position, aborted) =>
       position.runId
         ? api.attach(conversationId, position, aborted)
@@ -246,17 +249,17 @@ export class ChatSession {
     this.options.onRunChange?.();
   }
 
-  async #joinOtherRun({ text, agentId }: Question): Promise<void> {
+  async #joinOtherRun({ text, attachments, agentId }: Question): Promise<void> {
     this.#joins += 1;
     this.#dispatch({ type: "turn_removed" });
     this.#question = null;
     const joined = this.load();
-    await this.#sendLive(text, agentId);
+    await this.#sendLive(text, agentId, attachments);
     await joined;
   }
 
-  async #sendLive(text: string, agentId: string): Promise<void> {
-    await this.#live.send(text, agentId);
+  async #sendLive(text: string, agentId: string, attachments: readonly Attachment[]): Promise<void> {
+    await this.#live.send(text, agentId, attachments);
     if (this.#state.phase === "idle") await this.#sendQueued();
   }
 
@@ -268,7 +271,7 @@ export class ChatSession {
   /** A message that could not reach the run becomes the next question. */
   async #sendQueued(): Promise<void> {
     const queued = this.#live.nextQueued();
-    if (queued) await this.#deliver(queued.text, queued.agentId);
+    if (queued) await this.#deliver(queued.text, queued.agentId, queued.attachments);
   }
 
   /** Returns the active run, which `attach` says whether to show as running. */
@@ -321,7 +324,9 @@ export class ChatSession {
   /** After a reload the question is known from the stored messages only. */
   #lastQuestion(agentId: string): Question | null {
     const entry = this.#state.entries.findLast(isQuestion);
-    return entry?.kind === "user" ? { id: entry.id, text: entry.text, agentId } : null;
+    return entry?.kind === "user"
+      ? { id: entry.id, text: entry.text, attachments: entry.attachments ?? [], agentId }
+      : null;
   }
 
   #newConnection(): AbortController {

@@ -1,4 +1,5 @@
 import type { Ask } from "./asks";
+import type { Attachment } from "../api/types";
 import type { LinkState } from "../stream/connection";
 import type { Usage } from "../stream/events";
 
@@ -32,6 +33,7 @@ export interface UserEntry {
   readonly kind: "user";
   readonly id: string;
   readonly text: string;
+  readonly attachments?: readonly Attachment[];
   readonly delivery: Delivery;
   /** The server's id of a live message. */
   readonly messageId?: string;

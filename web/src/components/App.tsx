@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useMemo, useState } from "react";
+import { FilesContext } from "./Attachments";
 import { Auth } from "../api/auth";
 import { Api, explain } from "../api/client";
 import { type Config, loadConfig } from "../api/config";
@@ -21,7 +22,11 @@ function SignedIn({ config }: { config: Config }): ReactNode {
   const auth = useMemo(() => new Auth(config, sessionStorage, () => setSignedOut(true)), [config]);
   const api = useMemo(() => new Api(auth, config.apiBase), [auth, config]);
   const needsForm = isSignedOut ?? (!auth.isSignedIn && !config.devUser);
-  return needsForm ? <SignIn auth={auth} onSignedIn={() => setSignedOut(false)} /> : <Workspace api={api} />;
+  return needsForm ? <SignIn auth={auth} onSignedIn={() => setSignedOut(false)} /> : (
+    <FilesContext.Provider value={api}>
+      <Workspace api={api} />
+    </FilesContext.Provider>
+  );
 }
 
 function Broken({ message }: { message: string }): ReactNode {

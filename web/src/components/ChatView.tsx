@@ -1,5 +1,5 @@
 import { type ReactNode, useCallback, useEffect, useRef, useSyncExternalStore } from "react";
-import type { Agent, ApprovalAnswer } from "../api/types";
+import type { Agent, ApprovalAnswer, Attachment } from "../api/types";
 import type { ChatSession } from "../chat/session";
 import { type AnswerEntry, type ChatState, isQuestion, isRunning } from "../chat/state";
 import { Answer } from "./Answer";
@@ -24,10 +24,10 @@ export function ChatView({ session, agent, voice, onSend }: ChatViewProps): Reac
   const box = useRef<HTMLTextAreaElement>(null);
   const { scroller, isAtBottom, onScroll, toBottom } = useFollowBottom(state.entries);
   const agentId = agent?.id ?? "";
-  const send = (text: string) => {
+  const send = (text: string, attachments: readonly Attachment[]) => {
     onSend();
     if (voice.preferences.isAutomatic) voice.speech.unlock();
-    void session.send(text, agentId);
+    void session.send(text, agentId, attachments);
     toBottom();
   };
   const stop = useCallback(() => {

@@ -1,4 +1,17 @@
-import { type KeyboardEvent, type ReactNode, type RefObject, useEffect, useLayoutEffect, useState } from "react";
+import {
+  type KeyboardEvent,
+  type ReactNode,
+  type RefObject,
+  useContext,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+import type { Attachment } from "../api/types";
+import { MEDIA_TYPES, type Upload, Uploads, toAttachments } from "../chat/attachments";
+import { FilesContext, UploadList } from "./Attachments";
 import { Icon } from "./Icon";
 
 interface ComposerProps {
@@ -6,22 +19,30 @@ interface ComposerProps {
   readonly isRunning: boolean;
   readonly isStopping: boolean;
   readonly isDisabled: boolean;
-  readonly onSend: (text: string) => void;
+  readonly onSend: (text: string, attachments: readonly Attachment[]) => void;
   readonly onStop: () => void;
 }
 
 /** Where messages are written. It stays open while the agent answers: what is sent then reaches the running agent. */
 export function Composer({ box, isRunning, isStopping, isDisabled, onSend, onStop }: ComposerProps): ReactNode {
   const [text, setText] = useState("");
-  const canSend = text.trim() !== "" && !isDisabled;
+  const [uploads, setUploads] = useState<readonly Upload[]>([]);
+  const api = useContext(FilesContext);
+  const files = useMemo(() => api && new Uploads(api, setUploads), [api]);
+  const add = (list: FileList | null) => files?.add([...(list ?? [])], uploads.length);
+  const picker = useRef<HTMLInputElement>(null);
+  const says = text.trim() !== "" || uploads.length > 0;
+  // A file that failed is not left out in silence: it is removed first.
+  const canSend = says && !isDisabled && uploads.every((one) => one.fileId !== null);
   useLayoutEffect(() => fitHeight(box.current), [box, text]);
   // Whoever presses Enter while the page still loads has said it: it goes as soon as it can.
   const [isWaiting, setWaiting] = useState(false);
   const send = () => {
-    setWaiting(!canSend && text.trim() !== "");
+    setWaiting(!canSend && says && uploads.every((one) => one.problem === null));
     if (!canSend) return;
-    onSend(text.trim());
+    onSend(text.trim(), toAttachments(uploads));
     setText("");
+    setUploads([]);
   };
   useEffect(() => {
     if (isWaiting && canSend) send();
@@ -32,7 +53,31 @@ export function Composer({ box, isRunning, isStopping, isDisabled, onSend, onSto
     send();
   };
   return (
-    <form className="composer" onSubmit={(event) => (event.preventDefault(), send())}>
+    <form
+      className="composer"
+      onSubmit={(event) => (event.preventDefault(), send())}
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => (event.preventDefault(), add(event.dataTransfer.files))}
+    >
+      <UploadList uploads={uploads} onRemove={(upload) => files?.remove(upload)} />
+      <input
+        ref={picker}
+        type="file"
+        multiple
+        hidden
+        accept={MEDIA_TYPES.join(",")}
+        aria-label="Files"
+        onChange={(event) => (add(event.target.files), (event.target.value = ""))}
+      />
+      <button
+        type="button"
+        className="round"
+        aria-label="Add images and files"
+        title="Add images and files"
+        onClick={() => picker.current?.click()}
+      >
+        <Icon name="clip" />
+      </button>
       <textarea
         ref={box}
         rows={1}
@@ -43,6 +88,7 @@ export function Composer({ box, isRunning, isStopping, isDisabled, onSend, onSto
         placeholder={isRunning ? "Tell the agent more" : "Ask anything"}
         onChange={(event) => setText(event.target.value)}
         onKeyDown={onKeyDown}
+        onPaste={(event) => event.clipboardData.files.length > 0 && (event.preventDefault(), add(event.clipboardData.files))}
       />
       {isRunning && (
         <button

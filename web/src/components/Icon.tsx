@@ -5,6 +5,8 @@ const PATHS = {
   stop: "M7 7h10v10H7z",
   plus: "M12 5v14M5 12h14",
   menu: "M4 7h16M4 12h16M4 17h16",
+  clip: "M20 11l-8 8a5 5 0 0 1-7-7l8-8a3.500 3.500 0 0 1 5 5l-8 8a2 2 0 0 1-3-3l7-7",
+  file: "M7 3h7l4 4v14H7zM14 3v4h4",
   close: "M6 6l12 12M18 6 6 18",
   trash: "M5 7h14M10 7V5h4v2m-7 0 1 12h8l1-12",
   down: "M12 5v14m0 0 6-6m-6 6-6-6",

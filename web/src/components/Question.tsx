@@ -1,5 +1,6 @@
 import { type ReactNode, memo } from "react";
 import type { Delivery, UserEntry } from "../chat/state";
+import { Attachments } from "./Attachments";
 import { Icon } from "./Icon";
 
 interface QuestionProps {
@@ -14,7 +15,8 @@ export const Question = memo((props: QuestionProps): ReactNode => {
   const { entry } = props;
   return (
     <article className="question" data-delivery={entry.delivery} aria-label="Your message">
-      <p className="bubble">{entry.text}</p>
+      {entry.attachments && entry.attachments.length > 0 && <Attachments items={entry.attachments} />}
+      {entry.text && <p className="bubble">{entry.text}</p>}
       {entry.delivery !== "sent" && <DeliveryLine {...props} />}
     </article>
   );
