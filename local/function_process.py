@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from local.deploy import Function
-from local.ministack import ClientArguments
+from local.ministack import SESSION_TOKEN, ClientArguments
 
 _MANAGED_COMMAND = "/var/runtime/bootstrap.py"
 # What a process needs to run here at all; Lambda has its own values for them.
@@ -69,7 +69,7 @@ def _reserved(function: Function, arguments: ClientArguments, runtime_api: str) 
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
         "AWS_REGION": region,
         "AWS_SECRET_ACCESS_KEY": arguments["aws_secret_access_key"],
-        "AWS_SESSION_TOKEN": "local",
+        "AWS_SESSION_TOKEN": SESSION_TOKEN,
         "LAMBDA_TASK_ROOT": str(function.source.code),
         "LANG": "en_US.UTF-8",
         "PYTHONPATH": os.pathsep.join(filter(None, (function.environment.get("PYTHONPATH"), layers))),

@@ -29,6 +29,7 @@ from local.scratch import Scratch
 ACCOUNT = "111111111111"
 REGION = "us-east-1"
 _SECRET = "local"
+SESSION_TOKEN = "local"
 _ROOT = Path(__file__).resolve().parent.parent
 _PYTHON = _ROOT / ".venv-emulator" / "bin" / "python"
 ZONES = str(files("tzdata") / "zoneinfo")
@@ -153,6 +154,7 @@ class MiniStack:
             "MINISTACK_REGION": REGION,
             # Signed URLs and forms are checked with it.
             "AWS_SECRET_ACCESS_KEY": _SECRET,
+            "AWS_SESSION_TOKEN": SESSION_TOKEN,  # functions have one, as on AWS
             "TMPDIR": str(self._scratch.path),
             "S3_DATA_DIR": str((self._state_dir or self._scratch.path) / "s3"),
             "IOT_MTLS_ENABLED": "0",

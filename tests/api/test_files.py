@@ -24,14 +24,14 @@ MESSAGES = "/api/conversations/c1/messages"
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 
 
-def png(extra: int = 0) -> bytes:
-    """A whole PNG of one pixel, with so many bytes of padding."""
+def png(extra: int = 0, side: int = 1) -> bytes:
+    """A whole gray PNG, with so many bytes of padding."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
 
-    header = chunk(b"IHDR", b"\0\0\0\1\0\0\0\1\x08\0\0\0\0")
-    pixels = chunk(b"IDAT", zlib.compress(b"\0\0"))
+    header = chunk(b"IHDR", 2 * side.to_bytes(4) + b"\x08\0\0\0\0")
+    pixels = chunk(b"IDAT", zlib.compress((b"\0" + b"\x60" * side) * side))
     padding = chunk(b"tEXt", b"x\0" + b"y" * extra) if extra else b""
     return b"\x89PNG\r\n\x1a\n" + header + padding + pixels + chunk(b"IEND", b"")
 

@@ -25,7 +25,8 @@ function Shown({ item }: { item: Attachment }): ReactNode {
   const [isBroken, setBroken] = useState(false);
   const name = item.name ?? item.url ?? "attachment";
   if (isGone || isBroken) return <span className="chip">{name} is not available any more</span>;
-  if (isImage(item.mediaType)) {
+  // Images of other hosts are links: the page loads nothing from where a message says.
+  if (isImage(item.mediaType) && (item.fileId || !item.url)) {
     return url ? (
       <a href={url} target="_blank" rel="noreferrer">
         <img src={url} alt={name} onError={() => setBroken(true)} />
