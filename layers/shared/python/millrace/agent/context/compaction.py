@@ -1,5 +1,6 @@
 """Compaction: the oldest turns of a history become a summary, written by a model."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from millrace.agent.emitter import Emitter
 from millrace.agent.estimate import tokens_in
 from millrace.agent.model import Block, ModelRequest, Provider
 from millrace.agent.model_calls import ModelCalls
+from millrace.agent.retries import TRIES, wait_before_retry
 from millrace.agent.turn import Turn
 from millrace.domain.content import attached, note_of, plain_text
 from millrace.domain.conversations import LIVE_MESSAGE_MARKER, StoredMessage
@@ -57,19 +59,29 @@ class Summarizer:
         request = ModelRequest(
             self.model, INSTRUCTIONS, [{"role": "user", "content": [{"text": asked}]}], max_tokens=output
         )
-        turn = Turn(Emitter(lambda event: None))
-        try:
-            await turn.stream(self.provider, request)
-        except ProviderError as error:
-            self.calls.ended(self.priced, turn, request, error)
-            raise
-        except BaseException:
-            self.calls.ended(self.priced, turn, request, None, "stopped")
-            raise
-        self.calls.ended(self.priced, turn, request)
+        turn = await self._answer(request)
         if not (text := turn.text().strip()):
             raise ProviderError("The model wrote no summary.", code="incomplete_response")
         return shortened(text, output * 6)
+
+    async def _answer(self, request: ModelRequest) -> Turn:
+        """The answer, after another try where the server only asks to come back: nobody sees a beginning."""
+        for attempt in range(1, TRIES + 1):
+            turn = Turn(Emitter(lambda event: None))
+            try:
+                await turn.stream(self.provider, request)
+            except ProviderError as error:
+                self.calls.ended(self.priced, turn, request, error)
+                if not error.retryable or attempt == TRIES:
+                    raise
+                await asyncio.sleep(wait_before_retry(error, attempt))
+            except BaseException:
+                self.calls.ended(self.priced, turn, request, None, "stopped")
+                raise
+            else:
+                self.calls.ended(self.priced, turn, request)
+                return turn
+        raise AssertionError("unreachable")
 
 
 def without_model(before: str) -> str:

@@ -1,6 +1,9 @@
 """The context windows of models: the tokens that a prompt and its answer may have together.
 
-From the makers' model pages as of 2026-11-01, and the lower number where they differ by server or setting.
+Claude, Nova, GPT and o models were checked in public lists on 2026-11-26
+(platform.claude.com/docs/en/build-with-claude/context-windows, docs.aws.amazon.com/nova/latest/userguide,
+developers.openai.com/api/docs/models); the others are as of 2026-11-01, from their makers' model cards. The
+lower number where they differ by server or setting: the newest Claude models take 1,000,000, not everywhere.
 A server of one's own may be set to less: `contextTokens` of an agent says so. None where nothing is known.
 """
 

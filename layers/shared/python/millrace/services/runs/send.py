@@ -132,7 +132,11 @@ async def _begin(
         content = [content[0] | {"providerData": message.client_data}, *content[1:]]
     question = StoredMessage(new_id("msg"), "user", content, now, run.id, created_by=caller.id)
     known = snapshot.conversation
-    title = known.title if known and known.title else title_of(plain_text(content))
+    title = (
+        known.title
+        if known and known.title
+        else title_of(text_of(message.content).strip() or plain_text(content))
+    )
     conversation = Conversation(slot.conversation_id, agent.id, title, now, now, initial.owner)
     earlier: list[StoredMessage] = []
     if message.options.earlier and not snapshot.lease_record.messages:
