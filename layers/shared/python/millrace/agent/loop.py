@@ -4,8 +4,7 @@ The loop knows models, tools and limits. Where messages are kept and who else ma
 `RunControl`: the run's session for a conversation, `NestedControl` for a sub-agent.
 
 A turn of the model is stored before its tools start, and each result as it comes. So another process can go
-on from the stored history: calls of the last turn without a result are run, or are answered by what is known
-of them, and the model is asked next.
+on: calls of the last turn without a result are run or answered by what is known, and the model is asked next.
 """
 
 import asyncio
