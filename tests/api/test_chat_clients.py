@@ -10,17 +10,25 @@ from typing import Any
 import httpx
 import pytest
 
+from millrace.agent.model import Text
+from millrace.api.conversation_app import create_app as conversation_app
 from millrace.domain.agents import Agent
 from millrace.domain.runs import ContinueRun
+from millrace.services.mcp_secrets import McpSecrets
 from millrace.services.runs.continue_run import continue_run
-from millrace.services.runs.platform import Platform
+from millrace.services.runs.platform import HttpClients, Platform
 from millrace.settings import Settings
+from millrace.stores.connect import Stores
 from tests.api.chatting import ECHO, continue_lost, frames_of
 from tests.api.talk import error_of
 from tests.clients import FOLDER as CLIENTS
 from tests.clients import run_client
 from tests.protocols.test_ai_sdk import kept
+from tests.services.asking import call
+from tests.services.scripted import Scripted
+from tests.serving import served
 from tests.sse import read_events
+from tests.tokens import Issuer
 
 VERSIONS = pytest.mark.parametrize("version", ["6", "7"])
 
@@ -43,15 +51,18 @@ def send(text: str, **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def continuing(platform: Platform) -> None:
     """The run queue does what its function does: another process goes on with the run."""
+    go_on_in(platform, Platform.make(platform.settings, platform.stores))
+
+
+def go_on_in(platform: Platform, other: Platform) -> None:
+    """Have runs that are put on the queue of one process go on in another."""
 
     async def enqueue(organization: str, run_id: str, delay: float = 0, reason: str = "lost") -> None:
-        other = Platform.make(platform.settings, platform.stores)
-        platform.tasks.add(
-            task := asyncio.create_task(go_on(other, ContinueRun(organization, run_id, reason)))
-        )
+        task = asyncio.create_task(go_on(ContinueRun(organization, run_id, reason)))
+        platform.tasks.add(task)
         task.add_done_callback(platform.tasks.discard)
 
-    async def go_on(other: Platform, asked: ContinueRun) -> None:
+    async def go_on(asked: ContinueRun) -> None:
         session = await continue_run(other, asked)
         if session is not None:
             await session.over()
@@ -189,3 +200,29 @@ def wait_until_speaking(chat: httpx.Client) -> str:
     with chat.stream("GET", path, headers=headers) as response:
         events = read_events(response.iter_lines())
         return str(next(event.id for event in events if "token" in event.data)).partition(".")[0]
+
+
+@VERSIONS
+def test_question_is_answered_as_a_tool_of_the_client(
+    settings: Settings, issuer: Issuer, organization: str, version: str
+) -> None:
+    question = call("ask_user", question="Which?", options=["red", "blue"])
+    models = Scripted(settings, [[question], [Text("Blue it is.")]])
+    stores = Stores.connect(settings)
+    platform = Platform(settings, stores, models, HttpClients(settings), McpSecrets(stores.sealer))
+    go_on_in(platform, platform)
+    hire(platform, organization, tools=["ask_user"])
+    with (
+        served(conversation_app(settings, platform)) as url,
+        httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=30) as chat,
+    ):
+        asked = send("Paint it.", body={"agentId": "clerk"})
+        found = talk(chat, version, asked, {"do": "output", "tool": "ask_user", "output": "blue"})
+    assert found["errors"] == []
+    [waiting] = [part for part in found["shown"][0][1]["parts"] if part["type"] == "tool-ask_user"]
+    assert waiting["state"] == "input-available"
+    assert waiting["input"] == {"question": "Which?", "options": ["red", "blue"]}
+    [answered] = [part for part in found["messages"][1]["parts"] if part["type"] == "tool-ask_user"]
+    assert (answered["state"], answered["output"]) == ("output-available", "blue")
+    assert text_of(found["messages"][1]) == "Blue it is."
+    assert len(found["messages"]) == 2
