@@ -11,10 +11,12 @@ import httpx
 import pytest
 
 from millrace.api import (
+    a2a_app,
     command_center_app,
     conversation_app,
     flows_app,
     management_app,
+    mcp_app,
     voice_app,
     webhooks_app,
 )
@@ -98,10 +100,12 @@ def test_message_that_has_gone_round_too_often_starts_nothing(chat: httpx.Client
 
 
 APPS: dict[str, Callable[[Settings], Any]] = {
+    "a2a": a2a_app.create_app,
     "conversation": conversation_app.create_app,
     "command_center": command_center_app.create_app,
     "flows": flows_app.create_app,
     "management": management_app.create_app,
+    "mcp": mcp_app.create_app,
     "voice": voice_app.create_app,
     "webhooks": webhooks_app.create_app,
 }
