@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,8 +86,17 @@ class Emulator:
 def emulator(binary: Path, handler: str, tmp_path: Path) -> Iterator[Emulator]:
     """The runtime under the emulator."""
     command = [sys.executable, "-m", "streaming_runtime", handler]
+    with emulator_of(binary, command, environment(), tmp_path, APPS) as running:
+        yield running
+
+
+@contextmanager
+def emulator_of(
+    binary: Path, command: list[str], variables: Mapping[str, str], tmp_path: Path, folder: Path
+) -> Iterator[Emulator]:
+    """Any command under the emulator, started in `folder`."""
     arguments, address = addresses()
-    with launch([str(binary), *arguments, *command], environment(), tmp_path) as child:
+    with launch([str(binary), *arguments, *command], variables, tmp_path, folder) as child:
         yield Emulator(address, child)
 
 

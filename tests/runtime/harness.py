@@ -38,11 +38,13 @@ async def workers(
 class Runtime:
     """`python -m streaming_runtime handler` in a process of its own; its output goes to a file."""
 
-    def __init__(self, command: list[str], environment: Mapping[str, str], output: Path) -> None:
+    def __init__(
+        self, command: list[str], environment: Mapping[str, str], output: Path, folder: Path = APPS
+    ) -> None:
         self._output = output
         with output.open("wb") as sink:
             self.process = subprocess.Popen(
-                command, cwd=APPS, env=environment, stdout=sink, stderr=subprocess.STDOUT
+                command, cwd=folder, env=environment, stdout=sink, stderr=subprocess.STDOUT
             )
 
     async def exit(self) -> int:
@@ -81,8 +83,11 @@ def runtime(
 
 
 @contextlib.contextmanager
-def launch(command: list[str], variables: Mapping[str, str], tmp_path: Path) -> Iterator[Runtime]:
-    child = Runtime(command, variables, tmp_path / "output")
+def launch(
+    command: list[str], variables: Mapping[str, str], tmp_path: Path, folder: Path = APPS
+) -> Iterator[Runtime]:
+    """A command run in `folder` until the end of the block; its output goes to `tmp_path`."""
+    child = Runtime(command, variables, tmp_path / "output", folder)
     try:
         yield child
     finally:
