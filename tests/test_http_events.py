@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streaming_runtime.events import parse_event
+from streaming_runtime.events import http_request, load_event
 from tests.aws import Aws
 from tests.invoking import CONTEXT
 from tests.serving import served
@@ -67,7 +67,7 @@ def buffered(name: str, event: str) -> int:
 
 
 async def streamed_status(app: Any, event: str) -> int:
-    scope, body = parse_event(event.encode())
+    scope, body = http_request(load_event(event.encode())[0])
     messages: list[dict[str, Any]] = []
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from streaming_runtime.asgi import ASGIApp
 from streaming_runtime.runtime import Worker
+from streaming_runtime.sources import Mode
 from tests.runtime.host import Host
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,10 +23,10 @@ EXIT_LIMIT_S = 20
 
 @contextlib.asynccontextmanager
 async def workers(
-    app: ASGIApp, host: Host, count: int = 1, state: dict[str, Any] | None = None
+    app: ASGIApp, host: Host, count: int = 1, state: dict[str, Any] | None = None, mode: Mode = "stream"
 ) -> AsyncIterator[list[Worker]]:
     """`count` workers of the runtime in this loop."""
-    started = [Worker(app, state or {}, host.address, alone=count == 1) for _ in range(count)]
+    started = [Worker(app, state or {}, host.address, count == 1, mode) for _ in range(count)]
     try:
         yield started
     finally:

@@ -68,3 +68,42 @@ async def test_lifespan_that_breaks_later_is_logged(capsys: pytest.CaptureFixtur
     await lifespan.startup()
     await lifespan.shutdown()
     assert "[ERROR] RuntimeError: while closing" in capsys.readouterr().out
+
+
+async def test_lifespan_that_breaks_before_it_has_started_is_logged_with_its_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        raise RuntimeError("no pool")
+
+    await Lifespan(app).startup()
+    output = capsys.readouterr().out
+    assert "[ERROR] RuntimeError: no pool" in output
+    assert 'raise RuntimeError("no pool")' in output
+
+
+async def test_error_on_the_lifespan_scope_itself_is_noted_with_its_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise KeyError("headers")
+
+    await Lifespan(app).startup()
+    output = capsys.readouterr().out
+    assert "[INFO]" in output
+    assert "[ERROR]" not in output
+    assert 'raise KeyError("headers")' in output
+
+
+async def test_startup_that_fails_without_a_reason_is_logged_with_its_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed"})
+        raise RuntimeError("the reason")
+
+    with pytest.raises(SetupError):
+        await Lifespan(app).startup()
+    assert "[ERROR] RuntimeError: the reason" in capsys.readouterr().out

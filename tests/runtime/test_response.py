@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streaming_runtime.asgi import Receive, Scope, Send
-from streaming_runtime.response import HOP_BY_HOP, PRELUDE_END
+from streaming_runtime.prelude import HOP_BY_HOP, PRELUDE_END
 from tests.runtime.harness import workers
 from tests.runtime.host import Call, Host, url_event
 from tests.runtime.send import body, hello, start
@@ -148,3 +148,57 @@ async def test_two_tasks_of_an_app_begin_one_response(host: Host) -> None:
         # Connecting anew takes the turns of the loop in which a second task could begin as well.
         call = await host.invoke(headers={"Connection": "close"}).done()
     assert (sorted(call.chunks[1:]), call.answers) == ([b"%d" % number for number in range(9)], 1)
+
+
+@pytest.mark.parametrize("parts", [[b"abc"], [b"abcdef"], [b"abc", b"abc"], [b"a", b"b"]])
+async def test_body_of_another_length_than_declared_is_an_error(host: Host, parts: list[bytes]) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send, headers=[(b"content-length", b"5")])
+        for number, part in enumerate(parts, start=1):
+            await body(send, part, more=number < len(parts))
+
+    async with workers(app, host):
+        call = await host.invoke().done()
+    kind = (
+        call.sent_headers.get("lambda-runtime-function-error-type")
+        or call.trailers["lambda-runtime-function-error-type"]
+    )
+    assert (kind, call.answers) == ("Runtime.InvalidResponse", 1)
+    # What is too much is never sent: with the first message it is a clean error.
+    assert len(call.body if call.path.endswith("/response") else b"") <= 5
+
+
+async def test_declared_length_that_is_kept_is_passed_on(host: Host) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send, headers=[(b"content-length", b"6"), (b"Content-Length", b"6")])
+        await body(send, b"abc")
+        await body(send, b"def", more=False)
+
+    async with workers(app, host):
+        call = await host.invoke().done()
+    assert (call.body, call.prelude["headers"]) == (b"abcdef", {"content-length": "6"})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"content-length", b"5"), (b"content-length", b"6")],
+        [(b"content-length", b"five")],
+        [(b"content-length", b"-1")],
+        [(b"content-length", b"")],
+        [(b"content-type", b"text/html"), (b"Content-Type", b"text/plain")],
+        [(b"location", b"/a"), (b"location", b"/b")],
+    ],
+)
+async def test_headers_that_contradict_are_an_error_before_the_first_byte(
+    host: Host, headers: list[tuple[bytes, bytes]]
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send, headers=headers)
+        await body(send, b"hello", more=False)
+
+    async with workers(app, host):
+        call = await host.invoke().done()
+    assert call.path.endswith("/error")
+    assert call.error["errorType"] == "Runtime.InvalidResponse"
+    assert "the response" in call.error["errorMessage"]

@@ -2,7 +2,8 @@
 
     StreamingRuntimeError
     ├── SetupError      the function cannot start; carries Lambda's error type
-    ├── EventError      an event that is not an HTTP request
+    ├── EventError      an event that is not an HTTP request, or not one that can be answered
+    ├── BadRequestError a request that the client has to correct: it is answered with 400
     ├── ResponseError   what the app sends is not a response
     ├── ShutdownError   the environment ends while a request is in flight
     └── RuntimeAPIError the host breaks the Runtime API's protocol
@@ -44,9 +45,21 @@ class SetupError(StreamingRuntimeError):
 
 
 class EventError(StreamingRuntimeError):
-    """The event is not an HTTP request of a function URL or an API Gateway."""
+    """The event is not an HTTP request that this function answers; `reason` says what it is instead."""
 
     kind = "Runtime.UnsupportedEvent"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "this function answers HTTP requests of a function URL, an API Gateway or a load balancer; "
+            f"the event is not one that it can answer: {reason}"
+        )
+
+
+class BadRequestError(StreamingRuntimeError):
+    """A request that cannot be read; the client gets the message with a 400."""
+
+    kind = "Runtime.BadRequest"
 
 
 class ResponseError(StreamingRuntimeError):

@@ -1,9 +1,4 @@
-"""From a Lambda event to an ASGI scope.
-
-Function URLs and HTTP APIs send payload format 2.0, REST APIs format 1.0:
-https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html and
-https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html.
-"""
+"""From a Lambda event to an ASGI scope."""
 
 import json
 from base64 import b64decode
@@ -12,77 +7,130 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 from streaming_runtime.asgi import Scope
-from streaming_runtime.errors import EventError
+from streaming_runtime.errors import BadRequestError, EventError
+from streaming_runtime.sources import Event, Source, source_of
 
-Event = Mapping[str, Any]
 # Everything that may stand in a path as it is, and the escapes that are there already.
 PATH_SAFE = "/%:@!$&'()*+,;=-._~[]"
+MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
-def parse_event(raw: bytes) -> tuple[Scope, bytes]:
-    """The scope and the body of an event; raises EventError when it is not an HTTP request."""
+def load_event(raw: bytes) -> tuple[Event, Source]:
+    """The event and its source; raises EventError when it is not an HTTP request."""
     try:
         event = json.loads(raw)
-        return http_scope(event), body_of(event)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise EventError(
-            "this function answers HTTP requests of a function URL or an API Gateway; "
-            f"the event is not one: {type(error).__name__}: {error}"
-        ) from None
+        return event, source_of(event)
+    except MALFORMED as error:
+        raise _malformed(error) from None
+
+
+def http_request(event: Event) -> tuple[Scope, bytes]:
+    """The scope and the body; raises EventError, or BadRequestError for a body that cannot be decoded."""
+    try:
+        scope = http_scope(event)
+        text: str = event.get("body") or ""
+        plain = text.encode("utf-8", "surrogatepass")
+    except MALFORMED as error:
+        raise _malformed(error) from None
+    body = _decoded(plain) if event.get("isBase64Encoded") else plain
+    scope["headers"] = _with_length(scope["headers"], len(body))
+    return scope, body
 
 
 def http_scope(event: Event) -> Scope:
-    """The ASGI scope (spec 2.4) of a 2.0 or 1.0 event; the event itself is `scope["aws.event"]`."""
-    method, raw_path, query, client = _request_v1(event) if "httpMethod" in event else _request_v2(event)
+    """The ASGI scope (spec 2.4); the event itself is `scope["aws.event"]`.
+
+    As ASGI asks, `path` begins with `root_path`.
+    """
+    context = event.get("requestContext", {})
     headers = headers_of(event)
+    fields = dict(headers)
+    if "http" in context:
+        method, root, raw_path, query, client = _request_2_0(event, context)
+    elif "elb" in context:
+        method, root, raw_path, query, client = _request_of_load_balancer(event, fields)
+    else:
+        method, root, raw_path, query, client = _request_1_0(event, context)
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": method.upper(),
-        "scheme": "https",
+        # Load balancers speak HTTP too; everything else is HTTPS only.
+        "scheme": "http" if fields.get(b"x-forwarded-proto") == b"http" else "https",
         "path": unquote(raw_path),
         "raw_path": quote(raw_path, safe=PATH_SAFE).encode("ascii"),
         "query_string": _encode(query),
-        "root_path": "",
+        "root_path": unquote(root),
         "headers": headers,
         # Lambda does not give the client's port.
         "client": (client, 0),
-        "server": server_of(dict(headers)),
+        "server": server_of(fields),
         "extensions": {},
         "aws.event": event,
     }
 
 
-def _request_v2(event: Event) -> tuple[str, str, str, str]:
-    http = event["requestContext"]["http"]
+def _request_2_0(event: Event, context: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+    """Method, root path, path, query and client's address."""
+    http = context["http"]
+    path = event.get("rawPath") or "/"
     return (
         http["method"],
-        event.get("rawPath") or "/",
+        _stage_in(path, context),
+        path,
         event.get("rawQueryString") or "",
         http.get("sourceIp", ""),
     )
 
 
-def _request_v1(event: Event) -> tuple[str, str, str, str]:
-    """Format 1.0 holds the path and the parameters decoded."""
-    query = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters") or {}
-    identity = event.get("requestContext", {}).get("identity", {})
+def _request_1_0(event: Event, context: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+    """Format 1.0 holds the path and the parameters decoded, the stage only in the context's path."""
     path = quote(event.get("path") or "/")
-    return event["httpMethod"], path, urlencode(query, doseq=True), identity.get("sourceIp", "")
+    full = quote(context.get("path") or "")
+    root = full.removesuffix(path) if full.endswith(path) else ""
+    path, root = root + path, root or _stage_in(path, context)
+    query = urlencode(_parameters(event), doseq=True)
+    return event["httpMethod"], root, path, query, context.get("identity", {}).get("sourceIp", "")
+
+
+def _stage_in(path: str, context: Mapping[str, Any]) -> str:
+    """The stage where the path begins with it, as at an API's own domain."""
+    stage = f"/{context.get('stage')}"
+    own_domain = ".execute-api." in (context.get("domainName") or "")
+    return stage if own_domain and f"{path}/".startswith(f"{stage}/") else ""
+
+
+def _request_of_load_balancer(event: Event, headers: Mapping[bytes, bytes]) -> tuple[str, str, str, str, str]:
+    """Load balancers pass path and query on as they came, encoded, and themselves append the client."""
+    values = _parameters(event)
+    pairs = ((name, value if isinstance(value, list) else [value]) for name, value in values.items())
+    query = "&".join(f"{name}={value}" for name, each in pairs for value in each)
+    client = headers.get(b"x-forwarded-for", b"").decode("latin-1").rsplit(",", 1)[-1].strip()
+    return event["httpMethod"], "", event.get("path") or "/", query, client
+
+
+def _parameters(event: Event) -> Mapping[str, Any]:
+    return event.get("multiValueQueryStringParameters") or event.get("queryStringParameters") or {}
 
 
 def headers_of(event: Event) -> list[tuple[bytes, bytes]]:
     """Names in lower case, every value of a repeated one, cookies joined into one `cookie` header."""
     single, several = event.get("headers") or {}, event.get("multiValueHeaders") or {}
-    fields = [(name, value) for name, value in single.items() if name not in several]
-    fields += [(name, value) for name, values in several.items() for value in values]
-    if cookies := event.get("cookies"):
-        # Format 2.0 lists the cookies apart; a header beside the list would repeat them.
-        fields = [field for field in fields if field[0].lower() != "cookie"] + [
-            ("cookie", "; ".join(cookies))
-        ]
-    return [(_encode(name.lower()), _encode(value)) for name, value in fields]
+    fields = [(name.lower(), value) for name, value in single.items() if name not in several]
+    fields += [(name.lower(), value) for name, values in several.items() for value in values]
+    # Format 2.0 lists the cookies apart; a header beside the list would repeat them.
+    cookies = event.get("cookies") or [value for name, value in fields if name == "cookie"]
+    fields = [field for field in fields if field[0] != "cookie"]
+    if cookies:
+        fields.append(("cookie", "; ".join(cookies)))
+    return [(_encode(name), _encode(value)) for name, value in fields]
+
+
+def _with_length(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[bytes, bytes]]:
+    """The headers with the length of what the app gets, where one was told: gateways re-encode bodies."""
+    others = [field for field in headers if field[0] != b"content-length"]
+    return headers if len(others) == len(headers) else [*others, (b"content-length", b"%d" % length)]
 
 
 def server_of(headers: Mapping[bytes, bytes]) -> tuple[str, int]:
@@ -93,14 +141,15 @@ def server_of(headers: Mapping[bytes, bytes]) -> tuple[str, int]:
     return host or "localhost", int(port) if port.isdigit() and len(port) <= 5 else 443
 
 
-def body_of(event: Event) -> bytes:
-    """The request's body as the client sent it; raises ValueError for broken base64."""
-    body: str = event.get("body") or ""
-    return (
-        b64decode(body, validate=True)
-        if event.get("isBase64Encoded")
-        else body.encode("utf-8", "surrogatepass")
-    )
+def _decoded(body: bytes) -> bytes:
+    try:
+        return b64decode(body, validate=True)
+    except ValueError as error:
+        raise BadRequestError(f"the body is marked as base64, but it is not: {error}") from None
+
+
+def _malformed(error: Exception) -> EventError:
+    return EventError(f"{type(error).__name__}: {error}")
 
 
 def _encode(text: str) -> bytes:

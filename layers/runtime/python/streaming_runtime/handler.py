@@ -8,6 +8,7 @@ from pathlib import Path
 
 from streaming_runtime.asgi import ASGIApp
 from streaming_runtime.errors import SetupError
+from streaming_runtime.handler_kinds import as_app
 
 
 def extend_import_path() -> None:
@@ -50,5 +51,4 @@ def load_app(handler: str) -> ASGIApp:
         gc.enable()
     if not callable(app):
         raise SetupError("Runtime.HandlerNotFound", f"module {module!r} has no ASGI app named {attribute!r}")
-    loaded: ASGIApp = app
-    return loaded
+    return as_app(app, handler)

@@ -1,16 +1,24 @@
 """One invocation: the app is called with its request, and whatever happens is answered exactly once."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from streaming_runtime import logs
-from streaming_runtime.asgi import ASGIApp, Message
+from streaming_runtime.asgi import ASGIApp, Message, Send
 from streaming_runtime.context import Context
-from streaming_runtime.errors import ClientDisconnected, RuntimeAPIError, ShutdownError, describe
-from streaming_runtime.events import parse_event
+from streaming_runtime.errors import (
+    BadRequestError,
+    ClientDisconnected,
+    RuntimeAPIError,
+    ShutdownError,
+    describe,
+)
+from streaming_runtime.events import http_request, load_event
 from streaming_runtime.response import Response
 from streaming_runtime.runtime_api import Invocation, RuntimeAPI
+from streaming_runtime.sources import Mode, is_streamed
 
 # How long after the deadline the host may still take the rest of a response.
 SETTLE_MARGIN_S = 5.0
@@ -35,8 +43,11 @@ class Request:
 class Exchange:
     """Request and response of one invocation."""
 
-    def __init__(self, app: ASGIApp, state: dict[str, Any], api: RuntimeAPI, invocation: Invocation) -> None:
+    def __init__(
+        self, app: ASGIApp, state: dict[str, Any], api: RuntimeAPI, invocation: Invocation, mode: Mode
+    ) -> None:
         self._app = app
+        self._mode = mode
         self._state = state
         self._api = api
         self._invocation = invocation
@@ -77,7 +88,12 @@ class Exchange:
         return self._response.missing()
 
     async def _run(self) -> None:
-        scope, body = parse_event(self._invocation.event)
+        event, source = load_event(self._invocation.event)
+        self._response.source, self._response.streamed = source, is_streamed(source, self._mode)
+        try:
+            scope, body = http_request(event)
+        except BadRequestError as error:
+            return await refuse(self._response.send, error)
         scope |= {"state": self._state.copy(), "aws.context": self._context}
         self._response.head_only = scope["method"] == "HEAD"
         request = Request(body, self._response.over)
@@ -106,6 +122,14 @@ class Exchange:
 
     def _settle_time(self) -> float:
         return self._context.get_remaining_time_in_millis() / 1000 + SETTLE_MARGIN_S
+
+
+async def refuse(send: Send, error: BadRequestError) -> None:
+    """Answer a request that the app cannot be given."""
+    body = json.dumps({"error": {"code": "bad_request", "message": str(error)}}).encode()
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

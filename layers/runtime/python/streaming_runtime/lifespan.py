@@ -16,7 +16,7 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._from_app: asyncio.Queue[Message] = asyncio.Queue()
-        self._started = False
+        self._asked = self._started = self._told = False
         self.state: dict[str, Any] = {}
 
     async def startup(self) -> None:
@@ -49,8 +49,27 @@ class Lifespan:
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
-            await self._app(scope, self._to_app.get, self._from_app.put)
-        except (Exception, SystemExit) as error:
-            # Apps without lifespan raise on its scope; one whose startup failed has said so in a message.
-            if self._started:
-                logs.failure(describe(error))
+            await self._app(scope, self._receive, self._send)
+        except (Exception, SystemExit, BaseExceptionGroup) as error:
+            self._log(error)
+
+    async def _receive(self) -> Message:
+        message = await self._to_app.get()
+        self._asked = True
+        return message
+
+    async def _send(self, message: Message) -> None:
+        # Frameworks send the traceback as the message and raise the error again.
+        self._told = message["type"].endswith(".failed") and bool(message.get("message"))
+        await self._from_app.put(message)
+
+    def _log(self, error: BaseException) -> None:
+        """Write the traceback. ASGI lets the app run on, since apps without a lifespan raise on its scope."""
+        report = describe(error)
+        if self._asked and not self._told:
+            logs.failure(report)
+        elif not self._asked:
+            trace = "\r".join("\n".join(report.stack).splitlines())
+            logs.note(
+                f"The app raised on the lifespan scope: it has no lifespan, or that is broken.\r{trace}"
+            )

@@ -1,48 +1,17 @@
 """The ASGI side of one response: messages of the app in, prelude and body out."""
 
 import asyncio
-import json
-import re
-from collections.abc import Iterable
 
 from streaming_runtime.asgi import Message
+from streaming_runtime.buffered import BufferedResponse
 from streaming_runtime.errors import ClientDisconnected, ErrorReport, ResponseError
+from streaming_runtime.prelude import Prelude
 from streaming_runtime.runtime_api import Invocation, ResponseStream, RuntimeAPI
+from streaming_runtime.sources import FUNCTION_URL
 
-PRELUDE_END = b"\0" * 8
 # Function URLs hang on a response without any body byte, so an empty one becomes a newline.
 EMPTY_BODY = b"\n"
 BODYLESS = (204, 304)
-# They describe one connection between app and server; the host has its own.
-HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
-NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-BAD_VALUE = re.compile(r"[\r\n\0]")
-
-
-class Prelude:
-    """Status, headers and cookies of one response. Raises ResponseError for what HTTP cannot carry."""
-
-    def __init__(self, status: int, headers: Iterable[Iterable[bytes]]) -> None:
-        if not isinstance(status, int) or not 200 <= status <= 599:
-            raise ResponseError(f"a response needs a status from 200 to 599, not {status!r}")
-        self.status = status
-        self.headers: dict[str, str] = {}
-        self.cookies: list[str] = []
-        for name, value in headers:
-            self._add(name.decode("latin-1").lower(), value.decode("latin-1"))
-
-    def _add(self, name: str, value: str) -> None:
-        if not NAME.fullmatch(name) or BAD_VALUE.search(value):
-            raise ResponseError(f"the response header {name!r} holds characters that HTTP forbids")
-        if name == "set-cookie":
-            self.cookies.append(value)
-        elif name not in HOP_BY_HOP:
-            self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
-
-    def encode(self) -> bytes:
-        """Lambda's metadata JSON (ASCII, so free of NUL) with the eight NUL bytes that end it."""
-        fields = {"statusCode": self.status, "headers": self.headers, "cookies": self.cookies}
-        return json.dumps(fields, separators=(",", ":")).encode("ascii") + PRELUDE_END
 
 
 class Response:
@@ -60,7 +29,11 @@ class Response:
         self._empty = True
         # An app may send from two tasks, a heartbeat beside the answer: the response begins once.
         self._beginning = asyncio.Lock()
-        self.stream: ResponseStream | None = None
+        self._sent = 0
+        self.stream: ResponseStream | BufferedResponse | None = None
+        # Of the request, set before the app is called.
+        self.source = FUNCTION_URL
+        self.streamed = True
         self.head_only = False
         self.complete = False
         self.over = asyncio.Event()
@@ -89,26 +62,42 @@ class Response:
             body = memoryview(body).tobytes()
         if self.head_only:
             body = b""
+        elif self._prelude is not None and self._prelude.length is not None:
+            self._count(self._prelude.length, len(body), more)
         stream = self.stream or await self._begin(empty=self.head_only or not (body or more))
         await stream.write(body)
         self._empty = self._empty and not body
         if not more:
             await self._finish(stream)
 
-    async def _begin(self, empty: bool) -> ResponseStream:
+    def _count(self, length: int, size: int, more: bool) -> None:
+        """Compare what the app sends with its Content-Length: a client would hang or read too little."""
+        self._sent += size
+        if self._sent > length or (self._sent < length and not more):
+            raise ResponseError(f"the app declared a Content-Length of {length} and sent {self._sent} bytes")
+
+    async def _begin(self, empty: bool) -> ResponseStream | BufferedResponse:
         if self._prelude is None:
             raise ResponseError("`http.response.body` was sent before `http.response.start`")
         if empty:
             # The length would be wrong: a newline is sent in place of the body.
-            self._prelude.headers.pop("content-length", None)
+            self._prelude.drop_length()
         async with self._beginning:
             if self.stream is None:
-                self.stream = await self._api.respond(self._invocation, self._prelude.encode(), self.over)
+                self.stream = await self._open(self._prelude)
         return self.stream
 
-    async def _finish(self, stream: ResponseStream) -> None:
-        if self._empty:
+    async def _open(self, prelude: Prelude) -> ResponseStream | BufferedResponse:
+        if not self.streamed:
+            return BufferedResponse(self._api, self._invocation, prelude, self.source)
+        encoded = prelude.encode(self.source.multi_value)
+        return await self._api.respond(self._invocation, encoded, self.over)
+
+    async def _finish(self, stream: ResponseStream | BufferedResponse) -> None:
+        if self._empty and self.streamed:
             await stream.write(EMPTY_BODY)
+        if isinstance(stream, BufferedResponse):
+            stream.seal()
         # Set before the await: an error that comes meanwhile must not send trailers behind the end.
         self.complete = True
         await stream.end()

@@ -13,6 +13,7 @@ from streaming_runtime.errors import ErrorReport, RuntimeAPIError, SetupError, d
 from streaming_runtime.invocation import Exchange
 from streaming_runtime.lifespan import Lifespan
 from streaming_runtime.runtime_api import Invocation, RuntimeAPI
+from streaming_runtime.sources import Mode, response_mode
 
 NEXT_ATTEMPTS = 5
 FIRST_DELAY_S = 0.1
@@ -25,8 +26,11 @@ EXIT_OK, EXIT_FAILED, EXIT_BEFORE_SNAPSHOT, EXIT_AFTER_RESTORE = 0, 1, 64, 65
 class Worker:
     """One `next` loop with a connection of its own; it ends when stopped, or with a `failure` of the host."""
 
-    def __init__(self, app: ASGIApp, state: dict[str, Any], address: str, alone: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, state: dict[str, Any], address: str, alone: bool, mode: Mode = "stream"
+    ) -> None:
         self._app = app
+        self._mode = mode
         self._state = state
         self._api = RuntimeAPI(address)
         self._alone = alone
@@ -60,7 +64,7 @@ class Worker:
         if self._alone:
             # One variable for the process: with several invocations at once it would be another's.
             set_trace_id(invocation.trace_id)
-        self._exchange = Exchange(self._app, self._state, self._api, invocation)
+        self._exchange = Exchange(self._app, self._state, self._api, invocation, self._mode)
         await self._exchange.serve()
         self._exchange = None
 
@@ -97,8 +101,8 @@ async def serve(app: ASGIApp, address: str) -> int:
     lifespan = Lifespan(app)
     status = await initialise(lifespan, RuntimeAPI(address))
     if status == EXIT_OK:
-        count = concurrency()
-        workers = [Worker(app, lifespan.state, address, alone=count == 1) for _ in range(count)]
+        count, mode = concurrency(), response_mode()
+        workers = [Worker(app, lifespan.state, address, count == 1, mode) for _ in range(count)]
         status = await first_end(workers, stop)
         await drain(workers)
     await end_lifespan(lifespan)
@@ -108,7 +112,7 @@ async def serve(app: ASGIApp, address: str) -> int:
 async def initialise(lifespan: Lifespan, api: RuntimeAPI) -> int:
     """The app's startup and, with SnapStart, its snapshot; failures are logged and reported."""
     try:
-        concurrency()
+        concurrency(), response_mode()
         await lifespan.startup()
     except SetupError as error:
         return await fail_init(api, error)

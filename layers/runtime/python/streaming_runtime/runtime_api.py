@@ -77,15 +77,23 @@ class RuntimeAPI:
         `over` is set as soon as the host has answered or hung up.
         """
         _, writer = await self._connection.open()
-        path = f"{VERSION}/invocation/{quote(invocation.request_id, safe='')}/response"
-        head = self._connection.head("POST", path, STREAMING | invocation.echo)
+        head = self._connection.head(
+            "POST", VERSION + _path(invocation, "response"), STREAMING | invocation.echo
+        )
         pending = b"%b\r\n%x\r\n%b\r\n" % (head, len(prelude), prelude)
         return ResponseStream(self._connection, writer, pending, over)
 
+    async def respond_whole(self, invocation: Invocation, result: bytes) -> None:
+        """Post a buffered result, which is JSON; raises ClientDisconnected when the host does not take it."""
+        headers = {"Content-Type": "application/json", **invocation.echo}
+        try:
+            await self._expect(202, "POST", _path(invocation, "response"), headers, result)
+        except (OSError, RuntimeAPIError) as error:
+            raise ClientDisconnected(f"the host did not take the response: {error}") from error
+
     async def fail(self, invocation: Invocation, error: ErrorReport) -> None:
         """Report an invocation that failed before the first byte of its response."""
-        path = f"/invocation/{quote(invocation.request_id, safe='')}/error"
-        await self._report(path, error, invocation.echo)
+        await self._report(_path(invocation, "error"), error, invocation.echo)
 
     async def fail_init(self, error: ErrorReport) -> None:
         """Report that the function cannot start."""
@@ -111,6 +119,10 @@ class RuntimeAPI:
         if answer.status != status:
             raise RuntimeAPIError(f"{method} {path} was answered {describe_answer(answer)}, not {status}")
         return answer
+
+
+def _path(invocation: Invocation, end: str) -> str:
+    return f"/invocation/{quote(invocation.request_id, safe='')}/{end}"
 
 
 class ResponseStream:

@@ -1,0 +1,93 @@
+"""Where an HTTP event comes from, told by its shape and version, and which form of answer that source takes.
+
+Below https://docs.aws.amazon.com: lambda/latest/dg/urls-invocation.html,
+apigateway/latest/developerguide/http-api-develop-integrations-lambda.html,
+apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html (REST; streamed:
+response-transfer-mode-lambda.html), elasticloadbalancing/latest/application/lambda-functions.html.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from streaming_runtime.errors import EventError, SetupError
+
+Event = Mapping[str, Any]
+Mode = Literal["stream", "buffered", "auto"]
+MODE = "STREAMING_RUNTIME_MODE"
+MODES: tuple[Mode, ...] = ("stream", "buffered", "auto")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One kind of HTTP event. `limit` is the size of a whole answer as JSON, in bytes."""
+
+    name: str
+    streams: bool
+    # The answer lists every value of a header; otherwise the values are joined.
+    multi_value: bool = False
+    # The answer lists cookies apart from the headers.
+    cookies: bool = False
+    # The answer has the status with its words.
+    description: bool = False
+    limit: int = 6_291_556
+
+
+FUNCTION_URL = Source("a function URL", streams=True, cookies=True)
+HTTP_API = Source("an HTTP API", streams=False, cookies=True)
+HTTP_API_1_0 = Source("an HTTP API (payload format 1.0)", streams=False, multi_value=True)
+REST_API = Source("a REST API", streams=True, multi_value=True)
+LOAD_BALANCER = Source("a load balancer", streams=False, description=True, limit=1_048_576)
+LOAD_BALANCER_MULTI_VALUE = Source(
+    "a load balancer", streams=False, multi_value=True, description=True, limit=1_048_576
+)
+
+
+def source_of(event: Event) -> Source:
+    """The source of an event; raises EventError for what is not HTTP, by name where it is known."""
+    context = event.get("requestContext", {})
+    if "http" in context:
+        return _format_2_0(event.get("version", "2.0"), context.get("domainName") or "")
+    if "elb" in context:
+        return LOAD_BALANCER_MULTI_VALUE if "multiValueHeaders" in event else LOAD_BALANCER
+    if "connectionId" in context:
+        raise EventError("it is a message of a WebSocket API")
+    if "httpMethod" in event:
+        return HTTP_API_1_0 if event.get("version") == "1.0" else REST_API
+    raise EventError(_other(event))
+
+
+def _format_2_0(version: str, domain: str) -> Source:
+    if version != "2.0":
+        raise EventError(f"its payload format {version!r} is not known, 2.0 and 1.0 are")
+    # A URL cannot have a domain of its own; events written by hand often have none at all.
+    return FUNCTION_URL if not domain or ".lambda-url." in domain else HTTP_API
+
+
+def _other(event: Event) -> str:
+    records = event.get("Records")
+    if isinstance(records, list) and records and isinstance(records[0], dict):
+        source = records[0].get("eventSource") or records[0].get("EventSource")
+        return f"it holds records of {source}, which need a function with an ordinary handler"
+    return "it has neither `requestContext.http` nor `httpMethod`, as in a direct invoke"
+
+
+def response_mode() -> Mode:
+    """How responses are sent, from the environment. Raises SetupError."""
+    text = os.environ.get(MODE, "stream")
+    for mode in MODES:
+        if mode == text:
+            return mode
+    raise SetupError("Runtime.InvalidConfiguration", f"{MODE} must be stream, buffered or auto, not {text!r}")
+
+
+def is_streamed(source: Source, mode: Mode) -> bool:
+    """Whether to stream the response; raises EventError where the source cannot take a stream."""
+    if mode == "stream" and not source.streams:
+        raise EventError(
+            f"it comes from {source.name}, which takes whole responses only: set {MODE}=buffered on this "
+            "function (or auto, where it has a streamed URL as well), or call it through a function URL with "
+            "InvokeMode RESPONSE_STREAM"
+        )
+    return mode != "buffered" and source.streams
