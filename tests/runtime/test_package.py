@@ -92,6 +92,18 @@ async def test_each_yield_of_the_readme_s_app_is_a_chunk_of_its_own(
     assert call.chunks[1:] == [b"data: 1\n\n", b"data: 2\n\n", b"data: 3\n\n"]
 
 
+async def test_async_generator_of_the_readme_is_streamed(
+    host: Host, programs: Path, task_root: Path, tmp_path: Path
+) -> None:
+    (task_root / "words.py").write_text(snippet("words.py"))
+    surroundings = variables(task_root, programs, AWS_LAMBDA_RUNTIME_API=host.address)
+    command = [str(programs / "python"), "-m", "streaming_runtime", "words.handler"]
+    with launch(command, surroundings, tmp_path, task_root):
+        call = await host.invoke(url_event("/one-two")).done()
+    assert call.prelude["headers"] == {"content-type": "text/event-stream"}
+    assert call.chunks[1:] == [b"data: one\n\n", b"data: two\n\n"]
+
+
 async def test_another_wrapper_runs_around_the_runtime_and_cannot_replace_the_app(
     host: Host, programs: Path, task_root: Path, tmp_path: Path
 ) -> None:

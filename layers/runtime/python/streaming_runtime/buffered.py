@@ -51,8 +51,8 @@ class BufferedResponse:
 
     def _too_large(self, size: int) -> ResponseError:
         return ResponseError(
-            f"a response of {size} bytes: {self._source.name} takes {self._source.limit} in one piece, encoded "
-            "as JSON. Stream it through a function URL, or send less"
+            f"a response of {size} bytes: {self._source.name} takes {self._source.limit} in one piece, as "
+            "JSON; stream it through a function URL, or send less"
         )
 
 
@@ -73,8 +73,8 @@ def headers_for(source: Source, prelude: Prelude) -> dict[str, Any]:
         cookies = {"set-cookie": prelude.cookies} if prelude.cookies else {}
         return {"multiValueHeaders": {**prelude.values, **cookies}}
     # One value per name is all there is, and names are told apart by case: each cookie gets a spelling.
-    cookies = dict(zip(spellings("set-cookie"), prelude.cookies, strict=False))
-    return {"headers": {**prelude.headers, **cookies}}
+    spelled = dict(zip(spellings("set-cookie"), prelude.cookies, strict=False))
+    return {"headers": {**prelude.headers, **spelled}}
 
 
 def spellings(name: str) -> Iterator[str]:
