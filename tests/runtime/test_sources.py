@@ -117,9 +117,9 @@ def test_cookie_headers_are_joined_into_one() -> None:
     assert scope_of(event)["headers"] == [(b"accept", b"x"), (b"cookie", b"a=1; b=2")]
 
 
-@pytest.mark.parametrize("told", ["3", "5000", "five", "1, 2"])
-def test_content_length_is_that_of_the_body_that_the_app_gets(told: str) -> None:
-    scope = scope_of(url_event(headers={"Content-Length": told}, body="hello"))
+@pytest.mark.parametrize("declared", ["3", "5000", "five", "1, 2"])
+def test_content_length_is_that_of_the_body_that_the_app_gets(declared: str) -> None:
+    scope = scope_of(url_event(headers={"Content-Length": declared}, body="hello"))
     assert scope["headers"] == [(b"content-length", b"5")]
 
 

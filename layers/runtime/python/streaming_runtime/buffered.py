@@ -79,7 +79,7 @@ def headers_for(source: Source, prelude: Prelude) -> dict[str, Any]:
 
 def spellings(name: str) -> Iterator[str]:
     """The name in every mixture of cases."""
-    return map("".join, product(*(sorted({letter, letter.upper()}) for letter in name)))
+    return map("".join, product(*(sorted({character, character.upper()}) for character in name)))
 
 
 def as_text(body: bytes, prelude: Prelude) -> tuple[str, bool]:

@@ -1,4 +1,4 @@
-"""What a handler is: an ASGI app, an async generator of event and context, or something that gets advice."""
+"""Kinds of handlers: ASGI apps, async generators of event and context, and others, which get advice."""
 
 import inspect
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def as_app(handler: Callable[..., Any], name: str) -> ASGIApp:
 
 
 def advice_for(handler: Callable[..., Any], names: list[str]) -> str:
-    """What to write instead, or nothing for an ASGI app."""
+    """The advice on a handler, empty for an ASGI app."""
     if names[:2] == ["environ", "start_response"]:
         return WSGI
     if names[:2] == ["event", "context"]:

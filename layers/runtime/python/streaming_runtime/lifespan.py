@@ -16,7 +16,7 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._from_app: asyncio.Queue[Message] = asyncio.Queue()
-        self._asked = self._started = self._told = False
+        self._asked = self._started = self._explained = False
         self.state: dict[str, Any] = {}
 
     async def startup(self) -> None:
@@ -60,13 +60,13 @@ class Lifespan:
 
     async def _send(self, message: Message) -> None:
         # Frameworks send the traceback as the message and raise the error again.
-        self._told = message["type"].endswith(".failed") and bool(message.get("message"))
+        self._explained = message["type"].endswith(".failed") and bool(message.get("message"))
         await self._from_app.put(message)
 
     def _log(self, error: BaseException) -> None:
         """Write the traceback. ASGI lets the app run on, since apps without a lifespan raise on its scope."""
         report = describe(error)
-        if self._asked and not self._told:
+        if self._asked and not self._explained:
             logs.failure(report)
         elif not self._asked:
             trace = "\r".join("\n".join(report.stack).splitlines())

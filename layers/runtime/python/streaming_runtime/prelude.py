@@ -16,7 +16,7 @@ BAD_VALUE = re.compile(r"[\r\n\0]")
 
 
 class Prelude:
-    """What is sent before the body. Raises ResponseError for what HTTP cannot carry."""
+    """The part that is sent before the body. Raises ResponseError for what HTTP cannot carry."""
 
     def __init__(self, status: int, headers: Iterable[Iterable[bytes]]) -> None:
         if not isinstance(status, int) or not 200 <= status <= 599:

@@ -1,4 +1,4 @@
-"""Where an HTTP event comes from, told by its shape and version, and which form of answer that source takes.
+"""Sources of HTTP events, told by shape and version, and the form of answer that each takes.
 
 Below https://docs.aws.amazon.com: lambda/latest/dg/urls-invocation.html,
 apigateway/latest/developerguide/http-api-develop-integrations-lambda.html,
@@ -74,7 +74,7 @@ def _other(event: Event) -> str:
 
 
 def response_mode() -> Mode:
-    """How responses are sent, from the environment. Raises SetupError."""
+    """The mode of responses, from the environment. Raises SetupError."""
     text = os.environ.get(MODE, "stream")
     for mode in MODES:
         if mode == text:
@@ -83,7 +83,7 @@ def response_mode() -> Mode:
 
 
 def is_streamed(source: Source, mode: Mode) -> bool:
-    """Whether to stream the response; raises EventError where the source cannot take a stream."""
+    """Return whether to stream the response; raises EventError where the source cannot take a stream."""
     if mode == "stream" and not source.streams:
         raise EventError(
             f"it comes from {source.name}, which takes whole responses only: set {MODE}=buffered on this "
