@@ -74,7 +74,7 @@ async def test_async_generator_is_streamed(host: Host, tmp_path: Path) -> None:
         assert f"{call.request_id} /here" in child.output
     assert call.prelude == {
         "statusCode": 201,
-        "headers": {"x-kind": "generator", "content-type": "text/plain; charset=utf-8"},
+        "headers": {"x-kind": "generator", "vary": "a, b", "content-type": "text/plain; charset=utf-8"},
         "cookies": ["a=1"],
     }
     assert call.chunks[1:] == [b"one ", b"two"]

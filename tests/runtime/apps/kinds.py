@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 
 async def streams(event: Any, context: Any) -> AsyncIterator[Any]:
     print(f"{context.aws_request_id} {event['rawPath']}")
-    yield {"statusCode": 201, "headers": {"x-kind": "generator"}, "cookies": ["a=1"]}
+    yield {"statusCode": 201, "headers": {"x-kind": "generator", "vary": ["a", "b"]}, "cookies": ["a=1"]}
     yield "one "
     yield b"two"
 

@@ -1,6 +1,7 @@
 """A plain async generator of event and context as an ASGI app: what it yields is streamed.
 
-The first value may be a dict with `statusCode`, `headers` and `cookies`; the others are str or bytes.
+The first value may be a dict with `statusCode`, `headers` (a value or a list of them per name) and `cookies`;
+the others are str or bytes.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -45,7 +46,7 @@ def start(metadata: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := metadata.keys() - KEYS:
         raise ResponseError(f"the first value has unknown keys {sorted(unknown)}; {sorted(KEYS)} are known")
     headers = metadata.get("headers") or {}
-    fields = [(_bytes(name), _bytes(value)) for name, value in headers.items()]
+    fields = [(_bytes(name), _bytes(value)) for name, each in headers.items() for value in _values(each)]
     fields += [(b"set-cookie", _bytes(cookie)) for cookie in metadata.get("cookies") or ()]
     if not any(name.lower() == b"content-type" for name, _ in fields):
         fields.append(DEFAULT_TYPE)
@@ -63,5 +64,9 @@ def body(value: object) -> dict[str, Any]:
     return {"type": "http.response.body", "body": data, "more_body": True}
 
 
+def _values(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
 def _bytes(text: object) -> bytes:
-    return str(text).encode("latin-1", "replace")
+    return str(text).encode("latin-1")

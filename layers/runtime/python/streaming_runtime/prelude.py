@@ -54,7 +54,6 @@ class Prelude:
     def drop_length(self) -> None:
         """Declare no length, where another body is sent than the app's."""
         self.values.pop("content-length", None)
-        self.length = None
 
     @property
     def headers(self) -> dict[str, str]:

@@ -29,6 +29,8 @@ class Response:
         self._empty = True
         # An app may send from two tasks, a heartbeat beside the answer: the response begins once.
         self._beginning = asyncio.Lock()
+        # Declared by the app, and sent so far where it has declared one.
+        self._length: int | None = None
         self._sent = 0
         self.stream: ResponseStream | BufferedResponse | None = None
         # Of the request, set before the app is called.
@@ -53,7 +55,7 @@ class Response:
             raise ResponseError("a second `http.response.start` was sent")
         prelude = Prelude(message["status"], message.get("headers", ()))
         self.head_only = self.head_only or prelude.status in BODYLESS
-        self._prelude = prelude
+        self._prelude, self._length = prelude, prelude.length
 
     async def _body(self, body: bytes | bytearray | memoryview, more: bool) -> None:
         if self.complete:
@@ -62,8 +64,8 @@ class Response:
             body = memoryview(body).tobytes()
         if self.head_only:
             body = b""
-        elif self._prelude is not None and self._prelude.length is not None:
-            self._count(self._prelude.length, len(body), more)
+        elif self._length is not None:
+            self._count(self._length, len(body), more)
         stream = self.stream or await self._begin(empty=self.head_only or not (body or more))
         await stream.write(body)
         self._empty = self._empty and not body
