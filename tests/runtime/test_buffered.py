@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from streaming_runtime import sources
 from streaming_runtime.asgi import Receive, Scope, Send
+from streaming_runtime.buffered import answer
 from streaming_runtime.errors import ResponseError
+from streaming_runtime.prelude import Prelude
+from streaming_runtime.sources import Source
 from tests.runtime.emulator import emulator
 from tests.runtime.gateways import http_api_event, load_balancer_event, rest_api_event
 from tests.runtime.harness import runtime, workers
@@ -175,3 +181,32 @@ async def test_emulator_gets_a_whole_result(
     assert (result["statusCode"], result["body"], result["cookies"]) == (200, "hello wörld", ["a=1", "b=2"])
     assert NULS in streamed
     assert failed["errorType"] == "ValueError"
+
+
+SOURCES = [
+    sources.FUNCTION_URL,
+    sources.HTTP_API,
+    sources.REST_API,
+    sources.LOAD_BALANCER,
+    sources.LOAD_BALANCER_MULTI_VALUE,
+]
+NAMES = st.sampled_from([b"vary", b"x-a", b"set-cookie", b"content-encoding"])
+
+
+@given(
+    source=st.sampled_from(SOURCES),
+    headers=st.lists(st.tuples(NAMES, st.sampled_from([b"a", b"b", b"identity"])), max_size=8),
+    sent=st.binary(max_size=60) | st.text(max_size=20).map(lambda text: text.encode("utf-8", "replace")),
+)
+def test_any_response_keeps_every_header_cookie_and_byte(
+    source: Source, headers: list[tuple[bytes, bytes]], sent: bytes
+) -> None:
+    result = json.loads(json.dumps(answer(source, Prelude(200, headers), sent)))
+    body = result["body"]
+    assert (base64.b64decode(body) if result["isBase64Encoded"] else body.encode()) == sent
+    found = [
+        (name.lower(), value)
+        for name, values in [*result.get("headers", {}).items(), *result.get("multiValueHeaders", {}).items()]
+        for value in (values if isinstance(values, list) else values.split(", "))
+    ] + [("set-cookie", cookie) for cookie in result.get("cookies", [])]
+    assert sorted(found) == sorted((name.decode(), value.decode()) for name, value in headers)

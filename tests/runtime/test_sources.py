@@ -4,10 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streaming_runtime import sources
 from streaming_runtime.asgi import Scope
-from streaming_runtime.errors import EventError
+from streaming_runtime.errors import BadRequestError, EventError
 from streaming_runtime.events import http_request, load_event
 from streaming_runtime.sources import Source, source_of
 from tests.runtime.gateways import http_api_event, load_balancer_event, rest_api_event
@@ -21,6 +23,20 @@ URL_CONTEXT = {
     "http": {"method": "GET", "path": "/", "sourceIp": "192.0.2.7"},
     "stage": "$default",
 }
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+KINDS = [
+    url_event(),
+    http_api_event(),
+    rest_api_event(),
+    load_balancer_event(),
+    load_balancer_event(multi_value=True),
+]
 
 
 def scope_of(event: object) -> Scope:
@@ -132,3 +148,21 @@ async def test_bad_base64_is_answered_with_400_and_never_reaches_the_app(host: H
         error = json.loads(refused.body)["error"]
         assert error["code"] == "bad_request"
         assert "base64" in error["message"]
+
+
+@given(st.data())
+def test_any_event_is_a_request_or_refused_by_the_runtime_s_own_errors(data: st.DataObject) -> None:
+    event = json.loads(json.dumps(data.draw(st.sampled_from(KINDS))))
+    parts = [event, event["requestContext"]]
+    for _ in range(data.draw(st.integers(1, 3))):
+        part = data.draw(st.sampled_from(parts))
+        part[data.draw(st.sampled_from([*part, "body", "isBase64Encoded", "cookies", "stage"]))] = data.draw(
+            JSON
+        )
+    try:
+        scope, body = http_request(load_event(json.dumps(event).encode())[0])
+    except (EventError, BadRequestError):
+        return
+    assert isinstance(body, bytes)
+    assert all(isinstance(part, bytes) for field in scope["headers"] for part in field)
+    assert isinstance(scope["path"], str)
