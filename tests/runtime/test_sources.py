@@ -118,6 +118,8 @@ def test_rest_api_s_parameters_are_encoded_once() -> None:
         (rest_api_event("/items"), "/prod", "/prod/items"),
         (rest_api_event("/prod/items"), "/prod", "/prod/prod/items"),
         (rest_api_event("/a b"), "/prod", "/prod/a b"),
+        (rest_api_event("/a b", full="/prod/a%20b"), "/prod", "/prod/a b"),
+        (rest_api_event("/", full="/prod"), "/prod", "/prod/"),
         # A domain of its own, mapped with a base path: both paths are the same, the stage is in neither.
         (rest_api_event("/v1/items", full="/v1/items"), "", "/v1/items"),
         (load_balancer_event("/items"), "", "/items"),

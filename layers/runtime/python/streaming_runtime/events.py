@@ -88,10 +88,18 @@ def _request_1_0(event: Event, context: Mapping[str, Any]) -> tuple[str, str, st
     """Format 1.0 holds the path and the parameters decoded, the stage only in the context's path."""
     path = quote(event.get("path") or "/")
     full = quote(context.get("path") or "")
-    root = full.removesuffix(path) if full.endswith(path) else ""
+    root = _root_before(path, full, context)
     path, root = root + path, root or _stage_in(path, context)
     query = urlencode(_parameters(event), doseq=True)
     return event["httpMethod"], root, path, query, context.get("identity", {}).get("sourceIp", "")
+
+
+def _root_before(path: str, full: str, context: Mapping[str, Any]) -> str:
+    """The part of the full path before the path; the stage, where the two are not encoded alike."""
+    if full.endswith(path):
+        return full.removesuffix(path)
+    stage = f"/{context.get('stage')}"
+    return stage if f"{full}/".startswith(f"{stage}/") else ""
 
 
 def _stage_in(path: str, context: Mapping[str, Any]) -> str:
