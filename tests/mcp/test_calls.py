@@ -5,7 +5,7 @@ import pytest
 
 from millrace.services.runs.platform import Platform
 from tests.mcp.talk import begin, call, frames, hire, request, result_of, resume, rpc, run_ids, stream
-from tests.tokens import Issuer
+from tests.tokens import ROLES, Issuer
 
 
 def test_agents_and_other_tools_are_listed_with_their_schemas(
@@ -135,6 +135,16 @@ def test_task_is_answered_at_once_and_finished_elsewhere(client: httpx.Client, e
     assert found["status"] == "completed"
 
 
+def test_call_as_a_task_is_answered_once(client: httpx.Client) -> None:
+    session = begin(client)
+    message = call("ask_echo", 7, message="one two three")
+    message["params"]["task"] = {}
+    found = stream(client, session, message)
+    answers = [one for one in found if one.data and one.data.get("id") == 7]
+    assert [one.data["result"].keys() for one in answers] == [{"task"}]
+    assert resume(client, session, answers[0].id) == []
+
+
 def test_cancelled_task_stops_its_run(client: httpx.Client) -> None:
     session = begin(client)
     message = call("ask_echo", message="/echo hang=1\nnever")
@@ -175,6 +185,29 @@ def test_scope_that_is_missing_is_named(client: httpx.Client, issuer: Issuer, or
     challenge = response.headers["www-authenticate"]
     assert 'error="insufficient_scope"' in challenge
     assert 'scope="pipelines:read"' in challenge
+
+
+def test_run_is_neither_read_answered_nor_stopped_without_the_scope(
+    client: httpx.Client, platform: Platform, issuer: Issuer, organization: str
+) -> None:
+    hire(platform, organization, tools=[{"name": "echo_tool", "policy": "ask"}])
+    session = begin(client)
+    waiting = stream(client, session, call("ask_clerk", 5, message="hi"))
+    run_id = result_of(waiting)["_meta"]["runId"]
+    asked = rpc(client, session, "tools/call", {"name": "list_approvals"})["result"]["structuredContent"]
+    question = f"ask:{run_id}:{asked['approvals'][0]['callId']}"
+    reader = issuer.headers(organization, **{ROLES: None, "scope": "pipelines:read"}) | session
+    for message in (
+        {"jsonrpc": "2.0", "id": question, "result": {"action": "accept"}},
+        {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}},
+    ):
+        response = client.post("/mcp", json=message, headers=reader)
+        assert response.status_code == 403
+        assert 'scope="chat"' in response.headers["www-authenticate"]
+    response = client.get("/mcp", headers=reader | {"last-event-id": waiting[0].id})
+    assert response.status_code == 403
+    found = rpc(client, session, "tasks/get", {"taskId": run_id})["result"]
+    assert found["status"] == "input_required"
 
 
 def test_request_without_a_token_is_told_where_to_get_one(address: str) -> None:

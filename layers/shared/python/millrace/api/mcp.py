@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from millrace.api.endpoint import Endpoint
-from millrace.api.mcp_calls import AgentCalls
+from millrace.api.mcp_calls import AgentCalls, check_chat
 from millrace.api.mcp_challenge import METADATA, PATH, base_url
 from millrace.api.mcp_messages import (
     OLDEST_STREAMED,
@@ -28,7 +28,7 @@ from millrace.api.mcp_messages import (
 )
 from millrace.api.mcp_server import McpServer
 from millrace.api.operation import ANY_TOKEN, EMPTY, Answer
-from millrace.domain.access import SCOPES, Principal, missing_scope
+from millrace.domain.access import SCOPES, Principal
 from millrace.errors import Conflict, NotFound
 from millrace.protocols.mcp.calls import (
     HANDSHAKE_VERSION,
@@ -127,6 +127,7 @@ class McpApi:
         last = request.headers.get("last-event-id", "").strip()
         if not last or is_modern(request):
             return Response(status_code=405, headers={"allow": "POST, DELETE"})
+        check_chat(caller)
         return await self._calls.resume(request, caller, last)
 
     async def end(self, request: Request, caller: Principal) -> Response:
@@ -181,8 +182,7 @@ class McpApi:
         run_id = (message.get("params") or {}).get("taskId")
         if call.version < HANDSHAKE_VERSION or message["method"] not in _TASK_METHODS:
             raise Refused(METHOD_NOT_FOUND, "Method not found", call.request_id, status=200)
-        if not caller.may("chat"):
-            raise missing_scope(caller, "chat")
+        check_chat(caller)
         if not isinstance(run_id, str):
             raise NotFound("Give the taskId.", code="run_not_found")
         if message["method"] == "tasks/result":
@@ -203,6 +203,7 @@ class McpApi:
             raise Refused(-32600, "This server asks nothing with such an id.")
         # An error of the client means that it cannot ask its user: the question waits for somebody else.
         if "result" in message:
+            check_chat(caller)
             await self._calls.answered(caller, *found, message["result"])
         return Response(status_code=202)
 
@@ -212,6 +213,7 @@ class McpApi:
         session = None if is_modern(request) else _session(request)
         if message["method"] != "notifications/cancelled" or session is None or not is_request_id(request_id):
             return
+        check_chat(caller)
         try:
             run_id = run_id_of(caller, session.key(request_id))
             run = await authorize_run(self.platform.stores, caller, run_id)

@@ -58,8 +58,7 @@ class AgentCalls:
         """Answer `tools/call` for an agent. Raises pydantic's `ValidationError`, `MCPError`, or as
         `converse`."""
         validate_client_request("tools/call", call.version, params)
-        if not caller.may("chat"):
-            raise missing_scope(caller, "chat")
+        check_chat(caller)
         agent_id = agent_id_of(params["name"]) or ""
         if params.get("requestState") is not None:
             return await self._go_on(request, caller, call, agent_id, params)
@@ -85,7 +84,9 @@ class AgentCalls:
         found = await rejoin(
             self.platform.stores, caller, seen.event.run_id or "", seen.seq, deadline(request)
         )
-        return self._stream(request, call, found, seen) if found else Response(status_code=204)
+        if found is None or (call.task and seen.seq):  # a task is answered with the first event
+            return Response(status_code=204)
+        return self._stream(request, call, found, seen)
 
     async def result(self, request: Request, caller: Principal, call: Call, run_id: str) -> ASGIApp:
         """Answer with a task's result once it is there (`tasks/result`). Raises `NotFound`."""
@@ -151,6 +152,13 @@ class AgentCalls:
             async with aclosing(follow(stores, stream.run, last.seq, until, stay=True)) as rest:
                 async for batch in rest:
                     yield batch
+
+
+def check_chat(caller: Principal) -> None:
+    """Raises `Forbidden` for a caller who may not use agents. The endpoints themselves take any token: each
+    tool has a scope of its own."""
+    if not caller.may("chat"):
+        raise missing_scope(caller, "chat")
 
 
 def _key(request: Request, call: Call, params: Json, session: Session | None) -> str | None:

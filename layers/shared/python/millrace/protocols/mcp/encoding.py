@@ -41,6 +41,8 @@ class McpProjection:
         kind = event["type"]
         if kind == "start":
             return self._begin()
+        if self._call.task:  # answered at its start
+            return ()
         if kind == "rewind":
             after = parse_event_id(event["after"]).seq
             self._said = [one for one in self._said if one[0] <= after]
@@ -80,15 +82,13 @@ class McpProjection:
         if event["type"] == "token":
             self._said.append((seq, event["token"]))
         words = _words(event)
-        if not words or self._call.progress_token is None or self._call.task:
+        if not words or self._call.progress_token is None:
             return ()
         params = {"progressToken": self._call.progress_token, "progress": seq, "message": words}
         return [_data({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})]
 
     def _wait(self, seq: int, event: Event) -> Sequence[bytes]:
         asked = [self._asked.get(call["callId"], call) for call in event["calls"]]
-        if self._call.task:
-            return ()
         if self._call.elicits and not self._call.is_modern:
             return [_data(_elicitation(self._view.run.id, one)) for one in asked]
         elicits = self._call.elicits
