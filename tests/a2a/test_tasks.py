@@ -101,6 +101,19 @@ def test_task_of_another_organization_is_not_found(
     assert reason_of(found) == reason_of(unknown) == (404, "TASK_NOT_FOUND")
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "/run_1?historyLength=many",
+        "/run_1?historyLength=99999999999",
+        "?pageSize=x",
+        "?statusTimestampAfter=now",
+    ],
+)
+def test_query_that_cannot_be_read_is_refused(client: httpx.Client, query: str) -> None:
+    assert reason_of(client.get(f"/a2a/echo/tasks{query}")) == (400, "INVALID_PARAMS")
+
+
 @pytest.mark.parametrize("method", ["GetTask", "CancelTask", "SubscribeToTask"])
 def test_task_of_another_organization_is_not_found_over_json_rpc(
     client: httpx.Client, address: str, issuer: Issuer, organization: str, method: str
@@ -124,6 +137,12 @@ BAD: list[tuple[Any, int, str]] = [
     (message(parts="x"), 400, "INVALID_PARAMS"),
     (message(contextId="a#b"), 400, "INVALID_ID"),
     ([], 400, "INVALID_PARAMS"),
+    (
+        message()
+        | {"configuration": {"taskPushNotificationConfig": {"url": f"https://example.com/{'x' * 500_000}"}}},
+        400,
+        "INVALID_PUSH_URL",
+    ),
     (message() | {"configuration": {"historyLength": -1}}, 400, "INVALID_PARAMS"),
     (
         message() | {"configuration": {"acceptedOutputModes": ["image/png"]}},

@@ -1,13 +1,19 @@
 """Tasks as a projection of logs of every kind: a client puts the task together, wherever it was cut."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import orjson
+import pytest
 from a2a.types.a2a_pb2 import Artifact, StreamResponse, Task
+from google.protobuf.json_format import MessageToDict, ParseDict
 from hypothesis import given
 
+from millrace.domain.conversations import Slot
 from millrace.domain.events import LogEntry
 from millrace.domain.runs import Run
 from millrace.protocols.a2a.projection import TERMINAL, TaskProjection
+from millrace.stores.event_log import encode
 from tests.protocols.generated_runs import GeneratedRun, ended_runs, runs
 
 
@@ -79,3 +85,17 @@ def test_ended_run_is_a_task_that_has_ended(generated: GeneratedRun) -> None:
     updates = projection.apply(generated.entries)
     assert projection.over
     assert updates[-1].response.status_update.status.state in TERMINAL
+
+
+@pytest.mark.parametrize("depth", [1, 28, 29, 30, 31, 34, 45, 200])
+def test_output_of_any_depth_reaches_clients(depth: int) -> None:
+    run = Run("run_1", Slot("org", "c1"), "agent", "running", "2026-01-02T03:04:05.678Z", "msg_1")
+    value: Any = 1
+    for _ in range(depth):
+        value = {"a": value}
+    projection = TaskProjection(run)
+    done = {"type": "done", "finishReason": "stop", "output": value}
+    updates = projection.apply([encode(1, done)])
+    shown = [ParseDict(MessageToDict(one.response), StreamResponse()) for one in updates]
+    (part,) = put_together(shown, Task()).artifacts[0].parts
+    assert (orjson.loads(part.text) if part.text else MessageToDict(part.data)) == value

@@ -25,6 +25,7 @@ from a2a.types.a2a_pb2 import (
 )
 from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError
 from a2a.utils.proto_utils import parse_params
+from google.protobuf.json_format import ParseError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
@@ -253,7 +254,7 @@ def _query(request: Request, message: Any) -> None:
     """Read the query into a message. Raises `InvalidParamsError`."""
     try:
         parse_params(request.query_params, message)
-    except (ValueError, TypeError) as error:
+    except (ParseError, ValueError, TypeError) as error:
         raise InvalidParamsError(f"The query is not valid: {error}"[:500]) from error
 
 

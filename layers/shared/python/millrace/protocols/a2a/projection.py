@@ -22,7 +22,7 @@ from a2a.types.a2a_pb2 import (
     TaskStatus,
     TaskStatusUpdateEvent,
 )
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.struct_pb2 import Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -43,6 +43,8 @@ TERMINAL = frozenset(
 OUTPUT = "output"
 """The artifact of an answer that fits the agent's `responseSchema`."""
 _STOPPED = frozenset({"stopped", "interrupted"})
+_DEPTH = 60
+"""Of data, at two a level: an object takes three of the 100 levels that a whole message of protobuf has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ class TaskProjection:
             self.state = TaskState.TASK_STATE_COMPLETED
             return [StreamResponse(message=self.direct)]
         if "output" in event:
-            parts = [Part(data=ParseDict(event["output"], Value()), media_type="application/json")]
+            parts = [_data_part(event["output"], "application/json")]
             self.artifacts[OUTPUT] = Artifact(artifact_id=OUTPUT, name=OUTPUT, parts=parts)
             found.append(self._artifact(self.artifacts[OUTPUT], last=True))
         if event.get("durationMs") is not None:
@@ -247,8 +249,16 @@ def question_parts(calls: list[Event]) -> list[Part]:
     for call in calls:
         parts.append(Part(text=_question(call)))
         shown = {name: value for name, value in call.items() if name != "type"}
-        parts.append(Part(data=ParseDict(orjson.loads(orjson.dumps(shown)), Value())))
+        parts.append(_data_part(orjson.loads(orjson.dumps(shown))))
     return parts or [Part(text="The agent waits for an answer.")]
+
+
+def _data_part(value: Any, media_type: str = "") -> Part:
+    """A value as data; its JSON as a text where it is nested more deeply than the protocol's data may be."""
+    try:
+        return Part(data=ParseDict(value, Value(), max_recursion_depth=_DEPTH), media_type=media_type)
+    except ParseError:
+        return Part(text=orjson.dumps(value).decode(), media_type="application/json")
 
 
 def _question(call: Event) -> str:

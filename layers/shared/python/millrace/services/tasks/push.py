@@ -18,6 +18,7 @@ from millrace.stores.sealing import Context
 
 MOST_CONFIGS = 10
 LONGEST_SECRET = 2000
+LONGEST_URL = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Pushes:
         """Check what can be known before anything is stored; with an id of ours where there is none. Raises
         `InvalidRequest`."""
         rules = Rules(loopback=self.platform.settings.allow_loopback_http)
+        if len(given.url) > LONGEST_URL:
+            raise InvalidRequest(f"url: must not exceed {LONGEST_URL:,} characters.", code="invalid_push_url")
         if wrong := url_problem(given.url, rules):
             raise InvalidRequest(f"url: {wrong}.", code="invalid_push_url")
         if given.id and not valid_id(given.id):
