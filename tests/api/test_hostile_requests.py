@@ -232,7 +232,10 @@ def world(
     }
     apps: dict[str, ASGIApp] = streamed | {
         "/api/runs": streamed["/api/conversations"],
-        "/v1": streamed["/api/voice"],
+        "/api/chat": streamed["/api/conversations"],
+        "/agui": streamed["/api/conversations"],
+        "/v1/audio": streamed["/api/voice"],
+        "/v1": streamed["/api/conversations"],
         "/api/stream-tickets": streamed["/api/voice"],
         "/api": management,
     }

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.domain.json_reader import InvalidJson, inflate, read_documents, read_json, read_lines
+from millrace.domain.json_reader import (
+    DEEPEST,
+    InvalidJson,
+    inflate,
+    read_documents,
+    read_json,
+    read_lines,
+    read_shallow,
+)
 from millrace.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 KEPT: list[tuple[bytes, Any]] = [
@@ -76,6 +84,12 @@ def test_doubled_key_is_found_wherever_it_stands(value: Any, key: str, escaped: 
     text = f'{{{name}:1,"x{key and ""}y":{json.dumps(value)},{other} :2}}'
     with pytest.raises(InvalidJson, match="twice"):
         read_json((f"[[{text}]]" if deep else text).encode())
+
+
+def test_shallow_document_has_so_many_levels_and_no_more() -> None:
+    assert read_shallow(b"[" * DEEPEST + b"]" * DEEPEST)
+    with pytest.raises(InvalidJson, match="nested more than 100"):
+        read_shallow(b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1))
 
 
 def test_lines_are_read_one_by_one() -> None:

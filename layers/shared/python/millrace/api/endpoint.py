@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from millrace.api.auth import Auth
 from millrace.api.operation import Credential, Operation
 from millrace.domain.access import Principal
-from millrace.domain.json_reader import media_type, read_json
+from millrace.domain.json_reader import media_type, read_shallow
 from millrace.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 MAX_BODY = 1024 * 1024
@@ -53,7 +53,7 @@ async def read_body(
     if not any_type and kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
     try:
-        return model.model_validate(read_json(await read_bytes(request, most) or b"{}"))
+        return model.model_validate(read_shallow(await read_bytes(request, most) or b"{}"))
     except ValidationError as error:
         raise invalid(error) from error
 

@@ -128,6 +128,8 @@ def attachment(
     """The image or file that a client of any protocol has sent: `url` may be a `data:` URL, `data` is base64,
     `media_type` may be missing where the URL tells it or an image is meant. Raises `InvalidRequest` or
     `UnsupportedMedia`."""
+    if any(one is not None and not isinstance(one, str) for one in (media_type, url, data, file_id, name)):
+        raise InvalidRequest("The fields of an image or a file must be texts.", code="invalid_request")
     if url and url[:5].lower() == "data:":
         known, data = _data_url(url)
         url, media_type = None, media_type if media_type and "*" not in media_type else known

@@ -2,8 +2,8 @@
 
 UTF-8, with or without a byte order mark. Refused, because readers disagree on them and something would be
 lost: NaN and infinity, numbers beyond a double, integers beyond 64 bits, a key given twice in one object,
-halves of surrogate pairs, bytes that are no UTF-8, and more than 1,000 levels of nesting (an event may have
-100).
+halves of surrogate pairs, bytes that are no UTF-8, and more than 1,000 levels of nesting (an event, or the
+body of a request, may have 100).
 """
 
 import json
@@ -16,6 +16,10 @@ import orjson
 
 from millrace.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
+DEEPEST = 100
+"""The levels that a value may have which is stored within others."""
+_WRITTEN = 254
+"""The levels that can be written."""
 LOWEST, HIGHEST = -(2**63), 2**64 - 1
 _BOM = b"\xef\xbb\xbf"
 _UNUSUAL = re.compile(rb"[0-9]{19}|\\u00[0-3]")
@@ -47,6 +51,20 @@ def read_json(data: bytes, what: str = "The body") -> Any:
         raise InvalidJson(f"{what} is not JSON: {error.msg} ({where}).") from error
     if _is_suspicious(data, value):
         _check_closely(data, what)
+    return value
+
+
+def read_shallow(data: bytes, what: str = "The body") -> Any:
+    """Return the value of a document that is stored, and written again, within others. Raises `InvalidJson`,
+    also for more than `DEEPEST` levels."""
+    value = read_json(data, what)
+    wrapped = value
+    for _ in range(_WRITTEN - DEEPEST):
+        wrapped = [wrapped]
+    try:
+        orjson.dumps(wrapped)  # much quicker than a look at each value
+    except TypeError:
+        raise InvalidJson(f"{what} is nested more than {DEEPEST} levels deep.") from None
     return value
 
 

@@ -6,8 +6,9 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
-from millrace.domain.approvals import GivenAnswer
+from millrace.domain.approvals import REASON_CHARACTERS, GivenAnswer
 from millrace.domain.content import Content, Part, TextPart, attachment, attachments, text_of
+from millrace.domain.json_reader import read_shallow
 from millrace.domain.run_definitions import ClientTool, EarlierMessage
 from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest
@@ -124,7 +125,7 @@ class AgUiRunInput(Loose):
 
 def _result(message: Message) -> GivenAnswer:
     if message.error is not None:
-        return GivenAnswer(message.tool_call_id, "reject", reason=message.error[:2000])
+        return GivenAnswer(message.tool_call_id, "reject", reason=_reason(message.error))
     return GivenAnswer(message.tool_call_id, "answer", content=text_of(to_content(message.content)))
 
 
@@ -133,23 +134,38 @@ def answer_of(resume: Resume) -> GivenAnswer:
     editedArguments?, reason?}`; to a question the answer itself. `{decision, ...}` is our own form."""
     payload, id = resume.payload, resume.interrupt_id
     if resume.status == "cancelled":
-        return GivenAnswer(id, "reject", reason=payload if isinstance(payload, str) else None)
+        return GivenAnswer(id, "reject", reason=_reason(payload))
     if isinstance(payload, bool):
         return GivenAnswer(id, "approve" if payload else "reject")
     if isinstance(payload, dict):
         if payload.get("decision") in ("approve", "reject", "answer"):
-            fields = {name: payload.get(name) for name in ("arguments", "content", "reason")}
-            return GivenAnswer(id, payload["decision"], **fields)
+            return GivenAnswer(
+                id,
+                payload["decision"],
+                _arguments(payload.get("arguments")),
+                payload.get("content"),
+                _reason(payload.get("reason")),
+            )
         if isinstance(payload.get("approved"), bool):
             edited = payload.get("editedArguments", payload.get("editedArgs"))
             approved = payload["approved"]
             return GivenAnswer(
                 id,
                 "approve" if approved else "reject",
-                arguments=edited if approved else None,
-                reason=None if approved else payload.get("reason"),
+                arguments=_arguments(edited) if approved else None,
+                reason=None if approved else _reason(payload.get("reason")),
             )
     return GivenAnswer(id, "answer", content=payload)
+
+
+def _arguments(given: Any) -> Json | None:
+    if given is not None and not isinstance(given, dict):
+        raise InvalidRequest("The edited arguments must be an object.", code="invalid_answer")
+    return given
+
+
+def _reason(given: Any) -> str | None:
+    return given[:REASON_CHARACTERS] or None if isinstance(given, str) else None
 
 
 def to_content(content: Any) -> Content:
@@ -158,18 +174,20 @@ def to_content(content: Any) -> Content:
         return content or ""
     if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):
         raise InvalidRequest("A message's content must be a text or a list of parts.")
-    return [_part(one) for one in content]
+    parts = [_part(one) for one in content]
+    return [part for part in parts if not isinstance(part, TextPart) or part.text]
 
 
 def _part(part: Json) -> Part:
     kind = part.get("type")
     if kind == "text" and isinstance(part.get("text"), str):
-        return TextPart(text=part["text"])
-    source: Json = part.get("source") or part  # `binary` parts, which 1.0 has no more, are flat
-    media_type, name = (
-        source.get("mimeType"),
-        (part.get("metadata") or {}).get("filename") or part.get("filename"),
-    )
+        return TextPart.model_construct(text=part["text"])
+    source = part.get("source") or part  # `binary` parts, which 1.0 has no more, are flat
+    if not isinstance(source, dict):
+        raise InvalidRequest("The source of a part must be an object.", code="invalid_request")
+    more = part.get("metadata")
+    media_type = source.get("mimeType")
+    name = (more.get("filename") if isinstance(more, dict) else None) or part.get("filename")
     value = source.get("value") or part.get("data") or part.get("url")
     match source.get("type"):
         case "data":
@@ -208,12 +226,14 @@ def earlier_messages(messages: Sequence[Message]) -> list[EarlierMessage]:
 
 
 def _use(call: Json) -> Json | None:
-    function = call.get("function") or {}
-    try:
-        arguments = orjson.loads(function.get("arguments") or "{}")
-        return {"toolUseId": str(call["id"]), "name": str(function["name"]), "input": arguments}
-    except (KeyError, ValueError):
+    function, id = call.get("function"), call.get("id")
+    if not isinstance(function, dict) or not isinstance(id, str):
         return None
+    name, text = function.get("name"), function.get("arguments") or "{}"
+    if not isinstance(name, str) or not isinstance(text, str):
+        return None
+    arguments = read_shallow(text.encode(), "The arguments of a call")
+    return {"toolUseId": id, "name": name, "input": arguments} if isinstance(arguments, dict) else None
 
 
 def _json(value: Any) -> str:

@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
-from millrace.domain.approvals import Decision
+from millrace.domain.approvals import REASON_CHARACTERS, Decision
 from millrace.domain.content import Part, TextPart, attachment
 from millrace.errors import InvalidRequest
 from millrace.protocols.ai_sdk.tool_parts import call_of
@@ -139,12 +139,16 @@ def _answer(part: dict[str, Any], call_id: str) -> Iterator[ClientAnswer]:
         yield ClientAnswer(
             call_of(str(approval.get("id", ""))),
             "approve" if approval["approved"] else "reject",
-            reason=reason if isinstance(reason, str) and not approval["approved"] else None,
+            reason=_reason(reason) if not approval["approved"] else None,
         )
     elif not part.get("providerExecuted") and part.get("state") == "output-available":
         yield ClientAnswer(call_id, "answer", content=part.get("output"))
     elif not part.get("providerExecuted") and part.get("state") == "output-error":
-        yield ClientAnswer(call_id, "reject", reason=str(part.get("errorText") or "")[:2000] or None)
+        yield ClientAnswer(call_id, "reject", reason=_reason(part.get("errorText")))
+
+
+def _reason(given: Any) -> str | None:
+    return given[:REASON_CHARACTERS] or None if isinstance(given, str) else None
 
 
 def _digest(*parts: str) -> str:

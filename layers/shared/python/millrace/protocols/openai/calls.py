@@ -6,6 +6,7 @@ import orjson
 
 from millrace.domain.approvals import REASON_CHARACTERS, GivenAnswer, Kind
 from millrace.domain.events import Event
+from millrace.domain.json_reader import read_shallow
 
 REQUEST_APPROVAL = "request_approval"
 """The function that stands for a tool of ours which needs an approval, in chat completions; its arguments are
@@ -62,7 +63,8 @@ def answer_of(kind: Kind, call_id: str, output: str) -> GivenAnswer:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        found = orjson.loads(text)
+        orjson.loads(text)
     except orjson.JSONDecodeError:
         return {}
+    found = read_shallow(text.encode(), "The result")
     return found if isinstance(found, dict) else {}

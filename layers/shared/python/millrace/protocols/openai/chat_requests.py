@@ -43,7 +43,7 @@ class ChatMessage(Loose):
         calls = [
             call_of(one.get("id"), given.get("name"), given.get("arguments"))
             for one in self.tool_calls or []
-            if (given := one.get("function") or {})
+            if isinstance(given := one.get("function"), dict)
         ]
         return Turn(self.role, to_content(self.content), calls)
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import orjson
 from pydantic import ConfigDict, Field
 
 from millrace.domain.content import Content, Part, TextPart, attachment, attachments, text_of
+from millrace.domain.json_reader import read_shallow
 from millrace.domain.run_definitions import ClientTool, EarlierMessage
 from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest, NotFound
@@ -92,13 +92,14 @@ def _part(part: Any) -> Part:
             return attachment("image/*", url=url, file_id=part.get("file_id"))
         case "file" | "input_file":
             given = part.get("file") or part
-            return _file(given)
+            if isinstance(given, dict):
+                return _file(given)
     raise InvalidRequest(f"A part of the type {kind!r} cannot be read.", code="invalid_request")
 
 
 def _file(given: Json) -> Part:
     name, data = given.get("filename"), given.get("file_data")
-    if data and not data.startswith("data:"):
+    if isinstance(data, str) and data and not data.startswith("data:"):
         data = f"data:application/pdf;base64,{data}"
     url = data or given.get("file_url")
     media_type = None if data else "application/pdf" if url else None
@@ -136,10 +137,8 @@ def history_of(turns: Iterable[Turn]) -> list[EarlierMessage]:
 
 def call_of(id: Any, name: Any, arguments: Any) -> Json:
     """A call of the history. Raises `InvalidRequest`."""
-    try:
-        given = orjson.loads(arguments or "{}")
-    except (orjson.JSONDecodeError, TypeError):
-        given = None
+    text = arguments or "{}"
+    given = read_shallow(text.encode(), "The arguments of a call") if isinstance(text, str) else None
     if not isinstance(id, str) or not isinstance(name, str) or not isinstance(given, dict):
         raise InvalidRequest("A call must have an id, a name, and arguments as a JSON object.")
     return {"id": id, "name": name, "input": given}
@@ -151,15 +150,17 @@ def instructions_of(turns: Iterable[Turn]) -> str:
     return "\n\n".join(filter(None, texts))
 
 
-def schema_of(format: Json | None) -> Json | None:
+def schema_of(format: Any) -> Json | None:
     """The JSON Schema that an answer is to fit. Raises `InvalidRequest`."""
-    kind = (format or {}).get("type", "text")
+    given = format or {}
+    kind = given.get("type", "text") if isinstance(given, dict) else None
     if kind == "text":
         return None
     if kind == "json_object":
         return {"type": "object"}
-    if kind == "json_schema" and format:
-        found = format.get("schema") or (format.get("json_schema") or {}).get("schema")
+    if kind == "json_schema":
+        inner = given.get("json_schema")
+        found = given.get("schema") or (inner.get("schema") if isinstance(inner, dict) else None)
         if isinstance(found, dict):
             return found
     raise InvalidRequest(

@@ -64,7 +64,10 @@ class ResponseRequest(Loose):
     def conversation_id(self) -> str | None:
         """The conversation that goes on, None where none is named."""
         given = self.conversation
-        return given.get("id") if isinstance(given, dict) else given
+        found = given.get("id") if isinstance(given, dict) else given
+        if found is not None and not isinstance(found, str):
+            raise InvalidRequest("conversation: its id must be a text.", code="invalid_request")
+        return found
 
     def turns(self) -> list[Turn]:
         """The input as turns."""
@@ -131,7 +134,7 @@ def _turn(item: Json) -> Turn | None:
         decision = "approve" if item.get("approve") is True else "reject"
         given = orjson.dumps({"decision": decision, "reason": item.get("reason")}).decode()
         return Turn("tool", results={str(item.get("approval_request_id")): given})
-    if kind in _OURS:
+    if isinstance(kind, str) and kind in _OURS:
         return None
     raise InvalidRequest(f"An input item of the type {kind!r} cannot be read.", code="invalid_request")
 
