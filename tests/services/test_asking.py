@@ -22,6 +22,7 @@ from millrace.services.runs.sharing import share, unshare
 from millrace.services.runs.stop import stop_run
 from millrace.services.runs.sweep_waiting import sweep_waiting
 from millrace.services.runs.waiting_calls import list_waiting
+from millrace.services.speech.runs import sentences_of_run
 from millrace.settings import Settings
 from millrace.stores.bus import BusEvent
 from millrace.stores.connect import Stores
@@ -122,6 +123,22 @@ async def test_call_waits_and_is_run_once_it_is_approved(talk: Talk, till: Till,
     assert await tool_results(talk) == ["paid 80 for 7"]
     assert text_of((await talk.messages())[-1]) == "Done."
     assert (await run_of(talk)).state == "completed"
+
+
+async def test_speech_of_an_answer_that_waits_says_all_that_is_there_and_why_it_ends(talk: Talk) -> None:
+    script(talk, [*says("I ask first. ", "Please wait"), call("refund", order="7", amount=80)])
+    await hire(talk, ASKING)
+    await ask(talk)
+    heard: list[str] = []
+
+    async def listen() -> None:
+        async for sentence in await sentences_of_run(talk.stores, await run_of(talk), None):
+            heard.append(sentence)
+
+    with pytest.raises(Conflict) as error:
+        await listen()
+    assert error.value.code == "run_waiting"
+    assert " ".join(heard).split() == ["I", "ask", "first.", "Please", "wait"]
 
 
 async def test_rejected_call_is_never_run(talk: Talk, till: Till) -> None:

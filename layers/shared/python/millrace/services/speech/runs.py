@@ -7,14 +7,14 @@ from functools import partial
 from millrace.domain.events import LogEntry
 from millrace.domain.projection import rewound_to, without_taken_back
 from millrace.domain.runs import Run
-from millrace.errors import NotFound, ProviderError, Unavailable
+from millrace.errors import Conflict, NotFound, ProviderError, Unavailable
 from millrace.services.runs.follow import follow, has_more
 from millrace.speech.prose import Prose
 from millrace.speech.sentences import LONGEST, clean
 from millrace.stores.connect import Stores
 from millrace.stores.event_log import is_last
 
-_PAUSES = frozenset({"tool_call", "thinking", "injected"})
+_PAUSES = frozenset({"tool_call", "thinking", "injected", "waiting"})
 """Events after which no more of the sentence is to be expected soon."""
 
 
@@ -31,9 +31,10 @@ async def sentences_of_run(
 async def _answer(
     stores: Stores, run: Run, deadline: float | None, new_prose: Callable[[], Prose]
 ) -> AsyncGenerator[str, None]:
-    prose, said = new_prose(), Said()
+    prose, said, waits = new_prose(), Said(), False
     async with aclosing(follow(stores, run, 0, deadline)) as batches:
         async for batch in batches:
+            waits = batch[-1].type == "waiting"
             for event in without_taken_back(batch):
                 if event.type == "rewind":
                     prose = new_prose()
@@ -44,6 +45,8 @@ async def _answer(
                 if is_last(event):
                     _check_end(event)
                     return
+    if waits:
+        raise Conflict("The agent waits for people; connect again when it goes on.", code="run_waiting")
     raise Unavailable(
         "The function reached its time limit before the answer was complete; connect again.", code="deadline"
     )
