@@ -1,5 +1,6 @@
 """Streams of tasks: resumed behind any event, subscribed to and canceled from another environment."""
 
+import json
 import threading
 import uuid
 from collections.abc import Iterator
@@ -121,6 +122,21 @@ def test_cards_of_built_in_agents_are_public_and_revalidated(address: str) -> No
 def test_extended_card_tells_the_tools(client: httpx.Client) -> None:
     card = client.get("/a2a/echo/extendedAgentCard").json()
     assert [one["id"] for one in card["skills"]] == ["echo_tool"]
+
+
+def test_agent_that_shows_answers_only_hides_its_tools(
+    client: httpx.Client, management: httpx.Client, issuer: Issuer, organization: str
+) -> None:
+    tools = [{"name": "echo_tool", "policy": "ask"}]
+    made = {"id": "quiet", "name": "Quiet", "model": "echo:", "exposeA2A": True, "visibility": "answer"}
+    assert management.post("/api/agents", json=made | {"tools": tools}).status_code == 201
+    task = send(client, agent="quiet")
+    assert task["status"]["state"] == "TASK_STATE_INPUT_REQUIRED"
+    assert "echo_tool" not in json.dumps(task)
+    customer = issuer.user(organization, "ann", "customer")
+    card = "/a2a/quiet/extendedAgentCard"
+    assert [one["id"] for one in client.get(card, headers=customer).json()["skills"]] == ["quiet"]
+    assert [one["id"] for one in client.get(card).json()["skills"]] == ["echo_tool"]
 
 
 def test_agent_that_is_not_exposed_is_not_found(

@@ -150,7 +150,10 @@ class A2A:
         return _json(await self.whole_card(request, call))
 
     async def whole_card(self, request: Request, call: Call) -> dict[str, Any]:
-        """The card with the agent's tools as its skills, for those who may use it."""
+        """The card with the agent's tools as its skills, for those who may use it; an agent that shows its
+        answers only has these skills for those who may read agents."""
+        if call.agent.visibility == "answer" and not call.caller.may("agents:read"):
+            return self._card(request, call.agent)
         organization = call.caller.organization
         async with open_tools(self.platform, organization, call.agent, no_sub_agent) as found:
             skills = [tool_skill(tool.name, tool.description) for tool in found.tools()]

@@ -117,7 +117,8 @@ def _part_of(block: dict[str, Any]) -> Part | None:
 
 
 def _asked(run: Run, call: WaitingCall) -> Iterator[tuple[int, Message]]:
-    question = call.prompt or f"Approve the call of the tool {call.name}?"
+    hidden = call.visibility == "answer" and call.kind == "approval"
+    question = call.prompt or f"Approve the call of the tool{'' if hidden else f' {call.name}'}?"
     id = f"{run.id}.{call.call_id}"
     yield call.requested_ms, _message(run, id, Role.ROLE_AGENT, Part(text=question))
     if call.answer and call.answer.by:
