@@ -68,6 +68,7 @@ def test_approver_pages_through_what_waits_soonest_first(
         "threadId": None,
         "agentId": "clerk",
         "agentName": "Clerk",
+        "path": [],
         "kind": "approval",
         "name": "refund",
         "arguments": {"order": "7", "amount": 80},

@@ -64,13 +64,16 @@ def test_another_organizations_ids_lead_nowhere(
     assert {operation for operation, status in found.items() if status == 200} == WAITS
     assert {operation for operation, status in found.items() if status == 401} == ONLY_BY_TICKET
     assert {operation for operation, status in found.items() if status == 422} <= NEED_A_BODY
-    assert set(found.values()) == {200, 401, 404, 422}, found
+    assert {operation for operation, status in found.items() if status == 202} == OWN_WISHES
+    assert set(found.values()) == {200, 202, 401, 404, 422}, found
     assert seen(chat, ids) == before
     assert len(before) > 10
 
 
 WAITS = {("GET", "/api/conversations/{conversation_id}/stream")}
 ONLY_BY_TICKET = {("GET", "/api/voice/conversations/{run_id}/stream")}
+OWN_WISHES = {("POST", "/api/voice/streams/{stream_id}/stop")}
+"""A wish is stored under its caller, and reaches no speech of another."""
 NEED_A_BODY = {
     ("POST", "/api/conversations/{conversation_id}/messages"),
     ("POST", "/api/conversations/{conversation_id}/inject"),
@@ -85,6 +88,8 @@ NEED_A_BODY = {
     ("PUT", "/api/flows/{name}"),
     ("PUT", "/api/streaming/pipelines/{pipeline_id}"),
     ("PUT", "/api/streaming/secrets/{name}"),
+    ("GET", "/agui/{agent_id}"),  # a query that names the run
+    ("POST", "/agui/{agent_id}"),
 }
 """Operations that read their body first, or make something new under a name of the caller's own."""
 
@@ -101,7 +106,7 @@ def test_lists_show_nothing_of_another_organization(
 
 def seen(chat: httpx.Client, ids: dict[str, str]) -> dict[str, Any]:
     """All that can be read of one's own things and does not change by itself."""
-    moving = ("/stream", "/health", "/metrics")
+    moving = ("/stream", "/health", "/metrics", "/{file_id}")  # a file's link is signed anew
     paths = [path.format(**ids) for method, path in OWNED if method == "GET" and not path.endswith(moving)]
     found = {path: chat.get(path) for path in [*paths, "/api/streaming/secrets"]}
     return {path: answer.json() for path, answer in found.items() if answer.status_code == 200}
@@ -132,6 +137,7 @@ def things_of(chat: httpx.Client, unique: str) -> dict[str, str]:
         f"/api/streaming/secrets/f-{unique}", json={"value": "a long secret", "hosts": ["api.example.com"]}
     )
     assert kept.status_code == 200, kept.text
+    file = made("/api/files", {"name": "a.txt", "mediaType": "text/plain", "size": 5})
     return {
         "agent_id": agent["id"],
         "conversation_id": f"c-{unique}",
@@ -146,5 +152,11 @@ def things_of(chat: httpx.Client, unique: str) -> dict[str, str]:
         "dead_letter_id": "letter_1",
         "redrive_id": "redrive_1",
         "memory_id": "memory_1",
+        "file_id": file["fileId"],
+        "model": f"agent:a-{unique}",
+        "response_id": start.data["runId"],
+        "chat_id": f"c-{unique}",
+        "task_id": start.data["runId"],
+        "stream_id": "spk_1",
         "number": "0",
     }

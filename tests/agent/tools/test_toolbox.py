@@ -186,9 +186,8 @@ async def test_broken_listener_ends_the_turn_rather_than_hiding() -> None:
     def broken(one: ToolCall, result: ToolResult) -> None:
         raise RuntimeError("listener")
 
-    with pytest.raises(ExceptionGroup) as group:
+    with pytest.raises(RuntimeError, match="listener"):
         await Toolbox([tool(add)]).run_all([call("add", {"a": 1, "b": 1})], context(), 5.0, broken)
-    assert group.group_contains(RuntimeError, match="listener")
 
 
 def test_two_tools_of_one_name_are_refused() -> None:

@@ -41,7 +41,7 @@ from millrace.services.runs.platform import Platform
 
 if TYPE_CHECKING:  # imported when a client speaks it
     from millrace.domain.agents import Agent
-    from millrace.protocols.openai.chat_requests import ChatRequest
+    from millrace.protocols.openai.chat_requests import ChatCompletionRequest
 
 MOST_MODELS = 1000
 
@@ -79,7 +79,7 @@ class OpenAiChat:
                 "Ask an agent by OpenAI's chat completions",
                 "chat",
                 self.create_chat_completion,
-                body="ChatRequest",
+                body="ChatCompletionRequest",
                 parameters=(IDEMPOTENCY_KEY,),
                 answers={200: completion},
                 errors=tuple(dict.fromkeys((*SEND_ERRORS, *RUN_ERRORS, *ANSWER_ERRORS, *CHAT_ERRORS))),
@@ -110,9 +110,9 @@ class OpenAiChat:
     # --- completions -------------------------------------------------------------------------------
 
     async def create_chat_completion(self, request: Request, caller: Principal) -> ASGIApp:
-        from millrace.protocols.openai.chat_requests import ChatRequest
+        from millrace.protocols.openai.chat_requests import ChatCompletionRequest
 
-        given = await read_body(request, ChatRequest, BODY_BYTES)
+        given = await read_body(request, ChatCompletionRequest, BODY_BYTES)
         given.check()
         async with naming_models(given.model):
             stream, after = await answered_part(self.platform.stores, request, caller, given.results()) or (
@@ -128,7 +128,7 @@ class OpenAiChat:
         seen = ChunkId(EventId(stream.run.id, after)) if after else None
         return protocol_stream(request, OPENAI_CHAT, settled_batches(stream), options=options, seen=seen)
 
-    async def _begun(self, request: Request, caller: Principal, given: "ChatRequest") -> RunStream:
+    async def _begun(self, request: Request, caller: Principal, given: "ChatCompletionRequest") -> RunStream:
         conversation_id = given.conversation_id or conversation_of(request, caller, "chat")
         message = self._message(request, given)
         sent = await converse(self.platform, caller, conversation_id, message, deadline(request))
@@ -138,7 +138,7 @@ class OpenAiChat:
             )
         return sent
 
-    def _message(self, request: Request, given: "ChatRequest") -> NewMessage:
+    def _message(self, request: Request, given: "ChatCompletionRequest") -> NewMessage:
         from millrace.protocols.openai.requests import agent_of, schema_of
         from millrace.services.runs.run_options import RunOptions
 
@@ -157,7 +157,9 @@ class OpenAiChat:
             ),
         )
 
-    async def _whole(self, request: Request, stream: RunStream, after: int, given: "ChatRequest") -> Response:
+    async def _whole(
+        self, request: Request, stream: RunStream, after: int, given: "ChatCompletionRequest"
+    ) -> Response:
         from millrace.protocols.openai.chat import completion_of
 
         events = await whole(stream)

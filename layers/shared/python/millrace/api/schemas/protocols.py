@@ -6,10 +6,10 @@ from pydantic import ConfigDict
 
 from millrace.api.schemas.base import Shape
 from millrace.protocols.ag_ui.requests import AgUiRunInput
-from millrace.protocols.openai.chat_requests import ChatRequest
+from millrace.protocols.openai.chat_requests import ChatCompletionRequest
 from millrace.protocols.openai.response_requests import ResponseRequest
 
-__all__ = ["AgUiEvent", "AgUiRunInput", "ChatRequest", "ResponseRequest"]
+__all__ = ["AgUiEvent", "AgUiRunInput", "ChatCompletionRequest", "ResponseRequest"]
 
 
 class AgUiEvent(Shape):

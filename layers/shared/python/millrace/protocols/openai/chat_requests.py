@@ -54,7 +54,7 @@ class StreamOptions(Loose):
     include_usage: bool = False
 
 
-class ChatRequest(Loose):
+class ChatCompletionRequest(Loose):
     """The messages are the conversation: without `metadata.conversation_id` each request is one of ours.
     Sampling is the agent's own; parameters that we do not name are ignored."""
 
