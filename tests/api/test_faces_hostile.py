@@ -102,3 +102,35 @@ def test_wrong_body_is_refused_before_anything_is_stored(face: Face) -> None:
             assert 400 <= refused.status_code < 500, (path, str(change)[:200], refused.text)
             assert {"code", "message", "requestId"} <= set(refused.json()["error"])
         assert client.get("/api/conversations").json()["items"] == []
+
+
+@pytest.mark.parametrize("path", [CHAT, RESPONSES])
+def test_run_that_could_not_be_stored_at_its_end_does_not_begin(face: Face, path: str) -> None:
+    """An item of the table of runs takes 400 KB; it grows when the run ends."""
+    with face.client() as client:
+        for size in (409_090, 300_000):
+            refused = client.post(path, json=WHOLE[path] | {"metadata": {"a": "x" * size}})
+            assert refused.status_code == 413, refused.text
+            assert refused.json()["error"]["code"] == "too_large"
+        assert client.get("/api/conversations").json()["items"] == []
+        most = WHOLE[path] | {"metadata": {"a": "x" * 200_000}}
+        assert client.post(path, json=most).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        (RESPONSES, {"input": [1] * 100_000}),
+        (RESPONSES, {"metadata": dict.fromkeys(map(str, range(50_000)), 1)}),
+        (CHAT, {"messages": [{"role": "user", "tool_calls": [1] * 100_000}]}),
+        (CHAT, {"metadata": dict.fromkeys(map(str, range(50_000)), 1)}),
+        (AG_UI, {"messages": [ASKED | {"toolCalls": [1] * 100_000}]}),
+        (AI_SDK, {"messages": [ASKED | {"parts": [1] * 500}] * 500}),
+    ],
+)
+def test_body_that_is_wrong_everywhere_gets_a_short_error(face: Face, path: str, change: Json) -> None:
+    """An error for each of its values would fill the memory of the function."""
+    with face.client() as client:
+        refused = client.post(path, json=WHOLE[path] | change)
+    assert refused.status_code == 422, refused.text[:500]
+    assert len(refused.content) < 100_000

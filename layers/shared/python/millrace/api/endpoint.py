@@ -20,6 +20,8 @@ from millrace.domain.json_reader import media_type, read_shallow
 from millrace.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 MAX_BODY = 1024 * 1024
+MOST_FIELDS = 100
+"""The wrong fields that an error names."""
 Body = TypeVar("Body", bound=BaseModel)
 Handler = Callable[[Request, Principal], Awaitable[ASGIApp]]
 
@@ -64,8 +66,9 @@ def invalid(error: ValidationError) -> InvalidRequest:
         {"path": ".".join(str(part) for part in one["loc"]), "message": one["msg"]}
         for one in error.errors(include_url=False, include_context=False, include_input=False)
     ]
+    count, fields = len(fields), fields[:MOST_FIELDS]
     first = f"{fields[0]['path'] or 'body'}: {fields[0]['message']}"
-    more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
+    more = f" (and {count - 1} more)" if count > 1 else ""
     return InvalidRequest(f"{first}{more}.", code="invalid_request", fields=fields)
 
 

@@ -51,7 +51,7 @@ class Message(Loose):
     id: str = Field(default="", max_length=256)
     role: Literal["user", "assistant", "system", "developer", "tool", "activity", "reasoning"]
     content: Any = None
-    tool_calls: list[Json] = Field(default_factory=list)
+    tool_calls: list[Json] = Field(default_factory=list, fail_fast=True)
     tool_call_id: str = Field(default="", max_length=256)
     error: str | None = None
 

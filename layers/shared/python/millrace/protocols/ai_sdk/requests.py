@@ -28,7 +28,7 @@ class UiMessage(_Open):
 
     id: str = Field(min_length=1, max_length=200)
     role: Literal["system", "user", "assistant"]
-    parts: list[dict[str, Any]] = Field(max_length=5000)
+    parts: list[dict[str, Any]] = Field(max_length=5000, fail_fast=True)
 
 
 class ChatRequest(_Open):

@@ -12,6 +12,7 @@ from millrace.protocols.openai.requests import (
     Function,
     Json,
     Loose,
+    Metadata,
     Turn,
     call_of,
     history_of,
@@ -33,7 +34,7 @@ class ChatMessage(Loose):
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Any = None
-    tool_calls: list[Json] | None = None
+    tool_calls: list[Json] | None = Field(default=None, fail_fast=True)
     tool_call_id: str | None = None
 
     def turn(self) -> Turn:
@@ -68,7 +69,7 @@ class ChatCompletionRequest(Loose):
     max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
     max_completion_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
     n: int | None = None
-    metadata: dict[str, str] | None = Field(default=None, max_length=16)
+    metadata: Metadata | None = None
 
     def check(self) -> None:
         """Raises `InvalidRequest` for what an agent cannot do."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from millrace.domain.content import Content, Part, TextPart, attachment, attachments, text_of
 from millrace.domain.json_reader import read_shallow
@@ -17,6 +17,19 @@ from millrace.protocols.openai.envelope import MODEL
 Json = dict[str, Any]
 GO_ON = "(Go on with the results of the calls above.)"
 """The question to an agent that gets results of calls of which no run of ours knows."""
+
+
+MOST_METADATA = 16
+
+
+def _few(given: Any) -> Any:
+    """Checked before the pairs are, each of which might have an error of its own."""
+    if isinstance(given, dict) and len(given) > MOST_METADATA:
+        raise ValueError(f"at most {MOST_METADATA} pairs")
+    return given
+
+
+Metadata = Annotated[dict[str, str], Field(max_length=MOST_METADATA), BeforeValidator(_few)]
 
 
 class Loose(WireModel):

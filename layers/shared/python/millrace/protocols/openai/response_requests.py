@@ -1,6 +1,6 @@
 """The body of `POST /v1/responses`."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import Field, ValidationError
@@ -13,6 +13,7 @@ from millrace.protocols.openai.requests import (
     Function,
     Json,
     Loose,
+    Metadata,
     Turn,
     call_of,
     history_of,
@@ -34,7 +35,7 @@ class ResponseRequest(Loose):
     conversations, otherwise it begins a new one. Sampling is the agent's own."""
 
     model: str = Field(max_length=256)
-    input: str | list[Json] = Field(default_factory=list)
+    input: str | Annotated[list[Json], Field(fail_fast=True)] = Field(default_factory=list)
     instructions: str | None = Field(default=None, max_length=100_000)
     previous_response_id: str | None = Field(default=None, max_length=256)
     conversation: str | Json | None = None
@@ -44,7 +45,7 @@ class ResponseRequest(Loose):
     tool_choice: str | Json | None = None
     text: Json | None = None
     max_output_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
-    metadata: dict[str, str] | None = Field(default=None, max_length=16)
+    metadata: Metadata | None = None
     user: str | None = Field(default=None, max_length=256)
     if_busy: Literal["reject", "inject", "interrupt"] = "reject"
 

@@ -11,10 +11,14 @@ from millrace.domain.agents import Agent
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.ids import new_id
 from millrace.domain.run_definitions import ClientTool, EarlierMessage
+from millrace.errors import TooLarge
 from millrace.services.runs.attachments import kept_blocks
 from millrace.services.runs.client_tools import check_client_tools
 from millrace.stores.connect import Stores
 
+REQUEST_BYTES = 256 * 1024
+"""The most that a run may keep of its request as JSON: its item in DynamoDB takes 400 KB, and grows until the
+run has ended."""
 MOST_EARLIER = 60
 """The earlier messages that are kept one by one: DynamoDB takes 100 items in the transaction of a run's
 beginning. Those before them become one text."""
@@ -34,8 +38,15 @@ class RunOptions:
     request: dict[str, Any] = field(default_factory=dict)
 
     def check(self, agent: Agent) -> None:
-        """Raises `InvalidRequest` for what this agent cannot do."""
+        """Raises `InvalidRequest` for what this agent cannot do, `TooLarge` for what a run cannot keep."""
         check_client_tools(agent, self.client_tools)
+        size = len(orjson.dumps(self.request)) if self.request else 0
+        if size > REQUEST_BYTES:
+            raise TooLarge(
+                f"{', '.join(self.request)} have {size:,} bytes as JSON; they must not exceed "
+                f"{REQUEST_BYTES:,} bytes.",
+                limit=REQUEST_BYTES,
+            )
 
     def apply(self, agent: Agent) -> Agent:
         """The agent as it is for this run."""
