@@ -66,6 +66,14 @@ def test_task_that_waits_is_canceled(client: httpx.Client) -> None:
     assert reason_of(more) == (400, "UNSUPPORTED_OPERATION")
 
 
+def test_message_that_answers_a_call_twice_is_refused_before_either_counts(client: httpx.Client) -> None:
+    task = send(client, agent="conformance", messageId=f"tck-input-required-{uuid.uuid4()}")
+    answers = [{"data": {"decision": "answer", "content": word}} for word in ("yes", "no")]
+    given = message(taskId=task["id"], parts=answers)
+    assert reason_of(client.post("/a2a/conformance/message:send", json=given)) == (400, "INVALID_ANSWER")
+    assert state_of(client.get(f"/a2a/conformance/tasks/{task['id']}").json()) == "INPUT_REQUIRED"
+
+
 def test_task_that_returns_at_once_goes_on_elsewhere(client: httpx.Client) -> None:
     given = message("/echo think=0\nlater") | {"configuration": {"returnImmediately": True}}
     task = client.post("/a2a/echo/message:send", json=given).json()["task"]

@@ -5,13 +5,14 @@ from typing import Any
 
 import orjson
 import pytest
-from a2a.types.a2a_pb2 import Artifact, StreamResponse, Task
+from a2a.types.a2a_pb2 import Artifact, SendMessageRequest, StreamResponse, Task
 from google.protobuf.json_format import MessageToDict, ParseDict
 from hypothesis import given
 
 from millrace.domain.conversations import Slot
 from millrace.domain.events import LogEntry
 from millrace.domain.runs import Run
+from millrace.protocols.a2a.messages import read_message
 from millrace.protocols.a2a.projection import TERMINAL, TaskProjection
 from millrace.stores.event_log import encode
 from tests.protocols.generated_runs import GeneratedRun, ended_runs, runs
@@ -99,3 +100,13 @@ def test_output_of_any_depth_reaches_clients(depth: int) -> None:
     shown = [ParseDict(MessageToDict(one.response), StreamResponse()) for one in updates]
     (part,) = put_together(shown, Task()).artifacts[0].parts
     assert (orjson.loads(part.text) if part.text else MessageToDict(part.data)) == value
+
+
+def test_integers_in_data_are_read_as_integers() -> None:
+    answer = {"decision": "approve", "arguments": {"count": 5, "share": 0.5, "of": [1, {"all": -3}]}}
+    parts = [{"data": answer}, {"data": {"count": 5}}]
+    given = {"message": {"messageId": "m", "role": "ROLE_USER", "parts": parts}}
+    message = read_message(ParseDict(given, SendMessageRequest()))
+    sorted_keys = orjson.OPT_SORT_KEYS
+    assert orjson.dumps(message.answers[0], None, sorted_keys) == orjson.dumps(answer, None, sorted_keys)
+    assert message.text == '{"count":5}'

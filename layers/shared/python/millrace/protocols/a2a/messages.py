@@ -73,8 +73,22 @@ def _check_modes(accepted: Iterable[str]) -> None:
 def _answer_of(part: Part) -> dict[str, Any] | None:
     if part.WhichOneof("content") != "data":
         return None
-    data = MessageToDict(part.data)
+    data = _data_of(part)
     return data if isinstance(data, dict) and "decision" in data and set(data) <= _ANSWER else None
+
+
+def _data_of(part: Part) -> Any:
+    """The data of a part. Protobuf has no integers there: those of the client would come as 5.0."""
+    return _with_integers(MessageToDict(part.data))
+
+
+def _with_integers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_integers(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_with_integers(one) for one in value]
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return int(value) if is_whole else value
 
 
 def _text_of(part: Part, number: int) -> str:
@@ -83,7 +97,7 @@ def _text_of(part: Part, number: int) -> str:
     if kind == "text" and (not media or media.startswith("text/") or media in INPUT_MODES):
         return part.text
     if kind == "data":
-        return orjson.dumps(MessageToDict(part.data)).decode()
+        return orjson.dumps(_data_of(part)).decode()
     if kind is None:
         raise InvalidParamsError(f"message.parts[{number}] has no content: give it text or data.")
     raise ContentTypeNotSupportedError(

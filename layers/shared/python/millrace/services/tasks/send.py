@@ -161,7 +161,10 @@ def _answers(message: TaskMessage, waiting: list[WaitingCall]) -> list[GivenAnsw
     """The answers that a message gives: those of its data parts, or its text to the only call that waits. A
     text that is no answer to an approval is the user's reply, with which the call counts as rejected."""
     if message.answers:
-        return [_given(answer, waiting) for answer in message.answers]
+        given = [_given(answer, waiting) for answer in message.answers]
+        if len({answer.call_id for answer in given}) < len(given):
+            raise InvalidRequest("callId: a message answers each call once.", code="invalid_answer")
+        return given
     if len(waiting) != 1 or message.attachments:
         return []
     (call,) = waiting
