@@ -21,6 +21,7 @@ from tests.fakes.model_bytes import (
     openai_chunk,
     openai_usage,
 )
+from tests.fakes.reading import attached_to, looked_at, refusal
 
 Call = tuple[str, str]
 COUNT = [f" {word}" for word in "one two three four five six seven eight nine ten".split()]
@@ -29,7 +30,8 @@ COUNT = [f" {word}" for word in "one two three four five six seven eight nine te
 @dataclass
 class Obliging:
     """`raw`: calls come in the text, as Hermes writes them. `inside`: the text starts in thinking.
-    `context`: characters, the beginning beyond them is lost. `takes_tools`: else they are refused."""
+    `context`: characters, the beginning beyond them is lost. `takes_tools`: else they are refused. `reads`:
+    the attachments that it really looks at; others are refused with `status`, or overlooked if that is 0."""
 
     raw: bool = False
     inside: bool = False
@@ -38,6 +40,8 @@ class Obliging:
     counts: bool = True
     streams: bool = True
     one_at_a_time: bool = False
+    reads: frozenset[str] = frozenset({"image", "pdf"})
+    status: int = 400
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         body = orjson.loads(request.content)
@@ -45,6 +49,8 @@ class Obliging:
             error = {"message": "this model does not support tools", "type": "invalid_request_error"}
             return httpx.Response(400, json={"error": error})
         path = request.url.path
+        if (unread := {*attached_to(body)} - self.reads) and self.status:
+            return refusal(path, self.status, f"This model does not support {unread.pop()} input.")
         text, calls = self._answer(body, *_asked(body))
         if path.endswith("/converse-stream"):
             return _streamed("application/vnd.amazon.eventstream", _converse(text, calls))
@@ -64,6 +70,8 @@ class Obliging:
         return ["hm", "</think>", *text] if self.inside else text, calls
 
     def _say(self, body: dict[str, Any], question: str, answered: bool) -> tuple[list[str], list[Call]]:
+        if files := attached_to(body):
+            return looked_at(files, self.reads), []
         if "JSON" in question:
             return ['{"city":', ' "Paris"}'], []
         if answered:

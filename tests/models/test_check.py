@@ -38,6 +38,8 @@ def advice(findings: dict[str, Finding]) -> str:
     return " ".join(line for finding in findings.values() for line in finding.advice)
 
 
+SERVERS = ["openai:my-finetune", "anthropic:claude-3-5-haiku-latest", "bedrock:us.amazon.nova-pro-v1:0"]
+WHY = "this is what the model reads beside text."
 GOOD = {
     "streamed answer": True,
     "tool call": True,
@@ -45,17 +47,55 @@ GOOD = {
     "two calls at once": True,
     "thinking": None,
     "structured output": True,
+    "image": True,
+    "PDF": True,
     "long context": True,
 }
 
 
-@pytest.mark.parametrize(
-    "model", ["openai:my-finetune", "anthropic:claude-3-5-haiku-latest", "bedrock:us.amazon.nova-pro-v1:0"]
-)
+@pytest.mark.parametrize("model", SERVERS)
 async def test_good_server_has_everything(model: str) -> None:
-    findings = await examined(Obliging(), model)
+    # What nobody knows by its name is not sent PDFs by chat completions, which few servers take.
+    accepts = {"accepts": ["image", "pdf"]} if model.startswith("openai:") else {}
+    findings = await examined(Obliging(), model, **accepts)
     assert outcome(findings) == GOOD
     assert advice(findings) == ""
+
+
+@pytest.mark.parametrize("model", SERVERS)
+@pytest.mark.parametrize("status", [400, 0], ids=["refused", "overlooked"])
+@pytest.mark.parametrize("reads", [(), ("image",)], ids=["nothing", "images"])
+async def test_attachments_that_a_model_does_not_read_are_found_and_advised(
+    model: str, status: int, reads: tuple[str, ...]
+) -> None:
+    findings = await examined(Obliging(reads=frozenset(reads), status=status), model)
+    assert (findings["image"].ok, findings["PDF"].ok) == ("image" in reads, False)
+    said = "This model does not support pdf input." if status else "not read: 'A cat, I suppose.'"
+    assert said in findings["PDF"].note
+    # Chat completions send a model that nobody knows images, and no PDFs.
+    as_sent = model.startswith("openai:") and reads == ("image",)
+    listed = '["image"]' if reads else "[]"
+    assert advice(findings) == ("" if as_sent else f'Set "accepts": {listed} on the agent: {WHY}')
+    settled = await examined(Obliging(reads=frozenset(reads), status=status), model, accepts=list(reads))
+    assert advice(settled) == ""
+
+
+async def test_pdfs_that_a_server_takes_unexpectedly_are_advised() -> None:
+    findings = await examined(Obliging())
+    assert findings["PDF"].ok
+    assert advice(findings) == f'Set "accepts": ["image", "pdf"] on the agent: {WHY}'
+
+
+async def test_busy_server_leads_to_no_setting_for_attachments() -> None:
+    findings = await examined(Obliging(reads=frozenset(), status=503), "anthropic:claude-3-5-haiku-latest")
+    assert (findings["image"].ok, findings["PDF"].ok) == (False, False)
+    assert findings["image"].note.startswith("cannot be asked: ")
+    assert advice(findings) == ""
+
+
+async def test_missing_projector_of_llama_cpp_is_a_refusal() -> None:
+    findings = await examined(Obliging(reads=frozenset(), status=500))
+    assert '"accepts": []' in advice(findings)
 
 
 async def test_calls_in_the_text_are_advised_a_dialect() -> None:
@@ -70,7 +110,7 @@ async def test_calls_in_the_text_are_advised_a_dialect() -> None:
 async def test_text_that_starts_in_thinking_is_advised() -> None:
     server = Obliging(inside=True)
     assert '"startsInThinking": true' in advice(await examined(server))
-    findings = await examined(server, starts_in_thinking=True)
+    findings = await examined(server, starts_in_thinking=True, accepts=["image", "pdf"])
     assert outcome(findings) == GOOD | {"thinking": True}
     assert findings["thinking"].note == "comes taken out of the text"
     assert advice(findings) == ""
@@ -112,7 +152,7 @@ def test_command_prints_what_works(
 ) -> None:
     with ModelServer() as server:
         monkeypatch.setenv("OPENAI_SERVERS", f'{{"fake": {{"baseUrl": "{server.url}/v1"}}}}')
-        server.play(*[Script(openai_answer([" one", " two"]))] * 7)
+        server.play(*[Script(openai_answer([" one", " two"]))] * 9)
         assert main(["check", "fake:m", "--context", "100"]) == 1
     printed = capsys.readouterr().out
     assert "✓ streamed answer    2 pieces" in printed

@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from millrace.agent.dialects import DIALECTS, dialect_of, guess
 from millrace.agent.history import result_block
 from millrace.agent.model import Message, Text, ToolSpec
 from millrace.agent.providers.extended_thinking import can_think
 from millrace.domain.agents import Agent
-from millrace.errors import InvalidRequest, MillraceError
+from millrace.errors import InvalidRequest, MillraceError, ProviderError
+from millrace.models.attachments import accepts_advice, questions, refuses_attachment
 from millrace.models.session import Asked, ModelSession, user
 from millrace.services.runs.output_format import output_format
 
@@ -48,6 +49,7 @@ class Examination:
     context_tokens: int = CONTEXT_TOKENS
     _answers: list[Asked] = field(default_factory=list)
     _called: Asked | None = None
+    _read: dict[str, bool] = field(default_factory=dict)
 
     async def run(self) -> AsyncIterator[Finding]:
         """The findings, one by one. An error of the server is the finding of its check."""
@@ -58,6 +60,8 @@ class Examination:
             "two calls at once": self._two_calls,
             "thinking": self._thinking,
             "structured output": self._structured,
+            "image": self._image,
+            "PDF": self._pdf,
             "long context": self._long_context,
         }
         for name, check in checks.items():
@@ -142,6 +146,26 @@ class Examination:
             return Finding("structured output", True, str(format.read(asked.text)))
         except InvalidRequest as error:
             return Finding("structured output", False, f"{error.message} {_short(asked.text)}")
+
+    async def _image(self) -> Finding:
+        return await self._attachment("image", "image")
+
+    async def _pdf(self) -> Finding:
+        finding = await self._attachment("PDF", "pdf")
+        return replace(finding, advice=accepts_advice(self._read, self.session, self.model))
+
+    async def _attachment(self, name: str, kind: str) -> Finding:
+        question = questions()[kind]
+        try:
+            asked = await self.session.ask([question.turn()])
+        except (TimeoutError, ProviderError) as error:
+            # Anything but a refusal tells nothing of the model, and must not lead to a setting.
+            refused = isinstance(error, ProviderError) and refuses_attachment(error)
+            self._read |= {kind: False} if refused else {}
+            note = f"{error}" if isinstance(error, ProviderError) else "no answer in time"
+            return Finding(name, False, f"{'refused' if refused else 'cannot be asked'}: {note}")
+        self._read[kind] = read = question.answered_by(asked.text)
+        return Finding(name, read, f"{'read' if read else 'not read'}: {_short(asked.text)}")
 
     async def _long_context(self) -> Finding:
         # The word stands first: a server whose context is too short drops the beginning without saying so.

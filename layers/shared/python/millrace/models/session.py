@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from millrace.agent.accepts import media_rules
 from millrace.agent.dialects import dialect_of
 from millrace.agent.emitter import Emitter
 from millrace.agent.model import Delta, Message, ModelRequest, Provider, Text, Thinking, ToolSpec
@@ -67,6 +68,7 @@ class ModelSession:
         self.agent = agent
         self._provider = provider
         self._name = name
+        self.media = media_rules(provider)
 
     async def ask(self, messages: list[Message], tools: list[ToolSpec] | None = None, **more: Any) -> Asked:
         """One call, after which `turn` holds the answer. Raises `ProviderError`, `TimeoutError`."""
