@@ -42,7 +42,7 @@ def _bytes(text: str, prefix: str = "") -> bytes:
 
 
 def looked_at(files: dict[str, bytes], read: Collection[str]) -> list[str]:
-    """What a model says of what it reads; of the rest it makes something up."""
+    """The answers of a model to what it reads; of the rest it makes something up."""
     return [_seen[kind](data) if kind in read else "A cat, I suppose." for kind, data in files.items()]
 
 

@@ -50,6 +50,7 @@ INJECT_ERRORS = (
     "file_too_large",
     "quota_exceeded",
     "media_type_refused",
+    "attachment_not_accepted",
     "file_not_found",
     "file_in_use",
     "file_not_uploaded",
@@ -63,7 +64,6 @@ SEND_ERRORS = (
     "agent_not_found",
     "agent_required",
     "invalid_schema",
-    "attachment_not_accepted",
     "not_for_live_messages",
     "run_active",
     "run_waiting",
@@ -270,7 +270,9 @@ class Messages:
     async def inject_message(self, request: Request, caller: Principal) -> Response:
         given = await read_body(request, InjectMessage, MESSAGE_BODY)
         slot, key = slot_of(request, caller), idempotency_key(request, given.idempotency_key)
-        accepted = await converse.inject(self.platform.stores, caller, slot, given.content, key)
+        accepted = await converse.inject(
+            self.platform.stores, self.platform.models, caller, slot, given.content, key
+        )
         return JSONResponse(accepted.to_wire(), 202)
 
     async def list_injected(self, request: Request, caller: Principal) -> Response:

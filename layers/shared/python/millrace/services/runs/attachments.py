@@ -24,6 +24,9 @@ from millrace.errors import Conflict, InvalidRequest
 from millrace.stores.connect import Stores
 from millrace.stores.file_objects import Head
 
+Check = Callable[[Sequence[Block]], None]
+"""Raises for what a model does not take."""
+
 
 def accept_all(blocks: Sequence[Block]) -> None:
     """Take every image and file: a model that does not take one is sent a note in its place."""
@@ -34,7 +37,7 @@ async def kept_blocks(
     slot: Slot,
     user: str,
     content: Content,
-    check: Callable[[Sequence[Block]], None] = accept_all,
+    check: Check = accept_all,
 ) -> list[Block]:
     """The content as blocks of the history, once its conversation keeps what a user's message brings or
     refers to and its model takes it, as `check` says. Raises `NotFound`, `Conflict`, `InvalidRequest`,

@@ -18,9 +18,11 @@ from millrace.domain.runs import Run
 from millrace.errors import Conflict
 from millrace.services.runs import inject as injections
 from millrace.services.runs.access import authorize, authorize_run
+from millrace.services.runs.active_model import check_of_active
 from millrace.services.runs.answers import answer_call, not_waiting
 from millrace.services.runs.follow import follow, has_more
 from millrace.services.runs.launch import launch
+from millrace.services.runs.models import Models
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
@@ -202,12 +204,18 @@ async def stop(stores: Stores, caller: Principal, slot: Slot, run_id: str | None
 
 
 async def inject(
-    stores: Stores, caller: Principal, slot: Slot, content: Content, key: str | None = None
+    stores: Stores,
+    models: Models,
+    caller: Principal,
+    slot: Slot,
+    content: Content,
+    key: str | None = None,
 ) -> Injection:
     """Send a live message to the agent that runs in a conversation. Raises `NotFound`, `Forbidden`, or as
     `inject.inject`."""
     await authorize(stores, caller, slot, "write")
-    return await injections.inject(stores, slot, content, key, author=caller.id)
+    check = await check_of_active(stores, models, slot, content)
+    return await injections.inject(stores, slot, content, key, author=caller.id, check_files=check)
 
 
 def part_of(stream: RunStream, after: int) -> RunStream:

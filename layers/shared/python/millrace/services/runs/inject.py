@@ -6,20 +6,26 @@ from millrace.domain.content import Content, check_content, text_of
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import MAX_INJECTION_BYTES
 from millrace.errors import Conflict, NotFound, TooLarge
-from millrace.services.runs.attachments import kept_blocks
+from millrace.services.runs.attachments import Check, accept_all, kept_blocks
 from millrace.services.runs.recover import notice_lost_run
 from millrace.stores.connect import Stores
 from millrace.stores.injections import Injection, NoActiveRun, new_injection
 
 
 async def inject(
-    stores: Stores, slot: Slot, content: Content, key: str | None = None, *, author: str = ""
+    stores: Stores,
+    slot: Slot,
+    content: Content,
+    key: str | None = None,
+    *,
+    author: str = "",
+    check_files: Check = accept_all,
 ) -> Injection:
-    """Accept a message for the active run. Raises `InvalidRequest`, `TooLarge`, `Conflict`
-    (`not_streaming`) or `TooManyRequests`."""
+    """Accept a message for the active run; `check_files` checks its images and files. Raises
+    `InvalidRequest`, `TooLarge`, `Conflict` (`not_streaming`) or `TooManyRequests`."""
     check(content)
     try:
-        blocks = await kept_blocks(stores, slot, author, content)
+        blocks = await kept_blocks(stores, slot, author, content, check_files)
         made = new_injection(blocks, author, stores.clock())
         return await accepted(
             stores, slot, lambda alive: stores.injections.accept(slot, made, key, alive=alive)

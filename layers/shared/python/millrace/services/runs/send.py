@@ -20,6 +20,7 @@ from millrace.domain.ids import new_id
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import Run
 from millrace.errors import TooLarge, Unavailable
+from millrace.services.runs.agent_choice import agent_for
 from millrace.services.runs.attachments import kept_blocks
 from millrace.services.runs.initial_state import InitialState, load_initial_state, load_repeated
 from millrace.services.runs.model_history import model_history
@@ -102,13 +103,8 @@ def _check_size(content: str) -> None:
 async def _begin(
     stores: Stores, models: Models, caller: Principal, slot: Slot, initial: InitialState, message: NewMessage
 ) -> StartedRun:
-    snapshot, agent = initial.snapshot, initial.required_agent()
-    if message.response_schema is not None:
-        agent = agent.model_copy(update={"response_schema": message.response_schema})
-    message.options.check(agent)
-    agent = message.options.apply(agent)
+    snapshot, agent = initial.snapshot, agent_for(models, initial, message)
     provider, model = models.provider_for(agent)
-    models.compactor_for(agent)  # one that is not there is told before anything is stored
     now = iso(stores.clock())
     run = Run(
         id=message.options.run_id or new_id("run"),

@@ -3,8 +3,11 @@
 import asyncio
 from functools import partial
 
+from millrace.domain.content import Block
 from millrace.domain.conversations import Slot
 from millrace.errors import Conflict, InvalidRequest, Unavailable
+from millrace.services.runs.active_model import check_of_run
+from millrace.services.runs.agent_choice import agent_for
 from millrace.services.runs.attachments import kept_blocks
 from millrace.services.runs.initial_state import InitialState
 from millrace.services.runs.inject import accepted, check
@@ -34,26 +37,26 @@ async def when_busy(
             code="not_for_live_messages",
         )
     if initial.snapshot.lease_record.parked == "waiting" and message.if_busy != "interrupt":
-        return await to_waiting(stores, slot, run_id, message)
+        return await to_waiting(stores, models, slot, run_id, message)
     if message.if_busy == "inject":
-        return await give_live(stores, slot, run_id, message)
+        return await give_live(stores, models, slot, run_id, message)
     if message.if_busy == "interrupt":
-        agent = initial.required_agent()  # what cannot begin must not stop anything
-        models.provider_for(agent)
-        models.compactor_for(agent)
+        # What cannot begin must not stop anything, so its files are kept before.
+        agent = agent_for(models, initial, message)
+        check = partial(models.check_accepted, agent)
+        await kept_blocks(stores, slot, message.created_by, message.content, check)
         await _interrupt(stores, slot, run_id)
         return None
     raise run_active(run_id, "Wait, stop it, or send with ifBusy inject or interrupt.")
 
 
 async def to_waiting(
-    stores: Stores, slot: Slot, run_id: str, message: NewMessage
+    stores: Stores, models: Models, slot: Slot, run_id: str, message: NewMessage
 ) -> AcceptedMessage | ReplayedRun | None:
     """A message to a run that waits for people. None: it does not wait any more."""
     if message.if_busy == "reject":
         raise await run_waiting(stores, slot, run_id)
-    check(message.content)
-    content = await kept_blocks(stores, slot, message.created_by, message.content)
+    content = await _live_content(stores, models, slot, run_id, message)
     live, marker = new_injection(content, message.created_by, stores.clock()), message.marker()
     try:
         found = await reply_to_waiting(stores, slot, run_id, live, marker)
@@ -62,12 +65,20 @@ async def to_waiting(
     return AcceptedMessage(live, run_id) if found else None
 
 
+async def _live_content(
+    stores: Stores, models: Models, slot: Slot, run_id: str, message: NewMessage
+) -> list[Block]:
+    """The content of a live message, once it may be one and its files are kept. Raises as `kept_blocks`."""
+    check(message.content)
+    taken = await check_of_run(stores, models, slot, run_id, message.content)
+    return await kept_blocks(stores, slot, message.created_by, message.content, taken)
+
+
 async def give_live(
-    stores: Stores, slot: Slot, run_id: str, message: NewMessage
+    stores: Stores, models: Models, slot: Slot, run_id: str, message: NewMessage
 ) -> AcceptedMessage | ReplayedRun | None:
     """A message to a run that works. None: it is over, or takes no live messages any more."""
-    check(message.content)
-    content = await kept_blocks(stores, slot, message.created_by, message.content)
+    content = await _live_content(stores, models, slot, run_id, message)
     live, marker = new_injection(content, message.created_by, stores.clock()), message.marker()
     try:
         return AcceptedMessage(

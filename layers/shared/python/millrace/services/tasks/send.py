@@ -151,9 +151,9 @@ async def _give(
                 marker = given.marker() if number == len(answers) else None
                 await answer_call(stores, caller, run.id, answer, marker)
             return True
-        found = await to_waiting(stores, run.slot, run.id, given)
+        found = await to_waiting(stores, platform.models, run.slot, run.id, given)
     else:
-        found = await give_live(stores, run.slot, run.id, given)
+        found = await give_live(stores, platform.models, run.slot, run.id, given)
     return isinstance(found, AcceptedMessage | ReplayedRun)
 
 
