@@ -192,6 +192,21 @@ def test_answers_that_are_not_all_end_with_the_interrupts_that_are_left(
     assert text(run(chat, "r3", resume=[{"interruptId": two["id"], **approve}])) == "ok"
 
 
+def test_interrupts_that_are_left_show_no_more_than_the_agent_does(face: Face, chat: httpx.Client) -> None:
+    face.hire("discreet", tools=[REFUND], visibility="answer")
+    script(face, [call("refund", order="1", amount=1), call("refund", order="2", amount=2)], says("ok"))
+    props = {"agentId": "discreet"}
+    shown = []
+    resume: list[dict[str, Any]] = []
+    for run_id in ("r1", "r2"):
+        sent = body(run_id, forwardedProps=props, resume=resume)
+        with chat.stream("POST", "/agui", json=sent) as response:
+            shown.append(list(read_events(response.iter_lines()))[-1].data["outcome"]["interrupts"])
+        resume = [{"interruptId": shown[0][0]["id"], "status": "resolved", "payload": True}]
+    assert shown[1][0]["metadata"] == shown[0][1]["metadata"]
+    assert "refund" not in str(shown)
+
+
 def test_answer_where_nothing_waits_is_not_found(face: Face, chat: httpx.Client) -> None:
     script(face, says("a"))
     run(chat)

@@ -28,6 +28,8 @@ from millrace.domain.access import Principal
 from millrace.domain.approvals import WaitingCall
 from millrace.domain.conversations import Slot
 from millrace.domain.event_ids import EventId
+from millrace.domain.events import Detail
+from millrace.domain.projection import capped, project
 from millrace.errors import InvalidRequest, NotFound
 from millrace.protocols.framing import ChunkId
 from millrace.protocols.table import AG_UI
@@ -115,7 +117,8 @@ class AgUi:
         if given.resume or given.tool_results():
             answered = await self._answer(request, caller, slot, given)
             if isinstance(answered, list):
-                return _still_waits(ids, answered)
+                run = await self.platform.stores.runs.get(caller.organization, answered[0].run_id)
+                return _still_waits(ids, answered, capped(detail_of(request, AG_UI.detail), run.visibility))
             if answered:
                 return self._stream(request, answered[0], ids, answered[1])
         sent = await converse(
@@ -264,12 +267,12 @@ def _idle(thread_id: str, messages: str) -> Response:
     return _at_once({"threadId": thread_id, "runId": "none"}, snapshot)
 
 
-def _still_waits(ids: dict[str, str], calls: list[WaitingCall]) -> Response:
+def _still_waits(ids: dict[str, str], calls: list[WaitingCall], detail: Detail) -> Response:
     """The run of answers that were not all: it ends as the one before, with the calls that are left."""
     from millrace.protocols.ag_ui.ends import interrupts
     from millrace.services.runs.asking import requested
 
-    asked = [requested(call) for call in calls]
+    asked = [shown for call in calls if (shown := project(requested(call), detail))]
     outcome = interrupts(asked, {call.call_id: call.call_id for call in calls}, asked[0]["expiresAt"])
     return _at_once(ids, outcome=outcome)
 
