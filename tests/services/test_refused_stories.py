@@ -248,6 +248,7 @@ class Deleted(Story):
         self.at = self.aws._at if isinstance(self.aws, Refusing) else self.aws._only or 0
         self.aws.recover()
         await self.session.over()
+        self.aws.recover()  # the deletion within the run has armed it; what follows is the repair
         self.now += OVERDUE_MS + 60_000
         await sweep_deletions(self.stores)
         # The sweep takes some of all unfinished deletions; whoever was refused twice asks again.
