@@ -44,7 +44,7 @@ class AgentPage(WireModel):
 
 
 class AgentToolEntry(WireModel):
-    """A tool as the model sees it. `server` is the MCP server that has it."""
+    """A tool as the model sees it. `server` is the MCP server or A2A agent that has it."""
 
     name: str
     description: str
@@ -77,7 +77,7 @@ def _tool_page(found: AgentTools) -> AgentToolPage:
                 description=one.description,
                 parameters=one.parameters,
                 source=source,
-                server=one.name.partition("__")[0] if source == "mcp" else None,
+                server=one.name.partition("__")[0] if source in ("mcp", "a2a") else None,
             )
             for source, one in found.sources
         ],

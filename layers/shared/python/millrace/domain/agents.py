@@ -1,7 +1,7 @@
 """Agents: what they are made of, and the two that are always there."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -61,21 +61,14 @@ AGENT_BYTES = 256 * 1024
 """The most that an agent may have as JSON: it is one item of a table."""
 
 
-class McpServer(WireModel):
-    """An MCP server (streamable HTTP); its tools appear as `<name>__<tool>`."""
+class RemoteServer(WireModel):
+    """A server whose tools appear as `<name>__<tool>`."""
 
     # Stored, the values of `headers` and the query of `url` are encrypted (`services.mcp_secrets`).
 
     name: str = Field(pattern=r"^[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$", max_length=24)
     url: str = Field(max_length=2048)
     headers: dict[str, str] = Field(default_factory=dict, max_length=20)
-    tools: list[Annotated[str, Field(min_length=1, max_length=128)]] | None = Field(
-        default=None,
-        min_length=1,
-        max_length=128,
-        description="the only tools that the agent gets, by the server's own names; null takes all",
-    )
-
     scope: str = Field(
         default="",
         max_length=100,
@@ -83,11 +76,26 @@ class McpServer(WireModel):
         description="the scope that the run's user needs for the server's tools; empty for none",
     )
 
-    def redacted(self) -> "McpServer":
+    def redacted(self) -> Self:
         """The server as clients may see it: the names of its headers, and no value."""
         headers = {name: HIDDEN for name in self.headers if name != QUERY}
         base, separator, _ = self.url.partition("?")
         return self.model_copy(update={"url": f"{base}?{HIDDEN}" if separator else base, "headers": headers})
+
+
+class A2aAgent(RemoteServer):
+    """A remote A2A agent, by the address of its card or above it; the tool is `<name>__send_message`."""
+
+
+class McpServer(RemoteServer):
+    """An MCP server (streamable HTTP); its tools appear as `<name>__<tool>`."""
+
+    tools: list[Annotated[str, Field(min_length=1, max_length=128)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=128,
+        description="the only tools that the agent gets, by the server's own names; null takes all",
+    )
 
 
 class AgentSettings(WireModel):
@@ -103,6 +111,12 @@ class AgentSettings(WireModel):
         description="names of tools, or a tool with its rule for approvals",
     )
     mcp_servers: list[McpServer] = Field(default_factory=list, max_length=8)
+    a2a_agents: list[A2aAgent] = Field(
+        default_factory=list,
+        max_length=8,
+        alias="a2aAgents",
+        description="remote A2A agents that the agent may send messages to",
+    )
     visibility: Detail = Field(default="full", description="the most that any viewer may see")
     react: bool = Field(default=False, description="the model writes ReAct lines (Action:, Observation:)")
     dialect: DialectName | None = Field(
@@ -200,8 +214,10 @@ class Agent(AgentSettings):
     updated_at: str | None = None
 
     def redacted(self) -> "Agent":
-        """The agent as clients may see it, without the secrets of its MCP servers."""
-        return self.model_copy(update={"mcp_servers": [server.redacted() for server in self.mcp_servers]})
+        """The agent as clients may see it, without the secrets of its MCP servers and A2A agents."""
+        servers = [server.redacted() for server in self.mcp_servers]
+        agents = [agent.redacted() for agent in self.a2a_agents]
+        return self.model_copy(update={"mcp_servers": servers, "a2a_agents": agents})
 
     def summary(self) -> AgentSummary:
         """The agent as its users may see it."""

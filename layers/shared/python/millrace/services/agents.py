@@ -1,7 +1,6 @@
 """Agents of an organization: make, change, delete."""
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from millrace.agent.providers.extended_thinking import can_think
@@ -13,7 +12,6 @@ from millrace.domain.agents import (
     Agent,
     AgentReplacement,
     AgentSettings,
-    McpServer,
     listed_agents,
 )
 from millrace.domain.clock import iso, updated_time
@@ -98,7 +96,7 @@ class Agents:
         return await self._replace(caller, old, settings), False
 
     async def _replace(self, caller: Principal, old: Agent, given: AgentSettings) -> Agent:
-        stored = await self._checked(Owner(caller.organization, old.id), given, old.mcp_servers)
+        stored = await self._checked(Owner(caller.organization, old.id), given, old)
         now = updated_time(self._clock, old.updated_at)
         new = Agent(id=old.id, created_at=old.created_at, updated_at=now, **dict(stored))
         await self._store.replace(caller.organization, new, old.updated_at)
@@ -125,13 +123,16 @@ class Agents:
             return found
 
     async def _checked(
-        self, owner: Owner, given: AgentSettings, old: Sequence[McpServer] = ()
+        self, owner: Owner, given: AgentSettings, old: AgentSettings | None = None
     ) -> AgentSettings:
         """The settings as they are stored. Raises `InvalidRequest`."""
         _check(given, self._platform.settings)
-        check_servers(given.mcp_servers, Rules(loopback=self._platform.settings.allow_loopback_http))
-        sealed = await self._platform.mcp_secrets.seal(owner, given.mcp_servers, old)
-        return given.model_copy(update={"mcp_servers": sealed})
+        rules = Rules(loopback=self._platform.settings.allow_loopback_http)
+        check_servers(given.mcp_servers, given.a2a_agents, rules)
+        seal = self._platform.mcp_secrets.seal
+        servers = await seal(owner, given.mcp_servers, old.mcp_servers if old else ())
+        agents = await seal(owner, given.a2a_agents, old.a2a_agents if old else (), field="a2aAgents")
+        return given.model_copy(update={"mcp_servers": servers, "a2a_agents": agents})
 
 
 def _check(given: AgentSettings, settings: Settings) -> None:
@@ -143,7 +144,8 @@ def _check(given: AgentSettings, settings: Settings) -> None:
             limit=AGENT_BYTES,
         )
     check_tools([use.name for use in given.tool_uses if not is_mcp_rule(use)])
-    check_rules(given.tool_uses, [server.name for server in given.mcp_servers], settings.approval_seconds)
+    servers = [one.name for one in (*given.mcp_servers, *given.a2a_agents)]
+    check_rules(given.tool_uses, servers, settings.approval_seconds)
     if given.response_schema is not None:
         check_response_schema(given.response_schema)
     if given.model:

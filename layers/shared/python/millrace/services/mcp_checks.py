@@ -1,11 +1,11 @@
-"""Checks of an agent's MCP servers, made when the agent is written rather than at its first message."""
+"""Checks of an agent's MCP servers and A2A agents, made when the agent is written."""
 
 import re
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from millrace.domain.agents import McpServer
+from millrace.domain.agents import A2aAgent, McpServer, RemoteServer
 from millrace.errors import InvalidRequest, MillraceError
 from millrace.net.addresses import Rules, check_addresses, check_url
 from millrace.net.headers import header_problem
@@ -23,12 +23,17 @@ _CLIENTS = frozenset({"accept", "accept-encoding", "content-type", "last-event-i
 Problem = tuple[str, str]
 
 
-def check_servers(servers: Sequence[McpServer], rules: Rules) -> None:
-    """Raises `InvalidRequest` with the path of each wrong field."""
-    names = [server.name for server in servers]
+def check_servers(servers: Sequence[McpServer], agents: Sequence[A2aAgent], rules: Rules) -> None:
+    """Raises `InvalidRequest` with the path of each wrong field. A name is given once in both lists: it
+    begins the names of tools, and secrets are bound to it."""
+    places: list[tuple[str, RemoteServer]] = [
+        *((f"mcpServers.{n}", server) for n, server in enumerate(servers)),
+        *((f"a2aAgents.{n}", agent) for n, agent in enumerate(agents)),
+    ]
+    names = [server.name for _, server in places]
     problems = [
-        (f"mcpServers.{n}.{path}", message)
-        for n, server in enumerate(servers)
+        (f"{place}.{path}", message)
+        for n, (place, server) in enumerate(places)
         for path, message in _problems(server, rules, names.index(server.name) < n)
     ]
     if problems:
@@ -58,7 +63,7 @@ def _port(parts: SplitResult) -> int:
     return parts.port if parts.port is not None else 443 if parts.scheme == "https" else 80
 
 
-def _problems(server: McpServer, rules: Rules, is_duplicate: bool) -> Iterator[Problem]:
+def _problems(server: RemoteServer, rules: Rules, is_duplicate: bool) -> Iterator[Problem]:
     if is_duplicate:
         yield "name", f"another server is called {server.name!r}"
     if wrong := url_problem(server.url, rules):
@@ -75,8 +80,8 @@ def _problems(server: McpServer, rules: Rules, is_duplicate: bool) -> Iterator[P
 def _header_problem(name: str, value: str, seen: set[str]) -> str | None:
     if name.lower() in seen:
         return "the header is given twice"
-    if name.lower() in _CLIENTS or name.lower().startswith("mcp-"):
-        return "the header may not be set: the MCP client sets it"
+    if name.lower() in _CLIENTS or name.lower().startswith(("mcp-", "a2a-")):
+        return "the header may not be set: the client sets it"
     if not value.strip() or len(value) > LONGEST_VALUE:
         return f"the value must have 1 to {LONGEST_VALUE:,} bytes"
     return (header_problem(name, value) or "").rstrip(".") or None

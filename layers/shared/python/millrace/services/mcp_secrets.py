@@ -1,4 +1,4 @@
-"""The secrets of agents' MCP servers: sealed when an agent is written, unsealed when a run needs them.
+"""The secrets of agents' MCP servers and A2A agents: sealed when an agent is written, unsealed for a run.
 
 Secrets are the values of headers, and the query of the URL. Each is bound, by the encryption context, to its
 organization, agent, server, name and the origin (scheme, host and port) of the server's URL. So `[hidden]`,
@@ -12,9 +12,10 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from millrace.agent.tools.mcp_server import McpServer as OpenServer
-from millrace.domain.agents import HIDDEN, QUERY, McpServer
+from millrace.domain.agents import HIDDEN, QUERY, McpServer, RemoteServer
 from millrace.errors import InvalidRequest, MillraceError
 from millrace.net.headers import header_problem
 from millrace.services.mcp_checks import origin_of, wrong_fields
@@ -23,6 +24,8 @@ from millrace.stores.sealing import Context, Sealer
 CACHE_SECONDS = 300.0
 _CACHE_SIZE = 1_000
 _SEALED = "sealed:"
+
+S = TypeVar("S", bound=RemoteServer)
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,7 @@ class Owner:
     organization: str
     agent_id: str
 
-    def context(self, server: McpServer, name: str) -> Context:
+    def context(self, server: RemoteServer, name: str) -> Context:
         """Return the encryption context to which a secret of this name is bound."""
         return {
             "purpose": "mcp",
@@ -54,24 +57,28 @@ class McpSecrets:
         self._cache: dict[str, tuple[float, str]] = {}
 
     async def seal(
-        self, owner: Owner, servers: Sequence[McpServer], old: Sequence[McpServer] = ()
-    ) -> list[McpServer]:
+        self, owner: Owner, servers: Sequence[S], old: Sequence[S] = (), *, field: str = "mcpServers"
+    ) -> list[S]:
         """The servers as they are stored; `[hidden]` keeps the value of the old server of the same name.
 
         Raises `InvalidRequest` for `[hidden]` where nothing is stored, or where it was for another origin.
         """
         stored = {server.name: _query_apart(server) for server in old}
         given = [_query_apart(server) for server in servers]
-        plain = [_with_stored(n, server, stored.get(server.name)) for n, server in enumerate(given)]
+        plain = [
+            _with_stored(f"{field}.{n}", server, stored.get(server.name)) for n, server in enumerate(given)
+        ]
         return list(await asyncio.gather(*(self._sealed(owner, server) for server in plain)))
 
-    async def unseal(self, owner: Owner, servers: Sequence[McpServer]) -> tuple[list[OpenServer], list[str]]:
+    async def unseal(
+        self, owner: Owner, servers: Sequence[RemoteServer]
+    ) -> tuple[list[OpenServer], list[str]]:
         """The servers to connect to, and a sentence about each whose secrets cannot be read."""
         found = await asyncio.gather(*(self._opened(owner, server) for server in servers))
         opened = [one for one in found if isinstance(one, OpenServer)]
         return opened, [one for one in found if isinstance(one, str)]
 
-    async def _sealed(self, owner: Owner, server: McpServer) -> McpServer:
+    async def _sealed(self, owner: Owner, server: S) -> S:
         values = (self._sealed_value(owner.context(server, name), v) for name, v in server.headers.items())
         headers = dict(zip(server.headers, await asyncio.gather(*values), strict=True))
         return server.model_copy(update={"headers": headers})
@@ -81,7 +88,7 @@ class McpSecrets:
             return str(value)
         return _SEALED + base64.b64encode(await self._sealer.seal(value, context)).decode()
 
-    async def _opened(self, owner: Owner, server: McpServer) -> OpenServer | str:
+    async def _opened(self, owner: Owner, server: RemoteServer) -> OpenServer | str:
         server = _query_apart(server)
         try:
             values = (self._value(owner.context(server, name), v) for name, v in server.headers.items())
@@ -93,7 +100,8 @@ class McpSecrets:
         if wrong:
             return _not_available(server, wrong[0])
         url = server.url.partition("?")[0] + (f"?{query}" if query else "")
-        wanted = None if server.tools is None else tuple(server.tools)
+        tools = server.tools if isinstance(server, McpServer) else None
+        wanted = None if tools is None else tuple(tools)
         return OpenServer(server.name, url, headers, wanted, server.scope)
 
     async def _value(self, context: Context, value: str) -> str:
@@ -127,7 +135,7 @@ class _Stored(str):
     """A value from the table, which no client can give."""
 
 
-def _query_apart(server: McpServer) -> McpServer:
+def _query_apart(server: S) -> S:
     """The query of the URL among the headers, under `QUERY`; the URL keeps only the sign of it."""
     base, separator, query = server.url.partition("?")
     if not separator or QUERY in server.headers:
@@ -136,18 +144,18 @@ def _query_apart(server: McpServer) -> McpServer:
     return server.model_copy(update={"url": f"{base}?{HIDDEN}" if query else base, "headers": headers})
 
 
-def _with_stored(number: int, server: McpServer, stored: McpServer | None) -> McpServer:
+def _with_stored(place: str, server: S, stored: S | None) -> S:
     headers: dict[str, str] = {}
     for name, value in server.headers.items():
         try:
             headers[name] = _stored_value(server, name, stored) if HIDDEN in value else value
         except LookupError as missing:
             path = "url" if name == QUERY else f"headers.{name}"
-            raise wrong_fields([(f"mcpServers.{number}.{path}", str(missing))]) from missing
+            raise wrong_fields([(f"{place}.{path}", str(missing))]) from missing
     return server.model_copy(update={"headers": headers})
 
 
-def _stored_value(server: McpServer, name: str, stored: McpServer | None) -> str:
+def _stored_value(server: RemoteServer, name: str, stored: RemoteServer | None) -> str:
     """Raises `LookupError` that says why there is none for this server."""
     if server.headers[name] != HIDDEN:
         raise LookupError(f"{HIDDEN} keeps the whole stored value, so it must stand alone")
@@ -161,5 +169,6 @@ def _stored_value(server: McpServer, name: str, stored: McpServer | None) -> str
     return _Stored(values[name.lower()])
 
 
-def _not_available(server: McpServer, why: str) -> str:
-    return f"The MCP server {server.name} is not available: {why}"
+def _not_available(server: RemoteServer, why: str) -> str:
+    kind = "MCP server" if isinstance(server, McpServer) else "A2A agent"
+    return f"The {kind} {server.name} is not available: {why}"

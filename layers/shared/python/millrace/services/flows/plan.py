@@ -53,7 +53,9 @@ async def plan_and_answer(run_context: AgentRunContext, agent: Agent, work: str,
     tools = planned_tools(agent)
     specs = [spec for name in tools for spec in toolbox_of(name).specs()]
     instructions = planning_instructions(agent.instructions, specs)
-    planner = agent.model_copy(update={"tools": [], "mcp_servers": [], "instructions": instructions})
+    planner = agent.model_copy(
+        update={"tools": [], "mcp_servers": [], "a2a_agents": [], "instructions": instructions}
+    )
     plan = await _plan(run_context, planner, work, request, tools)
     findings = []
     for number, planned in enumerate(plan, 1):
@@ -61,7 +63,7 @@ async def plan_and_answer(run_context: AgentRunContext, agent: Agent, work: str,
         result = await call_tool(run_context, ToolCall(f"plan_{number}", planned.tool, planned.arguments))
         findings.append(f"{planned.tool}({orjson.dumps(planned.arguments).decode()}): {result.text}")
     emit(events.status("Writing the answer.", "✍️"))
-    answering = agent.model_copy(update={"tools": [], "mcp_servers": []})
+    answering = agent.model_copy(update={"tools": [], "mcp_servers": [], "a2a_agents": []})
     return await run_context.work(answering, f"{work}:answer", with_findings(request, findings))
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from millrace.agent.providers.conformance import conformance_artifact, conformance_message
 from millrace.agent.providers.echo import echo_tool
+from millrace.agent.tools.a2a import A2aTools
 from millrace.agent.tools.builtin import BUILT_IN, built_in_tools, made_of
 from millrace.agent.tools.left_out import LeftOut
 from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
@@ -26,7 +27,7 @@ MOST_TOOLS = 128
 """The tools that every provider takes in one request."""
 
 Ask = Callable[[str, dict[str, Any], ToolContext], Awaitable[ToolResult]]
-Source = Literal["builtin", "agent", "mcp"]
+Source = Literal["builtin", "agent", "mcp", "a2a"]
 
 
 @dataclass(slots=True)
@@ -46,8 +47,8 @@ class AgentTools:
         """The tools themselves."""
         return [one for _, one in self.sources]
 
-    def add(self, offered: Iterable[Tool]) -> None:
-        """Take tools of MCP servers as far as each has a name of its own and there is place."""
+    def add(self, offered: Iterable[Tool], source: Source = "mcp") -> None:
+        """Take tools of servers as far as each has a name of its own and there is place."""
         names = {one.name for one in self.tools()}
         for one in offered:
             if one.name in names:
@@ -55,7 +56,7 @@ class AgentTools:
             elif len(self.sources) >= MOST_TOOLS:
                 self._leave_out(one.name, _TOO_MANY)
             else:
-                self.sources.append(("mcp", one))
+                self.sources.append((source, one))
                 names.add(one.name)
 
     def _leave_out(self, name: str, reason: str) -> None:
@@ -76,20 +77,30 @@ async def open_tools(
     """The agent's tools, with sessions to its MCP servers that end with the block; `ask` asks a sub-agent."""
     own = [use.name for use in agent.tool_uses if not is_mcp_rule(use)]
     found = AgentTools(own_tools(own, ask))
+    owner = Owner(organization, agent.id)
+    if agent.a2a_agents:
+        await _add_remote_agents(platform, owner, agent, found)
     if not agent.mcp_servers:
         yield found
         return
     # Imported here: the package is large, and most agents have no server.
     from millrace.agent.tools.mcp import McpTools
 
-    owner = Owner(organization, agent.id)
-    servers, found.problems = await platform.mcp_secrets.unseal(owner, agent.mcp_servers)
+    servers, problems = await platform.mcp_secrets.unseal(owner, agent.mcp_servers)
+    found.problems += problems
     loopback = platform.settings.allow_loopback_http
     async with McpTools(servers, platform.tool_catalog, allow_loopback_http=loopback) as mcp:
         found.add(await mcp.tools())
         found.problems += mcp.problems
         found.left_out += mcp.left_out
         yield found
+
+
+async def _add_remote_agents(platform: Platform, owner: Owner, agent: Agent, found: AgentTools) -> None:
+    remotes, problems = await platform.mcp_secrets.unseal(owner, agent.a2a_agents)
+    a2a = A2aTools(remotes, platform.cards, lambda: platform.http.guarded)
+    found.add(await a2a.tools(), "a2a")
+    found.problems += problems + a2a.problems
 
 
 def own_tools(names: Iterable[str], ask: Ask) -> list[tuple[Source, Tool]]:

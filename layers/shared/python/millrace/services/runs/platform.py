@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from millrace.agent.tools.a2a import CardCatalog
 from millrace.agent.tools.mcp import ToolCatalog
 from millrace.services.mcp_secrets import McpSecrets
 from millrace.services.runs.models import Models
@@ -55,6 +56,7 @@ class Platform:
     http: HttpClients
     mcp_secrets: McpSecrets
     tool_catalog: ToolCatalog = field(default_factory=ToolCatalog)
+    cards: CardCatalog = field(default_factory=CardCatalog)
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     @classmethod
