@@ -39,12 +39,13 @@ PARAMETERS = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """An agent's card as far as a caller needs it; `url` is of the interface with this `binding`."""
+    """An agent's card as far as a caller needs it; `url` is of the interface with this
+    `binding`, `organization` what the protocol calls its tenant."""
 
     description: str
     url: str
     binding: str
-    tenant: str
+    organization: str
     streaming: bool
     etag: str = ""
 

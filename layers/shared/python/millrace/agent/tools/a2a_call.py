@@ -69,7 +69,7 @@ async def _follow(call: "_Call", task: RemoteTask, params: dict[str, Any]) -> No
     method = "SendStreamingMessage" if call.streaming else "SendMessage"
     was_cut = False
     try:
-        await _take(call, method, params, task.fold)
+        await _apply(call, method, params, task.fold)
     except _Cut:
         if not task.id and not task.settled:  # nothing to ask for, and sent again it might be done twice
             raise
@@ -80,7 +80,7 @@ async def _follow(call: "_Call", task: RemoteTask, params: dict[str, Any]) -> No
         raise RequestFailed("The agent ended its answer without a task or a message.")
 
 
-async def _take(
+async def _apply(
     call: "_Call", method: str, params: dict[str, Any], fold: Callable[[dict[str, Any]], object]
 ) -> None:
     async with aclosing(call.answers(method, params)) as updates:
@@ -93,7 +93,7 @@ async def _poll(call: "_Call", task: RemoteTask) -> None:
     failures = 0
     for at in range(10_000):  # the toolbox ends the call long before
         try:
-            await _take(call, "GetTask", {"id": task.id}, lambda found: task.fold({"task": found}))
+            await _apply(call, "GetTask", {"id": task.id}, lambda found: task.fold({"task": found}))
             failures = 0
         except RequestFailed:
             failures += 1
@@ -110,7 +110,7 @@ async def _give_up(call: "_Call", task: RemoteTask) -> None:
         return
     try:
         async with asyncio.timeout(CANCEL_SECONDS):
-            await _take(call, "CancelTask", {"id": task.id}, lambda _: None)
+            await _apply(call, "CancelTask", {"id": task.id}, lambda _: None)
     except (TimeoutError, MillraceError):
         pass  # the agent cannot be reached, or its task has just ended
 
@@ -150,13 +150,14 @@ class _Call:
         url = httpx.URL(self._card.url)
         query = self._remote.url.partition("?")[2].encode()
         if self._card.binding == "JSONRPC":
-            tenant = {"tenant": self._card.tenant} if self._card.tenant else {}
-            body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params | tenant}
+            named = {"tenant": self._card.organization} if self._card.organization else {}
+            body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params | named}
             verb = "POST"
         else:
             verb, path = _PATHS[method]
-            tenant_path = f"/{quote(self._card.tenant, safe='')}" if self._card.tenant else ""
-            whole = url.path.rstrip("/") + tenant_path + path.format(id=quote(params.get("id", ""), safe=""))
+            organization = self._card.organization
+            start = url.path.rstrip("/") + (f"/{quote(organization, safe='')}" if organization else "")
+            whole = start + path.format(id=quote(params.get("id", ""), safe=""))
             url, body = url.copy_with(path=whole), {} if method == "CancelTask" else params
         url = url.copy_with(query=url.query or query or None)
         content = orjson.dumps(body) if verb == "POST" else None

@@ -62,9 +62,9 @@ def _card(remote: Remote, found: dict[str, Any]) -> Card:
                 "Its card names no interface of A2A 1.0 over JSONRPC or HTTP+JSON at the address of the card."
             )
         streaming = found.get("capabilities", {}).get("streaming") is True
-        tenant = str(interface.get("tenant", ""))
+        named = str(interface.get("tenant", ""))
         return Card(
-            described(remote, found), interface["url"], interface["protocolBinding"], tenant, streaming
+            described(remote, found), interface["url"], interface["protocolBinding"], named, streaming
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise RequestFailed("Its card is not one of A2A 1.0.") from error

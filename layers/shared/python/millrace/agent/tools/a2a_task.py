@@ -15,7 +15,7 @@ _SETTLED = _ASKS | _FAILED | {"COMPLETED", "MESSAGE"}
 
 
 class RemoteTask:
-    """What is known of the task; `id` is empty until the agent gave one, or where it just sent a message."""
+    """The task as far as it is known; `id` is empty until the agent gave one."""
 
     def __init__(self) -> None:
         self.id = ""
