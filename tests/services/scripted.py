@@ -8,6 +8,7 @@ from typing import Any
 from millrace.agent.model import Delta, Finish, ModelRequest, Provider, Text, ToolCall, Usage
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
+from millrace.domain.content import Content
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.events import LogEntry
 from millrace.services.mcp_secrets import McpSecrets
@@ -78,13 +79,13 @@ class Talk:
         """The user whose conversation it is."""
         return Principal(self.slot.organization, "user")
 
-    async def start(self, content: str, **more: Any) -> RunSession:
+    async def start(self, content: Content, **more: Any) -> RunSession:
         message = NewMessage(content, **{"agent_id": "echo"} | more)
         started = await send(self.stores, self.models, self.caller, "c1", message)
         assert isinstance(started, StartedRun)
         return launch(self.platform, started, None)
 
-    async def say(self, content: str, **more: Any) -> list[LogEntry]:
+    async def say(self, content: Content, **more: Any) -> list[LogEntry]:
         """Send a message; the events that its client sees."""
         session = await self.start(content, **more)
         seen = [event async for batch in session.event_feed for event in batch]

@@ -1,19 +1,24 @@
 """The reads before the first token do not grow with earlier results of tools."""
 
 import asyncio
+import base64
 import time
 from typing import Any
 
 import orjson
 import pytest
 
+from millrace.domain.clock import now_ms
+from millrace.domain.content import ImagePart, Part, TextPart
 from millrace.domain.conversations import StoredMessage
+from millrace.domain.files import StoredFile
 from millrace.domain.summaries import Summary
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import put
 from millrace.stores.summaries import SUMMARY_KEY
+from tests.api.test_files import png
 from tests.aws import Aws
 from tests.services.scripted import Talk, calls, results_of, says
 
@@ -141,3 +146,32 @@ async def test_messages_between_a_summary_and_the_latest_are_read_too(aws_enviro
     sent = str(talk.models.requests[-1].messages)
     assert [number for number in range(3, 301) if f"message {number} " in sent] == [*range(21, 301)]
     await asyncio.to_thread(stores.aws.close)
+
+
+@pytest.mark.parametrize(("kind", "trips"), [("url", 2), ("inline", 6), ("upload", 8), ("kept", 4)])
+async def test_image_costs_the_round_trips_that_the_docs_tell(
+    aws_environment: Aws, kind: str, trips: int
+) -> None:
+    settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
+    aws = Measuring(settings.region)
+    aws.calls = []
+    talk = Talk(settings, Stores.connect(settings, aws))
+    file = StoredFile("file_1", talk.slot.organization, "user", "a", "image/png", len(png()), now_ms())
+    await talk.stores.files.create(file)
+    await talk.stores.file_objects.put(file, png())
+    image = {
+        "url": ImagePart(url="https://example.com/a.png"),
+        "inline": ImagePart(data=base64.b64encode(png()).decode(), media_type="image/png"),
+    }.get(kind, ImagePart(file_id=file.id))
+    content: list[Part] = [TextPart(text="look"), image]
+    await (talk.say(content) if kind == "kept" else talk.say("begin"))
+    aws.calls = []
+    asked: list[tuple[str, float, float, int]] = []
+
+    async def note() -> None:
+        asked.extend(aws.calls)
+
+    talk.models.turns = [[note, *says("ok")]]
+    assert (await talk.say(content))[-1].type == "done"
+    assert in_sequence(asked) == trips
+    await asyncio.to_thread(aws.close)

@@ -1,7 +1,8 @@
 """Kinds of content that models take beside text: images, and PDF files. Text files go to each, as text.
 
-From the makers' model pages and model cards, for models by these names. Nothing is known of others: they are
-sent images, and PDFs where their server has a field for them. An agent's `accepts` says it better.
+The table is what its authors know of models by these names; it was not compared with the makers' pages line
+by line. Others are sent images, and PDFs where their server has a field for them. `python -m millrace.models
+check` asks the model itself, and an agent's `accepts` overrules the table.
 """
 
 import re

@@ -1,9 +1,9 @@
 """The context windows of models: the tokens that a prompt and its answer may have together.
 
-Claude, Nova, GPT and o models were checked in public lists on 2026-11-26
-(platform.claude.com/docs/en/build-with-claude/context-windows, docs.aws.amazon.com/nova/latest/userguide,
-developers.openai.com/api/docs/models); the others are as of 2026-11-01, from their makers' model cards. The
-lower number where they differ by server or setting: the newest Claude models take 1,000,000, not everywhere.
+The table is what its authors know of models by these names, as of November 2026; it was not compared with the
+makers' pages line by line. It has the lower number where they differ by server or setting: the newest Claude
+models take 1,000,000, not everywhere. One that is too high costs a refused request, from which the limit is
+learned; one that is too low costs an early summary.
 A server of one's own may be set to less: `contextTokens` of an agent says so. None where nothing is known.
 """
 

@@ -16,12 +16,14 @@ from millrace.stores.idempotency import Repeated
 @dataclass(frozen=True, slots=True)
 class InitialState:
     """The state before a run begins: the slot, the earlier use of the idempotency key, the agent (None:
-    unknown, or a replay, which needs none), and the user whose conversation it is or will be."""
+    unknown, or a replay, which needs none), the user whose conversation it is or will be, and whether it is
+    there already."""
 
     snapshot: ConversationSnapshot
     repeated: Repeated | None
     agent: Agent | None
     owner: str
+    exists: bool
 
     def required_agent(self) -> Agent:
         """Return the agent. Raises `InvalidRequest` for a new conversation without one."""
@@ -54,7 +56,7 @@ async def load_initial_state(
     wanted = (known.agent_id if known else None) or default_agent_id
     if found is None and wanted and not repeated:
         found = await stores.agents.get(slot.organization, wanted)
-    return InitialState(snapshot, repeated, found, owned.created_by if owned else caller.id)
+    return InitialState(snapshot, repeated, found, owned.created_by if owned else caller.id, bool(owned))
 
 
 async def _agent(stores: Stores, slot: Slot, agent_id: str | None) -> Agent | None:

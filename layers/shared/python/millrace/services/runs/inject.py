@@ -7,6 +7,7 @@ from millrace.domain.conversations import Slot
 from millrace.domain.runs import MAX_INJECTION_BYTES
 from millrace.errors import Conflict, NotFound, TooLarge
 from millrace.services.runs.attachments import Check, accept_all, kept_blocks
+from millrace.services.runs.kept_files import given_up_if_deleted
 from millrace.services.runs.recover import notice_lost_run
 from millrace.stores.connect import Stores
 from millrace.stores.injections import Injection, NoActiveRun, new_injection
@@ -25,11 +26,12 @@ async def inject(
     `InvalidRequest`, `TooLarge`, `Conflict` (`not_streaming`) or `TooManyRequests`."""
     check(content)
     try:
-        blocks = await kept_blocks(stores, slot, author, content, check_files)
-        made = new_injection(blocks, author, stores.clock())
-        return await accepted(
-            stores, slot, lambda alive: stores.injections.accept(slot, made, key, alive=alive)
-        )
+        async with given_up_if_deleted(stores, slot, author, content):
+            blocks = await kept_blocks(stores, slot, author, content, check_files)
+            made = new_injection(blocks, author, stores.clock())
+            return await accepted(
+                stores, slot, lambda alive: stores.injections.accept(slot, made, key, alive=alive)
+            )
     except NoActiveRun as error:
         raise Conflict("No run is active here; send it as a normal message.", code="not_streaming") from error
 

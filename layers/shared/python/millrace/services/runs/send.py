@@ -23,6 +23,7 @@ from millrace.errors import TooLarge, Unavailable
 from millrace.services.runs.agent_choice import agent_for
 from millrace.services.runs.attachments import kept_blocks
 from millrace.services.runs.initial_state import InitialState, load_initial_state, load_repeated
+from millrace.services.runs.kept_files import Sight, given_up_if_deleted
 from millrace.services.runs.model_history import model_history
 from millrace.services.runs.models import Models
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun, StartedRun
@@ -55,11 +56,19 @@ async def send(
         check_response_schema(message.response_schema)
     message = replace(message, created_by=caller.id)
     slot = Slot.of(caller.organization, conversation_id, message.thread_id)
+    async with given_up_if_deleted(stores, slot, caller.id, message.content, existed=False) as sight:
+        return await _sent(stores, models, caller, slot, message, sight)
+
+
+async def _sent(
+    stores: Stores, models: Models, caller: Principal, slot: Slot, message: NewMessage, sight: Sight
+) -> StartedRun | ReplayedRun | AcceptedMessage:
     late = time.monotonic() + RACE_SECONDS
     while time.monotonic() < late + INTERRUPT_SECONDS:
         initial = await load_initial_state(
             stores, caller, slot, message.agent_id, message.idempotency_key, message.default_agent_id
         )
+        sight.existed |= initial.exists
         if initial.repeated:
             return await replay(stores, slot, message, initial.repeated)
         if initial.snapshot.lease_record.run_id:

@@ -15,6 +15,7 @@ from millrace.domain.tasks import CLIENT, TaskMessage, new_context
 from millrace.errors import Conflict, InvalidRequest, Unavailable
 from millrace.services.runs.access import authorize
 from millrace.services.runs.answers import answer_call
+from millrace.services.runs.kept_files import given_up_if_deleted
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun, StartedRun
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.send import send
@@ -101,6 +102,14 @@ async def _follow_up(
         raise InvalidRequest("The message is empty.", code="empty_message")
     await authorize(stores, caller, run.slot, "write")
     given = _as_given(caller, run, message)
+    async with given_up_if_deleted(stores, run.slot, caller.id, given.content):
+        return await _given_to(platform, caller, run, message, given)
+
+
+async def _given_to(
+    platform: Platform, caller: Principal, run: Run, message: TaskMessage, given: NewMessage
+) -> FollowedTask:
+    stores = platform.stores
     for _ in range(TRIES):
         lease = await stores.leases.peek(run.slot)
         if repeated := await stores.leases.earlier_use(run.slot, message.key):

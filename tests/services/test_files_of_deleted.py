@@ -1,0 +1,105 @@
+"""A conversation that is deleted at any point of sending a message with files leaves none of them behind."""
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from millrace.domain.content import Content, FilePart, ImagePart, TextPart
+from millrace.domain.files import StoredFile
+from millrace.errors import MillraceError
+from millrace.services.runs.delete import delete_conversation
+from millrace.services.runs.inject import inject
+from millrace.settings import Settings
+from millrace.stores.aws import Aws as AwsClients
+from millrace.stores.connect import Stores
+from tests.api.test_files import PDF, png
+from tests.aws import Aws
+from tests.services.scripted import Talk, says
+
+CALLS = {"get_object", "transact_write_items", "put_object", "copy_object"}
+"""The operations before which a conversation is deleted."""
+POINTS = 8
+"""Look at the upload, an item and an object for each file, the message itself, and what its run writes."""
+
+
+class Interrupted(AwsClients):
+    """AWS to which something happens before the call of a number."""
+
+    at = -1
+    seen = 0
+    happens: Callable[[], Awaitable[None]]
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        if operation in CALLS and self.at >= 0:
+            self.seen += 1
+            if self.seen == self.at + 1:
+                self.at = -1
+                await self.happens()
+        return await super().call(service, operation, **parameters)
+
+
+async def content_of(talk: Talk, file_id: str) -> Content:
+    """A text with an uploaded image, and with a PDF within the message."""
+    slot, data = talk.slot, png()
+    file = StoredFile(
+        file_id, slot.organization, "user", "a.png", "image/png", len(data), talk.stores.clock()
+    )
+    await talk.stores.files.create(file)
+    await talk.stores.file_objects.put(file, data)
+    inline = FilePart(data=base64.b64encode(PDF).decode(), media_type="application/pdf")
+    return [TextPart(text="look"), ImagePart(file_id=file_id), inline]
+
+
+async def left_of(talk: Talk) -> list[str]:
+    """The objects that the conversation keeps, and the items of files that say so."""
+    page, _ = await talk.stores.files.page(talk.slot.organization, "user", "", 50)
+    items = [one.id for one in page if one.conversation_id]
+    return [*await talk.stores.file_objects.kept_ids(talk.slot), *items]
+
+
+async def deleted_at(settings: Settings, way: str, point: int) -> list[str]:
+    """The rest of a message's files when its conversation is deleted before its call of a number."""
+    aws = Interrupted(settings.region)
+    talk = Talk(settings, Stores.connect(settings, aws))
+    others = Stores.connect(settings)
+    content = await content_of(talk, f"file_{point}")
+    deletions: list[asyncio.Task[None]] = []
+
+    async def delete() -> None:
+        # In a task of its own: the run that it ends must not cancel it.
+        deletions.append(asyncio.create_task(delete_conversation(others, talk.slot)))
+        await asyncio.shield(deletions[0])
+
+    async def send_live() -> None:
+        aws.at = point
+        await inject(talk.stores, talk.slot, content, author="user")
+
+    aws.happens = delete
+    talk.models.turns = [[send_live, *says("ok")]] if way == "live message" else []
+    with contextlib.suppress(MillraceError):
+        await talk.say("begin")
+        if way != "live message":
+            aws.at = point
+            await talk.say(content, agent_id="echo" if way == "message" else None)
+    aws.at = -1
+    await asyncio.gather(*deletions)
+    assert deletions
+    if await others.conversations.find(talk.slot):
+        # The message has begun the conversation anew, and its files go with that.
+        assert len(await left_of(talk)) == 4
+        await delete_conversation(others, talk.slot)
+    left = await left_of(talk)
+    await asyncio.to_thread(aws.close)
+    await asyncio.to_thread(others.aws.close)
+    return [f"{point}: {one}" for one in left]
+
+
+@pytest.mark.parametrize("way", ["message", "without an agent", "live message"])
+async def test_deletion_at_any_point_of_a_send_leaves_no_file(aws_environment: Aws, way: str) -> None:
+    settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
+    found = await asyncio.gather(*(deleted_at(settings, way, point) for point in range(POINTS)))
+    assert [one for left in found for one in left] == []
