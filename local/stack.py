@@ -5,7 +5,6 @@ with Stack(options, listening_socket, console) as stack:
 """
 
 import asyncio
-import importlib.util
 import os
 import socket
 from collections.abc import Coroutine, Iterator
@@ -26,6 +25,7 @@ from local.invocation import FunctionFailed
 from local.ministack import REGION, MiniStack
 from local.queues import undrained
 from local.server import Server
+from local.shell import function_variables, template_parameters
 from local.sign_in import DEV_ORGANIZATION, DEV_USER, SignIn, User
 from local.template import read_template
 from local.token import DEFAULT_PORT, fetch_token
@@ -33,26 +33,6 @@ from local.web import WebFiles
 
 _WATCH_SECONDS = 1.0
 ROOT = Path(__file__).resolve().parent.parent
-# Of the caller's shell, for the functions: whose models and services to use, and where.
-PASSED_ON = (
-    "AMPLITUDE_BASE_URL",
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_BASE_URL",
-    "AWS_BEARER_TOKEN_BEDROCK",
-    "BEDROCK_ENDPOINT_URL",
-    "DEFAULT_MODEL",
-    "DEFAULT_AGENT",
-    "LOG_LEVEL",
-    "MIXPANEL_BASE_URL",
-    "OPENAI_API_KEY",
-    "OPENAI_BASE_URL",
-    "OPENAI_SERVERS",
-    "PIPER_VOICES",
-    "SEGMENT_BASE_URL",
-    "SPEECH_BASE_URL",
-    "SPEECH_ENGINE",
-    "SPEECH_MODEL",
-)
 
 
 @dataclass(frozen=True)
@@ -136,11 +116,8 @@ class Stack:
         self._ministack.start()
         self._console.step("AWS is up (MiniStack: DynamoDB, SQS, EventBridge, S3, Cognito)")
         self.arguments = self._ministack.client_arguments()
-        own = self._own_address()
-        keys = {"OidcJwksUrl": f"{own}/_local/jwks.json", "PublicUrl": own}
-        # As a parameter, so that the functions that the emulator runs have it too.
-        keys["ConformanceAgent"] = os.environ.get("CONFORMANCE_AGENT", "")
-        parameters = {name: value for name, value in keys.items() if name in template.parameters}
+        wanted = template_parameters(os.environ, self._own_address())
+        parameters = {name: value for name, value in wanted.items() if name in template.parameters}
         self.deployment: Deployment = deploy(template, self.arguments, parameters=parameters)
         self._console.step(f"{self._options.template.name} is deployed: {_summary(self.deployment)}")
         if self.deployment.left_out:
@@ -256,19 +233,6 @@ class Stack:
         else:
             await asyncio.to_thread(update_code, self.deployment.functions[name], self.arguments)
             self._console.say(f"{name} has new code", "dim")
-
-
-def function_variables(environ: Any) -> dict[str, str]:
-    """The functions' variables that only one machine needs. Raises nothing: what is not given is left out."""
-    given = {name: environ[name] for name in PASSED_ON if environ.get(name)}
-    if importlib.util.find_spec("piper") is not None:  # a natural voice, where its extra is installed
-        given.setdefault("SPEECH_ENGINE", "piper")
-    if (
-        "AWS_BEARER_TOKEN_BEDROCK" in given
-    ):  # else AWS_ENDPOINT_URL would send Bedrock's calls to the emulator
-        region = environ.get("AWS_REGION") or REGION
-        given.setdefault("BEDROCK_ENDPOINT_URL", f"https://bedrock-runtime.{region}.amazonaws.com")
-    return {"ALLOW_LOOPBACK_HTTP": "true", **given}
 
 
 def _folder(keep: Path | None) -> Path | None:

@@ -1,5 +1,6 @@
 """Command lines and variables of function processes."""
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +9,9 @@ import pytest
 
 from local.deploy import Function
 from local.function_process import FunctionProcessError, command, variables
-from local.stack import function_variables
-from local.template import FunctionSource
+from local.shell import PARAMETERS, PASSED_ON, function_variables, template_parameters
+from local.stack import ROOT
+from local.template import FunctionSource, read_template
 from tests.local.test_environments import NOWHERE, a_function
 
 WRAPPER = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bin/wrapper"}
@@ -51,6 +53,20 @@ def test_reserved_variables_win_and_given_ones_beat_the_templates(tmp_path: Path
 def test_shells_model_variables_are_passed_on_and_nothing_else() -> None:
     seen = function_variables({"OPENAI_API_KEY": "k", "SECRET": "s", "DEFAULT_MODEL": ""})
     assert seen == {"ALLOW_LOOPBACK_HTTP": "true", "OPENAI_API_KEY": "k", "SPEECH_ENGINE": "piper"}
+
+
+def test_variables_that_the_template_sets_are_given_as_its_parameters() -> None:
+    """The template's own variables win over the shell's in functions that the emulator runs."""
+    own = "http://127.0.0.1:8080"
+    seen = template_parameters({"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1", "DEFAULT_MODEL": ""}, own)
+    assert seen["OpenAiBaseUrl"] == "http://127.0.0.1:11434/v1"
+    assert "DefaultModel" not in seen
+    assert read_template(ROOT / "template.yaml", "us-east-1").parameters >= {*PARAMETERS, *seen}
+
+
+def test_every_variable_of_the_shell_that_the_template_sets_has_a_parameter() -> None:
+    set_by_template = set(re.findall(r"^ {8}([A-Z_]+): !Ref", (ROOT / "template.yaml").read_text(), re.M))
+    assert set(PASSED_ON) & set_by_template <= set(PARAMETERS.values())
 
 
 def test_natural_voice_is_chosen_unless_another_is_named() -> None:

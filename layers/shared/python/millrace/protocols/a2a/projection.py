@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from a2a.types.a2a_pb2 import (
     Artifact,
     Message,
@@ -22,8 +21,6 @@ from a2a.types.a2a_pb2 import (
     TaskStatus,
     TaskStatusUpdateEvent,
 )
-from google.protobuf.json_format import ParseDict, ParseError
-from google.protobuf.struct_pb2 import Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from millrace.domain.clock import from_iso
@@ -31,6 +28,7 @@ from millrace.domain.events import Detail, Event, LogEntry
 from millrace.domain.projection import capped, project, rewound_to
 from millrace.domain.runs import Run
 from millrace.protocols.a2a.conformance import AGENT_ID, direct_message, scripted_artifact
+from millrace.protocols.a2a.parts import data_part, question_parts
 
 TERMINAL = frozenset(
     {
@@ -43,8 +41,6 @@ TERMINAL = frozenset(
 OUTPUT = "output"
 """The artifact of an answer that fits the agent's `responseSchema`."""
 _STOPPED = frozenset({"stopped", "interrupted"})
-_DEPTH = 60
-"""Of data, at two a level: an object takes three of the 100 levels that a whole message of protobuf has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +178,7 @@ class TaskProjection:
             self.state = TaskState.TASK_STATE_COMPLETED
             return [StreamResponse(message=self.direct)]
         if "output" in event:
-            parts = [_data_part(event["output"], "application/json")]
+            parts = [data_part(event["output"], "application/json")]
             self.artifacts[OUTPUT] = Artifact(artifact_id=OUTPUT, name=OUTPUT, parts=parts)
             found.append(self._artifact(self.artifacts[OUTPUT], last=True))
         if event.get("durationMs") is not None:
@@ -241,32 +237,6 @@ def timestamp(ms: int) -> Timestamp:
     found = Timestamp()
     found.FromMilliseconds(ms)
     return found
-
-
-def question_parts(calls: list[Event]) -> list[Part]:
-    """The questions of calls that wait: for people as text, for programs as data."""
-    parts = []
-    for call in calls:
-        parts.append(Part(text=_question(call)))
-        shown = {name: value for name, value in call.items() if name != "type"}
-        parts.append(_data_part(orjson.loads(orjson.dumps(shown))))
-    return parts or [Part(text="The agent waits for an answer.")]
-
-
-def _data_part(value: Any, media_type: str = "") -> Part:
-    """A value as data; its JSON as a text where it is nested more deeply than the protocol's data may be."""
-    try:
-        return Part(data=ParseDict(value, Value(), max_recursion_depth=_DEPTH), media_type=media_type)
-    except ParseError:
-        return Part(text=orjson.dumps(value).decode(), media_type="application/json")
-
-
-def _question(call: Event) -> str:
-    if prompt := call.get("prompt"):
-        options = f" ({', '.join(call['options'])})" if call.get("options") else ""
-        return f"{prompt}{options}"
-    name = f" {call['name']}" if call.get("name") else ""
-    return f"Approve the call of the tool{name}? Answer approve or reject."
 
 
 def _end_of(event: Event) -> TaskState:
