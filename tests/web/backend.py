@@ -208,6 +208,8 @@ class Backend:
         match method, *path:
             case "GET", "voice", "voices":
                 return JSONResponse(VOICES)
+            case "POST", "voice", "streams", _, "stop":
+                return Response(status_code=202)
             case "POST", "voice", *_, "stream":
                 return self._speak()
             case "POST", "conversations", name, "messages":
@@ -240,7 +242,7 @@ class Backend:
         return self._stream(run, 0)
 
     def _speak(self) -> Response:
-        sound = Sound(self.loop)
+        sound = Sound(self.loop, len(self.requests))
         self._new_sounds.put(sound)
         return sound.response()
 

@@ -28,10 +28,12 @@ class AudioInterrupted(Exception):
 
 
 class Sound:
-    """One response with speech. `is_open` until it has ended or the page has left."""
+    """One response with speech. `is_open` until it has ended or the page has left; the page stops it on the
+    server by its `id`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
         self.is_open = True
+        self.id = f"spk_{number}"
         self._loop = loop
         self._parts: asyncio.Queue[bytes | AudioInterrupted | None] = asyncio.Queue()
 
@@ -47,7 +49,8 @@ class Sound:
         self._put(AudioInterrupted())
 
     def response(self) -> StreamingResponse:
-        return StreamingResponse(self._stream(), media_type="audio/pcm", headers={"X-Sample-Rate": str(RATE)})
+        headers = {"X-Sample-Rate": str(RATE), "X-Stream-Id": self.id}
+        return StreamingResponse(self._stream(), media_type="audio/pcm", headers=headers)
 
     def _put(self, part: bytes | AudioInterrupted | None) -> None:
         self._loop.call_soon_threadsafe(self._parts.put_nowait, part)

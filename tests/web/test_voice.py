@@ -70,6 +70,7 @@ def test_answer_is_heard_while_its_speech_still_arrives(page: Page, backend: Bac
     sound.end()
     expect(listen(page)).to_be_visible()
     expect(voice(page)).to_have_attribute("data-played-ms", "500")
+    assert backend.sent("POST", "/stop") == []  # nothing is left to stop
     assert backend.sent("POST", "/tts/stream") == [
         {"text": "Water turns the wheel.", "format": "pcm", "speed": 1}
     ]
@@ -100,6 +101,14 @@ def test_stopping_silences_within_a_tenth_of_a_second(page: Page, backend: Backe
     expect(voice(page)).to_have_attribute("data-tail-ms", re.compile(r"\d"))
     assert float(voice(page).get_attribute("data-tail-ms") or "") <= TOLERATED_TAIL_MS
     backend.wait_until(lambda: not sound.is_open)
+    # A function URL does not notice that its client has left.
+    backend.wait_until(lambda: backend.sent("POST", f"/voice/streams/{sound.id}/stop"))
+
+
+def test_page_that_is_closed_stops_the_speech_on_the_server(page: Page, backend: Backend) -> None:
+    sound = started(page, backend)
+    page.goto("about:blank")
+    backend.wait_until(lambda: backend.sent("POST", f"/voice/streams/{sound.id}/stop"))
 
 
 def test_new_answer_is_spoken_while_it_streams(page: Page, backend: Backend) -> None:
