@@ -18,7 +18,7 @@ from tests.clients import run_client
 from tests.continuing import after_the_lease, continue_elsewhere
 from tests.sse import Sent, read_events
 
-SAID = "/echo tools=1 tokens=40 delayMs=50\nword"
+SAID = "/echo tools=1 tokens=40 delayMs=120\nword"
 WORDS = ["word"] * 40
 EVENT: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
 
