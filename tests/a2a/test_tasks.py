@@ -75,11 +75,11 @@ def test_message_that_answers_a_call_twice_is_refused_before_either_counts(clien
 
 
 def test_task_that_returns_at_once_goes_on_elsewhere(client: httpx.Client) -> None:
-    given = message("/echo think=0\nlater") | {"configuration": {"returnImmediately": True}}
+    given = message("/echo think=0 delayMs=700\nlater on") | {"configuration": {"returnImmediately": True}}
     task = client.post("/a2a/echo/message:send", json=given).json()["task"]
     assert state_of(task) in ("SUBMITTED", "WORKING")
     events = stream(client, "GET", f"/api/a2a/tasks/{task['id']}/stream")
-    assert answer_of(events) == "later"
+    assert answer_of(events) == "later on"
 
 
 def test_tasks_are_listed_latest_first_page_by_page(client: httpx.Client) -> None:

@@ -141,7 +141,7 @@ def test_approval_is_given_by_the_clients_own_tool_parts(
 def test_chat_whose_process_dies_goes_on_in_the_same_message(
     chat: httpx.Client, settings: Settings, organization: str
 ) -> None:
-    said = send("/echo tools=1 tokens=40 delayMs=50\nword")
+    said = send("/echo tools=1 tokens=40 delayMs=120\nword")
     with ThreadPoolExecutor(1) as threads:
         talking = threads.submit(talk, chat, "7", said)
         continue_lost(settings, organization, wait_until_speaking(chat))
