@@ -85,6 +85,11 @@ def _runs(*, ends: bool) -> st.SearchStrategy[GeneratedRun]:
     return st.builds(lambda seed, turns: _Writer(Random(seed), turns, ends).write(), seeds, turns)
 
 
+def run_of(seed: int, turns: int) -> GeneratedRun:
+    """The run of a seed, such as one that a property has failed on."""
+    return _Writer(Random(seed), turns, ends=False).write()
+
+
 def some_runs(count: int, *, ends: bool = False) -> list[GeneratedRun]:
     """The same logs at every call."""
     return [_Writer(Random(seed), MOST_TURNS, ends).write() for seed in range(count)]

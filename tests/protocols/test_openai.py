@@ -25,7 +25,7 @@ from millrace.protocols.openai.envelope import parse_response_id, response_id
 from millrace.protocols.openai.numbers import chunk_of
 from millrace.protocols.openai.responses import ResponseProjection
 from millrace.stores.event_log import encode
-from tests.protocols.generated_runs import GeneratedRun, runs, some_runs
+from tests.protocols.generated_runs import GeneratedRun, run_of, runs, some_runs
 
 EVENT: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
 OURS = "millrace."
@@ -87,6 +87,16 @@ def test_own_client_accumulates_the_finished_response(generated: GeneratedRun) -
             answer += response.output_text
     if (generated.over or generated.waits) and generated.last.type != "error":
         assert answer == generated.answer
+
+
+@pytest.mark.parametrize(("seed", "turns"), [(219, 3), (1386, 2)])
+def test_call_that_is_asked_again_after_each_of_two_rewinds_is_one_item(seed: int, turns: int) -> None:
+    generated = run_of(seed, turns)
+    for after in waits(generated):
+        for event in sent(generated, after):
+            output = event.get("response", {}).get("output", [])
+            ids = [item["id"] for item in output]
+            assert len(ids) == len(set(ids))
 
 
 def event_of(event: dict[str, Any]) -> Any:

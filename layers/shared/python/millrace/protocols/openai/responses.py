@@ -186,7 +186,7 @@ class ResponseProjection:
         for item in self._items:
             if item.void and not item.open and item.body.get(key) == value:
                 item.void = False
-                item.sources.append((seq, event))
+                item.sources = [(seq, event)]  # those before are void, and the next rewind must not tell them
                 return True
         return False
 
