@@ -170,11 +170,6 @@ class FlowExecutionsApi:
         if wants_stream(request):
             return _stream(request, run, follow(stores, run, 0, deadline(request)), detail)
         events = await outcome(stores, run, deadline(request))
-        if not events:
-            raise NotFound(
-                "The run of this idempotency key ended long ago; its events are no longer kept.",
-                code="run_expired",
-            )
         return flow_answer(request, run, events, detail)
 
     async def get_execution(self, request: Request, caller: Principal) -> Response:

@@ -24,7 +24,7 @@ from millrace.domain.conversations import Slot
 from millrace.domain.events import Detail
 from millrace.domain.runs import Run
 from millrace.domain.wire import WireModel
-from millrace.errors import InvalidRequest, NotFound
+from millrace.errors import InvalidRequest
 from millrace.services.runs import converse
 from millrace.services.runs import inject as injections
 from millrace.services.runs.access import authorize
@@ -237,11 +237,6 @@ class Messages:
         if wants_stream(request):
             return self._streams.stream(request, run, 0, detail)
         events = await outcome(self.platform.stores, run, deadline(request))
-        if not events:
-            raise NotFound(
-                "The run of this idempotency key ended long ago; its events are no longer kept.",
-                code="run_expired",
-            )
         return answer_of(request, run, events, detail)
 
     # --- reading -----------------------------------------------------------------------------------

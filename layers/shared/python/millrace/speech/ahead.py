@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import Generic, TypeVar
 
 from millrace.errors import ProviderError
+from millrace.speech.resample import whole_samples
 
 T = TypeVar("T")
 MAX_SENTENCE_BYTES = 32 * 1024 * 1024
@@ -122,19 +123,15 @@ async def spoken(
 
 
 async def _checked(pcm: AsyncGenerator[bytes, None], pace: Pace | None) -> AsyncGenerator[bytes, None]:
-    """A sentence in whole samples, however the network cut it, neither endless nor empty."""
-    size, rest = 0, b""
-    async with aclosing(pcm):
-        async for chunk in pcm:
+    """A sentence in whole samples, neither endless nor empty."""
+    size = 0
+    async with aclosing(whole_samples(pcm)) as samples:
+        async for chunk in samples:
             size += len(chunk)
             if pace:
                 pace.made(len(chunk))
             if size > MAX_SENTENCE_BYTES:
                 raise ProviderError("The speech engine did not finish.", code="speech_failed")
-            chunk = rest + chunk
-            whole = len(chunk) & ~1
-            rest = chunk[whole:]
-            if whole:
-                yield chunk[:whole]
-    if size < 2:
+            yield chunk
+    if not size:
         raise ProviderError("The speech engine returned no audio for a sentence.", code="speech_failed")

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from millrace.errors import ProviderError
-from millrace.speech.resample import Resampler, resampled
+from millrace.speech.resample import Resampler, resampled, whole_samples
 
 _OCTETS = ("application/octet-stream", "binary/octet-stream", "")
 _PCM = frozenset({"audio/pcm", "audio/x-pcm", "audio/raw", *_OCTETS})
@@ -56,7 +56,7 @@ async def samples(
         else:
             raise _refused(f"{media.name or 'something'} where PCM was asked for")
         chunks = _joined(first, body)
-        at_rate = chunks if source == rate else resampled(_whole(chunks), Resampler(source, rate))
+        at_rate = chunks if source == rate else resampled(whole_samples(chunks), Resampler(source, rate))
         async with aclosing(at_rate):
             async for chunk in at_rate:
                 yield chunk
@@ -112,18 +112,6 @@ async def _joined(first: bytes, body: AsyncGenerator[bytes, None]) -> AsyncGener
         yield first
     async for chunk in body:
         yield chunk
-
-
-async def _whole(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Chunks of whole samples, however the network cut them."""
-    rest = b""
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            chunk = rest + chunk
-            even = len(chunk) & ~1
-            rest = chunk[even:]
-            if even:
-                yield chunk[:even]
 
 
 def _number(text: str | None) -> int | None:

@@ -49,6 +49,18 @@ class Resampler:
         return _bytes(self._periods((len(self._rest) - 1) // self._in)[:wanted])
 
 
+async def whole_samples(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Chunks of whole samples, however the network cut them. Half a sample at the end is dropped."""
+    rest = b""
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            chunk = rest + chunk
+            even = len(chunk) & ~1
+            rest = chunk[even:]
+            if even:
+                yield chunk[:even]
+
+
 async def resampled(pcm: AsyncGenerator[bytes, None], resampler: Resampler) -> AsyncGenerator[bytes, None]:
     """A stream at another rate."""
     async with aclosing(pcm):

@@ -6,17 +6,16 @@ from pydantic import Field
 
 from millrace.domain.content import Content, text_of
 from millrace.domain.run_definitions import ClientTool, EarlierMessage
-from millrace.errors import InvalidRequest
 from millrace.protocols.openai.requests import (
-    GO_ON,
     Function,
     Json,
     Loose,
     Metadata,
     Turn,
     call_of,
-    history_of,
     instructions_of,
+    question_of,
+    results_of,
     to_content,
     unsupported,
 )
@@ -94,21 +93,11 @@ class ChatCompletionRequest(Loose):
 
     def results(self) -> dict[str, str]:
         """The results of calls at the end of the messages."""
-        found: dict[str, str] = {}
-        for turn in reversed(self.turns()):
-            if turn.role != "tool":
-                break
-            found = turn.results | found
-        return found
+        return results_of(self.turns())
 
     def question(self) -> tuple[Content, list[EarlierMessage]]:
         """The message that begins the run, and the history before it. Raises `InvalidRequest`."""
-        said = [turn for turn in self.turns() if turn.role not in ("system", "developer")]
-        if said and said[-1].role == "tool":
-            return GO_ON, history_of(said)
-        if not said or said[-1].role != "user":
-            raise InvalidRequest("The last message must be of the role user or tool.", code="empty_message")
-        return said[-1].content, history_of(said[:-1])
+        return question_of(self.turns(), "The last message must be of the role user or tool.")
 
     def instructions(self) -> str:
         """The instructions of the application."""

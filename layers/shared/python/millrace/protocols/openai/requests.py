@@ -157,6 +157,27 @@ def call_of(id: Any, name: Any, arguments: Any) -> Json:
     return {"id": id, "name": name, "input": given}
 
 
+def results_of(turns: Sequence[Turn]) -> dict[str, str]:
+    """The results of calls that a request ends with, by the ids of the calls."""
+    found: dict[str, str] = {}
+    for turn in reversed(turns):
+        if turn.role != "tool":
+            break
+        found = turn.results | found
+    return found
+
+
+def question_of(turns: Iterable[Turn], otherwise: str) -> tuple[Content, list[EarlierMessage]]:
+    """The message that begins the run, and the history before it. Raises `InvalidRequest`, which says
+    `otherwise`, for a request that ends with neither a user's message nor a result."""
+    said = [turn for turn in turns if turn.role not in ("system", "developer")]
+    if said and said[-1].role == "tool":
+        return GO_ON, history_of(said)
+    if not said or said[-1].role != "user":
+        raise InvalidRequest(otherwise, code="empty_message")
+    return said[-1].content, history_of(said[:-1])
+
+
 def instructions_of(turns: Iterable[Turn]) -> str:
     """The texts of the application: system and developer messages."""
     texts = (text_of(turn.content) for turn in turns if turn.role in ("system", "developer"))

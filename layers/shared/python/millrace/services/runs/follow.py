@@ -113,12 +113,17 @@ async def _waits(stores: Stores, run: Run) -> bool:
 
 
 async def outcome(stores: Stores, run: Run, deadline: float | None = None) -> list[LogEntry]:
-    """Every event of a run, once it has ended or waits for people, or those until the `deadline` (on
-    `time.monotonic()`'s scale) while it goes on; none when nothing is left. Raises as `has_more`."""
-    if not await has_more(stores, run, 0):
-        return []
-    found = [event async for batch in follow(stores, run, 0, deadline) for event in batch]
+    """Every event of the run of an idempotency key, once it has ended or waits for people, or those until the
+    `deadline` (on `time.monotonic()`'s scale) while it goes on. Raises as `has_more`, and `NotFound` when
+    nothing is left."""
+    found: list[LogEntry] = []
+    if await has_more(stores, run, 0):
+        found = [event async for batch in follow(stores, run, 0, deadline) for event in batch]
     if found and (is_last(found[-1]) or found[-1].type == "waiting"):
         return found
-    now = await stores.runs.get(run.slot.organization, run.id)
-    return found if now.ended_at is None else []
+    if not found or (await stores.runs.get(run.slot.organization, run.id)).ended_at is not None:
+        raise NotFound(
+            "The run of this idempotency key ended long ago; its events are no longer kept.",
+            code="run_expired",
+        )
+    return found

@@ -44,9 +44,9 @@ async def _next(audio: AsyncGenerator[bytes, None], stop: "asyncio.Task[None]") 
 
 async def _wait(wanted: Callable[[], Awaitable[bool]], every: float) -> None:
     while True:
+        await asyncio.sleep(every)  # nobody knows the id of a speech before it has begun
         if await _is_wanted(wanted):
             return
-        await asyncio.sleep(every)
 
 
 async def _is_wanted(wanted: Callable[[], Awaitable[bool]]) -> bool:
