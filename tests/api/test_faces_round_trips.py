@@ -1,5 +1,6 @@
 """The round trips to AWS between a client's message and the model, by every protocol."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,7 +44,14 @@ def before_the_model(face: Face, measured: Measuring, path: str, body: dict[str,
     with face.client() as client:
         answer = client.post(path, json=body)
     assert answer.status_code == 200, answer.text
+    wait_until_published(measured)
     return asked[0], answer
+
+
+def wait_until_published(measured: Measuring) -> None:
+    """Wait for the last calls of a run, which it makes behind its answer: they are none of the next run's."""
+    while [operation for operation, *_ in measured.calls].count("put_events") < 2:
+        time.sleep(0.005)
 
 
 @pytest.mark.parametrize(
