@@ -40,6 +40,6 @@ class WebFiles(StaticFiles):
 
 
 def _is_page(path: str, scope: Scope) -> bool:
-    """A browser that goes to an address of the UI; not a request for a file, nor a call of an API."""
+    """A browser that goes to an address of the UI, where ids may have dots; not a request for a file."""
     wants = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")
-    return path in ("", ".") or ("text/html" in wants and "." not in path.rpartition("/")[2])
+    return path in ("", ".") or ("text/html" in wants and not path.startswith("assets/"))

@@ -25,8 +25,15 @@ const contentSecurityPolicy: Plugin = {
   ],
 };
 
+// Sonner writes its style sheet into the page, which the policy refuses; `ui/toast.tsx` imports it as a file.
+const sonnerWithoutStyles: Plugin = {
+  name: "sonner-without-styles",
+  transform: (code, id) =>
+    /sonner[\\/]dist[\\/]index\.mjs/.test(id) ? code.replace(/^__insertCSS\(.*$/m, "") : undefined,
+};
+
 export default defineConfig({
-  plugins: [react(), contentSecurityPolicy],
+  plugins: [react(), contentSecurityPolicy, sonnerWithoutStyles],
   build: { target: "es2023", modulePreload: { polyfill: false } },
   worker: { format: "es" },
   server: {

@@ -19,8 +19,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
+from local.front import web_pages
+from local.web import WebFiles
 from tests.serving import PromptServer
 from tests.web.sound import VOICES, Sound
 
@@ -297,7 +298,7 @@ def _app(backend: Backend) -> Starlette:
             Route("/config.json", backend.config),
             Route("/cognito", backend.cognito, methods=["POST"]),
             Route("/api/{path:path}", backend.api, methods=methods),
-            Mount("/", StaticFiles(directory=DIST, html=True)),
+            Mount("/", web_pages(WebFiles(DIST))),
         ]
     )
 

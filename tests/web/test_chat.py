@@ -208,7 +208,7 @@ def test_list_shows_what_runs_and_leads_to_other_conversations(page: Page, backe
     second.done()
     page.get_by_role("link", name="First question").click()
     expect(page.locator(".prose")).to_have_text("First answer")
-    expect(page).to_have_url(f"{backend.url}/#/c/{run.conversation_id}")
+    expect(page).to_have_url(f"{backend.url}/chat/{run.conversation_id}")
 
 
 def test_conversation_is_deleted_after_a_second_click(page: Page, backend: Backend) -> None:

@@ -1,6 +1,6 @@
 import { marked } from "marked";
 import { expect, test, vi } from "vitest";
-import { type Blocks, NO_BLOCKS, parseBlocks } from "../src/components/blocks";
+import { type Blocks, NO_BLOCKS, parseBlocks } from "../src/pages/chat/blocks";
 
 const TEXT = `# Title
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { proseOf } from "../src/components/prose";
+import { proseOf } from "../src/pages/chat/prose";
 
 test.each([
   ["**Bold** and `code` in *one* [line](https://example.org/a?b=c).", "Bold and code in one line."],

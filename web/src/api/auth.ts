@@ -15,6 +15,11 @@ export class SignInError extends Error {
   override name = "SignInError";
 }
 
+export interface Account {
+  readonly name: string | null;
+  readonly organization: string | null;
+}
+
 type AuthResult = { IdToken?: string; RefreshToken?: string; ExpiresIn?: number };
 
 /**
@@ -37,6 +42,11 @@ export class Auth {
 
   get isSignedIn(): boolean {
     return this.#tokens !== null;
+  }
+
+  /** Who is signed in, by the token's own words: for showing only. */
+  get account(): Account {
+    return accountOf(this.#tokens?.idToken);
   }
 
   /** Throws SignInError when the user pool refuses. */
@@ -133,5 +143,21 @@ function readTokens(storage: Storage): Tokens | null {
     return typeof value?.idToken === "string" ? value : null;
   } catch {
     return null;
+  }
+}
+
+function accountOf(token: string | undefined): Account {
+  const claims = claimsOf(token);
+  const text = (...names: string[]) => names.map((name) => claims[name]).find((value) => typeof value === "string") ?? null;
+  return { name: text("name", "email", "sub"), organization: text("custom:organization", "organization", "org_id") };
+}
+
+function claimsOf(token: string | undefined): Record<string, string> {
+  try {
+    const payload = token?.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? "";
+    const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes)) as Record<string, string>;
+  } catch {
+    return {};
   }
 }

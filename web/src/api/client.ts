@@ -21,6 +21,8 @@ const PAGE_SIZE = 30;
 /** Pages of messages that one conversation may have: a limit against a server whose pages never end. */
 const MOST_PAGES = 50;
 
+export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | null | undefined>>;
+
 export interface NewMessage {
   readonly content: string | readonly ContentPart[];
   readonly agentId?: string;
@@ -166,6 +168,23 @@ export class Api {
     await this.#fetch(path, { method: "POST", keepalive: true }).catch(() => undefined);
   }
 
+  /** The JSON at an address; parameters that are null or empty are left out. */
+  get<Result>(path: string, query: Query = {}, signal?: AbortSignal): Promise<Result> {
+    return this.#json(path + queryString(query), signal && { signal });
+  }
+
+  /** A command with a JSON body; null for an answer without one. */
+  async send<Result>(method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, body?: object): Promise<Result> {
+    const response = await this.#checked(path, body ? { ...jsonBody(body), method } : { method });
+    const text = await response.text();
+    return (text ? JSON.parse(text) : null) as Result;
+  }
+
+  /** An event stream by GET. The response is not checked: the stream client does. */
+  stream(path: string, lastEventId: string | null, signal: AbortSignal): Promise<Response> {
+    return this.#fetch(path, { headers: { Accept: EVENT_STREAM, ...(lastEventId && { "Last-Event-ID": lastEventId }) }, signal });
+  }
+
   async #json<Result>(path: string, init: RequestInit = {}): Promise<Result> {
     return (await (await this.#checked(path, init)).json()) as Result;
   }
@@ -196,6 +215,12 @@ export class Api {
   #base(path: string): string {
     return (this.apiBase[functionFor(path)] ?? "").replace(/\/$/, "");
   }
+}
+
+function queryString(query: Query): string {
+  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const parameters = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
+  return given.length > 0 ? `?${parameters}` : "";
 }
 
 function functionFor(path: string): string {

@@ -1,0 +1,40 @@
+import type { ReactNode } from "react";
+import { Icon } from "../ui/Icon";
+import { Menu } from "../ui/Menu";
+import { useSession } from "./context";
+import { chooseTheme, THEMES, type Theme, useTheme } from "./theme";
+
+const THEME_LABELS: Record<Theme, string> = { system: "System colors", light: "Light", dark: "Dark" };
+const THEME_ICONS = { system: "system", light: "sun", dark: "moon" } as const;
+
+/** Who is signed in, the colors, and the way out. */
+export function AccountMenu(): ReactNode {
+  const { auth } = useSession();
+  const theme = useTheme();
+  const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
+  const { name, organization } = auth.account;
+  return (
+    <Menu
+      label="Account"
+      side="right"
+      className="rail-item"
+      head={
+        <>
+          <strong>{name ?? "Signed in"}</strong>
+          {organization && <div className="muted">{organization}</div>}
+        </>
+      }
+      items={[
+        {
+          label: `Colors: ${THEME_LABELS[theme]}`,
+          icon: THEME_ICONS[theme],
+          onSelect: () => chooseTheme(next),
+        },
+        { label: "Sign out", icon: "exit", onSelect: () => void auth.signOut() },
+      ]}
+    >
+      <Icon name="user" />
+      <span>Account</span>
+    </Menu>
+  );
+}

@@ -1,0 +1,34 @@
+import { type ErrorComponentProps, Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
+import { Page } from "../ui/Page";
+import { EmptyState, ErrorState } from "../ui/states";
+
+/** In the place of a page that threw: the rail and the other pages go on. */
+export function BrokenPage({ error, reset }: ErrorComponentProps): ReactNode {
+  return (
+    <Page title="This page broke">
+      <ErrorState title="Something in this page went wrong." error={error} onRetry={() => retry(error, reset)} />
+    </Page>
+  );
+}
+
+/** After a deployment the old page's files are gone: only a reload finds the new ones. */
+function retry(error: unknown, reset: () => void): void {
+  if (String(error).includes("dynamically imported module")) location.reload();
+  else reset();
+}
+
+export function NoSuchPage(): ReactNode {
+  return (
+    <Page title="No such page">
+      <EmptyState
+        title="There is nothing at this address."
+        action={
+          <Link to="/chat" className="button">
+            Go to the chat
+          </Link>
+        }
+      />
+    </Page>
+  );
+}

@@ -1,0 +1,43 @@
+import { lazy, type ReactNode, Suspense, useEffect, useSyncExternalStore } from "react";
+import { Dialog } from "../ui/Dialog";
+import { Loading } from "../ui/states";
+
+const PaletteList = lazy(() => import("./PaletteList"));
+const listeners = new Set<() => void>();
+let isOpen = false;
+
+function setOpen(next: boolean): void {
+  isOpen = next;
+  for (const listener of listeners) listener();
+}
+
+export function openPalette(): void {
+  setOpen(true);
+}
+
+/** Goes anywhere by typing: Ctrl-K, or Cmd-K on a Mac. Its list is loaded when it is first opened. */
+export function CommandPalette(): ReactNode {
+  const shown = useSyncExternalStore(subscribe, () => isOpen);
+  useEffect(() => {
+    addEventListener("keydown", onKeyDown);
+    return () => removeEventListener("keydown", onKeyDown);
+  }, []);
+  return (
+    <Dialog title="Search" isOpen={shown} onClose={() => setOpen(false)}>
+      <Suspense fallback={<Loading />}>
+        <PaletteList onDone={() => setOpen(false)} />
+      </Suspense>
+    </Dialog>
+  );
+}
+
+function onKeyDown(event: KeyboardEvent): void {
+  if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey) return;
+  event.preventDefault();
+  setOpen(!isOpen);
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}

@@ -1,0 +1,166 @@
+import { useNavigate } from "@tanstack/react-router";
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import type { Api } from "../../api/client";
+import type { Agent, Conversation } from "../../api/types";
+import { ChatSession } from "../../chat/session";
+import { useApi } from "../../app/context";
+import { useDocumentTitle } from "../../ui/Page";
+import { FilesContext } from "./Attachments";
+import { ChatView } from "./ChatView";
+import { Icon } from "../../ui/Icon";
+import { newConversationId, useConversationId } from "./route";
+import { Sidebar } from "./Sidebar";
+import { useAgents } from "./useAgents";
+import { useConversations } from "./useConversations";
+import { useVoice } from "./useVoice";
+import { VoiceMenu } from "./VoiceMenu";
+import "./chat.css";
+
+/** Conversations at the left, the chosen one beside them. */
+export default function ChatPage(): ReactNode {
+  const api = useApi();
+  useDocumentTitle("Chat");
+  const routeId = useConversationId();
+  const navigate = useNavigate();
+  const open = (conversationId: string) => void navigate({ to: "/chat/$conversationId", params: { conversationId } });
+  const [draftId, setDraftId] = useState(newConversationId);
+  const [isMenuOpen, setMenuOpen] = useState(false);
+  const [pickedAgentId, setPickedAgentId] = useState<string | null>(null);
+  const agents = useAgents(api);
+  const conversations = useConversations(api);
+  const id = routeId ?? draftId;
+  const [loaded, setLoaded] = useState<Conversation | null>(null);
+  const voice = useVoice(api, id);
+  const session = useSession(api, id, id === draftId, {
+    onLoaded: setLoaded,
+    onRunChange: () => void conversations.refresh(),
+    onStart: (runId) => voice.preferences.isAutomatic && voice.speakRun(runId),
+  });
+  // Whoever leaves a draft that became a conversation finds it stored on coming back.
+  useEffect(() => setDraftId((draft) => (draft === routeId ? draft : newConversationId())), [routeId]);
+
+  // The list holds the newest conversations only: an address may lead to an older one.
+  const stored = [...conversations.items, loaded].find((conversation) => conversation?.id === id);
+  const picked = agents.find((one) => one.id === pickedAgentId) ?? agents[0] ?? null;
+  const agent = stored ? agentOf(stored, agents) : picked;
+  const startNew = () => {
+    void navigate({ to: "/chat" });
+    setMenuOpen(false);
+  };
+  const remove = async (removedId: string) => {
+    await conversations.remove(removedId);
+    if (removedId === id) startNew();
+  };
+  return (
+    <FilesContext.Provider value={api}>
+    <div className="workspace" data-menu={isMenuOpen ? "open" : "closed"}>
+      <Sidebar
+        conversations={conversations.items}
+        hasMore={conversations.hasMore}
+        error={conversations.error}
+        currentId={routeId}
+        onMore={() => void conversations.more()}
+        onDelete={(removedId) => void remove(removedId)}
+        onNew={startNew}
+        onPick={() => setMenuOpen(false)}
+      />
+      <div className="scrim" aria-hidden="true" onClick={() => setMenuOpen(false)} />
+      <main id="main">
+        <header className="bar">
+          <MenuButton isOpen={isMenuOpen} onToggle={() => setMenuOpen(!isMenuOpen)} />
+          <AgentPicker agents={agents} agent={agent} isFixed={Boolean(stored)} onPick={setPickedAgentId} />
+          <VoiceMenu api={api} voice={voice} />
+        </header>
+        <ChatView
+          session={session}
+          agent={agent}
+          voice={voice}
+          onSend={() => routeId !== id && open(id)}
+        />
+      </main>
+    </div>
+    </FilesContext.Provider>
+  );
+}
+
+/** Also an agent that is not in the list any more keeps its conversations. */
+function agentOf({ agentId }: Conversation, agents: readonly Agent[]): Agent {
+  return agents.find((agent) => agent.id === agentId) ?? { id: agentId, name: agentId, model: "" };
+}
+
+interface SessionNews {
+  readonly onLoaded: (conversation: Conversation) => void;
+  readonly onRunChange: () => void;
+  readonly onStart: (runId: string) => void;
+}
+
+/** The session of conversation `id`. A draft has nothing stored to load, also after its first message. */
+function useSession(api: Api, id: string, isDraft: boolean, news: SessionNews): ChatSession {
+  const latest = useRef(news);
+  latest.current = news;
+  const session = useMemo(
+    () =>
+      new ChatSession({
+        api,
+        conversationId: id,
+        schedule: (flush) => void requestAnimationFrame(flush),
+        onLoaded: (conversation) => latest.current.onLoaded(conversation),
+        onRunChange: () => latest.current.onRunChange(),
+        onStart: (runId) => latest.current.onStart(runId),
+      }),
+    [api, id],
+  );
+  useEffect(() => {
+    if (!isDraft) void session.load();
+    return () => session.close();
+  }, [session, isDraft]);
+  return session;
+}
+
+function MenuButton({ isOpen, onToggle }: { isOpen: boolean; onToggle: () => void }): ReactNode {
+  return (
+    <button
+      type="button"
+      className="bare menu"
+      aria-label="Conversations"
+      aria-expanded={isOpen}
+      aria-controls="sidebar"
+      onClick={onToggle}
+    >
+      <Icon name={isOpen ? "close" : "menu"} />
+    </button>
+  );
+}
+
+interface AgentPickerProps {
+  readonly agents: readonly Agent[];
+  readonly agent: Agent | null;
+  readonly isFixed: boolean;
+  readonly onPick: (id: string) => void;
+}
+
+/** `demo:` and `echo:` are agents without a model. */
+function hasModelName({ model }: Agent): boolean {
+  return !model.endsWith(":");
+}
+
+/** A conversation keeps its agent: only a new one has the choice. */
+function AgentPicker({ agents, agent, isFixed, onPick }: AgentPickerProps): ReactNode {
+  if (!agent) return null;
+  if (isFixed || agents.length < 2) {
+    return (
+      <p className="agent">
+        {agent.name} {hasModelName(agent) && <span className="muted">{agent.model}</span>}
+      </p>
+    );
+  }
+  return (
+    <select className="agent" aria-label="Agent" value={agent.id} onChange={(event) => onPick(event.target.value)}>
+      {agents.map(({ id, name }) => (
+        <option key={id} value={id}>
+          {name}
+        </option>
+      ))}
+    </select>
+  );
+}

@@ -1,0 +1,40 @@
+import { lazy, type ReactNode, Suspense } from "react";
+import { Loading } from "./states";
+
+export interface ChartSeries {
+  readonly label: string;
+  /** One per time; null where nothing is known, which is drawn as a gap. */
+  readonly values: readonly (number | null)[];
+  readonly tone?: "accent" | "muted" | "danger" | "warning" | "good";
+  readonly isFilled?: boolean;
+}
+
+export interface ChartLine {
+  readonly label: string;
+  readonly value: number;
+}
+
+export interface ChartProps {
+  readonly title: string;
+  /** Milliseconds since 1970, ascending. */
+  readonly times: readonly number[];
+  readonly series: readonly ChartSeries[];
+  /** Thresholds across the chart. */
+  readonly lines?: readonly ChartLine[];
+  readonly format?: (value: number) => string;
+  readonly height?: number;
+}
+
+const Plot = lazy(() => import("./Plot"));
+
+/** Lines over time. uPlot is loaded with the first chart. */
+export function Chart(props: ChartProps): ReactNode {
+  return (
+    <figure className="chart">
+      <figcaption>{props.title}</figcaption>
+      <Suspense fallback={<Loading lines={4} />}>
+        <Plot {...props} />
+      </Suspense>
+    </figure>
+  );
+}

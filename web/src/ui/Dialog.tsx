@@ -1,0 +1,44 @@
+import { Dialog as Radix } from "radix-ui";
+import type { ReactNode } from "react";
+import { Icon } from "./Icon";
+import "./dialog.css";
+
+interface DialogProps {
+  readonly title: string;
+  readonly description?: ReactNode;
+  readonly isOpen: boolean;
+  readonly onClose: () => void;
+  readonly isWide?: boolean;
+  /** Buttons, the main one last. */
+  readonly footer?: ReactNode;
+  readonly children?: ReactNode;
+}
+
+/**
+ * A modal window. Escape and a click beside it close the topmost one only. Its overlay is a plain element:
+ * Radix's own writes a style sheet into the page, which the content security policy refuses.
+ */
+export function Dialog({ title, description, isOpen, onClose, isWide, footer, children }: DialogProps): ReactNode {
+  return (
+    <Radix.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
+      <Radix.Portal>
+        <div className="overlay" />
+        <Radix.Content
+          className="dialog"
+          data-wide={Boolean(isWide)}
+          {...(!description && { "aria-describedby": undefined })}
+        >
+          <header className="dialog-head">
+            <Radix.Title>{title}</Radix.Title>
+            <Radix.Close className="bare" aria-label="Close">
+              <Icon name="close" />
+            </Radix.Close>
+          </header>
+          {description && <Radix.Description className="dialog-about">{description}</Radix.Description>}
+          {children && <div className="dialog-body">{children}</div>}
+          {footer && <footer className="dialog-foot">{footer}</footer>}
+        </Radix.Content>
+      </Radix.Portal>
+    </Radix.Root>
+  );
+}

@@ -1,0 +1,50 @@
+const NUMBER = new Intl.NumberFormat("en");
+const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+}
+
+/** US dollars, with as many digits as small amounts need. */
+export function formatCost(dollars: number): string {
+  if (dollars === 0) return "$0";
+  return `$${dollars >= 0.01 ? dollars.toFixed(2) : dollars.toPrecision(2)}`;
+}
+
+export function formatNumber(value: number): string {
+  return NUMBER.format(value);
+}
+
+/** 12.3K: for charts and cards. */
+export function formatCompact(value: number): string {
+  return COMPACT.format(value);
+}
+
+/** Date and time in the reader's time zone. */
+export function formatTime(time: string | number | Date): string {
+  return TIME.format(new Date(time));
+}
+
+export function formatClock(time: string | number | Date): string {
+  return CLOCK.format(new Date(time));
+}
+
+/** "3 min ago", without a false precision. */
+export function formatAge(time: string | number | Date, now: number = Date.now()): string {
+  const seconds = Math.max(0, (now - new Date(time).getTime()) / 1000);
+  if (seconds < 45) return "just now";
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.round(seconds / 3600)} h ago`;
+  return `${Math.round(seconds / 86_400)} d ago`;
+}
+
+/** A value that the server does not know is a dash, never 0. */
+export function orDash<Value>(value: Value | null | undefined, format: (value: Value) => string): string {
+  return value === null || value === undefined ? "–" : format(value);
+}
