@@ -11,6 +11,7 @@ WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 LAYER := layers/shared/python
 NPM := $(BIN)/python -m local.node npm --prefix web
+SDK := $(BIN)/python -m local.node npm --prefix sdk/typescript
 export SAM_CLI_TELEMETRY := 0
 # Containers often set it. Each of the processes that a stack or a test starts would compile all of its code.
 unexport PYTHONDONTWRITEBYTECODE
@@ -58,15 +59,20 @@ web/node_modules/.done: web/package-lock.json | $(VENV)/.local
 	$(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+sdk/typescript/node_modules/.done: sdk/typescript/package-lock.json | $(VENV)/.local
+	$(SDK) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 # Official clients of the protocols, for the tests.
 tests/clients/node_modules/.done: tests/clients/package-lock.json | $(VENV)/.local
 	$(BIN)/python -m local.node npm --prefix tests/clients ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-web/dist/index.html: web/node_modules/.done $(shell find web/src web/public web/*.html web/*.ts -type f 2>/dev/null)
+# The page is built from the sources of our own client.
+web/dist/index.html: web/node_modules/.done sdk/typescript/node_modules/.done $(shell find web/src web/public web/*.html web/*.ts sdk/typescript/src -type f 2>/dev/null)
 	$(NPM) run --silent build
 
-install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done tests/clients/node_modules/.done ## everything that tests and checks need
+install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done sdk/typescript/node_modules/.done tests/clients/node_modules/.done ## everything that tests and checks need
 
 # --- on one machine ----------------------------------------------------------------------------
 
@@ -85,6 +91,7 @@ test: $(VENV)/.dev .venv-sam/.done web/dist/index.html tests/clients/node_module
 	$(PYTEST) -m "not bench and not browser"
 	$(PYTEST) -m browser # alone: Playwright keeps an event loop running
 	$(NPM) test --silent
+	$(SDK) test --silent
 endif
 
 test-fast: $(VENV)/.dev ## what needs no emulator, no stack and no browser: under a minute
@@ -104,8 +111,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: $(VENV)/.dev web/node_modules/.done
+types: $(VENV)/.dev web/node_modules/.done sdk/typescript/node_modules/.done
 	$(BIN)/mypy
+	$(SDK) run --silent types
 	$(NPM) run --silent types
 
 imports: $(VENV)/.dev
@@ -142,8 +150,9 @@ lock: | $(BIN)/uv ## renew the lock files
 	printf '%s\n' 'ministack==1.5.33' cryptography | $(LOCK) - -o local/requirements-emulator.txt $(ARGS)
 	echo aws-sam-cli | $(LOCK) - -o tests/requirements-sam.txt $(ARGS)
 
-openapi: $(VENV)/.dev ## renew docs/openapi.json
+openapi: $(VENV)/.dev sdk/typescript/node_modules/.done ## renew docs/openapi.json and the types of the client
 	$(BIN)/python -m local.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+	$(SDK) run --silent generate
 
 clean: ## remove what was made (environments, builds, caches)
-	rm -rf .venv .venv-emulator .venv-sam .aws-sam web/dist web/node_modules tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-emulator .venv-sam .aws-sam web/dist web/node_modules sdk/typescript/dist sdk/typescript/node_modules tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache

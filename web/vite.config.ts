@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vitest/config";
 
@@ -32,8 +33,18 @@ const sonnerWithoutStyles: Plugin = {
     /sonner[\\/]dist[\\/]index\.mjs/.test(id) ? code.replace(/^__insertCSS\(.*$/m, "") : undefined,
 };
 
+const SDK = fileURLToPath(new URL("../sdk/typescript/src/", import.meta.url));
+
 export default defineConfig({
   plugins: [react(), contentSecurityPolicy, sonnerWithoutStyles],
+  resolve: {
+    // The page is built from the client's sources, with the page's own React.
+    alias: [
+      { find: /^@millrace\/client$/, replacement: `${SDK}index.ts` },
+      { find: /^@millrace\/client\/(\w+)$/, replacement: `${SDK}$1/index.ts` },
+    ],
+    dedupe: ["react", "react-dom"],
+  },
   build: { target: "es2023", modulePreload: { polyfill: false } },
   worker: { format: "es" },
   server: {

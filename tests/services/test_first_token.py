@@ -32,10 +32,8 @@ class Measuring(AwsClients):
     calls: list[tuple[str, float, float, int]]
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        began, calls = (
-            time.monotonic(),
-            self.calls,
-        )  # a call that began before a new list belongs to the old one
+        # A call that began before a new list belongs to the old one.
+        began, calls = time.monotonic(), self.calls
         answer = await super().call(service, operation, **parameters)
         read = answer.get("Items") or answer.get("Item") or [] if operation in READS else []
         calls.append((operation, began, time.monotonic(), len(orjson.dumps(read, default=repr))))

@@ -3,7 +3,7 @@ import type { Approval } from "../src/api/types";
 import { completeAsks, contentOf, decisionText } from "../src/chat/asks";
 import { type Action, reduce } from "../src/chat/reducer";
 import { type AnswerEntry, type ChatState, EMPTY_CHAT, isRunning, newAnswer } from "../src/chat/state";
-import { type RunEvent, parseRunEvent } from "../src/stream/events";
+import { type PartialRunEvent as RunEvent, parseRunEvent } from "@millrace/client";
 
 const events = (...list: RunEvent[]): Action => ({ type: "events", events: list });
 const ASKED: Action = { type: "asked", id: "q", text: "Refund 7" };

@@ -3,7 +3,7 @@ import type { Block, Message } from "../src/api/types";
 import { entriesFrom } from "../src/chat/history";
 import { reduce } from "../src/chat/reducer";
 import { EMPTY_CHAT, type Entry } from "../src/chat/state";
-import type { RunEvent } from "../src/stream/events";
+import type { PartialRunEvent as RunEvent } from "@millrace/client";
 
 function message(id: string, role: Message["role"], content: readonly Block[], more: Partial<Message> = {}): Message {
   return { id, role, content, createdAt: "2026-03-02T09:00:00Z", runId: "r", ...more };

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Journal } from "../src/chat/journal";
 import { type Action, reduce } from "../src/chat/reducer";
 import { type AnswerEntry, type ChatState, EMPTY_CHAT, type UserEntry } from "../src/chat/state";
-import type { RunEvent } from "../src/stream/events";
+import type { PartialRunEvent as RunEvent } from "@millrace/client";
 
 const events = (...list: RunEvent[]): Action => ({ type: "events", events: list });
 const ASKED: Action = { type: "asked", id: "q", text: "Question" };

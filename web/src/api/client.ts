@@ -1,5 +1,4 @@
-import { HttpError, httpErrorFrom } from "../stream/errors";
-import type { Position } from "../stream/connection";
+import { ApiError, type Position, apiErrorFrom } from "@millrace/client";
 import type { Auth } from "./auth";
 import type {
   Accepted,
@@ -30,7 +29,7 @@ export interface NewMessage {
   readonly idempotencyKey: string;
 }
 
-/** Millrace's HTTP API. Every method throws HttpError for a refusal and TypeError when there is no network. */
+/** Millrace's HTTP API. Every method throws ApiError for a refusal and TypeError when there is no network. */
 export class Api {
   constructor(
     private readonly auth: Auth,
@@ -191,7 +190,7 @@ export class Api {
 
   async #checked(path: string, init: RequestInit): Promise<Response> {
     const response = await this.#fetch(path, init);
-    if (!response.ok) throw await httpErrorFrom(response);
+    if (!response.ok) throw await apiErrorFrom(response);
     return response;
   }
 
@@ -238,7 +237,7 @@ function jsonBody(value: object): RequestInit {
 
 /** A sentence for the user, with what support needs to find the request. */
 export function explain(error: unknown): string {
-  if (error instanceof HttpError) {
+  if (error instanceof ApiError) {
     return error.requestId ? `${error.message} (request ${error.requestId})` : error.message;
   }
   if (error instanceof TypeError) return "The server cannot be reached.";

@@ -1,4 +1,4 @@
-import type { RunEvent, Usage } from "../stream/events";
+import type { PartialRunEvent as RunEvent, Usage } from "@millrace/client";
 
 export interface Page<Item> {
   readonly items: readonly Item[];

@@ -5,7 +5,7 @@ import { Auth } from "../api/auth";
 import { Api, explain } from "../api/client";
 import { type Config, loadConfig } from "../api/config";
 import { tabStorage } from "../api/storage";
-import { HttpError } from "../stream/errors";
+import { ApiError } from "@millrace/client";
 import { SessionContext } from "./context";
 import { router } from "./router";
 import { SignIn } from "./SignIn";
@@ -39,7 +39,7 @@ function SignedIn({ config }: { config: Config }): ReactNode {
 
 /** Refusals are final; what is seen again is renewed. */
 function newQueryClient(): QueryClient {
-  const retry = (count: number, error: unknown) => count < 2 && !(error instanceof HttpError && !error.isTransient);
+  const retry = (count: number, error: unknown) => count < 2 && !(error instanceof ApiError && !error.isTransient);
   return new QueryClient({ defaultOptions: { queries: { retry, staleTime: 2000 } } });
 }
 

@@ -1,4 +1,4 @@
-import type { RunEvent } from "../stream/events";
+import type { PartialRunEvent as RunEvent } from "@millrace/client";
 import { addAsk, answerAsk } from "./asks";
 import type { AnswerEntry, Failure, Step } from "./state";
 

@@ -1,5 +1,5 @@
 import type { Approval, ApprovalAnswer } from "../api/types";
-import type { RunEvent } from "../stream/events";
+import type { PartialRunEvent as RunEvent } from "@millrace/client";
 
 /** A call that waits for a person, or has an answer: shown in the answer of its run. */
 export interface Ask {

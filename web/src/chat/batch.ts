@@ -1,4 +1,4 @@
-import type { RunEvent } from "../stream/events";
+import type { PartialRunEvent as RunEvent } from "@millrace/client";
 
 /** Collects events and hands them over together, once per scheduled moment (a frame), in order. */
 export class EventBatch {

@@ -1,5 +1,5 @@
 import type { Attachment, Block, Message } from "../api/types";
-import type { RunEvent } from "../stream/events";
+import type { PartialRunEvent as RunEvent } from "@millrace/client";
 import { extendAnswer, failAnswer } from "./answer";
 import { type AnswerEntry, type Entry, newAnswer } from "./state";
 

@@ -1,4 +1,4 @@
-import { type RunEvent, numberOf } from "../stream/events";
+import { type PartialRunEvent as RunEvent, numberOf } from "@millrace/client";
 import type { Entry } from "./state";
 
 /** The events of the run on the screen, and what was there before them: what a `rewind` goes back to. */

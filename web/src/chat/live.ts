@@ -1,6 +1,6 @@
 import { explain } from "../api/client";
 import type { Accepted, Attachment, Waiting } from "../api/types";
-import { HttpError } from "../stream/errors";
+import { ApiError } from "@millrace/client";
 import { attachmentsOf } from "./history";
 import type { Action } from "./reducer";
 import type { Entry } from "./state";
@@ -93,7 +93,7 @@ export class LiveMessages {
   }
 
   #onRejected(message: QueuedMessage, error: unknown): void {
-    const status = error instanceof HttpError ? error.status : 0;
+    const status = error instanceof ApiError ? error.status : 0;
     const isMissing = MISSING.includes(status);
     if (status !== 409 && !isMissing) {
       this.port.dispatch({ type: "delivery", id: message.id, delivery: "failed", note: explain(error) });
@@ -110,7 +110,7 @@ export class LiveMessages {
       await this.port.withdraw(messageId);
       return true;
     } catch (error) {
-      const isTooLate = error instanceof HttpError && [404, 409, 410].includes(error.status);
+      const isTooLate = error instanceof ApiError && [404, 409, 410].includes(error.status);
       const note = isTooLate ? "Too late to withdraw: the agent already has it." : explain(error);
       const entry = this.port.entries().find((candidate) => candidate.id === id);
       if (entry?.kind === "user" && entry.delivery === "accepted") {

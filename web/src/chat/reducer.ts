@@ -1,7 +1,6 @@
 import type { Approval, Attachment } from "../api/types";
 import { type Ask, changeAsk, completeAsks } from "./asks";
-import type { LinkState } from "../stream/connection";
-import type { RunEvent } from "../stream/events";
+import type { LinkState, PartialRunEvent as RunEvent } from "@millrace/client";
 import { extendAnswer, failAnswer, settleSteps } from "./answer";
 import {
   type AnswerEntry,

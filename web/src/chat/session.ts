@@ -1,9 +1,18 @@
 import type { Api } from "../api/client";
 import { explain } from "../api/client";
 import type { Accepted, Approval, ApprovalAnswer, Attachment, Conversation, Waiting } from "../api/types";
-import { type FollowOptions, type Outcome, type Position, follow } from "../stream/connection";
-import { ConnectionLostError, HttpError } from "../stream/errors";
-import { type RunEvent, isTerminal } from "../stream/events";
+import {
+  ApiError,
+  ConnectionLostError,
+  type FollowOptions,
+  type PartialRunEvent,
+  type Position,
+  type RunEvent,
+  follow,
+  isTerminal,
+  numberOf,
+  parseRunEvent,
+} from "@millrace/client";
 import { contentOf } from "./attachments";
 import { EventBatch } from "./batch";
 import { entriesFrom } from "./history";
@@ -31,12 +40,14 @@ interface Question {
   readonly agentId: string;
 }
 
-type Open = FollowOptions["open"];
+type Open = FollowOptions<RunEvent>["open"];
 
 /** The events of a run are kept for a day; of one that waits longer the stored messages tell. */
 const LOG_KEPT_MS = 23 * 3_600_000;
 /** How often one message may find another run in its way before the user is told. */
 const MOST_JOINS = 3;
+/** A page waits longer for its network than a script does. */
+const MOST_ATTEMPTS = 8;
 
 /** One conversation on the screen: its state, and everything that the user can do in it. */
 export class ChatSession {
@@ -197,24 +208,38 @@ export class ChatSession {
 
   async #follow(open: Open, signal: AbortSignal, position?: Position): Promise<void> {
     try {
-      const outcome = await follow({
-        open,
-        signal,
-        ...(position && { position }),
-        onEvent: (event, number) => this.#receive(event, number),
-        onLink: (link) => this.#dispatch({ type: "link", link }),
-      }).catch((error: unknown) => this.#nothingIfGone(error));
-      if (outcome === "nothing") await this.#loadMessages(signal, false);
+      const hasEnded = await this.#receiveAll(open, signal, position).catch((error: unknown) => this.#nothingIfGone(error));
+      if (!hasEnded) await this.#loadMessages(signal, false);
       await this.#afterRun();
     } catch (error) {
       if (!signal.aborted) await this.#explainFailure(error);
     }
   }
 
+  /** Returns true when the run's end was received. */
+  async #receiveAll(open: Open, signal: AbortSignal, position: Position | undefined): Promise<boolean> {
+    const events = follow<RunEvent>({
+      open,
+      signal,
+      parse: parseRunEvent,
+      isLast: isTerminal,
+      isPause: (event) => event.type === "waiting",
+      onLink: (link) => this.#dispatch({ type: "link", link }),
+      maxAttempts: MOST_ATTEMPTS,
+      ...(position && { position }),
+    });
+    let hasEnded = false;
+    for await (const { event, id } of events) {
+      this.#receive(event, id === null ? null : numberOf(id));
+      hasEnded = isTerminal(event);
+    }
+    return hasEnded;
+  }
+
   /** The log of a run is kept for a day: after that only the stored messages tell about it. */
-  #nothingIfGone(error: unknown): Outcome {
-    const isGone = error instanceof HttpError && [404, 410].includes(error.status);
-    if (isGone && this.#state.runId) return "nothing";
+  #nothingIfGone(error: unknown): boolean {
+    const isGone = error instanceof ApiError && [404, 410].includes(error.status);
+    if (isGone && this.#state.runId) return false;
     throw error;
   }
 
@@ -240,11 +265,11 @@ export class ChatSession {
 
   /** Another tab's run is in the way: join it, and let the message reach it as a live one. */
   async #explainFailure(error: unknown): Promise<void> {
-    const isBusy = error instanceof HttpError && error.code === "run_active" && this.#joins < MOST_JOINS;
+    const isBusy = error instanceof ApiError && error.code === "run_active" && this.#joins < MOST_JOINS;
     if (isBusy && this.#question) return this.#joinOtherRun(this.#question);
-    const isTransient = error instanceof HttpError ? error.isTransient : error instanceof ConnectionLostError;
+    const isTransient = error instanceof ApiError ? error.isTransient : error instanceof ConnectionLostError;
     if (isTransient && this.#state.runId) return this.#dispatch({ type: "link", link: "lost" });
-    const code = error instanceof HttpError ? error.code : null;
+    const code = error instanceof ApiError ? error.code : null;
     this.#dispatch({ type: "failed", failure: { message: explain(error), code } });
     this.options.onRunChange?.();
   }
@@ -299,7 +324,7 @@ export class ChatSession {
   async #listApprovals(): Promise<readonly Approval[]> {
     const { api, conversationId } = this.options;
     return api.listApprovals(conversationId).catch((error: unknown) => {
-      if (error instanceof HttpError && !error.isTransient) return [];
+      if (error instanceof ApiError && !error.isTransient) return [];
       throw error;
     });
   }
@@ -316,7 +341,7 @@ export class ChatSession {
   async #listWaiting(): Promise<readonly Waiting[]> {
     const { api, conversationId } = this.options;
     return api.listWaiting(conversationId).catch((error: unknown) => {
-      if (error instanceof HttpError && !error.isTransient) return [];
+      if (error instanceof ApiError && !error.isTransient) return [];
       throw error;
     });
   }
@@ -345,6 +370,6 @@ export class ChatSession {
   }
 }
 
-function waitingFor(approvals: readonly Approval[]): RunEvent {
+function waitingFor(approvals: readonly Approval[]): PartialRunEvent {
   return { type: "waiting", expiresAt: approvals[0]?.expiresAt ?? "" };
 }

@@ -1,7 +1,6 @@
 import type { Ask } from "./asks";
 import type { Attachment } from "../api/types";
-import type { LinkState } from "../stream/connection";
-import type { Usage } from "../stream/events";
+import type { LinkState, Usage } from "@millrace/client";
 
 /** One thing that the agent did on its way to the answer. */
 export type Step =

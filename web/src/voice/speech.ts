@@ -1,9 +1,9 @@
+import { apiErrorFrom } from "@millrace/client";
 import { explain } from "../api/client";
-import { Watchdog } from "../stream/clock";
-import { httpErrorFrom } from "../stream/errors";
 import type { Progress } from "./messages";
 import { PcmReader } from "./pcm";
 import { Player, type Utterance } from "./player";
+import { Watchdog } from "./watchdog";
 
 /** Longest wait for the headers: a cold start passes, a dead network does not. */
 const OPEN_MS = 30_000;
@@ -102,7 +102,7 @@ export class Speech {
   async #request(open: Open, request: AbortController): Promise<Response> {
     const watchdog = new Watchdog(OPEN_MS, () => request.abort(new Error("No answer from the voice service.")));
     const response = await open(request.signal).finally(() => watchdog.stop());
-    if (!response.ok) throw await httpErrorFrom(response);
+    if (!response.ok) throw await apiErrorFrom(response);
     return response;
   }
 

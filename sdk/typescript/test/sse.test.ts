@@ -1,11 +1,13 @@
+import type { EventSourceMessage } from "eventsource-parser";
 import { expect, test } from "vitest";
-import { SseLimitError, type SseMessage, SseParser } from "../src/stream/sse";
-import { encode } from "./bytes";
+import { MillraceError } from "../src/index.js";
+import { sseParser } from "../src/stream/sse.js";
+import { encode } from "./bytes.js";
 
-function parse(bytes: Uint8Array, cuts: readonly number[] = []): SseMessage[] {
-  const parser = new SseParser();
+function parse(bytes: Uint8Array, cuts: readonly number[] = []): EventSourceMessage[] {
+  const push = sseParser();
   const edges = [0, ...cuts, bytes.length];
-  return edges.slice(1).flatMap((end, index) => parser.push(bytes.subarray(edges[index], end)));
+  return edges.slice(1).flatMap((end, index) => push(bytes.subarray(edges[index], end)));
 }
 
 const STREAM =
@@ -17,11 +19,11 @@ const STREAM =
   "event: without data\n\n" +
   "data: never closed";
 
-const EXPECTED: SseMessage[] = [
-  { event: "message", id: "1", data: '{"type":"token","token":"Grüße 🌊"}' },
+const EXPECTED: EventSourceMessage[] = [
+  { id: "1", data: '{"type":"token","token":"Grüße 🌊"}' },
   { event: "named", id: "2", data: "two\nlines" },
-  { event: "message", id: "3", data: "\n spaced" },
-  { event: "message", id: null, data: "x" },
+  { id: "3", data: "\n spaced" },
+  { data: "x" },
 ];
 
 test("every field, line end and comment is read as the standard has it", () => {
@@ -45,13 +47,13 @@ test("bytes may come one at a time, with empty chunks between", () => {
 });
 
 test("an event is dispatched as soon as its empty line is there, also where lines end with CR LF", () => {
-  const parser = new SseParser();
-  expect(parser.push(encode("data: a\r\n\r"))).toHaveLength(1);
-  expect(parser.push(encode("\ndata: b\r\n\r\n"))).toEqual([{ event: "message", id: null, data: "b" }]);
+  const push = sseParser();
+  expect(push(encode("data: a\r\n\r"))).toHaveLength(1);
+  expect(push(encode("\ndata: b\r\n\r\n"))).toEqual([{ data: "b" }]);
 });
 
 const TOO_LONG = { line: `data: ${"x".repeat(200)}`, lines: "data: 12345678901234567890\n".repeat(9) };
 
 test.each(Object.entries(TOO_LONG))("an event over the limit in one %s is refused", (_, text) => {
-  expect(() => new SseParser(100).push(encode(text))).toThrow(SseLimitError);
+  expect(() => sseParser(100)(encode(text))).toThrow(MillraceError);
 });

@@ -1,12 +1,21 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { backoffDelay } from "../src/stream/clock";
-import { type FollowOptions, type Position, follow } from "../src/stream/connection";
-import { ConnectionLostError, HttpError } from "../src/stream/errors";
-import type { RunEvent } from "../src/stream/events";
-import { StreamedResponse, encode, sse } from "./bytes";
+import {
+  ConnectionLostError,
+  type FollowOptions,
+  PermissionDeniedError,
+  type Position,
+  RateLimitError,
+  type RunEvent,
+  backoffDelay,
+  follow,
+  isTerminal,
+  parseRunEvent,
+} from "../src/index.js";
+import { StreamedResponse, encode, sse } from "./bytes.js";
 
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+/** Without jitter: each wait is the whole of its delay. */
+beforeEach(() => void (vi.useFakeTimers(), vi.spyOn(Math, "random").mockReturnValue(0)));
+afterEach(() => void (vi.useRealTimers(), vi.restoreAllMocks()));
 
 const START = sse(1, { type: "start", runId: "r1", conversationId: "c", messageId: "m" });
 const DONE = { type: "done", finishReason: "stop" };
@@ -15,7 +24,7 @@ const token = (id: number, text: string) => sse(id, { type: "token", token: text
 type Answer = Response | Error;
 
 /** Follows a run whose requests get `answers`, one after the other. */
-function followed(answers: readonly Answer[], options: Partial<FollowOptions> = {}) {
+function followed(answers: readonly Answer[], options: Partial<FollowOptions<RunEvent>> = {}) {
   const positions: Position[] = [];
   const events: RunEvent[] = [];
   const links: string[] = [];
@@ -27,14 +36,20 @@ function followed(answers: readonly Answer[], options: Partial<FollowOptions> = 
     if (answer instanceof Error) throw answer;
     return answer;
   };
-  const outcome = follow({
+  const received = follow<RunEvent>({
     open,
     wake,
     signal: controller.signal,
-    onEvent: (event) => void events.push(event),
+    parse: parseRunEvent,
+    isLast: isTerminal,
     onLink: (state) => void links.push(state),
     ...options,
   });
+  const read = async () => {
+    for await (const { event } of received) events.push(event);
+    return events.some(isTerminal) ? "ended" : "nothing";
+  };
+  const outcome = read();
   outcome.catch(() => undefined);
   const text = () => events.map((event) => (event.type === "token" ? event.token : "")).join("");
   return { outcome, positions, events, links, controller, wake, text };
@@ -198,6 +213,86 @@ test("broken and unknown events are passed over", async () => {
 });
 
 test("a page in place of the error object still makes a readable error", async () => {
-  const run = followed([new Response("<html>", { status: 403 })]);
-  await expect(run.outcome).rejects.toEqual(new HttpError(403, "http_403", "The server answered with status 403."));
+  const error = await followed([new Response("<html>", { status: 403 })]).outcome.catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(PermissionDeniedError);
+  expect(error).toMatchObject({ code: "http_403", message: "The server answered with status 403." });
+});
+
+test("a server that wants to be left alone for minutes is not waited for", async () => {
+  const run = followed([refusal(429, { "Retry-After": "61" })]);
+  await expect(run.outcome).rejects.toBeInstanceOf(RateLimitError);
+  expect(run.positions).toHaveLength(1);
+});
+
+test("a refusal by a date in Retry-After waits until then", async () => {
+  vi.setSystemTime(new Date("2026-11-26T12:00:00Z"));
+  const stream = new StreamedResponse().write(START, sse(2, DONE));
+  const run = followed([refusal(503, { "Retry-After": "Thu, 26 Nov 2026 12:00:20 GMT" }), stream.response]);
+  await vi.advanceTimersByTimeAsync(19_999);
+  expect(run.positions).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(1);
+  await expect(run.outcome).resolves.toBe("ended");
+});
+
+test("the jittered wait lies between the half and the whole of the delay", async () => {
+  vi.mocked(Math.random).mockReturnValue(0.999999);
+  const stream = new StreamedResponse().write(START, sse(2, DONE));
+  const run = followed([new TypeError(), stream.response]);
+  await vi.advanceTimersByTimeAsync(499);
+  expect(run.positions).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(1);
+  await expect(run.outcome).resolves.toBe("ended");
+});
+
+test("a run that the server has named is resumed by name, even if no event of it came", async () => {
+  const first = new StreamedResponse();
+  first.response.headers.set("X-Run-Id", "r1");
+  const second = new StreamedResponse().write(START, sse(2, DONE));
+  const run = followed([first.end().response, second.response]);
+  await vi.advanceTimersByTimeAsync(1000);
+  await expect(run.outcome).resolves.toBe("ended");
+  expect(run.positions[1]).toEqual({ runId: "r1", lastEventId: null });
+});
+
+test("events of two runs on one stream are told apart by their runs", async () => {
+  const other = 'id: r2.1\ndata: {"type":"token","token":"b"}\n\n';
+  const first = new StreamedResponse().write(START, token(9, "a"), other).end();
+  const second = new StreamedResponse().write(other, 'id: r2.2\ndata: {"type":"done"}\n\n');
+  const run = followed([first.response, second.response]);
+  await vi.advanceTimersByTimeAsync(1000);
+  await expect(run.outcome).resolves.toBe("ended");
+  expect(run.positions[1]).toEqual({ runId: "r2", lastEventId: "r2.1" });
+  expect(run.text()).toBe("ab");
+});
+
+test("an event over the limit is an error, and no repetition", async () => {
+  const stream = new StreamedResponse().write(`data: ${"x".repeat(5_000_000)}`);
+  const run = followed([stream.response]);
+  await expect(run.outcome).rejects.toThrow("too large");
+  expect(run.positions).toHaveLength(1);
+});
+
+test("a slow reader is not taken for a silent connection, and loses nothing", async () => {
+  const stream = new StreamedResponse().write(START, token(2, "a"), token(3, "b"), sse(4, DONE));
+  const events = follow({ open: async () => stream.response, parse: parseRunEvent, signal: new AbortController().signal });
+  const types: string[] = [];
+  for (let count = 0; count < 4; count += 1) {
+    types.push((await events.next()).value?.event.type ?? "");
+    await vi.advanceTimersByTimeAsync(3_600_000);
+  }
+  expect(types).toEqual(["start", "token", "token", "done"]);
+  await events.return();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("a response that comes after the end is closed", async () => {
+  const late = new StreamedResponse();
+  let answer!: (response: Response) => void;
+  const run = followed([], { open: () => new Promise((resolve) => (answer = resolve)) });
+  await vi.advanceTimersByTimeAsync(0);
+  run.controller.abort();
+  await expect(run.outcome).rejects.toMatchObject({ name: "AbortError" });
+  answer(late.response);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(late.isCancelled).toBe(true);
 });

@@ -1,0 +1,61 @@
+// Writes src/generated/openapi.ts: the types of docs/openapi.json that this client needs.
+//
+// node scripts/generate.mjs           renew the file
+// node scripts/generate.mjs --check   fail if it does not fit the document any more
+import { readFile, writeFile } from "node:fs/promises";
+import openapiTS, { astToString } from "openapi-typescript";
+
+const DOCUMENT = new URL("../../../docs/openapi.json", import.meta.url);
+const TYPES = new URL("../src/generated/openapi.ts", import.meta.url);
+const HEADER = "// Made from docs/openapi.json by `make openapi`. Do not edit.\n\n";
+// Other people's protocols have other people's clients.
+const FOREIGN = /^\/(agui|v1|hooks|api\/chat|api\/openapi\.json)(\/|$)/;
+
+/** The document without errors (they have one shape) and without what no operation of ours refers to. */
+function reduce(document) {
+  const paths = Object.entries(document.paths).filter(([path]) => !FOREIGN.test(path));
+  const reduced = { ...document, paths: Object.fromEntries(paths.map(([path, item]) => [path, withoutErrors(item)])) };
+  return { ...reduced, components: { schemas: usedSchemas(reduced) } };
+}
+
+function withoutErrors(item) {
+  const operations = Object.entries(item).map(([method, operation]) => {
+    if (!operation.responses) return [method, operation];
+    const good = Object.entries(operation.responses).filter(([status]) => status.startsWith("2"));
+    const responses = good.map(([status, { headers: _, ...response }]) => [status, response]);
+    return [method, { ...operation, responses: Object.fromEntries(responses) }];
+  });
+  return Object.fromEntries(operations);
+}
+
+function usedSchemas({ paths, components }) {
+  const used = new Set();
+  const visit = (value) => {
+    for (const [, name] of JSON.stringify(value).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (used.has(name)) continue;
+      used.add(name);
+      visit(components.schemas[name]);
+    }
+  };
+  visit(paths);
+  return Object.fromEntries([...used].sort().map((name) => [name, withoutCircle(name, components.schemas[name])]));
+}
+
+/** TypeScript takes no union one of whose members is a list of the union itself. */
+function withoutCircle(name, schema) {
+  if (schema.properties) return schema;
+  return JSON.parse(JSON.stringify(schema).replaceAll(`"items":{"$ref":"#/components/schemas/${name}"}`, '"items":{}'));
+}
+
+/** Titles repeat the names, and examples are for the pages. */
+function withoutTitles(name, value) {
+  return (name === "title" && typeof value === "string") || name === "examples" ? undefined : value;
+}
+
+const document = JSON.parse(await readFile(DOCUMENT, "utf8"), withoutTitles);
+const types = HEADER + astToString(await openapiTS(reduce(document), { defaultNonNullable: false }));
+if (!process.argv.includes("--check")) await writeFile(TYPES, types);
+else if ((await readFile(TYPES, "utf8").catch(() => "")) !== types) {
+  console.error("sdk/typescript/src/generated/openapi.ts does not fit docs/openapi.json: run `make openapi`.");
+  process.exit(1);
+}

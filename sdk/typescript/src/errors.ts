@@ -1,0 +1,134 @@
+/** The root of all errors that this package throws. */
+export class MillraceError extends Error {
+  override name = "MillraceError";
+}
+
+/** No answer, or no connection, within the allowed time and attempts. */
+export class ConnectionLostError extends MillraceError {
+  override name = "ConnectionLostError";
+}
+
+/** An answer with a status that is not 2xx. `code` says what is wrong; `details` has all fields of the error. */
+export class ApiError extends MillraceError {
+  override name = "ApiError";
+
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly requestId: string | null = null,
+    readonly retryAfterMs: number | null = null,
+    readonly details: Readonly<Record<string, unknown>> = {},
+  ) {
+    super(message);
+  }
+
+  /** Whether the same request may succeed a little later. */
+  get isTransient(): boolean {
+    return this.status === 429 || this.status === 408 || this.status >= 500;
+  }
+}
+
+/** 400, 413, 415, 422: the request itself is wrong. */
+export class InvalidRequestError extends ApiError {
+  override name = "InvalidRequestError";
+}
+
+/** 401: the token is missing, invalid or has expired, and was not renewed. */
+export class AuthenticationError extends ApiError {
+  override name = "AuthenticationError";
+}
+
+/** 403: the token is valid, and does not allow this. */
+export class PermissionDeniedError extends ApiError {
+  override name = "PermissionDeniedError";
+}
+
+/** 404, 410: it does not exist, is deleted, or belongs to another organization. */
+export class NotFoundError extends ApiError {
+  override name = "NotFoundError";
+}
+
+/** 409: it does not fit the state of what it concerns. */
+export class ConflictError extends ApiError {
+  override name = "ConflictError";
+}
+
+/** 409 `run_active`: the agent still answers. Send with `ifBusy`, or inject. */
+export class RunActiveError extends ConflictError {
+  override name = "RunActiveError";
+}
+
+/** 409 `run_waiting`: the run waits for the answers of people, which `details.calls` names. */
+export class RunWaitingError extends ConflictError {
+  override name = "RunWaitingError";
+}
+
+/** 409 `not_streaming`: no run is active. */
+export class NotStreamingError extends ConflictError {
+  override name = "NotStreamingError";
+}
+
+/** 409 `already_answered`: `details.answer` is the first answer, which holds. */
+export class AlreadyAnsweredError extends ConflictError {
+  override name = "AlreadyAnsweredError";
+}
+
+/** 429: too much at once. `retryAfterMs` says when to come back. */
+export class RateLimitError extends ApiError {
+  override name = "RateLimitError";
+}
+
+/** 5xx: the server failed. */
+export class ServerError extends ApiError {
+  override name = "ServerError";
+}
+
+const BY_CODE: Readonly<Record<string, typeof ApiError>> = {
+  run_active: RunActiveError,
+  run_waiting: RunWaitingError,
+  not_streaming: NotStreamingError,
+  already_answered: AlreadyAnsweredError,
+};
+
+const BY_STATUS: Readonly<Record<number, typeof ApiError>> = {
+  400: InvalidRequestError,
+  401: AuthenticationError,
+  403: PermissionDeniedError,
+  404: NotFoundError,
+  409: ConflictError,
+  410: NotFoundError,
+  413: InvalidRequestError,
+  415: InvalidRequestError,
+  422: InvalidRequestError,
+  429: RateLimitError,
+};
+
+/** Reads `{"error": {code, message, requestId}}`; copes with any other body, such as a proxy's HTML page. */
+export async function apiErrorFrom(response: Response): Promise<ApiError> {
+  const { status, headers } = response;
+  const details = await errorFields(response);
+  const text = (name: string): string | null => (typeof details[name] === "string" ? details[name] : null);
+  const code = text("code") ?? `http_${status}`;
+  const Class = BY_CODE[code] ?? BY_STATUS[status] ?? (status >= 500 ? ServerError : ApiError);
+  const message = text("message") ?? `The server answered with status ${status}.`;
+  const requestId = text("requestId") ?? headers.get("X-Request-Id");
+  return new Class(status, code, message, requestId, retryAfter(headers), details);
+}
+
+async function errorFields(response: Response): Promise<Record<string, unknown>> {
+  try {
+    const body = (await response.json()) as { error?: unknown } | null;
+    return typeof body?.error === "object" ? { ...body.error } : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Milliseconds: the header has seconds or a date. */
+function retryAfter(headers: Headers): number | null {
+  const value = headers.get("Retry-After");
+  if (!value) return null;
+  const ms = Number.isNaN(Number(value)) ? Date.parse(value) - Date.now() : Number(value) * 1000;
+  return ms > 0 ? ms : null;
+}

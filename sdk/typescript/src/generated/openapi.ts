@@ -1,0 +1,7168 @@
+// Made from docs/openapi.json by `make openapi`. Do not edit.
+
+export interface paths {
+    "/api/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List agents: the built-in ones, then yours; without agents:read in summary */
+        get: operations["list_agents"];
+        put?: never;
+        /** Create an agent */
+        post: operations["create_agent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agents/{agent_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an agent; without agents:read in summary */
+        get: operations["get_agent"];
+        /** Replace an agent by the given one; create it if there is none */
+        put: operations["put_agent"];
+        post?: never;
+        /** Delete an agent; its conversations stay */
+        delete: operations["delete_agent"];
+        options?: never;
+        head?: never;
+        /** Change an agent: only the fields that are given */
+        patch: operations["change_agent"];
+        trace?: never;
+    };
+    "/api/agents/{agent_id}/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the tools that an agent has now; asks its MCP servers for theirs */
+        get: operations["list_tools"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the JSON Schema of a pipeline's definition */
+        get: operations["get_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List pipelines, the oldest first */
+        get: operations["list_pipelines"];
+        put?: never;
+        /** Create a pipeline */
+        post: operations["create_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a pipeline */
+        get: operations["get_pipeline"];
+        /** Replace the definition: a new version; create the pipeline if there is none */
+        put: operations["put_pipeline"];
+        post?: never;
+        /** Delete a pipeline */
+        delete: operations["delete_pipeline"];
+        options?: never;
+        head?: never;
+        /** Change parts of the definition: a new version */
+        patch: operations["change_pipeline"];
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List versions, the newest first */
+        get: operations["list_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an earlier definition */
+        get: operations["get_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List templates: definitions for the common cases, with parameters */
+        get: operations["list_templates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/templates/{template_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a template */
+        get: operations["get_template"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/templates/{template_id}/pipelines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Create a pipeline from a template */
+        post: operations["create_from_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start a pipeline: let events in */
+        post: operations["start_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a pipeline: keep events until it is resumed */
+        post: operations["pause_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume a pipeline: process what was kept, and go on */
+        post: operations["resume_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a pipeline for good: accept no more, fire what windows hold */
+        post: operations["stop_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/process": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Push an item */
+        post: operations["process"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Push up to 1,000 items, as a list or as JSON lines */
+        post: operations["batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a pipeline's counts, throughput, latency and backpressure */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a pipeline's health, with reasons in words */
+        get: operations["get_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the statistics of all pipelines together */
+        get: operations["get_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/destinations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List destinations: which of them get nothing now, and why */
+        get: operations["list_destinations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/destinations/{number}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Enable a destination: send to it again */
+        post: operations["enable_destination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/destinations/{number}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Disable a destination: send nothing to it */
+        post: operations["disable_destination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/destinations/{number}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a marked test event to a destination */
+        post: operations["send_test_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List checkpoints, the newest first */
+        get: operations["list_checkpoints"];
+        put?: never;
+        /** Create a checkpoint: a point to go back to */
+        post: operations["create_checkpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/checkpoints/{checkpoint_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Restore a checkpoint: process again what was accepted since */
+        post: operations["restore_checkpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replay: process again what was accepted in a span of time */
+        post: operations["replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show what each step would do to events; nothing is sent */
+        post: operations["dry_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List dead letters, the oldest first */
+        get: operations["list_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/dead-letters/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count dead letters, by place and by code */
+        get: operations["count_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/dead-letters/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Delete dead letters, 1,000 in one call */
+        post: operations["delete_dead_letters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/dead-letters/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Redrive dead letters: send them again */
+        post: operations["redrive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/dead-letters/redrives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List redrives, the newest first */
+        get: operations["list_redrives"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/dead-letters/redrives/{redrive_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a redrive and its progress */
+        get: operations["get_redrive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/dead-letters/redrives/{redrive_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancel a redrive: send no more of them */
+        post: operations["cancel_redrive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/dead-letters/{dead_letter_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a dead letter */
+        get: operations["get_dead_letter"];
+        put?: never;
+        post?: never;
+        /** Delete a dead letter */
+        delete: operations["delete_dead_letter"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the names of secrets */
+        get: operations["list_secrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Store a secret, bound to hosts */
+        put: operations["put_secret"];
+        post?: never;
+        /** Delete a secret */
+        delete: operations["delete_secret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Check that the API answers; needs no token */
+        get: operations["get_api_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List conversations, latest first */
+        get: operations["list_conversations"];
+        put?: never;
+        /** Create a conversation */
+        post: operations["create_conversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a conversation */
+        get: operations["get_conversation"];
+        put?: never;
+        post?: never;
+        /** Delete a conversation with its threads, messages and runs; what is under way ends */
+        delete: operations["delete_conversation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List messages, oldest first; streamed: the events of the active or the next run */
+        get: operations["list_messages"];
+        put?: never;
+        /** Send a message; the answer as JSON or streamed */
+        post: operations["send_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop the active run */
+        post: operations["stop_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/inject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the live messages that wait */
+        get: operations["list_injected"];
+        put?: never;
+        /** Send a live message to the running agent */
+        post: operations["inject_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/inject/{message_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Withdraw a live message that waits */
+        delete: operations["withdraw_message"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the users with whom a conversation is shared */
+        get: operations["list_shares"];
+        put?: never;
+        /** Share a conversation */
+        post: operations["share_conversation"];
+        /** Take a share away */
+        delete: operations["unshare_conversation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Stream the events of the conversation's runs, those to come included */
+        get: operations["attach"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a run */
+        get: operations["get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Stream a run's events */
+        get: operations["stream_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/memories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what agents remember of you */
+        get: operations["list_memories"];
+        put?: never;
+        post?: never;
+        /** Delete all that agents remember of you */
+        delete: operations["forget_user"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/memories/{agent_id}/{memory_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete one memory of an agent's */
+        delete: operations["forget_memory"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List your files, latest first */
+        get: operations["list_files"];
+        put?: never;
+        /** Announce a file, and get the form that uploads it */
+        post: operations["create_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{file_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read about a file, with the URL that downloads it */
+        get: operations["read_file"];
+        put?: never;
+        post?: never;
+        /** Delete a file; messages that have it keep a note */
+        delete: operations["delete_file"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the calls that wait for an answer, those that expire first before the others */
+        get: operations["list_approvals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer a call that waits; the answer as JSON, or the run's events from there on */
+        post: operations["answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/a2a/tasks/{task_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Stream a task's updates, from its beginning or from any event on */
+        get: operations["stream_task"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/command-center/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Stream what happens in the organization's runs, and its alerts */
+        get: operations["stream_command_center"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/command-center/snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the runs under way, with the event id to stream from */
+        get: operations["get_command_center_snapshot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/command-center/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List alert rules, and whether they are triggered */
+        get: operations["list_alert_rules"];
+        put?: never;
+        /** Create an alert rule */
+        post: operations["create_alert_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/command-center/alerts/{rule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an alert rule */
+        get: operations["get_alert_rule"];
+        /** Replace an alert rule by the given one; create it if there is none */
+        put: operations["put_alert_rule"];
+        post?: never;
+        /** Delete an alert rule */
+        delete: operations["delete_alert_rule"];
+        options?: never;
+        head?: never;
+        /** Change an alert rule: only the fields that are given */
+        patch: operations["change_alert_rule"];
+        trace?: never;
+    };
+    "/api/flows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List flows */
+        get: operations["list_flows"];
+        put?: never;
+        /** Create a flow */
+        post: operations["create_flow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a flow */
+        get: operations["get_flow"];
+        /** Replace a flow by the given one; create it if there is none */
+        put: operations["put_flow"];
+        post?: never;
+        /** Delete a flow */
+        delete: operations["delete_flow"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/{name}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run a flow, or continue one that waits; JSON, or streamed step by step */
+        post: operations["run_flow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/{name}/executions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List a flow's executions, the latest first: your own, with observe everybody's */
+        get: operations["list_executions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/{name}/executions/{execution_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an execution */
+        get: operations["get_execution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/{name}/executions/{execution_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop an execution, also one that waits */
+        post: operations["cancel_execution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/voice/tts/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Speak a text, by ticket */
+        get: operations["speak_text_by_ticket"];
+        put?: never;
+        /** Speak a text */
+        post: operations["speak_text"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/voice/conversations/{run_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Speak an agent's answer, while it is written, by ticket */
+        get: operations["speak_run_by_ticket"];
+        put?: never;
+        /** Speak an agent's answer, while it is written */
+        post: operations["speak_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/voice/streams/{stream_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a speech of the caller's own */
+        post: operations["stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/voice/voices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List voices, formats and engines */
+        get: operations["list_voices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/stream-tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Create a ticket for one GET within a minute, or for one event stream */
+        post: operations["create_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description A remote A2A agent, by the address of its card or above it; the tool is `<name>__send_message`. */
+        A2aAgent: {
+            name: string;
+            url: string;
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * @description the scope that the run's user needs for the server's tools; empty for none
+             * @default
+             */
+            scope?: string;
+        };
+        /** @description The message went to the active run as a live message (`ifBusy: inject`). */
+        AcceptedMessage: {
+            messageId: string;
+            /** @description the text, with a note for each image and file */
+            content: string;
+            /**
+             * @description the images and files
+             * @default null
+             */
+            attachments?: components["schemas"]["ContentBlock"][] | null;
+            createdAt: string;
+            createdBy: string | null;
+            expiresAt: string;
+            runId: string;
+        };
+        /** @description An agent of an organization; `builtin` ones can be neither changed nor deleted. */
+        Agent: {
+            name: string;
+            /** @default  */
+            description?: string;
+            /**
+             * @description provider:model; empty takes the default
+             * @default
+             */
+            model?: string;
+            /** @default  */
+            instructions?: string;
+            /** @description names of tools, or a tool with its rule for approvals */
+            tools?: (string | components["schemas"]["ToolUse"])[];
+            mcpServers?: components["schemas"]["McpServer"][];
+            /** @description remote A2A agents that the agent may send messages to */
+            a2aAgents?: components["schemas"]["A2aAgent"][];
+            /**
+             * @description the most that any viewer may see
+             * @default full
+             * @enum {string}
+             */
+            visibility?: "answer" | "steps" | "full";
+            /**
+             * @description the model writes ReAct lines (Action:, Observation:)
+             * @default false
+             */
+            react?: boolean;
+            /**
+             * @description how the model writes thinking and tool calls into its text, where its server leaves them there; null: by the model's name
+             * @default null
+             */
+            dialect?: ("plain" | "harmony" | "hermes" | "mistral" | "llama" | "deepseek" | "kimi" | "minimax") | null;
+            /**
+             * @description the model's text starts in thinking and only closes it; null: by the model's name
+             * @default null
+             */
+            startsInThinking?: boolean | null;
+            /**
+             * @description a JSON Schema (2020-12, 32 KB) that answers must fit; done has the value as output
+             * @default null
+             */
+            responseSchema?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description how much a Claude model may think before each answer; less than limits.maxTokens
+             * @default null
+             */
+            thinkingTokens?: number | null;
+            /**
+             * @description the context window of the model in tokens, prompt and answer together; null: by the model's name, where it is known
+             * @default null
+             */
+            contextTokens?: number | null;
+            /**
+             * @description what the model takes beside text; null: by the model's name, where it is known
+             * @default null
+             */
+            accepts?: ("image" | "pdf")[] | null;
+            /**
+             * @description provider:model that sums up what the model cannot hold any more; empty takes the agent's own
+             * @default
+             */
+            compactionModel?: string;
+            /**
+             * @description when nobody answers a call in time: the agent goes on without it, or the run fails
+             * @default continue
+             * @enum {string}
+             */
+            onExpired?: "continue" | "fail";
+            limits?: components["schemas"]["AgentLimits"];
+            /**
+             * @description whether A2A clients of the organization find the agent and send it tasks
+             * @default false
+             */
+            exposeA2A?: boolean;
+            id: string;
+            /** @default false */
+            builtin?: boolean;
+            /** @default null */
+            createdAt?: string | null;
+            /** @default null */
+            updatedAt?: string | null;
+        };
+        /** @description An agent's answer. `cost` is in US dollars, null where the model's price is not known. */
+        AgentAnswer: {
+            runId: string;
+            conversationId: string;
+            messageId: string;
+            /** @constant */
+            role: "assistant";
+            content: string;
+            toolCalls: components["schemas"]["ToolCallSummary"][];
+            usage: components["schemas"]["TokenUsage"] | null;
+            cost: number | null;
+            finishReason: string;
+            /**
+             * @description the answer as JSON, with `responseSchema`
+             * @default null
+             */
+            output?: unknown;
+            durationMs: number | null;
+        };
+        /** @description The fields of an agent that are to change; `limits` field by field. */
+        AgentChanges: {
+            [key: string]: unknown;
+        };
+        /** @description Run events of the organization's agents. */
+        AgentExecutionSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "agent_execution";
+            /** @default null */
+            agentIds?: string[] | null;
+            /** @default null */
+            statuses?: string[] | null;
+        };
+        /**
+         * @description Limits of a run. Tokens are the model's output tokens over the whole run; cost is in US dollars
+         *     and applies only where the model's price is known.
+         */
+        AgentLimits: {
+            /** @default 20 */
+            maxIterations?: number;
+            /** @default 8192 */
+            maxTokens?: number;
+            /** @default 600 */
+            maxSeconds?: number;
+            /** @default null */
+            maxCost?: number | null;
+        };
+        /** @description A page of agents. */
+        AgentPage: {
+            items: (components["schemas"]["Agent"] | components["schemas"]["AgentSummary"])[];
+            nextCursor: string | null;
+        };
+        /** @description An agent as GET shows it, edited; `id`, `builtin`, `createdAt` and `updatedAt` are ignored. */
+        AgentReplacement: {
+            name: string;
+            /** @default  */
+            description?: string;
+            /**
+             * @description provider:model; empty takes the default
+             * @default
+             */
+            model?: string;
+            /** @default  */
+            instructions?: string;
+            /** @description names of tools, or a tool with its rule for approvals */
+            tools?: (string | components["schemas"]["ToolUse"])[];
+            mcpServers?: components["schemas"]["McpServer"][];
+            /** @description remote A2A agents that the agent may send messages to */
+            a2aAgents?: components["schemas"]["A2aAgent"][];
+            /**
+             * @description the most that any viewer may see
+             * @default full
+             * @enum {string}
+             */
+            visibility?: "answer" | "steps" | "full";
+            /**
+             * @description the model writes ReAct lines (Action:, Observation:)
+             * @default false
+             */
+            react?: boolean;
+            /**
+             * @description how the model writes thinking and tool calls into its text, where its server leaves them there; null: by the model's name
+             * @default null
+             */
+            dialect?: ("plain" | "harmony" | "hermes" | "mistral" | "llama" | "deepseek" | "kimi" | "minimax") | null;
+            /**
+             * @description the model's text starts in thinking and only closes it; null: by the model's name
+             * @default null
+             */
+            startsInThinking?: boolean | null;
+            /**
+             * @description a JSON Schema (2020-12, 32 KB) that answers must fit; done has the value as output
+             * @default null
+             */
+            responseSchema?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description how much a Claude model may think before each answer; less than limits.maxTokens
+             * @default null
+             */
+            thinkingTokens?: number | null;
+            /**
+             * @description the context window of the model in tokens, prompt and answer together; null: by the model's name, where it is known
+             * @default null
+             */
+            contextTokens?: number | null;
+            /**
+             * @description what the model takes beside text; null: by the model's name, where it is known
+             * @default null
+             */
+            accepts?: ("image" | "pdf")[] | null;
+            /**
+             * @description provider:model that sums up what the model cannot hold any more; empty takes the agent's own
+             * @default
+             */
+            compactionModel?: string;
+            /**
+             * @description when nobody answers a call in time: the agent goes on without it, or the run fails
+             * @default continue
+             * @enum {string}
+             */
+            onExpired?: "continue" | "fail";
+            limits?: components["schemas"]["AgentLimits"];
+            /**
+             * @description whether A2A clients of the organization find the agent and send it tasks
+             * @default false
+             */
+            exposeA2A?: boolean;
+            /** @default null */
+            id?: string | null;
+            /** @default null */
+            builtin?: boolean | null;
+            /** @default null */
+            createdAt?: string | null;
+            /** @default null */
+            updatedAt?: string | null;
+        };
+        /**
+         * @description Asks an agent; the result is its answer's text. With `plan` the agent plans which of its tools to call
+         *     before they are called and it answers.
+         */
+        AgentStep: {
+            name: string;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "agent";
+            agentId: string;
+            /** @default input */
+            message?: string;
+            /** @default false */
+            plan?: boolean;
+        };
+        /** @description An agent for those who only use it: without instructions, tools and limits. */
+        AgentSummary: {
+            id: string;
+            name: string;
+            description: string;
+            model: string;
+            /** @enum {string} */
+            visibility: "answer" | "steps" | "full";
+            builtin: boolean;
+        };
+        /** @description A tool as the model sees it. `server` is the MCP server or A2A agent that has it. */
+        AgentToolEntry: {
+            name: string;
+            description: string;
+            parameters: {
+                [key: string]: unknown;
+            };
+            /** @enum {string} */
+            source: "builtin" | "agent" | "mcp" | "a2a";
+            server: string | null;
+        };
+        /** @description The tools of an agent; `problems` says which of its MCP servers are not available, and why. */
+        AgentToolPage: {
+            items: components["schemas"]["AgentToolEntry"][];
+            leftOut: components["schemas"]["LeftOutTools"][];
+            problems: string[];
+        };
+        /** @description An agent; its summary for callers without `agents:read` or `agents:write`. */
+        AgentView: components["schemas"]["Agent"] | components["schemas"]["AgentSummary"];
+        AggregateConfig: {
+            groupBy?: string[];
+            aggregations: components["schemas"]["Aggregation"][];
+        };
+        AggregateStep: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @default dlq
+             * @enum {string}
+             */
+            onError?: "dlq" | "drop" | "null";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "aggregate";
+            config: components["schemas"]["AggregateConfig"];
+        };
+        /** @description `alias` names the result; without one it is `sum_cost` and the like (`count` for `*`). */
+        Aggregation: {
+            /**
+             * @description A field by name; dots lead into objects (`tokenUsage.total`, `$meta.type`), brackets into lists (`items[0].price`) and to other names (`["a.b"]`).
+             * @default *
+             */
+            field?: string;
+            /** @enum {string} */
+            function: "count" | "sum" | "avg" | "min" | "max" | "first" | "last" | "stddev" | "countDistinct" | "percentile" | "p50" | "p90" | "p95" | "p99";
+            /** @default null */
+            alias?: string | null;
+            /** @default null */
+            p?: number | null;
+        };
+        /** @description The fields of a rule that are to change. */
+        AlertChanges: {
+            [key: string]: unknown;
+        };
+        /** @description An alert of a rule; `id` names this one alert. */
+        AlertFacts: {
+            id: string;
+            ruleId: string;
+            name: string;
+            metric: string;
+            op: string;
+            threshold: number;
+            window: number;
+            agentIds: string[];
+            value: number | null;
+            /** @enum {string} */
+            state: "triggered" | "resolved";
+            triggeredAt: string | null;
+            resolvedAt: string | null;
+        };
+        /** @description A rule as GET shows it, edited; `id`, `createdAt`, `updatedAt` and `state` are ignored. */
+        AlertReplacement: {
+            name: string;
+            /** @enum {string} */
+            metric: "error_rate" | "cost" | "latency_p95" | "tokens" | "stuck_run" | "backpressure";
+            /**
+             * @default gt
+             * @enum {string}
+             */
+            op?: "gt" | "gte" | "lt" | "lte";
+            threshold: number;
+            /**
+             * @description resolved beyond it; default: 10 % off
+             * @default null
+             */
+            resolveThreshold?: number | null;
+            /** @default 300000 */
+            window?: number;
+            agentIds?: string[];
+            /** @default true */
+            enabled?: boolean;
+            /** @default null */
+            id?: string | null;
+            /** @default null */
+            createdAt?: string | null;
+            /** @default null */
+            updatedAt?: string | null;
+            /** @default null */
+            state?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description An alert is over. */
+        AlertResolvedEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "alert:resolved";
+            alert: components["schemas"]["AlertFacts"];
+        };
+        /** @description An alert rule. */
+        AlertRule: {
+            name: string;
+            /** @enum {string} */
+            metric: "error_rate" | "cost" | "latency_p95" | "tokens" | "stuck_run" | "backpressure";
+            /**
+             * @default gt
+             * @enum {string}
+             */
+            op?: "gt" | "gte" | "lt" | "lte";
+            threshold: number;
+            /**
+             * @description resolved beyond it; default: 10 % off
+             * @default null
+             */
+            resolveThreshold?: number | null;
+            /** @default 300000 */
+            window?: number;
+            agentIds?: string[];
+            /** @default true */
+            enabled?: boolean;
+            id: string;
+            createdAt: string;
+            updatedAt: string;
+        };
+        /** @description All alert rules, oldest first. */
+        AlertRulePage: {
+            items: components["schemas"]["AlertRuleState"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        /** @description An alert rule with its state. */
+        AlertRuleState: {
+            name: string;
+            /** @enum {string} */
+            metric: "error_rate" | "cost" | "latency_p95" | "tokens" | "stuck_run" | "backpressure";
+            /**
+             * @default gt
+             * @enum {string}
+             */
+            op?: "gt" | "gte" | "lt" | "lte";
+            threshold: number;
+            /**
+             * @description resolved beyond it; default: 10 % off
+             * @default null
+             */
+            resolveThreshold?: number | null;
+            /** @default 300000 */
+            window?: number;
+            agentIds?: string[];
+            /** @default true */
+            enabled?: boolean;
+            id: string;
+            createdAt: string;
+            updatedAt: string;
+            state: components["schemas"]["RuleState"];
+        };
+        /**
+         * @description The settings of an alert rule. `error_rate` is 0 to 1, `cost` US dollars, `latency_p95`
+         *     milliseconds, `tokens` a sum, `stuck_run` the seconds for which a running run has been silent,
+         *     `backpressure` 0 to 1; `window` is in milliseconds.
+         */
+        AlertSettings: {
+            name: string;
+            /** @enum {string} */
+            metric: "error_rate" | "cost" | "latency_p95" | "tokens" | "stuck_run" | "backpressure";
+            /**
+             * @default gt
+             * @enum {string}
+             */
+            op?: "gt" | "gte" | "lt" | "lte";
+            threshold: number;
+            /**
+             * @description resolved beyond it; default: 10 % off
+             * @default null
+             */
+            resolveThreshold?: number | null;
+            /** @default 300000 */
+            window?: number;
+            agentIds?: string[];
+            /** @default true */
+            enabled?: boolean;
+        };
+        /** @description Alerts of the command center, when they are triggered and when they are resolved. */
+        AlertSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "alert";
+            /** @default null */
+            ruleIds?: string[] | null;
+            /** @default null */
+            states?: ("triggered" | "resolved")[] | null;
+        };
+        /** @description An alert has begun. */
+        AlertTriggeredEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "alert:triggered";
+            alert: components["schemas"]["AlertFacts"];
+        };
+        /** @description True if every one is. */
+        AllOf: {
+            and: (components["schemas"]["Condition"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["NotOf"])[];
+        };
+        AmplitudeConfig: {
+            /**
+             * @default {
+             *       "maxRetries": 3,
+             *       "backoffMs": 1000
+             *     }
+             */
+            retryPolicy?: components["schemas"]["RetryPolicy"];
+            /** @default null */
+            rateLimit?: components["schemas"]["RateLimit"] | null;
+            /** @default null */
+            event?: string | null;
+            /** @default null */
+            distinctId?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            provider: "amplitude";
+            apiKey: string;
+            /**
+             * @default us
+             * @enum {string}
+             */
+            region?: "us" | "eu";
+        };
+        AnalyticsDestination: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "analytics";
+            config: components["schemas"]["MixpanelConfig"] | components["schemas"]["AmplitudeConfig"] | components["schemas"]["SegmentConfig"] | components["schemas"]["CustomAnalyticsConfig"];
+        };
+        /**
+         * @description An answer to a call that waits: `approve` or `reject` for a tool, `answer` or `reject` for a question.
+         *     `arguments` are run in the place of those that the agent gave.
+         */
+        AnswerCall: {
+            callId: string;
+            /** @enum {string} */
+            decision: "approve" | "reject" | "answer";
+            /** @default null */
+            arguments?: {
+                [key: string]: unknown;
+            } | null;
+            /** @default null */
+            content?: unknown;
+            /** @default null */
+            reason?: string | null;
+        };
+        /** @description True if one is. */
+        AnyOf: {
+            or: (components["schemas"]["Condition"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["NotOf"])[];
+        };
+        /** @description The platform's own API activity. */
+        ApiEventSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "api_event";
+            /** @default null */
+            paths?: string[] | null;
+            /** @default null */
+            methods?: string[] | null;
+            /** @default null */
+            statuses?: number[] | null;
+        };
+        /** @description A call that waited has been answered; `answeredBy` is null where its time was over. */
+        ApprovalAnsweredEvent: {
+            parent?: string;
+            agentId?: string;
+            step?: string;
+            callId: string;
+            kind: string;
+            name: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "approval_answered";
+            decision: string;
+            answeredBy: string | null;
+            reason: string | null;
+        };
+        /**
+         * @description A call waits for a person: a tool that needs an approval, or a question. `arguments` are `{}` unless
+         *     the client asks for `detail=full`; at `expiresAt` the call counts as rejected.
+         */
+        ApprovalRequestedEvent: {
+            parent?: string;
+            agentId?: string;
+            step?: string;
+            callId: string;
+            kind: string;
+            name: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "approval_requested";
+            arguments: {
+                [key: string]: unknown;
+            };
+            expiresAt: string;
+            prompt?: string;
+            options?: string[];
+            schema?: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description Calls of agents and steps of flows that wait for a person, when they are requested and answered. */
+        ApprovalSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "approval";
+            /** @default null */
+            agentIds?: string[] | null;
+            /** @default null */
+            states?: ("requested" | "answered")[] | null;
+        };
+        /** @description The people who may answer; any one of these is enough. */
+        Approvers: {
+            /**
+             * @description users with this scope
+             * @default null
+             */
+            scope?: string | null;
+            /**
+             * @description users with this role
+             * @default null
+             */
+            role?: string | null;
+            /**
+             * @description users by their id (the token's sub)
+             * @default null
+             */
+            users?: string[] | null;
+            /**
+             * @description the user for whom the run works
+             * @default false
+             */
+            owner?: boolean;
+        };
+        /** @description Asks when the expression over the call's arguments gives anything but `false`. */
+        AskWhen: {
+            ask: string;
+        };
+        /** @description A call that waits for a person. `name` is null where the agent does not show it. */
+        AskedCall: {
+            callId: string;
+            kind: string;
+            name: string | null;
+        };
+        /** @description The calls that a run waits for, and when the first of them expires. */
+        AskedCalls: {
+            calls: components["schemas"]["AskedCall"][];
+            expiresAt: string;
+        };
+        /** @description An agent, or a flow's step, on the way to a question. */
+        AskingAgent: {
+            /** @default null */
+            agentId?: string | null;
+            /** @default null */
+            agentName?: string | null;
+            /** @default null */
+            step?: string | null;
+        };
+        /** @description An image or a file: one of `url`, and `fileId` for `GET /api/files/{fileId}`. */
+        AttachmentBlock: {
+            /** @default null */
+            mediaType?: string | null;
+            /** @default null */
+            name?: string | null;
+            /**
+             * @description in bytes
+             * @default null
+             */
+            size?: number | null;
+            /** @default null */
+            fileId?: string | null;
+            /** @default null */
+            url?: string | null;
+        };
+        /** @description An audio format, and whether the deployment has its codec. */
+        AudioFormat: {
+            id: string;
+            contentType: string;
+            available: boolean;
+        };
+        /** @description So many items, or what there is after `timeout` milliseconds. */
+        BatchConfig: {
+            size: number;
+            timeout: number;
+        };
+        BatchStep: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @default dlq
+             * @enum {string}
+             */
+            onError?: "dlq" | "drop" | "null";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "batch";
+            config: components["schemas"]["BatchConfig"];
+        };
+        /** @description The answer to a call; `answeredBy` is null where the time was over. */
+        CallAnswer: {
+            /** @enum {string} */
+            decision: "approve" | "reject" | "answer";
+            /** @description the edited ones; null where they are the agent's */
+            arguments: {
+                [key: string]: unknown;
+            } | null;
+            content: unknown;
+            reason: string | null;
+            answeredBy: string | null;
+            answeredAt: string;
+        };
+        /** @description A chat's incoming webhook; values in `template` are escaped for it. */
+        ChatConfig: {
+            /**
+             * @default {
+             *       "maxRetries": 3,
+             *       "backoffMs": 1000
+             *     }
+             */
+            retryPolicy?: components["schemas"]["RetryPolicy"];
+            /** @default null */
+            rateLimit?: components["schemas"]["RateLimit"] | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            channel: "discord" | "slack" | "teams";
+            webhook: string;
+            /** @description Text with `{{expression}}` in it. */
+            template: string;
+        };
+        /** @description A time in the journal, and the version that was current then. */
+        Checkpoint: {
+            id: string;
+            time: string;
+            version: number;
+            createdAt: string;
+        };
+        /** @description The newest hundred checkpoints, the newest first. */
+        CheckpointPage: {
+            items: components["schemas"]["Checkpoint"][];
+        };
+        /** @description An event on the stream of the command center. Clients ignore types that they do not know. */
+        CommandCenterEvent: components["schemas"]["RunStartedEvent"] | components["schemas"]["RunStatusChangedEvent"] | components["schemas"]["RunProgressEvent"] | components["schemas"]["RunToolStartedEvent"] | components["schemas"]["RunToolCompletedEvent"] | components["schemas"]["RunModelCallEvent"] | components["schemas"]["RunMemoryEvent"] | components["schemas"]["RunApprovalRequestedEvent"] | components["schemas"]["RunApprovalAnsweredEvent"] | components["schemas"]["RunCompletedEvent"] | components["schemas"]["RunErrorEvent"] | components["schemas"]["RunDeletedEvent"] | components["schemas"]["AlertTriggeredEvent"] | components["schemas"]["AlertResolvedEvent"] | components["schemas"]["PipelineBackpressureEvent"] | components["schemas"]["ResyncEvent"] | components["schemas"]["HeartbeatEvent"];
+        /** @description The runs under way and the alerts that are on; the stream goes on after `since`. */
+        CommandCenterSnapshot: {
+            since: number;
+            runs: components["schemas"]["LiveRun"][];
+            alerts: components["schemas"]["TriggeredAlert"][];
+            /** @description there are more than 1,000 runs */
+            truncated: boolean;
+        };
+        /** @description One comparison of a field. `exists` takes true (the default) or false. */
+        Condition: {
+            /** @description A field by name; dots lead into objects (`tokenUsage.total`, `$meta.type`), brackets into lists (`items[0].price`) and to other names (`["a.b"]`). */
+            field: string;
+            /** @enum {string} */
+            operator: "eq" | "neq" | "gt" | "gte" | "lt" | "lte" | "contains" | "in" | "regex" | "exists";
+            /** @default null */
+            value?: unknown;
+        };
+        /** @description A part of a message, with exactly one of these fields, as Amazon Bedrock's Converse API has it. */
+        ContentBlock: {
+            /** @default null */
+            text?: string | null;
+            /** @default null */
+            image?: components["schemas"]["AttachmentBlock"] | null;
+            /** @default null */
+            file?: components["schemas"]["AttachmentBlock"] | null;
+            /** @default null */
+            toolUse?: components["schemas"]["ToolUseBlock"] | null;
+            /** @default null */
+            toolResult?: components["schemas"]["ToolResultBlock"] | null;
+            /** @default null */
+            reasoningContent?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description A conversation with an agent. */
+        Conversation: {
+            id: string;
+            agentId: string;
+            title: string;
+            createdAt: string;
+            updatedAt: string;
+            /** @description the user whose conversation it is; empty for nobody's */
+            createdBy: string;
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** @description the run under way, if there is one */
+            activeRunId: string | null;
+        };
+        /** @description A page of conversations, latest first. */
+        ConversationPage: {
+            items: components["schemas"]["Conversation"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        CustomAnalyticsConfig: {
+            /**
+             * @default {
+             *       "maxRetries": 3,
+             *       "backoffMs": 1000
+             *     }
+             */
+            retryPolicy?: components["schemas"]["RetryPolicy"];
+            /** @default null */
+            rateLimit?: components["schemas"]["RateLimit"] | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            provider: "custom";
+            url: string;
+            headers?: {
+                [key: string]: string;
+            };
+            /** @default null */
+            body?: string | null;
+        };
+        /** @description Rows inserted, updated or deleted in a table, with the old and the new image. */
+        DatabaseChangeSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "database_change";
+            table: string;
+            /** @default null */
+            operations?: ("insert" | "update" | "delete")[] | null;
+        };
+        /**
+         * @description `conflictFields` are the key of all but insert; with `versionField` a stale row never overwrites. A
+         *     template for `operation` says of each event what becomes of its row; `deletedField` marks deleted ones.
+         */
+        DatabaseConfig: {
+            /**
+             * @default {
+             *       "maxRetries": 3,
+             *       "backoffMs": 1000
+             *     }
+             */
+            retryPolicy?: components["schemas"]["RetryPolicy"];
+            /** @default null */
+            rateLimit?: components["schemas"]["RateLimit"] | null;
+            table: string;
+            /**
+             * @description `insert`, `upsert`, `update`, `delete`, or a template such as `{{$meta.type}}`.
+             * @default insert
+             */
+            operation?: string;
+            conflictFields?: string[];
+            /** @default null */
+            versionField?: string | null;
+            /** @default null */
+            deletedField?: string | null;
+            /** @default null */
+            connection?: string | null;
+        };
+        DatabaseDestination: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "database";
+            config: components["schemas"]["DatabaseConfig"];
+        };
+        /** @description An event that could not be processed or delivered. */
+        DeadLetter: {
+            id: string;
+            /** @description `step:<n>` or `destination:<n>` */
+            place: string;
+            /** @description the definition's version */
+            version: number;
+            acceptedAt: string;
+            error: components["schemas"]["LetterError"];
+            attempts: number;
+            /** @description the HTTP status of the last answer */
+            status: number | null;
+            /** @description the beginning of the last answer */
+            body: string | null;
+            payloadBytes: number | null;
+            event: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description Counts of dead letters; unless `complete` there are more. */
+        DeadLetterCount: {
+            count: number;
+            complete: boolean;
+            places: {
+                [key: string]: number;
+            };
+            codes: {
+                [key: string]: number;
+            };
+        };
+        /** @description A page of dead letters, the oldest first. */
+        DeadLetterPage: {
+            items: components["schemas"]["DeadLetter"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        /** @description The first event of each key within `ttl` milliseconds goes on. */
+        DedupeConfig: {
+            /** @description An expression, such as `upper(user.name)`. */
+            key: string;
+            /** @default 86400000 */
+            ttl?: number;
+        };
+        DedupeStep: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @default dlq
+             * @enum {string}
+             */
+            onError?: "dlq" | "drop" | "null";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "dedupe";
+            config: components["schemas"]["DedupeConfig"];
+        };
+        /** @description Something about a definition that may not be what its author means. */
+        DefinitionWarning: {
+            code: string;
+            path: string;
+            message: string;
+        };
+        /** @description The number of dead letters that were deleted; with `more` there are others. */
+        DeletedDeadLetters: {
+            deleted: number;
+            more: boolean;
+        };
+        /** @description `all`: really all, where nothing is chosen. */
+        DeletionRequest: {
+            ids?: string[];
+            /** @default null */
+            place?: string | null;
+            /** @default null */
+            code?: string | null;
+            /** @default null */
+            from?: string | null;
+            /** @default null */
+            to?: string | null;
+            /** @default false */
+            all?: boolean;
+        };
+        /** @description Counts of deliveries. */
+        Deliveries: {
+            attempts: number;
+            delivered: number;
+            failed: number;
+            retried: number;
+            throttled: number;
+        };
+        /**
+         * @description A destination: `closed` gets everything, `open` nothing until `until`, `half_open` one event at a time,
+         *     `disabled` nothing.
+         */
+        Destination: {
+            destination: number;
+            name: string | null;
+            type: string;
+            /** @enum {string} */
+            state: "closed" | "open" | "half_open" | "disabled";
+            since: string | null;
+            until: string | null;
+            reason: string | null;
+            requests: components["schemas"]["Requests"];
+            rateLimit: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description All destinations of the current definition, in its order. */
+        DestinationPage: {
+            items: components["schemas"]["Destination"][];
+        };
+        /** @description The event to send; without `payload` an event of ours that says it is a test. */
+        DestinationTest: {
+            /** @default null */
+            payload?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description The outcome of a test event, with the destination's own answer where there was one. */
+        DestinationTestResult: {
+            destination: number;
+            outcome: string;
+            code: string | null;
+            message: string | null;
+            /** @default null */
+            status?: number | null;
+            /** @default null */
+            body?: string | null;
+            /** @default null */
+            eventId?: string | null;
+            durationMs: number;
+        };
+        /**
+         * @description The run has ended well. `cost` is in US dollars, null where the model's price is not known; `output` is
+         *     the answer as JSON, where a schema was asked for. Those of flows have `executionId`, `flow`, `result`, and
+         *     the `answers` of people.
+         */
+        DoneEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "done";
+            messageId: string;
+            usage: components["schemas"]["TokenUsage"] | null;
+            cost: number | null;
+            finishReason: string;
+            durationMs: number | null;
+            output?: unknown;
+            executionId?: string;
+            flow?: string;
+            result?: unknown;
+            answers?: components["schemas"]["StepAnswer"][];
+        };
+        /** @description The effects of a pipeline on events; `outputs` are those of windows and batches, too. */
+        DryRun: {
+            events: components["schemas"]["DryRunEvent"][];
+            outputs: {
+                [key: string]: unknown;
+            }[];
+        };
+        /** @description The effects of all steps on an event, and what came out. */
+        DryRunEvent: {
+            id: string;
+            steps: components["schemas"]["DryRunStep"][];
+            outputs: {
+                [key: string]: unknown;
+            }[];
+        };
+        /** @description The definition and the events to try; by default the current one, and the last ones recorded. */
+        DryRunRequest: {
+            /** @default null */
+            definition?: {
+                [key: string]: unknown;
+            } | null;
+            /** @default null */
+            events?: {
+                [key: string]: unknown;
+            }[] | null;
+        };
+        /** @description The effect of a step on an event. */
+        DryRunStep: {
+            step: number;
+            type: string;
+            /** @enum {string} */
+            did: "passed" | "mapped" | "dropped" | "split" | "held" | "late" | "failed";
+            /** @default null */
+            payloads?: {
+                [key: string]: unknown;
+            }[] | null;
+            /** @default null */
+            error?: string | null;
+        };
+        /** @description Ends the flow here, with the `result` of an expression. */
+        EndStep: {
+            name: string;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "end";
+            /** @default last */
+            result?: string;
+        };
+        /** @description The run has ended badly; `retryable` says whether sending the message again may work. */
+        ErrorEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "error";
+            message: string;
+            code: string;
+            retryable: boolean;
+            step?: string;
+            executionId?: string;
+        };
+        /**
+         * @description A file of a user's. `conversationId` is the conversation that keeps it; one that no message has used
+         *     expires.
+         */
+        File: {
+            fileId: string;
+            name: string;
+            mediaType: string;
+            /** @description in bytes */
+            size: number;
+            conversationId: string | null;
+            createdAt: string;
+            expiresAt: string | null;
+        };
+        /** @description A file, with the URL that downloads it within 15 minutes. */
+        FileDownload: {
+            fileId: string;
+            name: string;
+            mediaType: string;
+            /** @description in bytes */
+            size: number;
+            conversationId: string | null;
+            createdAt: string;
+            expiresAt: string | null;
+            downloadUrl: string;
+        };
+        /** @description A page of files, latest first. */
+        FilePage: {
+            items: components["schemas"]["File"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        /** @description A file: a PDF, or text (plain, Markdown, CSV, JSON). */
+        FilePart: {
+            /**
+             * @description read when the agent runs
+             * @default null
+             */
+            url?: string | null;
+            /**
+             * @description base64; with mediaType
+             * @default null
+             */
+            data?: string | null;
+            /**
+             * @description of a file uploaded by POST /api/files
+             * @default null
+             */
+            fileId?: string | null;
+            /** @default null */
+            mediaType?: string | null;
+            /** @default null */
+            name?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "file";
+        };
+        /** @description A file that is about to be uploaded. */
+        FileUpload: {
+            fileId: string;
+            name: string;
+            mediaType: string;
+            /** @description in bytes */
+            size: number;
+            conversationId: string | null;
+            createdAt: string;
+            expiresAt: string | null;
+            upload: components["schemas"]["UploadForm"];
+        };
+        FilterStep: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @default dlq
+             * @enum {string}
+             */
+            onError?: "dlq" | "drop" | "null";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "filter";
+            config: components["schemas"]["Condition"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["NotOf"];
+        };
+        /** @description A flow of an organization. */
+        Flow: {
+            /** @default  */
+            description?: string;
+            steps: (components["schemas"]["AgentStep"] | components["schemas"]["ToolStep"] | components["schemas"]["PipelineStep"] | components["schemas"]["WaitStep"] | components["schemas"]["EndStep"] | components["schemas"]["NotifyStep"])[];
+            /** @default null */
+            output?: string | null;
+            limits?: components["schemas"]["AgentLimits"];
+            name: string;
+            createdAt: string;
+            updatedAt: string;
+        };
+        /**
+         * @description The body of a request that runs a flow: any JSON as `input`. With `executionId` it continues a
+         *     waiting execution (at `step`, if given): `input` is the answer, unless the `decision` is to approve or to
+         *     reject.
+         */
+        FlowEvent: {
+            /** @default null */
+            input?: unknown;
+            /** @default null */
+            executionId?: string | null;
+            /** @default null */
+            step?: string | null;
+            /**
+             * @default answer
+             * @enum {string}
+             */
+            decision?: "answer" | "approve" | "reject";
+            /** @default null */
+            reason?: string | null;
+            /** @default null */
+            idempotencyKey?: string | null;
+        };
+        /** @description An execution with its results, and the step that waits for a person. */
+        FlowExecution: {
+            executionId: string;
+            flow: string;
+            runId: string;
+            state: ("queued" | "running" | "waiting" | "completed" | "failed" | "stopped") | null;
+            finishReason: string | null;
+            error: {
+                [key: string]: unknown;
+            } | null;
+            createdAt: string;
+            endedAt: string | null;
+            createdBy: string | null;
+            /** @description the results so far by step; `{}` where its agents hide them */
+            steps: {
+                [key: string]: unknown;
+            };
+            answers: components["schemas"]["StepAnswer"][];
+            waitingFor: components["schemas"]["WaitingFor"] | null;
+        };
+        /** @description A page of executions, the latest first. */
+        FlowExecutionPage: {
+            items: components["schemas"]["FlowExecutionSummary"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        /** @description An execution of a flow; what is null is not known (any more). */
+        FlowExecutionSummary: {
+            executionId: string;
+            flow: string;
+            runId: string;
+            state: ("queued" | "running" | "waiting" | "completed" | "failed" | "stopped") | null;
+            finishReason: string | null;
+            error: {
+                [key: string]: unknown;
+            } | null;
+            createdAt: string;
+            endedAt: string | null;
+            createdBy: string | null;
+        };
+        /** @description A page of flows, by name. */
+        FlowPage: {
+            items: (components["schemas"]["Flow"] | components["schemas"]["FlowSummary"])[];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        /** @description A flow as GET shows it, edited; `name`, `createdAt` and `updatedAt` are ignored. */
+        FlowReplacement: {
+            /** @default  */
+            description?: string;
+            steps: (components["schemas"]["AgentStep"] | components["schemas"]["ToolStep"] | components["schemas"]["PipelineStep"] | components["schemas"]["WaitStep"] | components["schemas"]["EndStep"] | components["schemas"]["NotifyStep"])[];
+            /** @default null */
+            output?: string | null;
+            limits?: components["schemas"]["AgentLimits"];
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            createdAt?: string | null;
+            /** @default null */
+            updatedAt?: string | null;
+        };
+        /**
+         * @description The end of a flow's run: its `result`, or the step that waits. `cost` is in US dollars, null where the
+         *     model's price is not known.
+         */
+        FlowResult: {
+            runId: string;
+            executionId: string;
+            /** @enum {string} */
+            state: "waiting" | "completed" | "stopped";
+            finishReason: string;
+            result: unknown;
+            waitingFor: components["schemas"]["WaitingFor"] | null;
+            answers: components["schemas"]["StepAnswer"][];
+            steps: components["schemas"]["StepOutcome"][];
+            usage: components["schemas"]["TokenUsage"] | null;
+            cost: number | null;
+            durationMs: number | null;
+        };
+        /** @description A step of a flow has ended; `index` counts from 0. */
+        FlowStepCompleteEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "flow_step_complete";
+            name: string;
+            durationMs: number;
+            ok: boolean;
+            step: string;
+            index: number;
+            total: number;
+        };
+        /** @description A step of a flow does not run, since its `when` is not true. */
+        FlowStepSkippedEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "flow_step_skipped";
+            name: string;
+            step: string;
+            index: number;
+            total: number;
+        };
+        /** @description A step of a flow begins; `index` counts from 0. */
+        FlowStepStartEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "flow_step_start";
+            name: string;
+            kind: string;
+            step: string;
+            index: number;
+            total: number;
+        };
+        /** @description A flow for those who only run it: without its steps. */
+        FlowSummary: {
+            name: string;
+            description: string;
+            createdAt: string;
+            updatedAt: string;
+        };
+        /** @description A flow; its summary for callers without `agents:read` or `agents:write`. */
+        FlowView: components["schemas"]["Flow"] | components["schemas"]["FlowSummary"];
+        /** @description The API answers. */
+        Health: {
+            /** @constant */
+            status: "ok";
+            version: string;
+        };
+        /** @description Nothing else was sent for five seconds; or, with an id, where the stream begins. */
+        HeartbeatEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "heartbeat";
+        };
+        /** @description An image: PNG, JPEG, GIF or WebP. */
+        ImagePart: {
+            /**
+             * @description read when the agent runs
+             * @default null
+             */
+            url?: string | null;
+            /**
+             * @description base64; with mediaType
+             * @default null
+             */
+            data?: string | null;
+            /**
+             * @description of a file uploaded by POST /api/files
+             * @default null
+             */
+            fileId?: string | null;
+            /** @default null */
+            mediaType?: string | null;
+            /** @default null */
+            name?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "image";
+        };
+        /** @description A live message for a running agent. */
+        InjectMessage: {
+            /** @description a text of at most 32,768 bytes of UTF-8, or parts: texts, images and files */
+            content: string | (components["schemas"]["TextPart"] | components["schemas"]["ImagePart"] | components["schemas"]["FilePart"])[];
+            /** @default null */
+            idempotencyKey?: string | null;
+        };
+        /** @description A live message has been put before the model, in this iteration (counted from 1). */
+        InjectedEvent: {
+            parent?: string;
+            agentId?: string;
+            step?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "injected";
+            messageId: string;
+            content: string;
+            iteration: number;
+        };
+        /** @description A JSON Schema. */
+        JsonSchema: {
+            [key: string]: unknown;
+        };
+        /** @description Milliseconds from an event's acceptance to its output; null where nothing was measured. */
+        Latency: {
+            avg: number | null;
+            p50: number | null;
+            p95: number | null;
+            p99: number | null;
+        };
+        /** @description Tools of an MCP server that the agent does not get, with the reason. */
+        LeftOutTools: {
+            server: string;
+            reason: string;
+            names: string[];
+        };
+        /** @description The reason of a dead letter. */
+        LetterError: {
+            code: string;
+            message: string;
+        };
+        /** @description A message for a running agent, who sees it before its next call of the model. */
+        LiveMessage: {
+            messageId: string;
+            /** @description the text, with a note for each image and file */
+            content: string;
+            /**
+             * @description the images and files
+             * @default null
+             */
+            attachments?: components["schemas"]["ContentBlock"][] | null;
+            createdAt: string;
+            createdBy: string | null;
+            expiresAt: string;
+        };
+        /** @description The live messages that wait, in order. */
+        LiveMessagePage: {
+            items: components["schemas"]["LiveMessage"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        /** @description A run under way, as its events have shown it; null where something is not known yet. */
+        LiveRun: {
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string | null;
+            model: string;
+            status: string;
+            startedAt: string;
+            lastEventAt: string;
+            tokens: number | null;
+            cost: number | null;
+            /** @description the tool at work */
+            tool: string | null;
+        };
+        /** @description Strings are expressions; numbers, booleans and null stand for themselves; objects and lists nest. */
+        MapConfig: {
+            expression: {
+                [key: string]: components["schemas"]["MapValue"];
+            };
+        };
+        MapStep: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @default dlq
+             * @enum {string}
+             */
+            onError?: "dlq" | "drop" | "null";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "map";
+            config: components["schemas"]["MapConfig"];
+        };
+        MapValue: string | {
+            [key: string]: components["schemas"]["MapValue"];
+        } | unknown[] | (boolean | number | null);
+        /** @description An MCP server (streamable HTTP); its tools appear as `<name>__<tool>`. */
+        McpServer: {
+            name: string;
+            url: string;
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * @description the scope that the run's user needs for the server's tools; empty for none
+             * @default
+             */
+            scope?: string;
+            /**
+             * @description the only tools that the agent gets, by the server's own names; null takes all
+             * @default null
+             */
+            tools?: string[] | null;
+        };
+        /** @description An agent's memory of a user. */
+        Memory: {
+            id: string;
+            agentId: string;
+            text: string;
+            createdAt: string;
+            updatedAt: string;
+        };
+        /** @description A page of memories. */
+        MemoryPage: {
+            items: components["schemas"]["Memory"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        /**
+         * @description A message of a conversation. `steps` are the events that led to it, as the stream showed them. Messages
+         *     that end a run also say how it ended.
+         */
+        Message: {
+            id: string;
+            /** @enum {string} */
+            role: "user" | "assistant";
+            content: components["schemas"]["ContentBlock"][];
+            createdAt: string;
+            runId: string | null;
+            /**
+             * @description the user who wrote it
+             * @default null
+             */
+            createdBy?: string | null;
+            /**
+             * @description it was a live message
+             * @default null
+             */
+            injected?: boolean | null;
+            /**
+             * @description the answer was cut off
+             * @default null
+             */
+            interrupted?: boolean | null;
+            /** @default null */
+            steps?: {
+                [key: string]: unknown;
+            }[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A page of messages, oldest first. */
+        MessagePage: {
+            items: components["schemas"]["Message"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        MixpanelConfig: {
+            /**
+             * @default {
+             *       "maxRetries": 3,
+             *       "backoffMs": 1000
+             *     }
+             */
+            retryPolicy?: components["schemas"]["RetryPolicy"];
+            /** @default null */
+            rateLimit?: components["schemas"]["RateLimit"] | null;
+            /** @default null */
+            event?: string | null;
+            /** @default null */
+            distinctId?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            provider: "mixpanel";
+            projectToken: string;
+            /** @default null */
+            projectId?: string | null;
+            /** @default null */
+            serviceAccount?: string | null;
+            /** @default null */
+            serviceSecret?: string | null;
+            /**
+             * @default us
+             * @enum {string}
+             */
+            region?: "us" | "eu" | "in";
+        };
+        /** @description Tokens of one call of a model; see `TokenUsage`. */
+        ModelCallTokens: {
+            input: number;
+            output: number;
+            cacheRead?: number;
+            cacheWrite?: number;
+        };
+        /** @description The body of a request that creates an agent. Without an id, one is generated. */
+        NewAgent: {
+            name: string;
+            /** @default  */
+            description?: string;
+            /**
+             * @description provider:model; empty takes the default
+             * @default
+             */
+            model?: string;
+            /** @default  */
+            instructions?: string;
+            /** @description names of tools, or a tool with its rule for approvals */
+            tools?: (string | components["schemas"]["ToolUse"])[];
+            mcpServers?: components["schemas"]["McpServer"][];
+            /** @description remote A2A agents that the agent may send messages to */
+            a2aAgents?: components["schemas"]["A2aAgent"][];
+            /**
+             * @description the most that any viewer may see
+             * @default full
+             * @enum {string}
+             */
+            visibility?: "answer" | "steps" | "full";
+            /**
+             * @description the model writes ReAct lines (Action:, Observation:)
+             * @default false
+             */
+            react?: boolean;
+            /**
+             * @description how the model writes thinking and tool calls into its text, where its server leaves them there; null: by the model's name
+             * @default null
+             */
+            dialect?: ("plain" | "harmony" | "hermes" | "mistral" | "llama" | "deepseek" | "kimi" | "minimax") | null;
+            /**
+             * @description the model's text starts in thinking and only closes it; null: by the model's name
+             * @default null
+             */
+            startsInThinking?: boolean | null;
+            /**
+             * @description a JSON Schema (2020-12, 32 KB) that answers must fit; done has the value as output
+             * @default null
+             */
+            responseSchema?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description how much a Claude model may think before each answer; less than limits.maxTokens
+             * @default null
+             */
+            thinkingTokens?: number | null;
+            /**
+             * @description the context window of the model in tokens, prompt and answer together; null: by the model's name, where it is known
+             * @default null
+             */
+            contextTokens?: number | null;
+            /**
+             * @description what the model takes beside text; null: by the model's name, where it is known
+             * @default null
+             */
+            accepts?: ("image" | "pdf")[] | null;
+            /**
+             * @description provider:model that sums up what the model cannot hold any more; empty takes the agent's own
+             * @default
+             */
+            compactionModel?: string;
+            /**
+             * @description when nobody answers a call in time: the agent goes on without it, or the run fails
+             * @default continue
+             * @enum {string}
+             */
+            onExpired?: "continue" | "fail";
+            limits?: components["schemas"]["AgentLimits"];
+            /**
+             * @description whether A2A clients of the organization find the agent and send it tasks
+             * @default false
+             */
+            exposeA2A?: boolean;
+            /** @default null */
+            id?: string | null;
+        };
+        /** @description The body of a request that creates a conversation. Without an id, one is generated. */
+        NewConversation: {
+            /** @default null */
+            id?: string | null;
+            agentId: string;
+            /** @default  */
+            title?: string;
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A flow to be made. */
+        NewFlow: {
+            /** @default  */
+            description?: string;
+            steps: (components["schemas"]["AgentStep"] | components["schemas"]["ToolStep"] | components["schemas"]["PipelineStep"] | components["schemas"]["WaitStep"] | components["schemas"]["EndStep"] | components["schemas"]["NotifyStep"])[];
+            /** @default null */
+            output?: string | null;
+            limits?: components["schemas"]["AgentLimits"];
+            name: string;
+        };
+        /** @description A secret's value, and the 1 to 20 hosts that it may be sent to. */
+        NewSecret: {
+            value: string;
+            hosts: string[];
+        };
+        /** @description A user of the organization, by the `sub` of their tokens, and what they may do. */
+        NewShare: {
+            userId: string;
+            /**
+             * @default read
+             * @enum {string}
+             */
+            access?: "read" | "write";
+        };
+        /**
+         * @description The request that a ticket allows. `body` takes the place of the body that a GET does not have: a
+         *     long text belongs there rather than in an address.
+         */
+        NewTicket: {
+            path: string;
+            /**
+             * @default GET
+             * @constant
+             */
+            method?: "GET";
+            /** @default null */
+            body?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description True if the one inside is not. */
+        NotOf: {
+            not: components["schemas"]["Condition"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["NotOf"];
+        };
+        NotificationDestination: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "notification";
+            config: components["schemas"]["ChatConfig"] | components["schemas"]["SnsConfig"];
+        };
+        /**
+         * @description Sends an object through a destination of a pipeline of the organization; the result tells what became
+         *     of it.
+         */
+        NotifyStep: {
+            name: string;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "notify";
+            pipelineId: string;
+            /**
+             * @description which of the pipeline's destinations
+             * @default 0
+             */
+            destination?: number;
+            payload?: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description The message went to the active run, or the run that it began waits for people. */
+        PendingAnswer: components["schemas"]["AcceptedMessage"] | components["schemas"]["WaitingAnswer"];
+        /** @description A pipeline: the fields of its definition (see `PipelineDefinition`), and what became of it. */
+        Pipeline: {
+            id: string;
+            /** @enum {string} */
+            state: "created" | "running" | "paused" | "stopped";
+            /** @description counts the definitions that it has had */
+            version: number;
+            createdAt: string;
+            updatedAt: string;
+            stateSince: string;
+            name: string;
+            source: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description The backpressure of a pipeline, from 0 (it keeps up) to 1; at most one a minute. */
+        PipelineBackpressureEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "pipeline:backpressure";
+            pipelineId: string;
+            backpressure: number;
+        };
+        /** @description The fields of a definition that are to change; null takes one away. */
+        PipelineChanges: {
+            [key: string]: unknown;
+        };
+        /** @description A definition as a user writes it. One `destination`, or several as `destinations`. */
+        PipelineDefinition: {
+            name: string;
+            /** @default null */
+            description?: string | null;
+            source: components["schemas"]["AgentExecutionSource"] | components["schemas"]["WebhookSource"] | components["schemas"]["DatabaseChangeSource"] | components["schemas"]["ApiEventSource"] | components["schemas"]["AlertSource"] | components["schemas"]["ApprovalSource"] | components["schemas"]["ScheduleSource"];
+            transforms?: (components["schemas"]["FilterStep"] | components["schemas"]["MapStep"] | components["schemas"]["AggregateStep"] | components["schemas"]["WindowStep"] | components["schemas"]["BatchStep"] | components["schemas"]["DedupeStep"] | components["schemas"]["SampleStep"] | components["schemas"]["SplitStep"])[];
+            /** @default null */
+            destination?: (components["schemas"]["WebhookDestination"] | components["schemas"]["DatabaseDestination"] | components["schemas"]["AnalyticsDestination"] | components["schemas"]["NotificationDestination"]) | null;
+            /** @default null */
+            destinations?: (components["schemas"]["WebhookDestination"] | components["schemas"]["DatabaseDestination"] | components["schemas"]["AnalyticsDestination"] | components["schemas"]["NotificationDestination"])[] | null;
+        };
+        /** @description A pipeline's health, with its reasons and the time since when it holds. */
+        PipelineHealth: {
+            pipelineId: string;
+            /** @enum {string} */
+            status: "healthy" | "degraded" | "unhealthy";
+            /** @enum {string} */
+            state: "created" | "running" | "paused" | "stopped";
+            reasons: string[];
+            since: string;
+            checkedAt: string;
+        };
+        /** @description An event: its payload, or `{payload, id?, type?, time?}`. */
+        PipelineItem: {
+            [key: string]: unknown;
+        };
+        /** @description 1 to 1,000 events, as a list or as `{items}`. */
+        PipelineItems: {
+            [key: string]: unknown;
+        }[] | {
+            [key: string]: unknown;
+        };
+        /** @description A pipeline's metrics. `lag` is in milliseconds, `backpressure` goes from 0 to 1. */
+        PipelineMetrics: {
+            itemsProcessed: number;
+            itemsFiltered: number;
+            itemsOut: number;
+            itemsDelivered: number;
+            itemsFailed: number;
+            lateEvents: number;
+            deadLetters: number;
+            deliveries: components["schemas"]["Deliveries"];
+            throughput: number;
+            latency: components["schemas"]["Latency"];
+            pipelineId: string;
+            lag: number;
+            backpressure: number;
+            steps: components["schemas"]["StepCounts"][];
+        };
+        /** @description A page of pipelines, the oldest first. */
+        PipelinePage: {
+            items: components["schemas"]["Pipeline"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        /** @description All pipelines together. */
+        PipelineStats: {
+            itemsProcessed: number;
+            itemsFiltered: number;
+            itemsOut: number;
+            itemsDelivered: number;
+            itemsFailed: number;
+            lateEvents: number;
+            deadLetters: number;
+            deliveries: components["schemas"]["Deliveries"];
+            throughput: number;
+            latency: components["schemas"]["Latency"];
+            pipelines: components["schemas"]["PipelineTotals"];
+        };
+        /**
+         * @description Takes events (a list or one object) through a pipeline's transforms; the result is its outputs. Nothing
+         *     is delivered. Either `pipelineId` or a `definition`.
+         */
+        PipelineStep: {
+            name: string;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "pipeline";
+            /** @default null */
+            pipelineId?: string | null;
+            /** @default null */
+            definition?: {
+                [key: string]: unknown;
+            } | null;
+            /** @default last */
+            events?: string;
+        };
+        /** @description A definition for a common case; `$(name)` stands for a parameter. */
+        PipelineTemplate: {
+            id: string;
+            name: string;
+            description: string;
+            parameters: components["schemas"]["TemplateParameter"][];
+            definition: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description All templates. */
+        PipelineTemplatePage: {
+            items: components["schemas"]["PipelineTemplate"][];
+        };
+        /** @description Numbers of pipelines, in all and by state. */
+        PipelineTotals: {
+            total: number;
+            /** @default null */
+            created?: number | null;
+            /** @default null */
+            running?: number | null;
+            /** @default null */
+            paused?: number | null;
+            /** @default null */
+            stopped?: number | null;
+        };
+        /** @description A definition that a pipeline has or had. */
+        PipelineVersion: {
+            version: number;
+            definition: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A page of versions, the newest first. */
+        PipelineVersionPage: {
+            items: components["schemas"]["PipelineVersion"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        /** @description The id of the event that was accepted. */
+        PushedItem: {
+            accepted: number;
+            ids: string[];
+            id: string;
+        };
+        /** @description The ids of the events that were accepted. */
+        PushedItems: {
+            accepted: number;
+            ids: string[];
+        };
+        /** @description At most `perSecond` requests a second on average, `burst` at once. */
+        RateLimit: {
+            perSecond: number;
+            /** @default 1 */
+            burst?: number;
+        };
+        /** @description A redrive of dead letters. `skipped` ones stay: the definition has no such step or destination. */
+        Redrive: {
+            id: string;
+            /** @enum {string} */
+            state: "running" | "done" | "cancelled";
+            /** @description the fields that were given */
+            request: {
+                [key: string]: unknown;
+            };
+            redriven: number;
+            skipped: number;
+            createdAt: string;
+            updatedAt: string;
+        };
+        /** @description The newest hundred redrives, the newest first. */
+        RedrivePage: {
+            items: components["schemas"]["Redrive"][];
+        };
+        /** @description A redrive with how many are left; unless `leftComplete` there are more. */
+        RedriveProgress: {
+            id: string;
+            /** @enum {string} */
+            state: "running" | "done" | "cancelled";
+            /** @description the fields that were given */
+            request: {
+                [key: string]: unknown;
+            };
+            redriven: number;
+            skipped: number;
+            createdAt: string;
+            updatedAt: string;
+            left: number;
+            leftComplete: boolean;
+        };
+        /**
+         * @description `version`: with the `current` definition, or each with its `original` one. `fromStep` begins there with
+         *     the event as it came to the place where it failed.
+         */
+        RedriveRequest: {
+            ids?: string[];
+            /** @default null */
+            place?: string | null;
+            /** @default null */
+            code?: string | null;
+            /** @default null */
+            from?: string | null;
+            /** @default null */
+            to?: string | null;
+            /**
+             * @default current
+             * @enum {string}
+             */
+            version?: "current" | "original";
+            /** @default null */
+            fromStep?: number | null;
+            /** @default 50 */
+            perSecond?: number;
+        };
+        /** @description Events that are processed again: those accepted from `from` to before `to`, with a version. */
+        Replay: {
+            from: string;
+            to: string;
+            version: number;
+        };
+        /** @description Events to process again; by default up to now, with the current version. */
+        ReplayRequest: {
+            from: string;
+            /** @default null */
+            to?: string | null;
+            /** @default null */
+            version?: number | null;
+        };
+        /** @description Counts of requests. */
+        Requests: {
+            succeeded: number;
+            failed: number;
+        };
+        /** @description So many events are no longer kept: take a new snapshot. */
+        ResyncEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "resync";
+            missed: number;
+        };
+        /** @description Waits grow from `backoffMs`, doubling, with jitter. */
+        RetryPolicy: {
+            /** @default 3 */
+            maxRetries?: number;
+            /** @default 1000 */
+            backoffMs?: number;
+        };
+        /** @description The events after this id are void: another process goes on from there. */
+        RewindEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "rewind";
+            after: string;
+        };
+        /** @description The state of a rule; `alerts` counts those that it has had. */
+        RuleState: {
+            triggered: boolean;
+            triggeredAt: string | null;
+            alerts: number;
+        };
+        /** @description A run: one answer of an agent, or one execution of a flow. */
+        Run: components["schemas"]["RunView"];
+        /** @description A call that waited has been answered; `answeredBy` is null where its time was over. */
+        RunApprovalAnsweredEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string;
+            hops?: number;
+            callId: string;
+            kind: string;
+            name: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "approval:answered";
+            decision: string;
+            answeredBy: string | null;
+            reason: string | null;
+            requestedBy: string | null;
+            step?: string;
+        };
+        /**
+         * @description A call of the run waits for a person. `arguments`, `prompt`, `options` and `schema` are there where the
+         *     agent shows them; `requestedBy` is the user for whom the run works.
+         */
+        RunApprovalRequestedEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string;
+            hops?: number;
+            callId: string;
+            kind: string;
+            name: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "approval:requested";
+            expiresAt: string;
+            requestedBy: string | null;
+            arguments?: {
+                [key: string]: unknown;
+            };
+            prompt?: string;
+            options?: string[];
+            schema?: {
+                [key: string]: unknown;
+            };
+            step?: string;
+        };
+        /**
+         * @description A run has ended well. `result` is its answer, at most 16,000 characters of it; null once its
+         *     conversation was deleted.
+         */
+        RunCompletedEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string;
+            hops?: number;
+            run: components["schemas"]["RunView"];
+            status: string;
+            tokenUsage: components["schemas"]["TokenUsage"] | null;
+            tokens: number | null;
+            cost: number | null;
+            startedAt: string;
+            completedAt: string | null;
+            durationMs: number | null;
+            finishReason: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run:completed";
+            result: string | null;
+        };
+        /** @description A run was deleted with its conversation. */
+        RunDeletedEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string;
+            hops?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run:deleted";
+            /** @constant */
+            status: "deleted";
+        };
+        /** @description A run has ended badly. */
+        RunErrorEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string;
+            hops?: number;
+            run: components["schemas"]["RunView"];
+            status: string;
+            tokenUsage: components["schemas"]["TokenUsage"] | null;
+            tokens: number | null;
+            cost: number | null;
+            startedAt: string;
+            completedAt: string | null;
+            durationMs: number | null;
+            finishReason: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run:error";
+            error: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description An event on the stream of a run or of a conversation. Clients ignore types that they do not know. */
+        RunEvent: components["schemas"]["StartEvent"] | components["schemas"]["StatusEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["InjectedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalAnsweredEvent"] | components["schemas"]["WaitingEvent"] | components["schemas"]["RewindEvent"] | components["schemas"]["FlowStepStartEvent"] | components["schemas"]["FlowStepCompleteEvent"] | components["schemas"]["FlowStepSkippedEvent"] | components["schemas"]["DoneEvent"] | components["schemas"]["ErrorEvent"] | components["schemas"]["HeartbeatEvent"];
+        /**
+         * @description The agent's memory was used: a live message (`inject`), a search of conversations (`search`), or
+         *     what it keeps of its user (`remember`, `recall`, `forget`). Texts are null where they are hidden.
+         */
+        RunMemoryEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string;
+            hops?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run:memory_op";
+            op: string;
+            memoryId?: string;
+            messageId?: string;
+            text?: string | null;
+            query?: string | null;
+            hits?: number;
+        };
+        /**
+         * @description A call of the model has ended. `cost` is in US dollars, null where the price is not known; `estimated`
+         *     says that the server did not count the tokens.
+         */
+        RunModelCallEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string;
+            hops?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run:llm_call";
+            model: string;
+            tokens: components["schemas"]["ModelCallTokens"];
+            estimated: boolean;
+            cost: number | null;
+            latencyMs: number;
+            firstTokenMs: number | null;
+            error: string | null;
+        };
+        /** @description The tokens that a run has written so far, and what they cost in US dollars; at most one a second. */
+        RunProgressEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string;
+            hops?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run:progress";
+            tokens: number;
+            cost: number | null;
+        };
+        /** @description A run has begun. */
+        RunStartedEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string;
+            hops?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run:started";
+            run: components["schemas"]["RunView"];
+            /** @constant */
+            status: "running";
+        };
+        /** @description A run has come to another state. */
+        RunStatusChangedEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string;
+            hops?: number;
+            /** @enum {string} */
+            from: "queued" | "running" | "waiting" | "completed" | "failed" | "stopped";
+            /** @enum {string} */
+            to: "queued" | "running" | "waiting" | "completed" | "failed" | "stopped";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run:status_changed";
+        };
+        /** @description A tool has answered. */
+        RunToolCompletedEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string;
+            hops?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run:tool_completed";
+            tool: string | null;
+            callId: string;
+            ok: boolean;
+            durationMs: number | null;
+            bytes: number;
+        };
+        /** @description A tool is at work; its name is null where the agent does not show it. */
+        RunToolStartedEvent: {
+            id: string;
+            time: string;
+            organization: string;
+            runId: string;
+            agentId: string;
+            agentName: string;
+            conversationId: string;
+            hops?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run:tool_started";
+            tool: string | null;
+            callId: string;
+        };
+        /** @description A run, as `GET /api/runs/{run_id}` shows it. */
+        RunView: {
+            id: string;
+            conversationId: string;
+            threadId: string | null;
+            agentId: string;
+            agentName: string;
+            model: string;
+            /** @enum {string} */
+            state: "queued" | "running" | "waiting" | "completed" | "failed" | "stopped";
+            messageId: string;
+            startedAt: string;
+            endedAt: string | null;
+            durationMs: number | null;
+            finishReason: string | null;
+            usage: components["schemas"]["TokenUsage"] | null;
+            cost: number | null;
+            error: {
+                [key: string]: unknown;
+            } | null;
+            createdBy: string | null;
+        };
+        /** @description Keeps a share (`rate`, 0 to 1) of all keys; the same keys each time. Without `key`, of all events. */
+        SampleConfig: {
+            rate: number;
+            /** @default null */
+            key?: string | null;
+        };
+        SampleStep: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @default dlq
+             * @enum {string}
+             */
+            onError?: "dlq" | "drop" | "null";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "sample";
+            config: components["schemas"]["SampleConfig"];
+        };
+        /** @description One event per tick of an EventBridge Scheduler expression. */
+        ScheduleSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "schedule";
+            expression: string;
+            /** @default null */
+            timezone?: string | null;
+            /** @default null */
+            payload?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description A secret's name and the hosts that it may be sent to; its value is never shown. */
+        Secret: {
+            name: string;
+            hosts: string[];
+            updatedAt: string;
+        };
+        /** @description A page of secrets, by name. */
+        SecretPage: {
+            items: components["schemas"]["Secret"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        SegmentConfig: {
+            /**
+             * @default {
+             *       "maxRetries": 3,
+             *       "backoffMs": 1000
+             *     }
+             */
+            retryPolicy?: components["schemas"]["RetryPolicy"];
+            /** @default null */
+            rateLimit?: components["schemas"]["RateLimit"] | null;
+            /** @default null */
+            event?: string | null;
+            /** @default null */
+            distinctId?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            provider: "segment";
+            writeKey: string;
+            /**
+             * @default us
+             * @enum {string}
+             */
+            region?: "us" | "eu";
+        };
+        /** @description A message to an agent. `ifBusy` says what happens when the agent is still answering. */
+        SendMessage: {
+            /** @description a text of at most 524,288 bytes of UTF-8, or parts: texts, images and files */
+            content: string | (components["schemas"]["TextPart"] | components["schemas"]["ImagePart"] | components["schemas"]["FilePart"])[];
+            /** @default null */
+            agentId?: string | null;
+            /** @default null */
+            threadId?: string | null;
+            /** @default null */
+            idempotencyKey?: string | null;
+            /**
+             * @default reject
+             * @enum {string}
+             */
+            ifBusy?: "reject" | "inject" | "interrupt";
+            /**
+             * @description as an agent's, for this answer alone; not for a live message
+             * @default null
+             */
+            responseSchema?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description The access of a user to a conversation. */
+        Share: {
+            userId: string;
+            /** @enum {string} */
+            access: "none" | "read" | "write" | "own";
+        };
+        /** @description The users with whom a conversation is shared. */
+        SharePage: {
+            items: components["schemas"]["Share"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        SnsConfig: {
+            /**
+             * @default {
+             *       "maxRetries": 3,
+             *       "backoffMs": 1000
+             *     }
+             */
+            retryPolicy?: components["schemas"]["RetryPolicy"];
+            /** @default null */
+            rateLimit?: components["schemas"]["RateLimit"] | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            channel: "sns";
+            topicArn: string;
+            /** @description Text with `{{expression}}` in it. */
+            template: string;
+            /** @default null */
+            subject?: string | null;
+        };
+        /** @description A text to speak. */
+        Speak: {
+            /** @default alloy */
+            voice?: string;
+            /** @default mp3 */
+            format?: string;
+            /** @default 1 */
+            speed?: number;
+            /** @default  */
+            engine?: string;
+            /** @default  */
+            language?: string;
+            text: string;
+        };
+        /** @description The next bytes of the audio file. */
+        SpeechAudio: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "audio";
+            /** @description base64 */
+            audio: string;
+        };
+        /** @description The end of the speech. */
+        SpeechDone: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "done";
+            seconds: number;
+        };
+        /** @description A speech engine, and what the deployment lacks for it. */
+        SpeechEngine: {
+            id: string;
+            default: boolean;
+            available: boolean;
+            missing: string | null;
+        };
+        /** @description The engine failed after the first sound: nothing follows. */
+        SpeechError: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "error";
+            code: string;
+            message: string;
+        };
+        /** @description An event of speech with timings, told apart by its `type`. */
+        SpeechEvent: components["schemas"]["SpeechAudio"] | components["schemas"]["SpeechWords"] | components["schemas"]["SpeechDone"] | components["schemas"]["SpeechError"];
+        /**
+         * @description Options of speech. `speed` 1 is the voice's own pace; without `engine` the deployment's default speaks;
+         *     `language` is a BCP 47 tag, for texts whose script does not tell it.
+         */
+        SpeechOptions: {
+            /** @default alloy */
+            voice?: string;
+            /** @default mp3 */
+            format?: string;
+            /** @default 1 */
+            speed?: number;
+            /** @default  */
+            engine?: string;
+            /** @default  */
+            language?: string;
+        };
+        /** @description A speech that ends now. */
+        SpeechStopping: {
+            streamId: string;
+            /** @constant */
+            state: "stopping";
+        };
+        /** @description The words of a sentence. */
+        SpeechWords: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "words";
+            /** @description true where the engine does not tell, and the letters were counted */
+            estimated: boolean;
+            words: components["schemas"]["TimedWord"][];
+        };
+        /** @description The speeds that an engine has; 1 is a voice's own pace. */
+        SpeedRange: {
+            min: number;
+            max: number;
+        };
+        /** @description One event per element of the list in `field`, which then holds the element. */
+        SplitConfig: {
+            /** @description A field by name; dots lead into objects (`tokenUsage.total`, `$meta.type`), brackets into lists (`items[0].price`) and to other names (`["a.b"]`). */
+            field: string;
+        };
+        SplitStep: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @default dlq
+             * @enum {string}
+             */
+            onError?: "dlq" | "drop" | "null";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "split";
+            config: components["schemas"]["SplitConfig"];
+        };
+        /** @description The run has begun; `messageId` is the answer's id. */
+        StartEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "start";
+            runId: string;
+            conversationId: string;
+            messageId: string;
+            agentId: string;
+        };
+        /** @description Progress of the agent, for people. */
+        StatusEvent: {
+            parent?: string;
+            agentId?: string;
+            step?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "status";
+            message: string;
+            icon?: string;
+        };
+        /** @description The answer of a person to a step of a flow; `answeredBy` is null where nobody answered in time. */
+        StepAnswer: {
+            step: string;
+            decision: string;
+            answeredBy: string | null;
+            answeredAt: string;
+            reason: string | null;
+        };
+        /** @description Counts of a step in the last 24 hours. */
+        StepCounts: {
+            step: number;
+            type: string;
+            received: number;
+            passed: number;
+            dropped: number;
+            failed: number;
+            held: number;
+            late: number;
+        };
+        /** @description A step that has ended. */
+        StepOutcome: {
+            name: string;
+            ok: boolean;
+            durationMs: number;
+        };
+        /** @description The run that stops. */
+        StoppedRun: {
+            runId: string;
+            /** @constant */
+            state: "stopping";
+        };
+        /** @description A definition as its author wrote it (see `PipelineDefinition`). */
+        StoredDefinition: {
+            [key: string]: unknown;
+        };
+        /**
+         * @description An update of a task: the field of its `type` is A2A's own, and others stand beside it where they fit.
+         *
+         *     `status` is the state in words (`submitted`, `working`, `input-required`, `completed`, `failed`,
+         *     `canceled` or `rejected`) with its `message`. Of an artifact, `chunk` is the text that comes now, and
+         *     `artifact` is what has come, all of it at the `lastChunk`.
+         */
+        TaskEvent: {
+            /** @enum {string} */
+            type: "task" | "message" | "statusUpdate" | "artifactUpdate";
+            /** @default null */
+            task?: {
+                [key: string]: unknown;
+            } | null;
+            /** @default null */
+            message?: unknown;
+            /** @default null */
+            statusUpdate?: {
+                [key: string]: unknown;
+            } | null;
+            /** @default null */
+            artifactUpdate?: {
+                [key: string]: unknown;
+            } | null;
+            /** @default null */
+            status?: string | null;
+            /** @default null */
+            artifact?: {
+                [key: string]: unknown;
+            } | null;
+            /** @default null */
+            chunk?: string | null;
+            /** @default null */
+            append?: boolean | null;
+            /** @default null */
+            lastChunk?: boolean | null;
+        };
+        /** @description The arguments of a template; `name` is the new pipeline's, if it shall have another. */
+        TemplateArguments: {
+            /** @default null */
+            name?: string | null;
+            parameters?: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A parameter of a template; one without `default` must be given. */
+        TemplateParameter: {
+            name: string;
+            description: string;
+            /** @enum {string} */
+            type: "text" | "number" | "texts" | "secret";
+            /** @default null */
+            required?: boolean | null;
+            /** @default null */
+            default?: unknown;
+        };
+        /** @description A text. */
+        TextPart: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "text";
+            text: string;
+        };
+        /** @description A piece of reasoning. */
+        ThinkingEvent: {
+            parent?: string;
+            agentId?: string;
+            step?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "thinking";
+            text: string;
+        };
+        /** @description A ticket for one GET, or for one event stream. */
+        Ticket: {
+            ticket: string;
+            /** @description the path with the ticket in its query */
+            url: string;
+            expiresAt: string;
+        };
+        /** @description A word, and the seconds after the first sound between which it is heard. */
+        TimedWord: {
+            word: string;
+            start: number;
+            end: number;
+        };
+        /** @description A piece of the answer. */
+        TokenEvent: {
+            parent?: string;
+            agentId?: string;
+            step?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "token";
+            token: string;
+        };
+        /**
+         * @description Tokens, as the model's server counted them; `estimated` is there, and true, where it did not. Those
+         *     that were read from a prompt cache, or written to one, are part of the input.
+         */
+        TokenUsage: {
+            input: number;
+            output: number;
+            total: number;
+            estimated?: boolean;
+            cacheRead?: number;
+            cacheWrite?: number;
+        };
+        /**
+         * @description The agent calls a tool. `arguments` are `{}` unless the client asks for `detail=full`. `client`: the
+         *     tool came with the message, and the client runs it itself; all of such a call is always shown.
+         */
+        ToolCallEvent: {
+            parent?: string;
+            agentId?: string;
+            step?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool_call";
+            id: string;
+            name: string;
+            arguments: unknown;
+            client?: boolean;
+        };
+        /** @description A tool that the agent called. */
+        ToolCallSummary: {
+            id: string;
+            name: string;
+            ok: boolean;
+            summary: string;
+        };
+        /** @description A tool's answer; `content` is empty below `detail=full`. */
+        ToolResultBlock: {
+            toolUseId: string;
+            content: {
+                [key: string]: unknown;
+            }[];
+            /** @default null */
+            status?: string | null;
+        };
+        /**
+         * @description A tool has answered. `bytes` is the size of the whole `result`, which only `detail=full` shows. The
+         *     duration is null where it is not known.
+         */
+        ToolResultEvent: {
+            parent?: string;
+            agentId?: string;
+            step?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool_result";
+            id: string;
+            name: string;
+            ok: boolean;
+            summary: string;
+            bytes: number;
+            durationMs: number | null;
+            result?: string;
+        };
+        /**
+         * @description Calls a tool; `arguments` are expressions, as in a pipeline's map. The result is what the tool gave,
+         *     as JSON where it is an object, a list or a number.
+         */
+        ToolStep: {
+            name: string;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool";
+            tool: string;
+            arguments?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * @description A tool of an agent with the rule by which it asks first. The tools of MCP servers are named as the
+         *     model sees them, `<server>__<tool>`; here they only get their rule.
+         */
+        ToolUse: {
+            name: string;
+            /**
+             * @description auto, ask, or {ask: an expression over the arguments, such as amount > 50}
+             * @default auto
+             */
+            policy?: ("auto" | "ask") | components["schemas"]["AskWhen"];
+            /**
+             * @description who may answer; without it the user for whom the run works
+             * @default null
+             */
+            approvers?: components["schemas"]["Approvers"] | null;
+            /**
+             * @description seconds to wait; without it as long as the deployment allows
+             * @default null
+             */
+            expires?: number | null;
+        };
+        /** @description A call of a tool; `input` is `{}` below `detail=full`. */
+        ToolUseBlock: {
+            toolUseId: string;
+            name: string;
+            input: unknown;
+        };
+        /** @description An alert that is on. */
+        TriggeredAlert: {
+            ruleId: string;
+            name: string;
+            triggeredAt: string | null;
+        };
+        /** @description A file that is about to be uploaded. */
+        UploadFile: {
+            name: string;
+            /** @description one of image/png, image/jpeg, image/gif, image/webp, application/pdf, text/plain, text/markdown, text/csv, application/json */
+            mediaType: string;
+            /** @description in bytes: at most 25,000,000, and 1,000,000 of text */
+            size: number;
+        };
+        /**
+         * @description The form that uploads one file within 15 minutes: POST `fields`, and the file as `file` behind them, as
+         *     multipart/form-data.
+         */
+        UploadForm: {
+            url: string;
+            fields: {
+                [key: string]: string;
+            };
+        };
+        /** @description A voice of an engine. */
+        Voice: {
+            id: string;
+            name: string;
+            language: string | null;
+            gender: string | null;
+        };
+        /** @description The voices of an engine, and the formats and engines that there are. */
+        VoiceCatalog: {
+            engine: string;
+            speed: components["schemas"]["SpeedRange"];
+            /** @description samples per second of `pcm` */
+            sampleRate: number;
+            voices: components["schemas"]["Voice"][];
+            formats: components["schemas"]["AudioFormat"][];
+            engines: components["schemas"]["SpeechEngine"][];
+        };
+        /**
+         * @description Suspends the flow until a person answers; the result is what they have given. A rejection, or no answer
+         *     in time, ends the flow: nothing further runs.
+         */
+        WaitStep: {
+            name: string;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "wait_for_input";
+            /** @default  */
+            prompt?: string;
+            /**
+             * @description the only answers there are
+             * @default null
+             */
+            choices?: string[] | null;
+            /**
+             * @description JSON Schema of the answer
+             * @default null
+             */
+            schema?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description who may answer; without it the user who started the flow
+             * @default null
+             */
+            approvers?: components["schemas"]["Approvers"] | null;
+            /**
+             * @description seconds to wait; without it as long as the deployment allows
+             * @default null
+             */
+            expires?: number | null;
+        };
+        /** @description The agent's answer so far: the run waits for people. `usage`, `cost` and `durationMs` are null. */
+        WaitingAnswer: {
+            runId: string;
+            conversationId: string;
+            messageId: string;
+            /** @constant */
+            role: "assistant";
+            content: string;
+            toolCalls: components["schemas"]["ToolCallSummary"][];
+            usage: components["schemas"]["TokenUsage"] | null;
+            cost: number | null;
+            finishReason: string;
+            /**
+             * @description the answer as JSON, with `responseSchema`
+             * @default null
+             */
+            output?: unknown;
+            durationMs: number | null;
+            waiting: components["schemas"]["AskedCalls"];
+        };
+        /**
+         * @description A call that waits for a person, or has been answered: a tool to be approved, a question, or a flow's
+         *     step. Callers who may not answer see what the agent shows.
+         */
+        WaitingCall: {
+            runId: string;
+            callId: string;
+            conversationId: string;
+            threadId: string | null;
+            agentId: string;
+            agentName: string;
+            /** @description from the run's agent, or the flow's step, to the one that asks; empty for the run's */
+            path: components["schemas"]["AskingAgent"][];
+            /** @enum {string} */
+            kind: "approval" | "question" | "input" | "client";
+            name: string | null;
+            arguments: {
+                [key: string]: unknown;
+            };
+            prompt: string | null;
+            options: string[];
+            /** @description the JSON Schema of the answer */
+            schema: {
+                [key: string]: unknown;
+            } | null;
+            approvers: components["schemas"]["Approvers"];
+            requestedBy: string | null;
+            requestedAt: string;
+            expiresAt: string;
+            /** @enum {string} */
+            state: "waiting" | "answered" | "closed";
+            answer: components["schemas"]["CallAnswer"] | null;
+            canAnswer: boolean;
+        };
+        /** @description A page of calls that wait, those that expire first before the others. */
+        WaitingCallPage: {
+            items: components["schemas"]["WaitingCall"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        /** @description The run waits for answers, and its stream ends here for now. */
+        WaitingEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "waiting";
+            calls: components["schemas"]["AskedCall"][];
+            expiresAt: string;
+        };
+        /** @description The step of a flow that waits for a person. */
+        WaitingFor: {
+            step: string | null;
+            prompt: string | null;
+            choices: string[];
+            schema: {
+                [key: string]: unknown;
+            } | null;
+            expiresAt: string;
+        };
+        WebhookConfig: {
+            /**
+             * @default {
+             *       "maxRetries": 3,
+             *       "backoffMs": 1000
+             *     }
+             */
+            retryPolicy?: components["schemas"]["RetryPolicy"];
+            /** @default null */
+            rateLimit?: components["schemas"]["RateLimit"] | null;
+            url: string;
+            /**
+             * @default POST
+             * @enum {string}
+             */
+            method?: "POST" | "PUT" | "PATCH";
+            headers?: {
+                [key: string]: string;
+            };
+            /** @default null */
+            signingSecret?: string | null;
+            /** @default null */
+            body?: string | null;
+        };
+        WebhookDestination: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "webhook";
+            config: components["schemas"]["WebhookConfig"];
+        };
+        /** @description Requests to the pipeline's own address; the raw body's signature is checked before it is parsed. */
+        WebhookSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "webhook";
+            /** @default null */
+            verify?: ("standard" | "github" | "stripe" | "slack" | "shopify" | "hmac") | null;
+            /** @default null */
+            secret?: string | null;
+        };
+        /** @description Times in milliseconds. Without `aggregations` an `aggregate` step has to follow. */
+        WindowConfig: {
+            /** @enum {string} */
+            type: "tumbling" | "sliding" | "session";
+            /** @default null */
+            size?: number | null;
+            /** @default null */
+            slide?: number | null;
+            /** @default null */
+            gap?: number | null;
+            /** @default 0 */
+            offset?: number;
+            /** @default 86400000 */
+            maxDuration?: number;
+            groupBy?: string[];
+            aggregations?: components["schemas"]["Aggregation"][];
+            /** @default null */
+            timeField?: string | null;
+            /** @default 10000 */
+            grace?: number;
+            /** @default 300000 */
+            allowedLateness?: number;
+            /**
+             * @default drop
+             * @enum {string}
+             */
+            late?: "drop" | "dlq";
+        };
+        WindowStep: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            when?: string | null;
+            /**
+             * @default dlq
+             * @enum {string}
+             */
+            onError?: "dlq" | "drop" | "null";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "window";
+            config: components["schemas"]["WindowConfig"];
+        };
+        /** @description A pipeline as the answer to its author. */
+        WrittenPipeline: {
+            id: string;
+            /** @enum {string} */
+            state: "created" | "running" | "paused" | "stopped";
+            /** @description counts the definitions that it has had */
+            version: number;
+            createdAt: string;
+            updatedAt: string;
+            stateSince: string;
+            name: string;
+            source: {
+                [key: string]: unknown;
+            };
+            warnings: components["schemas"]["DefinitionWarning"][];
+        } & {
+            [key: string]: unknown;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    list_agents: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentPage"];
+                };
+            };
+        };
+    };
+    create_agent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAgent"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+        };
+    };
+    get_agent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's id */
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentView"];
+                };
+            };
+        };
+    };
+    put_agent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's id */
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentReplacement"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+        };
+    };
+    delete_agent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's id */
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    change_agent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's id */
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentChanges"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Agent"];
+                };
+            };
+        };
+    };
+    list_tools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's id */
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentToolPage"];
+                };
+            };
+        };
+    };
+    get_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JsonSchema"];
+                };
+            };
+        };
+    };
+    list_pipelines: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelinePage"];
+                };
+            };
+        };
+    };
+    create_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineDefinition"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WrittenPipeline"];
+                };
+            };
+        };
+    };
+    get_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pipeline"];
+                };
+            };
+        };
+    };
+    put_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineDefinition"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WrittenPipeline"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WrittenPipeline"];
+                };
+            };
+        };
+    };
+    delete_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    change_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineChanges"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WrittenPipeline"];
+                };
+            };
+        };
+    };
+    list_versions: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineVersionPage"];
+                };
+            };
+        };
+    };
+    get_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+                /** @description The version, from 1 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredDefinition"];
+                };
+            };
+        };
+    };
+    list_templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineTemplatePage"];
+                };
+            };
+        };
+    };
+    get_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The template's id */
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineTemplate"];
+                };
+            };
+        };
+    };
+    create_from_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The template's id */
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TemplateArguments"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WrittenPipeline"];
+                };
+            };
+        };
+    };
+    start_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pipeline"];
+                };
+            };
+        };
+    };
+    pause_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pipeline"];
+                };
+            };
+        };
+    };
+    resume_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pipeline"];
+                };
+            };
+        };
+    };
+    stop_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pipeline"];
+                };
+            };
+        };
+    };
+    process: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats under the same key are one push */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineItem"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushedItem"];
+                };
+            };
+        };
+    };
+    batch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats under the same key are one push */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineItems"];
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushedItems"];
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineMetrics"];
+                };
+            };
+        };
+    };
+    get_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineHealth"];
+                };
+            };
+        };
+    };
+    get_stats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineStats"];
+                };
+            };
+        };
+    };
+    list_destinations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationPage"];
+                };
+            };
+        };
+    };
+    enable_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+                /** @description The destination's number, from 0, in the order of the definition */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Destination"];
+                };
+            };
+        };
+    };
+    disable_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+                /** @description The destination's number, from 0, in the order of the definition */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Destination"];
+                };
+            };
+        };
+    };
+    send_test_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+                /** @description The destination's number, from 0, in the order of the definition */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DestinationTest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationTestResult"];
+                };
+            };
+        };
+    };
+    list_checkpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointPage"];
+                };
+            };
+        };
+    };
+    create_checkpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checkpoint"];
+                };
+            };
+        };
+    };
+    restore_checkpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+                /** @description The checkpoint's id */
+                checkpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+        };
+    };
+    replay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+        };
+    };
+    dry_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DryRunRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
+                };
+            };
+        };
+    };
+    list_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string | null;
+                /** @description Only dead letters of this place: `step:<n>` or `destination:<n>` */
+                place?: string | null;
+                /** @description Only dead letters with this code */
+                code?: string | null;
+                /** @description Only events that were accepted at or after this time (ISO 8601) */
+                from?: string | null;
+                /** @description Only events that were accepted before this time (ISO 8601) */
+                to?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterPage"];
+                };
+            };
+        };
+    };
+    count_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description Only dead letters of this place: `step:<n>` or `destination:<n>` */
+                place?: string | null;
+                /** @description Only dead letters with this code */
+                code?: string | null;
+                /** @description Only events that were accepted at or after this time (ISO 8601) */
+                from?: string | null;
+                /** @description Only events that were accepted before this time (ISO 8601) */
+                to?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterCount"];
+                };
+            };
+        };
+    };
+    delete_dead_letters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeletionRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedDeadLetters"];
+                };
+            };
+        };
+    };
+    redrive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RedriveRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Redrive"];
+                };
+            };
+        };
+    };
+    list_redrives: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedrivePage"];
+                };
+            };
+        };
+    };
+    get_redrive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+                /** @description The redrive's id */
+                redrive_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedriveProgress"];
+                };
+            };
+        };
+    };
+    cancel_redrive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+                /** @description The redrive's id */
+                redrive_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Redrive"];
+                };
+            };
+        };
+    };
+    get_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+                /** @description The dead letter's id */
+                dead_letter_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetter"];
+                };
+            };
+        };
+    };
+    delete_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+                /** @description The dead letter's id */
+                dead_letter_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_secrets: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretPage"];
+                };
+            };
+        };
+    };
+    put_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the flow, or of the secret */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSecret"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secret"];
+                };
+            };
+        };
+    };
+    delete_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the flow, or of the secret */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_api_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    list_conversations: {
+        parameters: {
+            query?: {
+                /** @description A user's id, or `all` (with the scope `observe`); without it your own and what is shared */
+                owner?: string;
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationPage"];
+                };
+            };
+        };
+    };
+    create_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConversation"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+        };
+    };
+    get_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+        };
+    };
+    delete_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_messages: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string;
+                /** @description `true` streams the answer as Server-Sent Events, as does `Accept: text/event-stream`; `false` does not */
+                stream?: "true" | "false";
+                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                after?: string;
+                /** @description How much of the run is shown */
+                detail?: "answer" | "steps" | "full";
+                /** @description `named` adds the SSE field `event` to each event */
+                events?: "named";
+                /** @description A thread of the conversation; without it, the conversation itself */
+                threadId?: string;
+            };
+            header?: {
+                /** @description As `after`; browsers send it when they reconnect */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagePage"];
+                    "text/event-stream": components["schemas"]["RunEvent"];
+                };
+            };
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    send_message: {
+        parameters: {
+            query?: {
+                /** @description `true` streams the answer as Server-Sent Events, as does `Accept: text/event-stream`; `false` does not */
+                stream?: "true" | "false";
+                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                after?: string;
+                /** @description How much of the run is shown */
+                detail?: "answer" | "steps" | "full";
+                /** @description `named` adds the SSE field `event` to each event */
+                events?: "named";
+            };
+            header?: {
+                /** @description The same key again gets the first answer, and does nothing twice */
+                "Idempotency-Key"?: string;
+                /** @description As `after`; browsers send it when they reconnect */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendMessage"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentAnswer"];
+                    "text/event-stream": components["schemas"]["RunEvent"];
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PendingAnswer"];
+                };
+            };
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    stop_run: {
+        parameters: {
+            query?: {
+                /** @description A thread of the conversation; without it, the conversation itself */
+                threadId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoppedRun"];
+                };
+            };
+        };
+    };
+    list_injected: {
+        parameters: {
+            query?: {
+                /** @description A thread of the conversation; without it, the conversation itself */
+                threadId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveMessagePage"];
+                };
+            };
+        };
+    };
+    inject_message: {
+        parameters: {
+            query?: {
+                /** @description A thread of the conversation; without it, the conversation itself */
+                threadId?: string;
+            };
+            header?: {
+                /** @description The same key again gets the first answer, and does nothing twice */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InjectMessage"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveMessage"];
+                };
+            };
+        };
+    };
+    withdraw_message: {
+        parameters: {
+            query?: {
+                /** @description A thread of the conversation; without it, the conversation itself */
+                threadId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+                /** @description The live message's id */
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharePage"];
+                };
+            };
+        };
+    };
+    share_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewShare"];
+            };
+        };
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    unshare_conversation: {
+        parameters: {
+            query?: {
+                /** @description The user whose share to take away */
+                userId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    attach: {
+        parameters: {
+            query?: {
+                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                after?: string;
+                /** @description How much of the run is shown */
+                detail?: "answer" | "steps" | "full";
+                /** @description `named` adds the SSE field `event` to each event */
+                events?: "named";
+                /** @description A thread of the conversation; without it, the conversation itself */
+                threadId?: string;
+            };
+            header?: {
+                /** @description As `after`; browsers send it when they reconnect */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["RunEvent"];
+                };
+            };
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's id */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+        };
+    };
+    stream_run: {
+        parameters: {
+            query?: {
+                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                after?: string;
+                /** @description How much of the run is shown */
+                detail?: "answer" | "steps" | "full";
+                /** @description `named` adds the SSE field `event` to each event */
+                events?: "named";
+            };
+            header?: {
+                /** @description As `after`; browsers send it when they reconnect */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The run's id */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["RunEvent"];
+                };
+            };
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_memories: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string;
+                /** @description Another user's, with the scope `conversations:manage` */
+                userId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryPage"];
+                };
+            };
+        };
+    };
+    forget_user: {
+        parameters: {
+            query?: {
+                /** @description Another user's, with the scope `conversations:manage` */
+                userId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    forget_memory: {
+        parameters: {
+            query?: {
+                /** @description Another user's, with the scope `conversations:manage` */
+                userId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The agent's id */
+                agent_id: string;
+                /** @description The memory's id */
+                memory_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_files: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilePage"];
+                };
+            };
+        };
+    };
+    create_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadFile"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileUpload"];
+                };
+            };
+        };
+    };
+    read_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the file */
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileDownload"];
+                };
+            };
+        };
+    };
+    delete_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the file */
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_approvals: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string;
+                /** @description Only those of this conversation */
+                conversationId?: string;
+                /** @description With `conversationId`: only those of this thread */
+                threadId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingCallPage"];
+                };
+            };
+        };
+    };
+    answer: {
+        parameters: {
+            query?: {
+                /** @description `true` streams the answer as Server-Sent Events, as does `Accept: text/event-stream`; `false` does not */
+                stream?: "true" | "false";
+                /** @description How much of the run is shown */
+                detail?: "answer" | "steps" | "full";
+                /** @description `named` adds the SSE field `event` to each event */
+                events?: "named";
+            };
+            header?: never;
+            path: {
+                /** @description The run's id */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerCall"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingCall"];
+                    "text/event-stream": components["schemas"]["RunEvent"];
+                };
+            };
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    stream_task: {
+        parameters: {
+            query?: {
+                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                after?: string;
+                /** @description How much of the run is shown */
+                detail?: "answer" | "steps" | "full";
+                /** @description `named` adds the SSE field `event` to each event */
+                events?: "named";
+            };
+            header?: {
+                /** @description As `after`; browsers send it when they reconnect */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The task's id, which is that of its run */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["TaskEvent"];
+                };
+            };
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    stream_command_center: {
+        parameters: {
+            query?: {
+                /** @description Only these agents, separated by commas */
+                agentIds?: string;
+                /** @description Only these types of events, separated by commas */
+                eventTypes?: string;
+                /** @description Only these runs, separated by commas */
+                runIds?: string;
+                /** @description The number of the last event seen, or a snapshot's `since`: the stream goes on after it */
+                since?: string;
+                /** @description `named` adds the SSE field `event` to each event */
+                events?: "named";
+            };
+            header?: {
+                /** @description As `after`; browsers send it when they reconnect */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["CommandCenterEvent"];
+                };
+            };
+        };
+    };
+    get_command_center_snapshot: {
+        parameters: {
+            query?: {
+                /** @description Only these agents, separated by commas */
+                agentIds?: string;
+                /** @description Only these types of events, separated by commas */
+                eventTypes?: string;
+                /** @description Only these runs, separated by commas */
+                runIds?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandCenterSnapshot"];
+                };
+            };
+        };
+    };
+    list_alert_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRulePage"];
+                };
+            };
+        };
+    };
+    create_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertSettings"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+        };
+    };
+    get_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The alert rule's id */
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleState"];
+                };
+            };
+        };
+    };
+    put_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The alert rule's id */
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertReplacement"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+        };
+    };
+    delete_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The alert rule's id */
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    change_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The alert rule's id */
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertChanges"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+        };
+    };
+    list_flows: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowPage"];
+                };
+            };
+        };
+    };
+    create_flow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewFlow"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Flow"];
+                };
+            };
+        };
+    };
+    get_flow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the flow, or of the secret */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowView"];
+                };
+            };
+        };
+    };
+    put_flow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the flow, or of the secret */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlowReplacement"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Flow"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Flow"];
+                };
+            };
+        };
+    };
+    delete_flow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the flow, or of the secret */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    run_flow: {
+        parameters: {
+            query?: {
+                /** @description `true` streams the answer as Server-Sent Events, as does `Accept: text/event-stream`; `false` does not */
+                stream?: "true" | "false";
+                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                after?: string;
+                /** @description How much of the run is shown */
+                detail?: "answer" | "steps" | "full";
+                /** @description `named` adds the SSE field `event` to each event */
+                events?: "named";
+            };
+            header?: {
+                /** @description The same key again gets the first answer, and does nothing twice */
+                "Idempotency-Key"?: string;
+                /** @description As `after`; browsers send it when they reconnect */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The name of the flow, or of the secret */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlowEvent"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowResult"];
+                    "text/event-stream": components["schemas"]["RunEvent"];
+                };
+            };
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_executions: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The name of the flow, or of the secret */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowExecutionPage"];
+                };
+            };
+        };
+    };
+    get_execution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the flow, or of the secret */
+                name: string;
+                /** @description The execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowExecution"];
+                };
+            };
+        };
+    };
+    cancel_execution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the flow, or of the secret */
+                name: string;
+                /** @description The execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoppedRun"];
+                };
+            };
+        };
+    };
+    speak_text_by_ticket: {
+        parameters: {
+            query?: {
+                /** @description The secret of `POST /api/stream-tickets`, in place of a token */
+                ticket?: string;
+                /** @description `true` answers with Server-Sent Events: the audio in parts, and when each word is heard */
+                timings?: "true" | "false";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/aac": string;
+                    "audio/flac": string;
+                    "audio/mpeg": string;
+                    "audio/ogg": string;
+                    "audio/pcm": string;
+                    "audio/wav": string;
+                    "text/event-stream": components["schemas"]["SpeechEvent"];
+                };
+            };
+            /** @description The part of the audio that was asked for */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/aac": string;
+                    "audio/flac": string;
+                    "audio/mpeg": string;
+                    "audio/ogg": string;
+                    "audio/pcm": string;
+                    "audio/wav": string;
+                };
+            };
+        };
+    };
+    speak_text: {
+        parameters: {
+            query?: {
+                /** @description `true` answers with Server-Sent Events: the audio in parts, and when each word is heard */
+                timings?: "true" | "false";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Speak"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/aac": string;
+                    "audio/flac": string;
+                    "audio/mpeg": string;
+                    "audio/ogg": string;
+                    "audio/pcm": string;
+                    "audio/wav": string;
+                    "text/event-stream": components["schemas"]["SpeechEvent"];
+                };
+            };
+        };
+    };
+    speak_run_by_ticket: {
+        parameters: {
+            query?: {
+                /** @description The secret of `POST /api/stream-tickets`, in place of a token */
+                ticket?: string;
+                /** @description `true` answers with Server-Sent Events: the audio in parts, and when each word is heard */
+                timings?: "true" | "false";
+            };
+            header?: never;
+            path: {
+                /** @description The run's id */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/aac": string;
+                    "audio/flac": string;
+                    "audio/mpeg": string;
+                    "audio/ogg": string;
+                    "audio/pcm": string;
+                    "audio/wav": string;
+                    "text/event-stream": components["schemas"]["SpeechEvent"];
+                };
+            };
+            /** @description The part of the audio that was asked for */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/aac": string;
+                    "audio/flac": string;
+                    "audio/mpeg": string;
+                    "audio/ogg": string;
+                    "audio/pcm": string;
+                    "audio/wav": string;
+                };
+            };
+        };
+    };
+    speak_run: {
+        parameters: {
+            query?: {
+                /** @description `true` answers with Server-Sent Events: the audio in parts, and when each word is heard */
+                timings?: "true" | "false";
+            };
+            header?: never;
+            path: {
+                /** @description The run's id */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpeechOptions"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/aac": string;
+                    "audio/flac": string;
+                    "audio/mpeg": string;
+                    "audio/ogg": string;
+                    "audio/pcm": string;
+                    "audio/wav": string;
+                    "text/event-stream": components["schemas"]["SpeechEvent"];
+                };
+            };
+        };
+    };
+    stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of a speech, from `X-Stream-Id` */
+                stream_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpeechStopping"];
+                };
+            };
+        };
+    };
+    list_voices: {
+        parameters: {
+            query?: {
+                /** @description Whose voices; the deployment's own by default */
+                engine?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoiceCatalog"];
+                };
+            };
+        };
+    };
+    create_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTicket"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
+        };
+    };
+}

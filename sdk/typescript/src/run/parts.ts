@@ -1,0 +1,140 @@
+import type { PartialRunEvent } from "../events.js";
+import type { ApprovalPart, Part, StepPart, ToolPart } from "./state.js";
+
+type Event<Type extends PartialRunEvent["type"]> = Extract<PartialRunEvent, { type: Type }>;
+type Change = (parts: readonly Part[]) => readonly Part[];
+
+/** The parts after one more event: of the run, or of the sub-agent or step that the event names. */
+export function extendParts(parts: readonly Part[], event: PartialRunEvent): readonly Part[] {
+  const change: Change = (own) => extend(own, event);
+  const parent = "parent" in event ? event.parent : undefined;
+  const step = "step" in event && !event.type.startsWith("flow_") ? event.step : undefined;
+  return (
+    within(parts, (part) => part.type === "tool" && part.id === parent, change) ??
+    within(parts, (part) => part.type === "step" && part.step === step, change) ??
+    change(parts)
+  );
+}
+
+/** Nothing runs on after the end of a run, whatever result is missing. */
+export function settleParts(parts: readonly Part[]): readonly Part[] {
+  return parts.map((part) => {
+    if (part.type !== "tool" && part.type !== "step") return part;
+    const state = part.state === "running" ? "unknown" : part.state;
+    return { ...part, state, parts: settleParts(part.parts) } as Part;
+  });
+}
+
+/** Changes the parts inside the last one that `isOwner`, at whatever depth; null where there is none. */
+function within(parts: readonly Part[], isOwner: (part: Part) => boolean, change: Change): readonly Part[] | null {
+  for (let index = parts.length - 1; index >= 0; index -= 1) {
+    const part = parts[index] as Part;
+    if (!("parts" in part)) continue;
+    const inner = isOwner(part) ? change(part.parts) : within(part.parts, isOwner, change);
+    if (inner) return inner === part.parts ? parts : parts.with(index, { ...part, parts: inner });
+  }
+  return null;
+}
+
+function extend(parts: readonly Part[], event: PartialRunEvent): readonly Part[] {
+  switch (event.type) {
+    case "thinking":
+      return addText(parts, "thinking", event.text);
+    case "token":
+      return addText(parts, "text", event.token);
+    case "tool_call":
+      return [...parts, toolPart(event)];
+    case "tool_result":
+      return finishTool(parts, event);
+    case "injected":
+      return [...parts, { type: "message", messageId: event.messageId, content: event.content }];
+    case "approval_requested":
+      return hasAsked(parts, event.callId) ? parts : [...parts, approvalPart(event)];
+    case "approval_answered":
+      return answerApproval(parts, event);
+    case "flow_step_start":
+      return [...parts, stepPart(event, "running")];
+    case "flow_step_skipped":
+      return [...parts, stepPart(event, "skipped")];
+    case "flow_step_complete":
+      return finishStep(parts, event);
+    default:
+      return parts;
+  }
+}
+
+function addText(parts: readonly Part[], type: "thinking" | "text", text: string): readonly Part[] {
+  const last = parts.at(-1);
+  if (last?.type !== type) return [...parts, { type, text }];
+  return parts.with(-1, { type, text: last.text + text });
+}
+
+function toolPart(event: Event<"tool_call"> | Event<"tool_result">): ToolPart {
+  return {
+    type: "tool",
+    id: event.id,
+    name: event.name,
+    state: "running",
+    arguments: ("arguments" in event ? event.arguments : null) ?? null,
+    client: "client" in event && event.client === true,
+    summary: null,
+    result: null,
+    durationMs: null,
+    parts: [],
+  };
+}
+
+/** A result without its call (the call was in an earlier part of the run) becomes a part of its own. */
+function finishTool(parts: readonly Part[], event: Event<"tool_result">): readonly Part[] {
+  const index = parts.findLastIndex((part) => part.type === "tool" && part.id === event.id && part.state === "running");
+  const tool = (parts[index] as ToolPart | undefined) ?? toolPart(event);
+  const { ok, summary = null, result = null, durationMs = null } = event;
+  const finished: ToolPart = { ...tool, state: ok ? "ok" : "failed", summary, result, durationMs };
+  return index < 0 ? [...parts, finished] : parts.with(index, finished);
+}
+
+function hasAsked(parts: readonly Part[], callId: string): boolean {
+  return parts.some((part) => part.type === "approval" && part.callId === callId);
+}
+
+function approvalPart(event: Event<"approval_requested">): ApprovalPart {
+  return {
+    type: "approval",
+    callId: event.callId,
+    kind: event.kind,
+    name: event.name ?? null,
+    arguments: event.arguments ?? null,
+    prompt: event.prompt ?? null,
+    options: event.options ?? [],
+    schema: event.schema ?? null,
+    expiresAt: event.expiresAt,
+    state: "waiting",
+    decision: null,
+    answeredBy: null,
+    reason: null,
+  };
+}
+
+function answerApproval(parts: readonly Part[], event: Event<"approval_answered">): readonly Part[] {
+  const { callId, decision, answeredBy = null, reason = null } = event;
+  return parts.map((part) =>
+    part.type === "approval" && part.callId === callId
+      ? { ...part, state: "answered", decision, answeredBy, reason }
+      : part,
+  );
+}
+
+type StepEvent = Event<"flow_step_start"> | Event<"flow_step_complete"> | Event<"flow_step_skipped">;
+
+function stepPart(event: StepEvent, state: StepPart["state"]): StepPart {
+  const { step, name, index = null, total = null } = event;
+  const kind = ("kind" in event ? event.kind : null) ?? null;
+  return { type: "step", step, name, kind, index, total, state, durationMs: null, parts: [] };
+}
+
+function finishStep(parts: readonly Part[], event: Event<"flow_step_complete">): readonly Part[] {
+  const at = parts.findLastIndex((part) => part.type === "step" && part.step === event.step && part.state === "running");
+  const step = (parts[at] as StepPart | undefined) ?? stepPart(event, "running");
+  const finished: StepPart = { ...step, state: event.ok ? "ok" : "failed", durationMs: event.durationMs ?? null };
+  return at < 0 ? [...parts, finished] : parts.with(at, finished);
+}

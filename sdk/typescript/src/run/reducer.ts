@@ -1,0 +1,98 @@
+import { type PartialRunEvent, isTerminal, numberOf, runIdOf } from "../events.js";
+import { extendParts, settleParts } from "./parts.js";
+import { NEW_RUN, type RunState } from "./state.js";
+
+type Event<Type extends PartialRunEvent["type"]> = Extract<PartialRunEvent, { type: Type }>;
+
+/** The run after one more event. The same object where nothing changes. `rewind` needs a `RunReducer`. */
+export function reduceRun(state: RunState, event: PartialRunEvent): RunState {
+  switch (event.type) {
+    case "start":
+      return begin(state, event);
+    case "status":
+      return going(state, { activity: event.message });
+    case "waiting":
+      return { ...state, status: "waiting", activity: null };
+    case "done":
+    case "error":
+      if (!isTerminal(event)) return state;
+      return event.type === "done" ? finish(state, event) : fail(state, event);
+    default:
+      return addPart(state, event);
+  }
+}
+
+/** A start that is told again changes nothing, the start of another run begins anew. */
+function begin(state: RunState, event: Event<"start">): RunState {
+  const { runId, conversationId = null, messageId = null, agentId = null } = event;
+  if ("parent" in event || state.runId === runId) return state;
+  return { ...(state.runId ? NEW_RUN : state), status: "streaming", runId, conversationId, messageId, agentId };
+}
+
+function going(state: RunState, change: Partial<RunState>): RunState {
+  return { ...state, status: "streaming", ...change };
+}
+
+function addPart(state: RunState, event: PartialRunEvent): RunState {
+  const parts = extendParts(state.parts, event);
+  if (parts === state.parts) return state;
+  const isSpeech = event.type === "token" || event.type === "approval_requested";
+  return going(state, isSpeech ? { parts, activity: null } : { parts });
+}
+
+function finish(state: RunState, event: Event<"done">): RunState {
+  return {
+    ...state,
+    status: "done",
+    activity: null,
+    parts: settleParts(state.parts),
+    messageId: event.messageId ?? state.messageId,
+    finishReason: event.finishReason ?? null,
+    usage: event.usage ?? null,
+    cost: event.cost ?? null,
+    durationMs: event.durationMs ?? null,
+    output: event.output ?? null,
+    result: event.result ?? null,
+  };
+}
+
+function fail(state: RunState, event: Event<"error">): RunState {
+  const { message, code = null, retryable = null } = event;
+  return { ...state, status: "error", activity: null, parts: settleParts(state.parts), error: { message, code, retryable } };
+}
+
+/**
+ * A run, event after event, with what a `rewind` goes back to. Events that were received before change nothing, so
+ * that the same state results however often a stream was cut and told again.
+ */
+export class RunReducer {
+  #state: RunState = NEW_RUN;
+  #log: { readonly number: number; readonly event: PartialRunEvent }[] = [];
+  #lastId: string | null = null;
+
+  get state(): RunState {
+    return this.#state;
+  }
+
+  /** Applies an event; `id` is its id in the stream, null where it has none. */
+  add(event: PartialRunEvent, id: string | null): RunState {
+    if (id !== null) {
+      if (this.#isOld(id)) return this.#state;
+      this.#lastId = id;
+    }
+    if (event.type === "rewind") return this.#rewind(event.after);
+    if (event.type === "start" && this.#state.runId && event.runId !== this.#state.runId) this.#log = [];
+    this.#log.push({ event, number: id === null ? (this.#log.at(-1)?.number ?? 0) : numberOf(id) });
+    return (this.#state = reduceRun(this.#state, event));
+  }
+
+  #isOld(id: string): boolean {
+    const last = this.#lastId;
+    return last !== null && runIdOf(id) === runIdOf(last) && numberOf(id) <= numberOf(last);
+  }
+
+  #rewind(after: string): RunState {
+    this.#log = this.#log.filter(({ number }) => number <= numberOf(after));
+    return (this.#state = this.#log.reduce((state, { event }) => reduceRun(state, event), NEW_RUN));
+  }
+}

@@ -1,0 +1,209 @@
+import { ApiError, ConnectionLostError, MillraceError, apiErrorFrom } from "../errors.js";
+import { numberOf, runIdOf } from "../events.js";
+import { jitteredDelay, sleep } from "./clock.js";
+import { sseParser } from "./sse.js";
+
+/** How far a stream was received: what a request needs to go on from there. */
+export interface Position {
+  /** The run that the stream is about, as soon as the server has told it. */
+  readonly runId: string | null;
+  readonly lastEventId: string | null;
+}
+
+export type LinkState = "connecting" | "open" | "waiting";
+
+export interface FollowOptions<Event> {
+  /** Sends the request that starts, or goes on with, the stream. Called again after each lost connection. */
+  open(position: Position, signal: AbortSignal): Promise<Response>;
+  /** Null for what is to be passed over. */
+  parse(data: string): Event | null;
+  /** Whether the stream ends with this event. Without it, when the server has nothing more. */
+  isLast?(event: Event): boolean;
+  /** Whether the stream may end after this event, for some time: that is no loss of a connection. */
+  isPause?(event: Event): boolean;
+  onLink?(state: LinkState): void;
+  signal: AbortSignal;
+  position?: Position;
+  /** Repetitions in a row that may bring nothing new. */
+  maxAttempts?: number;
+  /** Longest silence; the server sends a heartbeat every 5 s. */
+  silenceMs?: number;
+  /** Longest wait for the response's headers: a cold start passes, a dead network does not. */
+  openMs?: number;
+  /** Its `online` event ends a wait at once. */
+  wake?: EventTarget;
+}
+
+export interface Received<Event> {
+  readonly event: Event;
+  /** Null for an event that cannot be resumed from. */
+  readonly id: string | null;
+}
+
+/** A server that wants to be left alone for longer is not waited for. */
+export const LONGEST_RETRY_AFTER_MS = 60_000;
+const START: Position = { runId: null, lastEventId: null };
+
+/**
+ * Yields the events of one stream, each once and in order, over as many connections as it takes. Returns at the last
+ * event, or when the server has nothing more (204).
+ *
+ * Reads only what is asked for: a slow reader slows the connection down, and one that the server cuts meanwhile is
+ * resumed. Whatever ends the iteration closes the connection.
+ *
+ * Throws ApiError when the server refuses for good, ConnectionLostError when `maxAttempts` in a row brought nothing,
+ * and the signal's reason when aborted.
+ */
+export async function* follow<Event>(options: FollowOptions<Event>): AsyncGenerator<Received<Event>, void, void> {
+  const { signal, maxAttempts = 5, wake = globalThis.window as EventTarget | undefined } = options;
+  const reader = new StreamReader(options);
+  for (let failures = 0; ; failures += 1) {
+    reader.announce("connecting");
+    let failure: unknown;
+    try {
+      if (yield* reader.connect()) return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isFinal(error)) throw error;
+      failure = error;
+    }
+    if (reader.hasProgressed) failures = 0;
+    if (failures >= maxAttempts) throw lossOf(failure);
+    reader.announce("waiting");
+    await sleep(delayBefore(failures, failure), signal, wake);
+  }
+}
+
+class StreamReader<Event> {
+  #position: Position;
+  #isPaused = false;
+  /** The last connection brought something, if only a heartbeat. */
+  hasProgressed = false;
+
+  constructor(private readonly options: FollowOptions<Event>) {
+    this.#position = options.position ?? START;
+  }
+
+  announce(state: LinkState): void {
+    if (state === "open" || !this.#isPaused) this.options.onLink?.(state);
+  }
+
+  /** One connection, to its end. Returns true when nothing more is to come. */
+  async *connect(): AsyncGenerator<Received<Event>, boolean, void> {
+    const { openMs = 30_000, silenceMs = 15_000 } = this.options;
+    const attempt = new Attempt(this.options.signal);
+    this.hasProgressed = false;
+    try {
+      const opening = this.options.open(this.#position, attempt.signal);
+      const response = await attempt.within(openMs, opening, (late) => void late.body?.cancel().catch(ignore));
+      if (response.status === 204) return true;
+      const reader = attempt.read(await eventStream(response));
+      this.#learnRun(response.headers.get("X-Run-Id"));
+      this.announce("open");
+      const parse = sseParser();
+      for (;;) {
+        const { done, value } = await attempt.within(silenceMs, reader.read());
+        if (done) return false;
+        for (const { id = null, data } of parse(value)) {
+          const event = this.#receive(data, id);
+          if (event) yield { event, id };
+          if (event && this.options.isLast?.(event)) return true;
+        }
+      }
+    } finally {
+      attempt.end();
+    }
+  }
+
+  /** The event, unless it was received before or is only a sign of life. */
+  #receive(data: string, id: string | null): Event | null {
+    const isHeartbeat = HEARTBEAT.test(data);
+    if (!isHeartbeat && this.#isOld(id)) return null;
+    this.hasProgressed = true;
+    if (id !== null) this.#position = { runId: runIdOf(id) || this.#position.runId, lastEventId: id };
+    const event = isHeartbeat ? null : this.options.parse(data);
+    if (event) this.#isPaused = this.options.isPause?.(event) ?? false;
+    return event;
+  }
+
+  #isOld(id: string | null): boolean {
+    const last = this.#position.lastEventId;
+    return id !== null && last !== null && runIdOf(id) === runIdOf(last) && numberOf(id) <= numberOf(last);
+  }
+
+  #learnRun(runId: string | null): void {
+    if (runId && !this.#position.runId) this.#position = { ...this.#position, runId };
+  }
+}
+
+const HEARTBEAT = /^\s*\{\s*"type"\s*:\s*"heartbeat"/;
+
+/** One request and its body, with everything that has to be given back at its end. */
+class Attempt {
+  readonly #controller = new AbortController();
+  readonly #aborted: Promise<never>;
+  readonly #cancel = () => this.#controller.abort(this.outer.reason);
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+
+  constructor(private readonly outer: AbortSignal) {
+    // Fetches that are aborted reject by themselves in browsers; this does not depend on it.
+    this.#aborted = new Promise((_, reject) => {
+      this.signal.addEventListener("abort", () => reject(this.signal.reason), { once: true });
+    });
+    this.#aborted.catch(ignore);
+    outer.addEventListener("abort", this.#cancel);
+    if (outer.aborted) this.#cancel();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  read(body: ReadableStream<Uint8Array>): ReadableStreamDefaultReader<Uint8Array> {
+    this.#reader = body.getReader();
+    return this.#reader;
+  }
+
+  /** The promise's value; ends the attempt when that takes longer. `onLate` gets a value that comes after the end. */
+  async within<Value>(ms: number, promise: Promise<Value>, onLate: (value: Value) => void = ignore): Promise<Value> {
+    const timer = setTimeout(() => this.#controller.abort(new ConnectionLostError(`Nothing came for ${ms} ms.`)), ms);
+    promise.then((value) => this.signal.aborted && onLate(value), ignore);
+    try {
+      return await Promise.race([promise, this.#aborted]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  end(): void {
+    this.outer.removeEventListener("abort", this.#cancel);
+    this.#controller.abort();
+    this.#reader?.cancel().catch(ignore);
+  }
+}
+
+function ignore(): void {}
+
+async function eventStream(response: Response): Promise<ReadableStream<Uint8Array>> {
+  if (!response.ok) throw await apiErrorFrom(response);
+  const type = response.headers.get("Content-Type") ?? "";
+  if (type.includes("text/event-stream") && response.body) return response.body;
+  void response.body?.cancel().catch(ignore);
+  throw new ApiError(415, "not_a_stream", `The server answered with "${type}" instead of an event stream.`);
+}
+
+/** Whether no repetition would change the error. */
+function isFinal(error: unknown): boolean {
+  if (error instanceof ApiError) return !error.isTransient || (error.retryAfterMs ?? 0) > LONGEST_RETRY_AFTER_MS;
+  return error instanceof MillraceError && !(error instanceof ConnectionLostError);
+}
+
+function lossOf(failure: unknown): Error {
+  if (failure instanceof ApiError) return failure;
+  return new ConnectionLostError("The connection to the server was lost.", { cause: failure });
+}
+
+function delayBefore(failures: number, failure: unknown): number {
+  const wanted = failure instanceof ApiError ? (failure.retryAfterMs ?? 0) : 0;
+  return Math.max(jitteredDelay(failures), wanted);
+}
