@@ -33,9 +33,9 @@ def until(events: Iterator[Sent], kind: str, times: int = 1) -> list[Sent]:
     raise AssertionError(f"the stream ended before {kind}: {[one.data['type'] for one in found]}")
 
 
-def get(client: httpx.Client, path: str) -> httpx.Response:
+def get(client: httpx.Client, path: str, **query: Any) -> httpx.Response:
     """A GET, for tests that are coroutines because they record beside it."""
-    return client.get(path)
+    return client.get(path, params=query or None)
 
 
 @contextmanager

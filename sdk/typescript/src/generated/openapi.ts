@@ -145,6 +145,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/streaming/pipelines/{pipeline_id}/versions/{version}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Compare a version with another one, or with the current definition */
+        get: operations["compare_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/versions/{version}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Restore an earlier definition: a new version with it */
+        post: operations["restore_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/streaming/templates": {
         parameters: {
             query?: never;
@@ -292,6 +326,23 @@ export interface paths {
         put?: never;
         /** Push up to 1,000 items, as a list or as JSON lines */
         post: operations["batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/metrics/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a pipeline's metrics over time: of the last hour, or of a span of up to 7 days */
+        get: operations["get_metrics_series"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -469,6 +520,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/streaming/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show what each step of a definition would do to events; nothing is sent or stored */
+        post: operations["dry_run_definition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/streaming/pipelines/{pipeline_id}/dry-run": {
         parameters: {
             query?: never;
@@ -480,6 +548,23 @@ export interface paths {
         put?: never;
         /** Show what each step would do to events; nothing is sent */
         post: operations["dry_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the events that a pipeline accepted, the newest first, for 30 days */
+        get: operations["list_recorded_events"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -512,6 +597,23 @@ export interface paths {
         };
         /** Count dead letters, by place and by code */
         get: operations["count_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/streaming/pipelines/{pipeline_id}/dead-letters/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List dead letters by place and error, the largest group first */
+        get: operations["list_dead_letter_groups"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1043,6 +1145,40 @@ export interface paths {
         head?: never;
         /** Change an alert rule: only the fields that are given */
         patch: operations["change_alert_rule"];
+        trace?: never;
+    };
+    "/api/command-center/alerts/{rule_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List a rule's alerts of the last 31 days, the newest first */
+        get: operations["list_alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/command-center/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a metric over time, as an alert rule with these settings sees it */
+        get: operations["get_alert_metric"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/flows": {
@@ -1596,6 +1732,22 @@ export interface components {
             state: "triggered" | "resolved";
             triggeredAt: string | null;
             resolvedAt: string | null;
+        };
+        /** @description A page of a rule's alerts, the newest first. */
+        AlertHistoryPage: {
+            items: components["schemas"]["PastAlert"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        /** @description A metric over time, as rules with this window and these agents see it. */
+        AlertMetricSeries: {
+            /** @enum {string} */
+            metric: "error_rate" | "cost" | "latency_p95" | "tokens" | "stuck_run" | "backpressure";
+            window: number;
+            agentIds: string[];
+            from: string;
+            to: string;
+            points: components["schemas"]["MetricValue"][];
         };
         /** @description A rule as GET shows it, edited; `id`, `createdAt`, `updatedAt` and `state` are ignored. */
         AlertReplacement: {
@@ -2175,6 +2327,32 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /**
+         * @description The dead letters of a place with one error. A page holds those of a part of all dead letters: later
+         *     pages may continue a group, whose counts then add up.
+         */
+        DeadLetterGroup: {
+            /** @description `step:<n>` or `destination:<n>` */
+            place: string;
+            code: string;
+            count: number;
+            /** @description the message of the latest one */
+            message: string;
+            /** @description how many had which HTTP status */
+            statuses: {
+                [key: string]: number;
+            };
+            /** @description when the first of their events was accepted */
+            firstAt: string;
+            lastAt: string;
+            latestId: string;
+        };
+        /** @description Groups of dead letters, the largest first. */
+        DeadLetterGroupPage: {
+            items: components["schemas"]["DeadLetterGroup"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
         /** @description A page of dead letters, the oldest first. */
         DeadLetterPage: {
             items: components["schemas"]["DeadLetter"][];
@@ -2204,6 +2382,25 @@ export interface components {
              */
             type: "dedupe";
             config: components["schemas"]["DedupeConfig"];
+        };
+        /** @description A part of a definition that differs. `path` is written with dots, places of lists as numbers. */
+        DefinitionChange: {
+            path: string;
+            /** @enum {string} */
+            change: "added" | "removed" | "changed";
+            /** @default null */
+            before?: unknown;
+            /** @default null */
+            after?: unknown;
+        };
+        /** @description The definition and the events to try it on. */
+        DefinitionDryRun: {
+            definition: {
+                [key: string]: unknown;
+            };
+            events: {
+                [key: string]: unknown;
+            }[];
         };
         /** @description Something about a definition that may not be what its author means. */
         DefinitionWarning: {
@@ -2833,6 +3030,38 @@ export interface components {
             /** @description the `cursor` of the next page; null on the last one */
             nextCursor: string | null;
         };
+        /** @description A metric at a time, over the window before it; null where nothing ran. */
+        MetricValue: {
+            time: string;
+            value: number | null;
+        };
+        /** @description The metrics of a step of time: counts are 0 where nothing happened, null is what nobody measured. */
+        MetricsPoint: {
+            /** @description its start */
+            time: string;
+            itemsProcessed: number;
+            itemsFiltered: number;
+            itemsOut: number;
+            itemsDelivered: number;
+            itemsFailed: number;
+            lateEvents: number;
+            deadLetters: number;
+            /** @description events a second */
+            throughput: number;
+            /** @description pushed messages and deliveries that wait at its end */
+            queueDepth: number;
+            latency: components["schemas"]["Latency"];
+            /** @description the highest, from 0 to 1 */
+            backpressure: number | null;
+        };
+        /** @description A pipeline's metrics over time; `step` is in seconds, and the last point may be of a part of it. */
+        MetricsSeries: {
+            pipelineId: string;
+            from: string;
+            to: string;
+            step: number;
+            points: components["schemas"]["MetricsPoint"][];
+        };
         MixpanelConfig: {
             /**
              * @default {
@@ -3042,6 +3271,15 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description An alert of a rule; `resolvedAt` is null while it is on, and a value is null where nothing ran. */
+        PastAlert: {
+            id: string;
+            triggeredAt: string | null;
+            resolvedAt: string | null;
+            threshold: number;
+            triggeredValue: number | null;
+            resolvedValue: number | null;
+        };
         /** @description The message went to the active run, or the run that it began waits for people. */
         PendingAnswer: components["schemas"]["AcceptedMessage"] | components["schemas"]["WaitingAnswer"];
         /** @description A pipeline: the fields of its definition (see `PipelineDefinition`), and what became of it. */
@@ -3089,6 +3327,12 @@ export interface components {
             destination?: (components["schemas"]["WebhookDestination"] | components["schemas"]["DatabaseDestination"] | components["schemas"]["AnalyticsDestination"] | components["schemas"]["NotificationDestination"]) | null;
             /** @default null */
             destinations?: (components["schemas"]["WebhookDestination"] | components["schemas"]["DatabaseDestination"] | components["schemas"]["AnalyticsDestination"] | components["schemas"]["NotificationDestination"])[] | null;
+        };
+        /** @description The differences between two versions. */
+        PipelineDifferences: {
+            from: number;
+            to: number;
+            changes: components["schemas"]["DefinitionChange"][];
         };
         /** @description A pipeline's health, with its reasons and the time since when it holds. */
         PipelineHealth: {
@@ -3199,6 +3443,8 @@ export interface components {
         /** @description A definition that a pipeline has or had. */
         PipelineVersion: {
             version: number;
+            /** @description null where an earlier release made it */
+            createdAt: string | null;
             definition: {
                 [key: string]: unknown;
             };
@@ -3225,6 +3471,23 @@ export interface components {
             perSecond: number;
             /** @default 1 */
             burst?: number;
+        };
+        /** @description An event that the pipeline accepted, as it came in. */
+        RecordedEvent: {
+            id: string;
+            type: string;
+            source: string;
+            time: string;
+            acceptedAt: string;
+            payload: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A page of recorded events, the newest first; it may hold fewer than asked for, or none. */
+        RecordedEventPage: {
+            items: components["schemas"]["RecordedEvent"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
         };
         /** @description A redrive of dead letters. `skipped` ones stay: the definition has no such step or destination. */
         Redrive: {
@@ -4845,6 +5108,59 @@ export interface operations {
             };
         };
     };
+    compare_versions: {
+        parameters: {
+            query?: {
+                /** @description by default the current version */
+                to?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+                /** @description The version, from 1 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineDifferences"];
+                };
+            };
+        };
+    };
+    restore_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+                /** @description The version, from 1 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WrittenPipeline"];
+                };
+            };
+        };
+    };
     list_templates: {
         parameters: {
             query?: never;
@@ -5064,6 +5380,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PushedItems"];
+                };
+            };
+        };
+    };
+    get_metrics_series: {
+        parameters: {
+            query?: {
+                /** @description Only events that were accepted at or after this time (ISO 8601) */
+                from?: string | null;
+                /** @description Only events that were accepted before this time (ISO 8601) */
+                to?: string | null;
+                /** @description seconds: 60, 300, 900 or 3600 */
+                step?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricsSeries"];
                 };
             };
         };
@@ -5334,6 +5680,30 @@ export interface operations {
             };
         };
     };
+    dry_run_definition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DefinitionDryRun"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
+                };
+            };
+        };
+    };
     dry_run: {
         parameters: {
             query?: never;
@@ -5357,6 +5727,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DryRun"];
+                };
+            };
+        };
+    };
+    list_recorded_events: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordedEventPage"];
                 };
             };
         };
@@ -5425,6 +5823,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeadLetterCount"];
+                };
+            };
+        };
+    };
+    list_dead_letter_groups: {
+        parameters: {
+            query?: {
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string | null;
+                /** @description Only dead letters of this place: `step:<n>` or `destination:<n>` */
+                place?: string | null;
+                /** @description Only dead letters with this code */
+                code?: string | null;
+                /** @description Only events that were accepted at or after this time (ISO 8601) */
+                from?: string | null;
+                /** @description Only events that were accepted before this time (ISO 8601) */
+                to?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The pipeline's id */
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterGroupPage"];
                 };
             };
         };
@@ -6673,6 +7105,65 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+        };
+    };
+    list_alerts: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The alert rule's id */
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertHistoryPage"];
+                };
+            };
+        };
+    };
+    get_alert_metric: {
+        parameters: {
+            query?: {
+                /** @description The metric */
+                metric?: "error_rate" | "cost" | "latency_p95" | "tokens" | "stuck_run" | "backpressure";
+                /** @description The rule's window, in milliseconds */
+                window?: number;
+                /** @description Only these agents, separated by commas */
+                agentIds?: string;
+                /** @description ISO 8601, at most 24 hours ago; by default an hour before `to` */
+                from?: string;
+                /** @description ISO 8601; by default now */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertMetricSeries"];
                 };
             };
         };

@@ -11,6 +11,7 @@ from millrace.domain.clock import iso
 from millrace.services.pipelines.processing import purge as purging
 from millrace.services.pipelines.processing import redrive as redriving
 from millrace.services.pipelines.queue_messages import Purge, RedrivePage
+from millrace.stores import dead_letters as stored
 from millrace.stores.dead_letters import DeadLetter
 from tests.api.talk import error_of
 from tests.services.pipelines.conftest import Plant
@@ -380,3 +381,42 @@ def test_messages_delayed_on_purpose_are_no_lag(streaming: httpx.Client, plant: 
     metrics = streaming.get(f"/pipelines/{id}/metrics").json()
     assert metrics["lag"] == 0
     assert metrics["backpressure"] < 0.1
+
+
+def test_dead_letters_are_grouped_by_place_and_error(streaming: httpx.Client, plant: Plant) -> None:
+    id = failing(streaming, plant, "abc", NEGATED, step("map", {"expression": {"n": "-m"}}))
+    plant.clock.pass_time(1_000)
+    streaming.post(f"/pipelines/{id}/batch", json=[{"n": "d"}, {"n": 1}])
+    plant.transform()
+    answer = streaming.get(f"{path(id)}/groups").json()
+    assert answer["nextCursor"] is None
+    (group,) = answer["items"]
+    assert (group["place"], group["count"], group["statuses"]) == ("step:0", 4, {})
+    assert group["firstAt"] == iso(plant.clock.now - 1_000)
+    assert group["lastAt"] == iso(plant.clock.now)
+    latest = streaming.get(f"{path(id)}/{group['latestId']}").json()
+    assert latest["error"] == {"code": group["code"], "message": group["message"]}
+    none = streaming.get(f"{path(id)}/groups", params={"place": "destination:0"}).json()
+    assert none == {"items": [], "nextCursor": None}
+    one = streaming.get(path(id), params={"place": group["place"], "code": group["code"]}).json()
+    assert len(one["items"]) == 4
+
+
+def test_groups_of_many_dead_letters_continue_on_the_next_page(
+    streaming: httpx.Client, plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "_READS", 1)
+    id = made(streaming, NEGATED)
+    large = "x" * 60_000  # of which DynamoDB reads less than twenty at a time
+    for number in range(20):
+        streaming.post(f"/pipelines/{id}/batch", json=[{"n": f"{number}", "large": large}])
+    plant.transform()
+    counts, query = [], dict[str, str]()
+    while True:
+        page = streaming.get(f"{path(id)}/groups", params=query).json()
+        counts += [group["count"] for group in page["items"]]
+        if page["nextCursor"] is None:
+            break
+        query["cursor"] = page["nextCursor"]
+    assert sum(counts) == 20
+    assert len(counts) > 1

@@ -1,22 +1,42 @@
 """Alert rules over HTTP, part of the command center's function."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import RootModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from millrace.api.endpoint import Endpoint, invalid, read_body
-from millrace.api.operation import EMPTY, Answer
+from millrace.api.cursors import number_from_cursor, to_cursor
+from millrace.api.endpoint import Endpoint, invalid, read_body, whole_number
+from millrace.api.operation import EMPTY, Answer, Parameter
+from millrace.api.parameters import CURSOR, limit
 from millrace.domain.access import Principal
-from millrace.domain.alerts import AlertReplacement, AlertSettings
+from millrace.domain.alerts import (
+    MAX_WINDOW_MS,
+    MIN_WINDOW_MS,
+    AlertReplacement,
+    AlertSettings,
+    Metric,
+)
 from millrace.domain.ids import valid_id
 from millrace.services.command_center.alerts import AlertRules
 from millrace.services.command_center.record import Recorder
+from millrace.services.command_center.series import AlertSeries
 from millrace.stores.alerts import unknown_rule
 
 BASE = "/api/command-center/alerts"
+METRICS = "/api/command-center/metrics"
+PAGE = 50
+_WINDOW = {"type": "integer", "minimum": MIN_WINDOW_MS, "maximum": MAX_WINDOW_MS, "default": 300_000}
+METRIC_PARAMETERS = (
+    Parameter("metric", "The metric", {"type": "string", "enum": list(get_args(Metric))}),
+    Parameter("window", "The rule's window, in milliseconds", _WINDOW),
+    Parameter("agentIds", "Only these agents, separated by commas"),
+    Parameter("from", "ISO 8601, at most 24 hours ago; by default an hour before `to`"),
+    Parameter("to", "ISO 8601; by default now"),
+)
 
 
 class AlertChanges(RootModel[dict[str, Any]]):
@@ -61,6 +81,16 @@ class Alerts:
                 errors=("alert_rule_not_found",),
             ),
             Endpoint(
+                "GET",
+                one + "/history",
+                "List a rule's alerts of the last 31 days, the newest first",
+                "observe",
+                self.list_alerts,
+                parameters=(limit(100, PAGE), CURSOR),
+                answers={200: "AlertHistoryPage"},
+                errors=("alert_rule_not_found",),
+            ),
+            Endpoint(
                 "PUT",
                 one,
                 "Replace an alert rule by the given one; create it if there is none",
@@ -91,6 +121,19 @@ class Alerts:
             ),
         ]
 
+    def metric_endpoint(self) -> Endpoint:
+        """The endpoint of a metric, as a rule sees it that there may be or not."""
+        return Endpoint(
+            "GET",
+            METRICS,
+            "Read a metric over time, as an alert rule with these settings sees it",
+            "observe",
+            self.get_alert_metric,
+            parameters=METRIC_PARAMETERS,
+            answers={200: "AlertMetricSeries"},
+            errors=("invalid_time",),
+        )
+
     @property
     def rules(self) -> AlertRules:
         """The verbs."""
@@ -105,6 +148,21 @@ class Alerts:
 
     async def get_alert_rule(self, request: Request, caller: Principal) -> Response:
         return JSONResponse(await self.rules.get(caller, _rule_id(request)))
+
+    async def list_alerts(self, request: Request, caller: Principal) -> Response:
+        most = whole_number(request, "limit", PAGE, 1, 100)
+        before = number_from_cursor(request.query_params.get("cursor"), "number")
+        series = AlertSeries(self.recorder)
+        found, last = await series.history(caller, _rule_id(request), before, most)
+        more = to_cursor({"number": str(last)}) if last else None
+        return JSONResponse({"items": found, "nextCursor": more})
+
+    async def get_alert_metric(self, request: Request, caller: Principal) -> Response:
+        query = request.query_params
+        rule = _rule_of(query)
+        return JSONResponse(
+            await AlertSeries(self.recorder).of(caller, rule, query.get("from"), query.get("to"))
+        )
 
     async def put_alert_rule(self, request: Request, caller: Principal) -> Response:
         given = await read_body(request, AlertReplacement)
@@ -129,3 +187,14 @@ def _rule_id(request: Request) -> str:
     if not valid_id(rule_id):
         raise unknown_rule()
     return rule_id
+
+
+def _rule_of(query: Mapping[str, str]) -> AlertSettings:
+    """The settings that decide on what is measured. Raises `InvalidRequest`."""
+    agents = [one for one in query.get("agentIds", "").split(",") if one]
+    given = {"metric": query.get("metric"), "window": query.get("window"), "agentIds": agents}
+    given = {name: value for name, value in given.items() if value is not None}
+    try:
+        return AlertSettings.model_validate({"name": "-", "threshold": 1, "op": "lt", **given})
+    except ValidationError as error:
+        raise invalid(error) from error

@@ -28,4 +28,5 @@ def create_app(settings: Settings, recorder: Recorder | None = None) -> Starlett
 
 def endpoints(recorder: Recorder) -> list[Endpoint]:
     """Return the endpoints of the function."""
-    return [*CommandCenter(recorder).endpoints(), *Alerts(recorder).endpoints()]
+    alerts = Alerts(recorder)
+    return [*CommandCenter(recorder).endpoints(), *alerts.endpoints(), alerts.metric_endpoint()]

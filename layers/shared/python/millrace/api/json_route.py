@@ -15,12 +15,14 @@ from starlette.responses import JSONResponse, Response
 from millrace.api.auth import Auth
 from millrace.api.operation import EMPTY, JSON, Answer, Credential, Needs, Operation, Parameter
 from millrace.domain.access import Principal, Scope
-from millrace.domain.json_reader import LINES, inflate, media_type, read_documents
+from millrace.domain.json_reader import DEEPEST, LINES, check_levels, inflate, media_type, read_documents
 from millrace.errors import UnsupportedMedia
 
 MAX_BODY = 6 * 1024 * 1024
 """The largest body that Lambda hands over; also the most that a compressed one may become."""
 JSON_OR_LINES = (JSON, "application/x-ndjson")
+MOST_LEVELS = DEEPEST + 4
+"""Of a body: an event may have `DEEPEST`, and lies in the items of a request."""
 _OPERATION = "millrace_operation"
 _READ = frozenset({"POST", "PUT", "PATCH"})
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -123,6 +125,7 @@ async def _read(request: Request, operation: Operation) -> Request:
         raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
     body = inflate(body, headers.get("content-encoding", ""), MAX_BODY)
     value = read_documents(body, headers.get("content-type", ""))
+    check_levels(value, MOST_LEVELS)
     return _with_value(request, body, value)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Body, Query, Response
 
-from millrace.api.cursors import from_cursor, number_from_cursor, to_cursor
+from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.json_route import Caller, JsonRouter
 from millrace.api.operation import EMPTY, Answer
 from millrace.api.pipelines_dead_letters import add_dead_letter, add_dead_letters, add_redrives
@@ -18,6 +18,8 @@ from millrace.api.pipelines_ingest import add_ingest
 from millrace.api.pipelines_metering import add_metering
 from millrace.api.pipelines_operate import add_destinations, add_recovery, add_secrets
 from millrace.api.pipelines_templates import add_templates
+from millrace.api.pipelines_trials import add_dry_runs, add_recorded
+from millrace.api.pipelines_versions import add_versions
 from millrace.domain.access import Principal
 from millrace.domain.pipelines import Action
 from millrace.pipelines.definitions.definition import json_schema
@@ -27,8 +29,11 @@ from millrace.services.pipelines.intake.push import Ingest
 from millrace.services.pipelines.operations.checkpoints import Recovery
 from millrace.services.pipelines.operations.dead_letters import DeadLetters
 from millrace.services.pipelines.operations.destinations import Destinations
+from millrace.services.pipelines.operations.dry_runs import DryRuns
 from millrace.services.pipelines.operations.health import Metering
+from millrace.services.pipelines.operations.recorded import RecordedEvents
 from millrace.services.pipelines.operations.redrives import Redrives
+from millrace.services.pipelines.operations.series import Series
 from millrace.services.pipelines.registry.pipelines import Pipelines
 from millrace.services.pipelines.registry.secrets import Secrets
 from millrace.stores.secrets import SecretStore
@@ -47,12 +52,15 @@ def pipelines_router(context: PipelineContext) -> JsonRouter:
 
     pipelines = Pipelines(context, secrets)
     _add_registry(router, pipelines)
+    add_versions(router, pipelines)
     add_templates(router, pipelines)
     _add_actions(router, pipelines)
     add_ingest(router, Ingest(context, backpressure))
-    add_metering(router, Metering(context, backpressure))
+    add_metering(router, Metering(context, backpressure), Series(context))
     add_destinations(router, Destinations(context))
     add_recovery(router, Recovery(context))
+    add_dry_runs(router, DryRuns(context))
+    add_recorded(router, RecordedEvents(context))
     dead_letters = DeadLetters(context)
     add_dead_letters(router, dead_letters)
     add_redrives(router, Redrives(context))
@@ -113,35 +121,6 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
     )
     async def get_pipeline(who: Caller, pipeline_id: str) -> Json:
         return (await pipelines.get(who, pipeline_id)).to_public()
-
-    @router.operation(
-        "GET",
-        "/pipelines/{pipeline_id}/versions",
-        "List versions, the newest first",
-        "pipelines:read",
-        answers={200: "PipelineVersionPage"},
-        errors=NOT_FOUND,
-    )
-    async def list_versions(
-        who: Caller,
-        pipeline_id: str,
-        limit: Annotated[int, Query(ge=1, le=100)] = 50,
-        cursor: str | None = None,
-    ) -> Json:
-        before = number_from_cursor(cursor, "version")
-        found, more = await pipelines.versions(who, pipeline_id, before, limit)
-        return {"items": found, "nextCursor": to_cursor({"version": str(more)}) if more else None}
-
-    @router.operation(
-        "GET",
-        "/pipelines/{pipeline_id}/versions/{version}",
-        "Read an earlier definition",
-        "pipelines:read",
-        answers={200: "StoredDefinition"},
-        errors=(*NOT_FOUND, "version_not_found"),
-    )
-    async def get_version(who: Caller, pipeline_id: str, version: int) -> Json:
-        return await pipelines.version(who, pipeline_id, version)
 
     @router.operation(
         "PUT",

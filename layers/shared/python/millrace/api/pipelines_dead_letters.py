@@ -74,6 +74,21 @@ def add_dead_letters(router: JsonRouter, dead_letters: DeadLetters) -> None:
         return await dead_letters.count(who, pipeline_id, choice)
 
     @router.operation(
+        "GET",
+        f"{_DEAD_LETTERS}/groups",
+        "List dead letters by place and error, the largest group first",
+        "pipelines:read",
+        answers={200: "DeadLetterGroupPage"},
+        errors=CHOICE_ERRORS,
+    )
+    async def list_dead_letter_groups(
+        who: Caller, pipeline_id: str, choice: Choice, cursor: str | None = None
+    ) -> Json:
+        after = from_cursor(cursor, "id") or {"id": ""}
+        found, more = await dead_letters.groups(who, pipeline_id, choice, after["id"])
+        return {"items": found, "nextCursor": to_cursor({"id": more}) if more else None}
+
+    @router.operation(
         "POST",
         f"{_DEAD_LETTERS}/delete",
         "Delete dead letters, 1,000 in one call",

@@ -1,16 +1,36 @@
 """Counts and health of pipelines over HTTP."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Query
 
 from millrace.api.json_route import Caller, JsonRouter
 from millrace.api.pipelines_errors import NOT_FOUND
 from millrace.services.pipelines.operations.health import Metering
+from millrace.services.pipelines.operations.series import Series
 
 Json = dict[str, Any]
 
 
-def add_metering(router: JsonRouter, metering: Metering) -> None:
+def add_metering(router: JsonRouter, metering: Metering, series: Series) -> None:
     """Metrics, health, and the statistics of all pipelines."""
+
+    @router.operation(
+        "GET",
+        "/pipelines/{pipeline_id}/metrics/series",
+        "Read a pipeline's metrics over time: of the last hour, or of a span of up to 7 days",
+        "pipelines:read",
+        answers={200: "MetricsSeries"},
+        errors=(*NOT_FOUND, "invalid_time", "invalid_query"),
+    )
+    async def get_metrics_series(
+        who: Caller,
+        pipeline_id: str,
+        since: Annotated[str | None, Query(alias="from", max_length=40)] = None,
+        until: Annotated[str | None, Query(alias="to", max_length=40)] = None,
+        step: Annotated[int | None, Query(description="seconds: 60, 300, 900 or 3600")] = None,
+    ) -> Json:
+        return await series.of(who, pipeline_id, since, until, step)
 
     @router.operation(
         "GET",

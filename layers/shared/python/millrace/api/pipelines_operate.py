@@ -1,4 +1,4 @@
-"""Operating pipelines over HTTP: checkpoints, replays, dry runs, destinations, secrets."""
+"""Operating pipelines over HTTP: checkpoints, replays, destinations, secrets."""
 
 from typing import Annotated, Any
 
@@ -16,7 +16,6 @@ from millrace.services.pipelines.registry.secrets import to_public as shown_secr
 
 Json = dict[str, Any]
 Object = Annotated[dict[str, Any], Body()]
-MaybeObject = Annotated[dict[str, Any] | None, Body()]
 Limit = Annotated[int, Query(ge=1, le=100)]
 _PIPELINE = "/pipelines/{pipeline_id}"
 REPLAY_ERRORS = (*NOT_FOUND, "pipeline_not_running")
@@ -31,7 +30,7 @@ class DestinationTest(BaseModel):
 
 
 def add_recovery(router: JsonRouter, recovery: Recovery) -> None:
-    """Checkpoints, replays and dry runs."""
+    """Checkpoints and replays."""
 
     @router.operation(
         "POST",
@@ -77,19 +76,6 @@ def add_recovery(router: JsonRouter, recovery: Recovery) -> None:
     )
     async def replay(who: Caller, pipeline_id: str, request: Object) -> Json:
         return await recovery.replay(who, pipeline_id, request)
-
-    @router.operation(
-        "POST",
-        f"{_PIPELINE}/dry-run",
-        "Show what each step would do to events; nothing is sent",
-        "pipelines:write",
-        answers={200: "DryRun"},
-        errors=(*NOT_FOUND, "invalid_definition", "invalid_event", "invalid_items", "no_events"),
-        body="DryRunRequest",
-        body_required=False,
-    )
-    async def dry_run(who: Caller, pipeline_id: str, request: MaybeObject = None) -> Json:
-        return await recovery.dry_run(who, pipeline_id, request or {})
 
 
 def add_destinations(router: JsonRouter, destinations: Destinations) -> None:

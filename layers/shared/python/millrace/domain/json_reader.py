@@ -58,14 +58,19 @@ def read_shallow(data: bytes, what: str = "The body") -> Any:
     """Return the value of a document that is stored, and written again, within others. Raises `InvalidJson`,
     also for more than `DEEPEST` levels."""
     value = read_json(data, what)
+    check_levels(value, DEEPEST, what)
+    return value
+
+
+def check_levels(value: Any, most: int, what: str = "The body") -> None:
+    """Raise `InvalidJson` for a value that was read and has more than `most` levels."""
     wrapped = value
-    for _ in range(_WRITTEN - DEEPEST):
+    for _ in range(_WRITTEN - most):
         wrapped = [wrapped]
     try:
         orjson.dumps(wrapped)  # much quicker than a look at each value
     except TypeError:
-        raise InvalidJson(f"{what} is nested more than {DEEPEST} levels deep.") from None
-    return value
+        raise InvalidJson(f"{what} is nested more than {most} levels deep.") from None
 
 
 def read_lines(data: bytes) -> list[Any]:

@@ -18,6 +18,7 @@ import orjson
 
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete_when, put, to_attribute
 from millrace.stores.large_objects import DEAD_LETTERS, LargeObjects
+from millrace.stores.lenient_json import to_json
 
 KEPT_SECONDS = 14 * 24 * 3600
 INLINE_BYTES = 64 * 1024
@@ -27,7 +28,6 @@ LONGEST_MESSAGE = 2_000
 _AT_ONCE = 16
 _READS = 20
 _LONGEST_ID = 100
-_DEEPEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,22 @@ class DeadLetterCount:
         self.count += 1
         self.places[dead_letter.place] += 1
         self.codes[dead_letter.code] += 1
+
+
+@dataclass(slots=True)
+class DeadLetterGroup:
+    """The dead letters of a place with a code; `latest` is the one accepted last."""
+
+    latest: DeadLetter
+    first: int
+    count: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+
+    def add(self, dead_letter: DeadLetter) -> None:
+        self.latest = dead_letter
+        self.count += 1
+        if dead_letter.status is not None:
+            self.statuses[dead_letter.status] += 1
 
 
 class DeadLetterStore:
@@ -190,6 +206,20 @@ class DeadLetterStore:
                 counted.add(dead_letter)
         return counted
 
+    async def groups(
+        self, organization: str, pipeline_id: str, after: str, chosen: DeadLetterFilter
+    ) -> tuple[list[DeadLetterGroup], str | None]:
+        """The dead letters behind the id `after` by place and code, the largest group first, and the id to go
+        on after. One call looks at 20 MB at most, so later ones may continue a group."""
+        found: dict[tuple[str, str], DeadLetterGroup] = {}
+        last: str | None = None
+        async for dead_letter in self._dead_letters(organization, pipeline_id, after, chosen, 0):
+            last = dead_letter.id if dead_letter else None
+            if dead_letter and chosen.matches(dead_letter):
+                key = (dead_letter.place, dead_letter.code)
+                found.setdefault(key, DeadLetterGroup(dead_letter, dead_letter.at)).add(dead_letter)
+        return sorted(found.values(), key=lambda group: -group.count), last
+
     async def remove(self, organization: str, dead_letter: DeadLetter) -> bool:
         """Removes a dead letter as it was read; one that was stored again meanwhile stays. Tells whether it
         was there."""
@@ -267,26 +297,3 @@ def _from_item(item: Item) -> DeadLetter:
 def _fields(dead_letter: DeadLetter) -> dict[str, Any]:
     """Not `asdict`, which copies the event and fails for one that is nested too deeply."""
     return {each.name: getattr(dead_letter, each.name) for each in fields(dead_letter)}
-
-
-def to_json(value: Any) -> bytes:
-    """The value as JSON, whatever it is. What JSON or the parser cannot hold is replaced: halves of surrogate
-    pairs by `?`, integers over 64 bits by floats, what is nested too deeply by null."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        return orjson.dumps(_storable(value, 0), default=str)
-
-
-def _storable(value: Any, depth: int) -> Any:
-    if depth > _DEEPEST:
-        return None
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode()
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return float(value) if abs(value) < 2**1000 else hex(value)[:_LONGEST_ID]
-    if isinstance(value, dict):
-        return {_storable(str(name), depth): _storable(each, depth + 1) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(each, depth + 1) for each in value]
-    return value

@@ -114,15 +114,16 @@ class Journal:
         )
         return [_to_entry(item) for item in items]
 
-    async def newest(self, organization: str, pipeline_id: str, limit: int) -> list[Entry]:
-        """The last entries, the newest first."""
+    async def newest(self, organization: str, pipeline_id: str, limit: int, before: str = "") -> list[Entry]:
+        """The last entries, or the last with positions below `before`; the newest first."""
         items = await self._dynamo.query(
             self._table,
-            "pk = :pk AND begins_with(sk, :kind)",
+            "pk = :pk AND sk BETWEEN :first AND :last",
             limit=limit,
             newest_first=True,
             pk=f"{organization}#{pipeline_id}",
-            kind="J#",
+            first="J#",
+            last=f"J#{before or '~'}",
         )
         return [_to_entry(item) for item in items]
 

@@ -1,6 +1,7 @@
 """Metrics of pipelines in buckets of a minute, and the drain of the queues that they share.
 
-pk <organization>#<pipeline>   sk M#<minute>               what one pipeline did; `~`: the organization
+pk <organization>#<pipeline>   sk M#<minute>               what one pipeline did; `~`: the organization;
+                                                           and `pressure`, its backpressure (0 to 1)
 pk ~                           sk T#<queue>#<ten seconds>  messages received from a queue of the deployment
 pk ~                           sk A#<organization>#<id>    a pipeline that did something lately
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, update
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, to_attribute, update
 from millrace.stores.reading import readable
 
 MINUTE_MS = 60_000
@@ -38,6 +39,14 @@ class Active:
     organization: str
     pipeline_id: str
     reported: float
+
+
+class Minute(NamedTuple):
+    """A minute from `start` (epoch ms) with what was counted in it, and the backpressure if it was noted."""
+
+    start: int
+    counters: Counters
+    level: float | None
 
 
 class Received(NamedTuple):
@@ -118,6 +127,33 @@ class PipelineMetrics:
         )
         return [(int(item["sk"][2:]), _counters(item)) for item in items]
 
+    async def history(self, organization: str, pipeline_id: str, since: int, until: int) -> list[Minute]:
+        """Return the minutes from that of `since` to before `until`, as they were a moment ago: a week of
+        them is much to read, and what is not consistent costs half."""
+        request = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :start AND :end",
+            "ExpressionAttributeValues": {
+                ":pk": to_attribute(f"{organization}#{pipeline_id}"),
+                ":start": to_attribute(_minute(since)),
+                ":end": to_attribute(_minute(until - 1)),
+            },
+        }
+        found: list[Minute] = []
+        while True:
+            items, more = await self._dynamo.query_page(**request)
+            found += [Minute(int(item["sk"][2:]), _counters(item), item.get("pressure")) for item in items]
+            if not more:
+                return found
+            request["ExclusiveStartKey"] = more
+
+    async def note_level(self, organization: str, pipeline_id: str, level: float, now: int) -> None:
+        """Note the backpressure of this minute."""
+        key = {"pk": f"{organization}#{pipeline_id}", "sk": _minute(now)}
+        expires = now // 1000 + KEPT_SECONDS
+        set_level = "SET pressure = :level, expiresAt = :expires"
+        await self._dynamo.write(update(self._table, key, set_level, level=level, expires=expires))
+
     async def active(self, now: int) -> list[Active]:
         """The deployment's pipelines that did something lately."""
         items = await self._dynamo.query(
@@ -182,4 +218,4 @@ def _to_active(item: Item) -> Active:
 
 
 def _counters(item: Item) -> Counters:
-    return {name: value for name, value in item.items() if name not in ("pk", "sk", "expiresAt")}
+    return {name: value for name, value in item.items() if name not in ("pk", "sk", "expiresAt", "pressure")}

@@ -155,7 +155,7 @@ class PipelineStore:
     async def versions(
         self, organization: str, pipeline_id: str, before: int | None, limit: int
     ) -> list[dict[str, Any]]:
-        """`{version, definition}`, the newest first, of versions below `before`."""
+        """`{version, createdAt, definition}`, the newest first, of versions below `before`."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :first AND :last",
@@ -165,7 +165,7 @@ class PipelineStore:
             first="V#",
             last=f"V#{before - 1:08d}" if before is not None else "V#~",
         )
-        return [{"version": int(item["sk"][2:]), "definition": orjson.loads(item["body"])} for item in items]
+        return [_to_version(item) for item in items]
 
     async def version_with(self, organization: str, pipeline_id: str, step_hash: str) -> int | None:
         """The last version that has the step; None if none ever had."""
@@ -237,7 +237,8 @@ class PipelineStore:
     def _version(self, organization: str, pipeline: Pipeline, step_hashes: list[str]) -> list[TransactItem]:
         partition = f"{organization}#{pipeline.id}"
         body = orjson.dumps(pipeline.definition).decode()
-        version: Item = {"pk": partition, "sk": f"V#{pipeline.version:08d}", "body": body}
+        key = {"pk": partition, "sk": f"V#{pipeline.version:08d}"}
+        version: Item = key | {"body": body, "createdAt": pipeline.updated_at}
         steps: list[Item] = [
             {"pk": partition, "sk": f"S#{one}", "definitionVersion": pipeline.version} for one in step_hashes
         ]
@@ -287,3 +288,11 @@ def _to_item(organization: str, pipeline: Pipeline) -> Item:
 
 def _to_pipeline(item: Item) -> Pipeline:
     return Pipeline.model_validate(orjson.loads(item["body"]))
+
+
+def _to_version(item: Item) -> dict[str, Any]:
+    return {
+        "version": int(item["sk"][2:]),
+        "createdAt": item.get("createdAt"),  # earlier releases did not note it
+        "definition": orjson.loads(item["body"]),
+    }

@@ -3,7 +3,8 @@
 All in the events table, and all written in one transaction that moves the stream's head, so that whoever has
 read the head and then the rest has either seen it all as it is or is refused:
 `<org>#center` the event log; `<org>#center#live` and `<org>#center#ended` one item per run, the live ones by
-themselves for the snapshot; `<org>#center#metrics` one item per ten seconds.
+themselves for the snapshot; `<org>#center#metrics` one item per ten seconds; `<org>#center#alerts` one per
+alert, `<rule>#<number>`.
 """
 
 import asyncio
@@ -17,13 +18,18 @@ from millrace.domain.alerts_metrics import Bucket
 from millrace.domain.command_center import center_stream
 from millrace.domain.events import Event, LogEntry
 from millrace.domain.record import Subject, without_texts
-from millrace.stores.dynamo import Dynamo, Item, TransactItem, put
+from millrace.stores.dynamo import Dynamo, Item, TransactItem, put, update
 from millrace.stores.event_log import KEPT_SECONDS, EventLog, number
 from millrace.stores.reading import readable
 
 HEAD_SECONDS = 400 * 24 * 3600
 """The stream's numbers go on for longer than any viewer stays away."""
-METRICS_SECONDS = 2 * 3600
+METRICS_MS = 24 * 3_600_000
+"""The time for which metrics are shown."""
+METRICS_SECONDS = 26 * 3600
+"""A look may reach an hour further back."""
+ALERTS_SECONDS = 31 * 24 * 3600
+_LAST_ALERT = 10**10 - 1
 
 
 class RecordStore:
@@ -94,6 +100,37 @@ class RecordStore:
         await self._dynamo.transact(*writes, *more)
         return logged
 
+    def alert_write(self, organization: str, alert: Event, number: int) -> TransactItem:
+        """The write that keeps an alert, triggered or resolved, as an event shows it."""
+        resolved = alert["state"] == "resolved"
+        values = {
+            "triggeredAt": alert["triggeredAt"],
+            "resolvedAt": alert["resolvedAt"],
+            "threshold": alert["threshold"],
+            "resolvedValue" if resolved else "triggeredValue": alert["value"],
+            "expiresAt": int(time.time()) + ALERTS_SECONDS,
+        }
+        setting = ", ".join(f"{name} = :{name}" for name in values)
+        key = _alert_key(organization, alert["ruleId"], number)
+        return update(self._table, key, f"SET {setting}", "", **values)
+
+    async def alerts(
+        self, organization: str, rule_id: str, before: int | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """The alerts of a rule with numbers below `before`, the newest first."""
+        first = _alert_key(organization, rule_id, 0)
+        last = _alert_key(organization, rule_id, _LAST_ALERT if before is None else before - 1)
+        items = await self._dynamo.query(
+            self._table,
+            "pk = :pk AND sk BETWEEN :first AND :last",
+            limit=limit,
+            newest_first=True,
+            pk=first["pk"],
+            first=first["sk"],
+            last=last["sk"],
+        )
+        return [_to_alert(item) for item in items]
+
     async def forget_texts(self, organization: str, subject: Subject) -> None:
         """Remove the texts of a run from its recorded events. Repeating it is harmless."""
         for seq in subject.texts:
@@ -147,3 +184,14 @@ def _to_subject(item: Item) -> Subject:
 
 def _bucket_key(organization: str, start: int) -> Item:
     return {"pk": f"{center_stream(organization)}#metrics", "sk": f"{start:015d}"}
+
+
+def _alert_key(organization: str, rule_id: str, number: int) -> Item:
+    return {"pk": f"{center_stream(organization)}#alerts", "sk": f"{rule_id}#{number:010d}"}
+
+
+def _to_alert(item: Item) -> dict[str, Any]:
+    rule_id, _, number = item["sk"].rpartition("#")
+    shown = ("triggeredAt", "resolvedAt", "threshold", "triggeredValue", "resolvedValue")
+    alert = {"id": f"{rule_id}:{int(number)}", "number": int(number)}
+    return alert | {name: item.get(name) for name in shown}

@@ -68,5 +68,38 @@ class AlertRulePage(Page[AlertRuleState]):
     """All alert rules, oldest first."""
 
 
+class PastAlert(Shape):
+    """An alert of a rule; `resolvedAt` is null while it is on, and a value is null where nothing ran."""
+
+    id: str
+    triggered_at: str | None
+    resolved_at: str | None
+    threshold: float
+    triggered_value: float | None
+    resolved_value: float | None
+
+
+class AlertHistoryPage(Page[PastAlert]):
+    """A page of a rule's alerts, the newest first."""
+
+
+class MetricValue(Shape):
+    """A metric at a time, over the window before it; null where nothing ran."""
+
+    time: str
+    value: float | None
+
+
+class AlertMetricSeries(Shape):
+    """A metric over time, as rules with this window and these agents see it."""
+
+    metric: alerts.Metric
+    window: int
+    agent_ids: list[str]
+    since: str = Field(alias="from")
+    until: str = Field(alias="to")
+    points: list[MetricValue]
+
+
 class AlertChanges(RootModel[JsonObject]):
     """The fields of a rule that are to change."""

@@ -42,6 +42,24 @@ class DeadLetterCount(Shape):
     codes: dict[str, int]
 
 
+class DeadLetterGroup(Shape):
+    """The dead letters of a place with one error. A page holds those of a part of all dead letters: later
+    pages may continue a group, whose counts then add up."""
+
+    place: str = Field(description="`step:<n>` or `destination:<n>`")
+    code: str
+    count: int
+    message: str = Field(description="the message of the latest one")
+    statuses: dict[str, int] = Field(description="how many had which HTTP status")
+    first_at: str = Field(description="when the first of their events was accepted")
+    last_at: str
+    latest_id: str
+
+
+class DeadLetterGroupPage(Page[DeadLetterGroup]):
+    """Groups of dead letters, the largest first."""
+
+
 class DeletedDeadLetters(Shape):
     """The number of dead letters that were deleted; with `more` there are others."""
 
@@ -110,6 +128,15 @@ class DryRunRequest(Shape):
 
     definition: JsonObject | None = None
     events: list[JsonObject] | None = Field(default=None, min_length=1, max_length=200)
+
+
+class DefinitionDryRun(Shape):
+    """The definition and the events to try it on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    definition: JsonObject
+    events: list[JsonObject] = Field(min_length=1, max_length=200)
 
 
 class DryRunStep(Shape):

@@ -56,11 +56,44 @@ class PipelineVersion(Shape):
     """A definition that a pipeline has or had."""
 
     version: int
+    created_at: str | None = Field(description="null where an earlier release made it")
     definition: JsonObject
 
 
 class PipelineVersionPage(Page[PipelineVersion]):
     """A page of versions, the newest first."""
+
+
+class DefinitionChange(Shape):
+    """A part of a definition that differs. `path` is written with dots, places of lists as numbers."""
+
+    path: str
+    change: Literal["added", "removed", "changed"]
+    before: Any = None
+    after: Any = None
+
+
+class PipelineDifferences(Shape):
+    """The differences between two versions."""
+
+    since: int = Field(alias="from")
+    until: int = Field(alias="to")
+    changes: list[DefinitionChange]
+
+
+class RecordedEvent(Shape):
+    """An event that the pipeline accepted, as it came in."""
+
+    id: str
+    type: str
+    source: str
+    time: str
+    accepted_at: str
+    payload: JsonObject
+
+
+class RecordedEventPage(Page[RecordedEvent]):
+    """A page of recorded events, the newest first; it may hold fewer than asked for, or none."""
 
 
 class PipelineChanges(RootModel[JsonObject]):
@@ -152,6 +185,33 @@ class PipelineMetrics(PipelineCounts):
     lag: float
     backpressure: float
     steps: list[StepCounts]
+
+
+class MetricsPoint(Shape):
+    """The metrics of a step of time: counts are 0 where nothing happened, null is what nobody measured."""
+
+    time: str = Field(description="its start")
+    items_processed: int
+    items_filtered: int
+    items_out: int
+    items_delivered: int
+    items_failed: int
+    late_events: int
+    dead_letters: int
+    throughput: float = Field(description="events a second")
+    queue_depth: int = Field(description="pushed messages and deliveries that wait at its end")
+    latency: Latency
+    backpressure: float | None = Field(description="the highest, from 0 to 1")
+
+
+class MetricsSeries(Shape):
+    """A pipeline's metrics over time; `step` is in seconds, and the last point may be of a part of it."""
+
+    pipeline_id: str
+    since: str = Field(alias="from")
+    until: str = Field(alias="to")
+    step: int
+    points: list[MetricsPoint]
 
 
 class PipelineTotals(Shape):

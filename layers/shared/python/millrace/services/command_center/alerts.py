@@ -134,7 +134,8 @@ async def _evaluate_rule(
         if triggered == state.triggered:
             return None
         event, moved = _transition(organization, rule, state, value, iso(now))
-        writes = recorder.alerts.moves(organization, rule, moved)
+        kept = recorder.records.alert_write(organization, event["alert"], moved.count)
+        writes = [*recorder.alerts.moves(organization, rule, moved), kept]
         try:
             await recorder.records.commit(organization, seq, [event], more=writes)
         except ConditionFailed as error:

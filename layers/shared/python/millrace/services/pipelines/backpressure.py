@@ -147,7 +147,7 @@ async def _report(
     context: PipelineContext, backpressure: Backpressure, bus: EventBus, active: Active
 ) -> bool:
     level = await backpressure.of(active.organization, active.pipeline_id)
-    context.meter.report_backpressure(active.organization, active.pipeline_id, level)
+    await context.meter.report_backpressure(active.organization, active.pipeline_id, level)
     is_high = level >= REPORTED_FROM
     if not is_high and not active.reported:
         return False

@@ -67,6 +67,10 @@ class Meter:
         buckets are of pipelines that there are."""
         self._lines.did(organization, pipeline_id, {"eventsUnclaimed": events}, ())
 
-    def report_backpressure(self, organization: str, pipeline_id: str, backpressure: float) -> None:
+    async def report_backpressure(self, organization: str, pipeline_id: str, backpressure: float) -> None:
         """A pipeline's backpressure, from 0 to 1."""
         self._lines.report_backpressure(organization, pipeline_id, backpressure)
+        try:
+            await self._metrics.note_level(organization, pipeline_id, backpressure, self._clock())
+        except Exception:
+            log.exception("the backpressure of pipeline %s was not noted", pipeline_id)

@@ -20,7 +20,7 @@ from millrace.pipelines.errors import unexpected
 from millrace.services.pipelines.payloads import check_payload
 from millrace.services.pipelines.queue_messages import BYTES_PER_MESSAGE
 from millrace.stores.bus import BATCH, BusEvent, EventBus
-from millrace.stores.dead_letters import to_json
+from millrace.stores.lenient_json import to_json
 from millrace.stores.queues import Queue, escaped_size
 
 log = logging.getLogger(__name__)

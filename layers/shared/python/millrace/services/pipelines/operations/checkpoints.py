@@ -1,4 +1,4 @@
-"""Going back: checkpoints, replays of the journal, and dry runs over what it holds.
+"""Going back: checkpoints, and replays of the journal.
 
 A checkpoint is a time in the journal and the version then current. It lies a little before the moment when it
 was made: what was under way then may be indexed later. What is replayed twice has the same ids.
@@ -12,25 +12,15 @@ from millrace.domain.clock import from_iso, iso
 from millrace.domain.ids import new_id
 from millrace.domain.pipelines import Pipeline, allowed
 from millrace.errors import Conflict, InvalidRequest
-from millrace.pipelines.definitions.definition import parse_definition
-from millrace.pipelines.event import Event
-from millrace.pipelines.explain import explain
-from millrace.pipelines.local_run import LocalRun
-from millrace.pipelines.state.store import MemoryStore
 from millrace.services.pipelines.context import PipelineContext
-from millrace.services.pipelines.event_records import event_from_record
-from millrace.services.pipelines.intake.push import event_from
-from millrace.services.pipelines.plans import compile_pipeline
 from millrace.services.pipelines.queue_messages import Replay, encode
 
 MARGIN_MS = 120_000
 """Twice what an invocation of the transform function may take."""
-DRY_EVENTS = 200
-_DRY_ENTRIES = 20
 
 
 class Recovery:
-    """The verbs on checkpoints, replays and dry runs."""
+    """The verbs on checkpoints and replays."""
 
     def __init__(self, context: PipelineContext) -> None:
         self._context = context
@@ -78,18 +68,6 @@ class Recovery:
         await self._context.plans.version(caller.organization, pipeline_id, version)
         return await self._command(caller, pipeline, since, until, version)
 
-    async def dry_run(self, caller: Principal, pipeline_id: str, request: dict[str, Any]) -> dict[str, Any]:
-        """`{definition?, events?}`: what each step would do to each event; nothing is sent or kept. Without
-        `events` the last recorded ones are taken, without `definition` the current one."""
-        pipeline = await self._store.get(caller.organization, pipeline_id)
-        unknown = sorted(request.keys() - {"definition", "events"})
-        if unknown:
-            raise InvalidRequest(f"`{unknown[0]}` is not known here.")
-        definition = parse_definition(request.get("definition", pipeline.definition))
-        events = await self._dry_events(caller, pipeline_id, request.get("events"))
-        plan = compile_pipeline(caller.organization, pipeline_id, pipeline.version, definition).plan
-        return await asyncio.to_thread(_explained, plan, events)
-
     async def _replayable(self, caller: Principal, pipeline_id: str) -> Pipeline:
         pipeline = await self._store.get(caller.organization, pipeline_id)
         if pipeline.state != "running":
@@ -107,29 +85,3 @@ class Recovery:
         body = encode(Replay(caller.organization, pipeline.id, since, until, version))
         await asyncio.to_thread(self._context.ingest.send, [body], 0, caller.organization)
         return {"from": iso(since), "to": iso(until), "version": version}
-
-    async def _dry_events(self, caller: Principal, pipeline_id: str, given: Any) -> list[Event]:
-        if given is None:
-            return await self._recent_events(caller.organization, pipeline_id)
-        if not isinstance(given, list) or not 1 <= len(given) <= DRY_EVENTS:
-            raise InvalidRequest(f"Give 1 to {DRY_EVENTS} events.", code="invalid_items")
-        now = self._context.clock()
-        return [event_from(item, at, now) for at, item in enumerate(given)]
-
-    async def _recent_events(self, organization: str, pipeline_id: str) -> list[Event]:
-        events: list[Event] = []
-        journal = self._context.journal
-        for entry in await journal.newest(organization, pipeline_id, _DRY_ENTRIES):
-            if len(events) < DRY_EVENTS:
-                records = await journal.read(organization, pipeline_id, entry.position, entry.key)
-                events += [event_from_record(one, pipeline_id) for one in records]
-        return events[:DRY_EVENTS]
-
-
-def _explained(plan: Any, events: list[Event]) -> dict[str, Any]:
-    """Per event what each step did, and what windows and batches would give out in the end."""
-    state = MemoryStore()
-    explained = [explain(plan, event, state) for event in events]
-    whole = LocalRun(plan)
-    outputs = [*whole.feed(events), *whole.finish()]
-    return {"events": explained, "outputs": [event.payload for event in outputs]}

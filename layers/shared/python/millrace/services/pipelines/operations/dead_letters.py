@@ -8,7 +8,7 @@ from millrace.domain.redrives import DeadLetterSelection, DeletionRequest
 from millrace.errors import InvalidRequest
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.dead_letter_choice import dead_letters_by_id, to_filter
-from millrace.stores.dead_letters import DeadLetter
+from millrace.stores.dead_letters import DeadLetter, DeadLetterGroup
 
 MAX_DELETED = 1_000
 """In one call."""
@@ -53,6 +53,17 @@ class DeadLetters:
             "codes": dict(counted.codes),
         }
 
+    async def groups(
+        self, caller: Principal, pipeline_id: str, choice: DeadLetterSelection, after: str
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Dead letters by place and code, the largest group first, and the id to go on after."""
+        await self._context.pipelines.get(caller.organization, pipeline_id)
+        chosen = to_filter(choice)
+        groups, more = await self._context.dead_letters.groups(
+            caller.organization, pipeline_id, after, chosen
+        )
+        return [_group(one) for one in groups], more
+
     async def remove(self, caller: Principal, pipeline_id: str, dead_letter_id: str) -> None:
         """Throws a dead letter away. Raises `NotFound`."""
         await self.remove_chosen(caller, pipeline_id, DeletionRequest(ids=[dead_letter_id[:100]]))
@@ -88,4 +99,18 @@ def to_public(dead_letter: DeadLetter) -> dict[str, Any]:
         "body": dead_letter.body,
         "payloadBytes": dead_letter.payload_bytes or None,
         "event": dead_letter.event,
+    }
+
+
+def _group(group: DeadLetterGroup) -> dict[str, Any]:
+    latest = group.latest
+    return {
+        "place": latest.place,
+        "code": latest.code,
+        "count": group.count,
+        "message": latest.message,
+        "statuses": {str(status): count for status, count in group.statuses.most_common()},
+        "firstAt": iso(group.first),
+        "lastAt": iso(latest.at),
+        "latestId": latest.id,
     }

@@ -10,6 +10,7 @@ from typing import Any
 from millrace.destinations.secrets import check_secrets
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso
+from millrace.domain.differences import differences
 from millrace.domain.ids import new_id
 from millrace.domain.pipelines import (
     MAX_DEFINITION_BYTES,
@@ -77,6 +78,22 @@ class Pipelines:
     async def version(self, caller: Principal, pipeline_id: str, version: int) -> dict[str, Any]:
         """A definition as it was. Raises `NotFound`."""
         return await self._store.definition(caller.organization, pipeline_id, version)
+
+    async def differences(
+        self, caller: Principal, pipeline_id: str, version: int, other: int | None
+    ) -> dict[str, Any]:
+        """Compare a version with the `other`, or with the current definition. Raises `NotFound`."""
+        current = await self._store.get(caller.organization, pipeline_id)
+        before = await self._store.definition(caller.organization, pipeline_id, version)
+        number = current.version if other is None else other
+        after = await self._store.definition(caller.organization, pipeline_id, number)
+        return {"from": version, "to": number, "changes": list(differences(before, after))}
+
+    async def restore(self, caller: Principal, pipeline_id: str, version: int) -> Pipeline:
+        """Make a new version of an earlier definition. Raises `NotFound`, and as `replace`."""
+        await self._store.get(caller.organization, pipeline_id)
+        definition = await self._store.definition(caller.organization, pipeline_id, version)
+        return await self.replace(caller, pipeline_id, definition)
 
     async def put(self, caller: Principal, pipeline_id: str, given: Any) -> tuple[Pipeline, bool]:
         """Replaces the definition, or makes the pipeline under an id of the caller's; true if it is new.
