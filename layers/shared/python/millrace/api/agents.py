@@ -9,11 +9,11 @@ from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import invalid
 from millrace.api.json_route import Caller, JsonRouter
 from millrace.api.operation import EMPTY, Answer, any_of
+from millrace.api.schemas.agents import AgentPage, AgentToolEntry, AgentToolPage, LeftOutTools
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent, AgentReplacement, AgentSettings, AgentSummary
-from millrace.domain.wire import WireModel
 from millrace.services.agents import Agents
-from millrace.services.runs.agent_tools import AgentTools, Source
+from millrace.services.runs.agent_tools import AgentTools
 
 SEES = any_of("chat", "agents:read", "agents:write")
 """Any of these scopes shows that an agent is there."""
@@ -34,39 +34,6 @@ class NewAgent(AgentSettings):
     """The body of a request that creates an agent. Without an id, one is generated."""
 
     id: str | None = Field(default=None, max_length=128)
-
-
-class AgentPage(WireModel):
-    """A page of agents."""
-
-    items: list[Agent | AgentSummary]
-    next_cursor: str | None
-
-
-class AgentToolEntry(WireModel):
-    """A tool as the model sees it. `server` is the MCP server or A2A agent that has it."""
-
-    name: str
-    description: str
-    parameters: dict[str, Any]
-    source: Source
-    server: str | None
-
-
-class LeftOutTools(WireModel):
-    """Tools of an MCP server that the agent does not get, with the reason."""
-
-    server: str
-    reason: str
-    names: list[str]
-
-
-class AgentToolPage(WireModel):
-    """The tools of an agent; `problems` says which of its MCP servers are not available, and why."""
-
-    items: list[AgentToolEntry]
-    left_out: list[LeftOutTools]
-    problems: list[str]
 
 
 def _tool_page(found: AgentTools) -> AgentToolPage:

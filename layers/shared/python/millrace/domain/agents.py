@@ -24,6 +24,9 @@ class AgentLimits(WireModel):
 
 DialectName = Literal["plain", "harmony", "hermes", "mistral", "llama", "deepseek", "kimi", "minimax"]
 
+ToolSource = Literal["builtin", "agent", "mcp", "a2a"]
+"""The origin of a tool."""
+
 ToolName = Annotated[str, Field(min_length=1, max_length=140)]
 
 

@@ -1,10 +1,12 @@
 """Answers about agents."""
 
+from typing import Any
+
 from pydantic import RootModel
 
-from millrace.api.agents import AgentPage, AgentToolPage
 from millrace.api.schemas.base import JsonObject
-from millrace.domain.agents import Agent, AgentSummary
+from millrace.domain.agents import Agent, AgentSummary, ToolSource
+from millrace.domain.wire import WireModel
 
 __all__ = ["Agent", "AgentChanges", "AgentPage", "AgentToolPage", "AgentView"]
 
@@ -15,3 +17,36 @@ class AgentView(RootModel[Agent | AgentSummary]):
 
 class AgentChanges(RootModel[JsonObject]):
     """The fields of an agent that are to change; `limits` field by field."""
+
+
+class AgentPage(WireModel):
+    """A page of agents."""
+
+    items: list[Agent | AgentSummary]
+    next_cursor: str | None
+
+
+class AgentToolEntry(WireModel):
+    """A tool as the model sees it. `server` is the MCP server or A2A agent that has it."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    source: ToolSource
+    server: str | None
+
+
+class LeftOutTools(WireModel):
+    """Tools of an MCP server that the agent does not get, with the reason."""
+
+    server: str
+    reason: str
+    names: list[str]
+
+
+class AgentToolPage(WireModel):
+    """The tools of an agent; `problems` says which of its MCP servers are not available, and why."""
+
+    items: list[AgentToolEntry]
+    left_out: list[LeftOutTools]
+    problems: list[str]

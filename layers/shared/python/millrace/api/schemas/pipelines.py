@@ -6,9 +6,6 @@ from pydantic import ConfigDict, Field, RootModel
 
 from millrace.api.schemas.base import JsonObject, Listing, Page, Shape
 from millrace.domain.pipelines import PipelineState
-from millrace.pipelines.definitions.definition import PipelineDefinition
-
-__all__ = ["PipelineDefinition"]
 
 
 class JsonSchema(RootModel[JsonObject]):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from millrace.agent.providers.conformance import conformance_artifact, conformance_message
 from millrace.agent.providers.echo import echo_tool
@@ -14,7 +14,7 @@ from millrace.agent.tools.a2a import A2aTools
 from millrace.agent.tools.builtin import BUILT_IN, built_in_tools, made_of
 from millrace.agent.tools.left_out import LeftOut
 from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
-from millrace.domain.agents import Agent
+from millrace.domain.agents import Agent, ToolSource
 from millrace.domain.ids import valid_id
 from millrace.errors import InvalidRequest
 from millrace.services.mcp_secrets import Owner
@@ -27,14 +27,13 @@ MOST_TOOLS = 128
 """The tools that every provider takes in one request."""
 
 Ask = Callable[[str, dict[str, Any], ToolContext], Awaitable[ToolResult]]
-Source = Literal["builtin", "agent", "mcp", "a2a"]
 
 
 @dataclass(slots=True)
 class AgentTools:
     """The tools with where each comes from; `problems` says in words which servers are not available."""
 
-    sources: list[tuple[Source, Tool]] = field(default_factory=list)
+    sources: list[tuple[ToolSource, Tool]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
@@ -47,7 +46,7 @@ class AgentTools:
         """The tools themselves."""
         return [one for _, one in self.sources]
 
-    def add(self, offered: Iterable[Tool], source: Source = "mcp") -> None:
+    def add(self, offered: Iterable[Tool], source: ToolSource = "mcp") -> None:
         """Take tools of servers as far as each has a name of its own and there is place."""
         names = {one.name for one in self.tools()}
         for one in offered:
@@ -103,7 +102,7 @@ async def _add_remote_agents(platform: Platform, owner: Owner, agent: Agent, fou
     found.problems += problems + a2a.problems
 
 
-def own_tools(names: Iterable[str], ask: Ask) -> list[tuple[Source, Tool]]:
+def own_tools(names: Iterable[str], ask: Ask) -> list[tuple[ToolSource, Tool]]:
     """The tools that an agent's definition names."""
     wanted = list(dict.fromkeys(names))
     asked = sub_agent_tools([name.removeprefix(SUB_AGENT) for name in wanted if name.startswith(SUB_AGENT)])

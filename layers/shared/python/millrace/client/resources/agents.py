@@ -1,0 +1,90 @@
+"""Agents, and what they remember of their users."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from millrace.api.schemas.agents import AgentPage, AgentToolPage
+from millrace.api.schemas.conversations import Memory, MemoryPage
+from millrace.client.answers import model, nothing
+from millrace.client.calls import Call, Request, given, path
+from millrace.client.naming import body
+from millrace.client.operations import IO, Listing, Resource, listing, operation
+from millrace.domain.agents import Agent, AgentSettings, AgentSummary
+
+BASE = "/api/agents"
+Definition = AgentSettings | Mapping[str, Any] | None
+"""One of our models, or a mapping with JSON's names."""
+
+
+def _view(data: Any) -> Agent | AgentSummary:
+    """An agent, or the summary of it that those get who only talk to it."""
+    return model(Agent)(data) if "model" in data and "instructions" in data else model(AgentSummary)(data)
+
+
+class Agents(Resource[IO]):
+    """`client.agents`"""
+
+    @listing
+    def list(self, *, limit: int | None = None) -> Listing[Agent | AgentSummary]:
+        """List agents: the built-in ones, then yours."""
+        return Listing(
+            lambda cursor: Call(Request("GET", BASE, given(limit=limit, cursor=cursor)), model(AgentPage))
+        )
+
+    @operation
+    def get(self, agent_id: str) -> Call[Agent | AgentSummary]:
+        """Read an agent."""
+        return Call(Request("GET", path(BASE + "/{}", agent_id)), _view)
+
+    @operation
+    def create(self, definition: Definition = None, /, **fields: Any) -> Call[Agent]:
+        """Create an agent: `create(id="clerk", name="Clerk", model="...", instructions="...")`."""
+        return Call(Request("POST", BASE, body=body(definition, fields)), model(Agent))
+
+    @operation
+    def put(self, agent_id: str, definition: Definition = None, /, **fields: Any) -> Call[Agent]:
+        """Replace an agent, or create it."""
+        return Call(Request("PUT", path(BASE + "/{}", agent_id), body=body(definition, fields)), model(Agent))
+
+    @operation
+    def change(self, agent_id: str, definition: Definition = None, /, **fields: Any) -> Call[Agent]:
+        """Change the fields that are given; `limits` field by field."""
+        request = Request(
+            "PATCH", path(BASE + "/{}", agent_id), body=body(definition, fields), repeatable=True
+        )
+        return Call(request, model(Agent))
+
+    @operation
+    def delete(self, agent_id: str) -> Call[None]:
+        """Delete an agent; its conversations stay."""
+        return Call(Request("DELETE", path(BASE + "/{}", agent_id)), nothing)
+
+    @operation
+    def tools(self, agent_id: str) -> Call[AgentToolPage]:
+        """List the tools that an agent has now, and what is wrong with its MCP servers."""
+        return Call(Request("GET", path(BASE + "/{}/tools", agent_id)), model(AgentToolPage))
+
+
+class Memories(Resource[IO]):
+    """`client.memories`"""
+
+    @listing
+    def list(self, *, user_id: str | None = None, limit: int | None = None) -> Listing[Memory]:
+        """List what agents remember of you, or of another user."""
+        return Listing(
+            lambda cursor: Call(
+                Request("GET", "/api/memories", given(userId=user_id, limit=limit, cursor=cursor)),
+                model(MemoryPage),
+            )
+        )
+
+    @operation
+    def forget(self, agent_id: str, memory_id: str, *, user_id: str | None = None) -> Call[None]:
+        """Delete a memory."""
+        where = path("/api/memories/{}/{}", agent_id, memory_id)
+        return Call(Request("DELETE", where, given(userId=user_id)), nothing)
+
+    @operation
+    def forget_user(self, *, user_id: str | None = None) -> Call[None]:
+        """Delete all that agents remember of you, or of another user."""
+        return Call(Request("DELETE", "/api/memories", given(userId=user_id)), nothing)

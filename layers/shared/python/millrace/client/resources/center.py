@@ -1,0 +1,91 @@
+"""The command center: every run of the organization as it happens, and alerts."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from millrace.api.schemas.command_center import (
+    AlertRule,
+    AlertRulePage,
+    AlertRuleState,
+    CommandCenterSnapshot,
+)
+from millrace.client.answers import model, nothing
+from millrace.client.calls import Call, Request, path
+from millrace.client.follow import Cursor
+from millrace.client.naming import body
+from millrace.client.operations import IO, Resource, Watch, event_stream, operation
+from millrace.client.resources.plans import again
+from millrace.domain.alerts import AlertSettings
+from millrace.domain.center_event_types import CommandCenterEvent
+
+BASE = "/api/command-center"
+Names = Collection[str]
+Settings = AlertSettings | Mapping[str, Any] | None
+
+
+class CommandCenter(Resource[IO]):
+    """`client.command_center`"""
+
+    @operation
+    def snapshot(
+        self, *, agent_ids: Names = (), event_types: Names = (), run_ids: Names = ()
+    ) -> Call[CommandCenterSnapshot]:
+        """Read the runs under way and the alerts that are on; stream after its `since`."""
+        query = _filters(agent_ids, event_types, run_ids)
+        return Call(Request("GET", BASE + "/snapshot", query), model(CommandCenterSnapshot))
+
+    @event_stream
+    def stream(
+        self,
+        *,
+        agent_ids: Names = (),
+        event_types: Names = (),
+        run_ids: Names = (),
+        since: int | str | None = None,
+    ) -> Watch[CommandCenterEvent]:
+        """Stream what happens, from now on or after an event, until you close it. `resync` says that events
+        are missing: take another snapshot."""
+        query = _filters(agent_ids, event_types, run_ids)
+        last = None if since is None else str(since)
+        return Watch(again(Request("GET", BASE + "/stream", query)), Cursor(last_id=last))
+
+
+def _filters(agent_ids: Names, event_types: Names, run_ids: Names) -> dict[str, Any]:
+    return {"agentIds": list(agent_ids), "eventTypes": list(event_types), "runIds": list(run_ids)}
+
+
+class Alerts(Resource[IO]):
+    """`client.alerts`"""
+
+    @operation
+    def list(self) -> Call[AlertRulePage]:
+        """List alert rules with their states."""
+        return Call(Request("GET", BASE + "/alerts"), model(AlertRulePage))
+
+    @operation
+    def get(self, rule_id: str) -> Call[AlertRuleState]:
+        """Read an alert rule with its state."""
+        return Call(Request("GET", path(BASE + "/alerts/{}", rule_id)), model(AlertRuleState))
+
+    @operation
+    def create(self, settings: Settings = None, /, **fields: Any) -> Call[AlertRule]:
+        """Create an alert rule: `create(name="Errors", metric="error_rate", op="gt", threshold=0.05)`."""
+        return Call(Request("POST", BASE + "/alerts", body=body(settings, fields)), model(AlertRule))
+
+    @operation
+    def put(self, rule_id: str, settings: Settings = None, /, **fields: Any) -> Call[AlertRule]:
+        """Replace an alert rule, or create it."""
+        where = path(BASE + "/alerts/{}", rule_id)
+        return Call(Request("PUT", where, body=body(settings, fields)), model(AlertRule))
+
+    @operation
+    def change(self, rule_id: str, settings: Settings = None, /, **fields: Any) -> Call[AlertRule]:
+        """Change the fields that are given."""
+        where = path(BASE + "/alerts/{}", rule_id)
+        request = Request("PATCH", where, body=body(settings, fields), repeatable=True)
+        return Call(request, model(AlertRule))
+
+    @operation
+    def delete(self, rule_id: str) -> Call[None]:
+        """Delete an alert rule."""
+        return Call(Request("DELETE", path(BASE + "/alerts/{}", rule_id)), nothing)

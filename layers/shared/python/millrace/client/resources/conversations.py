@@ -1,0 +1,247 @@
+"""Conversations, and the messages in them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from millrace.api.schemas.conversations import (
+    AcceptedMessage,
+    AgentAnswer,
+    Conversation,
+    ConversationPage,
+    LiveMessage,
+    LiveMessagePage,
+    Message,
+    MessagePage,
+    Share,
+    SharePage,
+    StoppedRun,
+    WaitingAnswer,
+)
+from millrace.client.answers import model, nothing
+from millrace.client.calls import Call, Request, given, new_key, path
+from millrace.client.follow import Cursor, Plan
+from millrace.client.operations import IO, Listing, Resource, RunWatch, listing, operation, run_stream
+from millrace.client.resources.plans import Detail, again, run_plan
+from millrace.client.state import is_end
+from millrace.domain.event_types import RunEvent
+
+Content = str | Sequence[Mapping[str, Any]]
+"""A text, or parts: texts, images and files (https: docs/files.md)."""
+IfBusy = Literal["reject", "inject", "interrupt"]
+BASE = "/api/conversations"
+LONGEST_ANSWER = 900.0
+"""Seconds for which a function may work on one answer."""
+
+
+def _answer(data: Any) -> AgentAnswer | WaitingAnswer | AcceptedMessage:
+    """An answer; one that waits for people; or the live message that the message became."""
+    if "waiting" in data:
+        return model(WaitingAnswer)(data)
+    return model(AcceptedMessage)(data) if "role" not in data else model(AgentAnswer)(data)
+
+
+class Conversations(Resource[IO]):
+    """`client.conversations`"""
+
+    @operation
+    def create(
+        self, agent_id: str, *, id: str | None = None, title: str | None = None, metadata: Any = None
+    ) -> Call[Conversation]:
+        """Create a conversation. Sending a message to an id that is not known does it as well."""
+        body = given(agentId=agent_id, id=id, title=title, metadata=metadata)
+        return Call(Request("POST", BASE, body=body), model(Conversation))
+
+    @listing
+    def list(self, *, owner: str | None = None, limit: int | None = None) -> Listing[Conversation]:
+        """List your conversations, the latest first; `owner` names another user, or `*`."""
+        return Listing(
+            lambda cursor: Call(
+                Request("GET", BASE, given(owner=owner, limit=limit, cursor=cursor)), model(ConversationPage)
+            )
+        )
+
+    @operation
+    def get(self, conversation_id: str) -> Call[Conversation]:
+        """Read a conversation; `active_run_id` is the run under way."""
+        return Call(Request("GET", path(BASE + "/{}", conversation_id)), model(Conversation))
+
+    @operation
+    def delete(self, conversation_id: str) -> Call[None]:
+        """Delete a conversation with all that belongs to it; what runs in it is stopped."""
+        return Call(Request("DELETE", path(BASE + "/{}", conversation_id)), nothing)
+
+    @listing
+    def messages(
+        self,
+        conversation_id: str,
+        *,
+        thread_id: str | None = None,
+        detail: Detail | None = None,
+        limit: int | None = None,
+    ) -> Listing[Message]:
+        """List messages, the oldest first."""
+        query = given(threadId=thread_id, detail=detail, limit=limit)
+        return Listing(
+            lambda cursor: Call(
+                Request("GET", path(BASE + "/{}/messages", conversation_id), query | given(cursor=cursor)),
+                model(MessagePage),
+            )
+        )
+
+    @operation
+    def send_message(
+        self,
+        conversation_id: str,
+        content: Content,
+        *,
+        agent_id: str | None = None,
+        thread_id: str | None = None,
+        if_busy: IfBusy | None = None,
+        response_schema: Mapping[str, Any] | None = None,
+        detail: Detail | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[AgentAnswer | WaitingAnswer | AcceptedMessage]:
+        """Send a message, and wait for the whole answer. With `if_busy="inject"` it may become a live message
+        of the run at work (`AcceptedMessage`); an agent that asks people gives a `WaitingAnswer`."""
+        request = _message(
+            conversation_id,
+            _body(content, agent_id, thread_id, if_busy, response_schema),
+            detail,
+            idempotency_key,
+        )
+        return Call(request, _answer, LONGEST_ANSWER)
+
+    @run_stream
+    def send_message_stream(
+        self,
+        conversation_id: str,
+        content: Content,
+        *,
+        agent_id: str | None = None,
+        thread_id: str | None = None,
+        if_busy: IfBusy | None = None,
+        response_schema: Mapping[str, Any] | None = None,
+        detail: Detail | None = None,
+        idempotency_key: str | None = None,
+        through_waiting: bool = False,
+    ) -> RunWatch[RunEvent]:
+        """Send a message, and stream the answer. The stream ends with `done` or `error`, or with `waiting`
+        where people are asked, unless it is to go `through_waiting`."""
+        body = _body(content, agent_id, thread_id, if_busy, response_schema)
+        request = _message(conversation_id, body, detail, idempotency_key)
+        return RunWatch(run_plan(request, detail, through_waiting), Cursor())
+
+    @run_stream
+    def attach(
+        self,
+        conversation_id: str,
+        *,
+        thread_id: str | None = None,
+        after: str | None = None,
+        detail: Detail | None = None,
+    ) -> RunWatch[RunEvent]:
+        """Stream the run that is active, or the next one, to its end. With the id of an event as `after`: all
+        that followed it."""
+        query = given(stream=True, threadId=thread_id, detail=detail)
+        request = Request("GET", path(BASE + "/{}/messages", conversation_id), query)
+        plan = again(request) if after else Plan(request, lambda cursor: request, is_end)
+        return RunWatch(plan, Cursor(last_id=after))
+
+    @run_stream
+    def stream(
+        self,
+        conversation_id: str,
+        *,
+        thread_id: str | None = None,
+        after: str | None = None,
+        detail: Detail | None = None,
+    ) -> RunWatch[RunEvent]:
+        """Stream every run of a conversation, one after the other, until you close it."""
+        query = given(threadId=thread_id, detail=detail)
+        request = Request("GET", path(BASE + "/{}/stream", conversation_id), query)
+        return RunWatch(again(request), Cursor(last_id=after))
+
+    @operation
+    def stop(self, conversation_id: str, *, thread_id: str | None = None) -> Call[StoppedRun]:
+        """Stop the run that is active: it ends within about a second, and keeps what was said."""
+        request = Request(
+            "POST", path(BASE + "/{}/stop", conversation_id), given(threadId=thread_id), repeatable=True
+        )
+        return Call(request, model(StoppedRun))
+
+    @operation
+    def inject(
+        self,
+        conversation_id: str,
+        content: Content,
+        *,
+        thread_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[LiveMessage]:
+        """Send a live message to the run at work. Raises `NotStreamingError` where there is none."""
+        request = Request(
+            "POST",
+            path(BASE + "/{}/inject", conversation_id),
+            given(threadId=thread_id),
+            {"content": content},
+            headers=new_key(idempotency_key),
+        )
+        return Call(request, model(LiveMessage))
+
+    @operation
+    def injected(self, conversation_id: str, *, thread_id: str | None = None) -> Call[LiveMessagePage]:
+        """List the live messages that wait for the agent."""
+        request = Request("GET", path(BASE + "/{}/inject", conversation_id), given(threadId=thread_id))
+        return Call(request, model(LiveMessagePage))
+
+    @operation
+    def withdraw(self, conversation_id: str, message_id: str, *, thread_id: str | None = None) -> Call[None]:
+        """Take back a live message that the agent has not seen."""
+        where = path(BASE + "/{}/inject/{}", conversation_id, message_id)
+        return Call(Request("DELETE", where, given(threadId=thread_id)), nothing)
+
+    @operation
+    def shares(self, conversation_id: str) -> Call[SharePage]:
+        """List the users with whom a conversation is shared."""
+        return Call(Request("GET", path(BASE + "/{}/shares", conversation_id)), model(SharePage))
+
+    @operation
+    def share(
+        self, conversation_id: str, user_id: str, access: Literal["read", "write"] = "read"
+    ) -> Call[None]:
+        """Share a conversation with a user of the organization."""
+        body = {"userId": user_id, "access": access}
+        where = path(BASE + "/{}/shares", conversation_id)
+        return Call(Request("POST", where, body=body, repeatable=True), nothing)
+
+    @operation
+    def unshare(self, conversation_id: str, user_id: str) -> Call[None]:
+        """Stop sharing a conversation with a user."""
+        where = path(BASE + "/{}/shares", conversation_id)
+        return Call(Request("DELETE", where, {"userId": user_id}), nothing)
+
+
+def _body(
+    content: Content,
+    agent_id: str | None,
+    thread_id: str | None,
+    if_busy: IfBusy | None,
+    response_schema: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    return given(
+        content=content,
+        agentId=agent_id,
+        threadId=thread_id,
+        ifBusy=if_busy,
+        responseSchema=response_schema,
+    )
+
+
+def _message(
+    conversation_id: str, body: dict[str, Any], detail: Detail | None, idempotency_key: str | None
+) -> Request:
+    where = path(BASE + "/{}/messages", conversation_id)
+    return Request("POST", where, given(detail=detail), body, headers=new_key(idempotency_key))
+
+
+__all__ = ["Conversations", "Share"]

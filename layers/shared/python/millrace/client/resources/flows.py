@@ -1,0 +1,154 @@
+"""Flows, and the tasks of other agents."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from millrace.api.schemas.conversations import StoppedRun
+from millrace.api.schemas.flows import (
+    FlowExecution,
+    FlowExecutionPage,
+    FlowExecutionSummary,
+    FlowPage,
+    FlowResult,
+    FlowSummary,
+)
+from millrace.client.answers import model, nothing
+from millrace.client.calls import Call, Request, given, new_key, path
+from millrace.client.follow import Cursor, Plan
+from millrace.client.naming import body
+from millrace.client.operations import (
+    IO,
+    Listing,
+    Resource,
+    RunWatch,
+    Watch,
+    event_stream,
+    listing,
+    operation,
+    run_stream,
+)
+from millrace.client.resources.plans import Detail, run_plan
+from millrace.domain.event_types import RunEvent
+from millrace.domain.flows import Flow, FlowSettings
+
+BASE = "/api/flows"
+Definition = FlowSettings | Mapping[str, Any] | None
+Decision = Literal["answer", "approve", "reject"]
+LONGEST_FLOW = 900.0
+_FINAL = ("completed", "failed", "canceled", "rejected")
+
+
+def _view(data: Any) -> Flow | FlowSummary:
+    return model(Flow)(data) if "steps" in data else model(FlowSummary)(data)
+
+
+class Flows(Resource[IO]):
+    """`client.flows`"""
+
+    @listing
+    def list(self, *, limit: int | None = None) -> Listing[Flow | FlowSummary]:
+        """List flows, by name."""
+        return Listing(
+            lambda cursor: Call(Request("GET", BASE, given(limit=limit, cursor=cursor)), model(FlowPage))
+        )
+
+    @operation
+    def get(self, name: str) -> Call[Flow | FlowSummary]:
+        """Read a flow."""
+        return Call(Request("GET", path(BASE + "/{}", name)), _view)
+
+    @operation
+    def create(self, definition: Definition = None, /, **fields: Any) -> Call[Flow]:
+        """Create a flow: `create(name="report", steps=[...])`."""
+        return Call(Request("POST", BASE, body=body(definition, fields)), model(Flow))
+
+    @operation
+    def put(self, name: str, definition: Definition = None, /, **fields: Any) -> Call[Flow]:
+        """Replace a flow, or create it."""
+        return Call(Request("PUT", path(BASE + "/{}", name), body=body(definition, fields)), model(Flow))
+
+    @operation
+    def delete(self, name: str) -> Call[None]:
+        """Delete a flow."""
+        return Call(Request("DELETE", path(BASE + "/{}", name)), nothing)
+
+    @operation
+    def run(self, name: str, input: Any = None, *, idempotency_key: str | None = None) -> Call[FlowResult]:
+        """Run a flow, and wait for its result, or for the step that waits for a person."""
+        return Call(_event(name, {"input": input}, idempotency_key), model(FlowResult), LONGEST_FLOW)
+
+    @run_stream
+    def run_stream(
+        self,
+        name: str,
+        input: Any = None,
+        *,
+        detail: Detail | None = None,
+        idempotency_key: str | None = None,
+        through_waiting: bool = False,
+    ) -> RunWatch[RunEvent]:
+        """Run a flow, and stream its steps."""
+        request = _event(name, {"input": input}, idempotency_key, given(detail=detail))
+        return RunWatch(run_plan(request, detail, through_waiting), Cursor())
+
+    @operation
+    def answer(
+        self,
+        name: str,
+        execution_id: str,
+        input: Any = None,
+        *,
+        step: str | None = None,
+        decision: Decision | None = None,
+        reason: str | None = None,
+    ) -> Call[FlowResult]:
+        """Answer the step that waits, and wait for what follows."""
+        fields = given(executionId=execution_id, input=input, step=step, decision=decision, reason=reason)
+        return Call(_event(name, fields), model(FlowResult), LONGEST_FLOW)
+
+    @listing
+    def executions(self, name: str, *, limit: int | None = None) -> Listing[FlowExecutionSummary]:
+        """List the executions of a flow, the latest first."""
+        where = path(BASE + "/{}/executions", name)
+        return Listing(
+            lambda cursor: Call(
+                Request("GET", where, given(limit=limit, cursor=cursor)), model(FlowExecutionPage)
+            )
+        )
+
+    @operation
+    def execution(self, name: str, execution_id: str) -> Call[FlowExecution]:
+        """Read an execution with its results."""
+        return Call(
+            Request("GET", path(BASE + "/{}/executions/{}", name, execution_id)), model(FlowExecution)
+        )
+
+    @operation
+    def cancel(self, name: str, execution_id: str) -> Call[StoppedRun]:
+        """Stop an execution, also one that waits."""
+        where = path(BASE + "/{}/executions/{}/cancel", name, execution_id)
+        return Call(Request("POST", where, repeatable=True), model(StoppedRun))
+
+
+def _event(
+    name: str, fields: dict[str, Any], key: str | None = None, query: dict[str, Any] | None = None
+) -> Request:
+    return Request("POST", path(BASE + "/{}/events", name), query or {}, fields, headers=new_key(key))
+
+
+class Tasks(Resource[IO]):
+    """`client.tasks`: tasks of the agent-to-agent protocol."""
+
+    @event_stream
+    def stream(
+        self, task_id: str, *, after: str | None = None, detail: Detail | None = None
+    ) -> Watch[dict[str, Any]]:
+        """Stream the updates of a task, to its end or to where it asks for input; see `TaskEvent` in
+        `millrace.api.schemas.a2a`."""
+        request = Request("GET", path("/api/a2a/tasks/{}/stream", task_id), given(detail=detail))
+        return Watch(Plan(request, lambda cursor: request, _is_final), Cursor(last_id=after))
+
+
+def _is_final(event: Mapping[str, Any]) -> bool:
+    """The end of a task, or the state in which it waits for its client."""
+    return event["type"] == "statusUpdate" and event.get("status") in (*_FINAL, "input-required")

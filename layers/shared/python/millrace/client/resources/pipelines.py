@@ -1,0 +1,173 @@
+"""Pipelines: define them, run them, push events, and see how they do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from millrace.api.schemas.pipelines import (
+    Pipeline,
+    PipelineHealth,
+    PipelineMetrics,
+    PipelinePage,
+    PipelineStats,
+    PipelineTemplate,
+    PipelineTemplatePage,
+    PipelineVersion,
+    PipelineVersionPage,
+    PushedItem,
+    PushedItems,
+    WrittenPipeline,
+)
+from millrace.client.answers import as_it_is, model, nothing
+from millrace.client.calls import Call, Request, given, new_key, path
+from millrace.client.naming import body
+from millrace.client.operations import IO, Listing, listing, operation
+from millrace.client.resources.recovery import Recovery
+
+BASE = "/api/streaming"
+PIPELINE = BASE + "/pipelines/{}"
+Definition = Mapping[str, Any] | None
+"""A definition with JSON's names, as `docs/pipelines` shows it."""
+
+
+def _command(pipeline_id: str, verb: str) -> Call[Pipeline]:
+    request = Request("POST", path(PIPELINE + "/{}", pipeline_id, verb), repeatable=True)
+    return Call(request, model(Pipeline))
+
+
+class Streaming(Recovery[IO]):
+    """`client.streaming`"""
+
+    @operation
+    def create_pipeline(self, definition: Definition = None, /, **fields: Any) -> Call[WrittenPipeline]:
+        """Create a pipeline: `create_pipeline(name=..., source={...}, transforms=[...], destination={...})`,
+        or one mapping."""
+        request = Request("POST", BASE + "/pipelines", body=body(definition, fields))
+        return Call(request, model(WrittenPipeline))
+
+    @listing
+    def list_pipelines(self, *, limit: int | None = None) -> Listing[Pipeline]:
+        """List pipelines, the oldest first."""
+        return Listing(
+            lambda cursor: Call(
+                Request("GET", BASE + "/pipelines", given(limit=limit, cursor=cursor)), model(PipelinePage)
+            )
+        )
+
+    @operation
+    def get_pipeline(self, pipeline_id: str) -> Call[Pipeline]:
+        """Read a pipeline."""
+        return Call(Request("GET", path(PIPELINE, pipeline_id)), model(Pipeline))
+
+    @operation
+    def put_pipeline(
+        self, pipeline_id: str, definition: Definition = None, /, **fields: Any
+    ) -> Call[WrittenPipeline]:
+        """Replace a pipeline's definition, or create it."""
+        request = Request("PUT", path(PIPELINE, pipeline_id), body=body(definition, fields))
+        return Call(request, model(WrittenPipeline))
+
+    @operation
+    def change_pipeline(
+        self, pipeline_id: str, definition: Definition = None, /, **fields: Any
+    ) -> Call[WrittenPipeline]:
+        """Change the fields that are given; None takes one away."""
+        where = path(PIPELINE, pipeline_id)
+        request = Request("PATCH", where, body=body(definition, fields), repeatable=True)
+        return Call(request, model(WrittenPipeline))
+
+    @operation
+    def delete_pipeline(self, pipeline_id: str) -> Call[None]:
+        """Delete a pipeline that is stopped."""
+        return Call(Request("DELETE", path(PIPELINE, pipeline_id)), nothing)
+
+    @operation
+    def start_pipeline(self, pipeline_id: str) -> Call[Pipeline]:
+        """Let a pipeline take events."""
+        return _command(pipeline_id, "start")
+
+    @operation
+    def pause_pipeline(self, pipeline_id: str) -> Call[Pipeline]:
+        """Let a pipeline hold what comes, until it is resumed."""
+        return _command(pipeline_id, "pause")
+
+    @operation
+    def resume_pipeline(self, pipeline_id: str) -> Call[Pipeline]:
+        """Let a paused pipeline go on, with what it has held first."""
+        return _command(pipeline_id, "resume")
+
+    @operation
+    def stop_pipeline(self, pipeline_id: str) -> Call[Pipeline]:
+        """Stop a pipeline for good."""
+        return _command(pipeline_id, "stop")
+
+    @operation
+    def process(
+        self, pipeline_id: str, item: Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> Call[PushedItem]:
+        """Push an event: its payload, or `{"payload", "id"?, "type"?, "time"?}`."""
+        where = path(PIPELINE + "/process", pipeline_id)
+        request = Request("POST", where, body=dict(item), headers=new_key(idempotency_key))
+        return Call(request, model(PushedItem))
+
+    @operation
+    def batch(
+        self, pipeline_id: str, items: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> Call[PushedItems]:
+        """Push 1 to 1,000 events."""
+        where = path(PIPELINE + "/batch", pipeline_id)
+        request = Request("POST", where, body=list(items), headers=new_key(idempotency_key))
+        return Call(request, model(PushedItems))
+
+    @operation
+    def get_pipeline_metrics(self, pipeline_id: str) -> Call[PipelineMetrics]:
+        """Read the counts of the last 24 hours, throughput, latency, lag and backpressure."""
+        return Call(Request("GET", path(PIPELINE + "/metrics", pipeline_id)), model(PipelineMetrics))
+
+    @operation
+    def get_pipeline_health(self, pipeline_id: str) -> Call[PipelineHealth]:
+        """Read a pipeline's health, with its reasons."""
+        return Call(Request("GET", path(PIPELINE + "/health", pipeline_id)), model(PipelineHealth))
+
+    @operation
+    def get_stats(self) -> Call[PipelineStats]:
+        """Read the counts of all pipelines together."""
+        return Call(Request("GET", BASE + "/stats"), model(PipelineStats))
+
+    @listing
+    def list_versions(self, pipeline_id: str, *, limit: int | None = None) -> Listing[PipelineVersion]:
+        """List the definitions that a pipeline has had, the newest first."""
+        where = path(PIPELINE + "/versions", pipeline_id)
+        return Listing(
+            lambda cursor: Call(
+                Request("GET", where, given(limit=limit, cursor=cursor)), model(PipelineVersionPage)
+            )
+        )
+
+    @operation
+    def get_version(self, pipeline_id: str, version: int) -> Call[dict[str, Any]]:
+        """Read a definition as its author wrote it."""
+        return Call(Request("GET", path(PIPELINE + "/versions/{}", pipeline_id, version)), as_it_is)
+
+    @operation
+    def get_schema(self) -> Call[dict[str, Any]]:
+        """Read the JSON Schema of definitions."""
+        return Call(Request("GET", BASE + "/schema"), as_it_is)
+
+    @operation
+    def list_templates(self) -> Call[PipelineTemplatePage]:
+        """List the templates of common pipelines."""
+        return Call(Request("GET", BASE + "/templates"), model(PipelineTemplatePage))
+
+    @operation
+    def get_template(self, template_id: str) -> Call[PipelineTemplate]:
+        """Read a template with its parameters."""
+        return Call(Request("GET", path(BASE + "/templates/{}", template_id)), model(PipelineTemplate))
+
+    @operation
+    def create_from_template(
+        self, template_id: str, parameters: Mapping[str, Any], *, name: str | None = None
+    ) -> Call[WrittenPipeline]:
+        """Create a pipeline of a template."""
+        where = path(BASE + "/templates/{}/pipelines", template_id)
+        request = Request("POST", where, body=given(parameters=dict(parameters), name=name))
+        return Call(request, model(WrittenPipeline))

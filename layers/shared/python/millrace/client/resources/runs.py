@@ -1,0 +1,105 @@
+"""Runs, and the calls with which they wait for people."""
+
+from typing import Any, Literal
+
+from millrace.api.schemas.conversations import WaitingCall, WaitingCallPage
+from millrace.client.answers import as_it_is, model
+from millrace.client.calls import Call, Request, given, path
+from millrace.client.follow import Cursor
+from millrace.client.operations import IO, Listing, Resource, RunWatch, listing, operation, run_stream
+from millrace.client.resources.plans import Detail, run_plan
+from millrace.domain.center_event_types import RunView
+from millrace.domain.event_types import RunEvent
+
+Decision = Literal["approve", "reject", "answer"]
+
+
+class Runs(Resource[IO]):
+    """`client.runs`"""
+
+    @operation
+    def get(self, run_id: str) -> Call[RunView]:
+        """Read a run."""
+        return Call(Request("GET", path("/api/runs/{}", run_id)), as_it_is)
+
+    @run_stream
+    def stream(
+        self,
+        run_id: str,
+        *,
+        after: str | int | None = None,
+        detail: Detail | None = None,
+        through_waiting: bool = False,
+    ) -> RunWatch[RunEvent]:
+        """Stream a run, running or ended, from its beginning or after an event (its id, or number). Its
+        events are kept for 24 hours. See `conversations.send_message_stream` for its end."""
+        request = Request("GET", path("/api/runs/{}/stream", run_id), given(detail=detail))
+        last = None if after is None else after if "." in str(after) else f"{run_id}.{after}"
+        cursor = Cursor(run_id, last if last is None else str(last))
+        return RunWatch(run_plan(request, detail, through_waiting), cursor)
+
+
+class Approvals(Resource[IO]):
+    """`client.approvals`"""
+
+    @listing
+    def list(
+        self,
+        *,
+        conversation_id: str | None = None,
+        thread_id: str | None = None,
+        limit: int | None = None,
+    ) -> Listing[WaitingCall]:
+        """List the calls that wait for people, those that expire first before the others."""
+        query = given(conversationId=conversation_id, threadId=thread_id, limit=limit)
+        return Listing(
+            lambda cursor: Call(
+                Request("GET", "/api/approvals", query | given(cursor=cursor)), model(WaitingCallPage)
+            )
+        )
+
+    @operation
+    def answer(
+        self,
+        run_id: str,
+        call_id: str,
+        decision: Decision,
+        *,
+        content: Any = None,
+        arguments: dict[str, Any] | None = None,
+        reason: str | None = None,
+    ) -> Call[WaitingCall]:
+        """Answer a call: `approve` (with other `arguments`, if you like) or `reject` a tool, `answer` a
+        question with `content`. An answer counts once; the same one again gets the same result."""
+        return Call(_answer(run_id, call_id, decision, content, arguments, reason), model(WaitingCall))
+
+    @run_stream
+    def answer_stream(
+        self,
+        run_id: str,
+        call_id: str,
+        decision: Decision,
+        *,
+        content: Any = None,
+        arguments: dict[str, Any] | None = None,
+        reason: str | None = None,
+        detail: Detail | None = None,
+        through_waiting: bool = False,
+    ) -> RunWatch[RunEvent]:
+        """Answer a call, and stream what follows. Where other calls of the run still wait, that is
+        nothing."""
+        request = _answer(run_id, call_id, decision, content, arguments, reason, given(detail=detail))
+        return RunWatch(run_plan(request, detail, through_waiting), Cursor())
+
+
+def _answer(
+    run_id: str,
+    call_id: str,
+    decision: Decision,
+    content: Any,
+    arguments: dict[str, Any] | None,
+    reason: str | None,
+    query: dict[str, Any] | None = None,
+) -> Request:
+    body = given(callId=call_id, decision=decision, content=content, arguments=arguments, reason=reason)
+    return Request("POST", path("/api/runs/{}/answers", run_id), query or {}, body, repeatable=True)

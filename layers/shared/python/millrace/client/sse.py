@@ -1,0 +1,74 @@
+"""Server-Sent Events as bytes come: https://html.spec.whatwg.org/multipage/server-sent-events.html."""
+
+from typing import Any, NamedTuple
+
+import orjson
+
+from millrace.client.errors import ProtocolError
+
+EVENT_LIMIT = 16 * 1024 * 1024
+
+
+class Message(NamedTuple):
+    """One event: its own id (None for one that cannot be resumed from) and its JSON object."""
+
+    id: str | None
+    event: dict[str, Any]
+
+
+class EventParser:
+    """Cuts a byte stream into its events, however the network cut the stream itself. An event that no empty
+    line ends is none."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._return = False
+
+    def feed(self, chunk: bytes) -> list[Message]:
+        """The events that `chunk` completes. Raises `ProtocolError`."""
+        if self._return or b"\r" in chunk:
+            chunk = self._plain(chunk)
+        # The blank line itself may be cut in two.
+        if b"\n\n" not in chunk and not (chunk.startswith(b"\n") and self._parts):
+            self._hold(chunk)
+            return []
+        *blocks, rest = b"".join((*self._parts, chunk)).split(b"\n\n")
+        self._parts, self._size = [], 0
+        self._hold(rest)
+        return [message for block in blocks if (message := _message(block))]
+
+    def _plain(self, chunk: bytes) -> bytes:
+        """`chunk` with one kind of line end; a carriage return at its end waits for its line feed."""
+        if self._return:
+            chunk = b"\r" + chunk
+        self._return = chunk.endswith(b"\r")
+        if self._return:
+            chunk = chunk[:-1]
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _hold(self, part: bytes) -> None:
+        if part:
+            self._parts.append(part)
+            self._size += len(part)
+        if self._size > EVENT_LIMIT:
+            raise ProtocolError(f"An event exceeds {EVENT_LIMIT:,} bytes.")
+
+
+def _message(block: bytes) -> Message | None:
+    """The event of the lines between two empty ones; None for comments, `retry:`, and what is not an object
+    with a `type` (of another protocol, or of a later release)."""
+    id: str | None = None
+    data = b""
+    for line in block.split(b"\n"):
+        if line.startswith(b"data:"):
+            data = (data + b"\n" if data else b"") + line[5:]
+        elif line.startswith(b"id:"):
+            id = line[3:].decode(errors="replace").removeprefix(" ")
+    if not data:
+        return None
+    try:
+        event = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ProtocolError(f"An event is not JSON: {data[:80].decode(errors='replace')}") from error
+    return Message(id, event) if isinstance(event, dict) and "type" in event else None
