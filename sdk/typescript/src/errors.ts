@@ -29,78 +29,49 @@ export class ApiError extends MillraceError {
   }
 }
 
-/** 400, 413, 415, 422: the request itself is wrong. */
-export class InvalidRequestError extends ApiError {
-  override name = "InvalidRequestError";
-}
+/** 400, 413, 415, 422 and so on: the request itself is wrong. */
+export class InvalidRequestError extends ApiError {}
 
 /** 401: the token is missing, invalid or has expired, and was not renewed. */
-export class AuthenticationError extends ApiError {
-  override name = "AuthenticationError";
-}
+export class AuthenticationError extends ApiError {}
 
 /** 403: the token is valid, and does not allow this. */
-export class PermissionDeniedError extends ApiError {
-  override name = "PermissionDeniedError";
-}
+export class PermissionDeniedError extends ApiError {}
 
 /** 404, 410: it does not exist, is deleted, or belongs to another organization. */
-export class NotFoundError extends ApiError {
-  override name = "NotFoundError";
-}
+export class NotFoundError extends ApiError {}
 
 /** 409: it does not fit the state of what it concerns. */
-export class ConflictError extends ApiError {
-  override name = "ConflictError";
-}
+export class ConflictError extends ApiError {}
 
 /** 409 `run_active`: the agent still answers. Send with `ifBusy`, or inject. */
-export class RunActiveError extends ConflictError {
-  override name = "RunActiveError";
-}
+export class RunActiveError extends ConflictError {}
 
 /** 409 `run_waiting`: the run waits for the answers of people, which `details.calls` names. */
-export class RunWaitingError extends ConflictError {
-  override name = "RunWaitingError";
-}
+export class RunWaitingError extends ConflictError {}
 
 /** 409 `not_streaming`: no run is active. */
-export class NotStreamingError extends ConflictError {
-  override name = "NotStreamingError";
-}
+export class NotStreamingError extends ConflictError {}
 
 /** 409 `already_answered`: `details.answer` is the first answer, which holds. */
-export class AlreadyAnsweredError extends ConflictError {
-  override name = "AlreadyAnsweredError";
-}
+export class AlreadyAnsweredError extends ConflictError {}
 
 /** 429: too much at once. `retryAfterMs` says when to come back. */
-export class RateLimitError extends ApiError {
-  override name = "RateLimitError";
-}
+export class RateLimitError extends ApiError {}
 
 /** 5xx: the server failed. */
-export class ServerError extends ApiError {
-  override name = "ServerError";
-}
+export class ServerError extends ApiError {}
 
-const BY_CODE: Readonly<Record<string, typeof ApiError>> = {
+const CLASSES: Readonly<Record<string, typeof ApiError>> = {
   run_active: RunActiveError,
   run_waiting: RunWaitingError,
   not_streaming: NotStreamingError,
   already_answered: AlreadyAnsweredError,
-};
-
-const BY_STATUS: Readonly<Record<number, typeof ApiError>> = {
-  400: InvalidRequestError,
   401: AuthenticationError,
   403: PermissionDeniedError,
   404: NotFoundError,
   409: ConflictError,
   410: NotFoundError,
-  413: InvalidRequestError,
-  415: InvalidRequestError,
-  422: InvalidRequestError,
   429: RateLimitError,
 };
 
@@ -110,7 +81,7 @@ export async function apiErrorFrom(response: Response): Promise<ApiError> {
   const details = await errorFields(response);
   const text = (name: string): string | null => (typeof details[name] === "string" ? details[name] : null);
   const code = text("code") ?? `http_${status}`;
-  const Class = BY_CODE[code] ?? BY_STATUS[status] ?? (status >= 500 ? ServerError : ApiError);
+  const Class = CLASSES[code] ?? CLASSES[status] ?? (status < 500 ? InvalidRequestError : ServerError);
   const message = text("message") ?? `The server answered with status ${status}.`;
   const requestId = text("requestId") ?? headers.get("X-Request-Id");
   return new Class(status, code, message, requestId, retryAfter(headers), details);

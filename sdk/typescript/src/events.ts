@@ -11,41 +11,39 @@ type EventOf<Type extends EventType> = Extract<RunEvent, { type: Type }>;
 
 /** The fields without which an event of that type cannot be used: strings, but for `ok`. */
 const NEEDED = {
-  start: ["runId"],
-  status: ["message"],
-  thinking: ["text"],
-  token: ["token"],
-  tool_call: ["id", "name"],
-  tool_result: ["id", "name", "ok"],
-  injected: ["messageId", "content"],
-  approval_requested: ["callId", "kind", "expiresAt"],
-  approval_answered: ["callId", "decision"],
-  waiting: ["expiresAt"],
-  rewind: ["after"],
-  flow_step_start: ["step", "name"],
-  flow_step_complete: ["step", "name", "ok"],
-  flow_step_skipped: ["step", "name"],
-  done: [],
-  error: ["message"],
-} as const satisfies { [Type in EventType]: readonly (keyof EventOf<Type>)[] };
+  start: "runId",
+  status: "message",
+  thinking: "text",
+  token: "token",
+  tool_call: "id name",
+  tool_result: "id name ok",
+  injected: "messageId content",
+  approval_requested: "callId kind expiresAt",
+  approval_answered: "callId decision",
+  waiting: "expiresAt",
+  rewind: "after",
+  flow_step_start: "step name",
+  flow_step_complete: "step name ok",
+  flow_step_skipped: "step name",
+  done: "type",
+  error: "message",
+} as const satisfies Record<EventType, string>;
 
-type Lenient<Event, Fields extends keyof Event> = Pick<Event, Fields> & Partial<Omit<Event, Fields>>;
+type WordsOf<Text extends string> = Text extends `${infer Word} ${infer Rest}` ? Word | WordsOf<Rest> : Text;
+type Lenient<Event, Field> = Pick<Event, keyof Event & (Field | "type")> & Partial<Event>;
 
 /**
  * A run's event of which only the needed fields are there: from an older server, or made from a stored message.
  * Every `RunEvent` is one.
  */
-export type PartialRunEvent = {
-  [Type in EventType]: { type: Type } & Lenient<Omit<EventOf<Type>, "type">, (typeof NEEDED)[Type][number] & Exclude<keyof EventOf<Type>, "type">>;
-}[EventType];
+export type PartialRunEvent = { [Type in EventType]: Lenient<EventOf<Type>, WordsOf<(typeof NEEDED)[Type]>> }[EventType];
 
 /** The event in the `data:` of one SSE message, or null for what this version does not know or cannot use. */
 export function parseRunEvent(data: string): RunEvent | null {
-  const event = parseEvent(data) as RunEvent | null;
+  const event = parseEvent<RunEvent & Record<string, unknown>>(data);
   if (!event || !Object.hasOwn(NEEDED, event.type)) return null;
-  const fields: readonly string[] = NEEDED[event.type];
-  const value = event as unknown as Record<string, unknown>;
-  return fields.every((name) => typeof value[name] === (name === "ok" ? "boolean" : "string")) ? event : null;
+  const isUsable = NEEDED[event.type].split(" ").every((name) => typeof event[name] === (name === "ok" ? "boolean" : "string"));
+  return isUsable ? event : null;
 }
 
 /** Any JSON object that has a `type`, or null. */

@@ -1,9 +1,14 @@
+export type { NewLiveMessage, NewMessage } from "./api/groups.js";
+export type { Answer, ArgumentsOf, BodyOf, QueryOf, ResultOf, Route } from "./api/operations.js";
+export type { CommandCenterEvent, CommandCenterFilter, RunStreamOptions, SpeechEvent, TaskEvent } from "./api/streams.js";
+export type { CallOptions, ClientOptions, TokenSource } from "./api/transport.js";
+export { Millrace } from "./client.js";
 export * from "./errors.js";
 export { type PartialRunEvent, type RunEvent, type Usage, isTerminal, numberOf, parseRunEvent, runIdOf } from "./events.js";
 export { RunReducer, reduceRun } from "./run/reducer.js";
 export { extendParts, settleParts } from "./run/parts.js";
 export * from "./run/state.js";
 export type { Schemas } from "./schemas.js";
-export { EventStream } from "./stream/event-stream.js";
-export { backoffDelay } from "./stream/clock.js";
+export { EventStream, type StreamOptions } from "./stream/event-stream.js";
+export { backoffDelay } from "./stream/retries.js";
 export { type FollowOptions, type LinkState, type Position, type Received, follow } from "./stream/follow.js";

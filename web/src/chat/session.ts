@@ -6,7 +6,6 @@ import {
   ConnectionLostError,
   type FollowOptions,
   type PartialRunEvent,
-  type Position,
   type RunEvent,
   follow,
   isTerminal,
@@ -203,12 +202,12 @@ export class ChatSession {
   async #resume(runId: string, signal: AbortSignal): Promise<void> {
     const { api, conversationId } = this.options;
     const open: Open = (position, aborted) => api.attach(conversationId, position, aborted);
-    await this.#follow(open, signal, { runId, lastEventId: null });
+    await this.#follow(open, signal, runId);
   }
 
-  async #follow(open: Open, signal: AbortSignal, position?: Position): Promise<void> {
+  async #follow(open: Open, signal: AbortSignal, runId?: string): Promise<void> {
     try {
-      const hasEnded = await this.#receiveAll(open, signal, position).catch((error: unknown) => this.#nothingIfGone(error));
+      const hasEnded = await this.#receiveAll(open, signal, runId).catch((error: unknown) => this.#nothingIfGone(error));
       if (!hasEnded) await this.#loadMessages(signal, false);
       await this.#afterRun();
     } catch (error) {
@@ -217,7 +216,7 @@ export class ChatSession {
   }
 
   /** Returns true when the run's end was received. */
-  async #receiveAll(open: Open, signal: AbortSignal, position: Position | undefined): Promise<boolean> {
+  async #receiveAll(open: Open, signal: AbortSignal, runId: string | undefined): Promise<boolean> {
     const events = follow<RunEvent>({
       open,
       signal,
@@ -226,7 +225,7 @@ export class ChatSession {
       isPause: (event) => event.type === "waiting",
       onLink: (link) => this.#dispatch({ type: "link", link }),
       maxAttempts: MOST_ATTEMPTS,
-      ...(position && { position }),
+      runId: runId ?? null,
     });
     let hasEnded = false;
     for await (const { event, id } of events) {

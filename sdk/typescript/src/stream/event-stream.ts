@@ -1,4 +1,12 @@
+import { Attempt, ignore } from "./attempt.js";
 import { type FollowOptions, type Received, follow } from "./follow.js";
+
+/** What may be changed of any stream; the defaults are good. */
+export interface StreamOptions
+  extends Pick<FollowOptions<unknown>, "maxAttempts" | "silenceMs" | "openMs" | "onLink" | "wake"> {
+  /** Ends the stream, which then throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 type Item<Event> = IteratorResult<Event, undefined>;
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
@@ -8,22 +16,17 @@ const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
  * was handed over. Leaving the loop, or `abort()` from anywhere, closes the connection; the run goes on.
  */
 export class EventStream<Event> implements AsyncIterableIterator<Event, undefined> {
-  readonly #controller = new AbortController();
+  readonly #scope: Attempt;
   readonly #events: AsyncGenerator<Received<Event>, void, void>;
-  readonly #outer: AbortSignal | undefined;
-  readonly #onOuterAbort = () => this.#controller.abort(this.#outer?.reason);
-  #first: Item<Event> | null = null;
-  #isEnded = false;
+  #first: Item<Event> | undefined;
   #isAborted = false;
   /** The id of the event that was handed over last: where another stream can go on. */
   lastEventId: string | null;
 
-  constructor({ signal, ...options }: Omit<FollowOptions<Event>, "signal"> & { signal?: AbortSignal | undefined }) {
-    this.#outer = signal;
-    this.lastEventId = options.position?.lastEventId ?? null;
-    this.#events = follow({ ...options, signal: this.#controller.signal });
-    signal?.addEventListener("abort", this.#onOuterAbort);
-    if (signal?.aborted) this.#onOuterAbort();
+  constructor({ signal, ...options }: Omit<FollowOptions<Event>, "signal"> & StreamOptions) {
+    this.#scope = new Attempt(signal);
+    this.#events = follow({ ...options, signal: this.#scope.signal });
+    this.lastEventId = options.after ?? null;
   }
 
   /** Waits for the first event, so that what the server refuses is thrown here. */
@@ -34,11 +37,11 @@ export class EventStream<Event> implements AsyncIterableIterator<Event, undefine
 
   async next(): Promise<Item<Event>> {
     const first = this.#first;
-    this.#first = null;
-    if (first) return first;
+    this.#first = undefined;
+    if (first) return this.#isAborted ? END : first;
     try {
       const { done, value } = await this.#events.next();
-      if (done || this.#isEnded) return this.#end();
+      if (done || this.#isAborted) return this.#end();
       this.lastEventId = value.id ?? this.lastEventId;
       return { done: false, value: value.event };
     } catch (error) {
@@ -64,11 +67,8 @@ export class EventStream<Event> implements AsyncIterableIterator<Event, undefine
   }
 
   #end(): Item<Event> {
-    this.#isEnded = true;
-    this.#first = null;
-    this.#outer?.removeEventListener("abort", this.#onOuterAbort);
-    this.#controller.abort();
-    this.#events.return().catch(() => undefined);
+    this.#scope.end();
+    this.#events.return().catch(ignore);
     return END;
   }
 }

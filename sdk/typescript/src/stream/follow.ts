@@ -1,6 +1,7 @@
-import { ApiError, ConnectionLostError, MillraceError, apiErrorFrom } from "../errors.js";
+import { ApiError, apiErrorFrom } from "../errors.js";
 import { numberOf, runIdOf } from "../events.js";
-import { jitteredDelay, sleep } from "./clock.js";
+import { Attempt, ignore } from "./attempt.js";
+import { asLoss, delayBefore, isFinal, sleep } from "./retries.js";
 import { sseParser } from "./sse.js";
 
 /** How far a stream was received: what a request needs to go on from there. */
@@ -23,7 +24,10 @@ export interface FollowOptions<Event> {
   isPause?(event: Event): boolean;
   onLink?(state: LinkState): void;
   signal: AbortSignal;
-  position?: Position;
+  /** The run to go on with. */
+  runId?: string | null | undefined;
+  /** The id of the last event seen: the stream goes on after it. */
+  after?: string | null | undefined;
   /** Repetitions in a row that may bring nothing new. */
   maxAttempts?: number;
   /** Longest silence; the server sends a heartbeat every 5 s. */
@@ -40,9 +44,6 @@ export interface Received<Event> {
   readonly id: string | null;
 }
 
-/** A server that wants to be left alone for longer is not waited for. */
-export const LONGEST_RETRY_AFTER_MS = 60_000;
-const START: Position = { runId: null, lastEventId: null };
 
 /**
  * Yields the events of one stream, each once and in order, over as many connections as it takes. Returns at the last
@@ -68,7 +69,7 @@ export async function* follow<Event>(options: FollowOptions<Event>): AsyncGenera
       failure = error;
     }
     if (reader.hasProgressed) failures = 0;
-    if (failures >= maxAttempts) throw lossOf(failure);
+    if (failures >= maxAttempts) throw asLoss(failure);
     reader.announce("waiting");
     await sleep(delayBefore(failures, failure), signal, wake);
   }
@@ -81,7 +82,7 @@ class StreamReader<Event> {
   hasProgressed = false;
 
   constructor(private readonly options: FollowOptions<Event>) {
-    this.#position = options.position ?? START;
+    this.#position = { runId: options.runId ?? null, lastEventId: options.after ?? null };
   }
 
   announce(state: LinkState): void {
@@ -136,53 +137,7 @@ class StreamReader<Event> {
   }
 }
 
-const HEARTBEAT = /^\s*\{\s*"type"\s*:\s*"heartbeat"/;
-
-/** One request and its body, with everything that has to be given back at its end. */
-class Attempt {
-  readonly #controller = new AbortController();
-  readonly #aborted: Promise<never>;
-  readonly #cancel = () => this.#controller.abort(this.outer.reason);
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-
-  constructor(private readonly outer: AbortSignal) {
-    // Fetches that are aborted reject by themselves in browsers; this does not depend on it.
-    this.#aborted = new Promise((_, reject) => {
-      this.signal.addEventListener("abort", () => reject(this.signal.reason), { once: true });
-    });
-    this.#aborted.catch(ignore);
-    outer.addEventListener("abort", this.#cancel);
-    if (outer.aborted) this.#cancel();
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  read(body: ReadableStream<Uint8Array>): ReadableStreamDefaultReader<Uint8Array> {
-    this.#reader = body.getReader();
-    return this.#reader;
-  }
-
-  /** The promise's value; ends the attempt when that takes longer. `onLate` gets a value that comes after the end. */
-  async within<Value>(ms: number, promise: Promise<Value>, onLate: (value: Value) => void = ignore): Promise<Value> {
-    const timer = setTimeout(() => this.#controller.abort(new ConnectionLostError(`Nothing came for ${ms} ms.`)), ms);
-    promise.then((value) => this.signal.aborted && onLate(value), ignore);
-    try {
-      return await Promise.race([promise, this.#aborted]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  end(): void {
-    this.outer.removeEventListener("abort", this.#cancel);
-    this.#controller.abort();
-    this.#reader?.cancel().catch(ignore);
-  }
-}
-
-function ignore(): void {}
+const HEARTBEAT = /^\{"type": ?"heartbeat"/;
 
 async function eventStream(response: Response): Promise<ReadableStream<Uint8Array>> {
   if (!response.ok) throw await apiErrorFrom(response);
@@ -190,20 +145,4 @@ async function eventStream(response: Response): Promise<ReadableStream<Uint8Arra
   if (type.includes("text/event-stream") && response.body) return response.body;
   void response.body?.cancel().catch(ignore);
   throw new ApiError(415, "not_a_stream", `The server answered with "${type}" instead of an event stream.`);
-}
-
-/** Whether no repetition would change the error. */
-function isFinal(error: unknown): boolean {
-  if (error instanceof ApiError) return !error.isTransient || (error.retryAfterMs ?? 0) > LONGEST_RETRY_AFTER_MS;
-  return error instanceof MillraceError && !(error instanceof ConnectionLostError);
-}
-
-function lossOf(failure: unknown): Error {
-  if (failure instanceof ApiError) return failure;
-  return new ConnectionLostError("The connection to the server was lost.", { cause: failure });
-}
-
-function delayBefore(failures: number, failure: unknown): number {
-  const wanted = failure instanceof ApiError ? (failure.retryAfterMs ?? 0) : 0;
-  return Math.max(jitteredDelay(failures), wanted);
 }

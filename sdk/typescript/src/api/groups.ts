@@ -1,0 +1,162 @@
+import { ApiError, apiErrorFrom } from "../errors.js";
+import type { RunEvent } from "../events.js";
+import type { Schemas } from "../schemas.js";
+import type { EventStream, StreamOptions } from "../stream/event-stream.js";
+import { calls } from "./operations.js";
+import { COMMAND_CENTER, CONVERSATIONS, FILES, FLOWS, RUNS, VOICE } from "./routes.js";
+import {
+  type CommandCenterFilter,
+  type ResumableOptions,
+  type RunStreamOptions,
+  commandCenterStream,
+  conversationStream,
+  joinStream,
+  post,
+  runStream,
+  speechStream,
+  taskStream,
+} from "./streams.js";
+import { type CallOptions, type Transport, idPath, newId } from "./transport.js";
+
+/** The answer to a message may take as long as a function may run. */
+const ANSWER_MS = 15 * 60_000;
+
+/** A message to an agent. A conversation that does not exist is created; without an id it gets one. */
+export type NewMessage = Schemas["SendMessage"] & { readonly conversationId?: string };
+/** A message to an agent that answers now. */
+export type NewLiveMessage = Schemas["InjectMessage"] & { readonly conversationId: string; readonly threadId?: string };
+
+export type Conversations = ReturnType<typeof conversations>;
+
+export function conversations(http: Transport) {
+  const messages = (id: string = newId()) => `/api/conversations/${idPath(id)}/messages`;
+  return {
+    ...calls(http, CONVERSATIONS),
+
+    /** Sends a message and waits for the whole answer. */
+    sendMessage({ conversationId, ...message }: NewMessage, options: CallOptions = {}) {
+      type Result = Schemas["AgentAnswer"] | Schemas["PendingAnswer"];
+      return http.json<Result>("POST", messages(conversationId), message, { timeoutMs: ANSWER_MS, ...options });
+    },
+
+    /** Sends a message and streams its run. Resolves with the first event; throws what the server refuses. */
+    sendMessageStream({ conversationId, ...message }: NewMessage, options: RunStreamOptions = {}): Promise<EventStream<RunEvent>> {
+      const path = messages(conversationId);
+      const send = post(http, path, message, { detail: options.detail });
+      return runStream(http, joinStream(http, path, send), options).start();
+    },
+
+    /** Sends a live message: the agent that answers now reads it at its next step. */
+    inject({ conversationId, threadId, ...message }: NewLiveMessage, options: CallOptions = {}) {
+      const path = `/api/conversations/${idPath(conversationId)}/inject`;
+      return http.json<Schemas["LiveMessage"]>("POST", path, message, { ...options, threadId });
+    },
+
+    /** The events of all runs of a conversation, one after the other, until the stream is left. */
+    stream(conversationId: string, options: Omit<RunStreamOptions, "keepWaiting"> & { readonly threadId?: string } = {}) {
+      return conversationStream(http, conversationId, options);
+    },
+  };
+}
+
+export type Runs = ReturnType<typeof runs>;
+
+export function runs(http: Transport) {
+  return {
+    ...calls(http, RUNS),
+
+    /** The events of a run, from its beginning or after an event, to its end. */
+    stream(runId: string, options: RunStreamOptions = {}): EventStream<RunEvent> {
+      return runStream(http, runId, options);
+    },
+  };
+}
+
+export type Flows = ReturnType<typeof flows>;
+
+export function flows(http: Transport) {
+  return {
+    ...calls(http, FLOWS),
+
+    /** Runs a flow and streams what its steps do. Resolves with the first event. */
+    runStream(name: string, event: Schemas["FlowEvent"], options: RunStreamOptions = {}): Promise<EventStream<RunEvent>> {
+      const path = `/api/flows/${idPath(name)}/events`;
+      return runStream(http, post(http, path, event, { detail: options.detail }), options).start();
+    },
+  };
+}
+
+export type CommandCenter = ReturnType<typeof commandCenter>;
+
+export function commandCenter(http: Transport) {
+  return {
+    ...calls(http, COMMAND_CENTER),
+
+    /** The events of the organization's runs, until the stream is left. */
+    stream(options: CommandCenterFilter & StreamOptions = {}) {
+      return commandCenterStream(http, options);
+    },
+  };
+}
+
+export type A2a = ReturnType<typeof a2a>;
+
+export function a2a(http: Transport) {
+  return {
+    /** The updates of a task, from its beginning or after an update, to its end. */
+    streamTask(taskId: string, options: ResumableOptions = {}) {
+      return taskStream(http, taskId, options);
+    },
+  };
+}
+
+export type Files = ReturnType<typeof files>;
+
+export function files(http: Transport) {
+  const { create, ...others } = calls(http, FILES);
+  return {
+    ...others,
+    create,
+
+    /** Uploads a file for a message: `{ type: "file", fileId }` among the parts of its content. */
+    async upload(file: Blob & { readonly name?: string }, named: { name?: string; mediaType?: string } = {}, options: CallOptions = {}) {
+      const { name = file.name ?? "file", mediaType = file.type } = named;
+      const { upload, ...created } = await create({ name, mediaType, size: file.size }, options);
+      const form = new FormData();
+      for (const [field, value] of Object.entries(upload.fields)) form.append(field, value);
+      form.append("file", file);
+      const response = await http.fetch(upload.url, { method: "POST", body: form, signal: options.signal ?? null });
+      if (!response.ok) throw new ApiError(response.status, "upload_failed", "The storage did not take the file.");
+      return created;
+    },
+  };
+}
+
+export type Voice = ReturnType<typeof voice>;
+
+export function voice(http: Transport) {
+  const audio = async (path: string, body: object, { signal }: CallOptions): Promise<Response> => {
+    const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    const response = await http.send(path, { ...init, signal: signal ?? null });
+    if (!response.ok) throw await apiErrorFrom(response);
+    return response;
+  };
+  return {
+    ...calls(http, VOICE),
+
+    /** A text as audio: the response's `body` streams it as it is made. */
+    speak(speech: Schemas["Speak"], options: CallOptions = {}) {
+      return audio("/api/voice/tts/stream", speech, options);
+    },
+
+    /** The answer of a run as audio, while it is written or afterwards. */
+    speakRun(runId: string, speech: Schemas["SpeechOptions"] = {}, options: CallOptions = {}) {
+      return audio(`/api/voice/conversations/${idPath(runId)}/stream`, speech, options);
+    },
+
+    /** A text as pieces of audio in base64, with the times of its words. */
+    speakWithTimings(speech: Schemas["Speak"], options: StreamOptions = {}) {
+      return speechStream(post(http, "/api/voice/tts/stream", speech, { timings: true }), options);
+    },
+  };
+}

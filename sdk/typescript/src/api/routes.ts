@@ -1,0 +1,134 @@
+// The routes that have names: `client.<group>.<name>`. docs/openapi.json describes each.
+
+export const AGENTS = {
+  list: "GET /api/agents",
+  create: "POST /api/agents",
+  get: "GET /api/agents/{agent_id}",
+  put: "PUT /api/agents/{agent_id}",
+  update: "PATCH /api/agents/{agent_id}",
+  delete: "DELETE /api/agents/{agent_id}",
+  listTools: "GET /api/agents/{agent_id}/tools",
+} as const;
+
+export const CONVERSATIONS = {
+  list: "GET /api/conversations",
+  create: "POST /api/conversations",
+  get: "GET /api/conversations/{conversation_id}",
+  delete: "DELETE /api/conversations/{conversation_id}",
+  listMessages: "GET /api/conversations/{conversation_id}/messages",
+  /** The run ends within about a second; what was said so far is kept. */
+  stop: "POST /api/conversations/{conversation_id}/stop",
+  /** Live messages that the agent has not read yet. */
+  listInjected: "GET /api/conversations/{conversation_id}/inject",
+  /** Takes back a live message that the agent has not read. */
+  withdraw: "DELETE /api/conversations/{conversation_id}/inject/{message_id}",
+  listShares: "GET /api/conversations/{conversation_id}/shares",
+  share: "POST /api/conversations/{conversation_id}/shares",
+  unshare: "DELETE /api/conversations/{conversation_id}/shares",
+} as const;
+
+export const APPROVALS = {
+  /** Calls that wait for a person. */
+  list: "GET /api/approvals",
+  /** Approves, rejects or answers a call of a run. It counts once. */
+  answer: "POST /api/runs/{run_id}/answers",
+} as const;
+
+export const RUNS = {
+  get: "GET /api/runs/{run_id}",
+} as const;
+
+export const FILES = {
+  list: "GET /api/files",
+  create: "POST /api/files",
+  get: "GET /api/files/{file_id}",
+  delete: "DELETE /api/files/{file_id}",
+} as const;
+
+export const MEMORIES = {
+  list: "GET /api/memories",
+  forget: "DELETE /api/memories/{agent_id}/{memory_id}",
+  forgetUser: "DELETE /api/memories",
+} as const;
+
+export const STREAMING = {
+  createPipeline: "POST /api/streaming/pipelines",
+  listPipelines: "GET /api/streaming/pipelines",
+  getPipeline: "GET /api/streaming/pipelines/{pipeline_id}",
+  putPipeline: "PUT /api/streaming/pipelines/{pipeline_id}",
+  updatePipeline: "PATCH /api/streaming/pipelines/{pipeline_id}",
+  deletePipeline: "DELETE /api/streaming/pipelines/{pipeline_id}",
+  startPipeline: "POST /api/streaming/pipelines/{pipeline_id}/start",
+  pausePipeline: "POST /api/streaming/pipelines/{pipeline_id}/pause",
+  resumePipeline: "POST /api/streaming/pipelines/{pipeline_id}/resume",
+  stopPipeline: "POST /api/streaming/pipelines/{pipeline_id}/stop",
+  process: "POST /api/streaming/pipelines/{pipeline_id}/process",
+  batch: "POST /api/streaming/pipelines/{pipeline_id}/batch",
+  getPipelineMetrics: "GET /api/streaming/pipelines/{pipeline_id}/metrics",
+  getPipelineHealth: "GET /api/streaming/pipelines/{pipeline_id}/health",
+  getStats: "GET /api/streaming/stats",
+  dryRun: "POST /api/streaming/pipelines/{pipeline_id}/dry-run",
+  replay: "POST /api/streaming/pipelines/{pipeline_id}/replay",
+  createCheckpoint: "POST /api/streaming/pipelines/{pipeline_id}/checkpoints",
+  listCheckpoints: "GET /api/streaming/pipelines/{pipeline_id}/checkpoints",
+  restoreCheckpoint: "POST /api/streaming/pipelines/{pipeline_id}/checkpoints/{checkpoint_id}/restore",
+  listVersions: "GET /api/streaming/pipelines/{pipeline_id}/versions",
+  getVersion: "GET /api/streaming/pipelines/{pipeline_id}/versions/{version}",
+  listDestinations: "GET /api/streaming/pipelines/{pipeline_id}/destinations",
+  enableDestination: "POST /api/streaming/pipelines/{pipeline_id}/destinations/{number}/enable",
+  disableDestination: "POST /api/streaming/pipelines/{pipeline_id}/destinations/{number}/disable",
+  testDestination: "POST /api/streaming/pipelines/{pipeline_id}/destinations/{number}/test",
+  listDeadLetters: "GET /api/streaming/pipelines/{pipeline_id}/dead-letters",
+  countDeadLetters: "GET /api/streaming/pipelines/{pipeline_id}/dead-letters/count",
+  getDeadLetter: "GET /api/streaming/pipelines/{pipeline_id}/dead-letters/{dead_letter_id}",
+  deleteDeadLetter: "DELETE /api/streaming/pipelines/{pipeline_id}/dead-letters/{dead_letter_id}",
+  deleteDeadLetters: "POST /api/streaming/pipelines/{pipeline_id}/dead-letters/delete",
+  redrive: "POST /api/streaming/pipelines/{pipeline_id}/dead-letters/redrive",
+  listRedrives: "GET /api/streaming/pipelines/{pipeline_id}/dead-letters/redrives",
+  getRedrive: "GET /api/streaming/pipelines/{pipeline_id}/dead-letters/redrives/{redrive_id}",
+  cancelRedrive: "POST /api/streaming/pipelines/{pipeline_id}/dead-letters/redrives/{redrive_id}/cancel",
+  listTemplates: "GET /api/streaming/templates",
+  getTemplate: "GET /api/streaming/templates/{template_id}",
+  createFromTemplate: "POST /api/streaming/templates/{template_id}/pipelines",
+  getSchema: "GET /api/streaming/schema",
+  listSecrets: "GET /api/streaming/secrets",
+  putSecret: "PUT /api/streaming/secrets/{name}",
+  deleteSecret: "DELETE /api/streaming/secrets/{name}",
+} as const;
+
+export const COMMAND_CENTER = {
+  /** What runs now, and `since` to stream from. */
+  snapshot: "GET /api/command-center/snapshot",
+} as const;
+
+export const ALERTS = {
+  list: "GET /api/command-center/alerts",
+  create: "POST /api/command-center/alerts",
+  get: "GET /api/command-center/alerts/{rule_id}",
+  put: "PUT /api/command-center/alerts/{rule_id}",
+  update: "PATCH /api/command-center/alerts/{rule_id}",
+  delete: "DELETE /api/command-center/alerts/{rule_id}",
+} as const;
+
+export const FLOWS = {
+  list: "GET /api/flows",
+  create: "POST /api/flows",
+  get: "GET /api/flows/{name}",
+  put: "PUT /api/flows/{name}",
+  delete: "DELETE /api/flows/{name}",
+  /** Runs a flow to its end, or until it waits for a person. */
+  run: "POST /api/flows/{name}/events",
+  listExecutions: "GET /api/flows/{name}/executions",
+  getExecution: "GET /api/flows/{name}/executions/{execution_id}",
+  cancelExecution: "POST /api/flows/{name}/executions/{execution_id}/cancel",
+} as const;
+
+export const VOICE = {
+  listVoices: "GET /api/voice/voices",
+  /** Ends a speech; the id is its `X-Stream-Id`. */
+  stop: "POST /api/voice/streams/{stream_id}/stop",
+} as const;
+
+export const TICKETS = {
+  create: "POST /api/stream-tickets",
+} as const;

@@ -1,0 +1,145 @@
+import { ApiError, MillraceError, apiErrorFrom } from "../errors.js";
+import { Attempt } from "../stream/attempt.js";
+import { asLoss, delayBefore, isFinal, sleep } from "../stream/retries.js";
+
+/** Makes a bearer token. `rejected` is the one that the server no longer takes, null at first. */
+export type TokenSource = (rejected: string | null) => string | Promise<string>;
+
+export interface ClientOptions {
+  /** The address of the API, or a function that tells it for a path. Without it: where the page comes from. */
+  readonly baseUrl?: string | ((path: string) => string);
+  /** A bearer token or API key, or a function that makes one. It is called again when the server answers 401. */
+  readonly token?: string | TokenSource;
+  /** Used in place of the global `fetch`. */
+  readonly fetch?: typeof fetch;
+  /** Longest wait for an answer, in each attempt: 60 s. Streams have limits of their own. */
+  readonly timeoutMs?: number;
+  /** Repetitions of a request that failed and is safe to repeat: 2. */
+  readonly maxRetries?: number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+  /** The same key never does the same thing twice. Made by itself where the API takes one. */
+  readonly idempotencyKey?: string | undefined;
+}
+
+interface Query {
+  readonly [name: string]: unknown;
+}
+
+/** POSTs that take an idempotency key, or are answered as before when they are repeated. */
+const KEYED = /\/(messages|inject|events|process|batch|answers)$/;
+/** POSTs without a body that change nothing more when they are repeated. */
+export const ACTION = /\/(start|pause|resume|stop|enable|disable|cancel)$/;
+
+/** HTTP with tokens, timeouts and retries. */
+export class Transport {
+  readonly #options: ClientOptions;
+  #token: string | null;
+  #renewal: Promise<string> | null = null;
+
+  constructor(options: ClientOptions) {
+    const { baseUrl, token } = options;
+    if (baseUrl === undefined && !globalThis.location) throw new MillraceError("Say where the API is: `baseUrl`.");
+    this.#options = options;
+    this.#token = typeof token === "string" ? token : null;
+  }
+
+  /**
+   * The JSON that a request is answered with, undefined where it is empty. Repeats what is safe to repeat. Throws
+   * ApiError, ConnectionLostError, and the signal's reason when aborted. What `options` has beside its own is the query.
+   */
+  async json<Result>(method: string, path: string, body?: unknown, options: CallOptions & Query = {}): Promise<Result> {
+    const { signal, timeoutMs = this.#options.timeoutMs ?? 60_000, idempotencyKey, ...query } = options;
+    const { maxRetries = 2 } = this.#options;
+    const init = jsonInit(method, path, body, idempotencyKey);
+    for (let failures = 0; ; failures += 1) {
+      const attempt = new Attempt(signal);
+      try {
+        const sent = this.#read<Result>(path + queryString(query), { ...init, signal: attempt.signal }, failures > 0);
+        return await attempt.within(timeoutMs, sent);
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (failures >= maxRetries || !mayRepeat(error, method, path)) throw asLoss(error);
+        await sleep(delayBefore(failures, error), signal);
+      } finally {
+        attempt.end();
+      }
+    }
+  }
+
+  /** One request, whatever it is answered with; a 401 renews the token once. */
+  async send(path: string, init: RequestInit = {}): Promise<Response> {
+    const token = await this.#tokenOtherThan(null);
+    const response = await this.#fetch(path, init, token);
+    if (response.status !== 401 || typeof this.#options.token !== "function") return response;
+    await response.body?.cancel();
+    return this.#fetch(path, init, await this.#tokenOtherThan(token));
+  }
+
+  async #read<Result>(path: string, init: RequestInit, isRepeated: boolean): Promise<Result> {
+    const response = await this.send(path, init);
+    // An earlier attempt, whose answer was lost, has deleted it.
+    const isDeleted = isRepeated && init.method === "DELETE" && response.status === 404;
+    if (!response.ok && !isDeleted) throw await apiErrorFrom(response);
+    return (isDeleted || response.status === 204 ? undefined : await response.json()) as Result;
+  }
+
+  /** `fetch`, or what takes its place: it must not be called as a method. */
+  get fetch(): typeof fetch {
+    return this.#options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+  }
+
+  #fetch(path: string, init: RequestInit, token: string | null): Promise<Response> {
+    const { baseUrl = "" } = this.#options;
+    const { fetch } = this;
+    const base = typeof baseUrl === "string" ? baseUrl : baseUrl(path);
+    const headers = { ...init.headers, ...(token !== null && { Authorization: `Bearer ${token}` }) };
+    return fetch(base.replace(/\/$/, "") + path, { ...init, headers });
+  }
+
+  /** Requests at the same time share one renewal. */
+  async #tokenOtherThan(rejected: string | null): Promise<string | null> {
+    const { token } = this.#options;
+    if (typeof token !== "function" || (this.#token !== null && this.#token !== rejected)) return this.#token;
+    this.#renewal ??= Promise.resolve(rejected).then(token).finally(() => (this.#renewal = null));
+    try {
+      return (this.#token = await this.#renewal);
+    } catch (error) {
+      // Where only the network failed, the same request may succeed later.
+      throw error instanceof TypeError ? error : new MillraceError("No token could be made.", { cause: error });
+    }
+  }
+}
+
+/** An id that nobody else has; `crypto.randomUUID` exists in secure contexts only. */
+export function newId(): string {
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
+}
+
+/** An id as a part of a path. */
+export const idPath = encodeURIComponent;
+
+/** The query of an address: lists with commas, without what is not given. */
+export function queryString(query: object): string {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+  return given.length > 0 ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : "";
+}
+
+/** What `fetch` needs to send JSON, with an idempotency key where the API takes one. */
+export function jsonInit(method: string, path: string, body?: unknown, key?: string): RequestInit & { headers: object } {
+  const ownKey = (body as { idempotencyKey?: string } | null | undefined)?.idempotencyKey;
+  const headers = {
+    ...(body !== undefined && { "Content-Type": "application/json" }),
+    ...(method === "POST" && KEYED.test(path) && { "Idempotency-Key": key ?? ownKey ?? newId() }),
+  };
+  return { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) };
+}
+
+function mayRepeat(error: unknown, method: string, path: string): boolean {
+  if (isFinal(error)) return false;
+  const isRefused = error instanceof ApiError && error.status === 429;
+  return isRefused || method !== "POST" || KEYED.test(path) || ACTION.test(path);
+}

@@ -1,0 +1,47 @@
+import { ConnectionLostError } from "../errors.js";
+
+/** One request and its body, with everything that has to be given back at its end. */
+export class Attempt {
+  readonly #controller = new AbortController();
+  readonly #aborted: Promise<never>;
+  readonly #cancel = () => this.#controller.abort(this.outer?.reason);
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+
+  constructor(private readonly outer: AbortSignal | undefined) {
+    // Fetches that are aborted reject by themselves in browsers; this does not depend on it.
+    this.#aborted = new Promise((_, reject) => {
+      this.signal.addEventListener("abort", () => reject(this.signal.reason), { once: true });
+    });
+    this.#aborted.catch(ignore);
+    outer?.addEventListener("abort", this.#cancel);
+    if (outer?.aborted) this.#cancel();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  read(body: ReadableStream<Uint8Array>): ReadableStreamDefaultReader<Uint8Array> {
+    this.#reader = body.getReader();
+    return this.#reader;
+  }
+
+  /** The promise's value; ends the attempt when that takes longer. `onLate` gets a value that comes after the end. */
+  async within<Value>(ms: number, promise: Promise<Value>, onLate: (value: Value) => void = ignore): Promise<Value> {
+    const timer = setTimeout(() => this.#controller.abort(new ConnectionLostError(`Nothing came for ${ms} ms.`)), ms);
+    promise.then((value) => this.signal.aborted && onLate(value), ignore);
+    try {
+      return await Promise.race([promise, this.#aborted]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  end(): void {
+    this.outer?.removeEventListener("abort", this.#cancel);
+    this.#controller.abort();
+    this.#reader?.cancel().catch(ignore);
+  }
+}
+
+export function ignore(): void {}
