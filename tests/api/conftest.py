@@ -13,9 +13,12 @@ from millrace.services.runs import follow, subscribe
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.stores import event_log
+from tests.api.protocol_apps import platform, settings_of
 from tests.aws import Aws
 from tests.serving import served
-from tests.tokens import AUDIENCE, ISSUER, Issuer
+from tests.tokens import Issuer
+
+__all__ = ["platform"]
 
 
 @pytest.fixture(scope="session")
@@ -31,18 +34,7 @@ def keys_url(issuer: Issuer) -> Iterator[str]:
 
 @pytest.fixture
 def settings(aws_environment: Aws, keys_url: str) -> Settings:
-    environment = aws_environment.environment("ConversationFunction")
-    return replace(
-        Settings.from_environment(environment),
-        oidc_issuer=ISSUER,
-        oidc_audience=AUDIENCE,
-        oidc_jwks_url=keys_url,
-    )
-
-
-@pytest.fixture
-def platform(settings: Settings) -> Platform:
-    return Platform.make(settings)
+    return settings_of(aws_environment, "ConversationFunction", keys_url)
 
 
 @pytest.fixture(autouse=True)

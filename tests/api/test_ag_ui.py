@@ -8,25 +8,18 @@ from typing import Any
 import httpx
 import pytest
 
-from millrace.agent.tools.builtin import BUILT_IN
-from millrace.agent.tools.function import tool
 from millrace.settings import Settings
 from tests.api.faces import Face, facing, script
 from tests.api.talk import error_of
 from tests.clients import run_client, run_example
-from tests.services.asking import Till, call
+from tests.services.asking import Till, call, till
 from tests.services.scripted import says
 from tests.sse import Sent, read_events
 from tests.tokens import Issuer
 
+__all__ = ["till"]
+
 REFUND = {"name": "refund", "policy": "ask"}
-
-
-@pytest.fixture(autouse=True)
-def till(monkeypatch: pytest.MonkeyPatch) -> Till:
-    made = Till()
-    monkeypatch.setitem(BUILT_IN, "refund", tool(made.refund))
-    return made
 
 
 @pytest.fixture

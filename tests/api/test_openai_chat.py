@@ -1,7 +1,6 @@
 """OpenAI's models and chat completions over HTTP, by its own client for Python."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -10,40 +9,18 @@ import pytest
 from openai import OpenAI
 from pydantic import BaseModel
 
-from millrace.agent.tools.builtin import BUILT_IN
-from millrace.agent.tools.function import tool
-from millrace.settings import Settings
-from tests.api.faces import Face, facing, script
-from tests.services.asking import Till, call
+from tests.api.faces import Face, script
+from tests.api.openai_clerk import CLERK, client, face
+from tests.services.asking import Till, call, till
 from tests.services.scripted import says
 from tests.tokens import Issuer
 
-CLERK = "agent:clerk"
+__all__ = ["client", "face", "till"]
+
 MAP: Any = {
     "type": "function",
     "function": {"name": "show_map", "description": "Shows a map.", "parameters": {"type": "object"}},
 }
-
-
-@pytest.fixture(autouse=True)
-def till(monkeypatch: pytest.MonkeyPatch) -> Till:
-    made = Till()
-    monkeypatch.setitem(BUILT_IN, "refund", tool(made.refund))
-    return made
-
-
-@pytest.fixture
-def face(settings: Settings, issuer: Issuer, organization: str) -> Iterator[Face]:
-    with facing(settings, issuer, organization) as made:
-        made.hire(tools=[{"name": "refund", "policy": "ask"}, "ask_user", "calculator"])
-        yield made
-
-
-@pytest.fixture
-def client(face: Face) -> Iterator[OpenAI]:
-    token = face.headers["authorization"].removeprefix("Bearer ")
-    with OpenAI(base_url=f"{face.url}/v1", api_key=token, max_retries=0) as made:
-        yield made
 
 
 def user(content: Any = "Hello") -> Any:

@@ -1,7 +1,6 @@
 """OpenAI's responses over HTTP, by its own client for Python."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +10,15 @@ import pytest
 from openai import OpenAI
 from pydantic import BaseModel
 
-from millrace.agent.tools.builtin import BUILT_IN
-from millrace.agent.tools.function import tool
-from millrace.settings import Settings
-from tests.api.faces import Face, facing, script
-from tests.services.asking import Till, call
+from tests.api.faces import Face, script
+from tests.api.openai_clerk import CLERK, client, client_of, face
+from tests.services.asking import Till, call, till
 from tests.services.scripted import says
 from tests.tokens import Issuer
 
-CLERK = "agent:clerk"
+__all__ = ["client", "face", "till"]
+
 MAP: Any = {"type": "function", "name": "show_map", "parameters": {"type": "object"}, "strict": False}
-
-
-@pytest.fixture(autouse=True)
-def till(monkeypatch: pytest.MonkeyPatch) -> Till:
-    made = Till()
-    monkeypatch.setitem(BUILT_IN, "refund", tool(made.refund))
-    return made
-
-
-@pytest.fixture
-def face(settings: Settings, issuer: Issuer, organization: str) -> Iterator[Face]:
-    with facing(settings, issuer, organization) as made:
-        made.hire(tools=[{"name": "refund", "policy": "ask"}, "ask_user", "calculator"])
-        yield made
-
-
-@pytest.fixture
-def client(face: Face) -> Iterator[OpenAI]:
-    with client_of(face, face.headers) as made:
-        yield made
-
-
-def client_of(face: Face, headers: dict[str, str]) -> OpenAI:
-    token = headers["authorization"].removeprefix("Bearer ")
-    return OpenAI(base_url=f"{face.url}/v1", api_key=token, max_retries=0)
 
 
 def ask(client: OpenAI, given: Any = "Hello", **more: Any) -> Any:

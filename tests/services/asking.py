@@ -1,20 +1,40 @@
-"""Conversations with an agent whose tools ask people first, and whose model says what a test tells it."""
+"""Conversations with an agent whose tools ask people first, and whose model says what a test tells it.
+
+Test modules import the fixtures that they want. `queue` and `till` are then used by each of their tests.
+"""
 
 import uuid
+from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from millrace.agent.model import ToolCall
+from millrace.agent.tools.builtin import BUILT_IN
+from millrace.agent.tools.function import tool
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.approvals import GivenAnswer, WaitingCall
+from millrace.domain.clock import now_ms
 from millrace.domain.events import Event
 from millrace.domain.runs import ANSWERED, ContinueRun, Run
 from millrace.services.runs.answers import answer_call
 from millrace.services.runs.continue_run import continue_run
+from millrace.settings import Settings
+from millrace.stores.connect import Stores
 from tests.services.scripted import Talk, results_of
 
 AGENT = "clerk"
 ASKING = {"name": "refund", "policy": "ask", "approvers": {"scope": "refunds:approve"}}
+
+
+class Clock:
+    """A clock that a test may put forward, in milliseconds."""
+
+    ahead = 0
+
+    def __call__(self) -> int:
+        return now_ms() + self.ahead
 
 
 class Queue:
@@ -45,6 +65,30 @@ class Till:
         return f"paid {amount:g} for {order}"
 
 
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def talk(settings: Settings, clock: Clock) -> AsyncIterator[Talk]:
+    made = Talk(settings, Stores.connect(settings, clock=clock))
+    yield made
+    await made.platform.close()
+
+
+@pytest.fixture(autouse=True)
+def queue(talk: Talk) -> Queue:
+    return Queue(talk)
+
+
+@pytest.fixture(autouse=True)
+def till(monkeypatch: pytest.MonkeyPatch) -> Till:
+    made = Till()
+    monkeypatch.setitem(BUILT_IN, "refund", tool(made.refund))
+    return made
+
+
 def call(tool: str, /, **arguments: Any) -> ToolCall:
     """A call of a tool."""
     return ToolCall(f"call_{uuid.uuid4().hex[:8]}", tool, arguments)
@@ -71,6 +115,11 @@ async def run_of(talk: Talk) -> Run:
     """The conversation's latest run."""
     lease = await talk.stores.leases.peek(talk.slot)
     return await talk.stores.runs.get(talk.slot.organization, lease.newest() or "")
+
+
+def types(events: list[Event]) -> list[str]:
+    """The types of events."""
+    return [event["type"] for event in events]
 
 
 def boss(talk: Talk) -> Principal:

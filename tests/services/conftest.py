@@ -1,4 +1,4 @@
-"""Worlds for deliveries: one on this machine, one as deployed."""
+"""Settings of the conversation function, and worlds for deliveries: one on this machine, one as deployed."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -6,9 +6,15 @@ import pytest
 
 from millrace.destinations.catalog import ServiceUrls
 from millrace.net.client import guarded_client
+from millrace.settings import Settings
 from tests.aws import Aws
 from tests.fakes.receivers import Receivers, receiving
 from tests.services.delivery.delivering import World, resources, world
+
+
+@pytest.fixture
+def settings(aws_environment: Aws) -> Settings:
+    return Settings.from_environment(aws_environment.environment("ConversationFunction"))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ story, and what they cost counts."""
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -18,24 +17,14 @@ from millrace.services.runs.inject import inject
 from millrace.services.runs.launch import launch
 from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.send import send
-from millrace.settings import Settings
-from millrace.stores.connect import Stores
 from millrace.stores.runs import stream_of
-from tests.aws import Aws
-from tests.services.asking import AGENT, Queue, call, go_on, hire, run_of
+from tests.services.asking import AGENT, call, clock, go_on, hire, queue, run_of, talk
 from tests.services.scripted import Talk, says
+
+__all__ = ["clock", "queue", "talk"]
 
 SECONDS = 1.5
 """The time of the first process; it leaves a fifth of it before the end."""
-
-
-@pytest.fixture
-async def talk(aws_environment: Aws) -> AsyncIterator[Talk]:
-    settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
-    made = Talk(settings, Stores.connect(settings))
-    Queue(made)
-    yield made
-    await made.platform.close()
 
 
 async def begin(talk: Talk) -> None:

@@ -1,15 +1,12 @@
 """Runs that wait for people: approvals and questions, and what their answers do."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
-from millrace.agent.tools.builtin import BUILT_IN
-from millrace.agent.tools.function import tool
 from millrace.domain.access import Principal
 from millrace.domain.approvals import GivenAnswer
 from millrace.errors import Conflict, Forbidden, InvalidRequest, NotFound
@@ -23,78 +20,37 @@ from millrace.services.runs.stop import stop_run
 from millrace.services.runs.sweep_waiting import sweep_waiting
 from millrace.services.runs.waiting_calls import list_waiting
 from millrace.services.speech.runs import sentences_of_run
-from millrace.settings import Settings
 from millrace.stores.bus import BusEvent
-from millrace.stores.connect import Stores
-from tests.aws import Aws
 from tests.services.asking import (
     AGENT,
     ASKING,
+    Clock,
     Queue,
     Till,
     ask,
     boss,
     call,
+    clock,
     give,
     go_on,
     hire,
+    queue,
     run_of,
+    talk,
+    till,
     tool_results,
+    types,
     waiting_calls,
 )
 from tests.services.scripted import Talk, says, text_of
 
+__all__ = ["clock", "queue", "talk", "till"]
+
 DAY_MS = 24 * 3_600_000
-
-
-class Clock:
-    """A clock that a test may put forward."""
-
-    def __init__(self) -> None:
-        from millrace.domain.clock import now_ms
-
-        self.ahead = 0
-        self._now = now_ms
-
-    def __call__(self) -> int:
-        return self._now() + self.ahead
-
-
-@pytest.fixture
-def settings(aws_environment: Aws) -> Settings:
-    return Settings.from_environment(aws_environment.environment("ConversationFunction"))
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def talk(settings: Settings, clock: Clock) -> AsyncIterator[Talk]:
-    made = Talk(settings, Stores.connect(settings, clock=clock))
-    yield made
-    await made.platform.close()
-
-
-@pytest.fixture(autouse=True)
-def queue(talk: Talk) -> Queue:
-    return Queue(talk)
-
-
-@pytest.fixture(autouse=True)
-def till(monkeypatch: pytest.MonkeyPatch) -> Till:
-    made = Till()
-    monkeypatch.setitem(BUILT_IN, "refund", tool(made.refund))
-    return made
 
 
 def script(talk: Talk, *turns: Any) -> None:
     talk.models.turns = list(turns)
-
-
-def types(events: list[dict[str, Any]]) -> list[str]:
-    return [event["type"] for event in events]
 
 
 async def test_call_waits_and_is_run_once_it_is_approved(talk: Talk, till: Till, queue: Queue) -> None:

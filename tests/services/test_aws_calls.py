@@ -6,8 +6,6 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-
 from millrace.domain.access import Principal
 from millrace.domain.events import LogEntry
 from millrace.services.runs.inject import inject
@@ -18,7 +16,6 @@ from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
-from tests.aws import Aws
 
 
 @dataclass
@@ -56,11 +53,6 @@ class Counting(AwsClients):
             if call.began >= last_end:
                 chain, last_end = chain + 1, call.ended
         return chain
-
-
-@pytest.fixture
-def settings(aws_environment: Aws) -> Settings:
-    return Settings.from_environment(aws_environment.environment("ConversationFunction"))
 
 
 async def answer(platform: Platform, content: str) -> list[tuple[float, LogEntry]]:

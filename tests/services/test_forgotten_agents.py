@@ -47,12 +47,6 @@ class World:
 
 
 @pytest.fixture
-async def settings(aws_environment: Aws) -> Settings:
-    environment = aws_environment.environment("ConversationFunction")
-    return Settings.from_environment(environment)
-
-
-@pytest.fixture
 async def world(settings: Settings) -> AsyncIterator[World]:
     made = World(settings, [])
     await made.hire()

@@ -3,7 +3,7 @@ on them."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -11,7 +11,6 @@ import pytest
 from millrace.agent.model import Delta, Finish, ModelRequest, Provider, Text, Usage
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
-from millrace.domain.clock import now_ms
 from millrace.domain.events import LogEntry
 from millrace.domain.projection import settled
 from millrace.domain.runs import LEASE_MS, WATCHED_LEASE_MS, ContinueRun
@@ -27,35 +26,14 @@ from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.send import send
 from millrace.services.runs.stop import stop_run
 from millrace.settings import Settings
-from millrace.stores.connect import Stores
 from millrace.stores.event_log import is_last
-from tests.aws import Aws
+from tests.services.asking import Clock, clock, talk
 from tests.services.scripted import Talk, says, text_of
+
+__all__ = ["clock", "talk"]
 
 LIMIT = 1.5
 """Seconds that a function may take in these tests."""
-
-
-class Clock:
-    """A clock that goes on, and can be put forward; milliseconds."""
-
-    ahead = 0
-
-    def __call__(self) -> int:
-        return now_ms() + self.ahead
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def talk(aws_environment: Aws, clock: Clock) -> AsyncIterator[Talk]:
-    settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
-    made = Talk(settings, Stores.connect(settings, clock=clock))
-    yield made
-    await made.platform.close()
 
 
 @pytest.fixture

@@ -12,14 +12,8 @@ from millrace.services.runs.memory import UserMemory
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from millrace.stores.memories import MemoryStore
-from tests.aws import Aws
 from tests.services.asking import AGENT, call, hire
 from tests.services.scripted import Talk, results_of
-
-
-@pytest.fixture
-def settings(aws_environment: Aws) -> Settings:
-    return Settings.from_environment(aws_environment.environment("ConversationFunction"))
 
 
 @pytest.fixture

@@ -1,18 +1,14 @@
 """Agents that work for others, or in steps of flows, and ask people: the whole run waits."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from millrace.agent.model import ToolCall
-from millrace.agent.tools.builtin import BUILT_IN
-from millrace.agent.tools.function import tool
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.approvals import WaitingCall
-from millrace.domain.clock import now_ms
 from millrace.domain.projection import settled
 from millrace.domain.runs import LEASE_MS
 from millrace.errors import Conflict
@@ -20,47 +16,30 @@ from millrace.services.runs.stop import stop_run
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from millrace.stores.runs import stream_of
-from tests.aws import Aws
 from tests.services.asking import (
     AGENT,
     ASKING,
+    Clock,
     Queue,
     Till,
     ask,
     call,
+    clock,
     give,
     go_on,
     hire,
+    queue,
     run_of,
+    talk,
+    till,
     tool_results,
+    types,
     waiting_calls,
 )
 from tests.services.mortal import Killed, Mortal
 from tests.services.scripted import Talk, says, text_of
 
-
-@pytest.fixture
-def settings(aws_environment: Aws) -> Settings:
-    return Settings.from_environment(aws_environment.environment("ConversationFunction"))
-
-
-@pytest.fixture
-async def talk(settings: Settings) -> AsyncIterator[Talk]:
-    made = Talk(settings, Stores.connect(settings))
-    yield made
-    await made.platform.close()
-
-
-@pytest.fixture(autouse=True)
-def queue(talk: Talk) -> Queue:
-    return Queue(talk)
-
-
-@pytest.fixture(autouse=True)
-def till(monkeypatch: pytest.MonkeyPatch) -> Till:
-    made = Till()
-    monkeypatch.setitem(BUILT_IN, "refund", tool(made.refund))
-    return made
+__all__ = ["clock", "queue", "talk", "till"]
 
 
 async def hire_another(talk: Talk, id: str, *tools: Any, **settings: Any) -> None:
@@ -70,10 +49,6 @@ async def hire_another(talk: Talk, id: str, *tools: Any, **settings: Any) -> Non
 
 def refund(order: str = "7") -> ToolCall:
     return call("refund", order=order, amount=80)
-
-
-def types(events: list[dict[str, Any]]) -> list[str]:
-    return [event["type"] for event in events]
 
 
 async def test_approval_of_a_sub_agent_makes_the_run_wait_and_it_goes_on_inside(
@@ -286,8 +261,8 @@ async def test_what_agents_did_for_one_another_is_deleted_when_the_run_ends(talk
 
 async def test_call_that_waits_is_told_again_after_a_crash_beside_it(settings: Settings) -> None:
     """A client that resumes must see what it can answer."""
-    ahead, aws = [0], Mortal(settings.region, [])
-    talk = Talk(settings, Stores.connect(settings, aws, clock=lambda: now_ms() + ahead[0]))
+    clock, aws = Clock(), Mortal(settings.region, [])
+    talk = Talk(settings, Stores.connect(settings, aws, clock=clock))
     Queue(talk)
     wanted = refund()
 
@@ -309,7 +284,7 @@ async def test_call_that_waits_is_told_again_after_a_crash_beside_it(settings: S
     assert session.task is not None
     await asyncio.wait({session.task})
     assert isinstance(session.task.exception(), Killed)
-    ahead[0] = LEASE_MS + 1000
+    clock.ahead = LEASE_MS + 1000
     aws.next_process()
     seen = await go_on(talk, "lost")
     assert types(seen)[-1] == "waiting"

@@ -21,7 +21,6 @@ from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
-from tests.aws import Aws
 
 
 class Recording(AwsClients):
@@ -39,11 +38,6 @@ class Recording(AwsClients):
                 raise RuntimeError("no bus")
             self.batches.append([json.loads(entry["Detail"]) for entry in parameters["Entries"]])
         return await super().call(service, operation, **parameters)
-
-
-@pytest.fixture
-def settings(aws_environment: Aws) -> Settings:
-    return Settings.from_environment(aws_environment.environment("ConversationFunction"))
 
 
 async def run(recording: Recording, settings: Settings, content: str) -> list[str]:

@@ -15,16 +15,10 @@ from millrace.services.runs.waiting_calls import list_in_conversation, list_wait
 from millrace.settings import Settings
 from millrace.stores.bus import BusEvent
 from millrace.stores.connect import Stores
-from tests.aws import Aws
 from tests.services.asking import AGENT, Queue, call, give, go_on, hire, run_of, tool_results, waiting_calls
 from tests.services.scripted import Talk, says, text_of
 
 MAP = ClientTool("show_map", "Shows a map.", {"type": "object", "properties": {"city": {"type": "string"}}})
-
-
-@pytest.fixture
-def settings(aws_environment: Aws) -> Settings:
-    return Settings.from_environment(aws_environment.environment("ConversationFunction"))
 
 
 @pytest.fixture
