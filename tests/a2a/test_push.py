@@ -48,7 +48,7 @@ def platform(settings: Settings, sent: Sent) -> Platform:
 
 
 @pytest.fixture
-def address(platform: Platform) -> Iterator[str]:
+def address(platform: Platform, run_queue: None) -> Iterator[str]:
     with served(create_app(platform.settings, platform)) as url:
         yield url
 

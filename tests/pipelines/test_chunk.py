@@ -69,7 +69,7 @@ STEPS = st.lists(
 def found(outcome: Outcome) -> bytes:
     """All that an outcome says, apart from the order of dead letters and of rows."""
     rows = [
-        (change.step, change.place, change.chunk.events[at].id, row)
+        (change.step, change.bucket, change.chunk.events[at].id, row)
         for change in outcome.changes
         for at, row in zip(change.members, rows_of(change.content), strict=True)
     ]

@@ -9,7 +9,7 @@ from millrace.pipelines.plan import Plan
 from millrace.pipelines.state import covered
 from millrace.pipelines.state.covered import cover, covered_by
 from millrace.pipelines.state.firing import sweep
-from millrace.pipelines.state.meta import Meta, marks
+from millrace.pipelines.state.meta import Meta, digests
 from millrace.pipelines.state.store import Key, MemoryStore
 from tests.effort import effort, soak
 from tests.pipelines.simulator import Worker
@@ -68,7 +68,7 @@ def test_windows_of_many_blocks_are_exact_in_every_run(
 
 def test_coverage_of_very_many_blocks_fits_into_items() -> None:
     store, key = MemoryStore(), Key("t", "p", "s", "0")
-    many = marks(map(str, range(100_000)))
+    many = digests(map(str, range(100_000)))
     fired = cover(store, key, Meta(generation=3), many, 0)
     assert len(fired.encode()) < 1_000
     assert max(len(block) for blocks in store._blocks.values() for block in blocks.values()) <= 350_000

@@ -45,8 +45,8 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The place of a message outside the history, where an agent works for another one or for a step of a
+class WorkPosition:
+    """The position of a message outside the history, where an agent works for another one or for a step of a
     flow: the `work` (the id of the call, or of the step), and its `number` there. With it the messages of
     this work hold what the events up to `announced` have told of it, and the agent has `used` so much."""
 
@@ -74,7 +74,7 @@ class StoredMessage:
     steps: list[Event] = field(default_factory=list)
     visibility: Detail | None = None
     created_by: str = ""
-    place: Place | None = None
+    position: WorkPosition | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """The whole message as JSON, without its steps; viewers get it by `domain.projection`."""

@@ -76,7 +76,7 @@ class MappedChunk(Chunk):
         return column
 
     def where(self, mask: Mask) -> Chunk:
-        made: dict[str, Values] = {name: list(compress(held, mask)) for name, held in self._made.items()}
+        made: dict[str, Values] = {name: list(compress(values, mask)) for name, values in self._made.items()}
         return MappedChunk(self._source.where(mask), self._columns, made)
 
 

@@ -64,15 +64,15 @@ class Outcome:
             dead_letter = FailedEvent(event, payload, step, error.code, error.message)
             self.dead_letters.append(dead_letter)
 
-    def mark(self, step: int) -> "Mark":
-        """Return what `back_to` needs to forget all that the step is about to add."""
-        return Mark(replace(self.counts[step]), len(self.dead_letters), len(self.changes))
+    def savepoint(self, step: int) -> "Savepoint":
+        """Return what `roll_back` needs to forget all that the step is about to add."""
+        return Savepoint(replace(self.counts[step]), len(self.dead_letters), len(self.changes))
 
-    def back_to(self, step: int, mark: "Mark") -> None:
-        """Forget what was added since the mark."""
-        self.counts[step] = replace(mark.count)
-        del self.dead_letters[mark.dead_letters :]
-        del self.changes[mark.changes :]
+    def roll_back(self, step: int, savepoint: "Savepoint") -> None:
+        """Forget what was added since the savepoint."""
+        self.counts[step] = replace(savepoint.count)
+        del self.dead_letters[savepoint.dead_letters :]
+        del self.changes[savepoint.changes :]
 
     def unkept(self, change: "Change", on_error: str, error: EvaluationError) -> None:
         """The events of a change that could not be written end here."""
@@ -89,7 +89,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Savepoint:
     """The content of an outcome before a step ran."""
 
     count: StepCount
@@ -99,11 +99,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Events to keep at one place of a window or batch step: the `members` of a chunk (their numbers), whose
+    """Events to keep in one bucket of a window or batch step: the `members` of a chunk (their numbers), whose
     rows or items are the `content`."""
 
     step: int
-    place: int
+    bucket: int
     content: Any
     chunk: Chunk
     members: Sequence[int]

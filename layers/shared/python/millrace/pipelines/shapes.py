@@ -52,10 +52,10 @@ def unknown_fields(definition: PipelineDefinition) -> Iterator[Read]:
             if _is_unknown(field, shapes[at]):
                 yield f"transforms.{at}.{path}", field
     for at, target in enumerate(definition.targets):
-        place = "destination" if definition.destination else f"destinations.{at}"
+        prefix = "destination" if definition.destination else f"destinations.{at}"
         for path, field in _read_at(target, sends_items(steps, target)):
             if _is_unknown(field, shapes[-1]):
-                yield f"{place}.{path}", field
+                yield f"{prefix}.{path}", field
 
 
 def _is_unknown(field: str, shape: Shape) -> bool:

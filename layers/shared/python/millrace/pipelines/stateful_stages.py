@@ -30,7 +30,7 @@ _NONE = Chunk([], [])
 
 
 def window_stage(index: int, step: WindowStep, window: Window | SessionWindow) -> StatefulStage:
-    """Rows for the window's places; nothing passes before it fires."""
+    """Rows for the window's buckets; nothing passes before it fires."""
     clock = _clock(step)
 
     def kept(chunk: Chunk, outcome: Outcome, backfill: bool) -> list[Change]:
@@ -40,12 +40,14 @@ def window_stage(index: int, step: WindowStep, window: Window | SessionWindow) -
         late = set() if backfill else _late(window, chunk, times)
         for at in sorted(late):
             outcome.is_late(index, step.config.late, chunk.payloads[at], chunk.events[at])
-        places = window.places(rows)
+        buckets = window.buckets(rows)
         if late:
-            places = {place: [at for at in members if at not in late] for place, members in places.items()}
+            buckets = {
+                bucket: [at for at in members if at not in late] for bucket, members in buckets.items()
+            }
         return [
-            Change(index, place, rows.at(members) if len(members) < len(rows) else rows, chunk, members)
-            for place, members in places.items()
+            Change(index, bucket, rows.at(members) if len(members) < len(rows) else rows, chunk, members)
+            for bucket, members in buckets.items()
             if members
         ]
 
@@ -128,7 +130,7 @@ def batch_stage(index: int, step: BatchStep, batch: Batch) -> StatefulStage:
             except EvaluationError as error:
                 outcome.fail(index, step.on_error, payload, event, error)
                 continue
-            items, members = slots.setdefault(batch.place(event.ingested), ([], []))
+            items, members = slots.setdefault(batch.bucket(event.ingested), ([], []))
             items.append(item)
             members.append(at)
         changes = [Change(index, slot, items, chunk, members) for slot, (items, members) in slots.items()]
@@ -217,10 +219,10 @@ def dedupe_stage(index: int, step: DedupeStep, scope: Scope) -> StatefulStage:
                     members.setdefault(place_of(scope, value), []).append(at)
             except EvaluationError as error:
                 outcome.fail(index, step.on_error, payload, event, error)
-        events = {place: [chunk.events[at] for at in held] for place, held in members.items()}
-        for place, passes in passing(events, step.config.ttl, store).items():
+        events = {bucket: [chunk.events[at] for at in numbers] for bucket, numbers in members.items()}
+        for bucket, passes in passing(events, step.config.ttl, store).items():
             outcome.counts[index].dropped += passes.count(False)
-            for at, one in zip(members[place], passes, strict=True):
+            for at, one in zip(members[bucket], passes, strict=True):
                 mask[at] = one
         return chunk.where(mask)
 

@@ -92,13 +92,13 @@ def run_step(
 def _run(step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: int, backfill: bool) -> Chunk:
     """The step. Where it raises what it should not, half by half, so that only the event at fault ends here;
     registers that the first attempt wrote know the repetition."""
-    mark = outcome.mark(step.index)
+    savepoint = outcome.savepoint(step.index)
     try:
         return step.run(chunk, outcome, state, now, backfill)
     except Exception as error:
         if is_transient(error) or isinstance(error, OutOfWork):
             raise
-        outcome.back_to(step.index, mark)
+        outcome.roll_back(step.index, savepoint)
         if len(chunk) == 1:
             outcome.fail(
                 step.index, step.step.on_error, chunk.payloads[0], chunk.events[0], unexpected(error)
@@ -180,8 +180,8 @@ def keep(
     `lag` says how far the queue is behind (ms)."""
     state = plan.steps[change.step].state
     if isinstance(state, Batch):
-        write_batch(state, change.place, change.content, store, outputs, now)
-    elif state and not write_window(state, change.place, change.content, store, outputs, now, lag, backfill):
+        write_batch(state, change.bucket, change.content, store, outputs, now)
+    elif state and not write_window(state, change.bucket, change.content, store, outputs, now, lag, backfill):
         _were_late(plan, change, outcome)
 
 

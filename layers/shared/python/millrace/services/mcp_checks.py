@@ -26,14 +26,14 @@ Problem = tuple[str, str]
 def check_servers(servers: Sequence[McpServer], agents: Sequence[A2aAgent], rules: Rules) -> None:
     """Raises `InvalidRequest` with the path of each wrong field. A name is given once in both lists: it
     begins the names of tools, and secrets are bound to it."""
-    places: list[tuple[str, RemoteServer]] = [
+    servers_by_path: list[tuple[str, RemoteServer]] = [
         *((f"mcpServers.{n}", server) for n, server in enumerate(servers)),
         *((f"a2aAgents.{n}", agent) for n, agent in enumerate(agents)),
     ]
-    names = [server.name for _, server in places]
+    names = [server.name for _, server in servers_by_path]
     problems = [
-        (f"{place}.{path}", message)
-        for n, (place, server) in enumerate(places)
+        (f"{location}.{path}", message)
+        for n, (location, server) in enumerate(servers_by_path)
         for path, message in _problems(server, rules, names.index(server.name) < n)
     ]
     if problems:

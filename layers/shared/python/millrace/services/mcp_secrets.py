@@ -144,14 +144,14 @@ def _query_apart(server: S) -> S:
     return server.model_copy(update={"url": f"{base}?{HIDDEN}" if query else base, "headers": headers})
 
 
-def _with_stored(place: str, server: S, stored: S | None) -> S:
+def _with_stored(location: str, server: S, stored: S | None) -> S:
     headers: dict[str, str] = {}
     for name, value in server.headers.items():
         try:
             headers[name] = _stored_value(server, name, stored) if HIDDEN in value else value
         except LookupError as missing:
             path = "url" if name == QUERY else f"headers.{name}"
-            raise wrong_fields([(f"{place}.{path}", str(missing))]) from missing
+            raise wrong_fields([(f"{location}.{path}", str(missing))]) from missing
     return server.model_copy(update={"headers": headers})
 
 

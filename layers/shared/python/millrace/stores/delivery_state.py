@@ -161,8 +161,8 @@ class DeliveryState:
         try:
             await self._dynamo.write(request)
         except ConditionFailed as error:
-            held = error.items[0] or {}
-            return "sent" if held.get("untilMs") == _SENT else "busy"
+            stored = error.items[0] or {}
+            return "sent" if stored.get("untilMs") == _SENT else "busy"
         return "claimed"
 
     async def sent(self, destination_key: DestinationKey, id: str) -> None:

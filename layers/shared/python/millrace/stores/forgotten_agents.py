@@ -1,9 +1,9 @@
-"""Agents that were deleted, as far as memories go: whoever writes one asks for the mark of its agent.
+"""Agents that were deleted, as far as memories go: whoever writes one asks for the tombstone of its agent.
 
-In the table of memories `#gone#<organization>#<agent>` holds the mark (`MARK`), which stays until an agent is
-made anew under the id; the partition `#forgetting` lists the deleted agents of whose memories some may still
-be there; and `#users#<organization>#<agent>` the users of whom an agent has remembered something. No user's
-partition begins with `#`: it begins with an organization's name.
+In the table of memories `#gone#<organization>#<agent>` holds the tombstone (`MARK`), which stays until an
+agent is made anew under the id; the partition `#forgetting` lists the deleted agents of whose memories some
+may still be there; and `#users#<organization>#<agent>` the users of whom an agent has remembered something.
+No user's partition begins with `#`: it begins with an organization's name.
 """
 
 from collections.abc import AsyncGenerator
@@ -42,7 +42,7 @@ class AgentIsBack(Exception):
 
 
 class ForgottenAgentStore:
-    """The marks of deleted agents."""
+    """The tombstones of deleted agents."""
 
     def __init__(self, dynamo: Dynamo, table: str) -> None:
         self._dynamo = dynamo
@@ -50,13 +50,16 @@ class ForgottenAgentStore:
 
     def gone(self, organization: str, agent_id: str) -> list[TransactItem]:
         """The writes that mark an agent as deleted, for the transaction that deletes it."""
-        mark = {"deletion": new_ulid(), "agentId": agent_id, "organization": organization}
+        tombstone = {"deletion": new_ulid(), "agentId": agent_id, "organization": organization}
         listed = {"pk": _LIST, "sk": f"{organization}#{agent_id}"}
-        return [put(self._table, _mark(organization, agent_id) | mark), put(self._table, listed | mark)]
+        return [
+            put(self._table, _tombstone(organization, agent_id) | tombstone),
+            put(self._table, listed | tombstone),
+        ]
 
     def back(self, organization: str, agent_id: str) -> TransactItem:
-        """The write that removes the mark, for the transaction that makes an agent."""
-        return delete(self._table, _mark(organization, agent_id), existing=False)
+        """The write that removes the tombstone, for the transaction that makes an agent."""
+        return delete(self._table, _tombstone(organization, agent_id), existing=False)
 
     async def unfinished(self, limit: int) -> list[ForgottenAgent]:
         """Some of the agents of whose memories some may still be there."""
@@ -91,8 +94,8 @@ class ForgottenAgentStore:
 
     async def delete(self, gone: ForgottenAgent, keys: list[Item]) -> None:
         """Delete items by 25 at most, each time only if the agent is still gone. Raises `AgentIsBack`."""
-        mark = _mark(gone.organization, gone.agent_id)
-        still_gone = check_that(self._table, mark, "deletion = :token", token=gone.token)
+        tombstone = _tombstone(gone.organization, gone.agent_id)
+        still_gone = check_that(self._table, tombstone, "deletion = :token", token=gone.token)
         for start in range(0, len(keys), BATCH):
             removals = (delete(self._table, key, existing=False) for key in keys[start : start + BATCH])
             try:
@@ -111,7 +114,7 @@ class ForgottenAgentStore:
 
 def not_gone(table: str, organization: str, agent_id: str) -> TransactItem:
     """The part of a transaction that refuses it for a deleted agent."""
-    return check_that(table, _mark(organization, agent_id), "attribute_not_exists(pk)")
+    return check_that(table, _tombstone(organization, agent_id), "attribute_not_exists(pk)")
 
 
 def user_key(organization: str, agent_id: str, user: str) -> Item:
@@ -119,7 +122,7 @@ def user_key(organization: str, agent_id: str, user: str) -> Item:
     return {"pk": _users(organization, agent_id), "sk": user}
 
 
-def _mark(organization: str, agent_id: str) -> Item:
+def _tombstone(organization: str, agent_id: str) -> Item:
     return {"pk": f"#gone#{organization}#{agent_id}", "sk": "MARK"}
 
 

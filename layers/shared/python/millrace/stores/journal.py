@@ -65,8 +65,8 @@ class Journal:
         entry = Entry(position, key, len(events), version)
         partition = f"{organization}#{pipeline_id}"
         item = _to_item(entry) | {"expiresAt": now // 1000 + KEPT_SECONDS}
-        held = {"body": body} if small else {}
-        indexed = put(self._table, {"pk": partition, "sk": f"J#{position}"} | item | held)
+        content = {"body": body} if small else {}
+        indexed = put(self._table, {"pk": partition, "sk": f"J#{position}"} | item | content)
         if waiting:
             # Both in one transaction: the queue is acknowledged afterwards, and an entry without its mark
             # would never be processed.

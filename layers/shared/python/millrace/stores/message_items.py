@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from millrace.domain.conversations import Place, Slot, StoredMessage
+from millrace.domain.conversations import Slot, StoredMessage, WorkPosition
 from millrace.stores.dynamo import Item
 
 INLINE_BYTES = 64 * 1024
@@ -81,8 +81,8 @@ def _head(slot: Slot, position: int, message: StoredMessage, parts: Parts | None
         "visibility": message.visibility,
         "createdBy": message.created_by,
     }
-    if message.place:
-        body["place"] = asdict(message.place)
+    if message.position:
+        body["place"] = asdict(message.position)
     item: Item = {"pk": slot.key, "sk": _sort_key(position, message), "body": orjson.dumps(body).decode()}
     if parts:
         item |= {"contentId": parts.content_id, "parts": parts.count, "contentBytes": parts.size}
@@ -91,9 +91,9 @@ def _head(slot: Slot, position: int, message: StoredMessage, parts: Parts | None
 
 
 def _sort_key(position: int, message: StoredMessage) -> str:
-    if message.place is None:
+    if message.position is None:
         return message_key(position)
-    return f"{nested_key(message.run_id or '')}M#{message.place.work}#{message.place.number:06d}"
+    return f"{nested_key(message.run_id or '')}M#{message.position.work}#{message.position.number:06d}"
 
 
 def nested_key(run_id: str) -> str:
@@ -131,7 +131,7 @@ def to_message(item: Item) -> StoredMessage:
         steps=body.get("steps", []),
         visibility=body.get("visibility"),
         created_by=body.get("createdBy", ""),
-        place=Place(**body["place"]) if "place" in body else None,
+        position=WorkPosition(**body["place"]) if "place" in body else None,
     )
 
 

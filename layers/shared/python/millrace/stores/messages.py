@@ -126,10 +126,10 @@ class MessageStore:
         heads: list[TransactItem] = []
         parts: list[TransactItem] = []
         for message in messages:
-            own_place = message.place is not None
-            head, found = to_items(slot, 0 if own_place else next(position), message, writer)
+            own_position = message.position is not None
+            head, found = to_items(slot, 0 if own_position else next(position), message, writer)
             # A write that is repeated since its answer was lost finds what it has put in such a place.
-            heads.append(put(self._table, head, new=not own_place))
+            heads.append(put(self._table, head, new=not own_position))
             parts += [put(self._table, part) for part in found]
         return heads, parts
 
@@ -147,7 +147,7 @@ class MessageStore:
 
 def in_history(messages: Sequence[StoredMessage]) -> int:
     """Return how many of these messages are part of the history."""
-    return sum(message.place is None for message in messages)
+    return sum(message.position is None for message in messages)
 
 
 def head_bytes(message: StoredMessage) -> int:

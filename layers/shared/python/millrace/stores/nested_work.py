@@ -53,8 +53,8 @@ class NestedWorkStore:
         parts = {message.id: one for message, one in found if one}
         works: dict[str, list[StoredMessage]] = {}
         for message, _ in found:
-            if message.place:
-                works.setdefault(message.place.work, []).append(message)
+            if message.position:
+                works.setdefault(message.position.work, []).append(message)
         whole = await asyncio.gather(
             *(self._messages.for_model(slot, messages, parts) for messages in works.values())
         )

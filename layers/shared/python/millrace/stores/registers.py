@@ -42,7 +42,7 @@ class RegisterWrite(NamedTuple):
 
 
 class Registers:
-    """One register per place."""
+    """One register per key."""
 
     def __init__(self, aws: Aws, table: str) -> None:
         self._aws = aws
@@ -53,7 +53,7 @@ class Registers:
         return self._aws.client("dynamodb")
 
     def read(self, store_key: str) -> StoredRegister | None:
-        """The place's register."""
+        """The key's register."""
         with unavailable_when_down("dynamodb"):
             answer = self._client.get_item(
                 TableName=self._table, Key=_register_key(store_key), ConsistentRead=True
@@ -107,7 +107,7 @@ class Registers:
         return request | _still_at(write.version)
 
     def read_many(self, store_keys: list[str]) -> dict[str, StoredRegister]:
-        """The registers of different places, where there are any."""
+        """The registers of different keys, where there are any."""
         found: dict[str, StoredRegister] = {}
         for start in range(0, len(store_keys), _READ_TOGETHER):
             for item in self._read_together(store_keys[start : start + _READ_TOGETHER]):
@@ -127,7 +127,7 @@ class Registers:
         raise Unavailable("DynamoDB does not answer these reads now.", retry_after=1)
 
     def write_many(self, writes: list[RegisterWrite]) -> set[str]:
-        """Sets registers of different places, each if it is still at its version; returns the places of those
+        """Sets registers of different keys, each if it is still at its version; returns the keys of those
         that were not. Transactions, for the number of calls: their writes cost twice."""
         return {
             store_key
@@ -154,7 +154,7 @@ class Registers:
         raise Unavailable("DynamoDB does not take these writes now.", retry_after=1)
 
     def _transact(self, writes: list[RegisterWrite]) -> set[str] | None:
-        """None if all are written; else nothing is, and the places that are no longer at their version."""
+        """None if all are written; else nothing is, and the keys that are no longer at their version."""
         from botocore.exceptions import ClientError
 
         puts = [{"Put": self._put(each, new_ulid())} for each in writes]
@@ -188,7 +188,7 @@ def _is_by(writer: str, refusal: Any) -> bool:
 
 
 def _outdated(writes: list[RegisterWrite], reasons: list[dict[str, Any]]) -> set[str]:
-    """The places whose condition failed. Raises `TooLarge` where one is refused for ever."""
+    """The keys whose condition failed. Raises `TooLarge` where one is refused for ever."""
     codes = [why.get("Code") for why in reasons]
     if "ValidationError" in codes:
         raise too_large()

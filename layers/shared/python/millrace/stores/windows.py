@@ -1,10 +1,10 @@
-"""The state of windows and batches in DynamoDB: blocks that are appended, and one register per place.
+"""The state of windows and batches in DynamoDB: blocks that are appended, and one register per key.
 
-    pk <place>#<shard>  sk B#<ulid>  a block; a random shard, as one partition takes 1,000 units a second
-    pk <place>#0        sk META      the register, see `millrace.stores.registers`
-    pk <place>#0        sk COUNT     a counter, a hint only
+    pk <key>#<shard>  sk B#<ulid>  a block; a random shard, as one partition takes 1,000 units a second
+    pk <key>#0        sk META      the register, see `millrace.stores.registers`
+    pk <key>#0        sk COUNT     a counter, a hint only
 
-A place is text that starts with the organization. The calls block: the engine is plain Python in a thread.
+A key is text that starts with the organization. The calls block: the engine is plain Python in a thread.
 """
 
 import heapq
@@ -26,7 +26,7 @@ _TRIES = 8
 
 
 class WindowTable:
-    """`owner` of a place is `<organization>#<pipeline>`; reads by place are consistent, lists by due time are
+    """`owner` of a key is `<organization>#<pipeline>`; reads by key are consistent, lists by due time are
     a moment old."""
 
     def __init__(self, aws: Aws, table: str) -> None:
@@ -78,7 +78,7 @@ class WindowTable:
         raise Unavailable("DynamoDB does not take these deletes now.", retry_after=1)
 
     def count(self, store_key: str, more: int) -> int:
-        """Adds to the place's counter; a repeated call counts twice."""
+        """Adds to the key's counter; a repeated call counts twice."""
         with unavailable_when_down("dynamodb"):
             answer = self._client.update_item(
                 TableName=self._table,
@@ -93,12 +93,12 @@ class WindowTable:
         return int(answer["Attributes"]["counted"]["N"])
 
     def due(self, before: int) -> Iterator[tuple[int, str]]:
-        """(due, place) of the registers due before that time, the oldest first, read as asked for."""
+        """(due, key) of the registers due before that time, the oldest first, read as asked for."""
         shards = [self._due_of(BY_DUE, "duePk", due_shard(shard), before) for shard in range(DUE_SHARDS)]
         return heapq.merge(*shards)
 
     def due_of(self, owner: str, limit: int) -> list[tuple[int, str]]:
-        """(due, place) of an owner's registers that are ever due, the oldest first."""
+        """(due, key) of an owner's registers that are ever due, the oldest first."""
         return list(islice(self._due_of(BY_OWNER, "ownerPk", owner, 10**15), limit))
 
     def _due_of(self, index: str, name: str, value: str, before: int) -> Iterator[tuple[int, str]]:

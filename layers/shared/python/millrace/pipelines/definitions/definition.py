@@ -50,9 +50,9 @@ class PipelineDefinition(Model):
         for at, target in enumerate(self.targets):
             mixed = [] if is_stored(info) else mixed_fields(self.transforms, target)
             if mixed:
-                place = "destination" if self.destination else f"destinations.{at}"
+                prefix = "destination" if self.destination else f"destinations.{at}"
                 raise misplaced(
-                    f"{place}.config.template",
+                    f"{prefix}.config.template",
                     f"After `batch` there is `items` and `count`, but no `{mixed[0]}`: write "
                     f"{{{{items[0].{mixed[0]}}}}}, "
                     "or leave `items` and `count` out to get a line for each item.",

@@ -103,12 +103,12 @@ def replace(value: Value, old: Value, new: Value) -> Value:
 def split(value: Value, separator: Value) -> Value:
     if value is None:
         return None
-    whole, mark = _string("split", value), _string("split", separator)
-    if not mark:
+    whole, delimiter = _string("split", value), _string("split", separator)
+    if not delimiter:
         raise EvaluationError("`split` needs a separator of at least one character.")
-    if whole.count(mark) >= LIST_ITEMS:
+    if whole.count(delimiter) >= LIST_ITEMS:
         raise EvaluationError(f"`split` would give more than {LIST_ITEMS:,} items.")
-    return whole.split(mark)
+    return whole.split(delimiter)
 
 
 def join(values: Value, separator: Value = "") -> Value:
@@ -116,12 +116,12 @@ def join(values: Value, separator: Value = "") -> Value:
         return None
     if type(values) is not list:
         raise _wrong("join", "a list", values)
-    mark = _string("join", separator)
-    check_length(len(mark) * max(0, len(values) - 1))
+    delimiter = _string("join", separator)
+    check_length(len(delimiter) * max(0, len(values) - 1))
     charge(len(values))
     texts = [text(value) for value in values]
-    check_length(sum(map(len, texts)) + len(mark) * max(0, len(texts) - 1))
-    return mark.join(texts)
+    check_length(sum(map(len, texts)) + len(delimiter) * max(0, len(texts) - 1))
+    return delimiter.join(texts)
 
 
 def starts_with(value: Value, prefix: Value) -> bool:
@@ -179,10 +179,10 @@ def rounded(value: Value, digits: Value = 0) -> Value:
     """Half away from zero, as people round; `digits` from -15 to 15 after the point."""
     if value is None or digits is None:
         return None
-    places = _index("round", digits)
-    if not -15 <= places <= 15:
+    decimals = _index("round", digits)
+    if not -15 <= decimals <= 15:
         raise EvaluationError("`round` takes from -15 to 15 digits.")
-    return _whole("round", lambda given: _half_up(given, places), value)
+    return _whole("round", lambda given: _half_up(given, decimals), value)
 
 
 def _whole(function: str, compute: Callable[[int | float], Value], value: Value) -> Value:
@@ -195,13 +195,13 @@ def _whole(function: str, compute: Callable[[int | float], Value], value: Value)
         raise out_of_range(function) from None
 
 
-def _half_up(value: int | float, places: int) -> Value:
-    scaled = abs(value) * 10.0**places
+def _half_up(value: int | float, decimals: int) -> Value:
+    scaled = abs(value) * 10.0**decimals
     # From here on a float has no fractional part to round.
     if scaled >= 2**52:
         return value
     nearest = math.copysign(math.floor(scaled + 0.5), value)
-    return number(nearest / 10.0**places) if places > 0 else int(nearest / 10.0**places)
+    return number(nearest / 10.0**decimals) if decimals > 0 else int(nearest / 10.0**decimals)
 
 
 def floor(value: Value) -> Value:

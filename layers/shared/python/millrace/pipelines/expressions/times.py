@@ -73,9 +73,9 @@ def is_zone(name: Any) -> bool:
 
 def in_zone(ms: int | float, name: Any) -> datetime:
     """A datetime as clocks in a zone show it; raises `EvaluationError` outside the years 1 to 9999."""
-    place = zone(name)
+    time_zone = zone(name)
     try:
-        return to_datetime(ms).astimezone(place)
+        return to_datetime(ms).astimezone(time_zone)
     except OverflowError:
         raise EvaluationError(f"{ms} is no time between the years 1 and 9999 in {name}.") from None
 

@@ -54,13 +54,13 @@ def deviation(numbers: Numbers) -> float:
 def percentile(numbers: Numbers, p: float) -> float:
     """Interpolated between the two nearest ranks, as PostgreSQL's `percentile_cont`."""
     ordered = sorted(numbers)
-    place = (len(ordered) - 1) * p / 100
-    low = math.floor(place)
+    rank = (len(ordered) - 1) * p / 100
+    low = math.floor(rank)
     # At the last rank there is no next one to interpolate with.
-    if place == low:
+    if rank == low:
         return ordered[low]
     high = low + 1
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
 
 
 def _percentile(p: float) -> Callable[[Numbers], float]:
@@ -93,10 +93,10 @@ class Grouping:
         self._known: dict[str, bytes] = {}
         self._fields = [field_column(field) for field in group_by]
         self.named = any(each.function in _ORDERED for each in aggregations)
-        places: dict[tuple[str, ColumnKind], int] = {}
-        self._outputs = [_output(each, places) for each in aggregations]
-        self.kinds: tuple[ColumnKind, ...] = tuple(kind for _, kind in places)
-        self._columns = [(field_column(field), kind) for field, kind in places]
+        positions: dict[tuple[str, ColumnKind], int] = {}
+        self._outputs = [_output(each, positions) for each in aggregations]
+        self.kinds: tuple[ColumnKind, ...] = tuple(kind for _, kind in positions)
+        self._columns = [(field_column(field), kind) for field, kind in positions]
 
     def empty(self) -> Rows:
         return Rows(self.kinds, self.named)
@@ -201,11 +201,11 @@ def read_key(key: bytes) -> list[Value]:
     return values
 
 
-def _output(aggregation: Aggregation, places: dict[tuple[str, ColumnKind], int]) -> _Output:
+def _output(aggregation: Aggregation, positions: dict[tuple[str, ColumnKind], int]) -> _Output:
     if aggregation.field == "*":
         return _Output(aggregation.name, "rows", -1, None)
     kept: ColumnKind = "value" if aggregation.function in _BY_VALUE else "number"
-    column = places.setdefault((aggregation.field, kept), len(places))
+    column = positions.setdefault((aggregation.field, kept), len(positions))
     numeric = _NUMERIC.get(aggregation.function)
     if aggregation.p is not None:
         numeric = _percentile(aggregation.p)

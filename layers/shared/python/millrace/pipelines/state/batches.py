@@ -41,7 +41,7 @@ class Batch:
     scope: Scope
     config: BatchConfig
 
-    def place(self, ingested: int) -> int:
+    def bucket(self, ingested: int) -> int:
         """The start of the slot."""
         return ingested // self.config.timeout * self.config.timeout
 

@@ -5,7 +5,7 @@ have tens of thousands. They are in blocks of their own, which count once META n
 from collections.abc import Iterator
 from dataclasses import replace
 
-from millrace.pipelines.state.meta import KEEP_MS, Marks, Meta
+from millrace.pipelines.state.meta import KEEP_MS, Digests, Meta
 from millrace.pipelines.state.store import Key, Store
 
 MOST = 8_000
@@ -14,18 +14,18 @@ _BLOCK_BYTES = 320_000
 _GENERATION = _MARK = 8
 
 
-def covered_by(store: Store, key: Key, meta: Meta) -> Marks:
-    """The marks of the blocks that the last firing which ended has covered."""
+def covered_by(store: Store, key: Key, meta: Meta) -> Digests:
+    """The digests of the blocks that the last firing which ended has covered."""
     if not meta.spilled:
         return meta.covered
-    return frozenset(mark for _, block in _blocks(store, key, meta.spilled) for mark in _marks(block))
+    return frozenset(digest for _, block in _blocks(store, key, meta.spilled) for digest in _digests(block))
 
 
-def cover(store: Store, key: Key, firing: Meta, marks: Marks, now: int) -> Meta:
+def cover(store: Store, key: Key, firing: Meta, digests: Digests, now: int) -> Meta:
     """The firing with what it has covered, to be written to META."""
-    if len(marks) <= MOST:
-        return replace(firing, covered=marks, spilled=0)
-    head, packed = firing.generation.to_bytes(_GENERATION, "little"), b"".join(sorted(marks))
+    if len(digests) <= MOST:
+        return replace(firing, covered=digests, spilled=0)
+    head, packed = firing.generation.to_bytes(_GENERATION, "little"), b"".join(sorted(digests))
     pieces = [packed[at : at + _BLOCK_BYTES] for at in range(0, len(packed), _BLOCK_BYTES)]
     store.append(_place(key), [head + piece for piece in pieces], now + KEEP_MS)
     return replace(firing, covered=frozenset(), spilled=firing.generation)
@@ -51,5 +51,5 @@ def _generation(block: bytes) -> int:
     return int.from_bytes(block[:_GENERATION], "little")
 
 
-def _marks(block: bytes) -> Iterator[bytes]:
+def _digests(block: bytes) -> Iterator[bytes]:
     return (block[at : at + _MARK] for at in range(_GENERATION, len(block), _MARK))

@@ -53,7 +53,7 @@ def _fire(window: Window, start: int, meta: Meta, store: Store, outputs: Outputs
     before = contents.rows(covered_by(store, key, firing))
     _send(outputs, key, windows.results(window, start, contents.rows(), before, revision))
     fired = replace(firing, state="FIRED", due=max(window.closable(start), now), fired_at=now)
-    fired = cover(store, key, fired, contents.marks(), now)
+    fired = cover(store, key, fired, contents.digests(), now)
     if write_meta(store, key, fired, now):
         uncover(store, key, firing, firing.generation)
 
@@ -114,8 +114,8 @@ def _empty(window: Window, start: int, closed: Meta, store: Store, now: int) -> 
         return
     for pane in window.panes(start):
         if pane < start + window.slide:
-            place = window.key(pane)
-            store.delete(place, [name for name, _ in store.blocks(place)])
+            pane_key = window.key(pane)
+            store.delete(pane_key, [name for name, _ in store.blocks(pane_key)])
     # `due` goes last: after a crash before this line the sweep calls again, and the rest is deleted.
     write_meta(store, window.key(start), replace(closed, due=None), now)
 
@@ -184,7 +184,7 @@ def _sessions_fired(
     outputs: Outputs,
     now: int,
 ) -> bool:
-    state = cover(store, key, replace(firing, fired_at=now, unended=()), contents.marks(), now)
+    state = cover(store, key, replace(firing, fired_at=now, unended=()), contents.digests(), now)
     if found.due is None:
         return write_meta(store, key, replace(state, state="FIRED", due=found.settles), now) is not None
     written = write_meta(store, key, replace(state, state="OPEN", due=found.due), now)

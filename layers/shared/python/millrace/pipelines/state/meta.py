@@ -11,7 +11,7 @@ import orjson
 from millrace.pipelines.state.store import Key, Outputs, Register, Store
 
 State = Literal["OPEN", "FIRING", "FIRED", "CLOSING", "CLOSED"]
-Marks = frozenset[bytes]
+Digests = frozenset[bytes]
 # The function that fires ends after 60 seconds, so a lease that has run out has no living holder.
 LEASE_MS = 60_000
 KEEP_MS = 15 * 86_400_000  # longer than SQS keeps a message: what comes after may begin anew
@@ -30,7 +30,7 @@ class Meta:
     due: int | None = None
     generation: int = 0
     fired_at: int | None = None
-    covered: Marks = frozenset()
+    covered: Digests = frozenset()
     announced: tuple[int, ...] = ()
     unended: tuple[int, ...] = ()
     spilled: int = 0
@@ -57,11 +57,11 @@ def decode(register: Register) -> Meta:
     )
 
 
-def _packed(held: Marks) -> str:
-    return b64encode(b"".join(sorted(held))).decode()
+def _packed(digests: Digests) -> str:
+    return b64encode(b"".join(sorted(digests))).decode()
 
 
-def _unpacked(text: str) -> Marks:
+def _unpacked(text: str) -> Digests:
     raw = b64decode(text)
     return frozenset(raw[at : at + 8] for at in range(0, len(raw), 8))
 
@@ -82,14 +82,14 @@ def write_meta(store: Store, key: Key, meta: Meta, now: int) -> Meta | None:
     return replace(meta, version=meta.version + 1) if written else None
 
 
-def mark(reference: str) -> bytes:
-    """A block's reference in 8 bytes."""
+def digest(reference: str) -> bytes:
+    """A digest of a block's reference, in 8 bytes."""
     return blake2b(reference.encode(), digest_size=8).digest()
 
 
-def marks(references: Iterable[str]) -> Marks:
-    """The marks of some blocks."""
-    return frozenset(map(mark, references))
+def digests(references: Iterable[str]) -> Digests:
+    """The digests of some blocks."""
+    return frozenset(map(digest, references))
 
 
 def acquire(store: Store, outputs: Outputs, key: Key, meta: Meta, now: int) -> Meta | None:

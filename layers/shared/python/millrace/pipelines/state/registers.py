@@ -30,10 +30,10 @@ def _update(store: Store, keys: list[Key], change: Change) -> None:
 
 
 def _writes(store: Store, keys: list[Key], change: Change) -> list[Write]:
-    held = store.read_many(keys)
+    stored = store.read_many(keys)
     writes = []
     for key in keys:
-        register = held.get(key)
+        register = stored.get(key)
         changed = change(key, register.data if register else None)
         if changed:
             data, expires = changed

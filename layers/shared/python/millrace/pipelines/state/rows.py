@@ -129,11 +129,11 @@ class Rows:
 
 def merge(blocks: Iterable[Rows], kinds: tuple[ColumnKind, ...], named: bool) -> Rows:
     """All blocks as one, each event once."""
-    merged, held = Rows(kinds, named), list(blocks)
+    merged, parts = Rows(kinds, named), list(blocks)
     seen: set[int] = set()
     # Rows that repeat are rare, and without them whole columns can be appended at once.
-    repeats = len(seen.union(*(block.ids for block in held))) < sum(map(len, held))
-    for block in held:
+    repeats = len(seen.union(*(block.ids for block in parts))) < sum(map(len, parts))
+    for block in parts:
         merged.extend(block.at(_fresh(block.ids, seen)) if repeats else block)
     return merged
 

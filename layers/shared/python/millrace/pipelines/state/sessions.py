@@ -18,7 +18,7 @@ from millrace.pipelines.state.meta import KEEP_MS
 from millrace.pipelines.state.outputs import output_id, window_event
 from millrace.pipelines.state.rows import Rows
 from millrace.pipelines.state.store import Key
-from millrace.pipelines.state.windows import Places, Scope, places_of
+from millrace.pipelines.state.windows import Buckets, Scope, buckets_of
 
 # Another number would move groups to other parts, away from their rows and anchors.
 PARTS = 16
@@ -50,14 +50,14 @@ class SessionWindow:
     def gap(self) -> int:
         return self.config.silence
 
-    def places(self, rows: Rows) -> Places:
+    def buckets(self, rows: Rows) -> Buckets:
         """Return the rows that each part keeps: a group is in one, whatever the time."""
         # Python salts `hash()` in each process, and all of them have to find the same part.
         parts = [crc32(key) % PARTS for key in rows.table]
-        return places_of(map(parts.__getitem__, rows.groups))
+        return buckets_of(map(parts.__getitem__, rows.groups))
 
-    def owners(self, place: int) -> list[int]:
-        return [place]
+    def owners(self, bucket: int) -> list[int]:
+        return [bucket]
 
     def key(self, part: int) -> Key:
         return self.scope.key(f"session-{part}")

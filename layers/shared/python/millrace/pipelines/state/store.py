@@ -116,25 +116,25 @@ class MemoryStore:
     _references: "count[int]" = field(default_factory=count)
 
     def append(self, key: Key, blocks: list[bytes], expires: int) -> None:
-        held = self._blocks.setdefault(key, {})
-        held.update((f"{next(self._references):012d}", block) for block in blocks)
+        stored = self._blocks.setdefault(key, {})
+        stored.update((f"{next(self._references):012d}", block) for block in blocks)
 
     def blocks(self, key: Key) -> list[tuple[str, bytes]]:
         return list(self._blocks.get(key, {}).items())
 
     def delete(self, key: Key, references: list[str]) -> None:
-        held = self._blocks.get(key, {})
+        stored = self._blocks.get(key, {})
         for reference in references:
-            held.pop(reference, None)
-        if not held:
+            stored.pop(reference, None)
+        if not stored:
             self._blocks.pop(key, None)
 
     def read(self, key: Key) -> Register | None:
         return self._registers.get(key)
 
     def write(self, key: Key, data: bytes, version: int, expires: int, due: int | None = None) -> bool:
-        held = self._registers.get(key)
-        if (held.version if held else 0) != version:
+        stored = self._registers.get(key)
+        if (stored.version if stored else 0) != version:
             return False
         self._registers[key] = Register(data, version + 1, due)
         return True
@@ -150,5 +150,5 @@ class MemoryStore:
         return self._counters[key]
 
     def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
-        waiting = [(held.due, key) for key, held in self._registers.items() if held.due is not None]
+        waiting = [(stored.due, key) for key, stored in self._registers.items() if stored.due is not None]
         return sorted(entry for entry in waiting if entry[0] < before)[:limit]

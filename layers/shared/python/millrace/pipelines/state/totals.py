@@ -42,14 +42,14 @@ class Total:
     """One aggregation of one group."""
 
     def __init__(self, function: str, state: dict[str, Any] | None = None) -> None:
-        held = state or {}
+        stored = state or {}
         self.function = function
-        self.used: int = held.get("used", 0)
-        self.sum = Fraction(held.get("sum", 0))
-        self.squares = Fraction(held.get("squares", 0))
-        self.low: float | None = held.get("low")
-        self.high: float | None = held.get("high")
-        self.ends: list[list[Any]] = held.get("ends", [])
+        self.used: int = stored.get("used", 0)
+        self.sum = Fraction(stored.get("sum", 0))
+        self.squares = Fraction(stored.get("squares", 0))
+        self.low: float | None = stored.get("low")
+        self.high: float | None = stored.get("high")
+        self.ends: list[list[Any]] = stored.get("ends", [])
 
     def state(self) -> dict[str, Any]:
         return {
@@ -160,11 +160,13 @@ def _decode(data: bytes | None, functions: list[str]) -> _Group:
     rows, recent, states, *more = orjson.loads(data)
     raw = b64decode(recent)
     ids = [int.from_bytes(raw[at : at + 8], "little") for at in range(0, len(raw), 8)]
-    held: dict[int, bytes | None] = dict.fromkeys(ids)
+    totals_by_id: dict[int, bytes | None] = dict.fromkeys(ids)
     for kept in more:  # those of an earlier release have none
-        held.update((id, orjson.dumps(values)) for id, values in zip(reversed(ids), kept, strict=False))
+        totals_by_id.update(
+            (id, orjson.dumps(values)) for id, values in zip(reversed(ids), kept, strict=False)
+        )
     totals = [Total(function, state) for function, state in zip(functions, states, strict=True)]
-    return _Group(rows, held, totals)
+    return _Group(rows, totals_by_id, totals)
 
 
 def add_changes(

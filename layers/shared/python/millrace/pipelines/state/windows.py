@@ -12,13 +12,13 @@ from math import gcd
 from millrace.pipelines.definitions.steps import WindowConfig
 from millrace.pipelines.event import Event
 from millrace.pipelines.state.aggregates import Grouping
-from millrace.pipelines.state.meta import Marks, mark, marks
+from millrace.pipelines.state.meta import Digests, digest, digests
 from millrace.pipelines.state.outputs import output_id, window_event
 from millrace.pipelines.state.rows import Rows, merge, unpack
 from millrace.pipelines.state.store import Key, Store
 
 LAG_FACTOR = 5
-Places = dict[int, Sequence[int]]
+Buckets = dict[int, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class Scope:
         return Key(self.organization, self.pipeline, self.step, str(part))
 
 
-def places_of(places: Iterable[int]) -> Places:
-    """The numbers of the rows in each place."""
+def buckets_of(buckets: Iterable[int]) -> Buckets:
+    """The numbers of the rows in each bucket."""
     members: dict[int, list[int]] = {}
-    for at, place in enumerate(places):
-        members.setdefault(place, []).append(at)
+    for at, bucket in enumerate(buckets):
+        members.setdefault(bucket, []).append(at)
     return {**members}
 
 
@@ -61,21 +61,21 @@ class Window:
     def pane(self) -> int:
         return gcd(self.size, self.slide)
 
-    def place(self, time: int) -> int:
+    def bucket(self, time: int) -> int:
         """The start of the pane that keeps an event."""
         return (time - self.config.offset) // self.pane * self.pane + self.config.offset
 
-    def places(self, rows: Rows) -> Places:
+    def buckets(self, rows: Rows) -> Buckets:
         """Return the rows that each pane keeps. Mostly there is but one pane."""
-        first = self.place(min(rows.times))
-        if first == self.place(max(rows.times)):
+        first = self.bucket(min(rows.times))
+        if first == self.bucket(max(rows.times)):
             return {first: range(len(rows))}
-        return places_of(map(self.place, rows.times))
+        return buckets_of(map(self.bucket, rows.times))
 
-    def owners(self, place: int) -> list[int]:
+    def owners(self, bucket: int) -> list[int]:
         """The starts of all windows that hold a pane, the first to end first."""
-        last = (place - self.config.offset) // self.slide * self.slide + self.config.offset
-        return [start for start in range(last, place - self.size, -self.slide)][::-1]
+        last = (bucket - self.config.offset) // self.slide * self.slide + self.config.offset
+        return [start for start in range(last, bucket - self.size, -self.slide)][::-1]
 
     def panes(self, start: int) -> range:
         return range(start, start + self.size, self.pane)
@@ -90,7 +90,7 @@ class Window:
 
     def is_late(self, time: int, ingested: int) -> bool:
         """Return whether an event came after the lateness of the last window that it belongs to."""
-        end = self.owners(self.place(time))[-1] + self.size
+        end = self.owners(self.bucket(time))[-1] + self.size
         return ingested > end + self.config.grace + self.config.allowed_lateness
 
     def due(self, start: int, lag: int) -> int:
@@ -110,15 +110,15 @@ class Contents:
     grouping: Grouping
     blocks: list[tuple[Key, str, Rows]]
 
-    def rows(self, covered: Marks | None = None) -> Rows:
-        """All rows, each event once; or only those of the blocks with these marks."""
-        held = [rows for _, name, rows in self.blocks if covered is None or mark(name) in covered]
-        return merge(held, self.grouping.kinds, self.grouping.named)
+    def rows(self, covered: Digests | None = None) -> Rows:
+        """All rows, each event once; or only those of the blocks with these digests."""
+        chosen = [rows for _, name, rows in self.blocks if covered is None or digest(name) in covered]
+        return merge(chosen, self.grouping.kinds, self.grouping.named)
 
-    def marks(self) -> Marks:
-        return marks(name for _, name, _ in self.blocks)
+    def digests(self) -> Digests:
+        return digests(name for _, name, _ in self.blocks)
 
-    def has_news(self, covered: Marks) -> bool:
+    def has_news(self, covered: Digests) -> bool:
         """Return whether any event is in none of those blocks (a repeated one may be in a new block as
         well)."""
         return len(self.rows()) > len(self.rows(covered))

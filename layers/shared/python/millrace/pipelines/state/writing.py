@@ -20,7 +20,7 @@ _ATTEMPTS = 20
 
 def write_window(
     window: Window | SessionWindow,
-    place: int,
+    bucket: int,
     rows: Rows,
     store: Store,
     outputs: Outputs,
@@ -28,23 +28,23 @@ def write_window(
     lag: int = 0,
     backfill: bool = False,
 ) -> bool:
-    """Keeps the rows of one place. False if every window of the place is closed for good: they came late.
+    """Keeps the rows of one bucket. False if every window of the bucket is closed for good: they came late.
 
     `lag` is how far the queue is behind (ms); `backfill` waits until past windows get no more events.
     """
     if isinstance(window, SessionWindow):
         # The session of the earliest row may be the first to end.
         last = window.due(min(rows.times))
-        store.append(window.key(place), pack(rows), max(now, *rows.times) + window.keep_ms)
+        store.append(window.key(bucket), pack(rows), max(now, *rows.times) + window.keep_ms)
         return _ensure(
-            window.key(place), last if not backfill else now + QUIET_MS, store, outputs, now, False
+            window.key(bucket), last if not backfill else now + QUIET_MS, store, outputs, now, False
         )
     # A window may be longer than KEEP_MS, and its rows are read when it is due.
-    latest = max((window.due(start, lag) for start in window.owners(place)), default=now)
-    store.append(window.key(place), pack(rows), kept_until(now, latest))
+    latest = max((window.due(start, lag) for start in window.owners(bucket)), default=now)
+    store.append(window.key(bucket), pack(rows), kept_until(now, latest))
     open_ = [
         _ensure(window.key(start), window.due(start, lag), store, outputs, now, backfill)
-        for start in window.owners(place)
+        for start in window.owners(bucket)
     ]
     return any(open_)
 

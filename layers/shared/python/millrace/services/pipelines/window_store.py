@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class WindowStore:
-    """See `millrace.pipelines.state.store.Store`: a key's place starts with the organization."""
+    """See `millrace.pipelines.state.store.Store`: a key's text starts with the organization."""
 
     def __init__(self, table: WindowTable) -> None:
         self._table = table
@@ -54,13 +54,13 @@ class WindowStore:
 
 
 def _keys(found: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Key]]:
-    """The keys of places. A place that is none is reported and left out."""
+    """The keys that texts stand for. A text that stands for none is reported and left out."""
     for due, store_key in found:
         try:
             yield due, _key(store_key)
         # One key with too few or too many parts must not keep the sweep from all others.
         except TypeError:
-            log.error("%s is no place of a window", store_key)
+            log.error("%s is not the key of a window", store_key)
 
 
 def _write(write: Write) -> RegisterWrite:
@@ -76,5 +76,5 @@ def _key(store_key: str) -> Key:
 
 
 def owner_of(key: Key) -> str:
-    """The part of a place that says whose it is."""
+    """The part of a key that says whose it is."""
     return "#".join(_store_key(key).split("#")[:2])

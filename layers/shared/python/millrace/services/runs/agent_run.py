@@ -139,8 +139,8 @@ class AgentRunContext:
         self, agent: Agent, stored: Sequence[StoredMessage], lost: Sequence[LogEntry]
     ) -> Budget:
         """The budget of a work, with what it has used before; the rest counted for the agents above then."""
-        place = stored[-1].place if stored else None
-        progress = Progress.of(place.used) if place else Progress()
+        position = stored[-1].position if stored else None
+        progress = Progress.of(position.used) if position else Progress()
         parents = [self.budget, *self.budget.parents]
         model = self.platform.models.name_of(agent)
         return budget_of(agent.limits, model, progress, stored, lost, parents=parents)

@@ -220,7 +220,7 @@ class LeaseWriter:
 
     def forget_nested(self) -> None:
         """Keep none of the messages of sub-agents: the run ends, and nobody goes on inside their work."""
-        self.unsaved = [one for one in self.unsaved if one.place is None]
+        self.unsaved = [one for one in self.unsaved if one.position is None]
 
     async def park(self, run: Run, reason: Parked, until_ms: int, batch: list[LogEntry], **more: Any) -> None:
         """Leave the run to another process, with all that is kept. See `TakeoverStore.park`."""
@@ -264,14 +264,16 @@ class LeaseWriter:
 
 
 def _of_one_agent(one: StoredMessage, other: StoredMessage) -> bool:
-    return (one.place and one.place.work) == (other.place and other.place.work)
+    return (one.position and one.position.work) == (other.position and other.position.work)
 
 
 def _joined(first: StoredMessage, second: StoredMessage) -> StoredMessage:
     """Two results of one turn's calls as one message, at the first one's place."""
-    place = replace(second.place, number=first.place.number) if first.place and second.place else None
+    position = (
+        replace(second.position, number=first.position.number) if first.position and second.position else None
+    )
     content, steps = first.content + second.content, first.steps + second.steps
-    return replace(first, content=content, steps=steps, place=place)
+    return replace(first, content=content, steps=steps, position=position)
 
 
 def _fit(messages: list[StoredMessage]) -> bool:

@@ -8,7 +8,7 @@ from millrace.agent.budget import Budget
 from millrace.agent.history import open_calls
 from millrace.agent.model import Block
 from millrace.agent.output import Output
-from millrace.domain.conversations import Place, StoredMessage
+from millrace.domain.conversations import StoredMessage, WorkPosition
 from millrace.domain.runs import Progress
 from millrace.domain.summaries import Summary
 from millrace.errors import ProviderError
@@ -67,9 +67,10 @@ class NestedControl:
     def _message(
         self, role: Literal["user", "assistant"], content: list[Block], interrupted: bool = False
     ) -> StoredMessage:
-        number = self._messages[-1].place.number + 1 if self._messages and self._messages[-1].place else 0
-        place = Place(self._work, number, used=with_usage(Progress(), self._budget).to_item())
-        message = self._session.nested_message(place, self._parent, role, content, interrupted=interrupted)
+        last = self._messages[-1].position if self._messages else None
+        number = last.number + 1 if last else 0
+        position = WorkPosition(self._work, number, used=with_usage(Progress(), self._budget).to_item())
+        message = self._session.nested_message(position, self._parent, role, content, interrupted=interrupted)
         self._messages.append(message)
         return message
 

@@ -17,7 +17,7 @@ from millrace.domain import events
 from millrace.domain.agents import Agent
 from millrace.domain.approvals import WaitingCall
 from millrace.domain.clock import iso
-from millrace.domain.conversations import Place, StoredMessage
+from millrace.domain.conversations import StoredMessage, WorkPosition
 from millrace.domain.events import Event
 from millrace.domain.ids import new_id
 from millrace.domain.summaries import Summary
@@ -99,7 +99,7 @@ class RunWork(RunPump):
 
     def nested_message(
         self,
-        place: Place,
+        position: WorkPosition,
         parent: str,
         role: Literal["user", "assistant"],
         content: list[Block],
@@ -107,17 +107,17 @@ class RunWork(RunPump):
         interrupted: bool = False,
     ) -> StoredMessage:
         """A message of an agent that works for this run's agent; its events have the tag `parent`."""
-        place = replace(place, announced=self._events.last_number)
+        position = replace(position, announced=self._events.last_number)
         steps = self._steps.copy_of(parent)
-        return replace(self._message(role, content, steps, interrupted), place=place)
+        return replace(self._message(role, content, steps, interrupted), position=position)
 
     def keep_nested(self, message: StoredMessage, parent: str, answered: str = "") -> None:
         """Keep such a message for the next write; a result, of the call that is `answered`, has it done at
         once."""
-        if self.abandoned or message.place is None:
+        if self.abandoned or message.position is None:
             return
         self.nests = True
-        self._covered[parent] = message.place.announced
+        self._covered[parent] = message.position.announced
         complete = self._all_covered()
         if answered:
             self._writer.keep_result(message, complete=complete)

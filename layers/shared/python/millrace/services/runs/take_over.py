@@ -141,7 +141,7 @@ class Stored:
 
 def announced_by(work: Sequence[StoredMessage]) -> int:
     """The event up to which the messages of a work hold what was told of it."""
-    return max((message.place.announced for message in work if message.place), default=0)
+    return max((message.position.announced for message in work if message.position), default=0)
 
 
 def _is_of(event: Event, work: str) -> bool:

@@ -39,11 +39,11 @@ async def with_timings(
 
 async def _words(speaking: Speaking, text: str, begin: float, end: float) -> dict[str, Any]:
     voice = await speaking.voice_for(text)
-    marks = await speaking.engine.words(text, voice, speaking.speed)
-    words = marks if marks is not None else estimated_words(text, end - begin)
+    timed = await speaking.engine.words(text, voice, speaking.speed)
+    words = timed if timed is not None else estimated_words(text, end - begin)
     return {
         "type": "words",
-        "estimated": marks is None,
+        "estimated": timed is None,
         "words": [_timed(word, begin, end) for word in words],
     }
 
