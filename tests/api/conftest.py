@@ -13,12 +13,12 @@ from millrace.services.runs import follow, subscribe
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.stores import event_log
-from tests.api.protocol_apps import platform, settings_of
+from tests.api.protocol_apps import platform, run_queue, settings_of
 from tests.aws import Aws
 from tests.serving import served
 from tests.tokens import Issuer
 
-__all__ = ["platform"]
+__all__ = ["platform", "run_queue"]
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from tests.api.talk import error_of
 from tests.sse import Sent, read_events
 from tests.tokens import Issuer
 
+pytestmark = pytest.mark.usefixtures("run_queue")
+
 HOUR = 3_600_000
 
 
