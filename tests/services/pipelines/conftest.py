@@ -19,28 +19,16 @@ from millrace.services.pipelines.processing.batch import transform_batch
 from millrace.services.pipelines.processing.timers import close_batch
 from millrace.settings import Settings
 from millrace.stores.dead_letters import DeadLetter
+from tests.api.conftest import issuer, keys_url, organization
+from tests.api.protocol_apps import settings_of
 from tests.aws import Aws
 from tests.serving import served
 from tests.strict_aws import StrictAws
-from tests.tokens import AUDIENCE, ISSUER, Issuer
+from tests.tokens import Issuer
+
+__all__ = ["issuer", "keys_url", "organization"]
 
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture(scope="session")
-def issuer() -> Issuer:
-    return Issuer()
-
-
-@pytest.fixture(scope="session")
-def keys_url(issuer: Issuer) -> Iterator[str]:
-    with served(issuer.app) as url:
-        yield f"{url}/keys"
-
-
-@pytest.fixture
-def organization() -> str:
-    return f"org-{uuid.uuid4().hex[:12]}"
 
 
 @dataclass
@@ -155,14 +143,7 @@ def settings(aws_environment: Aws, keys_url: str) -> Iterator[Settings]:
     names = ("ingest_queue_url", "timer_queue_url", "delivery_queue_url")
     suffix = uuid.uuid4().hex[:12]
     urls = {name: sqs.create_queue(QueueName=f"{name}-{suffix}")["QueueUrl"] for name in names}
-    environment = aws_environment.environment("ApiFunction")
-    yield replace(
-        Settings.from_environment(environment),
-        oidc_issuer=ISSUER,
-        oidc_audience=AUDIENCE,
-        oidc_jwks_url=keys_url,
-        **urls,
-    )
+    yield replace(settings_of(aws_environment, "ApiFunction", keys_url), **urls)
     for url in urls.values():
         sqs.delete_queue(QueueUrl=url)
 
