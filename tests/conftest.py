@@ -6,12 +6,21 @@ import pytest
 
 from tests.aws import aws, aws_environment, ministack, template
 from tests.effort import SOAK_SECONDS, SOAKING
-from tests.fakes.fixtures import model_server, services
+from tests.fakes.fixtures import model_server, services, steady_office
 from tests.fakes.strict_dynamo import strict
 from tests.stack import group_stack_tests, stack
 from tests.thrift import forget_apps, hold_collector, shared_service_models, shared_trust, spare_imports
 
-__all__ = ["aws", "aws_environment", "ministack", "model_server", "services", "stack", "template"]
+__all__ = [
+    "aws",
+    "aws_environment",
+    "ministack",
+    "model_server",
+    "services",
+    "stack",
+    "steady_office",
+    "template",
+]
 
 SLOW_FIXTURES = {"aws", "browser", "mariadb_url", "ministack", "postgres_url", "small_stack", "stack"}
 SLOW_MARKS = {"browser", "mariadb", "postgres", "sam", "stack"}

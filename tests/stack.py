@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from local import child
 from local.sign_in import DEV_ORGANIZATION, DEV_USER
 from local.token import fetch_token
 from tests.fakes.receivers import Receivers
+from tests.fakes.steady_model import Office
 
 ROOT = Path(__file__).parent.parent
 _STOP_SECONDS = 30.0
@@ -39,6 +41,7 @@ class RunningStack:
         self.output: list[str] = []
         self._watches: list[_Watch] = []
         self.url = ""
+        self.killed_at = 0.0
         self._ready = threading.Event()
         self._process = subprocess.Popen(
             child.command([sys.executable, "-u", "-m", "local", "--port", "0", *arguments], signal.SIGTERM),
@@ -94,17 +97,21 @@ class RunningStack:
 
     def kill(self, function: str) -> int:
         """Kill every process of a function (by its logical id), as a crash would; how many there were. They
-        are gone, and the stack has noticed it, when this returns: it is their parent and has reaped them."""
+        are gone, and the stack has noticed it, when this returns: it is their parent and has reaped them.
+        `killed_at` is when it happened (on `time.monotonic()`'s scale)."""
         name = self.deployment["functions"][function]["name"]
-        killed = []
+        found = []
         for process in psutil.Process(self.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == name:
-                    process.kill()
-                    killed.append(process)
-        _, left = psutil.wait_procs(killed, timeout=_STOP_SECONDS)
+                    found.append(process)
+        self.killed_at = time.monotonic()
+        for process in found:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        _, left = psutil.wait_procs(found, timeout=_STOP_SECONDS)
         assert not left
-        return len(killed)
+        return len(found)
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -147,9 +154,10 @@ class _Watch:
 
 
 @pytest.fixture(scope="session")
-def stack(services: Receivers) -> Iterator[RunningStack]:
+def stack(services: Receivers, steady_office: Office) -> Iterator[RunningStack]:
     names = ("MIXPANEL_BASE_URL", "AMPLITUDE_BASE_URL", "SEGMENT_BASE_URL")
-    running = RunningStack(environ=dict.fromkeys(names, services.url))
+    servers = {"OPENAI_SERVERS": steady_office.servers()}
+    running = RunningStack(environ=dict.fromkeys(names, services.url) | servers)
     try:
         yield running.wait_until_ready()
     finally:

@@ -9,6 +9,7 @@ that reads or streams a run."""
 CONVERSATION = "/api/conversations/{conversation_id}"
 EXECUTIONS = "/api/flows/{name}/executions"
 A2A = "/a2a/{agent_id}"
+PUSHES = f"{A2A}/tasks/{{task_id}}/pushNotificationConfigs"
 ALERTS = "/api/command-center/alerts"
 PIPELINE = "/api/streaming/pipelines/{pipeline_id}"
 DEAD_LETTERS = f"{PIPELINE}/dead-letters"
@@ -70,6 +71,13 @@ ANSWERS = {
     f"GET {A2A}/tasks/{{task_id}}:subscribe",
     f"POST {A2A}/tasks/{{task_id}}:subscribe",
     f"POST {A2A}/tasks/{{task_id}}:cancel",
+    f"POST {PUSHES}",
+    f"GET {PUSHES}",
+    f"GET {PUSHES}/{{push_id}}",
+    f"DELETE {PUSHES}/{{push_id}}",
+    "POST /mcp",
+    "GET /mcp",
+    "DELETE /mcp",
 }
 """Their answers may tell of a run, and want a request of their own: `test_one_view.answers` asks them."""
 
@@ -95,8 +103,10 @@ DEFINITIONS = {
     f"GET {A2A}/extendedAgentCard",
     f"GET {A2A}/.well-known/agent-card.json",
     "GET /.well-known/agent-card.json",
+    "GET /.well-known/oauth-protected-resource",
+    "GET /.well-known/oauth-protected-resource/mcp",
 }
-"""What people have written of agents, flows and alerts, and of no run."""
+"""What people have written of agents, flows and alerts, or of the deployment, and of no run."""
 
 PIPELINES = {
     "GET /api/streaming/schema",
@@ -175,17 +185,4 @@ SPEECH = {
 }
 """They speak the caller's own text, or what the scan of speech has heard."""
 
-UNSCANNED = {
-    "POST /mcp",
-    "GET /mcp",
-    "DELETE /mcp",
-    "GET /.well-known/oauth-protected-resource",
-    "GET /.well-known/oauth-protected-resource/mcp",
-    f"POST {A2A}/tasks/{{task_id}}/pushNotificationConfigs",
-    f"GET {A2A}/tasks/{{task_id}}/pushNotificationConfigs",
-    f"GET {A2A}/tasks/{{task_id}}/pushNotificationConfigs/{{push_id}}",
-    f"DELETE {A2A}/tasks/{{task_id}}/pushNotificationConfigs/{{push_id}}",
-}
-"""Not scanned yet: of these `POST /mcp` and the notifications that a task pushes may tell of a run."""
-
-LISTS = (READ, ANSWERS, DEFINITIONS, PIPELINES, CHANGES, SPEECH, UNSCANNED)
+LISTS = (READ, ANSWERS, DEFINITIONS, PIPELINES, CHANGES, SPEECH)

@@ -5,8 +5,10 @@ from typing import Any
 
 import httpx
 
+from millrace.domain.tasks import PushMessage
 from tests.a2a.talk import message
-from tests.api.outlets import A2A
+from tests.api.outlets import A2A, PUSHES
+from tests.fakes.receivers import receiving
 
 AGENT = "quiet"
 VERSION = {"a2a-version": "1.0"}
@@ -34,6 +36,40 @@ def a2a_answers(
         yield _answer(api, "POST", A2A, {}, json=_call(method, params))
     for method in ("SubscribeToTask", "CancelTask"):
         yield _answer(api, "POST", A2A, {}, json=_call(method, task), over=True)
+
+
+def push_answers(
+    api: httpx.Client,
+    play: Callable[[], None],
+    ids: dict[str, str],
+    queue: list[PushMessage],
+    push: Callable[[PushMessage], None],
+) -> Iterator[tuple[str, str]]:
+    """Collect what a receiver of push notifications gets, and what is told of the configurations; `push` does
+    what a message of the `queue` asks for."""
+    with receiving() as receivers:
+        config = {"id": "p1", "url": f"{receivers.url}/hook", "token": "shared"}
+        play()
+        asking = message("How are you?") | {"configuration": {"taskPushNotificationConfig": config}}
+        yield _answer(api, "POST", f"{A2A}/message:send", {}, json=asking)
+        yield _answer(api, "POST", PUSHES, ids, over=True, json=config)
+        task = {"taskId": ids["task_id"]}
+        for method, params in (
+            ("GetTaskPushNotificationConfig", task | {"id": "p1"}),
+            ("ListTaskPushNotificationConfigs", task),
+        ):
+            yield _answer(api, "POST", A2A, {}, json=_call(method, params), over=True)
+        yield _answer(api, "GET", PUSHES, ids, over=True)
+        for method in ("GET", "DELETE"):
+            yield _answer(api, method, f"{PUSHES}/{{push_id}}", ids | {"push_id": "p1"}, over=True)
+        assert queue
+        for one in queue:
+            push(one)
+        bodies = [one.body.decode() for one in receivers.hook.taken]
+    assert any("well" in body for body in bodies), bodies
+    assert any("TASK_STATE_COMPLETED" in body for body in bodies)
+    for body in bodies:
+        yield "push", body
 
 
 def _call(method: str, params: dict[str, Any]) -> dict[str, Any]:

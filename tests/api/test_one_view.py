@@ -8,9 +8,11 @@ import importlib
 import json
 import pkgutil
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -20,6 +22,7 @@ import pytest
 from starlette.routing import Route
 
 from millrace import api
+from millrace.api import mcp_app
 from millrace.api.a2a import A2A
 from millrace.api.management_app import create_app as management_app
 from millrace.api.openapi import streamed_endpoints
@@ -29,16 +32,20 @@ from millrace.domain.access import Principal
 from millrace.domain.command_center import EVENT_TYPES
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import ContinueRun
+from millrace.domain.tasks import PushMessage
+from millrace.protocols.a2a.notifications import notifications
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.runs.continue_run import continue_run
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.search import search_in
 from millrace.services.speech.runs import sentences_of_run
+from millrace.services.tasks.notify import Notices
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
 from tests.api import outlets as listed
-from tests.api.outlets_a2a import a2a_answers
+from tests.api.outlets_a2a import a2a_answers, push_answers
+from tests.api.outlets_mcp import mcp_answers
 from tests.api.talk import STREAM, say
 from tests.fakes.model_bytes import (
     anthropic_answer,
@@ -48,6 +55,8 @@ from tests.fakes.model_bytes import (
     anthropic_text,
 )
 from tests.fakes.model_server import ModelServer, Script
+from tests.mcp.talk import begin
+from tests.mcp.talk import call as call_of
 from tests.serving import served
 from tests.tokens import Issuer
 
@@ -81,6 +90,22 @@ class World:
     api: httpx.Client
     management: httpx.Client
     ids: dict[str, str] = field(default_factory=dict)
+    pushes: list[PushMessage] = field(default_factory=list)
+
+    async def enqueue(self, message: PushMessage, delay: float = 0) -> None:
+        """Keep what the queue of push notifications would get."""
+        self.pushes.append(message)
+
+    def push(self, message: PushMessage) -> None:
+        """Do what the function of that queue does with a message."""
+
+        async def work() -> None:
+            platform = Platform.make(self.platform.settings)
+            platform.stores = replace(platform.stores, push_queue=self)  # type: ignore[arg-type]
+            await Notices(platform, notifications, time.monotonic() + 60).take_up(message)
+            await platform.http.close()
+
+        asyncio.run(work())
 
 
 @pytest.fixture
@@ -88,12 +113,14 @@ def world(
     settings: Settings, issuer: Issuer, organization: str, model_server: ModelServer
 ) -> Iterator[World]:
     mine = replace(settings, anthropic_base_url=model_server.url, anthropic_api_key="sk-ant")
+    mine = replace(mine, allow_loopback_http=True)
     aws = Overheard(settings.region)
     platform = Platform.make(mine, Stores.connect(mine, aws))
     platform.warm()
     go_on_here(platform)
     auth = callers(mine, platform.stores)
     endpoints = [*streamed_endpoints(mine, platform), *A2A(platform).protocol_endpoints()]
+    endpoints += mcp_app.endpoints(platform)
     app = streamed_app(endpoints, auth, platform.stores, platform.close, 8)
     headers = issuer.user(organization, "user-1", "admin")
     with served(app) as url, served(management_app(mine, platform)) as management_url:
@@ -101,7 +128,9 @@ def world(
             httpx.Client(base_url=url, headers=headers, timeout=30) as api,
             httpx.Client(base_url=management_url, headers=headers, timeout=30) as management,
         ):
-            yield World(platform, aws, api, management)
+            made = World(platform, aws, api, management)
+            platform.stores = replace(platform.stores, push_queue=made)  # type: ignore[arg-type]
+            yield made
 
 
 def go_on_here(platform: Platform) -> None:
@@ -189,9 +218,16 @@ def answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]
     yield from flow_answers(world, model_server)
     yield from ag_ui_answers(world, model_server)
     yield from openai_answers(world, model_server)
-    yield from a2a_answers(world.api, lambda: model_server.play(*story()), world.ids)
+    tell, ask = (partial(_play, model_server, one) for one in (story, questioning))
+    yield from a2a_answers(world.api, tell, world.ids)
+    yield from push_answers(world.api, tell, world.ids, world.pushes, world.push)
+    yield from mcp_answers(world.api, tell, ask)
     run_id = _run_of(world, "c1")
     world.ids |= {"conversation_id": "c1", "run_id": run_id, "chat_id": run_id}
+
+
+def _play(model_server: ModelServer, told: Callable[[], list[Script]]) -> None:
+    model_server.play(*told())
 
 
 def message_answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]]:
@@ -446,3 +482,7 @@ async def test_same_story_is_told_in_full_by_an_open_agent(world: World, model_s
     for hidden in ("canary in a thought", "canary in an argument", "canary in a result", "canary_tool"):
         assert hidden in history, hidden
     assert any(HIDDEN.search(str(event.data)) for event in seen)
+    model_server.play(*story())
+    called = call_of("ask_quiet", "open", "token", message="How are you?")
+    told = await asyncio.to_thread(lambda: world.api.post("/mcp", json=called, headers=begin(world.api)))
+    assert HIDDEN.search(told.text)

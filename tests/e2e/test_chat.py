@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from tests.api.talk import STREAM, attach, error_of, say, saying
-from tests.continuing import settled_view
 from tests.effort import effort, soak
 from tests.sse import Sent, answer, read_events
 from tests.stack import RunningStack
@@ -85,51 +84,6 @@ def test_thirty_streams_at_once_are_complete_and_in_order(chat: httpx.Client) ->
         assert answer(events) == f"{text} {number}"
         numbered = [event.seq for event in events if event.id is not None]
         assert numbered == list(range(1, len(numbered) + 1))
-
-
-def read_until_killed(stack: RunningStack, chat: httpx.Client, content: str, after: int) -> list[Sent]:
-    """Return what a client has seen when the process that serves it is killed after so many events."""
-    seen: list[Sent] = []
-
-    def read() -> None:
-        with saying(chat, content) as events:
-            for event in events:
-                seen.append(event)
-                if len(seen) == after:
-                    assert stack.kill("ConversationFunction") > 0
-
-    with pytest.raises(httpx.RemoteProtocolError):
-        read()
-    return seen
-
-
-@soak
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("after", range(10, effort(11, 60)))
-def test_run_of_a_killed_process_goes_on_in_another_and_all_clients_see_the_same(
-    stack: RunningStack, chat: httpx.Client, after: int
-) -> None:
-    """SIGKILL in mid-answer. Who was listening comes back with the last id that it saw, which the log may not
-    have, is told what to drop, and hears the rest."""
-    seen = read_until_killed(stack, chat, "/echo tools=1 tokens=150 delayMs=40\nword", 2 * after)
-    run = f"/api/runs/{seen[0].data['runId']}/stream"
-    rest = attach(chat, run, **{"last-event-id": str(seen[-1].id)})
-    rest = [event for event in rest if event.id is not None]
-    assert [event.data["type"] for event in rest].count("rewind") == 1
-    assert rest[-1].data["type"] == "done"
-    numbers = [event.seq for event in [*seen, *rest] if event.id is not None]
-    assert numbers == sorted(set(numbers))
-    view = [event.data for event in settled_view([*seen, *rest])]
-    late = [event for event in attach(chat, run) if event.id is not None]
-    assert [event.data for event in settled_view(late)] == view
-    assert (
-        answer([event for event in settled_view(late) if event.data["type"] == "token"]).split()
-        == ["word"] * 150
-    )
-    assert [data["type"] for data in view].count("tool_result") == 1
-    history = chat.get(MESSAGES).json()["items"]
-    assert history[-1]["content"] == [{"text": " ".join(["word"] * 150) + " "}]
-    assert answer(say(chat, "/echo tools=0\nnext")) == "next"
 
 
 @soak

@@ -8,6 +8,7 @@ from tests.fakes.mariadb import mariadb, program
 from tests.fakes.model_server import ModelServer
 from tests.fakes.postgres import postgres, programs
 from tests.fakes.receivers import Receivers, receiving
+from tests.fakes.steady_model import Office, office
 from tests.missing import missing
 
 
@@ -22,6 +23,13 @@ def model_server() -> Iterator[ModelServer]:
 def services() -> Iterator[Receivers]:
     """The analytics services as the running stack sees them, for all of its tests."""
     with receiving() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def steady_office() -> Iterator[Office]:
+    """A model whose answers follow from the history, as agents of the running stack may ask it."""
+    with office() as running:
         yield running
 
 

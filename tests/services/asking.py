@@ -29,12 +29,17 @@ ASKING = {"name": "refund", "policy": "ask", "approvers": {"scope": "refunds:app
 
 
 class Clock:
-    """A clock that a test may put forward, in milliseconds."""
+    """A clock that a test may put forward or stop, in milliseconds."""
 
     ahead = 0
+    stopped = 0
 
     def __call__(self) -> int:
-        return now_ms() + self.ahead
+        return self.stopped or now_ms() + self.ahead
+
+    def go_on(self) -> None:
+        """Go on from where it was stopped."""
+        self.ahead, self.stopped = self.stopped - now_ms(), 0
 
 
 class Queue:

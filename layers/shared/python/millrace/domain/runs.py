@@ -16,9 +16,12 @@ ANSWERED = "answered"
 """The reason for which a run that waits for people goes on."""
 LEASE_MS = 15_000
 """A run whose lease has not been renewed for this long is lost: another process continues it."""
-WATCHED_LEASE_MS = 6_000
+WATCHED_LEASE_MS = 4_500
 """The same while somebody watches, who would otherwise wait in front of a silent stream. It is renewed after
-a third of that; a process must stall for the rest before it is taken for dead by mistake."""
+a fifth of that; a process must stall for the rest before it is taken for dead by mistake."""
+OVERDUE_MS = 1_500
+"""A process that lives renews its lease long before so little of it is left. Whoever sees that calls the next
+process, which has time to start, and takes the run once the lease is over and not before."""
 WATCH_MS = 60_000
 """A viewer counts as watching for so long, and says so again when half of it is over."""
 MAX_ATTEMPTS = 3
@@ -73,6 +76,15 @@ class LeaseRecord:
     def lost(self, now_ms: int) -> bool:
         """A run is here, but whoever ran it is gone, or the time for which it was parked is over."""
         return self.run_id is not None and self.until_ms <= now_ms
+
+    def overdue(self, now_ms: int) -> bool:
+        """A run is here that is lost, or will be in a moment unless its process renews the lease."""
+        return self.run_id is not None and self.overdue_at <= now_ms
+
+    @property
+    def overdue_at(self) -> int:
+        """The time from which on the run is overdue."""
+        return self.until_ms - (0 if self.parked else OVERDUE_MS)
 
     def free(self, now_ms: int) -> bool:
         """A run is here that no process works on."""

@@ -220,11 +220,12 @@ class EventLog:
         return items
 
     async def tail(
-        self, stream: str, after: int, may_grow: Callable[[], Awaitable[bool]]
+        self, stream: str, after: int, patience: Callable[[], Awaitable[float | None]]
     ) -> AsyncGenerator[list[LogEntry], None]:
         """Batches of events as they are logged, up to the run's own `done` or `error`. Polls fast while
-        events come and slower when idle. `may_grow` is asked after an empty read whether the writer is still
-        there: after a no, what is left is read and the tail ends."""
+        events come and slower when idle. `patience` is asked after an empty read for the most seconds until
+        the next one, or None if no writer is there any more: what is left is read then, and the tail ends.
+        """
         wait, growing = FAST_POLL, True
         while True:
             events = await self.read(stream, after)
@@ -236,8 +237,9 @@ class EventLog:
             elif not growing:
                 return
             else:
-                growing = await may_grow()
-                wait = min(wait * 1.5, SLOW_POLL) if growing else 0
+                longest = await patience()
+                growing = longest is not None
+                wait = min(wait * 1.5, SLOW_POLL, longest or 0)
             await asyncio.sleep(wait)
 
 

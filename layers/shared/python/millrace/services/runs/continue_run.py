@@ -1,5 +1,6 @@
 """Continuing runs whose process is gone, or was at the end of its time."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
@@ -62,7 +63,7 @@ async def continue_run(
         run = await stores.runs.get(asked.organization, asked.run_id)
     except NotFound:  # it was deleted
         return None
-    lease = await stores.leases.peek(run.slot)
+    lease = await _lease_to_take(stores, run)
     if run.ended_at or lease.run_id != run.id or not await _is_due(stores, run, lease, asked):
         return None
     definition = await stores.run_definitions.get(run.slot, run.id)
@@ -76,6 +77,16 @@ async def continue_run(
     if session is not None:
         await _go_on(platform, session, stored, loops[definition.kind], deadline)
     return session
+
+
+async def _lease_to_take(stores: Stores, run: Run) -> LeaseRecord:
+    """The lease of a run. One that is overdue is waited for: then it is over, or was renewed after all."""
+    lease = await stores.leases.peek(run.slot)
+    rest = lease.until_ms - stores.clock()
+    if rest > 0 and lease.overdue(stores.clock()):
+        await asyncio.sleep(rest / 1000)
+        return await stores.leases.peek(run.slot)
+    return lease
 
 
 async def _is_due(stores: Stores, run: Run, lease: LeaseRecord, asked: ContinueRun) -> bool:

@@ -10,10 +10,11 @@ from millrace.domain.runs import WATCH_MS, Run
 from millrace.errors import NotFound
 from millrace.services.runs.recover import notice_lost_run
 from millrace.stores.connect import Stores
-from millrace.stores.event_log import KEPT_SECONDS, encode, is_last
+from millrace.stores.event_log import FAST_POLL, KEPT_SECONDS, encode, is_last
 from millrace.stores.runs import stream_of
 
 CHECK_SECONDS = 2.0
+"""A viewer to whom nothing comes looks at the lease after so long, and again; or as soon as it is overdue."""
 WATCH_SECONDS = WATCH_MS / 2000
 """A viewer says at once that somebody watches, and again after so long."""
 WAITING_SECONDS = 300.0
@@ -33,24 +34,26 @@ async def follow(
     It also ends with `waiting` while the run waits for people, unless it is to `stay`. Who comes back after
     that event gets what follows the answers, and is sent away for a moment when nothing comes for long."""
     stream = stream_of(run.slot.organization, run.id)
-    seen = quiet_since = time.monotonic()
-    noted = float("-inf")
+    seen = time.monotonic()
+    look_at = watch_at = float("-inf")
 
-    async def may_grow() -> bool:
-        nonlocal seen, noted
-        if deadline and time.monotonic() > deadline - DEADLINE_MARGIN:
-            return False
-        if time.monotonic() - quiet_since > WAITING_SECONDS and await _waits(stores, run):
-            return False
+    async def patience() -> float | None:
+        nonlocal look_at, watch_at
         now = time.monotonic()
+        if deadline and now > deadline - DEADLINE_MARGIN:
+            return None
+        if now - seen > WAITING_SECONDS and await _waits(stores, run):
+            return None
         # Reading the lease at each poll would double its price, and a run that sends events is alive.
-        if now - seen < CHECK_SECONDS and now - noted < WATCH_SECONDS:
-            return True
-        seen = noted = now
-        return await _goes_on(stores, run)
+        if now < min(look_at, watch_at):
+            return max(FAST_POLL, min(look_at, watch_at) - now)
+        rest = await _look(stores, run)
+        look_at, watch_at = now + (rest or CHECK_SECONDS), now + WATCH_SECONDS
+        return rest if rest is None else max(rest, FAST_POLL)
 
-    async for batch in stores.log.tail(stream, after, may_grow):
-        seen = quiet_since = time.monotonic()
+    async for batch in stores.log.tail(stream, after, patience):
+        seen = time.monotonic()
+        look_at = seen + CHECK_SECONDS
         yield batch
         if is_last(batch[-1]) or (deadline and seen > deadline - DEADLINE_MARGIN):
             return
@@ -83,7 +86,7 @@ def _is_expired(stores: Stores, run: Run, after: int) -> bool:
 async def has_more(stores: Stores, run: Run, after: int) -> bool:
     """Return whether `follow` would yield anything: events are left, or the run is still active. Raises
     `NotFound` if there were more events, which are no longer kept."""
-    if run.ended_at is None and await _goes_on(stores, run):
+    if run.ended_at is None and await _look(stores, run) is not None:
         return True
     if await stores.log.read(stream_of(run.slot.organization, run.id), after, limit=1):
         return True
@@ -92,16 +95,20 @@ async def has_more(stores: Stores, run: Run, after: int) -> bool:
     return False
 
 
-async def _goes_on(stores: Stores, run: Run) -> bool:
+async def _look(stores: Stores, run: Run) -> float | None:
+    """Look at the lease of a run, and say that somebody watches: the seconds until the next look, 0 where the
+    run is overdue and its events are to be awaited, None when it is over."""
     lease = await stores.leases.peek(run.slot)
     if lease.run_id != run.id:
-        return False
-    if lease.lost(stores.clock()):
+        return None
+    now = stores.clock()
+    if lease.overdue(now):
         await notice_lost_run(stores, run.slot, lease)
+        return 0
     # A run that waits for people has no process whose lease could be short, and may be watched for days.
-    elif lease.parked != "waiting":
+    if lease.parked != "waiting":
         await stores.takeovers.watch(run.slot, lease)
-    return True
+    return min(CHECK_SECONDS, (lease.overdue_at - now) / 1000)
 
 
 async def _waits(stores: Stores, run: Run) -> bool:

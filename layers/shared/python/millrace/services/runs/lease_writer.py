@@ -28,7 +28,7 @@ from millrace.stores.message_items import shortened
 from millrace.stores.messages import head_bytes
 
 log = logging.getLogger(__name__)
-RENEWALS = 3
+RENEWALS = 5
 """How often an idle run renews its lease in the time that it lasts."""
 UNSAVED_MESSAGES = 10
 SAVED_AT_ONCE, SAVED_BYTES = 32, 1_000_000

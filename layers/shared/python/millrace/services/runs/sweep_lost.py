@@ -68,7 +68,7 @@ async def _check_all(stores: Stores, page: list[tuple[Slot, str]]) -> None:
 
 async def _check(stores: Stores, slot: Slot, run_id: str, lease: LeaseRecord) -> None:
     try:
-        if lease.run_id == run_id and lease.lost(stores.clock()):
+        if lease.run_id == run_id and lease.overdue(stores.clock()):
             await notice_lost_run(stores, slot, lease)
     except Exception:
         log.exception("run %s cannot be looked at", run_id)
