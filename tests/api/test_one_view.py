@@ -226,8 +226,8 @@ def answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]
     world.ids |= {"conversation_id": "c1", "run_id": run_id, "chat_id": run_id}
 
 
-def _play(model_server: ModelServer, told: Callable[[], list[Script]]) -> None:
-    model_server.play(*told())
+def _play(model_server: ModelServer, script: Callable[[], list[Script]]) -> None:
+    model_server.play(*script())
 
 
 def message_answers(world: World, model_server: ModelServer) -> Iterator[tuple[str, str]]:
@@ -484,5 +484,5 @@ async def test_same_story_is_told_in_full_by_an_open_agent(world: World, model_s
     assert any(HIDDEN.search(str(event.data)) for event in seen)
     model_server.play(*story())
     called = call_of("ask_quiet", "open", "token", message="How are you?")
-    told = await asyncio.to_thread(lambda: world.api.post("/mcp", json=called, headers=begin(world.api)))
-    assert HIDDEN.search(told.text)
+    answered = await asyncio.to_thread(lambda: world.api.post("/mcp", json=called, headers=begin(world.api)))
+    assert HIDDEN.search(answered.text)

@@ -181,7 +181,7 @@ def _apart(stories: list[Story]) -> Iterator[Story]:
         yield story
 
 
-def told(times: list[float]) -> str:
+def summary(times: list[float]) -> str:
     times.sort()
     if not times:
         return "none"
@@ -209,4 +209,4 @@ def test_runs_of_killed_processes_go_on_and_nothing_is_lost_or_repeated(
             if (seconds := story.seconds_to_token(killed)) is not None:
                 times[watched].append(seconds)
                 print(f"round {number}: {seconds:.2f} s, watched {watched}", flush=True)
-    print(f"From kill to the next token: watched {told(times[True])}; unwatched {told(times[False])}")
+    print(f"From kill to the next token: watched {summary(times[True])}; unwatched {summary(times[False])}")

@@ -94,12 +94,12 @@ async def test_run_of_a_process_that_renews_after_all_is_left_alone(
     looked = asyncio.Event()
     peek = talk.stores.leases.peek
 
-    async def tell(*given: Any) -> LeaseRecord:
+    async def note(*given: Any) -> LeaseRecord:
         found = await peek(*given)
         looked.set()
         return found
 
-    monkeypatch.setattr(talk.stores.leases, "peek", tell)
+    monkeypatch.setattr(talk.stores.leases, "peek", note)
     asked = ContinueRun(talk.slot.organization, session.run.id, "lost")
     waiting = asyncio.create_task(continue_run(talk.platform, asked))
     await looked.wait()

@@ -220,10 +220,10 @@ class EventLog:
         return items
 
     async def tail(
-        self, stream: str, after: int, patience: Callable[[], Awaitable[float | None]]
+        self, stream: str, after: int, longest_wait: Callable[[], Awaitable[float | None]]
     ) -> AsyncGenerator[list[LogEntry], None]:
         """Batches of events as they are logged, up to the run's own `done` or `error`. Polls fast while
-        events come and slower when idle. `patience` is asked after an empty read for the most seconds until
+        events come and slower when idle. `longest_wait` is asked after an empty read for the most seconds until
         the next one, or None if no writer is there any more: what is left is read then, and the tail ends.
         """
         wait, growing = FAST_POLL, True
@@ -237,7 +237,7 @@ class EventLog:
             elif not growing:
                 return
             else:
-                longest = await patience()
+                longest = await longest_wait()
                 growing = longest is not None
                 wait = min(wait * 1.5, SLOW_POLL, longest or 0)
             await asyncio.sleep(wait)

@@ -35,25 +35,25 @@ async def follow(
     that event gets what follows the answers, and is sent away for a moment when nothing comes for long."""
     stream = stream_of(run.slot.organization, run.id)
     seen = time.monotonic()
-    look_at = watch_at = float("-inf")
+    check_at = watch_at = float("-inf")
 
-    async def patience() -> float | None:
-        nonlocal look_at, watch_at
+    async def longest_wait() -> float | None:
+        nonlocal check_at, watch_at
         now = time.monotonic()
         if deadline and now > deadline - DEADLINE_MARGIN:
             return None
         if now - seen > WAITING_SECONDS and await _waits(stores, run):
             return None
         # Reading the lease at each poll would double its price, and a run that sends events is alive.
-        if now < min(look_at, watch_at):
-            return max(FAST_POLL, min(look_at, watch_at) - now)
-        rest = await _look(stores, run)
-        look_at, watch_at = now + (rest or CHECK_SECONDS), now + WATCH_SECONDS
+        if now < min(check_at, watch_at):
+            return max(FAST_POLL, min(check_at, watch_at) - now)
+        rest = await _check(stores, run)
+        check_at, watch_at = now + (rest or CHECK_SECONDS), now + WATCH_SECONDS
         return rest if rest is None else max(rest, FAST_POLL)
 
-    async for batch in stores.log.tail(stream, after, patience):
+    async for batch in stores.log.tail(stream, after, longest_wait):
         seen = time.monotonic()
-        look_at = seen + CHECK_SECONDS
+        check_at = seen + CHECK_SECONDS
         yield batch
         if is_last(batch[-1]) or (deadline and seen > deadline - DEADLINE_MARGIN):
             return
@@ -86,7 +86,7 @@ def _is_expired(stores: Stores, run: Run, after: int) -> bool:
 async def has_more(stores: Stores, run: Run, after: int) -> bool:
     """Return whether `follow` would yield anything: events are left, or the run is still active. Raises
     `NotFound` if there were more events, which are no longer kept."""
-    if run.ended_at is None and await _look(stores, run) is not None:
+    if run.ended_at is None and await _check(stores, run) is not None:
         return True
     if await stores.log.read(stream_of(run.slot.organization, run.id), after, limit=1):
         return True
@@ -95,7 +95,7 @@ async def has_more(stores: Stores, run: Run, after: int) -> bool:
     return False
 
 
-async def _look(stores: Stores, run: Run) -> float | None:
+async def _check(stores: Stores, run: Run) -> float | None:
     """Look at the lease of a run, and say that somebody watches: the seconds until the next look, 0 where the
     run is overdue and its events are to be awaited, None when it is over."""
     lease = await stores.leases.peek(run.slot)
