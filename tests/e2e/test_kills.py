@@ -31,7 +31,7 @@ APART_SECONDS = 0.8
 MOMENTS = (0.1, 3.0)
 """Seconds after its beginning between which a run is killed; an uninterrupted one takes four."""
 RETRY_SECONDS = 1.0
-"""What the streams say in `retry`, and `EventSource` obeys."""
+"""The `retry` of the streams, which `EventSource` obeys."""
 IN_FLIGHT_SECONDS = 0.1
 """Tokens that come so soon after a kill were sent before it."""
 SAID = [text for text, _ in TURNS["lead"] if text != HURRIED]
@@ -57,7 +57,7 @@ class Story:
 
     @property
     def events(self) -> list[Sent]:
-        """What the client has seen, heartbeats left out."""
+        """All that the client has seen but heartbeats."""
         return [event for _, event in self.seen if event.id is not None]
 
     def play(self) -> None:

@@ -223,9 +223,8 @@ class EventLog:
         self, stream: str, after: int, longest_wait: Callable[[], Awaitable[float | None]]
     ) -> AsyncGenerator[list[LogEntry], None]:
         """Batches of events as they are logged, up to the run's own `done` or `error`. Polls fast while
-        events come and slower when idle. `longest_wait` is asked after an empty read for the most seconds until
-        the next one, or None if no writer is there any more: what is left is read then, and the tail ends.
-        """
+        events come and slower when idle. After an empty read, `longest_wait` gives the most seconds until
+        the next one, or None if no writer is there any more: what is left is read then, and the tail ends."""
         wait, growing = FAST_POLL, True
         while True:
             events = await self.read(stream, after)
