@@ -10,7 +10,7 @@ const OPTIONS = { wake: AWAKE, keepWaiting: true };
 
 async function stateOf(stream: EventStream<RunEvent>): Promise<RunState> {
   const run = new RunReducer();
-  for await (const event of stream) run.add(event, stream.lastEventId);
+  for await (const event of stream) run.add(event, stream.eventId);
   return run.state;
 }
 

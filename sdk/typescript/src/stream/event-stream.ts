@@ -20,7 +20,9 @@ export class EventStream<Event> implements AsyncIterableIterator<Event, undefine
   readonly #events: AsyncGenerator<Received<Event>, void, void>;
   #first: Item<Event> | undefined;
   #isAborted = false;
-  /** The id of the event that was handed over last: where another stream can go on. */
+  /** The id of the event that was handed over last, null where it has none. */
+  eventId: string | null = null;
+  /** The last id that was handed over: where another stream can go on. */
   lastEventId: string | null;
 
   constructor({ signal, ...options }: Omit<FollowOptions<Event>, "signal"> & StreamOptions) {
@@ -42,6 +44,7 @@ export class EventStream<Event> implements AsyncIterableIterator<Event, undefine
     try {
       const { done, value } = await this.#events.next();
       if (done || this.#isAborted) return this.#end();
+      this.eventId = value.id;
       this.lastEventId = value.id ?? this.lastEventId;
       return { done: false, value: value.event };
     } catch (error) {

@@ -1,0 +1,2 @@
+export { ownStream } from "./own-stream.js";
+export { type SharedOptions, SharedStream } from "./shared-stream.js";
