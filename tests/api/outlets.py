@@ -45,6 +45,7 @@ READ = {
 
 ANSWERS = {
     f"POST {CONVERSATION}/messages",
+    f"POST {CONVERSATION}/regenerate",
     f"POST {CONVERSATION}/stop",
     f"POST {CONVERSATION}/inject",
     "POST /api/chat",
@@ -164,6 +165,7 @@ PIPELINES = {
 CHANGES = {
     "POST /api/conversations",
     f"DELETE {CONVERSATION}",
+    f"PUT {CONVERSATION}/branch",
     f"DELETE {CONVERSATION}/inject/{{message_id}}",
     f"POST {CONVERSATION}/shares",
     f"DELETE {CONVERSATION}/shares",

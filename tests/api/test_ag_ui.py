@@ -253,6 +253,15 @@ def test_history_of_a_new_thread_is_taken_over_and_a_known_one_is_ours(
     assert said == ["My color is blue.", "Noted.", "Which?", "Blue.", "Sure?"]
 
 
+def test_run_goes_on_behind_the_run_that_it_names(face: Face, chat: httpx.Client) -> None:
+    script(face, says("One."), says("Two."), says("Three."))
+    run(chat, "r1")
+    run(chat, "r2", messages=[user("Second", "u2")])
+    run(chat, "r3", messages=[user("Third", "u3")], parentRunId="r1")
+    sent = [block["text"] for turn in face.models.requests[-1].messages for block in turn["content"]]
+    assert sent == ["Hello", "One.", "Third"]
+
+
 def test_thread_opens_with_its_messages_and_what_runs(face: Face, chat: httpx.Client) -> None:
     script(face, says("One."), [call("refund", order="7", amount=80)])
     run(chat)

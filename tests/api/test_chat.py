@@ -20,12 +20,35 @@ def test_same_message_is_one_run_and_reads_the_same(chat: httpx.Client) -> None:
     assert edited.headers["x-run-id"] != first.headers["x-run-id"]
 
 
-def test_regenerated_answer_is_another_run(chat: httpx.Client) -> None:
+def test_regenerated_answer_is_another_run_of_the_same_question(chat: httpx.Client) -> None:
     first = chat.post("/api/chat", json=body("hello"))
-    more = {"trigger": "regenerate-message", "messageId": "answer-1"}
+    chat.post("/api/chat", json=body("and then", "m2"))
+    answer = chunks_of(first)[0]["messageId"]
+    more = {"trigger": "regenerate-message", "messageId": answer}
     second, repeated = (chat.post("/api/chat", json=body("hello", **more)) for _ in range(2))
     assert second.headers["x-run-id"] != first.headers["x-run-id"]
     assert repeated.headers["x-run-id"] == second.headers["x-run-id"]
+    assert texts_of(chat) == ["hello", "hello"]
+    unknown = chat.post("/api/chat", json=body("hello", **more | {"messageId": "answer-1"}))
+    assert error_of(unknown) == (404, "message_not_found")
+
+
+def test_edited_message_goes_on_behind_the_answer_before_it(chat: httpx.Client) -> None:
+    first = chat.post("/api/chat", json=body("hello"))
+    chat.post("/api/chat", json=body("and then", "m2"))
+    answer = {"id": chunks_of(first)[0]["messageId"], "role": "assistant", "parts": []}
+    edited = [user_message("hello"), answer, user_message("or else", "m2")]
+    chat.post("/api/chat", json=body("") | {"messages": edited, "messageId": "m2"}).raise_for_status()
+    assert texts_of(chat) == ["hello", "hello", "or else", "or else"]
+    anew = body("hi", "m1", messageId="m1")
+    chat.post("/api/chat", json=anew).raise_for_status()
+    assert texts_of(chat) == ["hi", "hi"]
+
+
+def texts_of(chat: httpx.Client) -> list[str]:
+    """The texts of the active branch."""
+    messages = chat.get("/api/conversations/c1/messages", params={"detail": "answer"}).json()["items"]
+    return ["".join(block.get("text", "") for block in one["content"]) for one in messages]
 
 
 def test_stream_has_the_protocols_headers_and_end(chat: httpx.Client) -> None:

@@ -243,6 +243,10 @@ def message_answers(world: World, model_server: ModelServer) -> Iterator[tuple[s
         for kind in (STREAM, {"accept": "application/json"}):
             again = world.api.post(f"{path}/messages", json=sent, params={"detail": detail}, headers=kind)
             yield f"{name} {detail} replayed as {kind['accept']}", again.text
+        model_server.play(*story())
+        found = world.api.post(f"{path}/regenerate", json={}, params={"detail": detail}, headers=headers)
+        assert found.status_code == 200, found.text
+        yield f"POST {CONVERSATION}/regenerate {detail}", found.text
     yield from chat_answers(world, model_server)
     yield f"POST {CONVERSATION}/stop {{}}", world.api.post(f"{path}/stop").text
     late = world.api.post(f"{path}/inject", json={"content": "By the way"})

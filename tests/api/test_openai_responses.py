@@ -110,6 +110,21 @@ def test_conversation_goes_on_from_a_response_and_by_its_own_id(face: Face, clie
     assert second.previous_response_id == first.id
 
 
+def test_response_goes_on_behind_the_one_that_it_names(face: Face, client: OpenAI) -> None:
+    script(face, says("One."), says("Two."), says("Three."), says("Four."))
+    first = ask(client, "First")
+    ask(client, "Second", previous_response_id=first.id)
+    third = ask(client, "Third", previous_response_id=first.id)
+    assert sent(face) == ["First", "One.", "Third"]
+    ask(client, "Fourth", previous_response_id=third.id)
+    assert sent(face) == ["First", "One.", "Third", "Three.", "Fourth"]
+
+
+def sent(face: Face) -> list[str]:
+    """What the model was sent with its last call."""
+    return [block["text"] for turn in face.models.requests[-1].messages for block in turn["content"]]
+
+
 def test_items_of_the_input_are_the_history(face: Face, client: OpenAI) -> None:
     script(face, says("Blue."))
     items: Any = [

@@ -41,6 +41,8 @@ NEEDS: dict[str, list[str]] = {
         f"POST {CONVERSATION}/messages",
         f"GET {CONVERSATION}/messages",
         f"GET {CONVERSATION}/stream",
+        f"POST {CONVERSATION}/regenerate",
+        f"PUT {CONVERSATION}/branch",
         f"POST {CONVERSATION}/stop",
         f"POST {CONVERSATION}/inject",
         f"GET {CONVERSATION}/inject",

@@ -883,6 +883,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/conversations/{conversation_id}/regenerate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer a question once more; the answer as JSON or streamed */
+        post: operations["regenerate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/branch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Make the branch with a message the active one */
+        put: operations["select"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations/{conversation_id}/shares": {
         parameters: {
             query?: never;
@@ -3002,6 +3036,13 @@ export interface components {
             content: components["schemas"]["ContentBlock"][];
             createdAt: string;
             runId: string | null;
+            /** @description the message that it follows; null for the first one */
+            parentId: string | null;
+            /**
+             * @description the ids of all that follow the same message, where there are several
+             * @default null
+             */
+            siblings?: string[] | null;
             /**
              * @description the user who wrote it
              * @default null
@@ -3547,6 +3588,32 @@ export interface components {
             /** @default 50 */
             perSecond?: number;
         };
+        /** @description A request for another answer. It stands beside the one that is there, on a branch of its own. */
+        Regenerate: {
+            /**
+             * @description a message of the answer, or the question; without it, the latest answer of the active branch
+             * @default
+             */
+            messageId?: string;
+            /** @default null */
+            agentId?: string | null;
+            /** @default null */
+            threadId?: string | null;
+            /** @default null */
+            idempotencyKey?: string | null;
+            /**
+             * @default reject
+             * @enum {string}
+             */
+            ifBusy?: "reject" | "interrupt";
+            /**
+             * @description as an agent's, for this answer alone
+             * @default null
+             */
+            responseSchema?: {
+                [key: string]: unknown;
+            } | null;
+        };
         /** @description Events that are processed again: those accepted from `from` to before `to`, with a version. */
         Replay: {
             from: string;
@@ -3978,6 +4045,14 @@ export interface components {
              */
             region?: "us" | "eu";
         };
+        /** @description The branch that messages are to go on: the one with this message, and the latest that follow it. */
+        SelectBranch: {
+            messageId: string;
+        };
+        /** @description The active branch, by its last message. */
+        SelectedBranch: {
+            messageId: string;
+        };
         /** @description A message to an agent. `ifBusy` says what happens when the agent is still answering. */
         SendMessage: {
             /** @description a text of at most 524,288 bytes of UTF-8, or parts: texts, images and files */
@@ -4000,6 +4075,11 @@ export interface components {
             responseSchema?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * @description the message that this one follows, null for none: it begins a branch where another one follows already. Without it, the end of the active branch
+             * @default null
+             */
+            parentId?: string | null;
         };
         /** @description The access of a user to a conversation. */
         Share: {
@@ -6231,6 +6311,8 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before; without it, the first page */
                 cursor?: string;
+                /** @description A message: the branch that it is on, with the latest messages that follow it */
+                branch?: string;
                 /** @description `true` streams the answer as Server-Sent Events, as does `Accept: text/event-stream`; `false` does not */
                 stream?: "true" | "false";
                 /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
@@ -6439,6 +6521,85 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    regenerate: {
+        parameters: {
+            query?: {
+                /** @description `true` streams the answer as Server-Sent Events, as does `Accept: text/event-stream`; `false` does not */
+                stream?: "true" | "false";
+                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                after?: string;
+                /** @description How much of the run is shown */
+                detail?: "answer" | "steps" | "full";
+                /** @description `named` adds the SSE field `event` to each event */
+                events?: "named";
+            };
+            header?: {
+                /** @description The same key again gets the first answer, and does nothing twice */
+                "Idempotency-Key"?: string;
+                /** @description As `after`; browsers send it when they reconnect */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Regenerate"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentAnswer"];
+                    "text/event-stream": components["schemas"]["RunEvent"];
+                };
+            };
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    select: {
+        parameters: {
+            query?: {
+                /** @description A thread of the conversation; without it, the conversation itself */
+                threadId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SelectBranch"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SelectedBranch"];
+                };
             };
         };
     };

@@ -6,7 +6,7 @@ people AG-UI's ends, and the answers begin its next one.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -26,6 +26,7 @@ from millrace.api.resume import detail_of
 from millrace.api.sse import EventStream
 from millrace.domain.access import Principal
 from millrace.domain.approvals import WaitingCall
+from millrace.domain.branches import BranchPoint
 from millrace.domain.conversations import Slot
 from millrace.domain.event_ids import EventId
 from millrace.domain.events import Detail
@@ -121,9 +122,11 @@ class AgUi:
                 return _still_waits(ids, answered, capped(detail_of(request, AG_UI.detail), run.visibility))
             if answered:
                 return self._stream(request, answered[0], ids, answered[1])
-        sent = await converse(
-            self.platform, caller, given.thread_id, self._message(caller, given, agent_id), deadline(request)
-        )
+        message = self._message(caller, given, agent_id)
+        if given.parent_run_id:
+            parent = await self._named(caller, given.parent_run_id)
+            message = replace(message, branch=BranchPoint(run_id=parent.run_id or ""))
+        sent = await converse(self.platform, caller, given.thread_id, message, deadline(request))
         if not isinstance(sent, RunStream):
             return _accepted(ids, sent.run_id, sent.injection.id)
         return self._stream(request, sent, ids, 0)

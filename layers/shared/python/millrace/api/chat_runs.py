@@ -60,14 +60,16 @@ async def send_chat(platform: Platform, request: Request, caller: Principal) -> 
         return await _rest(platform.stores, request, caller, seen)
     if given.last.role == "assistant":
         return await _answered(platform.stores, request, caller, slot, given)
+    branch = given.branch()
     message = NewMessage(
-        content_of(given.last),
+        "" if branch and branch.again else content_of(given.last),
         given.agent_id or request.query_params.get("agentId") or None,
         given.thread_id,
         given.idempotency_key,
         given.if_busy,
         response_schema=given.response_schema,
         default_agent_id=default_agent_id(platform.settings),
+        branch=branch,
     )
     sent = await converse(
         platform, caller, given.chat_id, message, deadline(request), as_logged=given.counted

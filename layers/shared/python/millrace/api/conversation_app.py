@@ -4,6 +4,7 @@ from starlette.applications import Starlette
 
 from millrace.api.ag_ui import AgUi
 from millrace.api.approvals import Approvals
+from millrace.api.branches import Branches
 from millrace.api.chat import Chat
 from millrace.api.conversations import Conversations
 from millrace.api.endpoint import Endpoint
@@ -35,6 +36,7 @@ def endpoints(platform: Platform) -> list[Endpoint]:
     return [
         *Conversations(platform).endpoints(),
         *Messages(platform).endpoints(),
+        *Branches(platform).endpoints(),
         *Shares(platform.stores).endpoints(),
         *Streams(platform.stores).endpoints(),
         *Memories(platform.stores).endpoints(),

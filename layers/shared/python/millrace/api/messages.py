@@ -9,38 +9,33 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from millrace.api.accept import wants_stream
-from millrace.api.answers import RUN_ERRORS, answer_of, is_over
+from millrace.api.answers import RUN_ERRORS
 from millrace.api.conversations import NOT_FOUND
-from millrace.api.deadline import deadline
 from millrace.api.endpoint import Endpoint, read_body, whole_number
-from millrace.api.operation import EMPTY, Answer
+from millrace.api.operation import EMPTY, Answer, Parameter
 from millrace.api.parameters import CURSOR, IDEMPOTENCY_KEY, RESUME, STREAM, THREAD, limit
-from millrace.api.resume import cursor_text, detail_of, view_of
-from millrace.api.sse import EventStream, frames
+from millrace.api.resume import cursor_text, detail_of
+from millrace.api.sending import send_and_answer
 from millrace.api.streams import Streams, slot_of
 from millrace.domain.access import Access, Principal
+from millrace.domain.branches import BranchPoint
 from millrace.domain.content import Content, Parts, attachments, text_of
 from millrace.domain.conversations import Slot
-from millrace.domain.events import Detail
-from millrace.domain.runs import Run
 from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest
 from millrace.services.runs import converse
 from millrace.services.runs import inject as injections
 from millrace.services.runs.access import authorize
-from millrace.services.runs.follow import follow, outcome
 from millrace.services.runs.history import read_history
-from millrace.services.runs.launch import launch
-from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun
+from millrace.services.runs.new_message import NewMessage
 from millrace.services.runs.platform import Platform
-from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import send
 
 PAGE = 100
 MESSAGE_BODY = 5_900_000
 """A little less than Lambda takes. JSON may write a byte of a text as six, `\u0001`, and many clients
 escape all that is not ASCII."""
 BASE = "/api/conversations/{conversation_id}"
+BRANCH = Parameter("branch", "A message: the branch that it is on, with the latest messages that follow it")
 INJECT_ERRORS = (
     "not_streaming",
     "empty_message",
@@ -70,6 +65,9 @@ SEND_ERRORS = (
     "run_not_found",
     "run_expired",
     "still_running",
+    "message_not_found",
+    "invalid_parent",
+    "too_many_branches",
     *INJECT_ERRORS,
 )
 
@@ -87,6 +85,12 @@ class SendMessage(WireModel):
     response_schema: dict[str, Any] | None = Field(
         default=None, description="as an agent's, for this answer alone; not for a live message"
     )
+    parent_id: str | None = Field(
+        default=None,
+        max_length=128,
+        description="the message that this one follows, null for none: it begins a branch where another one "
+        "follows already. Without it, the end of the active branch",
+    )
 
     @field_validator("content")
     @classmethod
@@ -94,6 +98,10 @@ class SendMessage(WireModel):
         if not text_of(content).strip() and not attachments(content):
             raise ValueError("must not be empty")
         return content
+
+    def branch(self) -> BranchPoint | None:
+        """The place of the message, where it is told."""
+        return BranchPoint(self.parent_id or "") if "parent_id" in self.model_fields_set else None
 
 
 class InjectMessage(WireModel):
@@ -140,12 +148,12 @@ class Messages:
                 "List messages, oldest first; streamed: the events of the active or the next run",
                 "chat",
                 self.list_messages,
-                parameters=(limit(200, PAGE), CURSOR, STREAM, *RESUME, THREAD),
+                parameters=(limit(200, PAGE), CURSOR, BRANCH, STREAM, *RESUME, THREAD),
                 answers={
                     200: Answer("MessagePage", events="RunEvent", headers=("x-run-id",)),
                     204: EMPTY,
                 },
-                errors=(*NOT_FOUND, "run_expired", "run_not_found"),
+                errors=(*NOT_FOUND, "message_not_found", "run_expired", "run_not_found"),
             ),
             Endpoint(
                 "POST",
@@ -194,7 +202,7 @@ class Messages:
 
     async def send_message(self, request: Request, caller: Principal) -> ASGIApp:
         given = await read_body(request, SendMessage, MESSAGE_BODY)
-        detail = detail_of(request)
+        detail_of(request)
         message = NewMessage(
             given.content,
             given.agent_id,
@@ -202,42 +210,13 @@ class Messages:
             idempotency_key(request, given.idempotency_key),
             given.if_busy,
             response_schema=given.response_schema,
+            branch=given.branch(),
         )
         conversation_id = request.path_params["conversation_id"]
         if cursor_text(request):
             slot = Slot.of(caller.organization, conversation_id, given.thread_id)
             return await self._streams.resume(request, caller, slot)
-        outcome = await send(self.platform.stores, self.platform.models, caller, conversation_id, message)
-        if isinstance(outcome, AcceptedMessage):
-            return JSONResponse(outcome.injection.to_wire() | {"runId": outcome.run_id}, 202)
-        if isinstance(outcome, ReplayedRun):
-            return await self._replay(request, outcome.run, detail)
-        session = launch(self.platform, outcome, deadline(request))
-        if not wants_stream(request):
-            return await self._whole(request, session, detail)
-        run = session.run
-        return EventStream(
-            frames(session.event_feed, view_of(request, run, detail)),
-            headers={"x-run-id": run.id},
-            on_end=session.over,
-            on_disconnect=session.leave,
-        )
-
-    async def _whole(self, request: Request, session: RunSession, detail: Detail) -> Response:
-        events = [event async for batch in session.event_feed for event in batch]
-        # On Lambda the process freezes after the answer: the run's last writes come before it.
-        await session.over()
-        if not is_over(events):  # the run is in other hands
-            after = max(event.seq for event in events)
-            rest = follow(self.platform.stores, session.run, after, deadline(request))
-            events += [event async for batch in rest for event in batch]
-        return answer_of(request, session.run, events, detail)
-
-    async def _replay(self, request: Request, run: Run, detail: Detail) -> ASGIApp:
-        if wants_stream(request):
-            return self._streams.stream(request, run, 0, detail)
-        events = await outcome(self.platform.stores, run, deadline(request))
-        return answer_of(request, run, events, detail)
+        return await send_and_answer(self.platform, request, caller, conversation_id, message)
 
     # --- reading -----------------------------------------------------------------------------------
 
@@ -247,7 +226,8 @@ class Messages:
         slot = await self._slot(request, caller, "read")
         most = whole_number(request, "limit", PAGE, 1, 200)
         after = whole_number(request, "cursor", 0, 0, 10**8)
-        items, last = await read_history(self.platform.stores, slot, after, most, detail_of(request))
+        branch = request.query_params.get("branch", "")
+        items, last = await read_history(self.platform.stores, slot, after, most, detail_of(request), branch)
         return JSONResponse({"items": items, "nextCursor": str(last) if last else None})
 
     async def _slot(self, request: Request, caller: Principal, wanted: Access) -> Slot:

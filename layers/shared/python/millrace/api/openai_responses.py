@@ -158,6 +158,7 @@ class OpenAiResponses:
             idempotency_key=idempotency_key(request, None),
             if_busy=given.if_busy,
             response_schema=given.response_schema(),
+            branch=given.branch(),
             options=RunOptions(
                 instructions=given.all_instructions(),
                 max_tokens=given.max_output_tokens,

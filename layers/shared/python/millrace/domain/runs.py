@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from millrace.domain.branches import LINE, MessageTree
 from millrace.domain.conversations import Slot
 from millrace.domain.events import Detail
 
@@ -46,7 +47,8 @@ class LeaseRecord:
 
     A run that is `parked` has no holder: `until_ms` is then the time at which it may go on by itself.
     `drained` is how many live messages have left the queue, `attempts` how many processes have died since the
-    last step was stored, `progress` what the run has used up to that step (see `Progress`)."""
+    last step was stored, `progress` what the run has used up to that step (see `Progress`). The `tree` tells
+    which of the messages are on the active branch; while a run is active, its messages end it."""
 
     run_id: str | None = None
     holder: str | None = None
@@ -64,6 +66,7 @@ class LeaseRecord:
     attempts: int = 0
     watched_ms: int = 0
     progress: dict[str, Any] = field(default_factory=dict)
+    tree: MessageTree = LINE
 
     def newest(self) -> str | None:
         """Return the id of the run that is here, or of the latest that was."""

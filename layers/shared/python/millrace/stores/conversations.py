@@ -2,14 +2,16 @@
 
 One partition per slot (a conversation, or a thread of it): `META` what clients see (see
 `conversation_items`), `RUN` the active run (see `lease_record`), `M#00000001` the messages in order,
-`C#...` parts of large ones (see `message_items`), `SUM` the newest summary (see `summaries`), `K#<key>`
+`C#...` parts of large ones (see `message_items`), `SUM` the newest summaries (see `summaries`), `K#<key>`
 idempotency markers; a conversation's also lists its threads, `H#<threadId>`, and those it is shared with,
 `A#<userId>` (see `directory`). The letters are chosen so that one query from the end finds `SUM`, `RUN`,
 `META` and the latest messages: whatever else a slot keeps begins with a letter before M.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from millrace.domain.branches import Interval, contains
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.runs import LeaseRecord
 from millrace.domain.summaries import Summary
@@ -26,7 +28,7 @@ from millrace.stores.dynamo import ConditionFailed, Dynamo, TransactItem, put, t
 from millrace.stores.lease_record import to_lease
 from millrace.stores.message_items import Parts, parts_of, to_message
 from millrace.stores.reading import readable
-from millrace.stores.summaries import SUMMARY_KEY, to_summary
+from millrace.stores.summaries import SUMMARY_KEY, to_summaries
 
 HISTORY_MESSAGES = 200
 THREAD_PREFIX = "H#"
@@ -34,16 +36,35 @@ THREAD_PREFIX = "H#"
 
 @dataclass(frozen=True, slots=True)
 class ConversationSnapshot:
-    """The state of a slot, from one query: its conversation (None: unknown), its lease, and its latest
-    messages, of which large ones are shortened: `parts` says by their ids where the whole content is. The
-    `summary` stands for the oldest of them, and for all before; `first` is the position of the oldest."""
+    """The state of a slot, from one query: its conversation (None: unknown), its lease, and its `latest`
+    messages of all branches with their positions, of which large ones are shortened: `parts` says by their
+    ids where the whole content is. `first` is the position of the oldest. A summary stands for the messages
+    before one of them, on the branches that it is on; the newest summary comes first."""
 
     conversation: Conversation | None
     lease_record: LeaseRecord
-    history: list[StoredMessage]
+    latest: list[tuple[int, StoredMessage]]
     parts: dict[str, Parts] = field(default_factory=dict)
-    summary: Summary | None = None
+    summaries: Sequence[Summary] = ()
     first: int = 0
+
+    @property
+    def history(self) -> list[StoredMessage]:
+        """The latest messages of the active branch."""
+        return self.on(self.lease_record.tree.path())
+
+    @property
+    def summary(self) -> Summary | None:
+        """The newest summary."""
+        return self.summaries[0] if self.summaries else None
+
+    def on(self, path: Sequence[Interval]) -> list[StoredMessage]:
+        """The latest messages that are on a path."""
+        return [message for _, message in self.latest_on(path)]
+
+    def latest_on(self, path: Sequence[Interval]) -> list[tuple[int, StoredMessage]]:
+        """The latest messages that are on a path, with their positions."""
+        return [one for one in self.latest if contains(path, one[0])]
 
 
 class ConversationStore:
@@ -66,13 +87,13 @@ class ConversationStore:
         )
         found = {item["sk"]: item for item in items}
         heads = [item for item in reversed(items) if item["sk"].startswith("M#")]
-        history = readable(heads, lambda item: (to_message(item), parts_of(item)))
+        latest = readable(heads, lambda item: (int(item["sk"][2:]), to_message(item), parts_of(item)))
         return ConversationSnapshot(
             to_conversation(slot, found.get("META")),
             to_lease(found.get("RUN")),
-            [message for message, _ in history],
-            {message.id: parts for message, parts in history if parts and parts.shortened},
-            to_summary(found.get(SUMMARY_KEY)),
+            [(position, message) for position, message, _ in latest],
+            {message.id: parts for _, message, parts in latest if parts and parts.shortened},
+            to_summaries(found.get(SUMMARY_KEY)),
             int(heads[0]["sk"][2:]) if heads else 0,
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from millrace.domain.branches import LINE, MessageTree
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import (
     LEASE_MS,
@@ -49,7 +50,7 @@ class Lease:
     `reserved`, no further before the write that reserves more is stored. `progress` goes with each write;
     `drained` live messages had left the queue when the holder took over. The client of the holder itself is
     `attended`; other viewers have said that they watch until `watched_ms`. At its last write the holder knew
-    of `accepted` live messages."""
+    of `accepted` live messages. The slot has `branched` where its messages are no line."""
 
     run: Run
     holder: str
@@ -62,6 +63,7 @@ class Lease:
     accepted: int = 0
     attended: bool = False
     progress: Progress = field(default_factory=Progress)
+    branched: bool = False
 
     @property
     def stream(self) -> str:
@@ -114,20 +116,35 @@ def to_lease(item: Item | None) -> LeaseRecord:
         attempts=item.get("attempts", 0),
         watched_ms=item.get("watchedMs", 0),
         progress=orjson.loads(item.get("progress", "{}")),
+        tree=_tree(item),
     )
 
 
-def acquired(table: str, run: Run, holder: str, seen: LeaseRecord, now: int, messages: int) -> TransactItem:
-    """The update that takes the lease for a new run, which brings so many messages, if the slot is as it was
-    `seen`."""
+def _tree(item: Item) -> MessageTree:
+    branches = item.get("branches")
+    if branches is None and "branchHead" not in item:
+        return LINE
+    return MessageTree(tuple(map(tuple, orjson.loads(branches or "[]"))), item.get("branchHead", 0))
+
+
+def acquired(
+    table: str, run: Run, holder: str, seen: LeaseRecord, now: int, messages: int, tree: MessageTree
+) -> TransactItem:
+    """The update that takes the lease for a new run, which brings so many messages and goes on in the branch
+    that is active in `tree`, if the slot is as it was `seen`."""
+    values: Item = {"branches": orjson.dumps(tree.branches).decode()} if tree.branches else {}
+    if seen.tree.head:
+        values["head"] = seen.tree.head
     return update(
         table,
         lease_key(run.slot),
         "SET runId = :run, holder = :holder, untilMs = :until, seq = :zero, accepted = :zero, "
-        "savedSeq = :zero, reservedSeq = :reserved, ceiling = :ceiling, messages = :messages "
-        f"REMOVE stopReason, pendingLiveMessages, {_OF_A_RUN}",
+        "savedSeq = :zero, reservedSeq = :reserved, ceiling = :ceiling, messages = :messages"
+        f"{', branches = :branches' if tree.branches else ''} "
+        f"REMOVE branchHead, stopReason, pendingLiveMessages, {_OF_A_RUN}",
         "attribute_not_exists(runId) AND "
-        "(messages = :seen OR (:seen = :zero AND attribute_not_exists(messages)))",
+        "(messages = :seen OR (:seen = :zero AND attribute_not_exists(messages))) AND "
+        + _head_condition(seen),
         run=run.id,
         holder=holder,
         until=now + LEASE_MS,
@@ -136,6 +153,28 @@ def acquired(table: str, run: Run, holder: str, seen: LeaseRecord, now: int, mes
         ceiling=MAX_WAITING,
         messages=seen.messages + messages,
         seen=seen.messages,
+        **values,
+    )
+
+
+def _head_condition(seen: LeaseRecord) -> str:
+    return "branchHead = :head" if seen.tree.head else "attribute_not_exists(branchHead)"
+
+
+def branch_selected(table: str, slot: Slot, seen: LeaseRecord, head: int) -> TransactItem:
+    """The update that makes the branch with this last message the active one, if no run is active and the
+    slot is as it was `seen`."""
+    latest = head == seen.messages and not seen.tree.is_empty_branch(seen.messages)
+    values: Item = {} if latest else {"chosen": head}
+    if seen.tree.head:
+        values["head"] = seen.tree.head
+    return update(
+        table,
+        lease_key(slot),
+        "REMOVE branchHead" if latest else "SET branchHead = :chosen",
+        f"attribute_not_exists(runId) AND messages = :seen AND {_head_condition(seen)}",
+        seen=seen.messages,
+        **values,
     )
 
 

@@ -20,6 +20,7 @@ from millrace.stores.lease_record import (
     Lease,
     LeaseLost,
     acquired,
+    branch_selected,
     lease_key,
     renewed,
     still_held,
@@ -87,28 +88,34 @@ class LeaseStore:
         run: Run,
         holder: str,
         conversation: Conversation,
-        message: StoredMessage,
+        message: StoredMessage | None,
         seen: LeaseRecord,
         marker: Marker | None = None,
         definition: RunDefinition | None = None,
         more: Sequence[TransactItem] = (),
         earlier: Sequence[StoredMessage] = (),
+        parent: int | None = None,
     ) -> Lease:
-        """Takes the lease for a new run, with the message that starts it, after `earlier` ones that no run of
-        ours has seen. With a `definition` another process can continue the run; `more` is written with it.
+        """Takes the lease for a new run, with the message that starts it (None: one that is stored is
+        answered once more), after `earlier` ones that no run of ours has seen. They follow the message at the
+        position `parent`, by default the end of the active branch. With a `definition` another process can
+        continue the run; `more` is written with it.
 
         Raises `Repeated` for a used idempotency key, `SlotChanged` when the slot is not as it was `seen`, and
         `Conflict` while the conversation is being deleted, or when another run has this one's id."""
         run = replace(run, previous_id=seen.last_run_id)
-        first, last = seen.messages + 1, seen.messages + len(earlier) + 1
-        writes = [acquired(self._table, run, holder, seen, self._clock(), len(earlier) + 1)]
+        added = [*earlier, message] if message else list(earlier)
+        first, last = seen.messages + 1, seen.messages + len(added)
+        follows = seen.tree.end(seen.messages) if parent is None else parent
+        tree = seen.tree.follow(first, follows)
+        writes = [acquired(self._table, run, holder, seen, self._clock(), len(added), tree)]
         if marker:
             writes.append(put_marker(self._table, run.slot, marker, run.id, self._clock()))
-        heads, parts = self._messages.puts(run.slot, first, [*earlier, message], holder)
+        heads, parts = self._messages.puts(run.slot, first, added, holder)
         writes += [*heads, *parts, self._runs.put(run, new=True)]
         run_at = len(writes) - 1
         if definition:
-            defined = replace(definition, first=last)
+            defined = replace(definition, first=max(first, last))
             writes += self._definitions.put(run.slot, run.id, defined)
         writes += more
         if run.slot.thread_id:
@@ -124,7 +131,8 @@ class LeaseStore:
             if not await self._has_begun(run, holder):
                 raise
             # Only the answer was lost.
-        return Lease(run, holder, seq=0, messages=last, reserved=NUMBERS_AT_ONCE)
+        branched = not tree.is_line
+        return Lease(run, holder, seq=0, messages=last, reserved=NUMBERS_AT_ONCE, branched=branched)
 
     async def _has_begun(self, run: Run, holder: str) -> bool:
         """Return whether a run began, and may have been ended by somebody since. Raises `Unavailable` where
@@ -200,6 +208,14 @@ class LeaseStore:
     async def check(self, lease: Lease) -> None:
         """Checks that the run may go on: raises `LeaseLost` or `Stopping` otherwise. One read."""
         lease.check_may_go_on(await self.peek(lease.run.slot))
+
+    async def select_branch(self, slot: Slot, seen: LeaseRecord, head: int) -> None:
+        """Makes the branch with this last message the active one. Raises `SlotChanged` where the slot is not
+        as it was `seen`, or a run is active."""
+        try:
+            await self._dynamo.write(branch_selected(self._table, slot, seen, head))
+        except ConditionFailed as error:
+            raise SlotChanged(to_lease(error.items[0])) from error
 
     async def request_stop(self, slot: Slot, reason: StopReason, run_id: str | None = None) -> str | None:
         """Asks the run that is there to stop, also between two processes; its id, or None when nothing (else)

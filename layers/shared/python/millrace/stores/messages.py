@@ -4,8 +4,9 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 
+from millrace.domain.branches import LAST_POSITION, WHOLE, Interval, between
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.stores.dynamo import Dynamo, Item, TransactItem, put, to_item
 from millrace.stores.message_items import (
@@ -27,9 +28,6 @@ HISTORY_BYTES = 600_000
 RECENT_RESULT_BYTES = 128 * 1024
 """The bytes read whole of the latest large tool calls and results; older ones stay shortened."""
 PAGE_BYTES = 4_000_000
-LAST_POSITION = 99_999_999
-OLDER_PAGES = 8
-"""The most that is read of the messages before the latest ones, in pages of 1 MB: no model takes more."""
 PARTS_AT_ONCE = 10
 
 
@@ -40,58 +38,66 @@ class MessageStore:
         self._dynamo = dynamo
         self._table = table
 
-    async def page(self, slot: Slot, after: int, limit: int) -> tuple[list[tuple[int, StoredMessage]], bool]:
-        """Whole messages with positions above `after`, oldest first, and whether there may be more: a page
-        has at most `limit` of them and, after the first one, 4 MB."""
-        items, rest = await self._dynamo.query_page(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk AND sk BETWEEN :begin AND :end",
-            ExpressionAttributeValues=to_item(
-                {":pk": slot.key, ":begin": message_key(after + 1), ":end": "M#~"}
-            ),
-            ConsistentRead=True,
-            Limit=limit,
-        )
-        heads, more = _fitting(items)
+    async def page(
+        self, slot: Slot, after: int, limit: int, path: Sequence[Interval] = WHOLE
+    ) -> tuple[list[tuple[int, StoredMessage]], bool]:
+        """Whole messages of a path with positions above `after`, oldest first, and whether there may be more:
+        a page has at most `limit` of them and, after the first one, 4 MB."""
+        heads, more = await self._page_heads(slot, after, limit, path)
         found = readable(heads, lambda item: (int(item["sk"][2:]), to_message(item), parts_of(item)))
         whole = await asyncio.gather(*(self._completed(slot, message, parts) for _, message, parts in found))
         positions = [position for position, _, _ in found]
-        return list(zip(positions, whole, strict=True)), more or rest is not None
+        return list(zip(positions, whole, strict=True)), more
 
-    async def heads(self, slot: Slot, first: int, last: int) -> list[StoredMessage]:
-        """The latest messages with positions up to `last`, back to `first`, oldest first: as many as one
-        answer of DynamoDB's holds, 1 MB, with large ones shortened."""
-        return readable(await self._heads(slot, first, last), to_message)
+    async def _page_heads(
+        self, slot: Slot, after: int, limit: int, path: Sequence[Interval]
+    ) -> tuple[list[Item], bool]:
+        items: list[Item] = []
+        for first, last in between(path, after + 1, LAST_POSITION):
+            found, rest = await self._heads(slot, first, last, limit=limit - len(items))
+            items += found
+            if rest or len(items) == limit:
+                return _fitting(items)[0], True
+        return _fitting(items)
 
-    async def _heads(self, slot: Slot, first: int, last: int) -> list[Item]:
-        items, _ = await self._dynamo.query_page(
+    async def _heads(
+        self, slot: Slot, first: int, last: int, *, newest_first: bool = False, limit: int = 0
+    ) -> tuple[list[Item], bool]:
+        """As many heads as one answer of DynamoDB's holds, 1 MB, and whether there may be more."""
+        items, rest = await self._dynamo.query_page(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
             ExpressionAttributeValues=to_item(
                 {":pk": slot.key, ":first": message_key(first), ":last": message_key(last)}
             ),
             ConsistentRead=True,
-            ScanIndexForward=False,
+            ScanIndexForward=not newest_first,
+            **({"Limit": limit} if limit else {}),
         )
-        return items[::-1]
+        return items, rest is not None
+
+    async def at(self, slot: Slot, positions: Collection[int]) -> dict[int, StoredMessage]:
+        """The messages at up to 100 positions, large ones shortened; those that are there."""
+        keys = [{"pk": slot.key, "sk": message_key(position)} for position in positions]
+        items = await self._dynamo.get_many(self._table, keys)
+        return dict(readable(items, lambda item: (int(item["sk"][2:]), to_message(item))))
+
+    async def backwards(
+        self, slot: Slot, path: Sequence[Interval], before: int = LAST_POSITION + 1
+    ) -> AsyncGenerator[list[tuple[int, StoredMessage]], None]:
+        """The messages of a path at positions below `before`, page by page and the newest first, large ones
+        shortened."""
+        for first, last in reversed(list(between(path, 1, before - 1))):
+            more = True
+            while more and first <= last:
+                items, more = await self._heads(slot, first, last, newest_first=True)
+                yield readable(items, lambda item: (int(item["sk"][2:]), to_message(item)))
+                last = int(items[-1]["sk"][2:]) - 1 if items else 0
 
     async def is_recent(self, slot: Slot, message_id: str) -> bool:
         """Return whether a message is among the latest, of which one answer of DynamoDB's holds 1 MB."""
-        return any(one.id == message_id for one in await self.heads(slot, 1, LAST_POSITION))
-
-    async def back_to(self, slot: Slot, before: int, message_id: str) -> list[StoredMessage]:
-        """The messages from one on to the position `before`, as far back as a model has use for them."""
-        found: list[StoredMessage] = []
-        for _ in range(OLDER_PAGES):
-            items = await self._heads(slot, 1, before - 1)
-            found = readable(items, to_message) + found
-            ids = [message.id for message in found]
-            if message_id in ids:
-                return found[ids.index(message_id) :]
-            before = int(items[0]["sk"][2:]) if items else 1
-            if before <= 1:
-                break
-        return found
+        items, _ = await self._heads(slot, 1, LAST_POSITION, newest_first=True)
+        return any(one.id == message_id for one in readable(items, to_message))
 
     async def for_model(
         self, slot: Slot, history: Sequence[StoredMessage], parts: Mapping[str, Parts]

@@ -1,12 +1,17 @@
-"""The newest summary of a slot: `SUM` in its partition, where the query that opens the slot finds it."""
+"""The newest summaries of a slot: `SUM` in its partition, where the query that opens the slot finds it.
+
+A line of messages needs only the newest one. Where there are branches those before it are kept too, since the
+newest may belong to a branch that is left again.
+"""
 
 import orjson
 
 from millrace.domain.conversations import Slot
 from millrace.domain.summaries import Summary
-from millrace.stores.dynamo import Dynamo, Item, TransactItem, put
+from millrace.stores.dynamo import Dynamo, Item, TransactItem, put, update
 
 SUMMARY_KEY = "SUM"
+_OLDER = ("older1", "older2")
 
 
 class SummaryStore:
@@ -16,14 +21,27 @@ class SummaryStore:
         self._dynamo = dynamo
         self._table = table
 
-    async def keep(self, lease_check: TransactItem, slot: Slot, summary: Summary) -> None:
-        """Store a summary in place of the one before. Raises `ConditionFailed` for a run that does not hold
-        its slot any more."""
+    async def keep(
+        self, lease_check: TransactItem, slot: Slot, summary: Summary, *, branched: bool = False
+    ) -> None:
+        """Store a summary in place of the one before, or, in a slot that has `branched`, in front of it.
+        Raises `ConditionFailed` for a run that does not hold its slot any more."""
         body = orjson.dumps(summary.bounded().to_json()).decode()
-        item = {"pk": slot.key, "sk": SUMMARY_KEY, "body": body}
-        await self._dynamo.transact(lease_check, put(self._table, item))
+        key = {"pk": slot.key, "sk": SUMMARY_KEY}
+        write = self._in_front(key, body) if branched else put(self._table, key | {"body": body})
+        await self._dynamo.transact(lease_check, write)
+
+    def _in_front(self, key: Item, body: str) -> TransactItem:
+        # The values on the right are those before the update.
+        newest, older = _OLDER
+        expression = (
+            f"SET body = :body, {newest} = if_not_exists(body, :none), "
+            f"{older} = if_not_exists({newest}, :none)"
+        )
+        return update(self._table, key, expression, body=body, none="")
 
 
-def to_summary(item: Item | None) -> Summary | None:
-    """The summary that the item holds, None where there is none."""
-    return Summary.of(orjson.loads(item["body"])) if item else None
+def to_summaries(item: Item | None) -> list[Summary]:
+    """The summaries that the item holds, the newest first."""
+    stored = [item.get(name) for name in ("body", *_OLDER)] if item else []
+    return [Summary.of(orjson.loads(one)) for one in stored if one]

@@ -111,6 +111,7 @@ class TakeoverStore:
             watched_ms=seen.watched_ms,
             accepted=seen.accepted,
             progress=progress,
+            branched=not seen.tree.is_line,
         )
         fence = _taken_over(self._table, lease, seen, attempts, self._clock())
         try:

@@ -87,6 +87,10 @@ class Message(Shape):
     content: list[ContentBlock]
     created_at: str
     run_id: str | None
+    parent_id: str | None = Field(description="the message that it follows; null for the first one")
+    siblings: list[str] | None = Field(
+        default=None, description="the ids of all that follow the same message, where there are several"
+    )
     created_by: str | None = Field(default=None, description="the user who wrote it")
     injected: bool | None = Field(default=None, description="it was a live message")
     interrupted: bool | None = Field(default=None, description="the answer was cut off")
@@ -95,6 +99,12 @@ class Message(Shape):
 
 class MessagePage(Page[Message]):
     """A page of messages, oldest first."""
+
+
+class SelectedBranch(Shape):
+    """The active branch, by its last message."""
+
+    message_id: str
 
 
 class AgentAnswer(Shape):

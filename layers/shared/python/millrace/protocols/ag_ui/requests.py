@@ -65,10 +65,12 @@ class ForwardedProps(Loose):
 
 
 class AgUiRunInput(Loose):
-    """The body of `POST /agui`. The thread is a conversation; `runId` is the idempotency key of the run."""
+    """The body of `POST /agui`. The thread is a conversation; `runId` is the idempotency key of the run.
+    With `parentRunId` it goes on behind that run, on a branch where another one has gone on there."""
 
     thread_id: str = Field(min_length=1, max_length=128)
     run_id: str = Field(min_length=1, max_length=128)
+    parent_run_id: str | None = Field(default=None, max_length=128)
     messages: list[Message] = Field(max_length=2000)
     state: Any = None
     tools: list[Tool] = Field(default_factory=list, max_length=128)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from millrace.domain.approvals import REASON_CHARACTERS, Decision
+from millrace.domain.branches import BranchPoint
 from millrace.domain.content import Part, TextPart, attachment
 from millrace.errors import InvalidRequest
 from millrace.protocols.ai_sdk.tool_parts import call_of
@@ -62,6 +63,18 @@ class ChatRequest(_Open):
     def chat_id(self) -> str:
         """The conversation. Some transports send no id: their chats are told apart by the first message."""
         return self.id or f"chat-{_digest(self.messages[0].id)}"
+
+    def branch(self) -> BranchPoint | None:
+        """The place of the answer or of the message. An edited message goes behind the one before it: user's
+        messages have ids of the client's, answers have ours."""
+        if self.trigger == "regenerate-message":
+            return BranchPoint(self.message_id or "", again=True)
+        if self.trigger is None or self.message_id is None or self.message_id != self.last.id:
+            return None
+        if len(self.messages) == 1:
+            return BranchPoint()
+        before = self.messages[-2]
+        return BranchPoint(before.id) if before.role == "assistant" else None
 
     @property
     def counted(self) -> bool:

@@ -5,9 +5,11 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import Field, ValidationError
 
+from millrace.domain.branches import BranchPoint
 from millrace.domain.content import Content, text_of
 from millrace.domain.run_definitions import ClientTool, EarlierMessage
 from millrace.errors import InvalidRequest
+from millrace.protocols.openai.envelope import parse_response_id
 from millrace.protocols.openai.requests import (
     Function,
     Json,
@@ -60,6 +62,12 @@ class ResponseRequest(Loose):
         for tool in self.tools or []:
             if tool.get("type") != "function":
                 raise unsupported("tools", "of these kinds the agent has its own; send functions only.")
+
+    def branch(self) -> BranchPoint | None:
+        """The place behind the response before, however its conversation has gone on since."""
+        if not self.previous_response_id:
+            return None
+        return BranchPoint(run_id=parse_response_id(self.previous_response_id)[0])
 
     @property
     def conversation_id(self) -> str | None:

@@ -1,30 +1,110 @@
 """Reading a conversation's messages as a viewer may see them."""
 
 import asyncio
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+from millrace.domain.branches import BranchPoint, MessageTree
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.events import Detail
 from millrace.domain.projection import capped, project_message
 from millrace.errors import NotFound
+from millrace.services.runs.branches import find_message
 from millrace.stores.connect import Stores
+
+Messages = list[tuple[int, StoredMessage]]
+READ_AT_ONCE = 100
 
 
 async def read_history(
-    stores: Stores, slot: Slot, after: int, limit: int, detail: Detail
+    stores: Stores, slot: Slot, after: int, limit: int, detail: Detail, branch: str = ""
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """A page of messages with positions above `after`, oldest first, and the position to go on from (None:
-    there are no more). Hidden messages are left out."""
-    found, more = await stores.messages.page(slot, after, limit)
-    messages = [message for _, message in found]
+    """A page of the messages of the active branch, or of the `branch` with a message and the latest that
+    follow it: those with positions above `after`, oldest first, and the position to go on from (None: there
+    are no more). Hidden messages are left out. Raises `NotFound`."""
+    found, more, relatives = await _page(stores, slot, after, limit, branch)
+    before = await _hidden_before(stores, slot, found, relatives)
+    messages = [message for _, message in (*before, *found)]
     visibilities = await _visibilities(stores, slot.organization, messages)
-    shown = [
-        project_message(
-            message, capped(detail, message.visibility or visibilities.get(message.run_id, "full"))
+    shown: list[tuple[int, dict[str, Any]]] = []
+    siblings: list[str] = []
+    for position, message in (*before, *found):
+        visible = capped(detail, message.visibility or visibilities.get(message.run_id, "full"))
+        # The alternatives to a message that is hidden are those of what is shown instead.
+        siblings = relatives.siblings(position) or siblings
+        if one := project_message(message, visible):
+            others = {"siblings": siblings} if siblings else {}
+            shown.append((position, one | relatives.parent(position) | others))
+            siblings = []
+    return [one for position, one in shown if position > after], found[-1][0] if found and more else None
+
+
+async def _hidden_before(stores: Stores, slot: Slot, found: Messages, relatives: "_Relatives") -> Messages:
+    """The messages before a page, from the latest one on that has alternatives: if they are hidden, the first
+    one of the page stands for them."""
+    if not found:
+        return []
+    first = found[0][0]
+    begin = relatives.tree.latest_with_siblings(first)
+    read = await stores.messages.at(slot, range(max(begin, first - READ_AT_ONCE), first)) if begin else {}
+    relatives.ids.update({position: one.id for position, one in read.items()})
+    return sorted(read.items())
+
+
+@dataclass(frozen=True, slots=True)
+class _Relatives:
+    """The messages that others on a page follow, and those that stand in their place on other branches, by
+    their ids."""
+
+    tree: MessageTree
+    messages: int
+    ids: dict[int, str] = field(default_factory=dict)
+
+    def parent(self, position: int) -> dict[str, str | None]:
+        return {"parentId": self.ids.get(self.tree.parent(position))}
+
+    def siblings(self, position: int) -> list[str]:
+        """The ids of all that follow the same message, this one among them; none where it is alone."""
+        ids = [self.ids[one] for one in self._siblings(position) if one in self.ids]
+        return ids if len(ids) > 1 else []
+
+    def _siblings(self, position: int) -> list[int]:
+        if not self.tree.branches:
+            return []
+        return self.tree.children(self.tree.parent(position), self.messages)
+
+    def missing(self, positions: Collection[int]) -> Iterator[int]:
+        """The positions whose ids are needed to show a page of some."""
+        for position in positions:
+            wanted = {self.tree.parent(position), *self._siblings(position)}
+            yield from wanted - {0, *self.ids}
+
+
+async def _page(
+    stores: Stores, slot: Slot, after: int, limit: int, branch: str
+) -> tuple[Messages, bool, _Relatives]:
+    if branch:
+        snapshot = await stores.conversations.open(slot)
+        lease = snapshot.lease_record
+        position, _ = await find_message(stores, slot, snapshot, BranchPoint(branch))
+        path = lease.tree.path(lease.tree.newest_below(position, lease.messages))
+        found, more = await stores.messages.page(slot, after, limit, path)
+    else:
+        # Most conversations have one branch, for which one round trip is enough.
+        lease, (found, more) = await asyncio.gather(
+            stores.leases.peek(slot), stores.messages.page(slot, after, limit)
         )
-        for message in messages
-    ]
-    return [one for one in shown if one], found[-1][0] if found and more else None
+        if not lease.tree.is_line:
+            found, more = await stores.messages.page(slot, after, limit, lease.tree.path())
+    relatives = _Relatives(lease.tree, lease.messages, {position: one.id for position, one in found})
+    begin = lease.tree.latest_with_siblings(found[0][0]) if found else 0
+    wanted = [*([begin] if begin else []), *(position for position, _ in found)]
+    missing = sorted(set(relatives.missing(wanted)))
+    for start in range(0, len(missing), READ_AT_ONCE):
+        read = await stores.messages.at(slot, missing[start : start + READ_AT_ONCE])
+        relatives.ids.update({position: one.id for position, one in read.items()})
+    return found, more, relatives
 
 
 async def _visibilities(

@@ -194,7 +194,8 @@ class LeaseWriter:
         answer just now costs that, and not the run. Raises `LeaseLost`."""
         slot = self.lease.run.slot
         try:
-            await self._stores.summaries.keep(self._stores.leases.lease_check(self.lease), slot, summary)
+            check = self._stores.leases.lease_check(self.lease)
+            await self._stores.summaries.keep(check, slot, summary, branched=self.lease.branched)
         except ConditionFailed as error:
             raise LeaseLost(self.lease.run.id) from error
         except Unavailable:

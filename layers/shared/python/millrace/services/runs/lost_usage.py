@@ -13,7 +13,7 @@ from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event, LogEntry
 from millrace.domain.projection import last_announced
 from millrace.domain.runs import LeaseRecord, Progress, Run
-from millrace.domain.summaries import summarized
+from millrace.services.runs.model_history import recent_history
 from millrace.stores.connect import Stores
 from millrace.stores.runs import stream_of
 
@@ -27,7 +27,7 @@ async def with_estimated_usage(stores: Stores, run: Run, lease: LeaseRecord) -> 
     snapshot = await stores.conversations.open(run.slot)
     progress = Progress.of(lease.progress)
     nothing_known = not (progress.input or progress.output)
-    sent = summarized(snapshot.history, snapshot.summary)
+    sent = recent_history(snapshot)
     used = budget_of(AgentLimits(), run.model, progress, sent, logged, always=nothing_known)
     return replace(run, usage=used.usage(), cost=used.cost)
 

@@ -1,20 +1,31 @@
 """The history that a model is sent, of what is stored: the newest summary and what follows it."""
 
 import asyncio
+from collections.abc import Sequence
 
+from millrace.domain.branches import WHOLE, Interval
 from millrace.domain.content import plain_text
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.summaries import Summary, summarized
 from millrace.stores.connect import Stores
-from millrace.stores.conversations import ConversationSnapshot
+from millrace.stores.conversations import HISTORY_MESSAGES, ConversationSnapshot
 
 FIRST_QUESTION_BYTES = 4_000
 LEFT_OUT = "(Older messages are left out, and nothing sums them up.)"
+OLDER_PAGES = 8
+"""The most that is read of the messages before the latest ones, in pages of 1 MB: no model takes more."""
 
 
-async def model_history(stores: Stores, slot: Slot, snapshot: ConversationSnapshot) -> list[StoredMessage]:
-    """The history for a model. Reads as much for a long conversation as for a short one: the contents of
-    large messages, and beside them what the snapshot does not reach back to."""
+async def model_history(
+    stores: Stores, slot: Slot, snapshot: ConversationSnapshot, last: int | None = None
+) -> list[StoredMessage]:
+    """The history for a model: the active branch, or the messages up to the position `last`. Reads as much
+    for a long conversation as for a short one: the contents of large messages, and beside them what the
+    snapshot does not reach back to."""
+    tree = snapshot.lease_record.tree
+    if last is not None or not tree.is_line:
+        path = [] if last == 0 else tree.path(last or 0)
+        return await _branch_history(stores, slot, snapshot, path)
     recent = summarized(snapshot.history, snapshot.summary)
     older, recent = await asyncio.gather(
         _older(stores, slot, snapshot), stores.messages.for_model(slot, recent, snapshot.parts)
@@ -25,22 +36,90 @@ async def model_history(stores: Stores, slot: Slot, snapshot: ConversationSnapsh
     return [recent[0], *older, *recent[1:]]
 
 
+def recent_history(snapshot: ConversationSnapshot) -> list[StoredMessage]:
+    """The part of a model's history that the snapshot has."""
+    if snapshot.lease_record.tree.is_line:
+        return summarized(snapshot.history, snapshot.summary)
+    return summarized(snapshot.history, _fitting(snapshot.summaries, snapshot.history))
+
+
+async def _branch_history(
+    stores: Stores, slot: Slot, snapshot: ConversationSnapshot, path: Sequence[Interval]
+) -> list[StoredMessage]:
+    """The messages of a path behind the newest summary that is on it. Those that the snapshot has may all be
+    of other branches."""
+    known = snapshot.on(path)
+    older, recent = await asyncio.gather(
+        _older_on(stores, slot, snapshot, path), stores.messages.for_model(slot, known, snapshot.parts)
+    )
+    found = [*(message for _, message in older), *recent]
+    if summary := _fitting(snapshot.summaries, found):
+        return summarized(found, summary)
+    whole = not path or snapshot.first <= path[0][0] or any(at == path[0][0] for at, _ in older)
+    if whole and len(found) <= HISTORY_MESSAGES:
+        return found
+    return [*await _first_question(stores, slot, path[0][0]), *found[-HISTORY_MESSAGES:]]
+
+
+async def _older_on(
+    stores: Stores, slot: Slot, snapshot: ConversationSnapshot, path: Sequence[Interval]
+) -> list[tuple[int, StoredMessage]]:
+    """The messages of a path before those of the snapshot, back to a summary; without one as many as a new
+    message finds in a conversation."""
+    known = snapshot.on(path)
+    found: list[tuple[int, StoredMessage]] = []
+    if snapshot.first <= 1 or _fitting(snapshot.summaries, known):
+        return found
+    pages = 0
+    async for page in stores.messages.backwards(slot, path, snapshot.first):
+        found = [*reversed(page), *found]
+        pages += 1
+        many = len(known) + len(found) >= HISTORY_MESSAGES and not snapshot.summaries
+        if many or pages == OLDER_PAGES or _fitting(snapshot.summaries, [message for _, message in found]):
+            break
+    return found
+
+
+def _fitting(summaries: Sequence[Summary], messages: Sequence[StoredMessage]) -> Summary | None:
+    """The newest summary that reaches up to one of the messages. What came before a message is the same on
+    every branch that it is on."""
+    ids = {message.id: at for at, message in enumerate(messages)}
+    fitting = [one for one in summaries if one.first_kept in ids]
+    return max(fitting, key=lambda one: ids[one.first_kept], default=None)
+
+
 async def _older(stores: Stores, slot: Slot, snapshot: ConversationSnapshot) -> list[StoredMessage]:
     """The messages before those of the snapshot, back to its summary. A conversation that is older than
     summaries gets its first question."""
     if snapshot.first <= 1:
         return []
     if snapshot.summary is None:
-        return await _first_question(stores, slot)
+        return await _first_question(stores, slot, 1)
     first_kept = snapshot.summary.first_kept
     if any(message.id == first_kept for message in snapshot.history):
         return []
-    return await stores.messages.back_to(slot, snapshot.first, first_kept)
+    return await _back_to(stores, slot, snapshot.first, first_kept)
 
 
-async def _first_question(stores: Stores, slot: Slot) -> list[StoredMessage]:
-    found = await stores.messages.heads(slot, 1, 1)
-    asked = "\n".join(plain_text(message.content) for message in found)
+async def _back_to(stores: Stores, slot: Slot, before: int, message_id: str) -> list[StoredMessage]:
+    """The messages of a line from one on, up to the position `before`, as far back as a model has use for
+    them."""
+    found: list[StoredMessage] = []
+    pages = 0
+    async for page in stores.messages.backwards(slot, WHOLE, before):
+        found = [message for _, message in reversed(page)] + found
+        pages += 1
+        ids = [message.id for message in found]
+        if message_id in ids:
+            return found[ids.index(message_id) :]
+        if pages == OLDER_PAGES:
+            break
+    return found
+
+
+async def _first_question(stores: Stores, slot: Slot, position: int) -> list[StoredMessage]:
+    found = await stores.messages.at(slot, [position])
+    asked = "\n".join(plain_text(message.content) for message in found.values())
     if not asked:
         return []
     first = asked.encode(errors="replace")[:FIRST_QUESTION_BYTES].decode(errors="ignore")

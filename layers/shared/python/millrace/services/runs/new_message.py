@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import orjson
@@ -10,6 +10,7 @@ import orjson
 from millrace.agent.model import Provider
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
+from millrace.domain.branches import BranchPoint
 from millrace.domain.content import Content, fingerprint
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.run_definitions import ClientTool
@@ -28,7 +29,8 @@ class NewMessage:
     """A message as a client sends it. `if_busy` says what happens when a run is active; `send` sets
     `created_by`. The default agent answers in a new conversation for which no agent was chosen. `client_data`
     is kept with the message for the client's protocol, by its name, and shown to nobody else; `writes` gives
-    what is stored together with the beginning of the run."""
+    what is stored together with the beginning of the run. The message follows the one of its `branch`, by
+    default the end of the active branch."""
 
     content: Content
     agent_id: str | None = None
@@ -41,6 +43,12 @@ class NewMessage:
     default_agent_id: str | None = None
     client_data: dict[str, Any] | None = None
     writes: Callable[[Run], Awaitable[Sequence[TransactItem]]] | None = None
+    branch: BranchPoint | None = None
+
+    @property
+    def asks_again(self) -> bool:
+        """True where a question that is stored already is answered once more: the content is empty then."""
+        return self.branch is not None and self.branch.again
 
     def marker(self) -> Marker | None:
         """The idempotency key with a fingerprint that is the same for the same request."""
@@ -49,6 +57,8 @@ class NewMessage:
         parts = "\0".join((fingerprint(self.content), self.agent_id or "", self.thread_id or ""))
         if self.response_schema is not None:
             parts += "\0" + orjson.dumps(self.response_schema, option=orjson.OPT_SORT_KEYS).decode()
+        if self.branch is not None:
+            parts += "\0" + orjson.dumps(asdict(self.branch)).decode()
         parts += self.options.fingerprint()
         return Marker(self.idempotency_key, hashlib.sha256(parts.encode()).hexdigest())
 

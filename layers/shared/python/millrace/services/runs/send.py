@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from millrace.domain.access import Principal
+from millrace.domain.agents import Agent
 from millrace.domain.clock import iso
 from millrace.domain.content import check_content, plain_text, text_of
 from millrace.domain.conversations import MESSAGE_BYTES, Conversation, Slot, StoredMessage, title_of
@@ -19,9 +20,10 @@ from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import Run
-from millrace.errors import TooLarge, Unavailable
+from millrace.errors import InvalidRequest, TooLarge, Unavailable
 from millrace.services.runs.agent_choice import agent_for
 from millrace.services.runs.attachments import kept_blocks
+from millrace.services.runs.branches import find_parent
 from millrace.services.runs.initial_state import InitialState, load_initial_state, load_repeated
 from millrace.services.runs.kept_files import Sight, given_up_if_deleted
 from millrace.services.runs.model_history import model_history
@@ -31,6 +33,7 @@ from millrace.services.runs.output_format import check_response_schema
 from millrace.services.runs.recover import notice_lost_run
 from millrace.services.runs.send_busy import INTERRUPT_SECONDS, replay, run_active, when_busy
 from millrace.stores.connect import Stores
+from millrace.stores.conversation_items import unknown_conversation
 from millrace.stores.conversations import ConversationSnapshot
 from millrace.stores.dynamo import Contended
 from millrace.stores.idempotency import Repeated
@@ -50,8 +53,11 @@ async def send(
 
     Of many that interrupt each other each begins a run, in some order. One that is late too often gets
     `run_active`, and leaves the run that it names alone: whoever has stopped a run begins the next."""
-    check_content(message.content)
-    _check_size(text_of(message.content))
+    if message.asks_again:
+        _check_again(message)
+    else:
+        check_content(message.content)
+        _check_size(text_of(message.content))
     if message.response_schema is not None:
         check_response_schema(message.response_schema)
     message = replace(message, created_by=caller.id)
@@ -109,10 +115,21 @@ def _check_size(content: str) -> None:
         )
 
 
+def _check_again(message: NewMessage) -> None:
+    if message.if_busy == "inject":
+        raise InvalidRequest(
+            "An answer that is asked for once more cannot be a live message; wait, or use ifBusy interrupt.",
+            code="not_for_live_messages",
+        )
+
+
 async def _begin(
     stores: Stores, models: Models, caller: Principal, slot: Slot, initial: InitialState, message: NewMessage
 ) -> StartedRun:
+    if message.branch and message.branch.is_message and not initial.exists:
+        raise unknown_conversation()
     snapshot, agent = initial.snapshot, agent_for(models, initial, message)
+    parent = await find_parent(stores, slot, snapshot, message.branch)
     provider, model = models.provider_for(agent)
     now = iso(stores.clock())
     run = Run(
@@ -130,23 +147,15 @@ async def _begin(
         hops=current_hops(),
         request=message.options.request,
     )
-    content = await kept_blocks(
-        stores, slot, caller.id, message.content, partial(models.check_accepted, agent)
-    )
-    if message.client_data:
-        content = [content[0] | {"providerData": message.client_data}, *content[1:]]
-    question = StoredMessage(new_id("msg"), "user", content, now, run.id, created_by=caller.id)
+    question = None if message.asks_again else await _question(stores, models, agent, run, message, now)
     known = snapshot.conversation
-    title = (
-        known.title
-        if known and known.title
-        else title_of(text_of(message.content).strip() or plain_text(content))
-    )
+    title = known.title if known and known.title else title_of(_text(message, question))
     conversation = Conversation(slot.conversation_id, agent.id, title, now, now, initial.owner)
     earlier: list[StoredMessage] = []
     if message.options.earlier and not snapshot.lease_record.messages:
         earlier = await message.options.earlier_messages(stores, slot, now, caller.id)
-    history = asyncio.create_task(_history(stores, slot, snapshot, [*earlier, question]))
+    new = [*earlier, question] if question else earlier
+    history = asyncio.create_task(_history(stores, slot, snapshot, parent, new))
     try:
         lease = await stores.leases.begin(
             run,
@@ -163,6 +172,7 @@ async def _begin(
             ),
             earlier=earlier,
             more=await message.writes(run) if message.writes else (),
+            parent=parent,
         )
     except BaseException:
         history.cancel()
@@ -179,7 +189,25 @@ async def _begin(
     )
 
 
+async def _question(
+    stores: Stores, models: Models, agent: Agent, run: Run, message: NewMessage, now: str
+) -> StoredMessage:
+    check = partial(models.check_accepted, agent)
+    content = await kept_blocks(stores, run.slot, run.created_by, message.content, check)
+    if message.client_data:
+        content = [content[0] | {"providerData": message.client_data}, *content[1:]]
+    return StoredMessage(new_id("msg"), "user", content, now, run.id, created_by=run.created_by)
+
+
+def _text(message: NewMessage, question: StoredMessage | None) -> str:
+    return text_of(message.content).strip() or (plain_text(question.content) if question else "")
+
+
 async def _history(
-    stores: Stores, slot: Slot, snapshot: ConversationSnapshot, new: list[StoredMessage]
+    stores: Stores,
+    slot: Slot,
+    snapshot: ConversationSnapshot,
+    parent: int | None,
+    new: list[StoredMessage],
 ) -> list[StoredMessage]:
-    return [*await model_history(stores, slot, snapshot), *new]
+    return [*await model_history(stores, slot, snapshot, parent), *new]

@@ -9,6 +9,7 @@ from millrace.errors import Conflict, InvalidRequest, Unavailable
 from millrace.services.runs.active_model import check_of_run
 from millrace.services.runs.agent_choice import agent_for
 from millrace.services.runs.attachments import kept_blocks
+from millrace.services.runs.branches import find_parent
 from millrace.services.runs.initial_state import InitialState
 from millrace.services.runs.inject import accepted, check
 from millrace.services.runs.models import Models
@@ -36,6 +37,12 @@ async def when_busy(
             "it, or send with ifBusy interrupt.",
             code="not_for_live_messages",
         )
+    if message.if_busy == "inject" and message.branch is not None and message.branch.run_id != run_id:
+        raise InvalidRequest(
+            "A live message goes to the answer that is under way and cannot have a parentId. Wait for the "
+            "answer, or send with ifBusy interrupt.",
+            code="not_for_live_messages",
+        )
     if initial.snapshot.lease_record.parked == "waiting" and message.if_busy != "interrupt":
         return await to_waiting(stores, models, slot, run_id, message)
     if message.if_busy == "inject":
@@ -43,6 +50,7 @@ async def when_busy(
     if message.if_busy == "interrupt":
         # What cannot begin must not stop anything, so its files are kept before.
         agent = agent_for(models, initial, message)
+        await find_parent(stores, slot, initial.snapshot, message.branch)
         check = partial(models.check_accepted, agent)
         await kept_blocks(stores, slot, message.created_by, message.content, check)
         await _interrupt(stores, slot, run_id)

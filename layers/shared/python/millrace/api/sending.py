@@ -1,0 +1,59 @@
+"""Sending a message natively, and answering with its run: streamed, or as JSON once it has ended."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from millrace.api.accept import wants_stream
+from millrace.api.answers import answer_of, is_over
+from millrace.api.deadline import deadline
+from millrace.api.resume import detail_of, view_of
+from millrace.api.sse import EventStream, frames
+from millrace.api.streams import Streams
+from millrace.domain.access import Principal
+from millrace.domain.runs import Run
+from millrace.services.runs.follow import follow, outcome
+from millrace.services.runs.launch import launch
+from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun
+from millrace.services.runs.platform import Platform
+from millrace.services.runs.run_session import RunSession
+from millrace.services.runs.send import send
+
+
+async def send_and_answer(
+    platform: Platform, request: Request, caller: Principal, conversation_id: str, message: NewMessage
+) -> ASGIApp:
+    """Begin a run for a message, or join the one that its idempotency key has begun before. Raises as
+    `send`."""
+    sent = await send(platform.stores, platform.models, caller, conversation_id, message)
+    if isinstance(sent, AcceptedMessage):
+        return JSONResponse(sent.injection.to_wire() | {"runId": sent.run_id}, 202)
+    if isinstance(sent, ReplayedRun):
+        return await _replay(platform, request, sent.run)
+    session = launch(platform, sent, deadline(request))
+    if not wants_stream(request):
+        return await _whole(platform, request, session)
+    return EventStream(
+        frames(session.event_feed, view_of(request, session.run, detail_of(request))),
+        headers={"x-run-id": session.run.id},
+        on_end=session.over,
+        on_disconnect=session.leave,
+    )
+
+
+async def _whole(platform: Platform, request: Request, session: RunSession) -> Response:
+    events = [event async for batch in session.event_feed for event in batch]
+    # On Lambda the process freezes after the answer: the run's last writes come before it.
+    await session.over()
+    if not is_over(events):  # the run is in other hands
+        after = max(event.seq for event in events)
+        rest = follow(platform.stores, session.run, after, deadline(request))
+        events += [event async for batch in rest for event in batch]
+    return answer_of(request, session.run, events, detail_of(request))
+
+
+async def _replay(platform: Platform, request: Request, run: Run) -> ASGIApp:
+    if wants_stream(request):
+        return Streams(platform.stores).stream(request, run, 0, detail_of(request))
+    events = await outcome(platform.stores, run, deadline(request))
+    return answer_of(request, run, events, detail_of(request))

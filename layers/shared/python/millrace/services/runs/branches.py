@@ -1,0 +1,111 @@
+"""Finding the place of a message in the tree of its slot, and choosing the active branch."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from millrace.domain.branches import MOST_BRANCHES, WHOLE, BranchPoint, Interval
+from millrace.domain.conversations import Slot, StoredMessage
+from millrace.errors import Conflict, InvalidRequest, NotFound
+from millrace.stores.connect import Stores
+from millrace.stores.conversations import ConversationSnapshot
+from millrace.stores.leases import SlotChanged
+
+Positioned = tuple[int, StoredMessage]
+
+
+async def find_parent(
+    stores: Stores, slot: Slot, snapshot: ConversationSnapshot, point: BranchPoint | None
+) -> int | None:
+    """Return the position of the message behind which a run goes on; None for the end of the active branch.
+    Reads nothing where the snapshot has the message. Raises `NotFound`, `InvalidRequest` or `Conflict`."""
+    if point is None:
+        return None
+    lease = snapshot.lease_record
+    end = lease.tree.end(lease.messages)
+    position, message = await find_message(stores, slot, snapshot, point) if _names_one(point) else (0, None)
+    if point.again:
+        position = await _question(stores, slot, snapshot, position or end)
+    elif message is not None and _is_within_a_turn(message):
+        raise InvalidRequest(
+            "The message lies between a tool call and its result. Go on behind the user's message or the end "
+            "of the answer.",
+            code="invalid_parent",
+        )
+    if position == end and lease.tree.is_line:
+        return None
+    if len(lease.tree.branches) >= MOST_BRANCHES and position != end:
+        raise Conflict(
+            f"A conversation must not have more than {MOST_BRANCHES} branches; begin a new one.",
+            code="too_many_branches",
+            limit=MOST_BRANCHES,
+        )
+    return position
+
+
+def _names_one(point: BranchPoint) -> bool:
+    return bool(point.message_id or point.run_id)
+
+
+async def find_message(
+    stores: Stores, slot: Slot, snapshot: ConversationSnapshot, point: BranchPoint
+) -> Positioned:
+    """Return a message with its position: the one with an id, or the last one of a run. Raises `NotFound`."""
+    async for position, message in _backwards(stores, slot, snapshot, WHOLE):
+        if message.id == point.message_id or (point.run_id and message.run_id == point.run_id):
+            return position, message
+    raise NotFound("The conversation has no message with this id.", code="message_not_found")
+
+
+async def _question(stores: Stores, slot: Slot, snapshot: ConversationSnapshot, position: int) -> int:
+    """The position of the user's message that led to the message at a position, or of itself."""
+    path = snapshot.lease_record.tree.path(position) if position else ()
+    async for found, message in _backwards(stores, slot, snapshot, path):
+        if _is_question(message):
+            return found
+    raise Conflict("There is no user's message to answer once more.", code="nothing_to_regenerate")
+
+
+def _is_question(message: StoredMessage) -> bool:
+    return (
+        message.role == "user"
+        and not message.injected
+        and not any("toolResult" in block for block in message.content)
+    )
+
+
+def _is_within_a_turn(message: StoredMessage) -> bool:
+    """Return whether an answer goes on behind a message with the results of its tools, or of their calls."""
+    is_end = "finishReason" in message.extra
+    return not is_end and any("toolUse" in block or "toolResult" in block for block in message.content)
+
+
+async def _backwards(
+    stores: Stores, slot: Slot, snapshot: ConversationSnapshot, path: Sequence[Interval]
+) -> AsyncIterator[Positioned]:
+    """The messages of a path, the newest first."""
+    for position, message in reversed(snapshot.latest_on(path)):
+        yield position, message
+    if snapshot.first > 1:
+        async for page in stores.messages.backwards(slot, path, snapshot.first):
+            for one in page:
+                yield one
+
+
+async def select_branch(stores: Stores, slot: Slot, message_id: str) -> str:
+    """Make the branch with a message, and with the latest that follow it, the active one; the id of its last
+    message. Raises `NotFound`, or `Conflict` (`run_active`)."""
+    while True:
+        snapshot = await stores.conversations.open(slot)
+        lease = snapshot.lease_record
+        if lease.run_id:
+            raise Conflict(
+                "The agent is still answering. Wait, or stop it.", code="run_active", runId=lease.run_id
+            )
+        position, message = await find_message(stores, slot, snapshot, BranchPoint(message_id))
+        last = lease.tree.newest_below(position, lease.messages)
+        if last != lease.tree.end(lease.messages):
+            try:
+                await stores.leases.select_branch(slot, lease, last)
+            except SlotChanged:
+                continue
+        found = {position: message} if last == position else await stores.messages.at(slot, [last])
+        return found[last].id if last in found else message_id
