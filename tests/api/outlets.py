@@ -164,7 +164,9 @@ PIPELINES = {
 
 CHANGES = {
     "POST /api/conversations",
+    f"PATCH {CONVERSATION}",
     f"DELETE {CONVERSATION}",
+    f"POST {CONVERSATION}/restore",
     f"PUT {CONVERSATION}/branch",
     f"DELETE {CONVERSATION}/inject/{{message_id}}",
     f"POST {CONVERSATION}/shares",

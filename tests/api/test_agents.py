@@ -144,7 +144,7 @@ def test_customer_sees_that_an_agent_is_there_but_not_what_it_is_made_of(
     ann = issuer.user(organization, "ann", "customer")
     listed = {one["id"]: one for one in management.get(PATH, headers=ann).json()["items"]}
     assert listed["a"] == management.get(f"{PATH}/a", headers=ann).json()
-    assert set(listed["a"]) == {"id", "name", "description", "model", "visibility", "builtin"}
+    assert set(listed["a"]) == {"id", "name", "description", "model", "visibility", "starters", "builtin"}
     member = issuer.user(organization, "ann", "member")
     assert management.get(f"{PATH}/a", headers=member).json()["instructions"] == "Be secret."
 

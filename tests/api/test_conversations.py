@@ -1,5 +1,7 @@
 """Conversations: create, list in pages, read, delete."""
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -115,3 +117,41 @@ def test_thread_leaves_title_and_active_run_of_its_conversation(chat: httpx.Clie
         chat.post(f"{PATH}/c1/stop")
         list(events)
     assert chat.get(f"{PATH}/c1").json()["activeRunId"] is None
+
+
+def test_conversation_is_renamed_and_keeps_its_place(chat: httpx.Client) -> None:
+    for id in ("c1", "c2"):
+        chat.post("/api/conversations", json={"id": id, "agentId": "echo"}).raise_for_status()
+    before = [one["id"] for one in chat.get("/api/conversations").json()["items"]]
+    renamed = chat.patch("/api/conversations/c1", json={"title": "  Taxes  ", "metadata": {"a": 1}})
+    assert renamed.status_code == 200
+    assert chat.get("/api/conversations/c1").json() == renamed.json()
+    assert (renamed.json()["title"], renamed.json()["metadata"]) == ("Taxes", {"a": 1})
+    assert chat.patch("/api/conversations/c1", json={}).json() == renamed.json()
+    assert [one["id"] for one in chat.get("/api/conversations").json()["items"]] == before
+    say(chat, "What is due?", "c1")
+    assert chat.get("/api/conversations/c1").json()["title"] == "Taxes"
+
+
+@pytest.mark.parametrize("change", [{"title": ""}, {"title": " "}, {"title": "x" * 201}, {"name": "x"}])
+def test_wrong_name_is_refused(chat: httpx.Client, change: dict[str, Any]) -> None:
+    chat.post("/api/conversations", json={"id": "c1", "agentId": "echo"}).raise_for_status()
+    assert chat.patch("/api/conversations/c1", json=change).status_code == 422
+    assert error_of(chat.patch("/api/conversations/c2", json={"title": "x"}))[0] == 404
+
+
+def test_conversations_are_found_by_the_words_of_their_titles(chat: httpx.Client) -> None:
+    for number in range(12):
+        title = f"Straße {number}" if number % 3 else f"Taxes of {number}"
+        chat.post("/api/conversations", json={"agentId": "echo", "title": title}).raise_for_status()
+    found: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        params = {"q": "of TAXES", "limit": "2", "cursor": cursor}
+        page = chat.get("/api/conversations", params=params).json()
+        assert len(page["items"]) <= 2
+        found += [one["title"] for one in page["items"]]
+        cursor = page["nextCursor"]
+    assert found == ["Taxes of 9", "Taxes of 6", "Taxes of 3", "Taxes of 0"]
+    assert len(chat.get("/api/conversations", params={"q": "strasse"}).json()["items"]) == 8
+    assert error_of(chat.get("/api/conversations", params={"q": "x" * 201})) == (422, "invalid_query")

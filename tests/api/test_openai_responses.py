@@ -121,7 +121,7 @@ def test_response_goes_on_behind_the_one_that_it_names(face: Face, client: OpenA
 
 
 def sent(face: Face) -> list[str]:
-    """What the model was sent with its last call."""
+    """The texts that the model was sent with its last call."""
     return [block["text"] for turn in face.models.requests[-1].messages for block in turn["content"]]
 
 

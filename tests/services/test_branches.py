@@ -41,7 +41,7 @@ async def ask(talk: Talk, question: str, answer: str, **more: BranchPoint) -> st
 
 
 def sent(talk: Talk) -> list[str]:
-    """What the model was sent with its last call."""
+    """The texts that the model was sent with its last call."""
     texts = []
     for message in talk.models.requests[-1].messages:
         texts += [block["text"] for block in message["content"] if "text" in block]
@@ -168,7 +168,7 @@ async def test_branch_cannot_be_chosen_while_the_agent_answers(talk: Talk) -> No
 
 
 async def test_lost_run_of_an_edited_question_goes_on_in_its_branch(talk: Talk) -> None:
-    """What another process finds is the branch of the run, not all that was said."""
+    """Another process finds the branch of the run, not all that was said."""
     first = await ask(talk, "one", "1")
     await ask(talk, "two", "2")
     session = await talk.start("two, edited", branch=BranchPoint(first))
@@ -203,7 +203,7 @@ async def keep_summary(talk: Talk, text: str, first_kept: str, *, branched: bool
 
 
 class Reader:
-    """What was said, by who followed whom, and the branch that is active."""
+    """The messages by the ones that they follow, and the end of the active branch."""
 
     def __init__(self) -> None:
         self.parents: dict[str, str] = {}

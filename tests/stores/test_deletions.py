@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.stores.deletions import BATCH, grouped
+from millrace.stores.deleted_items import BATCH, grouped
 from millrace.stores.dynamo import to_item
 from tests.fakes.strict_dynamo import ITEM, TRANSACTION, item_size
 

@@ -810,6 +810,24 @@ export interface paths {
         delete: operations["delete_conversation"];
         options?: never;
         head?: never;
+        /** Rename a conversation, or change its metadata */
+        patch: operations["change_conversation"];
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a restorable deletion back */
+        post: operations["restore_conversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1511,6 +1529,8 @@ export interface components {
              */
             onExpired?: "continue" | "fail";
             limits?: components["schemas"]["AgentLimits"];
+            /** @description what users may begin with: each is shown before the first message, and sent as it is */
+            starters?: string[];
             /**
              * @description whether A2A clients of the organization find the agent and send it tasks
              * @default false
@@ -1650,6 +1670,8 @@ export interface components {
              */
             onExpired?: "continue" | "fail";
             limits?: components["schemas"]["AgentLimits"];
+            /** @description what users may begin with: each is shown before the first message, and sent as it is */
+            starters?: string[];
             /**
              * @description whether A2A clients of the organization find the agent and send it tasks
              * @default false
@@ -1691,6 +1713,7 @@ export interface components {
             model: string;
             /** @enum {string} */
             visibility: "answer" | "steps" | "full";
+            starters: string[];
             builtin: boolean;
         };
         /** @description A tool as the model sees it. `server` is the MCP server or A2A agent that has it. */
@@ -2169,6 +2192,18 @@ export interface components {
             reason: string | null;
             answeredBy: string | null;
             answeredAt: string;
+        };
+        /**
+         * @description The body of a request that renames a conversation, or gives it other metadata; what is left out stays
+         *     as it is.
+         */
+        ChangedConversation: {
+            /** @default null */
+            title?: string | null;
+            /** @default null */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
         };
         /** @description A chat's incoming webhook; values in `template` are escaped for it. */
         ChatConfig: {
@@ -3214,6 +3249,8 @@ export interface components {
              */
             onExpired?: "continue" | "fail";
             limits?: components["schemas"]["AgentLimits"];
+            /** @description what users may begin with: each is shown before the first message, and sent as it is */
+            starters?: string[];
             /**
              * @description whether A2A clients of the organization find the agent and send it tasks
              * @default false
@@ -3632,6 +3669,10 @@ export interface components {
         Requests: {
             succeeded: number;
             failed: number;
+        };
+        /** @description A conversation that is deleted at a time, unless it is restored before. */
+        RestorableDeletion: {
+            restorableUntil: string;
         };
         /** @description So many events are no longer kept: take a new snapshot. */
         ResyncEvent: {
@@ -6214,6 +6255,8 @@ export interface operations {
             query?: {
                 /** @description A user's id, or `all` (with the scope `observe`); without it your own and what is shared */
                 owner?: string;
+                /** @description Words, all of which the title has */
+                q?: string;
                 /** @description The most items that the page has */
                 limit?: number;
                 /** @description `nextCursor` of the page before; without it, the first page */
@@ -6285,6 +6328,66 @@ export interface operations {
     };
     delete_conversation: {
         parameters: {
+            query?: {
+                /** @description `true`: the conversation can be restored for ten minutes, and is deleted then */
+                restorable?: "true" | "false";
+            };
+            header?: never;
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestorableDeletion"];
+                };
+            };
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    change_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The conversation's id: 1 to 128 of `A-Z a-z 0-9 _ . : ~ -` */
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedConversation"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+        };
+    };
+    restore_conversation: {
+        parameters: {
             query?: never;
             header?: never;
             path: {
@@ -6295,12 +6398,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Nothing to return */
-            204: {
+            /** @description Success */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
             };
         };
     };

@@ -1,7 +1,8 @@
 """Conversations: create, list, read, delete."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from pydantic import Field, field_validator
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from millrace.api.cursors import from_cursor, to_cursor
-from millrace.api.endpoint import Endpoint, read_body, whole_number
+from millrace.api.endpoint import Endpoint, read_body, truth, whole_number
 from millrace.api.operation import EMPTY, Answer, Parameter
 from millrace.api.parameters import CURSOR, limit
 from millrace.domain.access import Principal
@@ -19,13 +20,23 @@ from millrace.domain.ids import new_id, valid_user
 from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest
 from millrace.services.runs.access import authorize
-from millrace.services.runs.delete import delete_conversation
+from millrace.services.runs.delete import delete_conversation, delete_restorably, restore_conversation
 from millrace.services.runs.platform import Platform
+
+if TYPE_CHECKING:  # imported when somebody searches
+    from millrace.services.runs.find_conversations import ReadPage
 
 PAGE = 50
 EVERYBODY = "all"
 METADATA_BYTES = 16 * 1024
 NOT_FOUND = ("conversation_not_found", "invalid_id")
+QUERY_CHARACTERS = 200
+SEARCH = Parameter("q", "Words, all of which the title has")
+RESTORABLE = Parameter(
+    "restorable",
+    "`true`: the conversation can be restored for ten minutes, and is deleted then",
+    {"type": "string", "enum": ["true", "false"]},
+)
 OWNER = Parameter(
     "owner", "A user's id, or `all` (with the scope `observe`); without it your own and what is shared"
 )
@@ -42,9 +53,33 @@ class NewConversation(WireModel):
     @field_validator("metadata")
     @classmethod
     def _small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
-        if len(orjson.dumps(metadata)) > METADATA_BYTES:
-            raise ValueError(f"must not exceed {METADATA_BYTES // 1024} KB as JSON")
-        return metadata
+        return _checked(metadata)
+
+
+class ChangedConversation(WireModel):
+    """The body of a request that renames a conversation, or gives it other metadata; what is left out stays
+    as it is."""
+
+    title: str | None = Field(default=None, min_length=1, max_length=200)
+    metadata: dict[str, Any] | None = None
+
+    @field_validator("metadata")
+    @classmethod
+    def _small(cls, metadata: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if metadata is None else _checked(metadata)
+
+    @field_validator("title")
+    @classmethod
+    def _says_something(cls, title: str | None) -> str | None:
+        if title is not None and not title.strip():
+            raise ValueError("must not be empty")
+        return title and title.strip()
+
+
+def _checked(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(orjson.dumps(metadata)) > METADATA_BYTES:
+        raise ValueError(f"must not exceed {METADATA_BYTES // 1024} KB as JSON")
+    return metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +109,7 @@ class Conversations:
                 "List conversations, latest first",
                 "chat",
                 self.list_conversations,
-                parameters=(OWNER, limit(100, PAGE), CURSOR),
+                parameters=(OWNER, SEARCH, limit(100, PAGE), CURSOR),
                 answers={200: "ConversationPage"},
             ),
             Endpoint(
@@ -87,12 +122,32 @@ class Conversations:
                 errors=NOT_FOUND,
             ),
             Endpoint(
+                "PATCH",
+                one,
+                "Rename a conversation, or change its metadata",
+                "chat",
+                self.change_conversation,
+                body=ChangedConversation,
+                answers={200: "Conversation"},
+                errors=NOT_FOUND,
+            ),
+            Endpoint(
                 "DELETE",
                 one,
                 "Delete a conversation with its threads, messages and runs; what is under way ends",
                 "chat",
                 self.delete_conversation,
-                answers={204: EMPTY},
+                parameters=(RESTORABLE,),
+                answers={202: "RestorableDeletion", 204: EMPTY},
+                errors=(*NOT_FOUND, "invalid_query"),
+            ),
+            Endpoint(
+                "POST",
+                one + "/restore",
+                "Take a restorable deletion back",
+                "chat",
+                self.restore_conversation,
+                answers={200: "Conversation"},
                 errors=NOT_FOUND,
             ),
         ]
@@ -109,16 +164,25 @@ class Conversations:
         return JSONResponse(made.to_wire(), 201, {"location": f"/api/conversations/{made.id}"})
 
     async def list_conversations(self, request: Request, caller: Principal) -> Response:
-        directory = self.platform.stores.directory
         most = whole_number(request, "limit", PAGE, 1, 100)
         start = from_cursor(request.query_params.get("cursor"), "id", "at")
         after = (start["id"], start["at"]) if start else None
-        if request.query_params.get("owner"):
-            found, following = await directory.page(caller.organization, _owner(request, caller), most, after)
+        read_page, query = self._list(request, caller), _query(request)
+        if query:
+            from millrace.services.runs.find_conversations import find_by_title
+
+            found, following = await find_by_title(read_page, query, most, after)
         else:
-            found, following = await directory.page_of_user(caller.organization, caller.id, most, after)
+            found, following = await read_page(most, after)
         more = to_cursor(dict(zip(("id", "at"), following, strict=True))) if following else None
         return JSONResponse({"items": [one.to_wire() for one in found], "nextCursor": more})
+
+    def _list(self, request: Request, caller: Principal) -> "ReadPage":
+        """The list of conversations that a request asks for, page by page."""
+        directory = self.platform.stores.directory
+        if request.query_params.get("owner"):
+            return partial(directory.page, caller.organization, _owner(request, caller))
+        return partial(directory.page_of_user, caller.organization, caller.id)
 
     async def get_conversation(self, request: Request, caller: Principal) -> Response:
         found = await authorize(self.platform.stores, caller, slot_of(request, caller), "read")
@@ -128,13 +192,38 @@ class Conversations:
         slot, stores = slot_of(request, caller), self.platform.stores
         # A deletion that broke off can be repeated, so its owner still has to find the conversation.
         await authorize(stores, caller, slot, "own", deleting=True)
-        await delete_conversation(stores, slot)
-        return Response(status_code=204)
+        if not truth(request, "restorable"):
+            await delete_conversation(stores, slot)
+            return Response(status_code=204)
+        until = await delete_restorably(stores, slot)
+        return JSONResponse({"restorableUntil": iso(until)}, 202)
+
+    async def restore_conversation(self, request: Request, caller: Principal) -> Response:
+        slot, stores = slot_of(request, caller), self.platform.stores
+        await authorize(stores, caller, slot, "own", deleting=True)
+        await restore_conversation(stores, slot)
+        return JSONResponse((await authorize(stores, caller, slot, "own")).to_wire())
+
+    async def change_conversation(self, request: Request, caller: Principal) -> Response:
+        given = await read_body(request, ChangedConversation)
+        slot, stores = slot_of(request, caller), self.platform.stores
+        found = await authorize(stores, caller, slot, "own")
+        changes = given.model_dump(exclude_none=True)
+        if changes:
+            await stores.conversations.change(slot, title=given.title, metadata=given.metadata)
+        return JSONResponse(replace(found, **changes).to_wire())
 
 
 def slot_of(request: Request, caller: Principal) -> Slot:
     """The conversation that a request's path names. Raises `InvalidRequest`."""
     return Slot.of(caller.organization, request.path_params["conversation_id"])
+
+
+def _query(request: Request) -> str:
+    query = request.query_params.get("q", "").strip()
+    if len(query) > QUERY_CHARACTERS:
+        raise InvalidRequest(f"q must not exceed {QUERY_CHARACTERS} characters.", code="invalid_query")
+    return query
 
 
 def _owner(request: Request, caller: Principal) -> str | None:

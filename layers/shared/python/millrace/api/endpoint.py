@@ -98,3 +98,11 @@ def whole_number(request: Request, name: str, default: int, lowest: int, highest
             f"{name} must be a whole number from {lowest} to {highest}.", code="invalid_query"
         )
     return int(given)
+
+
+def truth(request: Request, name: str) -> bool:
+    """A query parameter that is true or false; false without it. Raises `InvalidRequest`."""
+    given = request.query_params.get(name, "").lower()
+    if given not in ("", "true", "false"):
+        raise InvalidRequest(f"{name} must be true or false.", code="invalid_query")
+    return given == "true"

@@ -27,6 +27,7 @@ DialectName = Literal["plain", "harmony", "hermes", "mistral", "llama", "deepsee
 ToolSource = Literal["builtin", "agent", "mcp", "a2a"]
 """The origin of a tool."""
 
+Starter = Annotated[str, Field(min_length=1, max_length=200)]
 ToolName = Annotated[str, Field(min_length=1, max_length=140)]
 
 
@@ -164,6 +165,11 @@ class AgentSettings(WireModel):
         description="when nobody answers a call in time: the agent goes on without it, or the run fails",
     )
     limits: AgentLimits = Field(default_factory=AgentLimits)
+    starters: list[Starter] = Field(
+        default_factory=list,
+        max_length=3,
+        description="what users may begin with: each is shown before the first message, and sent as it is",
+    )
     expose_a2a: bool = Field(
         default=False,
         alias="exposeA2A",
@@ -196,6 +202,7 @@ class AgentSummary(WireModel):
     description: str
     model: str
     visibility: Detail
+    starters: list[Starter]
     builtin: bool
 
 
@@ -234,6 +241,11 @@ DEMO = Agent(
     "or how Millrace works.",
     model="demo:",
     tools=["calculator", "current_time", "http_fetch", "search_conversations"],
+    starters=[
+        "What is 17.5 % of 2,340?",
+        "What time is it in Tokyo?",
+        "How does Millrace survive a crash?",
+    ],
     builtin=True,
 )
 ECHO = Agent(

@@ -89,7 +89,7 @@ class MessageTree:
         return dict(self.branches)
 
     def _branch(self, position: int) -> Interval:
-        """Where the branch of a message begins, and what it follows."""
+        """Return the first message of the branch of a message, and the one that it follows."""
         at = bisect_right(self.branches, (position, LAST_POSITION)) - 1
         return self.branches[at] if at >= 0 else (1, 0)
 

@@ -5,6 +5,8 @@ of conversations (not of threads) is listed by organization through the index `B
 `ByOwner` (see `directory`).
 """
 
+from typing import Any
+
 import orjson
 
 from millrace.domain.conversations import Conversation, Slot
@@ -30,9 +32,9 @@ def to_meta_item(slot: Slot, conversation: Conversation) -> Item:
             "createdAt": conversation.created_at,
             "updatedAt": conversation.updated_at,
             "createdBy": conversation.created_by,
-            "metadata": orjson.dumps(conversation.metadata).decode(),
+            "metadata": dumped(conversation.metadata),
         }
-        | _list_keys(slot, conversation)
+        | list_keys(slot, conversation)
     )
 
 
@@ -79,7 +81,7 @@ def touched(
         sets.append("title = if_not_exists(title, :title)" if in_thread else "title = :title")
         values["title"] = conversation.title
     if slot.thread_id is None:
-        keys = _list_keys(slot, conversation)
+        keys = list_keys(slot, conversation)
         sets += [f"{name} = :{name}" for name in keys]
         values |= keys
     own = active if not in_thread else None
@@ -94,7 +96,13 @@ def touched(
     return update(table, meta_key(slot), expression, condition + _NOT_DELETING, **values)
 
 
-def _list_keys(slot: Slot, conversation: Conversation) -> Item:
+def dumped(metadata: dict[str, Any]) -> str:
+    """The metadata as the item holds it."""
+    return orjson.dumps(metadata).decode()
+
+
+def list_keys(slot: Slot, conversation: Conversation) -> Item:
+    """The attributes by which the indexes list a conversation."""
     keys: Item = {
         "listPk": slot.organization,
         "listSk": f"{conversation.updated_at}#{slot.conversation_id}",

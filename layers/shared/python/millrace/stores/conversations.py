@@ -10,6 +10,7 @@ idempotency markers; a conversation's also lists its threads, `H#<threadId>`, an
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from millrace.domain.branches import Interval, contains
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
@@ -18,13 +19,15 @@ from millrace.domain.summaries import Summary
 from millrace.errors import Conflict
 from millrace.stores.conversation_items import (
     being_deleted,
+    dumped,
     is_deleting,
     meta_key,
     to_conversation,
     to_meta_item,
     touched,
+    unknown_conversation,
 )
-from millrace.stores.dynamo import ConditionFailed, Dynamo, TransactItem, put, to_item
+from millrace.stores.dynamo import ConditionFailed, Dynamo, TransactItem, put, to_item, update
 from millrace.stores.lease_record import to_lease
 from millrace.stores.message_items import Parts, parts_of, to_message
 from millrace.stores.reading import readable
@@ -108,6 +111,18 @@ class ConversationStore:
             raise Conflict(
                 "A conversation with this id already exists.", code="conversation_exists"
             ) from error
+
+    async def change(self, slot: Slot, *, title: str | None, metadata: dict[str, Any] | None) -> None:
+        """Give a conversation another title, other metadata, or both; it keeps its place in lists. Raises
+        `NotFound`."""
+        sets = {"title": title, "metadata": None if metadata is None else dumped(metadata)}
+        values = {name: value for name, value in sets.items() if value is not None}
+        expression = "SET " + ", ".join(f"{name} = :{name}" for name in values)
+        condition = "attribute_exists(pk) AND attribute_not_exists(deleting)"
+        try:
+            await self._dynamo.write(update(self.table, meta_key(slot), expression, condition, **values))
+        except ConditionFailed as error:
+            raise unknown_conversation() from error
 
     async def find(self, slot: Slot, *, deleting: bool = False) -> Conversation | None:
         """Return the conversation, or None for an unknown one. One that is being deleted is unknown but to

@@ -5,22 +5,23 @@ is marked nobody sees the conversation, and no run can begin or end in it: both 
 condition that it is not marked. So what is deleted is never recreated, and a deletion that broke off is
 finished by whoever comes next: a repeat, or the sweep of every minute, which finds the mark in the index
 `ByUpdate`.
+
+A restorable deletion is such a mark with a time (`restorableUntil`), which whoever restores the conversation
+takes away again. From that time on the sweep claims it, and it is a deletion like any other.
 """
 
-import logging
 import random
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
-
-import orjson
 
 from millrace.domain.clock import Clock, iso
 from millrace.domain.conversations import Slot
 from millrace.domain.ids import new_ulid
 from millrace.domain.runs import LeaseRecord
-from millrace.stores.conversation_items import meta_key
+from millrace.stores.conversation_items import list_keys, meta_key, to_conversation
 from millrace.stores.conversations import THREAD_PREFIX
+from millrace.stores.deleted_items import BATCH, grouped
 from millrace.stores.dynamo import (
     ConditionFailed,
     Dynamo,
@@ -34,14 +35,12 @@ from millrace.stores.dynamo import (
 from millrace.stores.event_log import EventLog
 from millrace.stores.lease_record import lease_key, to_lease
 from millrace.stores.runs import RunStore, stream_of
-from millrace.stores.sizes import ROOMY_BYTES, item_bytes
 
-log = logging.getLogger(__name__)
-BATCH = 25
 _DELETING = "#deleting"
+"""The partition of the index that lists marked conversations: no organization's name can begin with `#`."""
 _CHOICE = 5
 """So many times as many unfinished deletions are read as are chosen."""
-"""The partition of the index that lists marked conversations: no organization's name can begin with `#`."""
+_TEXTS = "title, metadata"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,7 @@ class Deletion:
     root: Slot
     token: str
     agent_id: str = ""
+    restorable: bool = False
 
 
 class DeletionFinished(Exception):
@@ -80,7 +80,7 @@ class DeletionStore:
             self._table,
             meta_key(root),
             "SET deleting = if_not_exists(deleting, :token), listPk = :list, listSk = :sort "
-            "REMOVE activeRunId, title, metadata, ownerPk",
+            f"REMOVE restorableUntil, activeRunId, ownerPk, {_TEXTS}",
             "attribute_exists(pk)",
             token=new_ulid(),
             list=_DELETING,
@@ -93,11 +93,72 @@ class DeletionStore:
             return None
         return await self._find(root)
 
+    async def begin_restorable(self, root: Slot, until_ms: int) -> int | None:
+        """Mark a conversation to be deleted at a time, before which `restore` takes the mark away. Return the
+        time that holds: an earlier mark's stays. None where there is no conversation, or its deletion is
+        under way."""
+        request = update(
+            self._table,
+            meta_key(root),
+            "SET deleting = :token, restorableUntil = :until, listPk = :list, listSk = :sort "
+            "REMOVE activeRunId, ownerPk",
+            "attribute_exists(pk) AND attribute_not_exists(deleting)",
+            token=new_ulid(),
+            until=until_ms,
+            list=_DELETING,
+            # The sweep finds it when the time is over, among the deletions that were left half done.
+            sort=f"{iso(until_ms)}#{root.conversation_id}",
+        )
+        try:
+            await self._dynamo.write(request)
+        except ConditionFailed as error:
+            return (error.items[0] or {}).get("restorableUntil")
+        return until_ms
+
+    async def restore(self, root: Slot) -> bool:
+        """Take the mark of a restorable deletion away; False where there is none any more."""
+        item = await self._dynamo.get(self._table, meta_key(root))
+        if item is None or "restorableUntil" not in item:
+            return False
+        seen = to_conversation(root, {name: value for name, value in item.items() if name != "deleting"})
+        keys = list_keys(root, seen) if seen else {}
+        request = update(
+            self._table,
+            meta_key(root),
+            "SET " + ", ".join(f"{name} = :{name}" for name in keys) + " REMOVE deleting, restorableUntil",
+            "deleting = :token AND attribute_exists(restorableUntil)",
+            token=item["deleting"],
+            **keys,
+        )
+        try:
+            await self._dynamo.write(request)
+        except ConditionFailed:
+            return False
+        return True
+
+    async def _claim(self, root: Slot) -> Deletion | None:
+        """The deletion of a conversation, which cannot be restored from now on."""
+        found = await self._find(root)
+        if found is None or not found.restorable:
+            return found
+        request = update(
+            self._table,
+            meta_key(root),
+            f"REMOVE restorableUntil, {_TEXTS}",
+            "deleting = :token",
+            token=found.token,
+        )
+        try:
+            await self._dynamo.write(request)
+        except ConditionFailed:  # it was restored
+            return None
+        return found
+
     async def _find(self, root: Slot) -> Deletion | None:
         item = await self._dynamo.get(self._table, meta_key(root))
         if item is None or "deleting" not in item:
             return None
-        return Deletion(root, item["deleting"], item.get("agentId", ""))
+        return Deletion(root, item["deleting"], item.get("agentId", ""), "restorableUntil" in item)
 
     async def unfinished(self, before_ms: int, limit: int) -> list[Deletion]:
         """Some of the oldest deletions that were begun before a time and are not finished."""
@@ -112,7 +173,7 @@ class DeletionStore:
         chosen = random.sample(items, min(limit, len(items)))
         roots = [Slot(item["pk"].partition("#")[0], item["conversationId"]) for item in chosen]
         # The index may be a moment old; only the table knows whether the mark is still there.
-        return [found for root in roots if (found := await self._find(root))]
+        return [found for root in roots if (found := await self._claim(root))]
 
     async def is_deleted(self, root: Slot) -> bool:
         """Return whether the conversation is being deleted, or is not there."""
@@ -201,39 +262,3 @@ class DeletionStore:
             await self._dynamo.write(removal)
         except ConditionFailed as error:
             raise DeletionFinished from error
-
-
-def grouped(items: list[Item], most: int) -> Iterator[list[Item]]:
-    """Yield the items in groups that one transaction can delete: DynamoDB counts the sizes of the items, and
-    not only of their keys."""
-    group: list[Item] = []
-    room = ROOMY_BYTES
-    for item in items:
-        size = item_bytes(to_item(item))
-        if group and (len(group) == most or size > room):
-            yield group
-            group, room = [], ROOMY_BYTES
-        group.append(item)
-        room -= size
-    if group:
-        yield group
-
-
-def runs_of(items: list[Item]) -> set[str]:
-    """The ids of the runs that these items of a slot belong to."""
-    return {run for item in items if (run := _run_of(item))}
-
-
-def _run_of(item: Item) -> str | None:
-    """The run of an item, if it is a message or an idempotency marker."""
-    if "runId" in item:
-        return item["runId"] or None
-    if not item["sk"].startswith("M#"):
-        return None
-    try:
-        run_id: str | None = orjson.loads(item["body"]).get("runId")
-    except Exception:
-        # It is deleted all the same: one that cannot be read must not keep its conversation.
-        log.exception("the message %s of %s cannot be read", item["sk"], item["pk"])
-        return None
-    return run_id

@@ -35,6 +35,12 @@ class Conversation(Shape):
     active_run_id: str | None = Field(description="the run under way, if there is one")
 
 
+class RestorableDeletion(Shape):
+    """A conversation that is deleted at a time, unless it is restored before."""
+
+    restorable_until: str
+
+
 class ConversationPage(Page[Conversation]):
     """A page of conversations, latest first."""
 

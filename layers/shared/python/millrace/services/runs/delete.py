@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from dataclasses import replace
 
 from millrace.domain.clock import iso
@@ -11,14 +12,21 @@ from millrace.domain.runs import LeaseRecord
 from millrace.errors import NotFound
 from millrace.services.runs.lost_usage import with_estimated_usage
 from millrace.services.runs.run_events import deleted, deleted_run, missed_end, to_bus
+from millrace.services.runs.stop import stop_run
 from millrace.services.runs.sweep_time import sweep_time
 from millrace.stores.connect import Stores
-from millrace.stores.deletions import Deletion, DeletionFinished, runs_of
+from millrace.stores.conversation_items import unknown_conversation
+from millrace.stores.deleted_items import runs_of
+from millrace.stores.deletions import Deletion, DeletionFinished
 from millrace.stores.dynamo import Item
 
 log = logging.getLogger(__name__)
 AT_ONCE = 8
 OVERDUE_MS = 60_000
+RESTORE_MS = 600_000
+"""The time in which a restorable deletion can be taken back."""
+STOP_SECONDS = 5.0
+STOP_POLL_SECONDS = 0.1
 SWEPT_AT_ONCE = 20
 
 
@@ -27,8 +35,35 @@ async def delete_conversation(stores: Stores, root: Slot) -> None:
     Repeating it finishes a deletion that broke off. Raises `NotFound`."""
     deletion = await stores.deletions.begin(root)
     if deletion is None:
-        raise NotFound("No conversation has this id.", code="conversation_not_found")
+        raise unknown_conversation()
     await finish_deletion(stores, deletion)
+
+
+async def delete_restorably(stores: Stores, root: Slot) -> int:
+    """Hide a conversation as if it were deleted, and delete it in ten minutes unless it is restored. What
+    runs in it is stopped. The time of the deletion in milliseconds. Raises `NotFound`."""
+    await asyncio.gather(*(_stopped(stores, slot) for slot in await stores.deletions.slots(root)))
+    until = await stores.deletions.begin_restorable(root, stores.clock() + RESTORE_MS)
+    if until is None:
+        raise unknown_conversation()
+    return until
+
+
+async def _stopped(stores: Stores, slot: Slot) -> None:
+    """Stop what runs in a slot, and wait a moment for its end, which could not be stored behind the mark. One
+    that takes longer is ended when it is restored, or deleted with the rest."""
+    run_id = await stop_run(stores, slot, "stopped")
+    late = time.monotonic() + STOP_SECONDS
+    while run_id and time.monotonic() < late:
+        if (await stores.leases.peek(slot)).run_id != run_id:
+            return
+        await asyncio.sleep(STOP_POLL_SECONDS)
+
+
+async def restore_conversation(stores: Stores, root: Slot) -> None:
+    """Take a restorable deletion back; harmless when repeated. Raises `NotFound` once it is too late."""
+    if not await stores.deletions.restore(root) and await stores.deletions.is_deleted(root):
+        raise unknown_conversation()
 
 
 async def sweep_deletions(stores: Stores) -> int:
