@@ -48,6 +48,7 @@ class Story:
     watched: bool
     seen: list[tuple[float, Sent]] = field(default_factory=list)
     run_id: str = ""
+    hurried: bool = False
     live: list[str] = field(default_factory=list)
     begun: threading.Event = field(default_factory=threading.Event)
 
@@ -98,18 +99,20 @@ class Story:
         self.seen.append((time.monotonic(), event))
         self.run_id = self.run_id or event.data.get("runId", "")
         self.begun.set()
-        if event.data["type"] == "tool_call" and not self.live:
-            self.live.append(self._hurried())
+        if event.data["type"] == "token" and not self.hurried:
+            self.hurried = True
+            self._hurry()
 
-    def _hurried(self) -> str:
-        """Send the live message, again where its process is killed; its id."""
+    def _hurry(self) -> None:
+        """Send the live message, again where its process is killed. A client that has lost its connection may
+        do so after the run's end, and is told."""
         body = {"content": LIVE, "idempotencyKey": self.conversation}
         for _ in range(5):
             sent = self.chat.post(f"{self.path}/inject", json=body)
             if sent.status_code != 502:
                 break
-        assert sent.status_code == 202, sent.text
-        return str(sent.json()["messageId"])
+        assert sent.status_code in (202, 409), sent.text
+        self.live += [sent.json()["messageId"]] if sent.status_code == 202 else []
 
     def check(self, deaths: int) -> None:
         """Check the run's end: history, tools, live message, views."""
@@ -133,7 +136,7 @@ class Story:
         texts = ["".join(block.get("text", "") for block in one["content"]) for one in history]
         said = [text for text, one in zip(texts, history, strict=True) if one["role"] == "assistant"]
         assert said in ([*SAID, "next"], [*SAID, HURRIED, "next"])
-        assert texts.count(LIVE) == 1
+        assert texts.count(LIVE) == len(self.live)
         results = [step for one in history for step in one.get("steps", ()) if step["type"] == "tool_result"]
         ids = [step["id"] for step in results]
         assert len(ids) == len(set(ids)) == 1 + len(PARTS)

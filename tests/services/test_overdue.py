@@ -14,7 +14,7 @@ from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.sweep_lost import sweep_lost
 from tests.services.asking import Clock, clock, talk
 from tests.services.scripted import Talk, says, text_of
-from tests.services.test_handover import begin, drain_viewer, go_on, queue
+from tests.services.test_handover import begin, drain_viewer, queue
 
 __all__ = ["clock", "queue", "talk"]
 Queue = asyncio.Queue[tuple[ContinueRun, float]]
@@ -51,15 +51,28 @@ def test_living_process_renews_its_lease_long_before_it_is_overdue(lease_ms: int
 
 
 async def test_viewer_calls_the_next_process_while_the_lease_still_lasts(
-    talk: Talk, clock: Clock, queue: Queue
+    talk: Talk, clock: Clock, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It says as well that it watches, so that the lease of the next process is short."""
     session, lease = await silent(talk, clock)
+    watched = asyncio.Event()
+    watch = talk.stores.takeovers.watch
+
+    async def note(*given: Any) -> None:
+        await watch(*given)
+        watched.set()
+
+    monkeypatch.setattr(talk.stores.takeovers, "watch", note)
     watching = asyncio.create_task(drain_viewer(follow(talk.stores, session.run, 0)))
     asked, delay = await queue.get()
     assert (asked.run_id, delay) == (session.run.id, 0)
     assert not lease.lost(clock())
+    await watched.wait()
     clock.go_on()
-    assert await go_on(talk, asked) is not None
+    taken = await continue_run(talk.platform, asked)
+    assert taken is not None
+    assert taken.lease.lease_ms(clock()) == WATCHED_LEASE_MS
+    await taken.over()
     seen = await watching
     assert [one.type for one in seen if one.type in ("rewind", "done")] == ["rewind", "done"]
     assert [text_of(message) for message in await talk.messages()] == ["hello", "whole"]

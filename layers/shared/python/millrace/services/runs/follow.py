@@ -104,11 +104,11 @@ async def _check(stores: Stores, run: Run) -> float | None:
     now = stores.clock()
     if lease.overdue(now):
         await notice_lost_run(stores, run.slot, lease)
-        return 0
-    # A run that waits for people has no process whose lease could be short, and may be watched for days.
+    # A run that waits for people has no process whose lease could be short, and may be watched for days. One
+    # that is lost has a process soon, which may be lost as well.
     if lease.parked != "waiting":
         await stores.takeovers.watch(run.slot, lease)
-    return min(CHECK_SECONDS, (lease.overdue_at - now) / 1000)
+    return max(0, min(CHECK_SECONDS, (lease.overdue_at - now) / 1000))
 
 
 async def _waits(stores: Stores, run: Run) -> bool:
