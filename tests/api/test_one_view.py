@@ -64,6 +64,8 @@ DETAILS = ("answer", "steps", "full")
 HELPER = "canary-helper"
 HIDDEN = re.compile(r"canary|838114395", re.IGNORECASE)
 """Thoughts, arguments, results and the name of a tool, and the result of a flow's tool (12345 * 67891)."""
+WANTED = {"since": "0", "metric": "error_rate"}
+"""Parameters without which an operation tells nothing."""
 CONVERSATION = "/api/conversations/{conversation_id}"
 FLOW = "/api/flows/{name}"
 
@@ -390,7 +392,8 @@ def asked(path: str, names: list[str]) -> Iterator[tuple[dict[str, str], bool]]:
     details = DETAILS if "detail" in names else ("",)
     streams = ("", "true") if "stream" in names else ("",)
     for detail, stream in product(details, streams):
-        query = {"detail": detail, "stream": stream} | ({"since": "0"} if "since" in names else {})
+        query = {"detail": detail, "stream": stream}
+        query |= {name: value for name, value in WANTED.items() if name in names}
         yield {name: value for name, value in query.items() if value}, bool(stream) or "stream" in path
 
 

@@ -104,9 +104,9 @@ def project_message(message: StoredMessage, detail: Detail) -> dict[str, Any] | 
     result status; `steps` lists what the stream showed on the way, in order. `full`: also arguments and raw
     results."""
     content = [shown for block in message.content if (shown := _block(block, detail))]
-    if message.content and not content and not message.extra:
-        return None
     steps = [shown for step in _whole_steps(message) if (shown := project(step, detail))]
+    if message.content and not (content or steps or message.extra):
+        return None
     return message.to_wire() | {"content": content} | ({"steps": steps} if steps else {})
 
 
