@@ -4,10 +4,10 @@ import random
 
 import pytest
 
+from millrace.cli.watch.board import Board
 from millrace.domain.command_center import center_stream
 from millrace.domain.events import Event
 from millrace.services.command_center.record import Recorder, record
-from millrace.watch.board import Board
 from tests.command_center.making import ended, run_event, started
 
 SAID = "what nobody may read any more"

@@ -1,4 +1,4 @@
-"""The terminal view: what the board knows, what the screen shows, how the feed comes back."""
+"""The terminal view: what the board knows, what the screen shows, how the view comes back."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,12 +8,13 @@ import httpx
 import pytest
 from rich.console import Console
 
+from millrace.cli.app import run
+from millrace.cli.watch import follow
+from millrace.cli.watch.board import Board
+from millrace.cli.watch.screen import render
+from millrace.client import AsyncClient, AuthenticationError
 from millrace.domain.events import Event
 from millrace.services.command_center.record import Recorder, record
-from millrace.watch.__main__ import follow, main
-from millrace.watch.board import Board
-from millrace.watch.feed import Feed, Refused
-from millrace.watch.screen import render
 from tests.command_center.conftest import NOON
 from tests.command_center.making import started, whole_run
 
@@ -39,6 +40,10 @@ class WatchedBoard(Board):
             while not holds():
                 await self.changed.wait()
                 self.changed.clear()
+
+
+def token_of(center: httpx.Client) -> str:
+    return center.headers["authorization"].removeprefix("Bearer ")
 
 
 def screen_of(board: Board) -> str:
@@ -81,37 +86,38 @@ def test_text_of_agents_cannot_control_the_terminal() -> None:
     assert "\x1b[2J" not in shown
 
 
-async def test_feed_begins_with_a_snapshot_and_follows(
+async def test_view_begins_with_a_snapshot_and_follows(
     recorder: Recorder, center: httpx.Client, organization: str
 ) -> None:
     await record(recorder, organization, [started(organization, "run_1")])
     board = WatchedBoard()
-    async with httpx.AsyncClient(base_url=center.base_url, headers=center.headers) as http:
-        following = asyncio.create_task(follow(Feed(http, {}), board))
+    async with AsyncClient(str(center.base_url), token_of(center)) as client:
+        following = asyncio.create_task(follow(client, board))
         await board.when(lambda: bool(board.runs))
         assert set(board.runs) == {"run_1"}
         await record(recorder, organization, whole_run(organization, "run_2")[:1])
         await record(recorder, organization, whole_run(organization, "run_1")[1:])
         await board.when(lambda: board.completed == 1)
         following.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await following
     assert set(board.runs) == {"run_2"}
     assert board.recent[0]["runId"] == "run_1"
 
 
-async def test_refusal_ends_the_feed(center: httpx.Client) -> None:
-    async with httpx.AsyncClient(base_url=center.base_url) as http:
-        with pytest.raises(Refused, match="bearer token"):
-            await follow(Feed(http, {}), Board())
+async def test_refusal_ends_the_view(center: httpx.Client) -> None:
+    async with AsyncClient(str(center.base_url)) as client:
+        with pytest.raises(AuthenticationError, match="bearer token"):
+            await follow(client, Board())
 
 
 def test_once_option_prints_active_runs_and_ends(
     center: httpx.Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    token = center.headers["authorization"].removeprefix("Bearer ")
-    assert main(["--url", str(center.base_url), "--token", token, "--once"]) == 0
+    assert run(["--url", str(center.base_url), "--token", token_of(center), "watch", "--once"]) == 0
     assert "0 running" in capsys.readouterr().out
 
 
 def test_token_that_does_not_hold_is_told(center: httpx.Client, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--url", str(center.base_url), "--token", "nonsense", "--once"]) == 2
+    assert run(["--url", str(center.base_url), "--token", "nonsense", "watch", "--once"]) == 3
     assert "token is invalid" in capsys.readouterr().err

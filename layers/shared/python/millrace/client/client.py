@@ -32,6 +32,11 @@ class Resources(Generic[IO]):
 
     _io: IO
 
+    @property
+    def url(self) -> str:
+        """The base address."""
+        return self._io.sender.addresses.url
+
     @cached_property
     def conversations(self) -> "Conversations[IO]":
         from millrace.client.resources.conversations import Conversations

@@ -21,9 +21,10 @@ from millrace.client.answers import model, nothing
 from millrace.client.calls import Call, Request, given, new_key, path
 from millrace.client.follow import Cursor, Plan
 from millrace.client.operations import IO, Listing, Resource, RunWatch, listing, operation, run_stream
-from millrace.client.resources.plans import Detail, again, run_plan
+from millrace.client.resources.plans import again, run_plan
 from millrace.client.state import is_end
 from millrace.domain.event_types import RunEvent
+from millrace.domain.events import Detail
 
 Content = str | Sequence[Mapping[str, Any]]
 """A text, or parts: texts, images and files (https: docs/files.md)."""

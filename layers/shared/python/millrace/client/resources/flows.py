@@ -27,8 +27,9 @@ from millrace.client.operations import (
     operation,
     run_stream,
 )
-from millrace.client.resources.plans import Detail, run_plan
+from millrace.client.resources.plans import run_plan
 from millrace.domain.event_types import RunEvent
+from millrace.domain.events import Detail
 from millrace.domain.flows import Flow, FlowSettings
 
 BASE = "/api/flows"

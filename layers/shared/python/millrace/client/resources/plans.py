@@ -1,13 +1,12 @@
 """The streams of runs that several resources have."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from millrace.client.calls import Request, given, path
 from millrace.client.follow import Cursor, Plan
 from millrace.client.state import is_end
-
-Detail = Literal["answer", "steps", "full"]
+from millrace.domain.events import Detail
 
 
 def run_plan(first: Request, detail: Detail | None, through_waiting: bool) -> Plan:

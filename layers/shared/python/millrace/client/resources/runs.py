@@ -7,9 +7,10 @@ from millrace.client.answers import as_it_is, model
 from millrace.client.calls import Call, Request, given, path
 from millrace.client.follow import Cursor
 from millrace.client.operations import IO, Listing, Resource, RunWatch, listing, operation, run_stream
-from millrace.client.resources.plans import Detail, run_plan
+from millrace.client.resources.plans import run_plan
 from millrace.domain.center_event_types import RunView
 from millrace.domain.event_types import RunEvent
+from millrace.domain.events import Detail
 
 Decision = Literal["approve", "reject", "answer"]
 

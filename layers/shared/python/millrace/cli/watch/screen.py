@@ -7,9 +7,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from millrace.cli.watch.board import Board
 from millrace.domain.clock import from_iso
 from millrace.domain.events import Event
-from millrace.watch.board import Board
 
 SHOWN = 30
 
@@ -63,7 +63,7 @@ def _asks(run: dict[str, Any], board: Board) -> list[str]:
     who = f"{run.get('agentName') or run['agentId']} ({run['runId']})"
     calls = board.waiting.get(run["runId"], {}).values()
     asked = [call.get("prompt") or f"approve {call.get('name') or 'a call'}" for call in calls]
-    return [f"{who}: {text}" for text in asked or ["see GET /api/approvals"]]
+    return [f"{who}: {text}" for text in asked or ["see millrace approvals list"]]
 
 
 def _row(run: dict[str, Any], now: int) -> list[str]:

@@ -1,1 +1,0 @@
-"""The command center in a terminal. Needs `rich`, which comes with the extra `local`."""
