@@ -19,7 +19,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>()][B0]?|\x1b\][^\x07]*\x0
 
 
 class Terminal:
-    """A program that runs on a pseudo-terminal. `shown` is all that it has written, without escape
+    """A program that runs on a pseudo-terminal. `screen` is all that it has written, without escape
     sequences."""
 
     def __init__(self, arguments: list[str], environ: Mapping[str, str]) -> None:
@@ -43,15 +43,15 @@ class Terminal:
         self._reader.start()
 
     @property
-    def shown(self) -> str:
+    def screen(self) -> str:
         return _ESCAPES.sub("", self._written)
 
     def expect(self, text: str) -> None:
         """Wait until the screen shows `text` behind what was expected before. Raises `AssertionError`."""
         with self._changed:
-            found = self._changed.wait_for(lambda: text in self.shown[self._seen :], _SECONDS)
-            assert found, f"{text!r} did not come:\n{self.shown[self._seen :]}"
-            self._seen = self.shown.index(text, self._seen) + len(text)
+            found = self._changed.wait_for(lambda: text in self.screen[self._seen :], _SECONDS)
+            assert found, f"{text!r} did not come:\n{self.screen[self._seen :]}"
+            self._seen = self.screen.index(text, self._seen) + len(text)
 
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())

@@ -163,7 +163,10 @@ class FaultyServer:
         return None
 
 
-_HEADERS = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nconnection: close\r\n\r\n"
+_HEADERS = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
+    b"x-run-id: run_1\r\nconnection: close\r\n\r\n"
+)
 
 
 def _frame(number: int, event: dict[str, Any]) -> bytes:

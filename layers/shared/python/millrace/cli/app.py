@@ -10,6 +10,7 @@ from millrace import __version__
 from millrace.cli import agents, approvals, chat, dead_letters, pipelines, profile, runs, watch
 from millrace.cli.output import Output
 from millrace.cli.session import Options, ProfileError
+from millrace.cli.sign_in import SignInError
 from millrace.client import (
     APIError,
     AuthenticationError,
@@ -39,6 +40,12 @@ app.add_typer(approvals.app, name="approvals", help="List and answer what waits 
 dead_letters.add_to(pipelines.app)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"millrace {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -57,12 +64,11 @@ def options(
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON: one document, or one for each line.")
     ] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     """Options of all commands."""
-    if version:
-        typer.echo(f"millrace {__version__}")
-        raise typer.Exit
     context.obj = Options(url, token, profile_name, Output(json))
 
 
@@ -76,7 +82,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except typer.TyperException as error:
         return _fail(f"{error.format_message()} See: millrace --help", error.exit_code)
-    except ProfileError as error:
+    except (ProfileError, SignInError) as error:
         return _fail(str(error), UNAUTHENTICATED)
     except AuthenticationError as error:
         return _fail(f"{error.message} Sign in: millrace login, or set MILLRACE_TOKEN.", UNAUTHENTICATED)

@@ -42,7 +42,8 @@ def logout(context: typer.Context) -> None:
 
 def _profile(url: str, token: str | None, user: str | None, password_stdin: bool) -> Profile:
     if token:
-        return Profile(url, sys.stdin.readline().strip() if token == "-" else token)
+        token = sys.stdin.readline().strip() if token == "-" else token
+        return Profile(url, token, functions=_functions(url))
     config = read_config(url)
     functions = dict(config.get("apiBase") or {})
     own = local_user(config)
@@ -55,6 +56,14 @@ def _profile(url: str, token: str | None, user: str | None, password_stdin: bool
     pool = pool_of(config)
     tokens = pool.sign_in(user, password)
     return Profile(url, tokens.token, tokens.refresh_token, pool.endpoint, pool.client_id, functions)
+
+
+def _functions(url: str) -> dict[str, str]:
+    """The addresses of functions that have one of their own; an API need not have a page that names them."""
+    try:
+        return dict(read_config(url).get("apiBase") or {})
+    except SignInError:
+        return {}
 
 
 def _ask_password() -> str:

@@ -1,4 +1,4 @@
-"""I/O that is awaited, over `httpx.AsyncClient`: asyncio or trio."""
+"""I/O that is awaited, over `httpx.AsyncClient`."""
 
 from collections.abc import AsyncIterator, Callable, Generator
 from types import TracebackType

@@ -173,7 +173,7 @@ class Client(Resources[Blocking]):
 
 
 class AsyncClient(Resources[Asynchronous]):
-    """The same client for asyncio and trio.
+    """The same client for asyncio.
 
         async with AsyncClient("https://agents.example.com", token) as client:
             async with client.conversations.send_message_stream("conv-1", "Hello") as stream:

@@ -106,9 +106,10 @@ class Follower:
         if response.headers.get("content-type", "").startswith(EVENTS):
             # Headers may take a cold start; what follows is never silent for longer than a heartbeat.
             response.request.extensions["timeout"]["read"] = policy.silence
+            self.cursor.run_id = self.cursor.run_id or response.headers.get("x-run-id")
             yield Deliver([])
             return True
-        yield ReadAll()
+        #        yield ReadAll()
         return (yield from self._join(response))
 
     def _request(self) -> Request:

@@ -4,16 +4,27 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from millrace.api.schemas.command_center import (
+    AlertHistoryPage,
+    AlertMetricSeries,
     AlertRule,
     AlertRulePage,
     AlertRuleState,
     CommandCenterSnapshot,
+    PastAlert,
 )
 from millrace.client.answers import model, nothing
-from millrace.client.calls import Call, Request, path
+from millrace.client.calls import Call, Request, given, path
 from millrace.client.follow import Cursor
 from millrace.client.naming import body
-from millrace.client.operations import IO, Resource, Watch, event_stream, operation
+from millrace.client.operations import (
+    IO,
+    Listing,
+    Resource,
+    Watch,
+    event_stream,
+    listing,
+    operation,
+)
 from millrace.client.resources.plans import again
 from millrace.domain.alerts import AlertSettings
 from millrace.domain.center_event_types import CommandCenterEvent
@@ -89,3 +100,27 @@ class Alerts(Resource[IO]):
     def delete(self, rule_id: str) -> Call[None]:
         """Delete an alert rule."""
         return Call(Request("DELETE", path(BASE + "/alerts/{}", rule_id)), nothing)
+
+    @listing
+    def history(self, rule_id: str, *, limit: int | None = None) -> Listing[PastAlert]:
+        """List the alerts of a rule in the last 31 days, the newest first."""
+        where = path(BASE + "/alerts/{}/history", rule_id)
+        return Listing(
+            lambda cursor: Call(
+                Request("GET", where, given(limit=limit, cursor=cursor)), model(AlertHistoryPage)
+            )
+        )
+
+    @operation
+    def metric(
+        self,
+        metric: str,
+        *,
+        window: int | None = None,
+        agent_ids: Names = (),
+        since: str | None = None,
+        until: str | None = None,
+    ) -> Call[AlertMetricSeries]:
+        """Read a metric over time, as a rule with these settings sees it."""
+        query = {"metric": metric, "window": window, "agentIds": list(agent_ids), "from": since, "to": until}
+        return Call(Request("GET", BASE + "/metrics", query), model(AlertMetricSeries))

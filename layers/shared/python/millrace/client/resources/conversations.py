@@ -1,6 +1,6 @@
 """Conversations, and the messages in them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from millrace.api.schemas.conversations import (
@@ -20,28 +20,22 @@ from millrace.api.schemas.conversations import (
 from millrace.client.answers import model, nothing
 from millrace.client.calls import Call, Request, given, new_key, path
 from millrace.client.follow import Cursor, Plan
-from millrace.client.operations import IO, Listing, Resource, RunWatch, listing, operation, run_stream
+from millrace.client.operations import IO, Listing, RunWatch, listing, operation, run_stream
+from millrace.client.resources.branches import (
+    BASE,
+    LONGEST_ANSWER,
+    Branches,
+    Content,
+    IfBusy,
+    read_answer,
+)
 from millrace.client.resources.plans import again, run_plan
 from millrace.client.state import is_end
 from millrace.domain.event_types import RunEvent
 from millrace.domain.events import Detail
 
-Content = str | Sequence[Mapping[str, Any]]
-"""A text, or parts: texts, images and files (https: docs/files.md)."""
-IfBusy = Literal["reject", "inject", "interrupt"]
-BASE = "/api/conversations"
-LONGEST_ANSWER = 900.0
-"""Seconds for which a function may work on one answer."""
 
-
-def _answer(data: Any) -> AgentAnswer | WaitingAnswer | AcceptedMessage:
-    """An answer; one that waits for people; or the live message that the message became."""
-    if "waiting" in data:
-        return model(WaitingAnswer)(data)
-    return model(AcceptedMessage)(data) if "role" not in data else model(AgentAnswer)(data)
-
-
-class Conversations(Resource[IO]):
+class Conversations(Branches[IO]):
     """`client.conversations`"""
 
     @operation
@@ -53,11 +47,15 @@ class Conversations(Resource[IO]):
         return Call(Request("POST", BASE, body=body), model(Conversation))
 
     @listing
-    def list(self, *, owner: str | None = None, limit: int | None = None) -> Listing[Conversation]:
-        """List your conversations, the latest first; `owner` names another user, or `*`."""
+    def list(
+        self, *, owner: str | None = None, query: str | None = None, limit: int | None = None
+    ) -> Listing[Conversation]:
+        """List your conversations, the latest first; `owner` names another user, or `*`, `query` a part of
+        the title."""
         return Listing(
             lambda cursor: Call(
-                Request("GET", BASE, given(owner=owner, limit=limit, cursor=cursor)), model(ConversationPage)
+                Request("GET", BASE, given(owner=owner, q=query, limit=limit, cursor=cursor)),
+                model(ConversationPage),
             )
         )
 
@@ -67,9 +65,26 @@ class Conversations(Resource[IO]):
         return Call(Request("GET", path(BASE + "/{}", conversation_id)), model(Conversation))
 
     @operation
-    def delete(self, conversation_id: str) -> Call[None]:
-        """Delete a conversation with all that belongs to it; what runs in it is stopped."""
-        return Call(Request("DELETE", path(BASE + "/{}", conversation_id)), nothing)
+    def change(
+        self, conversation_id: str, *, title: str | None = None, metadata: Any = None
+    ) -> Call[Conversation]:
+        """Rename a conversation, or change its metadata."""
+        body = given(title=title, metadata=metadata)
+        where = path(BASE + "/{}", conversation_id)
+        return Call(Request("PATCH", where, body=body, repeatable=True), model(Conversation))
+
+    @operation
+    def delete(self, conversation_id: str, *, restorable: bool = False) -> Call[None]:
+        """Delete a conversation with all that belongs to it; what runs in it is stopped. One that is
+        `restorable` goes in ten minutes."""
+        query = {"restorable": True} if restorable else {}
+        return Call(Request("DELETE", path(BASE + "/{}", conversation_id), query), nothing)
+
+    @operation
+    def restore(self, conversation_id: str) -> Call[Conversation]:
+        """Take a restorable deletion back."""
+        where = path(BASE + "/{}/restore", conversation_id)
+        return Call(Request("POST", where, repeatable=True), model(Conversation))
 
     @listing
     def messages(
@@ -77,11 +92,12 @@ class Conversations(Resource[IO]):
         conversation_id: str,
         *,
         thread_id: str | None = None,
+        branch: str | None = None,
         detail: Detail | None = None,
         limit: int | None = None,
     ) -> Listing[Message]:
-        """List messages, the oldest first."""
-        query = given(threadId=thread_id, detail=detail, limit=limit)
+        """List messages, the oldest first: of the active branch, or of the one that a message is on."""
+        query = given(threadId=thread_id, branch=branch, detail=detail, limit=limit)
         return Listing(
             lambda cursor: Call(
                 Request("GET", path(BASE + "/{}/messages", conversation_id), query | given(cursor=cursor)),
@@ -99,6 +115,7 @@ class Conversations(Resource[IO]):
         thread_id: str | None = None,
         if_busy: IfBusy | None = None,
         response_schema: Mapping[str, Any] | None = None,
+        parent_id: str | None = None,
         detail: Detail | None = None,
         idempotency_key: str | None = None,
     ) -> Call[AgentAnswer | WaitingAnswer | AcceptedMessage]:
@@ -106,11 +123,11 @@ class Conversations(Resource[IO]):
         of the run at work (`AcceptedMessage`); an agent that asks people gives a `WaitingAnswer`."""
         request = _message(
             conversation_id,
-            _body(content, agent_id, thread_id, if_busy, response_schema),
+            _body(content, agent_id, thread_id, if_busy, response_schema, parent_id),
             detail,
             idempotency_key,
         )
-        return Call(request, _answer, LONGEST_ANSWER)
+        return Call(request, read_answer, LONGEST_ANSWER)
 
     @run_stream
     def send_message_stream(
@@ -122,13 +139,14 @@ class Conversations(Resource[IO]):
         thread_id: str | None = None,
         if_busy: IfBusy | None = None,
         response_schema: Mapping[str, Any] | None = None,
+        parent_id: str | None = None,
         detail: Detail | None = None,
         idempotency_key: str | None = None,
         through_waiting: bool = False,
     ) -> RunWatch[RunEvent]:
         """Send a message, and stream the answer. The stream ends with `done` or `error`, or with `waiting`
         where people are asked, unless it is to go `through_waiting`."""
-        body = _body(content, agent_id, thread_id, if_busy, response_schema)
+        body = _body(content, agent_id, thread_id, if_busy, response_schema, parent_id)
         request = _message(conversation_id, body, detail, idempotency_key)
         return RunWatch(run_plan(request, detail, through_waiting), Cursor())
 
@@ -228,6 +246,7 @@ def _body(
     thread_id: str | None,
     if_busy: IfBusy | None,
     response_schema: Mapping[str, Any] | None,
+    parent_id: str | None,
 ) -> dict[str, Any]:
     return given(
         content=content,
@@ -235,6 +254,7 @@ def _body(
         threadId=thread_id,
         ifBusy=if_busy,
         responseSchema=response_schema,
+        parentId=parent_id,
     )
 
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from millrace.api.schemas.pipelines import (
+    MetricsSeries,
     Pipeline,
+    PipelineDifferences,
     PipelineHealth,
     PipelineMetrics,
     PipelinePage,
@@ -15,6 +17,8 @@ from millrace.api.schemas.pipelines import (
     PipelineVersionPage,
     PushedItem,
     PushedItems,
+    RecordedEvent,
+    RecordedEventPage,
     WrittenPipeline,
 )
 from millrace.client.answers import as_it_is, model, nothing
@@ -129,6 +133,20 @@ class Streaming(Recovery[IO]):
         return Call(Request("GET", path(PIPELINE + "/health", pipeline_id)), model(PipelineHealth))
 
     @operation
+    def get_metrics_series(
+        self,
+        pipeline_id: str,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        step: int | None = None,
+    ) -> Call[MetricsSeries]:
+        """Read metrics over time: of the last hour, or of up to 7 days; `step` is in seconds."""
+        query = given(**{"from": since, "to": until, "step": step})
+        where = path(PIPELINE + "/metrics/series", pipeline_id)
+        return Call(Request("GET", where, query), model(MetricsSeries))
+
+    @operation
     def get_stats(self) -> Call[PipelineStats]:
         """Read the counts of all pipelines together."""
         return Call(Request("GET", BASE + "/stats"), model(PipelineStats))
@@ -147,6 +165,30 @@ class Streaming(Recovery[IO]):
     def get_version(self, pipeline_id: str, version: int) -> Call[dict[str, Any]]:
         """Read a definition as its author wrote it."""
         return Call(Request("GET", path(PIPELINE + "/versions/{}", pipeline_id, version)), as_it_is)
+
+    @operation
+    def compare_versions(
+        self, pipeline_id: str, version: int, to: int | None = None
+    ) -> Call[PipelineDifferences]:
+        """Compare a definition with another one, or with the current one."""
+        where = path(PIPELINE + "/versions/{}/diff", pipeline_id, version)
+        return Call(Request("GET", where, given(to=to)), model(PipelineDifferences))
+
+    @operation
+    def restore_version(self, pipeline_id: str, version: int) -> Call[WrittenPipeline]:
+        """Make an earlier definition the current one, as a new version."""
+        where = path(PIPELINE + "/versions/{}/restore", pipeline_id, version)
+        return Call(Request("POST", where), model(WrittenPipeline))
+
+    @listing
+    def list_recorded_events(self, pipeline_id: str, *, limit: int | None = None) -> Listing[RecordedEvent]:
+        """List the events that a pipeline accepted, the newest first, for 30 days."""
+        where = path(PIPELINE + "/events", pipeline_id)
+        return Listing(
+            lambda cursor: Call(
+                Request("GET", where, given(limit=limit, cursor=cursor)), model(RecordedEventPage)
+            )
+        )
 
     @operation
     def get_schema(self) -> Call[dict[str, Any]]:

@@ -8,6 +8,8 @@ from millrace.api.schemas.operations import (
     CheckpointPage,
     DeadLetter,
     DeadLetterCount,
+    DeadLetterGroup,
+    DeadLetterGroupPage,
     DeadLetterPage,
     DeletedDeadLetters,
     Destination,
@@ -71,6 +73,14 @@ class Recovery(Resource[IO]):
         return Call(Request("POST", where, body=body, repeatable=True), model(DryRun))
 
     @operation
+    def dry_run_definition(
+        self, definition: Mapping[str, Any], events: Sequence[Mapping[str, Any]]
+    ) -> Call[DryRun]:
+        """See what a definition that is not stored does with events."""
+        body = {"definition": dict(definition), "events": list(events)}
+        return Call(Request("POST", "/api/streaming/dry-run", body=body, repeatable=True), model(DryRun))
+
+    @operation
     def list_destinations(self, pipeline_id: str) -> Call[DestinationPage]:
         """List the destinations with the states of their circuits."""
         return Call(Request("GET", path(PIPELINE + "/destinations", pipeline_id)), model(DestinationPage))
@@ -126,6 +136,25 @@ class Recovery(Resource[IO]):
         """Count dead letters, by place and by code."""
         query = _selection(place, code, since, until)
         return Call(Request("GET", path(DEAD_LETTERS + "/count", pipeline_id), query), model(DeadLetterCount))
+
+    @listing
+    def list_dead_letter_groups(
+        self,
+        pipeline_id: str,
+        *,
+        place: str | None = None,
+        code: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> Listing[DeadLetterGroup]:
+        """List dead letters by place and error, the largest group first."""
+        query = _selection(place, code, since, until)
+        where = path(DEAD_LETTERS + "/groups", pipeline_id)
+        return Listing(
+            lambda cursor: Call(
+                Request("GET", where, query | given(cursor=cursor)), model(DeadLetterGroupPage)
+            )
+        )
 
     @operation
     def get_dead_letter(self, pipeline_id: str, dead_letter_id: str) -> Call[DeadLetter]:
