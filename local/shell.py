@@ -41,7 +41,12 @@ PARAMETERS = {
 def template_parameters(environ: Any, own_address: str) -> dict[str, str]:
     """The template's parameters on one machine; those that the shell does not set keep their defaults."""
     given = {name: environ[variable] for name, variable in PARAMETERS.items() if environ.get(variable)}
-    return {"OidcJwksUrl": f"{own_address}/_local/jwks.json", "PublicUrl": own_address, **given}
+    own = {
+        "OidcJwksUrl": f"{own_address}/_local/jwks.json",
+        "PublicUrl": own_address,
+        "PushNotifications": "true",
+    }
+    return {**own, **given}
 
 
 def function_variables(environ: Any) -> dict[str, str]:

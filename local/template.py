@@ -125,7 +125,9 @@ def _limit_concurrency(resources: dict[str, Any]) -> None:
     for one in resources.values():
         if one["Type"] == "AWS::Lambda::EventSourceMapping" and "ScalingConfig" in one["Properties"]:
             scaling = one["Properties"]["ScalingConfig"]
-            scaling["MaximumConcurrency"] = min(scaling["MaximumConcurrency"], QUEUE_CONCURRENCY)
+            wanted = scaling["MaximumConcurrency"]
+            known = wanted if isinstance(wanted, int) else QUEUE_CONCURRENCY  # a parameter, as ours are
+            scaling["MaximumConcurrency"] = min(known, QUEUE_CONCURRENCY)
 
 
 def _is_played(resource: dict[str, Any]) -> bool:

@@ -84,7 +84,7 @@ def template() -> Template:
 def aws(ministack: MiniStack, template: Template) -> Aws:
     account = f"{int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw')) + 1:012d}"
     arguments = ministack.client_arguments(account)
-    parameters = {"ConformanceAgent": "true"}
+    parameters = {"ConformanceAgent": "true", "PushNotifications": "true"}
     return Aws(arguments, deploy(quiet(template), arguments, parameters=parameters), account)
 
 

@@ -24,8 +24,11 @@ MANAGED = {
     "AWSXRayDaemonWriteAccess",
     "service-role/AWSLambdaSQSQueueExecutionRole",
     "service-role/AWSLambdaDynamoDBExecutionRole",
+    "service-role/AWSLambdaVPCAccessExecutionRole",  # of functions that may be put into a VPC
 }
-# Tables with something that passes away, and resources with what nobody can make again.
+# Tables with something that passes away.
+REPRODUCIBLE = {"WebBucket"}
+"""Holds what a deployment writes again."""
 PASSING = [
     "ConversationsTable",
     "RunsTable",
@@ -40,20 +43,13 @@ PASSING = [
     "DeadLettersTable",
     "FilesTable",
 ]
-KEPT = [
-    "ConversationsTable",
-    "RunsTable",
-    "AgentsTable",
-    "AlertsTable",
-    "FlowsTable",
-    "PipelinesTable",
-    "DeadLettersTable",
-    "SecretsTable",
-    "SecretsKey",
-    "JournalBucket",
-    "FilesTable",
-    "FilesBucket",
-]
+STATEFUL = {
+    "AWS::Cognito::UserPool",
+    "AWS::Cognito::UserPoolClient",
+    "AWS::Cognito::UserPoolGroup",
+    "AWS::DynamoDB::Table",
+    "AWS::S3::Bucket",
+}
 # What AWS itself counts, as far as the dashboard shows it.
 AWS_METRICS = {
     "AWS/Lambda": {
@@ -155,13 +151,27 @@ def test_urls_configure_cors_themselves(resources: Resources) -> None:
             assert not cors.get("AllowCredentials"), name
 
 
-def test_tables_are_on_demand_encrypted_and_restorable(resources: Resources) -> None:
+def test_tables_are_on_demand_restorable_protected_and_encrypted_by_a_key_of_choice(
+    translated: Template, resources: Resources
+) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
+    defaults = {name: one.get("Default") for name, one in translated.body["Parameters"].items()}
+    assert (defaults["DeletionProtection"], defaults["PointInTimeRecovery"]) == ("true", "true")
+    own_key = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": {"Ref": "KmsKeyArn"}}
     assert tables
     for name, table in tables.items():
         assert table["BillingMode"] == "PAY_PER_REQUEST", name
-        assert table["SSESpecification"]["SSEEnabled"] is True, name
-        assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True, name
+        # Without a specification the key is DynamoDB's own, which costs nothing; an "AWS managed" one is
+        # billed by the call.
+        assert table["SSESpecification"] == {"Fn::If": ["HasKmsKey", own_key, {"Ref": "AWS::NoValue"}]}, name
+        recovery = table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+        assert recovery == {"Fn::If": ["HasRecovery", True, False]}, name
+        assert table["DeletionProtectionEnabled"] == {"Fn::If": ["IsProtected", True, False]}, name
+
+
+def test_user_pool_is_protected(resources: Resources) -> None:
+    protection = resources["UserPool"]["Properties"]["DeletionProtection"]
+    assert protection == {"Fn::If": ["IsProtected", "ACTIVE", "INACTIVE"]}
 
 
 @pytest.mark.parametrize("table", PASSING)
@@ -241,7 +251,7 @@ def test_dashboard_shows_every_function_and_dead_letter_queue(resources: Resourc
 
 def test_functions_that_measure_pipelines_know_their_stack(resources: Resources) -> None:
     found = functions(resources)
-    for name in ("TransformFunction", "CloseWindowsFunction", "DeliverFunction", "SweepFunction"):
+    for name in ("TransformFunction", "DeliverFunction", "SweepFunction"):
         assert variables(found[name])["STACK"] == {"Ref": "AWS::StackName"}, name
 
 
@@ -257,6 +267,8 @@ def test_each_queue_redrives_to_a_dead_letter_queue_that_is_watched(resources: R
         if dimension["Name"] == "QueueName" and "Fn::GetAtt" in dimension["Value"]
     }
     assert dead <= watched
+    urls = variables(functions(resources)["SweepFunction"])["DEAD_LETTER_QUEUE_URLS"]["Fn::Join"][1]
+    assert {one["Ref"] for one in urls} == dead, "the usual alarm is on what the sweep sees"
 
 
 def test_events_that_a_rule_cannot_deliver_are_kept(resources: Resources) -> None:
@@ -283,10 +295,14 @@ def test_event_sources_report_partial_failures(resources: Resources) -> None:
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
 
 
-def test_customers_data_survives_the_stack(resources: Resources) -> None:
-    for name in KEPT:
-        assert resources[name]["DeletionPolicy"].startswith("Retain")
-        assert resources[name]["UpdateReplacePolicy"] == "Retain"
+def test_what_holds_state_survives_the_stack_and_its_own_condition(resources: Resources) -> None:
+    """A condition that turns false deletes what it guards: setting `OidcIssuer` must not delete accounts. Not
+    `RetainExceptOnCreate`: with deletion protection a stack that fails to be created could not roll back."""
+    kept = {name for name, one in resources.items() if one["Type"] in STATEFUL}
+    assert {"UserPool", "AdminGroup", "UserPoolClient", "ConversationsTable", "FilesBucket"} <= kept
+    for name in kept - REPRODUCIBLE:
+        assert resources[name]["DeletionPolicy"] == "Retain", name
+        assert resources[name]["UpdateReplacePolicy"] == "Retain", name
 
 
 def statements(resources: Resources) -> list[tuple[str, dict[str, Any]]]:
@@ -389,8 +405,6 @@ def _may(resources: Resources, function: str, action: str, prefix: str) -> bool:
         for function, prefix, actions in (
             ("TransformFunction", "_messages", ("Get", "Put", "Delete")),
             ("TransformFunction", "_dead-letters", ("Get", "Put", "Delete")),
-            ("CloseWindowsFunction", "_messages", ("Put",)),
-            ("CloseWindowsFunction", "_dead-letters", ("Put",)),
             ("DeliverFunction", "_messages", ("Get", "Put", "Delete")),
             ("DeliverFunction", "_dead-letters", ("Put",)),
             ("ApiFunction", "_dead-letters", ("Get", "Delete")),

@@ -5,30 +5,64 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from millrace.api.errors import STATUS
 from tests.aws import TEMPLATE
 
-ALARMS: dict[str, dict[str, Any]] = {
+Resources = dict[str, dict[str, Any]]
+
+RESOURCES: Resources = yaml_parse(TEMPLATE.read_text())["Resources"]
+ALARMS: Resources = {
     name: resource["Properties"]
-    for name, resource in yaml_parse(TEMPLATE.read_text())["Resources"].items()
+    for name, resource in RESOURCES.items()
     if resource["Type"] == "AWS::CloudWatch::Alarm"
 }
-METRIC = {"Namespace", "MetricName", "Dimensions", "Statistic", "Period"}
-DIMENSION = {"AWS/Lambda": "FunctionName", "AWS/SQS": "QueueName"}
+USUAL = {name for name in ALARMS if "Condition" not in RESOURCES[name]}
+FILTERS: Resources = {
+    name: resource["Properties"]
+    for name, resource in RESOURCES.items()
+    if resource["Type"] == "AWS::Logs::MetricFilter"
+}
+FREE = 10
+"""Metrics with an alarm, for which CloudWatch asks nothing; it counts each metric of an expression."""
+METRIC = {"Namespace", "MetricName", "Statistic", "Period"}
+DIMENSION = {"AWS/Lambda": "FunctionName", "AWS/SQS": "QueueName", "Millrace": "Stack"}
+FILTERED = {"Fn::Sub": "Millrace/${AWS::StackName}"}
+"""The namespace of what metric filters count, which cannot give a constant dimension."""
 
 
 def watched(alarm: dict[str, Any]) -> str:
-    return f"{alarm['MetricName']} {alarm['Dimensions'][0]['Value']}" if "MetricName" in alarm else str(alarm)
+    return f"{alarm['MetricName']} {alarm.get('Dimensions')}" if "MetricName" in alarm else str(alarm)
+
+
+def metrics(alarm: dict[str, Any]) -> int:
+    """The number of metrics that CloudWatch bills for."""
+    stats = [one for one in alarm.get("Metrics", ()) if "MetricStat" in one]
+    return len(stats) or 1
+
+
+def filters(metric: str) -> set[str]:
+    """The functions whose log lines a metric counts."""
+    return {
+        one["LogGroupName"]["Ref"].removesuffix("LogGroup")
+        for one in FILTERS.values()
+        if one["MetricTransformations"][0]["MetricName"] == metric
+    }
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_alarm_watches_one_metric_of_one_resource_or_a_query(name: str) -> None:
+def test_alarm_watches_one_metric_of_one_resource_or_an_expression(name: str) -> None:
     alarm = ALARMS[name]
     if "Metrics" in alarm:
-        assert not alarm.keys() & METRIC
+        assert not alarm.keys() & (METRIC | {"Dimensions"})
+        assert sum(one["ReturnData"] for one in alarm["Metrics"]) == 1
         return
     assert alarm.keys() >= METRIC
-    (dimension,) = alarm["Dimensions"]
-    assert dimension["Name"] == DIMENSION[alarm["Namespace"]]
+    if alarm["Namespace"] == FILTERED:
+        assert "Dimensions" not in alarm
+        assert filters(alarm["MetricName"])
+    elif name != "ThrottlesAlarm":  # the quota is the account's
+        (dimension,) = alarm["Dimensions"]
+        assert dimension["Name"] == DIMENSION[alarm["Namespace"]]
 
 
 @pytest.mark.parametrize("name", ALARMS)
@@ -50,3 +84,44 @@ def test_no_two_alarms_are_the_same() -> None:
     """An alarm that merged all of another and forgot to name its own resource."""
     assert len({watched(alarm) for alarm in ALARMS.values()}) == len(ALARMS)
     assert len({alarm["AlarmDescription"] for alarm in ALARMS.values()}) == len(ALARMS)
+
+
+def test_usual_alarms_are_free() -> None:
+    assert len(USUAL) <= 10
+    assert sum(metrics(ALARMS[name]) for name in USUAL) <= FREE
+
+
+def test_usual_alarms_watch_throttles_loops_inits_ages_and_dead_letters() -> None:
+    text = str([ALARMS[name] for name in sorted(USUAL)])
+    for metric in (
+        "Failures",
+        "InitFailures",
+        "ServerErrors",
+        "Throttles",
+        "RecursiveInvocationsDropped",
+        "ApproximateAgeOfOldestMessage",
+        "DeadLetterMessages",
+    ):
+        assert metric in text, metric
+
+
+def test_failures_are_counted_of_every_function_and_server_errors_of_every_url() -> None:
+    functions = {
+        name.removesuffix("Function"): one["Properties"]
+        for name, one in RESOURCES.items()
+        if one["Type"] == "AWS::Serverless::Function"
+    }
+    assert filters("Failures") == filters("InitFailures") == functions.keys()
+    urls = {name for name, one in functions.items() if "FunctionUrlConfig" in one}
+    assert filters("ServerErrors") == urls
+
+
+def test_filters_read_fields_that_are_logged() -> None:
+    """Lambda writes its own events where logs are JSON; ours have the field of `api/errors.py`."""
+    assert yaml_parse(TEMPLATE.read_text())["Globals"]["Function"]["LoggingConfig"] == {"LogFormat": "JSON"}
+    patterns = {one["FilterPattern"] for one in FILTERS.values()}
+    assert patterns == {
+        '{ ($.type = "platform.report") && ($.record.status != "success") }',
+        '{ ($.type = "platform.initReport") && ($.record.status != "success") }',
+        f"{{ $.{STATUS} >= 500 }}",
+    }

@@ -1,4 +1,4 @@
-"""Takes events from the ingest queue through their pipelines."""
+"""Takes events from the ingest queue through their pipelines, and fires windows and batches on time."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ from millrace.startup import starting
 
 with starting():
     from millrace.services.pipelines.context import PipelineContext
-    from millrace.services.pipelines.processing.batch import transform_batch
+    from millrace.services.pipelines.processing.queue_batch import process_queue
     from millrace.settings import Settings
     from millrace.telemetry import logs
 
@@ -20,4 +20,4 @@ with starting():
 @logs.invocations
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """An SQS batch; what failed is reported item by item."""
-    return asyncio.run(transform_batch(pipelines, event))
+    return asyncio.run(process_queue(pipelines, event))

@@ -32,7 +32,7 @@ def create_app() -> CreateApp:
 
 @pytest.fixture
 def settings(aws_environment: Aws, keys_url: str) -> Settings:
-    return replace(settings_of(aws_environment, "ConversationFunction", keys_url), default_agent="echo")
+    return replace(settings_of(aws_environment, "A2aFunction", keys_url), default_agent="echo")
 
 
 @pytest.fixture

@@ -186,3 +186,19 @@ def test_bad_configuration_is_refused_before_a_task_begins(client: httpx.Client,
     response = client.post("/a2a/echo/message:send", json=body)
     assert response.status_code == 400
     assert client.get("/a2a/echo/tasks").json()["totalSize"] == 0
+
+
+def test_deployment_without_pushes_says_so(settings: Settings, headers: dict[str, str]) -> None:
+    """Its queue would be polled, and billed, day and night."""
+    silent = replace(settings, push_queue_url="")
+    with served(create_app(silent, Platform.make(silent))) as url:
+        card = httpx.get(f"{url}/.well-known/agent-card.json", headers=headers).json()
+        assert card["capabilities"].get("pushNotifications", False) is False
+        answer = httpx.get(f"{url}/a2a/echo/tasks/run_1/pushNotificationConfigs", headers=headers)
+        message = {"messageId": "m1", "role": "ROLE_USER", "parts": [{"text": "hi"}]}
+        wanted = {"url": "https://hooks.example.com/a"}
+        body = {"message": message, "configuration": {"taskPushNotificationConfig": wanted}}
+        sent = httpx.post(f"{url}/a2a/echo/message:send", headers=headers, json=body)
+    for refused in (answer, sent):
+        assert refused.status_code == 400
+        assert "PushNotifications=true" in refused.text

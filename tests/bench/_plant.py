@@ -39,7 +39,6 @@ FUNCTIONS = {
     "webhooks": "WebhooksFunction",
     "transform": "TransformFunction",
     "deliver": "DeliverFunction",
-    "close_windows": "CloseWindowsFunction",
 }
 Handler = Callable[[dict[str, Any], object], Any]
 

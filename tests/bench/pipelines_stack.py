@@ -136,7 +136,7 @@ def drain(plant: Plant, together: int) -> None:
     while any(
         [
             plant.work("transform", "INGEST_QUEUE_URL", together),
-            plant.work("close_windows", "TIMER_QUEUE_URL", jobs),
+            plant.work("transform", "TIMER_QUEUE_URL", jobs),
             plant.work("deliver", "DELIVERY_QUEUE_URL", jobs),
         ]
     ):

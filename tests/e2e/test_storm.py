@@ -37,7 +37,7 @@ POISON = EVENTS * 7 // 9
 MAX_RETRIES = 4
 COUNTED = effort(2_000, 8_000)
 SECRET = "whsec_c2lnbmluZyBzZWNyZXQgb2YgdGhlIHRlc3Q="
-DEAD_LETTER_QUEUES = ("IngestDeadLetterQueue", "TimerDeadLetterQueue", "DeliveryDeadLetterQueue")
+DEAD_LETTER_QUEUES = ("IngestDeadLetterQueue", "DeliveryDeadLetterQueue")
 SOON_SECONDS = effort(10, 30)
 PAUSED_SECONDS = 4
 
@@ -119,7 +119,7 @@ class Storm(NamedTuple):
 def storm(stack: RunningStack, chat: httpx.Client, sink: Sink) -> Iterator[Storm]:
     """A pipeline from signed webhooks to the sink that has to multiply."""
     retries = {"maxRetries": MAX_RETRIES, "backoffMs": 20}
-    with impatient(stack, "IngestQueue", "TimerQueue"):
+    with impatient(stack, "IngestQueue"):
         wait_until_delivered(stack, 180)  # what is taken already would still come back late
         id = started(
             chat,

@@ -37,6 +37,7 @@ class Settings:
     ingest_queue_url: str = ""
     timer_queue_url: str = ""
     delivery_queue_url: str = ""
+    dead_letter_queue_urls: str = ""
     deliver_function: str = ""
     secrets_table: str = ""
     secrets_key_id: str = ""

@@ -18,12 +18,11 @@ ANSWERS: dict[str, Any] = {
     "transform/pushed": {"batchItemFailures": []},
     "transform/redrive": {"batchItemFailures": []},
     "transform/broken": {"batchItemFailures": [{"itemIdentifier": "broken"}]},
-    "close_windows/timer": {"batchItemFailures": []},
-    "close_windows/stop": {"batchItemFailures": []},
+    "transform/timer": {"batchItemFailures": []},
+    "transform/stop": {"batchItemFailures": []},
 }
 LOGICAL_IDS = {
     "transform": "TransformFunction",
-    "close_windows": "CloseWindowsFunction",
     "sweep": "SweepFunction",
     "webhooks": "WebhooksFunction",
     "change_capture": "ChangeCaptureFunction",

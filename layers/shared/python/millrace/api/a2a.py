@@ -161,7 +161,9 @@ class A2A:
 
     def _card(self, request: Request, agent: Agent, skills: list[AgentSkill] | None = None) -> dict[str, Any]:
         url = f"{self._address(request)}/a2a/{agent.id}"
-        return agent_card(agent, url, __version__, self.platform.settings.oidc_issuer, skills)
+        settings = self.platform.settings
+        pushes = bool(settings.push_queue_url)
+        return agent_card(agent, url, __version__, settings.oidc_issuer, skills, pushes=pushes)
 
     def _address(self, request: Request) -> str:
         """The address at which clients reach the deployment."""

@@ -10,7 +10,7 @@ from a2a.types.a2a_pb2 import (
     ListTaskPushNotificationConfigsResponse,
     TaskPushNotificationConfig,
 )
-from a2a.utils.errors import TaskNotFoundError
+from a2a.utils.errors import PushNotificationNotSupportedError, TaskNotFoundError
 from a2a.utils.proto_utils import validate_proto_required_fields
 
 from millrace.api.a2a_call import Call
@@ -21,10 +21,21 @@ from millrace.services.runs.access import authorize
 from millrace.services.runs.platform import Platform
 from millrace.services.tasks.push import NewPush, Pushes
 from millrace.services.tasks.read import task_run
+from millrace.settings import Settings
 
 
-def new_push(given: TaskPushNotificationConfig) -> NewPush:
-    """A configuration as the services take it."""
+def require_pushes(settings: Settings) -> None:
+    """Raises `PushNotificationNotSupportedError` where the deployment pushes nothing."""
+    if not settings.push_queue_url:
+        raise PushNotificationNotSupportedError(
+            "This deployment pushes no notifications; follow the task by a stream, or deploy with "
+            "PushNotifications=true."
+        )
+
+
+def new_push(settings: Settings, given: TaskPushNotificationConfig) -> NewPush:
+    """A configuration as the services take it. Raises `PushNotificationNotSupportedError`."""
+    require_pushes(settings)
     auth = given.authentication
     return NewPush(given.id, given.url, given.token, auth.scheme, auth.credentials)
 
@@ -40,7 +51,9 @@ class PushOperations:
         validate_proto_required_fields(given)
         run = await self._run(call, given.task_id)
         pushes = Pushes(self.platform)
-        return _to_public(run, await pushes.create(run, await pushes.check(new_push(given))))
+        return _to_public(
+            run, await pushes.create(run, await pushes.check(new_push(self.platform.settings, given)))
+        )
 
     async def get(
         self, call: Call, given: GetTaskPushNotificationConfigRequest
@@ -63,6 +76,7 @@ class PushOperations:
 
     async def _run(self, call: Call, task_id: str) -> Run:
         """The run of a task into which the caller may write: where its updates go is not for readers."""
+        require_pushes(self.platform.settings)
         try:
             run = await task_run(self.platform.stores, call.caller, task_id, call.agent.id)
         except NotFound as error:

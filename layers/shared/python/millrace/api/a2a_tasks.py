@@ -175,7 +175,8 @@ class Tasks:
     async def _push_of(self, config: SendMessageConfiguration) -> NewPush | None:
         if not config.HasField("task_push_notification_config"):
             return None
-        return await Pushes(self.platform).check(new_push(config.task_push_notification_config))
+        given = new_push(self.platform.settings, config.task_push_notification_config)
+        return await Pushes(self.platform).check(given)
 
     async def _handed_over(self, started: StartedRun) -> Run:
         """Have another process work on the run: this one freezes with its answer."""

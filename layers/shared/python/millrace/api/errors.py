@@ -12,6 +12,8 @@ from starlette.responses import JSONResponse, Response
 from millrace.errors import MillraceError
 
 log = logging.getLogger(__name__)
+STATUS = "status"
+"""The field of a log line that counts as an answer with 5xx; the template's metric filters read it."""
 _CODES = {404: "no_such_path", 405: "method_not_allowed"}
 
 
@@ -59,7 +61,7 @@ async def on_millrace_error(request: Request, error: Exception) -> Response:
     """Handler of the product's own errors."""
     assert isinstance(error, MillraceError)
     if error.status >= 500:
-        log.warning("%s: %s", error.code, error.message)
+        log.warning("%s: %s", error.code, error.message, extra={STATUS: error.status})
     return error_response(
         request,
         error.status,
@@ -87,7 +89,7 @@ def _explain(request: Request, error: HTTPException) -> str:
 
 async def on_any_exception(request: Request, error: Exception) -> Response:
     """Handler of what should not happen."""
-    log.exception("unhandled", exc_info=error)
+    log.exception("unhandled", exc_info=error, extra={STATUS: 500})
     return error_response(request, 500, "internal", "Something went wrong on our side.")
 
 

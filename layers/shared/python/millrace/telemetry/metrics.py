@@ -28,6 +28,7 @@ METRICS = {
 LATENCY = "Latency"
 LAG = "Lag"
 BACKPRESSURE = "Backpressure"
+DEAD_LETTER_MESSAGES = "DeadLetterMessages"
 
 
 class PipelineLines:
@@ -60,6 +61,15 @@ class PipelineLines:
         if self._stack:
             line = self._line(organization, pipeline_id)
             line.add_metric(BACKPRESSURE, MetricUnit.NoUnit, backpressure)
+            line.flush_metrics()
+
+    def dead_letter_queues(self, messages: Mapping[str, int]) -> None:
+        """Write how many messages wait in the dead-letter queues that hold any, by the queue's name."""
+        if self._stack and messages:
+            line = EphemeralMetrics(service="", namespace=NAMESPACE)
+            line.add_dimension("Stack", self._stack)
+            line.add_metric(DEAD_LETTER_MESSAGES, MetricUnit.Count, sum(messages.values()))
+            line.add_metadata("Queues", dict(messages))
             line.flush_metrics()
 
     def _line(self, organization: str, pipeline_id: str) -> EphemeralMetrics:

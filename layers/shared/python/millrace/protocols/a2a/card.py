@@ -26,10 +26,16 @@ BEARER, OIDC = "bearer", "oidc"
 
 
 def agent_card(
-    agent: Agent, url: str, version: str, issuer: str = "", skills: list[AgentSkill] | None = None
+    agent: Agent,
+    url: str,
+    version: str,
+    issuer: str = "",
+    skills: list[AgentSkill] | None = None,
+    *,
+    pushes: bool = False,
 ) -> dict[str, Any]:
     """Return the card of an agent whose interfaces are at `url`; `issuer` gives the tokens. Without `skills`
-    the card tells what the agent is for, and not by which tools."""
+    the card tells what the agent is for, and not by which tools. `pushes`: the deployment pushes updates."""
     schemes = {BEARER: _bearer()} | ({OIDC: _oidc(issuer)} if issuer else {})
     card = AgentCard(
         name=agent.name,
@@ -39,7 +45,7 @@ def agent_card(
             AgentInterface(url=url, protocol_binding=binding, protocol_version=VERSION)
             for binding in BINDINGS
         ],
-        capabilities=AgentCapabilities(streaming=True, push_notifications=True, extended_agent_card=True),
+        capabilities=AgentCapabilities(streaming=True, push_notifications=pushes, extended_agent_card=True),
         security_schemes=schemes,
         security_requirements=[SecurityRequirement(schemes={name: StringList()}) for name in schemes],
         default_input_modes=INPUT_MODES,

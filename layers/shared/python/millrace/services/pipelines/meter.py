@@ -30,6 +30,10 @@ class Meter:
         lines = PipelineLines(settings.stack, bool(settings.pipeline_metrics))
         return cls(PipelineMetrics(dynamo, table), lines, clock)
 
+    def dead_letter_queues(self, messages: Mapping[str, int]) -> None:
+        """Messages that wait in dead-letter queues, by the queue's name."""
+        self._lines.dead_letter_queues(messages)
+
     async def add(
         self,
         organization: str,

@@ -123,6 +123,7 @@ TimerMessage: TypeAlias = FireTimer | StopPipeline
 _Tagged: TypeAlias = OperatorEvent | Events | Tick | Command
 # msgspec writes the tag first, so the beginning of the text tells our messages without parsing them twice.
 _OURS = '{"type":"'
+_TIMERS = (_OURS + "fire", _OURS + "stop")
 _DECODER: msgspec.json.Decoder[_Tagged] = msgspec.json.Decoder(_Tagged)
 _TIMER_DECODER: msgspec.json.Decoder[TimerMessage] = msgspec.json.Decoder(TimerMessage)
 
@@ -158,8 +159,13 @@ def _foreign_message(body: Any) -> IngestMessage:
     return found
 
 
+def is_timer(body: str) -> bool:
+    """Return true for a timer on the ingest queue; only we write them."""
+    return body.startswith(_TIMERS)
+
+
 def timer_message(body: str) -> TimerMessage:
-    """Return the message of a body of the timer queue. Raises as `ingest_message`."""
+    """Return the message of a timer's body. Raises as `ingest_message`."""
     try:
         return _TIMER_DECODER.decode(body)
     except msgspec.DecodeError as error:

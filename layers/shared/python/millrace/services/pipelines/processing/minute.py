@@ -4,14 +4,20 @@ import asyncio
 
 from millrace.services.pipelines.backpressure import Backpressure, report_backpressure
 from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.processing.dead_letter_queues import report_dead_letter_queues
 from millrace.services.pipelines.processing.sweep import sweep_all
 from millrace.stores.bus import EventBus
 
 
 async def every_minute(context: PipelineContext, backpressure: Backpressure, bus: EventBus) -> dict[str, int]:
-    """Send timers that were due and report backpressure; return how many of each. Raises the failures of all
-    parts together, when every part has had its turn, so that the function's errors are counted."""
-    parts = {"timers": sweep_all(context), "backpressures": report_backpressure(context, backpressure, bus)}
+    """Send timers that were due, report backpressure and dead letters; return how many of each. Raises the
+    failures of all parts together, when every part has had its turn, so that the function's errors are
+    counted."""
+    parts = {
+        "timers": sweep_all(context),
+        "backpressures": report_backpressure(context, backpressure, bus),
+        "deadLetters": report_dead_letter_queues(context),
+    }
     results = await asyncio.gather(*parts.values(), return_exceptions=True)
     failures = [result for result in results if isinstance(result, Exception)]
     if failures:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from typing import Any, assert_never
 
@@ -10,7 +11,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from msgspec import structs
 
 from millrace.domain.pipelines import Pipeline
-from millrace.errors import NotFound
+from millrace.errors import NotFound, Unavailable
 from millrace.pipelines.state.batches import Batch
 from millrace.pipelines.state.meta import read_meta
 from millrace.pipelines.state.store import Key
@@ -34,16 +35,22 @@ log = logging.getLogger(__name__)
 STOPPED_AT_ONCE = 300
 AT_ONCE = 4
 """Timers of a batch: one that takes long does not hold up the others."""
+BATCH_SECONDS = 30.0
+"""After this no timer is begun: the function has a minute."""
 _STOP_ROUNDS = 200
 _STOP_AGAIN_MS = 5_000
 
 
 async def close_batch(context: PipelineContext, batch: dict[str, Any]) -> PartialItemFailureResponse:
-    """Take an SQS event of the timer queue; return `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+    """Take an SQS event of timers; return `{"batchItemFailures": [{"itemIdentifier"}]}`. Those for which
+    there is no time come again."""
     slots = asyncio.Semaphore(AT_ONCE)
+    ends = time.monotonic() + BATCH_SECONDS
 
     async def close(record: SQSRecord) -> None:
         async with slots:
+            if time.monotonic() > ends:
+                raise Unavailable("The batch has no time left for this timer.")
             await _close(context, timer_message(record.body))
 
     return await QueueBatch(context.timers).process_all(batch, close)
