@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 # Containers often set it. Each of the processes that a stack or a test starts would compile all of its code.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run test test-fast soak check bench build deploy token lock format lint types imports sam-lint openapi clean
+.PHONY: help install run test test-fast soak check bench build deploy first-user page destroy reattach token lock format lint types imports sam-lint openapi clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -128,12 +128,28 @@ format: $(VENV)/.dev ## format and fix what can be fixed
 
 # --- deploy ------------------------------------------------------------------------------------
 
-build: .venv-sam/.done $(VENV)/.local ## sam build (needs python3.13 on PATH), cut to size and compiled
+# Of the environment of make itself, where that is Python 3.13: sam looks for it by name.
+build: export PATH := $(CURDIR)/$(BIN):$(PATH)
+build: .venv-sam/.done $(VENV)/.local ## sam build (needs python3.13), cut to size and compiled
+	@python3.13 -c '' 2>/dev/null || { echo "Functions are built with python3.13: put it on PATH, or use make PYTHON=python3.13"; exit 1; }
 	.venv-sam/bin/sam build
 	$(BIN)/python -m local.artifact .aws-sam/build python3.13
+	$(BIN)/python -m cloud.gradual .aws-sam/build/template.yaml $(if $(GRADUAL),--shift $(GRADUAL)) $(if $(SNAPSTART),--snapstart)
 
-deploy: build ## sam deploy (ARGS="--guided" the first time, ARGS="--config-env prod")
-	.venv-sam/bin/sam deploy $(ARGS)
+deploy: build web/dist/index.html ## deploy to AWS and say what to do next (ARGS="--config-env prod")
+	$(BIN)/python -m cloud.deploy $(ARGS)
+
+first-user: $(VENV)/.local ## an admin of a new organization, and a token (ARGS="--email you@example.com")
+	@$(BIN)/python -m cloud.first_user $(ARGS)
+
+page: $(VENV)/.local web/dist/index.html ## the page on this machine for a stack without CloudFront
+	@$(BIN)/python -m cloud.page $(ARGS)
+
+destroy: $(VENV)/.local ## delete the stack; accounts and data stay (ARGS=--data deletes them)
+	@$(BIN)/python -m cloud.destroy $(ARGS)
+
+reattach: $(VENV)/.local ## a stack of what `make destroy` left behind
+	@$(BIN)/python -m cloud.reattach $(ARGS)
 
 # --- upkeep ------------------------------------------------------------------------------------
 

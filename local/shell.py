@@ -45,6 +45,7 @@ def template_parameters(environ: Any, own_address: str) -> dict[str, str]:
         "OidcJwksUrl": f"{own_address}/_local/jwks.json",
         "PublicUrl": own_address,
         "PushNotifications": "true",
+        "Website": "none",
     }
     return {**own, **given}
 

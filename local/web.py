@@ -7,6 +7,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from local.page_headers import page_headers
+
 _FOREVER = "public, max-age=31536000, immutable"  # a built asset has a hash of its content in its name
 _ASK = "no-cache"
 _NOT_BUILT = """<!doctype html><title>Millrace</title>
@@ -31,6 +33,7 @@ class WebFiles(StaticFiles):
                 raise
             response = await self._page(scope)
         response.headers["cache-control"] = _FOREVER if path.startswith("assets/") else _ASK
+        response.headers.update(page_headers())
         return response
 
     async def _page(self, scope: Scope) -> Response:

@@ -1,0 +1,98 @@
+"""`make deploy`: sam deploy, then the page, then what to do next. It asks nothing.
+
+python -m cloud.deploy [--config-env prod] [arguments of sam deploy]
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+import boto3
+
+from cloud.kept import delete_for_good, kept_of
+from cloud.stack import ROOT, CloudError, Stack, chosen_name, find_stack, parser_of, require_stack
+from cloud.website import upload
+
+SAM = ROOT / ".venv-sam" / "bin" / "sam"
+BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS")
+"""States of a stack that never came up, from which CloudFormation updates nothing."""
+NEW_ACCOUNT = 10
+EXAMPLE_MODEL = "bedrock:us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+Run = Callable[[Sequence[str]], int]
+
+
+def main(arguments: list[str], run: Run = subprocess.call) -> int:
+    chosen, for_sam = parser_of("deploy", __doc__).parse_known_args(arguments)
+    try:
+        name = chosen_name(chosen)
+        command = [str(SAM), "deploy", "--config-env", chosen.config_env]
+        command += ["--stack-name", chosen.stack_name] if chosen.stack_name else []
+        if (before := find_stack(name)) and before.status in BROKEN:
+            remove_broken(before, name)
+        if status := run([*command, *for_sam]):
+            return status
+        stack = require_stack(name)
+        if wanted := own_address(stack):
+            print(f"The functions learn their address, {wanted} ...")
+            if status := run([*command, "--parameter-overrides", f"PublicUrl={wanted}"]):
+                return status
+            stack = require_stack(name)
+        if "WebBucketName" in stack.outputs:
+            upload(stack, boto3.client("s3"), boto3.client("cloudfront"))
+        print(next_steps(stack, _concurrency()))
+    except CloudError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def remove_broken(stack: Stack, name: str) -> None:
+    """Delete a stack that never came up, with its empty tables and buckets, which it retained."""
+    if stack.status != "REVIEW_IN_PROGRESS":
+        print(f"{name} could not be created the last time ({stack.status}); what is left of it goes first.")
+    gone = Stack(stack.id, stack.cloudformation)
+    delete_for_good(kept_of(gone))
+    stack.cloudformation.delete_stack(StackName=gone.name)
+    stack.cloudformation.get_waiter("stack_delete_complete").wait(StackName=gone.name)
+
+
+def own_address(stack: Stack) -> str:
+    """Return the address that the functions do not know yet: CloudFront gives it after they are made."""
+    return "" if stack.parameters.get("PublicUrl") else stack.outputs.get("SiteUrl", "")
+
+
+def _concurrency() -> int:
+    limits = boto3.client("lambda").get_account_settings()["AccountLimit"]
+    return int(limits["ConcurrentExecutions"])
+
+
+def next_steps(stack: Stack, concurrency: int) -> str:
+    """Return what to do now, which depends on what is deployed."""
+    outputs = stack.outputs
+    lines = ["", f"Deployed: {outputs.get('SiteUrl') or outputs['ConversationUrl']}", ""]
+    if "UserPoolId" in outputs:
+        lines += [
+            "Create a user, an admin, and get a token:",
+            '  make first-user ARGS="--email you@example.com"',
+        ]
+    if "SiteUrl" not in outputs:
+        lines += ["Open the page from this machine:", "  make page"]
+    if stack.parameters.get("DefaultModel", "demo:") == "demo:":
+        lines += [
+            "Agents answer from a script until there is a model (docs/deploy.md says how to give keys):",
+            f"  make deploy ARGS='--parameter-overrides DefaultModel={EXAMPLE_MODEL}'",
+        ]
+    if not stack.parameters.get("AlarmTopicArn"):
+        lines += ["Alarms tell nobody yet: set AlarmTopicArn to an SNS topic."]
+    if concurrency <= NEW_ACCOUNT:
+        lines += [
+            f"This account may run {concurrency} functions at once, one for each stream. Ask for more:",
+            "  aws service-quotas request-service-quota-increase --service-code lambda \\",
+            "    --quota-code L-B99A9384 --desired-value 1000",
+        ]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
