@@ -1,5 +1,6 @@
 """Alarms as CloudWatch gets them: the template merges what they share, and an emulator accepts any alarm."""
 
+import re
 from typing import Any
 
 import pytest
@@ -103,6 +104,12 @@ def test_usual_alarms_watch_throttles_loops_inits_ages_and_dead_letters() -> Non
         "DeadLetterMessages",
     ):
         assert metric in text, metric
+
+
+def test_runbook_has_a_section_for_each_usual_alarm() -> None:
+    text = (TEMPLATE.parent / "docs/runbook.md").read_text()
+    always = {name for name in ALARMS if RESOURCES[name].get("Condition") != "HasDetailedAlarms"}
+    assert set(re.findall(r"^## (\w+Alarm)$", text, re.MULTILINE)) == always
 
 
 def test_failures_are_counted_of_every_function_and_server_errors_of_every_url() -> None:
