@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ROLES = ("customer", "member", "operator", "admin")
-LETTERS = string.ascii_letters + string.digits
+ALPHABET = string.ascii_letters + string.digits
 
 
 class UserExists(RuntimeError):
@@ -56,4 +56,4 @@ class UserPool:
 
 def new_password() -> str:
     """A password of 24 characters that every policy of Cognito accepts."""
-    return "".join(secrets.choice(LETTERS) for _ in range(20)) + "aA1-"
+    return "".join(secrets.choice(ALPHABET) for _ in range(20)) + "aA1-"
