@@ -1,4 +1,4 @@
-"""What a deleted stack leaves behind: tables, buckets and the user pool, which are retained and protected."""
+"""The resources that a deleted stack leaves behind: tables, buckets and the user pool, which are protected."""
 
 import json
 from collections.abc import Iterable

@@ -59,7 +59,7 @@ class Stack:
             yield from page["StackResourceSummaries"]
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """What happened to the stack's resources, the newest first; also of a stack that is deleted."""
+        """Yield the events of the resources, the newest first; also of a stack that is deleted."""
         pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.name)
         for page in pages:
             yield from page["StackEvents"]
