@@ -1,4 +1,4 @@
-"""The resources that a deleted stack leaves behind: tables, buckets and the user pool, which are protected."""
+"""The resources that a deleted stack leaves behind: tables, buckets and the user pool."""
 
 import json
 from collections.abc import Iterable
