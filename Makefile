@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 # Containers often set it. Each of the processes that a stack or a test starts would compile all of its code.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run test test-fast soak check bench build deploy first-user page destroy reattach token lock format lint types imports sam-lint openapi clean
+.PHONY: help install run test test-fast soak check bench build deploy first-user page environment destroy reattach token lock format lint types imports licences sam-lint openapi clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -105,7 +105,7 @@ bench: $(VENV)/.dev .venv-sam/.done ## measure speed: ratios against a baseline 
 
 # --- quality -----------------------------------------------------------------------------------
 
-check: lint types imports sam-lint test ## what CI runs
+check: lint types imports sam-lint licences test ## what CI runs
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -118,6 +118,10 @@ types: $(VENV)/.dev web/node_modules/.done sdk/typescript/node_modules/.done
 
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+licences: $(VENV)/.dev ## every shipped package with its licence; sbom.json (CycloneDX)
+	$(BIN)/python -m local.bill_of_materials
+	$(BIN)/python -m local.bill_of_materials sbom.json
 
 sam-lint: .venv-sam/.done
 	.venv-sam/bin/sam validate --lint --region us-east-1
@@ -145,6 +149,9 @@ first-user: $(VENV)/.local ## an admin of a new organization, and a token (ARGS=
 page: $(VENV)/.local web/dist/index.html ## the page on this machine for a stack without CloudFront
 	@$(BIN)/python -m cloud.page $(ARGS)
 
+environment: $(VENV)/.local ## the variables of the deployed functions, for `millrace.serve` (docs/hosting.md)
+	@$(BIN)/python -m cloud.environment $(ARGS)
+
 destroy: $(VENV)/.local ## delete the stack; accounts and data stay (ARGS=--data deletes them)
 	@$(BIN)/python -m cloud.destroy $(ARGS)
 
@@ -164,6 +171,7 @@ lock: | $(BIN)/uv ## renew the lock files
 	echo 'psycopg[binary]' | $(LOCK) - -c tests/requirements.txt -o functions/change_capture/requirements.txt $(ARGS)
 	printf '%s\n' espeakng-loader lameenc langcodes markdown-it-py sentencex | $(LOCK) - -c tests/requirements.txt -o functions/voice/requirements.txt $(ARGS)
 	printf '%s\n' 'ministack==1.5.33' cryptography | $(LOCK) - -o local/requirements-emulator.txt $(ARGS)
+	echo uvicorn | $(LOCK) - -c tests/requirements.txt -o functions/serve-requirements.txt $(ARGS)
 	echo aws-sam-cli | $(LOCK) - -o tests/requirements-sam.txt $(ARGS)
 
 openapi: $(VENV)/.dev sdk/typescript/node_modules/.done ## renew docs/openapi.json and the types of the client

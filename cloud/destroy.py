@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import boto3
 
-from cloud.kept import Kept, delete_for_good, empty_bucket, file_of, kept_of, note
+from cloud.kept import Kept, delete_for_good, delete_keys, empty_bucket, file_of, kept_of, note
 from cloud.stack import CloudError, Stack, chosen_name, parser_of, require_stack
 
 
@@ -44,6 +44,7 @@ def destroy(stack: Stack, name: str, *, data: bool) -> None:
     kept = kept_of(gone)
     if data:
         print(f"Deleted for good: {', '.join(delete_for_good(kept))}")
+        delete_keys(name)
     elif kept:
         note(file_of(name), kept)
         print("\n".join([f"{name} is deleted. These stay, with all that is in them:", *map(_line, kept)]))

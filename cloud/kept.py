@@ -86,3 +86,14 @@ def empty_bucket(s3: Any, name: str) -> None:
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
         if objects := [{"Key": one["Key"]} for one in page.get("Contents", [])]:
             s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
+
+
+def delete_keys(stack_name: str) -> None:
+    """Delete the keys of the stack's secrets, which the functions made."""
+    ssm = boto3.client("ssm")
+    pages = ssm.get_paginator("get_parameters_by_path").paginate(
+        Path=f"/millrace/{stack_name}", Recursive=True
+    )
+    for page in pages:
+        for one in page["Parameters"]:
+            ssm.delete_parameter(Name=one["Name"])

@@ -47,12 +47,13 @@ def variables(
     """All variables. Those of `extra` that are not empty win over the function's own."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     own = function.environment | {name: value for name, value in extra.items() if value}
-    return inherited | own | _reserved(function, arguments, runtime_api)
+    return inherited | own | _reserved(function, arguments, runtime_api, extra)
 
 
-def _reserved(function: Function, arguments: ClientArguments, runtime_api: str) -> dict[str, str]:
+def _reserved(
+    function: Function, arguments: ClientArguments, runtime_api: str, extra: Mapping[str, str]
+) -> dict[str, str]:
     region = arguments["region_name"]
-    layers = os.pathsep.join(map(str, function.source.import_path()))
     return {
         "_HANDLER": function.handler,
         "AWS_ACCESS_KEY_ID": arguments["aws_access_key_id"],
@@ -72,6 +73,12 @@ def _reserved(function: Function, arguments: ClientArguments, runtime_api: str) 
         "AWS_SESSION_TOKEN": SESSION_TOKEN,
         "LAMBDA_TASK_ROOT": str(function.source.code),
         "LANG": "en_US.UTF-8",
-        "PYTHONPATH": os.pathsep.join(filter(None, (function.environment.get("PYTHONPATH"), layers))),
+        "PYTHONPATH": _import_path(function, extra),
         "TZ": ":UTC",
     }
+
+
+def _import_path(function: Function, extra: Mapping[str, str]) -> str:
+    layers = map(str, function.source.import_path())
+    first = (extra.get("FUNCTIONS_PYTHONPATH"), function.environment.get("PYTHONPATH"))
+    return os.pathsep.join([*filter(None, first), *layers])

@@ -163,6 +163,8 @@ class MiniStack:
             "PYTHONUNBUFFERED": "1",
             "PYTHONTZPATH": ZONES,
         }
+        if first := self._environ.get("FUNCTIONS_PYTHONPATH"):
+            own["PYTHONPATH"] = first  # functions that it runs see its own variables
         if self._state_dir:
             own |= {"PERSIST_STATE": "1", "S3_PERSIST": "1", "STATE_DIR": str(self._state_dir / "aws")}
         return inherited | self._environ | own

@@ -14,6 +14,7 @@ PASSED_ON = (
     "BEDROCK_ENDPOINT_URL",
     "DEFAULT_MODEL",
     "DEFAULT_AGENT",
+    "FUNCTIONS_PYTHONPATH",  # a folder whose modules come first, as those of a test do
     "LOG_LEVEL",
     "MIXPANEL_BASE_URL",
     "OPENAI_API_KEY",

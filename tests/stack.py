@@ -9,9 +9,11 @@ worker starts it once (`group_stack_tests`, called from `pytest_collection_modif
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,6 +41,9 @@ class RunningStack:
 
     def __init__(self, arguments: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:
         self.output: list[str] = []
+        self.calls = Path(tempfile.mkdtemp(prefix="millrace-calls-"))
+        """The calls of AWS that the functions make, a file for each: see tests/recording."""
+        shutil.copy(ROOT / "tests" / "recording" / "sitecustomize.py", self.calls)
         self._watches: list[_Watch] = []
         self.url = ""
         self.killed_at = 0.0
@@ -47,7 +52,12 @@ class RunningStack:
             child.command([sys.executable, "-u", "-m", "local", "--port", "0", *arguments], signal.SIGTERM),
             cwd=ROOT,
             # Not the natural voice, which takes seconds to load.
-            env={**os.environ, "SPEECH_ENGINE": "espeak", **(environ or {})},
+            env={
+                **os.environ,
+                "SPEECH_ENGINE": "espeak",
+                "FUNCTIONS_PYTHONPATH": str(self.calls),
+                **(environ or {}),
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -127,6 +137,7 @@ class RunningStack:
         self._reader.join(_STOP_SECONDS)
         assert self._process.stdout is not None
         self._process.stdout.close()
+        shutil.rmtree(self.calls, ignore_errors=True)
 
     def _read(self) -> None:
         assert self._process.stdout is not None

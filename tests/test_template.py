@@ -338,7 +338,7 @@ def is_wild(resource: Any) -> bool:
     """A `*` that stands for whole resources; below a table or bucket it is only that one's parts."""
     text = _text(resource)
     return text == "*" or (
-        text.endswith("*") and not text.endswith("/index/*") and "${" not in text.rpartition(":")[2]
+        text.endswith("*") and not text.endswith("/index/*") and "}" not in text.rpartition(":")[2]
     )
 
 

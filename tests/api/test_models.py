@@ -57,7 +57,7 @@ def talk(
         allow_loopback_http=True,
     )
     platform = Platform.make(mine, Stores.connect(settings))
-    platform.stores.aws.client("kms")
+    platform.stores.aws.client("ssm")
     app = create_app(mine, platform)  # its AWS clients have the emulator's credentials from here on
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)

@@ -23,6 +23,7 @@ SERVICES = frozenset(
         "secretsmanager",
         "sns",
         "sqs",
+        "ssm",
     )
 )
 """All that the product calls: only their models are deployed."""

@@ -118,8 +118,9 @@ async def _tick(recorder: Recorder) -> bool:
 
 async def _check_runs_later(recorder: Recorder) -> None:
     try:
-        for seconds in CHECKED_BETWEEN:
-            await recorder.queue.send_one(f'{{"source":"{CHECK_RUNS}"}}', 1000 * seconds)
+        body = f'{{"source":"{CHECK_RUNS}"}}'
+        checks = [(body, seconds, "") for seconds in CHECKED_BETWEEN]
+        await asyncio.to_thread(recorder.queue.send_delayed, checks)  # one call, since calls are billed
     except Exception:
         log.exception("lost runs are not looked for before the next minute")
 

@@ -13,7 +13,8 @@ from millrace.domain.events import LogEntry
 from millrace.services.command_center.record import Recorder
 
 PAGE = 50
-FAST_POLL, SLOW_POLL = 0.1, 0.5
+FAST_POLL, SLOW_POLL = 0.1, 3.3
+"""Seconds between two looks: often while something happens, then less and less, since each look is billed."""
 # The stream ends before the function is cut off, so that the viewer comes back with the last id it has seen.
 DEADLINE_MARGIN = 3.0
 HEARTBEAT_SECONDS = 5.0

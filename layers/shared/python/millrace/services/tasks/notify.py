@@ -29,6 +29,7 @@ from millrace.stores.aws import Aws
 from millrace.stores.connect import Stores
 from millrace.stores.push_queue import to_push_message
 from millrace.stores.runs import stream_of
+from millrace.stores.sealing import key_service
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class TaskNotifier:
         """Makes it, in init."""
         settings.require("push_queue_url")
         aws = Aws(settings.region)
-        for service in ("dynamodb", "sqs", "kms"):
+        for service in ("dynamodb", "sqs", key_service(settings.secrets_key_id)):
             aws.client(service)
         return cls(settings, aws, render)
 

@@ -1,0 +1,1 @@
+"""The functions with URLs in one process: `python -m millrace.serve`."""

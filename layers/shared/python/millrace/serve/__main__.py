@@ -1,0 +1,41 @@
+"""`python -m millrace.serve`: every function with a URL in one process, under uvicorn.
+
+It reads the environment that the functions have (`make environment` prints it) and the usual AWS credentials.
+Needs the extra `serve`: pip install "millrace[serve]". Event-driven work stays with the stack's functions.
+"""
+
+import argparse
+import sys
+
+from millrace.serve.app import ROUTES, create_app
+from millrace.settings import Settings
+
+GRACE_SECONDS = 20
+"""For streams to end at a stop; what goes on then is continued from the run queue."""
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(prog="python -m millrace.serve", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--only", default=",".join(ROUTES), help="functions, separated by commas")
+    parser.add_argument(
+        "--grace", type=int, default=GRACE_SECONDS, help="seconds for streams to end at a stop"
+    )
+    chosen = parser.parse_args(arguments)
+    names = tuple(chosen.only.split(","))
+    if unknown := set(names) - ROUTES.keys():
+        print(f"There is no {', '.join(sorted(unknown))}; choose of {', '.join(ROUTES)}.", file=sys.stderr)
+        return 2
+    settings = Settings.from_environment()
+    settings.require("conversations_table", "runs_table", "events_table")
+    import uvicorn
+
+    app = create_app(settings, names)
+    uvicorn.run(app, host=chosen.host, port=chosen.port, timeout_graceful_shutdown=chosen.grace)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
