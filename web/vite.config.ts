@@ -6,6 +6,8 @@ const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
+  // KaTeX's.
+  "font-src 'self'",
   // Previews, and stored files in S3. No other host: an image's address can carry off what an answer says.
   "img-src 'self' data: blob: https://*.amazonaws.com http://127.0.0.1:* http://localhost:*",
   "connect-src 'self' https: http://localhost:* http://127.0.0.1:*",

@@ -34,6 +34,7 @@ AGENTS = [
         "name": "Field guide",
         "model": "demo:guide",
         "description": "Knows rivers, mills and weirs.",
+        "starters": ["What is a weir?"],
     },
     {"id": "a2", "name": "Analyst", "model": "demo:analyst"},
 ]
@@ -54,7 +55,7 @@ class Run:
     def is_active(self) -> bool:
         return not any(event["type"] in ("done", "error") for event in self.events)
 
-    def emit(self, kind: str, **fields: Any) -> None:
+    def emit(self, kind: str, /, **fields: Any) -> None:
         self._in_loop(lambda: self.events.append({"type": kind, **fields}))
 
     def start(self) -> None:
@@ -215,6 +216,8 @@ class Backend:
                 return self._speak()
             case "POST", "conversations", name, "messages":
                 return self._start(name, body)
+            case "POST", "conversations", name, "regenerate":
+                return self._again(name, body)
             case "POST", "conversations", name, "stop":
                 self._active_run(name).done("stopped")
                 return Response(status_code=202)
@@ -240,6 +243,15 @@ class Backend:
 
     def _start(self, name: str, body: Json) -> Response:
         run = self.runs.get(f"run-{body['idempotencyKey']}") or self._new_run(name, body)
+        return self._stream(run, 0)
+
+    def _again(self, name: str, body: Json) -> Response:
+        """Another run of the last question, in the place of the one that it had."""
+        run = Run(f"run-{body['idempotencyKey']}", name, self.loop)
+        self.runs[run.id] = run
+        self.messages[name][-1]["runId"] = run.id
+        run.start()
+        self._new_runs.put(run)
         return self._stream(run, 0)
 
     def _speak(self) -> Response:

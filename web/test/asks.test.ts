@@ -70,10 +70,10 @@ test("a page that comes while the run waits shows it before, and once after, the
 });
 
 test("the answer of a run whose events are no longer kept is opened again", () => {
-  const stored = newAnswer("m", { state: "done", text: "I ask." });
+  const stored = newAnswer("m", { state: "done", parts: [{ type: "text", text: "I ask." }] });
   const loaded = after({ type: "loaded", entries: [stored], runId: "r", reopens: true });
   expect(loaded.entries).toHaveLength(1);
-  expect(answerOf(loaded)).toMatchObject({ state: "open", text: "I ask." });
+  expect(answerOf(loaded)).toMatchObject({ state: "open", parts: [{ text: "I ask." }] });
 });
 
 test("an answer that is refused can be given again, and says why", () => {

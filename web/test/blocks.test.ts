@@ -1,5 +1,6 @@
-import { marked } from "marked";
+import { Lexer } from "marked";
 import { expect, test, vi } from "vitest";
+import * as markdown from "../src/pages/chat/markdown";
 import { type Blocks, NO_BLOCKS, parseBlocks } from "../src/pages/chat/blocks";
 
 const TEXT = `# Title
@@ -45,7 +46,7 @@ function stream(text: string, size: number): Blocks {
 }
 
 test.each([1, 2, 3, 7, 20])("streaming by %i characters gives the blocks of the whole text", (size) => {
-  expect(stream(TEXT, size).tokens).toEqual([...marked.lexer(TEXT)]);
+  expect(stream(TEXT, size).tokens).toEqual([...markdown.lex(TEXT)]);
 });
 
 test("an open mark is closed while it streams and left alone afterwards", () => {
@@ -59,12 +60,12 @@ test("an open mark is closed while it streams and left alone afterwards", () => 
 
 test("a text that does not go on from the one before is read anew", () => {
   const before = stream(TEXT, 20);
-  expect(parseBlocks(before, "Something else.", true).tokens).toEqual([...marked.lexer("Something else.")]);
+  expect(parseBlocks(before, "Something else.", true).tokens).toEqual([...markdown.lex("Something else.")]);
 });
 
 test("settled blocks are not read again", () => {
   const before = stream(TEXT.repeat(50), 5000);
-  const lexer = vi.spyOn(marked, "lexer");
+  const lexer = vi.spyOn(Lexer.prototype, "lex");
   parseBlocks(before, `${before.text} more`, true);
   expect(lexer.mock.calls[0]?.[0].length).toBeLessThan(TEXT.length);
   lexer.mockRestore();

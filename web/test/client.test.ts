@@ -21,8 +21,11 @@ async function requestsOf(act: (api: Api) => Promise<unknown>, bases: Record<str
 const { signal } = new AbortController();
 
 test.each<[string, (api: Api) => Promise<unknown>]>([
-  ["https://api.example/api/agents", (api) => api.listAgents()],
+  ["https://api.example/api/agents?limit=100", (api) => api.listAgents()],
   ["https://talk.example/api/conversations/c1", (api) => api.getConversation("c1")],
+  ["https://talk.example/api/conversations?limit=30&q=a+b", (api) => api.listConversations(null, "a b")],
+  ["https://talk.example/api/conversations/c1?restorable=true", (api) => api.deleteConversation("c1")],
+  ["https://talk.example/api/conversations/c1/branch", (api) => api.selectBranch("c1", "m1")],
   ["https://talk.example/api/approvals?conversationId=c1", (api) => api.listApprovals("c1")],
   ["https://talk.example/api/runs/r%2F1/answers", (api) => api.answerCall("r/1", { callId: "c", decision: "approve" })],
   ["https://voice.example/api/voice/voices", (api) => api.listVoices()],

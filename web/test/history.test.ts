@@ -28,12 +28,13 @@ test("all messages of a run are one question and one answer with its steps", () 
   expect(answer).toMatchObject({
     kind: "answer",
     state: "done",
-    text: "I look.\n\nAt nine.",
     usage: USAGE,
     cost: 0.1,
-    steps: [
-      { kind: "thinking", text: "Hm." },
-      { kind: "tool", name: "clock", state: "ok", summary: '{"now":9}', arguments: { zone: "UTC" } },
+    parts: [
+      { type: "thinking", text: "Hm." },
+      { type: "text", text: "I look." },
+      { type: "tool", name: "clock", state: "ok", summary: '{"now":9}', arguments: { zone: "UTC" } },
+      { type: "text", text: "At nine." },
     ],
   });
 });
@@ -43,9 +44,9 @@ test("a live message stands between the parts of the answer, also in one message
   const entries = entriesFrom([...RUN.slice(0, 2), live, ...RUN.slice(3)], null);
   expect(entries).toMatchObject([
     { kind: "user" },
-    { kind: "answer", state: "continued", steps: [{ kind: "thinking" }, { state: "ok" }] },
+    { kind: "answer", state: "continued", parts: [{ type: "thinking" }, { type: "text" }, { state: "ok" }] },
     { kind: "user", text: "Hurry", delivery: "seen", messageId: "3" },
-    { kind: "answer", state: "done", text: "At nine." },
+    { kind: "answer", state: "done", parts: [{ type: "text", text: "At nine." }] },
   ]);
 });
 
@@ -64,7 +65,7 @@ test("an interrupted answer says that it was stopped", () => {
 test("a failed tool and a long result are shown as such", () => {
   const long: Block = { toolResult: { toolUseId: "t", status: "error", content: [{ text: "x".repeat(999) }] } };
   const [answer] = entriesFrom([message("1", "assistant", [CALL]), message("2", "user", [long])], null);
-  expect(answer).toMatchObject({ steps: [{ state: "failed", summary: `${"x".repeat(200)}…` }] });
+  expect(answer).toMatchObject({ parts: [{ state: "failed", summary: `${"x".repeat(200)}…` }] });
 });
 
 test("a result without its answer is passed over", () => {
@@ -88,8 +89,9 @@ function reloaded(...messages: Message[]): Entry | undefined {
   return entriesFrom([message("1", "user", [{ text: "When?" }]), ...messages], null).at(-1);
 }
 
+/** The ids are those of different requests. */
 function withoutId(entry: Entry | undefined): unknown {
-  return { ...entry, id: "" };
+  return { ...entry, id: "", runId: "", messageId: "", firstId: "" };
 }
 
 test("a page that is loaded again shows the answer that the page that watched showed", () => {

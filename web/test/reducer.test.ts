@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Journal } from "../src/chat/journal";
 import { type Action, reduce } from "../src/chat/reducer";
-import { type AnswerEntry, type ChatState, EMPTY_CHAT, type UserEntry } from "../src/chat/state";
+import { type AnswerEntry, type ChatState, EMPTY_CHAT, type UserEntry, answerText, newAnswer } from "../src/chat/state";
 import type { PartialRunEvent as RunEvent } from "@millrace/client";
 
 const events = (...list: RunEvent[]): Action => ({ type: "events", events: list });
@@ -22,7 +22,7 @@ function answerOf(state: ChatState): AnswerEntry {
 /** Each entry in a few characters. */
 function outline(state: ChatState): string[] {
   return state.entries.map((entry) =>
-    entry.kind === "user" ? `${entry.delivery}: ${entry.text}` : `${entry.state} answer: ${entry.text}`,
+    entry.kind === "user" ? `${entry.delivery}: ${entry.text}` : `${entry.state} answer: ${answerText(entry)}`,
   );
 }
 
@@ -53,7 +53,7 @@ test("thinking grows into one step until something else happens", () => {
     events({ type: "thinking", text: "One " }, { type: "thinking", text: "thought" }),
     events({ type: "tool_call", id: "t", name: "clock" }, { type: "thinking", text: "Another" }),
   );
-  expect(answerOf(state).steps.map((step) => (step.kind === "thinking" ? step.text : step.name))).toEqual([
+  expect(answerOf(state).parts.map((part) => ("name" in part ? part.name : "text" in part ? part.text : ""))).toEqual([
     "One thought",
     "clock",
     "Another",
@@ -69,7 +69,7 @@ test("results find their own call when tools run side by side", () => {
       { type: "tool_result", id: "b", name: "second", ok: false, summary: "no", durationMs: 5 },
     ),
   );
-  expect(answerOf(state).steps).toMatchObject([
+  expect(answerOf(state).parts).toMatchObject([
     { id: "a", state: "running" },
     { id: "b", state: "failed", summary: "no", durationMs: 5 },
   ]);
@@ -77,19 +77,54 @@ test("results find their own call when tools run side by side", () => {
 
 test("a tool without a result does not seem to run after the end", () => {
   const state = after(ASKED, events({ type: "tool_call", id: "a", name: "first" }, DONE));
-  expect(answerOf(state).steps).toMatchObject([{ state: "unknown" }]);
+  expect(answerOf(state).parts).toMatchObject([{ state: "unknown" }]);
 });
 
-test("text after a tool is a new paragraph, text after thinking is not", () => {
+test("what the agent says and does stays in its order", () => {
   const tool: RunEvent = { type: "tool_call", id: "a", name: "first" };
-  expect(answerOf(after(ASKED, events(token("A"), tool, token("B"), token("C")))).text).toBe("A\n\nBC");
-  expect(answerOf(after(ASKED, events(token("A"), { type: "thinking", text: "t" }, token("B")))).text).toBe("AB");
+  const state = after(ASKED, events(token("A"), tool, token("B"), token("C"), { type: "thinking", text: "t" }));
+  expect(answerOf(state).parts).toMatchObject([
+    { type: "text", text: "A" },
+    { type: "tool", name: "first" },
+    { type: "text", text: "BC" },
+    { type: "thinking", text: "t" },
+  ]);
+  expect(answerText(answerOf(state))).toBe("A\n\nBC");
+});
+
+test("what a sub-agent does stands inside its call", () => {
+  const call: RunEvent = { type: "tool_call", id: "a", name: "ask_writer" };
+  const inner: RunEvent = { type: "tool_call", id: "b", name: "clock", parent: "a" };
+  const state = after(ASKED, events(call, inner));
+  expect(answerOf(state).parts).toMatchObject([{ name: "ask_writer", parts: [{ name: "clock" }] }]);
+});
+
+test("another answer takes the place of what stood behind its question", () => {
+  const answered = after(ASKED, events(START, token("One"), DONE));
+  const again = [{ type: "branched", from: "q/answer" }, { type: "asked_again", id: "n" }] as const;
+  const state = again.reduce(reduce, answered);
+  expect(outline(state)).toEqual(["sent: Question", "open answer: "]);
+  expect(state.runId).toBeNull();
+});
+
+test("entries keep what they show when the server tells their ids", () => {
+  const shown = after(ASKED, events(START, token("One"), DONE));
+  const stored = [
+    { kind: "user", id: "m1", text: "Question", delivery: "sent", messageId: "m1", parentId: null, siblings: ["m0", "m1"] },
+    { ...newAnswer("m2"), messageId: "m3", firstId: "m2", runId: "r" },
+  ] as const;
+  const told = reduce(shown, { type: "identified", entries: stored });
+  expect(told.entries).toMatchObject([
+    { id: "q", messageId: "m1", parentId: null, siblings: ["m0", "m1"] },
+    { id: "q/answer", messageId: "m3", firstId: "m2", parts: [{ text: "One" }] },
+  ]);
+  expect(reduce(shown, { type: "identified", entries: [stored[0]] }).entries).toEqual([stored[0]]);
 });
 
 test("an error keeps what was answered", () => {
   const state = after(ASKED, events(token("Half"), { type: "error", message: "Broken", code: "x", retryable: true }));
   expect(state.phase).toBe("idle");
-  expect(answerOf(state)).toMatchObject({ text: "Half", failure: { message: "Broken", code: "x" } });
+  expect(answerOf(state)).toMatchObject({ parts: [{ text: "Half" }], failure: { message: "Broken", code: "x" } });
 });
 
 const INJECTING: Action = { type: "injecting", id: "l", text: "Hurry" };

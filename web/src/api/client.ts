@@ -27,6 +27,14 @@ export interface NewMessage {
   readonly agentId?: string;
   /** The same key never starts a second run, so that an unanswered request can be repeated. */
   readonly idempotencyKey: string;
+  /** The message that this one follows, null for none; without it the end of the active branch. */
+  readonly parentId?: string | null;
+}
+
+export interface Regenerate {
+  /** A message of the answer; without one the latest. */
+  readonly messageId?: string;
+  readonly idempotencyKey: string;
 }
 
 /** Millrace's HTTP API. Every method throws ApiError for a refusal and TypeError when there is no network. */
@@ -36,24 +44,47 @@ export class Api {
     private readonly apiBase: Readonly<Record<string, string>>,
   ) {}
 
-  listAgents(): Promise<Page<Agent>> {
-    return this.#json("/api/agents");
+  listAgents(cursor: string | null = null): Promise<Page<Agent>> {
+    return this.get("/api/agents", { limit: 100, cursor });
   }
 
-  listConversations(cursor: string | null = null): Promise<Page<Conversation>> {
-    const query = new URLSearchParams({ limit: String(PAGE_SIZE), ...(cursor && { cursor }) });
-    return this.#json(`/api/conversations?${query}`);
+  /** A page of conversations, the latest first; with a query those whose titles have all of its words. */
+  listConversations(cursor: string | null = null, q = ""): Promise<Page<Conversation>> {
+    return this.get("/api/conversations", { limit: PAGE_SIZE, cursor, q });
   }
 
   getConversation(id: string): Promise<Conversation> {
     return this.#json(conversationPath(id));
   }
 
-  async deleteConversation(id: string): Promise<void> {
-    await this.#checked(conversationPath(id), { method: "DELETE" });
+  renameConversation(id: string, title: string): Promise<Conversation> {
+    return this.send("PATCH", conversationPath(id), { title });
   }
 
-  /** All messages, oldest first. */
+  /** Hides a conversation, and deletes it in ten minutes unless it is restored. */
+  async deleteConversation(id: string): Promise<void> {
+    await this.#checked(`${conversationPath(id)}?restorable=true`, { method: "DELETE" });
+  }
+
+  restoreConversation(id: string): Promise<Conversation> {
+    return this.send("POST", `${conversationPath(id)}/restore`);
+  }
+
+  /** Makes the branch with a message, and the latest that follow it, the active one. */
+  async selectBranch(id: string, messageId: string): Promise<void> {
+    await this.send("PUT", `${conversationPath(id)}/branch`, { messageId });
+  }
+
+  /** The event stream of another answer to a question. The response is not checked. */
+  regenerate(id: string, again: Regenerate, signal: AbortSignal): Promise<Response> {
+    return this.#fetch(`${conversationPath(id)}/regenerate`, {
+      ...jsonBody(again),
+      headers: { "Content-Type": "application/json", Accept: EVENT_STREAM },
+      signal,
+    });
+  }
+
+  /** All messages of the active branch, oldest first. */
   async listMessages(id: string): Promise<Message[]> {
     const messages: Message[] = [];
     let cursor: string | null = null;

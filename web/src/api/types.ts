@@ -10,6 +10,8 @@ export interface Agent {
   readonly name: string;
   readonly model: string;
   readonly description?: string;
+  /** What users may begin with. */
+  readonly starters?: readonly string[];
 }
 
 export interface Conversation {
@@ -45,6 +47,10 @@ export interface Message {
   readonly content: readonly Block[];
   readonly createdAt: string;
   readonly runId?: string | null;
+  /** The message that it follows; null for the first one. */
+  readonly parentId?: string | null;
+  /** All that follow the same message, where there are several. */
+  readonly siblings?: readonly string[];
   readonly injected?: boolean;
   readonly interrupted?: boolean;
   readonly steps?: readonly RunEvent[];

@@ -34,13 +34,23 @@ function addFromUser(entries: Entry[], message: Message): void {
     text,
     delivery,
     ...(attachments.length > 0 && { attachments }),
-    ...(message.injected && { messageId: message.id }),
+    messageId: message.id,
+    ...(message.parentId !== undefined && { parentId: message.parentId }),
+    ...(message.siblings && { siblings: message.siblings }),
   });
 }
 
 function addToAnswer(entries: Entry[], message: Message): void {
-  if (entries.at(-1)?.kind !== "answer") entries.push(newAnswer(message.id, { state: "done" }));
-  changeLastAnswer(entries, (answer) => endOf(message, eventsOf(message).reduce(extendAnswer, answer)));
+  const last = entries.at(-1);
+  if (last?.kind !== "answer" || (message.runId && last.runId !== message.runId)) {
+    entries.push(newAnswer(message.id, { state: "done", runId: message.runId ?? null, firstId: message.id }));
+  }
+  changeLastAnswer(entries, (answer) => endOf(message, toldBy(message, eventsOf(message).reduce(extendAnswer, answer))));
+}
+
+/** The last message of a run is its answer; the first one has the alternatives. */
+function toldBy({ id, siblings }: Message, answer: AnswerEntry): AnswerEntry {
+  return { ...answer, messageId: id, siblings: siblings ?? answer.siblings };
 }
 
 /** A model thinks, speaks, and then calls its tools: the text stands before the calls that end its turn. */

@@ -1,6 +1,7 @@
 import { explain } from "../api/client";
 import type { Accepted, Attachment, Waiting } from "../api/types";
 import { ApiError } from "@millrace/client";
+import { type QueuedMessage, keepQueue, readQueue } from "./drafts";
 import { attachmentsOf } from "./history";
 import type { Action } from "./reducer";
 import type { Entry } from "./state";
@@ -11,6 +12,7 @@ const MISSING = [404, 405, 501];
 const NOT_SUPPORTED = "This deployment takes no messages while the agent answers.";
 
 interface Port {
+  readonly conversationId: string;
   /** Resolves when the server knows of the run (or there is none any more). */
   ready(): Promise<void>;
   inject(text: string, attachments: readonly Attachment[]): Promise<Accepted>;
@@ -19,19 +21,21 @@ interface Port {
   entries(): readonly Entry[];
 }
 
-interface QueuedMessage {
-  readonly id: string;
-  readonly text: string;
-  readonly attachments: readonly Attachment[];
-  readonly agentId: string;
-}
-
 /** Messages to a running agent, from the keyboard until the agent has read them. */
 export class LiveMessages {
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
-  #queued: QueuedMessage[] = [];
+  #queued: readonly QueuedMessage[];
 
-  constructor(private readonly port: Port) {}
+  constructor(private readonly port: Port) {
+    this.#queued = readQueue(port.conversationId);
+  }
+
+  /** Keeps a message until the answer is finished. */
+  queue(text: string, agentId: string, attachments: readonly Attachment[]): void {
+    const message = { id: crypto.randomUUID(), text, attachments, agentId };
+    this.port.dispatch({ type: "injecting", id: message.id, text, attachments });
+    this.#enqueue(message);
+  }
 
   /** Never throws: the message's entry shows what became of it. */
   async send(text: string, agentId: string, attachments: readonly Attachment[] = []): Promise<void> {
@@ -47,6 +51,7 @@ export class LiveMessages {
 
   /** Shows messages that another page, or this one before its reload, has sent and the agent has not read. */
   restore(waiting: readonly Waiting[]): void {
+    this.#restoreQueue();
     const known = this.port.entries().map((entry) => (entry.kind === "user" ? entry.messageId : undefined));
     for (const { messageId, content, attachments, expiresAt } of waiting) {
       if (known.includes(messageId)) continue;
@@ -59,7 +64,7 @@ export class LiveMessages {
   async withdraw(id: string): Promise<void> {
     const entry = this.port.entries().find((candidate) => candidate.id === id);
     if (entry?.kind !== "user") return;
-    this.#queued = this.#queued.filter((queued) => queued.id !== id);
+    this.#keep(this.#queued.filter((queued) => queued.id !== id));
     const isOnServer = entry.messageId !== undefined && entry.delivery === "accepted";
     if (isOnServer && !(await this.#withdrawFromServer(id, entry.messageId as string))) return;
     this.port.dispatch({ type: "removed", id });
@@ -67,7 +72,8 @@ export class LiveMessages {
 
   /** Return the oldest message queued until the end of the run, and remove its entry. */
   nextQueued(): QueuedMessage | null {
-    const queued = this.#queued.shift() ?? null;
+    const [queued = null, ...rest] = this.#queued;
+    this.#keep(rest);
     if (queued) this.port.dispatch({ type: "removed", id: queued.id });
     return queued;
   }
@@ -99,9 +105,25 @@ export class LiveMessages {
       this.port.dispatch({ type: "delivery", id: message.id, delivery: "failed", note: explain(error) });
       return;
     }
-    this.#queued.push(message);
-    const note = isMissing ? { note: NOT_SUPPORTED } : {};
-    this.port.dispatch({ type: "delivery", id: message.id, delivery: "queued", ...note });
+    this.#enqueue(message, isMissing ? NOT_SUPPORTED : undefined);
+  }
+
+  #enqueue(message: QueuedMessage, note?: string): void {
+    this.#keep([...this.#queued, message]);
+    this.port.dispatch({ type: "delivery", id: message.id, delivery: "queued", ...(note && { note }) });
+  }
+
+  #keep(queue: readonly QueuedMessage[]): void {
+    this.#queued = queue;
+    keepQueue(this.port.conversationId, queue);
+  }
+
+  #restoreQueue(): void {
+    const shown = new Set(this.port.entries().map((entry) => entry.id));
+    for (const { id, text, attachments } of this.#queued.filter((one) => !shown.has(one.id))) {
+      this.port.dispatch({ type: "injecting", id, text, attachments });
+      this.port.dispatch({ type: "delivery", id, delivery: "queued" });
+    }
   }
 
   /** Returns true if the message was withdrawn; the agent may have been faster. */

@@ -1,7 +1,7 @@
 import type { Approval, Attachment } from "../api/types";
 import { type Ask, changeAsk, completeAsks } from "./asks";
-import type { LinkState, PartialRunEvent as RunEvent } from "@millrace/client";
-import { extendAnswer, failAnswer, settleSteps } from "./answer";
+import { type LinkState, type PartialRunEvent as RunEvent, settleParts } from "@millrace/client";
+import { extendAnswer, failAnswer } from "./answer";
 import {
   type AnswerEntry,
   type ChatState,
@@ -25,6 +25,12 @@ export type Action =
   | { type: "unavailable"; notice: string }
   /** An ordinary message: a new run begins. `id` names the message and, with a suffix, its answer. */
   | { type: "asked"; id: string; text: string; attachments?: readonly Attachment[] }
+  /** Another answer to a question that is there. */
+  | { type: "asked_again"; id: string }
+  /** What stands at an entry and behind it leaves the screen, but for what waits for the agent: it stays on its branch. */
+  | { type: "branched"; from: string }
+  /** The server's ids of entries that are shown. */
+  | { type: "identified"; entries: readonly Entry[] }
   | { type: "events"; events: readonly RunEvent[] }
   /** Shows the run as it was up to an event: `before` are the entries that were there before it. */
   | { type: "rewound"; before: readonly Entry[]; events: readonly RunEvent[] }
@@ -51,6 +57,12 @@ export function reduce(state: ChatState, action: Action): ChatState {
       return { ...state, phase: "unavailable", notice: action.notice };
     case "asked":
       return ask(state, action);
+    case "asked_again":
+      return askAgain(state, action.id);
+    case "branched":
+      return { ...state, entries: cutAt(state.entries, action.from) };
+    case "identified":
+      return { ...state, entries: identify(state.entries, action.entries) };
     case "events":
       return action.events.reduce(applyEvent, state);
     case "rewound":
@@ -115,14 +127,46 @@ function userEntry({ id, text, attachments }: UserAction): Omit<UserEntry, "deli
 
 function ask(state: ChatState, action: UserAction): ChatState {
   const question: UserEntry = { ...userEntry(action), delivery: "sent" };
-  const entries = insertBeforePending(state.entries, [question, newAnswer(`${action.id}/answer`)]);
+  return begin(state, [question, newAnswer(`${action.id}/answer`)]);
+}
+
+function askAgain(state: ChatState, id: string): ChatState {
+  return begin(state, [newAnswer(`${id}/answer`)]);
+}
+
+function begin(state: ChatState, added: readonly Entry[]): ChatState {
+  const entries = insertBeforePending(state.entries, added);
   return { ...state, entries, phase: "answering", runId: null, link: "connecting", notice: null };
+}
+
+function cutAt(entries: readonly Entry[], id: string): readonly Entry[] {
+  const start = entries.findIndex((entry) => entry.id === id);
+  return start < 0 ? entries : [...entries.slice(0, start), ...entries.slice(start).filter(isPending)];
+}
+
+/** The entries with what the server tells of them; as the server tells them where they are not the same. */
+function identify(entries: readonly Entry[], stored: readonly Entry[]): readonly Entry[] {
+  const shown = entries.filter((entry) => !isPending(entry));
+  const isSame = shown.length === stored.length && shown.every((entry, n) => entry.kind === stored[n]?.kind);
+  if (!isSame) return [...stored, ...entries.filter(isPending)];
+  return [...shown.map((entry, n) => identified(entry, stored[n] as Entry)), ...entries.filter(isPending)];
+}
+
+function identified(entry: Entry, stored: Entry): Entry {
+  if (entry.kind === "answer" && stored.kind === "answer") {
+    const { messageId, firstId, siblings, runId } = stored;
+    return { ...entry, messageId, firstId, siblings, runId };
+  }
+  if (entry.kind !== "user" || stored.kind !== "user") return entry;
+  const { siblings: _, ...rest } = entry;
+  const { messageId = stored.id, parentId = null, siblings } = stored;
+  return { ...rest, messageId, parentId, ...(siblings && { siblings }) };
 }
 
 function applyEvent(state: ChatState, event: RunEvent): ChatState {
   switch (event.type) {
     case "start":
-      return { ...state, runId: event.runId };
+      return { ...state, runId: event.runId, entries: changeOpenAnswer(state.entries, (answer) => named(answer, event)) };
     case "waiting":
       return state.phase === "stopping" ? state : { ...state, phase: "waiting", link: "open" };
     case "injected":
@@ -137,6 +181,10 @@ function applyEvent(state: ChatState, event: RunEvent): ChatState {
       return { ...state, entries, phase: state.phase === "waiting" ? "answering" : state.phase };
     }
   }
+}
+
+function named(answer: AnswerEntry, { runId, messageId }: Extract<RunEvent, { type: "start" }>): AnswerEntry {
+  return { ...answer, runId, messageId: messageId ?? null };
 }
 
 /** The entries before a run, and the live messages that came since: the run tells again which it has read. */
@@ -164,15 +212,17 @@ function showInjected(entries: readonly Entry[], messageId: string, content: str
   const base: UserEntry = own?.kind === "user" ? own : { kind: "user", id: messageId, text: content, delivery: "seen" };
   const seen: UserEntry = { ...base, text: content, messageId, delivery: "seen" };
   const rest = entries.filter((entry) => !isThisOne(entry));
-  return insertBeforePending(closeOpenAnswer(rest), [seen, newAnswer(`${messageId}/answer`)]);
+  const open = entries.findLast((entry) => entry.kind === "answer" && entry.state === "open");
+  const run = open?.kind === "answer" ? { runId: open.runId, messageId: open.messageId } : {};
+  return insertBeforePending(closeOpenAnswer(rest), [seen, newAnswer(`${messageId}/answer`, run)]);
 }
 
 /** An answer that had not begun simply moves below the message. */
 function closeOpenAnswer(entries: readonly Entry[]): readonly Entry[] {
   return entries.flatMap((entry) => {
     if (entry.kind !== "answer" || entry.state !== "open") return [entry];
-    const isEmpty = !entry.text && entry.steps.length === 0;
-    return isEmpty ? [] : [{ ...entry, state: "continued" as const, status: null, steps: settleSteps(entry.steps) }];
+    const isEmpty = entry.parts.length === 0;
+    return isEmpty ? [] : [{ ...entry, state: "continued" as const, status: null, parts: settleParts(entry.parts) }];
   });
 }
 

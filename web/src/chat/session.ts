@@ -1,24 +1,16 @@
 import type { Api } from "../api/client";
 import { explain } from "../api/client";
-import type { Accepted, Approval, ApprovalAnswer, Attachment, Conversation, Waiting } from "../api/types";
-import {
-  ApiError,
-  ConnectionLostError,
-  type FollowOptions,
-  type PartialRunEvent,
-  type RunEvent,
-  follow,
-  isTerminal,
-  numberOf,
-  parseRunEvent,
-} from "@millrace/client";
+import type { Accepted, Approval, ApprovalAnswer, Attachment, Conversation } from "../api/types";
+import { ApiError, ConnectionLostError, type PartialRunEvent } from "@millrace/client";
 import { contentOf } from "./attachments";
-import { EventBatch } from "./batch";
+import { keepDraft } from "./drafts";
+import { type Open, RunFollower } from "./following";
 import { entriesFrom } from "./history";
-import { Journal } from "./journal";
 import { LiveMessages } from "./live";
+import { listApprovals, loadChat } from "./loading";
 import { type Action, reduce } from "./reducer";
-import { type ChatState, EMPTY_CHAT, isQuestion, isRunning } from "./state";
+import { type ChatRequest, answerStart, asked, isBranch, newRequest, opening, parentOf } from "./requests";
+import { type ChatState, EMPTY_CHAT, isRunning } from "./state";
 
 export interface SessionOptions {
   readonly api: Api;
@@ -32,38 +24,36 @@ export interface SessionOptions {
   readonly onStart?: (runId: string) => void;
 }
 
-interface Question {
-  readonly id: string;
-  readonly text: string;
-  readonly attachments: readonly Attachment[];
-  readonly agentId: string;
-}
-
-type Open = FollowOptions<RunEvent>["open"];
-
-/** The events of a run are kept for a day; of one that waits longer the stored messages tell. */
-const LOG_KEPT_MS = 23 * 3_600_000;
 /** How often one message may find another run in its way before the user is told. */
 const MOST_JOINS = 3;
-/** A page waits longer for its network than a script does. */
-const MOST_ATTEMPTS = 8;
+/** A page that heard nothing for so long looks whether the conversation has gone on elsewhere. */
+const STALE_MS = 15_000;
 
 /** One conversation on the screen: its state, and everything that the user can do in it. */
 export class ChatSession {
   #state: ChatState = EMPTY_CHAT;
   readonly #listeners = new Set<() => void>();
-  readonly #batch: EventBatch;
+  readonly #run: RunFollower;
   readonly #live: LiveMessages;
-  readonly #journal = new Journal();
   #connection = new AbortController();
-  #question: Question | null = null;
+  #request: ChatRequest | null = null;
   #isStopWanted = false;
   #joins = 0;
+  /** When the server was heard last, and what it said of its conversation then. */
+  #heardAt = Date.now();
+  #updatedAt: string | null = null;
 
   constructor(private readonly options: SessionOptions) {
     const { api, conversationId, schedule } = options;
-    this.#batch = new EventBatch(schedule, (events) => this.#dispatch({ type: "events", events }));
+    this.#run = new RunFollower({
+      schedule,
+      dispatch: (action) => this.#dispatch(action),
+      runId: () => this.#state.runId,
+      onStart: (runId) => this.#onStart(runId),
+      onWaiting: () => void this.#showApprovals(),
+    });
     this.#live = new LiveMessages({
+      conversationId,
       ready: () => this.#whenStarted(),
       inject: (text, attachments) => this.#inject(text, attachments),
       withdraw: (messageId) => api.withdraw(conversationId, messageId),
@@ -92,26 +82,71 @@ export class ChatSession {
     }
   }
 
+  /** Loads again what has gone on elsewhere while this page heard nothing. */
+  async refresh(): Promise<void> {
+    const isIdle = this.#state.phase === "idle" && this.#state.entries.length > 0;
+    if (!isIdle || Date.now() - this.#heardAt < STALE_MS) return;
+    const found = await this.options.api.getConversation(this.options.conversationId).catch(() => null);
+    if (!found || this.#state.phase !== "idle") return;
+    this.#heardAt = Date.now();
+    if (found.activeRunId || found.updatedAt !== this.#updatedAt) await this.#loadIdle();
+  }
+
   /** Ends the connection. The run goes on without it. */
   close(): void {
     this.#connection.abort();
     this.#live.close();
-    this.#batch.flush();
+    this.#run.flush();
   }
 
-  /** A message to the agent: a live one while it answers, else the beginning of a new run. */
-  send(text: string, agentId: string, attachments: readonly Attachment[] = []): Promise<void> {
+  /** A message to the agent: a live one while it answers (or, `after`, one for then), else the beginning of a run. */
+  async send(text: string, agentId: string, attachments: readonly Attachment[] = [], after = false): Promise<void> {
     this.#joins = 0;
-    return this.#deliver(text, agentId, attachments);
+    if (after && isRunning(this.#state)) return this.#live.queue(text, agentId, attachments);
+    await this.refresh();
+    await this.#deliver(text, agentId, attachments);
   }
 
-  /** Asks again what was answered with an error. */
-  async retry(agentId: string): Promise<void> {
-    const question = this.#question ?? this.#lastQuestion(agentId);
-    if (!question || isRunning(this.#state)) return;
-    this.#dispatch({ type: "turn_removed" });
+  /** Asks another question in the place of one. What followed the old one stays on its branch. */
+  async edit(entryId: string, text: string, agentId: string): Promise<void> {
+    const entry = this.#state.entries.find((one) => one.id === entryId);
+    if (entry?.kind !== "user" || isRunning(this.#state)) return;
+    const parentId = parentOf(this.#state.entries, entryId);
+    this.#dispatch({ type: "branched", from: entryId });
+    await this.#ask({ ...newRequest(text, agentId, entry.attachments), parentId });
+  }
+
+  /** Asks for another answer to the same question. The one that is there stays on its branch. */
+  async regenerate(answerId: string): Promise<void> {
+    const { entries } = this.#state;
+    const answer = entries.find((one) => one.id === answerId);
+    const first = answerStart(entries, answerId);
+    if (answer?.kind !== "answer" || !first || isRunning(this.#state)) return;
+    this.#dispatch({ type: "branched", from: first.id });
+    await this.#ask({ ...newRequest("", ""), again: answer.messageId ?? "" });
+  }
+
+  /** Goes to the branch with a message. */
+  async switchTo(messageId: string): Promise<void> {
+    if (isRunning(this.#state)) return;
+    try {
+      await this.options.api.selectBranch(this.options.conversationId, messageId);
+      await this.load();
+    } catch (error) {
+      this.#dispatch({ type: "notice", notice: `The branch cannot be shown: ${explain(error)}` });
+    }
+  }
+
+  /** Asks again what was answered with an error. The server keeps a run that failed, and so does the page. */
+  async retry(): Promise<void> {
+    const answer = this.#state.entries.findLast((entry) => entry.kind === "answer");
+    if (answer?.kind !== "answer" || isRunning(this.#state)) return;
+    if (answer.messageId) return this.regenerate(answer.id);
+    if (!this.#request) return this.load();
     // A request that started no run is repeated under its own key: should it have arrived, it is not run twice.
-    await this.#ask(this.#state.runId ? { ...question, id: crypto.randomUUID() } : question);
+    if (this.#request.again === undefined) this.#dispatch({ type: "turn_removed" });
+    else this.#dispatch({ type: "branched", from: answer.id });
+    await this.#ask(this.#request);
   }
 
   /** Sends a live message again that failed or expired. */
@@ -160,7 +195,7 @@ export class ChatSession {
 
   async #deliver(text: string, agentId: string, attachments: readonly Attachment[]): Promise<void> {
     if (isRunning(this.#state)) await this.#sendLive(text, agentId, attachments);
-    else await this.#ask({ id: crypto.randomUUID(), text, attachments, agentId });
+    else await this.#ask(newRequest(text, agentId, attachments));
   }
 
   #whenStarted(): Promise<void> {
@@ -175,6 +210,13 @@ export class ChatSession {
     });
   }
 
+  #onStart(runId: string): void {
+    this.options.onRunChange?.();
+    // A run that was there when the page came, or a connection that came again, knows its id already.
+    if (this.#request) this.options.onStart?.(runId);
+    if (this.#isStopWanted) void this.#requestStop();
+  }
+
   async #requestStop(): Promise<void> {
     this.#isStopWanted = false;
     try {
@@ -184,30 +226,23 @@ export class ChatSession {
     }
   }
 
-  async #ask(question: Question): Promise<void> {
-    const { api, conversationId } = this.options;
+  async #ask(request: ChatRequest): Promise<void> {
     const { signal } = this.#newConnection();
-    const { id, text, attachments, agentId } = question;
-    this.#question = question;
-    this.#dispatch({ type: "asked", id, text, attachments });
-    this.#journal.begin(this.#state.entries);
-    const message = { content: contentOf(text, attachments), idempotencyKey: id, ...(agentId && { agentId }) };
-    const open: Open = (position, aborted) =>
-      position.runId
-        ? api.attach(conversationId, position, aborted)
-        : api.sendMessage(conversationId, message, aborted);
-    await this.#follow(open, signal);
+    this.#request = request;
+    this.#dispatch(asked(request));
+    this.#run.begin(this.#state.entries);
+    await this.#follow(opening(this.options.api, this.options.conversationId, request), signal, null);
   }
 
   async #resume(runId: string, signal: AbortSignal): Promise<void> {
     const { api, conversationId } = this.options;
-    const open: Open = (position, aborted) => api.attach(conversationId, position, aborted);
-    await this.#follow(open, signal, runId);
+    this.#request = null;
+    await this.#follow((position, aborted) => api.attach(conversationId, position, aborted), signal, runId);
   }
 
-  async #follow(open: Open, signal: AbortSignal, runId?: string): Promise<void> {
+  async #follow(open: Open, signal: AbortSignal, runId: string | null): Promise<void> {
     try {
-      const hasEnded = await this.#receiveAll(open, signal, runId).catch((error: unknown) => this.#nothingIfGone(error));
+      const hasEnded = await this.#run.follow(open, signal, runId);
       if (!hasEnded) await this.#loadMessages(signal, false);
       await this.#afterRun();
     } catch (error) {
@@ -215,68 +250,22 @@ export class ChatSession {
     }
   }
 
-  /** Returns true when the run's end was received. */
-  async #receiveAll(open: Open, signal: AbortSignal, runId: string | undefined): Promise<boolean> {
-    const events = follow<RunEvent>({
-      open,
-      signal,
-      parse: parseRunEvent,
-      isLast: isTerminal,
-      isPause: (event) => event.type === "waiting",
-      onLink: (link) => this.#dispatch({ type: "link", link }),
-      maxAttempts: MOST_ATTEMPTS,
-      runId: runId ?? null,
-    });
-    let hasEnded = false;
-    for await (const { event, id } of events) {
-      this.#receive(event, id === null ? null : numberOf(id));
-      hasEnded = isTerminal(event);
-    }
-    return hasEnded;
-  }
-
-  /** The log of a run is kept for a day: after that only the stored messages tell about it. */
-  #nothingIfGone(error: unknown): boolean {
-    const isGone = error instanceof ApiError && [404, 410].includes(error.status);
-    if (isGone && this.#state.runId) return false;
-    throw error;
-  }
-
-  #receive(event: RunEvent, number: number | null): void {
-    if (event.type === "rewind") return this.#rewind(event.after);
-    this.#journal.add(event, number);
-    this.#batch.add(event);
-    if (event.type === "start") {
-      this.options.onRunChange?.();
-      // A run that was there when the page came, or a connection that came again, knows its id already.
-      if (event.runId !== this.#state.runId) this.options.onStart?.(event.runId);
-      this.#batch.flush();
-      if (this.#isStopWanted) void this.#requestStop();
-    }
-    if (isTerminal(event) || event.type === "waiting") this.#batch.flush();
-    if (event.type === "waiting") void this.#showApprovals();
-  }
-
-  #rewind(after: string): void {
-    this.#batch.flush();
-    this.#dispatch({ type: "rewound", ...this.#journal.rewind(after) });
-  }
-
   /** Another tab's run is in the way: join it, and let the message reach it as a live one. */
   async #explainFailure(error: unknown): Promise<void> {
-    const isBusy = error instanceof ApiError && error.code === "run_active" && this.#joins < MOST_JOINS;
-    if (isBusy && this.#question) return this.#joinOtherRun(this.#question);
-    const isTransient = error instanceof ApiError ? error.isTransient : error instanceof ConnectionLostError;
+    const refused = error instanceof ApiError ? error : null;
+    const isBusy = refused?.code === "run_active" && this.#joins < MOST_JOINS && !isBranch(this.#request);
+    if (isBusy && this.#request) return this.#joinOtherRun(this.#request);
+    const isTransient = refused ? refused.isTransient : error instanceof ConnectionLostError;
     if (isTransient && this.#state.runId) return this.#dispatch({ type: "link", link: "lost" });
-    const code = error instanceof ApiError ? error.code : null;
-    this.#dispatch({ type: "failed", failure: { message: explain(error), code } });
+    // The session is over: what was typed is there again after the sign-in.
+    if (refused?.status === 401 && this.#request?.text) keepDraft(this.options.conversationId, this.#request.text);
+    this.#dispatch({ type: "failed", failure: { message: explain(error), code: refused?.code ?? null } });
     this.options.onRunChange?.();
   }
 
-  async #joinOtherRun({ text, attachments, agentId }: Question): Promise<void> {
+  async #joinOtherRun({ text, attachments, agentId }: ChatRequest): Promise<void> {
     this.#joins += 1;
     this.#dispatch({ type: "turn_removed" });
-    this.#question = null;
     const joined = this.load();
     await this.#sendLive(text, agentId, attachments);
     await joined;
@@ -289,7 +278,24 @@ export class ChatSession {
 
   async #afterRun(): Promise<void> {
     this.options.onRunChange?.();
+    await this.#noteEnd();
     await this.#sendQueued();
+  }
+
+  /** Notes how the conversation stands now; of a new branch also which others there are. */
+  async #noteEnd(): Promise<void> {
+    const { api, conversationId } = this.options;
+    try {
+      const branched = isBranch(this.#request);
+      const [conversation, messages] = await Promise.all([
+        api.getConversation(conversationId),
+        branched ? api.listMessages(conversationId) : null,
+      ]);
+      [this.#heardAt, this.#updatedAt] = [Date.now(), conversation.updatedAt];
+      if (messages) this.#dispatch({ type: "identified", entries: entriesFrom(messages, null) });
+    } catch {
+      // The answer is there; what is missing comes with the next look.
+    }
   }
 
   /** A message that could not reach the run becomes the next question. */
@@ -298,64 +304,44 @@ export class ChatSession {
     if (queued) await this.#deliver(queued.text, queued.agentId, queued.attachments);
   }
 
+  /** Loads without waiting for the run that is active then. */
+  #loadIdle(): Promise<void> {
+    return new Promise((resolve) => {
+      const check = () => this.#state.phase !== "loading" && (this.#listeners.delete(check), resolve());
+      void this.load().then(resolve);
+      this.#listeners.add(check);
+    });
+  }
+
   /** Returns the active run, which `attach` says whether to show as running. */
   async #loadMessages(signal: AbortSignal, attach: boolean): Promise<string | null> {
-    const { api, conversationId } = this.options;
-    const conversation = await api.getConversation(conversationId);
+    const stored = await loadChat(this.options.api, this.options.conversationId);
+    const { conversation, messages, approvals, reopens, waiting } = stored;
     const runId = attach ? conversation.activeRunId : null;
-    const [messages, waiting, approvals] = await Promise.all([
-      api.listMessages(conversationId),
-      this.#listWaiting(),
-      runId ? this.#listApprovals() : [],
-    ]);
     signal.throwIfAborted();
+    [this.#heardAt, this.#updatedAt] = [Date.now(), conversation.updatedAt];
     this.options.onLoaded?.(conversation);
-    const reopens = approvals.some((one) => Date.parse(one.requestedAt) < Date.now() - LOG_KEPT_MS);
     this.#dispatch({ type: "loaded", entries: entriesFrom(messages, reopens ? null : runId), runId, reopens });
     this.#dispatch({ type: "approvals", approvals });
     if (approvals.length > 0) this.#dispatch({ type: "events", events: [waitingFor(approvals)] });
-    this.#journal.begin(this.#state.entries);
-    const stored = new Set(messages.map((message) => message.id));
-    this.#live.restore(waiting.filter((one) => !stored.has(one.messageId)));
+    this.#run.begin(this.#state.entries);
+    const known = new Set(messages.map((message) => message.id));
+    this.#live.restore(waiting.filter((one) => !known.has(one.messageId)));
     return runId;
-  }
-
-  async #listApprovals(): Promise<readonly Approval[]> {
-    const { api, conversationId } = this.options;
-    return api.listApprovals(conversationId).catch((error: unknown) => {
-      if (error instanceof ApiError && !error.isTransient) return [];
-      throw error;
-    });
   }
 
   async #showApprovals(): Promise<void> {
     try {
-      this.#dispatch({ type: "approvals", approvals: await this.#listApprovals() });
+      const approvals = await listApprovals(this.options.api, this.options.conversationId);
+      this.#dispatch({ type: "approvals", approvals });
     } catch (error) {
       this.#dispatch({ type: "notice", notice: `What waits for an answer cannot be shown: ${explain(error)}` });
     }
   }
 
-  /** None from a server that knows no live messages. */
-  async #listWaiting(): Promise<readonly Waiting[]> {
-    const { api, conversationId } = this.options;
-    return api.listWaiting(conversationId).catch((error: unknown) => {
-      if (error instanceof ApiError && !error.isTransient) return [];
-      throw error;
-    });
-  }
-
-  /** After a reload the question is known from the stored messages only. */
-  #lastQuestion(agentId: string): Question | null {
-    const entry = this.#state.entries.findLast(isQuestion);
-    return entry?.kind === "user"
-      ? { id: entry.id, text: entry.text, attachments: entry.attachments ?? [], agentId }
-      : null;
-  }
-
   #newConnection(): AbortController {
     this.#connection.abort();
-    this.#batch.flush();
+    this.#run.flush();
     this.#isStopWanted = false;
     this.#connection = new AbortController();
     return this.#connection;

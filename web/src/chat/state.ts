@@ -1,19 +1,6 @@
 import type { Ask } from "./asks";
 import type { Attachment } from "../api/types";
-import type { LinkState, Usage } from "@millrace/client";
-
-/** One thing that the agent did on its way to the answer. */
-export type Step =
-  | { readonly kind: "thinking"; readonly text: string }
-  | {
-      readonly kind: "tool";
-      readonly id: string;
-      readonly name: string;
-      readonly state: "running" | "ok" | "failed" | "unknown";
-      readonly arguments?: unknown;
-      readonly summary?: string;
-      readonly durationMs?: number;
-    };
+import { type LinkState, type Part, type Usage, textOf } from "@millrace/client";
 
 export interface Failure {
   readonly message: string;
@@ -34,8 +21,12 @@ export interface UserEntry {
   readonly text: string;
   readonly attachments?: readonly Attachment[];
   readonly delivery: Delivery;
-  /** The server's id of a live message. */
+  /** The server's id, once it has told it. */
   readonly messageId?: string;
+  /** The message that this one follows: null for none. Not there before the server has told it. */
+  readonly parentId?: string | null;
+  /** The ids of all that follow the same message, where there are several: branches of the conversation. */
+  readonly siblings?: readonly string[];
   /** Why a live message failed or is queued. */
   readonly note?: string;
 }
@@ -43,12 +34,17 @@ export interface UserEntry {
 export interface AnswerEntry {
   readonly kind: "answer";
   readonly id: string;
-  readonly text: string;
-  readonly steps: readonly Step[];
+  readonly runId: string | null;
+  /** The server's id of the answer. */
+  readonly messageId: string | null;
+  /** The server's id of the first message of the answer, where it has told it. */
+  readonly firstId: string | null;
+  /** The ids of the first messages of all answers to the same question, where there are several. */
+  readonly siblings: readonly string[];
+  /** What the agent thought, said and did, in its order. */
+  readonly parts: readonly Part[];
   /** Calls that wait for a person, or did. */
   readonly asks: readonly Ask[];
-  /** How many tools had been called when the last piece of text came. */
-  readonly toolsAtText: number;
   /** `continued`: a live message came in between, the run goes on in the next answer. */
   readonly state: "open" | "done" | "continued" | "failed";
   readonly status: string | null;
@@ -91,10 +87,12 @@ export function newAnswer(id: string, fields: Partial<AnswerEntry> = {}): Answer
   return {
     kind: "answer",
     id,
-    text: "",
-    steps: [],
+    runId: null,
+    messageId: null,
+    firstId: null,
+    siblings: [],
+    parts: [],
     asks: [],
-    toolsAtText: 0,
     state: "open",
     status: null,
     finishReason: null,
@@ -104,4 +102,9 @@ export function newAnswer(id: string, fields: Partial<AnswerEntry> = {}): Answer
     failure: null,
     ...fields,
   };
+}
+
+/** What the agent has said, without its steps. */
+export function answerText(answer: AnswerEntry): string {
+  return textOf(answer.parts);
 }

@@ -1,42 +1,94 @@
+import { Link } from "@tanstack/react-router";
+import type { Part } from "@millrace/client";
 import { type ReactNode, memo } from "react";
-import type { AnswerEntry } from "../../chat/state";
+import { type AnswerEntry, answerText } from "../../chat/state";
 import { Asks, type OnAnswer } from "./Asks";
+import { Branches } from "./Branches";
 import { CopyButton } from "./CodeBlock";
-import { activityOf, footnotes } from "./format";
+import { activityOf, footnotes, groupsOf } from "./format";
 import { ListenButton } from "./Listen";
 import { Markdown } from "./Markdown";
 import { Steps } from "./Steps";
 
-interface AnswerProps {
-  readonly answer: AnswerEntry;
-  readonly isSpoken: boolean;
+export interface AnswerActions {
   readonly onAnswer: OnAnswer;
   readonly onListen: (answer: AnswerEntry, wasSpoken: boolean) => void;
-  /** Only the last answer can be asked for again. */
-  readonly onRetry: (() => void) | null;
+  readonly onRegenerate: (answerId: string) => void;
+  readonly onBranch: (messageId: string) => void;
+  readonly onRetry: () => void;
+}
+
+interface AnswerProps extends AnswerActions {
+  readonly answer: AnswerEntry;
+  readonly isSpoken: boolean;
+  /** Only the last answer can be asked for again after an error. */
+  readonly isLast: boolean;
+  /** The agent is at work: branches stay as they are. */
+  readonly isRunning: boolean;
 }
 
 /** `aria-busy` lets screen readers speak the answer when it is whole instead of token by token. */
-export const Answer = memo(({ answer, isSpoken, onAnswer, onListen, onRetry }: AnswerProps): ReactNode => {
+export const Answer = memo((props: AnswerProps): ReactNode => {
+  const { answer, isSpoken, onAnswer, onListen, onRetry, isLast, isRunning } = props;
   const isOpen = answer.state === "open";
-  const isWaiting = answer.asks.some((ask) => ask.state !== "answered");
-  const listen = <ListenButton isSpoken={isSpoken} onToggle={() => onListen(answer, isSpoken)} />;
+  const text = answerText(answer);
+  const groups = groupsOf(answer.parts);
+  const asked = new Set(answer.parts.flatMap(callsOf));
+  const others = answer.asks.filter((ask) => !asked.has(ask.callId));
+  const activity = activityOf(answer);
+  const listen = (text || isSpoken) && (
+    <ListenButton isSpoken={isSpoken} onToggle={() => onListen(answer, isSpoken)} />
+  );
+  const hasFooter = answer.state === "done" || (answer.state === "failed" && answer.siblings.length > 1);
+  const isStepLast = Array.isArray(groups.at(-1));
   return (
     <article className="answer" data-state={answer.state} aria-label="Answer" aria-busy={isOpen}>
-      <Steps steps={answer.steps} activity={activityOf(answer)} />
-      {isOpen && !answer.text && !isWaiting && <Skeleton />}
-      {answer.text && (
-        <div className="prose">
-          <Markdown text={answer.text} isStreaming={isOpen} />
-        </div>
+      {groups.map((group, index) =>
+        Array.isArray(group) ? (
+          <Steps key={index} steps={group} activity={index === groups.length - 1 ? activity : null} asks={answer.asks} onAnswer={onAnswer} />
+        ) : (
+          <Piece key={index} part={group} answer={answer} isOpen={isOpen && index === groups.length - 1} onAnswer={onAnswer} />
+        ),
       )}
-      <Asks asks={answer.asks} onAnswer={onAnswer} />
-      {answer.failure && <FailureBox answer={answer} onRetry={onRetry} />}
-      {answer.state === "done" && <Footer answer={answer}>{listen}</Footer>}
-      {answer.state !== "done" && (answer.text || isSpoken) && <div className="actions">{listen}</div>}
+      {activity && !isStepLast && <p className="activity">{activity}</p>}
+      {isOpen && answer.parts.length === 0 && !activity && <Skeleton />}
+      <Asks asks={others} onAnswer={onAnswer} />
+      {answer.failure && <FailureBox answer={answer} onRetry={isLast && !isRunning ? onRetry : null} />}
+      {hasFooter && (
+        <Footer {...props} text={text}>
+          {listen}
+        </Footer>
+      )}
+      {!hasFooter && listen && <div className="actions">{listen}</div>}
     </article>
   );
 });
+
+/** The calls that the parts of an answer show in their place. */
+function callsOf(part: Part): string[] {
+  if (part.type === "approval") return [part.callId];
+  return "parts" in part ? part.parts.flatMap(callsOf) : [];
+}
+
+interface PieceProps {
+  readonly part: Part;
+  readonly answer: AnswerEntry;
+  readonly isOpen: boolean;
+  readonly onAnswer: OnAnswer;
+}
+
+/** A text, or a call that waits for a person, where it stands in the answer. */
+function Piece({ part, answer, isOpen, onAnswer }: PieceProps): ReactNode {
+  if (part.type === "approval") {
+    return <Asks asks={answer.asks.filter((ask) => ask.callId === part.callId)} onAnswer={onAnswer} />;
+  }
+  if (part.type !== "text") return null;
+  return (
+    <div className="prose" dir="auto">
+      <Markdown text={part.text} isStreaming={isOpen} />
+    </div>
+  );
+}
 
 function Skeleton(): ReactNode {
   return (
@@ -48,7 +100,7 @@ function Skeleton(): ReactNode {
   );
 }
 
-function FailureBox({ answer, onRetry }: Pick<AnswerProps, "answer" | "onRetry">): ReactNode {
+function FailureBox({ answer, onRetry }: { answer: AnswerEntry; onRetry: (() => void) | null }): ReactNode {
   return (
     <div className="failure" role="alert">
       <p>{answer.failure?.message}</p>
@@ -61,18 +113,40 @@ function FailureBox({ answer, onRetry }: Pick<AnswerProps, "answer" | "onRetry">
   );
 }
 
-function Footer({ answer, children }: { answer: AnswerEntry; children: ReactNode }): ReactNode {
+function Footer(props: AnswerProps & { text: string; children: ReactNode }): ReactNode {
+  const { answer, text, isRunning, onRegenerate, onBranch, children } = props;
+  const canRegenerate = !isRunning && answer.messageId !== null && answer.state === "done";
   return (
     <footer className="answer-foot">
-      {footnotes(answer).map((note) => (
-        <span key={note}>{note}</span>
-      ))}
-      {answer.text && (
-        <div className="actions">
-          <CopyButton text={answer.text} label="Copy answer" />
-          {children}
-        </div>
-      )}
+      <Branches ids={answer.siblings} own={shownSibling(answer)} isDisabled={isRunning} onBranch={onBranch} />
+      <RunChip answer={answer} />
+      <div className="actions">
+        {text && <CopyButton text={text} label="Copy answer" />}
+        {children}
+        {canRegenerate && (
+          <button type="button" className="quiet" aria-label="Regenerate" onClick={() => onRegenerate(answer.id)}>
+            Regenerate
+          </button>
+        )}
+      </div>
     </footer>
+  );
+}
+
+/** An answer has several messages, of which the first one stands among its alternatives. */
+function shownSibling({ siblings, firstId, messageId }: AnswerEntry): string {
+  return siblings.find((one) => one === firstId || one === messageId) ?? siblings.at(-1) ?? "";
+}
+
+/** Tokens, cost and times of an answer; leads to all that its run has done. */
+function RunChip({ answer }: { answer: AnswerEntry }): ReactNode {
+  const notes = footnotes(answer);
+  if (notes.length === 0) return null;
+  const shown = notes.map((note) => <span key={note}>{note}</span>);
+  if (!answer.runId) return <p className="run-chip">{shown}</p>;
+  return (
+    <Link to="/runs/$runId" params={{ runId: answer.runId }} className="run-chip" title="Show the run">
+      {shown}
+    </Link>
   );
 }

@@ -12,9 +12,13 @@ import { newConversationId, useConversationId } from "./route";
 import { Sidebar } from "./Sidebar";
 import { useAgents } from "./useAgents";
 import { useConversations } from "./useConversations";
+import { toast } from "../../ui/toast";
 import { useVoice } from "./useVoice";
 import { VoiceMenu } from "./VoiceMenu";
 import "./chat.css";
+
+/** How long a deletion offers to be undone; the server keeps the conversation for ten minutes. */
+const UNDO_MS = 15_000;
 
 /** Conversations at the left, the chosen one beside them. */
 export default function ChatPage(): ReactNode {
@@ -47,9 +51,13 @@ export default function ChatPage(): ReactNode {
     void navigate({ to: "/chat" });
     setMenuOpen(false);
   };
-  const remove = async (removedId: string) => {
-    await conversations.remove(removedId);
-    if (removedId === id) startNew();
+  const remove = async (conversation: Conversation) => {
+    if (!(await conversations.remove(conversation.id))) return;
+    if (conversation.id === id) startNew();
+    toast(`“${conversation.title || "Untitled"}” is deleted.`, {
+      duration: UNDO_MS,
+      action: { label: "Undo", onClick: () => void conversations.restore(conversation) },
+    });
   };
   return (
     <FilesContext.Provider value={api}>
@@ -57,10 +65,13 @@ export default function ChatPage(): ReactNode {
       <Sidebar
         conversations={conversations.items}
         hasMore={conversations.hasMore}
+        isFound={conversations.query !== ""}
         error={conversations.error}
         currentId={routeId}
+        onSearch={conversations.search}
         onMore={() => void conversations.more()}
-        onDelete={(removedId) => void remove(removedId)}
+        onRename={(renamedId, title) => void conversations.rename(renamedId, title)}
+        onDelete={(conversation) => void remove(conversation)}
         onNew={startNew}
         onPick={() => setMenuOpen(false)}
       />
@@ -72,6 +83,7 @@ export default function ChatPage(): ReactNode {
           <VoiceMenu api={api} voice={voice} />
         </header>
         <ChatView
+          conversationId={id}
           session={session}
           agent={agent}
           voice={voice}

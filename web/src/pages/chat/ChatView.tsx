@@ -1,7 +1,7 @@
-import { type ReactNode, useCallback, useEffect, useRef, useSyncExternalStore } from "react";
+import { type ReactNode, useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import type { Agent, ApprovalAnswer, Attachment } from "../../api/types";
 import type { ChatSession } from "../../chat/session";
-import { type AnswerEntry, type ChatState, isQuestion, isRunning } from "../../chat/state";
+import { type AnswerEntry, type ChatState, answerText, isQuestion, isRunning } from "../../chat/state";
 import { Answer } from "./Answer";
 import { Composer } from "./Composer";
 import { Icon } from "../../ui/Icon";
@@ -13,6 +13,7 @@ import { useFollowBottom } from "./useFollowBottom";
 import type { Voice } from "./useVoice";
 
 interface ChatViewProps {
+  readonly conversationId: string;
   readonly session: ChatSession;
   readonly agent: Agent | null;
   readonly voice: Voice;
@@ -20,15 +21,15 @@ interface ChatViewProps {
   readonly onSend: () => void;
 }
 
-export function ChatView({ session, agent, voice, onSend }: ChatViewProps): ReactNode {
+export function ChatView({ conversationId, session, agent, voice, onSend }: ChatViewProps): ReactNode {
   const state = useSyncExternalStore(session.subscribe, session.getState);
   const box = useRef<HTMLTextAreaElement>(null);
   const { scroller, isAtBottom, onScroll, toBottom } = useFollowBottom(state.entries);
   const agentId = agent?.id ?? "";
-  const send = (text: string, attachments: readonly Attachment[]) => {
+  const send = (text: string, attachments: readonly Attachment[], after: boolean) => {
     onSend();
     if (voice.preferences.isAutomatic) voice.speech.unlock();
-    void session.send(text, agentId, attachments);
+    void session.send(text, agentId, attachments, after);
     toBottom();
   };
   const stop = useCallback(() => {
@@ -37,11 +38,14 @@ export function ChatView({ session, agent, voice, onSend }: ChatViewProps): Reac
   }, [voice.speech, session]);
   useEscape(stop);
   useEffect(() => box.current?.focus(), [session]);
+  useRefresh(session);
   return (
     <>
       <div className="scroller" ref={scroller} onScroll={onScroll}>
         <div className="column" role="log" aria-live="polite" aria-label="Conversation">
-          {state.entries.length === 0 && <Welcome state={state} agent={agent} />}
+          {state.entries.length === 0 && (
+            <Welcome state={state} agent={agent} onPick={(text) => send(text, [], false)} />
+          )}
           <Entries session={session} state={state} agentId={agentId} voice={voice} />
         </div>
       </div>
@@ -54,6 +58,8 @@ export function ChatView({ session, agent, voice, onSend }: ChatViewProps): Reac
         <LinkLine session={session} state={state} />
         <SpeechLine speech={voice.speech} />
         <Composer
+          key={conversationId}
+          conversationId={conversationId}
           box={box}
           isRunning={isRunning(state)}
           isStopping={state.phase === "stopping"}
@@ -76,10 +82,18 @@ interface EntriesProps {
 function Entries({ session, state, agentId, voice }: EntriesProps): ReactNode {
   const running = isRunning(state);
   const lastAnswer = state.entries.findLast((entry) => entry.kind === "answer");
-  const onRetry = useCallback(() => void session.retry(agentId), [session, agentId]);
-  const onAnswer = useCallback((answer: ApprovalAnswer) => void session.answerCall(answer), [session]);
-  const onWithdraw = useCallback((id: string) => void session.withdraw(id), [session]);
-  const onResend = useCallback((id: string) => void session.resend(id, agentId), [session, agentId]);
+  const actions = useMemo(
+    () => ({
+      onRetry: () => void session.retry(),
+      onAnswer: (answer: ApprovalAnswer) => void session.answerCall(answer),
+      onWithdraw: (id: string) => void session.withdraw(id),
+      onResend: (id: string) => void session.resend(id, agentId),
+      onEdit: (id: string, text: string) => void session.edit(id, text, agentId),
+      onRegenerate: (id: string) => void session.regenerate(id),
+      onBranch: (messageId: string) => void session.switchTo(messageId),
+    }),
+    [session, agentId],
+  );
   const { isSpoken, onListen } = useListening(state, voice);
   return state.entries.map((entry) =>
     entry.kind === "answer" ? (
@@ -87,23 +101,43 @@ function Entries({ session, state, agentId, voice }: EntriesProps): ReactNode {
         key={entry.id}
         answer={entry}
         isSpoken={isSpoken(entry)}
-        onAnswer={onAnswer}
+        isLast={entry === lastAnswer}
+        isRunning={running}
         onListen={onListen}
-        onRetry={entry === lastAnswer && !running ? onRetry : null}
+        {...actions}
       />
     ) : (
-      <Question key={entry.id} entry={entry} isRunning={running} onWithdraw={onWithdraw} onResend={onResend} />
+      <Question key={entry.id} entry={entry} isRunning={running} {...actions} />
     ),
   );
 }
 
-function Welcome({ state, agent }: { state: ChatState; agent: Agent | null }): ReactNode {
+interface WelcomeProps {
+  readonly state: ChatState;
+  readonly agent: Agent | null;
+  readonly onPick: (text: string) => void;
+}
+
+/** What a new conversation begins with. */
+function Welcome({ state, agent, onPick }: WelcomeProps): ReactNode {
   if (state.phase !== "idle") return null;
+  const starters = agent?.starters ?? [];
   return (
     <div className="welcome">
       <Icon name="waves" />
       <h1>{agent?.name ?? "What can I do for you?"}</h1>
       {agent?.description && <p>{agent.description}</p>}
+      {starters.length > 0 && (
+        <ul className="starters" aria-label="Suggestions">
+          {starters.map((starter) => (
+            <li key={starter}>
+              <button type="button" dir="auto" onClick={() => onPick(starter)}>
+                {starter}
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
     </div>
   );
 }
@@ -120,6 +154,19 @@ function LinkLine({ session, state }: { session: ChatSession; state: ChatState }
   return state.link === "waiting" ? <Notice text="Connection lost. Reconnecting…" /> : null;
 }
 
+/** A tab that comes to the front again shows what has gone on elsewhere meanwhile. */
+function useRefresh(session: ChatSession): void {
+  useEffect(() => {
+    const onShow = () => void (document.visibilityState === "visible" && session.refresh());
+    document.addEventListener("visibilitychange", onShow);
+    window.addEventListener("focus", onShow);
+    return () => {
+      document.removeEventListener("visibilitychange", onShow);
+      window.removeEventListener("focus", onShow);
+    };
+  }, [session]);
+}
+
 /** An answer that streams is spoken as its run, to the end; a finished one as the text that it is. */
 function useListening({ runId, entries }: ChatState, voice: Voice) {
   const { speech, speakText, speakRun } = voice;
@@ -132,7 +179,7 @@ function useListening({ runId, entries }: ChatState, voice: Voice) {
     (answer: AnswerEntry, wasSpoken: boolean) => {
       if (wasSpoken) speech.stop();
       else if (answer.state === "open" && runId) speakRun(runId);
-      else speakText(answer.id, answer.text);
+      else speakText(answer.id, answerText(answer));
     },
     [speech, speakText, speakRun, runId],
   );

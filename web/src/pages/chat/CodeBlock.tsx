@@ -1,19 +1,63 @@
-import { type ReactNode, useState } from "react";
+import { type CSSProperties, type ReactNode, useEffect, useState } from "react";
+import type { CodeToken } from "./highlight";
 
 const COPIED_FOR_MS = 1500;
+/** Longer code stays plain: its colors would cost more than they help. */
+const MOST_COLORED = 50_000;
+/** Code that grows gets its colors when it rests. */
+const REST_MS = 120;
 
 export function CodeBlock({ code, language }: { code: string; language: string }): ReactNode {
+  const lines = useColors(code, language);
   return (
-    <div className="code">
+    <div className="code" dir="ltr">
       <div className="code-head">
         <span>{language}</span>
         <CopyButton text={code} label="Copy code" />
       </div>
       <pre tabIndex={0}>
-        <code>{code}</code>
+        <code>{lines ? <Colored lines={lines} /> : code}</code>
       </pre>
     </div>
   );
+}
+
+type Lines = readonly (readonly CodeToken[])[];
+
+function Colored({ lines }: { lines: Lines }): ReactNode {
+  return lines.map((line, index) => (
+    <span key={index}>
+      {line.map((token, n) => (
+        <span key={n} className="token" style={colorsOf(token)}>
+          {token.text}
+        </span>
+      ))}
+      {index < lines.length - 1 && "\n"}
+    </span>
+  ));
+}
+
+function colorsOf({ light, dark }: CodeToken): CSSProperties {
+  return { "--light": light, "--dark": dark } as CSSProperties;
+}
+
+/** The code in its colors; null until they are there, or where there are none. */
+function useColors(code: string, language: string): Lines | null {
+  const [found, setFound] = useState<{ code: string; lines: Lines | null } | null>(null);
+  useEffect(() => {
+    if (!language || code.length > MOST_COLORED) return undefined;
+    let isOver = false;
+    const timer = setTimeout(async () => {
+      const { highlight } = await import("./highlight");
+      const lines = await highlight(code, language).catch(() => null);
+      if (!isOver) setFound({ code, lines });
+    }, REST_MS);
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  }, [code, language]);
+  return found?.code === code ? found.lines : null;
 }
 
 export function CopyButton({ text, label }: { text: string; label: string }): ReactNode {

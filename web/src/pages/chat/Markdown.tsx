@@ -1,8 +1,9 @@
 import type { Token, Tokens } from "marked";
-import { type ReactNode, memo, useMemo, useRef } from "react";
+import { type ReactNode, Suspense, lazy, memo, useMemo, useRef } from "react";
 import { type Blocks, NO_BLOCKS, parseBlocks } from "./blocks";
 import { CodeBlock } from "./CodeBlock";
 import { unescapeEntities } from "./entities";
+import type { MathToken } from "./markdown";
 
 const SAFE_LINK = /^(https?:|mailto:)/i;
 /** Longer answers are shown as plain text: drawing them would stall the page. */
@@ -41,7 +42,9 @@ const Block = memo(
 function renderBlock(token: Token): ReactNode {
   switch (token.type) {
     case "paragraph":
-      return <p>{inline(token)}</p>;
+      return <p dir="auto">{inline(token)}</p>;
+    case "math":
+      return <MathText token={token as MathToken} />;
     case "heading":
       return renderHeading(token as Tokens.Heading);
     case "code":
@@ -65,12 +68,22 @@ function renderBlock(token: Token): ReactNode {
 /** The page has an h1 of its own: an answer's headings begin below it. */
 function renderHeading(token: Tokens.Heading): ReactNode {
   const Level = `h${Math.min(token.depth + 2, 6)}` as "h3" | "h4" | "h5" | "h6";
-  return <Level>{inline(token)}</Level>;
+  return <Level dir="auto">{inline(token)}</Level>;
 }
 
 function renderList(token: Tokens.List): ReactNode {
-  const items = token.items.map((item, index) => <li key={index}>{blocksOf(item)}</li>);
-  return token.ordered ? <ol start={Number(token.start) || 1}>{items}</ol> : <ul>{items}</ul>;
+  const items = token.items.map((item, index) => (
+    <li key={index} dir="auto" className={item.task ? "task" : undefined}>
+      {blocksOf(item)}
+    </li>
+  ));
+  return token.ordered ? (
+    <ol start={Number(token.start) || 1} dir="auto">
+      {items}
+    </ol>
+  ) : (
+    <ul dir="auto">{items}</ul>
+  );
 }
 
 function renderTable(token: Tokens.Table): ReactNode {
@@ -82,7 +95,7 @@ function renderTable(token: Tokens.Table): ReactNode {
     ));
   return (
     <div className="table" tabIndex={0} role="group" aria-label="Table">
-      <table>
+      <table dir="auto">
         <thead>
           <tr>{cells(token.header, "th")}</tr>
         </thead>
@@ -129,11 +142,24 @@ function renderInline(token: Token): ReactNode {
     case "link":
     case "image":
       return renderLink(token as Tokens.Link | Tokens.Image);
+    case "math":
+      return <MathText token={token as MathToken} />;
     case "escape":
       return (token as Tokens.Escape).text;
     default:
       return childrenOf(token).length > 0 ? inline(token) : plainText(token);
   }
+}
+
+const Formula = lazy(() => import("./Formula"));
+
+/** A formula as it was written, until KaTeX is there. */
+function MathText({ token }: { token: MathToken }): ReactNode {
+  return (
+    <Suspense fallback={<code dir="ltr">{token.text}</code>}>
+      <Formula tex={token.text} isBlock={token.isBlock} />
+    </Suspense>
+  );
 }
 
 function renderLink(token: Tokens.Link | Tokens.Image): ReactNode {

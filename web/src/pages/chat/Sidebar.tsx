@@ -1,36 +1,59 @@
 import { Link } from "@tanstack/react-router";
-import { type ReactNode, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useState } from "react";
 import type { Conversation } from "../../api/types";
 import { Icon } from "../../ui/Icon";
+import { Menu } from "../../ui/Menu";
+import { groupByDay } from "./days";
 
 interface SidebarProps {
   readonly conversations: readonly Conversation[];
   readonly hasMore: boolean;
+  /** The list is what a search has found. */
+  readonly isFound: boolean;
   readonly error: string | null;
   readonly currentId: string | null;
+  readonly onSearch: (query: string) => void;
   readonly onMore: () => void;
-  readonly onDelete: (id: string) => void;
+  readonly onRename: (id: string, title: string) => void;
+  readonly onDelete: (conversation: Conversation) => void;
   readonly onNew: () => void;
   readonly onPick: () => void;
 }
 
 export function Sidebar(props: SidebarProps): ReactNode {
+  const { conversations, isFound, hasMore } = props;
   return (
     <nav className="sidebar" id="sidebar" aria-label="Conversations">
       <button type="button" className="new" onClick={props.onNew}>
         <Icon name="plus" /> New conversation
       </button>
+      <input
+        type="search"
+        className="search"
+        aria-label="Search conversations"
+        placeholder="Search titles"
+        maxLength={200}
+        onChange={(event) => props.onSearch(event.target.value)}
+      />
       {props.error && (
         <p className="line" role="alert">
           {props.error}
         </p>
       )}
-      <ul>
-        {props.conversations.map((conversation) => (
-          <Item key={conversation.id} conversation={conversation} {...props} />
+      {isFound && conversations.length === 0 && !hasMore && !props.error && <p className="line">Nothing was found.</p>}
+      <div className="days">
+        {groupByDay(conversations, new Date()).map(({ name, items }) => (
+          <section key={name} aria-label={name}>
+            <h2>{name}</h2>
+            <ul>
+              {items.map((conversation) => (
+                <Item key={conversation.id} conversation={conversation} {...props} />
+              ))}
+            </ul>
+          </section>
         ))}
-      </ul>
-      {props.hasMore && (
+      </div>
+      {hasMore && (
         <button type="button" className="quiet" onClick={props.onMore}>
           Show more
         </button>
@@ -39,39 +62,73 @@ export function Sidebar(props: SidebarProps): ReactNode {
   );
 }
 
-type ItemProps = Pick<SidebarProps, "currentId" | "onDelete" | "onPick"> & { readonly conversation: Conversation };
+type ItemProps = Pick<SidebarProps, "currentId" | "onDelete" | "onRename" | "onPick"> & {
+  readonly conversation: Conversation;
+};
 
-function Item({ conversation, currentId, onDelete, onPick }: ItemProps): ReactNode {
-  const [isAsking, setAsking] = useState(false);
+function Item({ conversation, currentId, onDelete, onRename, onPick }: ItemProps): ReactNode {
+  const [isNaming, setNaming] = useState(false);
   const title = conversation.title || "Untitled";
-  const isCurrent = conversation.id === currentId;
+  const name = (given: string) => {
+    setNaming(false);
+    if (given.trim() && given.trim() !== title) onRename(conversation.id, given.trim());
+  };
   return (
-    <li className="item" aria-current={isCurrent ? "page" : undefined}>
-      <Link
-        to="/chat/$conversationId"
-        params={{ conversationId: conversation.id }}
-        activeProps={{}}
-        onClick={onPick}
-        title={title}
-      >
-        {conversation.activeRunId && <span className="running" role="img" aria-label="Answering" />}
-        <span className="item-title">{title}</span>
-      </Link>
-      {isAsking ? (
-        <button
-          type="button"
-          className="danger"
-          autoFocus
-          onBlur={() => setAsking(false)}
-          onClick={() => onDelete(conversation.id)}
-        >
-          Delete?
-        </button>
+    <li className="item" aria-current={conversation.id === currentId ? "page" : undefined}>
+      {isNaming ? (
+        <NameBox title={title} onDone={name} onCancel={() => setNaming(false)} />
       ) : (
-        <button type="button" className="bare" aria-label={`Delete ${title}`} onClick={() => setAsking(true)}>
-          <Icon name="trash" />
-        </button>
+        <Link
+          to="/chat/$conversationId"
+          params={{ conversationId: conversation.id }}
+          activeProps={{}}
+          onClick={onPick}
+          title={`${title}, ${new Date(conversation.updatedAt).toLocaleString()}`}
+        >
+          {conversation.activeRunId && <span className="running" role="img" aria-label="Answering" />}
+          <span className="item-title" dir="auto">
+            {title}
+          </span>
+        </Link>
       )}
+      <Menu
+        label={`Actions for ${title}`}
+        icon="more"
+        items={[
+          { label: "Rename", onSelect: () => setNaming(true) },
+          { label: "Delete", icon: "trash", isDangerous: true, onSelect: () => onDelete(conversation) },
+        ]}
+      />
     </li>
+  );
+}
+
+interface NameBoxProps {
+  readonly title: string;
+  readonly onDone: (title: string) => void;
+  readonly onCancel: () => void;
+}
+
+function NameBox({ title, onDone, onCancel }: NameBoxProps): ReactNode {
+  const [text, setText] = useState(title);
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.nativeEvent.isComposing) return;
+    if (event.key === "Enter") onDone(text);
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    onCancel();
+  };
+  return (
+    <input
+      className="name-box"
+      aria-label="Title"
+      autoFocus
+      maxLength={200}
+      value={text}
+      onFocus={(event) => event.target.select()}
+      onChange={(event) => setText(event.target.value)}
+      onKeyDown={onKeyDown}
+      onBlur={() => onDone(text)}
+    />
   );
 }

@@ -1,61 +1,103 @@
+import type { Part, StepPart, ToolPart } from "@millrace/client";
 import type { ReactNode } from "react";
-import type { Step } from "../../chat/state";
-import { formatDuration } from "./format";
+import type { Ask } from "../../chat/asks";
 import { Icon } from "../../ui/Icon";
+import { Asks, type OnAnswer } from "./Asks";
+import { formatDuration } from "./format";
 
 interface StepsProps {
-  readonly steps: readonly Step[];
+  readonly steps: readonly Part[];
   /** What the agent says that it is doing now; null when it does nothing. */
   readonly activity: string | null;
+  readonly asks: readonly Ask[];
+  readonly onAnswer: OnAnswer;
 }
 
-/** What the agent did, closed until the user wants to know. */
-export function Steps({ steps, activity }: StepsProps): ReactNode {
-  if (steps.length === 0) return activity && <p className="activity">{activity}</p>;
+/** What the agent did between two texts, closed until the user wants to know. */
+export function Steps({ steps, activity, asks, onAnswer }: StepsProps): ReactNode {
+  const calls = new Set(steps.flatMap(callsIn));
   return (
-    <details className="steps">
-      <summary>
-        <Icon name="chevron" />
-        <span className={activity ? "shimmer" : ""}>{activity ?? summaryOf(steps)}</span>
-      </summary>
-      <ol>
-        {steps.map((step, index) => (
-          <li key={index}>{step.kind === "thinking" ? <Thinking text={step.text} /> : <Tool step={step} />}</li>
-        ))}
-      </ol>
-    </details>
+    <>
+      <details className="steps">
+        <summary>
+          <Icon name="chevron" />
+          <span className={activity ? "shimmer" : ""}>{activity ?? summaryOf(steps)}</span>
+        </summary>
+        <StepList parts={steps} />
+      </details>
+      {/* What a sub-agent asks must be seen though its steps are closed. */}
+      <Asks asks={asks.filter((ask) => calls.has(ask.callId))} onAnswer={onAnswer} />
+    </>
   );
 }
 
-function summaryOf(steps: readonly Step[]): string {
-  const tools = steps.filter((step) => step.kind === "tool").length;
-  const parts = [
-    ...(tools < steps.length ? ["Thought"] : []),
-    ...(tools > 0 ? [`${tools < steps.length ? "used" : "Used"} ${tools} tool${tools > 1 ? "s" : ""}`] : []),
-  ];
-  return parts.join(", ");
+function callsIn(part: Part): string[] {
+  if (!("parts" in part)) return [];
+  return part.parts.flatMap((one) => (one.type === "approval" ? [one.callId] : callsIn(one)));
 }
 
-function Thinking({ text }: { text: string }): ReactNode {
-  return <p className="thinking">{text}</p>;
-}
-
-type ToolStep = Extract<Step, { kind: "tool" }>;
-const STATE_NAMES = { running: "running", ok: "done", failed: "failed", unknown: "no result" };
-
-function Tool({ step }: { step: ToolStep }): ReactNode {
+function StepList({ parts }: { parts: readonly Part[] }): ReactNode {
   return (
-    <div className="tool" data-state={step.state}>
+    <ol>
+      {parts.map((part, index) => (
+        <li key={index}>
+          <OneStep part={part} />
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function OneStep({ part }: { part: Part }): ReactNode {
+  switch (part.type) {
+    case "thinking":
+    case "text":
+      return (
+        <p className="thinking" dir="auto">
+          {part.text}
+        </p>
+      );
+    case "tool":
+    case "step":
+      return <Call part={part} />;
+    case "message":
+      return <p className="thinking">{part.content}</p>;
+    case "approval":
+      return <p className="thinking">{part.name ? `Asked for an approval of ${part.name}` : "Asked a person"}</p>;
+  }
+}
+
+function summaryOf(steps: readonly Part[]): string {
+  const tools = steps.filter((step) => step.type === "tool").length;
+  const others = steps.filter((step) => step.type === "step").length;
+  const hasThought = steps.some((step) => step.type === "thinking");
+  const parts = [
+    ...(hasThought ? ["thought"] : []),
+    ...(tools > 0 ? [`used ${tools} tool${tools > 1 ? "s" : ""}`] : []),
+    ...(others > 0 ? [`went ${others} step${others > 1 ? "s" : ""}`] : []),
+  ];
+  const text = parts.join(", ") || "worked";
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+const STATE_NAMES = { running: "running", ok: "done", failed: "failed", skipped: "skipped", unknown: "no result" };
+
+function Call({ part }: { part: ToolPart | StepPart }): ReactNode {
+  return (
+    <div className="tool" data-state={part.state}>
       <p className="tool-head">
-        <span className="tool-state" role="img" aria-label={STATE_NAMES[step.state]}>
-          {step.state === "ok" && <Icon name="check" />}
-          {step.state === "failed" && <Icon name="cross" />}
+        <span className="tool-state" role="img" aria-label={STATE_NAMES[part.state]}>
+          {part.state === "ok" && <Icon name="check" />}
+          {part.state === "failed" && <Icon name="cross" />}
         </span>
-        <code>{step.name}</code>
-        {step.durationMs !== undefined && <span className="muted">{formatDuration(step.durationMs)}</span>}
+        <code>{part.name}</code>
+        {part.durationMs !== null && <span className="muted">{formatDuration(part.durationMs)}</span>}
       </p>
-      {hasContent(step.arguments) && <pre className="arguments">{JSON.stringify(step.arguments, null, 2)}</pre>}
-      {step.summary && <p className="tool-summary">{step.summary}</p>}
+      {part.type === "tool" && hasContent(part.arguments) && (
+        <pre className="arguments">{JSON.stringify(part.arguments, null, 2)}</pre>
+      )}
+      {part.parts.length > 0 && <StepList parts={part.parts} />}
+      {part.type === "tool" && part.summary && <p className="tool-summary">{part.summary}</p>}
     </div>
   );
 }

@@ -1,5 +1,6 @@
-import { type Token, marked } from "marked";
+import type { Token } from "marked";
 import remend from "remend";
+import { lex } from "./markdown";
 
 /** A text and its top-level Markdown blocks. */
 export interface Blocks {
@@ -17,10 +18,10 @@ const UNSETTLED = 4;
  * of `previous` that cannot change any more are taken over: the work does not grow with the length of the answer.
  */
 export function parseBlocks(previous: Blocks, text: string, isStreaming: boolean): Blocks {
-  if (!isStreaming) return { text, tokens: marked.lexer(text) };
+  if (!isStreaming) return { text, tokens: lex(text) };
   const settled = settledBlocks(previous, text);
   const start = settled.reduce((length, token) => length + token.raw.length, 0);
-  return { text, tokens: [...settled, ...marked.lexer(closeMarks(text.slice(start)))] };
+  return { text, tokens: [...settled, ...lex(closeMarks(text.slice(start)))] };
 }
 
 /** None when they are not, letter by letter, how `text` begins. */

@@ -1,3 +1,4 @@
+import type { Part } from "@millrace/client";
 import type { AnswerEntry } from "../../chat/state";
 import { formatCost, formatDuration, formatNumber } from "../../ui/format";
 
@@ -25,13 +26,26 @@ export function footnotes(answer: AnswerEntry): string[] {
   ];
 }
 
+/** The parts of an answer in their order: texts and questions by themselves, what the agent did between them together. */
+export function groupsOf(parts: readonly Part[]): (Part | Part[])[] {
+  const groups: (Part | Part[])[] = [];
+  for (const part of parts) {
+    const last = groups.at(-1);
+    if (part.type === "text" || part.type === "approval") groups.push(part);
+    else if (Array.isArray(last)) last.push(part);
+    else groups.push([part]);
+  }
+  return groups;
+}
+
 /** What a running answer is doing, in a few words; null once text flows. */
 export function activityOf(answer: AnswerEntry): string | null {
   if (answer.state !== "open") return null;
-  const last = answer.steps.at(-1);
+  if (answer.asks.some((ask) => ask.state !== "answered")) return null;
   if (answer.status) return answer.status;
-  if (last?.kind === "tool" && last.state === "running") return `Using ${last.name}…`;
-  if (answer.text) return null;
-  return last ? "Thinking…" : null;
+  const tool = answer.parts.findLast((part) => part.type === "tool" && part.state === "running");
+  if (tool?.type === "tool") return `Using ${tool.name}…`;
+  const last = answer.parts.at(-1);
+  return last && last.type !== "text" && last.type !== "approval" ? "Thinking…" : null;
 }
 

@@ -1,57 +1,106 @@
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { type Api, explain } from "../../api/client";
-import type { Conversation } from "../../api/types";
+import type { Conversation, Page } from "../../api/types";
 
 interface Conversations {
   readonly items: readonly Conversation[];
   readonly hasMore: boolean;
   readonly error: string | null;
+  /** The words that all titles have; empty for the whole list. */
+  readonly query: string;
+  readonly search: (query: string) => void;
   readonly refresh: () => Promise<void>;
   readonly more: () => Promise<void>;
-  readonly remove: (id: string) => Promise<void>;
+  readonly rename: (id: string, title: string) => Promise<void>;
+  /** Resolves to false where it failed. */
+  readonly remove: (id: string) => Promise<boolean>;
+  readonly restore: (conversation: Conversation) => Promise<void>;
 }
 
-/** The list at the left, newest first. */
+const TYPING_MS = 200;
+/** Pages without a hit that a search passes over by itself. */
+const EMPTY_PAGES = 20;
+
+/** The list at the left, newest first, or what a search finds. */
 export function useConversations(api: Api): Conversations {
   const [items, setItems] = useState<readonly Conversation[]>([]);
   const [cursor, setCursor] = useState<string | null>(null);
   const [error, setError] = useState<string | null>(null);
+  const [query, setQuery] = useState("");
+  const current = useRef(query);
+  current.current = query;
 
-  const attempt = useCallback(async (action: () => Promise<void>) => {
+  const attempt = useCallback(async (action: () => Promise<void>): Promise<boolean> => {
     try {
       await action();
       setError(null);
+      return true;
     } catch (reason) {
       setError(explain(reason));
+      return false;
     }
   }, []);
-  const refresh = useCallback(
-    () =>
-      attempt(async () => {
-        const page = await api.listConversations();
-        setItems((known) => merge(page.items, page.nextCursor ? known : []));
-        setCursor((known) => known ?? page.nextCursor);
-      }),
-    [api, attempt],
-  );
-  const more = () =>
-    attempt(async () => {
-      const page = await api.listConversations(cursor);
+  const refresh = useCallback(async () => {
+    await attempt(async () => {
+      const page = await pageOf(api, null, query);
+      if (current.current !== query) return;
+      setItems((known) => merge(page.items, page.nextCursor && !query ? known : []));
+      setCursor((known) => (query ? page.nextCursor : (known ?? page.nextCursor)));
+    });
+  }, [api, attempt, query]);
+  const more = async () => {
+    await attempt(async () => {
+      const page = await pageOf(api, cursor, query);
+      if (current.current !== query) return;
       setItems((known) => merge(known, page.items));
       setCursor(page.nextCursor);
     });
+  };
+  const rename = async (id: string, title: string) => {
+    await attempt(async () => {
+      const renamed = await api.renameConversation(id, title);
+      setItems((known) => known.map((item) => (item.id === id ? renamed : item)));
+    });
+  };
   const remove = (id: string) =>
     attempt(async () => {
       await api.deleteConversation(id);
       setItems((known) => known.filter((item) => item.id !== id));
     });
+  const restore = async (conversation: Conversation) => {
+    await attempt(async () => {
+      const restored = await api.restoreConversation(conversation.id);
+      setItems((known) => sorted(merge([restored], known)));
+    });
+  };
+  const search = useCallback((wanted: string) => {
+    setQuery(wanted.trim());
+    setItems([]);
+    setCursor(null);
+  }, []);
 
-  useEffect(() => void refresh(), [refresh]);
-  return { items, hasMore: cursor !== null, error, refresh, more, remove };
+  useEffect(() => {
+    const timer = setTimeout(() => void refresh(), query ? TYPING_MS : 0);
+    return () => clearTimeout(timer);
+  }, [refresh, query]);
+  return { items, hasMore: cursor !== null, error, query, search, refresh, more, rename, remove, restore };
+}
+
+/** A page of a search may be empty though others follow. */
+async function pageOf(api: Api, cursor: string | null, query: string): Promise<Page<Conversation>> {
+  let page = await api.listConversations(cursor, query);
+  for (let n = 0; n < EMPTY_PAGES && page.items.length === 0 && page.nextCursor; n += 1) {
+    page = await api.listConversations(page.nextCursor, query);
+  }
+  return page;
 }
 
 /** `first`, then what only `second` has. */
 function merge(first: readonly Conversation[], second: readonly Conversation[]): readonly Conversation[] {
   const ids = new Set(first.map((item) => item.id));
   return [...first, ...second.filter((item) => !ids.has(item.id))];
+}
+
+function sorted(items: readonly Conversation[]): readonly Conversation[] {
+  return items.toSorted((one, other) => other.updatedAt.localeCompare(one.updatedAt));
 }

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useMemo, useState } from "react";
 import type { Api } from "../../api/client";
+import { sharedStorage } from "../../api/storage";
 import type { SpeechOptions } from "../../api/types";
 import { type Preferences, readPreferences, storePreferences } from "../../voice/preferences";
 import { Speech } from "../../voice/speech";
@@ -17,14 +18,14 @@ export interface Voice {
 /** What is spoken ends with the conversation `conversationId`. */
 export function useVoice(api: Api, conversationId: string): Voice {
   const speech = useMemo(() => new Speech((streamId) => void api.stopSpeech(streamId)), [api]);
-  const [preferences, setPreferences] = useState(() => readPreferences(localStorage));
+  const [preferences, setPreferences] = useState(() => readPreferences(sharedStorage));
   const { voice, speed } = preferences;
   useEffect(() => speech.stop, [speech, conversationId]);
   useEffect(() => {
     addEventListener("pagehide", speech.stop);
     return () => removeEventListener("pagehide", speech.stop);
   }, [speech]);
-  useEffect(() => storePreferences(localStorage, preferences), [preferences]);
+  useEffect(() => storePreferences(sharedStorage, preferences), [preferences]);
 
   const change = useCallback((changed: Partial<Preferences>) => setPreferences((now) => ({ ...now, ...changed })), []);
   const options: SpeechOptions = useMemo(() => ({ speed, ...(voice && { voice }) }), [voice, speed]);

@@ -1,0 +1,60 @@
+import type { Api } from "../api/client";
+import type { Attachment } from "../api/types";
+import { contentOf } from "./attachments";
+import type { Open } from "./following";
+import type { Action } from "./reducer";
+import { type Entry, isQuestion } from "./state";
+
+/** What begins a run: a message, or another answer to one. It keeps its key, so that it is never run twice. */
+export interface ChatRequest {
+  readonly id: string;
+  readonly text: string;
+  readonly attachments: readonly Attachment[];
+  readonly agentId: string;
+  /** The message that this one follows, where it is not the latest: null for none. */
+  readonly parentId?: string | null;
+  /** A message of the answer that another one is asked for. */
+  readonly again?: string;
+}
+
+export function newRequest(text: string, agentId: string, attachments: readonly Attachment[] = []): ChatRequest {
+  return { id: crypto.randomUUID(), text, attachments, agentId };
+}
+
+/** True for what begins a branch beside another one. */
+export function isBranch(request: ChatRequest | null): boolean {
+  return request?.again !== undefined || request?.parentId !== undefined;
+}
+
+/** What the screen shows of a request. */
+export function asked({ id, text, attachments, again }: ChatRequest): Action {
+  return again === undefined ? { type: "asked", id, text, attachments } : { type: "asked_again", id };
+}
+
+/** The stream of the run that a request begins; once its id is known, of that run. */
+export function opening(api: Api, conversationId: string, request: ChatRequest): Open {
+  return (position, aborted) => {
+    if (position.runId) return api.attach(conversationId, position, aborted);
+    const { id: idempotencyKey, text, attachments, agentId, parentId, again } = request;
+    if (again !== undefined) {
+      return api.regenerate(conversationId, { idempotencyKey, ...(again && { messageId: again }) }, aborted);
+    }
+    const message = { content: contentOf(text, attachments), idempotencyKey, ...(agentId && { agentId }) };
+    return api.sendMessage(conversationId, { ...message, ...(parentId !== undefined && { parentId }) }, aborted);
+  };
+}
+
+/** The server's id of the message before an entry; null for none. */
+export function parentOf(entries: readonly Entry[], id: string): string | null {
+  const index = entries.findIndex((entry) => entry.id === id);
+  const entry = entries[index];
+  if (entry?.kind === "user" && entry.parentId !== undefined) return entry.parentId;
+  return entries.slice(0, index).findLast((one) => one.messageId)?.messageId ?? null;
+}
+
+/** The first entry behind the question to which an answer belongs. */
+export function answerStart(entries: readonly Entry[], answerId: string): Entry | undefined {
+  const index = entries.findIndex((entry) => entry.id === answerId);
+  const question = entries.slice(0, index).findLastIndex(isQuestion);
+  return index < 0 ? undefined : entries[question + 1];
+}

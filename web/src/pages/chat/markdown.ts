@@ -1,0 +1,39 @@
+import { Marked, type TokenizerAndRendererExtension, type Tokens } from "marked";
+
+/** A formula in TeX. */
+export interface MathToken extends Tokens.Generic {
+  readonly type: "math";
+  readonly text: string;
+  readonly isBlock: boolean;
+}
+
+const BLOCK = /^(?:\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\])[ \t]*(?:\n|$)/;
+/** A single `$` opens a formula only where no amount of money is meant. */
+const INLINE = /^(?:\$\$([^\n]+?)\$\$|\\\[([^\n]+?)\\\]|\\\(([\s\S]+?)\\\)|\$(?!\s)([^$\n]+?)(?<![\s\\])\$(?![\d\w]))/;
+
+function mathToken(match: RegExpExecArray | null, isBlock: boolean): MathToken | undefined {
+  if (!match) return undefined;
+  const text = match.slice(1).find((group) => group !== undefined) ?? "";
+  return { type: "math", raw: match[0], text: text.trim(), isBlock };
+}
+
+const blockMath: TokenizerAndRendererExtension = {
+  name: "math",
+  level: "block",
+  start: (text) => text.match(/\$\$|\\\[/)?.index,
+  tokenizer: (text) => mathToken(BLOCK.exec(text), true),
+};
+
+const inlineMath: TokenizerAndRendererExtension = {
+  name: "math",
+  level: "inline",
+  start: (text) => text.match(/\$|\\[([]/)?.index,
+  tokenizer: (text) => mathToken(INLINE.exec(text), /^(\$\$|\\\[)/.test(text)),
+};
+
+const parser = new Marked({ extensions: [blockMath] }, { extensions: [inlineMath] });
+
+/** The top-level Markdown blocks of a text, with formulas between `$`, `$$`, `\(` and `\[`. */
+export function lex(text: string): Tokens.Generic[] {
+  return parser.lexer(text);
+}
