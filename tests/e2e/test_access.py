@@ -79,6 +79,7 @@ NEED_A_BODY = {
     ("POST", "/api/conversations/{conversation_id}/inject"),
     ("POST", "/api/conversations/{conversation_id}/shares"),
     ("DELETE", "/api/conversations/{conversation_id}/shares"),
+    ("PUT", "/api/conversations/{conversation_id}/branch"),
     ("POST", "/api/runs/{run_id}/answers"),
     ("POST", "/api/streaming/pipelines/{pipeline_id}/replay"),
     ("PATCH", "/api/agents/{agent_id}"),
@@ -106,7 +107,7 @@ def test_lists_show_nothing_of_another_organization(
 
 def seen(chat: httpx.Client, ids: dict[str, str]) -> dict[str, Any]:
     """All that can be read of one's own things and does not change by itself."""
-    moving = ("/stream", "/health", "/metrics", "/{file_id}")  # a file's link is signed anew
+    moving = ("/stream", "/health", "/metrics", "/series", "/{file_id}")  # a file's link is signed anew
     paths = [path.format(**ids) for method, path in OWNED if method == "GET" and not path.endswith(moving)]
     found = {path: chat.get(path) for path in [*paths, "/api/streaming/secrets"]}
     return {path: answer.json() for path, answer in found.items() if answer.status_code == 200}

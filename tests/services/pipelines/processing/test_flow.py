@@ -119,7 +119,7 @@ def test_batch_is_packed_into_few_messages(streaming: httpx.Client, plant: Plant
         ('[{"n": 1}, {"n": 99999999999999999999999}]', "invalid_json"),
         ('[{"text": "\\ud800"}]', "invalid_json"),
         ('[{"payload": {}, "id": "\\ud800"}]', "invalid_json"),
-        ("[" + '{"a":' * 200 + "1" + "}" * 200 + "]", "invalid_event"),
+        ("[" + '{"a":' * 200 + "1" + "}" * 200 + "]", "invalid_json"),
     ],
 )
 def test_wrong_items_are_refused_and_none_is_accepted(
