@@ -84,6 +84,7 @@ ANSWERS = {
 
 DEFINITIONS = {
     "GET /api/agents",
+    "GET /api/agent-parts",
     "POST /api/agents",
     "GET /api/agents/{agent_id}",
     "PUT /api/agents/{agent_id}",

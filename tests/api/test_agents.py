@@ -19,6 +19,14 @@ HELPER = {
 }
 
 
+def test_parts_of_agents_are_listed(management: httpx.Client) -> None:
+    parts = management.get("/api/agent-parts").json()
+    tools = {one["name"]: one for one in parts["tools"]}
+    assert {"ask_user", "calculator", "remember"} <= tools.keys()
+    assert tools["calculator"]["parameters"]["type"] == "object"
+    assert {"bedrock", "anthropic", "openai", "demo"} <= set(parts["providers"])
+
+
 def test_two_built_in_agents_are_there_from_the_start(management: httpx.Client) -> None:
     items = management.get(PATH).json()["items"]
     assert [(agent["id"], agent["builtin"]) for agent in items] == [("demo", True), ("echo", True)]

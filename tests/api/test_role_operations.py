@@ -90,6 +90,7 @@ NEEDS: dict[str, list[str]] = {
         "GET /api/agents",
         "GET /api/agents/{agent_id}",
     ],
+    "agents:read | agents:write": ["GET /api/agent-parts"],
     "voice & chat": [
         "POST /api/voice/conversations/{run_id}/stream",
         "GET /api/voice/conversations/{run_id}/stream",

@@ -215,6 +215,12 @@ export class Api {
     return this.#fetch(path, { headers: { Accept: EVENT_STREAM, ...(lastEventId && { "Last-Event-ID": lastEventId }) }, signal });
   }
 
+  /** A command that is answered by an event stream. The response is not checked: the stream client does. */
+  sendForStream(path: string, body: object, idempotencyKey: string, signal: AbortSignal): Promise<Response> {
+    const headers = { "Content-Type": "application/json", Accept: EVENT_STREAM, "Idempotency-Key": idempotencyKey };
+    return this.#fetch(path, { ...jsonBody(body), headers, signal });
+  }
+
   async #json<Result>(path: string, init: RequestInit = {}): Promise<Result> {
     return (await (await this.#checked(path, init)).json()) as Result;
   }

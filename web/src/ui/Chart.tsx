@@ -12,6 +12,7 @@ export interface ChartSeries {
 export interface ChartLine {
   readonly label: string;
   readonly value: number;
+  readonly tone?: "danger" | "muted";
 }
 
 export interface ChartProps {

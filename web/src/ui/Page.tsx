@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect } from "react";
 import "./page.css";
+import "./parts.css";
 
 interface PageProps {
   readonly title: string;

@@ -27,8 +27,18 @@ export default function Plot(props: ChartProps): ReactNode {
     };
     // A plot is made anew when its shape or its colors change; its data are set below.
   }, [shape, isDark]);
-  useEffect(() => plot.current?.setData(dataOf(props)), [props.times, props.series, props.lines]);
+  useEffect(() => {
+    if (!plot.current) return;
+    plot.current.setData(dataOf(props));
+    showLatest(plot.current);
+  }, [props.times, props.series, props.lines]);
   return <div ref={box} className="plot" role="img" aria-label={summaryOf(props)} />;
+}
+
+/** The legend has the latest values unless a pointer chooses others. */
+function showLatest(plot: uPlot): void {
+  const last = plot.data[0].length - 1;
+  if ((plot.cursor.idx ?? null) === null && last >= 0) plot.setLegend({ idx: last }, false);
 }
 
 function dataOf({ times, series, lines = [] }: ChartProps): uPlot.AlignedData {
@@ -46,12 +56,13 @@ function optionsOf({ series, lines = [], format = formatCompact, height = HEIGHT
     height,
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     legend: { live: true },
+    hooks: { ready: [showLatest], setCursor: [showLatest] },
     scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
     axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map(format) }],
     series: [
       { value: (_, raw) => (raw === null ? "" : new Date(raw * 1000).toLocaleTimeString()) },
       ...series.map((one) => seriesOptions(one, color, value)),
-      ...lines.map(({ label }) => ({ label, value, stroke: color("danger"), dash: [6, 4], width: 1.5, points: { show: false } })),
+      ...lines.map(({ label, tone = "danger" }) => ({ label, value, stroke: color(tone), dash: [6, 4], width: 1.5, points: { show: false } })),
     ],
   };
 }
@@ -62,7 +73,15 @@ function seriesOptions(
   value: (plot: uPlot, raw: number | null) => string,
 ): uPlot.Series {
   const stroke = color(tone);
-  return { label, value, stroke, width: 1.75, ...(isFilled && { fill: `${stroke}22` }) };
+  const points: uPlot.Series.Points = { show: true, size: 4, fill: stroke, filter: aloneIn };
+  return { label, value, stroke, width: 1.75, points, ...(isFilled && { fill: `${stroke}22` }) };
+}
+
+/** The values that no line leads to: they would not be seen. */
+function aloneIn(plot: uPlot, series: number): number[] {
+  const values = plot.data[series] ?? [];
+  const isKnown = (at: number) => typeof values[at] === "number";
+  return [...values.keys()].filter((at) => isKnown(at) && !isKnown(at - 1) && !isKnown(at + 1));
 }
 
 /** For screen readers: the latest values. */

@@ -1,11 +1,62 @@
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import type { Page as ListPage } from "../../api/types";
+import { useApi } from "../../app/context";
+import { Badge } from "../../ui/Badge";
+import { formatAge, orDash } from "../../ui/format";
+import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
 import { EmptyState } from "../../ui/states";
+import { type Column, PagedTable } from "../../ui/Table";
+import { usePages } from "../../ui/usePages";
+import { type AgentView, BASE, isWhole, NEW } from "./model";
+import "./agents.css";
 
+const COLUMNS: readonly Column<AgentView>[] = [
+  {
+    key: "name",
+    header: "Agent",
+    cell: ({ id, name, builtin }) => (
+      <span className="agent-name">
+        <Link to="/agents/$agentId" params={{ agentId: id }}>
+          {name}
+        </Link>
+        {builtin && <Badge tone="quiet">built in</Badge>}
+      </span>
+    ),
+  },
+  { key: "model", header: "Model", cell: ({ model }) => <span className="mono">{model || "the default"}</span> },
+  { key: "tools", header: "Tools", cell: (agent) => toolsOf(agent) },
+  { key: "visibility", header: "Shows", cell: ({ visibility }) => visibility },
+  { key: "updated", header: "Changed", cell: (agent) => (isWhole(agent) ? orDash(agent.updatedAt, formatAge) : "–"), align: "right" },
+];
+
+/** The agents of the organization, the built-in ones first. */
 export default function AgentsPage(): ReactNode {
+  const api = useApi();
+  const pages = usePages<AgentView>({
+    queryKey: ["agents", "list"],
+    fetchPage: (cursor, signal) => api.get<ListPage<AgentView>>(BASE, { cursor, limit: 50 }, signal),
+    refetchInterval: 15_000,
+  });
+  const create = (
+    <Link className="button primary" to="/agents/$agentId" params={{ agentId: NEW }}>
+      <Icon name="plus" /> New agent
+    </Link>
+  );
   return (
-    <Page title="Agents">
-      <EmptyState title="Nothing here yet." />
+    <Page title="Agents" about="A model with instructions, tools and limits." actions={create}>
+      <PagedTable caption="Agents" columns={COLUMNS} pages={pages} rowKey={({ id }) => id} empty={<EmptyState title="No agents." />} />
     </Page>
   );
+}
+
+/** Tools, and how many of them ask before they run. */
+function toolsOf(agent: AgentView): string {
+  if (!isWhole(agent)) return "–";
+  const uses = agent.tools ?? [];
+  const asking = uses.filter((one) => typeof one !== "string" && one.policy !== "auto").length;
+  const servers = (agent.mcpServers ?? []).length + (agent.a2aAgents ?? []).length;
+  const parts = [`${uses.length}`, asking > 0 && `${asking} ask first`, servers > 0 && `${servers} servers`];
+  return parts.filter(Boolean).join(", ");
 }

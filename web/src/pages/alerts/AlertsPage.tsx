@@ -1,11 +1,67 @@
-import type { ReactNode } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
+import { useApi } from "../../app/context";
+import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
-import { EmptyState } from "../../ui/states";
+import { EmptyState, Loaded } from "../../ui/states";
+import { BASE, type Rule } from "./model";
+import { RuleCard } from "./RuleCard";
+import { RuleDialog } from "./RuleDialog";
+import "./alerts.css";
 
+const HOURS = [1, 6, 24];
+
+/** The alert rules, each drawn over its metric. */
 export default function AlertsPage(): ReactNode {
+  const api = useApi();
+  const [edited, setEdited] = useState<Rule | "new" | null>(null);
+  const [hours, setHours] = useState(1);
+  const query = useQuery({
+    queryKey: ["alerts"],
+    queryFn: ({ signal }) => api.get<{ items: readonly Rule[] }>(BASE, {}, signal),
+    refetchInterval: 5000,
+  });
+  const create = (
+    <button type="button" className="button primary" onClick={() => setEdited("new")}>
+      <Icon name="plus" /> New rule
+    </button>
+  );
+  const span = (
+    <select className="input" aria-label="Span of time" value={hours} onChange={(event) => setHours(Number(event.target.value))}>
+      {HOURS.map((one) => (
+        <option key={one} value={one}>
+          {one === 1 ? "The last hour" : `The last ${one} hours`}
+        </option>
+      ))}
+    </select>
+  );
   return (
-    <Page title="Alerts">
-      <EmptyState title="Nothing here yet." />
+    <Page
+      title="Alerts"
+      about="Rules over what agents and pipelines do. An alert is triggered once, and resolved once."
+      actions={
+        <>
+          {span}
+          {create}
+        </>
+      }
+    >
+      <Loaded query={query}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <EmptyState title="No alert rules yet." action={create}>
+              A rule tells when agents fail, get slow or expensive, or when pipelines fall behind.
+            </EmptyState>
+          ) : (
+            <ul className="rules" aria-label="Alert rules">
+              {items.map((rule) => (
+                <RuleCard key={rule.id} rule={rule} hours={hours} onEdit={() => setEdited(rule)} />
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
+      {edited && <RuleDialog rule={edited === "new" ? null : edited} onClose={() => setEdited(null)} />}
     </Page>
   );
 }

@@ -1,11 +1,61 @@
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import type { Page as ListPage } from "../../api/types";
+import { useApi } from "../../app/context";
+import { formatAge } from "../../ui/format";
+import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
 import { EmptyState } from "../../ui/states";
+import { type Column, PagedTable } from "../../ui/Table";
+import { usePages } from "../../ui/usePages";
+import { BASE, type FlowView, isWhole, NEW } from "./model";
 
+const COLUMNS: readonly Column<FlowView>[] = [
+  {
+    key: "name",
+    header: "Flow",
+    cell: ({ name }) => (
+      <Link to="/flows/$name" params={{ name }}>
+        {name}
+      </Link>
+    ),
+  },
+  { key: "about", header: "Description", cell: ({ description }) => description || "–" },
+  {
+    key: "steps",
+    header: "Steps",
+    cell: (flow) => <span className="muted">{isWhole(flow) ? flow.steps.map(({ name }) => name).join(" → ") : "–"}</span>,
+  },
+  { key: "updated", header: "Changed", cell: ({ updatedAt }) => formatAge(updatedAt), align: "right" },
+];
+
+/** The organization's flows. */
 export default function FlowsPage(): ReactNode {
+  const api = useApi();
+  const pages = usePages<FlowView>({
+    queryKey: ["flows", "list"],
+    fetchPage: (cursor, signal) => api.get<ListPage<FlowView>>(BASE, { cursor, limit: 50 }, signal),
+    refetchInterval: 15_000,
+  });
   return (
-    <Page title="Flows">
-      <EmptyState title="Nothing here yet." />
+    <Page title="Flows" about="Agents, tools, pipelines and people in a fixed order." actions={<NewLink />}>
+      <PagedTable caption="Flows" columns={COLUMNS} pages={pages} rowKey={({ name }) => name} empty={<Nothing />} />
     </Page>
+  );
+}
+
+function NewLink(): ReactNode {
+  return (
+    <Link className="button primary" to="/flows/$name" params={{ name: NEW }}>
+      <Icon name="plus" /> New flow
+    </Link>
+  );
+}
+
+function Nothing(): ReactNode {
+  return (
+    <EmptyState title="No flows yet." action={<NewLink />}>
+      A flow asks agents, calls tools and waits for people, step by step.
+    </EmptyState>
   );
 }

@@ -1,11 +1,60 @@
+import { useParams } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { StateBadge } from "../../ui/Badge";
+import { formatAge } from "../../ui/format";
 import { Page } from "../../ui/Page";
-import { EmptyState } from "../../ui/states";
+import { Loaded } from "../../ui/states";
+import { Tabs } from "../../ui/Tabs";
+import { Actions } from "./Actions";
+import { DeadLetters } from "./DeadLetters";
+import { DefinitionTab } from "./DefinitionTab";
+import { NEW, type Pipeline, usePipelineQuery } from "./model";
+import { NewPipeline } from "./NewPipeline";
+import { Overview } from "./Overview";
+import { Recorded } from "./Recorded";
+import { Versions } from "./Versions";
+import "./pipelines.css";
 
+/** One pipeline, or the making of a new one. */
 export default function PipelinePage(): ReactNode {
+  const { pipelineId } = useParams({ from: "/pipelines/$pipelineId" });
+  // Whatever was typed or chosen belongs to the pipeline of that address.
+  return pipelineId === NEW ? <NewPipeline /> : <OnePipeline key={pipelineId} id={pipelineId} />;
+}
+
+function OnePipeline({ id }: { id: string }): ReactNode {
+  const query = usePipelineQuery<Pipeline>(id, "");
+  const pipeline = query.data;
   return (
-    <Page title="Pipeline">
-      <EmptyState title="Nothing here yet." />
+    <Page
+      title={pipeline?.name ?? "Pipeline"}
+      about={pipeline && <About pipeline={pipeline} />}
+      actions={pipeline && <Actions pipeline={pipeline} />}
+    >
+      <Loaded query={query}>
+        {(found) => (
+          <Tabs
+            label="Parts of the pipeline"
+            tabs={[
+              { id: "overview", label: "Overview", content: () => <Overview pipeline={found} /> },
+              { id: "definition", label: "Definition", content: () => <DefinitionTab pipeline={found} /> },
+              { id: "dead-letters", label: "Dead letters", content: () => <DeadLetters pipeline={found} /> },
+              { id: "events", label: "Events", content: () => <Recorded pipeline={found} /> },
+              { id: "versions", label: "Versions", content: () => <Versions pipeline={found} /> },
+            ]}
+          />
+        )}
+      </Loaded>
     </Page>
+  );
+}
+
+function About({ pipeline }: { pipeline: Pipeline }): ReactNode {
+  const description = pipeline["description"];
+  return (
+    <>
+      <StateBadge state={pipeline.state} /> since {formatAge(pipeline.stateSince)}, version {pipeline.version}
+      {typeof description === "string" && description && `: ${description}`}
+    </>
   );
 }

@@ -1,11 +1,82 @@
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import type { Page as ListPage } from "../../api/types";
+import { useApi } from "../../app/context";
+import { StateBadge } from "../../ui/Badge";
+import { formatAge, formatCompact, orDash } from "../../ui/format";
+import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
 import { EmptyState } from "../../ui/states";
+import { type Column, PagedTable } from "../../ui/Table";
+import { usePages } from "../../ui/usePages";
+import { BASE, destinationsOf, NEW, type Pipeline, titleOf, transformsOf, useSeries } from "./model";
+import { Sparkline } from "./Sparkline";
+import "./pipelines.css";
 
+const COLUMNS: readonly Column<Pipeline>[] = [
+  {
+    key: "name",
+    header: "Pipeline",
+    cell: ({ id, name }) => (
+      <Link to="/pipelines/$pipelineId" params={{ pipelineId: id }}>
+        {name}
+      </Link>
+    ),
+  },
+  { key: "state", header: "State", cell: ({ state }) => <StateBadge state={state} /> },
+  { key: "chain", header: "From, through, to", cell: (pipeline) => <span className="muted">{summaryOf(pipeline)}</span> },
+  { key: "rate", header: "Last 15 minutes", cell: (pipeline) => <Rate pipeline={pipeline} /> },
+  { key: "updated", header: "Changed", cell: ({ updatedAt }) => formatAge(updatedAt), align: "right" },
+];
+
+/** The organization's pipelines with what they do just now. */
 export default function PipelinesPage(): ReactNode {
+  const api = useApi();
+  const pages = usePages<Pipeline>({
+    queryKey: ["pipelines", "list"],
+    fetchPage: (cursor, signal) => api.get<ListPage<Pipeline>>(`${BASE}/pipelines`, { cursor, limit: 30 }, signal),
+    refetchInterval: 10_000,
+  });
   return (
-    <Page title="Pipelines">
-      <EmptyState title="Nothing here yet." />
+    <Page title="Pipelines" about="Events from runs, webhooks, schedules and databases to where they are needed." actions={<NewLink />}>
+      <PagedTable caption="Pipelines" columns={COLUMNS} pages={pages} rowKey={({ id }) => id} empty={<Nothing />} />
     </Page>
+  );
+}
+
+function NewLink(): ReactNode {
+  return (
+    <Link className="button primary" to="/pipelines/$pipelineId" params={{ pipelineId: NEW }}>
+      <Icon name="plus" /> New pipeline
+    </Link>
+  );
+}
+
+function Nothing(): ReactNode {
+  return (
+    <EmptyState title="No pipelines yet." action={<NewLink />}>
+      A pipeline takes events, filters and reshapes them, and sends them on. Start from a template, or write your own.
+    </EmptyState>
+  );
+}
+
+function summaryOf(pipeline: Pipeline): string {
+  const source = String(pipeline.source["type"]).replaceAll("_", " ");
+  const steps = transformsOf(pipeline).map(({ type }) => type);
+  return [source, ...steps, destinationsOf(pipeline).map(titleOf).join(" + ")].join(" → ");
+}
+
+/** Events a second, drawn. One that does not run says nothing. */
+function Rate({ pipeline }: { pipeline: Pipeline }): ReactNode {
+  const { data } = useSeries(pipeline.id, 15, 60);
+  if (!data) return "–";
+  const rates = data.points.map(({ throughput }) => throughput);
+  const failed = data.points.reduce((sum, { itemsFailed }) => sum + itemsFailed, 0);
+  return (
+    <span className="rate">
+      <Sparkline values={rates} />
+      <span className="numeric">{orDash(rates.at(-1), (rate) => `${formatCompact(rate)}/s`)}</span>
+      {failed > 0 && <span className="failed">{formatCompact(failed)} failed</span>}
+    </span>
   );
 }

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse, Response
 
 from millrace import __version__
+from millrace.api.agent_parts import parts_router
 from millrace.api.agents import agents_router
 from millrace.api.api_events import ApiEvents
 from millrace.api.auth import Authenticator
@@ -30,6 +31,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     app = empty_app(settings)
     app.add_middleware(ApiEvents, bus=platform.stores.bus, clock=platform.stores.clock)
     app.include_router(agents_router(Agents(platform)))
+    app.include_router(parts_router(settings))
     app.include_router(pipelines_router(PipelineContext.connect(settings, platform.stores.aws)))
 
     app.include_router(_about(settings, platform, app))

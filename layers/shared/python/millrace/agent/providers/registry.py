@@ -57,6 +57,12 @@ def named_servers(settings: Settings) -> "dict[str, ModelServer]":
     return read_servers(settings.openai_servers, _MAKERS)
 
 
+def provider_names(settings: Settings) -> list[str]:
+    """Return what may stand before the colon of a model's name, as far as the settings tell: those of the
+    deployment's secret are for the runs only."""
+    return [*_MAKERS, *named_servers(settings)]
+
+
 def split_model(model: str, servers: Collection[str] = ()) -> tuple[str, str]:
     """(`prefix`, `name`) of a model of a provider or of one of the named `servers`. Raises
     `InvalidRequest`."""

@@ -50,3 +50,20 @@ class AgentToolPage(WireModel):
     items: list[AgentToolEntry]
     left_out: list[LeftOutTools]
     problems: list[str]
+
+
+class BuiltInTool(WireModel):
+    """A built-in tool as the model sees it."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+class AgentParts(WireModel):
+    """The built-in tools, the model of agents that name none, and the providers that may stand before a
+    model's name (not all of them need be configured)."""
+
+    tools: list[BuiltInTool]
+    default_model: str
+    providers: list[str]

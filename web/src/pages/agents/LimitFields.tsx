@@ -1,0 +1,56 @@
+import type { ReactNode } from "react";
+import { Field } from "../../ui/Field";
+import { Section } from "../../ui/Page";
+import { errorOf, type PartProps } from "./BasicFields";
+import type { Draft, LimitName } from "./draft";
+
+const WORDS: Record<LimitName, { label: string; hint: string }> = {
+  maxIterations: { label: "Iterations", hint: "1 to 200, usually 20" },
+  maxTokens: { label: "Output tokens", hint: "of the whole run, usually 8,192" },
+  maxSeconds: { label: "Seconds", hint: "usually 600" },
+  maxCost: { label: "Cost in US dollars", hint: "empty for no limit" },
+};
+const SHOWS: readonly { value: Draft["visibility"]; label: string }[] = [
+  { value: "full", label: "Everything" },
+  { value: "steps", label: "Answers and steps, without arguments and results" },
+  { value: "answer", label: "Answers only" },
+];
+
+/** What a run may use up, and what its viewers may see. */
+export function LimitFields({ draft, change, problems }: PartProps): ReactNode {
+  return (
+    <Section title="Limits and visibility">
+      <div className="limits">
+        {(Object.keys(WORDS) as LimitName[]).map((name) => (
+          <Field key={name} label={WORDS[name].label} hint={WORDS[name].hint} error={errorOf(problems, `limits.${name}`)}>
+            {(ids) => (
+              <input
+                {...ids}
+                type="number"
+                min={0}
+                step="any"
+                value={draft.limits[name]}
+                onChange={(event) => change({ limits: { ...draft.limits, [name]: event.target.value } })}
+              />
+            )}
+          </Field>
+        ))}
+      </div>
+      <Field label="Viewers see" error={errorOf(problems, "visibility")}>
+        {(ids) => (
+          <select {...ids} value={draft.visibility} onChange={(event) => change({ visibility: event.target.value as Draft["visibility"] })}>
+            {SHOWS.map(({ value, label }) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      <label className="check">
+        <input type="checkbox" checked={draft.exposeA2A} onChange={(event) => change({ exposeA2A: event.target.checked })} />
+        A2A clients of the organization find this agent
+      </label>
+    </Section>
+  );
+}

@@ -1,0 +1,43 @@
+import { type ReactNode, useEffect, useMemo, useState } from "react";
+import { ChatSession } from "../../chat/session";
+import { useApi } from "../../app/context";
+import { FilesContext } from "../chat/Attachments";
+import { ChatView } from "../chat/ChatView";
+import { newConversationId } from "../chat/route";
+import { useVoice } from "../chat/useVoice";
+import type { AgentView } from "./model";
+import "../chat/chat.css";
+
+/** A conversation with the agent as it is saved, to try it out. */
+export function TestChat({ agent }: { agent: AgentView }): ReactNode {
+  const api = useApi();
+  const [id, setId] = useState(newConversationId);
+  const session = useMemo(
+    () =>
+      new ChatSession({
+        api,
+        conversationId: id,
+        schedule: (flush) => void requestAnimationFrame(flush),
+        onLoaded: () => undefined,
+        onRunChange: () => undefined,
+        onStart: () => undefined,
+      }),
+    [api, id],
+  );
+  useEffect(() => () => session.close(), [session]);
+  const voice = useVoice(api, id);
+  const shown = useMemo(() => ({ ...agent, model: agent.model ?? "", description: agent.description ?? "" }), [agent]);
+  return (
+    <section className="card test-chat" aria-label="Test chat">
+      <header className="test-chat-head">
+        <h2>Test chat</h2>
+        <button type="button" className="quiet" onClick={() => setId(newConversationId())}>
+          Start over
+        </button>
+      </header>
+      <FilesContext.Provider value={api}>
+        <ChatView session={session} agent={shown} voice={voice} onSend={() => undefined} />
+      </FilesContext.Provider>
+    </section>
+  );
+}

@@ -1,0 +1,43 @@
+import type { Schemas } from "@millrace/client";
+import { useQuery } from "@tanstack/react-query";
+import { useApi } from "../../app/context";
+import type { Draft } from "./draft";
+
+export type Agent = Schemas["Agent"];
+export type AgentParts = Schemas["AgentParts"];
+/** An agent as its users see it: without instructions, tools and limits. */
+export type AgentView = Agent | Schemas["AgentSummary"];
+
+export const BASE = "/api/agents";
+export const NEW = "+new";
+
+export function agentPath(id: string): string {
+  return `${BASE}/${encodeURIComponent(id)}`;
+}
+
+export function useAgent(id: string) {
+  const api = useApi();
+  return useQuery({
+    queryKey: ["agents", id],
+    queryFn: ({ signal }) => api.get<AgentView>(agentPath(id), {}, signal),
+    // An editor is open over it: it changes when it is saved.
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchOnWindowFocus: false,
+  });
+}
+
+export function useAgentParts(): AgentParts | undefined {
+  const api = useApi();
+  return useQuery({
+    queryKey: ["agent-parts"],
+    queryFn: ({ signal }) => api.get<AgentParts>("/api/agent-parts", {}, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  }).data;
+}
+
+export function isWhole(agent: AgentView): agent is Agent {
+  return "instructions" in agent;
+}
+
+export type ChangeDraft = (changes: Partial<Draft>) => void;

@@ -1,0 +1,46 @@
+import type { Schemas } from "@millrace/client";
+import type { ReactNode } from "react";
+import type { Page as ListPage } from "../../api/types";
+import { useApi } from "../../app/context";
+import { Dialog } from "../../ui/Dialog";
+import { formatDuration, formatTime, orDash } from "../../ui/format";
+import { EmptyState } from "../../ui/states";
+import { type Column, PagedTable } from "../../ui/Table";
+import { usePages } from "../../ui/usePages";
+import { METRICS, type Rule, rulePath } from "./model";
+
+type Past = Schemas["PastAlert"];
+
+/** The alerts that a rule had in the last 31 days. */
+export function History({ rule, onClose }: { rule: Rule; onClose: () => void }): ReactNode {
+  const api = useApi();
+  const { format } = METRICS[rule.metric];
+  const pages = usePages<Past>({
+    queryKey: ["alerts", rule.id, "history"],
+    fetchPage: (cursor, signal) => api.get<ListPage<Past>>(`${rulePath(rule.id)}/history`, { cursor, limit: 30 }, signal),
+    refetchInterval: 10_000,
+  });
+  const columns: Column<Past>[] = [
+    { key: "triggered", header: "Triggered", cell: ({ triggeredAt }) => orDash(triggeredAt, formatTime) },
+    { key: "value", header: "Value then", cell: ({ triggeredValue }) => orDash(triggeredValue, format), align: "right" },
+    { key: "threshold", header: "Threshold", cell: ({ threshold }) => format(threshold), align: "right" },
+    { key: "lasted", header: "Lasted", cell: lasted, align: "right" },
+    { key: "resolved", header: "Resolved", cell: ({ resolvedAt }) => orDash(resolvedAt, formatTime), align: "right" },
+  ];
+  return (
+    <Dialog title={`History of ${rule.name}`} isOpen isWide onClose={onClose}>
+      <PagedTable
+        caption="Alerts, the newest first"
+        columns={columns}
+        pages={pages}
+        rowKey={({ id }) => id}
+        empty={<EmptyState title="It was not triggered in the last 31 days." />}
+      />
+    </Dialog>
+  );
+}
+
+function lasted({ triggeredAt, resolvedAt }: Past): string {
+  if (!triggeredAt) return "–";
+  return resolvedAt ? formatDuration(Date.parse(resolvedAt) - Date.parse(triggeredAt)) : "still on";
+}

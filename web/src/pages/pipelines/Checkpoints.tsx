@@ -1,0 +1,106 @@
+import type { Schemas } from "@millrace/client";
+import { type ReactNode, useState } from "react";
+import { useApi } from "../../app/context";
+import { useConfirm } from "../../ui/Confirm";
+import { Dialog } from "../../ui/Dialog";
+import { Field } from "../../ui/Field";
+import { formatTime } from "../../ui/format";
+import { Section } from "../../ui/Page";
+import { EmptyState, Loaded } from "../../ui/states";
+import { type Column, Table } from "../../ui/Table";
+import { useAction } from "../../ui/useAction";
+import { type Pipeline, pipelineKey, pipelinePath, usePipelineQuery } from "./model";
+
+type Checkpoint = Schemas["Checkpoint"];
+
+/** Points to go back to, and replays of what was accepted in a span of time. */
+export function Checkpoints({ pipeline }: { pipeline: Pipeline }): ReactNode {
+  const query = usePipelineQuery<Schemas["CheckpointPage"]>(pipeline.id, "/checkpoints", 30_000);
+  const [isReplaying, setReplaying] = useState(false);
+  const columns: Column<Checkpoint>[] = [
+    { key: "time", header: "Checkpoint", cell: ({ time }) => formatTime(time) },
+    { key: "version", header: "Version", cell: ({ version }) => version },
+    { key: "restore", header: "Actions", cell: (one) => <Restore pipeline={pipeline} checkpoint={one} />, align: "right" },
+  ];
+  const replay = (
+    <button type="button" className="button" disabled={pipeline.state !== "running"} onClick={() => setReplaying(true)}>
+      Replay…
+    </button>
+  );
+  return (
+    <Section title="Checkpoints" actions={replay}>
+      <Loaded query={query}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <EmptyState title="No checkpoints yet.">A checkpoint marks a point to process again from, with the version of then.</EmptyState>
+          ) : (
+            <Table caption="Checkpoints" columns={columns} rows={items} rowKey={({ id }) => id} />
+          )
+        }
+      </Loaded>
+      {isReplaying && <Replay pipeline={pipeline} onClose={() => setReplaying(false)} />}
+    </Section>
+  );
+}
+
+function Restore({ pipeline, checkpoint }: { pipeline: Pipeline; checkpoint: Checkpoint }): ReactNode {
+  const api = useApi();
+  const confirm = useConfirm();
+  const restore = useAction({
+    run: () => api.send("POST", `${pipelinePath(pipeline.id)}/checkpoints/${checkpoint.id}/restore`),
+    failure: "The checkpoint was not restored",
+    success: "What was accepted since then is processed again.",
+    changes: [pipelineKey(pipeline.id)],
+  });
+  const ask = async () => {
+    const text = `Everything accepted since ${formatTime(checkpoint.time)} is processed again with version ${checkpoint.version}. Ids stay, so destinations that know them ignore repetitions.`;
+    if (await confirm({ title: "Restore this checkpoint?", text, action: "Restore" })) restore.run();
+  };
+  return (
+    <button type="button" className="button" disabled={pipeline.state !== "running" || restore.isRunning} onClick={() => void ask()}>
+      Restore
+    </button>
+  );
+}
+
+function Replay({ pipeline, onClose }: { pipeline: Pipeline; onClose: () => void }): ReactNode {
+  const api = useApi();
+  const [from, setFrom] = useState(() => localTime(Date.now() - 3_600_000));
+  const [to, setTo] = useState(() => localTime(Date.now()));
+  const replay = useAction({
+    run: () => {
+      const span = { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
+      return api.send("POST", `${pipelinePath(pipeline.id)}/replay`, span);
+    },
+    failure: "Nothing is replayed",
+    success: "The events are processed again.",
+    changes: [pipelineKey(pipeline.id)],
+    onDone: onClose,
+  });
+  return (
+    <Dialog
+      title="Replay"
+      description="Processes again what was accepted in a span of time, with the current version."
+      isOpen
+      onClose={onClose}
+      footer={
+        <button type="button" className="button primary" disabled={replay.isRunning || !(from < to)} onClick={() => replay.run()}>
+          Replay
+        </button>
+      }
+    >
+      <Field label="From">
+        {(ids) => <input {...ids} type="datetime-local" value={from} onChange={(event) => setFrom(event.target.value)} />}
+      </Field>
+      <Field label="To">
+        {(ids) => <input {...ids} type="datetime-local" value={to} onChange={(event) => setTo(event.target.value)} />}
+      </Field>
+    </Dialog>
+  );
+}
+
+/** As `<input type="datetime-local">` wants it. */
+function localTime(ms: number): string {
+  const shifted = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
+  return shifted.toISOString().slice(0, 16);
+}

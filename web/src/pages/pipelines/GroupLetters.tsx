@@ -1,0 +1,71 @@
+import type { Schemas } from "@millrace/client";
+import type { ReactNode } from "react";
+import type { Page as ListPage } from "../../api/types";
+import { useApi } from "../../app/context";
+import { Dialog } from "../../ui/Dialog";
+import { formatTime } from "../../ui/format";
+import { pretty } from "../../ui/json/JsonEditor";
+import { Loaded } from "../../ui/states";
+import { usePages } from "../../ui/usePages";
+import { type Group, placeText } from "./DeadLetters";
+import { type Pipeline, pipelineKey, pipelinePath } from "./model";
+
+type Letter = Schemas["DeadLetter"];
+
+interface GroupLettersProps {
+  readonly pipeline: Pipeline;
+  readonly group: Group;
+  readonly onRedrive: (chosen: { ids: readonly string[] }) => void;
+  readonly onClose: () => void;
+}
+
+/** The dead letters of one error, each with its event and what was answered. */
+export function GroupLetters({ pipeline, group, onRedrive, onClose }: GroupLettersProps): ReactNode {
+  const api = useApi();
+  const { place, code } = group;
+  const letters = usePages<Letter>({
+    queryKey: pipelineKey(pipeline.id, "dead-letters", place, code),
+    fetchPage: (cursor, signal) =>
+      api.get<ListPage<Letter>>(`${pipelinePath(pipeline.id)}/dead-letters`, { place, code, cursor, limit: 20 }, signal),
+  });
+  return (
+    <Dialog title={group.message} description={`${code} at ${placeText(place)}`} isOpen isWide onClose={onClose}>
+      <Loaded query={letters}>
+        {(found) => (
+          <ul className="trace">
+            {found.map((letter) => (
+              <One key={letter.id} letter={letter} onRedrive={() => onRedrive({ ids: [letter.id] })} />
+            ))}
+          </ul>
+        )}
+      </Loaded>
+      {letters.hasMore && (
+        <button type="button" className="button more" disabled={letters.isLoadingMore} onClick={letters.more}>
+          Show more
+        </button>
+      )}
+    </Dialog>
+  );
+}
+
+function One({ letter, onRedrive }: { letter: Letter; onRedrive: () => void }): ReactNode {
+  const { acceptedAt, attempts, status, body, error, event } = letter;
+  const facts = [formatTime(acceptedAt), attempts > 0 && `${attempts} attempts`, status && `status ${status}`].filter(Boolean);
+  return (
+    <li className="card">
+      <details>
+        <summary>{facts.join(", ")}</summary>
+        <div className="stack">
+          <p>{error.message}</p>
+          {body && <pre className="json">{body}</pre>}
+          <pre className="json">{pretty(event["payload"] ?? "The payload is too large to be shown in a list.")}</pre>
+          <div className="buttons">
+            <button type="button" className="button" onClick={onRedrive}>
+              Redrive this one
+            </button>
+          </div>
+        </div>
+      </details>
+    </li>
+  );
+}

@@ -1,0 +1,69 @@
+import type { Schemas } from "@millrace/client";
+import type { ReactNode } from "react";
+import { Badge } from "../../ui/Badge";
+import { formatCompact, formatDuration, orDash } from "../../ui/format";
+import { Section } from "../../ui/Page";
+import { Chain } from "./Chain";
+import { Charts } from "./Charts";
+import { Checkpoints } from "./Checkpoints";
+import { Destinations } from "./Destinations";
+import { type Pipeline, usePipelineQuery } from "./model";
+
+/** A pipeline's work: its parts, health, charts, and the points to go back to. */
+export function Overview({ pipeline }: { pipeline: Pipeline }): ReactNode {
+  const metrics = usePipelineQuery<Schemas["PipelineMetrics"]>(pipeline.id, "/metrics");
+  const destinations = usePipelineQuery<Schemas["DestinationPage"]>(pipeline.id, "/destinations");
+  return (
+    <>
+      <Health id={pipeline.id} />
+      <Chain definition={pipeline} metrics={metrics.data ?? null} destinations={destinations.data?.items ?? []} />
+      {metrics.data && <Facts metrics={metrics.data} />}
+      <Charts id={pipeline.id} />
+      <Destinations pipeline={pipeline} query={destinations} />
+      <Checkpoints pipeline={pipeline} />
+    </>
+  );
+}
+
+const TONES = { healthy: "good", degraded: "warning", unhealthy: "bad" } as const;
+
+function Health({ id }: { id: string }): ReactNode {
+  const { data } = usePipelineQuery<Schemas["PipelineHealth"]>(id, "/health");
+  if (!data) return null;
+  return (
+    <div className="stack" role="status" aria-label="Health">
+      <div>
+        <Badge tone={TONES[data.status]}>{data.status}</Badge>
+      </div>
+      {data.reasons.map((reason) => (
+        <p key={reason} className="muted">
+          {reason}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+function Facts({ metrics }: { metrics: Schemas["PipelineMetrics"] }): ReactNode {
+  const facts: [string, string][] = [
+    ["Taken", formatCompact(metrics.itemsProcessed)],
+    ["Filtered", formatCompact(metrics.itemsFiltered)],
+    ["Delivered", formatCompact(metrics.itemsDelivered)],
+    ["Failed", formatCompact(metrics.itemsFailed)],
+    ["p95 to arrival", orDash(metrics.latency.p95, formatDuration)],
+    ["Lag", formatDuration(metrics.lag)],
+    ["Backpressure", `${Math.round(metrics.backpressure * 100)} %`],
+  ];
+  return (
+    <Section title="Last 24 hours">
+      <dl className="facts">
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </Section>
+  );
+}

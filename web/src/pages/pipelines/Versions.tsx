@@ -1,0 +1,113 @@
+import type { Schemas } from "@millrace/client";
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
+import type { Page as ListPage } from "../../api/types";
+import { useApi } from "../../app/context";
+import { Dialog } from "../../ui/Dialog";
+import { formatTime, orDash } from "../../ui/format";
+import { Section } from "../../ui/Page";
+import { EmptyState, Loaded } from "../../ui/states";
+import { type Column, PagedTable } from "../../ui/Table";
+import { useAction } from "../../ui/useAction";
+import { usePages } from "../../ui/usePages";
+import { type Pipeline, pipelineKey, pipelinePath } from "./model";
+
+type Version = Schemas["PipelineVersion"];
+
+/** The definitions that the pipeline has had: compared with the current one, and restored. */
+export function Versions({ pipeline }: { pipeline: Pipeline }): ReactNode {
+  const api = useApi();
+  const [compared, setCompared] = useState<Version | null>(null);
+  const pages = usePages<Version>({
+    queryKey: pipelineKey(pipeline.id, "versions", pipeline.version),
+    fetchPage: (cursor, signal) => api.get<ListPage<Version>>(`${pipelinePath(pipeline.id)}/versions`, { cursor, limit: 30 }, signal),
+  });
+  const columns: Column<Version>[] = [
+    { key: "version", header: "Version", cell: ({ version }) => `${version}${version === pipeline.version ? " (current)" : ""}` },
+    { key: "made", header: "Made", cell: ({ createdAt }) => orDash(createdAt, formatTime) },
+    {
+      key: "act",
+      header: "Actions",
+      align: "right",
+      cell: (one) =>
+        one.version !== pipeline.version && (
+          <button type="button" className="button" onClick={() => setCompared(one)}>
+            Compare
+          </button>
+        ),
+    },
+  ];
+  return (
+    <Section title="Versions">
+      <PagedTable
+        caption="Versions, the newest first"
+        columns={columns}
+        pages={pages}
+        rowKey={({ version }) => String(version)}
+        empty={<EmptyState title="No versions." />}
+      />
+      {compared && <Comparison pipeline={pipeline} version={compared} onClose={() => setCompared(null)} />}
+    </Section>
+  );
+}
+
+interface ComparisonProps {
+  readonly pipeline: Pipeline;
+  readonly version: Version;
+  readonly onClose: () => void;
+}
+
+function Comparison({ pipeline, version, onClose }: ComparisonProps): ReactNode {
+  const api = useApi();
+  const path = `${pipelinePath(pipeline.id)}/versions/${version.version}`;
+  const query = useQuery({
+    queryKey: pipelineKey(pipeline.id, "diff", version.version, pipeline.version),
+    queryFn: ({ signal }) => api.get<Schemas["PipelineDifferences"]>(`${path}/diff`, {}, signal),
+  });
+  const restore = useAction({
+    run: () => api.send("POST", `${path}/restore`),
+    failure: "The version was not restored",
+    success: `Version ${version.version} is current again, as a new version.`,
+    changes: [["pipelines"]],
+    onDone: onClose,
+  });
+  return (
+    <Dialog
+      title={`From version ${version.version} to the current one`}
+      isOpen
+      isWide
+      onClose={onClose}
+      footer={
+        <button
+          type="button"
+          className="button primary"
+          disabled={restore.isRunning || pipeline.state === "stopped"}
+          onClick={() => restore.run()}
+        >
+          Restore version {version.version}
+        </button>
+      }
+    >
+      <Loaded query={query}>{({ changes }) => <Changes changes={changes} />}</Loaded>
+    </Dialog>
+  );
+}
+
+const MARKS = { added: "+", removed: "−", changed: "±" };
+
+function Changes({ changes }: { changes: readonly Schemas["DefinitionChange"][] }): ReactNode {
+  if (changes.length === 0) return <EmptyState title="They are the same." />;
+  return (
+    <dl className="diff">
+      {changes.map((one) => (
+        <div key={one.path} data-change={one.change}>
+          <dt>
+            <span aria-hidden="true">{MARKS[one.change]}</span> <code>{one.path}</code> {one.change}
+          </dt>
+          {one.change !== "added" && <dd className="before">{JSON.stringify(one.before)}</dd>}
+          {one.change !== "removed" && <dd className="after">{JSON.stringify(one.after)}</dd>}
+        </div>
+      ))}
+    </dl>
+  );
+}
