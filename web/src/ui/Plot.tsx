@@ -84,11 +84,13 @@ function aloneIn(plot: uPlot, series: number): number[] {
   return [...values.keys()].filter((at) => isKnown(at) && !isKnown(at - 1) && !isKnown(at + 1));
 }
 
-/** For screen readers: the latest values. */
+/** For screen readers: the latest values, and the highest. */
 function summaryOf({ title, series, format = formatCompact }: ChartProps): string {
   const latest = series.map(({ label, values }) => {
     const last = values.at(-1) ?? null;
-    return `${label} ${last === null ? "unknown" : format(last)}`;
+    const known = values.filter((value) => value !== null);
+    const most = known.length > 0 ? `, at most ${format(Math.max(...known))}` : "";
+    return `${label} ${last === null ? "unknown" : format(last)}${most}`;
   });
   return `${title}: ${latest.join(", ")}`;
 }

@@ -56,6 +56,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/agent-parts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the tools and model providers that agents can be made of */
+        get: operations["list_agent_parts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/streaming/schema": {
         parameters: {
             query?: never;
@@ -1598,6 +1615,15 @@ export interface components {
             items: (components["schemas"]["Agent"] | components["schemas"]["AgentSummary"])[];
             nextCursor: string | null;
         };
+        /**
+         * @description The built-in tools, the model of agents that name none, and the providers that may stand before a
+         *     model's name (not all of them need be configured).
+         */
+        AgentParts: {
+            tools: components["schemas"]["BuiltInTool"][];
+            defaultModel: string;
+            providers: string[];
+        };
         /** @description An agent as GET shows it, edited; `id`, `builtin`, `createdAt` and `updatedAt` are ignored. */
         AgentReplacement: {
             name: string;
@@ -2179,6 +2205,14 @@ export interface components {
              */
             type: "batch";
             config: components["schemas"]["BatchConfig"];
+        };
+        /** @description A built-in tool as the model sees it. */
+        BuiltInTool: {
+            name: string;
+            description: string;
+            parameters: {
+                [key: string]: unknown;
+            };
         };
         /** @description The answer to a call; `answeredBy` is null where the time was over. */
         CallAnswer: {
@@ -4996,6 +5030,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentToolPage"];
+                };
+            };
+        };
+    };
+    list_agent_parts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentParts"];
                 };
             };
         };
