@@ -85,9 +85,9 @@ def test_pipeline_is_built_tried_started_fed_broken_and_redriven(
     groups = page.get_by_role("table", name="Dead letters by error")
     expect(groups.get_by_role("cell", name="step 2")).to_be_visible()
     groups.get_by_role("rowheader").get_by_role("button").click()
-    letters = page.get_by_role("dialog")
-    letters.get_by_role("listitem").locator("summary").click()
-    expect(letters.get_by_text("no number")).to_be_visible()
+    shown = page.get_by_role("dialog")
+    shown.get_by_role("listitem").locator("summary").click()
+    expect(shown.get_by_text("no number")).to_be_visible()
     page.keyboard.press("Escape")
 
     page.get_by_role("tab", name="Definition").click()

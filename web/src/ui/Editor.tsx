@@ -2,7 +2,7 @@ import { autocompletion } from "@codemirror/autocomplete";
 import { json, jsonParseLinter } from "@codemirror/lang-json";
 import { yaml } from "@codemirror/lang-yaml";
 import { type Diagnostic, linter, lintGutter } from "@codemirror/lint";
-import type { Extension } from "@codemirror/state";
+import { type Extension, Prec } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import CodeMirror from "@uiw/react-codemirror";
 import { type ReactNode, useCallback, useMemo, useRef, useState } from "react";
@@ -10,12 +10,13 @@ import { createPortal } from "react-dom";
 import { useIsDark } from "../app/theme";
 import type { CodeEditorProps } from "./CodeEditor";
 
-const LOOK = EditorView.theme({
+/** Before the colors of the dark theme, whose line numbers are too pale. */
+const LOOK = Prec.highest(EditorView.theme({
   "&": { fontSize: "0.875rem", backgroundColor: "var(--raised)" },
   "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.5" },
   ".cm-gutters": { backgroundColor: "var(--side)", color: "var(--muted)", border: "none" },
-});
+}));
 
 /**
  * The editor of `CodeEditor`, in a file that is loaded when needed. It lives in a shadow root, where CodeMirror
@@ -60,7 +61,7 @@ function extensionsOf(latest: { readonly current: CodeEditorProps }): Extension[
   return [
     LOOK,
     EditorView.lineWrapping,
-    EditorView.contentAttributes.of({ "aria-label": label }),
+    EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
     ...languages[language],
     linter((view) => [...marks, ...(language === "json" && view.state.doc.length > 0 ? parse(view) : [])]),
     lintGutter(),

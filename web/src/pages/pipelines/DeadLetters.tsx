@@ -10,7 +10,7 @@ import { type Column, PagedTable } from "../../ui/Table";
 import { toast } from "../../ui/toast";
 import { useAction } from "../../ui/useAction";
 import { usePages } from "../../ui/usePages";
-import { GroupLetters } from "./GroupLetters";
+import { DeadLetterGroup } from "./DeadLetterGroup";
 import { type Pipeline, pipelineKey, pipelinePath } from "./model";
 import { Redrives } from "./Redrives";
 
@@ -64,7 +64,7 @@ export function DeadLetters({ pipeline }: { pipeline: Pipeline }): ReactNode {
         />
       </Section>
       <Redrives pipeline={pipeline} />
-      {open && <GroupLetters pipeline={pipeline} group={open} onRedrive={redrive.run} onClose={() => setOpen(null)} />}
+      {open && <DeadLetterGroup pipeline={pipeline} group={open} onRedrive={redrive.run} onClose={() => setOpen(null)} />}
     </>
   );
 }

@@ -10,9 +10,9 @@ import { usePages } from "../../ui/usePages";
 import { type Group, placeText } from "./DeadLetters";
 import { type Pipeline, pipelineKey, pipelinePath } from "./model";
 
-type Letter = Schemas["DeadLetter"];
+type DeadLetter = Schemas["DeadLetter"];
 
-interface GroupLettersProps {
+interface DeadLetterGroupProps {
   readonly pipeline: Pipeline;
   readonly group: Group;
   readonly onRedrive: (chosen: { ids: readonly string[] }) => void;
@@ -20,27 +20,27 @@ interface GroupLettersProps {
 }
 
 /** The dead letters of one error, each with its event and what was answered. */
-export function GroupLetters({ pipeline, group, onRedrive, onClose }: GroupLettersProps): ReactNode {
+export function DeadLetterGroup({ pipeline, group, onRedrive, onClose }: DeadLetterGroupProps): ReactNode {
   const api = useApi();
   const { place, code } = group;
-  const letters = usePages<Letter>({
+  const deadLetters = usePages<DeadLetter>({
     queryKey: pipelineKey(pipeline.id, "dead-letters", place, code),
     fetchPage: (cursor, signal) =>
-      api.get<ListPage<Letter>>(`${pipelinePath(pipeline.id)}/dead-letters`, { place, code, cursor, limit: 20 }, signal),
+      api.get<ListPage<DeadLetter>>(`${pipelinePath(pipeline.id)}/dead-letters`, { place, code, cursor, limit: 20 }, signal),
   });
   return (
     <Dialog title={group.message} description={`${code} at ${placeText(place)}`} isOpen isWide onClose={onClose}>
-      <Loaded query={letters}>
+      <Loaded query={deadLetters}>
         {(found) => (
           <ul className="trace">
-            {found.map((letter) => (
-              <One key={letter.id} letter={letter} onRedrive={() => onRedrive({ ids: [letter.id] })} />
+            {found.map((deadLetter) => (
+              <One key={deadLetter.id} deadLetter={deadLetter} onRedrive={() => onRedrive({ ids: [deadLetter.id] })} />
             ))}
           </ul>
         )}
       </Loaded>
-      {letters.hasMore && (
-        <button type="button" className="button more" disabled={letters.isLoadingMore} onClick={letters.more}>
+      {deadLetters.hasMore && (
+        <button type="button" className="button more" disabled={deadLetters.isLoadingMore} onClick={deadLetters.more}>
           Show more
         </button>
       )}
@@ -48,8 +48,8 @@ export function GroupLetters({ pipeline, group, onRedrive, onClose }: GroupLette
   );
 }
 
-function One({ letter, onRedrive }: { letter: Letter; onRedrive: () => void }): ReactNode {
-  const { acceptedAt, attempts, status, body, error, event } = letter;
+function One({ deadLetter, onRedrive }: { deadLetter: DeadLetter; onRedrive: () => void }): ReactNode {
+  const { acceptedAt, attempts, status, body, error, event } = deadLetter;
   const facts = [formatTime(acceptedAt), attempts > 0 && `${attempts} attempts`, status && `status ${status}`].filter(Boolean);
   return (
     <li className="card">
