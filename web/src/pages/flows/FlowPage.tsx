@@ -5,6 +5,7 @@ import { formatAge } from "../../ui/format";
 import { Page } from "../../ui/Page";
 import { EmptyState, Loaded } from "../../ui/states";
 import { Tabs } from "../../ui/Tabs";
+import { withEnd } from "./execution";
 import { ExecutionPanel } from "./ExecutionPanel";
 import { Executions } from "./Executions";
 import { FlowEditor } from "./FlowEditor";
@@ -57,9 +58,10 @@ function HiddenSteps(): ReactNode {
 function RunTab({ flow }: { flow: FlowView }): ReactNode {
   const queries = useQueryClient();
   const renew = () => void queries.invalidateQueries({ queryKey: ["flow-executions", flow.name] });
-  const execution = useExecution(flow.name, renew);
+  const live = useExecution(flow.name, renew);
   const [selected, setSelected] = useState<string | null>(null);
   const steps: Flow["steps"] = isWhole(flow) ? flow.steps : [];
+  const execution = { ...live, view: live.view && withEnd(live.view, steps) };
   return (
     <>
       <div className="split">

@@ -55,6 +55,12 @@ export function viewOf(log: readonly Received[]): ExecutionView {
   return log.reduce((view, { event }) => next(view, event), START);
 }
 
+/** The view with the step that ended the flow: no event of its own tells of it. */
+export function withEnd(view: ExecutionView, steps: readonly { readonly name: string; readonly type: string }[]): ExecutionView {
+  const end = steps.find(({ name, type }) => type === "end" && view.steps[name]?.state !== "skipped");
+  return view.state === "completed" && end ? withStep(view, end.name, { state: "completed" }) : view;
+}
+
 function next(view: ExecutionView, event: RunEvent): ExecutionView {
   const step = "step" in event && typeof event.step === "string" ? event.step : null;
   if (isTerminal(event)) return ended(view, event, step);
@@ -68,7 +74,7 @@ function next(view: ExecutionView, event: RunEvent): ExecutionView {
     case "approval_requested":
       return event.kind === "input" ? asks(view, event) : view;
     case "approval_answered":
-      return { ...withStep(view, event.callId, { state: "running" }), state: "running", asked: null };
+      return answered(view, event);
     case "waiting":
       return { ...view, state: "waiting" };
     default:
@@ -93,6 +99,13 @@ function asks(view: ExecutionView, event: Schemas["ApprovalRequestedEvent"]): Ex
   const { callId, prompt, options, schema, expiresAt } = event;
   const asked: Asked = { step: callId, prompt: prompt ?? null, choices: options ?? [], schema: schema ?? null, expiresAt };
   return { ...withStep(view, callId, { state: "waiting" }), asked };
+}
+
+/** Calls of tools are answered, too; those are no steps. */
+function answered(view: ExecutionView, { callId, decision }: Schemas["ApprovalAnsweredEvent"]): ExecutionView {
+  if (view.steps[callId]?.state !== "waiting") return view;
+  const state = decision === "reject" ? "failed" : "completed";
+  return { ...withStep(view, callId, { state }), state: "running", asked: null };
 }
 
 function ended(view: ExecutionView, event: RunEvent, step: string | null): ExecutionView {
