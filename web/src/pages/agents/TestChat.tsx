@@ -36,7 +36,14 @@ export function TestChat({ agent }: { agent: AgentView }): ReactNode {
         </button>
       </header>
       <FilesContext.Provider value={api}>
-        <ChatView session={session} agent={shown} voice={voice} onSend={() => undefined} />
+        <ChatView
+          conversationId={id}
+          session={session}
+          agent={shown}
+          voice={voice}
+          onSend={() => undefined}
+          takesFocus={false}
+        />
       </FilesContext.Provider>
     </section>
   );

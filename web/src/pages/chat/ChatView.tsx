@@ -19,9 +19,11 @@ interface ChatViewProps {
   readonly voice: Voice;
   /** Called with the first message of a conversation that is not stored yet, and with every other one. */
   readonly onSend: () => void;
+  /** False where the chat is not what the page is about. */
+  readonly takesFocus?: boolean;
 }
 
-export function ChatView({ conversationId, session, agent, voice, onSend }: ChatViewProps): ReactNode {
+export function ChatView({ conversationId, session, agent, voice, onSend, takesFocus = true }: ChatViewProps): ReactNode {
   const state = useSyncExternalStore(session.subscribe, session.getState);
   const box = useRef<HTMLTextAreaElement>(null);
   const { scroller, isAtBottom, onScroll, toBottom } = useFollowBottom(state.entries);
@@ -37,7 +39,9 @@ export function ChatView({ conversationId, session, agent, voice, onSend }: Chat
     void session.stop();
   }, [voice.speech, session]);
   useEscape(stop);
-  useEffect(() => box.current?.focus(), [session]);
+  useEffect(() => {
+    if (takesFocus) box.current?.focus();
+  }, [session, takesFocus]);
   useRefresh(session);
   return (
     <>
