@@ -68,6 +68,10 @@ tests/clients/node_modules/.done: tests/clients/package-lock.json | $(VENV)/.loc
 	$(BIN)/python -m local.node npm --prefix tests/clients ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+sdk/typescript/dist/index.js: sdk/typescript/node_modules/.done sdk/typescript/llms.txt $(wildcard docs/*.md) $(shell find sdk/typescript/src -type f 2>/dev/null)
+	$(SDK) run --silent build
+	@touch $@
+
 # The page is built from the sources of our own client.
 web/dist/index.html: web/node_modules/.done sdk/typescript/node_modules/.done $(shell find web/src web/public web/*.html web/*.ts sdk/typescript/src -type f 2>/dev/null)
 	$(NPM) run --silent build
@@ -87,7 +91,7 @@ ifdef ARGS
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 else
-test: $(VENV)/.dev .venv-sam/.done web/dist/index.html tests/clients/node_modules/.done ## every test that needs no AWS account (ARGS=path: some of them)
+test: $(VENV)/.dev .venv-sam/.done web/dist/index.html sdk/typescript/dist/index.js tests/clients/node_modules/.done ## every test that needs no AWS account (ARGS=path: some of them)
 	$(PYTEST) -m "not bench and not browser"
 	$(PYTEST) -m browser # alone: Playwright keeps an event loop running
 	$(NPM) test --silent

@@ -1,4 +1,4 @@
-export type { NewLiveMessage, NewMessage } from "./api/groups.js";
+export type { NewLiveMessage, NewMessage, NewStreamedMessage } from "./api/groups.js";
 export type { Answer, ArgumentsOf, BodyOf, QueryOf, ResultOf, Route } from "./api/operations.js";
 export type { CommandCenterEvent, CommandCenterFilter, RunStreamOptions, SpeechEvent, TaskEvent } from "./api/streams.js";
 export type { CallOptions, ClientOptions, TokenSource } from "./api/transport.js";
@@ -7,7 +7,8 @@ export * from "./errors.js";
 export { type PartialRunEvent, type RunEvent, type Usage, isTerminal, numberOf, parseRunEvent, runIdOf } from "./events.js";
 export { RunReducer, reduceRun } from "./run/reducer.js";
 export { extendParts, settleParts } from "./run/parts.js";
-export * from "./run/state.js";
+export { NEW_RUN, textOf } from "./run/state.js";
+export type * from "./run/state.js";
 export type { Schemas } from "./schemas.js";
 export { EventStream, type StreamOptions } from "./stream/event-stream.js";
 export { backoffDelay } from "./stream/retries.js";

@@ -17,7 +17,7 @@ import {
   RunActiveError,
   ServerError,
 } from "../src/index.js";
-import { AWAKE, beginStream, frame, goldenLines, json, serve } from "./server.js";
+import { AWAKE, beginStream, frame, goldenLines, serve } from "./server.js";
 
 afterEach(() => void (vi.useRealTimers(), vi.restoreAllMocks()));
 
@@ -247,21 +247,30 @@ test("a stream ends with waiting, unless it is told to stay", async () => {
   expect(rest.length).toBeGreaterThan(types.length);
 });
 
-test("a message that joined the run which was there streams that run", async () => {
-  const lines = goldenLines("live_message");
-  const one = await serve(({ method }, response) => {
-    if (method === "POST") json(response, 202, { messageId: "live_1", content: "In French, please." });
-    else beginStream(response).end(lines.map(frame).join(""));
-  });
-  const client = new Millrace({ baseUrl: one.url });
-  const stream = await client.conversations.sendMessageStream({ conversationId: "conv_1", content: "In French, please.", ifBusy: "inject" });
-  const types: string[] = [];
-  for await (const event of stream) types.push(event.type);
-  expect(types).toContain("injected");
-  expect(one.requests.map(({ method, url }) => [method, url])).toEqual([
-    ["POST", "/api/conversations/conv_1/messages"],
-    ["GET", "/api/conversations/conv_1/messages?stream=true"],
+test("a question is answered once more in a stream of its own", async () => {
+  const lines = goldenLines("answer");
+  const one = await serve((_, response) => void beginStream(response).end(lines.map(frame).join("")));
+  const stream = await new Millrace({ baseUrl: one.url }).conversations.regenerateStream("conv_1", { messageId: "msg_1" }, { detail: "full" });
+  for await (const _ of stream);
+  expect(stream.lastEventId).toBe(lines.at(-1)?.id);
+  expect(one.requests.map(({ method, url, body }) => [method, url, body])).toEqual([
+    ["POST", "/api/conversations/conv_1/regenerate?detail=full", '{"messageId":"msg_1"}'],
   ]);
+});
+
+test("the answer of an agent may take a quarter of an hour, and a list may not", async () => {
+  hurry();
+  const { client, asked } = clientWith([], { maxRetries: 0 });
+  const waiting = [client.conversations.sendMessage({ content: "Hi" }), client.flows.run("f", {}), client.conversations.regenerate("c", {})];
+  const failures = waiting.map((call) => call.then(() => null, (error: unknown) => error));
+  const list = client.conversations.listMessages("c").then(() => null, (error: unknown) => error);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(await list).toBeInstanceOf(ConnectionLostError);
+  await vi.advanceTimersByTimeAsync(899_999 - 60_000);
+  expect(vi.getTimerCount()).toBe(3);
+  await vi.advanceTimersByTimeAsync(1);
+  for (const failure of await Promise.all(failures)) expect(failure).toBeInstanceOf(ConnectionLostError);
+  expect(asked).toHaveLength(4);
 });
 
 test("the command center's stream goes on after the last event, with its filters", async () => {

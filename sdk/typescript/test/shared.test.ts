@@ -106,6 +106,23 @@ test("a page that wants more than the reading page knows reads for itself", asyn
   expect(late.types).toEqual(["token", "token", "done"]);
 });
 
+test("a page that comes counts no event before it knows what it missed", async () => {
+  const lines = goldenLines("tools_between_text");
+  const { server, tell } = await liveServer(lines);
+  const name = `run:${(names += 1)}`;
+  const first = page(server, name);
+  tell(5);
+  await vi.waitFor(() => expect(first.types).toHaveLength(5));
+  const late = page(server, name);
+  const faster = new BroadcastChannel(`millrace:${name}`);
+  faster.postMessage({ type: "event", received: lines[4] });
+  await vi.waitFor(() => expect(late.types).toHaveLength(5));
+  faster.close();
+  tell(lines.length);
+  await Promise.all([first.done, late.done]);
+  expect(late.run.state).toEqual(goldenState("tools_between_text"));
+});
+
 test("at most four streams are open at once, and the next one waits for its turn", async () => {
   const lines = goldenLines("answer");
   const { server, tell, open } = await liveServer(lines);
@@ -226,9 +243,9 @@ test("a page's own stream is read at once, and goes on shared when a visible pag
   const lines = goldenLines("tools_between_text");
   const { server, tell, open } = await liveServer(lines);
   const run = new RunReducer();
-  const share = (after: string | null) => sharedRun(server, `run:${(names += 1)}`, after);
+  const shared = { name: `run:${(names += 1)}`, open: (last: string | null) => runStream(server, last) };
   const read = (async () => {
-    for await (const { event, id } of ownStream(runStream(server, null), share)) run.add(event, id);
+    for await (const { event, id } of ownStream(runStream(server, null), shared)) run.add(event, id);
   })();
   await vi.waitFor(() => expect(open.size).toBe(1));
   tell(5);

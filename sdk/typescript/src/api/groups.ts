@@ -10,7 +10,6 @@ import {
   type RunStreamOptions,
   commandCenterStream,
   conversationStream,
-  joinStream,
   post,
   runStream,
   speechStream,
@@ -18,38 +17,39 @@ import {
 } from "./streams.js";
 import { type CallOptions, type Transport, idPath, newId } from "./transport.js";
 
-/** The answer to a message may take as long as a function may run. */
-const ANSWER_MS = 15 * 60_000;
-
 /** A message to an agent. A conversation that does not exist is created; without an id it gets one. */
 export type NewMessage = Schemas["SendMessage"] & { readonly conversationId?: string };
+/** A message whose run is streamed. One that may become a live message (`ifBusy: "inject"`) has no run of its own. */
+export type NewStreamedMessage = NewMessage & { readonly ifBusy?: "reject" | "interrupt" };
 /** A message to an agent that answers now. */
 export type NewLiveMessage = Schemas["InjectMessage"] & { readonly conversationId: string; readonly threadId?: string };
 
 export type Conversations = ReturnType<typeof conversations>;
 
 export function conversations(http: Transport) {
-  const messages = (id: string = newId()) => `/api/conversations/${idPath(id)}/messages`;
+  const path = (id: string, what: string) => `/api/conversations/${idPath(id)}/${what}`;
   return {
     ...calls(http, CONVERSATIONS),
 
     /** Sends a message and waits for the whole answer. */
-    sendMessage({ conversationId, ...message }: NewMessage, options: CallOptions = {}) {
+    sendMessage({ conversationId = newId(), ...message }: NewMessage, options: CallOptions = {}) {
       type Result = Schemas["AgentAnswer"] | Schemas["PendingAnswer"];
-      return http.json<Result>("POST", messages(conversationId), message, { timeoutMs: ANSWER_MS, ...options });
+      return http.json<Result>("POST", path(conversationId, "messages"), message, { ...options });
     },
 
     /** Sends a message and streams its run. Resolves with the first event; throws what the server refuses. */
-    sendMessageStream({ conversationId, ...message }: NewMessage, options: RunStreamOptions = {}): Promise<EventStream<RunEvent>> {
-      const path = messages(conversationId);
-      const send = post(http, path, message, { detail: options.detail });
-      return runStream(http, joinStream(http, path, send), options).start();
+    sendMessageStream({ conversationId = newId(), ...message }: NewStreamedMessage, options: RunStreamOptions = {}) {
+      return runStream(http, post(http, path(conversationId, "messages"), message, options), options).start();
+    },
+
+    /** Answers a question once more, in a branch beside the first answer, and streams the run. */
+    regenerateStream(conversationId: string, question: Schemas["Regenerate"] = {}, options: RunStreamOptions = {}) {
+      return runStream(http, post(http, path(conversationId, "regenerate"), question, options), options).start();
     },
 
     /** Sends a live message: the agent that answers now reads it at its next step. */
     inject({ conversationId, threadId, ...message }: NewLiveMessage, options: CallOptions = {}) {
-      const path = `/api/conversations/${idPath(conversationId)}/inject`;
-      return http.json<Schemas["LiveMessage"]>("POST", path, message, { ...options, threadId });
+      return http.json<Schemas["LiveMessage"]>("POST", path(conversationId, "inject"), message, { ...options, threadId });
     },
 
     /** The events of all runs of a conversation, one after the other, until the stream is left. */
@@ -81,7 +81,7 @@ export function flows(http: Transport) {
     /** Runs a flow and streams what its steps do. Resolves with the first event. */
     runStream(name: string, event: Schemas["FlowEvent"], options: RunStreamOptions = {}): Promise<EventStream<RunEvent>> {
       const path = `/api/flows/${idPath(name)}/events`;
-      return runStream(http, post(http, path, event, { detail: options.detail }), options).start();
+      return runStream(http, post(http, path, event, options), options).start();
     },
   };
 }
@@ -113,15 +113,14 @@ export function a2a(http: Transport) {
 export type Files = ReturnType<typeof files>;
 
 export function files(http: Transport) {
-  const { create, ...others } = calls(http, FILES);
+  const table = calls(http, FILES);
   return {
-    ...others,
-    create,
+    ...table,
 
     /** Uploads a file for a message: `{ type: "file", fileId }` among the parts of its content. */
     async upload(file: Blob & { readonly name?: string }, named: { name?: string; mediaType?: string } = {}, options: CallOptions = {}) {
       const { name = file.name ?? "file", mediaType = file.type } = named;
-      const { upload, ...created } = await create({ name, mediaType, size: file.size }, options);
+      const { upload, ...created } = await table.create({ name, mediaType, size: file.size }, options);
       const form = new FormData();
       for (const [field, value] of Object.entries(upload.fields)) form.append(field, value);
       form.append("file", file);
@@ -156,7 +155,7 @@ export function voice(http: Transport) {
 
     /** A text as pieces of audio in base64, with the times of its words. */
     speakWithTimings(speech: Schemas["Speak"], options: StreamOptions = {}) {
-      return speechStream(post(http, "/api/voice/tts/stream", speech, { timings: true }), options);
+      return speechStream(post(http, "/api/voice/tts/stream?timings=true", speech, {}), options);
     },
   };
 }

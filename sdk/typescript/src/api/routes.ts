@@ -14,7 +14,14 @@ export const CONVERSATIONS = {
   list: "GET /api/conversations",
   create: "POST /api/conversations",
   get: "GET /api/conversations/{conversation_id}",
+  update: "PATCH /api/conversations/{conversation_id}",
   delete: "DELETE /api/conversations/{conversation_id}",
+  /** Takes a deletion back that can be. */
+  restore: "POST /api/conversations/{conversation_id}/restore",
+  /** Answers a question once more, in a branch beside the first answer. */
+  regenerate: "POST /api/conversations/{conversation_id}/regenerate",
+  /** Makes the branch with a message the one that goes on. */
+  selectBranch: "PUT /api/conversations/{conversation_id}/branch",
   listMessages: "GET /api/conversations/{conversation_id}/messages",
   /** The run ends within about a second; what was said so far is kept. */
   stop: "POST /api/conversations/{conversation_id}/stop",
@@ -65,21 +72,27 @@ export const STREAMING = {
   process: "POST /api/streaming/pipelines/{pipeline_id}/process",
   batch: "POST /api/streaming/pipelines/{pipeline_id}/batch",
   getPipelineMetrics: "GET /api/streaming/pipelines/{pipeline_id}/metrics",
+  getMetricsSeries: "GET /api/streaming/pipelines/{pipeline_id}/metrics/series",
   getPipelineHealth: "GET /api/streaming/pipelines/{pipeline_id}/health",
   getStats: "GET /api/streaming/stats",
   dryRun: "POST /api/streaming/pipelines/{pipeline_id}/dry-run",
+  dryRunDefinition: "POST /api/streaming/dry-run",
+  listRecordedEvents: "GET /api/streaming/pipelines/{pipeline_id}/events",
   replay: "POST /api/streaming/pipelines/{pipeline_id}/replay",
   createCheckpoint: "POST /api/streaming/pipelines/{pipeline_id}/checkpoints",
   listCheckpoints: "GET /api/streaming/pipelines/{pipeline_id}/checkpoints",
   restoreCheckpoint: "POST /api/streaming/pipelines/{pipeline_id}/checkpoints/{checkpoint_id}/restore",
   listVersions: "GET /api/streaming/pipelines/{pipeline_id}/versions",
   getVersion: "GET /api/streaming/pipelines/{pipeline_id}/versions/{version}",
+  compareVersions: "GET /api/streaming/pipelines/{pipeline_id}/versions/{version}/diff",
+  restoreVersion: "POST /api/streaming/pipelines/{pipeline_id}/versions/{version}/restore",
   listDestinations: "GET /api/streaming/pipelines/{pipeline_id}/destinations",
   enableDestination: "POST /api/streaming/pipelines/{pipeline_id}/destinations/{number}/enable",
   disableDestination: "POST /api/streaming/pipelines/{pipeline_id}/destinations/{number}/disable",
   testDestination: "POST /api/streaming/pipelines/{pipeline_id}/destinations/{number}/test",
   listDeadLetters: "GET /api/streaming/pipelines/{pipeline_id}/dead-letters",
   countDeadLetters: "GET /api/streaming/pipelines/{pipeline_id}/dead-letters/count",
+  listDeadLetterGroups: "GET /api/streaming/pipelines/{pipeline_id}/dead-letters/groups",
   getDeadLetter: "GET /api/streaming/pipelines/{pipeline_id}/dead-letters/{dead_letter_id}",
   deleteDeadLetter: "DELETE /api/streaming/pipelines/{pipeline_id}/dead-letters/{dead_letter_id}",
   deleteDeadLetters: "POST /api/streaming/pipelines/{pipeline_id}/dead-letters/delete",
@@ -108,6 +121,8 @@ export const ALERTS = {
   put: "PUT /api/command-center/alerts/{rule_id}",
   update: "PATCH /api/command-center/alerts/{rule_id}",
   delete: "DELETE /api/command-center/alerts/{rule_id}",
+  history: "GET /api/command-center/alerts/{rule_id}/history",
+  getMetric: "GET /api/command-center/metrics",
 } as const;
 
 export const FLOWS = {

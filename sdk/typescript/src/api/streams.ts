@@ -39,20 +39,10 @@ function get(http: Transport, path: string, lastEventId: string | null, signal: 
 }
 
 /** Sends JSON for an event stream. The key makes it safe to send it again when it was not answered. */
-export function post(http: Transport, path: string, body: unknown, query: object): Begin {
+export function post(http: Transport, path: string, body: unknown, { detail }: RunStreamOptions): Begin {
   const init = jsonInit("POST", path, body);
   const headers = { ...init.headers, ...ACCEPT };
-  return (signal) => http.send(path + queryString(query), { ...init, headers, signal });
-}
-
-/** A message that went to the run which was there (`ifBusy: "inject"`) is answered with the stream of that run. */
-export function joinStream(http: Transport, path: string, send: Begin): Begin {
-  return async (signal) => {
-    const response = await send(signal);
-    if (response.status !== 202) return response;
-    await response.body?.cancel();
-    return get(http, `${path}?stream=true`, null, signal);
-  };
+  return (signal) => http.send(path + queryString({ detail }), { ...init, headers, signal });
 }
 
 /** The events of a run: one that `begin` starts, or that is known by its id. */
@@ -86,7 +76,6 @@ export function conversationStream(
     ...rest,
     parse: parseRunEvent,
     isLast: (event) => event.type === "error" && event.code === "deleted",
-    isPause: (event) => event.type === "waiting" || isTerminal(event),
   });
 }
 
@@ -96,7 +85,6 @@ export function taskStream(http: Transport, id: string, options: ResumableOption
     ...options,
     parse: parseEvent<TaskEvent>,
     isLast: ({ type, status }) => type === "statusUpdate" && FINAL_STATES.test(status ?? ""),
-    isPause: ({ status }) => status === "input-required",
   });
 }
 

@@ -12,7 +12,7 @@ export interface ClientOptions {
   readonly token?: string | TokenSource;
   /** Used in place of the global `fetch`. */
   readonly fetch?: typeof fetch;
-  /** Longest wait for an answer, in each attempt: 60 s. Streams have limits of their own. */
+  /** Longest wait for an answer, in each attempt: 60 s. That of an agent has 15 minutes, streams limits of their own. */
   readonly timeoutMs?: number;
   /** Repetitions of a request that failed and is safe to repeat: 2. */
   readonly maxRetries?: number;
@@ -30,7 +30,10 @@ interface Query {
 }
 
 /** POSTs that take an idempotency key, or are answered as before when they are repeated. */
-const KEYED = /\/(messages|inject|events|process|batch|answers)$/;
+const KEYED = /\/(messages|regenerate|inject|events|process|batch|answers)$/;
+/** POSTs that are answered when an agent has: that may take as long as a function may run. */
+const LONG = /\/(messages|regenerate|events)$/;
+const LONG_MS = 15 * 60_000;
 /** POSTs without a body that change nothing more when they are repeated. */
 export const ACTION = /\/(start|pause|resume|stop|enable|disable|cancel)$/;
 
@@ -52,7 +55,7 @@ export class Transport {
    * ApiError, ConnectionLostError, and the signal's reason when aborted. What `options` has beside its own is the query.
    */
   async json<Result>(method: string, path: string, body?: unknown, options: CallOptions & Query = {}): Promise<Result> {
-    const { signal, timeoutMs = this.#options.timeoutMs ?? 60_000, idempotencyKey, ...query } = options;
+    const { signal, timeoutMs = method === "POST" && LONG.test(path) ? LONG_MS : (this.#options.timeoutMs ?? 60_000), idempotencyKey, ...query } = options;
     const { maxRetries = 2 } = this.#options;
     const init = jsonInit(method, path, body, idempotencyKey);
     for (let failures = 0; ; failures += 1) {

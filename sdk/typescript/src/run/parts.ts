@@ -1,5 +1,5 @@
 import type { PartialRunEvent } from "../events.js";
-import type { ApprovalPart, Part, StepPart, ToolPart } from "./state.js";
+import { type ApprovalPart, type Part, type StepPart, type ToolPart, told } from "./state.js";
 
 type Event<Type extends PartialRunEvent["type"]> = Extract<PartialRunEvent, { type: Type }>;
 type Change = (parts: readonly Part[]) => readonly Part[];
@@ -69,27 +69,19 @@ function addText(parts: readonly Part[], type: "thinking" | "text", text: string
   return parts.with(-1, { type, text: last.text + text });
 }
 
-function toolPart(event: Event<"tool_call"> | Event<"tool_result">): ToolPart {
-  return {
-    type: "tool",
-    id: event.id,
-    name: event.name,
-    state: "running",
-    arguments: ("arguments" in event ? event.arguments : null) ?? null,
-    client: "client" in event && event.client === true,
-    summary: null,
-    result: null,
-    durationMs: null,
-    parts: [],
-  };
+const TOOL = { id: "", name: "", arguments: null as unknown, client: false };
+
+function toolPart(event: PartialRunEvent): ToolPart {
+  return { type: "tool", ...told(event, TOOL), ...told(event, RESULT), state: "running", parts: [] };
 }
+
+const RESULT = { summary: null as string | null, result: null as string | null, durationMs: null as number | null };
 
 /** A result without its call (the call was in an earlier part of the run) becomes a part of its own. */
 function finishTool(parts: readonly Part[], event: Event<"tool_result">): readonly Part[] {
   const index = parts.findLastIndex((part) => part.type === "tool" && part.id === event.id && part.state === "running");
   const tool = (parts[index] as ToolPart | undefined) ?? toolPart(event);
-  const { ok, summary = null, result = null, durationMs = null } = event;
-  const finished: ToolPart = { ...tool, state: ok ? "ok" : "failed", summary, result, durationMs };
+  const finished: ToolPart = { ...tool, ...told(event, RESULT), state: event.ok ? "ok" : "failed" };
   return index < 0 ? [...parts, finished] : parts.with(index, finished);
 }
 
@@ -97,39 +89,32 @@ function hasAsked(parts: readonly Part[], callId: string): boolean {
   return parts.some((part) => part.type === "approval" && part.callId === callId);
 }
 
-function approvalPart(event: Event<"approval_requested">): ApprovalPart {
-  return {
-    type: "approval",
-    callId: event.callId,
-    kind: event.kind,
-    name: event.name ?? null,
-    arguments: event.arguments ?? null,
-    prompt: event.prompt ?? null,
-    options: event.options ?? [],
-    schema: event.schema ?? null,
-    expiresAt: event.expiresAt,
-    state: "waiting",
-    decision: null,
-    answeredBy: null,
-    reason: null,
-  };
+const QUESTION = {
+  callId: "",
+  kind: "",
+  name: null as string | null,
+  arguments: null as unknown,
+  prompt: null as string | null,
+  options: [] as readonly string[],
+  schema: null as unknown,
+  expiresAt: "",
+};
+const ANSWER = { decision: null as string | null, answeredBy: null as string | null, reason: null as string | null };
+
+function approvalPart(event: PartialRunEvent): ApprovalPart {
+  return { type: "approval", ...told(event, QUESTION), ...ANSWER, state: "waiting" };
 }
 
 function answerApproval(parts: readonly Part[], event: Event<"approval_answered">): readonly Part[] {
-  const { callId, decision, answeredBy = null, reason = null } = event;
   return parts.map((part) =>
-    part.type === "approval" && part.callId === callId
-      ? { ...part, state: "answered", decision, answeredBy, reason }
-      : part,
+    part.type === "approval" && part.callId === event.callId ? { ...part, ...told(event, ANSWER), state: "answered" } : part,
   );
 }
 
-type StepEvent = Event<"flow_step_start"> | Event<"flow_step_complete"> | Event<"flow_step_skipped">;
+const STEP = { step: "", name: "", kind: null as string | null, index: null as number | null, total: null as number | null };
 
-function stepPart(event: StepEvent, state: StepPart["state"]): StepPart {
-  const { step, name, index = null, total = null } = event;
-  const kind = ("kind" in event ? event.kind : null) ?? null;
-  return { type: "step", step, name, kind, index, total, state, durationMs: null, parts: [] };
+function stepPart(event: PartialRunEvent, state: StepPart["state"]): StepPart {
+  return { type: "step", ...told(event, STEP), state, durationMs: null, parts: [] };
 }
 
 function finishStep(parts: readonly Part[], event: Event<"flow_step_complete">): readonly Part[] {

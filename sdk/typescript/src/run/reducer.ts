@@ -1,6 +1,6 @@
 import { type PartialRunEvent, isTerminal, numberOf, runIdOf } from "../events.js";
 import { extendParts, settleParts } from "./parts.js";
-import { NEW_RUN, type RunState } from "./state.js";
+import { BEGINNING, END, NEW_RUN, type RunState, told } from "./state.js";
 
 type Event<Type extends PartialRunEvent["type"]> = Extract<PartialRunEvent, { type: Type }>;
 
@@ -15,8 +15,7 @@ export function reduceRun(state: RunState, event: PartialRunEvent): RunState {
       return { ...state, status: "waiting", activity: null };
     case "done":
     case "error":
-      if (!isTerminal(event)) return state;
-      return event.type === "done" ? finish(state, event) : fail(state, event);
+      return isTerminal(event) ? end(state, event) : state;
     default:
       return addPart(state, event);
   }
@@ -24,9 +23,8 @@ export function reduceRun(state: RunState, event: PartialRunEvent): RunState {
 
 /** A start that is told again changes nothing, the start of another run begins anew. */
 function begin(state: RunState, event: Event<"start">): RunState {
-  const { runId, conversationId = null, messageId = null, agentId = null } = event;
-  if ("parent" in event || state.runId === runId) return state;
-  return { ...(state.runId ? NEW_RUN : state), status: "streaming", runId, conversationId, messageId, agentId };
+  if ("parent" in event || state.runId === event.runId) return state;
+  return { ...(state.runId ? NEW_RUN : state), status: "streaming", ...told(event, BEGINNING) };
 }
 
 function going(state: RunState, change: Partial<RunState>): RunState {
@@ -40,25 +38,13 @@ function addPart(state: RunState, event: PartialRunEvent): RunState {
   return going(state, isSpeech ? { parts, activity: null } : { parts });
 }
 
-function finish(state: RunState, event: Event<"done">): RunState {
-  return {
-    ...state,
-    status: "done",
-    activity: null,
-    parts: settleParts(state.parts),
-    messageId: event.messageId ?? state.messageId,
-    finishReason: event.finishReason ?? null,
-    usage: event.usage ?? null,
-    cost: event.cost ?? null,
-    durationMs: event.durationMs ?? null,
-    output: event.output ?? null,
-    result: event.result ?? null,
-  };
-}
+const FAILURE = { message: "", code: null as string | null, retryable: null as boolean | null };
 
-function fail(state: RunState, event: Event<"error">): RunState {
-  const { message, code = null, retryable = null } = event;
-  return { ...state, status: "error", activity: null, parts: settleParts(state.parts), error: { message, code, retryable } };
+/** The run after its end, however it ended. */
+function end(state: RunState, event: Event<"done"> | Event<"error">): RunState {
+  const ended = { ...state, activity: null, parts: settleParts(state.parts) };
+  if (event.type === "error") return { ...ended, status: "error", error: told(event, FAILURE) };
+  return { ...ended, status: "done", messageId: event.messageId ?? state.messageId, ...told(event, END) };
 }
 
 /**

@@ -100,22 +100,31 @@ export interface RunState {
   readonly error: RunFailure | null;
 }
 
-export const NEW_RUN: RunState = {
-  runId: null,
-  conversationId: null,
-  messageId: null,
-  agentId: null,
-  status: "submitted",
-  activity: null,
-  parts: [],
-  finishReason: null,
-  usage: null,
-  cost: null,
-  durationMs: null,
-  output: null,
-  result: null,
-  error: null,
+/** What a run's start tells. */
+export const BEGINNING = {
+  runId: null as string | null,
+  conversationId: null as string | null,
+  messageId: null as string | null,
+  agentId: null as string | null,
 };
+
+/** What a run's end tells. */
+export const END = {
+  finishReason: null as string | null,
+  usage: null as Usage | null,
+  cost: null as number | null,
+  durationMs: null as number | null,
+  output: null as unknown,
+  result: null as unknown,
+};
+
+export const NEW_RUN: RunState = { ...BEGINNING, status: "submitted", activity: null, parts: [], ...END, error: null };
+
+/** The fields of `defaults` as the event tells them, with their defaults where it does not. */
+export function told<Fields extends object>(event: object, defaults: Fields): Fields {
+  const fields = Object.entries(defaults).map(([name, unknown]) => [name, (event as Record<string, unknown>)[name] ?? unknown]);
+  return Object.fromEntries(fields) as Fields;
+}
 
 /** The answer's text: its own parts, with an empty line between those that something else parts. */
 export function textOf(parts: readonly Part[]): string {

@@ -1,0 +1,162 @@
+import { newId } from "../api/transport.js";
+import type { Millrace } from "../client.js";
+import { NotFoundError } from "../errors.js";
+import { type RunEvent, runIdOf } from "../events.js";
+import { RunReducer } from "../run/reducer.js";
+import { NEW_RUN, type RunState } from "../run/state.js";
+import type { Schemas } from "../schemas.js";
+import type { SharedOptions } from "../shared/index.js";
+import type { Received } from "../stream/follow.js";
+import { sharing } from "./sharing.js";
+import { Session } from "./session.js";
+
+type Content = Schemas["SendMessage"]["content"];
+
+/** A message, and the run that answers it. */
+export interface Turn {
+  /** The idempotency key of the message; of a run that began elsewhere its id. */
+  readonly id: string;
+  readonly content: Content | null;
+  readonly run: RunState;
+}
+
+export interface ConversationState {
+  readonly status: "submitted" | "streaming" | "waiting" | "ready" | "error";
+  readonly isLoading: boolean;
+  /** The history before `turns`. */
+  readonly messages: readonly Schemas["Message"][];
+  /** What is asked and answered while this page is open. */
+  readonly turns: readonly Turn[];
+  /** Why a request failed. A run that failed tells so itself. */
+  readonly error: Error | null;
+}
+
+export interface ConversationOptions {
+  readonly conversationId: string;
+  /** Needed for a new conversation; later ones use the conversation's agent. */
+  readonly agentId?: string | undefined;
+  readonly detail?: "answer" | "steps" | "full" | undefined;
+}
+
+const STATUS = { submitted: "submitted", streaming: "streaming", waiting: "waiting", done: "ready", error: "error" } as const;
+
+/** One conversation on a page: what is shown, and everything that can be done in it. */
+export class ConversationSession extends Session<ConversationState> {
+  #pages: BroadcastChannel | null = null;
+
+  constructor(
+    private readonly client: Millrace,
+    private readonly options: ConversationOptions,
+  ) {
+    super({ status: "ready", isLoading: true, messages: [], turns: [], error: null });
+  }
+
+  /** Loads the history, and goes on with the run that is active, here or in another page. */
+  protected async run(signal: AbortSignal): Promise<void> {
+    this.#listen(signal);
+    const runId = await this.#load(signal);
+    if (runId) await this.#join(runId, signal);
+  }
+
+  /**
+   * Sends a message: the agent answers it in a run. To a run that waits for people it is their reply, and to one that
+   * is under way a live message.
+   */
+  readonly send = async (content: Content): Promise<void> => {
+    const { conversationId } = this.options;
+    if (this.state.status === "streaming") return this.inject(content);
+    if (this.state.status !== "waiting") return this.#ask(newId(), content);
+    await this.client.conversations.sendMessage({ conversationId, content, ifBusy: "inject" });
+  };
+
+  /** Sends a live message, which the agent reads at its next step. */
+  readonly inject = async (content: Content): Promise<void> => {
+    await this.client.conversations.inject({ conversationId: this.options.conversationId, content });
+  };
+
+  /** Ends the run; what was said so far stays. */
+  readonly stop = async (): Promise<void> => {
+    await this.client.conversations.stop(this.options.conversationId);
+  };
+
+  /** Answers a call that waits for a person. */
+  readonly answer = async (answer: Schemas["AnswerCall"]): Promise<void> => {
+    await this.client.approvals.answer(this.state.turns.at(-1)?.run.runId ?? "", answer);
+  };
+
+  /** Asks again what was answered with an error. A message that may have arrived is not run twice. */
+  readonly retry = async (): Promise<void> => {
+    const { turns } = this.state;
+    const last = turns.at(-1);
+    if (!last?.content || !["error", "submitted"].includes(last.run.status)) return;
+    this.set({ turns: turns.slice(0, -1) });
+    await this.#ask(last.run.runId ? newId() : last.id, last.content);
+  };
+
+  /** Shows the history. Returns the run that is active. */
+  async #load(signal: AbortSignal): Promise<string | null> {
+    const { conversationId, detail } = this.options;
+    const messages: Schemas["Message"][] = [];
+    let runId: string | null = null;
+    try {
+      ({ activeRunId: runId } = await this.client.conversations.get(conversationId, { signal }));
+      for await (const message of this.client.conversations.listMessages(conversationId, { detail, signal } as object)) messages.push(message);
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error;
+    }
+    this.set({ isLoading: false, error: null, status: "ready", turns: [], messages: messages.filter((one) => !runId || one.runId !== runId) });
+    const question = messages.find((one) => one.runId === runId && one.role === "user");
+    if (runId) this.#begin(runId, question?.content.map(({ text = "" }) => text).join("") ?? null);
+    return runId;
+  }
+
+  #begin(id: string, content: Content | null): void {
+    this.set({ turns: [...this.state.turns, { id, content, run: NEW_RUN }], status: "submitted", error: null });
+  }
+
+  async #ask(id: string, content: Content): Promise<void> {
+    const { conversationId, agentId = null, detail } = this.options;
+    this.#begin(id, content);
+    await this.guard(async (signal) => {
+      const message = { conversationId, agentId, content, idempotencyKey: id };
+      const stream = await this.client.conversations.sendMessageStream(message, { detail, keepWaiting: true, signal });
+      const runId = runIdOf(stream.lastEventId ?? "");
+      this.#pages?.postMessage({ runId, content });
+      const { ownStream } = await sharing();
+      await this.#follow(id, ownStream(stream, this.#shared(runId, signal)), signal);
+    });
+  }
+
+  /** Goes on with a run that began elsewhere, over the connection that all pages share. */
+  async #join(runId: string, signal: AbortSignal): Promise<void> {
+    const { SharedStream, withIds } = await sharing();
+    await this.#follow(runId, withIds(new SharedStream(this.#shared(runId, signal))), signal);
+  }
+
+  #shared(runId: string, signal: AbortSignal): SharedOptions<RunEvent> {
+    const { detail } = this.options;
+    const open = (after: string | null) => this.client.runs.stream(runId, { after, detail, keepWaiting: true });
+    return { name: `run:${runId}:${detail}`, signal, open };
+  }
+
+  /** Shows a run to its end. Of one whose events are not kept any more the history tells. */
+  async #follow(id: string, events: AsyncIterable<Received<RunEvent>>, signal: AbortSignal): Promise<void> {
+    const reducer = new RunReducer();
+    for await (const { event, id: eventId } of events) {
+      const run = reducer.add(event, eventId);
+      this.set({ turns: this.state.turns.map((turn) => (turn.id === id ? { ...turn, run } : turn)), status: STATUS[run.status] });
+    }
+    if (this.state.status !== "ready" && this.state.status !== "error") await this.#load(signal);
+  }
+
+  /** Another page tells of a run that it has begun. */
+  #listen(signal: AbortSignal): void {
+    if (!globalThis.BroadcastChannel) return;
+    const pages = (this.#pages = new BroadcastChannel(`millrace:conversation:${this.options.conversationId}`));
+    signal.addEventListener("abort", () => pages.close());
+    pages.onmessage = ({ data }: MessageEvent<{ readonly runId: string; readonly content: Content }>) => {
+      this.#begin(data.runId, data.content);
+      void this.guard(() => this.#join(data.runId, signal));
+    };
+  }
+}

@@ -1,0 +1,6 @@
+import type { Millrace } from "@millrace/client";
+
+declare global {
+  const client: Millrace;
+  const pipelineId: string;
+}
