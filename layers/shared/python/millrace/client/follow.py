@@ -5,6 +5,7 @@ by GET with the id of the last event that its caller has been given. Until then 
 again: its idempotency key makes it the same run.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +35,7 @@ class Cursor:
             return False
         run, _, number = id.rpartition(".")
         last_run, _, last = self.last_id.rpartition(".")
-        return run == last_run and _number(number) <= _number(last)
+        return run == last_run and _place(number) <= _place(last)
 
     def pass_to(self, message: Message) -> None:
         """Move on behind an event."""
@@ -43,8 +44,13 @@ class Cursor:
         self.last_id = message.id or self.last_id
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() else 0
+def _place(number: str) -> tuple[int, float]:
+    """The place of an event in its run. The n-th of several chunks of an event is `<number>-<n>`, and the
+    last of them has the event's own number."""
+    digits, dash, part = number.partition("-")
+    if not digits.isdigit():
+        return (0, 0.0)
+    return (int(digits), float(part) if dash and part.isdigit() else math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ class Follower:
             self.cursor.run_id = self.cursor.run_id or response.headers.get("x-run-id")
             yield Deliver([])
             return True
-        #        yield ReadAll()
+        yield ReadAll()
         return (yield from self._join(response))
 
     def _request(self) -> Request:
