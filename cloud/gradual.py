@@ -2,9 +2,10 @@
 
 python -m cloud.gradual .aws-sam/build/template.yaml --shift Canary10Percent10Minutes --snapstart
 
-Each function gets an alias. CodeDeploy moves requests to the new version step by step, and back when an alarm
-rings. A version is published with every deployment: SAM makes none where only the value of a parameter has
-changed, and the alias would keep the old one.
+Each function gets an alias, by which its URL calls it. CodeDeploy moves requests to the new version step by
+step, and back when an alarm rings; queues call the new code at once. A version is published with every
+deployment: SAM makes none where only the value of a parameter has changed, and the alias would keep the old
+one.
 """
 
 import argparse

@@ -6,10 +6,14 @@ compiled, since /opt and /var/task are read-only and imports without .pyc take t
 `sam build` works as well; it is only larger and slower to start.
 """
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse
 
 from millrace.stores.aws import SERVICES
 
@@ -55,9 +59,26 @@ def compile_all(build: Path, python: str) -> None:
     subprocess.run(command, check=True)
 
 
+def gather_layers(build: Path) -> list[str]:
+    """Copy the layers that sam does not build into the output, where they are compiled, and have the template
+    name the copies. Return their ids."""
+    path = build / "template.yaml"
+    template: dict[str, Any] = yaml_parse(path.read_text())
+    copied = []
+    for name, one in template["Resources"].items():
+        source = build / str(one.get("Properties", {}).get("ContentUri", ""))
+        if one["Type"] == "AWS::Serverless::LayerVersion" and build.resolve() not in source.resolve().parents:
+            shutil.copytree(source, build / name, ignore=shutil.ignore_patterns("__pycache__"))
+            one["Properties"]["ContentUri"] = name
+            copied.append(name)
+    path.write_text(json.dumps(template, indent=1))  # JSON is YAML
+    return copied
+
+
 def main(arguments: list[str]) -> int:
-    """Trims, compiles and prints the size of each part."""
+    """Gathers, trims, compiles and prints the size of each part."""
     build, python = Path(arguments[0]), arguments[1]
+    gather_layers(build)
     saved = trim(build)
     compile_all(build, python)
     for part in sorted(path for path in build.iterdir() if path.is_dir()):

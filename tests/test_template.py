@@ -22,7 +22,6 @@ MANAGED = {
     "service-role/AWSLambdaBasicExecutionRole",
     "AWSXrayWriteOnlyAccess",
     "AWSXRayDaemonWriteAccess",
-    "service-role/AWSLambdaSQSQueueExecutionRole",
     "service-role/AWSLambdaDynamoDBExecutionRole",
     "service-role/AWSLambdaVPCAccessExecutionRole",  # of functions that may be put into a VPC
 }
@@ -350,6 +349,37 @@ def test_no_policy_reaches_further_than_it_must(resources: Resources) -> None:
         assert not any(action == "*" or action.endswith(":*") for action in actions), (role, actions)
         if any(map(is_wild, as_list(statement["Resource"]))):
             assert set(actions) <= WILDCARDS.keys(), (role, statement)
+
+
+# What SAM's policies for buckets would allow beyond this: lifecycles, ACLs, versions.
+BUCKET_ACTIONS = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"}
+RECEIVING = ("sqs:ReceiveMessage", "sqs:DeleteMessage")
+
+
+def test_functions_read_the_queues_that_call_them_and_no_others(resources: Resources) -> None:
+    """An SQS event of SAM's brings a managed policy that reads every queue of the account."""
+    mapped = {
+        (one["FunctionName"]["Ref"], one["EventSourceArn"]["Fn::GetAtt"][0])
+        for one in of_type(resources, "AWS::Lambda::EventSourceMapping").values()
+        if "Fn::GetAtt" in one["EventSourceArn"]
+    }
+    allowed = {
+        (role.removesuffix("Role"), statement["Resource"]["Fn::Sub"][1]["queueName"]["Fn::GetAtt"][0])
+        for role, statement in statements(resources)
+        if set(as_list(statement["Action"])) & set(RECEIVING)
+    }
+    assert mapped == allowed
+    assert len(mapped) == 5
+
+
+def test_functions_do_to_buckets_only_what_they_must(resources: Resources) -> None:
+    found = {
+        action
+        for _, statement in statements(resources)
+        for action in as_list(statement["Action"])
+        if action.startswith("s3:")
+    }
+    assert found == BUCKET_ACTIONS
 
 
 def test_managed_policies_are_the_known_ones(resources: Resources) -> None:

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from millrace import __version__
-from millrace.cli import agents, approvals, chat, dead_letters, pipelines, profile, runs, watch
+from millrace.cli import agents, approvals, chat, dead_letters, deployments, pipelines, profile, runs, watch
 from millrace.cli.output import Output
 from millrace.cli.session import Options, ProfileError
 from millrace.cli.sign_in import SignInError
@@ -22,6 +22,12 @@ from millrace.client import (
 REFUSED, UNAUTHENTICATED, NO_CONNECTION, WAITS, INTERRUPTED = 1, 3, 4, 5, 130
 """Exit codes beside 0, and 2 for wrong usage."""
 
+_RAW: Any = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
+    "add_help_option": False,
+}
+"""Of commands that read their own arguments."""
+
 app = typer.Typer(
     name="millrace",
     help="Talk to agents, and operate runs and pipelines.",
@@ -33,6 +39,8 @@ app.command("chat")(chat.chat)
 app.command("watch")(watch.watch)
 app.command("login")(profile.login)
 app.command("logout")(profile.logout)
+app.command("cost", **_RAW)(deployments.cost)
+app.command("serve", **_RAW)(deployments.serve)
 app.add_typer(runs.app, name="runs", help="List, follow, stop and answer runs.")
 app.add_typer(pipelines.app, name="pipelines", help="Define and operate pipelines, and push events.")
 app.add_typer(agents.app, name="agents", help="List and show agents.")
