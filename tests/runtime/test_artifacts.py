@@ -1,4 +1,4 @@
-"""What `make build` makes: every module compiled, and functions that start with the built layers only.
+"""The output of `make build`: every module compiled, and functions that start with the built layers only.
 
 The long form (`make soak`) runs `sam build` itself, which installs the locked packages for this machine.
 """
