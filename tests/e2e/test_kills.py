@@ -32,8 +32,6 @@ MOMENTS = (0.1, 3.0)
 """Seconds after its beginning between which a run is killed; an uninterrupted one takes four."""
 RETRY_SECONDS = 1.0
 """The `retry` of the streams, which `EventSource` obeys."""
-IN_FLIGHT_SECONDS = 0.1
-"""Tokens that come so soon after a kill were sent before it."""
 SAID = [text for text, _ in TURNS["lead"] if text != HURRIED]
 LIVE = "And hurry."
 
@@ -143,30 +141,37 @@ class Story:
         order = f"order-{self.conversation}"
         assert all(self.office.paid[order, part] <= 1 for part in PARTS), self.office.paid
 
-    def seconds_to_token(self, killed: float) -> float | None:
+    def seconds_to_token(self, kills: list[float]) -> float | None:
         """The seconds from a kill to the next token, as the client saw it; without one, until the model was
-        asked for it. None when all had been said."""
+        asked for it. None when all had been said. Where two processes were killed before they said anything,
+        the second one counts."""
         if self.watched:
-            times = [moment for moment, event in self.seen if event.data["type"] == "token"]
+            kinds = [event.data["type"] for _, event in self.seen]
+            rest = self.seen[kinds.index("rewind") :] if "rewind" in kinds else []
+            times = [moment for moment, event in rest if event.data["type"] == "token"]
         else:
             times = [at for order, at in self.office.model.asked if order == f"order-{self.conversation}"]
-        return min((moment - killed for moment in times if moment > killed + IN_FLIGHT_SECONDS), default=None)
+        next_token = min((moment for moment in times if moment > kills[0]), default=None)
+        if next_token is None:
+            return None
+        return next_token - max(killed for killed in kills if killed < next_token)
 
 
-def play_together(stack: RunningStack, stories: list[Story], moment: float, again: float) -> float:
+def play_together(stack: RunningStack, stories: list[Story], moment: float, again: float) -> list[float]:
     """Play the stories, with a kill of all processes `moment` seconds after the last one has begun, and
-    another one `again` seconds after the next token where that is not 0. Return when the first kill was."""
+    another one `again` seconds after the `rewind` where that is not 0. Return when the kills were."""
 
-    def kill() -> float:
+    def kill() -> list[float]:
         assert all(story.begun.wait(60) for story in stories)
         threading.Event().wait(moment)
         assert stack.kill("ConversationFunction") > 0
-        killed = stack.killed_at
+        kills = [stack.killed_at]
         if again:
             wait_until(lambda: any(event.data["type"] in ("rewind", "done") for event in stories[-1].events))
             threading.Event().wait(again)
             stack.kill("ContinueRunsFunction")
-        return killed
+            kills.append(stack.killed_at)
+        return kills
 
     with ThreadPoolExecutor(len(stories) + 1) as pool:
         killing = pool.submit(kill)
@@ -205,11 +210,11 @@ def test_runs_of_killed_processes_go_on_and_nothing_is_lost_or_repeated(
         watched = number % 3 < 2
         stories = [Story(chat, steady_office, f"{number}x{place}", watched) for place in range(AT_ONCE)]
         again = chance.uniform(0.1, 2) if watched and number % 2 == 0 else 0
-        killed = play_together(stack, stories, chance.uniform(*MOMENTS), again)
+        kills = play_together(stack, stories, chance.uniform(*MOMENTS), again)
         for story in stories:
             assert answer(say(chat, "/echo tools=0\nnext", story.conversation)) == "next"
             story.check(deaths=1 + bool(again))
-            if (seconds := story.seconds_to_token(killed)) is not None:
+            if (seconds := story.seconds_to_token(kills)) is not None:
                 times[watched].append(seconds)
                 print(f"round {number}: {seconds:.2f} s, watched {watched}", flush=True)
     print(f"From kill to the next token: watched {summary(times[True])}; unwatched {summary(times[False])}")
