@@ -27,6 +27,19 @@ def test_parts_of_agents_are_listed(management: httpx.Client) -> None:
     assert {"bedrock", "anthropic", "openai", "demo"} <= set(parts["providers"])
 
 
+def test_agents_are_found_by_name_and_id(management: httpx.Client) -> None:
+    for id, name in (("helper", "Helper"), ("writer", "A writer of helpful letters")):
+        assert management.post(PATH, json={"id": id, "name": name, "model": "echo:"}).status_code == 201
+
+    def found(query: str) -> list[str]:
+        return [agent["id"] for agent in management.get(PATH, params={"q": query}).json()["items"]]
+
+    assert found("help") == ["helper", "writer"]
+    assert found("LETTERS help") == ["writer"]
+    assert found("ech") == ["echo"]
+    assert found("nobody") == []
+
+
 def test_two_built_in_agents_are_there_from_the_start(management: httpx.Client) -> None:
     items = management.get(PATH).json()["items"]
     assert [(agent["id"], agent["builtin"]) for agent in items] == [("demo", True), ("echo", True)]

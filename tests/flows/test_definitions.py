@@ -27,6 +27,20 @@ def test_flows_are_made_listed_replaced_and_deleted(flows: httpx.Client) -> None
     assert flows.get("/api/flows/two").status_code == 404
 
 
+def test_flows_are_found_by_name_and_description(flows: httpx.Client) -> None:
+    for name, description in (("refund", "Pays money back."), ("report", ""), ("tell", "Of refunds.")):
+        made = flows.post("/api/flows", json={"name": name, "description": description, "steps": [TOOL]})
+        assert made.status_code == 201, made.text
+
+    def found(query: str) -> list[str]:
+        return [flow["name"] for flow in flows.get("/api/flows", params={"q": query}).json()["items"]]
+
+    assert found("REFUND") == ["refund", "tell"]
+    assert found("refund back") == ["refund"]
+    assert found("") == ["refund", "report", "tell"]
+    assert flows.get("/api/flows", params={"q": "x" * 201}).status_code == 422
+
+
 def test_name_is_taken_once(flows: httpx.Client) -> None:
     make_flow(flows, [TOOL])
     again = flows.post("/api/flows", json={"name": "flow", "steps": [TOOL]})

@@ -63,7 +63,7 @@ function useGroups(): readonly Group[] {
     icon: "agents",
     to: { to: "/agents/$agentId", params: { agentId: item.id } },
   }));
-  const pipelines = useEntries("/api/pipelines", "Pipelines", (item: { id: string; name: string }) => ({
+  const pipelines = useEntries("/api/streaming/pipelines", "Pipelines", (item: { id: string; name: string }) => ({
     id: item.id,
     label: item.name,
     icon: "pipelines",

@@ -4862,6 +4862,8 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before; without it, the first page */
                 cursor?: string | null;
+                /** @description words of the name or id */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -5081,6 +5083,10 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before; without it, the first page */
                 cursor?: string | null;
+                /** @description words of the name or id */
+                q?: string;
+                /** @description only those in this state */
+                state?: ("created" | "running" | "paused" | "stopped") | null;
             };
             header?: never;
             path?: never;
@@ -7495,6 +7501,8 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before; without it, the first page */
                 cursor?: string;
+                /** @description Words of the name or the description */
+                q?: string;
             };
             header?: never;
             path?: never;

@@ -31,6 +31,30 @@ REFERENCE: dict[str, Any] = {
 }
 
 
+def test_pipelines_are_found_by_name_id_and_state(streaming: httpx.Client) -> None:
+    for name in ("Orders to the warehouse", "Orders to Slack", "Refunds"):
+        created = streaming.post("/pipelines", json=pipeline(name=name))
+        assert created.status_code == 201, created.text
+    id = created.json()["id"]
+    act(streaming, id, "start")
+
+    def found(**query: str) -> list[str]:
+        answer = streaming.get("/pipelines", params=query)
+        assert answer.status_code == 200, answer.text
+        return [one["name"] for one in answer.json()["items"]]
+
+    assert found(q="orders") == ["Orders to the warehouse", "Orders to Slack"]
+    assert found(q="SLACK orders") == ["Orders to Slack"]
+    assert found(q=id) == ["Refunds"]
+    assert found(state="running") == ["Refunds"]
+    assert found(q="orders", state="running") == []
+    assert streaming.get("/pipelines", params={"state": "asleep"}).status_code == 422
+    assert streaming.get("/pipelines", params={"q": "x" * 201}).status_code == 422
+    first = streaming.get("/pipelines", params={"q": "orders", "limit": 1}).json()
+    second = streaming.get("/pipelines", params={"q": "orders", "cursor": first["nextCursor"]}).json()
+    assert [one["name"] for one in first["items"] + second["items"]] == found(q="orders")
+
+
 def test_pipeline_is_created_read_and_listed(streaming: httpx.Client) -> None:
     created = streaming.post("/pipelines", json=REFERENCE)
     assert created.status_code == 201

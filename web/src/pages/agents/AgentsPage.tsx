@@ -1,11 +1,12 @@
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import type { Page as ListPage } from "../../api/types";
 import { useApi } from "../../app/context";
 import { Badge } from "../../ui/Badge";
 import { formatAge, orDash } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
+import { SearchField } from "../../ui/SearchField";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
 import { usePages } from "../../ui/usePages";
@@ -34,9 +35,10 @@ const COLUMNS: readonly Column<AgentView>[] = [
 /** The agents of the organization, the built-in ones first. */
 export default function AgentsPage(): ReactNode {
   const api = useApi();
+  const [q, setQuery] = useState("");
   const pages = usePages<AgentView>({
-    queryKey: ["agents", "list"],
-    fetchPage: (cursor, signal) => api.get<ListPage<AgentView>>(BASE, { cursor, limit: 50 }, signal),
+    queryKey: ["agents", "list", q],
+    fetchPage: (cursor, signal) => api.get<ListPage<AgentView>>(BASE, { cursor, limit: 50, q }, signal),
     refetchInterval: 15_000,
   });
   const create = (
@@ -46,7 +48,10 @@ export default function AgentsPage(): ReactNode {
   );
   return (
     <Page title="Agents" about="A model with instructions, tools and limits." actions={create}>
-      <PagedTable caption="Agents" columns={COLUMNS} pages={pages} rowKey={({ id }) => id} empty={<EmptyState title="No agents." />} />
+      <div className="filters">
+        <SearchField label="Search agents" onSearch={setQuery} />
+      </div>
+      <PagedTable caption="Agents" columns={COLUMNS} pages={pages} rowKey={({ id }) => id} empty={<EmptyState title="No agent fits." />} />
     </Page>
   );
 }

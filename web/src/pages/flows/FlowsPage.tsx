@@ -1,10 +1,11 @@
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import type { Page as ListPage } from "../../api/types";
 import { useApi } from "../../app/context";
 import { formatAge } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
+import { SearchField } from "../../ui/SearchField";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
 import { usePages } from "../../ui/usePages";
@@ -32,14 +33,24 @@ const COLUMNS: readonly Column<FlowView>[] = [
 /** The organization's flows. */
 export default function FlowsPage(): ReactNode {
   const api = useApi();
+  const [q, setQuery] = useState("");
   const pages = usePages<FlowView>({
-    queryKey: ["flows", "list"],
-    fetchPage: (cursor, signal) => api.get<ListPage<FlowView>>(BASE, { cursor, limit: 50 }, signal),
+    queryKey: ["flows", "list", q],
+    fetchPage: (cursor, signal) => api.get<ListPage<FlowView>>(BASE, { cursor, limit: 50, q }, signal),
     refetchInterval: 15_000,
   });
   return (
     <Page title="Flows" about="Agents, tools, pipelines and people in a fixed order." actions={<NewLink />}>
-      <PagedTable caption="Flows" columns={COLUMNS} pages={pages} rowKey={({ name }) => name} empty={<Nothing />} />
+      <div className="filters">
+        <SearchField label="Search flows" onSearch={setQuery} />
+      </div>
+      <PagedTable
+        caption="Flows"
+        columns={COLUMNS}
+        pages={pages}
+        rowKey={({ name }) => name}
+        empty={q === "" ? <Nothing /> : <EmptyState title="No flow fits." />}
+      />
     </Page>
   );
 }

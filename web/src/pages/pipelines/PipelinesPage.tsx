@@ -1,17 +1,20 @@
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import type { Page as ListPage } from "../../api/types";
 import { useApi } from "../../app/context";
 import { StateBadge } from "../../ui/Badge";
 import { formatAge, formatCompact, orDash } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
+import { SearchField } from "../../ui/SearchField";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
 import { usePages } from "../../ui/usePages";
 import { BASE, destinationsOf, NEW, type Pipeline, titleOf, transformsOf, useSeries } from "./model";
 import { Sparkline } from "./Sparkline";
 import "./pipelines.css";
+
+const STATES: readonly Pipeline["state"][] = ["created", "running", "paused", "stopped"];
 
 const COLUMNS: readonly Column<Pipeline>[] = [
   {
@@ -32,14 +35,32 @@ const COLUMNS: readonly Column<Pipeline>[] = [
 /** The organization's pipelines with what they do just now. */
 export default function PipelinesPage(): ReactNode {
   const api = useApi();
+  const [q, setQuery] = useState("");
+  const [state, setState] = useState("");
   const pages = usePages<Pipeline>({
-    queryKey: ["pipelines", "list"],
-    fetchPage: (cursor, signal) => api.get<ListPage<Pipeline>>(`${BASE}/pipelines`, { cursor, limit: 30 }, signal),
+    queryKey: ["pipelines", "list", q, state],
+    fetchPage: (cursor, signal) => api.get<ListPage<Pipeline>>(`${BASE}/pipelines`, { cursor, limit: 30, q, state }, signal),
     refetchInterval: 10_000,
   });
+  const isFiltered = q !== "" || state !== "";
   return (
     <Page title="Pipelines" about="Events from runs, webhooks, schedules and databases to where they are needed." actions={<NewLink />}>
-      <PagedTable caption="Pipelines" columns={COLUMNS} pages={pages} rowKey={({ id }) => id} empty={<Nothing />} />
+      <div className="filters">
+        <SearchField label="Search pipelines" onSearch={setQuery} />
+        <select className="input" aria-label="State" value={state} onChange={(event) => setState(event.target.value)}>
+          <option value="">Any state</option>
+          {STATES.map((one) => (
+            <option key={one}>{one}</option>
+          ))}
+        </select>
+      </div>
+      <PagedTable
+        caption="Pipelines"
+        columns={COLUMNS}
+        pages={pages}
+        rowKey={({ id }) => id}
+        empty={isFiltered ? <EmptyState title="No pipeline fits." /> : <Nothing />}
+      />
     </Page>
   );
 }

@@ -14,6 +14,7 @@ from millrace.domain.access import Principal
 from millrace.domain.agents import Agent, AgentReplacement, AgentSettings, AgentSummary
 from millrace.services.agents import Agents
 from millrace.services.runs.agent_tools import AgentTools
+from millrace.services.search import LONGEST_QUERY
 
 SEES = any_of("chat", "agents:read", "agents:write")
 """Any of these scopes shows that an agent is there."""
@@ -70,10 +71,13 @@ def agents_router(agents: Agents) -> JsonRouter:
         answers={200: "AgentPage"},
     )
     async def list_agents(
-        who: Caller, limit: Annotated[int, Query(ge=1, le=100)] = 50, cursor: str | None = None
+        who: Caller,
+        limit: Annotated[int, Query(ge=1, le=100)] = 50,
+        cursor: str | None = None,
+        q: Annotated[str, Query(max_length=LONGEST_QUERY, description="words of the name or id")] = "",
     ) -> AgentPage:
         after = from_cursor(cursor, "id") or {"id": ""}
-        found, more = await agents.page(who, after["id"], limit)
+        found, more = await agents.page(who, after["id"], limit, q)
         return AgentPage(
             items=[_seen(agent, who) for agent in found],
             next_cursor=to_cursor({"id": more}) if more else None,

@@ -8,14 +8,19 @@ from starlette.responses import JSONResponse, Response
 
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import Endpoint, read_body, whole_number
-from millrace.api.operation import EMPTY, Answer
+from millrace.api.operation import EMPTY, Answer, Parameter
 from millrace.api.parameters import CURSOR, limit
 from millrace.domain.access import Principal
 from millrace.domain.flows import Flow, FlowReplacement, NewFlow
+from millrace.errors import InvalidRequest
 from millrace.services.flows.manage import Flows
+from millrace.services.search import LONGEST_QUERY
 
 BASE = "/api/flows"
 PAGE = 50
+SEARCH = Parameter(
+    "q", "Words of the name or the description", {"type": "string", "maxLength": LONGEST_QUERY}
+)
 DEFINITION_ERRORS = (
     "agent_not_found",
     "flow_too_large",
@@ -46,7 +51,7 @@ class FlowsApi:
                 "List flows",
                 "chat",
                 self.list_flows,
-                parameters=(limit(100, PAGE), CURSOR),
+                parameters=(limit(100, PAGE), CURSOR, SEARCH),
                 answers={200: "FlowPage"},
             ),
             Endpoint(
@@ -92,7 +97,7 @@ class FlowsApi:
     async def list_flows(self, request: Request, caller: Principal) -> Response:
         most = whole_number(request, "limit", PAGE, 1, 100)
         after = from_cursor(request.query_params.get("cursor"), "name") or {"name": ""}
-        found, last = await self.flows.store.page(caller.organization, after["name"], most)
+        found, last = await self.flows.definitions.find(caller, _query(request), most, after["name"])
         more = to_cursor({"name": last}) if last else None
         return JSONResponse({"items": [_seen(flow, caller) for flow in found], "nextCursor": more})
 
@@ -118,3 +123,11 @@ def _seen(flow: Flow, caller: Principal) -> dict[str, Any]:
     """Steps hold instructions and definitions, which are not for every user of a flow."""
     seen = caller.may("agents:read") or caller.may("agents:write")
     return flow.to_wire() if seen else flow.summary()
+
+
+def _query(request: Request) -> str:
+    """The words to find. Raises `InvalidRequest`."""
+    query = request.query_params.get("q", "")
+    if len(query) > LONGEST_QUERY:
+        raise InvalidRequest(f"q must not exceed {LONGEST_QUERY} characters.", code="invalid_query")
+    return query

@@ -21,7 +21,7 @@ from millrace.api.pipelines_templates import add_templates
 from millrace.api.pipelines_trials import add_dry_runs, add_recorded
 from millrace.api.pipelines_versions import add_versions
 from millrace.domain.access import Principal
-from millrace.domain.pipelines import Action
+from millrace.domain.pipelines import Action, PipelineState
 from millrace.pipelines.definitions.definition import json_schema
 from millrace.services.pipelines.backpressure import Backpressure
 from millrace.services.pipelines.context import PipelineContext
@@ -36,6 +36,7 @@ from millrace.services.pipelines.operations.redrives import Redrives
 from millrace.services.pipelines.operations.series import Series
 from millrace.services.pipelines.registry.pipelines import Pipelines
 from millrace.services.pipelines.registry.secrets import Secrets
+from millrace.services.search import LONGEST_QUERY
 from millrace.stores.secrets import SecretStore
 
 Given = Annotated[Any, Body()]
@@ -102,10 +103,14 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
         answers={200: "PipelinePage"},
     )
     async def list_pipelines(
-        who: Caller, limit: Annotated[int, Query(ge=1, le=100)] = 50, cursor: str | None = None
+        who: Caller,
+        limit: Annotated[int, Query(ge=1, le=100)] = 50,
+        cursor: str | None = None,
+        q: Annotated[str, Query(max_length=LONGEST_QUERY, description="words of the name or id")] = "",
+        state: Annotated[PipelineState | None, Query(description="only those in this state")] = None,
     ) -> Json:
         after = from_cursor(cursor, "id") or {"id": ""}
-        found, more = await pipelines.page(who, after["id"], limit)
+        found, more = await pipelines.page(who, after["id"], limit, q, state)
         return {
             "items": [one.to_public() for one in found],
             "nextCursor": to_cursor({"id": more}) if more else None,

@@ -1,6 +1,7 @@
 """Agents of an organization: make, change, delete."""
 
 import logging
+from functools import partial
 from typing import Any
 
 from millrace.agent.providers.extended_thinking import can_think
@@ -27,6 +28,7 @@ from millrace.services.runs.output_format import check_response_schema
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.sweep_time import sweep_time
 from millrace.services.runs.tool_rules import check_rules, is_mcp_rule
+from millrace.services.search import has_words, search, words_of
 from millrace.settings import Settings
 from millrace.stores.sizes import text_bytes
 
@@ -43,11 +45,20 @@ class Agents:
         self._default_model = platform.settings.default_model
         self._clock = platform.stores.clock
 
-    async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[Agent], str | None]:
-        """The built-in agents first, then the organization's by id; and the id to go on after."""
+    async def page(
+        self, caller: Principal, after: str, limit: int, query: str = ""
+    ) -> tuple[list[Agent], str | None]:
+        """The built-in agents first, then the organization's by id, those whose names or ids have every word
+        of the query; and the id to go on after."""
+        words = words_of(query)
+
+        def matches(agent: Agent) -> bool:
+            return has_words(words, agent.id, agent.name)
+
         builtin = listed_agents(self._default_model) if not after else []
-        stored, more = await self._store.page(caller.organization, after, limit)
-        return builtin + stored, more
+        read_page = partial(self._store.page, caller.organization)
+        stored, more = await search(lambda most, behind: read_page(behind or "", most), matches, limit, after)
+        return [*filter(matches, builtin), *stored], more
 
     async def get(self, caller: Principal, agent_id: str) -> Agent:
         """Raises `NotFound`."""

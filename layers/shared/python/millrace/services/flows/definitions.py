@@ -1,7 +1,8 @@
-"""Definitions of an organization's flows: create, replace, delete."""
+"""Definitions of an organization's flows: find, create, replace, delete."""
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso, updated_time
@@ -10,6 +11,7 @@ from millrace.domain.replacement import check_same, settings_of
 from millrace.errors import InvalidRequest, NotFound
 from millrace.services.flows.checks import check_flow
 from millrace.services.runs.platform import Platform
+from millrace.services.search import has_words, search, words_of
 from millrace.stores.flows import FlowStore
 
 
@@ -19,6 +21,20 @@ class FlowDefinitions:
 
     platform: Platform
     store: FlowStore
+
+    async def find(
+        self, caller: Principal, query: str, limit: int, after: str
+    ) -> tuple[list[Flow], str | None]:
+        """Flows by name, those whose names or descriptions have every word of the query; and the name to go
+        on after."""
+        words = words_of(query)
+        read_page = partial(self.store.page, caller.organization)
+        return await search(
+            lambda most, behind: read_page(behind or "", most),
+            lambda flow: has_words(words, flow.name, flow.description),
+            limit,
+            after,
+        )
 
     async def create(self, caller: Principal, given: NewFlow) -> Flow:
         """Raises `Conflict` for a taken name, `InvalidRequest` for a flow that could never run."""

@@ -5,6 +5,7 @@ change waits or does nothing, a change without its order would be forgotten.
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from millrace.destinations.secrets import check_secrets
@@ -33,6 +34,7 @@ from millrace.services.pipelines.processing.redrive import resume_redrives
 from millrace.services.pipelines.queue_messages import Drain, Purge, StopPipeline, encode
 from millrace.services.pipelines.registry.checks import check_reach
 from millrace.services.pipelines.registry.warnings import Warnings
+from millrace.services.search import has_words, search, words_of
 from millrace.stores.queues import LONGEST_DELAY_MS
 from millrace.stores.secrets import SecretStore
 
@@ -52,9 +54,18 @@ class Pipelines:
         self._schedules = Schedules(context)
         self._warnings = Warnings(context, resolve_name)
 
-    async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[Pipeline], str | None]:
-        """Pipelines by age, and the id to go on after."""
-        return await self._store.page(caller.organization, after, limit)
+    async def page(
+        self, caller: Principal, after: str, limit: int, query: str = "", state: str | None = None
+    ) -> tuple[list[Pipeline], str | None]:
+        """Pipelines by age, those whose names or ids have every word of the query and that are in the state;
+        and the id to go on after."""
+        words = words_of(query)
+
+        def matches(one: Pipeline) -> bool:
+            return state in (None, one.state) and has_words(words, one.id, str(one.definition["name"]))
+
+        read_page = partial(self._store.page, caller.organization)
+        return await search(lambda most, behind: read_page(behind or "", most), matches, limit, after)
 
     async def written(self, caller: Principal, pipeline: Pipeline) -> dict[str, Any]:
         """The pipeline as the answer to its author: with `warnings`."""
