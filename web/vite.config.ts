@@ -51,6 +51,7 @@ export default defineConfig({
   worker: { format: "es" },
   server: {
     host: "127.0.0.1",
+    fs: { allow: [".", "../sdk/typescript"] },
     proxy: { "/api": "http://localhost:8080", "/config.json": "http://localhost:8080" },
   },
   test: { include: ["test/**/*.test.ts"], testTimeout: 5000 },

@@ -1,6 +1,5 @@
 """The npm package as it is published: what is in it, that it installs and is typed, and how large it is."""
 
-import asyncio
 import gzip
 import json
 import re
@@ -58,10 +57,10 @@ console.log(JSON.stringify(kinds));
 """
 
 
-async def test_package_installs_and_imports_in_a_clean_folder(tarball: Path, tmp_path: Path) -> None:
+def test_package_installs_and_imports_in_a_clean_folder(tarball: Path, tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text(json.dumps({"private": True, "type": "module"}))
     options = ["--prefer-offline", "--no-audit", "--no-fund", "--silent"]
-    await asyncio.to_thread(run, command(["npm", "install", *options, str(tarball)]), tmp_path)
+    run(command(["npm", "install", *options, str(tarball)]), tmp_path)
     assert {path.name for path in (tmp_path / "node_modules").iterdir() if path.name[0] != "."} == {
         "@millrace",
         "eventsource-parser",

@@ -47,6 +47,11 @@ export class Millrace {
     this.voice = groups.voice(http);
   }
 
+  /** The token that requests are sent with; null without one. */
+  token(): Promise<string | null> {
+    return this.#http.token();
+  }
+
   /** Calls any route of the API: ids of the path first, then the body, then options. */
   call<R extends Route>(route: R, ...args: ArgumentsOf<R>): Answer<ResultOf<R>> {
     return call(this.#http, route, args) as Answer<ResultOf<R>>;

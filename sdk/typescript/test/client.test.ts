@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
 import { afterEach, expect, test, vi } from "vitest";
-import * as routes from "../src/api/routes.js";
 import {
   AlreadyAnsweredError,
   ApiError,
@@ -295,28 +293,4 @@ test("a task's stream ends with its final state", async () => {
   for await (const { status } of new Millrace({ baseUrl: one.url }).a2a.streamTask("run_1")) states.push(status);
   expect(states).toEqual(["working", "completed"]);
   await vi.waitFor(() => expect(one.sockets.size).toBe(0));
-});
-
-interface Operation {
-  readonly requestBody?: { readonly content: Record<string, unknown> };
-  readonly parameters?: readonly { readonly name: string; readonly in: string }[];
-}
-const DOCUMENT = JSON.parse(readFileSync(new URL("../../../docs/openapi.json", import.meta.url), "utf8")) as {
-  readonly paths: Record<string, Record<string, Operation>>;
-};
-const NAMED = Object.values(routes).flatMap((group) => Object.values(group) as string[]);
-
-test.each(NAMED)("%s sends what the document says", async (route) => {
-  const [method = "", template = ""] = route.split(" ");
-  const operation = DOCUMENT.paths[template]?.[method.toLowerCase()];
-  expect(operation).toBeDefined();
-  const { client, asked } = clientWith([ok()]);
-  const ids = [...template.matchAll(/\{/g)].map((_, index) => `id${index}`);
-  const hasBody = operation?.requestBody?.content["application/json"] !== undefined;
-  const call = client.call.bind(client) as unknown as (route: string, ...args: unknown[]) => Promise<unknown>;
-  await call(route, ...ids, ...(hasBody ? [{ field: 1 }] : []), { extra: "x" });
-  expect(asked[0]?.body).toEqual(hasBody ? { field: 1 } : undefined);
-  expect(asked[0]?.path).toBe(`${template.replace(/\{\w+\}/g, () => ids.shift() ?? "")}?extra=x`);
-  const takesKey = operation?.parameters?.some(({ name }) => name.toLowerCase() === "idempotency-key") ?? false;
-  if (takesKey) expect(asked[0]?.headers.get("Idempotency-Key")).toBeTruthy();
 });

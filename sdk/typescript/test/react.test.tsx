@@ -29,11 +29,7 @@ afterEach(() => {
 function mount(node: ReactNode): () => void {
   const root = createRoot(screen.document.createElement("div") as unknown as HTMLElement);
   root.render(<StrictMode>{node}</StrictMode>);
-  let isThere = true;
-  const unmount = () => {
-    if (isThere) root.unmount();
-    isThere = false;
-  };
+  const unmount = () => root.unmount();
   unmounts.push(unmount);
   return unmount;
 }
@@ -75,8 +71,8 @@ async function conversationServer(lines: readonly Line[], stored: { activeRunId:
 
 let conversations = 0;
 
-function shown(server: TestServer, conversationId = `conv_${(conversations += 1)}`) {
-  const client = new Millrace({ baseUrl: server.url, token: "t" });
+function shown(server: TestServer, conversationId = `conv_${(conversations += 1)}`, token = "t") {
+  const client = new Millrace({ baseUrl: server.url, token });
   const seen: Conversation[] = [];
   const Chat = () => {
     seen.push(useConversation(client, { conversationId, agentId: "demo" }));
@@ -158,6 +154,21 @@ test("while the agent answers a message is a live one, and stop stops", async ()
   await eventually(() => expect(latest().parts.map(({ type }) => type)).toEqual(["text", "message", "text"]));
 });
 
+test("a message before the run has begun is refused, and changes nothing", async () => {
+  const server = await serve((request, response) => {
+    if (request.url.endsWith("/inject")) json(response, 409, { error: { code: "not_streaming", message: "No." } });
+    else if (request.method === "POST") beginStream(response).flushHeaders();
+    else json(response, 404, { error: { code: "conversation_not_found", message: "No." } });
+  });
+  const { latest } = shown(server);
+  await eventually(() => expect(latest().isLoading).toBe(false));
+  void latest().send("Hello");
+  await eventually(() => expect(latest().status).toBe("submitted"));
+  await expect(latest().send("And")).rejects.toMatchObject({ code: "not_streaming" });
+  draw();
+  expect(latest()).toMatchObject({ status: "submitted", error: null, turns: [{ content: "Hello" }] });
+});
+
 test("a run that failed, or never began, can be tried again, and is not run twice", async () => {
   const lines = goldenLines("failed");
   const server = await serve((request, response) => {
@@ -212,6 +223,19 @@ test("another page shows the run that this one begins", async () => {
   tell();
   await eventually(() => expect([one.latest().status, other.latest().status]).toEqual(["ready", "ready"]));
   expect(other.latest().turns.map(({ content, run }) => [content, run])).toEqual([["Hello", goldenState("answer")]]);
+});
+
+test("another user in the same browser sees nothing of it", async () => {
+  const { server, tell } = await conversationServer(goldenLines("answer"));
+  const one = shown(server);
+  const other = shown(server, one.conversationId, "another");
+  await eventually(() => expect([one.latest().isLoading, other.latest().isLoading]).toEqual([false, false]));
+  void one.latest().send("Hello");
+  tell();
+  await eventually(() => expect(one.latest().status).toBe("ready"));
+  const last = shown(server, one.conversationId, "another");
+  await eventually(() => expect(last.latest().isLoading).toBe(false));
+  expect([other.latest().turns, last.latest().turns]).toEqual([[], []]);
 });
 
 test("when the component goes, at any event, everything is closed", async () => {

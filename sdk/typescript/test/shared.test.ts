@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { EventStream, type RunEvent, RunReducer, isTerminal, parseRunEvent } from "../src/index.js";
-import { SharedStream, ownStream } from "../src/shared/index.js";
+import { EventStream, Millrace, type RunEvent, RunReducer, isTerminal, parseRunEvent } from "../src/index.js";
+import { SharedStream, ownStream, scopeOf } from "../src/shared/index.js";
 import { AWAKE, type Line, type TestServer, after, beginStream, frame, goldenLines, goldenState, serve } from "./server.js";
 
 afterEach(() => void (vi.useRealTimers(), vi.unstubAllGlobals()));
@@ -121,6 +121,19 @@ test("a page that comes counts no event before it knows what it missed", async (
   tell(lines.length);
   await Promise.all([first.done, late.done]);
   expect(late.run.state).toEqual(goldenState("tools_between_text"));
+});
+
+function jwt(claims: object): string {
+  return `head.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.signature`;
+}
+
+test("streams are shared by pages of one user, whose token may be renewed, and not with others", async () => {
+  const scope = (token: string) => scopeOf(new Millrace({ baseUrl: "http://localhost", token }));
+  const mine = await scope(jwt({ iss: "i", sub: "ü", org: "acme", exp: 1, iat: 1, jti: "a" }));
+  expect(await scope(jwt({ iss: "i", sub: "ü", org: "acme", exp: 2, iat: 2, jti: "b", origin_jti: "c" }))).toBe(mine);
+  const others = [jwt({ iss: "i", sub: "v", org: "acme" }), jwt({ iss: "i", sub: "ü", org: "other" }), "key_1", "key_2", "a.b.c"];
+  const scopes = await Promise.all([...others.map(scope), mine]);
+  expect(new Set(scopes).size).toBe(scopes.length);
 });
 
 test("at most four streams are open at once, and the next one waits for its turn", async () => {

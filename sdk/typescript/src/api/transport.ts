@@ -75,11 +75,11 @@ export class Transport {
 
   /** One request, whatever it is answered with; a 401 renews the token once. */
   async send(path: string, init: RequestInit = {}): Promise<Response> {
-    const token = await this.#tokenOtherThan(null);
+    const token = await this.token();
     const response = await this.#fetch(path, init, token);
     if (response.status !== 401 || typeof this.#options.token !== "function") return response;
     await response.body?.cancel();
-    return this.#fetch(path, init, await this.#tokenOtherThan(token));
+    return this.#fetch(path, init, await this.token(token));
   }
 
   async #read<Result>(path: string, init: RequestInit, isRepeated: boolean): Promise<Result> {
@@ -103,8 +103,8 @@ export class Transport {
     return fetch(base.replace(/\/$/, "") + path, { ...init, headers });
   }
 
-  /** Requests at the same time share one renewal. */
-  async #tokenOtherThan(rejected: string | null): Promise<string | null> {
+  /** A token other than the rejected one, if there is another. Requests at the same time share one renewal. */
+  async token(rejected: string | null = null): Promise<string | null> {
     const { token } = this.#options;
     if (typeof token !== "function" || (this.#token !== null && this.#token !== rejected)) return this.#token;
     this.#renewal ??= Promise.resolve(rejected).then(token).finally(() => (this.#renewal = null));

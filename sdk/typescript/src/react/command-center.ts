@@ -29,9 +29,9 @@ export class CommandCenterSession extends Session<CommandCenterState> {
     const { agentIds, runIds } = this.options;
     const { runs, alerts, since } = await this.client.commandCenter.snapshot({ agentIds, runIds, signal } as object);
     this.set({ isLoading: false, error: null, runs, alerts });
-    const { SharedStream, boardAfter } = await sharing();
+    const { SharedStream, boardAfter, scopeOf } = await sharing();
     const open = (last: string | null) => this.client.commandCenter.stream({ ...this.options, since: last ?? since });
-    const name = `command-center:${JSON.stringify(this.options)}`;
+    const name = `command-center:${await scopeOf(this.client)}:${JSON.stringify(this.options)}`;
     for await (const event of new SharedStream({ name, after: String(since), signal, open })) {
       if (event.type === "resync") return;
       this.set(boardAfter(this.state, event));

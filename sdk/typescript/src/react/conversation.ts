@@ -43,6 +43,8 @@ const STATUS = { submitted: "submitted", streaming: "streaming", waiting: "waiti
 /** One conversation on a page: what is shown, and everything that can be done in it. */
 export class ConversationSession extends Session<ConversationState> {
   #pages: BroadcastChannel | null = null;
+  /** The user of this page: others in the same browser see nothing of what is shared. */
+  #scope = "";
 
   constructor(
     private readonly client: Millrace,
@@ -53,6 +55,8 @@ export class ConversationSession extends Session<ConversationState> {
 
   /** Loads the history, and goes on with the run that is active, here or in another page. */
   protected async run(signal: AbortSignal): Promise<void> {
+    this.#scope = await (await sharing()).scopeOf(this.client);
+    signal.throwIfAborted();
     this.#listen(signal);
     const runId = await this.#load(signal);
     if (runId) await this.#join(runId, signal);
@@ -64,8 +68,9 @@ export class ConversationSession extends Session<ConversationState> {
    */
   readonly send = async (content: Content): Promise<void> => {
     const { conversationId } = this.options;
-    if (this.state.status === "streaming") return this.inject(content);
-    if (this.state.status !== "waiting") return this.#ask(newId(), content);
+    const { status, error } = this.state;
+    if (!error && (status === "submitted" || status === "streaming")) return this.inject(content);
+    if (status !== "waiting") return this.#ask(newId(), content);
     await this.client.conversations.sendMessage({ conversationId, content, ifBusy: "inject" });
   };
 
@@ -136,7 +141,7 @@ export class ConversationSession extends Session<ConversationState> {
   #shared(runId: string, signal: AbortSignal): SharedOptions<RunEvent> {
     const { detail } = this.options;
     const open = (after: string | null) => this.client.runs.stream(runId, { after, detail, keepWaiting: true });
-    return { name: `run:${runId}:${detail}`, signal, open };
+    return { name: `run:${this.#scope}:${runId}:${detail}`, signal, open };
   }
 
   /** Shows a run to its end. Of one whose events are not kept any more the history tells. */
@@ -152,7 +157,7 @@ export class ConversationSession extends Session<ConversationState> {
   /** Another page tells of a run that it has begun. */
   #listen(signal: AbortSignal): void {
     if (!globalThis.BroadcastChannel) return;
-    const pages = (this.#pages = new BroadcastChannel(`millrace:conversation:${this.options.conversationId}`));
+    const pages = (this.#pages = new BroadcastChannel(`millrace:conversation:${this.#scope}:${this.options.conversationId}`));
     signal.addEventListener("abort", () => pages.close());
     pages.onmessage = ({ data }: MessageEvent<{ readonly runId: string; readonly content: Content }>) => {
       this.#begin(data.runId, data.content);

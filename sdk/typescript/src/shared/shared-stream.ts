@@ -6,7 +6,7 @@ import { EventLog } from "./event-log.js";
 import { withSlot } from "./slots.js";
 
 export interface SharedOptions<Event> {
-  /** Pages of one origin that give the same name share one connection. */
+  /** Pages of one origin that give the same name share one connection. It has to name the user, too: see `scopeOf`. */
   readonly name: string;
   /** Opens the stream, after the last event that was received. Called in one page at a time. */
   open(after: string | null): EventStream<Event>;

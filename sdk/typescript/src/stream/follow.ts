@@ -44,7 +44,6 @@ export interface Received<Event> {
   readonly id: string | null;
 }
 
-
 /**
  * Yields the events of one stream, each once and in order, over as many connections as it takes. Returns at the last
  * event, or when the server has nothing more (204).
