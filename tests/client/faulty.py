@@ -47,7 +47,14 @@ class Refuse:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-Fault = Cut | Silent | Refuse
+@dataclass(frozen=True)
+class Join:
+    """The message became a live one of the run at work."""
+
+    content: str
+
+
+Fault = Cut | Silent | Refuse | Join
 
 
 @dataclass
@@ -129,6 +136,8 @@ class FaultyServer:
         fault = self.faults.popleft() if self.faults else None
         if isinstance(fault, Refuse):
             return await _send(writer, _refusal(fault))
+        if isinstance(fault, Join):
+            return await _send(writer, _json(202, {"runId": RUN, "content": fault.content}))
         if isinstance(fault, Cut) and fault.before_headers:
             return None
         if asked.method == "POST" and "idempotency-key" in asked.headers:

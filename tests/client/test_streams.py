@@ -22,7 +22,7 @@ from millrace.client import (
     RunWaitsError,
 )
 from millrace.client.blocking import EventStream
-from tests.client.faulty import RUN, Cut, Fault, FaultyServer, Refuse, Silent, serving
+from tests.client.faulty import RUN, Cut, Fault, FaultyServer, Join, Refuse, Silent, serving
 from tests.client.talking import EVENTS, QUICK, Listen, final_state, listen_awaited, listen_blocking
 from tests.effort import effort, soak
 
@@ -162,21 +162,44 @@ def test_stream_that_is_left_leaves_no_connection(server: FaultyServer, listen: 
     assert len(server.asked) == 1
 
 
+@BOTH
+def test_message_that_joins_a_run_streams_that_run(server: FaultyServer, listen: Listen) -> None:
+    server.faults += [Join("hi"), Cut(4)]
+    assert listen(server).to_wire() == final_state()
+    assert [one.method for one in server.asked] == ["POST", "GET", "GET"]
+
+
 def abort_after(event: threading.Event, stream: EventStream[Any]) -> None:
     assert event.wait(10)
     stream.abort()
 
 
 def test_stream_can_be_aborted_by_another_thread(server: FaultyServer) -> None:
+    """While it waits for bytes: the thread that reads gets none, and returns."""
     server.faults += [Silent(3)]
+    reading = threading.Event()
     with Client(server.url, "token", policy=Policy(silence=60)) as client:
         stream = client.conversations.send_message_stream("c", "hi")
-        aborting = threading.Thread(target=abort_after, args=(server.silent, stream))
+        aborting = threading.Thread(target=abort_after, args=(reading, stream))
         aborting.start()
+        _tell_when_it_waits(stream, reading)
         assert len(list(stream)) <= 3
         aborting.join()
         assert list(stream) == []
         server.wait_until_closed()
+
+
+def _tell_when_it_waits(stream: EventStream[Any], reading: threading.Event) -> None:
+    """Set the event as soon as the stream's connection is asked for more than has come."""
+    exchange = stream._exchange
+    chunks = exchange._chunks
+
+    def watched() -> Iterator[bytes]:
+        yield next(chunks)
+        reading.set()
+        yield from chunks
+
+    exchange._chunks = watched()
 
 
 def test_stream_aborted_between_two_events_is_closed_at_once(server: FaultyServer) -> None:

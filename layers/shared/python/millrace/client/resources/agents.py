@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from millrace.api.schemas.agents import AgentPage, AgentToolPage
+from millrace.api.schemas.agents import AgentPage, AgentParts, AgentToolPage
 from millrace.api.schemas.conversations import Memory, MemoryPage
 from millrace.client.answers import model, nothing
 from millrace.client.calls import Call, Request, given, path
@@ -63,6 +63,11 @@ class Agents(Resource[IO]):
     def tools(self, agent_id: str) -> Call[AgentToolPage]:
         """List the tools that an agent has now, and what is wrong with its MCP servers."""
         return Call(Request("GET", path(BASE + "/{}/tools", agent_id)), model(AgentToolPage))
+
+    @operation
+    def parts(self) -> Call[AgentParts]:
+        """List the tools and model providers that agents can be made of."""
+        return Call(Request("GET", "/api/agent-parts"), model(AgentParts))
 
 
 class Memories(Resource[IO]):
