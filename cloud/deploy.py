@@ -35,7 +35,8 @@ def main(arguments: list[str], run: Run = subprocess.call) -> int:
         stack = require_stack(name)
         if wanted := own_address(stack):
             print(f"The functions learn their address, {wanted} ...")
-            if status := run([*command, "--parameter-overrides", f"PublicUrl={wanted}"]):
+            again = [*without_overrides(for_sam), "--parameter-overrides", f"PublicUrl={wanted}"]
+            if status := run([*command, *again]):
                 return status
             stack = require_stack(name)
         if "WebBucketName" in stack.outputs:
@@ -60,6 +61,18 @@ def remove_broken(stack: Stack, name: str) -> None:
 def own_address(stack: Stack) -> str:
     """Return the address that the functions do not know yet: CloudFront gives it after they are made."""
     return "" if stack.parameters.get("PublicUrl") else stack.outputs.get("SiteUrl", "")
+
+
+def without_overrides(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of `sam deploy` without parameters, which the stack has by now."""
+    kept: list[str] = []
+    skipping = False
+    for argument in arguments:
+        if argument.startswith("-"):
+            skipping = argument.partition("=")[0] == "--parameter-overrides"
+        if not skipping:
+            kept.append(argument)
+    return kept
 
 
 def _concurrency() -> int:

@@ -127,6 +127,12 @@ def test_deploy_tells_the_functions_their_address_once_and_what_to_do_next(
     assert calls[2][-1] == "--no-execute-changeset"
 
 
+def test_second_pass_has_the_arguments_of_the_first_but_for_its_parameters() -> None:
+    given = ["--region", "eu-west-1", "--parameter-overrides", "A=1", "B=2", "--profile", "me"]
+    assert command.without_overrides(given) == ["--region", "eu-west-1", "--profile", "me"]
+    assert command.without_overrides(["--parameter-overrides=A=1", "--debug"]) == ["--debug"]
+
+
 def test_failure_of_sam_is_the_commands(site: Site) -> None:
     site("first")
     assert command.main(["--stack-name", "never"], lambda _: 3) == 3
