@@ -97,7 +97,7 @@ def test_another_answer_stands_beside_the_first(context: BrowserContext) -> None
 
 def test_conversation_is_renamed_found_deleted_and_brought_back(context: BrowserContext) -> None:
     page = begin(context, "one")
-    page.get_by_role("button", name="Actions for").first.click()
+    page.locator(".item[aria-current=page]").get_by_role("button", name="Actions for").click()
     page.get_by_role("menuitem", name="Rename").click()
     title = page.get_by_role("textbox", name="Title")
     title.fill("Übersicht der Mühlen")

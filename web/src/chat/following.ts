@@ -1,12 +1,15 @@
 import {
   ApiError,
+  EventStream,
   type FollowOptions,
+  type Received,
   type RunEvent,
-  follow,
   isTerminal,
   numberOf,
   parseRunEvent,
+  runIdOf,
 } from "@millrace/client";
+import { type SharedOptions, SharedStream, ownStream, withIds } from "@millrace/client/shared";
 import { EventBatch } from "./batch";
 import { Journal } from "./journal";
 import type { Action } from "./reducer";
@@ -18,6 +21,8 @@ export type Open = FollowOptions<RunEvent>["open"];
 const MOST_ATTEMPTS = 8;
 
 interface Port {
+  /** Opens the stream of a run that is there. */
+  readonly attach: Open;
   dispatch(action: Action): void;
   /** Runs `flush` when the screen is drawn next. */
   schedule(flush: () => void): void;
@@ -47,22 +52,48 @@ export class RunFollower {
     this.#batch.flush();
   }
 
-  /** Returns true when the run's end was received, false when its events are no longer kept. */
-  async follow(open: Open, signal: AbortSignal, runId: string | null): Promise<boolean> {
-    return this.#receiveAll(open, signal, runId).catch((error: unknown) => this.#nothingIfGone(error));
+  /**
+   * Follows a run that `open` begins, over a connection of this page. Returns true when its end was received, false
+   * when its events are no longer kept.
+   */
+  begun(open: Open, signal: AbortSignal): Promise<boolean> {
+    return this.#toEnd(this.#own(open, signal));
   }
 
-  async #receiveAll(open: Open, signal: AbortSignal, runId: string | null): Promise<boolean> {
-    const events = follow<RunEvent>({
+  async *#own(open: Open, signal: AbortSignal): AsyncGenerator<Received<RunEvent>, void, void> {
+    const own = await this.#stream(open, signal, null, null).start();
+    yield* ownStream(own, this.#shared(runIdOf(own.lastEventId ?? "") ?? "", signal));
+  }
+
+  /** Follows a run that is there, over one connection for all tabs of the browser; returns as `begun`. */
+  joined(runId: string, signal: AbortSignal): Promise<boolean> {
+    return this.#toEnd(withIds(new SharedStream(this.#shared(runId, signal))));
+  }
+
+  #shared(runId: string, signal: AbortSignal): SharedOptions<RunEvent> {
+    const open = (after: string | null) => this.#stream(this.port.attach, signal, runId, after);
+    return { name: `run:${runId}`, signal, open };
+  }
+
+  #stream(open: Open, signal: AbortSignal, runId: string | null, after: string | null): EventStream<RunEvent> {
+    return new EventStream<RunEvent>({
       open,
       signal,
+      runId,
+      after,
       parse: parseRunEvent,
       isLast: isTerminal,
       isPause: (event) => event.type === "waiting",
       onLink: (link) => this.port.dispatch({ type: "link", link }),
       maxAttempts: MOST_ATTEMPTS,
-      runId,
     });
+  }
+
+  #toEnd(events: AsyncIterable<Received<RunEvent>>): Promise<boolean> {
+    return this.#receiveAll(events).catch((error: unknown) => this.#nothingIfGone(error));
+  }
+
+  async #receiveAll(events: AsyncIterable<Received<RunEvent>>): Promise<boolean> {
     let hasEnded = false;
     for await (const { event, id } of events) {
       this.#receive(event, id === null ? null : numberOf(id));

@@ -44,8 +44,29 @@ export function opening(api: Api, conversationId: string, request: ChatRequest):
   };
 }
 
+/** A request that begins a branch, and the entry from which on it takes the place of what is shown. */
+export interface Branching {
+  readonly from: string;
+  readonly request: ChatRequest;
+}
+
+/** Another question in the place of one. */
+export function editing(entries: readonly Entry[], id: string, text: string, agentId: string): Branching | null {
+  const entry = entries.find((one) => one.id === id);
+  if (entry?.kind !== "user") return null;
+  return { from: id, request: { ...newRequest(text, agentId, entry.attachments), parentId: parentOf(entries, id) } };
+}
+
+/** Another answer in the place of one. */
+export function answeringAgain(entries: readonly Entry[], id: string): Branching | null {
+  const answer = entries.find((one) => one.id === id);
+  const first = answerStart(entries, id);
+  if (answer?.kind !== "answer" || !first) return null;
+  return { from: first.id, request: { ...newRequest("", ""), again: answer.messageId ?? "" } };
+}
+
 /** The server's id of the message before an entry; null for none. */
-export function parentOf(entries: readonly Entry[], id: string): string | null {
+function parentOf(entries: readonly Entry[], id: string): string | null {
   const index = entries.findIndex((entry) => entry.id === id);
   const entry = entries[index];
   if (entry?.kind === "user" && entry.parentId !== undefined) return entry.parentId;
@@ -53,7 +74,7 @@ export function parentOf(entries: readonly Entry[], id: string): string | null {
 }
 
 /** The first entry behind the question to which an answer belongs. */
-export function answerStart(entries: readonly Entry[], answerId: string): Entry | undefined {
+function answerStart(entries: readonly Entry[], answerId: string): Entry | undefined {
   const index = entries.findIndex((entry) => entry.id === answerId);
   const question = entries.slice(0, index).findLastIndex(isQuestion);
   return index < 0 ? undefined : entries[question + 1];

@@ -1,15 +1,26 @@
 import type { Api } from "../api/client";
 import { explain } from "../api/client";
-import type { Accepted, Approval, ApprovalAnswer, Attachment, Conversation } from "../api/types";
-import { ApiError, ConnectionLostError, type PartialRunEvent } from "@millrace/client";
+import type { Accepted, ApprovalAnswer, Attachment, Conversation } from "../api/types";
+import { ApiError, ConnectionLostError } from "@millrace/client";
 import { contentOf } from "./attachments";
+import { WaitingCalls } from "./calls";
 import { keepDraft } from "./drafts";
-import { type Open, RunFollower } from "./following";
+import { RunFollower } from "./following";
 import { entriesFrom } from "./history";
 import { LiveMessages } from "./live";
-import { listApprovals, loadChat } from "./loading";
+import { Freshness, loadChat, shown } from "./loading";
 import { type Action, reduce } from "./reducer";
-import { type ChatRequest, answerStart, asked, isBranch, newRequest, opening, parentOf } from "./requests";
+import {
+  type Branching,
+  type ChatRequest,
+  answeringAgain,
+  asked,
+  editing,
+  isBranch,
+  newRequest,
+  opening,
+} from "./requests";
+import { StopRequest } from "./stopping";
 import { type ChatState, EMPTY_CHAT, isRunning } from "./state";
 
 export interface SessionOptions {
@@ -26,8 +37,6 @@ export interface SessionOptions {
 
 /** How often one message may find another run in its way before the user is told. */
 const MOST_JOINS = 3;
-/** A page that heard nothing for so long looks whether the conversation has gone on elsewhere. */
-const STALE_MS = 15_000;
 
 /** One conversation on the screen: its state, and everything that the user can do in it. */
 export class ChatSession {
@@ -37,24 +46,30 @@ export class ChatSession {
   readonly #live: LiveMessages;
   #connection = new AbortController();
   #request: ChatRequest | null = null;
-  #isStopWanted = false;
+  readonly #stop: StopRequest;
+  readonly #calls: WaitingCalls;
   #joins = 0;
-  /** When the server was heard last, and what it said of its conversation then. */
-  #heardAt = Date.now();
-  #updatedAt: string | null = null;
+  readonly #freshness = new Freshness();
 
   constructor(private readonly options: SessionOptions) {
     const { api, conversationId, schedule } = options;
     this.#run = new RunFollower({
       schedule,
+      attach: (position, aborted) => api.attach(conversationId, position, aborted),
       dispatch: (action) => this.#dispatch(action),
       runId: () => this.#state.runId,
       onStart: (runId) => this.#onStart(runId),
-      onWaiting: () => void this.#showApprovals(),
+      onWaiting: () => void this.#calls.show(),
+    });
+    this.#calls = new WaitingCalls(api, conversationId, (action) => this.#dispatch(action));
+    this.#stop = new StopRequest({
+      stop: () => api.stop(conversationId),
+      dispatch: (action) => this.#dispatch(action),
+      state: () => this.#state,
     });
     this.#live = new LiveMessages({
       conversationId,
-      ready: () => this.#whenStarted(),
+      ready: () => this.#when((state) => state.runId !== null || !isRunning(state)),
       inject: (text, attachments) => this.#inject(text, attachments),
       withdraw: (messageId) => api.withdraw(conversationId, messageId),
       dispatch: (action) => this.#dispatch(action),
@@ -84,12 +99,12 @@ export class ChatSession {
 
   /** Loads again what has gone on elsewhere while this page heard nothing. */
   async refresh(): Promise<void> {
-    const isIdle = this.#state.phase === "idle" && this.#state.entries.length > 0;
-    if (!isIdle || Date.now() - this.#heardAt < STALE_MS) return;
-    const found = await this.options.api.getConversation(this.options.conversationId).catch(() => null);
-    if (!found || this.#state.phase !== "idle") return;
-    this.#heardAt = Date.now();
-    if (found.activeRunId || found.updatedAt !== this.#updatedAt) await this.#loadIdle();
+    const isIdle = () => this.#state.phase === "idle" && this.#state.entries.length > 0;
+    if (!isIdle() || !(await this.#freshness.isLost(this.options.api, this.options.conversationId))) return;
+    if (!isIdle()) return;
+    void this.load();
+    // The run that is active then goes on by itself.
+    await this.#when((state) => state.phase !== "loading");
   }
 
   /** Ends the connection. The run goes on without it. */
@@ -108,22 +123,13 @@ export class ChatSession {
   }
 
   /** Asks another question in the place of one. What followed the old one stays on its branch. */
-  async edit(entryId: string, text: string, agentId: string): Promise<void> {
-    const entry = this.#state.entries.find((one) => one.id === entryId);
-    if (entry?.kind !== "user" || isRunning(this.#state)) return;
-    const parentId = parentOf(this.#state.entries, entryId);
-    this.#dispatch({ type: "branched", from: entryId });
-    await this.#ask({ ...newRequest(text, agentId, entry.attachments), parentId });
+  edit(entryId: string, text: string, agentId: string): Promise<void> {
+    return this.#branch(editing(this.#state.entries, entryId, text, agentId));
   }
 
   /** Asks for another answer to the same question. The one that is there stays on its branch. */
-  async regenerate(answerId: string): Promise<void> {
-    const { entries } = this.#state;
-    const answer = entries.find((one) => one.id === answerId);
-    const first = answerStart(entries, answerId);
-    if (answer?.kind !== "answer" || !first || isRunning(this.#state)) return;
-    this.#dispatch({ type: "branched", from: first.id });
-    await this.#ask({ ...newRequest("", ""), again: answer.messageId ?? "" });
+  regenerate(answerId: string): Promise<void> {
+    return this.#branch(answeringAgain(this.#state.entries, answerId));
   }
 
   /** Goes to the branch with a message. */
@@ -162,28 +168,17 @@ export class ChatSession {
   }
 
   /** The run ends within about a second; what was answered so far stays. */
-  async stop(): Promise<void> {
-    if (this.#state.phase !== "answering" && this.#state.phase !== "waiting") return;
-    this.#dispatch({ type: "stopping" });
-    // Before its first event the run may not exist: the stop follows then.
-    if (this.#state.runId) await this.#requestStop();
-    else this.#isStopWanted = true;
+  stop(): Promise<void> {
+    return this.#stop.stop();
   }
 
   dismissNotice(): void {
     this.#dispatch({ type: "notice", notice: null });
   }
 
-  /** Answers a call that waits. What it leads to comes over the stream, here and in every other tab. */
+  /** Answers a call that waits. */
   async answerCall(answer: ApprovalAnswer): Promise<void> {
-    const { runId } = this.#state;
-    if (!runId) return;
-    this.#dispatch({ type: "answering_call", callId: answer.callId });
-    try {
-      await this.options.api.answerCall(runId, answer);
-    } catch (error) {
-      this.#dispatch({ type: "call_refused", callId: answer.callId, note: explain(error) });
-    }
+    if (this.#state.runId) await this.#calls.answer(this.#state.runId, answer);
   }
 
   /** A message to a run that waits for people is the reply to its questions. */
@@ -198,10 +193,10 @@ export class ChatSession {
     else await this.#ask(newRequest(text, agentId, attachments));
   }
 
-  #whenStarted(): Promise<void> {
+  #when(holds: (state: ChatState) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = () => {
-        if (!this.#state.runId && isRunning(this.#state)) return;
+        if (!holds(this.#state)) return;
         this.#listeners.delete(check);
         resolve();
       };
@@ -214,16 +209,13 @@ export class ChatSession {
     this.options.onRunChange?.();
     // A run that was there when the page came, or a connection that came again, knows its id already.
     if (this.#request) this.options.onStart?.(runId);
-    if (this.#isStopWanted) void this.#requestStop();
+    this.#stop.started();
   }
 
-  async #requestStop(): Promise<void> {
-    this.#isStopWanted = false;
-    try {
-      await this.options.api.stop(this.options.conversationId);
-    } catch (error) {
-      this.#dispatch({ type: "stop_failed", notice: `The answer could not be stopped: ${explain(error)}` });
-    }
+  async #branch(branching: Branching | null): Promise<void> {
+    if (!branching || isRunning(this.#state)) return;
+    this.#dispatch({ type: "branched", from: branching.from });
+    await this.#ask(branching.request);
   }
 
   async #ask(request: ChatRequest): Promise<void> {
@@ -231,18 +223,18 @@ export class ChatSession {
     this.#request = request;
     this.#dispatch(asked(request));
     this.#run.begin(this.#state.entries);
-    await this.#follow(opening(this.options.api, this.options.conversationId, request), signal, null);
+    await this.#follow(this.#run.begun(opening(this.options.api, this.options.conversationId, request), signal), signal);
   }
 
   async #resume(runId: string, signal: AbortSignal): Promise<void> {
-    const { api, conversationId } = this.options;
     this.#request = null;
-    await this.#follow((position, aborted) => api.attach(conversationId, position, aborted), signal, runId);
+    await this.#follow(this.#run.joined(runId, signal), signal);
   }
 
-  async #follow(open: Open, signal: AbortSignal, runId: string | null): Promise<void> {
+  async #follow(run: Promise<boolean>, signal: AbortSignal): Promise<void> {
     try {
-      const hasEnded = await this.#run.follow(open, signal, runId);
+      const hasEnded = await run;
+      if (signal.aborted) return;
       if (!hasEnded) await this.#loadMessages(signal, false);
       await this.#afterRun();
     } catch (error) {
@@ -291,7 +283,7 @@ export class ChatSession {
         api.getConversation(conversationId),
         branched ? api.listMessages(conversationId) : null,
       ]);
-      [this.#heardAt, this.#updatedAt] = [Date.now(), conversation.updatedAt];
+      this.#freshness.note(conversation);
       if (messages) this.#dispatch({ type: "identified", entries: entriesFrom(messages, null) });
     } catch {
       // The answer is there; what is missing comes with the next look.
@@ -304,45 +296,25 @@ export class ChatSession {
     if (queued) await this.#deliver(queued.text, queued.agentId, queued.attachments);
   }
 
-  /** Loads without waiting for the run that is active then. */
-  #loadIdle(): Promise<void> {
-    return new Promise((resolve) => {
-      const check = () => this.#state.phase !== "loading" && (this.#listeners.delete(check), resolve());
-      void this.load().then(resolve);
-      this.#listeners.add(check);
-    });
-  }
-
   /** Returns the active run, which `attach` says whether to show as running. */
   async #loadMessages(signal: AbortSignal, attach: boolean): Promise<string | null> {
     const stored = await loadChat(this.options.api, this.options.conversationId);
-    const { conversation, messages, approvals, reopens, waiting } = stored;
+    const { conversation, messages, waiting } = stored;
     const runId = attach ? conversation.activeRunId : null;
     signal.throwIfAborted();
-    [this.#heardAt, this.#updatedAt] = [Date.now(), conversation.updatedAt];
+    this.#freshness.note(conversation);
     this.options.onLoaded?.(conversation);
-    this.#dispatch({ type: "loaded", entries: entriesFrom(messages, reopens ? null : runId), runId, reopens });
-    this.#dispatch({ type: "approvals", approvals });
-    if (approvals.length > 0) this.#dispatch({ type: "events", events: [waitingFor(approvals)] });
+    for (const action of shown(stored, runId)) this.#dispatch(action);
     this.#run.begin(this.#state.entries);
     const known = new Set(messages.map((message) => message.id));
     this.#live.restore(waiting.filter((one) => !known.has(one.messageId)));
     return runId;
   }
 
-  async #showApprovals(): Promise<void> {
-    try {
-      const approvals = await listApprovals(this.options.api, this.options.conversationId);
-      this.#dispatch({ type: "approvals", approvals });
-    } catch (error) {
-      this.#dispatch({ type: "notice", notice: `What waits for an answer cannot be shown: ${explain(error)}` });
-    }
-  }
-
   #newConnection(): AbortController {
     this.#connection.abort();
     this.#run.flush();
-    this.#isStopWanted = false;
+    this.#stop.forget();
     this.#connection = new AbortController();
     return this.#connection;
   }
@@ -353,8 +325,4 @@ export class ChatSession {
     this.#state = next;
     for (const listener of this.#listeners) listener();
   }
-}
-
-function waitingFor(approvals: readonly Approval[]): PartialRunEvent {
-  return { type: "waiting", expiresAt: approvals[0]?.expiresAt ?? "" };
 }

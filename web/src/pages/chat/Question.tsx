@@ -33,7 +33,7 @@ export const Question = memo((props: QuestionProps): ReactNode => {
           {entry.text}
         </p>
       )}
-      {entry.delivery === "sent" && !isEditing && (
+      {entry.delivery === "sent" && !isEditing && (!isRunning || entry.siblings) && (
         <div className="question-foot">
           <Branches ids={entry.siblings ?? []} own={entry.messageId ?? ""} isDisabled={isRunning} onBranch={onBranch} />
           {!isRunning && (

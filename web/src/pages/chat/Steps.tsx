@@ -68,6 +68,8 @@ function OneStep({ part }: { part: Part }): ReactNode {
 }
 
 function summaryOf(steps: readonly Part[]): string {
+  const running = steps.findLast((step) => step.type === "tool" && step.state === "running");
+  if (running?.type === "tool") return `Wants to use ${running.name}`;
   const tools = steps.filter((step) => step.type === "tool").length;
   const others = steps.filter((step) => step.type === "step").length;
   const hasThought = steps.some((step) => step.type === "thinking");

@@ -1,0 +1,33 @@
+import type { Api } from "../api/client";
+import { explain } from "../api/client";
+import type { ApprovalAnswer } from "../api/types";
+import { listApprovals } from "./loading";
+import type { Action } from "./reducer";
+
+/** The calls of a run that wait for people: told in full to those who may answer, and answered. */
+export class WaitingCalls {
+  constructor(
+    private readonly api: Api,
+    private readonly conversationId: string,
+    private readonly dispatch: (action: Action) => void,
+  ) {}
+
+  /** Shows what waits. */
+  async show(): Promise<void> {
+    try {
+      this.dispatch({ type: "approvals", approvals: await listApprovals(this.api, this.conversationId) });
+    } catch (error) {
+      this.dispatch({ type: "notice", notice: `What waits for an answer cannot be shown: ${explain(error)}` });
+    }
+  }
+
+  /** Answers a call. What it leads to comes over the stream, here and in every other tab. */
+  async answer(runId: string, answer: ApprovalAnswer): Promise<void> {
+    this.dispatch({ type: "answering_call", callId: answer.callId });
+    try {
+      await this.api.answerCall(runId, answer);
+    } catch (error) {
+      this.dispatch({ type: "call_refused", callId: answer.callId, note: explain(error) });
+    }
+  }
+}
