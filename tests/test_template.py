@@ -34,6 +34,7 @@ PASSING = [
     "EventsTable",
     "InjectionsTable",
     "TicketsTable",
+    "ApiKeysTable",
     "AlertsTable",
     "FlowsTable",
     "PipelinesTable",

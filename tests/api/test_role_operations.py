@@ -126,6 +126,13 @@ NEEDS: dict[str, list[str]] = {
         "PUT /api/flows/{name}",
         "DELETE /api/flows/{name}",
     ],
+    "organization:manage": [
+        "GET /api/keys",
+        "POST /api/keys",
+        "GET /api/keys/{key_id}",
+        "POST /api/keys/{key_id}/rotate",
+        "DELETE /api/keys/{key_id}",
+    ],
     "pipelines:read": [
         "GET /api/streaming/schema",
         "GET /api/streaming/pipelines",
@@ -273,6 +280,18 @@ def test_scopes_of_an_operation_are_enough_and_all_others_are_not(
             expected = {name: _expected(name, scopes) for name in names}
             if scopes:  # a token that names none has those of its role
                 assert _outcomes(urls, headers, names) == expected, scopes
+
+
+def test_api_key_may_do_what_its_scopes_allow_and_nothing_else(
+    urls: dict[str, str], issuer: Issuer, organization: str
+) -> None:
+    """In every function: the key of an operator, made by an admin."""
+    scopes = ROLES["operator"]
+    given = {"name": "Backend", "scopes": sorted(scopes)}
+    made = httpx.post(f"{urls['/api']}/api/keys", json=given, headers=issuer.headers(organization))
+    assert made.status_code == 201, made.text
+    headers = {"authorization": f"Bearer {made.json()['secret']}"}
+    assert _outcomes(urls, headers, TABLE) == {name: _expected(name, scopes) for name in TABLE}
 
 
 def test_without_a_credential_nothing_but_the_open_operations_answers(urls: dict[str, str]) -> None:

@@ -177,8 +177,9 @@ def test_missing_table_is_reported(settings: Settings, issuer: Issuer, organizat
 
 async def test_callers_come_by_token_or_by_ticket(settings: Settings, aws: Aws, issuer: Issuer) -> None:
     path = "/api/conversations/c%3A1/stream"
-    store = TicketStore(Stores.connect(settings).aws, settings.tickets_table, now_ms)
-    callers = Callers(Authenticator(settings), store)
+    stores = Stores.connect(settings)
+    store = TicketStore(stores.aws, settings.tickets_table, now_ms)
+    callers = Callers(Authenticator(settings, stores.api_keys), store)
     someone = Principal("org-c", "someone", frozenset({"chat"}))
     secret, _ = await store.issue(Ticket(someone, "GET", path, None))
 

@@ -50,6 +50,7 @@ class Settings:
     pipeline_metrics: str = ""
     bus_name: str = ""
     tickets_table: str = ""
+    api_keys_table: str = ""
     speech_engine: str = "espeak"
     speech_base_url: str = ""
     speech_model: str = "gpt-4o-mini-tts"

@@ -1,4 +1,5 @@
-"""Bearer tokens of any OIDC issuer: RS256 or ES256, checked against the issuer's published keys."""
+"""Bearer tokens of any OIDC issuer (RS256 or ES256, checked against the issuer's published keys), and
+API keys of servers."""
 
 import asyncio
 import json
@@ -12,8 +13,10 @@ from starlette.requests import Request
 from millrace.api.claims import ClaimReader
 from millrace.api.operation import Operation
 from millrace.domain.access import Principal
+from millrace.domain.api_keys import PREFIX
 from millrace.errors import Unauthenticated, Unavailable
 from millrace.settings import Settings
+from millrace.stores.api_keys import ApiKeyStore
 from millrace.telemetry import logs
 
 # No HMAC: whoever knows the issuer's public key could sign with it as the secret.
@@ -36,11 +39,13 @@ class Auth(Protocol):
 
 
 class Authenticator:
-    """Checks a request's token. Keys are fetched when first needed, cached for an hour, and fetched again (at
-    most every ten seconds) when a token names one that is not there: issuers rotate them."""
+    """Checks a request's token or API key. The issuer's keys are fetched when first needed, cached for an
+    hour, and fetched again (at most every ten seconds) when a token names one that is not there: issuers
+    rotate them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, api_keys: ApiKeyStore) -> None:
         self._settings = settings
+        self._api_keys = api_keys
         self._claims = ClaimReader(settings)
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
@@ -50,9 +55,14 @@ class Authenticator:
     async def __call__(self, request: Request) -> Principal:
         """The caller. Raises `Unauthenticated`."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not token.strip():
+        token = token.strip()
+        if kind.lower() != "bearer" or not token:
             raise Unauthenticated("Send a bearer token in the Authorization header.", code="token_missing")
-        caller = self._claims.principal(await self._verified(token.strip()))
+        if token.startswith(PREFIX):
+            holder = await self._api_keys.holder(token)
+            request.state.key_holder, caller = holder, holder.caller
+        else:
+            caller = self._claims.principal(await self._verified(token))
         identify(request, caller)
         return caller
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from millrace.domain.access import NO_ROLE, Principal, grant, role_table
+from millrace.domain.api_keys import OWNER_PREFIX
 from millrace.domain.ids import valid_organization, valid_user
 from millrace.errors import Unauthenticated
 from millrace.settings import Settings
@@ -80,6 +81,10 @@ def _subject(claims: Mapping[str, Any]) -> str:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not valid_user(subject):
         raise _invalid("The token's claim 'sub' must be a text of 1 to 255 characters.")
+    if subject.startswith(OWNER_PREFIX):
+        raise _invalid(
+            f"The token's claim 'sub' must not begin with {OWNER_PREFIX!r}: API keys have such ids."
+        )
     return subject
 
 

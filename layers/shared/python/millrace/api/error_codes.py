@@ -17,6 +17,7 @@ class ErrorCode(NamedTuple):
 
 _BY_STATUS: Mapping[int, Mapping[str, str]] = {
     401: {
+        "api_key_invalid": "The API key is unknown, revoked or expired.",
         "organization_missing": "The token names no organization, or one that is not valid.",
         "signature_invalid": "The webhook's signature is missing, wrong or too old.",
         "ticket_invalid": "The ticket is unknown, used up, expired, or for another path or client.",
@@ -30,6 +31,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
     },
     404: {
         "agent_not_found": "No agent has this id.",
+        "api_key_not_found": "No API key has this id.",
         "alert_rule_not_found": "No alert rule has this id.",
         "call_not_found": "No call of this id waits, or has waited, in the run.",
         "checkpoint_not_found": "No checkpoint has this id.",
@@ -77,6 +79,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "pipeline_paused": "The pipeline is paused; resume it first.",
         "pipeline_stopped": "The pipeline is stopped for good.",
         "redrive_over": "The redrive is over.",
+        "rotation_under_way": "Two secrets of the key are valid; say which one stays.",
         "rule_exists": "An alert rule with this id exists.",
         "response_in_conversation": "The response is one of several; delete its conversation.",
         "run_active": "A run is active; `runId` names it.",
@@ -160,6 +163,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
     429: {
         "backpressure": "The pipeline cannot keep up; send again later.",
         "rate_limited": "The model's server is at its limit; send again later.",
+        "too_many_keys": "The organization has as many API keys as it may have; `limit` says how many.",
         "too_many_rules": "The organization has as many alert rules as it may have.",
         "too_many_waiting": "As many live messages wait as may wait.",
     },

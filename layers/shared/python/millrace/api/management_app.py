@@ -11,16 +11,20 @@ from millrace import __version__
 from millrace.api.agent_parts import parts_router
 from millrace.api.agents import agents_router
 from millrace.api.api_events import ApiEvents
+from millrace.api.api_keys import api_keys_router
 from millrace.api.auth import Authenticator
 from millrace.api.errors import HANDLERS, error_response
 from millrace.api.hops import Hops
 from millrace.api.json_route import JsonRouter
+from millrace.api.key_uses import KeyUses
 from millrace.api.operation import ANY_TOKEN
 from millrace.api.pipelines import pipelines_router
 from millrace.services.agents import Agents
+from millrace.services.api_keys import ApiKeys
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
+from millrace.stores.api_keys import ApiKeyStore
 
 
 def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
@@ -28,20 +32,22 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     platform = platform or Platform.make(settings)
     for service in ("dynamodb", "events"):
         platform.stores.aws.client(service)
-    app = empty_app(settings)
+    app = empty_app(settings, platform.stores.api_keys)
+    app.add_middleware(KeyUses, keys=platform.stores.api_keys)
     app.add_middleware(ApiEvents, bus=platform.stores.bus, clock=platform.stores.clock)
     app.include_router(agents_router(Agents(platform)))
     app.include_router(parts_router(settings))
+    app.include_router(api_keys_router(ApiKeys(platform.stores.api_keys, platform.stores.clock)))
     app.include_router(pipelines_router(PipelineContext.connect(settings, platform.stores.aws)))
 
     app.include_router(_about(settings, platform, app))
     return app
 
 
-def empty_app(settings: Settings) -> FastAPI:
+def empty_app(settings: Settings, api_keys: ApiKeyStore) -> FastAPI:
     """The app without operations: who may call it, and how it answers errors."""
     app = FastAPI(title="Millrace", version=__version__, openapi_url=None, redirect_slashes=False)
-    app.state.auth = Authenticator(settings)
+    app.state.auth = Authenticator(settings, api_keys)
     for kind, handler in (*HANDLERS.items(), (RequestValidationError, on_invalid)):
         app.add_exception_handler(kind, handler)
     app.add_middleware(Hops, limit=settings.hop_limit)

@@ -21,7 +21,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> Starlett
     platform.warm()
     app = streamed_app(
         endpoints(platform),
-        or_nobody(Authenticator(settings)),
+        or_nobody(Authenticator(settings, platform.stores.api_keys)),
         platform.stores,
         platform.close,
         settings.hop_limit,

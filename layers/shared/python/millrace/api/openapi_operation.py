@@ -14,7 +14,13 @@ EVENT_STREAM = "text/event-stream"
 RESPONSES = "#/components/responses/"
 READS = frozenset({"GET", "HEAD"})
 ALWAYS = ("internal", "unavailable")
-TOKEN_ERRORS = ("token_missing", "token_invalid", "token_expired", "organization_missing")
+TOKEN_ERRORS = (
+    "token_missing",
+    "token_invalid",
+    "token_expired",
+    "organization_missing",
+    "api_key_invalid",
+)
 BODY_ERRORS = (
     "invalid_request",
     "invalid_json",

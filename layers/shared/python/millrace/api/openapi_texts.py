@@ -5,10 +5,10 @@ from typing import Any
 ABOUT = """\
 Real-time streaming for AI agents, in your own AWS account.
 
-Send a bearer token of your OIDC issuer with each request. Streams are Server-Sent Events: each `data` is one
-JSON event of the schema that is named for `text/event-stream`, and each `id` is where to go on after a lost
-connection (`Last-Event-ID`). Errors are JSON, `{"error": {"code", "message", "requestId"}}`; `code` is
-stable, `message` is for people. Clients ignore fields and event types that they do not know.
+Send a bearer token of your OIDC issuer, or an API key, with each request. Streams are Server-Sent Events:
+each `data` is one JSON event of the schema that is named for `text/event-stream`, and each `id` is where to
+go on after a lost connection (`Last-Event-ID`). Errors are JSON, `{"error": {"code", "message", "requestId"}}`;
+`code` is stable, `message` is for people. Clients ignore fields and event types that they do not know.
 """
 TAGS = (
     ("/api/conversations", "conversations", "Conversations, messages, live messages and shares"),
@@ -17,6 +17,7 @@ TAGS = (
     ("/api/approvals", "approvals", "Calls that wait for a person"),
     ("/api/memories", "memories", "What agents remember of users"),
     ("/api/files", "files", "Images and files of messages"),
+    ("/api/keys", "API keys", "API keys of servers"),
     ("/api/agents", "agents", "Agents and their tools"),
     ("/api/a2a", "a2a", "Tasks of agents, for clients of A2A"),
     ("/api/flows", "flows", "Flows and their executions"),
@@ -52,6 +53,7 @@ PATH_PARAMETERS = {
     "file_id": "The id of the file",
     "model": "`agent:` and the agent's id",
     "response_id": "The response's id",
+    "key_id": "The API key's id",
     "memory_id": "The memory's id",
     "message_id": "The live message's id",
     "name": "The name of the flow, or of the secret",
@@ -89,7 +91,8 @@ SECURITY_SCHEMES: dict[str, Any] = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "A token of the deployment's OIDC issuer. The listed roles are scopes of its user.",
+        "description": "A token of the deployment's OIDC issuer, or an API key (`mk_...`). The listed roles "
+        "are the scopes that are needed.",
     },
     "ticket": {
         "type": "apiKey",

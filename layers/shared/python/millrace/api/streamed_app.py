@@ -12,6 +12,7 @@ from millrace.api.auth import Auth
 from millrace.api.endpoint import Endpoint
 from millrace.api.errors import HANDLERS
 from millrace.api.hops import Hops
+from millrace.api.key_uses import KeyUses
 from millrace.domain.access import Principal
 from millrace.stores.connect import Stores
 
@@ -32,6 +33,7 @@ def streamed_app(
         await close()
 
     app = _app(endpoints, auth, hop_limit, lifespan)
+    app.add_middleware(KeyUses, keys=stores.api_keys)
     app.add_middleware(ApiEvents, bus=stores.bus, clock=stores.clock)
     return app
 

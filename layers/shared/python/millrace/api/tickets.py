@@ -109,7 +109,7 @@ def _network(host: str) -> str:
 def callers(settings: Settings, stores: Stores) -> Callers:
     """Return the authentication of a streamed function: by token or by ticket."""
     tickets = TicketStore(stores.aws, settings.tickets_table, stores.clock)
-    return Callers(Authenticator(settings), tickets)
+    return Callers(Authenticator(settings, stores.api_keys), tickets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ Scope = Literal[
     "agents:write",
     "pipelines:read",
     "pipelines:write",
+    "organization:manage",
 ]
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
 
@@ -29,7 +30,7 @@ ROLES: dict[str, frozenset[str]] = {
     "admin": SCOPES,
 }
 """The scopes that each role grants: a customer uses agents, a member also sees all of the organization, an
-operator also acts on it, an admin also decides what agents are."""
+operator also acts on it, an admin also decides what agents are and manages the organization."""
 NO_ROLE = "none"
 """The default role that grants nothing."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from millrace.domain.clock import Clock, now_ms
 from millrace.settings import Settings
 from millrace.stores.agents import AgentStore
+from millrace.stores.api_keys import ApiKeyStore
 from millrace.stores.approvals import ApprovalStore
 from millrace.stores.aws import Aws
 from millrace.stores.bus import EventBus
@@ -63,6 +64,7 @@ class Stores:
     file_objects: FileObjects
     forgotten_agents: ForgottenAgentStore
     agents: AgentStore
+    api_keys: ApiKeyStore
     sealer: Sealer
     bus: EventBus
     clock: Clock
@@ -112,6 +114,7 @@ class Stores:
             files=FileStore(dynamo, settings.files_table, clock, settings.file_quota),
             file_objects=FileObjects(aws, settings.files_bucket),
             agents=AgentStore(dynamo, settings.agents_table),
+            api_keys=ApiKeyStore(dynamo, settings.api_keys_table, clock),
             sealer=Sealer(aws, settings.secrets_key_id),
             bus=EventBus(aws, settings.bus_name),
             clock=clock,

@@ -10,6 +10,7 @@ from millrace.api.schemas import (
     a2a,
     about,
     agents,
+    api_keys,
     chat,
     command_center,
     conversations,
@@ -25,6 +26,7 @@ _MODULES = (
     a2a,
     about,
     agents,
+    api_keys,
     chat,
     command_center,
     conversations,
@@ -81,6 +83,7 @@ EXAMPLES: dict[str, Any] = {
         "messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Where is my order?"}]}],
         "trigger": "submit-message",
     },
+    "NewApiKey": {"name": "Backend", "scopes": ["chat"], "days": 90},
     "NewConversation": {"id": "order-4711", "agentId": "support", "title": "Order 4711"},
     "NewFlow": {
         "name": "triage",
