@@ -192,7 +192,9 @@ async def test_any_claims_give_a_caller_or_a_401(changes: dict[str, Any]) -> Non
         "cognito:groups": ["customer"],
     }
     try:
-        found = await KnownKey(settings(), Stores.connect(settings()).api_keys)(request(signed(good | changes)))
+        found = await KnownKey(settings(), Stores.connect(settings()).api_keys)(
+            request(signed(good | changes))
+        )
     except Unauthenticated:
         pass  # anything else would be a 500
     else:

@@ -7,8 +7,9 @@ Real-time streaming for AI agents, in your own AWS account.
 
 Send a bearer token of your OIDC issuer, or an API key, with each request. Streams are Server-Sent Events:
 each `data` is one JSON event of the schema that is named for `text/event-stream`, and each `id` is where to
-go on after a lost connection (`Last-Event-ID`). Errors are JSON, `{"error": {"code", "message", "requestId"}}`;
-`code` is stable, `message` is for people. Clients ignore fields and event types that they do not know.
+go on after a lost connection (`Last-Event-ID`). Errors are JSON,
+`{"error": {"code", "message", "requestId"}}`; `code` is stable, `message` is for people. Clients ignore
+fields and event types that they do not know.
 """
 TAGS = (
     ("/api/conversations", "conversations", "Conversations, messages, live messages and shares"),
