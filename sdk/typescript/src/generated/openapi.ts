@@ -73,6 +73,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the API keys of the organization */
+        get: operations["list_api_keys"];
+        put?: never;
+        /** Create an API key; its secret is shown this once */
+        post: operations["create_api_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an API key */
+        get: operations["get_api_key"];
+        put?: never;
+        post?: never;
+        /** Revoke an API key with all its secrets */
+        delete: operations["revoke_api_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{key_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give an API key another secret; the present one stays valid for a while */
+        post: operations["rotate_api_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/streaming/schema": {
         parameters: {
             query?: never;
@@ -2060,6 +2113,31 @@ export interface components {
             /** @default null */
             statuses?: number[] | null;
         };
+        /** @description All API keys of the organization. */
+        ApiKeyList: {
+            items: components["schemas"]["ApiKeyView"][];
+        };
+        /**
+         * @description An API key without its secret. While a rotation lasts, the secret before it begins with
+         *     `previousStart`.
+         */
+        ApiKeyView: {
+            id: string;
+            name: string;
+            scopes: string[];
+            /** @description the user id under which the key acts */
+            userId: string;
+            /** @description the beginning of the secret */
+            start: string;
+            createdBy: string;
+            createdAt: string;
+            expiresAt: string;
+            rotatedAt: string | null;
+            previousStart: string | null;
+            previousExpiresAt: string | null;
+            /** @description noted once an hour at most */
+            lastUsedAt: string | null;
+        };
         /** @description A call that waited has been answered; `answeredBy` is null where its time was over. */
         ApprovalAnsweredEvent: {
             parent?: string;
@@ -3293,6 +3371,32 @@ export interface components {
             /** @default null */
             id?: string | null;
         };
+        /** @description The body of a request that creates a key. It may have no scope that the caller lacks. */
+        NewApiKey: {
+            name: string;
+            scopes: string[];
+            /** @default 90 */
+            days?: number;
+        };
+        /** @description An API key with its new secret, which is not shown again. */
+        NewApiKeySecret: {
+            id: string;
+            name: string;
+            scopes: string[];
+            /** @description the user id under which the key acts */
+            userId: string;
+            /** @description the beginning of the secret */
+            start: string;
+            createdBy: string;
+            createdAt: string;
+            expiresAt: string;
+            rotatedAt: string | null;
+            previousStart: string | null;
+            previousExpiresAt: string | null;
+            /** @description noted once an hour at most */
+            lastUsedAt: string | null;
+            secret: string;
+        };
         /** @description The body of a request that creates a conversation. Without an id, one is generated. */
         NewConversation: {
             /** @default null */
@@ -3732,6 +3836,16 @@ export interface components {
              */
             type: "rewind";
             after: string;
+        };
+        /**
+         * @description The body of a request for another secret: the hours for which the present one is valid beside it, and
+         *     which one stays where two are valid already.
+         */
+        Rotation: {
+            /** @default 24 */
+            overlapHours?: number;
+            /** @default null */
+            keep?: ("latest" | "previous") | null;
         };
         /** @description The state of a rule; `alerts` counts those that it has had. */
         RuleState: {
@@ -5052,6 +5166,121 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentParts"];
+                };
+            };
+        };
+    };
+    list_api_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyList"];
+                };
+            };
+        };
+    };
+    create_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewApiKey"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewApiKeySecret"];
+                };
+            };
+        };
+    };
+    get_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The API key's id */
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyView"];
+                };
+            };
+        };
+    };
+    revoke_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The API key's id */
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    rotate_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The API key's id */
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Rotation"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewApiKeySecret"];
                 };
             };
         };
