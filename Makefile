@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 # Of pytest: much of a test is waiting, so there may be more of them than cores.
 WORKERS ?= 3
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 LAYER := layers/shared/python
 NPM := $(BIN)/python -m local.node npm --prefix web
 SDK := $(BIN)/python -m local.node npm --prefix sdk/typescript
@@ -98,6 +98,8 @@ test: $(VENV)/.dev .venv-sam/.done web/dist/index.html sdk/typescript/dist/index
 	$(SDK) test --silent
 endif
 
+# These wait for nothing, so there is one for each of two cores: a third would only collect once more.
+test-fast: WORKERS = 2
 test-fast: $(VENV)/.dev ## what needs no emulator, no stack and no browser: under a minute
 	$(PYTEST) -m fast $(ARGS)
 
