@@ -141,6 +141,22 @@ def test_slack_hears_of_a_chat(stack: RunningStack, chat: httpx.Client, services
     assert int(words[5]) > 0
 
 
+def test_slack_hears_of_an_approval_by_its_template(chat: httpx.Client, services: Receivers) -> None:
+    store_secret(chat, "SLACK_WEBHOOK", f"{services.url}/slack")
+    made = chat.post("/api/streaming/templates/approvals-to-slack/pipelines", json={})
+    assert made.status_code == 201, made.text
+    assert chat.post(f"/api/streaming/pipelines/{made.json()['id']}/start").status_code == 200
+    asking = {"name": "Clerk", "model": "echo:", "tools": [{"name": "echo_tool", "policy": "ask"}]}
+    assert chat.post("/api/agents", json=asking | {"id": "clerk"}).status_code == 201
+    asked = chat.post("/api/conversations/c1/messages", json={"content": "hello", "agentId": "clerk"}).json()
+    assert asked["finishReason"] == "waiting"
+    (call,) = chat.get("/api/approvals").json()["items"]
+    wait_until(lambda: any(call["runId"] in line for line in services.slack.taken))
+    (line,) = [line for line in services.slack.taken if call["runId"] in line]
+    asked_for = f"approve echo_tool (run {call['runId']}, call {call['callId']})"
+    assert line == f"Clerk waits until {call['expiresAt']}: {asked_for}"
+
+
 def test_webhook_is_signed_as_the_official_package_verifies(chat: httpx.Client, services: Receivers) -> None:
     store_secret(chat, "API_KEY", "key-of-the-webhook")
     store_secret(chat, "SIGNING", SIGNING_SECRET)
