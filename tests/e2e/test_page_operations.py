@@ -182,6 +182,12 @@ def test_flow_is_made_run_and_answered(page: Page, name: str) -> None:
     expect(page.get_by_text("delivered in 3 days").last).to_be_visible()
     expect(page.locator(".step-box[data-state=completed]")).to_have_count(3)
 
+    gone = {"error": {"code": "run_expired", "message": "The events of the run are no longer kept."}}
+    page.route("**/api/runs/*/stream", lambda route: route.fulfill(status=404, json=gone))
+    page.get_by_role("table", name="Executions, the latest first").get_by_role("button").click()
+    expect(page.get_by_text("The events of the run are no longer kept.")).to_be_visible()
+    expect(page.get_by_role("region", name="Results").get_by_text('"days": 3')).to_be_visible()
+
 
 def test_alert_rule_is_made_drawn_and_triggered(stack: RunningStack, page: Page, name: str) -> None:
     page.goto("/alerts")

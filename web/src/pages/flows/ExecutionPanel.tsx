@@ -1,3 +1,4 @@
+import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { useApi } from "../../app/context";
 import { StateBadge } from "../../ui/Badge";
@@ -5,9 +6,10 @@ import { formatDuration } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { JsonEditor, pretty, readJson } from "../../ui/json/JsonEditor";
 import { Section } from "../../ui/Page";
+import { Loaded } from "../../ui/states";
 import { useAction } from "../../ui/useAction";
 import type { ExecutionView, StepView } from "./execution";
-import { type FlowView, flowPath } from "./model";
+import { type Execution, type FlowView, flowPath } from "./model";
 import type { LiveExecution } from "./useExecution";
 import { WaitingForm } from "./WaitingForm";
 
@@ -28,6 +30,7 @@ export function ExecutionPanel({ flow, execution, selected }: ExecutionPanelProp
           {problem}
         </p>
       )}
+      {problem && executionId && <Kept flow={flow} executionId={executionId} />}
       {view && (
         <Section title="Execution" actions={<StateLine flow={flow} view={view} executionId={executionId} />}>
           <div className="stack" aria-live="polite">
@@ -44,6 +47,24 @@ export function ExecutionPanel({ flow, execution, selected }: ExecutionPanelProp
         </Section>
       )}
     </div>
+  );
+}
+
+/** What is kept of an execution whose events are gone: for 30 days, its results. */
+function Kept({ flow, executionId }: { flow: FlowView; executionId: string }): ReactNode {
+  const api = useApi();
+  const query = useQuery({
+    queryKey: ["flow-executions", flow.name, executionId],
+    queryFn: ({ signal }) => api.get<Execution>(`${flowPath(flow.name)}/executions/${encodeURIComponent(executionId)}`, {}, signal),
+  });
+  return (
+    <Loaded query={query}>
+      {({ steps, state }) => (
+        <Section title="Results" actions={state && <StateBadge state={state} />}>
+          <pre className="json">{pretty(steps)}</pre>
+        </Section>
+      )}
+    </Loaded>
   );
 }
 

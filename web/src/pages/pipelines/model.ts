@@ -47,7 +47,7 @@ export function useSchema(): JsonSchema | undefined {
   return data;
 }
 
-export function useSeries(id: string, minutes: number, step: number): UseQueryResult<MetricsSeries> {
+export function useSeries(id: string, minutes: number, step: number, refreshMs = REFRESH_MS): UseQueryResult<MetricsSeries> {
   const api = useApi();
   return useQuery({
     queryKey: pipelineKey(id, "series", minutes, step),
@@ -56,7 +56,7 @@ export function useSeries(id: string, minutes: number, step: number): UseQueryRe
       return api.get<MetricsSeries>(`${pipelinePath(id)}/metrics/series`, { from, step }, signal);
     },
     // A long span is much to read for the server, and changes slowly.
-    refetchInterval: Math.max(REFRESH_MS, step * 100),
+    refetchInterval: Math.max(refreshMs, step * 100),
     placeholderData: (before) => before,
   });
 }
