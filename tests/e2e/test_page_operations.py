@@ -145,6 +145,7 @@ def test_agent_with_a_tool_that_asks_is_made_and_tried(page: Page, name: str) ->
     expect(chat.get_by_text("12 * 34 = 408")).to_be_visible()
     page.reload()
     expect(page.get_by_label("When calculator asks")).to_have_value("ask")
+    expect(box).not_to_be_focused()
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", name="Agents")).to_be_visible()

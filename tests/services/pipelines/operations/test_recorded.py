@@ -78,3 +78,23 @@ def test_dry_run_of_a_definition_refuses_what_no_pipeline_can_have(streaming: ht
     assert refused(definition=pipeline(), events=events, more=1)[0] == 422
     large = pipeline(description="x" * 40_000)
     assert refused(definition=large, events=events) == (413, "too_large")
+
+
+def test_dry_run_tries_as_many_recorded_events_as_an_answer_holds(
+    plant: Plant, streaming: httpx.Client
+) -> None:
+    id = made(streaming, FILTER)
+    for number in range(8):
+        streaming.post(f"/pipelines/{id}/batch", json=[{"n": 2, "number": number, "large": "x" * 100_000}])
+    plant.transform()
+    events = streaming.post(f"/pipelines/{id}/dry-run").json()["events"]
+    assert len(events) == 4
+
+
+def test_dry_run_whose_answer_is_too_large_is_refused(streaming: httpx.Client) -> None:
+    events = [{"n": 2, "large": "x" * 100_000}] * 12
+    answer = streaming.post("/dry-run", json={"definition": pipeline(FILTER, DOUBLE), "events": events})
+    assert answer.status_code == 200, answer.text
+    twice = step("map", {"expression": {"n": "n", "one": "large", "two": "large"}})
+    answer = streaming.post("/dry-run", json={"definition": pipeline(twice), "events": events})
+    assert error_of(answer) == (413, "too_large")

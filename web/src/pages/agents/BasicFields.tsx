@@ -49,7 +49,7 @@ export function BasicFields({ draft, change, problems }: PartProps): ReactNode {
         {(ids) => (
           <textarea
             {...ids}
-            rows={2}
+            rows={MOST_STARTERS}
             value={draft.starters.join("\n")}
             onChange={(event) => change({ starters: event.target.value.split("\n").slice(0, MOST_STARTERS) })}
           />

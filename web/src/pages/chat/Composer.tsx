@@ -103,7 +103,6 @@ export function Composer(props: ComposerProps): ReactNode {
         value={text}
         dir="auto"
         aria-invalid={excess !== null}
-        autoFocus
         aria-label="Message"
         placeholder={placeholderOf(isRunning, after)}
         onChange={(event) => setText(event.target.value)}

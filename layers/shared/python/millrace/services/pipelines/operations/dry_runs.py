@@ -18,6 +18,10 @@ from millrace.services.pipelines.intake.push import event_from
 from millrace.services.pipelines.plans import compile_pipeline
 
 DRY_EVENTS = 200
+RECORDED_BYTES = 500_000
+"""Of the recorded events that are tried: their payloads stand in the answer once for each step."""
+ANSWER_BYTES = 2_500_000
+"""Lambda allows 6 MB, in which every quotation mark of ours counts twice."""
 _DRY_ENTRIES = 20
 _NO_PIPELINE = "pipeline_dry"
 
@@ -38,7 +42,7 @@ class DryRuns:
         definition = _definition(request.get("definition", pipeline.definition))
         events = await self._dry_events(caller, pipeline_id, request.get("events"))
         plan = compile_pipeline(caller.organization, pipeline_id, pipeline.version, definition).plan
-        return await asyncio.to_thread(_explained, plan, events)
+        return await _tried(plan, events)
 
     async def of_definition(self, caller: Principal, request: dict[str, Any]) -> dict[str, Any]:
         """`{definition, events}`: the same for a definition that no pipeline has yet."""
@@ -46,7 +50,7 @@ class DryRuns:
         definition = _definition(request.get("definition"))
         events = self._given_events(request.get("events"))
         plan = compile_pipeline(caller.organization, _NO_PIPELINE, 1, definition).plan
-        return await asyncio.to_thread(_explained, plan, events)
+        return await _tried(plan, events)
 
     async def _dry_events(self, caller: Principal, pipeline_id: str, given: Any) -> list[Event]:
         if given is None:
@@ -61,12 +65,23 @@ class DryRuns:
 
     async def _recent_events(self, organization: str, pipeline_id: str) -> list[Event]:
         events: list[Event] = []
+        size = 0
         journal = self._context.journal
         for entry in await journal.newest(organization, pipeline_id, _DRY_ENTRIES):
-            if len(events) < DRY_EVENTS:
-                records = await journal.read(organization, pipeline_id, entry.position, entry.key)
-                events += [event_from_record(one, pipeline_id) for one in records]
-        return events[:DRY_EVENTS]
+            for record in await journal.read(organization, pipeline_id, entry.position, entry.key):
+                size += json_size(record)
+                if events and (len(events) == DRY_EVENTS or size > RECORDED_BYTES):
+                    return events
+                events.append(event_from_record(record, pipeline_id))
+        return events
+
+
+async def _tried(plan: Plan, events: list[Event]) -> dict[str, Any]:
+    """Try the events. Raises `TooLarge` for more than one answer can hold."""
+    answer = await asyncio.to_thread(_explained, plan, events)
+    if json_size(answer) > ANSWER_BYTES:
+        raise TooLarge("What comes out of these events is too large to be shown: try fewer of them.")
+    return answer
 
 
 def _explained(plan: Plan, events: list[Event]) -> dict[str, Any]:
