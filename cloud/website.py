@@ -33,10 +33,12 @@ def config_of(stack: Stack) -> dict[str, Any]:
     outputs = stack.outputs
     issuer = outputs["Issuer"]
     client = outputs.get("UserPoolClientId") or stack.parameters.get("OidcAudience", "")
-    endpoint = f"https://{issuer.removeprefix('https://').partition('/')[0]}/"
+    auth = {"issuer": issuer, "clientId": client}
+    if "UserPoolId" in outputs:  # it has no sign-in page of its own: ours takes the password
+        auth["userPoolEndpoint"] = f"https://{issuer.removeprefix('https://').partition('/')[0]}/"
     bases = {} if "SiteUrl" in outputs else _function_urls(outputs)
     return {
-        "auth": {"issuer": issuer, "clientId": client, "userPoolEndpoint": endpoint},
+        "auth": auth,
         "devUser": None,
         "apiBase": bases,
     }

@@ -14,7 +14,7 @@ from typing import Any
 
 import botocore.handlers
 
-from tests.bench import _prices as prices
+from millrace.cost import prices
 
 _WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 _READS = {"GetItem", "Query", "BatchGetItem"}

@@ -2,7 +2,7 @@
 calls and the dollars of their functions.
 
 `python -m tests.bench pipelines_stack`. Calls are counted by botocore's events, DynamoDB's units are told by
-the emulator, CPU is the handlers' own: see `_plant`, `_metering` and `_prices`. Lambda's time is CPU on the
+the emulator, CPU is the handlers' own: see `_plant` and `_metering`. Lambda's time is CPU on the
 share of a vCPU that its memory gives. Not counted: cold starts, waiting for AWS and for destinations.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 
+from millrace.cost import prices
 from millrace.domain.clock import iso, now_ms
-from tests.bench import _prices as prices
 from tests.bench._plant import Plant, planted
 from tests.e2e.streaming import started, wait_until
 from tests.fakes.receivers import TOKEN, receiving

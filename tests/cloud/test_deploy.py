@@ -22,7 +22,7 @@ from local.template import Template, read_template
 from tests.aws import TEMPLATE
 
 Json = dict[str, Any]
-ACCOUNTS = ["upload", "plain", "first", "doomed", "gone"]
+ACCOUNTS = ["issuer", "upload", "plain", "first", "doomed", "gone"]
 """Of each stack its own: the emulator mixes those of one account up."""
 
 
@@ -96,6 +96,12 @@ def test_page_without_cloudfront_calls_the_function_of_each_route(site: Site) ->
     from starlette.testclient import TestClient
 
     assert TestClient(app_of(stack)).get("/config.json").json() == config
+
+
+def test_page_signs_in_at_the_issuer_that_the_stack_was_given(site: Site) -> None:
+    issuer = "https://login.example.com/tenant"
+    stack = site("issuer", Website="none", OidcIssuer=issuer, OidcAudience="page")
+    assert config_of(stack)["auth"] == {"issuer": issuer, "clientId": "page"}
 
 
 def test_deploy_tells_the_functions_their_address_once_and_what_to_do_next(
