@@ -40,6 +40,8 @@ export interface ConversationOptions {
 
 const STATUS = { submitted: "submitted", streaming: "streaming", waiting: "waiting", done: "ready", error: "error" } as const;
 
+const EMPTY: ConversationState = { status: "ready", isLoading: true, messages: [], turns: [], error: null };
+
 /** One conversation on a page: what is shown, and everything that can be done in it. */
 export class ConversationSession extends Session<ConversationState> {
   #pages: BroadcastChannel | null = null;
@@ -50,11 +52,12 @@ export class ConversationSession extends Session<ConversationState> {
     private readonly client: Millrace,
     private readonly options: ConversationOptions,
   ) {
-    super({ status: "ready", isLoading: true, messages: [], turns: [], error: null });
+    super(EMPTY);
   }
 
   /** Loads the history, and goes on with the run that is active, here or in another page. */
   protected async run(signal: AbortSignal): Promise<void> {
+    this.set(EMPTY);
     this.#scope = await (await sharing()).scopeOf(this.client);
     signal.throwIfAborted();
     this.#listen(signal);
@@ -98,7 +101,7 @@ export class ConversationSession extends Session<ConversationState> {
     await this.#ask(last.run.runId ? newId() : last.id, last.content);
   };
 
-  /** Shows the history. Returns the run that is active. */
+  /** Shows the history. Returns the run that is active, unless something was asked here meanwhile. */
   async #load(signal: AbortSignal): Promise<string | null> {
     const { conversationId, detail } = this.options;
     const messages: Schemas["Message"][] = [];
@@ -109,7 +112,10 @@ export class ConversationSession extends Session<ConversationState> {
     } catch (error) {
       if (!(error instanceof NotFoundError)) throw error;
     }
-    this.set({ isLoading: false, error: null, status: "ready", turns: [], messages: messages.filter((one) => !runId || one.runId !== runId) });
+    const { turns } = this.state;
+    const shown = [runId, ...turns.map(({ run }) => run.runId)].filter((id) => id !== null);
+    this.set({ isLoading: false, messages: messages.filter((one) => !shown.includes(one.runId ?? "")) });
+    if (turns.length > 0) return null;
     const question = messages.find((one) => one.runId === runId && one.role === "user");
     if (runId) this.#begin(runId, question?.content.map(({ text = "" }) => text).join("") ?? null);
     return runId;
@@ -151,7 +157,9 @@ export class ConversationSession extends Session<ConversationState> {
       const run = reducer.add(event, eventId);
       this.set({ turns: this.state.turns.map((turn) => (turn.id === id ? { ...turn, run } : turn)), status: STATUS[run.status] });
     }
-    if (this.state.status !== "ready" && this.state.status !== "error") await this.#load(signal);
+    if (this.state.status === "ready" || this.state.status === "error") return;
+    this.set({ turns: [], status: "ready" });
+    await this.#load(signal);
   }
 
   /** Another page tells of a run that it has begun. */

@@ -29,6 +29,7 @@ export abstract class Session<State extends { readonly error: Error | null }> {
     return () => {
       this.#scope.abort();
       this.#cancel?.();
+      this.#cancel = null;
     };
   };
 

@@ -1,50 +1,9 @@
 import type { ServerResponse } from "node:http";
-import { Window } from "happy-dom";
-import { StrictMode, type ReactNode } from "react";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Millrace, textOf } from "../src/index.js";
-import { type Conversation, useCommandCenter, useConversation, usePipelineMetrics } from "../src/react/index.js";
+import { type Conversation, useConversation } from "../src/react/index.js";
 import { type Line, type TestServer, after, beginStream, frame, goldenLines, goldenState, json, serve } from "./server.js";
-
-// React looks for a screen when it is loaded. `fetch` and the rest stay Node's own.
-const screen = new Window();
-vi.stubGlobal("window", screen);
-vi.stubGlobal("document", screen.document);
-vi.stubGlobal("IS_REACT_ACT_ENVIRONMENT", false);
-const { createRoot } = await import("react-dom/client");
-
-let unmounts: (() => void)[] = [];
-let frames: (() => void)[] = [];
-beforeEach(() => {
-  frames = [];
-  vi.stubGlobal("requestAnimationFrame", (run: () => void) => frames.push(run));
-  vi.stubGlobal("cancelAnimationFrame", (frame: number) => void (frames[frame - 1] = () => undefined));
-});
-afterEach(() => {
-  for (const unmount of unmounts.splice(0)) unmount();
-  vi.restoreAllMocks();
-});
-
-/** Shows a component, in React's strict mode, which mounts everything twice. */
-function mount(node: ReactNode): () => void {
-  const root = createRoot(screen.document.createElement("div") as unknown as HTMLElement);
-  root.render(<StrictMode>{node}</StrictMode>);
-  const unmount = () => root.unmount();
-  unmounts.push(unmount);
-  return unmount;
-}
-
-function draw(): void {
-  for (const run of frames.splice(0)) run();
-}
-
-/** Draws frames until the assertion holds. */
-async function eventually(assertion: () => void): Promise<void> {
-  await vi.waitFor(() => {
-    draw();
-    assertion();
-  });
-}
+import { draw, eventually, mount } from "./screen.js";
 
 /** A conversation whose runs stream golden lines, as far as the test lets them. */
 async function conversationServer(lines: readonly Line[], stored: { activeRunId: string | null; items: object[] } | null = null) {
@@ -154,6 +113,23 @@ test("while the agent answers a message is a live one, and stop stops", async ()
   await eventually(() => expect(latest().parts.map(({ type }) => type)).toEqual(["text", "message", "text"]));
 });
 
+test("a message that is sent while the history loads stays, and is answered", async () => {
+  const held: ServerResponse[] = [];
+  const server = await serve((request, response) => {
+    if (request.method === "POST") beginStream(response).end(goldenLines("answer").map(frame).join(""));
+    else if (request.url.includes("/messages")) held.push(response);
+    else json(response, 200, { activeRunId: null });
+  });
+  const { latest } = shown(server);
+  await vi.waitFor(() => expect(held.length).toBeGreaterThan(0));
+  void latest().send("Hello");
+  await eventually(() => expect(latest().turns).toHaveLength(1));
+  for (const response of held) json(response, 200, { items: STORED.items, nextCursor: null });
+  await eventually(() => expect(latest()).toMatchObject({ status: "ready", isLoading: false }));
+  expect(latest().turns[0]?.run).toEqual(goldenState("answer"));
+  expect(latest().messages.map(({ id }) => id)).toEqual(["m1", "m2"]);
+});
+
 test("a message before the run has begun is refused, and changes nothing", async () => {
   const server = await serve((request, response) => {
     if (request.url.endsWith("/inject")) json(response, 409, { error: { code: "not_streaming", message: "No." } });
@@ -256,45 +232,4 @@ test("when the component goes, at any event, everything is closed", async () => 
     await server.stop();
   }
   await vi.waitFor(async () => expect((await navigator.locks.query()).held).toEqual([]));
-});
-
-test("the command center shows what runs, from a snapshot and the events after it", async () => {
-  const run = { agentId: "a", agentName: "A", conversationId: "c", time: "2026-11-26T12:00:00Z" };
-  const events = [
-    { type: "run:started", runId: "run_2", ...run },
-    { type: "run:progress", runId: "run_1", ...run, tokens: 7, cost: null },
-    { type: "run:tool_started", runId: "run_2", ...run, tool: "calculator" },
-    { type: "alert:triggered", alert: { ruleId: "rule_1", name: "Errors", triggeredAt: run.time } },
-    { type: "run:completed", runId: "run_1", ...run, status: "completed" },
-  ].map((event, index) => ({ id: String(48 + index), event }));
-  const closed = vi.fn();
-  const server = await serve((request, response) => {
-    if (!request.url.includes("snapshot")) response.on("close", closed);
-    if (request.url.includes("snapshot")) json(response, 200, { since: 47, runs: [{ runId: "run_1", tokens: 1 }], alerts: [], truncated: false });
-    else beginStream(response).write(events.map(frame).join(""));
-  });
-  const client = new Millrace({ baseUrl: server.url });
-  const seen: ReturnType<typeof useCommandCenter>[] = [];
-  const Live = () => (seen.push(useCommandCenter(client, { agentIds: ["a"] })), null);
-  const unmount = mount(<Live />);
-  await eventually(() => expect(seen.at(-1)?.events).toHaveLength(5));
-  expect(seen.at(-1)?.runs).toMatchObject([{ runId: "run_2", agentName: "A", status: "running", tool: "calculator", tokens: null }]);
-  expect(seen.at(-1)?.alerts).toEqual([{ ruleId: "rule_1", name: "Errors", triggeredAt: run.time }]);
-  expect(server.requests.at(-1)?.headers["last-event-id"]).toBe("47");
-  expect(closed).not.toHaveBeenCalled();
-  unmount();
-  await vi.waitFor(() => expect(closed).toHaveBeenCalled());
-});
-
-test("a pipeline's metrics are asked for again and again, and an error keeps the last ones", async () => {
-  const server = await serve((_, response) => {
-    if (server.requests.length < 3) json(response, 200, { itemsProcessed: server.requests.length });
-    else json(response, 404, { error: { code: "pipeline_not_found", message: "No." } });
-  });
-  const client = new Millrace({ baseUrl: server.url });
-  const seen: ReturnType<typeof usePipelineMetrics>[] = [];
-  const Metrics = () => (seen.push(usePipelineMetrics(client, "p1", { everyMs: 5 })), null);
-  mount(<Metrics />);
-  await eventually(() => expect(seen.at(-1)?.error).toMatchObject({ code: "pipeline_not_found" }));
-  expect(seen.at(-1)?.metrics?.itemsProcessed).toBeGreaterThan(0);
 });
