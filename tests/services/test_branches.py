@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from millrace.domain.branches import BranchPoint
-from millrace.domain.conversations import StoredMessage
+from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.summaries import Summary
 from millrace.errors import Conflict, InvalidRequest, MillraceError, NotFound
 from millrace.services.runs import branches
@@ -18,6 +18,7 @@ from millrace.services.runs.model_history import model_history
 from millrace.settings import Settings
 from millrace.stores import conversations
 from millrace.stores.connect import Stores
+from millrace.stores.conversations import ConversationSnapshot
 from millrace.stores.dynamo import check_that
 from millrace.stores.lease_record import lease_key
 from tests.aws import Aws
@@ -120,6 +121,25 @@ async def test_chosen_branch_goes_on_where_it_ended(talk: Talk) -> None:
     assert await select_branch(talk.stores, talk.slot, new) == new
     await ask(talk, "four", "4")
     assert sent(talk) == ["one", "1", "two, edited", "2b", "four"]
+
+
+async def test_branch_that_is_chosen_while_a_message_begins_is_the_one_that_it_goes_on(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await ask(talk, "one", "1")
+    old = await ask(talk, "two", "2")
+    await ask(talk, "two, edited", "2b", branch=BranchPoint(first))
+    read, choices = talk.stores.conversations.open, [old]
+
+    async def choose_meanwhile(slot: Slot) -> ConversationSnapshot:
+        snapshot = await read(slot)
+        if choices:
+            await select_branch(talk.stores, slot, choices.pop())
+        return snapshot
+
+    monkeypatch.setattr(talk.stores.conversations, "open", choose_meanwhile)
+    await ask(talk, "three", "3")
+    assert sent(talk) == ["one", "1", "two", "2", "three"]
 
 
 async def test_message_goes_on_behind_a_run(talk: Talk) -> None:
