@@ -25,10 +25,12 @@ class Agents(Resource[IO]):
     """`client.agents`"""
 
     @listing
-    def list(self, *, limit: int | None = None) -> Listing[Agent | AgentSummary]:
-        """List agents: the built-in ones, then yours."""
+    def list(self, *, query: str | None = None, limit: int | None = None) -> Listing[Agent | AgentSummary]:
+        """List agents: the built-in ones, then yours; `query` is words of what they are called."""
         return Listing(
-            lambda cursor: Call(Request("GET", BASE, given(limit=limit, cursor=cursor)), model(AgentPage))
+            lambda cursor: Call(
+                Request("GET", BASE, given(q=query, limit=limit, cursor=cursor)), model(AgentPage)
+            )
         )
 
     @operation

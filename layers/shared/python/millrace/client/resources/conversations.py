@@ -12,7 +12,6 @@ from millrace.api.schemas.conversations import (
     LiveMessagePage,
     Message,
     MessagePage,
-    Share,
     SharePage,
     StoppedRun,
     WaitingAnswer,
@@ -263,6 +262,3 @@ def _message(
 ) -> Request:
     where = path(BASE + "/{}/messages", conversation_id)
     return Request("POST", where, given(detail=detail), body, headers=new_key(idempotency_key))
-
-
-__all__ = ["Conversations", "Share"]

@@ -47,10 +47,12 @@ class Flows(Resource[IO]):
     """`client.flows`"""
 
     @listing
-    def list(self, *, limit: int | None = None) -> Listing[Flow | FlowSummary]:
-        """List flows, by name."""
+    def list(self, *, query: str | None = None, limit: int | None = None) -> Listing[Flow | FlowSummary]:
+        """List flows, by name; `query` is words of the name or the description."""
         return Listing(
-            lambda cursor: Call(Request("GET", BASE, given(limit=limit, cursor=cursor)), model(FlowPage))
+            lambda cursor: Call(
+                Request("GET", BASE, given(q=query, limit=limit, cursor=cursor)), model(FlowPage)
+            )
         )
 
     @operation

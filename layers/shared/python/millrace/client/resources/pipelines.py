@@ -26,6 +26,7 @@ from millrace.client.calls import Call, Request, given, new_key, path
 from millrace.client.naming import body
 from millrace.client.operations import IO, Listing, listing, operation
 from millrace.client.resources.recovery import Recovery
+from millrace.domain.pipelines import PipelineState
 
 BASE = "/api/streaming"
 PIPELINE = BASE + "/pipelines/{}"
@@ -49,11 +50,14 @@ class Streaming(Recovery[IO]):
         return Call(request, model(WrittenPipeline))
 
     @listing
-    def list_pipelines(self, *, limit: int | None = None) -> Listing[Pipeline]:
-        """List pipelines, the oldest first."""
+    def list_pipelines(
+        self, *, query: str | None = None, state: PipelineState | None = None, limit: int | None = None
+    ) -> Listing[Pipeline]:
+        """List pipelines, the oldest first; `query` is words of the name."""
         return Listing(
             lambda cursor: Call(
-                Request("GET", BASE + "/pipelines", given(limit=limit, cursor=cursor)), model(PipelinePage)
+                Request("GET", BASE + "/pipelines", given(q=query, state=state, limit=limit, cursor=cursor)),
+                model(PipelinePage),
             )
         )
 
