@@ -30,6 +30,7 @@ VALUES: dict[str, Any] = {
     "parameters": {"x": 1},
     "payload": {"x": 1},
     "hosts": ["x"],
+    "scopes": ["x"],
     "metadata": {},
     "body": {},
     "arguments": {},

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # their models are imported with the first use
     from millrace.client.resources.conversations import Conversations
     from millrace.client.resources.files import Files, Tickets
     from millrace.client.resources.flows import Flows, Tasks
+    from millrace.client.resources.keys import Keys
     from millrace.client.resources.pipelines import Streaming
     from millrace.client.resources.runs import Approvals, Runs
     from millrace.client.resources.voice import Voice
@@ -108,6 +109,12 @@ class Resources(Generic[IO]):
         from millrace.client.resources.files import Files
 
         return Files(self._io)
+
+    @cached_property
+    def keys(self) -> "Keys[IO]":
+        from millrace.client.resources.keys import Keys
+
+        return Keys(self._io)
 
     @cached_property
     def tickets(self) -> "Tickets[IO]":
