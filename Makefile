@@ -73,7 +73,7 @@ sdk/typescript/dist/index.js: sdk/typescript/node_modules/.done sdk/typescript/l
 	@touch $@
 
 # The page is built from the sources of our own client.
-web/dist/index.html: web/node_modules/.done sdk/typescript/node_modules/.done $(shell find web/src web/public web/*.html web/*.ts sdk/typescript/src -type f 2>/dev/null)
+web/dist/index.html: web/node_modules/.done sdk/typescript/node_modules/.done $(shell find web/src web/public web/*.html web/*.ts web/*.json sdk/typescript/src -type f 2>/dev/null)
 	$(NPM) run --silent build
 
 install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done sdk/typescript/node_modules/.done tests/clients/node_modules/.done ## everything that tests and checks need

@@ -2,6 +2,7 @@
 
 /config.json        what the web UI must know, in the shape that it has on AWS
 /_local/sign-in     Cognito's protocol, sign-in actions only
+/_local/oidc         an OpenID Connect provider over it, for the page
 /_local/jwks.json   the user pool's keys
 /_local/users       makes a user: {"username", "organization", "role"?} -> {"username", "password"}
 /_local/ready       200 when functions take what is on their queues; else 503 with what is wrong
@@ -25,6 +26,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.demo import PATH, Received
 from local.ministack import ClientArguments
+from local.oidc import PATH as OIDC_PATH
+from local.oidc import LocalIssuer
 from local.queues import undrained
 from local.sign_in import SignIn, UnknownRole, User, action_of
 
@@ -66,6 +69,7 @@ def own_pages(
     routes = [
         Route("/config.json", partial(_config, sign_in, dev_user)),
         Route("/_local/sign-in", partial(_sign_in, sign_in), methods=["POST"]),
+        *LocalIssuer(sign_in, sign_in.issuer).routes(),
         Route("/_local/jwks.json", partial(_jwks, sign_in)),
         Route("/_local/users", partial(_make_user, sign_in), methods=["POST"]),
         Route("/_local/ready", partial(_ready, stack["arguments"])),
@@ -103,6 +107,8 @@ async def _config(sign_in: SignIn, dev_user: User | None, request: Request) -> R
         "clientId": sign_in.client_id,
         "userPoolEndpoint": "/_local/sign-in",
     }
+    if sign_in.pool:
+        auth["metadataUrl"] = f"{OIDC_PATH}/.well-known/openid-configuration"
     return _uncached({"auth": auth, "devUser": user, "apiBase": {}})
 
 

@@ -1,30 +1,21 @@
-"""The headers of the page, on one machine and, by the template's WebHeaders, from CloudFront."""
+"""The headers of the page, stated once in web/headers.json.
 
-_POLICY = {
-    "default-src": "'self'",
-    "script-src": "'self' 'wasm-unsafe-eval'",
-    "style-src": "'self' 'unsafe-inline'",
-    "img-src": "'self' data: blob: https:",
-    "media-src": "'self' data: blob:",
-    "font-src": "'self' data:",
-    "worker-src": "'self' blob:",
-    "connect-src": "",
-    "object-src": "'none'",
-    "base-uri": "'self'",
-    "form-action": "'self'",
-    "frame-ancestors": "'none'",
-}
+One machine sends them, the template's WebHeaders has the same for CloudFront, and vite puts the policy into
+the page as well."""
+
+import json
+from pathlib import Path
+
+_STATED = Path(__file__).parents[1] / "web" / "headers.json"
 
 
-def page_headers(connect: str = "'self' http: https: ws:") -> dict[str, str]:
-    """Return the security headers. `connect` are the sources that scripts may call; on one machine, whatever
-    serves the stack, sign-in and buckets there."""
-    policy = _POLICY | {"connect-src": connect}
-    return {
-        "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in policy.items()),
-        "x-content-type-options": "nosniff",
-        "x-frame-options": "DENY",
-        "referrer-policy": "no-referrer",
-        "permissions-policy": "camera=(), geolocation=(), microphone=(self), payment=()",
-        "cross-origin-opener-policy": "same-origin",
+def page_headers(connect: str | None = None) -> dict[str, str]:
+    """Return the security headers. `connect` are the sources that scripts of a deployed page may call.
+    Without it, those of one machine, where also images come from its ports."""
+    stated = json.loads(_STATED.read_text())
+    policy = stated["contentSecurityPolicy"]
+    policy |= stated["onOneMachine"] if connect is None else {"connect-src": connect}
+    headers: dict[str, str] = stated["headers"]
+    return headers | {
+        "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in policy.items())
     }

@@ -7,6 +7,7 @@ Browsers speak Cognito's own protocol with `forward`; the functions fetch the ke
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import httpx
 
 from local.deploy import Deployment
 from local.ministack import ClientArguments
+from local.oidc import Tokens
 
 DEV_USER = "dev@example.com"
 DEV_ORGANIZATION = "dev"
@@ -78,6 +80,24 @@ class SignIn:
         }
         async with httpx.AsyncClient(timeout=_FORWARD_SECONDS) as client:
             return await client.post(self._arguments["endpoint_url"], content=body, headers=headers)
+
+    async def by_password(self, username: str, password: str) -> Tokens | None:
+        """See `oidc.Pool`."""
+        return await self._initiate("USER_PASSWORD_AUTH", {"USERNAME": username, "PASSWORD": password})
+
+    async def by_refresh_token(self, token: str) -> Tokens | None:
+        """See `oidc.Pool`."""
+        return await self._initiate("REFRESH_TOKEN_AUTH", {"REFRESH_TOKEN": token})
+
+    async def _initiate(self, flow: str, parameters: dict[str, str]) -> Tokens | None:
+        request = {"AuthFlow": flow, "ClientId": self.client_id, "AuthParameters": parameters}
+        answer = await self.forward("InitiateAuth", json.dumps(request).encode())
+        if answer.is_client_error:
+            return None
+        result = answer.raise_for_status().json()["AuthenticationResult"]
+        names = {"id_token": "IdToken", "access_token": "AccessToken", "refresh_token": "RefreshToken"}
+        tokens = {name: result[theirs] for name, theirs in names.items() if theirs in result}
+        return {**tokens, "token_type": "Bearer", "expires_in": result.get("ExpiresIn", 3600)}
 
     async def jwks(self) -> bytes:
         """The pool's public keys, as JSON."""

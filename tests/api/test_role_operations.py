@@ -55,7 +55,10 @@ NEEDS: dict[str, list[str]] = {
         "POST /api/chat",
         "GET /api/chat/{chat_id}/stream",
         "POST /api/chat/{chat_id}/stop",
+        "GET /api/runs",  # others': with `observe`
         "GET /api/runs/{run_id}",
+        "GET /api/runs/{run_id}/events",
+        "GET /api/runs/{run_id}/model-calls",
         "GET /api/runs/{run_id}/stream",
         "GET /api/a2a/tasks/{task_id}/stream",
         "GET /api/approvals",  # those that the caller may see
@@ -105,6 +108,7 @@ NEEDS: dict[str, list[str]] = {
     "observe": [
         "GET /api/command-center/stream",
         "GET /api/command-center/snapshot",
+        "GET /api/command-center/events",
         "GET /api/command-center/alerts",
         "GET /api/command-center/alerts/{rule_id}",
         "GET /api/command-center/alerts/{rule_id}/history",

@@ -21,6 +21,11 @@ def test_web_ui_is_served_with_types_and_cache_headers(small_stack: RunningStack
     assert page.headers["cache-control"] == "no-cache"
     assert "javascript" in asset.headers["content-type"]
     assert "immutable" in asset.headers["cache-control"]
+    for answer in (page, asset):
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
 
 
 def test_address_of_the_ui_gives_the_page_to_browsers_and_404_to_scripts(

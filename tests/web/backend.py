@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import json
 import queue
@@ -21,6 +22,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
 from local.front import web_pages
+from local.oidc import PATH as OIDC_PATH
+from local.oidc import LocalIssuer, Tokens
 from local.web import WebFiles
 from tests.serving import PromptServer
 from tests.web.sound import VOICES, Sound
@@ -119,6 +122,8 @@ class Backend:
     #: (method, end of the path) -> answers to give, one per request, in place of the real one.
     answers: dict[tuple[str, str], list[Response]] = field(default_factory=dict)
     tokens: int = 0
+    #: Whether the provider takes the refresh tokens that it has given.
+    is_renewing: bool = True
     has_dev_user: bool = True
     #: Whether a run begins at once, or when the test emits its `start`.
     has_start: bool = True
@@ -159,24 +164,36 @@ class Backend:
 
     async def config(self, request: Request) -> Response:
         user = {"username": "dev", "password": "dev"} if self.has_dev_user else None
-        auth = {"issuer": self.url, "clientId": "web", "userPoolEndpoint": f"{self.url}/cognito"}
-        return JSONResponse({"auth": auth, "devUser": user, "apiBase": {"conversation": "", "api": ""}})
+        metadata = f"{OIDC_PATH}/.well-known/openid-configuration"
+        auth = {"issuer": self.url, "clientId": "web", "metadataUrl": metadata}
+        return JSONResponse({"auth": auth, "devUser": user, "apiBase": {"/api": ""}})
 
-    async def cognito(self, request: Request) -> Response:
-        body = json.loads(await request.body())
-        self.requests.append(("POST", f"/cognito/{body['AuthFlow']}", body))
-        if body["AuthParameters"].get("PASSWORD") == "wrong":
-            refusal = {"__type": "NotAuthorizedException", "message": "Incorrect username or password."}
-            return JSONResponse(refusal, 400)
-        result = {"IdToken": f"token-{self.tokens}", "RefreshToken": "refresh", "ExpiresIn": 3600}
-        return JSONResponse({"AuthenticationResult": result})
+    async def by_password(self, username: str, password: str) -> Tokens | None:
+        """The provider's pool, in which every password but `wrong` is right."""
+        self.requests.append(("POST", "/oidc/password", {"username": username}))
+        return None if password == "wrong" else self._tokens() | {"refresh_token": "refresh"}
+
+    async def by_refresh_token(self, token: str) -> Tokens | None:
+        self.requests.append(("POST", "/oidc/refresh", {"token": token}))
+        return self._tokens() if self.is_renewing else None
+
+    def _tokens(self) -> Json:
+        return {"id_token": self.id_token, "access_token": "a", "token_type": "Bearer", "expires_in": 3600}
+
+    @property
+    def id_token(self) -> str:
+        """The only one that the API takes."""
+        claims = {"sub": "u1", "name": "Ada", "custom:organization": "acme", "number": self.tokens}
+        parts = [{"alg": "none"}, claims]
+        encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
+        return ".".join([*encoded, "x"])
 
     async def api(self, request: Request) -> Response:
         """Everything under /api: recorded, authorised, then one scripted answer or the real one."""
         raw = await request.body()
         path = request.url.path.removeprefix("/api")
         self.requests.append((request.method, path, json.loads(raw) if raw else {}))
-        if request.headers.get("authorization") != f"Bearer token-{self.tokens}":
+        if request.headers.get("authorization") != f"Bearer {self.id_token}":
             return JSONResponse({"error": {"code": "unauthorized", "message": "Sign in."}}, 401)
         for (method, end), answers in self.answers.items():
             if method == request.method and path.endswith(end) and answers:
@@ -308,7 +325,7 @@ def _app(backend: Backend) -> Starlette:
     return Starlette(
         routes=[
             Route("/config.json", backend.config),
-            Route("/cognito", backend.cognito, methods=["POST"]),
+            *LocalIssuer(backend, backend.url).routes(),
             Route("/api/{path:path}", backend.api, methods=methods),
             Mount("/", web_pages(WebFiles(DIST))),
         ]

@@ -131,18 +131,4 @@ def test_refused_token_is_renewed_once_and_the_user_notices_nothing(page: Page, 
     run.say("Still here.")
     run.done()
     expect(page.locator(".prose")).to_have_text("Still here.")
-    assert len(backend.sent("POST", "/cognito/REFRESH_TOKEN_AUTH")) == 1
-
-
-def test_page_asks_for_a_password_without_a_dev_user(page: Page, backend: Backend) -> None:
-    expect(page.get_by_label("Agent")).to_be_visible()
-    backend.has_dev_user = False
-    page.evaluate("sessionStorage.clear()")
-    page.reload()
-    page.get_by_label("User name").fill("ada")
-    page.get_by_label("Password").fill("wrong")
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_contain_text("Incorrect username or password.")
-    page.get_by_label("Password").fill("right")
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("textbox", name="Message")).to_be_focused()
+    assert len(backend.sent("POST", "/oidc/refresh")) == 1

@@ -4,7 +4,14 @@ import { Api } from "../src/api/client";
 
 afterEach(() => void vi.unstubAllGlobals());
 
-const BASES = { api: "https://api.example/", conversation: "https://talk.example/", voice: "https://voice.example/" };
+const TALK = "https://talk.example/";
+const BASES = {
+  "/api": "https://api.example/",
+  "/api/conversations": TALK,
+  "/api/approvals": TALK,
+  "/api/runs": TALK,
+  "/api/voice": "https://voice.example/",
+};
 const AUTH = { token: async () => "token" } as unknown as Auth;
 
 /** The requests that `act` makes, by method and address. */
@@ -22,6 +29,8 @@ const { signal } = new AbortController();
 
 test.each<[string, (api: Api) => Promise<unknown>]>([
   ["https://api.example/api/agents?limit=100", (api) => api.listAgents()],
+  ["https://talk.example/api/runs?state=failed", (api) => api.get("/api/runs", { state: "failed" })],
+  ["https://api.example/api/runs-of-old", (api) => api.get("/api/runs-of-old")],
   ["https://talk.example/api/conversations/c1", (api) => api.getConversation("c1")],
   ["https://talk.example/api/conversations?limit=30&q=a+b", (api) => api.listConversations(null, "a b")],
   ["https://talk.example/api/conversations/c1?restorable=true", (api) => api.deleteConversation("c1")],

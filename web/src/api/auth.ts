@@ -1,163 +1,251 @@
+import { ErrorResponse, type User, UserManager, WebStorageStateStore } from "oidc-client-ts";
+import { PasswordPool } from "./cognito";
 import type { Config, Credentials } from "./config";
+import { isDurable, sharedStorage, tabStorage } from "./storage";
 
-const STORAGE_KEY = "millrace.tokens";
-const RENEW_BEFORE_MS = 60_000;
+const RENEW_BEFORE_S = 60;
+const SIGNED_OUT = "millrace.signedOut";
+export const CALLBACK = "/auth/callback";
+export const POPUP_CALLBACK = "/auth/popup";
 
-interface Tokens {
-  readonly idToken: string;
-  readonly refreshToken: string | null;
-  /** Milliseconds since 1970. */
-  readonly expiresAt: number;
-}
+/** `ended`: the session died while the page was in use. What waits for a token goes on after the next sign-in. */
+export type AuthState = "in" | "out" | "ended";
 
-/** Sign-in is needed, or was refused. The message is for the user. */
-export class SignInError extends Error {
-  override name = "SignInError";
-}
-
+/** Who is signed in, by the token's own words: for showing only. */
 export interface Account {
   readonly name: string | null;
   readonly organization: string | null;
 }
 
-type AuthResult = { IdToken?: string; RefreshToken?: string; ExpiresIn?: number };
-
 /**
- * A signed-in user of a Cognito user pool, by its InitiateAuth call
- * (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_InitiateAuth.html).
- *
- * Tokens live in memory and, for reloads, in sessionStorage.
+ * The signed-in user, by any OpenID Connect provider: authorization code with PKCE, renewed by refresh token. The
+ * tabs of a browser share one session. A request that needs a token while the session is dead waits until the user
+ * has signed in again, so that nothing that was typed is lost.
  */
 export class Auth {
-  #tokens: Tokens | null;
-  #renewal: Promise<Tokens> | null = null;
+  readonly #manager: UserManager;
+  /** Null where the provider has a page of its own. */
+  readonly #pool: PasswordPool | null;
+  readonly #listeners = new Set<() => void>();
+  #user: User | null = null;
+  #state: AuthState = "out";
+  #renewal: Promise<User | null> | null = null;
+  #waiting: ((user: User) => void)[] = [];
 
-  constructor(
-    private readonly config: Config,
-    private readonly storage: Storage,
-    private readonly onSignedOut: () => void,
-  ) {
-    this.#tokens = readTokens(storage);
-  }
-
-  get isSignedIn(): boolean {
-    return this.#tokens !== null;
-  }
-
-  /** Who is signed in, by the token's own words: for showing only. */
-  get account(): Account {
-    return accountOf(this.#tokens?.idToken);
-  }
-
-  /** Throws SignInError when the user pool refuses. */
-  async signIn({ username, password }: Credentials): Promise<void> {
-    this.#keep(await this.#initiate("USER_PASSWORD_AUTH", { USERNAME: username, PASSWORD: password }, null));
-  }
-
-  signOut(): void {
-    this.#tokens = null;
-    this.storage.removeItem(STORAGE_KEY);
-    this.onSignedOut();
-  }
-
-  /** A bearer token that is valid for another minute. Throws SignInError when the user must sign in. */
-  async token(): Promise<string> {
-    const tokens = this.#tokens;
-    if (tokens && tokens.expiresAt - Date.now() > RENEW_BEFORE_MS) return tokens.idToken;
-    return this.renew(tokens?.idToken ?? null);
-  }
-
-  /** A token other than `rejected`. Callers at the same time share one renewal. */
-  async renew(rejected: string | null): Promise<string> {
-    if (this.#tokens && this.#tokens.idToken !== rejected) return this.#tokens.idToken;
-    this.#renewal ??= this.#refresh().finally(() => (this.#renewal = null));
-    return (await this.#renewal).idToken;
-  }
-
-  async #refresh(): Promise<Tokens> {
-    try {
-      const tokens = await this.#refreshOrSignIn(this.#tokens?.refreshToken ?? null);
-      this.#keep(tokens);
-      return tokens;
-    } catch (error) {
-      if (error instanceof SignInError) this.signOut();
-      throw error;
-    }
-  }
-
-  async #refreshOrSignIn(refreshToken: string | null): Promise<Tokens> {
-    const { devUser } = this.config;
-    if (refreshToken) {
-      try {
-        return await this.#initiate("REFRESH_TOKEN_AUTH", { REFRESH_TOKEN: refreshToken }, refreshToken);
-      } catch (error) {
-        if (!devUser || !(error instanceof SignInError)) throw error;
-      }
-    }
-    if (!devUser) throw new SignInError("Please sign in.");
-    const { username, password } = devUser;
-    return this.#initiate("USER_PASSWORD_AUTH", { USERNAME: username, PASSWORD: password }, null);
-  }
-
-  #keep(tokens: Tokens): void {
-    this.#tokens = tokens;
-    this.storage.setItem(STORAGE_KEY, JSON.stringify(tokens));
-  }
-
-  /** REFRESH_TOKEN_AUTH answers without a refresh token: `refreshToken` stays in use. */
-  async #initiate(flow: string, parameters: object, refreshToken: string | null): Promise<Tokens> {
-    const { userPoolEndpoint, clientId } = this.config.auth;
-    const response = await fetch(userPoolEndpoint, {
-      method: "POST",
-      headers: {
-        "Content-Type": "application/x-amz-json-1.1",
-        "X-Amz-Target": "AWSCognitoIdentityProviderService.InitiateAuth",
-      },
-      body: JSON.stringify({ AuthFlow: flow, ClientId: clientId, AuthParameters: parameters }),
+  constructor(private readonly config: Config) {
+    this.#manager = new UserManager(settingsOf(config));
+    this.#pool = poolOf(config);
+    globalThis.addEventListener?.("storage", (event) => {
+      if (event.key?.startsWith("millrace.oidc.user:")) void this.#follow();
     });
-    if (!response.ok) throw await refusal(response);
-    const body = (await response.json()) as { AuthenticationResult?: AuthResult; ChallengeName?: string };
-    return tokensFrom(body.AuthenticationResult, body.ChallengeName, refreshToken);
   }
-}
 
-function tokensFrom(result: AuthResult | undefined, challenge: string | undefined, old: string | null): Tokens {
-  if (!result?.IdToken) {
-    throw new SignInError(`This page cannot do the sign-in step that is asked for: ${challenge ?? "unknown"}.`);
+  readonly getState = (): AuthState => this.#state;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  get account(): Account {
+    const claims: Record<string, unknown> = { ...this.#user?.profile };
+    const text = (...names: string[]) => names.map((name) => claims[name]).find((one): one is string => typeof one === "string");
+    return {
+      name: text("name", "email", "preferred_username", "sub") ?? null,
+      organization: text("custom:organization", "organization", "org_id") ?? null,
+    };
   }
-  const expiresAt = Date.now() + (result.ExpiresIn ?? 3600) * 1000;
-  return { idToken: result.IdToken, refreshToken: result.RefreshToken ?? old, expiresAt };
-}
 
-/** Only a 4xx means that the credentials are wrong; anything else may pass. */
-async function refusal(response: Response): Promise<Error> {
-  const body = (await response.json().catch(() => null)) as { message?: string } | null;
-  const message = body?.message ?? `Sign-in answered with status ${response.status}.`;
-  const isRefused = response.status >= 400 && response.status < 500 && response.status !== 429;
-  return isRefused ? new SignInError(message) : new Error(message);
-}
+  /** Whether this page asks for the password itself. */
+  get needsPassword(): boolean {
+    return this.#pool !== null;
+  }
 
-function readTokens(storage: Storage): Tokens | null {
-  try {
-    const value = JSON.parse(storage.getItem(STORAGE_KEY) ?? "null") as Tokens | null;
-    return typeof value?.idToken === "string" ? value : null;
-  } catch {
+  get hasDevUser(): boolean {
+    return this.config.devUser !== null;
+  }
+
+  /** Finds the session of this browser, or signs the dev user in. Throws when the provider cannot be reached. */
+  async start(): Promise<void> {
+    const user = await this.#manager.getUser();
+    if (user) this.#keep(user);
+    else if (this.config.devUser && !tabStorage.getItem(SIGNED_OUT)) await this.signInDevUser();
+  }
+
+  /** Goes to the provider's page, and comes back to this one. In a popup where the browser keeps no storage. */
+  async signIn(): Promise<void> {
+    if (!isDurable(sharedStorage)) return this.signInByPopup();
+    await this.#manager.signinRedirect({ state: location.pathname + location.search + location.hash });
+  }
+
+  /** Leaves this page, and all that was typed into it, as it is. */
+  async signInByPopup(): Promise<void> {
+    this.#keep(await this.#manager.signinPopup());
+  }
+
+  /** Where `needsPassword`. */
+  async signInByPassword(credentials: Credentials): Promise<void> {
+    const user = await this.#pool?.signIn(credentials);
+    if (user) await this.#store(user);
+  }
+
+  /** Only where the configuration names a dev user. */
+  async signInDevUser(): Promise<void> {
+    if (this.config.devUser) this.#keep(await this.#manager.signinResourceOwnerCredentials(this.config.devUser));
+  }
+
+  /** The second half of `signIn`; returns where the user was. Throws when the provider refused. */
+  async finishSignIn(): Promise<string> {
+    const user = await this.#manager.signinRedirectCallback();
+    this.#keep(user);
+    return typeof user.state === "string" && user.state.startsWith("/") ? user.state : "/";
+  }
+
+  /** In the popup: hands the answer to the page that opened it, and closes. */
+  finishPopup(): Promise<void> {
+    return this.#manager.signinPopupCallback();
+  }
+
+  async signOut(): Promise<void> {
+    const idToken = this.#user?.id_token;
+    await this.#manager.removeUser();
+    tabStorage.setItem(SIGNED_OUT, "1");
+    this.#user = null;
+    this.#set("out");
+    await this.#signOutThere(idToken);
+  }
+
+  /** A bearer token that is valid for another minute. Waits for the user where the session has died. */
+  async token(): Promise<string> {
+    const user = this.#user;
+    if (this.#state === "in" && user && !isExpiring(user)) return this.#bearer(user);
+    return this.renew(user ? this.#bearer(user) : null);
+  }
+
+  /** A token other than `rejected`. Callers at the same time share one renewal, and so do tabs. */
+  async renew(rejected: string | null): Promise<string> {
+    if (this.#state !== "in") return this.#bearer(await this.#nextUser());
+    if (this.#user && this.#bearer(this.#user) !== rejected && !isExpiring(this.#user)) return this.#bearer(this.#user);
+    this.#renewal ??= inOneTab(() => this.#renewed(rejected)).finally(() => (this.#renewal = null));
+    // Waiting for the user holds up no other tab: the renewal is over by then.
+    return this.#bearer((await this.#renewal) ?? (await this.#nextUser()));
+  }
+
+  /** The API refuses what the provider has just given: the user has to sign in anew. */
+  end(): void {
+    if (this.#state === "in") this.#set("ended");
+  }
+
+  /** Null where the user has to sign in again. */
+  async #renewed(rejected: string | null): Promise<User | null> {
+    const stored = await this.#manager.getUser();
+    if (stored && this.#bearer(stored) !== rejected && !isExpiring(stored)) return this.#keep(stored);
+    try {
+      if (!stored?.refresh_token) throw new ErrorResponse({ error: "login_required" });
+      if (this.#pool) return await this.#store(await this.#pool.renew(stored.refresh_token));
+      const user = await this.#manager.signinSilent();
+      if (!user) throw new ErrorResponse({ error: "login_required" });
+      return this.#keep(user);
+    } catch (error) {
+      // Anything else (no network, a provider that is down) may pass by itself.
+      if (!(error instanceof ErrorResponse)) throw error;
+      return this.#refused();
+    }
+  }
+
+  async #refused(): Promise<User | null> {
+    if (this.config.devUser) {
+      await this.signInDevUser();
+      return this.#user;
+    }
+    this.#set("ended");
     return null;
   }
-}
 
-function accountOf(token: string | undefined): Account {
-  const claims = claimsOf(token);
-  const text = (...names: string[]) => names.map((name) => claims[name]).find((value) => typeof value === "string") ?? null;
-  return { name: text("name", "email", "sub"), organization: text("custom:organization", "organization", "org_id") };
-}
-
-function claimsOf(token: string | undefined): Record<string, string> {
-  try {
-    const payload = token?.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? "";
-    const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
-    return JSON.parse(new TextDecoder().decode(bytes)) as Record<string, string>;
-  } catch {
-    return {};
+  #nextUser(): Promise<User> {
+    if (this.#state === "in" && this.#user) return Promise.resolve(this.#user);
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
+
+  /** Another tab signed in or out. */
+  async #follow(): Promise<void> {
+    const user = await this.#manager.getUser();
+    if (user) this.#keep(user);
+    else {
+      this.#user = null;
+      this.#set("out");
+    }
+  }
+
+  async #store(user: User): Promise<User> {
+    await this.#manager.storeUser(user);
+    return this.#keep(user);
+  }
+
+  #keep(user: User): User {
+    this.#user = user;
+    tabStorage.removeItem(SIGNED_OUT);
+    this.#set("in");
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve(user);
+    return user;
+  }
+
+  #set(state: AuthState): void {
+    this.#state = state;
+    for (const listener of this.#listeners) listener();
+  }
+
+  #bearer(user: User): string {
+    const token = this.config.auth.bearer === "access_token" ? user.access_token : user.id_token;
+    if (!token) throw new Error(`The provider gave no ${this.config.auth.bearer ?? "id_token"}.`);
+    return token;
+  }
+
+  async #signOutThere(idToken: string | undefined): Promise<void> {
+    if (this.#pool) return;
+    const endpoint = await this.#manager.metadataService.getEndSessionEndpoint().catch(() => undefined);
+    if (!endpoint) return;
+    // Cognito's own names beside the standard's.
+    const home = `${location.origin}/`;
+    await this.#manager.signoutRedirect({
+      ...(idToken && { id_token_hint: idToken }),
+      extraQueryParams: { client_id: this.config.auth.clientId, logout_uri: home },
+    });
+  }
+}
+
+function poolOf({ auth }: Config): PasswordPool | null {
+  const isCognito = URL.canParse(auth.issuer) && new URL(auth.issuer).host.startsWith("cognito-idp.");
+  if (!isCognito || !auth.userPoolEndpoint || auth.metadataUrl) return null;
+  return new PasswordPool(auth.userPoolEndpoint, auth.clientId);
+}
+
+function settingsOf({ auth }: Config) {
+  const origin = globalThis.location?.origin ?? "http://localhost";
+  return {
+    authority: auth.issuer,
+    ...(auth.metadataUrl && { metadataUrl: new URL(auth.metadataUrl, origin).href }),
+    client_id: auth.clientId,
+    scope: auth.scope ?? "openid email profile",
+    redirect_uri: origin + CALLBACK,
+    popup_redirect_uri: origin + POPUP_CALLBACK,
+    post_logout_redirect_uri: `${origin}/`,
+    response_type: "code",
+    automaticSilentRenew: false,
+    monitorSession: false,
+    userStore: new WebStorageStateStore({ store: sharedStorage, prefix: "millrace.oidc." }),
+    stateStore: new WebStorageStateStore({ store: sharedStorage, prefix: "millrace.oidc." }),
+  };
+}
+
+function isExpiring(user: User): boolean {
+  return user.expires_in !== undefined && user.expires_in < RENEW_BEFORE_S;
+}
+
+/** Tabs renew one after the other: many providers take a refresh token once. */
+function inOneTab<Result>(action: () => Promise<Result>): Promise<Result> {
+  const locks = globalThis.navigator?.locks;
+  return locks ? (locks.request("millrace.renewal", action) as Promise<Result>) : action();
 }

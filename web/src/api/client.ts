@@ -238,7 +238,7 @@ export class Api {
     if (response.status !== 401) return response;
     await response.body?.cancel();
     const again = await this.#send(path, init, await this.auth.renew(token));
-    if (again.status === 401) this.auth.signOut();
+    if (again.status === 401) this.auth.end();
     return again;
   }
 
@@ -249,7 +249,10 @@ export class Api {
   }
 
   #base(path: string): string {
-    return (this.apiBase[functionFor(path)] ?? "").replace(/\/$/, "");
+    const route = Object.keys(this.apiBase)
+      .filter((one) => path === one || path.startsWith(`${one}/`) || path.startsWith(`${one}?`))
+      .reduce((longest, one) => (one.length > longest.length ? one : longest), "");
+    return (this.apiBase[route] ?? "").replace(/\/$/, "");
   }
 }
 
@@ -257,11 +260,6 @@ function queryString(query: Query): string {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const parameters = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
   return given.length > 0 ? `?${parameters}` : "";
-}
-
-function functionFor(path: string): string {
-  if (path.startsWith("/api/voice/")) return "voice";
-  return /^\/api\/(conversations|runs|approvals|files)\b/.test(path) ? "conversation" : "api";
 }
 
 function conversationPath(id: string): string {

@@ -1,3 +1,5 @@
+const PROBE = "millrace.probe";
+
 /** Keeps values for this page only: in the place of a storage that the browser refuses. */
 class MemoryStorage implements Storage {
   readonly #values = new Map<string, string>();
@@ -61,6 +63,10 @@ class SafeStorage implements Storage {
     this.#attempt((storage) => storage.clear());
   }
 
+  isDurable(): boolean {
+    return this.#attempt((storage) => (storage.setItem(PROBE, "1"), storage.removeItem(PROBE), true)) ?? false;
+  }
+
   #attempt<Result>(action: (storage: Storage) => Result): Result | null {
     try {
       return action(this.find());
@@ -68,6 +74,11 @@ class SafeStorage implements Storage {
       return null;
     }
   }
+}
+
+/** Whether a storage outlives this page: whoever leaves it and comes back finds what was kept. */
+export function isDurable(storage: Storage): boolean {
+  return storage instanceof SafeStorage && storage.isDurable();
 }
 
 /** Shared by the tabs of this browser. Never throws. */

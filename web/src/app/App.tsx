@@ -1,37 +1,67 @@
+import { ApiError } from "@millrace/client";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
-import { type ReactNode, useEffect, useMemo, useState } from "react";
-import { Auth } from "../api/auth";
+import { type ReactNode, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { Auth, CALLBACK, POPUP_CALLBACK } from "../api/auth";
 import { Api, explain } from "../api/client";
-import { type Config, loadConfig } from "../api/config";
-import { tabStorage } from "../api/storage";
-import { ApiError } from "@millrace/client";
+import { loadConfig } from "../api/config";
 import { SessionContext } from "./context";
 import { router } from "./router";
-import { SignIn } from "./SignIn";
+import { SessionEnded, SignIn } from "./SignIn";
 
-export function App(): ReactNode {
-  const [config, setConfig] = useState<Config | null>(null);
-  const [error, setError] = useState<string | null>(null);
-  useEffect(() => {
-    loadConfig().then(setConfig, (reason: unknown) => setError(explain(reason)));
-  }, []);
-  if (error) return <Broken message={error} />;
-  return config && <SignedIn config={config} />;
+interface Started {
+  readonly auth: Auth;
+  readonly api: Api;
+  /** Why signing in did not work. */
+  readonly problem: string | null;
 }
 
-function SignedIn({ config }: { config: Config }): ReactNode {
-  /** Null until the user signs in or out here. */
-  const [isSignedOut, setSignedOut] = useState<boolean | null>(null);
-  const auth = useMemo(() => new Auth(config, tabStorage, () => setSignedOut(true)), [config]);
-  const session = useMemo(() => ({ auth, api: new Api(auth, config.apiBase) }), [auth, config]);
-  const queries = useMemo(newQueryClient, [session]);
-  const needsForm = isSignedOut ?? (!auth.isSignedIn && !config.devUser);
-  if (needsForm) return <SignIn auth={auth} onSignedIn={() => setSignedOut(false)} />;
+// Once for the page: a code of the provider is good for one request.
+let starting: Promise<Started> | null = null;
+
+export function App(): ReactNode {
+  const [started, setStarted] = useState<Started | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  useEffect(() => {
+    starting ??= start();
+    starting.then(setStarted, (reason: unknown) => setError(explain(reason)));
+  }, []);
+  if (error) return <Broken message={error} />;
+  return started && <Session {...started} />;
+}
+
+async function start(): Promise<Started> {
+  const config = await loadConfig();
+  const auth = new Auth(config);
+  const api = new Api(auth, config.apiBase);
+  const problem = await signIn(auth).then(
+    () => null,
+    (reason: unknown) => `Signing in did not work: ${explain(reason)}`,
+  );
+  return { auth, api, problem };
+}
+
+async function signIn(auth: Auth): Promise<void> {
+  if (location.pathname === POPUP_CALLBACK) return auth.finishPopup();
+  if (location.pathname !== CALLBACK) return auth.start();
+  try {
+    history.replaceState(null, "", await auth.finishSignIn());
+  } catch (error) {
+    history.replaceState(null, "", "/");
+    throw error;
+  }
+}
+
+function Session({ auth, api, problem }: Started): ReactNode {
+  const state = useSyncExternalStore(auth.subscribe, auth.getState);
+  const session = useMemo(() => ({ auth, api }), [auth, api]);
+  const queries = useMemo(newQueryClient, [state === "out"]);
+  if (state === "out") return <SignIn auth={auth} problem={problem} />;
   return (
     <SessionContext.Provider value={session}>
       <QueryClientProvider client={queries}>
         <RouterProvider router={router} />
+        {state === "ended" && <SessionEnded auth={auth} />}
       </QueryClientProvider>
     </SessionContext.Provider>
   );
@@ -49,7 +79,7 @@ function Broken({ message }: { message: string }): ReactNode {
       <div role="alert">
         <h1>Millrace cannot start</h1>
         <p>{message}</p>
-        <button type="button" className="primary" onClick={() => location.reload()}>
+        <button type="button" className="button primary" onClick={() => location.reload()}>
           Try again
         </button>
       </div>

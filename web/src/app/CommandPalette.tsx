@@ -1,8 +1,7 @@
-import { lazy, type ReactNode, Suspense, useEffect, useSyncExternalStore } from "react";
+import { type ReactNode, useEffect, useSyncExternalStore } from "react";
 import { Dialog } from "../ui/Dialog";
-import { Loading } from "../ui/states";
+import { PaletteList } from "./PaletteList";
 
-const PaletteList = lazy(() => import("./PaletteList"));
 const listeners = new Set<() => void>();
 let isOpen = false;
 
@@ -15,7 +14,7 @@ export function openPalette(): void {
   setOpen(true);
 }
 
-/** Goes anywhere by typing: Ctrl-K, or Cmd-K on a Mac. Its list is loaded when it is first opened. */
+/** Goes anywhere by typing: Ctrl-K, or Cmd-K on a Mac. Never lazy: a name is typed right behind the key. */
 export function CommandPalette(): ReactNode {
   const shown = useSyncExternalStore(subscribe, () => isOpen);
   useEffect(() => {
@@ -24,9 +23,7 @@ export function CommandPalette(): ReactNode {
   }, []);
   return (
     <Dialog title="Search" isOpen={shown} onClose={() => setOpen(false)}>
-      <Suspense fallback={<Loading />}>
-        <PaletteList onDone={() => setOpen(false)} />
-      </Suspense>
+      <PaletteList onDone={() => setOpen(false)} />
     </Dialog>
   );
 }

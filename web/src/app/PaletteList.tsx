@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, type NavigateOptions } from "@tanstack/react-router";
 import { Command } from "cmdk";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { Icon, type IconName } from "../ui/Icon";
 import { useApi } from "./context";
 import { PAGES } from "./pages";
@@ -20,22 +20,34 @@ interface Group {
 }
 
 /** What can be gone to, found by its name. */
-export default function PaletteList({ onDone }: { onDone: () => void }): ReactNode {
+export function PaletteList({ onDone }: { onDone: () => void }): ReactNode {
   const navigate = useNavigate();
   const go = (to: NavigateOptions) => {
     onDone();
     void navigate(to);
   };
+  const [search, setSearch] = useState("");
+  const groups = matching(useGroups(), search);
+  const [chosen, setChosen] = useState("");
+  // Lists come while a name is being typed: what Enter goes to is always the first that is shown.
+  const first = groups[0]?.entries[0];
+  useEffect(() => setChosen(first ? valueOf(groups[0]?.heading ?? "", first) : ""), [search, first?.id]);
   return (
-    <Command label="Go to" className="palette">
-      <Command.Input className="input" placeholder="Pages, conversations, agents, pipelines…" autoFocus />
+    <Command label="Go to" className="palette" shouldFilter={false} value={chosen} onValueChange={setChosen}>
+      <Command.Input
+        className="input"
+        placeholder="Pages, conversations, agents, pipelines…"
+        autoFocus
+        value={search}
+        onValueChange={setSearch}
+      />
       <Command.List className="palette-list">
         <Command.Empty className="palette-empty">Nothing of this name.</Command.Empty>
-        {useGroups().map(({ heading, entries }) => (
+        {groups.map(({ heading, entries }) => (
           <Command.Group key={heading} heading={heading}>
-            {entries.map(({ id, label, icon, to }) => (
-              <Command.Item key={id} value={`${heading} ${id}`} keywords={[label]} onSelect={() => go(to)}>
-                <Icon name={icon} /> <span>{label}</span>
+            {entries.map((entry) => (
+              <Command.Item key={entry.id} value={valueOf(heading, entry)} onSelect={() => go(entry.to)}>
+                <Icon name={entry.icon} /> <span>{entry.label}</span>
               </Command.Item>
             ))}
           </Command.Group>
@@ -43,6 +55,19 @@ export default function PaletteList({ onDone }: { onDone: () => void }): ReactNo
       </Command.List>
     </Command>
   );
+}
+
+function valueOf(heading: string, { id }: Entry): string {
+  return `${heading} ${id}`.toLowerCase();
+}
+
+/** The entries whose names have every word that was typed. */
+function matching(groups: readonly Group[], search: string): readonly Group[] {
+  const words = search.toLowerCase().split(/\s+/);
+  const fits = ({ label }: Entry) => words.every((word) => label.toLowerCase().includes(word));
+  return groups
+    .map(({ heading, entries }) => ({ heading, entries: entries.filter(fits) }))
+    .filter(({ entries }) => entries.length > 0);
 }
 
 const PAGE_GROUP: Group = {
@@ -69,7 +94,7 @@ function useGroups(): readonly Group[] {
     icon: "pipelines",
     to: { to: "/pipelines/$pipelineId", params: { pipelineId: item.id } },
   }));
-  return [PAGE_GROUP, ...[conversations, agents, pipelines].filter(({ entries }) => entries.length > 0)];
+  return [PAGE_GROUP, conversations, agents, pipelines];
 }
 
 /** Whoever may not read a list finds its group empty. */

@@ -2,41 +2,100 @@ import "./sign-in.css";
 import { type FormEvent, type ReactNode, useState } from "react";
 import type { Auth } from "../api/auth";
 import { explain } from "../api/client";
+import type { Credentials } from "../api/config";
+import { Dialog } from "../ui/Dialog";
+import { Field } from "../ui/Field";
 import { Icon } from "../ui/Icon";
 
-export function SignIn({ auth, onSignedIn }: { auth: Auth; onSignedIn: () => void }): ReactNode {
-  const [error, setError] = useState<string | null>(null);
-  const [isBusy, setBusy] = useState(false);
-  const submit = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const fields = new FormData(event.currentTarget);
-    setBusy(true);
-    try {
-      await auth.signIn({ username: String(fields.get("username")), password: String(fields.get("password")) });
-      onSignedIn();
-    } catch (reason) {
-      setError(explain(reason));
-      setBusy(false);
-    }
-  };
+/** The page of those who are not signed in. */
+export function SignIn({ auth, problem }: { auth: Auth; problem: string | null }): ReactNode {
+  const { error, isBusy, attempt } = useAttempt(problem);
   return (
     <main className="sign-in">
-      <form onSubmit={(event) => void submit(event)}>
+      <div>
         <Icon name="waves" />
         <h1>Millrace</h1>
-        <label>
-          User name
-          <input name="username" autoComplete="username" required autoFocus />
-        </label>
-        <label>
-          Password
-          <input name="password" type="password" autoComplete="current-password" required />
-        </label>
         {error && <p role="alert">{error}</p>}
-        <button type="submit" className="primary" disabled={isBusy}>
-          Sign in
-        </button>
-      </form>
+        {auth.needsPassword ? (
+          <PasswordForm isBusy={isBusy} onSubmit={(given) => attempt(() => auth.signInByPassword(given))} />
+        ) : (
+          <button type="button" className="button primary" disabled={isBusy} onClick={() => attempt(() => auth.signIn())}>
+            Sign in
+          </button>
+        )}
+        {auth.hasDevUser && (
+          <button type="button" className="button" disabled={isBusy} onClick={() => attempt(() => auth.signInDevUser())}>
+            Sign in as the dev user
+          </button>
+        )}
+      </div>
     </main>
   );
+}
+
+/** Above the page whose session has died. Nothing on it is lost, and what waits to be sent goes on. */
+export function SessionEnded({ auth }: { auth: Auth }): ReactNode {
+  const { error, isBusy, attempt } = useAttempt(null);
+  return (
+    <Dialog
+      title="Your session has ended"
+      description="Sign in again to go on. What you have typed is still here, and what was being sent will be."
+      isOpen
+      onClose={() => undefined}
+      footer={
+        <>
+          <button type="button" className="button" onClick={() => void auth.signOut()}>
+            Sign out
+          </button>
+          {!auth.needsPassword && (
+            <button
+              type="button"
+              className="button primary"
+              disabled={isBusy}
+              onClick={() => attempt(() => auth.signInByPopup())}
+            >
+              Sign in again
+            </button>
+          )}
+        </>
+      }
+    >
+      {error && <p role="alert">{error}</p>}
+      {auth.needsPassword && (
+        <PasswordForm isBusy={isBusy} onSubmit={(given) => attempt(() => auth.signInByPassword(given))} />
+      )}
+    </Dialog>
+  );
+}
+
+function PasswordForm(props: { isBusy: boolean; onSubmit: (credentials: Credentials) => void }): ReactNode {
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const fields = new FormData(event.currentTarget);
+    props.onSubmit({ username: String(fields.get("username")), password: String(fields.get("password")) });
+  };
+  return (
+    <form onSubmit={submit}>
+      <Field label="User name">{(ids) => <input {...ids} name="username" autoComplete="username" required autoFocus />}</Field>
+      <Field label="Password">
+        {(ids) => <input {...ids} name="password" type="password" autoComplete="current-password" required />}
+      </Field>
+      <button type="submit" className="button primary" disabled={props.isBusy}>
+        Sign in
+      </button>
+    </form>
+  );
+}
+
+function useAttempt(first: string | null) {
+  const [error, setError] = useState(first);
+  const [isBusy, setBusy] = useState(false);
+  const attempt = (action: () => Promise<void>) => {
+    setBusy(true);
+    setError(null);
+    action()
+      .catch((reason: unknown) => setError(`Signing in did not work: ${explain(reason)}`))
+      .finally(() => setBusy(false));
+  };
+  return { error, isBusy, attempt };
 }

@@ -1,11 +1,159 @@
+import type { Schemas } from "@millrace/client";
+import { useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { useApi } from "../../app/context";
+import { StateBadge } from "../../ui/Badge";
 import { Page } from "../../ui/Page";
+import { type Column, PagedTable } from "../../ui/Table";
+import { formatAge, formatCost, formatDuration, formatNumber, formatTime, orDash } from "../../ui/format";
 import { EmptyState } from "../../ui/states";
+import { usePages } from "../../ui/usePages";
+
+type Run = Schemas["Run"];
+
+const REFRESH_MS = 5000;
+const HOUR_MS = 3_600_000;
+const STATES = ["queued", "running", "waiting", "completed", "failed", "stopped"];
+const PERIODS: readonly { readonly value: string; readonly label: string }[] = [
+  { value: "1", label: "Last hour" },
+  { value: "24", label: "Last 24 hours" },
+  { value: "168", label: "Last 7 days" },
+];
+
+/** What the address says of the list. */
+interface Filters {
+  readonly agentId?: string;
+  readonly state?: string;
+  readonly user?: string;
+  readonly conversationId?: string;
+  /** Hours. */
+  readonly period?: string;
+}
+
+const COLUMNS: readonly Column<Run>[] = [
+  { key: "agent", header: "Agent", cell: (run) => <RunLink run={run} /> },
+  { key: "state", header: "State", cell: (run) => <StateBadge state={run.state} /> },
+  { key: "started", header: "Started", cell: (run) => <time title={formatTime(run.startedAt)}>{formatAge(run.startedAt)}</time> },
+  { key: "user", header: "User", cell: (run) => run.createdBy ?? "–" },
+  { key: "duration", header: "Duration", align: "right", cell: (run) => orDash(run.durationMs, formatDuration) },
+  { key: "tokens", header: "Tokens", align: "right", cell: (run) => orDash(run.usage?.total, formatNumber) },
+  { key: "cost", header: "Cost", align: "right", cell: (run) => orDash(run.cost, formatCost) },
+];
 
 export default function RunsPage(): ReactNode {
+  const api = useApi();
+  const filters: Filters = useSearch({ strict: false });
+  const { period, ...rest } = filters;
+  const pages = usePages<Run>({
+    queryKey: ["runs", filters],
+    fetchPage: (cursor, signal) => api.get("/api/runs", { ...rest, since: sinceOf(period), cursor }, signal),
+    refetchInterval: REFRESH_MS,
+  });
   return (
-    <Page title="Runs">
-      <EmptyState title="Nothing here yet." />
+    <Page title="Runs" about="Each answer of an agent, and each execution of a flow, of the last 30 days">
+      <FilterBar filters={filters} />
+      <PagedTable
+        caption="Runs, latest first"
+        columns={COLUMNS}
+        pages={pages}
+        rowKey={(run) => run.id}
+        empty={<EmptyState title="No runs">Runs that meet the filters appear here as they begin.</EmptyState>}
+      />
     </Page>
   );
+}
+
+/** To the minute, so that a refresh asks for the same list. */
+function sinceOf(period: string | undefined): string | null {
+  const hours = Number(period);
+  if (!hours) return null;
+  return new Date(Math.floor((Date.now() - hours * HOUR_MS) / 60_000) * 60_000).toISOString();
+}
+
+function RunLink({ run }: { run: Run }): ReactNode {
+  return (
+    <Link to="/runs/$runId" params={{ runId: run.id }}>
+      {run.agentName || run.agentId}
+    </Link>
+  );
+}
+
+function FilterBar({ filters }: { filters: Filters }): ReactNode {
+  const navigate = useNavigate();
+  const agents = useAgentNames();
+  const choose = (name: keyof Filters, value: string) => {
+    const { [name]: _, ...others } = filters;
+    void navigate({ to: "/runs", search: (value ? { ...others, [name]: value } : others) as never, replace: true });
+  };
+  return (
+    <div className="filters" role="search" aria-label="Filters">
+      <Choice label="Agent" value={filters.agentId} options={agents} onChange={(value) => choose("agentId", value)} />
+      <Choice label="State" value={filters.state} options={STATES.map(asOption)} onChange={(value) => choose("state", value)} />
+      <Choice label="Time" value={filters.period} options={PERIODS} onChange={(value) => choose("period", value)} />
+      <Text label="User" value={filters.user} onChange={(value) => choose("user", value)} />
+      <Text label="Conversation" value={filters.conversationId} onChange={(value) => choose("conversationId", value)} />
+    </div>
+  );
+}
+
+interface Option {
+  readonly value: string;
+  readonly label: string;
+}
+
+function asOption(value: string): Option {
+  return { value, label: value };
+}
+
+interface ChoiceProps {
+  readonly label: string;
+  readonly value: string | undefined;
+  readonly options: readonly Option[];
+  readonly onChange: (value: string) => void;
+}
+
+function Choice({ label, value = "", options, onChange }: ChoiceProps): ReactNode {
+  return (
+    <select className="input" aria-label={label} value={value} onChange={(event) => onChange(event.target.value)}>
+      <option value="">{label}: all</option>
+      {options.map((option) => (
+        <option key={option.value} value={option.value}>
+          {option.label}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+interface TextProps {
+  readonly label: string;
+  readonly value: string | undefined;
+  readonly onChange: (value: string) => void;
+}
+
+/** Filters when the field is left or Enter is pressed: the server is not asked for every letter. */
+function Text({ label, value = "", onChange }: TextProps): ReactNode {
+  return (
+    <input
+      key={value}
+      className="input"
+      type="search"
+      aria-label={label}
+      placeholder={label}
+      defaultValue={value}
+      onBlur={(event) => event.target.value.trim() !== value && onChange(event.target.value.trim())}
+      onKeyDown={(event) => event.key === "Enter" && onChange(event.currentTarget.value.trim())}
+    />
+  );
+}
+
+function useAgentNames(): readonly Option[] {
+  const api = useApi();
+  const { data } = useQuery({
+    queryKey: ["agents", "names"],
+    queryFn: ({ signal }) => api.get<{ items: readonly { id: string; name: string }[] }>("/api/agents", {}, signal),
+    staleTime: 60_000,
+  });
+  return (data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }));
 }

@@ -6,19 +6,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from millrace.api.cursors import number_from_cursor, to_cursor
 from millrace.api.deadline import deadline
-from millrace.api.endpoint import Endpoint
+from millrace.api.endpoint import Endpoint, whole_number
 from millrace.api.operation import Answer, Parameter
-from millrace.api.parameters import LAST_EVENT_ID, NAMED_EVENTS
+from millrace.api.parameters import CURSOR, LAST_EVENT_ID, NAMED_EVENTS, limit
 from millrace.api.resume import is_named
 from millrace.api.sse import EventStream, frames
 from millrace.api.stream_session import session_of, start_of
 from millrace.domain.access import Principal
+from millrace.domain.clock import from_iso
 from millrace.domain.command_center import Filters
 from millrace.errors import InvalidRequest
 from millrace.protocols.native.encoding import NativeEncoder
 from millrace.protocols.protocol import RETRY
 from millrace.services.command_center.record import Recorder
+from millrace.services.command_center.replay import Span, replay
 from millrace.services.command_center.view import Viewer, snapshot, watch
 
 MAX_DIGITS = 11
@@ -27,6 +30,9 @@ FILTERS = (
     Parameter("eventTypes", "Only these types of events, separated by commas"),
     Parameter("runIds", "Only these runs, separated by commas"),
 )
+MOST_EVENTS = 1000
+FROM = Parameter("from", "The time (ISO 8601) to begin at; without it, as far back as events are kept")
+UNTIL = Parameter("until", "The time (ISO 8601) to end at; without it, now")
 SINCE = Parameter(
     "since", "The number of the last event seen, or a snapshot's `since`: the stream goes on after it"
 )
@@ -62,6 +68,16 @@ class CommandCenter:
                 answers={200: "CommandCenterSnapshot"},
                 errors=("unknown_event_type",),
             ),
+            Endpoint(
+                "GET",
+                base + "/events",
+                "Read what happened in the last 24 hours, oldest first",
+                "observe",
+                self.list_command_center_events,
+                parameters=(*FILTERS, FROM, UNTIL, limit(MOST_EVENTS, MOST_EVENTS), CURSOR),
+                answers={200: "CommandCenterEventPage"},
+                errors=("unknown_event_type", "invalid_time"),
+            ),
         ]
 
     async def stream_command_center(self, request: Request, caller: Principal) -> ASGIApp:
@@ -75,6 +91,21 @@ class CommandCenter:
 
     async def get_command_center_snapshot(self, request: Request, caller: Principal) -> Response:
         return JSONResponse(await snapshot(self.recorder, caller.organization, _filters(request)))
+
+    async def list_command_center_events(self, request: Request, caller: Principal) -> Response:
+        query = request.query_params
+        span = Span(_time(query.get("from")), _time(query.get("until")))
+        after = number_from_cursor(query.get("cursor"), "after")
+        most = whole_number(request, "limit", MOST_EVENTS, 1, MOST_EVENTS)
+        found, following = await replay(
+            self.recorder, caller.organization, _filters(request), span, after, most
+        )
+        more = None if following is None else to_cursor({"after": str(following)})
+        return JSONResponse({"items": found, "nextCursor": more})
+
+
+def _time(text: str | None) -> int | None:
+    return from_iso(text) if text else None
 
 
 def _filters(request: Request) -> Filters:

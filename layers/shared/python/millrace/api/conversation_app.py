@@ -13,6 +13,7 @@ from millrace.api.memories import Memories
 from millrace.api.messages import Messages
 from millrace.api.openai_chat import OpenAiChat
 from millrace.api.openai_responses import OpenAiResponses
+from millrace.api.runs import Runs
 from millrace.api.shares import Shares
 from millrace.api.streamed_app import streamed_app
 from millrace.api.streams import Streams
@@ -39,6 +40,7 @@ def endpoints(platform: Platform) -> list[Endpoint]:
         *Branches(platform).endpoints(),
         *Shares(platform.stores).endpoints(),
         *Streams(platform.stores).endpoints(),
+        *Runs(platform.stores, platform.settings.events_table).endpoints(),
         *Memories(platform.stores).endpoints(),
         *Files(platform.stores).endpoints(),
         *Approvals(platform.stores).endpoints(),

@@ -36,12 +36,14 @@ TERMINAL = frozenset({"done", "error"})
 
 
 class LogEntry(NamedTuple):
-    """An event with its place in the log; `data` is its JSON, encoded once for the log and the wire."""
+    """An event with its place in the log; `data` is its JSON, encoded once for the log and the wire. `at` is
+    when it was numbered, in milliseconds since 1970; 0 in logs that are older than these times."""
 
     seq: int
     type: str
     event: Event
     data: bytes
+    at: int = 0
 
 
 def start(run_id: str, conversation_id: str, message_id: str, agent_id: str) -> Event:

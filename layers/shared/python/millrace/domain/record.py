@@ -15,6 +15,9 @@ from millrace.errors import InvalidRequest
 
 OVER = frozenset({"completed", "failed", "stopped"})
 RANGES = 200
+MOST_CALLS = 500
+"""The model calls of a run that its record finds."""
+MODEL_CALL = "run:llm_call"
 _TEXTS = ("id", "type", "time", "organization")
 
 
@@ -23,7 +26,7 @@ class Subject:
     """A run (or another thing that events are about). `seen` holds ranges `[first, last]` in order; `view` is
     what the snapshot shows, as clients see it; `ended`: its last event has been recorded. `texts` are the
     places in the organization's stream of the events that repeat what was said in it; once it is `deleted`
-    there are none."""
+    there are none. `calls` are the places of those about its latest model calls."""
 
     id: str
     seen: list[list[int]] = field(default_factory=list)
@@ -32,6 +35,7 @@ class Subject:
     tool_event: int = 0
     status_event: int = 0
     texts: list[int] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
     deleted: bool = False
 
     @property
@@ -91,6 +95,14 @@ def without_texts(event: Event) -> Event:
 def has_texts(event: Event) -> bool:
     """Return whether the event contains text that was said in its run."""
     return any(event.get(name) for name in TEXTS)
+
+
+def placed(subject: Subject, event: Event, number: int) -> None:
+    """Note the event's place in the organization's stream, if it is looked for later."""
+    if has_texts(event):
+        subject.texts.append(number)
+    if event["type"] == MODEL_CALL:
+        subject.calls = [*subject.calls, number][-MOST_CALLS:]
 
 
 def add_number(ranges: list[list[int]], number: int) -> bool:

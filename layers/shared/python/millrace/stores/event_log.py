@@ -2,7 +2,8 @@
 where a run was taken over from a process that may have handed out more than it logged.
 
 An item holds a batch: `pk` the stream, `sk` the zero-padded number of the batch's last event, `first` the
-number of its first, `data` the events' JSON joined by newlines. An event that is larger than an item is by
+number of its first, `data` the events' JSON joined by newlines, `times` when each was numbered (see
+`_to_times`). An event that is larger than an item is by
 itself: `parts` says how many items hold its JSON, the second and later ones under `<number>.0001` and so on.
 `read` is one consistent query from any number on. A run's stream has one writer, fenced by the run's lease;
 `append` is for streams with many.
@@ -11,6 +12,7 @@ itself: `parts` says how many items hold its JSON, the second and later ones und
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -48,7 +50,7 @@ def encode(seq: int, event: Event) -> LogEntry:
     if len(data) > EVENT_BYTES:
         event = _shortened(event)
         data = orjson.dumps(event)
-    return LogEntry(seq, event["type"], event, data)
+    return LogEntry(seq, event["type"], event, data, time.time_ns() // 1_000_000)
 
 
 def number(seq: int, events: list[Event]) -> list[LogEntry]:
@@ -145,7 +147,7 @@ class EventLog:
         now = time.time()
         # DynamoDB deletes expired items within days, not at once.
         alive = [item for item in items if item["expiresAt"] > now]
-        return [event for first, data in _whole(alive) for event in _unpack(first, data) if event.seq > after]
+        return [event for head, data in _whole(alive) for event in _unpack(head, data) if event.seq > after]
 
     async def _from(self, stream: str, seq: int, limit: int) -> list[Item]:
         """The items from an event on; with `limit` so many, and the parts of the last event that they leave
@@ -177,8 +179,8 @@ class EventLog:
     async def _rewrite(self, items: list[Item], seq: int, change: Callable[[Event], Event]) -> bool:
         """False when the items of a batch are not as they were read: an event beside this one may have been
         rewritten, which must not be undone."""
-        for first, data in _whole(items):
-            events = _unpack(first, data)
+        for head, data in _whole(items):
+            events = _unpack(head, data)
             changed = [encode(seq, change(one.event)) if one.seq == seq else one for one in events]
             try:
                 await self._dynamo.transact(*self._replacing(items, b"\n".join(one.data for one in changed)))
@@ -191,7 +193,7 @@ class EventLog:
         """The writes that put other data in the place of the items of a batch, if they are as they were
         read: the first one counts its revisions."""
         head, seen = items[0], items[0].get("revision", 0)
-        about = {"first": head["first"], "expiresAt": head["expiresAt"]}
+        about: Item = {name: head[name] for name in ("first", "expiresAt", "times") if name in head}
         first, *rest = _chunked(head["pk"], int(head["sk"]), data, about)
         unchanged = "revision = :seen OR (:seen = :zero AND attribute_not_exists(revision))"
         condition = f"attribute_exists(pk) AND ({unchanged})"
@@ -250,7 +252,8 @@ def is_last(event: LogEntry) -> bool:
 
 def _to_items(stream: str, batch: list[LogEntry]) -> list[Item]:
     """The items of a batch: one, or the parts of its only event."""
-    about = {"first": batch[0].seq, "expiresAt": int(time.time()) + KEPT_SECONDS}
+    times = _to_times(event.at for event in batch)
+    about = {"first": batch[0].seq, "expiresAt": int(time.time()) + KEPT_SECONDS, "times": times}
     return _chunked(stream, batch[-1].seq, b"\n".join(event.data for event in batch), about)
 
 
@@ -279,21 +282,39 @@ def _has_gap(after: int, events: list[LogEntry]) -> bool:
     return bool(events) and events[-1].seq - after != len(events)
 
 
-def _whole(items: list[Item]) -> Iterator[tuple[int, bytes]]:
-    """The batches of these items, each with the number of its first event, up to one with a part missing."""
+def _whole(items: list[Item]) -> Iterator[tuple[Item, bytes]]:
+    """The batches of these items, each with its last item, up to one with a part missing."""
     parts: list[bytes] = []
     for item in items:
         if _part_of(item) != len(parts):
             return
         parts.append(item["data"])
         if len(parts) == item.get("parts", 1):
-            yield item["first"], b"".join(parts)
+            yield item, b"".join(parts)
             parts = []
 
 
-def _unpack(first: int, data: bytes) -> list[LogEntry]:
+def _unpack(item: Item, data: bytes) -> list[LogEntry]:
+    lines = data.split(b"\n")
     found = []
-    for seq, line in enumerate(data.split(b"\n"), first):
+    for seq, (line, at) in enumerate(
+        zip(lines, _from_times(item.get("times"), len(lines)), strict=True), item["first"]
+    ):
         event = orjson.loads(line)
-        found.append(LogEntry(seq, event["type"], event, line))
+        found.append(LogEntry(seq, event["type"], event, line, at))
     return found
+
+
+def _to_times(times: Iterable[int]) -> str:
+    """Milliseconds since 1970 in few characters: the first one, then each as its distance from the one
+    before."""
+    before, steps = 0, []
+    for at in times:
+        steps.append(str(at - before))
+        before = at
+    return ",".join(steps)
+
+
+def _from_times(text: str | None, count: int) -> list[int]:
+    """The times of so many events; zeros for a batch that is older than times."""
+    return list(accumulate(map(int, text.split(",")))) if text else [0] * count

@@ -30,6 +30,7 @@ METRICS_SECONDS = 26 * 3600
 """A look may reach an hour further back."""
 ALERTS_SECONDS = 31 * 24 * 3600
 _LAST_ALERT = 10**10 - 1
+READS_AT_ONCE = 8
 
 
 class RecordStore:
@@ -62,6 +63,33 @@ class RecordStore:
         items = await self._dynamo.query(self._table, "pk = :pk", pk=pk)
         now = time.time()
         return readable((item for item in items if item["expiresAt"] > now), _to_subject)
+
+    async def model_calls(self, organization: str, run_id: str) -> list[Event]:
+        """The events about a run's model calls, in order, as far as they are still kept."""
+        places = (await self.subject(organization, run_id)).calls
+        turns = asyncio.Semaphore(READS_AT_ONCE)
+
+        async def read(seq: int) -> list[LogEntry]:
+            async with turns:
+                return await self.log.read(center_stream(organization), seq - 1, limit=1)
+
+        found = await asyncio.gather(*map(read, places))
+        wanted = set(places)
+        events = {entry.seq: entry.event for batch in found for entry in batch if entry.seq in wanted}
+        return [events[seq] for seq in sorted(events)]
+
+    async def seek(self, organization: str, at: int) -> int:
+        """The number after which the events from a time on (milliseconds since 1970) are recorded. Halves the
+        stream, so that a day of it takes about twenty small reads."""
+        low, high = 0, await self.head(organization)
+        while low < high:
+            middle = (low + high) // 2
+            found = await self.log.read(center_stream(organization), middle, limit=1)
+            if found and found[0].at >= at:
+                high = middle
+            else:
+                low = middle + 1
+        return low
 
     async def bucket(self, organization: str, start: int) -> Bucket:
         """The metrics of one bucket."""
@@ -164,6 +192,7 @@ def _subject_body(subject: Subject) -> Item:
         "toolEvent": subject.tool_event,
         "statusEvent": subject.status_event,
         "texts": orjson.dumps(subject.texts).decode(),
+        "calls": orjson.dumps(subject.calls).decode(),
         "deleted": subject.deleted,
         "expiresAt": int(time.time()) + KEPT_SECONDS,
     }
@@ -178,6 +207,7 @@ def _to_subject(item: Item) -> Subject:
         tool_event=item["toolEvent"],
         status_event=item.get("statusEvent", 0),
         texts=orjson.loads(item.get("texts", "[]")),
+        calls=orjson.loads(item.get("calls", "[]")),
         deleted=item.get("deleted", False),
     )
 

@@ -1,16 +1,50 @@
 """Runs in DynamoDB: one item each, by organization and id (ULIDs, so by time), kept 30 days."""
 
 import time
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import orjson
 
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import Run
 from millrace.errors import NotFound
-from millrace.stores.dynamo import Dynamo, Item, TransactItem, put
+from millrace.stores.dynamo import Dynamo, Item, TransactItem, put, to_item
 
 KEPT_SECONDS = 30 * 24 * 3600
+READ_AT_ONCE = 200
+MOST_READ = 1000
+"""The runs that one page of a list looks at."""
+_EVER = "9999"
+
+
+class RunPosition(NamedTuple):
+    """The last run of a page."""
+
+    started_at: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """The runs that a list shows; None admits all. `user` owns the conversation or sent the message; `since`
+    and `until` are ISO times of the start, both included."""
+
+    agent_id: str | None = None
+    state: str | None = None
+    conversation_id: str | None = None
+    user: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+    def admits(self, run: Run) -> bool:
+        """Return whether a run is shown, whenever it started."""
+        return (
+            self.agent_id in (None, run.agent_id)
+            and self.state in (None, run.state)
+            and self.conversation_id in (None, run.slot.conversation_id)
+            and self.user in (None, run.owner, run.created_by)
+        )
 
 
 def stream_of(organization: str, run_id: str) -> str:
@@ -41,6 +75,45 @@ class RunStore:
         """Those of at most 100 runs that are stored, in any order."""
         keys = [{"pk": organization, "sk": run_id} for run_id in run_ids]
         return [_to_run(organization, item) for item in await self._dynamo.get_many(self.table, keys)]
+
+    async def page(
+        self, organization: str, wanted: RunFilter, limit: int, after: RunPosition | None = None
+    ) -> tuple[list[Run], RunPosition | None]:
+        """Return runs that are wanted, the latest first, and where the list goes on. What is not wanted is
+        read as well, so a page holds fewer than `limit` where `MOST_READ` runs were looked at."""
+        found: list[Run] = []
+        if after and after.started_at < (wanted.since or ""):
+            return found, None  # DynamoDB refuses to go on from outside of the range
+        for _ in range(MOST_READ // READ_AT_ONCE):
+            items, more = await self._query(organization, wanted, after)
+            for item in items:
+                after = RunPosition(item["startedAt"], item["sk"])
+                if wanted.admits(run := _to_run(organization, item)):
+                    found.append(run)
+                if len(found) == limit:
+                    return found, after if more or item is not items[-1] else None
+            if not more:
+                return found, None
+        return found, after
+
+    async def _query(
+        self, organization: str, wanted: RunFilter, after: RunPosition | None
+    ) -> tuple[list[Item], bool]:
+        """Runs of the index, the latest first, and whether there are more."""
+        last = min(wanted.until or _EVER, after.started_at if after else _EVER)
+        start = {"pk": organization, "sk": after.run_id, "startedAt": after.started_at} if after else None
+        items, more = await self._dynamo.query_page(
+            TableName=self.table,
+            IndexName="ByStart",
+            KeyConditionExpression="pk = :organization AND startedAt BETWEEN :first AND :last",
+            ExpressionAttributeValues=to_item(
+                {":organization": organization, ":first": wanted.since or "0", ":last": last}
+            ),
+            ScanIndexForward=False,
+            Limit=READ_AT_ONCE,
+            **({"ExclusiveStartKey": to_item(start)} if start else {}),
+        )
+        return items, more is not None
 
     def put(self, run: Run, *, new: bool = False, until_ms: int = 0) -> TransactItem:
         """The write that stores a run as it stands; one that waits until a time is kept beyond it."""

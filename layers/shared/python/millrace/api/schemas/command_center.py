@@ -46,6 +46,11 @@ class CommandCenterSnapshot(Shape):
     truncated: bool = Field(description="there are more than 1,000 runs")
 
 
+class CommandCenterEventPage(Page[CommandCenterEvent]):
+    """A page of what happened, in the order in which it was recorded. It may hold no events and not be the
+    last."""
+
+
 class AlertRule(alerts.AlertRule):
     """An alert rule."""
 

@@ -12,7 +12,7 @@ from millrace.domain.alerts_metrics import Bucket, bucket_of, count
 from millrace.domain.clock import Clock, now_ms
 from millrace.domain.command_center import DELETED
 from millrace.domain.events import Event
-from millrace.domain.record import Subject, apply, as_recorded, has_texts, split_id
+from millrace.domain.record import Subject, apply, as_recorded, placed, split_id
 from millrace.errors import Unavailable
 from millrace.settings import Settings
 from millrace.stores.alerts import AlertStore
@@ -88,8 +88,7 @@ async def _without_deleted(
             subject.texts = []
     recorded = [as_recorded(subjects[_subject(event)], event) for event in fresh]
     for number, event in enumerate(recorded, seq + 1):
-        if has_texts(event):
-            subjects[_subject(event)].texts.append(number)
+        placed(subjects[_subject(event)], event, number)
     return recorded
 
 

@@ -1,0 +1,67 @@
+"""A browser that is signed in on the running stack, as a user of any organization."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, Page, expect
+
+from tests.stack import RunningStack
+
+TIMEOUT_MS = 30_000
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+#: Without it the page signs the dev user in by itself.
+NO_DEV_USER = "if (!sessionStorage.length) sessionStorage.setItem('millrace.signedOut', '1')"
+SERIOUS = ("serious", "critical")
+
+
+@contextmanager
+def signed_out(browser: Browser, stack: RunningStack, **context: Any) -> Iterator[Page]:
+    """The page before sign-in. An uncaught script error fails the test."""
+    opened = browser.new_context(base_url=stack.url, bypass_csp=False, **context)
+    page = opened.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.add_init_script(NO_DEV_USER)
+    page.goto("/")
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible(timeout=TIMEOUT_MS)
+    yield page
+    opened.close()
+    assert problems == []
+
+
+@contextmanager
+def signed_in(
+    browser: Browser, stack: RunningStack, organization: str, role: str | None = None, **context: Any
+) -> Iterator[Page]:
+    """The page of a user of the organization."""
+    user = make_user(stack, organization, role)
+    with signed_out(browser, stack, **context) as page:
+        page.get_by_role("button", name="Sign in", exact=True).click()
+        page.get_by_label("User name").fill(user["username"])
+        page.get_by_label("Password").fill(user["password"])
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("navigation", name="Pages")).to_be_visible(timeout=TIMEOUT_MS)
+        yield page
+
+
+def make_user(stack: RunningStack, organization: str, role: str | None = None) -> dict[str, str]:
+    """The name and the password of a user of the organization: the one as whom `stack.headers` calls."""
+    wanted = {"username": f"someone@{organization}.example", "organization": organization, "role": role}
+    made: dict[str, str] = httpx.post(f"{stack.url}/_local/users", json=wanted).raise_for_status().json()
+    return made
+
+
+def violations(page: Page) -> list[str]:
+    """The findings of axe that are serious or critical. Put into the page by the debugger, since
+    the page's policy refuses foreign scripts."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("async () => (await axe.run(document, { resultTypes: ['violations'] })).violations")
+    return [
+        f"{one['id']}: {[node['target'] for node in one['nodes']]} {one['nodes'][0]['failureSummary']}"
+        for one in found
+        if one["impact"] in SERIOUS
+    ]

@@ -1,0 +1,171 @@
+"""Every page on the running stack: what axe finds, the way by keyboard alone, runs and the live page."""
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.browsing import make_user, signed_in, signed_out, violations
+from tests.stack import RunningStack
+from tests.web.conftest import browser, chromium
+
+__all__ = ["browser", "chromium"]
+
+PAGES = (
+    "/chat",
+    "/chat/{conversation}",
+    "/live",
+    "/runs",
+    "/runs/{run}",
+    "/agents",
+    "/agents/echo",
+    "/flows",
+    "/pipelines",
+    "/pipelines/{pipeline}",
+    "/alerts",
+)
+ORGANIZATION = "org-pages"
+PIPELINE = {
+    "name": "Completed runs",
+    "source": {"type": "agent_execution"},
+    "destination": {"type": "webhook", "config": {"url": "https://hooks.example.com/runs"}},
+}
+
+
+def talk(api: httpx.Client, conversation: str, text: str, agent: str = "echo") -> dict[str, Any]:
+    body = {"agentId": agent, "content": text}
+    answer = api.post(f"/api/conversations/{conversation}/messages", json=body)
+    assert answer.status_code in (200, 202), answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.fixture(scope="module")
+def places(stack: RunningStack) -> dict[str, str]:
+    """An organization with something on each page, and the ids of it."""
+    with httpx.Client(base_url=stack.url, headers=stack.headers(ORGANIZATION), timeout=90) as api:
+        run = talk(api, "shown", "/echo tools=1 toolMs=20 think=1\n# Title\n\nSome **text** and `code`.")
+        pipeline = api.post("/api/streaming/pipelines", json=PIPELINE)
+        assert pipeline.status_code == 201, pipeline.text
+        return {"conversation": "shown", "run": run["runId"], "pipeline": pipeline.json()["id"]}
+
+
+@pytest.fixture(scope="module")
+def page(stack: RunningStack, browser: Browser, places: dict[str, str]) -> Iterator[Page]:
+    with signed_in(browser, stack, ORGANIZATION, viewport={"width": 1200, "height": 800}) as page:
+        yield page
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious_in_either_theme(page: Page, places: dict[str, str], path: str) -> None:
+    page.goto(path.format(**places))
+    expect(page.locator("#main")).to_be_visible()
+    expect(page.locator(".loading")).to_have_count(0)
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        assert violations(page) == [], theme
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_fits_a_phone(page: Page, places: dict[str, str], path: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(path.format(**places))
+    expect(page.locator("#main")).to_be_visible()
+    expect(page.locator(".loading")).to_have_count(0)
+    width = page.evaluate("document.scrollingElement.scrollWidth")
+    inner = page.evaluate("document.querySelector('#main').scrollWidth")
+    page.set_viewport_size({"width": 1200, "height": 800})
+    assert (width, inner) == (390, 390)
+
+
+def tab_to(page: Page, name: str, most: int = 60) -> None:
+    """Press Tab until what has this name has the focus."""
+    for _ in range(most):
+        focused = page.evaluate(
+            "(document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent).trim()"
+        )
+        if focused == name:
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard does not reach {name!r}")
+
+
+def test_keyboard_alone_leads_from_sign_in_to_an_answered_approval(
+    stack: RunningStack, browser: Browser, organization: str
+) -> None:
+    careful = {
+        "id": "careful",
+        "name": "Careful",
+        "model": "echo:",
+        "tools": [{"name": "echo_tool", "policy": "ask"}],
+    }
+    with httpx.Client(base_url=stack.url, headers=stack.headers(organization), timeout=90) as api:
+        assert api.post("/api/agents", json=careful).status_code == 201
+        asked = talk(api, "c1", "hello there", "careful")
+        assert asked["finishReason"] == "waiting"
+        user = make_user(stack, organization)
+        with signed_out(browser, stack) as page:
+            tab_to(page, "Sign in")
+            page.keyboard.press("Enter")
+            expect(page.get_by_label("User name")).to_be_focused()
+            page.keyboard.type(user["username"])
+            page.keyboard.press("Tab")
+            page.keyboard.type(user["password"])
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("textbox", name="Message")).to_be_focused()
+            page.keyboard.press("Control+k")
+            page.keyboard.type("hello")
+            expect(page.get_by_role("option", name="hello there")).to_be_visible()
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("button", name="Approve")).to_be_visible()
+            tab_to(page, "Approve")
+            page.keyboard.press("Enter")
+            expect(page.locator(".prose").last).to_contain_text("hello there")
+        assert api.get("/api/approvals").json()["items"] == []
+
+
+def test_waterfall_adds_up_to_the_runs_duration(page: Page, places: dict[str, str]) -> None:
+    page.goto(f"/runs/{places['run']}")
+    bars = page.locator(".track-run .bar")
+    expect(bars.first).to_be_visible()
+    widths = bars.evaluate_all("bars => bars.map(bar => parseFloat(bar.style.width))")
+    assert sum(widths) == pytest.approx(100, abs=0.01)
+    expect(page.get_by_role("list", name="Timeline")).to_contain_text("echo_tool")
+    page.get_by_role("slider", name="Position").fill("0")
+    expect(page.get_by_role("region", name="The run at this moment")).to_contain_text("Nothing has been said")
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_role("region", name="The run at this moment")).to_contain_text("Some **text**")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("list", name="Raw events")).to_contain_text('"type":"tool_call"')
+
+
+def test_runs_are_filtered_by_the_address_and_by_the_choices(page: Page, places: dict[str, str]) -> None:
+    page.goto("/runs?state=failed")
+    expect(page.get_by_text("No runs")).to_be_visible()
+    page.get_by_label("State").select_option("completed")
+    page.get_by_role("link", name="Echo").first.click()
+    expect(page).to_have_url(re.compile(r"/runs/run_"))
+
+
+def test_live_page_follows_a_run_and_replays_it(stack: RunningStack, page: Page) -> None:
+    page.goto("/live")
+    expect(page.get_by_role("status").get_by_text("As it happens")).to_be_visible()
+    begun = time.time()
+    with httpx.Client(base_url=stack.url, headers=stack.headers(ORGANIZATION), timeout=90) as api:
+        run = talk(api, "live", "/echo tools=1 toolMs=50\nwater")
+    card = page.locator(f".run-card a[href='/runs/{run['runId']}']")
+    expect(card).to_contain_text("completed")
+    expect(page.get_by_role("group", name="Graph of what runs")).to_be_visible()
+    expect(page.locator(".graph-node", has_text="echo_tool")).to_be_visible()
+    slider = page.get_by_role("slider", name="Time")
+    ago = int((time.time() - begun) / 60) + 1
+    slider.fill(str(-ago))
+    slider.blur()
+    page.get_by_label("Speed").select_option("600")
+    expect(page.get_by_text("The replay has come to the present")).to_be_visible()
+    page.get_by_role("button", name="Live").click()
+    expect(page.get_by_role("status").get_by_text("As it happens")).to_be_visible()

@@ -1,0 +1,140 @@
+import { follow } from "@millrace/client";
+import { useEffect, useRef, useState } from "react";
+import type { Api } from "../../api/client";
+import { useApi } from "../../app/context";
+import { type CenterEvent, LiveModel, type Pulse, type SnapshotAlert, type SnapshotRun } from "./model";
+
+/** How often the page draws figures anew; pulses are drawn at once. */
+const DRAW_MS = 250;
+const REPLAY_STEP_MS = 50;
+
+/** `null` is now; a number the time (milliseconds since 1970) from which the past is replayed. */
+export type Moment = number | null;
+
+export interface Feed {
+  readonly model: LiveModel;
+  /** Counts the drawings. */
+  readonly version: number;
+  readonly link: "connecting" | "open" | "lost" | "asleep" | "replaying" | "ended";
+  readonly error: unknown;
+  /** The time that is shown. */
+  readonly now: number;
+}
+
+interface Snapshot {
+  readonly since: number;
+  readonly runs: readonly SnapshotRun[];
+  readonly alerts: readonly SnapshotAlert[];
+}
+
+type OnPulse = (pulse: Pulse) => void;
+type OnLink = (link: Feed["link"], error?: unknown) => void;
+
+/** The organization now, or as it was from a moment on. Sleeps while its tab is hidden. */
+export function useFeed(moment: Moment, speed: number, onPulse: OnPulse): Feed {
+  const api = useApi();
+  const [feed, setFeed] = useState<Feed>(() => startingFeed(moment));
+  const pulse = useRef(onPulse);
+  pulse.current = onPulse;
+  const isVisible = useVisible();
+  const pace = useRef(speed);
+  pace.current = speed;
+  useEffect(() => {
+    if (!isVisible) {
+      setFeed((known) => ({ ...known, link: "asleep" }));
+      return;
+    }
+    const abort = new AbortController();
+    const model = new LiveModel();
+    const clock = { now: moment ?? Date.now() };
+    setFeed({ ...startingFeed(moment), model });
+    const onLink: OnLink = (link, error = null) => !abort.signal.aborted && setFeed((known) => ({ ...known, link, error }));
+    const send: OnPulse = (one) => pulse.current(one);
+    const running = moment === null ? watch(api, model, send, onLink, abort.signal) : replay(api, model, clock, pace, send, onLink, abort.signal);
+    running.catch((error: unknown) => onLink("lost", error));
+    const timer = setInterval(() => {
+      if (moment === null) clock.now = Date.now();
+      model.prune(clock.now);
+      setFeed((known) => ({ ...known, version: known.version + 1, now: clock.now }));
+    }, DRAW_MS);
+    return () => {
+      abort.abort();
+      clearInterval(timer);
+    };
+  }, [api, moment, isVisible]);
+  return feed;
+}
+
+function startingFeed(moment: Moment): Feed {
+  return { model: new LiveModel(), version: 0, link: "connecting", error: null, now: moment ?? Date.now() };
+}
+
+async function watch(api: Api, model: LiveModel, onPulse: OnPulse, onLink: OnLink, signal: AbortSignal): Promise<void> {
+  const snapshot = await api.get<Snapshot>("/api/command-center/snapshot", {}, signal);
+  model.load(snapshot);
+  const events = follow<CenterEvent>({
+    open: ({ lastEventId }, attempt) => api.stream("/api/command-center/stream", lastEventId, attempt),
+    parse: (data) => JSON.parse(data) as CenterEvent,
+    after: String(snapshot.since),
+    maxAttempts: Number.POSITIVE_INFINITY,
+    onLink: (state) => onLink(state === "waiting" ? "lost" : state),
+    signal,
+  });
+  for await (const { event } of events) {
+    const pulse = model.apply(event);
+    if (pulse) onPulse(pulse);
+  }
+}
+
+interface EventPage {
+  readonly items: readonly CenterEvent[];
+  readonly nextCursor: string | null;
+}
+
+/** Plays the past: an event when the clock, which runs `pace` times as fast as ours, has come to it. */
+async function replay(
+  api: Api,
+  model: LiveModel,
+  clock: { now: number },
+  pace: { readonly current: number },
+  onPulse: OnPulse,
+  onLink: OnLink,
+  signal: AbortSignal,
+): Promise<void> {
+  let cursor: string | null = null;
+  const from = new Date(clock.now).toISOString();
+  const tick = ticker(clock, pace, signal);
+  do {
+    const page: EventPage = await api.get("/api/command-center/events", cursor ? { cursor } : { from }, signal);
+    onLink("replaying");
+    for (const event of page.items) {
+      while (Date.parse(event.time) > clock.now) await tick();
+      const pulse = model.apply(event);
+      if (pulse) onPulse(pulse);
+    }
+    cursor = page.nextCursor;
+  } while (cursor);
+  onLink("ended");
+}
+
+/** Moves the clock on by as much as has passed since it was asked last. */
+function ticker(clock: { now: number }, pace: { readonly current: number }, signal: AbortSignal): () => Promise<void> {
+  let before = performance.now();
+  return async () => {
+    await new Promise((resolve) => setTimeout(resolve, REPLAY_STEP_MS));
+    signal.throwIfAborted();
+    const now = performance.now();
+    clock.now += Math.min(now - before, 10 * REPLAY_STEP_MS) * pace.current;
+    before = now;
+  };
+}
+
+function useVisible(): boolean {
+  const [isVisible, setVisible] = useState(() => document.visibilityState === "visible");
+  useEffect(() => {
+    const onChange = () => setVisible(document.visibilityState === "visible");
+    document.addEventListener("visibilitychange", onChange);
+    return () => document.removeEventListener("visibilitychange", onChange);
+  }, []);
+  return isVisible;
+}
