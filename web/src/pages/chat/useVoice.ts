@@ -1,4 +1,3 @@
-import { sharedStorage } from "../../api/storage";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import type { Api } from "../../api/client";
 import { sharedStorage } from "../../api/storage";
