@@ -84,11 +84,11 @@ def pages(api: httpx.Client, run_id: str, conversation_id: str) -> dict[str, str
 
 
 def take_all(browser: Browser, url: str, name: str, path: str, out: Path) -> None:
-    for size, theme, page in shown(browser, url, path):
+    for size, theme, page in at_rest(browser, url, path):
         page.screenshot(path=out / f"{name}-{size}-{theme}.png")
 
 
-def shown(browser: Browser, url: str, path: str) -> Iterator[tuple[str, str, Page]]:
+def at_rest(browser: Browser, url: str, path: str) -> Iterator[tuple[str, str, Page]]:
     """The page in each size and theme, when it has come to rest."""
     for size, (width, height) in SIZES.items():
         for theme in ("light", "dark"):

@@ -132,7 +132,7 @@ interface TextProps {
   readonly onChange: (value: string) => void;
 }
 
-/** Filters when the field is left or Enter is pressed: the server is not asked for every letter. */
+/** Filters when the field is left or Enter is pressed: not at each key. */
 function Text({ label, value = "", onChange }: TextProps): ReactNode {
   return (
     <input
