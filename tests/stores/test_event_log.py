@@ -14,7 +14,8 @@ from millrace.domain import events
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.dynamo import Dynamo, Item
-from millrace.stores.event_log import EVENT_BYTES, ITEM_BYTES, EventLog, encode, number
+from millrace.stores.event_log import EVENT_BYTES, EventLog, encode, number
+from millrace.stores.log_items import ITEM_BYTES
 from tests.aws import Aws
 
 SIZES = st.one_of(

@@ -1075,6 +1075,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List runs, latest first: the organization's with the scope `observe`, else your own */
+        get: operations["list_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a run's events with their times, as far as they are logged (24 hours) */
+        get: operations["list_run_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/model-calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List a run's latest model calls with tokens, cost and times (24 hours, 500 calls) */
+        get: operations["list_model_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/memories": {
         parameters: {
             query?: never;
@@ -1223,6 +1274,23 @@ export interface paths {
         };
         /** Read the runs under way, with the event id to stream from */
         get: operations["get_command_center_snapshot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/command-center/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read what happened in the last 24 hours, oldest first */
+        get: operations["list_command_center_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2350,6 +2418,15 @@ export interface components {
         };
         /** @description An event on the stream of the command center. Clients ignore types that they do not know. */
         CommandCenterEvent: components["schemas"]["RunStartedEvent"] | components["schemas"]["RunStatusChangedEvent"] | components["schemas"]["RunProgressEvent"] | components["schemas"]["RunToolStartedEvent"] | components["schemas"]["RunToolCompletedEvent"] | components["schemas"]["RunModelCallEvent"] | components["schemas"]["RunMemoryEvent"] | components["schemas"]["RunApprovalRequestedEvent"] | components["schemas"]["RunApprovalAnsweredEvent"] | components["schemas"]["RunCompletedEvent"] | components["schemas"]["RunErrorEvent"] | components["schemas"]["RunDeletedEvent"] | components["schemas"]["AlertTriggeredEvent"] | components["schemas"]["AlertResolvedEvent"] | components["schemas"]["PipelineBackpressureEvent"] | components["schemas"]["ResyncEvent"] | components["schemas"]["HeartbeatEvent"];
+        /**
+         * @description A page of what happened, in the order in which it was recorded. It may hold no events and not be the
+         *     last.
+         */
+        CommandCenterEventPage: {
+            items: components["schemas"]["CommandCenterEvent"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
         /** @description The runs under way and the alerts that are on; the stream goes on after `since`. */
         CommandCenterSnapshot: {
             since: number;
@@ -3282,6 +3359,10 @@ export interface components {
              */
             region?: "us" | "eu" | "in";
         };
+        /** @description The latest model calls of a run, those of its sub-agents included, oldest first. */
+        ModelCallList: {
+            items: components["schemas"]["RunModelCallEvent"][];
+        };
         /** @description Tokens of one call of a model; see `TokenUsage`. */
         ModelCallTokens: {
             input: number;
@@ -4040,6 +4121,12 @@ export interface components {
             firstTokenMs: number | null;
             error: string | null;
         };
+        /** @description A page of runs, latest first. It may hold no runs and not be the last. */
+        RunPage: {
+            items: components["schemas"]["Run"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
         /** @description The tokens that a run has written so far, and what they cost in US dollars; at most one a second. */
         RunProgressEvent: {
             id: string;
@@ -4558,6 +4645,22 @@ export interface components {
             /** @description the path with the ticket in its query */
             url: string;
             expiresAt: string;
+        };
+        /** @description An event of a run as its viewer sees it, and when it was made (null in logs older than times). */
+        TimedEvent: {
+            /** @description `<runId>.<number>`, as on the run's stream */
+            id: string;
+            time: string | null;
+            event: components["schemas"]["RunEvent"];
+        };
+        /**
+         * @description A page of a run's events, oldest first. It may hold no events and not be the last. A run that has not
+         *     ended may have more later.
+         */
+        TimedEventPage: {
+            items: components["schemas"]["TimedEvent"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
         };
         /** @description A word, and the seconds after the first sound between which it is heard. */
         TimedWord: {
@@ -7174,6 +7277,96 @@ export interface operations {
             };
         };
     };
+    list_runs: {
+        parameters: {
+            query?: {
+                /** @description Only runs of this agent */
+                agentId?: string;
+                /** @description Only runs in this state */
+                state?: "queued" | "running" | "waiting" | "completed" | "failed" | "stopped";
+                /** @description Only runs of this conversation, for whoever may read it */
+                conversationId?: string;
+                /** @description Only runs in this user's conversations, or of messages of this user */
+                user?: string;
+                /** @description Only runs that began at this time (ISO 8601) or later */
+                since?: string;
+                /** @description Only runs that began at this time (ISO 8601) or before */
+                until?: string;
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPage"];
+                };
+            };
+        };
+    };
+    list_run_events: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string;
+                /** @description How much of the run is shown */
+                detail?: "answer" | "steps" | "full";
+            };
+            header?: never;
+            path: {
+                /** @description The run's id */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimedEventPage"];
+                };
+            };
+        };
+    };
+    list_model_calls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's id */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelCallList"];
+                };
+            };
+        };
+    };
     list_memories: {
         parameters: {
             query?: {
@@ -7509,6 +7702,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CommandCenterSnapshot"];
+                };
+            };
+        };
+    };
+    list_command_center_events: {
+        parameters: {
+            query?: {
+                /** @description Only these agents, separated by commas */
+                agentIds?: string;
+                /** @description Only these types of events, separated by commas */
+                eventTypes?: string;
+                /** @description Only these runs, separated by commas */
+                runIds?: string;
+                /** @description The time (ISO 8601) to begin at; without it, as far back as events are kept */
+                from?: string;
+                /** @description The time (ISO 8601) to end at; without it, now */
+                until?: string;
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before; without it, the first page */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandCenterEventPage"];
                 };
             };
         };

@@ -3,7 +3,7 @@ where a run was taken over from a process that may have handed out more than it 
 
 An item holds a batch: `pk` the stream, `sk` the zero-padded number of the batch's last event, `first` the
 number of its first, `data` the events' JSON joined by newlines, `times` when each was numbered (see
-`_to_times`). An event that is larger than an item is by
+`log_items`). An event that is larger than an item is by
 itself: `parts` says how many items hold its JSON, the second and later ones under `<number>.0001` and so on.
 `read` is one consistent query from any number on. A run's stream has one writer, fenced by the run's lease;
 `append` is for streams with many.
@@ -11,8 +11,7 @@ itself: `parts` says how many items hold its JSON, the second and later ones und
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
-from itertools import accumulate
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from typing import Any
 
 import orjson
@@ -31,10 +30,17 @@ from millrace.stores.dynamo import (
     to_item,
     update,
 )
+from millrace.stores.log_items import (
+    ITEM_BYTES,
+    KEPT_SECONDS,
+    chunked,
+    has_gap,
+    parts_missing,
+    to_items,
+    unpack,
+    whole,
+)
 
-KEPT_SECONDS = 24 * 3600
-# DynamoDB refuses items above 400 KB; the rest is room for the keys.
-ITEM_BYTES = 300_000
 EVENT_BYTES = 1_500_000
 """The most that one event may have as JSON."""
 REWRITES = 8
@@ -95,7 +101,7 @@ class EventLog:
         return [
             put(self._table, item, new=True)
             for batch in portions(events, lambda event: len(event.data) + 1, ITEM_BYTES)
-            for item in _to_items(stream, batch)
+            for item in to_items(stream, batch)
         ]
 
     async def head(self, stream: str) -> int:
@@ -140,20 +146,20 @@ class EventLog:
         """The events with numbers above `after`, in order; with `limit`, those of at most so many items."""
         events = await self._read(stream, after, limit)
         # A query may see a part of a transaction that is being committed: then it sees all of it next time.
-        return await self._read(stream, after, limit) if _has_gap(after, events) else events
+        return await self._read(stream, after, limit) if has_gap(after, events) else events
 
     async def _read(self, stream: str, after: int, limit: int) -> list[LogEntry]:
         items = await self._from(stream, after + 1, limit)
         now = time.time()
         # DynamoDB deletes expired items within days, not at once.
         alive = [item for item in items if item["expiresAt"] > now]
-        return [event for head, data in _whole(alive) for event in _unpack(head, data) if event.seq > after]
+        return [event for head, data in whole(alive) for event in unpack(head, data) if event.seq > after]
 
     async def _from(self, stream: str, seq: int, limit: int) -> list[Item]:
         """The items from an event on; with `limit` so many, and the parts of the last event that they leave
         out."""
         items = await self._query(stream, f"{seq:012d}", limit)
-        if limit and items and (missing := _parts_missing(items)):
+        if limit and items and (missing := parts_missing(items)):
             items += await self._query(stream, f"{items[-1]['sk']} ", missing)
         return items
 
@@ -179,8 +185,8 @@ class EventLog:
     async def _rewrite(self, items: list[Item], seq: int, change: Callable[[Event], Event]) -> bool:
         """False when the items of a batch are not as they were read: an event beside this one may have been
         rewritten, which must not be undone."""
-        for head, data in _whole(items):
-            events = _unpack(head, data)
+        for head, data in whole(items):
+            events = unpack(head, data)
             changed = [encode(seq, change(one.event)) if one.seq == seq else one for one in events]
             try:
                 await self._dynamo.transact(*self._replacing(items, b"\n".join(one.data for one in changed)))
@@ -194,7 +200,7 @@ class EventLog:
         read: the first one counts its revisions."""
         head, seen = items[0], items[0].get("revision", 0)
         about: Item = {name: head[name] for name in ("first", "expiresAt", "times") if name in head}
-        first, *rest = _chunked(head["pk"], int(head["sk"]), data, about)
+        first, *rest = chunked(head["pk"], int(head["sk"]), data, about)
         unchanged = "revision = :seen OR (:seen = :zero AND attribute_not_exists(revision))"
         condition = f"attribute_exists(pk) AND ({unchanged})"
         new = put_when(self._table, first | {"revision": seen + 1}, condition, seen=seen, zero=0)
@@ -248,73 +254,3 @@ def is_last(event: LogEntry) -> bool:
     """Return whether a run's stream ends with this event (the end of a sub-agent is not the end of the
     run)."""
     return event.type in TERMINAL and "parent" not in event.event
-
-
-def _to_items(stream: str, batch: list[LogEntry]) -> list[Item]:
-    """The items of a batch: one, or the parts of its only event."""
-    times = _to_times(event.at for event in batch)
-    about = {"first": batch[0].seq, "expiresAt": int(time.time()) + KEPT_SECONDS, "times": times}
-    return _chunked(stream, batch[-1].seq, b"\n".join(event.data for event in batch), about)
-
-
-def _chunked(stream: str, seq: int, data: bytes, about: Item) -> list[Item]:
-    chunks = [data[at : at + ITEM_BYTES] for at in range(0, len(data), ITEM_BYTES)]
-    about |= {"parts": len(chunks)} if len(chunks) > 1 else {}
-    return [
-        {"pk": stream, "sk": _sort_key(seq, part), "data": chunk} | about for part, chunk in enumerate(chunks)
-    ]
-
-
-def _sort_key(seq: int, part: int) -> str:
-    return f"{seq:012d}.{part:04d}" if part else f"{seq:012d}"
-
-
-def _part_of(item: Item) -> int:
-    return int(item["sk"].partition(".")[2] or 0)
-
-
-def _parts_missing(items: list[Item]) -> int:
-    """The number of items of the last event that a limited read has left out."""
-    return int(items[-1].get("parts", 1)) - 1 - _part_of(items[-1])
-
-
-def _has_gap(after: int, events: list[LogEntry]) -> bool:
-    return bool(events) and events[-1].seq - after != len(events)
-
-
-def _whole(items: list[Item]) -> Iterator[tuple[Item, bytes]]:
-    """The batches of these items, each with its last item, up to one with a part missing."""
-    parts: list[bytes] = []
-    for item in items:
-        if _part_of(item) != len(parts):
-            return
-        parts.append(item["data"])
-        if len(parts) == item.get("parts", 1):
-            yield item, b"".join(parts)
-            parts = []
-
-
-def _unpack(item: Item, data: bytes) -> list[LogEntry]:
-    lines = data.split(b"\n")
-    found = []
-    for seq, (line, at) in enumerate(
-        zip(lines, _from_times(item.get("times"), len(lines)), strict=True), item["first"]
-    ):
-        event = orjson.loads(line)
-        found.append(LogEntry(seq, event["type"], event, line, at))
-    return found
-
-
-def _to_times(times: Iterable[int]) -> str:
-    """Milliseconds since 1970 in few characters: the first one, then each as its distance from the one
-    before."""
-    before, steps = 0, []
-    for at in times:
-        steps.append(str(at - before))
-        before = at
-    return ",".join(steps)
-
-
-def _from_times(text: str | None, count: int) -> list[int]:
-    """The times of so many events; zeros for a batch that is older than times."""
-    return list(accumulate(map(int, text.split(",")))) if text else [0] * count

@@ -19,7 +19,8 @@ from millrace.domain.command_center import center_stream
 from millrace.domain.events import Event, LogEntry
 from millrace.domain.record import Subject, without_texts
 from millrace.stores.dynamo import Dynamo, Item, TransactItem, put, update
-from millrace.stores.event_log import KEPT_SECONDS, EventLog, number
+from millrace.stores.event_log import EventLog, number
+from millrace.stores.log_items import KEPT_SECONDS
 from millrace.stores.reading import readable
 
 HEAD_SECONDS = 400 * 24 * 3600

@@ -19,6 +19,7 @@ from millrace.api.schemas import (
     operations,
     pipelines,
     protocols,
+    runs,
     voice,
 )
 
@@ -35,6 +36,7 @@ _MODULES = (
     operations,
     pipelines,
     protocols,
+    runs,
     voice,
 )
 

@@ -10,7 +10,8 @@ from millrace.domain.runs import WATCH_MS, Run
 from millrace.errors import NotFound
 from millrace.services.runs.recover import notice_lost_run
 from millrace.stores.connect import Stores
-from millrace.stores.event_log import FAST_POLL, KEPT_SECONDS, encode, is_last
+from millrace.stores.event_log import FAST_POLL, encode, is_last
+from millrace.stores.log_items import KEPT_SECONDS
 from millrace.stores.runs import stream_of
 
 CHECK_SECONDS = 2.0

@@ -17,7 +17,8 @@ from millrace.errors import NotFound
 from millrace.services.runs.access import authorize_run, check_access
 from millrace.services.runs.follow import DEADLINE_MARGIN, follow, has_more
 from millrace.stores.connect import Stores
-from millrace.stores.event_log import KEPT_SECONDS, encode, is_last
+from millrace.stores.event_log import encode, is_last
+from millrace.stores.log_items import KEPT_SECONDS
 
 FAST_POLL, SLOW_POLL = 0.2, 1.0
 """Seconds between looks at a conversation in which nothing runs: an hour at the slower pace costs $0.0005."""
