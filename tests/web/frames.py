@@ -2,12 +2,13 @@
 
 python -m tests.web.frames --runs 50 --seconds 10
 
-The feed is this script's: each run tells its progress, a model call and a tool each second, as the command center
+The feed is this script's: each run tells its progress and a tool a few times a second, as the command center
 does. The figures are of this machine; nothing is asserted.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
 import random
 import statistics
@@ -106,8 +107,10 @@ def main() -> None:
 def traced(page: Page, seconds: float) -> list[float]:
     """The milliseconds between the frames that the browser drew."""
     session = page.context.new_cdp_session(page)
-    times = sorted(event["ts"] / 1000 for event in trace(session, page, seconds) if event["name"] == "DrawFrame")
-    return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    times = sorted(
+        event["ts"] / 1000 for event in trace(session, page, seconds) if event["name"] == "DrawFrame"
+    )
+    return [later - earlier for earlier, later in itertools.pairwise(times)]
 
 
 def trace(session: CDPSession, page: Page, seconds: float) -> list[Json]:

@@ -6,6 +6,7 @@ Runs of the demo and the echo agent are made first, so that the pages have somet
 """
 
 import argparse
+import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,8 @@ def main() -> None:
     headers = {"authorization": f"Bearer {fetch_token(url)}"}
     with httpx.Client(base_url=url, headers=headers, timeout=120) as api:
         run_id, conversation_id = talk(api)
-        work = threading.Thread(target=keep_talking, args=(api,))
+        over = threading.Event()
+        work = threading.Thread(target=keep_talking, args=(api, over))
         work.start()
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
@@ -42,6 +44,7 @@ def main() -> None:
                 if not given.pages or name in given.pages.split(","):
                     take_all(browser, url, name, path, given.out)
             browser.close()
+        over.set()
         work.join()
 
 
@@ -53,10 +56,12 @@ def talk(api: httpx.Client) -> tuple[str, str]:
     return run["id"], "shown-0"
 
 
-def keep_talking(api: httpx.Client) -> None:
-    """Runs for the live page."""
-    for number in range(8):
-        ask(api, f"live-{number}", *QUESTIONS[number % len(QUESTIONS)])
+def keep_talking(api: httpx.Client, over: threading.Event) -> None:
+    """Runs for the live page, until it is over."""
+    for number in itertools.count():
+        if over.is_set():
+            return
+        ask(api, f"live-{number % 5}", *QUESTIONS[number % len(QUESTIONS)])
 
 
 def ask(api: httpx.Client, conversation: str, agent: str, question: str) -> None:
@@ -96,13 +101,14 @@ def at_rest(browser: Browser, url: str, path: str) -> Iterator[tuple[str, str, P
                 base_url=url,
                 viewport={"width": width, "height": height},
                 color_scheme=theme,
-                device_scale_factor=2 if size == "phone" else 1,
             )
             page = context.new_page()
             page.goto(path)
             page.get_by_role("navigation", name="Pages").wait_for()
             expect(page.locator(".loading")).to_have_count(0, timeout=30_000)
-            page.wait_for_timeout(1500)
+            if path.startswith("/chat/"):
+                expect(page.locator(".prose").last).to_be_visible(timeout=30_000)
+            page.wait_for_timeout(3000 if path == "/live" else 1000)
             yield size, theme, page
             context.close()
 
