@@ -1,4 +1,4 @@
-"""How smoothly the live page follows many runs, by the browser's own trace.
+"""The smoothness of the live page with many runs, by the browser's own trace.
 
 python -m tests.web.frames --runs 50 --seconds 10
 
