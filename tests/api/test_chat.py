@@ -45,6 +45,15 @@ def test_edited_message_goes_on_behind_the_answer_before_it(chat: httpx.Client) 
     assert texts_of(chat) == ["hi", "hi"]
 
 
+def test_message_is_edited_back_to_what_it_was(chat: httpx.Client) -> None:
+    chat.post("/api/chat", json=body("hello")).raise_for_status()
+    chat.post("/api/chat", json=body("hi", messageId="m1")).raise_for_status()
+    back, again = (chat.post("/api/chat", json=body("hello", messageId="m1")) for _ in range(2))
+    assert back.status_code == again.status_code == 200
+    assert back.headers["x-run-id"] == again.headers["x-run-id"]
+    assert texts_of(chat) == ["hello", "hello"]
+
+
 def texts_of(chat: httpx.Client) -> list[str]:
     """The texts of the active branch."""
     messages = chat.get("/api/conversations/c1/messages", params={"detail": "answer"}).json()["items"]

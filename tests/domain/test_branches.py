@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.domain.branches import LAST_POSITION, LINE, MessageTree, contains
+from millrace.domain.branches import LAST_POSITION, LINE, NEAR, MessageTree, contains, spans
 
 GROWTH = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 4)), max_size=12)
 """What happens to a tree: behind which message, by its share of those there are, so many messages come."""
@@ -69,6 +69,19 @@ def test_branch_of_a_run_that_said_nothing_goes_on_where_it_began() -> None:
     assert tree.follow(5, 3) == tree
     assert tree.follow(5, 4) == LINE, "the next message was told another place"
     assert tree.path() == [(1, 3), (5, LAST_POSITION)]
+
+
+def test_branch_without_messages_leads_to_no_other_branch() -> None:
+    """A run that answers the second message once more has not said anything yet."""
+    tree = LINE.follow(3, 1).follow(5, 2)
+    assert tree.newest_below(2, 4) == 2
+    assert tree.newest_below(1, 4) == 4
+
+
+def test_spans_read_what_lies_near_at_once() -> None:
+    far = NEAR + 10
+    assert spans([(1, 2), (5, 6), (9, 9), (9 + far, LAST_POSITION)]) == [(1, 9), (9 + far, LAST_POSITION)]
+    assert spans([]) == []
 
 
 def test_chosen_branch_is_left_with_the_next_message() -> None:

@@ -11,7 +11,7 @@ import pytest
 from millrace.domain.content import Content, FilePart, ImagePart, TextPart
 from millrace.domain.files import StoredFile
 from millrace.errors import MillraceError
-from millrace.services.runs.delete import delete_conversation
+from millrace.services.runs.delete import delete_conversation, delete_restorably, restore_conversation
 from millrace.services.runs.inject import inject
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
@@ -103,3 +103,36 @@ async def test_deletion_at_any_point_of_a_send_leaves_no_file(aws_environment: A
     settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
     found = await asyncio.gather(*(deleted_at(settings, way, point) for point in range(POINTS)))
     assert [one for left in found for one in left] == []
+
+
+async def kept_after_restoring(settings: Settings, point: int) -> list[str]:
+    """The files of a conversation that is deleted before a call of its second message, and restored."""
+    aws = Interrupted(settings.region)
+    talk = Talk(settings, Stores.connect(settings, aws))
+    others = Stores.connect(settings)
+    content = await content_of(talk, f"file_{point}")
+    await talk.say(content)
+
+    async def delete() -> None:
+        await delete_restorably(others, talk.slot)
+
+    aws.happens = delete
+    aws.at = point
+    with contextlib.suppress(MillraceError):
+        await talk.say(content)
+    await restore_conversation(others, talk.slot)
+    left = await left_of(talk)
+    await delete_conversation(others, talk.slot)
+    assert await left_of(talk) == []
+    await asyncio.to_thread(aws.close)
+    await asyncio.to_thread(others.aws.close)
+    return left
+
+
+async def test_message_that_meets_a_restorable_deletion_takes_no_file_of_another(
+    aws_environment: Aws,
+) -> None:
+    """Both messages have the same files, which the second one gives up only where all are deleted."""
+    settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
+    found = await asyncio.gather(*(kept_after_restoring(settings, point) for point in range(3)))
+    assert [len(left) for left in found] == [4, 4, 4]

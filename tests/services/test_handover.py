@@ -290,3 +290,24 @@ async def test_viewer_shortens_the_lease_of_the_run_it_watches(
 
 async def drain_viewer(viewer: AsyncGenerator[list[LogEntry], None]) -> list[LogEntry]:
     return [event async for batch in viewer for event in batch]
+
+
+async def test_run_of_a_hidden_conversation_asks_no_model_until_it_is_restored(
+    talk: Talk, clock: Clock, queue: "asyncio.Queue[tuple[ContinueRun, float]]"
+) -> None:
+    """It began just before the deletion that can be taken back, so nothing has stopped it."""
+
+    async def hide() -> None:
+        await talk.stores.deletions.begin_restorable(talk.slot, clock() + 600_000)
+
+    talk.models.turns = [[hide, *says("lost")], says("found")]
+    session = await begin(talk, "Hello")
+    await session.over()
+    clock.ahead += 2 * LEASE_MS
+    asked = ContinueRun(talk.slot.organization, session.run.id, "lost")
+    for _ in range(3):
+        assert await go_on(talk, asked) is None
+    assert len(talk.models.requests) == 1
+    assert await talk.stores.deletions.restore(talk.slot)
+    assert await go_on(talk, asked)
+    assert [text_of(one) for one in await talk.messages()] == ["Hello", "found"]

@@ -210,7 +210,9 @@ class Conversations:
         found = await authorize(stores, caller, slot, "own")
         changes = given.model_dump(exclude_none=True)
         if changes:
-            await stores.conversations.change(slot, title=given.title, metadata=given.metadata)
+            await stores.conversations.change(
+                slot, found.created_by, title=given.title, metadata=given.metadata
+            )
         return JSONResponse(replace(found, **changes).to_wire())
 
 

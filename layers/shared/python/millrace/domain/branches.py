@@ -7,7 +7,7 @@ line.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 Interval = tuple[int, int]
@@ -15,6 +15,8 @@ Interval = tuple[int, int]
 LAST_POSITION = 99_999_999
 WHOLE: Sequence[Interval] = ((1, LAST_POSITION),)
 """Every message, of whatever branch, in the order in which they came."""
+NEAR = 200
+"""So many messages of other branches are read with those around them, since a second query takes longer."""
 MOST_BRANCHES = 400
 """The branches of one slot: its lease holds where they begin, and is written with every step of a run."""
 
@@ -80,7 +82,8 @@ class MessageTree:
         newest = self._end(position, messages)
         inside = [(position, newest)]
         for begin, parent in self.branches:
-            if begin > position and contains(inside, parent):
+            # The latest branch may have no message yet.
+            if position < begin <= messages and contains(inside, parent):
                 newest = self._end(begin, messages)
                 inside.append((begin, newest))
         return newest
@@ -127,3 +130,15 @@ def between(path: Sequence[Interval], first: int, last: int) -> Iterator[Interva
     for begin, end in path:
         if begin <= last and end >= first:
             yield max(begin, first), min(end, last)
+
+
+def spans(path: Iterable[Interval]) -> list[Interval]:
+    """The parts of a path, as one where they lie near each other: positions between them are of other
+    branches."""
+    found: list[Interval] = []
+    for first, last in path:
+        if found and first - found[-1][1] <= NEAR:
+            found[-1] = (found[-1][0], last)
+        else:
+            found.append((first, last))
+    return found

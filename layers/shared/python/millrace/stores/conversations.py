@@ -112,15 +112,22 @@ class ConversationStore:
                 "A conversation with this id already exists.", code="conversation_exists"
             ) from error
 
-    async def change(self, slot: Slot, *, title: str | None, metadata: dict[str, Any] | None) -> None:
-        """Give a conversation another title, other metadata, or both; it keeps its place in lists. Raises
-        `NotFound`."""
+    async def change(
+        self, slot: Slot, owner: str, *, title: str | None, metadata: dict[str, Any] | None
+    ) -> None:
+        """Give the conversation of a user another title, other metadata, or both; it keeps its place in
+        lists. Raises `NotFound`, also where another user has made one of this id since."""
         sets = {"title": title, "metadata": None if metadata is None else dumped(metadata)}
         values = {name: value for name, value in sets.items() if value is not None}
         expression = "SET " + ", ".join(f"{name} = :{name}" for name in values)
-        condition = "attribute_exists(pk) AND attribute_not_exists(deleting)"
+        condition = "attribute_exists(pk) AND attribute_not_exists(deleting) AND "
+        condition += (
+            "createdBy = :owner" if owner else "(attribute_not_exists(createdBy) OR createdBy = :owner)"
+        )
         try:
-            await self._dynamo.write(update(self.table, meta_key(slot), expression, condition, **values))
+            await self._dynamo.write(
+                update(self.table, meta_key(slot), expression, condition, owner=owner, **values)
+            )
         except ConditionFailed as error:
             raise unknown_conversation() from error
 

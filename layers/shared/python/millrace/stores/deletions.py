@@ -175,10 +175,11 @@ class DeletionStore:
         # The index may be a moment old; only the table knows whether the mark is still there.
         return [found for root in roots if (found := await self._claim(root))]
 
-    async def is_deleted(self, root: Slot) -> bool:
-        """Return whether the conversation is being deleted, or is not there."""
+    async def is_deleted(self, root: Slot, *, for_good: bool = False) -> bool:
+        """Return whether the conversation is being deleted, or is not there; with `for_good` not where it can
+        be restored."""
         item = await self._dynamo.get(self._table, meta_key(root))
-        return item is None or "deleting" in item
+        return item is None or ("deleting" in item and not (for_good and "restorableUntil" in item))
 
     async def slots(self, root: Slot) -> list[Slot]:
         """The conversation and its threads. Once it is marked no thread comes to it any more."""

@@ -141,7 +141,9 @@ def acquired(
         "SET runId = :run, holder = :holder, untilMs = :until, seq = :zero, accepted = :zero, "
         "savedSeq = :zero, reservedSeq = :reserved, ceiling = :ceiling, messages = :messages"
         f"{', branches = :branches' if tree.branches else ''} "
-        f"REMOVE branchHead, stopReason, pendingLiveMessages, {_OF_A_RUN}",
+        # A branch that has no message is gone when the next message goes on elsewhere.
+        f"REMOVE {'' if tree.branches else 'branches, '}branchHead, "
+        f"stopReason, pendingLiveMessages, {_OF_A_RUN}",
         "attribute_not_exists(runId) AND "
         "(messages = :seen OR (:seen = :zero AND attribute_not_exists(messages))) AND "
         + _head_condition(seen),

@@ -6,7 +6,7 @@ import itertools
 import logging
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 
-from millrace.domain.branches import LAST_POSITION, WHOLE, Interval, between
+from millrace.domain.branches import LAST_POSITION, WHOLE, Interval, between, contains, spans
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.stores.dynamo import Dynamo, Item, TransactItem, put, to_item
 from millrace.stores.message_items import (
@@ -31,6 +31,10 @@ PAGE_BYTES = 4_000_000
 PARTS_AT_ONCE = 10
 
 
+Located = tuple[int, StoredMessage, Parts | None]
+"""A message with its position, and the place of what is not read of it."""
+
+
 class MessageStore:
     """The messages in the table of conversations."""
 
@@ -44,7 +48,7 @@ class MessageStore:
         """Whole messages of a path with positions above `after`, oldest first, and whether there may be more:
         a page has at most `limit` of them and, after the first one, 4 MB."""
         heads, more = await self._page_heads(slot, after, limit, path)
-        found = readable(heads, lambda item: (int(item["sk"][2:]), to_message(item), parts_of(item)))
+        found = readable(heads, _located)
         whole = await asyncio.gather(*(self._completed(slot, message, parts) for _, message, parts in found))
         positions = [position for position, _, _ in found]
         return list(zip(positions, whole, strict=True)), more
@@ -53,11 +57,14 @@ class MessageStore:
         self, slot: Slot, after: int, limit: int, path: Sequence[Interval]
     ) -> tuple[list[Item], bool]:
         items: list[Item] = []
-        for first, last in between(path, after + 1, LAST_POSITION):
-            found, rest = await self._heads(slot, first, last, limit=limit - len(items))
-            items += found
-            if rest or len(items) == limit:
-                return _fitting(items)[0], True
+        for first, last in spans(between(path, after + 1, LAST_POSITION)):
+            rest = True
+            while rest:
+                found, rest = await self._heads(slot, first, last, limit=limit - len(items))
+                items += _on(path, found)
+                if len(items) == limit or (rest and items):
+                    return _fitting(items)[0], True
+                first = _position(found[-1]) + 1 if rest else first
         return _fitting(items)
 
     async def _heads(
@@ -80,19 +87,19 @@ class MessageStore:
         """The messages at up to 100 positions, large ones shortened; those that are there."""
         keys = [{"pk": slot.key, "sk": message_key(position)} for position in positions]
         items = await self._dynamo.get_many(self._table, keys)
-        return dict(readable(items, lambda item: (int(item["sk"][2:]), to_message(item))))
+        return dict(readable(items, lambda item: (_position(item), to_message(item))))
 
     async def backwards(
         self, slot: Slot, path: Sequence[Interval], before: int = LAST_POSITION + 1
-    ) -> AsyncGenerator[list[tuple[int, StoredMessage]], None]:
+    ) -> AsyncGenerator[list[Located], None]:
         """The messages of a path at positions below `before`, page by page and the newest first, large ones
         shortened."""
-        for first, last in reversed(list(between(path, 1, before - 1))):
+        for first, last in reversed(spans(between(path, 1, before - 1))):
             more = True
             while more and first <= last:
                 items, more = await self._heads(slot, first, last, newest_first=True)
-                yield readable(items, lambda item: (int(item["sk"][2:]), to_message(item)))
-                last = int(items[-1]["sk"][2:]) - 1 if items else 0
+                yield readable(_on(path, items), _located)
+                last = _position(items[-1]) - 1 if items else 0
 
     async def is_recent(self, slot: Slot, message_id: str) -> bool:
         """Return whether a message is among the latest, of which one answer of DynamoDB's holds 1 MB."""
@@ -149,6 +156,18 @@ class MessageStore:
         for start in range(0, len(parts), PARTS_AT_ONCE):
             await self._dynamo.transact(guard, *parts[start : start + PARTS_AT_ONCE])
         await self._dynamo.transact(*writes)
+
+
+def _position(head: Item) -> int:
+    return int(head["sk"][2:])
+
+
+def _located(head: Item) -> Located:
+    return _position(head), to_message(head), parts_of(head)
+
+
+def _on(path: Sequence[Interval], heads: list[Item]) -> list[Item]:
+    return [head for head in heads if contains(path, _position(head))]
 
 
 def in_history(messages: Sequence[StoredMessage]) -> int:

@@ -84,12 +84,15 @@ class ChatRequest(_Open):
 
     @property
     def idempotency_key(self) -> str | None:
-        """The same message again is the same run; an edited one is another, and so is a regenerated answer,
-        which is told apart by the id of the answer that it replaces."""
+        """The same message again is the same run; an edited one is another, also where it is edited back to
+        what it was, and so is a regenerated answer, which is told apart by the id of the answer that it
+        replaces."""
         if self.trigger == "regenerate-message":
             return f"ai-sdk:again:{_digest(self.last.id, self.message_id)}" if self.message_id else None
         parts = orjson.dumps(self.last.parts, option=orjson.OPT_SORT_KEYS).decode()
-        return f"ai-sdk:{_digest(self.last.id, parts)}"
+        branch = self.branch()
+        place = ["edited", branch.message_id] if branch else []
+        return f"ai-sdk:{_digest(self.last.id, parts, *place)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from millrace.domain.branches import MOST_BRANCHES, WHOLE, BranchPoint, Interval
 from millrace.domain.conversations import Slot, StoredMessage
+from millrace.domain.runs import LeaseRecord
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import ConversationSnapshot
@@ -17,28 +18,38 @@ async def find_parent(
 ) -> int | None:
     """Return the position of the message behind which a run goes on; None for the end of the active branch.
     Reads nothing where the snapshot has the message. Raises `NotFound`, `InvalidRequest` or `Conflict`."""
-    if point is None:
-        return None
     lease = snapshot.lease_record
     end = lease.tree.end(lease.messages)
+    parent = None if point is None else await _position(stores, slot, snapshot, point, end)
+    _check_room(lease, end if parent is None else parent)
+    return parent
+
+
+async def _position(
+    stores: Stores, slot: Slot, snapshot: ConversationSnapshot, point: BranchPoint, end: int
+) -> int | None:
+    lease = snapshot.lease_record
     position, message = await find_message(stores, slot, snapshot, point) if _names_one(point) else (0, None)
     if point.again:
         position = await _question(stores, slot, snapshot, position or end)
-    elif message is not None and _is_within_a_turn(message):
+    elif message is not None and not point.run_id and _is_within_a_turn(message):
         raise InvalidRequest(
             "The message lies between a tool call and its result. Go on behind the user's message or the end "
             "of the answer.",
             code="invalid_parent",
         )
-    if position == end and lease.tree.is_line:
-        return None
-    if len(lease.tree.branches) >= MOST_BRANCHES and position != end:
+    return None if position == end and lease.tree.is_line else position
+
+
+def _check_room(lease: LeaseRecord, parent: int) -> None:
+    """Raise `Conflict` where a message behind `parent` begins one branch too many. The end of a branch that
+    was chosen again is such a place, too."""
+    if len(lease.tree.follow(lease.messages + 1, parent).branches) > MOST_BRANCHES:
         raise Conflict(
             f"A conversation must not have more than {MOST_BRANCHES} branches; begin a new one.",
             code="too_many_branches",
             limit=MOST_BRANCHES,
         )
-    return position
 
 
 def _names_one(point: BranchPoint) -> bool:
@@ -86,8 +97,8 @@ async def _backwards(
         yield position, message
     if snapshot.first > 1:
         async for page in stores.messages.backwards(slot, path, snapshot.first):
-            for one in page:
-                yield one
+            for position, message, _ in page:
+                yield position, message
 
 
 async def select_branch(stores: Stores, slot: Slot, message_id: str) -> str:

@@ -66,7 +66,11 @@ async def continue_run(
     lease = await _lease_to_take(stores, run)
     if run.ended_at or lease.run_id != run.id or not await _is_due(stores, run, lease, asked):
         return None
-    definition = await stores.run_definitions.get(run.slot, run.id)
+    definition, hidden = await asyncio.gather(
+        stores.run_definitions.get(run.slot, run.id), stores.deletions.is_deleted(run.slot.root())
+    )
+    if hidden:  # its end could not be stored; the sweep finds it again where its conversation is restored
+        return None
     if definition is None or definition.kind not in loops:
         await give_up_lost_run(stores, run.slot, lease)
         return None

@@ -47,7 +47,8 @@ async def _give_up_or_report(stores: Stores, root: Slot, user: str, found: list[
 
 
 async def _give_up(stores: Stores, root: Slot, user: str, found: list[Attachment]) -> None:
-    if not await stores.deletions.is_deleted(root):
+    # Where it can be restored the files may be those of its other messages; a deletion finds them later.
+    if not await stores.deletions.is_deleted(root, for_good=True):
         return
     for one in found:
         id = content_id(root, one.bytes()) if one.data is not None else one.file_id or ""

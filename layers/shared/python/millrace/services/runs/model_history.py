@@ -9,6 +9,7 @@ from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.summaries import Summary, summarized
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import HISTORY_MESSAGES, ConversationSnapshot
+from millrace.stores.messages import Located
 
 FIRST_QUESTION_BYTES = 4_000
 LEFT_OUT = "(Older messages are left out, and nothing sums them up.)"
@@ -48,26 +49,25 @@ async def _branch_history(
 ) -> list[StoredMessage]:
     """The messages of a path behind the newest summary that is on it. Those that the snapshot has may all be
     of other branches."""
-    known = snapshot.on(path)
-    older, recent = await asyncio.gather(
-        _older_on(stores, slot, snapshot, path), stores.messages.for_model(slot, known, snapshot.parts)
-    )
-    found = [*(message for _, message in older), *recent]
+    older = await _older_on(stores, slot, snapshot, path)
+    found = [*(message for _, message, _ in older), *snapshot.on(path)]
+    whole = not path or snapshot.first <= path[0][0] or any(at == path[0][0] for at, _, _ in older)
     if summary := _fitting(snapshot.summaries, found):
-        return summarized(found, summary)
-    whole = not path or snapshot.first <= path[0][0] or any(at == path[0][0] for at, _ in older)
-    if whole and len(found) <= HISTORY_MESSAGES:
-        return found
-    return [*await _first_question(stores, slot, path[0][0]), *found[-HISTORY_MESSAGES:]]
+        found = summarized(found, summary)
+    elif not whole or len(found) > HISTORY_MESSAGES:
+        found = [*await _first_question(stores, slot, path[0][0]), *found[-HISTORY_MESSAGES:]]
+    # The latest messages of the branch may be older than all that the snapshot has.
+    shortened = {message.id: parts for _, message, parts in older if parts and parts.shortened}
+    return await stores.messages.for_model(slot, found, snapshot.parts | shortened)
 
 
 async def _older_on(
     stores: Stores, slot: Slot, snapshot: ConversationSnapshot, path: Sequence[Interval]
-) -> list[tuple[int, StoredMessage]]:
+) -> list[Located]:
     """The messages of a path before those of the snapshot, back to a summary; without one as many as a new
     message finds in a conversation."""
     known = snapshot.on(path)
-    found: list[tuple[int, StoredMessage]] = []
+    found: list[Located] = []
     if snapshot.first <= 1 or _fitting(snapshot.summaries, known):
         return found
     pages = 0
@@ -75,7 +75,7 @@ async def _older_on(
         found = [*reversed(page), *found]
         pages += 1
         many = len(known) + len(found) >= HISTORY_MESSAGES and not snapshot.summaries
-        if many or pages == OLDER_PAGES or _fitting(snapshot.summaries, [message for _, message in found]):
+        if many or pages == OLDER_PAGES or _fitting(snapshot.summaries, [message for _, message, _ in found]):
             break
     return found
 
@@ -107,7 +107,7 @@ async def _back_to(stores: Stores, slot: Slot, before: int, message_id: str) -> 
     found: list[StoredMessage] = []
     pages = 0
     async for page in stores.messages.backwards(slot, WHOLE, before):
-        found = [message for _, message in reversed(page)] + found
+        found = [message for _, message, _ in reversed(page)] + found
         pages += 1
         ids = [message.id for message in found]
         if message_id in ids:

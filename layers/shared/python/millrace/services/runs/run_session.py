@@ -74,7 +74,7 @@ class RunSession(RunWork):
 
     async def _is_deleted(self) -> bool:
         with contextlib.suppress(MillraceError):
-            return await self._stores.deletions.is_deleted(self.run.slot.root())
+            return await self._stores.deletions.is_deleted(self.run.slot.root(), for_good=True)
         return False
 
     async def fail_to_end(self, error: Exception) -> None:

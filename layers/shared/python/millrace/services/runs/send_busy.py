@@ -50,7 +50,10 @@ async def when_busy(
     if message.if_busy == "interrupt":
         # What cannot begin must not stop anything, so its files are kept before.
         agent = agent_for(models, initial, message)
-        await find_parent(stores, slot, initial.snapshot, message.branch)
+        if (
+            message.branch is None or message.branch.run_id != run_id
+        ):  # behind which one can go on, at its end
+            await find_parent(stores, slot, initial.snapshot, message.branch)
         check = partial(models.check_accepted, agent)
         await kept_blocks(stores, slot, message.created_by, message.content, check)
         await _interrupt(stores, slot, run_id)

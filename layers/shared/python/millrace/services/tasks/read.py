@@ -42,7 +42,8 @@ async def task_history(stores: Stores, run: Run) -> TaskHistory:
     snapshot, calls = await asyncio.gather(
         stores.conversations.open(run.slot), stores.approvals.of_run(run.slot, run.id)
     )
-    return TaskHistory([one for one in snapshot.history if one.run_id == run.id], calls)
+    # A task keeps its messages though its conversation goes on in another branch.
+    return TaskHistory([one for _, one in snapshot.latest if one.run_id == run.id], calls)
 
 
 async def cancel_task(stores: Stores, caller: Principal, run: Run) -> Run:
