@@ -35,6 +35,7 @@ PASSING = [
     "InjectionsTable",
     "TicketsTable",
     "ApiKeysTable",
+    "LimitsTable",
     "AlertsTable",
     "FlowsTable",
     "PipelinesTable",

@@ -45,5 +45,8 @@ class LoopControl:
     async def drain(self, iteration: int) -> list[StoredMessage]:
         return []
 
+    async def limit_reached(self, agent_id: str) -> str | None:
+        return None
+
     async def may_end(self, reason: str, output: Output | None = None) -> bool:
         return True

@@ -111,6 +111,9 @@ class Control:
         self.kept += taken
         return taken
 
+    async def limit_reached(self, agent_id: str) -> str | None:
+        return None
+
     async def may_end(self, reason: str, output: Output | None = None) -> bool:
         self.log.append(f"end {reason}")
         self.late -= 1

@@ -70,6 +70,7 @@ NEEDS: dict[str, list[str]] = {
         "GET /api/files",  # the caller's own
         "GET /api/files/{file_id}",
         "DELETE /api/files/{file_id}",
+        "GET /api/usage",  # one's own; with organization:manage all
         "GET /v1/models",
         "GET /v1/models/{model}",
         "POST /v1/chat/completions",
@@ -113,6 +114,11 @@ NEEDS: dict[str, list[str]] = {
         "GET /api/command-center/alerts/{rule_id}",
         "GET /api/command-center/alerts/{rule_id}/history",
         "GET /api/command-center/metrics",
+        "GET /api/limits/stops",
+    ],
+    "conversations:manage": [
+        "POST /api/limits/stops",
+        "DELETE /api/limits/stops",
     ],
     "alerts:write": [
         "POST /api/command-center/alerts",
@@ -131,6 +137,8 @@ NEEDS: dict[str, list[str]] = {
         "DELETE /api/flows/{name}",
     ],
     "organization:manage": [
+        "GET /api/limits",
+        "PATCH /api/limits",
         "GET /api/keys",
         "POST /api/keys",
         "GET /api/keys/{key_id}",

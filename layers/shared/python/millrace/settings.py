@@ -51,6 +51,7 @@ class Settings:
     bus_name: str = ""
     tickets_table: str = ""
     api_keys_table: str = ""
+    limits_table: str = ""
     speech_engine: str = "espeak"
     speech_base_url: str = ""
     speech_model: str = "gpt-4o-mini-tts"

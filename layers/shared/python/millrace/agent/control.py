@@ -47,6 +47,11 @@ class RunControl(Protocol):
         """The live messages for this iteration, in order; they have been announced and kept."""
         ...
 
+    async def limit_reached(self, agent_id: str) -> str | None:
+        """The finish reason where no more model calls may be made: a limit of the organization's is reached,
+        or the agent was stopped."""
+        ...
+
     async def may_end(self, reason: str, output: Output | None = None) -> bool:
         """Ends the run, or says that live messages have come meanwhile and another iteration is due."""
         ...

@@ -112,7 +112,7 @@ class AgentLoop:
             live = await self._control.drain(self.budget.iterations + 1)
             self._history += live
             self._injected = bool(live)
-            if reason := self.budget.exhausted():
+            if reason := self.budget.exhausted() or await self._control.limit_reached(self.agent.id):
                 return reason
             self.budget.iterations += 1
             turn = await self._ask()

@@ -26,6 +26,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "token_missing": "There is no bearer token in the Authorization header.",
     },
     403: {
+        "agent_stopped": "The agent, or the organization, was stopped; the message says why.",
         "missing_scope": "The caller lacks a scope; `scope` names it.",
         "not_an_approver": "The caller may not answer this call; `approvers` says who may.",
     },
@@ -51,6 +52,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "response_not_found": "No response has this id.",
         "run_not_found": "No run has this id, or it is not the caller's to see.",
         "secret_not_found": "No secret has this name.",
+        "stop_not_found": "There is no such stop.",
         "share_not_found": "The conversation is not shared with this user.",
         "stream_not_found": "No speech can have this id.",
         "template_not_found": "No template has this id.",
@@ -80,6 +82,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "pipeline_stopped": "The pipeline is stopped for good.",
         "redrive_over": "The redrive is over.",
         "rotation_under_way": "Two secrets of the key are valid; say which one stays.",
+        "too_many_stops": "The organization has as many stops as it may have.",
         "rule_exists": "An alert rule with this id exists.",
         "response_in_conversation": "The response is one of several; delete its conversation.",
         "run_active": "A run is active; `runId` names it.",
@@ -162,6 +165,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
     },
     429: {
         "backpressure": "The pipeline cannot keep up; send again later.",
+        "limit_reached": "A limit of the day is reached; `level` and `limit` name it, `used` is its use.",
         "rate_limited": "The model's server is at its limit; send again later.",
         "too_many_keys": "The organization has as many API keys as it may have; `limit` says how many.",
         "too_many_rules": "The organization has as many alert rules as it may have.",

@@ -38,6 +38,8 @@ START_ERRORS = (
     "execution_not_found",
     "run_not_found",
     "run_expired",
+    "agent_stopped",
+    "limit_reached",
     "run_active",
     "not_waiting",
     "not_an_approver",

@@ -60,6 +60,8 @@ SEND_ERRORS = (
     "agent_required",
     "invalid_schema",
     "not_for_live_messages",
+    "agent_stopped",
+    "limit_reached",
     "run_active",
     "run_waiting",
     "run_not_found",

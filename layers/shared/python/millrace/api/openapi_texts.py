@@ -18,6 +18,8 @@ TAGS = (
     ("/api/approvals", "approvals", "Calls that wait for a person"),
     ("/api/memories", "memories", "What agents remember of users"),
     ("/api/files", "files", "Images and files of messages"),
+    ("/api/limits", "limits", "Limits of a day, and agents that are stopped"),
+    ("/api/usage", "limits", ""),
     ("/api/keys", "API keys", "API keys of servers"),
     ("/api/agents", "agents", "Agents and their tools"),
     ("/api/a2a", "a2a", "Tasks of agents, for clients of A2A"),

@@ -19,6 +19,7 @@ from millrace.stores.files import FileStore
 from millrace.stores.forgotten_agents import ForgottenAgentStore
 from millrace.stores.injections import InjectionStore
 from millrace.stores.leases import LeaseStore
+from millrace.stores.limits import LimitStore
 from millrace.stores.memories import MemoryStore
 from millrace.stores.messages import MessageStore
 from millrace.stores.nested_work import NestedWorkStore
@@ -65,6 +66,7 @@ class Stores:
     forgotten_agents: ForgottenAgentStore
     agents: AgentStore
     api_keys: ApiKeyStore
+    limits: LimitStore
     sealer: Sealer
     bus: EventBus
     clock: Clock
@@ -115,6 +117,7 @@ class Stores:
             file_objects=FileObjects(aws, settings.files_bucket),
             agents=AgentStore(dynamo, settings.agents_table),
             api_keys=ApiKeyStore(dynamo, settings.api_keys_table, clock),
+            limits=LimitStore(aws, settings.limits_table, clock),
             sealer=Sealer(aws, settings.secrets_key_id),
             bus=EventBus(aws, settings.bus_name),
             clock=clock,

@@ -83,11 +83,18 @@ class Flows:
         self, caller: Principal, name: str, given: Any, key: str | None, deadline: float | None
     ) -> FlowRun | ReplayedRun:
         """Begins an execution. With an idempotency key a repeat gives the first one's run. Raises
-        `NotFound` or `InvalidRequest`."""
+        `NotFound`, `InvalidRequest`, `TooManyRequests` at a limit, or `Forbidden` for what is stopped."""
         flow = await self.store.get(caller.organization, name)
         execution_id = _execution_id(caller, name, key)
         execution = Execution(execution_id, flow, checked_input(given), owner=caller.id)
-        visibility = await self._visibility(caller.organization, flow)
+        limits = self.platform.stores.limits
+        visibility, standing = await asyncio.gather(
+            self._visibility(caller.organization, flow),
+            limits.standing(
+                caller.organization, {"organization": "", "user": caller.id, "agent": flow.agent_id}
+            ),
+        )
+        standing.check(flow.agent_id, self.platform.stores.clock())
         marker = Marker(key, _fingerprint(given)) if key else None
         try:
             lease, execution = await self._hold(caller, execution, visibility, marker)

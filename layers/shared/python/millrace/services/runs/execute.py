@@ -66,7 +66,7 @@ async def execute(
         # After `publish` is over: the events that it had in hand when it was canceled go with this flush.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BUS_SECONDS):
-                await session.bus.flush()
+                await asyncio.gather(session.bus.flush(), session.spending.count(), return_exceptions=True)
         session.event_feed.close()
         log.debug("run %s is over", run.id)
 

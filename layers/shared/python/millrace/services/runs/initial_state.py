@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 from millrace.domain.conversations import Conversation, Slot
+from millrace.domain.limits import Level, Standing
 from millrace.errors import InvalidRequest
 from millrace.services.runs.access import check_access
 from millrace.stores.connect import Stores
@@ -16,14 +17,15 @@ from millrace.stores.idempotency import Repeated
 @dataclass(frozen=True, slots=True)
 class InitialState:
     """The state before a run begins: the slot, the earlier use of the idempotency key, the agent (None:
-    unknown, or a replay, which needs none), the user whose conversation it is or will be, and whether it is
-    there already."""
+    unknown, or a replay, which needs none), the user whose conversation it is or will be, whether it is there
+    already, and how the sender stands to the limits."""
 
     snapshot: ConversationSnapshot
     repeated: Repeated | None
     agent: Agent | None
     owner: str
     exists: bool
+    standing: Standing
 
     def required_agent(self) -> Agent:
         """Return the agent. Raises `InvalidRequest` for a new conversation without one."""
@@ -41,13 +43,17 @@ async def load_initial_state(
     default_agent_id: str | None = None,
 ) -> InitialState:
     """One round trip; another one where the conversation has an agent that the cache does not hold yet, or a
-    new one gets the default agent and that is not a built-in one. Raises `NotFound` or `Forbidden` for a
-    conversation that the caller may not write into."""
-    snapshot, repeated, found, root = await asyncio.gather(
+    new one gets the default agent and that is not a built-in one, or agents are limited and the message names
+    none. Raises `NotFound` or `Forbidden` for a conversation that the caller may not write into."""
+    keys: dict[Level, str] = {"organization": "", "user": caller.id}
+    if agent_id:
+        keys["agent"] = agent_id
+    snapshot, repeated, found, root, standing = await asyncio.gather(
         stores.conversations.open(slot),
         load_repeated(stores, slot, idempotency_key),
         _agent(stores, slot, agent_id),
         _parent(stores, slot),
+        stores.limits.standing(slot.organization, keys),
     )
     owned = root or snapshot.conversation
     if owned:
@@ -56,7 +62,10 @@ async def load_initial_state(
     wanted = (known.agent_id if known else None) or default_agent_id
     if found is None and wanted and not repeated:
         found = await stores.agents.get(slot.organization, wanted)
-    return InitialState(snapshot, repeated, found, owned.created_by if owned else caller.id, bool(owned))
+    if found and not agent_id and standing.control.limits.agent.any:
+        standing = await stores.limits.standing(slot.organization, keys | {"agent": found.id})
+    owner = owned.created_by if owned else caller.id
+    return InitialState(snapshot, repeated, found, owner, bool(owned), standing)
 
 
 async def _agent(stores: Stores, slot: Slot, agent_id: str | None) -> Agent | None:

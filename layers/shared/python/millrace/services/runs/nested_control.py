@@ -94,6 +94,10 @@ class NestedControl:
         await self._session.store_results()
         return []
 
+    async def limit_reached(self, agent_id: str) -> str | None:
+        """See `RunControl`."""
+        return await self._session.limit_reached(agent_id)
+
     async def may_end(self, reason: str, output: Output | None = None) -> bool:
         """See `RunControl`."""
         return True

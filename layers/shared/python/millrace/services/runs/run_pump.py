@@ -14,11 +14,12 @@ from typing import Literal
 from millrace.agent.budget import Budget
 from millrace.domain.events import Event, LogEntry
 from millrace.domain.runs import StopReason
-from millrace.errors import Unavailable
+from millrace.errors import MillraceError, Unavailable
 from millrace.services.runs.event_buffer import EventBuffer, pieces
 from millrace.services.runs.event_feed import EventFeed
 from millrace.services.runs.lease_writer import LeaseWriter
 from millrace.services.runs.run_events import RunEvents
+from millrace.services.runs.spending import Spending
 from millrace.services.runs.steps import StepLog
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import TransactItem
@@ -27,6 +28,7 @@ from millrace.stores.lease_record import Lease, LeaseLost, Stopping
 MOST_PER_EVENT = 10
 """More bus events than one event of the log leads to: a process that has taken a run over numbers its own
 above all that were sent before."""
+STOPS_EVERY = 5.0
 FIRST_FLUSH, SLOWEST_FLUSH, CHECK_EVERY, PUBLISH_EVERY = 0.1, 0.5, 0.5, 0.25
 
 
@@ -53,6 +55,7 @@ class RunPump:
         self._writer = LeaseWriter(stores, lease, self._events)
         self._announced: dict[str, int] = {}
         self._wake = asyncio.Event()
+        self.spending = Spending.of(stores.limits, lease, budget)
 
     async def over(self) -> None:
         """Waits until everything of the run is stored and told."""
@@ -117,11 +120,21 @@ class RunPump:
         self._wake.clear()
 
     async def publish(self) -> None:
-        """Puts the run's story on the bus, beside everything else: a slow bus holds up nothing."""
+        """Puts the run's story on the bus, beside everything else: a slow bus holds up nothing. Ends the run
+        when its agent, or the organization, is stopped."""
+        looked = float("-inf")
         while True:
             await asyncio.sleep(PUBLISH_EVERY)
+            if time.monotonic() - looked > STOPS_EVERY:
+                looked = time.monotonic()
+                await self._look_for_stops()
             if self.bus.beat(self.budget.cost):
                 await self.bus.flush()
+
+    async def _look_for_stops(self) -> None:
+        with contextlib.suppress(MillraceError):  # looked for again
+            if await self.spending.stopped():
+                self._stop("stopped")
 
     async def _ask_to_stop(self, step: Callable[[], Awaitable[object]]) -> None:
         try:

@@ -4,6 +4,7 @@ A turn of the model is stored before its tools start, and each result as it come
 `live_messages` drains the queue of those that come meanwhile.
 """
 
+import logging
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from millrace.domain.conversations import StoredMessage, WorkPosition
 from millrace.domain.events import Event
 from millrace.domain.ids import new_id
 from millrace.domain.summaries import Summary
-from millrace.errors import ProviderError
+from millrace.errors import MillraceError, ProviderError
 from millrace.services.runs.live_messages import LiveMessages
 from millrace.services.runs.lost_usage import with_usage
 from millrace.services.runs.queue_delay import queue_delay
@@ -29,6 +30,8 @@ from millrace.services.runs.run_pump import RunPump
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import TransactItem
 from millrace.stores.lease_record import Lease
+
+log = logging.getLogger(__name__)
 
 
 class RunWork(RunPump):
@@ -218,6 +221,22 @@ class RunWork(RunPump):
     async def drain(self, iteration: int) -> list[StoredMessage]:
         """Drains the queue of live messages into the history."""
         return await self._live.drain(iteration)
+
+    async def limit_reached(self, agent_id: str) -> str | None:
+        """See `agent.control.RunControl`. What cannot be read holds up nobody."""
+        if self.spending.begins():
+            return None
+        try:
+            if await self.spending.stopped(agent_id):
+                return "stopped"
+            found = await self.spending.reached()
+        except MillraceError:
+            log.warning("the limits of run %s cannot be checked", self.run.id, exc_info=True)
+            return None
+        if found is None:
+            return None
+        self.emit(events.status(found.describe(), "⛔"))
+        return found.finish_reason
 
     def elapsed_seconds(self) -> float:
         """The time that the run has taken over all of its processes, without what people took."""

@@ -48,8 +48,9 @@ RETRY_SECONDS = 0.1
 async def send(
     stores: Stores, models: Models, caller: Principal, conversation_id: str, message: NewMessage
 ) -> StartedRun | ReplayedRun | AcceptedMessage:
-    """Begins a run for a message. Raises `NotFound`, `InvalidRequest`, `TooLarge`, `Conflict` (`run_active`)
-    or `Unavailable`, all before anything is stored.
+    """Begins a run for a message. Raises `NotFound`, `InvalidRequest`, `TooLarge`, `Conflict` (`run_active`),
+    `TooManyRequests` at a limit, `Forbidden` for an agent that is stopped, or `Unavailable`, all before
+    anything is stored.
 
     Of many that interrupt each other each begins a run, in some order. One that is late too often gets
     `run_active`, and leaves the run that it names alone: whoever has stopped a run begins the next."""
@@ -77,6 +78,8 @@ async def _sent(
         sight.existed |= initial.exists
         if initial.repeated:
             return await replay(stores, slot, message, initial.repeated)
+        if message.if_busy == "interrupt" or not initial.snapshot.lease_record.run_id:
+            initial.standing.check(initial.agent.id if initial.agent else "", stores.clock())
         if initial.snapshot.lease_record.run_id:
             if answer := await _beside_active(stores, models, slot, initial, message, late):
                 return answer

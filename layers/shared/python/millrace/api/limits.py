@@ -1,0 +1,132 @@
+"""Limits, use and stops over HTTP: FastAPI, part of the management API."""
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import Field, StringConstraints
+
+from millrace.api.json_route import Caller, JsonRouter
+from millrace.api.operation import EMPTY
+from millrace.domain.ids import valid_id, valid_user
+from millrace.domain.limits import DayLimits, Level, Limits, Stop
+from millrace.domain.wire import WireModel
+from millrace.errors import InvalidRequest
+from millrace.services.limits import OrganizationLimits
+
+AgentId = Annotated[str | None, Query(alias="agentId", description="The agent; without it the organization")]
+UserId = Annotated[str | None, Query(alias="userId", description="Another user, with organization:manage")]
+ShownAgent = Annotated[
+    str | None, Query(alias="agentId", description="An agent as well, with organization:manage")
+]
+
+
+class LimitChanges(WireModel):
+    """The limits that are to change, by level; those that are not named stay, null removes one."""
+
+    organization: DayLimits | None = None
+    user: DayLimits | None = None
+    agent: DayLimits | None = None
+
+    def changes(self) -> dict[Level, dict[str, Any]]:
+        """Return what was given of each level."""
+        parts: dict[Level, DayLimits | None] = {
+            "organization": self.organization,
+            "user": self.user,
+            "agent": self.agent,
+        }
+        return {level: part.model_dump(exclude_unset=True) for level, part in parts.items() if part}
+
+
+class NewStop(WireModel):
+    """The body of a request that stops an agent; without `agentId` all of the organization."""
+
+    agent_id: str | None = Field(default=None, max_length=128)
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+def limits_router(limits: OrganizationLimits) -> JsonRouter:
+    """The routes under `/api/limits`, and `/api/usage`."""
+    router = JsonRouter("/api")
+
+    @router.operation(
+        "GET",
+        "/limits",
+        "Read the limits of the organization",
+        "organization:manage",
+        answers={200: "Limits"},
+    )
+    async def get_limits(who: Caller) -> Limits:
+        return (await limits.read(who)).limits
+
+    @router.operation(
+        "PATCH",
+        "/limits",
+        "Change limits: only those that are given; null removes one",
+        "organization:manage",
+        answers={200: "Limits"},
+        body=LimitChanges,
+    )
+    async def change_limits(who: Caller, given: LimitChanges) -> Limits:
+        return await limits.change(who, given.changes())
+
+    @router.operation(
+        "GET",
+        "/limits/stops",
+        "List what is stopped: agents, or all of the organization",
+        "observe",
+        answers={200: "StopList"},
+    )
+    async def list_stops(who: Caller) -> dict[str, Any]:
+        return {"items": [one.to_wire() for one in (await limits.read(who)).stops]}
+
+    @router.operation(
+        "POST",
+        "/limits/stops",
+        "Stop all runs of an agent, or of the organization, and refuse new ones until it is lifted",
+        "conversations:manage",
+        answers={201: "Stop"},
+        errors=("invalid_id", "too_many_stops"),
+        body=NewStop,
+    )
+    async def create_stop(who: Caller, given: NewStop) -> Stop:
+        return await limits.stop(who, _agent(given.agent_id), given.reason)
+
+    @router.operation(
+        "DELETE",
+        "/limits/stops",
+        "Lift the stop of an agent, or of the organization",
+        "conversations:manage",
+        answers={204: EMPTY},
+        errors=("invalid_id", "stop_not_found"),
+    )
+    async def lift_stop(who: Caller, agent_id: AgentId = None) -> None:
+        await limits.lift(who, _agent(agent_id))
+
+    @router.operation(
+        "GET",
+        "/usage",
+        "Read today's use and its limits: your own; with organization:manage all",
+        "chat",
+        answers={200: "UsageToday"},
+        errors=("invalid_id", "invalid_query"),
+    )
+    async def get_usage(
+        who: Caller,
+        user_id: UserId = None,
+        agent_id: ShownAgent = None,
+    ) -> dict[str, Any]:
+        user = user_id or who.id
+        if not valid_user(user):
+            raise InvalidRequest("userId must name a user.", code="invalid_query")
+        if user != who.id or agent_id:
+            who.require("organization:manage")
+        return await limits.usage(who, user, _agent(agent_id))
+
+    return router
+
+
+def _agent(agent_id: str | None) -> str | None:
+    """The id of an agent. Raises `InvalidRequest` for a text that cannot be one."""
+    if agent_id and not valid_id(agent_id):
+        raise InvalidRequest("agentId must name an agent.", code="invalid_id")
+    return agent_id or None

@@ -1,0 +1,86 @@
+"""Limits and stops of an organization: read and change them, and see what was used."""
+
+from typing import Any
+
+from millrace.domain.access import Principal
+from millrace.domain.clock import Clock, iso
+from millrace.domain.limits import MICRO, Control, DayLimits, Level, Limits, Stop, Used, next_day
+from millrace.errors import Conflict, NotFound
+from millrace.stores.limits import LimitStore
+
+MOST_STOPS = 100
+
+
+class OrganizationLimits:
+    """The verbs, for callers whom the API has let in."""
+
+    def __init__(self, store: LimitStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def read(self, caller: Principal) -> Control:
+        """The limits and stops as they stand."""
+        return await self._store.read_control(caller.organization)
+
+    async def change(self, caller: Principal, changes: dict[Level, dict[str, Any]]) -> Limits:
+        """Change the limits that are named; null removes one."""
+
+        def changed(seen: Control) -> Control:
+            limits = seen.limits
+            for level, more in changes.items():
+                limits = limits.model_copy(update={level: limits.of(level).model_copy(update=more)})
+            return seen.model_copy(update={"limits": limits})
+
+        return (await self._store.change(caller.organization, changed)).limits
+
+    async def stop(self, caller: Principal, agent_id: str | None, reason: str) -> Stop:
+        """Stop an agent, or all of the organization. A second stop of the same leaves the first."""
+        made = Stop(agent_id=agent_id, reason=reason, created_by=caller.id, created_at=iso(self._clock()))
+
+        def stopped(seen: Control) -> Control:
+            if any(one.agent_id == agent_id for one in seen.stops):
+                return seen
+            if len(seen.stops) >= MOST_STOPS:
+                raise Conflict(f"There are {MOST_STOPS} stops; lift one.", code="too_many_stops")
+            return seen.model_copy(update={"stops": (*seen.stops, made)})
+
+        control = await self._store.change(caller.organization, stopped)
+        return next(one for one in control.stops if one.agent_id == agent_id)
+
+    async def lift(self, caller: Principal, agent_id: str | None) -> None:
+        """Let an agent, or the organization, run again. Raises `NotFound`."""
+
+        def lifted(seen: Control) -> Control:
+            left = tuple(one for one in seen.stops if one.agent_id != agent_id)
+            if len(left) == len(seen.stops):
+                raise NotFound("There is no such stop.", code="stop_not_found")
+            return seen.model_copy(update={"stops": left})
+
+        await self._store.change(caller.organization, lifted)
+
+    async def usage(self, caller: Principal, user_id: str, agent_id: str | None) -> dict[str, Any]:
+        """The limits and what was used today, of the levels that the caller may see. Unknown is what is not
+        limited, and so not counted."""
+        whole = caller.may("organization:manage")
+        keys: dict[Level, str] = {"user": user_id}
+        if whole:
+            keys["organization"] = ""
+            if agent_id:
+                keys["agent"] = agent_id
+        standing = await self._store.standing(caller.organization, keys)
+        rows = [
+            _row(level, keys[level], standing.control.limits.of(level), standing.used.get(level))
+            for level in keys
+        ]
+        return {"items": rows, "resetsAt": iso(next_day(self._clock()))}
+
+
+def _row(level: Level, id: str, limits: DayLimits, used: Used | None) -> dict[str, Any]:
+    return {
+        "level": level,
+        "id": id or None,
+        "tokensPerDay": limits.tokens_per_day,
+        "costPerDay": limits.cost_per_day,
+        "tokens": used.tokens if used else None,
+        "cost": used.cost / MICRO if used else None,
+    }
