@@ -169,3 +169,47 @@ def test_flow_is_refused_at_a_limit_and_where_it_is_stopped(
 def test_wrong_limits_are_refused(management: httpx.Client, given: dict[str, Any]) -> None:
     assert management.patch("/api/limits", json={"user": given}).status_code == 422
     assert management.get("/api/limits").json()["user"] == {"tokensPerDay": None, "costPerDay": None}
+
+
+FACES: dict[str, tuple[str, dict[str, Any]]] = {
+    "AI SDK": (
+        "/api/chat",
+        {
+            "id": "c1",
+            "agentId": "echo",
+            "trigger": "submit-message",
+            "messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "hello"}]}],
+        },
+    ),
+    "AG-UI": (
+        "/agui/echo",
+        {
+            "threadId": "c1",
+            "runId": "r1",
+            "state": {},
+            "messages": [{"id": "m1", "role": "user", "content": "hello"}],
+            "tools": [],
+            "context": [],
+            "forwardedProps": {},
+        },
+    ),
+    "chat completions": (
+        "/v1/chat/completions",
+        {"model": "agent:echo", "messages": [{"role": "user", "content": "hello"}]},
+    ),
+    "responses": ("/v1/responses", {"model": "agent:echo", "input": "hello"}),
+}
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_limit_and_stop_hold_in_every_protocol(
+    chat: httpx.Client, management: httpx.Client, face: str
+) -> None:
+    path, body = FACES[face]
+    limit(management, "user", tokensPerDay=0)
+    refused = chat.post(path, json=body)
+    assert error_of(refused) == (429, "limit_reached")
+    assert refused.headers["retry-after"]
+    limit(management, "user", tokensPerDay=None)
+    management.post("/api/limits/stops", json={"agentId": "echo", "reason": "Off."})
+    assert error_of(chat.post(path, json=body)) == (403, "agent_stopped")
