@@ -306,18 +306,43 @@ def test_api_key_may_do_what_its_scopes_allow_and_nothing_else(
     assert _outcomes(urls, headers, TABLE) == {name: _expected(name, scopes) for name in TABLE}
 
 
+TICKETS = [name for name, one in OPERATIONS.items() if any("ticket" in way for way in one["security"])]
+"""Operations that take a ticket."""
+
+
+def test_ticket_grants_what_its_maker_may_and_nothing_else(
+    urls: dict[str, str], issuer: Issuer, organization: str
+) -> None:
+    for role in ("", "customer", "member"):
+        headers = issuer.user(organization, "someone", *([role] if role else []))
+        with httpx.Client(timeout=30) as client:
+            found = {name: _with_ticket(client, urls, name, headers) for name in TICKETS}
+        scopes = ROLES.get(role, frozenset())
+        assert found == {name: _granted(name, scopes) for name in TICKETS}, role
+
+
+def _with_ticket(client: httpx.Client, urls: dict[str, str], name: str, headers: dict[str, str]) -> str:
+    path = _path_of(name)
+    made = client.post(f"{_url_of(urls, '/api/stream-tickets')}", json={"path": path}, headers=headers)
+    assert made.status_code == 201, made.text
+    with client.stream("GET", _url_of(urls, path), params={"ticket": made.json()["ticket"]}) as response:
+        return _outcome_of(response)
+
+
+def _granted(name: str, scopes: Collection[str]) -> str:
+    asked = alternatives(TABLE[name])
+    if any(one <= set(scopes) for one in asked):
+        return "allowed"
+    return f"403 {next(scope for scope in ORDER if scope in asked[0] - set(scopes))}"
+
+
 def test_without_a_credential_nothing_but_the_open_operations_answers(urls: dict[str, str]) -> None:
     expected = {name: "401 ticket_invalid" if name in BY_TICKET else "401 token_missing" for name in TABLE}
     assert _outcomes(urls, {}, TABLE) == expected
 
 
 def _expected(name: str, scopes: Collection[str]) -> str:
-    if name in BY_TICKET:
-        return "401 ticket_invalid"
-    asked = alternatives(TABLE[name])
-    if any(one <= set(scopes) for one in asked):
-        return "allowed"
-    return f"403 {next(scope for scope in ORDER if scope in asked[0] - set(scopes))}"
+    return "401 ticket_invalid" if name in BY_TICKET else _granted(name, scopes)
 
 
 def _outcomes(urls: dict[str, str], headers: dict[str, str], names: Iterable[str]) -> dict[str, str]:
@@ -326,12 +351,22 @@ def _outcomes(urls: dict[str, str], headers: dict[str, str], names: Iterable[str
 
 
 def _outcome(client: httpx.Client, urls: dict[str, str], name: str) -> str:
-    method, template = name.split()
-    path = template.replace("{number}", "0").replace("{version}", "1").replace("{", "").replace("}", "")
-    url = next(url for prefix, url in urls.items() if path.startswith(prefix))
     body: dict[str, Any] | None = {} if "requestBody" in OPERATIONS[name] else None
-    with client.stream(method, url + path, json=body) as response:
-        if response.status_code in (401, 403):
-            error = json.loads(response.read())["error"]
-            return f"{response.status_code} {error.get('scope', error['code'])}"
-        return "allowed" if response.status_code < 500 else f"{response.status_code}: {response.read()!r}"
+    with client.stream(name.split()[0], _url_of(urls, _path_of(name)), json=body) as response:
+        return _outcome_of(response)
+
+
+def _path_of(name: str) -> str:
+    template = name.split()[1]
+    return template.replace("{number}", "0").replace("{version}", "1").replace("{", "").replace("}", "")
+
+
+def _url_of(urls: dict[str, str], path: str) -> str:
+    return next(url for prefix, url in urls.items() if path.startswith(prefix)) + path
+
+
+def _outcome_of(response: httpx.Response) -> str:
+    if response.status_code in (401, 403):
+        error = json.loads(response.read())["error"]
+        return f"{response.status_code} {error.get('scope', error['code'])}"
+    return "allowed" if response.status_code < 500 else f"{response.status_code}: {response.read()!r}"

@@ -34,7 +34,7 @@ class NewTicket(WireModel):
     @field_validator("path")
     @classmethod
     def _of_this_api(cls, path: str) -> str:
-        if not path.startswith(("/api/", "/v1/")) or {"?", "#"} & set(path):
+        if not path.startswith(("/api/", "/v1/", "/agui")) or {"?", "#"} & set(path):
             raise ValueError("must be a path of this API without its query, such as /api/voice/tts/stream")
         return path
 
