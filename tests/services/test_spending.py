@@ -11,7 +11,7 @@ import pytest
 from millrace.agent.budget import Budget
 from millrace.domain.agents import AgentLimits
 from millrace.domain.conversations import Slot
-from millrace.domain.limits import DayLimits, Limits, Used
+from millrace.domain.limits import DailyLimits, LevelLimits, Used
 from millrace.domain.runs import Run
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.spending import Spending
@@ -33,7 +33,7 @@ def organization() -> str:
 
 
 async def limited(store: LimitStore, organization: str, **given: int) -> None:
-    found = Limits(organization=DayLimits(**given))
+    found = DailyLimits(organization=LevelLimits(**given))
     await store.change(organization, lambda seen: seen.model_copy(update={"limits": found}))
 
 

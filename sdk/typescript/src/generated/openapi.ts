@@ -73,6 +73,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the limits of the organization */
+        get: operations["get_limits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change limits: only those that are given; null removes one */
+        patch: operations["change_limits"];
+        trace?: never;
+    };
+    "/api/limits/stops": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what is stopped: agents, or all of the organization */
+        get: operations["list_stops"];
+        put?: never;
+        /** Stop all runs of an agent, or of the organization, and refuse new ones until it is lifted */
+        post: operations["create_stop"];
+        /** Lift the stop of an agent, or of the organization */
+        delete: operations["lift_stop"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read today's use and its limits: your own; with organization:manage all */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/keys": {
         parameters: {
             query?: never;
@@ -2504,6 +2558,30 @@ export interface components {
             /** @default null */
             body?: string | null;
         };
+        /** @description The limits of an organization: of all that it does, of each user, and of each agent. */
+        DailyLimits: {
+            /**
+             * @default {
+             *       "tokensPerDay": null,
+             *       "costPerDay": null
+             *     }
+             */
+            organization?: components["schemas"]["LevelLimits"];
+            /**
+             * @default {
+             *       "tokensPerDay": null,
+             *       "costPerDay": null
+             *     }
+             */
+            user?: components["schemas"]["LevelLimits"];
+            /**
+             * @default {
+             *       "tokensPerDay": null,
+             *       "costPerDay": null
+             *     }
+             */
+            agent?: components["schemas"]["LevelLimits"];
+        };
         /** @description Rows inserted, updated or deleted in a table, with the old and the new image. */
         DatabaseChangeSource: {
             /**
@@ -3156,6 +3234,22 @@ export interface components {
             code: string;
             message: string;
         };
+        /** @description The most of a day, in UTC; null is no limit. The cost is in US dollars. */
+        LevelLimits: {
+            /** @default null */
+            tokensPerDay?: number | null;
+            /** @default null */
+            costPerDay?: number | null;
+        };
+        /** @description The limits that are to change, by level; those that are not named stay, null removes one. */
+        LimitChanges: {
+            /** @default null */
+            organization?: components["schemas"]["LevelLimits"] | null;
+            /** @default null */
+            user?: components["schemas"]["LevelLimits"] | null;
+            /** @default null */
+            agent?: components["schemas"]["LevelLimits"] | null;
+        };
         /** @description A message for a running agent, who sees it before its next call of the model. */
         LiveMessage: {
             messageId: string;
@@ -3512,6 +3606,12 @@ export interface components {
              * @enum {string}
              */
             access?: "read" | "write";
+        };
+        /** @description The body of a request that stops an agent; without `agentId` all of the organization. */
+        NewStop: {
+            /** @default null */
+            agentId?: string | null;
+            reason: string;
         };
         /**
          * @description The request that a ticket allows. `body` takes the place of the body that a GET does not have: a
@@ -4552,6 +4652,17 @@ export interface components {
             ok: boolean;
             durationMs: number;
         };
+        /** @description A stop: nothing of the agent, or of the organization without an `agentId`, runs until it is lifted. */
+        Stop: {
+            agentId: string | null;
+            reason: string;
+            createdBy: string;
+            createdAt: string;
+        };
+        /** @description All that is stopped. */
+        StopList: {
+            items: components["schemas"]["Stop"][];
+        };
         /** @description The run that stops. */
         StoppedRun: {
             runId: string;
@@ -4816,6 +4927,26 @@ export interface components {
             fields: {
                 [key: string]: string;
             };
+        };
+        /** @description The limits of one level, and what was used of them since the day began. */
+        UsageOfLevel: {
+            /** @enum {string} */
+            level: "organization" | "user" | "agent";
+            /** @description the user or the agent; null for the organization */
+            id: string | null;
+            /** @description null: not limited */
+            tokensPerDay: number | null;
+            /** @description in US dollars; null: not limited */
+            costPerDay: number | null;
+            /** @description null: not counted, since nothing is limited */
+            tokens: number | null;
+            /** @description in US dollars; null: not counted */
+            cost: number | null;
+        };
+        /** @description Today's use, in UTC. */
+        UsageToday: {
+            items: components["schemas"]["UsageOfLevel"][];
+            resetsAt: string;
         };
         /** @description A voice of an engine. */
         Voice: {
@@ -5269,6 +5400,140 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentParts"];
+                };
+            };
+        };
+    };
+    get_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DailyLimits"];
+                };
+            };
+        };
+    };
+    change_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitChanges"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DailyLimits"];
+                };
+            };
+        };
+    };
+    list_stops: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StopList"];
+                };
+            };
+        };
+    };
+    create_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewStop"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stop"];
+                };
+            };
+        };
+    };
+    lift_stop: {
+        parameters: {
+            query?: {
+                /** @description The agent; without it the organization */
+                agentId?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: {
+                /** @description Another user, with organization:manage */
+                userId?: string | null;
+                /** @description An agent as well, with organization:manage */
+                agentId?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageToday"];
                 };
             };
         };

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from millrace.api.json_route import Caller, JsonRouter
 from millrace.api.operation import EMPTY
 from millrace.domain.ids import valid_id, valid_user
-from millrace.domain.limits import DayLimits, Level, Limits, Stop
+from millrace.domain.limits import DailyLimits, Level, LevelLimits, Stop
 from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest
 from millrace.services.limits import OrganizationLimits
@@ -23,13 +23,13 @@ ShownAgent = Annotated[
 class LimitChanges(WireModel):
     """The limits that are to change, by level; those that are not named stay, null removes one."""
 
-    organization: DayLimits | None = None
-    user: DayLimits | None = None
-    agent: DayLimits | None = None
+    organization: LevelLimits | None = None
+    user: LevelLimits | None = None
+    agent: LevelLimits | None = None
 
     def changes(self) -> dict[Level, dict[str, Any]]:
         """Return what was given of each level."""
-        parts: dict[Level, DayLimits | None] = {
+        parts: dict[Level, LevelLimits | None] = {
             "organization": self.organization,
             "user": self.user,
             "agent": self.agent,
@@ -53,9 +53,9 @@ def limits_router(limits: OrganizationLimits) -> JsonRouter:
         "/limits",
         "Read the limits of the organization",
         "organization:manage",
-        answers={200: "Limits"},
+        answers={200: "DailyLimits"},
     )
-    async def get_limits(who: Caller) -> Limits:
+    async def get_limits(who: Caller) -> DailyLimits:
         return (await limits.read(who)).limits
 
     @router.operation(
@@ -63,10 +63,10 @@ def limits_router(limits: OrganizationLimits) -> JsonRouter:
         "/limits",
         "Change limits: only those that are given; null removes one",
         "organization:manage",
-        answers={200: "Limits"},
+        answers={200: "DailyLimits"},
         body=LimitChanges,
     )
-    async def change_limits(who: Caller, given: LimitChanges) -> Limits:
+    async def change_limits(who: Caller, given: LimitChanges) -> DailyLimits:
         return await limits.change(who, given.changes())
 
     @router.operation(

@@ -16,7 +16,7 @@ Level = Literal["organization", "user", "agent"]
 Name = Literal["tokensPerDay", "costPerDay"]
 
 
-class DayLimits(WireModel):
+class LevelLimits(WireModel):
     """The most of a day, in UTC; null is no limit. The cost is in US dollars."""
 
     tokens_per_day: Annotated[int, Field(strict=True, ge=0, le=10**15)] | None = None
@@ -28,16 +28,16 @@ class DayLimits(WireModel):
         return self.tokens_per_day is not None or self.cost_per_day is not None
 
 
-class Limits(WireModel):
+class DailyLimits(WireModel):
     """The limits of an organization: of all that it does, of each user, and of each agent."""
 
-    organization: DayLimits = DayLimits()
-    user: DayLimits = DayLimits()
-    agent: DayLimits = DayLimits()
+    organization: LevelLimits = LevelLimits()
+    user: LevelLimits = LevelLimits()
+    agent: LevelLimits = LevelLimits()
 
-    def of(self, level: Level) -> DayLimits:
+    def of(self, level: Level) -> LevelLimits:
         """The limits of a level."""
-        found: DayLimits = getattr(self, level)
+        found: LevelLimits = getattr(self, level)
         return found
 
 
@@ -54,7 +54,7 @@ class Control(WireModel):
     """All that holds up runs of an organization. `version` counts its changes."""
 
     version: int = 0
-    limits: Limits = Limits()
+    limits: DailyLimits = DailyLimits()
     stops: tuple[Stop, ...] = ()
 
     def stop_of(self, agent_id: str) -> Stop | None:
@@ -70,7 +70,7 @@ class Control(WireModel):
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What was used of a day's limits; `cost` in millionths of a US dollar."""
+    """The use of a day's limits; `cost` in millionths of a US dollar."""
 
     tokens: int = 0
     cost: int = 0
@@ -98,7 +98,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a caller stands to the limits: what each level has used today (absent: not counted)."""
+    """A caller's standing: the limits, and the use of each level today (absent: not counted)."""
 
     control: Control
     used: Mapping[Level, Used] = field(default_factory=dict)

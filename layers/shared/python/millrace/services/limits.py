@@ -4,7 +4,7 @@ from typing import Any
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import Clock, iso
-from millrace.domain.limits import MICRO, Control, DayLimits, Level, Limits, Stop, Used, next_day
+from millrace.domain.limits import MICRO, Control, DailyLimits, Level, LevelLimits, Stop, Used, next_day
 from millrace.errors import Conflict, NotFound
 from millrace.stores.limits import LimitStore
 
@@ -22,7 +22,7 @@ class OrganizationLimits:
         """The limits and stops as they stand."""
         return await self._store.read_control(caller.organization)
 
-    async def change(self, caller: Principal, changes: dict[Level, dict[str, Any]]) -> Limits:
+    async def change(self, caller: Principal, changes: dict[Level, dict[str, Any]]) -> DailyLimits:
         """Change the limits that are named; null removes one."""
 
         def changed(seen: Control) -> Control:
@@ -75,7 +75,7 @@ class OrganizationLimits:
         return {"items": rows, "resetsAt": iso(next_day(self._clock()))}
 
 
-def _row(level: Level, id: str, limits: DayLimits, used: Used | None) -> dict[str, Any]:
+def _row(level: Level, id: str, limits: LevelLimits, used: Used | None) -> dict[str, Any]:
     return {
         "level": level,
         "id": id or None,

@@ -56,7 +56,7 @@ class LimitStore:
         )
 
     async def standing(self, organization: str, keys: Keys) -> Standing:
-        """How a caller stands to the limits that are set. One round trip, none where nothing is limited and
+        """The standing of a caller. One round trip, none where nothing is limited and
         that is remembered."""
         if not self._table:
             return Standing(Control())

@@ -3,9 +3,9 @@
 from pydantic import Field
 
 from millrace.api.schemas.base import Listing, Shape
-from millrace.domain.limits import Level, Limits, Stop
+from millrace.domain.limits import DailyLimits, Level, Stop
 
-__all__ = ["Limits", "Stop", "StopList", "UsageToday"]
+__all__ = ["DailyLimits", "Stop", "StopList", "UsageToday"]
 
 
 class StopList(Listing[Stop]):

@@ -1,4 +1,4 @@
-"""What a run adds to the use of the day, and the limits and stops that end it."""
+"""The use of a run, added to that of the day, and the limits and stops that end it."""
 
 from dataclasses import dataclass
 
