@@ -64,7 +64,10 @@ DETAILS = ("answer", "steps", "full")
 HELPER = "canary-helper"
 HIDDEN = re.compile(r"canary|838114395", re.IGNORECASE)
 """Thoughts, arguments, results and the name of a tool, and the result of a flow's tool (12345 * 67891)."""
-WANTED = {"since": "0", "metric": "error_rate"}
+WANTED = {
+    "/api/command-center/stream": {"since": "0"},
+    "/api/command-center/metrics": {"metric": "error_rate"},
+}
 """Parameters without which an operation tells nothing."""
 CONVERSATION = "/api/conversations/{conversation_id}"
 FLOW = "/api/flows/{name}"
@@ -115,7 +118,7 @@ def world(
     settings: Settings, issuer: Issuer, organization: str, model_server: ModelServer
 ) -> Iterator[World]:
     mine = replace(settings, anthropic_base_url=model_server.url, anthropic_api_key="sk-ant")
-    mine = replace(mine, allow_loopback_http=True)
+    mine = replace(mine, allow_loopback_http=True, push_queue_url="kept by the world")
     aws = Overheard(settings.region)
     platform = Platform.make(mine, Stores.connect(mine, aws))
     platform.warm()
@@ -392,8 +395,7 @@ def asked(path: str, names: list[str]) -> Iterator[tuple[dict[str, str], bool]]:
     details = DETAILS if "detail" in names else ("",)
     streams = ("", "true") if "stream" in names else ("",)
     for detail, stream in product(details, streams):
-        query = {"detail": detail, "stream": stream}
-        query |= {name: value for name, value in WANTED.items() if name in names}
+        query = {"detail": detail, "stream": stream} | WANTED.get(path, {})
         yield {name: value for name, value in query.items() if value}, bool(stream) or "stream" in path
 
 

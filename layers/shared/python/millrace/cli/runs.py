@@ -1,6 +1,7 @@
 """`millrace runs`"""
 
-from typing import Annotated
+from itertools import islice
+from typing import Annotated, get_args
 
 import typer
 
@@ -8,18 +9,18 @@ from millrace.cli import approvals
 from millrace.cli.printing import Printer
 from millrace.cli.session import options_of
 from millrace.domain.events import DETAILS, Detail
+from millrace.domain.runs import RunState
 
 app = typer.Typer(no_args_is_help=True)
 COLUMNS = {
-    "RUN": "runId",
+    "RUN": "id",
     "AGENT": "agentName",
-    "STATUS": "status",
-    "TOOL": "tool",
-    "TOKENS": "tokens",
+    "STATE": "state",
+    "STARTED": "startedAt",
     "COST": "cost",
     "CONVERSATION": "conversationId",
-    "STARTED": "startedAt",
 }
+STATES: tuple[RunState, ...] = get_args(RunState)
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID")]
 DetailOption = Annotated[str | None, typer.Option(help="answer, steps or full.")]
 
@@ -27,12 +28,18 @@ DetailOption = Annotated[str | None, typer.Option(help="answer, steps or full.")
 @app.command("list")
 def list_runs(
     context: typer.Context,
-    agent: Annotated[list[str] | None, typer.Option(help="Only this agent; may be repeated.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Only those of this agent.")] = None,
+    state: Annotated[str | None, typer.Option(help=f"Only those in this state: {', '.join(STATES)}.")] = None,
+    conversation: Annotated[str | None, typer.Option(help="Only those of this conversation.")] = None,
+    most: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
 ) -> None:
-    """List the runs under way in your organization. Needs the scope observe."""
+    """List runs, the latest first: your organization's with the scope observe, else your own."""
     options = options_of(context)
     with options.client() as client:
-        options.output.rows(client.command_center.snapshot(agent_ids=agent or ()).runs, COLUMNS)
+        found = client.runs.list(
+            agent_id=agent, state=state_of(state), conversation_id=conversation, limit=min(most, 100)
+        )
+        options.output.rows(islice(found, most), COLUMNS)
 
 
 @app.command("show")
@@ -94,6 +101,16 @@ def answer(
 ) -> None:
     """Answer a call for which a run waits; see also `millrace approvals answer`."""
     approvals.give(options_of(context), run_id, call_id, approve, reject, content, arguments, reason)
+
+
+def state_of(text: str | None) -> RunState | None:
+    """The state that was asked for. Raises `typer.BadParameter`."""
+    if text is None:
+        return None
+    for state in STATES:
+        if state == text:
+            return state
+    raise typer.BadParameter(f"--state must be one of {', '.join(STATES)}")
 
 
 def detail_of(text: str | None) -> Detail | None:

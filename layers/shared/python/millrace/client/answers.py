@@ -5,8 +5,9 @@ are, and an answer that does not fit its model is built without checks rather th
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
 
@@ -25,6 +26,19 @@ def model(kind: type[M]) -> Callable[[Any], M]:
             return found
 
     return read
+
+
+@dataclass(frozen=True, slots=True)
+class JsonPage(Generic[T]):
+    """A page of JSON objects as they are: of runs, and of events."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+def json_page(data: Any) -> JsonPage[Any]:
+    """The reader of a page whose items are typed dictionaries."""
+    return JsonPage(data["items"], data.get("nextCursor"))
 
 
 def nothing(data: Any) -> None:

@@ -12,7 +12,7 @@ from millrace.api.schemas.command_center import (
     CommandCenterSnapshot,
     PastAlert,
 )
-from millrace.client.answers import model, nothing
+from millrace.client.answers import json_page, model, nothing
 from millrace.client.calls import Call, Request, given, path
 from millrace.client.follow import Cursor
 from millrace.client.naming import body
@@ -59,6 +59,25 @@ class CommandCenter(Resource[IO]):
         query = _filters(agent_ids, event_types, run_ids)
         last = None if since is None else str(since)
         return Watch(again(Request("GET", BASE + "/stream", query)), Cursor(last_id=last))
+
+    @listing
+    def events(
+        self,
+        *,
+        agent_ids: Names = (),
+        event_types: Names = (),
+        run_ids: Names = (),
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+    ) -> Listing[CommandCenterEvent]:
+        """List what happened in the last 24 hours, the oldest first; times are ISO 8601."""
+        query = _filters(agent_ids, event_types, run_ids) | given(limit=limit, until=until)
+        if since is not None:
+            query["from"] = since
+        return Listing(
+            lambda cursor: Call(Request("GET", BASE + "/events", query | given(cursor=cursor)), json_page)
+        )
 
 
 def _filters(agent_ids: Names, event_types: Names, run_ids: Names) -> dict[str, Any]:

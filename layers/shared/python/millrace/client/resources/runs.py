@@ -1,16 +1,18 @@
 """Runs, and the calls with which they wait for people."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from millrace.api.schemas.conversations import WaitingCall, WaitingCallPage
-from millrace.client.answers import as_it_is, model
+from millrace.client.answers import as_it_is, json_page, model
 from millrace.client.calls import Call, Request, given, path
 from millrace.client.follow import Cursor
 from millrace.client.operations import IO, Listing, Resource, RunWatch, listing, operation, run_stream
 from millrace.client.resources.plans import run_plan
-from millrace.domain.center_event_types import RunView
+from millrace.domain.center_event_types import RunModelCallEvent, RunView
 from millrace.domain.event_types import RunEvent
 from millrace.domain.events import Detail
+from millrace.domain.runs import RunState
 
 Decision = Literal["approve", "reject", "answer"]
 
@@ -22,6 +24,45 @@ class Runs(Resource[IO]):
     def get(self, run_id: str) -> Call[RunView]:
         """Read a run."""
         return Call(Request("GET", path("/api/runs/{}", run_id)), as_it_is)
+
+    @listing
+    def list(
+        self,
+        *,
+        agent_id: str | None = None,
+        state: RunState | None = None,
+        conversation_id: str | None = None,
+        user: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+    ) -> Listing[RunView]:
+        """List runs, the latest first: the organization's with the scope observe, else your own."""
+        query = given(
+            agentId=agent_id,
+            state=state,
+            conversationId=conversation_id,
+            user=user,
+            since=since,
+            until=until,
+            limit=limit,
+        )
+        return Listing(
+            lambda cursor: Call(Request("GET", "/api/runs", query | given(cursor=cursor)), json_page)
+        )
+
+    @listing
+    def events(
+        self, run_id: str, *, detail: Detail | None = None, limit: int | None = None
+    ) -> Listing[dict[str, Any]]:
+        """List the events of a run with their times, as far as they are logged: `{id, time, event}`."""
+        where, query = path("/api/runs/{}/events", run_id), given(detail=detail, limit=limit)
+        return Listing(lambda cursor: Call(Request("GET", where, query | given(cursor=cursor)), json_page))
+
+    @operation
+    def model_calls(self, run_id: str) -> Call[Sequence[RunModelCallEvent]]:
+        """List the latest model calls of a run, with tokens, cost and times."""
+        return Call(Request("GET", path("/api/runs/{}/model-calls", run_id)), lambda data: data["items"])
 
     @run_stream
     def stream(
