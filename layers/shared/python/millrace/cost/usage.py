@@ -45,7 +45,7 @@ MESSAGE_REQUESTS = 3
 DEAD_LETTER_LOOKS = 1 / 5
 """Per minute and queue."""
 
-TURN = {"write_units": 48.0, "read_units": 1.0, "bus_events": 8.0}
+TURN = {"write_units": 50.0, "read_units": 1.0, "bus_events": 8.0}
 """Of a turn without tokens."""
 TURN_INGESTED = 3.0
 """The bus events of a turn that go to pipelines: that it began and ended, and the API's call."""
