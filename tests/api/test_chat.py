@@ -185,7 +185,7 @@ def test_another_users_chat_is_not_found(chat: httpx.Client, issuer: Issuer, org
 def test_client_that_counts_is_not_misled_by_a_process_that_dies(
     chat: httpx.Client, settings: Settings, organization: str
 ) -> None:
-    sent = {"messages": [user_message("/echo tools=1 tokens=40 delayMs=150\nword")]} | ECHO
+    sent = {"messages": [user_message("/echo tools=1 tokens=60 delayMs=150\nword")]} | ECHO
     with chat.stream("POST", "/api/chat", json=sent) as response:
         run_id, seen = response.headers["x-workflow-run-id"], []
         for line in response.iter_lines():

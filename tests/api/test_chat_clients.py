@@ -141,13 +141,13 @@ def test_approval_is_given_by_the_clients_own_tool_parts(
 def test_chat_whose_process_dies_goes_on_in_the_same_message(
     chat: httpx.Client, settings: Settings, organization: str
 ) -> None:
-    said = send("/echo tools=1 tokens=40 delayMs=120\nword")
+    said = send("/echo tools=1 tokens=60 delayMs=120\nword")
     with ThreadPoolExecutor(1) as threads:
         talking = threads.submit(talk, chat, "7", said)
         continue_lost(settings, organization, wait_until_speaking(chat))
         found = talking.result()
     shown = kept(found["messages"][1]["parts"])
-    assert "".join(part["text"] for part in shown if part["type"] == "text").split() == ["word"] * 40
+    assert "".join(part["text"] for part in shown if part["type"] == "text").split() == ["word"] * 60
     assert [part["type"] for part in shown].count("data-rewind") == 1
     assert [part["type"] for part in shown].count("tool-echo_tool") == 1
     assert found["errors"] == []

@@ -18,8 +18,8 @@ from tests.clients import run_client
 from tests.continuing import after_the_lease, continue_elsewhere
 from tests.sse import Sent, read_events
 
-SAID = "/echo tools=1 tokens=40 delayMs=120\nword"
-WORDS = ["word"] * 40
+SAID = "/echo tools=1 tokens=60 delayMs=120\nword"
+WORDS = ["word"] * 60
 EVENT: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
 
 

@@ -155,7 +155,7 @@ def continue_lost(settings: Settings, organization: str, run_id: str) -> None:
 def test_lost_run_is_continued_and_every_client_ends_with_the_same_view(
     settings: Settings, chat: httpx.Client, organization: str
 ) -> None:
-    with saying(chat, "/echo tools=1 tokens=40 delayMs=120\nword") as events:
+    with saying(chat, "/echo tools=1 tokens=60 delayMs=120\nword") as events:
         run_id = next(events).data["runId"]
         path = f"/api/runs/{run_id}/stream"
         wait_until_logged(chat, run_id, "token")
@@ -173,7 +173,7 @@ def test_lost_run_is_continued_and_every_client_ends_with_the_same_view(
     view = [event.data for event in settled_view(found)]
     assert [event.data for event in settled_view([*begun, *left, *rest])] == view
     said = "".join(data["token"] for data in view if data["type"] == "token")
-    assert said.split() == ["word"] * 40
+    assert said.split() == ["word"] * 60
     assert [data["type"] for data in view].count("tool_result") == 1
     ended = chat.get(f"/api/runs/{run_id}").json()
     assert (ended["state"], ended["error"]) == ("completed", None)
