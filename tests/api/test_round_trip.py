@@ -58,9 +58,9 @@ WRITE_ONLY = {"/api/streaming/secrets/{name}"}
 
 
 def resources() -> list[str]:
-    """Paths of single things that are read and changed."""
-    paths = DOCUMENT["paths"].items()
-    return [path for path, methods in paths if path.endswith("}") and methods.keys() & {"put", "patch"}]
+    """Paths of single things that are written whole. A conversation, which begins with its first message, is
+    only renamed."""
+    return [path for path, methods in DOCUMENT["paths"].items() if path.endswith("}") and "put" in methods]
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # their models are imported with the first use
     from millrace.client.resources.files import Files, Tickets
     from millrace.client.resources.flows import Flows, Tasks
     from millrace.client.resources.keys import Keys
+    from millrace.client.resources.limits import Limits
     from millrace.client.resources.pipelines import Streaming
     from millrace.client.resources.runs import Approvals, Runs
     from millrace.client.resources.voice import Voice
@@ -115,6 +116,12 @@ class Resources(Generic[IO]):
         from millrace.client.resources.keys import Keys
 
         return Keys(self._io)
+
+    @cached_property
+    def limits(self) -> "Limits[IO]":
+        from millrace.client.resources.limits import Limits
+
+        return Limits(self._io)
 
     @cached_property
     def tickets(self) -> "Tickets[IO]":

@@ -1,0 +1,57 @@
+"""Daily limits, today's use, and stops."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from millrace.api.schemas.limits import DailyLimits, Stop, StopList, UsageToday
+from millrace.client.answers import model, nothing
+from millrace.client.calls import Call, Request, given
+from millrace.client.operations import IO, Resource, operation
+
+BASE = "/api/limits"
+STOPS = BASE + "/stops"
+
+Changes = Mapping[str, Any]
+"""`tokensPerDay` and `costPerDay`; None removes one, and what is not given stays."""
+
+
+class Limits(Resource[IO]):
+    """`client.limits`"""
+
+    @operation
+    def get(self) -> Call[DailyLimits]:
+        """Read the limits of the organization, of each user and of each agent."""
+        return Call(Request("GET", BASE), model(DailyLimits))
+
+    @operation
+    def change(
+        self,
+        *,
+        organization: Changes | None = None,
+        user: Changes | None = None,
+        agent: Changes | None = None,
+    ) -> Call[DailyLimits]:
+        """Change the limits that are given, and return all."""
+        body = given(organization=organization, user=user, agent=agent)
+        return Call(Request("PATCH", BASE, body=body), model(DailyLimits))
+
+    @operation
+    def usage(self, *, user_id: str | None = None, agent_id: str | None = None) -> Call[UsageToday]:
+        """Read your own limits and today's use, or with `organization:manage` those of others."""
+        query = given(userId=user_id, agentId=agent_id)
+        return Call(Request("GET", "/api/usage", query), model(UsageToday))
+
+    @operation
+    def stops(self) -> Call[StopList]:
+        """List what is stopped, by whom and why."""
+        return Call(Request("GET", STOPS), model(StopList))
+
+    @operation
+    def stop(self, reason: str, *, agent_id: str | None = None) -> Call[Stop]:
+        """End all runs of an agent, or of the organization, and refuse new ones until the stop is lifted."""
+        return Call(Request("POST", STOPS, body=given(agentId=agent_id, reason=reason)), model(Stop))
+
+    @operation
+    def lift(self, *, agent_id: str | None = None) -> Call[None]:
+        """Lift the stop of an agent, or of the organization."""
+        return Call(Request("DELETE", STOPS, given(agentId=agent_id)), nothing)
