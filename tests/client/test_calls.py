@@ -262,11 +262,16 @@ def test_each_function_may_have_an_address_of_its_own() -> None:
         asked.append(request.url.host)
         return httpx.Response(200, json={})
 
-    functions = {"voice": "https://voice/", "conversation": "https://talk"}
+    functions = {
+        "/api/voice": "https://voice/",
+        "/api/stream-tickets": "https://voice/",
+        "/api": "https://all",
+    }
+    functions |= {"/api/runs": "https://talk"}
     with Client("https://rest", functions=functions, transport=httpx.MockTransport(answer)) as client:
-        for path in ("/api/voice/voices", "/api/runs/r", "/api/stream-tickets", "/api/agents"):
+        for path in ("/api/voice/voices", "/api/runs/r", "/api/stream-tickets", "/api/runsheets", "/apis"):
             client.request("GET", path)
-    assert asked == ["voice", "talk", "voice", "rest"]
+    assert asked == ["voice", "talk", "voice", "all", "rest"]
 
 
 def test_ids_are_quoted_and_never_empty() -> None:

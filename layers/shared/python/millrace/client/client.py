@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # their models are imported with the first use
     from millrace.client.resources.files import Files, Tickets
     from millrace.client.resources.flows import Flows, Tasks
     from millrace.client.resources.keys import Keys
-    from millrace.client.resources.limits import Limits
+    from millrace.client.resources.limits import UsageLimits
     from millrace.client.resources.pipelines import Streaming
     from millrace.client.resources.runs import Approvals, Runs
     from millrace.client.resources.voice import Voice
@@ -118,10 +118,10 @@ class Resources(Generic[IO]):
         return Keys(self._io)
 
     @cached_property
-    def limits(self) -> "Limits[IO]":
-        from millrace.client.resources.limits import Limits
+    def limits(self) -> "UsageLimits[IO]":
+        from millrace.client.resources.limits import UsageLimits
 
-        return Limits(self._io)
+        return UsageLimits(self._io)
 
     @cached_property
     def tickets(self) -> "Tickets[IO]":

@@ -15,7 +15,7 @@ Changes = Mapping[str, Any]
 """`tokensPerDay` and `costPerDay`; None removes one, and what is not given stays."""
 
 
-class Limits(Resource[IO]):
+class UsageLimits(Resource[IO]):
     """`client.limits`"""
 
     @operation
