@@ -33,6 +33,7 @@ RENAMED = {
     "sqs:SendMessageBatch": "sqs:SendMessage",
     "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
     "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "s3:CreateBucket": "s3:PutObject",  # as botocore signs forms for uploads
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:DeleteObjects": "s3:DeleteObject",
@@ -65,7 +66,8 @@ def _needs_of_tables(action: str, call: Json) -> Iterator[Need]:
 
 
 def _object(action: str, params: Json) -> str:
-    return f"arn:aws:s3:::{params['Bucket']}" + ("" if action == "s3:ListBucket" else f"/{params['Key']}")
+    key = params.get("Key", "uploads/x")  # a signed form has its key in its fields
+    return f"arn:aws:s3:::{params['Bucket']}" + ("" if action == "s3:ListBucket" else f"/{key}")
 
 
 def _table(name: str) -> str:

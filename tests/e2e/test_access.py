@@ -138,6 +138,7 @@ def things_of(chat: httpx.Client, unique: str) -> dict[str, str]:
         f"/api/streaming/secrets/f-{unique}", json={"value": "a long secret", "hosts": ["api.example.com"]}
     )
     assert kept.status_code == 200, kept.text
+    key = made("/api/keys", {"name": "Mine", "scopes": ["chat"]})
     file = made("/api/files", {"name": "a.txt", "mediaType": "text/plain", "size": 5})
     return {
         "agent_id": agent["id"],
@@ -154,6 +155,7 @@ def things_of(chat: httpx.Client, unique: str) -> dict[str, str]:
         "redrive_id": "redrive_1",
         "memory_id": "memory_1",
         "file_id": file["fileId"],
+        "key_id": key["id"],
         "model": f"agent:a-{unique}",
         "response_id": start.data["runId"],
         "chat_id": f"c-{unique}",

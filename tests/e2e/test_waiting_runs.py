@@ -16,7 +16,7 @@ from tests.e2e.streaming import depth, wait_until
 from tests.effort import effort, soak
 from tests.stack import RunningStack
 
-QUIET_SECONDS, WATCHED_SECONDS = 3.0, effort(8, 180)
+QUIET_SECONDS, WATCHED_SECONDS = 8.0, effort(8, 180)
 SCHEDULED = {
     "RecordFunction": "looks every 15 seconds at all runs for lost ones, and at alerts every minute",
     "SweepFunction": "looks every minute for timers of pipelines",

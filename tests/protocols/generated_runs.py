@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from millrace.domain import events
 from millrace.domain.agents import ECHO
+from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot
 from millrace.domain.event_ids import EventId
 from millrace.domain.events import Event, LogEntry
@@ -40,6 +41,7 @@ WORDS = (
 )
 NAMES = ("search", "refund", "orders__find", "agent_writer")
 MOST_TURNS = 3
+BEGAN_MS = 1_767_323_045_678
 EXPIRES = "2030-01-01T00:00:00.000Z"
 REASONS = ("stop", "max_tokens", "max_iterations", "max_cost", "refusal", "other", "stopped", "interrupted")
 
@@ -142,7 +144,7 @@ class _Writer:
             model="echo:",
             visibility="full",
             state="running",
-            started_at="2026-01-02T03:04:05.678Z",
+            started_at=iso(BEGAN_MS),
             message_id=f"msg_{name}",
         )
 
@@ -166,7 +168,7 @@ class _Writer:
 
     def _add(self, event: Event) -> None:
         self.seq += 1
-        self.entries.append(encode(self.seq, event))
+        self.entries.append(encode(self.seq, event)._replace(at=BEGAN_MS + self.seq))
 
     def _save(self) -> None:
         """A step is stored: nothing before it is told again."""

@@ -283,7 +283,9 @@ async def test_call_that_waits_is_told_again_after_a_crash_beside_it(settings: S
     session = await talk.start("Pay.", agent_id=AGENT)
     assert session.task is not None
     await asyncio.wait({session.task})
-    assert isinstance(session.task.exception(), Killed)
+    died = session.task.exception()
+    # A task that renews the lease may die in the same moment: then both are told.
+    assert isinstance(died, Killed) or (isinstance(died, BaseExceptionGroup) and not died.split(Killed)[1])
     clock.ahead = LEASE_MS + 1000
     aws.next_process()
     seen = await go_on(talk, "lost")
