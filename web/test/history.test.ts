@@ -50,6 +50,24 @@ test("a live message stands between the parts of the answer, also in one message
   ]);
 });
 
+test("approvals of an agent that shows answers only are shown in its answer", () => {
+  const expiresAt = "2026-03-03T09:00:00Z";
+  const steps: RunEvent[] = [
+    { type: "approval_requested", callId: "t", kind: "approval", expiresAt },
+    { type: "approval_answered", callId: "t", decision: "approve" },
+  ];
+  const [question, answer, ...rest] = entriesFrom([RUN[0]!, message("3", "user", [], { steps }), RUN[3]!], null);
+  expect(rest).toEqual([]);
+  expect(question).toMatchObject({ kind: "user", text: "When?" });
+  expect(answer).toMatchObject({
+    kind: "answer",
+    messageId: "4",
+    firstId: "4",
+    asks: [{ callId: "t", state: "answered", decision: "approve" }],
+    parts: expect.arrayContaining([{ type: "text", text: "At nine." }]),
+  });
+});
+
 test("of the active run only the question is kept", () => {
   const earlier = RUN.map((one) => ({ ...one, runId: "earlier" }));
   const live = message("5", "user", [{ text: "Hurry" }], { injected: true });

@@ -22,7 +22,10 @@ export function entriesFrom(messages: readonly Message[], activeRunId: string | 
 }
 
 function addFromUser(entries: Entry[], message: Message): void {
-  changeLastAnswer(entries, (answer) => stepsOf(message).reduce(extendAnswer, answer));
+  const steps = stepsOf(message);
+  // An agent that shows answers only tells of approvals, but of no call before them.
+  if (steps.some((step) => step.type === "approval_requested")) beginAnswer(entries, message);
+  changeLastAnswer(entries, (answer) => steps.reduce(extendAnswer, answer));
   if (!says(message)) return;
   const text = textOf(message);
   const attachments = attachmentsOf(message.content);
@@ -41,16 +44,20 @@ function addFromUser(entries: Entry[], message: Message): void {
 }
 
 function addToAnswer(entries: Entry[], message: Message): void {
-  const last = entries.at(-1);
-  if (last?.kind !== "answer" || (message.runId && last.runId !== message.runId)) {
-    entries.push(newAnswer(message.id, { state: "done", runId: message.runId ?? null, firstId: message.id }));
-  }
+  beginAnswer(entries, message);
   changeLastAnswer(entries, (answer) => endOf(message, toldBy(message, eventsOf(message).reduce(extendAnswer, answer))));
+}
+
+/** There is an answer of the message's run at the end. */
+function beginAnswer(entries: Entry[], message: Message): void {
+  const last = entries.at(-1);
+  if (last?.kind === "answer" && (!message.runId || last.runId === message.runId)) return;
+  entries.push(newAnswer(message.id, { state: "done", runId: message.runId ?? null }));
 }
 
 /** The last message of a run is its answer; the first one has the alternatives. */
 function toldBy({ id, siblings }: Message, answer: AnswerEntry): AnswerEntry {
-  return { ...answer, messageId: id, siblings: siblings ?? answer.siblings };
+  return { ...answer, messageId: id, firstId: answer.firstId ?? id, siblings: siblings ?? answer.siblings };
 }
 
 /** A model thinks, speaks, and then calls its tools: the text stands before the calls that end its turn. */
