@@ -82,7 +82,12 @@ def template() -> Template:
 
 @pytest.fixture(scope="session")
 def aws(ministack: MiniStack, template: Template) -> Aws:
-    account = f"{int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw')) + 1:012d}"
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return deployed(ministack, template, f"{worker + 1:012d}")
+
+
+def deployed(ministack: MiniStack, template: Template, account: str) -> Aws:
+    """Deploy the template in an account."""
     arguments = ministack.client_arguments(account)
     parameters = {"ConformanceAgent": "true", "PushNotifications": "true"}
     return Aws(arguments, deploy(quiet(template), arguments, parameters=parameters), account)

@@ -13,6 +13,14 @@ from tests.stack import RunningStack
 __all__ = ["postgres_url"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_deliveries_of_others(stack: RunningStack) -> None:
+    """Forget what tests of other folders have left on the way: examples of the docs deliver to hosts that are
+    not there, which is tried for a long time."""
+    for queue in ("IngestQueue", "DeliveryQueue"):
+        stack.client("sqs").purge_queue(QueueUrl=stack.deployment["resources"][queue])
+
+
 @pytest.fixture
 def organization() -> str:
     return f"org-{uuid.uuid4().hex[:12]}"
