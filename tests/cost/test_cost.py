@@ -110,12 +110,16 @@ def test_turn_costs_what_the_table_says(settings: Settings, issuer: Issuer, orga
         with served(create_app(settings, platform)) as url:
             with httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=60) as client:
                 _turn(client, "hi")  # the first one of a process reads more
-                meter.clear()
-                entries.clear()
-                _turn(client, "hi")
-                base, on_bus = meter.write_units, sum(entries)
+                counts = []
+                for _ in range(3):
+                    meter.clear()
+                    entries.clear()
+                    _turn(client, "hi")
+                    counts.append((meter.write_units, meter.read_units, sum(entries)))
+                # What a turn does behind its answer may be counted with the next: the least is its own.
+                base, read, on_bus = map(min, zip(*counts, strict=True))
                 _assert_close(usage.TURN["write_units"], base)
-                _assert_close(usage.TURN["read_units"], meter.read_units)
+                _assert_close(usage.TURN["read_units"], read)
                 _assert_close(usage.TURN["bus_events"], on_bus)
                 meter.clear()
                 _turn(client, "word " * 500)
