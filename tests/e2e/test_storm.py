@@ -104,8 +104,9 @@ class Storm(NamedTuple):
         return dead_letters(self.chat, self.pipeline)
 
     def redrive(self) -> None:
-        """Sends all dead letters again and waits for what becomes of them."""
+        """Sends all dead letters again, page by page, and waits for what becomes of them."""
         act(self.chat, self.pipeline, "dead-letters/redrive")
+        wait_until(lambda: not self.dead_letters(), 180)
         wait_until_delivered(self.stack, 180)
 
     def arrived(self) -> set[int]:
