@@ -48,14 +48,14 @@ def watch_runs(client: httpx.Client, ends: int) -> list[Sent]:
     """Everything from the beginning to so many ends of runs, and to the live message, which the bus may bring
     behind its run's end."""
     found: list[Sent] = []
-    is_told = False
+    is_reported = False
     with viewing(client, since=0) as events:
         for event in events:
             if event.data["type"] != "heartbeat":
                 found.append(event)
             ends -= event.data["type"] in ("run:completed", "run:error")
-            is_told = is_told or event.data["type"] == "run:memory_op"
-            if ends <= 0 and is_told:
+            is_reported = is_reported or event.data["type"] == "run:memory_op"
+            if ends <= 0 and is_reported:
                 return found
     raise AssertionError("the stream ended early")
 
