@@ -9,6 +9,7 @@ await AsyncClient().agents.get("a")  # the same
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import replace
 from functools import update_wrapper, wraps
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
@@ -21,7 +22,7 @@ from millrace.client.asynchronous import (
 )
 from millrace.client.audio import listen
 from millrace.client.blocking import AudioStream, Blocking, EventStream, RunStream
-from millrace.client.calls import Call, Request
+from millrace.client.calls import Call, Request, given
 from millrace.client.follow import Cursor, Plan
 
 IO = TypeVar("IO", Blocking, Asynchronous)
@@ -47,9 +48,15 @@ class Page(Protocol[T]):
 
 
 class Listing(NamedTuple, Generic[T]):
-    """The call for each page of a list, by its cursor (None for the first)."""
+    """The request for the first page of a list, and the reading of each."""
 
-    call: Callable[[str | None], Call[Page[T]]]
+    request: Request
+    read: Callable[[Any], Page[T]]
+
+    def call(self, cursor: str | None) -> Call[Page[T]]:
+        """The call for the page of a cursor; None for the first."""
+        query = {**self.request.query, **given(cursor=cursor)}
+        return Call(replace(self.request, query=query), self.read)
 
 
 class Pages(Generic[T]):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from millrace.client.errors import ProtocolError
+from millrace.domain.line_ends import LineEnds
 
 EVENT_LIMIT = 16 * 1024 * 1024
 
@@ -23,12 +24,11 @@ class EventParser:
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._size = 0
-        self._return = False
+        self._ends = LineEnds()
 
     def feed(self, chunk: bytes) -> list[Message]:
         """The events that `chunk` completes. Raises `ProtocolError`."""
-        if self._return or b"\r" in chunk:
-            chunk = self._plain(chunk)
+        chunk = self._ends.plain(chunk)
         # The blank line itself may be cut in two.
         if b"\n\n" not in chunk and not (chunk.startswith(b"\n") and self._parts):
             self._hold(chunk)
@@ -37,15 +37,6 @@ class EventParser:
         self._parts, self._size = [], 0
         self._hold(rest)
         return [message for block in blocks if (message := _message(block))]
-
-    def _plain(self, chunk: bytes) -> bytes:
-        """`chunk` with one kind of line end; a carriage return at its end waits for its line feed."""
-        if self._return:
-            chunk = b"\r" + chunk
-        self._return = chunk.endswith(b"\r")
-        if self._return:
-            chunk = chunk[:-1]
-        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _hold(self, part: bytes) -> None:
         if part:

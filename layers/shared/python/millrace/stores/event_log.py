@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from millrace.domain.clock import now_ms
 from millrace.domain.events import TERMINAL, Event, LogEntry
 from millrace.domain.portions import portions
 from millrace.errors import Unavailable
@@ -56,7 +57,7 @@ def encode(seq: int, event: Event) -> LogEntry:
     if len(data) > EVENT_BYTES:
         event = _shortened(event)
         data = orjson.dumps(event)
-    return LogEntry(seq, event["type"], event, data, time.time_ns() // 1_000_000)
+    return LogEntry(seq, event["type"], event, data, now_ms())
 
 
 def number(seq: int, events: list[Event]) -> list[LogEntry]:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
 from millrace.agent.model import Delta
+from millrace.domain.line_ends import LineEnds
 
 EVENT_LIMIT = 16 * 1024 * 1024
 EXCERPT = 200
@@ -35,13 +36,12 @@ class SseParser:
         self._size = 0
         self._data: list[bytes] = []
         self._gathered = 0
-        self._return = False
+        self._ends = LineEnds()
         self._is_error = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The payloads that `chunk` completes."""
-        if self._return or b"\r" in chunk:
-            chunk = self._plain(chunk)
+        chunk = self._ends.plain(chunk)
         if b"\n" not in chunk:
             self._hold(chunk)
             return []
@@ -57,15 +57,6 @@ class SseParser:
     def end(self) -> list[bytes]:
         """Return the events that a server left without their blank line at the end of the stream."""
         return self.feed(b"\n\n")
-
-    def _plain(self, chunk: bytes) -> bytes:
-        """`chunk` with one kind of line end; a carriage return at its end waits for its line feed."""
-        if self._return:
-            chunk = b"\r" + chunk
-        self._return = chunk.endswith(b"\r")
-        if self._return:
-            chunk = chunk[:-1]
-        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _hold(self, part: bytes) -> None:
         if part:

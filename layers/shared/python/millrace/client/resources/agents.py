@@ -27,11 +27,7 @@ class Agents(Resource[IO]):
     @listing
     def list(self, *, query: str | None = None, limit: int | None = None) -> Listing[Agent | AgentSummary]:
         """List agents: the built-in ones, then yours; `query` is words of what they are called."""
-        return Listing(
-            lambda cursor: Call(
-                Request("GET", BASE, given(q=query, limit=limit, cursor=cursor)), model(AgentPage)
-            )
-        )
+        return Listing(Request("GET", BASE, given(q=query, limit=limit)), model(AgentPage))
 
     @operation
     def get(self, agent_id: str) -> Call[Agent | AgentSummary]:
@@ -78,12 +74,7 @@ class Memories(Resource[IO]):
     @listing
     def list(self, *, user_id: str | None = None, limit: int | None = None) -> Listing[Memory]:
         """List what agents remember of you, or of another user."""
-        return Listing(
-            lambda cursor: Call(
-                Request("GET", "/api/memories", given(userId=user_id, limit=limit, cursor=cursor)),
-                model(MemoryPage),
-            )
-        )
+        return Listing(Request("GET", "/api/memories", given(userId=user_id, limit=limit)), model(MemoryPage))
 
     @operation
     def forget(self, agent_id: str, memory_id: str, *, user_id: str | None = None) -> Call[None]:

@@ -75,9 +75,7 @@ class CommandCenter(Resource[IO]):
         query = _filters(agent_ids, event_types, run_ids) | given(limit=limit, until=until)
         if since is not None:
             query["from"] = since
-        return Listing(
-            lambda cursor: Call(Request("GET", BASE + "/events", query | given(cursor=cursor)), json_page)
-        )
+        return Listing(Request("GET", BASE + "/events", query), json_page)
 
 
 def _filters(agent_ids: Names, event_types: Names, run_ids: Names) -> dict[str, Any]:
@@ -124,11 +122,7 @@ class Alerts(Resource[IO]):
     def history(self, rule_id: str, *, limit: int | None = None) -> Listing[PastAlert]:
         """List the alerts of a rule in the last 31 days, the newest first."""
         where = path(BASE + "/alerts/{}/history", rule_id)
-        return Listing(
-            lambda cursor: Call(
-                Request("GET", where, given(limit=limit, cursor=cursor)), model(AlertHistoryPage)
-            )
-        )
+        return Listing(Request("GET", where, given(limit=limit)), model(AlertHistoryPage))
 
     @operation
     def metric(

@@ -52,10 +52,7 @@ class Conversations(Branches[IO]):
         """List your conversations, the latest first; `owner` names another user, or `*`, `query` a part of
         the title."""
         return Listing(
-            lambda cursor: Call(
-                Request("GET", BASE, given(owner=owner, q=query, limit=limit, cursor=cursor)),
-                model(ConversationPage),
-            )
+            Request("GET", BASE, given(owner=owner, q=query, limit=limit)), model(ConversationPage)
         )
 
     @operation
@@ -98,10 +95,7 @@ class Conversations(Branches[IO]):
         """List messages, the oldest first: of the active branch, or of the one that a message is on."""
         query = given(threadId=thread_id, branch=branch, detail=detail, limit=limit)
         return Listing(
-            lambda cursor: Call(
-                Request("GET", path(BASE + "/{}/messages", conversation_id), query | given(cursor=cursor)),
-                model(MessagePage),
-            )
+            Request("GET", path(BASE + "/{}/messages", conversation_id), query), model(MessagePage)
         )
 
     @operation

@@ -54,9 +54,7 @@ class Files(Resource[IO]):
     @listing
     def list(self, *, limit: int | None = None) -> Listing[File]:
         """List your files, the latest first."""
-        return Listing(
-            lambda cursor: Call(Request("GET", BASE, given(limit=limit, cursor=cursor)), model(FilePage))
-        )
+        return Listing(Request("GET", BASE, given(limit=limit)), model(FilePage))
 
     @operation
     def get(self, file_id: str) -> Call[FileDownload]:

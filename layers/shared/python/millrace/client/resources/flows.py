@@ -49,11 +49,7 @@ class Flows(Resource[IO]):
     @listing
     def list(self, *, query: str | None = None, limit: int | None = None) -> Listing[Flow | FlowSummary]:
         """List flows, by name; `query` is words of the name or the description."""
-        return Listing(
-            lambda cursor: Call(
-                Request("GET", BASE, given(q=query, limit=limit, cursor=cursor)), model(FlowPage)
-            )
-        )
+        return Listing(Request("GET", BASE, given(q=query, limit=limit)), model(FlowPage))
 
     @operation
     def get(self, name: str) -> Call[Flow | FlowSummary]:
@@ -113,11 +109,7 @@ class Flows(Resource[IO]):
     def executions(self, name: str, *, limit: int | None = None) -> Listing[FlowExecutionSummary]:
         """List the executions of a flow, the latest first."""
         where = path(BASE + "/{}/executions", name)
-        return Listing(
-            lambda cursor: Call(
-                Request("GET", where, given(limit=limit, cursor=cursor)), model(FlowExecutionPage)
-            )
-        )
+        return Listing(Request("GET", where, given(limit=limit)), model(FlowExecutionPage))
 
     @operation
     def execution(self, name: str, execution_id: str) -> Call[FlowExecution]:

@@ -55,10 +55,7 @@ class Streaming(Recovery[IO]):
     ) -> Listing[Pipeline]:
         """List pipelines, the oldest first; `query` is words of the name."""
         return Listing(
-            lambda cursor: Call(
-                Request("GET", BASE + "/pipelines", given(q=query, state=state, limit=limit, cursor=cursor)),
-                model(PipelinePage),
-            )
+            Request("GET", BASE + "/pipelines", given(q=query, state=state, limit=limit)), model(PipelinePage)
         )
 
     @operation
@@ -159,11 +156,7 @@ class Streaming(Recovery[IO]):
     def list_versions(self, pipeline_id: str, *, limit: int | None = None) -> Listing[PipelineVersion]:
         """List the definitions that a pipeline has had, the newest first."""
         where = path(PIPELINE + "/versions", pipeline_id)
-        return Listing(
-            lambda cursor: Call(
-                Request("GET", where, given(limit=limit, cursor=cursor)), model(PipelineVersionPage)
-            )
-        )
+        return Listing(Request("GET", where, given(limit=limit)), model(PipelineVersionPage))
 
     @operation
     def get_version(self, pipeline_id: str, version: int) -> Call[dict[str, Any]]:
@@ -188,11 +181,7 @@ class Streaming(Recovery[IO]):
     def list_recorded_events(self, pipeline_id: str, *, limit: int | None = None) -> Listing[RecordedEvent]:
         """List the events that a pipeline accepted, the newest first, for 30 days."""
         where = path(PIPELINE + "/events", pipeline_id)
-        return Listing(
-            lambda cursor: Call(
-                Request("GET", where, given(limit=limit, cursor=cursor)), model(RecordedEventPage)
-            )
-        )
+        return Listing(Request("GET", where, given(limit=limit)), model(RecordedEventPage))
 
     @operation
     def get_schema(self) -> Call[dict[str, Any]]:

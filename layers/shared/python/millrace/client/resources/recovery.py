@@ -119,9 +119,7 @@ class Recovery(Resource[IO]):
         """List dead letters, the oldest first; `place` is `step:<n>` or `destination:<n>`."""
         query = _selection(place, code, since, until) | given(limit=limit)
         where = path(DEAD_LETTERS, pipeline_id)
-        return Listing(
-            lambda cursor: Call(Request("GET", where, query | given(cursor=cursor)), model(DeadLetterPage))
-        )
+        return Listing(Request("GET", where, query), model(DeadLetterPage))
 
     @operation
     def count_dead_letters(
@@ -150,11 +148,7 @@ class Recovery(Resource[IO]):
         """List dead letters by place and error, the largest group first."""
         query = _selection(place, code, since, until)
         where = path(DEAD_LETTERS + "/groups", pipeline_id)
-        return Listing(
-            lambda cursor: Call(
-                Request("GET", where, query | given(cursor=cursor)), model(DeadLetterGroupPage)
-            )
-        )
+        return Listing(Request("GET", where, query), model(DeadLetterGroupPage))
 
     @operation
     def get_dead_letter(self, pipeline_id: str, dead_letter_id: str) -> Call[DeadLetter]:
@@ -223,9 +217,7 @@ class Recovery(Resource[IO]):
     @listing
     def list_secrets(self, *, limit: int | None = None) -> Listing[Secret]:
         """List the secrets of definitions, by name; values are never shown."""
-        return Listing(
-            lambda cursor: Call(Request("GET", SECRETS, given(limit=limit, cursor=cursor)), model(SecretPage))
-        )
+        return Listing(Request("GET", SECRETS, given(limit=limit)), model(SecretPage))
 
     @operation
     def put_secret(self, name: str, value: str, hosts: Sequence[str]) -> Call[Secret]:

@@ -47,9 +47,7 @@ class Runs(Resource[IO]):
             until=until,
             limit=limit,
         )
-        return Listing(
-            lambda cursor: Call(Request("GET", "/api/runs", query | given(cursor=cursor)), json_page)
-        )
+        return Listing(Request("GET", "/api/runs", query), json_page)
 
     @listing
     def events(
@@ -57,7 +55,7 @@ class Runs(Resource[IO]):
     ) -> Listing[dict[str, Any]]:
         """List the events of a run with their times, as far as they are logged: `{id, time, event}`."""
         where, query = path("/api/runs/{}/events", run_id), given(detail=detail, limit=limit)
-        return Listing(lambda cursor: Call(Request("GET", where, query | given(cursor=cursor)), json_page))
+        return Listing(Request("GET", where, query), json_page)
 
     @operation
     def model_calls(self, run_id: str) -> Call[Sequence[RunModelCallEvent]]:
@@ -94,11 +92,7 @@ class Approvals(Resource[IO]):
     ) -> Listing[WaitingCall]:
         """List the calls that wait for people, those that expire first before the others."""
         query = given(conversationId=conversation_id, threadId=thread_id, limit=limit)
-        return Listing(
-            lambda cursor: Call(
-                Request("GET", "/api/approvals", query | given(cursor=cursor)), model(WaitingCallPage)
-            )
-        )
+        return Listing(Request("GET", "/api/approvals", query), model(WaitingCallPage))
 
     @operation
     def answer(
