@@ -210,9 +210,14 @@ def test_login_that_the_server_refuses_is_not_kept(tmp_path: Path, stack: Runnin
 
 
 def test_watch_shows_runs_on_a_terminal(client: Client) -> None:
-    with terminal("watch") as shown:
-        shown.expect("running")
-        client.conversations.send_message("watched", "hello", agent_id="echo")
+    # Long enough to be seen, whether it began before the terminal was connected or after.
+    content = "/echo tools=0 tokens=600 delayMs=100\nhello"
+    with (
+        terminal("watch") as shown,
+        client.conversations.send_message_stream("watched", content, agent_id="echo"),
+    ):
+        shown.expect("1 running")
+        client.conversations.stop("watched")
         shown.expect("1 completed")
         shown.type(CTRL_C)
         assert shown.wait() == 130

@@ -180,10 +180,17 @@ async def test_branches_have_a_limit(talk: Talk, monkeypatch: pytest.MonkeyPatch
 
 async def test_branch_cannot_be_chosen_while_the_agent_answers(talk: Talk) -> None:
     first = await ask(talk, "one", "1")
+    refused = asyncio.Event()
+
+    async def wait() -> None:
+        await refused.wait()
+
+    talk.models.turns.append([wait, *says("2")])
     session = await talk.start("two")
     with pytest.raises(Conflict) as busy:
         await select_branch(talk.stores, talk.slot, first)
     assert busy.value.code == "run_active"
+    refused.set()
     await session.over()
 
 
