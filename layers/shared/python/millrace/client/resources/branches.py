@@ -27,6 +27,14 @@ def read_answer(data: Any) -> AgentAnswer | WaitingAnswer | AcceptedMessage:
     return model(AcceptedMessage)(data) if "role" not in data else model(AgentAnswer)(data)
 
 
+def answer_request(
+    where: str, conversation_id: str, body: dict[str, Any], detail: Detail | None, idempotency_key: str | None
+) -> Request:
+    """The request that begins an answer, by its path below the conversation's."""
+    target = path(BASE + "/{}/" + where, conversation_id)
+    return Request("POST", target, given(detail=detail), body, headers=new_key(idempotency_key))
+
+
 class Branches(Resource[IO]):
     """The part of `client.conversations` that deals with branches."""
 
@@ -45,7 +53,8 @@ class Branches(Resource[IO]):
     ) -> Call[AgentAnswer | WaitingAnswer | AcceptedMessage]:
         """Answer a question once more, in a branch beside the first answer, and wait for the whole answer."""
         body = _again(message_id, agent_id, thread_id, if_busy, response_schema)
-        return Call(_regenerate(conversation_id, body, detail, idempotency_key), read_answer, LONGEST_ANSWER)
+        request = answer_request("regenerate", conversation_id, body, detail, idempotency_key)
+        return Call(request, read_answer, LONGEST_ANSWER)
 
     @run_stream
     def regenerate_stream(
@@ -63,7 +72,7 @@ class Branches(Resource[IO]):
     ) -> RunWatch[RunEvent]:
         """Answer a question once more, and stream the answer; see `send_message_stream`."""
         body = _again(message_id, agent_id, thread_id, if_busy, response_schema)
-        request = _regenerate(conversation_id, body, detail, idempotency_key)
+        request = answer_request("regenerate", conversation_id, body, detail, idempotency_key)
         return RunWatch(run_plan(request, detail, through_waiting), Cursor())
 
     @operation
@@ -90,10 +99,3 @@ def _again(
         ifBusy=if_busy,
         responseSchema=response_schema,
     )
-
-
-def _regenerate(
-    conversation_id: str, body: dict[str, Any], detail: Detail | None, idempotency_key: str | None
-) -> Request:
-    where = path(BASE + "/{}/regenerate", conversation_id)
-    return Request("POST", where, given(detail=detail), body, headers=new_key(idempotency_key))

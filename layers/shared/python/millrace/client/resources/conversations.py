@@ -26,6 +26,7 @@ from millrace.client.resources.branches import (
     Branches,
     Content,
     IfBusy,
+    answer_request,
     read_answer,
 )
 from millrace.client.resources.plans import again, run_plan
@@ -114,12 +115,8 @@ class Conversations(Branches[IO]):
     ) -> Call[AgentAnswer | WaitingAnswer | AcceptedMessage]:
         """Send a message, and wait for the whole answer. With `if_busy="inject"` it may become a live message
         of the run at work (`AcceptedMessage`); an agent that asks people gives a `WaitingAnswer`."""
-        request = _message(
-            conversation_id,
-            _body(content, agent_id, thread_id, if_busy, response_schema, parent_id),
-            detail,
-            idempotency_key,
-        )
+        body = _body(content, agent_id, thread_id, if_busy, response_schema, parent_id)
+        request = answer_request("messages", conversation_id, body, detail, idempotency_key)
         return Call(request, read_answer, LONGEST_ANSWER)
 
     @run_stream
@@ -140,7 +137,7 @@ class Conversations(Branches[IO]):
         """Send a message, and stream the answer. The stream ends with `done` or `error`, or with `waiting`
         where people are asked, unless it is to go `through_waiting`."""
         body = _body(content, agent_id, thread_id, if_busy, response_schema, parent_id)
-        request = _message(conversation_id, body, detail, idempotency_key)
+        request = answer_request("messages", conversation_id, body, detail, idempotency_key)
         return RunWatch(run_plan(request, detail, through_waiting), Cursor())
 
     @run_stream
@@ -249,10 +246,3 @@ def _body(
         responseSchema=response_schema,
         parentId=parent_id,
     )
-
-
-def _message(
-    conversation_id: str, body: dict[str, Any], detail: Detail | None, idempotency_key: str | None
-) -> Request:
-    where = path(BASE + "/{}/messages", conversation_id)
-    return Request("POST", where, given(detail=detail), body, headers=new_key(idempotency_key))
