@@ -68,6 +68,7 @@ async def deleted_at(settings: Settings, way: str, point: int) -> list[str]:
     others = Stores.connect(settings)
     content = await content_of(talk, f"file_{point}")
     deletions: list[asyncio.Task[None]] = []
+    sent: list[asyncio.Task[object]] = []
 
     async def delete() -> None:
         # In a task of its own: the run that it ends must not cancel it.
@@ -76,7 +77,9 @@ async def deleted_at(settings: Settings, way: str, point: int) -> list[str]:
 
     async def send_live() -> None:
         aws.at = point
-        await inject(talk.stores, talk.slot, content, author="user")
+        # A request of its own, which the end of the run does not cancel.
+        sent.append(asyncio.create_task(inject(talk.stores, talk.slot, content, author="user")))
+        await asyncio.shield(sent[0])
 
     aws.happens = delete
     talk.models.turns = [[send_live, *says("ok")]] if way == "live message" else []
@@ -85,6 +88,7 @@ async def deleted_at(settings: Settings, way: str, point: int) -> list[str]:
         if way != "live message":
             aws.at = point
             await talk.say(content, agent_id="echo" if way == "message" else None)
+    await asyncio.gather(*sent, return_exceptions=True)
     aws.at = -1
     await asyncio.gather(*deletions)
     assert deletions
@@ -136,3 +140,44 @@ async def test_message_that_meets_a_restorable_deletion_takes_no_file_of_another
     settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
     found = await asyncio.gather(*(kept_after_restoring(settings, point) for point in range(3)))
     assert [len(left) for left in found] == [4, 4, 4]
+
+
+class SlowBucket(AwsClients):
+    """AWS whose bucket takes an object when it is let to, also from a caller that was cancelled meanwhile."""
+
+    def __init__(self, region: str) -> None:
+        super().__init__(region)
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.put: asyncio.Task[dict[str, Any]] | None = None
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        if operation != "put_object":
+            return await super().call(service, operation, **parameters)
+        self.put = asyncio.create_task(self._put(parameters))
+        return await asyncio.shield(self.put)
+
+    async def _put(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        self.begun.set()
+        await self.go_on.wait()
+        return await super().call("s3", "put_object", **parameters)
+
+
+async def test_message_that_is_cancelled_within_a_write_leaves_no_file(aws_environment: Aws) -> None:
+    settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))
+    aws = SlowBucket(settings.region)
+    talk = Talk(settings, Stores.connect(settings, aws))
+    await talk.say("begin")
+    inline = FilePart(data=base64.b64encode(PDF).decode(), media_type="application/pdf")
+    sending = asyncio.create_task(talk.say([TextPart(text="look"), inline]))
+    await aws.begun.wait()
+    await delete_conversation(talk.stores, talk.slot)
+    sending.cancel()
+    # Time enough for a message that does not wait for its write to give its files up too early.
+    await asyncio.wait({sending}, timeout=0.5)
+    aws.go_on.set()
+    await asyncio.wait({sending})
+    assert aws.put
+    await aws.put
+    assert await left_of(talk) == []
+    await asyncio.to_thread(aws.close)

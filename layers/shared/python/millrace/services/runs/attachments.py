@@ -4,8 +4,9 @@ What a form has uploaded is looked at here for the first time: its size, and the
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from millrace.domain.content import (
     Attachment,
@@ -55,8 +56,21 @@ async def kept_blocks(
         content, {number: one.file.block() for (number, _), one in zip(numbered, checked, strict=True)}
     )
     check(blocks)
-    await asyncio.gather(*(one.keep(stores, root) for one in {one.file.id: one for one in checked}.values()))
+    await _to_their_end(one.keep(stores, root) for one in {one.file.id: one for one in checked}.values())
     return blocks
+
+
+async def _to_their_end(keeping: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all, also where one fails or the message is cancelled: a write goes on in its thread, and
+    would land behind whoever deletes the files of a message that failed. Raise the first failure."""
+    tasks = [asyncio.create_task(one) for one in keeping]
+    if not tasks:
+        return
+    try:
+        await asyncio.wait(tasks)
+    finally:
+        await asyncio.wait(tasks)
+    await asyncio.gather(*tasks)
 
 
 class _Checked:
