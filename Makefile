@@ -174,6 +174,7 @@ lock: | $(BIN)/uv ## renew the lock files
 	echo a2a-sdk | $(LOCK) - -c tests/requirements.txt -o functions/a2a/requirements.txt $(ARGS)
 	cp functions/a2a/requirements.txt functions/notify_tasks/requirements.txt
 	printf '%s\n' 'psycopg[binary]' pymysql sqlalchemy | $(LOCK) - -c tests/requirements.txt -o functions/deliver/requirements.txt $(ARGS)
+	echo opentelemetry-proto | $(LOCK) - -c tests/requirements.txt -o functions/record/requirements.txt $(ARGS)
 	echo 'psycopg[binary]' | $(LOCK) - -c tests/requirements.txt -o functions/change_capture/requirements.txt $(ARGS)
 	printf '%s\n' espeakng-loader lameenc langcodes markdown-it-py sentencex | $(LOCK) - -c tests/requirements.txt -o functions/voice/requirements.txt $(ARGS)
 	printf '%s\n' 'ministack==1.5.33' cryptography | $(LOCK) - -o local/requirements-emulator.txt $(ARGS)
