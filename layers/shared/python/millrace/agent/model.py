@@ -48,7 +48,7 @@ class ModelRequest:
     response_schema: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every token, and that would take twice as long
 class Text:
     """A piece of the answer's text, as the model cut it."""
 

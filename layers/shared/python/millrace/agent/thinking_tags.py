@@ -68,7 +68,8 @@ class TagFilter:
         # Most tokens hold none of these characters, and pass without being split.
         if not self._pending and not self.assumed and self._special.search(text) is None:
             self._code.skip(text)
-            return [Piece(self._kind, text)]
+            # For every token, so without the call of Piece's own constructor.
+            return [tuple.__new__(Piece, (self._kind, text))]
         return self._split(self._pending + text)
 
     def finish(self, *, whole: bool = True) -> list[Piece]:

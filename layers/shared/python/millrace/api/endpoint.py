@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from millrace.api.auth import Auth
 from millrace.api.operation import Credential, Operation
@@ -35,14 +35,23 @@ class Endpoint(Operation):
 
     def route(self, auth: Auth) -> Route:
         """The endpoint as a Starlette route."""
+        return Route(self.path, _Served(self, auth), methods=[self.method])
 
-        async def serve(request: Request) -> ASGIApp:
-            request.state.operation = self
-            caller = await auth(request)
-            self.admit(caller)
-            return await self.handler(request, caller)
 
-        return Route(self.path, serve, methods=[self.method])
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """An endpoint as an ASGI app: Starlette wraps functions once more, and each token would pass that."""
+
+    endpoint: Endpoint
+    auth: Auth
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        request.state.operation = self.endpoint
+        caller = await self.auth(request)
+        self.endpoint.admit(caller)
+        response = await self.endpoint.handler(request, caller)
+        await response(scope, receive, send)
 
 
 async def read_body(

@@ -73,7 +73,8 @@ class EventStream:
         try:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             heart = asyncio.create_task(self._beat(send))
-            await self._send_all(send)
+            # In a task of its own, or each batch would wake every middleware from the server down to here.
+            await asyncio.create_task(self._send_all(send))
             disconnected = False
         except OSError:  # what servers raise, by ASGI, when the client is gone
             disconnected = True

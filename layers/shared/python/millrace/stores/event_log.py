@@ -16,7 +16,6 @@ from typing import Any
 
 import orjson
 
-from millrace.domain.clock import now_ms
 from millrace.domain.events import TERMINAL, Event, LogEntry
 from millrace.domain.portions import portions
 from millrace.errors import Unavailable
@@ -48,6 +47,7 @@ REWRITES = 8
 """Attempts to rewrite an event while its neighbors are rewritten as well."""
 FAST_POLL, SLOW_POLL = 0.1, 1.0
 _END = "9" * 12
+_new = tuple.__new__
 
 
 def encode(seq: int, event: Event) -> LogEntry:
@@ -57,7 +57,8 @@ def encode(seq: int, event: Event) -> LogEntry:
     if len(data) > EVENT_BYTES:
         event = _shortened(event)
         data = orjson.dumps(event)
-    return LogEntry(seq, event["type"], event, data, now_ms())
+    # For every token, so without the calls of `now_ms` and of LogEntry's own constructor.
+    return _new(LogEntry, (seq, event["type"], event, data, time.time_ns() // 1_000_000))
 
 
 def number(seq: int, events: list[Event]) -> list[LogEntry]:
@@ -90,6 +91,13 @@ def _cut(text: str, room: int) -> str:
     return text if len(orjson.dumps(text)) <= room else text[: room // 6]
 
 
+def _batches(events: list[LogEntry]) -> Iterable[list[LogEntry]]:
+    """As few batches as hold the events; usually one."""
+    if events and sum([len(event.data) + 1 for event in events]) <= ITEM_BYTES:
+        return [events]
+    return portions(events, lambda event: len(event.data) + 1, ITEM_BYTES)
+
+
 class EventLog:
     """Streams in one DynamoDB table."""
 
@@ -101,7 +109,7 @@ class EventLog:
         """The writes that append these events, for a transaction whose fence is the caller's business."""
         return [
             put(self._table, item, new=True)
-            for batch in portions(events, lambda event: len(event.data) + 1, ITEM_BYTES)
+            for batch in _batches(list(events))
             for item in to_items(stream, batch)
         ]
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
+from operator import sub
 
 import orjson
 
@@ -16,7 +17,7 @@ ITEM_BYTES = 300_000
 
 def to_items(stream: str, batch: list[LogEntry]) -> list[Item]:
     """The items of a batch: one, or the parts of its only event."""
-    times = _to_times(event.at for event in batch)
+    times = _to_times([event.at for event in batch])
     about = {"first": batch[0].seq, "expiresAt": int(time.time()) + KEPT_SECONDS, "times": times}
     return chunked(stream, batch[-1].seq, b"\n".join(event.data for event in batch), about)
 
@@ -72,11 +73,8 @@ def unpack(item: Item, data: bytes) -> list[LogEntry]:
 def _to_times(times: Iterable[int]) -> str:
     """Milliseconds since 1970 in few characters: the first one, then each as its distance from the one
     before."""
-    before, steps = 0, []
-    for at in times:
-        steps.append(str(at - before))
-        before = at
-    return ",".join(steps)
+    known = list(times)
+    return ",".join(map(str, map(sub, known, [0, *known])))
 
 
 def _from_times(text: str | None, count: int) -> list[int]:

@@ -27,6 +27,7 @@ class EventBuffer:
         self.seq = lease.seq
         self.unlogged: list[LogEntry] = []
         self.unnumbered: list[Event] = []
+        self._size = 0
         self._lease = lease
         self._closed = False
         self._hand_out = hand_out
@@ -53,6 +54,7 @@ class EventBuffer:
         self.seq += 1
         logged = encode(self.seq, event)
         self.unlogged.append(logged)
+        self._size += len(logged.data)
         self._hand_out(logged)
 
     @contextmanager
@@ -70,6 +72,8 @@ class EventBuffer:
 
     def next_batch(self) -> list[LogEntry]:
         """Return what the next write can hold."""
+        if self._size <= FLUSH_BYTES:
+            return list(self.unlogged)
         size = 0
         batch: list[LogEntry] = []
         for event in self.unlogged:
@@ -82,16 +86,16 @@ class EventBuffer:
 
     def fits_one_write(self) -> bool:
         """Return whether the run may end with one more write."""
-        size = sum(len(event.data) for event in self.unlogged)
-        return not self.unnumbered and len(self.unlogged) <= FLUSH_EVENTS and size <= FLUSH_BYTES
+        return self.ends_with_one_write() and len(self.unlogged) <= FLUSH_EVENTS
 
     def ends_with_one_write(self) -> bool:
         """Return whether one more write logs all that has come."""
-        return not self.unnumbered and sum(len(event.data) for event in self.unlogged) <= FLUSH_BYTES
+        return not self.unnumbered and self._size <= FLUSH_BYTES
 
     def written(self, batch: list[LogEntry]) -> None:
         """Forget what has been logged, and number what waited for the numbers reserved with it."""
         del self.unlogged[: len(batch)]
+        self._size -= sum([len(event.data) for event in batch])
         self._number_waiting()
 
     def _number_waiting(self) -> None:
