@@ -3,12 +3,15 @@
 python -m millrace.cost --idle                 a stack that nobody uses
 python -m millrace.cost --viewers 1            beside a viewer of the command center who never leaves
 python -m millrace.cost --events 1000000       events for pipelines, one by one
+python -m millrace.cost --streams 100000       the limits that so many answers at the same time meet
 """
 
 import argparse
+import math
 import sys
 
 from millrace.cost.bill import bill, together, total
+from millrace.cost.load import Load, needs, queue_concurrency
 from millrace.cost.prices import AS_OF
 from millrace.cost.usage import Usage, at_rest, of_events, of_turns, of_viewers
 
@@ -40,6 +43,20 @@ def report(chosen: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
+def limits(load: Load) -> str:
+    """Return what a steady load needs beside what an account has, the scarcest first."""
+    lines = [f"{'':38}{'needed':>12}{'limit':>12}  moved by"]
+    for need in needs(load):
+        row = f"{need.name:38}{need.needed:12,.0f}{need.limit:12,.0f}"
+        lines.append(row if need.part <= 1 else f"{row}  {need.moved_by}")
+    lines += [
+        f"QueueConcurrency at least {max(2, math.ceil(queue_concurrency(load))):,}; 2 by default",
+        f"{load.runs:,.0f} runs a second, ${load.dollars():,.2f} an hour without the models",
+        f"us-east-1, quotas and list prices of {AS_OF}; estimated, not measured",
+    ]
+    return "\n".join(lines)
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m millrace.cost", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -52,10 +69,20 @@ def main(arguments: list[str]) -> int:
         ("viewers", 0, "people who watch the command center"),
         ("hours", 730, "hours in a month that they do"),
         ("events", 0, "events for pipelines in a month"),
+        ("streams", 0, "answers that stream at the same time"),
+        ("rate", 0, "events for pipelines in a second, 40 in a request"),
+        ("organizations", 1, "organizations that share them"),
     ):
         parser.add_argument(f"--{name}", type=_amount, default=default, help=f"{what} ({default:,})")
     parser.add_argument("--no-free-tier", action="store_true", help="as if others used up what is free")
-    print(report(parser.parse_args(arguments)))
+    chosen = parser.parse_args(arguments)
+    if chosen.streams or chosen.rate:
+        if chosen.seconds <= 0 or chosen.organizations < 1:
+            parser.error("--seconds must be above 0, and there is at least one organization")
+        of = Load(chosen.streams, chosen.organizations, chosen.tokens, chosen.seconds, chosen.rate)
+        print(limits(of))
+    else:
+        print(report(chosen))
     return 0
 
 

@@ -55,6 +55,8 @@ RECORDED = {"write_units": 2.5, "read_units": 2.0, "sqs_requests": 3.0, "invocat
 """Of each bus event, for the command center."""
 INGESTED = {"write_units": 1.0, "read_units": 1.0, "sqs_requests": 3.0, "invocations": 1.0}
 """Of each bus event that pipelines may want, also where there are none."""
+BATCHED = {"sqs_requests": 0.05, "write_units": 0.016, "gb_seconds": 0.0045, "lambda_requests": 0.027}
+"""Of an event that comes with others."""
 VIEWER_POLL_SECONDS = 3.3
 VIEWER_SECONDS = 300
 """A viewer's function ends then, and the viewer comes back."""
@@ -109,6 +111,15 @@ def of_events(events: float) -> Usage:
     used["bus_events"] = events
     _handle(used, events, {"write_units": 5.0, "read_units": 3.0, "sqs_requests": 3.0, "invocations": 1.0})
     _handle(used, events, {"write_units": 3.0, "read_units": 2.0, "sqs_requests": 3.0, "invocations": 1.0})
+    return used
+
+
+def of_batches(events: float) -> Usage:
+    """Return what events of pipelines use that come 40 in a request, and go to a webhook: the first line of
+    the table in docs/pipelines/cost.md, where `make bench ARGS=pipelines_stack` counts them."""
+    used: Usage = defaultdict(float)
+    for name, count in BATCHED.items():
+        used[name] = events * count
     return used
 
 
