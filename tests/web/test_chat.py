@@ -104,11 +104,11 @@ def test_stop_before_the_run_exists_reaches_it_when_it_begins(page: Page, backen
 
 
 def test_stop_that_fails_is_named_and_can_be_repeated(page: Page, backend: Backend) -> None:
-    backend.refuse("POST", "/stop", 500, "internal", "Something broke.")
+    backend.refuse("POST", "/stop", 403, "forbidden", "You must not stop it.")
     ask(page, backend).say("On and on")
     expect(page.locator(".prose")).to_contain_text("On and on")
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("The answer could not be stopped: Something broke.")).to_be_visible()
+    expect(page.get_by_text("The answer could not be stopped: You must not stop it.")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".answer-foot")).to_contain_text("Stopped")
 

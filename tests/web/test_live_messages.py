@@ -164,7 +164,8 @@ def test_expired_message_says_so_and_can_be_sent_again(page: Page, backend: Back
 def test_message_that_was_not_accepted_is_kept_and_can_be_repeated(
     page: Page, backend: Backend, run: Run
 ) -> None:
-    backend.refuse("POST", "/inject", 429, "too_many_waiting", "Too many messages are waiting.")
+    for _ in range(3):
+        backend.refuse("POST", "/inject", 429, "too_many_waiting", "Too many messages are waiting.")
     send_live_message(page)
     expect(page.get_by_text("Too many messages are waiting.")).to_be_visible()
     page.get_by_role("button", name="Send again").click()

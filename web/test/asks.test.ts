@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
-import type { Approval } from "../src/api/types";
 import { completeAsks, contentOf, decisionText } from "../src/chat/asks";
 import { type Action, reduce } from "../src/chat/reducer";
 import { type AnswerEntry, type ChatState, EMPTY_CHAT, isRunning, newAnswer } from "../src/chat/state";
-import { type PartialRunEvent as RunEvent, parseRunEvent } from "@millrace/client";
+import { type PartialRunEvent as RunEvent, type Schemas, parseRunEvent } from "@millrace/client";
 
 const events = (...list: RunEvent[]): Action => ({ type: "events", events: list });
 const ASKED: Action = { type: "asked", id: "q", text: "Refund 7" };
@@ -17,7 +16,9 @@ const REQUESTED: RunEvent = {
   expiresAt: "2026-12-26T09:00:00.000Z",
 };
 const WAITING: RunEvent = { type: "waiting", expiresAt: "2026-12-26T09:00:00.000Z" };
-const APPROVAL: Approval = {
+const APPROVAL: Schemas["WaitingCall"] = {
+  ...{ conversationId: "c", threadId: null, agentId: "a", agentName: "A", path: [], approvers: {}, requestedBy: null },
+  ...{ state: "waiting", answer: null },
   runId: "r",
   callId: "c1",
   kind: "approval",

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Auth } from "../src/api/auth";
-import { Api } from "../src/api/client";
+import { clientFor } from "../src/api/client";
 import type { Config } from "../src/api/config";
 import { sharedStorage, tabStorage } from "../src/api/storage";
 
@@ -50,7 +50,7 @@ function world(devUser: Config["devUser"] = DEV_USER) {
     return Response.json({ id_token: idToken(provider.issued), access_token: "a", token_type: "Bearer", expires_in: 3600, ...refresh });
   });
   const auth = new Auth({ auth: { issuer: ISSUER, clientId: "client" }, devUser, apiBase: {} });
-  return { auth, api: new Api(auth, {}), grants, provider, seen };
+  return { auth, api: clientFor(auth, { apiBase: {} }), grants, provider, seen };
 }
 
 test("the dev user signs in by itself, and the session is there for the next page", async () => {
@@ -116,7 +116,7 @@ test("what needs a token while the session is dead goes on when the user is back
   await auth.start();
   vi.setSystemTime(START + 4_000_000);
   provider.isRefusing = true;
-  const sent = Promise.all([api.listAgents(), api.listConversations()]);
+  const sent = Promise.all([api.agents.list(), api.conversations.list()]);
   await vi.waitFor(() => expect(auth.getState()).toBe("ended"));
   provider.isRefusing = false;
   const other = world();
@@ -131,9 +131,9 @@ test("what needs a token while the session is dead goes on when the user is back
 test("a 401 renews the token once for all requests under way", async () => {
   const { auth, api, provider, grants, seen } = world();
   await auth.start();
-  await api.listAgents();
+  await api.agents.list();
   provider.issued += 1;
-  await Promise.all([api.listAgents(), api.listConversations()]);
+  await Promise.all([api.agents.list(), api.conversations.list()]);
   expect(grants.map(({ kind }) => kind)).toEqual(["password", "refresh_token"]);
   const bearer = (number: number) => `Bearer ${idToken(number)}`;
   expect(seen).toEqual([bearer(1), bearer(1), bearer(1), bearer(3), bearer(3)]);
@@ -142,9 +142,9 @@ test("a 401 renews the token once for all requests under way", async () => {
 test("a second 401 ends the session instead of trying for ever", async () => {
   const { auth, api, provider, seen } = world();
   await auth.start();
-  await api.listAgents();
+  await api.agents.list();
   provider.isDeaf = true;
-  await expect(api.listAgents()).rejects.toMatchObject({ status: 401 });
+  await expect(api.agents.list()).rejects.toMatchObject({ status: 401 });
   expect(seen).toHaveLength(3);
   expect(auth.getState()).toBe("ended");
 });

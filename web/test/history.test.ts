@@ -1,12 +1,14 @@
 import { expect, test } from "vitest";
-import type { Block, Message } from "../src/api/types";
 import { entriesFrom } from "../src/chat/history";
 import { reduce } from "../src/chat/reducer";
 import { EMPTY_CHAT, type Entry } from "../src/chat/state";
-import type { PartialRunEvent as RunEvent } from "@millrace/client";
+import type { PartialRunEvent as RunEvent, Schemas } from "@millrace/client";
 
-function message(id: string, role: Message["role"], content: readonly Block[], more: Partial<Message> = {}): Message {
-  return { id, role, content, createdAt: "2026-03-02T09:00:00Z", runId: "r", ...more };
+type Message = Schemas["Message"];
+type Block = Schemas["ContentBlock"];
+
+function message(id: string, role: Message["role"], content: Block[], more: Partial<Message> = {}): Message {
+  return { id, role, content, createdAt: "2026-03-02T09:00:00Z", runId: "r", parentId: null, ...more };
 }
 
 const CALL: Block = { toolUse: { toolUseId: "t", name: "clock", input: { zone: "UTC" } } };

@@ -1,6 +1,6 @@
 import * as groups from "./api/groups.js";
 import { type Answer, type ArgumentsOf, type Calls, type ResultOf, type Route, call, calls } from "./api/operations.js";
-import { AGENTS, ALERTS, APPROVALS, MEMORIES, STREAMING, TICKETS } from "./api/routes.js";
+import { AGENTS, ALERTS, APPROVALS, KEYS, LIMITS, MEMORIES, STREAMING, TICKETS } from "./api/routes.js";
 import { type ClientOptions, Transport } from "./api/transport.js";
 
 /**
@@ -20,6 +20,9 @@ export class Millrace {
   readonly conversations: groups.Conversations;
   readonly files: groups.Files;
   readonly flows: groups.Flows;
+  readonly keys: Calls<typeof KEYS>;
+  /** Daily limits, what of them is used, and stops. */
+  readonly limits: Calls<typeof LIMITS>;
   readonly memories: Calls<typeof MEMORIES>;
   readonly runs: groups.Runs;
   /** Pipelines. */
@@ -40,6 +43,8 @@ export class Millrace {
     this.conversations = groups.conversations(http);
     this.files = groups.files(http);
     this.flows = groups.flows(http);
+    this.keys = calls(http, KEYS);
+    this.limits = calls(http, LIMITS);
     this.memories = calls(http, MEMORIES);
     this.runs = groups.runs(http);
     this.streaming = calls(http, STREAMING);

@@ -1,7 +1,7 @@
 export type { NewLiveMessage, NewMessage, NewStreamedMessage } from "./api/groups.js";
 export type { Answer, ArgumentsOf, BodyOf, QueryOf, ResultOf, Route } from "./api/operations.js";
 export type { CommandCenterEvent, CommandCenterFilter, RunStreamOptions, SpeechEvent, TaskEvent } from "./api/streams.js";
-export type { CallOptions, ClientOptions, TokenSource } from "./api/transport.js";
+export type { CallOptions, ClientOptions, TokenKeeper, TokenSource } from "./api/transport.js";
 export { Millrace } from "./client.js";
 export * from "./errors.js";
 export { type PartialRunEvent, type RunEvent, type Usage, isTerminal, numberOf, parseRunEvent, runIdOf } from "./events.js";

@@ -27,16 +27,21 @@ function server(name: string, cut: (response: ServerResponse, frames: readonly s
   });
 }
 
+/** The timers that run: Node's own for its connections do not keep the process. */
+function watchTimers() {
+  const started = vi.spyOn(globalThis, "setTimeout");
+  const cleared = vi.spyOn(globalThis, "clearTimeout");
+  return () => {
+    const ended = new Set<unknown>(cleared.mock.calls.map(([timer]) => timer));
+    return started.mock.results.filter(({ value }) => (value as NodeJS.Timeout).hasRef() && !ended.has(value));
+  };
+}
 
 async function withoutLeaks(use: (client: Millrace, signal: AbortSignal) => Promise<void>, url: string): Promise<void> {
   const { signal } = new AbortController();
-  const started = vi.spyOn(globalThis, "setTimeout");
-  const cleared = vi.spyOn(globalThis, "clearTimeout");
+  const running = watchTimers();
   await use(new Millrace({ baseUrl: url, token: "t" }), signal);
-  const ended = new Set<unknown>(cleared.mock.calls.map(([timer]) => timer));
-  // Node's own timers for its connections do not keep the process.
-  const open = started.mock.results.filter(({ value }) => (value as NodeJS.Timeout).hasRef() && !ended.has(value));
-  expect(open).toEqual([]);
+  expect(running()).toEqual([]);
   expect(getEventListeners(signal, "abort")).toEqual([]);
   vi.restoreAllMocks();
 }
@@ -194,6 +199,40 @@ test("a token that cannot be renewed is the caller's error at once", async () =>
   const failure = await client.conversations.sendMessageStream(MESSAGE).catch((error: unknown) => error);
   expect(failure).toMatchObject({ name: "MillraceError", cause: new Error("signed out") });
   expect(one.requests).toHaveLength(1);
+});
+
+test("no timeout runs while a session waits for its user", async () => {
+  const one = await guarded((_, response) => json(response, 200, { items: [], nextCursor: null }));
+  const running = watchTimers();
+  const timers: number[] = [];
+  const waiting = (token: string) => async () => {
+    await new Promise(setImmediate);
+    timers.push(running().length);
+    return token;
+  };
+  const session = { token: waiting("old"), renew: waiting("new"), refused: vi.fn() };
+  await new Millrace({ baseUrl: one.url, token: session }).agents.list();
+  expect(timers).toEqual([0, 0]);
+  expect(session.refused).not.toHaveBeenCalled();
+  vi.restoreAllMocks();
+});
+
+test("the user of a session may change between two requests", async () => {
+  const one = await guarded((_, response) => json(response, 200, { items: [], nextCursor: null }));
+  const tokens = ["old", "new"];
+  const session = { token: () => tokens.shift() ?? "new", renew: () => "new" };
+  const client = new Millrace({ baseUrl: one.url, token: session });
+  await client.agents.list();
+  await client.agents.list();
+  expect(one.requests.map(({ headers }) => headers.authorization)).toEqual(["Bearer old", "Bearer new", "Bearer new"]);
+});
+
+test("a session whose renewed token is refused is told", async () => {
+  const one = await guarded((_, response) => json(response, 200, {}));
+  const session = { token: () => "old", renew: () => "older", refused: vi.fn() };
+  await expect(new Millrace({ baseUrl: one.url, token: session }).agents.list()).rejects.toBeInstanceOf(AuthenticationError);
+  expect(session.refused).toHaveBeenCalledTimes(1);
+  expect(one.requests).toHaveLength(2);
 });
 
 test("a reader who is slower than the server gets everything", async () => {

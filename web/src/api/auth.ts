@@ -131,8 +131,8 @@ export class Auth {
     return this.#bearer((await this.#renewal) ?? (await this.#nextUser()));
   }
 
-  /** The API refuses what the provider has just given: the user has to sign in anew. */
-  end(): void {
+  /** The API does not take what the provider has just given: the user has to sign in anew. */
+  refused(): void {
     if (this.#state === "in") this.#set("ended");
   }
 
@@ -149,11 +149,11 @@ export class Auth {
     } catch (error) {
       // Anything else (no network, a provider that is down) may pass by itself.
       if (!(error instanceof ErrorResponse)) throw error;
-      return this.#refused();
+      return this.#signInAgain();
     }
   }
 
-  async #refused(): Promise<User | null> {
+  async #signInAgain(): Promise<User | null> {
     if (this.config.devUser) {
       await this.signInDevUser();
       return this.#user;

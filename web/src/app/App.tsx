@@ -1,9 +1,10 @@
-import { ApiError } from "@millrace/client";
+import type { Millrace } from "@millrace/client";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { Auth, CALLBACK, POPUP_CALLBACK } from "../api/auth";
-import { Api, explain } from "../api/client";
+import { clientFor } from "../api/client";
+import { explain } from "../api/explain";
 import { loadConfig } from "../api/config";
 import { SessionContext } from "./context";
 import { router } from "./router";
@@ -11,7 +12,7 @@ import { SessionEnded, SignIn } from "./SignIn";
 
 interface Started {
   readonly auth: Auth;
-  readonly api: Api;
+  readonly api: Millrace;
   /** Why signing in did not work. */
   readonly problem: string | null;
 }
@@ -33,7 +34,7 @@ export function App(): ReactNode {
 async function start(): Promise<Started> {
   const config = await loadConfig();
   const auth = new Auth(config);
-  const api = new Api(auth, config.apiBase);
+  const api = clientFor(auth, config);
   const problem = await signIn(auth).then(
     () => null,
     (reason: unknown) => `Signing in did not work: ${explain(reason)}`,
@@ -67,10 +68,9 @@ function Session({ auth, api, problem }: Started): ReactNode {
   );
 }
 
-/** Refusals are final; what is seen again is renewed. */
+/** The client repeats what may succeed; what is seen again is renewed. */
 function newQueryClient(): QueryClient {
-  const retry = (count: number, error: unknown) => count < 2 && !(error instanceof ApiError && !error.isTransient);
-  return new QueryClient({ defaultOptions: { queries: { retry, staleTime: 2000 } } });
+  return new QueryClient({ defaultOptions: { queries: { retry: false, staleTime: 2000 } } });
 }
 
 function Broken({ message }: { message: string }): ReactNode {

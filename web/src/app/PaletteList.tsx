@@ -76,35 +76,36 @@ const PAGE_GROUP: Group = {
 };
 
 function useGroups(): readonly Group[] {
-  const conversations = useEntries("/api/conversations", "Conversations", (item: { id: string; title: string | null }) => ({
-    id: item.id,
-    label: item.title ?? "Untitled",
+  const api = useApi();
+  const conversations = useEntries("Conversations", (options) => api.conversations.list(options), ({ id, title }) => ({
+    id,
+    label: title || "Untitled",
     icon: "chat",
-    to: { to: "/chat/$conversationId", params: { conversationId: item.id } },
+    to: { to: "/chat/$conversationId", params: { conversationId: id } },
   }));
-  const agents = useEntries("/api/agents", "Agents", (item: { id: string; name: string }) => ({
-    id: item.id,
-    label: item.name,
+  const agents = useEntries("Agents", (options) => api.agents.list(options), ({ id, name }) => ({
+    id,
+    label: name,
     icon: "agents",
-    to: { to: "/agents/$agentId", params: { agentId: item.id } },
+    to: { to: "/agents/$agentId", params: { agentId: id } },
   }));
-  const pipelines = useEntries("/api/streaming/pipelines", "Pipelines", (item: { id: string; name: string }) => ({
-    id: item.id,
-    label: item.name,
+  const pipelines = useEntries("Pipelines", (options) => api.streaming.listPipelines(options), ({ id, name }) => ({
+    id,
+    label: name,
     icon: "pipelines",
-    to: { to: "/pipelines/$pipelineId", params: { pipelineId: item.id } },
+    to: { to: "/pipelines/$pipelineId", params: { pipelineId: id } },
   }));
   return [PAGE_GROUP, conversations, agents, pipelines];
 }
 
+type Load<Item> = (options: { readonly signal: AbortSignal }) => Promise<{ readonly items: readonly Item[] }>;
+
 /** Whoever may not read a list finds its group empty. */
-function useEntries<Item>(path: string, heading: string, entryOf: (item: Item) => Entry): Group {
-  const api = useApi();
+function useEntries<Item>(heading: string, load: Load<Item>, entryOf: (item: Item) => Entry): Group {
   const { data } = useQuery({
-    queryKey: ["palette", path],
-    queryFn: ({ signal }) => api.get<{ items: readonly Item[] }>(path, {}, signal),
+    queryKey: ["palette", heading],
+    queryFn: ({ signal }) => load({ signal }),
     staleTime: 10_000,
-    retry: false,
   });
   return { heading, entries: (data?.items ?? []).map(entryOf) };
 }

@@ -1,7 +1,7 @@
 import "./sign-in.css";
 import { type FormEvent, type ReactNode, useState } from "react";
 import type { Auth } from "../api/auth";
-import { explain } from "../api/client";
+import { explain } from "../api/explain";
 import type { Credentials } from "../api/config";
 import { Dialog } from "../ui/Dialog";
 import { Field } from "../ui/Field";

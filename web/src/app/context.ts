@@ -1,9 +1,9 @@
 import { createContext, useContext } from "react";
-import type { Api } from "../api/client";
+import type { Millrace } from "@millrace/client";
 import type { Auth } from "../api/auth";
 
 export interface Session {
-  readonly api: Api;
+  readonly api: Millrace;
   readonly auth: Auth;
 }
 
@@ -17,6 +17,6 @@ export function useSession(): Session {
 }
 
 /** The HTTP API as the signed-in user. */
-export function useApi(): Api {
+export function useApi(): Millrace {
   return useSession().api;
 }

@@ -1,5 +1,7 @@
-import type { Approval, ApprovalAnswer } from "../api/types";
-import type { PartialRunEvent as RunEvent } from "@millrace/client";
+import type { PartialRunEvent as RunEvent, Schemas } from "@millrace/client";
+
+type Approval = Schemas["WaitingCall"];
+export type ApprovalAnswer = Schemas["AnswerCall"];
 
 /** A call that waits for a person, or has an answer: shown in the answer of its run. */
 export interface Ask {
@@ -92,5 +94,3 @@ export function decisionText(ask: Pick<Ask, "decision" | "reason">): string {
   if (ask.decision === "answer") return "Answered";
   return ask.reason === "expired" ? "Not answered in time" : "Rejected";
 }
-
-export type { ApprovalAnswer };

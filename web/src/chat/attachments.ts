@@ -1,5 +1,10 @@
-import { type Api, explain } from "../api/client";
-import type { Attachment, ContentPart } from "../api/types";
+import type { Millrace, Schemas } from "@millrace/client";
+import { explain } from "../api/explain";
+import { uploadFile } from "../api/upload";
+import type { Attachment } from "./state";
+
+type Content = Schemas["SendMessage"]["content"];
+type ContentPart = Exclude<Content, string>[number];
 
 /** What the server takes, for the file picker and for a word before the upload. */
 export const MEDIA_TYPES = [
@@ -38,7 +43,7 @@ export class Uploads {
   readonly #aborts = new Map<string, AbortController>();
 
   constructor(
-    private readonly api: Api,
+    private readonly api: Millrace,
     private readonly change: (change: Change) => void,
   ) {}
 
@@ -50,7 +55,7 @@ export class Uploads {
     this.#aborts.get(upload.id)?.abort();
     if (upload.preview) URL.revokeObjectURL(upload.preview);
     this.change((uploads) => uploads.filter((one) => one.id !== upload.id));
-    if (upload.fileId) void this.api.deleteFile(upload.fileId).catch(() => undefined);
+    if (upload.fileId) void this.api.files.delete(upload.fileId).catch(() => undefined);
   }
 
   async #upload(file: File): Promise<void> {
@@ -64,8 +69,8 @@ export class Uploads {
     const abort = new AbortController();
     this.#aborts.set(id, abort);
     try {
-      const announced = await this.api.announceFile({ name, mediaType, size: file.size });
-      await this.api.uploadFile(announced.upload, file, (progress) => this.#update(id, { progress }), abort.signal);
+      const announced = await this.api.files.create({ name, mediaType, size: file.size });
+      await uploadFile(announced.upload, file, (progress) => this.#update(id, { progress }), abort.signal);
       this.#update(id, { progress: 1, fileId: announced.fileId });
     } catch (error) {
       if (!abort.signal.aborted) this.#update(id, { problem: explain(error) });
@@ -87,7 +92,7 @@ export function toAttachments(uploads: readonly Upload[]): readonly Attachment[]
 }
 
 /** A message as the server takes it. */
-export function contentOf(text: string, attachments: readonly Attachment[]): string | readonly ContentPart[] {
+export function contentOf(text: string, attachments: readonly Attachment[]): Content {
   if (attachments.length === 0) return text;
   const parts = attachments.flatMap(({ fileId, mediaType }): ContentPart[] =>
     fileId ? [{ type: isImage(mediaType) ? "image" : "file", fileId }] : [],
@@ -96,7 +101,7 @@ export function contentOf(text: string, attachments: readonly Attachment[]): str
   return [...parts, ...(text ? [{ type: "text", text } as const] : [])];
 }
 
-export function isImage(mediaType: string | undefined): boolean {
+export function isImage(mediaType: string | null | undefined): boolean {
   return mediaType?.startsWith("image/") ?? true;
 }
 

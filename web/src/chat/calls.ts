@@ -1,13 +1,12 @@
-import type { Api } from "../api/client";
-import { explain } from "../api/client";
-import type { ApprovalAnswer } from "../api/types";
+import type { Millrace, Schemas } from "@millrace/client";
+import { explain } from "../api/explain";
 import { listApprovals } from "./loading";
 import type { Action } from "./reducer";
 
 /** The calls of a run that wait for people: told in full to those who may answer, and answered. */
 export class WaitingCalls {
   constructor(
-    private readonly api: Api,
+    private readonly api: Millrace,
     private readonly conversationId: string,
     private readonly dispatch: (action: Action) => void,
   ) {}
@@ -22,10 +21,10 @@ export class WaitingCalls {
   }
 
   /** Answers a call. What it leads to comes over the stream, here and in every other tab. */
-  async answer(runId: string, answer: ApprovalAnswer): Promise<void> {
+  async answer(runId: string, answer: Schemas["AnswerCall"]): Promise<void> {
     this.dispatch({ type: "answering_call", callId: answer.callId });
     try {
-      await this.api.answerCall(runId, answer);
+      await this.api.approvals.answer(runId, answer);
     } catch (error) {
       this.dispatch({ type: "call_refused", callId: answer.callId, note: explain(error) });
     }

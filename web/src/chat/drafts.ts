@@ -1,5 +1,5 @@
 import { sharedStorage, tabStorage } from "../api/storage";
-import type { Attachment } from "../api/types";
+import type { Attachment } from "./state";
 
 /** A message that waits in this tab for the end of the answer. */
 export interface QueuedMessage {

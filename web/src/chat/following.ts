@@ -1,28 +1,29 @@
 import {
   ApiError,
-  EventStream,
-  type FollowOptions,
+  type EventStream,
+  type LinkState,
+  type Millrace,
   type Received,
   type RunEvent,
+  type RunStreamOptions,
   isTerminal,
   numberOf,
-  parseRunEvent,
   runIdOf,
 } from "@millrace/client";
-import { type SharedOptions, SharedStream, ownStream, withIds } from "@millrace/client/shared";
+import { type SharedOptions, SharedStream, ownStream, scopeOf, withIds } from "@millrace/client/shared";
 import { EventBatch } from "./batch";
 import { Journal } from "./journal";
 import type { Action } from "./reducer";
 import type { Entry } from "./state";
 
-export type Open = FollowOptions<RunEvent>["open"];
+/** Sends what starts a run. */
+export type Begin = (options: RunStreamOptions) => Promise<EventStream<RunEvent>>;
 
 /** A page waits longer for its network than a script does. */
 const MOST_ATTEMPTS = 8;
 
 interface Port {
-  /** Opens the stream of a run that is there. */
-  readonly attach: Open;
+  readonly api: Millrace;
   dispatch(action: Action): void;
   /** Runs `flush` when the screen is drawn next. */
   schedule(flush: () => void): void;
@@ -53,40 +54,37 @@ export class RunFollower {
   }
 
   /**
-   * Follows a run that `open` begins, over a connection of this page. Returns true when its end was received, false
+   * Follows a run that `begin` starts, over a connection of this page. Returns true when its end was received, false
    * when its events are no longer kept.
    */
-  begun(open: Open, signal: AbortSignal): Promise<boolean> {
-    return this.#toEnd(this.#own(open, signal));
+  begun(begin: Begin, signal: AbortSignal): Promise<boolean> {
+    return this.#toEnd(this.#own(begin, signal));
   }
 
-  async *#own(open: Open, signal: AbortSignal): AsyncGenerator<Received<RunEvent>, void, void> {
-    const own = await this.#stream(open, signal, null, null).start();
-    yield* ownStream(own, this.#shared(runIdOf(own.lastEventId ?? "") ?? "", signal));
+  async *#own(begin: Begin, signal: AbortSignal): AsyncGenerator<Received<RunEvent>, void, void> {
+    const own = await begin(this.#options(signal));
+    yield* ownStream(own, await this.#shared(runIdOf(own.lastEventId ?? "") ?? "", signal));
   }
 
   /** Follows a run that is there, over one connection for all tabs of the browser; returns as `begun`. */
   joined(runId: string, signal: AbortSignal): Promise<boolean> {
-    return this.#toEnd(withIds(new SharedStream(this.#shared(runId, signal))));
+    return this.#toEnd(this.#joined(runId, signal));
   }
 
-  #shared(runId: string, signal: AbortSignal): SharedOptions<RunEvent> {
-    const open = (after: string | null) => this.#stream(this.port.attach, signal, runId, after);
-    return { name: `run:${runId}`, signal, open };
+  async *#joined(runId: string, signal: AbortSignal): AsyncGenerator<Received<RunEvent>, void, void> {
+    yield* withIds(new SharedStream(await this.#shared(runId, signal)));
   }
 
-  #stream(open: Open, signal: AbortSignal, runId: string | null, after: string | null): EventStream<RunEvent> {
-    return new EventStream<RunEvent>({
-      open,
-      signal,
-      runId,
-      after,
-      parse: parseRunEvent,
-      isLast: isTerminal,
-      isPause: (event) => event.type === "waiting",
-      onLink: (link) => this.port.dispatch({ type: "link", link }),
-      maxAttempts: MOST_ATTEMPTS,
-    });
+  /** Tabs share what one user sees: others may be shown less of a run. */
+  async #shared(runId: string, signal: AbortSignal): Promise<SharedOptions<RunEvent>> {
+    const { api } = this.port;
+    const open = (after: string | null) => api.runs.stream(runId, { ...this.#options(signal), after });
+    return { name: `run:${await scopeOf(api)}:${runId}`, signal, open };
+  }
+
+  #options(signal: AbortSignal): RunStreamOptions {
+    const onLink = (link: LinkState) => this.port.dispatch({ type: "link", link });
+    return { signal, onLink, keepWaiting: true, maxAttempts: MOST_ATTEMPTS };
   }
 
   #toEnd(events: AsyncIterable<Received<RunEvent>>): Promise<boolean> {

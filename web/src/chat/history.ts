@@ -1,7 +1,9 @@
-import type { Attachment, Block, Message } from "../api/types";
-import type { PartialRunEvent as RunEvent } from "@millrace/client";
+import type { PartialRunEvent as RunEvent, Schemas } from "@millrace/client";
 import { extendAnswer, failAnswer } from "./answer";
-import { type AnswerEntry, type Entry, newAnswer } from "./state";
+import { type AnswerEntry, type Attachment, type Entry, type Failure, newAnswer } from "./state";
+
+type Message = Schemas["Message"];
+type Block = Schemas["ContentBlock"];
 
 /**
  * The entries that stored messages make: all assistant messages of one run are one answer, what happened on the way
@@ -72,16 +74,20 @@ function eventsOf(message: Message): RunEvent[] {
 /** The answer as its run ended, where this message tells it. */
 function endOf(message: Message, answer: AnswerEntry): AnswerEntry {
   const { error, finishReason, usage, cost, durationMs } = message;
-  if (error) return failAnswer(answer, { message: error.message, code: error.code ?? null });
+  if (error) return failAnswer(answer, failureOf(error));
   const reason = finishReason ?? (message.interrupted ? "stopped" : undefined);
   if (!reason) return { ...answer, usage: usage ?? answer.usage, cost: cost ?? answer.cost };
   return extendAnswer(answer, {
     type: "done",
     finishReason: reason,
     ...(usage && { usage }),
-    ...(cost !== undefined && { cost }),
+    ...(typeof cost === "number" && { cost }),
     ...(typeof durationMs === "number" && { durationMs }),
   });
+}
+
+function failureOf({ message, code }: NonNullable<Message["error"]>): Failure {
+  return { message: String(message), code: typeof code === "string" ? code : null };
 }
 
 /** Changes the answer at the end; a result that follows no answer belongs to nothing that is shown. */
@@ -104,11 +110,11 @@ function textOf(message: Message): string {
 
 /** Messages that were stored before steps were kept tell them by their blocks. */
 function stepsOf(message: Message): readonly RunEvent[] {
-  return message.steps ?? message.content.flatMap(stepOf);
+  return (message.steps as readonly RunEvent[] | null | undefined) ?? message.content.flatMap(stepOf);
 }
 
 function stepOf(block: Block): RunEvent[] {
-  const thought = block.reasoningContent?.reasoningText?.text;
+  const thought = thoughtOf(block);
   if (thought) return [{ type: "thinking", text: thought }];
   if (block.toolUse) {
     const { toolUseId: id, name, input } = block.toolUse;
@@ -119,10 +125,14 @@ function stepOf(block: Block): RunEvent[] {
   return [{ type: "tool_result", id, name: "", ok: status !== "error", ...summaryOf(block.toolResult) }];
 }
 
+function thoughtOf({ reasoningContent }: Block): string | undefined {
+  return (reasoningContent as { reasoningText?: { text?: string } } | null | undefined)?.reasoningText?.text;
+}
+
 const SUMMARY_LENGTH = 200;
 
 function summaryOf(result: NonNullable<Block["toolResult"]>): { summary?: string } {
-  const parts = (result.content ?? []).map((part) => part.text ?? JSON.stringify(part.json ?? null));
+  const parts = (result.content ?? []).map((part) => part["text"] ?? JSON.stringify(part["json"] ?? null));
   const text = parts.join(" ").replace(/\s+/g, " ");
   if (!text) return {};
   return { summary: text.length > SUMMARY_LENGTH ? `${text.slice(0, SUMMARY_LENGTH)}…` : text };

@@ -1,10 +1,13 @@
-import { explain } from "../api/client";
-import type { Accepted, Attachment, Waiting } from "../api/types";
-import { ApiError } from "@millrace/client";
+import { explain } from "../api/explain";
+import { ApiError, type Millrace, type Schemas } from "@millrace/client";
+import { contentOf } from "./attachments";
 import { type QueuedMessage, keepQueue, readQueue } from "./drafts";
 import { attachmentsOf } from "./history";
 import type { Action } from "./reducer";
-import type { Entry } from "./state";
+import type { Attachment, Entry } from "./state";
+
+/** A live message that the server has accepted. */
+type Accepted = Pick<Schemas["LiveMessage"], "messageId" | "expiresAt">;
 
 /** A message that nothing can be done with any more after this time; the server says so too. */
 const LONGEST_LIFE_MS = 600_000;
@@ -12,11 +15,12 @@ const MISSING = [404, 405, 501];
 const NOT_SUPPORTED = "This deployment takes no messages while the agent answers.";
 
 interface Port {
+  readonly api: Millrace;
   readonly conversationId: string;
   /** Resolves when the server knows of the run (or there is none any more). */
   ready(): Promise<void>;
-  inject(text: string, attachments: readonly Attachment[]): Promise<Accepted>;
-  withdraw(messageId: string): Promise<void>;
+  /** The run waits for people: a message to it is the reply to its questions. */
+  isWaiting(): boolean;
   dispatch(action: Action): void;
   entries(): readonly Entry[];
 }
@@ -43,14 +47,14 @@ export class LiveMessages {
     this.port.dispatch({ type: "injecting", id, text, attachments });
     try {
       await this.port.ready();
-      this.#accepted(id, await this.port.inject(text, attachments));
+      this.#accepted(id, await this.#inject(text, attachments));
     } catch (error) {
       this.#onRejected({ id, text, attachments, agentId }, error);
     }
   }
 
   /** Shows messages that another page, or this one before its reload, has sent and the agent has not read. */
-  restore(waiting: readonly Waiting[]): void {
+  restore(waiting: readonly Schemas["LiveMessage"][]): void {
     this.#restoreQueue();
     const known = this.port.entries().map((entry) => (entry.kind === "user" ? entry.messageId : undefined));
     for (const { messageId, content, attachments, expiresAt } of waiting) {
@@ -81,6 +85,13 @@ export class LiveMessages {
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
+  }
+
+  #inject(text: string, attachments: readonly Attachment[]): Promise<Accepted> {
+    const { api, conversationId } = this.port;
+    const message = { conversationId, content: contentOf(text, attachments) };
+    if (!this.port.isWaiting()) return api.conversations.inject(message);
+    return api.conversations.sendMessage({ ...message, ifBusy: "inject" }) as Promise<unknown> as Promise<Accepted>;
   }
 
   #accepted(id: string, { messageId, expiresAt }: Accepted): void {
@@ -129,7 +140,7 @@ export class LiveMessages {
   /** Returns true if the message was withdrawn; the agent may have been faster. */
   async #withdrawFromServer(id: string, messageId: string): Promise<boolean> {
     try {
-      await this.port.withdraw(messageId);
+      await this.port.api.conversations.withdraw(this.port.conversationId, messageId);
       return true;
     } catch (error) {
       const isTooLate = error instanceof ApiError && [404, 409, 410].includes(error.status);

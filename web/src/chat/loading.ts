@@ -1,36 +1,43 @@
-import { ApiError } from "@millrace/client";
-import type { Api } from "../api/client";
+import { ApiError, type Schemas } from "@millrace/client";
+import type { Millrace } from "@millrace/client";
 import { entriesFrom } from "./history";
 import type { Action } from "./reducer";
-import type { Approval, Conversation, Message, Waiting } from "../api/types";
+
+type Approval = Schemas["WaitingCall"];
+type Conversation = Schemas["Conversation"];
 
 /** The events of a run are kept for a day; of one that waits longer the stored messages tell. */
 const LOG_KEPT_MS = 23 * 3_600_000;
 
 /** What the server keeps of a conversation. */
-export interface StoredChat {
+interface StoredChat {
   readonly conversation: Conversation;
-  readonly messages: readonly Message[];
-  readonly waiting: readonly Waiting[];
+  readonly messages: readonly Schemas["Message"][];
+  readonly waiting: readonly Schemas["LiveMessage"][];
   readonly approvals: readonly Approval[];
   /** The run waits for so long that its events are no longer kept. */
   readonly reopens: boolean;
 }
 
 /** Reads a conversation, with what its active run waits for where there is one. */
-export async function loadChat(api: Api, id: string): Promise<StoredChat> {
-  const conversation = await api.getConversation(id);
+async function loadChat(api: Millrace, id: string): Promise<StoredChat> {
+  const conversation = await api.conversations.get(id);
   const [messages, waiting, approvals] = await Promise.all([
-    api.listMessages(id),
-    noneIfMissing(api.listWaiting(id)),
+    listMessages(api, id),
+    noneIfMissing(api.conversations.listInjected(id).then(({ items }) => items)),
     conversation.activeRunId ? listApprovals(api, id) : [],
   ]);
   const reopens = approvals.some((one) => Date.parse(one.requestedAt) < Date.now() - LOG_KEPT_MS);
   return { conversation, messages, waiting, approvals, reopens };
 }
 
-export function listApprovals(api: Api, id: string): Promise<readonly Approval[]> {
-  return noneIfMissing(api.listApprovals(id));
+/** All messages of the active branch, oldest first. */
+function listMessages(api: Millrace, id: string): Promise<Schemas["Message"][]> {
+  return Array.fromAsync(api.conversations.listMessages(id));
+}
+
+export function listApprovals(api: Millrace, id: string): Promise<readonly Approval[]> {
+  return noneIfMissing(api.approvals.list({ conversationId: id }).then(({ items }) => items));
 }
 
 /** Shows what is stored; the run `runId` goes on. */
@@ -47,22 +54,42 @@ export function shown({ messages, approvals, reopens }: StoredChat, runId: strin
 /** A page that heard nothing for so long looks whether the conversation has gone on elsewhere. */
 const STALE_MS = 15_000;
 
-/** When the server was heard last, and how its conversation stood then. */
-export class Freshness {
+/** A conversation as the server keeps it, and how it stood when this page read it last. */
+export class StoredConversation {
   #heardAt = Date.now();
   #updatedAt: string | null = null;
 
-  note({ updatedAt }: Conversation): void {
-    [this.#heardAt, this.#updatedAt] = [Date.now(), updatedAt];
+  constructor(
+    private readonly api: Millrace,
+    private readonly id: string,
+  ) {}
+
+  async load(): Promise<StoredChat> {
+    const stored = await loadChat(this.api, this.id);
+    this.#note(stored.conversation);
+    return stored;
+  }
+
+  /** Notes how the conversation stands after a run. Returns the messages where the run has begun a branch. */
+  async afterRun(isBranch: boolean): Promise<readonly Schemas["Message"][] | null> {
+    const conversation = this.api.conversations.get(this.id);
+    const messages = isBranch ? listMessages(this.api, this.id) : null;
+    const [found, branch] = await Promise.all([conversation, messages]);
+    this.#note(found);
+    return branch;
   }
 
   /** Whether the conversation has gone on elsewhere since; asks only now and then, and never throws. */
-  async isLost(api: Api, id: string): Promise<boolean> {
+  async isOutdated(): Promise<boolean> {
     if (Date.now() - this.#heardAt < STALE_MS) return false;
-    const found = await api.getConversation(id).catch(() => null);
+    const found = await this.api.conversations.get(this.id).catch(() => null);
     if (!found) return false;
     this.#heardAt = Date.now();
     return found.activeRunId !== null || found.updatedAt !== this.#updatedAt;
+  }
+
+  #note({ updatedAt }: Conversation): void {
+    [this.#heardAt, this.#updatedAt] = [Date.now(), updatedAt];
   }
 }
 

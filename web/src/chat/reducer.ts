@@ -1,9 +1,9 @@
-import type { Approval, Attachment } from "../api/types";
 import { type Ask, changeAsk, completeAsks } from "./asks";
-import { type LinkState, type PartialRunEvent as RunEvent, settleParts } from "@millrace/client";
+import { type LinkState, type PartialRunEvent as RunEvent, type Schemas, settleParts } from "@millrace/client";
 import { extendAnswer, failAnswer } from "./answer";
 import {
   type AnswerEntry,
+  type Attachment,
   type ChatState,
   type Delivery,
   type Entry,
@@ -19,7 +19,7 @@ export type Action =
   /** `reopens`: the last of the entries is the answer of the run that goes on. */
   | { type: "loaded"; entries: readonly Entry[]; runId: string | null; reopens?: boolean }
   /** What the server tells of the calls that wait. */
-  | { type: "approvals"; approvals: readonly Approval[] }
+  | { type: "approvals"; approvals: readonly Schemas["WaitingCall"][] }
   | { type: "answering_call"; callId: string }
   | { type: "call_refused"; callId: string; note: string }
   | { type: "unavailable"; notice: string }
@@ -115,7 +115,7 @@ function changeAsks(state: ChatState, callId: string, change: Partial<Ask>): Cha
   return { ...state, entries };
 }
 
-function completeAnswer(entries: readonly Entry[], approvals: readonly Approval[]): readonly Entry[] {
+function completeAnswer(entries: readonly Entry[], approvals: readonly Schemas["WaitingCall"][]): readonly Entry[] {
   return changeOpenAnswer(entries, (answer) => ({ ...answer, asks: completeAsks(answer.asks, approvals) }));
 }
 

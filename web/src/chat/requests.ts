@@ -1,9 +1,8 @@
-import type { Api } from "../api/client";
-import type { Attachment } from "../api/types";
+import type { Millrace } from "@millrace/client";
 import { contentOf } from "./attachments";
-import type { Open } from "./following";
+import type { Begin } from "./following";
 import type { Action } from "./reducer";
-import { type Entry, isQuestion } from "./state";
+import { type Attachment, type Entry, isQuestion } from "./state";
 
 /** What begins a run: a message, or another answer to one. It keeps its key, so that it is never run twice. */
 export interface ChatRequest {
@@ -31,17 +30,16 @@ export function asked({ id, text, attachments, again }: ChatRequest): Action {
   return again === undefined ? { type: "asked", id, text, attachments } : { type: "asked_again", id };
 }
 
-/** The stream of the run that a request begins; once its id is known, of that run. */
-export function opening(api: Api, conversationId: string, request: ChatRequest): Open {
-  return (position, aborted) => {
-    if (position.runId) return api.attach(conversationId, position, aborted);
-    const { id: idempotencyKey, text, attachments, agentId, parentId, again } = request;
-    if (again !== undefined) {
-      return api.regenerate(conversationId, { idempotencyKey, ...(again && { messageId: again }) }, aborted);
-    }
-    const message = { content: contentOf(text, attachments), idempotencyKey, ...(agentId && { agentId }) };
-    return api.sendMessage(conversationId, { ...message, ...(parentId !== undefined && { parentId }) }, aborted);
-  };
+/** Sends a request. */
+export function beginning(api: Millrace, conversationId: string, request: ChatRequest): Begin {
+  const { id: idempotencyKey, text, attachments, agentId, parentId, again } = request;
+  if (again !== undefined) {
+    const question = { idempotencyKey, ...(again && { messageId: again }) };
+    return (options) => api.conversations.regenerateStream(conversationId, question, options);
+  }
+  const message = { conversationId, content: contentOf(text, attachments), idempotencyKey, ...(agentId && { agentId }) };
+  const placed = { ...message, ...(parentId !== undefined && { parentId }) };
+  return (options) => api.conversations.sendMessageStream(placed, options);
 }
 
 /** A request that begins a branch, and the entry from which on it takes the place of what is shown. */

@@ -1,34 +1,32 @@
-import type { Api } from "../api/client";
-import { explain } from "../api/client";
-import type { Accepted, ApprovalAnswer, Attachment, Conversation } from "../api/types";
-import { ApiError, ConnectionLostError } from "@millrace/client";
-import { contentOf } from "./attachments";
+import { ApiError, ConnectionLostError, type Millrace, type Schemas } from "@millrace/client";
+import { explain } from "../api/explain";
+import type { ApprovalAnswer } from "./asks";
 import { WaitingCalls } from "./calls";
 import { keepDraft } from "./drafts";
 import { RunFollower } from "./following";
 import { entriesFrom } from "./history";
 import { LiveMessages } from "./live";
-import { Freshness, loadChat, shown } from "./loading";
-import { type Action, reduce } from "./reducer";
+import { StoredConversation, shown } from "./loading";
 import {
   type Branching,
   type ChatRequest,
   answeringAgain,
   asked,
+  beginning,
   editing,
   isBranch,
   newRequest,
-  opening,
 } from "./requests";
 import { StopRequest } from "./stopping";
-import { type ChatState, EMPTY_CHAT, isRunning } from "./state";
+import { type Attachment, type ChatState, isRunning } from "./state";
+import { ChatStore } from "./store";
 
 export interface SessionOptions {
-  readonly api: Api;
+  readonly api: Millrace;
   readonly conversationId: string;
   /** Runs `flush` when the screen is drawn next. */
   readonly schedule: (flush: () => void) => void;
-  readonly onLoaded?: (conversation: Conversation) => void;
+  readonly onLoaded?: (conversation: Schemas["Conversation"]) => void;
   /** A run began or ended: the list of conversations may have changed. */
   readonly onRunChange?: () => void;
   /** A run began here, on a message of this page. */
@@ -40,8 +38,8 @@ const MOST_JOINS = 3;
 
 /** One conversation on the screen: its state, and everything that the user can do in it. */
 export class ChatSession {
-  #state: ChatState = EMPTY_CHAT;
-  readonly #listeners = new Set<() => void>();
+  readonly #store = new ChatStore();
+  readonly #stored: StoredConversation;
   readonly #run: RunFollower;
   readonly #live: LiveMessages;
   #connection = new AbortController();
@@ -49,62 +47,59 @@ export class ChatSession {
   readonly #stop: StopRequest;
   readonly #calls: WaitingCalls;
   #joins = 0;
-  readonly #freshness = new Freshness();
 
   constructor(private readonly options: SessionOptions) {
     const { api, conversationId, schedule } = options;
+    const { dispatch } = this.#store;
+    this.#stored = new StoredConversation(api, conversationId);
     this.#run = new RunFollower({
       schedule,
-      attach: (position, aborted) => api.attach(conversationId, position, aborted),
-      dispatch: (action) => this.#dispatch(action),
+      api,
+      dispatch,
       runId: () => this.#state.runId,
       onStart: (runId) => this.#onStart(runId),
       onWaiting: () => void this.#calls.show(),
     });
-    this.#calls = new WaitingCalls(api, conversationId, (action) => this.#dispatch(action));
+    this.#calls = new WaitingCalls(api, conversationId, dispatch);
     this.#stop = new StopRequest({
-      stop: () => api.stop(conversationId),
-      dispatch: (action) => this.#dispatch(action),
+      stop: () => api.conversations.stop(conversationId),
+      dispatch,
       state: () => this.#state,
     });
     this.#live = new LiveMessages({
+      api,
       conversationId,
-      ready: () => this.#when((state) => state.runId !== null || !isRunning(state)),
-      inject: (text, attachments) => this.#inject(text, attachments),
-      withdraw: (messageId) => api.withdraw(conversationId, messageId),
-      dispatch: (action) => this.#dispatch(action),
+      ready: () => this.#store.when((state) => state.runId !== null || !isRunning(state)),
+      isWaiting: () => this.#state.phase === "waiting",
+      dispatch,
       entries: () => this.#state.entries,
     });
   }
 
-  readonly getState = (): ChatState => this.#state;
-
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  };
+  readonly getState = this.#store.getState;
+  readonly subscribe = this.#store.subscribe;
 
   /** Shows the stored messages and goes on with the run that is active, if there is one. */
   async load(): Promise<void> {
     const { signal } = this.#newConnection();
-    this.#dispatch({ type: "loading" });
+    this.#store.dispatch({ type: "loading" });
     try {
       const runId = await this.#loadMessages(signal, true);
       if (runId) await this.#resume(runId, signal);
       else await this.#sendQueued();
     } catch (error) {
-      if (!signal.aborted) this.#dispatch({ type: "unavailable", notice: explain(error) });
+      if (!signal.aborted) this.#store.dispatch({ type: "unavailable", notice: explain(error) });
     }
   }
 
   /** Loads again what has gone on elsewhere while this page heard nothing. */
   async refresh(): Promise<void> {
     const isIdle = () => this.#state.phase === "idle" && this.#state.entries.length > 0;
-    if (!isIdle() || !(await this.#freshness.isLost(this.options.api, this.options.conversationId))) return;
+    if (!isIdle() || !(await this.#stored.isOutdated())) return;
     if (!isIdle()) return;
     void this.load();
     // The run that is active then goes on by itself.
-    await this.#when((state) => state.phase !== "loading");
+    await this.#store.when((state) => state.phase !== "loading");
   }
 
   /** Ends the connection. The run goes on without it. */
@@ -136,10 +131,10 @@ export class ChatSession {
   async switchTo(messageId: string): Promise<void> {
     if (isRunning(this.#state)) return;
     try {
-      await this.options.api.selectBranch(this.options.conversationId, messageId);
+      await this.options.api.conversations.selectBranch(this.options.conversationId, { messageId });
       await this.load();
     } catch (error) {
-      this.#dispatch({ type: "notice", notice: `The branch cannot be shown: ${explain(error)}` });
+      this.#store.dispatch({ type: "notice", notice: `The branch cannot be shown: ${explain(error)}` });
     }
   }
 
@@ -150,8 +145,8 @@ export class ChatSession {
     if (answer.messageId) return this.regenerate(answer.id);
     if (!this.#request) return this.load();
     // A request that started no run is repeated under its own key: should it have arrived, it is not run twice.
-    if (this.#request.again === undefined) this.#dispatch({ type: "turn_removed" });
-    else this.#dispatch({ type: "branched", from: answer.id });
+    if (this.#request.again === undefined) this.#store.dispatch({ type: "turn_removed" });
+    else this.#store.dispatch({ type: "branched", from: answer.id });
     await this.#ask(this.#request);
   }
 
@@ -159,7 +154,7 @@ export class ChatSession {
   async resend(id: string, agentId: string): Promise<void> {
     const entry = this.#state.entries.find((candidate) => candidate.id === id);
     if (entry?.kind !== "user") return;
-    this.#dispatch({ type: "removed", id });
+    this.#store.dispatch({ type: "removed", id });
     await this.send(entry.text, agentId, entry.attachments);
   }
 
@@ -173,7 +168,7 @@ export class ChatSession {
   }
 
   dismissNotice(): void {
-    this.#dispatch({ type: "notice", notice: null });
+    this.#store.dispatch({ type: "notice", notice: null });
   }
 
   /** Answers a call that waits. */
@@ -181,28 +176,9 @@ export class ChatSession {
     if (this.#state.runId) await this.#calls.answer(this.#state.runId, answer);
   }
 
-  /** A message to a run that waits for people is the reply to its questions. */
-  #inject(text: string, attachments: readonly Attachment[]): Promise<Accepted> {
-    const { api, conversationId } = this.options;
-    const content = contentOf(text, attachments);
-    return this.#state.phase === "waiting" ? api.reply(conversationId, content) : api.inject(conversationId, content);
-  }
-
   async #deliver(text: string, agentId: string, attachments: readonly Attachment[]): Promise<void> {
     if (isRunning(this.#state)) await this.#sendLive(text, agentId, attachments);
     else await this.#ask(newRequest(text, agentId, attachments));
-  }
-
-  #when(holds: (state: ChatState) => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!holds(this.#state)) return;
-        this.#listeners.delete(check);
-        resolve();
-      };
-      this.#listeners.add(check);
-      check();
-    });
   }
 
   #onStart(runId: string): void {
@@ -214,16 +190,16 @@ export class ChatSession {
 
   async #branch(branching: Branching | null): Promise<void> {
     if (!branching || isRunning(this.#state)) return;
-    this.#dispatch({ type: "branched", from: branching.from });
+    this.#store.dispatch({ type: "branched", from: branching.from });
     await this.#ask(branching.request);
   }
 
   async #ask(request: ChatRequest): Promise<void> {
     const { signal } = this.#newConnection();
     this.#request = request;
-    this.#dispatch(asked(request));
+    this.#store.dispatch(asked(request));
     this.#run.begin(this.#state.entries);
-    await this.#follow(this.#run.begun(opening(this.options.api, this.options.conversationId, request), signal), signal);
+    await this.#follow(this.#run.begun(beginning(this.options.api, this.options.conversationId, request), signal), signal);
   }
 
   async #resume(runId: string, signal: AbortSignal): Promise<void> {
@@ -248,16 +224,16 @@ export class ChatSession {
     const isBusy = refused?.code === "run_active" && this.#joins < MOST_JOINS && !isBranch(this.#request);
     if (isBusy && this.#request) return this.#joinOtherRun(this.#request);
     const isTransient = refused ? refused.isTransient : error instanceof ConnectionLostError;
-    if (isTransient && this.#state.runId) return this.#dispatch({ type: "link", link: "lost" });
+    if (isTransient && this.#state.runId) return this.#store.dispatch({ type: "link", link: "lost" });
     // The session is over: what was typed is there again after the sign-in.
     if (refused?.status === 401 && this.#request?.text) keepDraft(this.options.conversationId, this.#request.text);
-    this.#dispatch({ type: "failed", failure: { message: explain(error), code: refused?.code ?? null } });
+    this.#store.dispatch({ type: "failed", failure: { message: explain(error), code: refused?.code ?? null } });
     this.options.onRunChange?.();
   }
 
   async #joinOtherRun({ text, attachments, agentId }: ChatRequest): Promise<void> {
     this.#joins += 1;
-    this.#dispatch({ type: "turn_removed" });
+    this.#store.dispatch({ type: "turn_removed" });
     const joined = this.load();
     await this.#sendLive(text, agentId, attachments);
     await joined;
@@ -276,15 +252,9 @@ export class ChatSession {
 
   /** Notes how the conversation stands now; of a new branch also which others there are. */
   async #noteEnd(): Promise<void> {
-    const { api, conversationId } = this.options;
     try {
-      const branched = isBranch(this.#request);
-      const [conversation, messages] = await Promise.all([
-        api.getConversation(conversationId),
-        branched ? api.listMessages(conversationId) : null,
-      ]);
-      this.#freshness.note(conversation);
-      if (messages) this.#dispatch({ type: "identified", entries: entriesFrom(messages, null) });
+      const messages = await this.#stored.afterRun(isBranch(this.#request));
+      if (messages) this.#store.dispatch({ type: "identified", entries: entriesFrom(messages, null) });
     } catch {
       // The answer is there; what is missing comes with the next look.
     }
@@ -298,13 +268,12 @@ export class ChatSession {
 
   /** Returns the active run, which `attach` says whether to show as running. */
   async #loadMessages(signal: AbortSignal, attach: boolean): Promise<string | null> {
-    const stored = await loadChat(this.options.api, this.options.conversationId);
+    const stored = await this.#stored.load();
     const { conversation, messages, waiting } = stored;
     const runId = attach ? conversation.activeRunId : null;
     signal.throwIfAborted();
-    this.#freshness.note(conversation);
     this.options.onLoaded?.(conversation);
-    for (const action of shown(stored, runId)) this.#dispatch(action);
+    for (const action of shown(stored, runId)) this.#store.dispatch(action);
     this.#run.begin(this.#state.entries);
     const known = new Set(messages.map((message) => message.id));
     this.#live.restore(waiting.filter((one) => !known.has(one.messageId)));
@@ -319,10 +288,7 @@ export class ChatSession {
     return this.#connection;
   }
 
-  #dispatch(action: Action): void {
-    const next = reduce(this.#state, action);
-    if (next === this.#state) return;
-    this.#state = next;
-    for (const listener of this.#listeners) listener();
+  get #state(): ChatState {
+    return this.#store.getState();
   }
 }

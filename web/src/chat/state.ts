@@ -1,6 +1,8 @@
 import type { Ask } from "./asks";
-import type { Attachment } from "../api/types";
-import { type LinkState, type Part, type Usage, textOf } from "@millrace/client";
+import { type LinkState, type Part, type Schemas, type Usage, textOf } from "@millrace/client";
+
+/** An image or a file of a message; `url` where it is not one that the server keeps. */
+export type Attachment = Schemas["AttachmentBlock"];
 
 export interface Failure {
   readonly message: string;

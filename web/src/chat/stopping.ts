@@ -1,9 +1,9 @@
-import { explain } from "../api/client";
+import { explain } from "../api/explain";
 import type { Action } from "./reducer";
 import type { ChatState } from "./state";
 
 interface Port {
-  stop(): Promise<void>;
+  stop(): Promise<unknown>;
   dispatch(action: Action): void;
   state(): ChatState;
 }

@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useState } from "react";
-import { explain } from "../api/client";
+import { explain } from "../api/explain";
 import { formatAge } from "./format";
 import "./states.css";
 

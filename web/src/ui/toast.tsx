@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { Toaster, toast } from "sonner";
 import "sonner/dist/styles.css";
-import { explain } from "../api/client";
+import { explain } from "../api/explain";
 import "./toast.css";
 
 export { toast };

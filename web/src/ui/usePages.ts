@@ -1,11 +1,15 @@
 import { type InfiniteData, useInfiniteQuery } from "@tanstack/react-query";
-import type { Page } from "../api/types";
 import type { Loadable } from "./states";
 
 export interface Pages<Item> extends Loadable<readonly Item[]> {
   readonly hasMore: boolean;
   readonly isLoadingMore: boolean;
   readonly more: () => void;
+}
+
+interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly nextCursor: string | null;
 }
 
 interface PagesOptions<Item> {

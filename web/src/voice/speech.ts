@@ -1,5 +1,4 @@
-import { apiErrorFrom } from "@millrace/client";
-import { explain } from "../api/client";
+import { explain } from "../api/explain";
 import type { Progress } from "./messages";
 import { PcmReader } from "./pcm";
 import { Player, type Utterance } from "./player";
@@ -101,9 +100,7 @@ export class Speech {
 
   async #request(open: Open, request: AbortController): Promise<Response> {
     const watchdog = new Watchdog(OPEN_MS, () => request.abort(new Error("No answer from the voice service.")));
-    const response = await open(request.signal).finally(() => watchdog.stop());
-    if (!response.ok) throw await apiErrorFrom(response);
-    return response;
+    return open(request.signal).finally(() => watchdog.stop());
   }
 
   /** What arrived is heard also when the rest is cut off. `whole` is aborted once there is nothing left to stop. */

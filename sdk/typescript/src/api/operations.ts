@@ -34,7 +34,9 @@ export type QueryOf<R extends Route> = Operation<R> extends { parameters: { quer
   : unknown;
 
 type Ids<Text extends string> = Text extends `${string}{${string}}${infer Rest}` ? [id: string | number, ...Ids<Rest>] : [];
-type Options<R extends Route> = CallOptions & QueryOf<R>;
+/** What need not be given may be null as well: it is left out. */
+type Nullable<Fields> = { [Name in keyof Fields]: undefined extends Fields[Name] ? Fields[Name] | null : Fields[Name] };
+type Options<R extends Route> = CallOptions & Nullable<QueryOf<R>>;
 
 /** The ids of the path, then the body, then options: the fields of the query, and how to call. */
 export type ArgumentsOf<R extends Route> = [

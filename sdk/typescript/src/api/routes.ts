@@ -8,6 +8,28 @@ export const AGENTS = {
   update: "PATCH /api/agents/{agent_id}",
   delete: "DELETE /api/agents/{agent_id}",
   listTools: "GET /api/agents/{agent_id}/tools",
+  /** What an agent may be made of: models, tools, and the limits of the deployment. */
+  getParts: "GET /api/agent-parts",
+} as const;
+
+export const KEYS = {
+  list: "GET /api/keys",
+  get: "GET /api/keys/{key_id}",
+  /** The answer has the secret, which is never shown again. */
+  create: "POST /api/keys",
+  rotate: "POST /api/keys/{key_id}/rotate",
+  revoke: "DELETE /api/keys/{key_id}",
+} as const;
+
+export const LIMITS = {
+  get: "GET /api/limits",
+  change: "PATCH /api/limits",
+  /** What has been used today, beside the limits. */
+  usage: "GET /api/usage",
+  stops: "GET /api/limits/stops",
+  /** No run starts or goes on: those of one agent, or of the organization. */
+  stop: "POST /api/limits/stops",
+  lift: "DELETE /api/limits/stops",
 } as const;
 
 export const CONVERSATIONS = {
@@ -42,7 +64,11 @@ export const APPROVALS = {
 } as const;
 
 export const RUNS = {
+  list: "GET /api/runs",
   get: "GET /api/runs/{run_id}",
+  /** The events of a run with their times. */
+  listEvents: "GET /api/runs/{run_id}/events",
+  listModelCalls: "GET /api/runs/{run_id}/model-calls",
 } as const;
 
 export const FILES = {
@@ -112,6 +138,8 @@ export const STREAMING = {
 export const COMMAND_CENTER = {
   /** What runs now, and `since` to stream from. */
   snapshot: "GET /api/command-center/snapshot",
+  /** The events of the last day with their times. */
+  listEvents: "GET /api/command-center/events",
 } as const;
 
 export const ALERTS = {

@@ -5,11 +5,20 @@ import { asLoss, delayBefore, isFinal, sleep } from "../stream/retries.js";
 /** Makes a bearer token. `rejected` is the one that the server no longer takes, null at first. */
 export type TokenSource = (rejected: string | null) => string | Promise<string>;
 
+/** A session that renews its tokens itself. It is asked for each request, so that its user may change. */
+export interface TokenKeeper {
+  token(): string | Promise<string>;
+  /** A token other than the rejected one. Both may wait for a person to sign in: no timeout runs meanwhile. */
+  renew(rejected: string): string | Promise<string>;
+  /** The server does not take the renewed token either. */
+  refused?(): void;
+}
+
 export interface ClientOptions {
   /** The address of the API, or a function that tells it for a path. Without it: where the page comes from. */
   readonly baseUrl?: string | ((path: string) => string);
   /** A bearer token or API key, or a function that makes one. It is called again when the server answers 401. */
-  readonly token?: string | TokenSource;
+  readonly token?: string | TokenSource | TokenKeeper;
   /** Used in place of the global `fetch`. */
   readonly fetch?: typeof fetch;
   /** Longest wait for an answer, in each attempt: 60 s. That of an agent has 15 minutes, streams limits of their own. */
@@ -23,6 +32,8 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
   /** The same key never does the same thing twice. Made by itself where the API takes one. */
   readonly idempotencyKey?: string | undefined;
+  /** The request outlives the page. */
+  readonly keepalive?: boolean | undefined;
 }
 
 interface Query {
@@ -36,6 +47,10 @@ const LONG = /\/(messages|regenerate|events)$/;
 const LONG_MS = 15 * 60_000;
 /** POSTs without a body that change nothing more when they are repeated. */
 export const ACTION = /\/(start|pause|resume|stop|enable|disable|cancel)$/;
+
+/** Limits the time that a promise may take. */
+type Timed = <Value>(promise: Promise<Value>) => Promise<Value>;
+const untimed: Timed = (promise) => promise;
 
 /** HTTP with tokens, timeouts and retries. */
 export class Transport {
@@ -55,14 +70,15 @@ export class Transport {
    * ApiError, ConnectionLostError, and the signal's reason when aborted. What `options` has beside its own is the query.
    */
   async json<Result>(method: string, path: string, body?: unknown, options: CallOptions & Query = {}): Promise<Result> {
-    const { signal, timeoutMs = method === "POST" && LONG.test(path) ? LONG_MS : (this.#options.timeoutMs ?? 60_000), idempotencyKey, ...query } = options;
+    const { signal, timeoutMs = method === "POST" && LONG.test(path) ? LONG_MS : (this.#options.timeoutMs ?? 60_000), idempotencyKey, keepalive, ...query } = options;
     const { maxRetries = 2 } = this.#options;
-    const init = jsonInit(method, path, body, idempotencyKey);
+    const init = { ...jsonInit(method, path, body, idempotencyKey), ...(keepalive && { keepalive }) };
     for (let failures = 0; ; failures += 1) {
       const attempt = new Attempt(signal);
       try {
-        const sent = this.#read<Result>(path + queryString(query), { ...init, signal: attempt.signal }, failures > 0);
-        return await attempt.within(timeoutMs, sent);
+        const timed: Timed = (promise) => attempt.within(timeoutMs, promise);
+        const sent = this.#read<Result>(path + queryString(query), { ...init, signal: attempt.signal }, failures > 0, timed);
+        return await attempt.unlessAborted(sent);
       } catch (error) {
         signal?.throwIfAborted();
         if (failures >= maxRetries || !mayRepeat(error, method, path)) throw asLoss(error);
@@ -74,20 +90,33 @@ export class Transport {
   }
 
   /** One request, whatever it is answered with; a 401 renews the token once. */
-  async send(path: string, init: RequestInit = {}): Promise<Response> {
-    const token = await this.token();
-    const response = await this.#fetch(path, init, token);
-    if (response.status !== 401 || typeof this.#options.token !== "function") return response;
+  async send(path: string, init: RequestInit = {}, timed: Timed = untimed): Promise<Response> {
+    const keeper = this.#keeper;
+    const timedToken = keeper ? untimed : timed;
+    const token = await timedToken(this.token());
+    const response = await timed(this.#fetch(path, init, token));
+    if (response.status !== 401 || !this.#isRenewable) return response;
     await response.body?.cancel();
-    return this.#fetch(path, init, await this.token(token));
+    const again = await timed(this.#fetch(path, init, await timedToken(this.token(token))));
+    if (again.status === 401) keeper?.refused?.();
+    return again;
   }
 
-  async #read<Result>(path: string, init: RequestInit, isRepeated: boolean): Promise<Result> {
-    const response = await this.send(path, init);
+  async #read<Result>(path: string, init: RequestInit, isRepeated: boolean, timed: Timed): Promise<Result> {
+    const response = await this.send(path, init, timed);
     // An earlier attempt, whose answer was lost, has deleted it.
     const isDeleted = isRepeated && init.method === "DELETE" && response.status === 404;
-    if (!response.ok && !isDeleted) throw await apiErrorFrom(response);
-    return (isDeleted || response.status === 204 ? undefined : await response.json()) as Result;
+    if (!response.ok && !isDeleted) throw await timed(apiErrorFrom(response));
+    return (isDeleted || response.status === 204 ? undefined : await timed(response.json())) as Result;
+  }
+
+  get #keeper(): TokenKeeper | null {
+    const { token } = this.#options;
+    return typeof token === "object" ? token : null;
+  }
+
+  get #isRenewable(): boolean {
+    return this.#options.token !== undefined && typeof this.#options.token !== "string";
   }
 
   /** `fetch`, or what takes its place: it must not be called as a method. */
@@ -106,6 +135,7 @@ export class Transport {
   /** A token other than the rejected one, if there is another. Requests at the same time share one renewal. */
   async token(rejected: string | null = null): Promise<string | null> {
     const { token } = this.#options;
+    if (typeof token === "object") return rejected === null ? token.token() : token.renew(rejected);
     if (typeof token !== "function" || (this.#token !== null && this.#token !== rejected)) return this.#token;
     this.#renewal ??= Promise.resolve(rejected).then(token).finally(() => (this.#renewal = null));
     try {

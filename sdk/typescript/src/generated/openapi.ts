@@ -901,6 +901,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read this document */
+        get: operations["get_openapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations": {
         parameters: {
             query?: never;
@@ -3380,6 +3397,27 @@ export interface components {
             steps?: {
                 [key: string]: unknown;
             }[] | null;
+            /**
+             * @description the run ended with this message, and why
+             * @default null
+             */
+            finishReason?: string | null;
+            /** @default null */
+            usage?: components["schemas"]["TokenUsage"] | null;
+            /**
+             * @description in US dollars; null where the price is not known
+             * @default null
+             */
+            cost?: number | null;
+            /** @default null */
+            durationMs?: number | null;
+            /**
+             * @description why the run failed
+             * @default null
+             */
+            error?: {
+                [key: string]: unknown;
+            } | null;
         } & {
             [key: string]: unknown;
         };
@@ -3667,6 +3705,10 @@ export interface components {
             payload?: {
                 [key: string]: unknown;
             };
+        };
+        /** @description An OpenAPI document. */
+        OpenApiDocument: {
+            [key: string]: unknown;
         };
         /** @description An alert of a rule; `resolvedAt` is null while it is on, and a value is null where nothing ran. */
         PastAlert: {
@@ -6903,6 +6945,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    get_openapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenApiDocument"];
                 };
             };
         };

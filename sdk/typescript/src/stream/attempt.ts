@@ -31,10 +31,15 @@ export class Attempt {
     const timer = setTimeout(() => this.#controller.abort(new ConnectionLostError(`Nothing came for ${ms} ms.`)), ms);
     promise.then((value) => this.signal.aborted && onLate(value), ignore);
     try {
-      return await Promise.race([promise, this.#aborted]);
+      return await this.unlessAborted(promise);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** The promise's value; rejects as soon as the attempt is aborted. */
+  unlessAborted<Value>(promise: Promise<Value>): Promise<Value> {
+    return Promise.race([promise, this.#aborted]);
   }
 
   end(): void {

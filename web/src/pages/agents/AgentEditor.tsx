@@ -8,7 +8,7 @@ import { toast, toastError } from "../../ui/toast";
 import { BasicFields } from "./BasicFields";
 import { type Draft, settingsOf } from "./draft";
 import { LimitFields } from "./LimitFields";
-import { type Agent, agentPath, BASE } from "./model";
+import type { Agent } from "./model";
 import { ServerFields } from "./ServerFields";
 import { ToolFields } from "./ToolFields";
 
@@ -84,8 +84,8 @@ function useCommands(agent: Agent | null, draft: Draft) {
   const save = useMutation({
     mutationFn: () =>
       agent
-        ? api.send<Agent>("PUT", agentPath(agent.id), settingsOf(draft))
-        : api.send<Agent>("POST", BASE, settingsOf(draft)),
+        ? api.agents.put(agent.id, settingsOf(draft))
+        : api.agents.create(settingsOf(draft)),
     onSuccess: async (saved) => {
       toast.success(agent ? "Saved." : "Agent created.");
       await renew();
@@ -93,7 +93,7 @@ function useCommands(agent: Agent | null, draft: Draft) {
     },
   });
   const copy = useMutation({
-    mutationFn: () => api.send<Agent>("POST", BASE, settingsOf({ ...draft, name: `${draft.name} (copy)`.slice(0, 120) })),
+    mutationFn: () => api.agents.create(settingsOf({ ...draft, name: `${draft.name} (copy)`.slice(0, 120) })),
     onSuccess: async (made) => {
       await renew();
       open(made.id);
@@ -101,7 +101,7 @@ function useCommands(agent: Agent | null, draft: Draft) {
     onError: (error) => toastError("The agent was not copied", error),
   });
   const removal = useMutation({
-    mutationFn: () => api.send("DELETE", agentPath(agent?.id ?? "")),
+    mutationFn: () => api.agents.delete(agent?.id ?? ""),
     onSuccess: async () => {
       await navigate({ to: "/agents" });
       await renew();

@@ -1,6 +1,5 @@
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
-import type { Page as ListPage } from "../../api/types";
 import { useApi } from "../../app/context";
 import { Badge } from "../../ui/Badge";
 import { formatAge, orDash } from "../../ui/format";
@@ -10,7 +9,7 @@ import { SearchField } from "../../ui/SearchField";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
 import { usePages } from "../../ui/usePages";
-import { type AgentView, BASE, isWhole, NEW } from "./model";
+import { type AgentView, isWhole, NEW } from "./model";
 import "./agents.css";
 
 const COLUMNS: readonly Column<AgentView>[] = [
@@ -38,7 +37,7 @@ export default function AgentsPage(): ReactNode {
   const [q, setQuery] = useState("");
   const pages = usePages<AgentView>({
     queryKey: ["agents", "list", q],
-    fetchPage: (cursor, signal) => api.get<ListPage<AgentView>>(BASE, { cursor, limit: 50, q }, signal),
+    fetchPage: (cursor, signal) => api.agents.list({ cursor, limit: 50, q: q || null, signal }),
     refetchInterval: 15_000,
   });
   const create = (

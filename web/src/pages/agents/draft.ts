@@ -34,7 +34,7 @@ export interface Draft {
   readonly tools: readonly DraftTool[];
   readonly mcpServers: readonly DraftServer[];
   readonly a2aAgents: readonly DraftServer[];
-  readonly visibility: Agent["visibility"];
+  readonly visibility: NonNullable<Agent["visibility"]>;
   readonly exposeA2A: boolean;
   readonly starters: readonly string[];
   readonly limits: Readonly<Record<LimitName, string>>;
@@ -93,26 +93,26 @@ export function newServer(): DraftServer {
 }
 
 /** What the API takes for a draft. */
-export function settingsOf(draft: Draft): Record<string, unknown> {
+export function settingsOf(draft: Draft): Schemas["NewAgent"] {
   const { tools, mcpServers, a2aAgents, limits, starters, rest, ...plain } = draft;
   const filled = starters.map((prompt) => prompt.trim()).filter(Boolean);
   return {
     ...rest,
     ...plain,
     tools: tools.map(toolOf),
-    mcpServers: mcpServers.map((server) => ({ ...serverOf(server), tools: linesOf(server.tools) ?? null })),
+    mcpServers: mcpServers.map((server) => ({ ...serverOf(server), tools: linesOf(server.tools) })),
     a2aAgents: a2aAgents.map(serverOf),
     limits: limitsOf(limits),
     starters: filled,
   };
 }
 
-function toolOf({ name, rule, when, rest }: DraftTool): unknown {
+function toolOf({ name, rule, when, rest }: DraftTool): string | ToolUse {
   const policy = rule === "when" ? { ask: when } : rule;
   return rule === "auto" && Object.keys(rest).length === 0 ? name : { name, policy, ...rest };
 }
 
-function serverOf({ name, url, headers, scope }: DraftServer): Record<string, unknown> {
+function serverOf({ name, url, headers, scope }: DraftServer) {
   const pairs = (linesOf(headers) ?? []).map((line) => {
     const [header = "", ...value] = line.split(":");
     return [header.trim(), value.join(":").trim()];
@@ -120,7 +120,7 @@ function serverOf({ name, url, headers, scope }: DraftServer): Record<string, un
   return { name, url, headers: Object.fromEntries(pairs) as Record<string, string>, scope };
 }
 
-function linesOf(text: string): readonly string[] | null {
+function linesOf(text: string): string[] | null {
   const lines = text.split("\n").map((line) => line.trim());
   const filled = lines.filter(Boolean);
   return filled.length > 0 ? filled : null;

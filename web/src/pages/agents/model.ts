@@ -8,18 +8,13 @@ export type AgentParts = Schemas["AgentParts"];
 /** An agent as its users see it: without instructions, tools and limits. */
 export type AgentView = Agent | Schemas["AgentSummary"];
 
-export const BASE = "/api/agents";
 export const NEW = "+new";
-
-export function agentPath(id: string): string {
-  return `${BASE}/${encodeURIComponent(id)}`;
-}
 
 export function useAgent(id: string) {
   const api = useApi();
   return useQuery({
     queryKey: ["agents", id],
-    queryFn: ({ signal }) => api.get<AgentView>(agentPath(id), {}, signal),
+    queryFn: ({ signal }) => api.agents.get(id, { signal }),
     // An editor is open over it: it changes when it is saved.
     staleTime: Number.POSITIVE_INFINITY,
     refetchOnWindowFocus: false,
@@ -30,7 +25,7 @@ export function useAgentParts(): AgentParts | undefined {
   const api = useApi();
   return useQuery({
     queryKey: ["agent-parts"],
-    queryFn: ({ signal }) => api.get<AgentParts>("/api/agent-parts", {}, signal),
+    queryFn: ({ signal }) => api.agents.getParts({ signal }),
     staleTime: Number.POSITIVE_INFINITY,
     retry: false,
   }).data;

@@ -4,7 +4,7 @@ import { useApi } from "../../app/context";
 import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
 import { EmptyState, Loaded } from "../../ui/states";
-import { BASE, type Rule } from "./model";
+import type { Rule } from "./model";
 import { RuleCard } from "./RuleCard";
 import { RuleDialog } from "./RuleDialog";
 import "./alerts.css";
@@ -18,7 +18,7 @@ export default function AlertsPage(): ReactNode {
   const [hours, setHours] = useState(1);
   const query = useQuery({
     queryKey: ["alerts"],
-    queryFn: ({ signal }) => api.get<{ items: readonly Rule[] }>(BASE, {}, signal),
+    queryFn: ({ signal }) => api.alerts.list({ signal }) as Promise<{ items: readonly Rule[] }>,
     refetchInterval: 5000,
   });
   const create = (

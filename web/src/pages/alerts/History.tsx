@@ -1,13 +1,12 @@
 import type { Schemas } from "@millrace/client";
 import type { ReactNode } from "react";
-import type { Page as ListPage } from "../../api/types";
 import { useApi } from "../../app/context";
 import { Dialog } from "../../ui/Dialog";
 import { formatDuration, formatTime, orDash } from "../../ui/format";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
 import { usePages } from "../../ui/usePages";
-import { METRICS, type Rule, rulePath } from "./model";
+import { METRICS, type Rule } from "./model";
 
 type Past = Schemas["PastAlert"];
 
@@ -17,7 +16,7 @@ export function History({ rule, onClose }: { rule: Rule; onClose: () => void }):
   const { format } = METRICS[rule.metric];
   const pages = usePages<Past>({
     queryKey: ["alerts", rule.id, "history"],
-    fetchPage: (cursor, signal) => api.get<ListPage<Past>>(`${rulePath(rule.id)}/history`, { cursor, limit: 30 }, signal),
+    fetchPage: (cursor, signal) => api.alerts.history(rule.id, { cursor, limit: 30, signal }),
     refetchInterval: 10_000,
   });
   const columns: Column<Past>[] = [

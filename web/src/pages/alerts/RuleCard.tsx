@@ -6,7 +6,7 @@ import { formatAge } from "../../ui/format";
 import { Menu } from "../../ui/Menu";
 import { useAction } from "../../ui/useAction";
 import { History } from "./History";
-import { conditionOf, type Rule, rulePath } from "./model";
+import { conditionOf, type Rule } from "./model";
 import { RuleChart } from "./RuleChart";
 
 interface RuleCardProps {
@@ -22,11 +22,11 @@ export function RuleCard({ rule, hours, onEdit }: RuleCardProps): ReactNode {
   const [hasHistory, setHistory] = useState(false);
   const changes = [["alerts"]];
   const flip = useAction({
-    run: () => api.send("PATCH", rulePath(rule.id), { enabled: !rule.enabled }),
+    run: () => api.alerts.update(rule.id, { enabled: !rule.enabled }),
     failure: "The rule was not changed",
     changes,
   });
-  const removal = useAction({ run: () => api.send("DELETE", rulePath(rule.id)), failure: "The rule was not deleted", changes });
+  const removal = useAction({ run: () => api.alerts.delete(rule.id), failure: "The rule was not deleted", changes });
   const remove = async () => {
     if (await confirm({ title: `Delete ${rule.name}?`, action: "Delete", isDangerous: true })) removal.run();
   };

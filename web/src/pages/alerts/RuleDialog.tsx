@@ -4,7 +4,7 @@ import { useApi } from "../../app/context";
 import { Dialog } from "../../ui/Dialog";
 import { problemsOf } from "../../ui/json/JsonEditor";
 import { toast } from "../../ui/toast";
-import { BASE, type Rule, rulePath } from "./model";
+import type { Rule } from "./model";
 import { RuleChart } from "./RuleChart";
 import { RuleFields } from "./RuleFields";
 import { type RuleDraft, settingsOf, draftOf } from "./draft";
@@ -23,7 +23,7 @@ export function RuleDialog({ rule, onClose }: RuleDialogProps): ReactNode {
   const [draft, setDraft] = useState<RuleDraft>(() => draftOf(rule));
   const settings = settingsOf(draft);
   const save = useMutation({
-    mutationFn: () => (rule ? api.send("PATCH", rulePath(rule.id), settings) : api.send("POST", BASE, settings)),
+    mutationFn: () => (rule ? api.alerts.update(rule.id, settings) : api.alerts.create(settings)),
     onSuccess: async () => {
       toast.success(rule ? "Rule saved." : "Rule created.");
       onClose();

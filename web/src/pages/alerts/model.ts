@@ -8,8 +8,6 @@ export type Rule = Required<Schemas["AlertRuleState"]>;
 export type Metric = Rule["metric"];
 export type Op = Rule["op"];
 
-export const BASE = "/api/command-center/alerts";
-const METRICS_PATH = "/api/command-center/metrics";
 
 interface MetricWords {
   readonly label: string;
@@ -44,16 +42,11 @@ export function useMetric({ metric, window, agentIds }: Watched, hours: number) 
     queryKey: ["alert-metric", metric, window, agentIds, hours],
     queryFn: ({ signal }) => {
       const from = new Date(Date.now() - hours * 3_600_000).toISOString();
-      const query = { metric, window, agentIds: agentIds.join(","), from };
-      return api.get<Schemas["AlertMetricSeries"]>(METRICS_PATH, query, signal);
+      return api.alerts.getMetric({ metric, window, agentIds: agentIds.join(",") || null, from, signal });
     },
     refetchInterval: 10_000,
     placeholderData: (before) => (before?.metric === metric ? before : undefined),
   });
-}
-
-export function rulePath(id: string): string {
-  return `${BASE}/${encodeURIComponent(id)}`;
 }
 
 const SPAN = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });

@@ -1,6 +1,5 @@
 import { type ReactNode, useState } from "react";
-import type { ApprovalAnswer } from "../../api/types";
-import { type Ask, contentOf, decisionText } from "../../chat/asks";
+import { type ApprovalAnswer, type Ask, contentOf, decisionText } from "../../chat/asks";
 
 export type OnAnswer = (answer: ApprovalAnswer) => void;
 

@@ -1,11 +1,11 @@
 import { type ReactNode, createContext, useContext, useEffect, useState } from "react";
-import type { Api } from "../../api/client";
-import type { Attachment } from "../../api/types";
+import type { Millrace } from "@millrace/client";
 import { type Upload, isImage } from "../../chat/attachments";
+import type { Attachment } from "../../chat/state";
 import { Icon } from "../../ui/Icon";
 
 /** The API, for what a message shows: addresses of stored files hold for minutes only. */
-export const FilesContext = createContext<Api | null>(null);
+export const FilesContext = createContext<Millrace | null>(null);
 
 /** The images and files of a message. */
 export function Attachments({ items }: { items: readonly Attachment[] }): ReactNode {
@@ -50,7 +50,7 @@ function useAddress({ fileId, url }: Attachment): { url: string | null; isGone: 
   useEffect(() => {
     if (url || !fileId || !api) return undefined;
     let isOver = false;
-    api.readFile(fileId).then(
+    api.files.get(fileId).then(
       ({ downloadUrl }) => isOver || setFound({ url: downloadUrl, isGone: false }),
       () => isOver || setFound({ url: null, isGone: true }),
     );

@@ -1,7 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
-import type { Api } from "../../api/client";
-import type { Agent, Conversation } from "../../api/types";
+import type { Millrace, Schemas } from "@millrace/client";
 import { ChatSession } from "../../chat/session";
 import { useApi } from "../../app/context";
 import { useDocumentTitle } from "../../ui/Page";
@@ -10,12 +9,14 @@ import { ChatView } from "./ChatView";
 import { Icon } from "../../ui/Icon";
 import { newConversationId, useConversationId } from "./route";
 import { Sidebar } from "./Sidebar";
-import { useAgents } from "./useAgents";
+import { type AgentChoice, useAgents } from "./useAgents";
 import { useConversations } from "./useConversations";
 import { toast } from "../../ui/toast";
 import { useVoice } from "./useVoice";
 import { VoiceMenu } from "./VoiceMenu";
 import "./chat.css";
+
+type Conversation = Schemas["Conversation"];
 
 /** How long a deletion offers to be undone; the server keeps the conversation for ten minutes. */
 const UNDO_MS = 15_000;
@@ -96,8 +97,8 @@ export default function ChatPage(): ReactNode {
 }
 
 /** Also an agent that is not in the list any more keeps its conversations. */
-function agentOf({ agentId }: Conversation, agents: readonly Agent[]): Agent {
-  return agents.find((agent) => agent.id === agentId) ?? { id: agentId, name: agentId, model: "" };
+function agentOf({ agentId }: Conversation, agents: readonly AgentChoice[]): AgentChoice {
+  return agents.find((agent) => agent.id === agentId) ?? { id: agentId, name: agentId };
 }
 
 interface SessionNews {
@@ -107,7 +108,7 @@ interface SessionNews {
 }
 
 /** The session of conversation `id`. A draft has nothing stored to load, also after its first message. */
-function useSession(api: Api, id: string, isDraft: boolean, news: SessionNews): ChatSession {
+function useSession(api: Millrace, id: string, isDraft: boolean, news: SessionNews): ChatSession {
   const latest = useRef(news);
   latest.current = news;
   const session = useMemo(
@@ -145,14 +146,14 @@ function MenuButton({ isOpen, onToggle }: { isOpen: boolean; onToggle: () => voi
 }
 
 interface AgentPickerProps {
-  readonly agents: readonly Agent[];
-  readonly agent: Agent | null;
+  readonly agents: readonly AgentChoice[];
+  readonly agent: AgentChoice | null;
   readonly isFixed: boolean;
   readonly onPick: (id: string) => void;
 }
 
 /** `demo:` and `echo:` are agents without a model. */
-function hasModelName({ model }: Agent): boolean {
+function hasModelName({ model = "" }: AgentChoice): boolean {
   return !model.endsWith(":");
 }
 

@@ -1,7 +1,7 @@
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
-import type { Agent, ApprovalAnswer, Attachment } from "../../api/types";
+import type { ApprovalAnswer } from "../../chat/asks";
 import type { ChatSession } from "../../chat/session";
-import { type AnswerEntry, type ChatState, answerText, isQuestion, isRunning } from "../../chat/state";
+import { type AnswerEntry, type Attachment, type ChatState, answerText, isQuestion, isRunning } from "../../chat/state";
 import { Answer } from "./Answer";
 import { Composer } from "./Composer";
 import { Icon } from "../../ui/Icon";
@@ -10,12 +10,13 @@ import { SpeechLine, useSubject } from "./Listen";
 import { Question } from "./Question";
 import { useEscape } from "../../ui/useEscape";
 import { useFollowBottom } from "./useFollowBottom";
+import type { AgentChoice } from "./useAgents";
 import type { Voice } from "./useVoice";
 
 interface ChatViewProps {
   readonly conversationId: string;
   readonly session: ChatSession;
-  readonly agent: Agent | null;
+  readonly agent: AgentChoice | null;
   readonly voice: Voice;
   /** Called with the first message of a conversation that is not stored yet, and with every other one. */
   readonly onSend: () => void;
@@ -118,7 +119,7 @@ function Entries({ session, state, agentId, voice }: EntriesProps): ReactNode {
 
 interface WelcomeProps {
   readonly state: ChatState;
-  readonly agent: Agent | null;
+  readonly agent: AgentChoice | null;
   readonly onPick: (text: string) => void;
 }
 

@@ -9,7 +9,7 @@ import {
   useRef,
   useState,
 } from "react";
-import type { Attachment } from "../../api/types";
+import type { Attachment } from "../../chat/state";
 import { MEDIA_TYPES, type Upload, Uploads, toAttachments } from "../../chat/attachments";
 import { keepDraft, readDraft } from "../../chat/drafts";
 import { formatNumber } from "../../ui/format";

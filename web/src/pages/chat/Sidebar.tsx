@@ -1,9 +1,11 @@
 import { Link } from "@tanstack/react-router";
 import { type KeyboardEvent, type ReactNode, useState } from "react";
-import type { Conversation } from "../../api/types";
+import type { Schemas } from "@millrace/client";
 import { Icon } from "../../ui/Icon";
 import { Menu } from "../../ui/Menu";
 import { groupByDay } from "./days";
+
+type Conversation = Schemas["Conversation"];
 
 interface SidebarProps {
   readonly conversations: readonly Conversation[];

@@ -1,12 +1,12 @@
 import { type ReactNode, memo, useState, useSyncExternalStore } from "react";
-import { type Api, explain } from "../../api/client";
-import type { Voices } from "../../api/types";
+import type { Millrace, Schemas } from "@millrace/client";
+import { explain } from "../../api/explain";
 import { SPEEDS } from "../../voice/preferences";
 import { Icon } from "../../ui/Icon";
 import type { Voice } from "./useVoice";
 
 /** In the header: whether new answers are spoken, and how. */
-export function VoiceMenu({ api, voice }: { api: Api; voice: Voice }): ReactNode {
+export function VoiceMenu({ api, voice }: { api: Millrace; voice: Voice }): ReactNode {
   const { speech, preferences, change } = voice;
   const { phase, playedMs, peak, tailMs } = useSyncExternalStore(speech.subscribe, speech.getState);
   const isOn = preferences.isAutomatic;
@@ -36,12 +36,12 @@ export function VoiceMenu({ api, voice }: { api: Api; voice: Voice }): ReactNode
 }
 
 /** A popover of the browser's own: Escape and a click elsewhere close it, focus goes in and back by itself. */
-const Settings = memo(({ api, voice: { preferences, change } }: { api: Api; voice: Voice }): ReactNode => {
-  const [voices, setVoices] = useState<Voices | null>(null);
+const Settings = memo(({ api, voice: { preferences, change } }: { api: Millrace; voice: Voice }): ReactNode => {
+  const [voices, setVoices] = useState<Schemas["VoiceCatalog"] | null>(null);
   const [error, setError] = useState<string | null>(null);
   const load = () => {
     setError(null);
-    api.listVoices().then(setVoices, (reason: unknown) => setError(explain(reason)));
+    api.voice.listVoices().then(setVoices, (reason: unknown) => setError(explain(reason)));
   };
   const known = voices?.voices ?? [];
   const isListed = known.some(({ id }) => id === preferences.voice);

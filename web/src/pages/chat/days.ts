@@ -1,4 +1,6 @@
-import type { Conversation } from "../../api/types";
+import type { Schemas } from "@millrace/client";
+
+type Conversation = Schemas["Conversation"];
 
 interface Day {
   readonly name: string;

@@ -1,17 +1,26 @@
 import { useEffect, useState } from "react";
-import type { Api } from "../../api/client";
-import type { Agent } from "../../api/types";
+import type { Millrace } from "@millrace/client";
+
+/** What a chat needs to know of an agent. */
+export interface AgentChoice {
+  readonly id: string;
+  readonly name: string;
+  readonly model?: string;
+  readonly description?: string;
+  /** What users may begin with. */
+  readonly starters?: readonly string[];
+}
 
 const RETRY_MS = 3000;
 
 /** All agents to choose from; asked for again until they come, since a new conversation needs one. */
-export function useAgents(api: Api): readonly Agent[] {
-  const [agents, setAgents] = useState<readonly Agent[]>([]);
+export function useAgents(api: Millrace): readonly AgentChoice[] {
+  const [agents, setAgents] = useState<readonly AgentChoice[]>([]);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isOver = false;
     const load = () => {
-      allAgents(api).then(
+      Array.fromAsync(api.agents.list({ limit: 100 })).then(
         (found) => isOver || setAgents(found),
         () => isOver || (timer = setTimeout(load, RETRY_MS)),
       );
@@ -22,16 +31,5 @@ export function useAgents(api: Api): readonly Agent[] {
       clearTimeout(timer);
     };
   }, [api]);
-  return agents;
-}
-
-async function allAgents(api: Api): Promise<readonly Agent[]> {
-  const agents: Agent[] = [];
-  let cursor: string | null = null;
-  do {
-    const page = await api.listAgents(cursor);
-    agents.push(...page.items);
-    cursor = page.nextCursor;
-  } while (cursor);
   return agents;
 }

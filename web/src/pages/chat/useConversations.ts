@@ -1,6 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import { type Api, explain } from "../../api/client";
-import type { Conversation, Page } from "../../api/types";
+import type { Millrace, Schemas } from "@millrace/client";
+import { explain } from "../../api/explain";
+
+type Conversation = Schemas["Conversation"];
 
 interface Conversations {
   readonly items: readonly Conversation[];
@@ -17,12 +19,13 @@ interface Conversations {
   readonly restore: (conversation: Conversation) => Promise<void>;
 }
 
+const PAGE_SIZE = 30;
 const TYPING_MS = 200;
 /** Pages without a hit that a search passes over by itself. */
 const EMPTY_PAGES = 20;
 
 /** The list at the left, newest first, or what a search finds. */
-export function useConversations(api: Api): Conversations {
+export function useConversations(api: Millrace): Conversations {
   const [items, setItems] = useState<readonly Conversation[]>([]);
   const [cursor, setCursor] = useState<string | null>(null);
   const [error, setError] = useState<string | null>(null);
@@ -58,18 +61,19 @@ export function useConversations(api: Api): Conversations {
   };
   const rename = async (id: string, title: string) => {
     await attempt(async () => {
-      const renamed = await api.renameConversation(id, title);
+      const renamed = await api.conversations.update(id, { title });
       setItems((known) => known.map((item) => (item.id === id ? renamed : item)));
     });
   };
   const remove = (id: string) =>
     attempt(async () => {
-      await api.deleteConversation(id);
+      // It is kept for ten minutes, in which it can be restored.
+      await api.conversations.delete(id, { restorable: "true" });
       setItems((known) => known.filter((item) => item.id !== id));
     });
   const restore = async (conversation: Conversation) => {
     await attempt(async () => {
-      const restored = await api.restoreConversation(conversation.id);
+      const restored = await api.conversations.restore(conversation.id);
       setItems((known) => sorted(merge([restored], known)));
     });
   };
@@ -87,11 +91,10 @@ export function useConversations(api: Api): Conversations {
 }
 
 /** A page of a search may be empty though others follow. */
-async function pageOf(api: Api, cursor: string | null, query: string): Promise<Page<Conversation>> {
-  let page = await api.listConversations(cursor, query);
-  for (let n = 0; n < EMPTY_PAGES && page.items.length === 0 && page.nextCursor; n += 1) {
-    page = await api.listConversations(page.nextCursor, query);
-  }
+async function pageOf(api: Millrace, cursor: string | null, query: string): Promise<Schemas["ConversationPage"]> {
+  const listed = (from: string | null) => api.conversations.list({ limit: PAGE_SIZE, cursor: from, q: query || null });
+  let page = await listed(cursor);
+  for (let n = 0; n < EMPTY_PAGES && page.items.length === 0 && page.nextCursor; n += 1) page = await listed(page.nextCursor);
   return page;
 }
 

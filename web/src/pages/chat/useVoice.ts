@@ -1,7 +1,6 @@
 import { useCallback, useEffect, useMemo, useState } from "react";
-import type { Api } from "../../api/client";
+import type { Millrace } from "@millrace/client";
 import { sharedStorage } from "../../api/storage";
-import type { SpeechOptions } from "../../api/types";
 import { type Preferences, readPreferences, storePreferences } from "../../voice/preferences";
 import { Speech } from "../../voice/speech";
 import { proseOf } from "./prose";
@@ -16,8 +15,8 @@ export interface Voice {
 }
 
 /** What is spoken ends with the conversation `conversationId`. */
-export function useVoice(api: Api, conversationId: string): Voice {
-  const speech = useMemo(() => new Speech((streamId) => void api.stopSpeech(streamId)), [api]);
+export function useVoice(api: Millrace, conversationId: string): Voice {
+  const speech = useMemo(() => new Speech((streamId) => stopSpeech(api, streamId)), [api]);
   const [preferences, setPreferences] = useState(() => readPreferences(sharedStorage));
   const { voice, speed } = preferences;
   useEffect(() => speech.stop, [speech, conversationId]);
@@ -28,21 +27,26 @@ export function useVoice(api: Api, conversationId: string): Voice {
   useEffect(() => storePreferences(sharedStorage, preferences), [preferences]);
 
   const change = useCallback((changed: Partial<Preferences>) => setPreferences((now) => ({ ...now, ...changed })), []);
-  const options: SpeechOptions = useMemo(() => ({ speed, ...(voice && { voice }) }), [voice, speed]);
+  const options = useMemo(() => ({ format: "pcm", speed, ...(voice && { voice }) }), [voice, speed]);
   const speakText = useCallback(
     (answerId: string, markdown: string) => {
-      void speech.speak(answerId, async (signal) => api.speakText(textOf(markdown), options, signal));
+      void speech.speak(answerId, async (signal) => api.voice.speak({ text: textOf(markdown), ...options }, { signal }));
     },
     [speech, api, options],
   );
   const speakRun = useCallback(
-    (runId: string) => void speech.speak(runId, (signal) => api.speakRun(runId, options, signal)),
+    (runId: string) => void speech.speak(runId, (signal) => api.voice.speakRun(runId, options, { signal })),
     [speech, api, options],
   );
   return useMemo(
     () => ({ speech, preferences, change, speakText, speakRun }),
     [speech, preferences, change, speakText, speakRun],
   );
+}
+
+/** The end of a speech that nobody listens to any more; also while the page goes. */
+function stopSpeech(api: Millrace, streamId: string): void {
+  api.voice.stop(streamId, { keepalive: true }).catch(() => undefined);
 }
 
 function textOf(markdown: string): string {

@@ -9,7 +9,7 @@ import { Section } from "../../ui/Page";
 import { Loaded } from "../../ui/states";
 import { useAction } from "../../ui/useAction";
 import type { ExecutionView, StepView } from "./execution";
-import { type Execution, type FlowView, flowPath } from "./model";
+import type { FlowView } from "./model";
 import type { LiveExecution } from "./useExecution";
 import { WaitingForm } from "./WaitingForm";
 
@@ -55,7 +55,7 @@ function Kept({ flow, executionId }: { flow: FlowView; executionId: string }): R
   const api = useApi();
   const query = useQuery({
     queryKey: ["flow-executions", flow.name, executionId],
-    queryFn: ({ signal }) => api.get<Execution>(`${flowPath(flow.name)}/executions/${encodeURIComponent(executionId)}`, {}, signal),
+    queryFn: ({ signal }) => api.flows.getExecution(flow.name, executionId, { signal }),
   });
   return (
     <Loaded query={query}>
@@ -97,7 +97,7 @@ interface StateLineProps {
 function StateLine({ flow, view, executionId }: StateLineProps): ReactNode {
   const api = useApi();
   const cancel = useAction({
-    run: () => api.send("POST", `${flowPath(flow.name)}/executions/${encodeURIComponent(executionId ?? "")}/cancel`),
+    run: () => api.flows.cancelExecution(flow.name, executionId ?? ""),
     failure: "The execution was not stopped",
     changes: [["flow-executions", flow.name]],
   });

@@ -1,5 +1,4 @@
 import type { ReactNode } from "react";
-import type { Page as ListPage } from "../../api/types";
 import { useApi } from "../../app/context";
 import { StateBadge } from "../../ui/Badge";
 import { formatTime, orDash } from "../../ui/format";
@@ -7,7 +6,7 @@ import { Section } from "../../ui/Page";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
 import { usePages } from "../../ui/usePages";
-import { type ExecutionSummary, flowPath } from "./model";
+import type { ExecutionSummary } from "./model";
 
 interface ExecutionsProps {
   readonly name: string;
@@ -20,7 +19,7 @@ export function Executions({ name, current, onOpen }: ExecutionsProps): ReactNod
   const api = useApi();
   const pages = usePages<ExecutionSummary>({
     queryKey: ["flow-executions", name],
-    fetchPage: (cursor, signal) => api.get<ListPage<ExecutionSummary>>(`${flowPath(name)}/executions`, { cursor, limit: 20 }, signal),
+    fetchPage: (cursor, signal) => api.flows.listExecutions(name, { cursor, limit: 20, signal }),
     refetchInterval: 5000,
   });
   const columns: Column<ExecutionSummary>[] = [

@@ -1,3 +1,4 @@
+import type { Schemas } from "@millrace/client";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
@@ -6,7 +7,7 @@ import { useConfirm } from "../../ui/Confirm";
 import { JsonEditor, pretty, problemsOf, readJson } from "../../ui/json/JsonEditor";
 import { toast, toastError } from "../../ui/toast";
 import { FlowGraph } from "./FlowGraph";
-import { BASE, definitionOf, type Flow, type FlowStep, flowPath, useFlowSchema } from "./model";
+import { definitionOf, type Flow, type FlowStep, useFlowSchema } from "./model";
 
 const BLANK = {
   name: "new-flow",
@@ -59,7 +60,9 @@ function useCommands(flow: Flow | null, onSaved: () => void) {
   const confirm = useConfirm();
   const save = useMutation({
     mutationFn: (definition: unknown) =>
-      flow ? api.send<Flow>("PUT", flowPath(flow.name), definition as object) : api.send<Flow>("POST", BASE, definition as object),
+      flow
+        ? api.flows.put(flow.name, definition as Schemas["FlowReplacement"])
+        : api.flows.create(definition as Schemas["NewFlow"]),
     onSuccess: async ({ name }) => {
       toast.success(flow ? "Saved." : "Flow created.");
       await queries.invalidateQueries({ queryKey: ["flows"] });
@@ -68,7 +71,7 @@ function useCommands(flow: Flow | null, onSaved: () => void) {
     },
   });
   const removal = useMutation({
-    mutationFn: () => api.send("DELETE", flowPath(flow?.name ?? "")),
+    mutationFn: () => api.flows.delete(flow?.name ?? ""),
     onSuccess: async () => {
       await navigate({ to: "/flows" });
       await queries.invalidateQueries({ queryKey: ["flows"] });

@@ -1,6 +1,5 @@
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
-import type { Page as ListPage } from "../../api/types";
 import { useApi } from "../../app/context";
 import { formatAge } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
@@ -9,7 +8,7 @@ import { SearchField } from "../../ui/SearchField";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
 import { usePages } from "../../ui/usePages";
-import { BASE, type FlowView, isWhole, NEW } from "./model";
+import { type FlowView, isWhole, NEW } from "./model";
 
 const COLUMNS: readonly Column<FlowView>[] = [
   {
@@ -36,7 +35,7 @@ export default function FlowsPage(): ReactNode {
   const [q, setQuery] = useState("");
   const pages = usePages<FlowView>({
     queryKey: ["flows", "list", q],
-    fetchPage: (cursor, signal) => api.get<ListPage<FlowView>>(BASE, { cursor, limit: 50, q }, signal),
+    fetchPage: (cursor, signal) => api.flows.list({ cursor, limit: 50, q: q || null, signal }),
     refetchInterval: 15_000,
   });
   return (

@@ -9,12 +9,7 @@ export type FlowStep = Flow["steps"][number];
 export type Execution = Schemas["FlowExecution"];
 export type ExecutionSummary = Schemas["FlowExecutionSummary"];
 
-export const BASE = "/api/flows";
 export const NEW = "+new";
-
-export function flowPath(name: string): string {
-  return `${BASE}/${encodeURIComponent(name)}`;
-}
 
 export function isWhole(flow: FlowView): flow is Flow {
   return "steps" in flow;
@@ -24,7 +19,7 @@ export function useFlow(name: string) {
   const api = useApi();
   return useQuery({
     queryKey: ["flows", name],
-    queryFn: ({ signal }) => api.get<FlowView>(flowPath(name), {}, signal),
+    queryFn: ({ signal }) => api.flows.get(name, { signal }),
     refetchInterval: 15_000,
   });
 }
@@ -39,7 +34,7 @@ export function useFlowSchema(): JsonSchema | undefined {
   return useQuery({
     queryKey: ["flow-schema"],
     queryFn: async ({ signal }): Promise<JsonSchema> => {
-      const { components } = await api.get<OpenApi>("/api/openapi.json", {}, signal);
+      const { components } = (await api.call("GET /api/openapi.json", { signal })) as unknown as OpenApi;
       return { $ref: "#/components/schemas/NewFlow", $defs: components.schemas };
     },
     staleTime: Number.POSITIVE_INFINITY,

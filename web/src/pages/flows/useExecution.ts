@@ -1,9 +1,9 @@
-import { follow, isTerminal, parseRunEvent, type Position, type RunEvent } from "@millrace/client";
+import type { EventStream, RunEvent } from "@millrace/client";
+import { withIds } from "@millrace/client/shared";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { explain } from "../../api/client";
+import { explain } from "../../api/explain";
 import { useApi } from "../../app/context";
 import { appended, type ExecutionView, type Received, viewOf } from "./execution";
-import { flowPath } from "./model";
 
 export interface FlowInput {
   readonly input?: unknown;
@@ -43,13 +43,12 @@ export function useExecution(name: string, onChange: () => void): LiveExecution 
   changed.current = onChange;
   useEffect(() => () => current.current?.abort(), []);
 
-  const run = useCallback(async (open: Open, position?: Position) => {
+  const run = useCallback(async (begin: Begin) => {
     current.current?.abort();
     const { signal } = (current.current = new AbortController());
     setProblem(null);
     try {
-      const events = follow<RunEvent>({ open, signal, parse: parseRunEvent, isLast: endsForNow, ...(position && { position }) });
-      for await (const received of events) setShown((before) => grown(before ?? NOTHING, received));
+      for await (const received of withIds(await begin(signal))) setShown((before) => grown(before ?? NOTHING, received));
     } catch (error) {
       if (!signal.aborted) setProblem(explain(error));
     }
@@ -58,21 +57,16 @@ export function useExecution(name: string, onChange: () => void): LiveExecution 
 
   const send = useCallback(
     (input: FlowInput) => {
-      const key = crypto.randomUUID();
+      const idempotencyKey = crypto.randomUUID();
       if (input.executionId === undefined) setShown(NOTHING);
-      void run(({ runId, lastEventId }, signal) =>
-        runId && lastEventId
-          ? api.stream(runPath(runId), lastEventId, signal)
-          : api.sendForStream(`${flowPath(name)}/events`, input, key, signal),
-      );
+      void run((signal) => api.flows.runStream(name, { ...input, idempotencyKey }, { signal }));
     },
     [api, name, run],
   );
   const watch = useCallback(
     (executionId: string, runId: string) => {
       setShown({ ...NOTHING, executionId });
-      const position: Position = { runId, lastEventId: null };
-      void run(({ lastEventId }, signal) => api.stream(runPath(runId), lastEventId, signal), position);
+      void run(async (signal) => api.runs.stream(runId, { signal }));
     },
     [api, run],
   );
@@ -80,19 +74,10 @@ export function useExecution(name: string, onChange: () => void): LiveExecution 
   return { view, executionId: shown?.executionId ?? null, problem, send, watch };
 }
 
-type Open = (position: Position, signal: AbortSignal) => Promise<Response>;
+type Begin = (signal: AbortSignal) => Promise<EventStream<RunEvent>>;
 
 function grown({ log, executionId }: Shown, received: Received): Shown {
   const { event } = received;
   const told = event.type === "start" ? event.conversationId : null;
   return { log: appended(log, received), executionId: told ?? executionId };
-}
-
-/** What waits goes on with an answer, which is a request of its own. */
-function endsForNow(event: RunEvent): boolean {
-  return isTerminal(event) || event.type === "waiting";
-}
-
-function runPath(runId: string): string {
-  return `/api/runs/${encodeURIComponent(runId)}/stream`;
 }

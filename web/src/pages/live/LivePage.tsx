@@ -62,7 +62,7 @@ function usePipelines(): readonly Pipeline[] {
   const api = useApi();
   const { data } = usePages<Pipeline>({
     queryKey: ["live", "pipelines"],
-    fetchPage: (cursor, signal) => api.get("/api/streaming/pipelines", { cursor, limit: 100 }, signal),
+    fetchPage: (cursor, signal) => api.streaming.listPipelines({ cursor, limit: 100, signal }),
     refetchInterval: PIPELINES_REFRESH_MS,
   });
   const known = JSON.stringify(data ?? []);

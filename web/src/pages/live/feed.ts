@@ -1,8 +1,7 @@
-import { follow } from "@millrace/client";
+import type { Millrace, Schemas } from "@millrace/client";
 import { useEffect, useRef, useState } from "react";
-import type { Api } from "../../api/client";
 import { useApi } from "../../app/context";
-import { type CenterEvent, LiveModel, type Pulse, type SnapshotAlert, type SnapshotRun } from "./model";
+import { LiveModel, type Pulse } from "./model";
 
 /** How often the page draws figures anew; pulses are drawn at once. */
 const DRAW_MS = 250;
@@ -19,12 +18,6 @@ export interface Feed {
   readonly error: unknown;
   /** The time that is shown. */
   readonly now: number;
-}
-
-interface Snapshot {
-  readonly since: number;
-  readonly runs: readonly SnapshotRun[];
-  readonly alerts: readonly SnapshotAlert[];
 }
 
 type OnPulse = (pulse: Pulse) => void;
@@ -69,31 +62,30 @@ function startingFeed(moment: Moment): Feed {
   return { model: new LiveModel(), version: 0, link: "connecting", error: null, now: moment ?? Date.now() };
 }
 
-async function watch(api: Api, model: LiveModel, onPulse: OnPulse, onLink: OnLink, signal: AbortSignal): Promise<void> {
-  const snapshot = await api.get<Snapshot>("/api/command-center/snapshot", {}, signal);
+/** A snapshot, and what follows it; another one where so much was missed that it is needed. */
+async function watch(api: Millrace, model: LiveModel, onPulse: OnPulse, onLink: OnLink, signal: AbortSignal): Promise<void> {
+  for (;;) await watchOnce(api, model, onPulse, onLink, signal);
+}
+
+async function watchOnce(api: Millrace, model: LiveModel, onPulse: OnPulse, onLink: OnLink, signal: AbortSignal): Promise<void> {
+  const snapshot = await api.commandCenter.snapshot({ signal });
   model.load(snapshot);
-  const events = follow<CenterEvent>({
-    open: ({ lastEventId }, attempt) => api.stream("/api/command-center/stream", lastEventId, attempt),
-    parse: (data) => JSON.parse(data) as CenterEvent,
-    after: String(snapshot.since),
+  const events = api.commandCenter.stream({
+    since: snapshot.since,
     maxAttempts: Number.POSITIVE_INFINITY,
     onLink: (state) => onLink(state === "waiting" ? "lost" : state),
     signal,
   });
-  for await (const { event } of events) {
+  for await (const event of events) {
+    if (event.type === "resync") return;
     const pulse = model.apply(event);
     if (pulse) onPulse(pulse);
   }
 }
 
-interface EventPage {
-  readonly items: readonly CenterEvent[];
-  readonly nextCursor: string | null;
-}
-
 /** Plays the past: an event when the clock, which runs `pace` times as fast as ours, has come to it. */
 async function replay(
-  api: Api,
+  api: Millrace,
   model: LiveModel,
   clock: { now: number },
   pace: { readonly current: number },
@@ -105,9 +97,10 @@ async function replay(
   const from = new Date(clock.now).toISOString();
   const tick = ticker(clock, pace, signal);
   do {
-    const page: EventPage = await api.get("/api/command-center/events", cursor ? { cursor } : { from }, signal);
+    const page: Schemas["CommandCenterEventPage"] = await api.commandCenter.listEvents({ ...(cursor ? { cursor } : { from }), signal });
     onLink("replaying");
     for (const event of page.items) {
+      if (!("time" in event)) continue;
       while (Date.parse(event.time) > clock.now) await tick();
       const pulse = model.apply(event);
       if (pulse) onPulse(pulse);

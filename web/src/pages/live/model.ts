@@ -1,3 +1,5 @@
+import type { Schemas } from "@millrace/client";
+
 /** An event of the command center, as far as this page reads it. Later servers may send more types. */
 export interface CenterEvent {
   readonly id: string;
@@ -14,7 +16,7 @@ export interface CenterEvent {
   readonly cost?: number | null;
   readonly run?: { readonly model?: string; readonly startedAt?: string };
   readonly pipelineId?: string;
-  readonly alert?: { readonly ruleId: string; readonly name: string; readonly triggeredAt: string };
+  readonly alert?: { readonly ruleId: string; readonly name: string; readonly triggeredAt: string | null };
   readonly error?: unknown;
 }
 
@@ -66,8 +68,10 @@ export class LiveModel {
   /** Called with the agent of each run that ends well. */
   onEnd: (agentId: string) => void = () => undefined;
 
-  /** The runs and alerts of a snapshot, before any event that follows it. */
-  load(snapshot: { runs: readonly SnapshotRun[]; alerts: readonly SnapshotAlert[] }): void {
+  /** The runs and alerts of a snapshot, in the place of those that were known before. */
+  load(snapshot: { runs: readonly Schemas["LiveRun"][]; alerts: readonly Schemas["TriggeredAlert"][] }): void {
+    this.runs.clear();
+    this.alerts.clear();
     for (const run of snapshot.runs) {
       this.#meet(run.agentId, run.agentName);
       this.runs.set(run.runId, fromSnapshot(run));
@@ -83,7 +87,7 @@ export class LiveModel {
     this.events += 1;
     if (event.type === "alert:triggered" && event.alert) {
       const { ruleId, name, triggeredAt } = event.alert;
-      this.alerts.set(ruleId, { ruleId, name, at: Date.parse(triggeredAt) });
+      this.alerts.set(ruleId, { ruleId, name, at: Date.parse(triggeredAt ?? event.time) });
     }
     if (event.type === "alert:resolved" && event.alert) this.alerts.delete(event.alert.ruleId);
     if (!event.runId || !event.agentId) return null;
@@ -158,26 +162,7 @@ export class LiveModel {
   }
 }
 
-export interface SnapshotRun {
-  readonly runId: string;
-  readonly agentId: string;
-  readonly agentName: string;
-  readonly model: string;
-  readonly status: string;
-  readonly startedAt: string;
-  readonly lastEventAt: string;
-  readonly tokens: number | null;
-  readonly cost: number | null;
-  readonly tool: string | null;
-}
-
-export interface SnapshotAlert {
-  readonly ruleId: string;
-  readonly name: string;
-  readonly triggeredAt: string | null;
-}
-
-function fromSnapshot(run: SnapshotRun): LiveRun {
+function fromSnapshot(run: Schemas["LiveRun"]): LiveRun {
   const startedAt = Date.parse(run.startedAt);
   const base = newRun(run.runId, run.agentId, startedAt);
   const { agentName, model, status, tokens, cost, tool } = run;

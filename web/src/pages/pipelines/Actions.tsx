@@ -5,7 +5,7 @@ import { useConfirm } from "../../ui/Confirm";
 import { Icon, type IconName } from "../../ui/Icon";
 import { Menu, type MenuItem } from "../../ui/Menu";
 import { useAction } from "../../ui/useAction";
-import { type Pipeline, pipelineKey, pipelinePath } from "./model";
+import { type Pipeline, pipelineKey } from "./model";
 import { SendEvent } from "./SendEvent";
 
 type Verb = "start" | "pause" | "resume" | "stop";
@@ -50,7 +50,7 @@ export function Actions({ pipeline }: { pipeline: Pipeline }): ReactNode {
 function useVerb({ id }: Pipeline) {
   const api = useApi();
   return useAction({
-    run: (verb: Verb) => api.send<Pipeline>("POST", `${pipelinePath(id)}/${verb}`),
+    run: (verb: Verb) => api.streaming[`${verb}Pipeline`](id),
     failure: "The pipeline's state did not change",
     changes: [["pipelines"]],
   });
@@ -61,13 +61,13 @@ function useMore({ id, name }: Pipeline, isOn: boolean, act: (verb: Verb) => voi
   const confirm = useConfirm();
   const navigate = useNavigate();
   const checkpoint = useAction({
-    run: () => api.send("POST", `${pipelinePath(id)}/checkpoints`),
+    run: () => api.streaming.createCheckpoint(id),
     failure: "No checkpoint was created",
     success: "Checkpoint created.",
     changes: [pipelineKey(id)],
   });
   const remove = useAction({
-    run: () => api.send("DELETE", pipelinePath(id)),
+    run: () => api.streaming.deletePipeline(id),
     failure: "The pipeline was not deleted",
     changes: [],
     onDone: () => void navigate({ to: "/pipelines" }),

@@ -9,13 +9,13 @@ import { Section } from "../../ui/Page";
 import { EmptyState, Loaded } from "../../ui/states";
 import { type Column, Table } from "../../ui/Table";
 import { useAction } from "../../ui/useAction";
-import { type Pipeline, pipelineKey, pipelinePath, usePipelineQuery } from "./model";
+import { type Pipeline, pipelineKey, usePipelineQuery } from "./model";
 
 type Checkpoint = Schemas["Checkpoint"];
 
 /** Points to go back to, and replays of what was accepted in a span of time. */
 export function Checkpoints({ pipeline }: { pipeline: Pipeline }): ReactNode {
-  const query = usePipelineQuery<Schemas["CheckpointPage"]>(pipeline.id, "/checkpoints", 30_000);
+  const query = usePipelineQuery(pipeline.id, "checkpoints", (api, options) => api.listCheckpoints(pipeline.id, options), 30_000);
   const [isReplaying, setReplaying] = useState(false);
   const columns: Column<Checkpoint>[] = [
     { key: "time", header: "Checkpoint", cell: ({ time }) => formatTime(time) },
@@ -47,7 +47,7 @@ function Restore({ pipeline, checkpoint }: { pipeline: Pipeline; checkpoint: Che
   const api = useApi();
   const confirm = useConfirm();
   const restore = useAction({
-    run: () => api.send("POST", `${pipelinePath(pipeline.id)}/checkpoints/${checkpoint.id}/restore`),
+    run: () => api.streaming.restoreCheckpoint(pipeline.id, checkpoint.id),
     failure: "The checkpoint was not restored",
     success: "What was accepted since then is processed again.",
     changes: [pipelineKey(pipeline.id)],
@@ -68,10 +68,7 @@ function Replay({ pipeline, onClose }: { pipeline: Pipeline; onClose: () => void
   const [from, setFrom] = useState(() => localTime(Date.now() - 3_600_000));
   const [to, setTo] = useState(() => localTime(Date.now()));
   const replay = useAction({
-    run: () => {
-      const span = { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
-      return api.send("POST", `${pipelinePath(pipeline.id)}/replay`, span);
-    },
+    run: () => api.streaming.replay(pipeline.id, { from: new Date(from).toISOString(), to: new Date(to).toISOString() }),
     failure: "Nothing is replayed",
     success: "The events are processed again.",
     changes: [pipelineKey(pipeline.id)],

@@ -1,6 +1,5 @@
 import type { Schemas } from "@millrace/client";
 import type { ReactNode } from "react";
-import type { Page as ListPage } from "../../api/types";
 import { useApi } from "../../app/context";
 import { Dialog } from "../../ui/Dialog";
 import { formatTime } from "../../ui/format";
@@ -8,7 +7,7 @@ import { pretty } from "../../ui/json/JsonEditor";
 import { Loaded } from "../../ui/states";
 import { usePages } from "../../ui/usePages";
 import { type Group, placeText } from "./DeadLetters";
-import { type Pipeline, pipelineKey, pipelinePath } from "./model";
+import { type Pipeline, pipelineKey } from "./model";
 
 type DeadLetter = Schemas["DeadLetter"];
 
@@ -25,8 +24,7 @@ export function DeadLetterGroup({ pipeline, group, onRedrive, onClose }: DeadLet
   const { place, code } = group;
   const deadLetters = usePages<DeadLetter>({
     queryKey: pipelineKey(pipeline.id, "dead-letters", place, code),
-    fetchPage: (cursor, signal) =>
-      api.get<ListPage<DeadLetter>>(`${pipelinePath(pipeline.id)}/dead-letters`, { place, code, cursor, limit: 20 }, signal),
+    fetchPage: (cursor, signal) => api.streaming.listDeadLetters(pipeline.id, { place, code, cursor, limit: 20, signal }),
   });
   return (
     <Dialog title={group.message} description={`${code} at ${placeText(place)}`} isOpen isWide onClose={onClose}>

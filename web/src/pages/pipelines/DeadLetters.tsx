@@ -1,6 +1,5 @@
 import type { Schemas } from "@millrace/client";
 import { type ReactNode, useState } from "react";
-import type { Page as ListPage } from "../../api/types";
 import { useApi } from "../../app/context";
 import { useConfirm } from "../../ui/Confirm";
 import { formatAge, formatNumber } from "../../ui/format";
@@ -11,7 +10,7 @@ import { toast } from "../../ui/toast";
 import { useAction } from "../../ui/useAction";
 import { usePages } from "../../ui/usePages";
 import { DeadLetterGroup } from "./DeadLetterGroup";
-import { type Pipeline, pipelineKey, pipelinePath } from "./model";
+import { type Pipeline, pipelineKey } from "./model";
 import { Redrives } from "./Redrives";
 
 export type Group = Schemas["DeadLetterGroup"];
@@ -79,7 +78,7 @@ function useGroups(id: string) {
   const api = useApi();
   const pages = usePages<Group>({
     queryKey: pipelineKey(id, "dead-letter-groups"),
-    fetchPage: (cursor, signal) => api.get<ListPage<Group>>(`${pipelinePath(id)}/dead-letters/groups`, { cursor }, signal),
+    fetchPage: (cursor, signal) => api.streaming.listDeadLetterGroups(id, { cursor, signal }),
     refetchInterval: 10_000,
   });
   return { ...pages, data: pages.data && merged(pages.data) };
@@ -98,16 +97,15 @@ function merged(groups: readonly Group[]): readonly Group[] {
 function useCommands(pipeline: Pipeline) {
   const api = useApi();
   const confirm = useConfirm();
-  const path = `${pipelinePath(pipeline.id)}/dead-letters`;
   const changes = [pipelineKey(pipeline.id)];
   const redrive = useAction({
-    run: (chosen: Chosen | { ids: readonly string[] }) => api.send("POST", `${path}/redrive`, selectionOf(chosen)),
+    run: (chosen: Chosen | { ids: readonly string[] }) => api.streaming.redrive(pipeline.id, selectionOf(chosen)),
     failure: "Nothing was redriven",
     changes,
     onDone: () => toast.success("The redrive has begun."),
   });
   const removal = useAction({
-    run: (chosen: Chosen) => api.send("POST", `${path}/delete`, selectionOf(chosen)),
+    run: (chosen: Chosen) => api.streaming.deleteDeadLetters(pipeline.id, selectionOf(chosen)),
     failure: "The dead letters were not deleted",
     changes,
   });
@@ -118,6 +116,6 @@ function useCommands(pipeline: Pipeline) {
   return { redrive, remove };
 }
 
-function selectionOf(chosen: Chosen | { ids: readonly string[] }): object {
-  return "ids" in chosen ? { ids: chosen.ids } : { place: chosen.place, code: chosen.code };
+function selectionOf(chosen: Chosen | { ids: readonly string[] }) {
+  return "ids" in chosen ? { ids: [...chosen.ids] } : { place: chosen.place, code: chosen.code };
 }

@@ -5,7 +5,7 @@ import { useApi } from "../../app/context";
 import { pretty, problemsOf, readJson } from "../../ui/json/JsonEditor";
 import { toast } from "../../ui/toast";
 import { DefinitionEditor } from "./DefinitionEditor";
-import { definitionOf, type Pipeline, pipelinePath } from "./model";
+import { definitionOf, type Pipeline } from "./model";
 
 /** The definition of a pipeline, edited: saving makes a new version. */
 export function DefinitionTab({ pipeline }: { pipeline: Pipeline }): ReactNode {
@@ -16,7 +16,7 @@ export function DefinitionTab({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const text = typed ?? stored;
   const parsed = readJson(text);
   const save = useMutation({
-    mutationFn: (definition: unknown) => api.send<Schemas["WrittenPipeline"]>("PUT", pipelinePath(pipeline.id), definition as object),
+    mutationFn: (definition: unknown) => api.streaming.putPipeline(pipeline.id, definition as Schemas["PipelineDefinition"]),
     onSuccess: async ({ version }) => {
       toast.success(`Saved as version ${version}.`);
       await queries.invalidateQueries({ queryKey: ["pipelines"] });

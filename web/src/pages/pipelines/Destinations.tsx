@@ -8,7 +8,7 @@ import { Loaded, type Loadable } from "../../ui/states";
 import { type Column, Table } from "../../ui/Table";
 import { toast } from "../../ui/toast";
 import { useAction } from "../../ui/useAction";
-import { type Pipeline, pipelineKey, pipelinePath } from "./model";
+import { type Pipeline, pipelineKey } from "./model";
 
 type Destination = Schemas["Destination"];
 
@@ -44,12 +44,16 @@ export function Destinations({ pipeline, query }: DestinationsProps): ReactNode 
 
 function Buttons({ pipeline, destination }: { pipeline: Pipeline; destination: Destination }): ReactNode {
   const api = useApi();
-  const path = `${pipelinePath(pipeline.id)}/destinations/${destination.destination}`;
+  const number = destination.destination;
   const changes = [pipelineKey(pipeline.id)];
   const flip = destination.state === "disabled" || destination.state === "open" ? "enable" : "disable";
-  const switched = useAction({ run: () => api.send("POST", `${path}/${flip}`), failure: `The destination was not ${flip}d`, changes });
+  const switched = useAction({
+    run: () => api.streaming[`${flip}Destination`](pipeline.id, number),
+    failure: `The destination was not ${flip}d`,
+    changes,
+  });
   const tested = useAction({
-    run: () => api.send<Schemas["DestinationTestResult"]>("POST", `${path}/test`),
+    run: () => api.streaming.testDestination(pipeline.id, number, {}),
     failure: "The destination was not tried",
     changes,
     onDone: tell,

@@ -6,7 +6,7 @@ import { Badge, type Tone } from "../../ui/Badge";
 import { JsonEditor, pretty, readJson } from "../../ui/json/JsonEditor";
 import { Section } from "../../ui/Page";
 import { EmptyState, ErrorState } from "../../ui/states";
-import { BASE, type DryRun, pipelinePath } from "./model";
+import type { DryRun } from "./model";
 
 const EXAMPLE = [{ message: "An event to try" }];
 
@@ -26,8 +26,8 @@ export function DryRunPane({ definition, pipelineId }: DryRunPaneProps): ReactNo
   const events = isPasted && "value" in parsed ? [parsed.value].flat() : undefined;
   const run = useMutation({
     mutationFn: () => {
-      const path = pipelineId === null ? `${BASE}/dry-run` : `${pipelinePath(pipelineId)}/dry-run`;
-      return api.send<DryRun>("POST", path, { definition, ...(events && { events }) });
+      const tried = { definition, ...(events && { events }) } as Schemas["DefinitionDryRun"];
+      return pipelineId === null ? api.streaming.dryRunDefinition(tried) : api.streaming.dryRun(pipelineId, tried);
     },
   });
   const isReady = definition !== null && (!isPasted || events !== undefined);

@@ -8,7 +8,6 @@ import { pretty, problemsOf, readJson } from "../../ui/json/JsonEditor";
 import { Page } from "../../ui/Page";
 import { toast } from "../../ui/toast";
 import { DefinitionEditor } from "./DefinitionEditor";
-import { BASE } from "./model";
 
 type Template = Schemas["PipelineTemplate"];
 
@@ -26,7 +25,7 @@ export function NewPipeline(): ReactNode {
   const [text, setText] = useState(() => pretty(BLANK));
   const parsed = readJson(text);
   const create = useMutation({
-    mutationFn: (definition: unknown) => api.send<Schemas["WrittenPipeline"]>("POST", `${BASE}/pipelines`, definition as object),
+    mutationFn: (definition: unknown) => api.streaming.createPipeline(definition as Schemas["PipelineDefinition"]),
     onSuccess: ({ id, warnings }) => {
       toast.success("Pipeline created. Start it to let events in.", {
         ...(warnings.length > 0 && { description: warnings.map(({ message }) => message).join(" ") }),
@@ -56,7 +55,7 @@ function Templates({ onPick }: { onPick: (template: Template) => void }): ReactN
   const [picked, setPicked] = useState("");
   const { data } = useQuery({
     queryKey: ["pipeline-templates"],
-    queryFn: ({ signal }) => api.get<Schemas["PipelineTemplatePage"]>(`${BASE}/templates`, {}, signal),
+    queryFn: ({ signal }) => api.streaming.listTemplates({ signal }),
     staleTime: Number.POSITIVE_INFINITY,
   });
   const template = data?.items.find(({ id }) => id === picked);

@@ -11,8 +11,8 @@ import { type Pipeline, usePipelineQuery } from "./model";
 
 /** A pipeline's work: its parts, health, charts, and the points to go back to. */
 export function Overview({ pipeline }: { pipeline: Pipeline }): ReactNode {
-  const metrics = usePipelineQuery<Schemas["PipelineMetrics"]>(pipeline.id, "/metrics");
-  const destinations = usePipelineQuery<Schemas["DestinationPage"]>(pipeline.id, "/destinations");
+  const metrics = usePipelineQuery(pipeline.id, "metrics", (api, options) => api.getPipelineMetrics(pipeline.id, options));
+  const destinations = usePipelineQuery(pipeline.id, "destinations", (api, options) => api.listDestinations(pipeline.id, options));
   return (
     <>
       <Health id={pipeline.id} />
@@ -28,7 +28,7 @@ export function Overview({ pipeline }: { pipeline: Pipeline }): ReactNode {
 const TONES = { healthy: "good", degraded: "warning", unhealthy: "bad" } as const;
 
 function Health({ id }: { id: string }): ReactNode {
-  const { data } = usePipelineQuery<Schemas["PipelineHealth"]>(id, "/health");
+  const { data } = usePipelineQuery(id, "health", (api, options) => api.getPipelineHealth(id, options));
   if (!data) return null;
   return (
     <div className="stack" role="status" aria-label="Health">

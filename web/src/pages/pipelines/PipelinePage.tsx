@@ -23,7 +23,7 @@ export default function PipelinePage(): ReactNode {
 }
 
 function OnePipeline({ id }: { id: string }): ReactNode {
-  const query = usePipelineQuery<Pipeline>(id, "");
+  const query = usePipelineQuery(id, "pipeline", (api, options) => api.getPipeline(id, options));
   const pipeline = query.data;
   return (
     <Page

@@ -1,6 +1,5 @@
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
-import type { Page as ListPage } from "../../api/types";
 import { useApi } from "../../app/context";
 import { StateBadge } from "../../ui/Badge";
 import { formatAge, formatCompact, orDash } from "../../ui/format";
@@ -10,7 +9,7 @@ import { SearchField } from "../../ui/SearchField";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
 import { usePages } from "../../ui/usePages";
-import { BASE, destinationsOf, NEW, type Pipeline, titleOf, transformsOf, useSeries } from "./model";
+import { destinationsOf, NEW, type Pipeline, titleOf, transformsOf, useSeries } from "./model";
 import { Sparkline } from "./Sparkline";
 import "./pipelines.css";
 
@@ -38,10 +37,11 @@ const COLUMNS: readonly Column<Pipeline>[] = [
 export default function PipelinesPage(): ReactNode {
   const api = useApi();
   const [q, setQuery] = useState("");
-  const [state, setState] = useState("");
+  const [state, setState] = useState<Pipeline["state"] | "">("");
   const pages = usePages<Pipeline>({
     queryKey: ["pipelines", "list", q, state],
-    fetchPage: (cursor, signal) => api.get<ListPage<Pipeline>>(`${BASE}/pipelines`, { cursor, limit: 30, q, state }, signal),
+    fetchPage: (cursor, signal) =>
+      api.streaming.listPipelines({ cursor, limit: 30, q: q || null, state: state || null, signal }),
     refetchInterval: 10_000,
   });
   const isFiltered = q !== "" || state !== "";
@@ -49,7 +49,7 @@ export default function PipelinesPage(): ReactNode {
     <Page title="Pipelines" about="Events from runs, webhooks, schedules and databases to where they are needed." actions={<NewLink />}>
       <div className="filters">
         <SearchField label="Search pipelines" onSearch={setQuery} />
-        <select className="input" aria-label="State" value={state} onChange={(event) => setState(event.target.value)}>
+        <select className="input" aria-label="State" value={state} onChange={(event) => setState(event.target.value as typeof state)}>
           <option value="">Any state</option>
           {STATES.map((one) => (
             <option key={one}>{one}</option>

@@ -1,6 +1,5 @@
 import type { Schemas } from "@millrace/client";
 import type { ReactNode } from "react";
-import type { Page as ListPage } from "../../api/types";
 import { useApi } from "../../app/context";
 import { formatTime } from "../../ui/format";
 import { pretty } from "../../ui/json/JsonEditor";
@@ -8,7 +7,7 @@ import { Section } from "../../ui/Page";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
 import { usePages } from "../../ui/usePages";
-import { type Pipeline, pipelineKey, pipelinePath } from "./model";
+import { type Pipeline, pipelineKey } from "./model";
 
 type Recorded = Schemas["RecordedEvent"];
 
@@ -33,7 +32,7 @@ export function Recorded({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const api = useApi();
   const pages = usePages<Recorded>({
     queryKey: pipelineKey(pipeline.id, "events"),
-    fetchPage: (cursor, signal) => api.get<ListPage<Recorded>>(`${pipelinePath(pipeline.id)}/events`, { cursor, limit: 30 }, signal),
+    fetchPage: (cursor, signal) => api.streaming.listRecordedEvents(pipeline.id, { cursor, limit: 30, signal }),
     refetchInterval: 10_000,
   });
   return (

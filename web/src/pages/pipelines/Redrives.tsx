@@ -6,7 +6,7 @@ import { StateBadge } from "../../ui/Badge";
 import { formatAge, formatNumber } from "../../ui/format";
 import { Section } from "../../ui/Page";
 import { useAction } from "../../ui/useAction";
-import { type Pipeline, pipelineKey, pipelinePath, usePipelineQuery } from "./model";
+import { type Pipeline, pipelineKey, usePipelineQuery } from "./model";
 
 type Redrive = Schemas["Redrive"];
 const SHOWN = 5;
@@ -14,7 +14,7 @@ const RUNNING_MS = 1000;
 
 /** The last redrives, those at work with their progress. */
 export function Redrives({ pipeline }: { pipeline: Pipeline }): ReactNode {
-  const { data } = usePipelineQuery<Schemas["RedrivePage"]>(pipeline.id, "/dead-letters/redrives");
+  const { data } = usePipelineQuery(pipeline.id, "redrives", (api, options) => api.listRedrives(pipeline.id, options));
   if (!data || data.items.length === 0) return null;
   return (
     <Section title="Redrives">
@@ -42,10 +42,9 @@ function Ended({ redrive }: { redrive: Redrive }): ReactNode {
 function Running({ pipeline, redrive }: { pipeline: Pipeline; redrive: Redrive }): ReactNode {
   const api = useApi();
   const queries = useQueryClient();
-  const path = `${pipelinePath(pipeline.id)}/dead-letters/redrives/${redrive.id}`;
   const { data } = useQuery({
     queryKey: pipelineKey(pipeline.id, "redrive", redrive.id),
-    queryFn: ({ signal }) => api.get<Schemas["RedriveProgress"]>(path, {}, signal),
+    queryFn: ({ signal }) => api.streaming.getRedrive(pipeline.id, redrive.id, { signal }),
     refetchInterval: RUNNING_MS,
   });
   const isOver = data !== undefined && data.state !== "running";
@@ -53,7 +52,7 @@ function Running({ pipeline, redrive }: { pipeline: Pipeline; redrive: Redrive }
     if (isOver) void queries.invalidateQueries({ queryKey: pipelineKey(pipeline.id) });
   }, [isOver, queries, pipeline.id]);
   const cancel = useAction({
-    run: () => api.send("POST", `${path}/cancel`),
+    run: () => api.streaming.cancelRedrive(pipeline.id, redrive.id),
     failure: "The redrive was not cancelled",
     changes: [pipelineKey(pipeline.id)],
   });

@@ -4,17 +4,17 @@ import { Dialog } from "../../ui/Dialog";
 import { JsonEditor, readJson } from "../../ui/json/JsonEditor";
 import { toast } from "../../ui/toast";
 import { useAction } from "../../ui/useAction";
-import { type Pipeline, pipelineKey, pipelinePath, usePipelineQuery } from "./model";
+import { type Pipeline, pipelineKey, usePipelineQuery } from "./model";
 
 /** An event pushed into the pipeline, as its source would. */
 export function SendEvent({ pipeline, onClose }: { pipeline: Pipeline; onClose: () => void }): ReactNode {
   const api = useApi();
-  const recorded = usePipelineQuery<{ items: readonly { payload: object }[] }>(pipeline.id, "/events?limit=1", false);
+  const recorded = usePipelineQuery(pipeline.id, "last-event", (streaming, options) => streaming.listRecordedEvents(pipeline.id, { ...options, limit: 1 }), false);
   const [typed, setTyped] = useState<string | null>(null);
   const text = typed ?? JSON.stringify(recorded.data?.items[0]?.payload ?? { message: "A test event" }, null, 2);
   const parsed = readJson(text);
   const send = useAction({
-    run: (payload: object) => api.send<{ id: string }>("POST", `${pipelinePath(pipeline.id)}/process`, { payload, type: "test" }),
+    run: (payload: object) => api.streaming.process(pipeline.id, { payload: { ...payload }, type: "test" }),
     failure: "The event was not accepted",
     changes: [pipelineKey(pipeline.id)],
     onDone: ({ id }) => {

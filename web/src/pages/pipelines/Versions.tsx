@@ -1,7 +1,6 @@
 import type { Schemas } from "@millrace/client";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
-import type { Page as ListPage } from "../../api/types";
 import { useApi } from "../../app/context";
 import { Dialog } from "../../ui/Dialog";
 import { formatTime, orDash } from "../../ui/format";
@@ -10,7 +9,7 @@ import { EmptyState, Loaded } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
 import { useAction } from "../../ui/useAction";
 import { usePages } from "../../ui/usePages";
-import { type Pipeline, pipelineKey, pipelinePath } from "./model";
+import { type Pipeline, pipelineKey } from "./model";
 
 type Version = Schemas["PipelineVersion"];
 
@@ -20,7 +19,7 @@ export function Versions({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const [compared, setCompared] = useState<Version | null>(null);
   const pages = usePages<Version>({
     queryKey: pipelineKey(pipeline.id, "versions", pipeline.version),
-    fetchPage: (cursor, signal) => api.get<ListPage<Version>>(`${pipelinePath(pipeline.id)}/versions`, { cursor, limit: 30 }, signal),
+    fetchPage: (cursor, signal) => api.streaming.listVersions(pipeline.id, { cursor, limit: 30, signal }),
   });
   const columns: Column<Version>[] = [
     { key: "version", header: "Version", cell: ({ version }) => `${version}${version === pipeline.version ? " (current)" : ""}` },
@@ -59,13 +58,12 @@ interface ComparisonProps {
 
 function Comparison({ pipeline, version, onClose }: ComparisonProps): ReactNode {
   const api = useApi();
-  const path = `${pipelinePath(pipeline.id)}/versions/${version.version}`;
   const query = useQuery({
     queryKey: pipelineKey(pipeline.id, "diff", version.version, pipeline.version),
-    queryFn: ({ signal }) => api.get<Schemas["PipelineDifferences"]>(`${path}/diff`, {}, signal),
+    queryFn: ({ signal }) => api.streaming.compareVersions(pipeline.id, version.version, { signal }),
   });
   const restore = useAction({
-    run: () => api.send("POST", `${path}/restore`),
+    run: () => api.streaming.restoreVersion(pipeline.id, version.version),
     failure: "The version was not restored",
     success: `Version ${version.version} is current again, as a new version.`,
     changes: [["pipelines"]],

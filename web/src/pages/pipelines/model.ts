@@ -1,4 +1,4 @@
-import type { Schemas } from "@millrace/client";
+import type { Millrace, Schemas } from "@millrace/client";
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useApi } from "../../app/context";
 import type { JsonSchema } from "../../ui/json/schema";
@@ -15,24 +15,27 @@ export interface Part {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-export const BASE = "/api/streaming";
 export const NEW = "+new";
 const REFRESH_MS = 5000;
-
-export function pipelinePath(id: string): string {
-  return `${BASE}/pipelines/${encodeURIComponent(id)}`;
-}
 
 /** What is remembered of a pipeline: forgotten as a whole when a command changes it. */
 export function pipelineKey(id: string, ...more: unknown[]): readonly unknown[] {
   return ["pipelines", id, ...more];
 }
 
-export function usePipelineQuery<Result>(id: string, path: string, refetchInterval: number | false = REFRESH_MS): UseQueryResult<Result> {
-  const api = useApi();
+type Load<Result> = (pipelines: Millrace["streaming"], options: { readonly signal: AbortSignal }) => Promise<Result>;
+
+/** What is remembered of a pipeline under a name, and loaded again now and then. */
+export function usePipelineQuery<Result>(
+  id: string,
+  name: string,
+  load: Load<Result>,
+  refetchInterval: number | false = REFRESH_MS,
+): UseQueryResult<Result> {
+  const { streaming } = useApi();
   return useQuery({
-    queryKey: pipelineKey(id, path),
-    queryFn: ({ signal }) => api.get<Result>(pipelinePath(id) + path, {}, signal),
+    queryKey: pipelineKey(id, name),
+    queryFn: ({ signal }) => load(streaming, { signal }),
     refetchInterval,
   });
 }
@@ -41,7 +44,7 @@ export function useSchema(): JsonSchema | undefined {
   const api = useApi();
   const { data } = useQuery({
     queryKey: ["pipelines-schema"],
-    queryFn: ({ signal }) => api.get<JsonSchema>(`${BASE}/schema`, {}, signal),
+    queryFn: ({ signal }) => api.streaming.getSchema({ signal }),
     staleTime: Number.POSITIVE_INFINITY,
   });
   return data;
@@ -53,7 +56,7 @@ export function useSeries(id: string, minutes: number, step: number, refreshMs =
     queryKey: pipelineKey(id, "series", minutes, step),
     queryFn: ({ signal }) => {
       const from = new Date(Date.now() - minutes * 60_000).toISOString();
-      return api.get<MetricsSeries>(`${pipelinePath(id)}/metrics/series`, { from, step }, signal);
+      return api.streaming.getMetricsSeries(id, { from, step, signal });
     },
     // A long span is much to read for the server, and changes slowly.
     refetchInterval: Math.max(refreshMs, step * 100),

@@ -14,7 +14,7 @@ type Run = Schemas["Run"];
 
 const REFRESH_MS = 5000;
 const HOUR_MS = 3_600_000;
-const STATES = ["queued", "running", "waiting", "completed", "failed", "stopped"];
+const STATES: readonly Run["state"][] = ["queued", "running", "waiting", "completed", "failed", "stopped"];
 const PERIODS: readonly { readonly value: string; readonly label: string }[] = [
   { value: "1", label: "Last hour" },
   { value: "24", label: "Last 24 hours" },
@@ -24,7 +24,7 @@ const PERIODS: readonly { readonly value: string; readonly label: string }[] = [
 /** What the address says of the list. */
 interface Filters {
   readonly agentId?: string;
-  readonly state?: string;
+  readonly state?: Run["state"];
   readonly user?: string;
   readonly conversationId?: string;
   /** Hours. */
@@ -47,7 +47,7 @@ export default function RunsPage(): ReactNode {
   const { period, ...rest } = filters;
   const pages = usePages<Run>({
     queryKey: ["runs", filters],
-    fetchPage: (cursor, signal) => api.get("/api/runs", { ...rest, since: sinceOf(period), cursor }, signal),
+    fetchPage: (cursor, signal) => api.runs.list({ ...rest, since: sinceOf(period), cursor, signal }),
     refetchInterval: REFRESH_MS,
   });
   return (
@@ -152,7 +152,7 @@ function useAgentNames(): readonly Option[] {
   const api = useApi();
   const { data } = useQuery({
     queryKey: ["agents", "names"],
-    queryFn: ({ signal }) => api.get<{ items: readonly { id: string; name: string }[] }>("/api/agents", {}, signal),
+    queryFn: ({ signal }) => api.agents.list({ signal }),
     staleTime: 60_000,
   });
   return (data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }));

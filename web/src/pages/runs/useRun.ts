@@ -1,4 +1,4 @@
-import type { PartialRunEvent, Schemas } from "@millrace/client";
+import type { Schemas } from "@millrace/client";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { useApi } from "../../app/context";
@@ -19,7 +19,7 @@ export function useRun(runId: string) {
   const api = useApi();
   return useQuery({
     queryKey: ["run", runId],
-    queryFn: ({ signal }) => api.get<Run>(`/api/runs/${encodeURIComponent(runId)}`, {}, signal),
+    queryFn: ({ signal }) => api.runs.get(runId, { signal }),
     refetchInterval: ({ state }) => (isOver(state.data) ? false : POLL_MS),
   });
 }
@@ -28,8 +28,7 @@ export function useModelCalls(runId: string, isLive: boolean) {
   const api = useApi();
   return useQuery({
     queryKey: ["run", runId, "calls", isLive],
-    queryFn: ({ signal }) =>
-      api.get<Schemas["ModelCallList"]>(`/api/runs/${encodeURIComponent(runId)}/model-calls`, {}, signal),
+    queryFn: ({ signal }) => api.runs.listModelCalls(runId, { signal }),
     refetchInterval: isLive ? 2 * POLL_MS : false,
   });
 }
@@ -38,11 +37,6 @@ export interface RunEvents {
   readonly events: readonly Timed[];
   readonly isLoaded: boolean;
   readonly error: unknown;
-}
-
-interface TimedPage {
-  readonly items: readonly { readonly id: string; readonly time: string | null; readonly event: PartialRunEvent }[];
-  readonly nextCursor: string | null;
 }
 
 /** All events of a run with their times; those of a run under way as they come. */
@@ -55,9 +49,9 @@ export function useRunEvents(runId: string, isLive: boolean): RunEvents {
     let cursor: string | null = null;
     let events: readonly Timed[] = [];
     const read = async () => {
-      const path = `/api/runs/${encodeURIComponent(runId)}/events`;
       for (let pages = 0; pages < MOST_PAGES; pages += 1) {
-        const page: TimedPage = await api.get(path, { cursor, detail: "full", limit: 500 }, abort.signal);
+        const query = { cursor, detail: "full", limit: 500, signal: abort.signal } as const;
+        const page: Schemas["TimedEventPage"] = await api.runs.listEvents(runId, query);
         events = [...events, ...page.items.map(timed)];
         cursor = page.nextCursor ?? cursor;
         if (!page.nextCursor) break;
@@ -80,6 +74,6 @@ export function useRunEvents(runId: string, isLive: boolean): RunEvents {
   return found;
 }
 
-function timed({ id, time, event }: TimedPage["items"][number]): Timed {
-  return { id, at: time === null ? 0 : Date.parse(time), event };
+function timed({ id, time, event }: Schemas["TimedEvent"]): Timed {
+  return { id, at: time === null ? 0 : Date.parse(time), event: event as Timed["event"] };
 }

@@ -89,6 +89,11 @@ class Message(Shape):
     injected: bool | None = Field(default=None, description="it was a live message")
     interrupted: bool | None = Field(default=None, description="the answer was cut off")
     steps: list[JsonObject] | None = None
+    finish_reason: str | None = Field(default=None, description="the run ended with this message, and why")
+    usage: TokenUsage | None = None
+    cost: float | None = Field(default=None, description="in US dollars; null where the price is not known")
+    duration_ms: int | None = None
+    error: JsonObject | None = Field(default=None, description="why the run failed")
 
 
 class MessagePage(Page[Message]):

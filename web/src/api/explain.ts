@@ -1,0 +1,10 @@
+import { ApiError, ConnectionLostError } from "@millrace/client";
+
+/** A sentence for the user, with what support needs to find the request. */
+export function explain(error: unknown): string {
+  if (error instanceof ApiError) {
+    return error.requestId ? `${error.message} (request ${error.requestId})` : error.message;
+  }
+  if (error instanceof TypeError || error instanceof ConnectionLostError) return "The server cannot be reached.";
+  return error instanceof Error ? error.message : String(error);
+}
