@@ -9,7 +9,15 @@ from tests.effort import SOAK_SECONDS, SOAKING
 from tests.fakes.fixtures import model_server, services, steady_office
 from tests.fakes.strict_dynamo import strict
 from tests.stack import group_stack_tests, stack
-from tests.thrift import forget_apps, hold_collector, shared_service_models, shared_trust, spare_imports
+from tests.thrift import (
+    forget_apps,
+    hold_collector,
+    shared_findings,
+    shared_service_models,
+    shared_sessions,
+    shared_trust,
+    spare_imports,
+)
 
 __all__ = [
     "aws",
@@ -37,7 +45,7 @@ def strict_dynamo() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def read_once() -> Iterator[None]:
-    with shared_service_models(), shared_trust():
+    with shared_service_models(), shared_sessions(), shared_findings(), shared_trust():
         yield
 
 

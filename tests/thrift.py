@@ -1,19 +1,31 @@
 """Work that the tests need not repeat: it gave half of their time to Python's garbage collector.
 
 Most tests make an app of their own with AWS clients of their own. botocore reads and parses the service
-models anew for each session, and FastAPI's caches keep every app and thereby all that it holds.
+models anew for each session, and FastAPI's caches keep every app and thereby all that it holds. What is
+shared here was read or worked out; each client has hooks, connections and retries of its own, as before.
 """
 
 import gc
+import os
 import ssl
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
+from weakref import WeakKeyDictionary
 
+import boto3
+import botocore.client
+import botocore.hooks
+import botocore.regions
 import botocore.session
+import fastapi._compat.v2
 import httpx._transports.default
+import pydantic
+
+from millrace.stores.aws import Aws
 
 
 @contextmanager
@@ -28,6 +40,94 @@ def shared_service_models() -> Iterator[None]:
 
     with patch.object(botocore.session, "create_loader", sharing):
         yield
+
+
+@contextmanager
+def shared_sessions() -> Iterator[None]:
+    """All of the product's clients in one environment come from one session."""
+    made, lock, make = dict[frozenset[tuple[str, str]], Any](), threading.Lock(), Aws._make
+
+    def session(_: Aws) -> Any:
+        key = frozenset((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
+        if key not in made:
+            made[key] = boto3.session.Session()
+        return made[key]
+
+    def making(aws: Aws, service: str) -> Any:
+        with lock:
+            return make(aws, service)
+
+    with patch.object(Aws, "_session", property(session)), patch.object(Aws, "_make", making):
+        yield
+
+
+@contextmanager
+def shared_findings() -> Iterator[None]:
+    """All clients and apps share what is worked out from models, types and signatures alone."""
+    regions: Any = botocore.regions
+    with ExitStack() as stack:
+        for where, name, instead in (
+            (regions, "EndpointProvider", _once_per_rules(regions.EndpointProvider)),
+            (botocore.hooks, "accepts_kwargs", _once_per_code(botocore.hooks.accepts_kwargs)),
+            (botocore.client.ClientCreator, "_create_client_class", _classes()),
+            (fastapi._compat.v2, "TypeAdapter", _once_per_type(pydantic.TypeAdapter)),
+        ):
+            stack.enter_context(patch.object(where, name, instead))
+        yield
+
+
+def _once_per_rules(make: Callable[..., Any]) -> Callable[..., Any]:
+    made = dict[int, tuple[Any, Any]]()
+
+    def provider(ruleset_data: Any, partition_data: Any, excluded_params: Any = None) -> Any:
+        # The loader's own data, which it keeps: see `shared_service_models`.
+        if id(ruleset_data) not in made:
+            made[id(ruleset_data)] = ruleset_data, make(ruleset_data, partition_data, excluded_params)
+        return made[id(ruleset_data)][1]
+
+    return provider
+
+
+def _once_per_code(accepts: Callable[..., Any]) -> Callable[..., Any]:
+    found = dict[Any, Any]()
+
+    def accepting(function: Any) -> Any:
+        code = getattr(function, "__code__", None)
+        if code is None:
+            return accepts(function)
+        if code not in found:
+            found[code] = accepts(function)
+        return found[code]
+
+    return accepting
+
+
+def _classes() -> Callable[..., Any]:
+    create: Any = botocore.client.ClientCreator._create_client_class  # type: ignore[attr-defined]
+    made: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+
+    def created(creator: Any, service: str, model: Any) -> Any:
+        of_session = made.setdefault(creator._event_emitter, {})  # its hooks may add to a class
+        if service not in of_session:
+            of_session[service] = create(creator, service, model)
+        return of_session[service]
+
+    return created
+
+
+def _once_per_type(make: Callable[..., Any]) -> Callable[..., Any]:
+    made = dict[Any, Any]()
+
+    def adapter(kind: Any, config: Any = None) -> Any:
+        if config:
+            return make(kind, config=config)
+        # Of `Annotated`, whose metadata (FastAPI's fields) are told apart by all that they say.
+        key = kind.__origin__, repr(kind.__metadata__)
+        if key not in made:
+            made[key] = make(kind)
+        return made[key]
+
+    return adapter
 
 
 @contextmanager
