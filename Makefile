@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 # Containers often set it. Each of the processes that a stack or a test starts would compile all of its code.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run test test-fast soak check bench build deploy first-user page environment destroy reattach token lock format lint types imports licences sam-lint openapi clean
+.PHONY: help install run test test-python test-browser test-javascript test-fast soak check bench build deploy first-user page environment destroy reattach token lock format lint types imports licences sam-lint openapi clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -92,11 +92,24 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 else
 test: $(VENV)/.dev .venv-sam/.done web/dist/index.html sdk/typescript/dist/index.js tests/clients/node_modules/.done ## every test that needs no AWS account (ARGS=path: some of them)
-	$(PYTEST) -m "not bench and not browser"
-	$(PYTEST) -m browser # alone: Playwright keeps an event loop running
-	$(NPM) test --silent
-	$(SDK) test --silent
+	@$(MAKE) --no-print-directory -j3 test-python test-browser test-javascript
 endif
+
+# Beside the first, whose progress is shown: what the others say comes in one piece when they are over.
+define quietly
+@said=$$(mktemp); { $(1); } > $$said 2>&1 && code=0 || code=$$?; cat $$said; rm $$said; exit $$code
+endef
+
+test-python:
+	$(PYTEST) -m "not bench and not browser"
+
+# In processes of their own: Playwright keeps an event loop running.
+test-browser: WORKERS = 2
+test-browser:
+	$(call quietly,$(PYTEST) -m browser)
+
+test-javascript:
+	$(call quietly,$(NPM) test --silent && $(SDK) test --silent)
 
 # These wait for nothing, so there is one for each of two cores: a third would only collect once more.
 test-fast: WORKERS = 2

@@ -1,6 +1,7 @@
 """Fixtures for every test: the emulated AWS, the fakes, the running stack."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,8 @@ SLOW_FIXTURES = {"aws", "browser", "mariadb_url", "ministack", "postgres_url", "
 SLOW_MARKS = {"browser", "mariadb", "postgres", "sam", "stack"}
 SLOW_FOLDERS = {"bench", "e2e", "local", "runtime"}
 """Everything else is marked `fast`, for `make test-fast`."""
+BROWSER_FOLDERS = {"e2e", "sdk", "web"}
+"""No other tests take the fixture `browser`: `pytest -m browser` need not read them."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,6 +50,13 @@ def strict_dynamo() -> Iterator[None]:
 def read_once() -> Iterator[None]:
     with shared_service_models(), shared_sessions(), shared_findings(), shared_trust():
         yield
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    top = collection_path.parent == Path(__file__).parent
+    return (
+        top and collection_path.name not in BROWSER_FOLDERS and config.option.markexpr == "browser"
+    ) or None
 
 
 def pytest_collection() -> None:
@@ -66,6 +76,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if "browser" in fixtures:
+            assert BROWSER_FOLDERS & set(item.path.parts), f"{item.nodeid} is not where browsers are expected"
             item.add_marker(pytest.mark.browser)
         if SOAKING and item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.timeout(SOAK_SECONDS), append=False)

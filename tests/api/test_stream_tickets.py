@@ -23,7 +23,7 @@ from tests.tokens import Issuer
 BASE = "/api/conversations/c1"
 SHORT = "/echo tools=0 tokens=2\nword"
 LASTING = "/echo tools=0 tokens=30 delayMs=50\nword"
-BROWSER = {"user-agent": "Mozilla/5.0 (a browser)"}
+BROWSER = {"user-agent": "Mozilla/5.0 (a visitor)"}
 MESSAGES = f"{BASE}/messages"
 NOW = 1_800_000_000_000
 
@@ -35,7 +35,7 @@ def tickets(settings: Settings, issuer: Issuer, organization: str) -> Iterator[h
 
 
 @pytest.fixture
-def browser(chat: httpx.Client) -> Iterator[httpx.Client]:
+def visitor(chat: httpx.Client) -> Iterator[httpx.Client]:
     """A client without a token."""
     with httpx.Client(base_url=chat.base_url, headers=BROWSER, timeout=30) as client:
         yield client
@@ -57,44 +57,44 @@ def cut_after(client: httpx.Client, url: str, count: int, last: str | None = Non
 
 
 def test_event_source_reconnects_with_its_ticket_after_every_event(
-    chat: httpx.Client, tickets: httpx.Client, browser: httpx.Client
+    chat: httpx.Client, tickets: httpx.Client, visitor: httpx.Client
 ) -> None:
     with saying(chat, LASTING) as sent:
         whole = [next(sent)]
         url, seen = url_of(tickets, MESSAGES, "&stream=true"), list[Sent]()
         while not seen or seen[-1].data["type"] != "done":
-            seen += cut_after(browser, url, 1, seen[-1].id if seen else None)
+            seen += cut_after(visitor, url, 1, seen[-1].id if seen else None)
         whole += list(sent)
     assert seen == whole
     last = STREAM | {"last-event-id": str(seen[-1].id)}
-    assert browser.get(url, headers=last).status_code == 204
+    assert visitor.get(url, headers=last).status_code == 204
 
 
 def test_client_that_had_received_nothing_gets_the_run_that_has_ended_meanwhile(
-    chat: httpx.Client, tickets: httpx.Client, browser: httpx.Client
+    chat: httpx.Client, tickets: httpx.Client, visitor: httpx.Client
 ) -> None:
     """`EventSource` then comes back without an id, and so does a new one on the same URL."""
     url = url_of(tickets, MESSAGES, "&stream=true")
     with saying(chat, LASTING) as sent:
         whole = [next(sent)]
-        assert cut_after(browser, url, 0) == []
+        assert cut_after(visitor, url, 0) == []
         whole += list(sent)
-    assert attach(browser, url) == whole
+    assert attach(visitor, url) == whole
 
 
 def test_waiting_client_that_had_received_nothing_misses_no_run(
-    chat: httpx.Client, tickets: httpx.Client, browser: httpx.Client
+    chat: httpx.Client, tickets: httpx.Client, visitor: httpx.Client
 ) -> None:
     say(chat, SHORT)
     url = url_of(tickets, f"{BASE}/stream")
-    assert cut_after(browser, url, 0) == []
+    assert cut_after(visitor, url, 0) == []
     second, third = say(chat, SHORT), say(chat, SHORT)
-    assert until_ends(browser, url, 2) == [*second, *third]
+    assert until_ends(visitor, url, 2) == [*second, *third]
 
 
 @pytest.mark.parametrize("by", ["run", "conversation"])
 def test_run_whose_end_was_sent_twice_is_over(
-    chat: httpx.Client, tickets: httpx.Client, browser: httpx.Client, by: str
+    chat: httpx.Client, tickets: httpx.Client, visitor: httpx.Client, by: str
 ) -> None:
     """Nobody knows whether the first one arrived; a page that makes a new `EventSource` again and again must
     not get the answer for ever."""
@@ -103,53 +103,53 @@ def test_run_whose_end_was_sent_twice_is_over(
         whole = [next(sent)]
         if by == "run":
             url = url_of(tickets, f"/api/runs/{whole[0].data['runId']}/stream")
-        first = attach(browser, url)
+        first = attach(visitor, url)
         whole += list(sent)
     assert [event for event in first if event.id] == whole
-    assert attach(browser, url) == whole
-    assert browser.get(url, headers=STREAM).status_code == 204
+    assert attach(visitor, url) == whole
+    assert visitor.get(url, headers=STREAM).status_code == 204
 
 
 def test_ticket_of_a_stream_is_of_the_client_that_opened_it(
-    chat: httpx.Client, tickets: httpx.Client, browser: httpx.Client
+    chat: httpx.Client, tickets: httpx.Client, visitor: httpx.Client
 ) -> None:
     sent = say(chat, SHORT)
     path = f"/api/runs/{sent[0].data['runId']}/stream"
     url = url_of(tickets, path)
-    assert attach(browser, url) == sent
+    assert attach(visitor, url) == sent
     other = {"user-agent": "curl/8"} | STREAM
-    assert error_of(browser.get(url, headers=other)) == (401, "ticket_invalid")
+    assert error_of(visitor.get(url, headers=other)) == (401, "ticket_invalid")
     last = {"last-event-id": str(sent[0].id)}
-    assert error_of(browser.get(url, headers=other | last)) == (401, "ticket_invalid")
-    assert attach(browser, url, **last) == sent[1:]
+    assert error_of(visitor.get(url, headers=other | last)) == (401, "ticket_invalid")
+    assert attach(visitor, url, **last) == sent[1:]
 
 
 def test_ticket_opens_nothing_but_its_path(
-    chat: httpx.Client, tickets: httpx.Client, browser: httpx.Client
+    chat: httpx.Client, tickets: httpx.Client, visitor: httpx.Client
 ) -> None:
     say(chat, SHORT)
     query = url_of(tickets, f"{BASE}/stream").partition("?")[2]
     for path in ("/api/conversations/c2/stream", MESSAGES):
-        assert error_of(browser.get(f"{path}?{query}", headers=STREAM)) == (401, "ticket_invalid")
+        assert error_of(visitor.get(f"{path}?{query}", headers=STREAM)) == (401, "ticket_invalid")
 
 
 def test_ticket_of_a_plain_answer_works_once(
-    chat: httpx.Client, tickets: httpx.Client, browser: httpx.Client
+    chat: httpx.Client, tickets: httpx.Client, visitor: httpx.Client
 ) -> None:
     say(chat, SHORT)
     url = url_of(tickets, MESSAGES)
-    assert len(browser.get(url).json()["items"]) == 2
-    assert error_of(browser.get(url)) == (401, "ticket_invalid")
+    assert len(visitor.get(url).json()["items"]) == 2
+    assert error_of(visitor.get(url)) == (401, "ticket_invalid")
 
 
 @pytest.mark.parametrize("path", ["/api/conversations", BASE, f"{BASE}/inject"])
 def test_asking_for_a_stream_where_there_is_none_does_not_make_a_ticket_last(
-    path: str, chat: httpx.Client, tickets: httpx.Client, browser: httpx.Client
+    path: str, chat: httpx.Client, tickets: httpx.Client, visitor: httpx.Client
 ) -> None:
     say(chat, SHORT)
     url = url_of(tickets, path, "&stream=true")
-    assert browser.get(url).status_code == 200
-    assert error_of(browser.get(url)) == (401, "ticket_invalid")
+    assert visitor.get(url).status_code == 200
+    assert error_of(visitor.get(url)) == (401, "ticket_invalid")
 
 
 PATH = f"{BASE}/stream"

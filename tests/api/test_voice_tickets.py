@@ -35,7 +35,7 @@ def voice(settings: Settings, aws: Aws, issuer: Issuer, organization: str) -> It
 
 
 @pytest.fixture
-def browser(voice: httpx.Client) -> Iterator[httpx.Client]:
+def visitor(voice: httpx.Client) -> Iterator[httpx.Client]:
     """A client without a token."""
     with httpx.Client(base_url=voice.base_url, timeout=30) as client:
         yield client
@@ -47,14 +47,14 @@ def ticket(client: httpx.Client, path: str = SPEECH, **body: Any) -> str:
     return str(response.json()["url"])
 
 
-def test_audio_element_plays_with_a_ticket(voice: httpx.Client, browser: httpx.Client) -> None:
-    response = browser.get(ticket(voice, text=TEXT, voice="nova", format="wav"))
+def test_audio_element_plays_with_a_ticket(voice: httpx.Client, visitor: httpx.Client) -> None:
+    response = visitor.get(ticket(voice, text=TEXT, voice="nova", format="wav"))
     assert response.headers["content-type"] == "audio/wav"
     assert seconds_of(response.content) == pytest.approx(3.8, rel=0.1)
 
 
-def test_long_text_of_any_script_fits(voice: httpx.Client, browser: httpx.Client) -> None:
-    with browser.stream(
+def test_long_text_of_any_script_fits(voice: httpx.Client, visitor: httpx.Client) -> None:
+    with visitor.stream(
         "GET", ticket(voice, text="今日はとても良い天気です。" * 3000, format="opus")
     ) as response:
         assert response.status_code == 200
@@ -62,73 +62,73 @@ def test_long_text_of_any_script_fits(voice: httpx.Client, browser: httpx.Client
 
 
 def test_ticket_of_audio_serves_the_client_that_used_it_first(
-    voice: httpx.Client, browser: httpx.Client
+    voice: httpx.Client, visitor: httpx.Client
 ) -> None:
     url = ticket(voice, text="Hi")
-    heard = browser.get(url)
-    assert (heard.status_code, browser.get(url).content) == (200, heard.content)
-    assert error_of(browser.get(url, headers={"user-agent": "another"})) == (401, "ticket_invalid")
+    heard = visitor.get(url)
+    assert (heard.status_code, visitor.get(url).content) == (200, heard.content)
+    assert error_of(visitor.get(url, headers={"user-agent": "another"})) == (401, "ticket_invalid")
 
 
-def test_ticket_of_audio_serves_one_of_many_clients(voice: httpx.Client, browser: httpx.Client) -> None:
+def test_ticket_of_audio_serves_one_of_many_clients(voice: httpx.Client, visitor: httpx.Client) -> None:
     url = ticket(voice, text="Hi")
 
     def listen(number: int) -> int:
-        return browser.get(url, headers={"user-agent": f"player {number}"}).status_code
+        return visitor.get(url, headers={"user-agent": f"player {number}"}).status_code
 
     with ThreadPoolExecutor(8) as listeners:
         answers = list(listeners.map(listen, range(8)))
     assert sorted(answers) == [200] + [401] * 7
 
 
-def test_ticket_is_for_one_path_and_survives_another(voice: httpx.Client, browser: httpx.Client) -> None:
+def test_ticket_is_for_one_path_and_survives_another(voice: httpx.Client, visitor: httpx.Client) -> None:
     secret = ticket(voice, "/api/conversations/c1/stream").partition("ticket=")[2]
-    assert error_of(browser.get(f"{SPEECH}?ticket={secret}")) == (401, "ticket_invalid")
+    assert error_of(visitor.get(f"{SPEECH}?ticket={secret}")) == (401, "ticket_invalid")
     secret = ticket(voice, text="Hi").partition("ticket=")[2]
     elsewhere = f"/api/voice/conversations/run_1/stream?ticket={secret}"
-    assert error_of(browser.get(elsewhere)) == (401, "ticket_invalid")
-    assert browser.get(f"{SPEECH}?ticket={secret}").status_code == 200
+    assert error_of(visitor.get(elsewhere)) == (401, "ticket_invalid")
+    assert visitor.get(f"{SPEECH}?ticket={secret}").status_code == 200
 
 
 def test_head_of_a_player_neither_speaks_nor_uses_the_ticket_up(
-    voice: httpx.Client, browser: httpx.Client
+    voice: httpx.Client, visitor: httpx.Client
 ) -> None:
     url = ticket(voice, text="Hi", format="wav")
-    head = browser.head(url)
+    head = visitor.head(url)
     assert (head.status_code, head.headers["content-type"], head.content) == (200, "audio/wav", b"")
-    assert len(browser.get(url).content) > 10_000
+    assert len(visitor.get(url).content) > 10_000
 
 
-def test_player_that_probes_plays_seeks_and_repeats(voice: httpx.Client, browser: httpx.Client) -> None:
+def test_player_that_probes_plays_seeks_and_repeats(voice: httpx.Client, visitor: httpx.Client) -> None:
     """Safari asks for two bytes first, and plays nothing that has no length."""
     url = ticket(voice, text=TEXT, format="mp3")
-    probe = browser.get(url, headers={"range": "bytes=0-1"})
+    probe = visitor.get(url, headers={"range": "bytes=0-1"})
     size = int(probe.headers["content-range"].removeprefix("bytes 0-1/"))
     assert (probe.status_code, len(probe.content)) == (206, 2)
-    whole = browser.get(url)
+    whole = visitor.get(url)
     assert (whole.status_code, len(whole.content), whole.headers["accept-ranges"]) == (200, size, "bytes")
     for asked, part in ((f"bytes=100-{size}", whole.content[100:]), ("bytes=-50", whole.content[-50:])):
-        answer = browser.get(url, headers={"range": asked})
+        answer = visitor.get(url, headers={"range": asked})
         assert (answer.status_code, answer.content) == (206, part)
     for nonsense in (f"bytes={size}-", "bytes=-", "lines=1-2", "bytes=5-2"):
-        assert browser.get(url, headers={"range": nonsense}).content == whole.content
+        assert visitor.get(url, headers={"range": nonsense}).content == whole.content
 
 
-def test_long_audio_is_spoken_again_rather_than_kept(voice: httpx.Client, browser: httpx.Client) -> None:
+def test_long_audio_is_spoken_again_rather_than_kept(voice: httpx.Client, visitor: httpx.Client) -> None:
     url = ticket(voice, text=TEXT * 8, format="wav")
-    probe = browser.get(url, headers={"range": "bytes=0-1"})
+    probe = visitor.get(url, headers={"range": "bytes=0-1"})
     assert (probe.status_code, "content-range" in probe.headers) == (200, False)
-    assert len(browser.get(url).content) == pytest.approx(len(probe.content), rel=0.02)
+    assert len(visitor.get(url).content) == pytest.approx(len(probe.content), rel=0.02)
 
 
 @pytest.mark.parametrize("query", ["", "?ticket=", "?ticket=abc", "?ticket=%00%ff", "?ticket=" + "x" * 5000])
-def test_invalid_ticket_opens_nothing(browser: httpx.Client, query: str) -> None:
-    assert error_of(browser.get(SPEECH + query)) == (401, "ticket_invalid")
+def test_invalid_ticket_opens_nothing(visitor: httpx.Client, query: str) -> None:
+    assert error_of(visitor.get(SPEECH + query)) == (401, "ticket_invalid")
 
 
-def test_body_of_a_ticket_is_checked_as_that_of_a_request(voice: httpx.Client, browser: httpx.Client) -> None:
-    assert error_of(browser.get(ticket(voice, text="Hi", voice="nobody"))) == (422, "unknown_voice")
-    assert error_of(browser.get(ticket(voice))) == (422, "invalid_request")
+def test_body_of_a_ticket_is_checked_as_that_of_a_request(voice: httpx.Client, visitor: httpx.Client) -> None:
+    assert error_of(visitor.get(ticket(voice, text="Hi", voice="nobody"))) == (422, "unknown_voice")
+    assert error_of(visitor.get(ticket(voice))) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize("path", ["", "https://elsewhere.example/api/", "//x", "/api/a?b=c", "/other"])
@@ -136,18 +136,18 @@ def test_tickets_are_for_paths_of_this_api(voice: httpx.Client, path: str) -> No
     assert error_of(voice.post(TICKETS, json={"path": path})) == (422, "invalid_request")
 
 
-def test_only_a_token_gets_a_ticket(voice: httpx.Client, browser: httpx.Client) -> None:
-    assert error_of(browser.post(TICKETS, json={"path": SPEECH})) == (401, "token_missing")
+def test_only_a_token_gets_a_ticket(voice: httpx.Client, visitor: httpx.Client) -> None:
+    assert error_of(visitor.post(TICKETS, json={"path": SPEECH})) == (401, "token_missing")
     secret = ticket(voice, TICKETS).partition("?")[2]
-    assert error_of(browser.post(f"{TICKETS}?{secret}", json={"path": SPEECH})) == (401, "token_missing")
+    assert error_of(visitor.post(f"{TICKETS}?{secret}", json={"path": SPEECH})) == (401, "token_missing")
 
 
 def test_ticket_has_no_more_scopes_than_its_caller(
-    voice: httpx.Client, browser: httpx.Client, issuer: Issuer, organization: str
+    voice: httpx.Client, visitor: httpx.Client, issuer: Issuer, organization: str
 ) -> None:
     chatter = issuer.headers(organization, scope="chat")
     made = voice.post(TICKETS, json={"path": SPEECH, "body": {"text": "Hi"}}, headers=chatter)
-    assert error_of(browser.get(made.json()["url"])) == (403, "missing_scope")
+    assert error_of(visitor.get(made.json()["url"])) == (403, "missing_scope")
 
 
 async def test_ticket_ends_after_a_minute(settings: Settings, aws: Aws) -> None:

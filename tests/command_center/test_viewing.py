@@ -222,26 +222,26 @@ async def test_viewer_who_takes_a_snapshot_in_a_storm_ends_up_with_what_is_live(
 
 
 @pytest.fixture
-def browser(center_url: str) -> Iterator[httpx.Client]:
+def visitor(center_url: str) -> Iterator[httpx.Client]:
     """A client without a token."""
     with httpx.Client(base_url=center_url, timeout=30) as client:
         yield client
 
 
 async def test_viewer_with_a_ticket_that_received_nothing_misses_nothing(
-    recorder: Recorder, browser: httpx.Client, settings: Settings, issuer: Issuer, organization: str
+    recorder: Recorder, visitor: httpx.Client, settings: Settings, issuer: Issuer, organization: str
 ) -> None:
     """`EventSource` comes back with the same URL, and without an id when it has received none."""
     await record(recorder, organization, whole_run(organization, "run_1"))
     with voice_client(settings, issuer, organization) as tickets:
         url = tickets.post("/api/stream-tickets", json={"path": STREAM}).json()["url"]
-    with resuming(browser, None, url):
+    with resuming(visitor, None, url):
         pass
     await record(recorder, organization, whole_run(organization, "run_2"))
-    with resuming(browser, None, url) as events:
+    with resuming(visitor, None, url) as events:
         first = until(events, "run:completed")
     assert runs_of(first) == {"run_2"}
-    with resuming(browser, first[3].id, url) as events:
+    with resuming(visitor, first[3].id, url) as events:
         assert until(events, "run:completed") == first[4:]
-    browser.headers["user-agent"] = "curl/8"
-    assert get(browser, url).status_code == 401
+    visitor.headers["user-agent"] = "curl/8"
+    assert get(visitor, url).status_code == 401

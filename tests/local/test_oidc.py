@@ -19,34 +19,34 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 
 @pytest.fixture
-def browser(small_stack: RunningStack) -> Iterator[httpx.Client]:
+def visitor(small_stack: RunningStack) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=small_stack.url, timeout=30) as client:
         yield client
 
 
-def metadata(browser: httpx.Client) -> dict[str, Any]:
-    config = browser.get("/config.json").json()
-    found: dict[str, Any] = browser.get(config["auth"]["metadataUrl"]).json()
+def metadata(visitor: httpx.Client) -> dict[str, Any]:
+    config = visitor.get("/config.json").json()
+    found: dict[str, Any] = visitor.get(config["auth"]["metadataUrl"]).json()
     return found
 
 
-def query(browser: httpx.Client, **changes: str) -> dict[str, str]:
+def query(visitor: httpx.Client, **changes: str) -> dict[str, str]:
     return {
         "client_id": "page",
         "response_type": "code",
-        "redirect_uri": f"{str(browser.base_url).rstrip('/')}/auth/callback",
+        "redirect_uri": f"{str(visitor.base_url).rstrip('/')}/auth/callback",
         "state": "s 1",
         "code_challenge": CHALLENGE,
         "code_challenge_method": "S256",
     } | changes
 
 
-def code_of(browser: httpx.Client, small_stack: RunningStack) -> str:
+def code_of(visitor: httpx.Client, small_stack: RunningStack) -> str:
     """Sign in by the form; the code that the browser is sent back with."""
     user = small_stack.deployment["dev_user"]
-    answer = browser.post(
-        metadata(browser)["authorization_endpoint"],
-        params=query(browser),
+    answer = visitor.post(
+        metadata(visitor)["authorization_endpoint"],
+        params=query(visitor),
         data={"username": user["username"], "password": user["password"]},
     )
     assert answer.status_code == 303, answer.text
@@ -56,26 +56,26 @@ def code_of(browser: httpx.Client, small_stack: RunningStack) -> str:
     return found["code"][0]
 
 
-def redeem(browser: httpx.Client, code: str, /, **changes: str) -> httpx.Response:
+def redeem(visitor: httpx.Client, code: str, /, **changes: str) -> httpx.Response:
     given = {"grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER}
-    redirect = query(browser)["redirect_uri"]
-    return browser.post(
-        metadata(browser)["token_endpoint"], data=given | {"redirect_uri": redirect} | changes
+    redirect = query(visitor)["redirect_uri"]
+    return visitor.post(
+        metadata(visitor)["token_endpoint"], data=given | {"redirect_uri": redirect} | changes
     )
 
 
-def test_code_brings_the_pools_own_tokens_once(browser: httpx.Client, small_stack: RunningStack) -> None:
-    code = code_of(browser, small_stack)
-    tokens = redeem(browser, code).json()
+def test_code_brings_the_pools_own_tokens_once(visitor: httpx.Client, small_stack: RunningStack) -> None:
+    code = code_of(visitor, small_stack)
+    tokens = redeem(visitor, code).json()
     claims = jwt.decode(tokens["id_token"], options={"verify_signature": False})
     assert (
-        claims["iss"] == metadata(browser)["issuer"] == browser.get("/config.json").json()["auth"]["issuer"]
+        claims["iss"] == metadata(visitor)["issuer"] == visitor.get("/config.json").json()["auth"]["issuer"]
     )
     assert claims["custom:organization"] == "dev"
-    again = redeem(browser, code)
+    again = redeem(visitor, code)
     assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
     grant = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
-    renewed = browser.post(metadata(browser)["token_endpoint"], data=grant)
+    renewed = visitor.post(metadata(visitor)["token_endpoint"], data=grant)
     assert renewed.json()["id_token"]
 
 
@@ -84,10 +84,10 @@ def test_code_brings_the_pools_own_tokens_once(browser: httpx.Client, small_stac
     [{"code_verifier": "x" * 50}, {"redirect_uri": "http://localhost/elsewhere"}, {"code": "made-up"}],
 )
 def test_code_is_worth_nothing_to_others(
-    browser: httpx.Client, small_stack: RunningStack, changes: dict[str, str]
+    visitor: httpx.Client, small_stack: RunningStack, changes: dict[str, str]
 ) -> None:
-    code = code_of(browser, small_stack)
-    assert redeem(browser, code, **changes).json()["error"] == "invalid_grant"
+    code = code_of(visitor, small_stack)
+    assert redeem(visitor, code, **changes).json()["error"] == "invalid_grant"
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_code_is_worth_nothing_to_others(
         {},
     ],
 )
-def test_wrong_grants_are_refused(browser: httpx.Client, grant: dict[str, str]) -> None:
-    answer = browser.post(metadata(browser)["token_endpoint"], data=grant)
+def test_wrong_grants_are_refused(visitor: httpx.Client, grant: dict[str, str]) -> None:
+    answer = visitor.post(metadata(visitor)["token_endpoint"], data=grant)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
 
@@ -113,16 +113,16 @@ def test_wrong_grants_are_refused(browser: httpx.Client, grant: dict[str, str]) 
         {"code_challenge": ""},
     ],
 )
-def test_wrong_requests_lead_nowhere(browser: httpx.Client, changes: dict[str, str]) -> None:
-    answer = browser.get(metadata(browser)["authorization_endpoint"], params=query(browser, **changes))
+def test_wrong_requests_lead_nowhere(visitor: httpx.Client, changes: dict[str, str]) -> None:
+    answer = visitor.get(metadata(visitor)["authorization_endpoint"], params=query(visitor, **changes))
     assert answer.status_code == 400
     assert 'role="alert"' in answer.text
 
 
-def test_wrong_password_shows_the_form_again(browser: httpx.Client) -> None:
+def test_wrong_password_shows_the_form_again(visitor: httpx.Client) -> None:
     data = {"username": "<b>", "password": "wrong"}
-    url = metadata(browser)["authorization_endpoint"]
-    answer = browser.post(url, params=query(browser), data=data)
+    url = metadata(visitor)["authorization_endpoint"]
+    answer = visitor.post(url, params=query(visitor), data=data)
     assert answer.status_code == 401
     assert "The user name or the password is wrong." in answer.text
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
