@@ -2,6 +2,7 @@
 role."""
 
 import asyncio
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,11 +15,13 @@ from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.runs import LeaseRecord, Run
 from millrace.errors import NotFound
 from millrace.services.runs.access import authorize_run
+from millrace.services.runs.delete import delete_conversation, delete_restorably, restore_conversation
 from millrace.services.runs.new_message import NewMessage
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.search import search_in
 from millrace.services.runs.send import send
 from millrace.services.runs.sharing import share, shares
+from millrace.stores.conversations import ConversationStore
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.leases import SlotChanged
 from tests.api.talk import STREAM, error_of, say, saying
@@ -283,6 +286,10 @@ def made_by(name: str, id: str = "c1") -> Conversation:
     return Conversation(id, "echo", "", at, at, name)
 
 
+def run_of(name: str, slot: Slot) -> Run:
+    return Run("run_1", slot, "echo", "running", "2026-01-01T00:00:01.000Z", "msg_1", owner=name)
+
+
 @pytest.mark.parametrize("thread", [None, "t"])
 async def test_run_never_begins_in_a_conversation_that_another_user_made_meanwhile(
     platform: Platform, organization: str, thread: str | None
@@ -290,15 +297,76 @@ async def test_run_never_begins_in_a_conversation_that_another_user_made_meanwhi
     """Between the look at what is there and the transaction that begins the run."""
     stores, slot = platform.stores, Slot(organization, "c1", thread)
     await stores.conversations.create(slot.root(), made_by("owner"))
-    at = "2026-01-01T00:00:01.000Z"
-    run = Run("run_1", slot, "echo", "running", at, "msg_1", owner="stranger")
-    question = StoredMessage("msg_0", "user", [{"text": "hi"}], at, "run_1")
+    run = run_of("stranger", slot)
+    question = StoredMessage("msg_0", "user", [{"text": "hi"}], run.started_at, "run_1")
     with pytest.raises(SlotChanged):
         await stores.leases.begin(run, "env_1", made_by("stranger"), question, LeaseRecord())
     assert (await stores.leases.peek(slot)).run_id is None
     message = NewMessage("hi", "echo", thread)
     with pytest.raises(NotFound):
         await send(stores, platform.models, user(organization, "stranger"), "c1", message)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", C, {"title": "Mine"}),
+        ("DELETE", C, None),
+        ("DELETE", f"{C}?restorable=true", None),
+        ("POST", f"{C}/stop", None),
+    ],
+)
+async def test_command_reaches_no_conversation_that_another_user_made_meanwhile(
+    owner: httpx.Client,
+    platform: Platform,
+    organization: str,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    body: Any,
+) -> None:
+    """Between the look at whose it is and the write its owner deletes it, and another user's agent answers in
+    one of the same id."""
+    stores, slot = platform.stores, Slot(organization, "c1")
+    await stores.conversations.create(slot, made_by("owner"))
+    find = ConversationStore.find
+
+    async def find_then_lose(self: ConversationStore, *args: Any, **options: Any) -> Conversation | None:
+        found = await find(self, *args, **options)
+        if found and found.created_by == "owner":
+            await delete_conversation(stores, slot)
+            await stores.conversations.create(slot, made_by("stranger"))
+            begun = replace(run_of("stranger", slot), id=f"run_{uuid.uuid4().hex}")
+            question = StoredMessage("msg_0", "user", [{"text": "hi"}], begun.started_at, begun.id)
+            await stores.leases.begin(begun, "env_1", made_by("stranger"), question, LeaseRecord())
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ConversationStore, "find", find_then_lose)
+        answer = await asyncio.to_thread(owner.request, method, path, json=body)
+    assert answer.status_code in (404, 409)
+    left, lease = await stores.conversations.find(slot), await stores.leases.peek(slot)
+    assert left
+    assert (left.created_by, left.title) == ("stranger", "")
+    assert lease.run_id
+    assert lease.stop is None
+
+
+async def test_hidden_conversation_is_restored_by_its_own_user_only(
+    platform: Platform, organization: str
+) -> None:
+    """Another user may have made one of the same id, and deleted it, since the look at whose it is."""
+    stores, slot = platform.stores, Slot(organization, "c1")
+    await stores.conversations.create(slot, made_by("stranger"))
+    until = await delete_restorably(stores, slot, made_by("stranger"))
+    with pytest.raises(NotFound):
+        await delete_restorably(stores, slot, made_by("owner"))
+    with pytest.raises(NotFound):
+        await restore_conversation(stores, slot, made_by("owner"))
+    assert await stores.conversations.find(slot) is None
+    assert await delete_restorably(stores, slot, made_by("stranger")) == until
+    await restore_conversation(stores, slot, made_by("stranger"))
+    assert await stores.conversations.find(slot)
 
 
 @pytest.mark.parametrize(

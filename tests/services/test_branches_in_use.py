@@ -10,7 +10,7 @@ import pytest
 
 from millrace.domain import events
 from millrace.domain.branches import BranchPoint
-from millrace.errors import Conflict, NotFound
+from millrace.errors import Conflict
 from millrace.services.runs import branches
 from millrace.services.runs.branches import select_branch
 from millrace.services.runs.model_history import model_history
@@ -135,15 +135,3 @@ async def test_branch_that_stayed_empty_leaves_no_trace(talk: Talk) -> None:
     await ask(talk, "three", "3")
     assert sent(talk) == ["one", "1", "two", "2", "three"]
     assert texts(await viewed(talk)) == ["one", "1", "two", "2", "three", "3"]
-
-
-async def test_rename_reaches_no_conversation_that_another_user_has_made_since(talk: Talk) -> None:
-    """The owner deletes the conversation and renames it, and its id is taken again in between."""
-    await ask(talk, "one", "1")
-    store = talk.stores.conversations
-    with pytest.raises(NotFound):
-        await store.change(talk.slot, "somebody", title="Mine", metadata=None)
-    await store.change(talk.slot, "user", title="Ours", metadata=None)
-    found = await store.find(talk.slot)
-    assert found
-    assert found.title == "Ours"

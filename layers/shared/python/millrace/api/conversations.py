@@ -191,17 +191,17 @@ class Conversations:
     async def delete_conversation(self, request: Request, caller: Principal) -> Response:
         slot, stores = slot_of(request, caller), self.platform.stores
         # A deletion that broke off can be repeated, so its owner still has to find the conversation.
-        await authorize(stores, caller, slot, "own", deleting=True)
+        found = await authorize(stores, caller, slot, "own", deleting=True)
         if not truth(request, "restorable"):
-            await delete_conversation(stores, slot)
+            await delete_conversation(stores, slot, found)
             return Response(status_code=204)
-        until = await delete_restorably(stores, slot)
+        until = await delete_restorably(stores, slot, found)
         return JSONResponse({"restorableUntil": iso(until)}, 202)
 
     async def restore_conversation(self, request: Request, caller: Principal) -> Response:
         slot, stores = slot_of(request, caller), self.platform.stores
-        await authorize(stores, caller, slot, "own", deleting=True)
-        await restore_conversation(stores, slot)
+        found = await authorize(stores, caller, slot, "own", deleting=True)
+        await restore_conversation(stores, slot, found)
         return JSONResponse((await authorize(stores, caller, slot, "own")).to_wire())
 
     async def change_conversation(self, request: Request, caller: Principal) -> Response:
@@ -210,9 +210,7 @@ class Conversations:
         found = await authorize(stores, caller, slot, "own")
         changes = given.model_dump(exclude_none=True)
         if changes:
-            await stores.conversations.change(
-                slot, found.created_by, title=given.title, metadata=given.metadata
-            )
+            await stores.conversations.change(slot, found, title=given.title, metadata=given.metadata)
         return JSONResponse(replace(found, **changes).to_wire())
 
 

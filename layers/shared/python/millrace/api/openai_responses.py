@@ -218,7 +218,7 @@ class OpenAiResponses:
 
         response_id = request.path_params["response_id"]
         run, _ = await self._found(caller, response_id)
-        await authorize(self.platform.stores, caller, run.slot, "own")
+        found = await authorize(self.platform.stores, caller, run.slot, "own")
         lease = await self.platform.stores.leases.peek(run.slot)
         if run.previous_id or run.slot.thread_id or lease.newest() != run.id:
             raise Conflict(
@@ -226,7 +226,7 @@ class OpenAiResponses:
                 code="response_in_conversation",
                 conversationId=run.slot.conversation_id,
             )
-        await delete_conversation(self.platform.stores, run.slot)
+        await delete_conversation(self.platform.stores, run.slot, found)
         return JSONResponse({"id": response_id, "object": "response", "deleted": True})
 
     async def list_input_items(self, request: Request, caller: Principal) -> Response:

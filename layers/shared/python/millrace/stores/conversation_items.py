@@ -112,6 +112,22 @@ def list_keys(slot: Slot, conversation: Conversation) -> Item:
     return keys
 
 
+def same(conversation: Conversation) -> tuple[str, Item]:
+    """The condition, with its values, that an id still belongs to the conversation that was read: between a
+    look and a write another one of this id may have been made."""
+    owner = "createdBy = :owner"
+    if not conversation.created_by:
+        owner = f"(attribute_not_exists(createdBy) OR {owner})"
+    values = {"created": conversation.created_at, "owner": conversation.created_by}
+    return f"createdAt = :created AND {owner}", values
+
+
+def is_same(item: Item, conversation: Conversation) -> bool:
+    """Return whether an item is that of the conversation that was read, as `same` has it."""
+    found = (item.get("createdAt"), item.get("createdBy", ""))
+    return found == (conversation.created_at, conversation.created_by)
+
+
 def owner_key(organization: str, owner: str) -> str:
     """The partition of a user's conversations; no organization has a `#` in its name."""
     return f"{organization}#{owner}"

@@ -22,6 +22,7 @@ from millrace.stores.conversation_items import (
     dumped,
     is_deleting,
     meta_key,
+    same,
     to_conversation,
     to_meta_item,
     touched,
@@ -113,20 +114,18 @@ class ConversationStore:
             ) from error
 
     async def change(
-        self, slot: Slot, owner: str, *, title: str | None, metadata: dict[str, Any] | None
+        self, slot: Slot, seen: Conversation, *, title: str | None, metadata: dict[str, Any] | None
     ) -> None:
-        """Give the conversation of a user another title, other metadata, or both; it keeps its place in
-        lists. Raises `NotFound`, also where another user has made one of this id since."""
+        """Give the conversation that was `seen` another title, other metadata, or both; it keeps its place in
+        lists. Raises `NotFound`, also where another one of this id has been made since."""
         sets = {"title": title, "metadata": None if metadata is None else dumped(metadata)}
         values = {name: value for name, value in sets.items() if value is not None}
         expression = "SET " + ", ".join(f"{name} = :{name}" for name in values)
-        condition = "attribute_exists(pk) AND attribute_not_exists(deleting) AND "
-        condition += (
-            "createdBy = :owner" if owner else "(attribute_not_exists(createdBy) OR createdBy = :owner)"
-        )
+        condition, identity = same(seen)
+        condition += " AND attribute_not_exists(deleting)"
         try:
             await self._dynamo.write(
-                update(self.table, meta_key(slot), expression, condition, owner=owner, **values)
+                update(self.table, meta_key(slot), expression, condition, **identity, **values)
             )
         except ConditionFailed as error:
             raise unknown_conversation() from error

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace.domain.clock import Clock, iso
-from millrace.domain.conversations import Slot
+from millrace.domain.conversations import Conversation, Slot
 from millrace.domain.ids import new_ulid
 from millrace.domain.runs import LeaseRecord
-from millrace.stores.conversation_items import list_keys, meta_key, to_conversation
+from millrace.stores.conversation_items import is_same, list_keys, meta_key, same, to_conversation
 from millrace.stores.conversations import THREAD_PREFIX
 from millrace.stores.deleted_items import BATCH, grouped
 from millrace.stores.dynamo import (
@@ -74,14 +74,17 @@ class DeletionStore:
         self._log = log
         self._clock = clock
 
-    async def begin(self, root: Slot) -> Deletion | None:
-        """Mark a conversation, or joins the deletion that has marked it; None when there is none."""
+    async def begin(self, root: Slot, seen: Conversation | None = None) -> Deletion | None:
+        """Mark a conversation, only the one that was `seen` where that is given, or join the deletion that
+        has marked it; None when there is none."""
+        condition, identity = same(seen) if seen else ("attribute_exists(pk)", {})
         request = update(
             self._table,
             meta_key(root),
             "SET deleting = if_not_exists(deleting, :token), listPk = :list, listSk = :sort "
             f"REMOVE restorableUntil, activeRunId, ownerPk, {_TEXTS}",
-            "attribute_exists(pk)",
+            condition,
+            **identity,
             token=new_ulid(),
             list=_DELETING,
             # A repeat sets the time anew, so that the sweep leaves the deletion to whoever repeats it.
@@ -93,16 +96,20 @@ class DeletionStore:
             return None
         return await self._find(root)
 
-    async def begin_restorable(self, root: Slot, until_ms: int) -> int | None:
-        """Mark a conversation to be deleted at a time, before which `restore` takes the mark away. Return the
-        time that holds: an earlier mark's stays. None where there is no conversation, or its deletion is
-        under way."""
+    async def begin_restorable(
+        self, root: Slot, until_ms: int, seen: Conversation | None = None
+    ) -> int | None:
+        """Mark a conversation to be deleted at a time, before which `restore` takes the mark away; with
+        `seen` as `begin`. Return the time that holds: an earlier mark's stays. None where there is no
+        conversation, or its deletion is under way."""
+        condition, identity = same(seen) if seen else ("attribute_exists(pk)", {})
         request = update(
             self._table,
             meta_key(root),
             "SET deleting = :token, restorableUntil = :until, listPk = :list, listSk = :sort "
             "REMOVE activeRunId, ownerPk",
-            "attribute_exists(pk) AND attribute_not_exists(deleting)",
+            f"{condition} AND attribute_not_exists(deleting)",
+            **identity,
             token=new_ulid(),
             until=until_ms,
             list=_DELETING,
@@ -112,16 +119,18 @@ class DeletionStore:
         try:
             await self._dynamo.write(request)
         except ConditionFailed as error:
-            return (error.items[0] or {}).get("restorableUntil")
+            marked = error.items[0] or {}
+            return marked.get("restorableUntil") if not seen or is_same(marked, seen) else None
         return until_ms
 
-    async def restore(self, root: Slot) -> bool:
-        """Take the mark of a restorable deletion away; False where there is none any more."""
+    async def restore(self, root: Slot, seen: Conversation | None = None) -> bool:
+        """Take the mark of a restorable deletion away; with `seen` as `begin`. False where there is none any
+        more."""
         item = await self._dynamo.get(self._table, meta_key(root))
-        if item is None or "restorableUntil" not in item:
+        if item is None or "restorableUntil" not in item or (seen and not is_same(item, seen)):
             return False
-        seen = to_conversation(root, {name: value for name, value in item.items() if name != "deleting"})
-        keys = list_keys(root, seen) if seen else {}
+        hidden = to_conversation(root, {name: value for name, value in item.items() if name != "deleting"})
+        keys = list_keys(root, hidden) if hidden else {}
         request = update(
             self._table,
             meta_key(root),
@@ -174,6 +183,10 @@ class DeletionStore:
         roots = [Slot(item["pk"].partition("#")[0], item["conversationId"]) for item in chosen]
         # The index may be a moment old; only the table knows whether the mark is still there.
         return [found for root in roots if (found := await self._claim(root))]
+
+    async def is_there(self, root: Slot, seen: Conversation) -> bool:
+        """Return whether an id still belongs to the conversation that was `seen`, hidden or not."""
+        return is_same(await self._dynamo.get(self._table, meta_key(root)) or {}, seen)
 
     async def is_deleted(self, root: Slot, *, for_good: bool = False) -> bool:
         """Return whether the conversation is being deleted, or is not there; with `for_good` not where it can

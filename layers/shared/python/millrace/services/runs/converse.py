@@ -196,8 +196,11 @@ async def _waited(stores: Stores, run: Run, answers: Sequence[GivenAnswer]) -> i
 async def stop(stores: Stores, caller: Principal, slot: Slot, run_id: str | None = None) -> str:
     """Stop what runs in a conversation, or only the run with an id; the id of the run. Raises `NotFound`,
     `Forbidden`, or `Conflict` (`not_streaming`) where it does not run."""
+    # Ids of runs never come again: one that was there before this look is of this conversation, not of one
+    # that somebody else makes under its id.
+    run_id = run_id or (await stores.leases.peek(slot)).run_id
     await authorize(stores, caller, slot, "write")
-    stopped = await stop_run(stores, slot, "stopped", run_id)
+    stopped = await stop_run(stores, slot, "stopped", run_id) if run_id else None
     if stopped is None:
         raise Conflict("No run is active here.", code="not_streaming")
     return stopped

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 from millrace.domain.clock import iso
-from millrace.domain.conversations import Slot
+from millrace.domain.conversations import Conversation, Slot
 from millrace.domain.runs import LeaseRecord
 from millrace.errors import NotFound
 from millrace.services.runs.lost_usage import with_estimated_usage
@@ -30,39 +30,53 @@ STOP_POLL_SECONDS = 0.1
 SWEPT_AT_ONCE = 20
 
 
-async def delete_conversation(stores: Stores, root: Slot) -> None:
+async def delete_conversation(stores: Stores, root: Slot, seen: Conversation | None = None) -> None:
     """Delete a conversation for good: what runs in it or in a thread ends, and nothing recreates it.
-    Repeating it finishes a deletion that broke off. Raises `NotFound`."""
-    deletion = await stores.deletions.begin(root)
+    Repeating it finishes a deletion that broke off. Whoever has `seen` the conversation deletes that one, and
+    none that somebody has made under its id since. Raises `NotFound`."""
+    deletion = await stores.deletions.begin(root, seen)
     if deletion is None:
         raise unknown_conversation()
     await finish_deletion(stores, deletion)
 
 
-async def delete_restorably(stores: Stores, root: Slot) -> int:
-    """Hide a conversation as if it were deleted, and delete it in ten minutes unless it is restored. What
-    runs in it is stopped. The time of the deletion in milliseconds. Raises `NotFound`."""
-    await asyncio.gather(*(_stopped(stores, slot) for slot in await stores.deletions.slots(root)))
-    until = await stores.deletions.begin_restorable(root, stores.clock() + RESTORE_MS)
+async def delete_restorably(stores: Stores, root: Slot, seen: Conversation | None = None) -> int:
+    """Hide a conversation as if it were deleted, and delete it in ten minutes unless it is restored; `seen`
+    as in `delete_conversation`. What runs in it is stopped. The time of the deletion in milliseconds. Raises
+    `NotFound`."""
+    active = await _active(stores, root)
+    # Ids of runs never come again: those that were there before this look are of this conversation.
+    if seen and not await stores.deletions.is_there(root, seen):
+        raise unknown_conversation()
+    await asyncio.gather(*(_stopped(stores, slot, run_id) for slot, run_id in active))
+    until = await stores.deletions.begin_restorable(root, stores.clock() + RESTORE_MS, seen)
     if until is None:
         raise unknown_conversation()
     return until
 
 
-async def _stopped(stores: Stores, slot: Slot) -> None:
-    """Stop what runs in a slot, and wait a moment for its end, which could not be stored behind the mark. One
-    that takes longer is ended when it is restored, or deleted with the rest."""
-    run_id = await stop_run(stores, slot, "stopped")
+async def _active(stores: Stores, root: Slot) -> list[tuple[Slot, str]]:
+    """The runs under way in a conversation and its threads."""
+    slots = await stores.deletions.slots(root)
+    leases = await asyncio.gather(*(stores.leases.peek(slot) for slot in slots))
+    return [(slot, lease.run_id) for slot, lease in zip(slots, leases, strict=True) if lease.run_id]
+
+
+async def _stopped(stores: Stores, slot: Slot, run_id: str) -> None:
+    """Stop a run, and wait a moment for its end, which could not be stored behind the mark. One that takes
+    longer is ended when it is restored, or deleted with the rest."""
+    stopped = await stop_run(stores, slot, "stopped", run_id)
     late = time.monotonic() + STOP_SECONDS
-    while run_id and time.monotonic() < late:
+    while stopped and time.monotonic() < late:
         if (await stores.leases.peek(slot)).run_id != run_id:
             return
         await asyncio.sleep(STOP_POLL_SECONDS)
 
 
-async def restore_conversation(stores: Stores, root: Slot) -> None:
-    """Take a restorable deletion back; harmless when repeated. Raises `NotFound` once it is too late."""
-    if not await stores.deletions.restore(root) and await stores.deletions.is_deleted(root):
+async def restore_conversation(stores: Stores, root: Slot, seen: Conversation | None = None) -> None:
+    """Take a restorable deletion back; harmless when repeated; `seen` as in `delete_conversation`. Raises
+    `NotFound` once it is too late."""
+    if not await stores.deletions.restore(root, seen) and await stores.deletions.is_deleted(root):
         raise unknown_conversation()
 
 
