@@ -54,6 +54,17 @@ def test_message_is_edited_back_to_what_it_was(chat: httpx.Client) -> None:
     assert texts_of(chat) == ["hello", "hello"]
 
 
+def test_message_is_edited_back_and_forth(chat: httpx.Client) -> None:
+    """Each edit is a run of its own, and one that is sent again while it is the latest is not."""
+    runs = [chat.post("/api/chat", json=body("x")).headers["x-run-id"]]
+    for text in ("y", "x", "y", "x"):
+        sent, again = (chat.post("/api/chat", json=body(text, messageId="m1")) for _ in range(2))
+        assert sent.text == again.text
+        assert texts_of(chat) == [text, text]
+        runs.append(sent.headers["x-run-id"])
+    assert len(set(runs)) == 5
+
+
 def texts_of(chat: httpx.Client) -> list[str]:
     """The texts of the active branch."""
     messages = chat.get("/api/conversations/c1/messages", params={"detail": "answer"}).json()["items"]

@@ -70,6 +70,7 @@ async def send_chat(platform: Platform, request: Request, caller: Principal) -> 
         response_schema=given.response_schema,
         default_agent_id=default_agent_id(platform.settings),
         branch=branch,
+        is_edit=given.is_edit,
     )
     sent = await converse(
         platform, caller, given.chat_id, message, deadline(request), as_logged=given.counted

@@ -77,6 +77,11 @@ class ChatRequest(_Open):
         return BranchPoint(before.id) if before.role == "assistant" else None
 
     @property
+    def is_edit(self) -> bool:
+        """True where the last message takes the place of an earlier one of its id."""
+        return self.trigger == "submit-message" and self.message_id is not None
+
+    @property
     def counted(self) -> bool:
         """True for a client that resumes by the count of chunks (`WorkflowChatTransport`): what it is sent
         must be in the log, since a count cannot tell what was lost with a process."""
@@ -85,8 +90,8 @@ class ChatRequest(_Open):
     @property
     def idempotency_key(self) -> str | None:
         """The same message again is the same run; an edited one is another, also where it is edited back to
-        what it was, and so is a regenerated answer, which is told apart by the id of the answer that it
-        replaces."""
+        what it was (see `NewMessage.is_edit`), and so is a regenerated answer, which is told apart by the id
+        of the answer that it replaces."""
         if self.trigger == "regenerate-message":
             return f"ai-sdk:again:{_digest(self.last.id, self.message_id)}" if self.message_id else None
         parts = orjson.dumps(self.last.parts, option=orjson.OPT_SORT_KEYS).decode()

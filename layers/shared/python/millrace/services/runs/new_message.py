@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import orjson
@@ -30,7 +30,8 @@ class NewMessage:
     `created_by`. The default agent answers in a new conversation for which no agent was chosen. `client_data`
     is kept with the message for the client's protocol, by its name, and shown to nobody else; `writes` gives
     what is stored together with the beginning of the run. The message follows the one of its `branch`, by
-    default the end of the active branch."""
+    default the end of the active branch. `is_edit`: the same message once more is a new one where another
+    run has been there since."""
 
     content: Content
     agent_id: str | None = None
@@ -44,11 +45,17 @@ class NewMessage:
     client_data: dict[str, Any] | None = None
     writes: Callable[[Run], Awaitable[Sequence[TransactItem]]] | None = None
     branch: BranchPoint | None = None
+    is_edit: bool = False
 
     @property
     def asks_again(self) -> bool:
         """True where a question that is stored already is answered once more: the content is empty then."""
         return self.branch is not None and self.branch.again
+
+    def once_more(self, run_id: str) -> "NewMessage":
+        """The same message, sent again after the run that it began is no longer the newest."""
+        key = hashlib.sha256(f"{self.idempotency_key}\0{run_id}".encode()).hexdigest()
+        return replace(self, idempotency_key=key)
 
     def marker(self) -> Marker | None:
         """The idempotency key with a fingerprint that is the same for the same request."""

@@ -77,6 +77,9 @@ async def _sent(
         )
         sight.existed |= initial.exists
         if initial.repeated:
+            if message.is_edit and await _is_past(stores, slot, initial.repeated):
+                message = message.once_more(initial.repeated.run_id)
+                continue
             return await replay(stores, slot, message, initial.repeated)
         if message.if_busy == "interrupt" or not initial.snapshot.lease_record.run_id:
             initial.standing.check(initial.agent.id if initial.agent else "", stores.clock())
@@ -91,6 +94,14 @@ async def _sent(
         except (SlotChanged, Contended):
             await asyncio.sleep(random.uniform(0, RETRY_SECONDS))
     raise Unavailable("The conversation is written by many at once; try again.", retry_after=1)
+
+
+async def _is_past(stores: Stores, slot: Slot, repeated: Repeated) -> bool:
+    """Return whether another run has come behind the one that a key stands for. To be asked after the key was
+    read: a run and its key are written together."""
+    if repeated.injection:
+        return False
+    return (await stores.leases.peek(slot)).newest() != repeated.run_id
 
 
 async def _beside_active(
