@@ -164,4 +164,5 @@ def spare_imports() -> None:
     """Have the garbage collector pass over what is there for good."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # an app alone is more than Python's usual 700 objects
     gc.enable()

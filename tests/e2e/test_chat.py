@@ -14,6 +14,7 @@ from tests.stack import RunningStack
 
 MESSAGES = "/api/conversations/c1/messages"
 LIVE_MESSAGES = effort(60, 1_500)
+STREAMS = effort(10, 30)
 
 
 def test_curl_shows_events_as_they_are_made(stack: RunningStack, organization: str) -> None:
@@ -72,14 +73,15 @@ def test_events_come_one_by_one_while_the_run_goes_on(chat: httpx.Client) -> Non
         assert list(events)[-1].data["finishReason"] == "stopped"
 
 
-def test_thirty_streams_at_once_are_complete_and_in_order(chat: httpx.Client) -> None:
+@soak
+def test_streams_at_once_are_complete_and_in_order(chat: httpx.Client) -> None:
     text = " ".join(f"word{n}" for n in range(40))
 
     def one(number: int) -> list[Sent]:
         return say(chat, f"/echo toolMs=300 delayMs=5\n{text} {number}", conversation=f"many-{number}")
 
-    with ThreadPoolExecutor(30) as pool:
-        streams = list(pool.map(one, range(30)))
+    with ThreadPoolExecutor(STREAMS) as pool:
+        streams = list(pool.map(one, range(STREAMS)))
     for number, events in enumerate(streams):
         assert answer(events) == f"{text} {number}"
         numbered = [event.seq for event in events if event.id is not None]

@@ -14,9 +14,10 @@ import httpx
 import psutil
 import pytest
 
+from tests.effort import effort, soak
 from tests.stack import RunningStack
 
-STREAMS = 30
+STREAMS = effort(10, 30)
 
 
 @pytest.fixture
@@ -81,7 +82,8 @@ async def _send_and_collect(steps: Steps, chunks: AsyncIterator[str], name: str)
     return "".join([chunk async for chunk in chunks])
 
 
-async def test_thirty_streams_at_once_are_whole_in_order_and_each_in_its_own_process(
+@soak
+async def test_streams_at_once_are_whole_in_order_and_each_in_its_own_process(
     small_stack: RunningStack, tmp_path: Path
 ) -> None:
     pipes = [tmp_path / f"pipe{number}" for number in range(STREAMS)]
