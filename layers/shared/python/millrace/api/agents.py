@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import invalid
-from millrace.api.json_route import Caller, JsonRouter
+from millrace.api.json_route import Caller, JsonRouter, Options, UnchangedSince
 from millrace.api.operation import EMPTY, Answer, any_of
 from millrace.api.schemas.agents import AgentPage, AgentToolEntry, AgentToolPage, LeftOutTools
 from millrace.domain.access import Principal
@@ -129,8 +129,10 @@ def agents_router(agents: Agents) -> JsonRouter:
         errors=(*NOT_FOUND, "agent_builtin", "agent_exists", "changed", "id_mismatch", *SETTINGS_ERRORS),
         body=AgentReplacement,
     )
-    async def put_agent(who: Caller, agent_id: str, given: AgentReplacement, response: Response) -> Agent:
-        made, is_new = await agents.put(who, agent_id, given)
+    async def put_agent(
+        who: Caller, agent_id: str, given: AgentReplacement, options: Options, response: Response
+    ) -> Agent:
+        made, is_new = await agents.put(who, agent_id, given, options)
         response.status_code = 201 if is_new else 200
         return made.redacted()
 
@@ -155,9 +157,9 @@ def agents_router(agents: Agents) -> JsonRouter:
         "Delete an agent; its conversations stay",
         "agents:write",
         answers={204: EMPTY},
-        errors=(*NOT_FOUND, "agent_builtin"),
+        errors=(*NOT_FOUND, "agent_builtin", "changed"),
     )
-    async def delete_agent(who: Caller, agent_id: str) -> None:
-        await agents.delete(who, agent_id)
+    async def delete_agent(who: Caller, agent_id: str, unchanged_since: UnchangedSince = None) -> None:
+        await agents.delete(who, agent_id, unchanged_since)
 
     return router

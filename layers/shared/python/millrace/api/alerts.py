@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from millrace.api.cursors import number_from_cursor, to_cursor
 from millrace.api.endpoint import Endpoint, invalid, read_body, whole_number
 from millrace.api.operation import EMPTY, Answer, Parameter
-from millrace.api.parameters import CURSOR, limit
+from millrace.api.parameters import CURSOR, UNCHANGED_SINCE, WRITE, limit, write_options
 from millrace.domain.access import Principal
 from millrace.domain.alerts import (
     MAX_WINDOW_MS,
@@ -97,6 +97,7 @@ class Alerts:
                 "alerts:write",
                 self.put_alert_rule,
                 body=AlertReplacement,
+                parameters=WRITE,
                 answers={200: "AlertRule", 201: "AlertRule"},
                 errors=("alert_rule_not_found", "id_mismatch", "changed", "rule_exists", "too_many_rules"),
             ),
@@ -116,8 +117,9 @@ class Alerts:
                 "Delete an alert rule",
                 "alerts:write",
                 self.delete_alert_rule,
+                parameters=(UNCHANGED_SINCE,),
                 answers={204: EMPTY},
-                errors=("alert_rule_not_found",),
+                errors=("alert_rule_not_found", "changed"),
             ),
         ]
 
@@ -165,8 +167,8 @@ class Alerts:
         )
 
     async def put_alert_rule(self, request: Request, caller: Principal) -> Response:
-        given = await read_body(request, AlertReplacement)
-        rule, is_new = await self.rules.put(caller, _rule_id(request), given)
+        given, options = await read_body(request, AlertReplacement), write_options(request)
+        rule, is_new = await self.rules.put(caller, _rule_id(request), given, options)
         return JSONResponse(rule.to_wire(), 201 if is_new else 200)
 
     async def change_alert_rule(self, request: Request, caller: Principal) -> Response:
@@ -178,7 +180,8 @@ class Alerts:
         return JSONResponse(changed.to_wire())
 
     async def delete_alert_rule(self, request: Request, caller: Principal) -> Response:
-        await self.rules.delete(caller, _rule_id(request))
+        unchanged_since = request.query_params.get(UNCHANGED_SINCE.name)
+        await self.rules.delete(caller, _rule_id(request), unchanged_since)
         return Response(status_code=204)
 
 

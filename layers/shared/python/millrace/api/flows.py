@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.endpoint import Endpoint, read_body, whole_number
 from millrace.api.operation import EMPTY, Answer, Parameter
-from millrace.api.parameters import CURSOR, limit
+from millrace.api.parameters import CURSOR, UNCHANGED_SINCE, WRITE, limit, write_options
 from millrace.domain.access import Principal
 from millrace.domain.flows import Flow, FlowReplacement, NewFlow
 from millrace.errors import InvalidRequest
@@ -80,6 +80,7 @@ class FlowsApi:
                 "agents:write",
                 self.put_flow,
                 body=FlowReplacement,
+                parameters=WRITE,
                 answers={200: "Flow", 201: "Flow"},
                 errors=("changed", "flow_exists", "flow_not_found", "id_mismatch", *DEFINITION_ERRORS),
             ),
@@ -89,8 +90,9 @@ class FlowsApi:
                 "Delete a flow",
                 "agents:write",
                 self.delete_flow,
+                parameters=(UNCHANGED_SINCE,),
                 answers={204: EMPTY},
-                errors=("flow_not_found",),
+                errors=("changed", "flow_not_found"),
             ),
         ]
 
@@ -110,12 +112,13 @@ class FlowsApi:
         return JSONResponse(_seen(found, caller))
 
     async def put_flow(self, request: Request, caller: Principal) -> Response:
-        given = await read_body(request, FlowReplacement)
-        flow, is_new = await self.flows.definitions.put(caller, request.path_params["name"], given)
+        given, options = await read_body(request, FlowReplacement), write_options(request)
+        flow, is_new = await self.flows.definitions.put(caller, request.path_params["name"], given, options)
         return JSONResponse(flow.to_wire(), 201 if is_new else 200)
 
     async def delete_flow(self, request: Request, caller: Principal) -> Response:
-        await self.flows.definitions.delete(caller, request.path_params["name"])
+        unchanged_since = request.query_params.get(UNCHANGED_SINCE.name)
+        await self.flows.definitions.delete(caller, request.path_params["name"], unchanged_since)
         return Response(status_code=204)
 
 

@@ -8,14 +8,16 @@ which accepts NaN, doubled keys and anything after the document.
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
 from millrace.api.auth import Auth
 from millrace.api.operation import EMPTY, JSON, Answer, Credential, Needs, Operation, Parameter
+from millrace.api.parameters import DRY_RUN, UNCHANGED_SINCE
 from millrace.domain.access import Principal, Scope
 from millrace.domain.json_reader import DEEPEST, LINES, check_levels, inflate, media_type, read_documents
+from millrace.domain.replacement import WriteOptions
 from millrace.errors import UnsupportedMedia
 
 MAX_BODY = 6 * 1024 * 1024
@@ -113,6 +115,18 @@ def caller_of(request: Request) -> Principal:
 
 
 Caller = Annotated[Principal, Depends(caller_of)]
+UnchangedSince = Annotated[
+    str | None, Query(alias=UNCHANGED_SINCE.name, description=UNCHANGED_SINCE.description)
+]
+DryRun = Annotated[bool, Query(alias=DRY_RUN.name, description=DRY_RUN.description)]
+
+
+def _write_options(unchanged_since: UnchangedSince = None, dry_run: DryRun = False) -> WriteOptions:
+    return WriteOptions(unchanged_since, dry_run)
+
+
+Options = Annotated[WriteOptions, Depends(_write_options)]
+"""The options of a PUT."""
 
 
 async def _read(request: Request, operation: Operation) -> Request:

@@ -1,7 +1,11 @@
 """Parameters that many operations take."""
 
+from starlette.requests import Request
+
+from millrace.api.endpoint import truth
 from millrace.api.operation import Parameter
 from millrace.domain.events import DETAILS, Detail
+from millrace.domain.replacement import WriteOptions
 
 CURSOR = Parameter("cursor", "`nextCursor` of the page before; without it, the first page")
 STREAM = Parameter(
@@ -32,6 +36,20 @@ IDEMPOTENCY_KEY = Parameter(
 )
 RESUME = (AFTER, LAST_EVENT_ID, DETAIL, NAMED_EVENTS)
 TICKET = Parameter("ticket", "The secret of `POST /api/stream-tickets`, in place of a token")
+
+UNCHANGED_SINCE = Parameter(
+    "unchangedSince",
+    "The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed`",
+)
+DRY_RUN = Parameter(
+    "dryRun", "`true` checks everything, answers as the write would, and writes nothing", {"type": "boolean"}
+)
+WRITE = (UNCHANGED_SINCE, DRY_RUN)
+
+
+def write_options(request: Request) -> WriteOptions:
+    """The options of a PUT or DELETE. Raises `InvalidRequest`."""
+    return WriteOptions(request.query_params.get("unchangedSince"), truth(request, "dryRun"))
 
 
 def limit(highest: int, default: int) -> Parameter:

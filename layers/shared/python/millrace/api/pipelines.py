@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Body, Query, Response
 
 from millrace.api.cursors import from_cursor, to_cursor
-from millrace.api.json_route import Caller, JsonRouter
+from millrace.api.json_route import Caller, JsonRouter, Options, UnchangedSince
 from millrace.api.operation import EMPTY, Answer
 from millrace.api.pipelines_dead_letters import add_dead_letter, add_dead_letters, add_redrives
 from millrace.api.pipelines_errors import (
@@ -143,8 +143,10 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
         ),
         body="PipelineDefinition",
     )
-    async def put_pipeline(who: Caller, pipeline_id: str, definition: Given, response: Response) -> Json:
-        made, is_new = await pipelines.put(who, pipeline_id, definition)
+    async def put_pipeline(
+        who: Caller, pipeline_id: str, definition: Given, options: Options, response: Response
+    ) -> Json:
+        made, is_new = await pipelines.put(who, pipeline_id, definition, options)
         response.status_code = 201 if is_new else 200
         return await pipelines.written(who, made)
 
@@ -170,8 +172,8 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
         answers={204: EMPTY},
         errors=(*NOT_FOUND, "pipeline_active", "changed"),
     )
-    async def delete_pipeline(who: Caller, pipeline_id: str) -> None:
-        await pipelines.delete(who, pipeline_id)
+    async def delete_pipeline(who: Caller, pipeline_id: str, unchanged_since: UnchangedSince = None) -> None:
+        await pipelines.delete(who, pipeline_id, unchanged_since)
 
 
 def _add_actions(router: JsonRouter, pipelines: Pipelines) -> None:

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from millrace.domain.approvals import OWNER, Approvers, OnExpired, Policy
 from millrace.domain.events import Detail
+from millrace.domain.replacement import ManagedBy
 from millrace.domain.wire import WireModel
 
 _MODEL = re.compile(r"[a-z][a-z0-9-]{0,31}:.*", re.DOTALL)
@@ -175,6 +176,7 @@ class AgentSettings(WireModel):
         alias="exposeA2A",
         description="whether A2A clients of the organization find the agent and send it tasks",
     )
+    managed_by: ManagedBy = ""
 
     @property
     def tool_uses(self) -> list[ToolUse]:

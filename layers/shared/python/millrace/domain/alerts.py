@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
+from millrace.domain.replacement import ManagedBy
 from millrace.domain.wire import WireModel
 
 Metric = Literal["error_rate", "cost", "latency_p95", "tokens", "stuck_run", "backpressure"]
@@ -38,6 +39,7 @@ class AlertSettings(WireModel):
     window: int = Field(default=300_000, ge=MIN_WINDOW_MS, le=MAX_WINDOW_MS)
     agent_ids: list[AgentId] = Field(default_factory=list, max_length=100)
     enabled: bool = True
+    managed_by: ManagedBy = ""
 
     @model_validator(mode="after")
     def _resolves_on_the_right_side(self) -> "AlertSettings":

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from millrace.domain.agents import AgentLimits
 from millrace.domain.approvals import Approvers
+from millrace.domain.replacement import ManagedBy
 from millrace.domain.wire import WireModel
 
 MAX_STEPS = 32
@@ -114,6 +115,7 @@ class FlowSettings(WireModel):
     steps: list[Step] = Field(min_length=1, max_length=MAX_STEPS)
     output: Expression | None = None
     limits: AgentLimits = Field(default_factory=lambda: AgentLimits(max_tokens=100_000))
+    managed_by: ManagedBy = ""
 
     @field_validator("steps")
     @classmethod

@@ -4,13 +4,43 @@ Fields that the server fills are accepted, so that the answer of a GET can be se
 id that is not the one of the path is a mistake.
 """
 
-from typing import TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from millrace.errors import InvalidRequest
+from millrace.errors import Conflict, InvalidRequest
 
 Settings = TypeVar("Settings", bound=BaseModel)
+_LABEL = r"[a-z0-9][a-z0-9._-]{0,62}"
+ManagedBy = Annotated[
+    str,
+    Field(
+        pattern=rf"^({_LABEL}(/{_LABEL})?)?$",
+        description="the label of the file that it is kept in, see `millrace apply`; empty for none",
+    ),
+]
+
+
+class WriteOptions(NamedTuple):
+    """The options of a write. With `unchanged_since`, the `updatedAt` that was read before (empty where there
+    was nothing), it is refused if somebody has changed the resource meanwhile. A `dry_run` checks everything
+    and writes nothing."""
+
+    unchanged_since: str | None = None
+    dry_run: bool = False
+
+    def check(self, updated_at: str | None) -> None:
+        """Raise `Conflict` if the resource, or its absence (None), is not what the caller has read."""
+        if self.unchanged_since is not None and self.unchanged_since != (updated_at or ""):
+            raise changed()
+
+
+PLAIN = WriteOptions()
+
+
+def changed() -> Conflict:
+    """The error for a write that is based on an earlier state."""
+    return Conflict("Somebody else changed this meanwhile; read it again and retry.", code="changed")
 
 
 def settings_of(kind: type[Settings], given: BaseModel) -> Settings:

@@ -17,7 +17,7 @@ from millrace.domain.agents import (
 )
 from millrace.domain.clock import iso, updated_time
 from millrace.domain.ids import new_id, valid_id
-from millrace.domain.replacement import check_same, settings_of
+from millrace.domain.replacement import PLAIN, WriteOptions, check_same, settings_of
 from millrace.errors import Conflict, InvalidRequest, MillraceError, NotFound, TooLarge
 from millrace.net.addresses import Rules
 from millrace.services.forget_agents import forget_agent
@@ -64,7 +64,9 @@ class Agents:
         """Raises `NotFound`."""
         return await self._store.get(caller.organization, agent_id)
 
-    async def create(self, caller: Principal, given: AgentSettings, agent_id: str | None) -> Agent:
+    async def create(
+        self, caller: Principal, given: AgentSettings, agent_id: str | None, dry_run: bool = False
+    ) -> Agent:
         """Raises `Conflict` for a taken id, `InvalidRequest` for a wrong one."""
         agent_id = agent_id or new_id("agent")
         if not valid_id(agent_id):
@@ -76,6 +78,8 @@ class Agents:
         stored = await self._checked(Owner(caller.organization, agent_id), given)
         now = iso(self._clock())
         made = Agent(id=agent_id, created_at=now, updated_at=now, **dict(stored))
+        if dry_run:
+            return made
         # Memories of an agent that had this id must not become this one's.
         await forget_agent(self._platform.stores, caller.organization, agent_id)
         back = self._platform.stores.forgotten_agents.back(caller.organization, agent_id)
@@ -94,7 +98,13 @@ class Agents:
             changes = changes | {"limits": kept["limits"] | changes["limits"]}
         return await self._replace(caller, old, AgentSettings.model_validate(kept | changes))
 
-    async def put(self, caller: Principal, agent_id: str, given: AgentReplacement) -> tuple[Agent, bool]:
+    async def put(
+        self,
+        caller: Principal,
+        agent_id: str,
+        given: AgentReplacement,
+        options: WriteOptions = PLAIN,
+    ) -> tuple[Agent, bool]:
         """Replace the agent's settings, or create the agent; return whether it is new. Raises
         `InvalidRequest` or `Conflict`."""
         _must_be_stored(agent_id)
@@ -103,24 +113,28 @@ class Agents:
         try:
             old = await self._store.get(caller.organization, agent_id)
         except NotFound:
-            return await self.create(caller, settings, agent_id), True
-        return await self._replace(caller, old, settings), False
+            options.check(None)
+            return await self.create(caller, settings, agent_id, options.dry_run), True
+        options.check(old.updated_at)
+        return await self._replace(caller, old, settings, options.dry_run), False
 
-    async def _replace(self, caller: Principal, old: Agent, given: AgentSettings) -> Agent:
+    async def _replace(
+        self, caller: Principal, old: Agent, given: AgentSettings, dry_run: bool = False
+    ) -> Agent:
         stored = await self._checked(Owner(caller.organization, old.id), given, old)
         now = updated_time(self._clock, old.updated_at)
         new = Agent(id=old.id, created_at=old.created_at, updated_at=now, **dict(stored))
-        await self._store.replace(caller.organization, new, old.updated_at)
+        if not dry_run:
+            await self._store.replace(caller.organization, new, old.updated_at)
         return new
 
-    async def delete(self, caller: Principal, agent_id: str) -> None:
+    async def delete(self, caller: Principal, agent_id: str, unchanged_since: str | None = None) -> None:
         """Delete an agent with all that it remembers. Conversations with it stay; a new message there names
-        another agent. Raises `NotFound`."""
+        another agent. Raises `NotFound`, and `Conflict` for one that was changed since then."""
         _must_be_stored(agent_id)
         stores, organization = self._platform.stores, caller.organization
-        await self._store.delete(
-            organization, agent_id, *stores.forgotten_agents.gone(organization, agent_id)
-        )
+        gone = stores.forgotten_agents.gone(organization, agent_id)
+        await self._store.delete(organization, agent_id, *gone, unchanged_since=unchanged_since)
         try:
             async with sweep_time():
                 await forget_agent(stores, organization, agent_id)

@@ -5,9 +5,17 @@ import time
 import orjson
 
 from millrace.domain.agents import BUILTIN_AGENTS, Agent
+from millrace.domain.replacement import changed
 from millrace.errors import Conflict, NotFound
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put
+from millrace.stores.dynamo import (
+    ConditionFailed,
+    Dynamo,
+    Item,
+    TransactItem,
+    put,
+)
 from millrace.stores.reading import readable
+from millrace.stores.unchanged import delete_unchanged, refusal
 
 CACHE_SECONDS = 5.0
 _CACHE_SIZE = 1000
@@ -88,18 +96,20 @@ class AgentStore:
         try:
             await self._dynamo.write(request)
         except ConditionFailed as error:
-            raise Conflict(
-                "Another request changed this agent; read it again and retry.", code="changed"
-            ) from error
+            raise changed() from error
         # Other processes keep the old agent for up to `CACHE_SECONDS`: nothing tells them.
         self._cache.pop((organization, agent.id), None)
 
-    async def delete(self, organization: str, agent_id: str, *more: TransactItem) -> None:
-        """Delete an agent, and write `more` with it. Raises `NotFound`."""
+    async def delete(
+        self, organization: str, agent_id: str, *more: TransactItem, unchanged_since: str | None = None
+    ) -> None:
+        """Delete an agent, and write `more` with it. Raises `NotFound`, and `Conflict` for one that was
+        changed since then."""
+        key = {"pk": organization, "sk": agent_id}
         try:
-            await self._dynamo.transact(delete(self._table, {"pk": organization, "sk": agent_id}), *more)
+            await self._dynamo.transact(delete_unchanged(self._table, key, unchanged_since), *more)
         except ConditionFailed as error:
-            raise unknown_agent(agent_id) from error
+            raise refusal(error, unknown_agent(agent_id)) from error
         self._cache.pop((organization, agent_id), None)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from millrace.domain.alerts import MAX_RULES, STORED, AlertRule, AlertState
+from millrace.domain.replacement import changed
 from millrace.errors import Conflict, NotFound, TooManyRequests
 from millrace.stores.aws import Aws
 from millrace.stores.creations import TRIES, creations, next_creation
@@ -17,7 +18,6 @@ from millrace.stores.dynamo import (
     Dynamo,
     Item,
     TransactItem,
-    delete,
     from_item,
     put,
     put_version,
@@ -25,6 +25,7 @@ from millrace.stores.dynamo import (
     update,
 )
 from millrace.stores.reading import readable
+from millrace.stores.unchanged import delete_unchanged, refusal
 
 NOTED_SECONDS = 3600
 ACTIVE_SECONDS = 25 * 3600
@@ -88,7 +89,7 @@ class AlertStore:
 
     async def replace(self, organization: str, rule: AlertRule, unchanged_since: str) -> None:
         """Raises `Conflict` when somebody else changed the rule meanwhile, or deleted it."""
-        changed = update(
+        request = update(
             self.table,
             _rule_key(organization, rule.id),
             "SET body = :body, updatedAt = :now",
@@ -98,15 +99,14 @@ class AlertStore:
             seen=unchanged_since,
         )
         try:
-            await self._dynamo.write(changed)
+            await self._dynamo.write(request)
         except ConditionFailed as error:
-            raise Conflict(
-                "Another request changed this rule; read it again and retry.", code="changed"
-            ) from error
+            raise changed() from error
 
-    async def delete(self, organization: str, rule_id: str) -> None:
+    async def delete(self, organization: str, rule_id: str, unchanged_since: str | None = None) -> None:
         """Remove a rule, and note how many alerts it had: one that is made anew under its id goes on from
-        there, since receivers know repetitions by an alert's id. Raises `NotFound`."""
+        there, since receivers know repetitions by an alert's id. Raises `NotFound`, and `Conflict` for a rule
+        that was changed since then."""
         ended = update(
             self.table,
             _state_key(organization, rule_id),
@@ -118,10 +118,11 @@ class AlertStore:
             zero=0,
             one=1,
         )
+        gone = delete_unchanged(self.table, _rule_key(organization, rule_id), unchanged_since)
         try:
-            await self._dynamo.transact(delete(self.table, _rule_key(organization, rule_id)), ended)
+            await self._dynamo.transact(gone, ended)
         except ConditionFailed as error:
-            raise unknown_rule() from error
+            raise refusal(error, unknown_rule()) from error
 
     async def states(self, organization: str) -> dict[str, AlertState]:
         """Return the state of each rule by its id; a rule that was never triggered has none."""

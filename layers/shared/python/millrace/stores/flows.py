@@ -7,17 +7,18 @@ import orjson
 
 from millrace.domain.flows import Execution, Flow, StepAnswer
 from millrace.domain.ids import valid_id
+from millrace.domain.replacement import changed
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.stores.dynamo import (
     ConditionFailed,
     Dynamo,
     Item,
     TransactItem,
-    delete,
     put,
     put_when,
 )
 from millrace.stores.reading import readable
+from millrace.stores.unchanged import delete_unchanged, refusal
 
 EXECUTION_SECONDS = 30 * 24 * 3600
 
@@ -64,16 +65,16 @@ class FlowStore:
         try:
             await self._dynamo.write(request)
         except ConditionFailed as error:
-            raise Conflict(
-                "Another request changed this flow; read it again and retry.", code="changed"
-            ) from error
+            raise changed() from error
 
-    async def delete(self, organization: str, name: str) -> None:
-        """Raises `NotFound`. Executions that wait keep the flow as it was when they began."""
+    async def delete(self, organization: str, name: str, unchanged_since: str | None = None) -> None:
+        """Raises `NotFound`, and `Conflict` for a flow that was changed since then. Executions that wait keep
+        the flow as it was when they began."""
+        key = _flow_key(organization, name)
         try:
-            await self._dynamo.write(delete(self._table, _flow_key(organization, name)))
+            await self._dynamo.write(delete_unchanged(self._table, key, unchanged_since))
         except ConditionFailed as error:
-            raise unknown_flow(name) from error
+            raise refusal(error, unknown_flow(name)) from error
 
     async def execution(self, organization: str, execution_id: str) -> Execution:
         """Raises `NotFound`."""

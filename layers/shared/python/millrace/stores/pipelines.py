@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from millrace.domain.pipelines import MAX_PIPELINES, Pipeline
+from millrace.domain.replacement import changed
 from millrace.errors import Conflict, InvalidRequest, NotFound
 from millrace.stores.creations import TRIES, creations, next_creation
 from millrace.stores.dynamo import (
@@ -110,7 +111,7 @@ class PipelineStore:
         try:
             await self._dynamo.write(self._swap(organization, old, new))
         except ConditionFailed as error:
-            raise _changed() from error
+            raise changed() from error
 
     async def add_version(
         self, organization: str, old: Pipeline, new: Pipeline, step_hashes: list[str]
@@ -120,7 +121,7 @@ class PipelineStore:
         try:
             await self._dynamo.transact(self._swap(organization, old, new), *versions)
         except ConditionFailed as error:
-            raise _changed() from error
+            raise changed() from error
 
     async def delete(self, organization: str, pipeline: Pipeline) -> None:
         """Deletes the pipeline, then its versions and checkpoints; its journal and metrics have a TTL.
@@ -131,7 +132,7 @@ class PipelineStore:
         try:
             await self._dynamo.transact(request, gone)
         except ConditionFailed as error:
-            raise _changed() from error
+            raise changed() from error
         # There may be more of these than a transaction holds. Nothing reaches what a crash leaves of them,
         # since the id is never used again.
         for kind in ("V#", "S#", "C#"):
@@ -270,10 +271,6 @@ def _used(id: str) -> Conflict:
         f"The id {id!r} is in use, or was until its pipeline was deleted; take another.",
         code="pipeline_id_used",
     )
-
-
-def _changed() -> Conflict:
-    return Conflict("Somebody else changed this pipeline; read it again.", code="changed")
 
 
 def _to_item(organization: str, pipeline: Pipeline) -> Item:

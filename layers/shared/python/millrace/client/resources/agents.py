@@ -40,9 +40,19 @@ class Agents(Resource[IO]):
         return Call(Request("POST", BASE, body=body(definition, fields)), model(Agent))
 
     @operation
-    def put(self, agent_id: str, definition: Definition = None, /, **fields: Any) -> Call[Agent]:
+    def put(
+        self,
+        agent_id: str,
+        definition: Definition = None,
+        /,
+        unchanged_since: str | None = None,
+        dry_run: bool | None = None,
+        **fields: Any,
+    ) -> Call[Agent]:
         """Replace an agent, or create it."""
-        return Call(Request("PUT", path(BASE + "/{}", agent_id), body=body(definition, fields)), model(Agent))
+        options = given(unchangedSince=unchanged_since, dryRun=dry_run)
+        where = path(BASE + "/{}", agent_id)
+        return Call(Request("PUT", where, options, body(definition, fields)), model(Agent))
 
     @operation
     def change(self, agent_id: str, definition: Definition = None, /, **fields: Any) -> Call[Agent]:
@@ -53,9 +63,10 @@ class Agents(Resource[IO]):
         return Call(request, model(Agent))
 
     @operation
-    def delete(self, agent_id: str) -> Call[None]:
+    def delete(self, agent_id: str, *, unchanged_since: str | None = None) -> Call[None]:
         """Delete an agent; its conversations stay."""
-        return Call(Request("DELETE", path(BASE + "/{}", agent_id)), nothing)
+        options = given(unchangedSince=unchanged_since)
+        return Call(Request("DELETE", path(BASE + "/{}", agent_id), options), nothing)
 
     @operation
     def tools(self, agent_id: str) -> Call[AgentToolPage]:

@@ -101,10 +101,19 @@ class Alerts(Resource[IO]):
         return Call(Request("POST", BASE + "/alerts", body=body(settings, fields)), model(AlertRule))
 
     @operation
-    def put(self, rule_id: str, settings: Settings = None, /, **fields: Any) -> Call[AlertRule]:
+    def put(
+        self,
+        rule_id: str,
+        settings: Settings = None,
+        /,
+        unchanged_since: str | None = None,
+        dry_run: bool | None = None,
+        **fields: Any,
+    ) -> Call[AlertRule]:
         """Replace an alert rule, or create it."""
+        options = given(unchangedSince=unchanged_since, dryRun=dry_run)
         where = path(BASE + "/alerts/{}", rule_id)
-        return Call(Request("PUT", where, body=body(settings, fields)), model(AlertRule))
+        return Call(Request("PUT", where, options, body(settings, fields)), model(AlertRule))
 
     @operation
     def change(self, rule_id: str, settings: Settings = None, /, **fields: Any) -> Call[AlertRule]:
@@ -114,9 +123,10 @@ class Alerts(Resource[IO]):
         return Call(request, model(AlertRule))
 
     @operation
-    def delete(self, rule_id: str) -> Call[None]:
+    def delete(self, rule_id: str, *, unchanged_since: str | None = None) -> Call[None]:
         """Delete an alert rule."""
-        return Call(Request("DELETE", path(BASE + "/alerts/{}", rule_id)), nothing)
+        options = given(unchangedSince=unchanged_since)
+        return Call(Request("DELETE", path(BASE + "/alerts/{}", rule_id), options), nothing)
 
     @listing
     def history(self, rule_id: str, *, limit: int | None = None) -> Listing[PastAlert]:

@@ -62,14 +62,24 @@ class Flows(Resource[IO]):
         return Call(Request("POST", BASE, body=body(definition, fields)), model(Flow))
 
     @operation
-    def put(self, name: str, definition: Definition = None, /, **fields: Any) -> Call[Flow]:
+    def put(
+        self,
+        name: str,
+        definition: Definition = None,
+        /,
+        unchanged_since: str | None = None,
+        dry_run: bool | None = None,
+        **fields: Any,
+    ) -> Call[Flow]:
         """Replace a flow, or create it."""
-        return Call(Request("PUT", path(BASE + "/{}", name), body=body(definition, fields)), model(Flow))
+        options = given(unchangedSince=unchanged_since, dryRun=dry_run)
+        return Call(Request("PUT", path(BASE + "/{}", name), options, body(definition, fields)), model(Flow))
 
     @operation
-    def delete(self, name: str) -> Call[None]:
+    def delete(self, name: str, *, unchanged_since: str | None = None) -> Call[None]:
         """Delete a flow."""
-        return Call(Request("DELETE", path(BASE + "/{}", name)), nothing)
+        options = given(unchangedSince=unchanged_since)
+        return Call(Request("DELETE", path(BASE + "/{}", name), options), nothing)
 
     @operation
     def run(self, name: str, input: Any = None, *, idempotency_key: str | None = None) -> Call[FlowResult]:

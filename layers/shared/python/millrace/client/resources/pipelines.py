@@ -65,10 +65,17 @@ class Streaming(Recovery[IO]):
 
     @operation
     def put_pipeline(
-        self, pipeline_id: str, definition: Definition = None, /, **fields: Any
+        self,
+        pipeline_id: str,
+        definition: Definition = None,
+        /,
+        unchanged_since: str | None = None,
+        dry_run: bool | None = None,
+        **fields: Any,
     ) -> Call[WrittenPipeline]:
         """Replace a pipeline's definition, or create it."""
-        request = Request("PUT", path(PIPELINE, pipeline_id), body=body(definition, fields))
+        options = given(unchangedSince=unchanged_since, dryRun=dry_run)
+        request = Request("PUT", path(PIPELINE, pipeline_id), options, body(definition, fields))
         return Call(request, model(WrittenPipeline))
 
     @operation
@@ -81,9 +88,10 @@ class Streaming(Recovery[IO]):
         return Call(request, model(WrittenPipeline))
 
     @operation
-    def delete_pipeline(self, pipeline_id: str) -> Call[None]:
+    def delete_pipeline(self, pipeline_id: str, *, unchanged_since: str | None = None) -> Call[None]:
         """Delete a pipeline that is stopped."""
-        return Call(Request("DELETE", path(PIPELINE, pipeline_id)), nothing)
+        options = given(unchangedSince=unchanged_since)
+        return Call(Request("DELETE", path(PIPELINE, pipeline_id), options), nothing)
 
     @operation
     def start_pipeline(self, pipeline_id: str) -> Call[Pipeline]:

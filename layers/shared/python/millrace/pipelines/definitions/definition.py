@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
+from millrace.domain.replacement import ManagedBy
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.destinations import Destination, secret_names
 from millrace.pipelines.definitions.model import Model, Name
@@ -27,6 +28,7 @@ class PipelineDefinition(Model):
     transforms: Annotated[list[Step], Field(max_length=STEPS)] = Field(default_factory=list)
     destination: Destination | None = None
     destinations: Destinations | None = None
+    managed_by: ManagedBy | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "PipelineDefinition":

@@ -20,7 +20,7 @@ from millrace.domain.alerts_metrics import bucket_start, value_of
 from millrace.domain.clock import iso, updated_time
 from millrace.domain.events import Event
 from millrace.domain.ids import new_id
-from millrace.domain.replacement import check_same, settings_of
+from millrace.domain.replacement import PLAIN, WriteOptions, check_same, settings_of
 from millrace.errors import NotFound, is_transient
 from millrace.services.command_center.record import TRIES, Recorder
 from millrace.stores.alerts import AlertStore
@@ -52,11 +52,14 @@ class AlertRules:
         states = await self._store.states(caller.organization)
         return _with_state(rule, states.get(rule_id))
 
-    async def create(self, caller: Principal, given: AlertSettings, rule_id: str = "") -> AlertRule:
+    async def create(
+        self, caller: Principal, given: AlertSettings, rule_id: str = "", dry_run: bool = False
+    ) -> AlertRule:
         """Raises `TooManyRequests` beyond the limit of rules, `Conflict` for an id that is taken."""
         now = iso(self._clock())
         rule = AlertRule(id=rule_id or new_id("rule"), created_at=now, updated_at=now, **dict(given))
-        await self._store.create(caller.organization, rule)
+        if not dry_run:
+            await self._store.create(caller.organization, rule)
         return rule
 
     async def change(self, caller: Principal, rule_id: str, changes: dict[str, Any]) -> AlertRule:
@@ -66,7 +69,9 @@ class AlertRules:
         kept = {name: value for name, value in merged.items() if name not in READ_ONLY}
         return await self._replace(caller, old, AlertSettings.model_validate(kept))
 
-    async def put(self, caller: Principal, rule_id: str, given: AlertReplacement) -> tuple[AlertRule, bool]:
+    async def put(
+        self, caller: Principal, rule_id: str, given: AlertReplacement, options: WriteOptions = PLAIN
+    ) -> tuple[AlertRule, bool]:
         """Replace the rule's settings, or create the rule; return whether it is new. Raises as `create`
         and `change` do."""
         check_same("id", given.id, rule_id)
@@ -74,18 +79,24 @@ class AlertRules:
         try:
             old = await self._store.rule(caller.organization, rule_id)
         except NotFound:
-            return await self.create(caller, settings, rule_id), True
-        return await self._replace(caller, old, settings), False
+            options.check(None)
+            return await self.create(caller, settings, rule_id, options.dry_run), True
+        options.check(old.updated_at)
+        return await self._replace(caller, old, settings, options.dry_run), False
 
-    async def _replace(self, caller: Principal, old: AlertRule, given: AlertSettings) -> AlertRule:
+    async def _replace(
+        self, caller: Principal, old: AlertRule, given: AlertSettings, dry_run: bool = False
+    ) -> AlertRule:
         now = updated_time(self._clock, old.updated_at)
         new = AlertRule(id=old.id, created_at=old.created_at, updated_at=now, **dict(given))
-        await self._store.replace(caller.organization, new, old.updated_at)
+        if not dry_run:
+            await self._store.replace(caller.organization, new, old.updated_at)
         return new
 
-    async def delete(self, caller: Principal, rule_id: str) -> None:
-        """Raises `NotFound`. An alert that is triggered ends without a word."""
-        await self._store.delete(caller.organization, rule_id)
+    async def delete(self, caller: Principal, rule_id: str, unchanged_since: str | None = None) -> None:
+        """Raises `NotFound`, and `Conflict` for a rule that was changed since then. An alert that is
+        triggered ends without a word."""
+        await self._store.delete(caller.organization, rule_id, unchanged_since)
 
 
 def _with_state(rule: AlertRule, state: AlertState | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from functools import partial
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso, updated_time
 from millrace.domain.flows import FLOW_NAME, Flow, FlowReplacement, FlowSettings, NewFlow
-from millrace.domain.replacement import check_same, settings_of
+from millrace.domain.replacement import PLAIN, WriteOptions, check_same, settings_of
 from millrace.errors import InvalidRequest, NotFound
 from millrace.services.flows.checks import check_flow
 from millrace.services.runs.platform import Platform
@@ -36,34 +36,40 @@ class FlowDefinitions:
             after,
         )
 
-    async def create(self, caller: Principal, given: NewFlow) -> Flow:
+    async def create(self, caller: Principal, given: NewFlow, dry_run: bool = False) -> Flow:
         """Raises `Conflict` for a taken name, `InvalidRequest` for a flow that could never run."""
         check_flow(given, self.platform.settings.approval_seconds)
         now = iso(self.platform.stores.clock())
         flow = Flow(created_at=now, updated_at=now, **dict(given))
-        await self.store.create(caller.organization, flow)
+        if not dry_run:
+            await self.store.create(caller.organization, flow)
         return flow
 
-    async def put(self, caller: Principal, name: str, given: FlowReplacement) -> tuple[Flow, bool]:
+    async def put(
+        self, caller: Principal, name: str, given: FlowReplacement, options: WriteOptions = PLAIN
+    ) -> tuple[Flow, bool]:
         """Puts a definition under the name; true if the flow is new. Raises as `create`."""
         check_same("name", given.name, name)
         settings = settings_of(FlowSettings, given)
         try:
             old = await self.store.get(caller.organization, name)
         except NotFound:
-            return await self.create(caller, new_flow(name, settings)), True
-        return await self._replace(caller, old, settings), False
+            options.check(None)
+            return await self.create(caller, new_flow(name, settings), options.dry_run), True
+        options.check(old.updated_at)
+        return await self._replace(caller, old, settings, options.dry_run), False
 
-    async def _replace(self, caller: Principal, old: Flow, given: FlowSettings) -> Flow:
+    async def _replace(self, caller: Principal, old: Flow, given: FlowSettings, dry_run: bool) -> Flow:
         check_flow(given, self.platform.settings.approval_seconds)
         now = updated_time(self.platform.stores.clock, old.updated_at)
         flow = Flow(name=old.name, created_at=old.created_at, updated_at=now, **dict(given))
-        await self.store.replace(caller.organization, flow, old.updated_at)
+        if not dry_run:
+            await self.store.replace(caller.organization, flow, old.updated_at)
         return flow
 
-    async def delete(self, caller: Principal, name: str) -> None:
-        """Raises `NotFound`."""
-        await self.store.delete(caller.organization, name)
+    async def delete(self, caller: Principal, name: str, unchanged_since: str | None = None) -> None:
+        """Raises `NotFound`, and `Conflict` for a flow that was changed since then."""
+        await self.store.delete(caller.organization, name, unchanged_since)
 
 
 def new_flow(name: str, settings: FlowSettings) -> NewFlow:

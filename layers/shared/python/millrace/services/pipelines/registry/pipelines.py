@@ -10,7 +10,7 @@ from typing import Any
 
 from millrace.destinations.secrets import check_secrets
 from millrace.domain.access import Principal
-from millrace.domain.clock import iso
+from millrace.domain.clock import iso, updated_time
 from millrace.domain.differences import differences
 from millrace.domain.ids import new_id
 from millrace.domain.pipelines import (
@@ -21,7 +21,7 @@ from millrace.domain.pipelines import (
     check_chosen_id,
     check_deletable,
 )
-from millrace.domain.replacement import check_same
+from millrace.domain.replacement import PLAIN, WriteOptions, check_same
 from millrace.errors import Conflict, NotFound, TooLarge
 from millrace.net.addresses import Rules
 from millrace.net.names import resolve_name
@@ -106,19 +106,24 @@ class Pipelines:
         definition = await self._store.definition(caller.organization, pipeline_id, version)
         return await self.replace(caller, pipeline_id, definition)
 
-    async def put(self, caller: Principal, pipeline_id: str, given: Any) -> tuple[Pipeline, bool]:
+    async def put(
+        self, caller: Principal, pipeline_id: str, given: Any, options: WriteOptions = PLAIN
+    ) -> tuple[Pipeline, bool]:
         """Replaces the definition, or makes the pipeline under an id of the caller's; true if it is new.
         Raises as `create` and `replace`, and `Conflict` for the id of a pipeline that was deleted."""
         check_same("id", given.get("id") if isinstance(given, dict) else None, pipeline_id)
         try:
-            return await self.replace(caller, pipeline_id, given), False
+            return await self.replace(caller, pipeline_id, given, options), False
         except NotFound:
+            options.check(None)
             # Ids of this form are generated, so an unknown one is a mistake or a deleted pipeline.
             if pipeline_id.startswith("pipeline_"):
                 raise
-            return await self.create(caller, given, pipeline_id), True
+            return await self.create(caller, given, pipeline_id, options.dry_run), True
 
-    async def create(self, caller: Principal, given: Any, pipeline_id: str = "") -> Pipeline:
+    async def create(
+        self, caller: Principal, given: Any, pipeline_id: str = "", dry_run: bool = False
+    ) -> Pipeline:
         """Raises `InvalidDefinition` for a wrong definition, `InvalidRequest` for unknown secrets."""
         definition = await self._checked(caller, given)
         if pipeline_id:
@@ -131,15 +136,20 @@ class Pipelines:
             updated_at=now,
             state_since=now,
         )
-        await self._store.create(caller.organization, made, _hashes(caller, made, definition))
-        self._context.plans.forget(caller.organization)
+        hashes = _hashes(caller, made, definition)
+        if not dry_run:
+            await self._store.create(caller.organization, made, hashes)
+            self._context.plans.forget(caller.organization)
         return made
 
-    async def replace(self, caller: Principal, pipeline_id: str, given: Any) -> Pipeline:
+    async def replace(
+        self, caller: Principal, pipeline_id: str, given: Any, options: WriteOptions = PLAIN
+    ) -> Pipeline:
         """A new definition makes a new version, which takes effect within seconds; the same one none.
         Raises as `create`, and `Conflict` when somebody else changed it meanwhile."""
         definition = await self._checked(caller, given)
         old = await self._store.get(caller.organization, pipeline_id)
+        options.check(old.updated_at)
         if old.state == "stopped":
             raise Conflict("The pipeline is stopped for good; make a new one.", code="pipeline_stopped")
         written = _written(definition)
@@ -153,11 +163,13 @@ class Pipelines:
         changes = {
             "definition": written,
             "version": old.version + 1,
-            "updated_at": iso(self._context.clock()),
+            "updated_at": updated_time(self._context.clock, old.updated_at),
         }
         new = _next(old, changes)
-        await self._store.add_version(caller.organization, old, new, _hashes(caller, new, definition))
-        self._context.plans.forget(caller.organization)
+        hashes = _hashes(caller, new, definition)
+        if not options.dry_run:
+            await self._store.add_version(caller.organization, old, new, hashes)
+            self._context.plans.forget(caller.organization)
         return new
 
     async def change(self, caller: Principal, pipeline_id: str, changes: dict[str, Any]) -> Pipeline:
@@ -166,10 +178,11 @@ class Pipelines:
         merged = {name: value for name, value in (old.definition | changes).items() if value is not None}
         return await self.replace(caller, pipeline_id, merged)
 
-    async def delete(self, caller: Principal, pipeline_id: str) -> None:
+    async def delete(self, caller: Principal, pipeline_id: str, unchanged_since: str | None = None) -> None:
         """Delete the pipeline; its dead letters follow, once what is under way has become some. Raises
-        `Conflict` for one that takes events."""
+        `Conflict` for one that takes events, or was changed since then."""
         old = await self._store.get(caller.organization, pipeline_id)
+        WriteOptions(unchanged_since).check(old.updated_at)
         check_deletable(old.state)
         purge = encode(Purge(caller.organization, pipeline_id))
         await asyncio.to_thread(self._context.ingest.send, [purge], LONGEST_DELAY_MS, caller.organization)

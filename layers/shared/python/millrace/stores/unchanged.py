@@ -1,0 +1,17 @@
+"""Deletions of items with an `updatedAt`, which a caller may want to be as they were read."""
+
+from millrace.domain.replacement import changed
+from millrace.errors import MillraceError
+from millrace.stores.dynamo import ConditionFailed, Item, TransactItem, delete, delete_when
+
+
+def delete_unchanged(table: str, key: Item, since: str | None) -> TransactItem:
+    """Delete an item that must be there; with `since`, only if that is its `updatedAt`."""
+    if since is None:
+        return delete(table, key)
+    return delete_when(table, key, "updatedAt = :seen", seen=since)
+
+
+def refusal(error: ConditionFailed, unknown: MillraceError) -> MillraceError:
+    """The error for a deletion, first in its transaction, that was refused: `unknown` if there is no item."""
+    return changed() if error.items.get(0) else unknown
