@@ -81,7 +81,7 @@ install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done sdk/typescript/node
 # --- on one machine ----------------------------------------------------------------------------
 
 run: $(VENV)/.local web/dist/index.html ## the whole stack on http://localhost:8080 (MILLRACE_PORT moves it)
-	@exec $(BIN)/python -m local --demo $(ARGS)
+	@exec $(BIN)/python -m local --demo --configuration app $(ARGS)
 
 token: ## print a bearer token for the running stack
 	@$(BIN)/python -m local.token

@@ -89,6 +89,11 @@ def next_steps(stack: Stack, concurrency: int) -> str:
             "Create a user, an admin, and get a token:",
             '  make first-user ARGS="--email you@example.com"',
         ]
+    if any((ROOT / "app").glob("*.yaml")):
+        lines += [
+            "Apply the files of app/ (docs/configuration.md), as an admin of their organization:",
+            f"  MILLRACE_URL={outputs.get('SiteUrl', '...')} MILLRACE_TOKEN=... .venv/bin/millrace apply app",
+        ]
     if "SiteUrl" not in outputs:
         lines += ["Open the page from this machine:", "  make page"]
     if stack.parameters.get("DefaultModel", "demo:") == "demo:":

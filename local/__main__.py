@@ -33,7 +33,15 @@ def main(arguments: list[str]) -> int:
 
 def _run(chosen: argparse.Namespace) -> None:
     console = Console(chosen.level)
-    options = Options(chosen.template, chosen.web, chosen.keep, chosen.reload, chosen.limit, chosen.demo)
+    options = Options(
+        chosen.template,
+        chosen.web,
+        chosen.keep,
+        chosen.reload,
+        chosen.limit,
+        chosen.demo,
+        chosen.configuration,
+    )
     # Before anything starts: a port in use is told at once, and the template is deployed with this address.
     listening = _listen(chosen.port)
     console.say("Millrace starts on this machine ...")
@@ -86,6 +94,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--reload", action="store_true", help="restart functions when their code changes")
     parser.add_argument("--limit", type=int, default=Options.limit, help="environments per function (40)")
     parser.add_argument("--demo", action="store_true", help="with a demo pipeline, as `make run` has it")
+    parser.add_argument(
+        "--configuration", type=Path, metavar="DIR", help="apply the files here to the dev organization"
+    )
     parser.add_argument("--template", type=Path, default=Options.template, help="another template")
     parser.add_argument("--web", type=Path, default=Options.web, help="another folder of web files")
     how_much = parser.add_mutually_exclusive_group()

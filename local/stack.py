@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from local import reload
+from local import configuration, reload
 from local.console import Console
 from local.demo import PATH, Received, ensure_pipeline
 from local.deploy import Deployment, Function, deploy, update_code
@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @dataclass(frozen=True)
 class Options:
     """`keep`: folder for the state, or None to throw it away. `limit`: environments per function. `demo`: the
-    dev organization has the demo pipeline."""
+    dev organization has the demo pipeline. `configuration`: a folder whose files are applied to it."""
 
     template: Path = ROOT / "template.yaml"
     web: Path = ROOT / "web" / "dist"
@@ -46,6 +46,7 @@ class Options:
     reload: bool = False
     limit: int = LIMIT
     demo: bool = False
+    configuration: Path | None = None
 
 
 class Stack:
@@ -88,6 +89,9 @@ class Stack:
         helpers = [warming, self._help("Logs", self._logs()), self._help("Watching", self._watch())]
         if self._options.demo and self.dev_user:
             helpers.append(self._help("The demo pipeline", self._demonstrate(warming)))
+        folder = self._options.configuration
+        if folder and configuration.has_files(folder) and self.dev_user:
+            helpers.append(self._help("The configuration", self._configure(folder, warming)))
         if self._options.reload:
             helpers.append(self._help("Reloading", self._reload()))
         try:
@@ -178,6 +182,18 @@ class Stack:
         await warming
         token = await asyncio.to_thread(fetch_token, self._own_address())
         await ensure_pipeline(self._own_address(), token)
+
+    async def _configure(self, folder: Path, warming: asyncio.Task[None]) -> None:
+        """The files of the project; with `reload` again whenever they change."""
+        await warming
+        await self._apply_files(folder)
+        if self._options.reload:
+            async for _ in configuration.changes(folder):
+                await self._apply_files(folder)
+
+    async def _apply_files(self, folder: Path) -> None:
+        token = await asyncio.to_thread(fetch_token, self._own_address())
+        await configuration.apply_files(folder, self._own_address(), token, self._console)
 
     async def _warm_up_one(self, name: str) -> None:
         try:

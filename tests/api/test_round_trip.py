@@ -4,7 +4,7 @@ The resources are those of the OpenAPI document, so a new one is tested, or fail
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -64,38 +64,39 @@ def resources() -> list[str]:
 
 
 @pytest.fixture
-def client(aws_environment: Aws, keys_url: str, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
-    """A client of all apps that hold resources, each at its own paths."""
-    environment = aws_environment.environment("ApiFunction")
+def urls(aws_environment: Aws, keys_url: str) -> Iterator[dict[str, str]]:
+    """The addresses of the apps that hold resources, by the beginning of their paths."""
     settings = replace(
-        Settings.from_environment(environment),
+        Settings.from_environment(aws_environment.environment("ApiFunction")),
         oidc_issuer=ISSUER,
         oidc_audience=AUDIENCE,
         oidc_jwks_url=keys_url,
     )
+    apps: dict[str, Callable[[Settings], Any]] = {
+        "/api/flows": flows_app,
+        "/api/command-center": command_center_app,
+        "/api": management_app,
+    }
     with ExitStack() as stack:
-        urls = {
-            prefix: stack.enter_context(served(create(settings)))
-            for prefix, create in (
-                ("/api/flows", flows_app),
-                ("/api/command-center", command_center_app),
-                ("/api/", management_app),
-            )
-        }
+        yield {path: stack.enter_context(served(create(settings))) for path, create in apps.items()}
 
-        def to_its_app(request: httpx.Request) -> None:
-            base = next(url for prefix, url in urls.items() if request.url.path.startswith(prefix))
-            request.url = httpx.URL(base).join(request.url.raw_path.decode())
-            request.headers["host"] = request.url.netloc.decode()
 
-        yield stack.enter_context(
-            httpx.Client(
-                base_url="http://apps",
-                headers=issuer.headers(organization),
-                timeout=30,
-                event_hooks={"request": [to_its_app]},
-            )
-        )
+@pytest.fixture
+def client(urls: dict[str, str], issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
+    """A client of all apps that hold resources, each at its own paths."""
+
+    def to_its_app(request: httpx.Request) -> None:
+        base = next(url for prefix, url in urls.items() if request.url.path.startswith(prefix))
+        request.url = httpx.URL(base).join(request.url.raw_path.decode())
+        request.headers["host"] = request.url.netloc.decode()
+
+    with httpx.Client(
+        base_url="http://apps",
+        headers=issuer.headers(organization),
+        timeout=30,
+        event_hooks={"request": [to_its_app]},
+    ) as client:
+        yield client
 
 
 def address(path: str, id: str) -> str:

@@ -1745,6 +1745,11 @@ export interface components {
              * @default false
              */
             exposeA2A?: boolean;
+            /**
+             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @default
+             */
+            managedBy?: string;
             id: string;
             /** @default false */
             builtin?: boolean;
@@ -1895,6 +1900,11 @@ export interface components {
              * @default false
              */
             exposeA2A?: boolean;
+            /**
+             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @default
+             */
+            managedBy?: string;
             /** @default null */
             id?: string | null;
             /** @default null */
@@ -2045,6 +2055,11 @@ export interface components {
             agentIds?: string[];
             /** @default true */
             enabled?: boolean;
+            /**
+             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @default
+             */
+            managedBy?: string;
             /** @default null */
             id?: string | null;
             /** @default null */
@@ -2089,6 +2104,11 @@ export interface components {
             agentIds?: string[];
             /** @default true */
             enabled?: boolean;
+            /**
+             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @default
+             */
+            managedBy?: string;
             id: string;
             createdAt: string;
             updatedAt: string;
@@ -2120,6 +2140,11 @@ export interface components {
             agentIds?: string[];
             /** @default true */
             enabled?: boolean;
+            /**
+             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @default
+             */
+            managedBy?: string;
             id: string;
             createdAt: string;
             updatedAt: string;
@@ -2150,6 +2175,11 @@ export interface components {
             agentIds?: string[];
             /** @default true */
             enabled?: boolean;
+            /**
+             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @default
+             */
+            managedBy?: string;
         };
         /** @description Alerts of the command center, when they are triggered and when they are resolved. */
         AlertSource: {
@@ -3014,6 +3044,11 @@ export interface components {
             /** @default null */
             output?: string | null;
             limits?: components["schemas"]["AgentLimits"];
+            /**
+             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @default
+             */
+            managedBy?: string;
             name: string;
             createdAt: string;
             updatedAt: string;
@@ -3094,6 +3129,11 @@ export interface components {
             /** @default null */
             output?: string | null;
             limits?: components["schemas"]["AgentLimits"];
+            /**
+             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @default
+             */
+            managedBy?: string;
             /** @default null */
             name?: string | null;
             /** @default null */
@@ -3581,6 +3621,11 @@ export interface components {
              * @default false
              */
             exposeA2A?: boolean;
+            /**
+             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @default
+             */
+            managedBy?: string;
             /** @default null */
             id?: string | null;
         };
@@ -3629,6 +3674,11 @@ export interface components {
             /** @default null */
             output?: string | null;
             limits?: components["schemas"]["AgentLimits"];
+            /**
+             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @default
+             */
+            managedBy?: string;
             name: string;
         };
         /** @description A secret's value, and the 1 to 20 hosts that it may be sent to. */
@@ -3766,6 +3816,8 @@ export interface components {
             destination?: (components["schemas"]["WebhookDestination"] | components["schemas"]["DatabaseDestination"] | components["schemas"]["AnalyticsDestination"] | components["schemas"]["NotificationDestination"]) | null;
             /** @default null */
             destinations?: (components["schemas"]["WebhookDestination"] | components["schemas"]["DatabaseDestination"] | components["schemas"]["AnalyticsDestination"] | components["schemas"]["NotificationDestination"])[] | null;
+            /** @default null */
+            managedBy?: string | null;
         };
         /** @description The differences between two versions. */
         PipelineDifferences: {
@@ -5321,7 +5373,12 @@ export interface operations {
     };
     put_agent: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                unchangedSince?: string | null;
+                /** @description `true` checks everything, answers as the write would, and writes nothing */
+                dryRun?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The agent's id */
@@ -5357,7 +5414,10 @@ export interface operations {
     };
     delete_agent: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                unchangedSince?: string | null;
+            };
             header?: never;
             path: {
                 /** @description The agent's id */
@@ -5746,7 +5806,10 @@ export interface operations {
     };
     create_pipeline: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true` checks everything, answers as the write would, and writes nothing */
+                dryRun?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5793,7 +5856,12 @@ export interface operations {
     };
     put_pipeline: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                unchangedSince?: string | null;
+                /** @description `true` checks everything, answers as the write would, and writes nothing */
+                dryRun?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The pipeline's id */
@@ -5829,7 +5897,10 @@ export interface operations {
     };
     delete_pipeline: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                unchangedSince?: string | null;
+            };
             header?: never;
             path: {
                 /** @description The pipeline's id */
@@ -8137,7 +8208,12 @@ export interface operations {
     };
     put_alert_rule: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                unchangedSince?: string;
+                /** @description `true` checks everything, answers as the write would, and writes nothing */
+                dryRun?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The alert rule's id */
@@ -8173,7 +8249,10 @@ export interface operations {
     };
     delete_alert_rule: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                unchangedSince?: string;
+            };
             header?: never;
             path: {
                 /** @description The alert rule's id */
@@ -8354,7 +8433,12 @@ export interface operations {
     };
     put_flow: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                unchangedSince?: string;
+                /** @description `true` checks everything, answers as the write would, and writes nothing */
+                dryRun?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The name of the flow, or of the secret */
@@ -8390,7 +8474,10 @@ export interface operations {
     };
     delete_flow: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                unchangedSince?: string;
+            };
             header?: never;
             path: {
                 /** @description The name of the flow, or of the secret */

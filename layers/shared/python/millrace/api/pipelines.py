@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Body, Query, Response
 
 from millrace.api.cursors import from_cursor, to_cursor
-from millrace.api.json_route import Caller, JsonRouter, Options, UnchangedSince
+from millrace.api.json_route import Caller, DryRun, JsonRouter, Options, UnchangedSince
 from millrace.api.operation import EMPTY, Answer
 from millrace.api.pipelines_dead_letters import add_dead_letter, add_dead_letters, add_redrives
 from millrace.api.pipelines_errors import (
@@ -90,8 +90,10 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
         errors=("too_many_pipelines", *DEFINITION_ERRORS),
         body="PipelineDefinition",
     )
-    async def create_pipeline(who: Caller, definition: Given, response: Response) -> Json:
-        made = await pipelines.create(who, definition)
+    async def create_pipeline(
+        who: Caller, definition: Given, response: Response, dry_run: DryRun = False
+    ) -> Json:
+        made = await pipelines.create(who, definition, dry_run=dry_run)
         response.headers["location"] = f"/api/streaming/pipelines/{made.id}"
         return await pipelines.written(who, made)
 

@@ -8,6 +8,7 @@ import typer
 
 from millrace import __version__
 from millrace.cli import agents, approvals, chat, dead_letters, deployments, pipelines, profile, runs, watch
+from millrace.cli.configuration import commands as configuration
 from millrace.cli.output import Output
 from millrace.cli.session import Options, ProfileError
 from millrace.cli.sign_in import SignInError
@@ -39,6 +40,8 @@ app.command("chat")(chat.chat)
 app.command("watch")(watch.watch)
 app.command("login")(profile.login)
 app.command("logout")(profile.logout)
+app.command("apply")(configuration.apply)
+app.command("export")(configuration.export)
 app.command("cost", **_RAW)(deployments.cost)
 app.command("serve", **_RAW)(deployments.serve)
 app.add_typer(runs.app, name="runs", help="List, follow, stop and answer runs.")

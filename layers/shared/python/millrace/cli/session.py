@@ -87,6 +87,11 @@ def options_of(context: typer.Context) -> Options:
     return found
 
 
+def variable(name: str) -> str | None:
+    """A variable of the environment."""
+    return os.environ.get(name)
+
+
 def local_url() -> str:
     """The address of the local stack."""
     return f"http://localhost:{os.environ.get('MILLRACE_PORT') or 8080}"

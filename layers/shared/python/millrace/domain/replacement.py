@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 from millrace.errors import Conflict, InvalidRequest
 
 Settings = TypeVar("Settings", bound=BaseModel)
-_LABEL = r"[a-z0-9][a-z0-9._-]{0,62}"
+LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 ManagedBy = Annotated[
     str,
     Field(
-        pattern=rf"^({_LABEL}(/{_LABEL})?)?$",
+        pattern=rf"^({LABEL}(/{LABEL})?)?$",
         description="the label of the file that it is kept in, see `millrace apply`; empty for none",
     ),
 ]

@@ -90,7 +90,7 @@ class Agents:
         """Merge the given fields into the agent (`limits` field by field). Raises pydantic's
         `ValidationError` for wrong ones, `Conflict` when somebody else changed it meanwhile."""
         _must_be_stored(agent_id)
-        old = await self._store.get(caller.organization, agent_id)
+        old = await self._store.read(caller.organization, agent_id)
         # Each sealed value is `[hidden]` here, by which `McpSecrets.seal` keeps the stored one.
         kept = {name: value for name, value in old.redacted().to_wire().items() if name not in READ_ONLY}
         changes = {name: value for name, value in changes.items() if name not in READ_ONLY}
@@ -111,7 +111,7 @@ class Agents:
         check_same("id", given.id, agent_id)
         settings = settings_of(AgentSettings, given)
         try:
-            old = await self._store.get(caller.organization, agent_id)
+            old = await self._store.read(caller.organization, agent_id)
         except NotFound:
             options.check(None)
             return await self.create(caller, settings, agent_id, options.dry_run), True

@@ -38,6 +38,10 @@ class AgentStore:
         cached = self._cache.get((organization, agent_id))
         if cached and time.monotonic() - cached[0] < CACHE_SECONDS:
             return cached[1]
+        return await self.read(organization, agent_id)
+
+    async def read(self, organization: str, agent_id: str) -> Agent:
+        """The agent of this moment, for a write that builds on it. Raises `NotFound`."""
         item = await self._dynamo.get(self._table, {"pk": organization, "sk": agent_id})
         if item is None:
             raise unknown_agent(agent_id)

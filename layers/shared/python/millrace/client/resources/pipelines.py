@@ -43,10 +43,12 @@ class Streaming(Recovery[IO]):
     """`client.streaming`"""
 
     @operation
-    def create_pipeline(self, definition: Definition = None, /, **fields: Any) -> Call[WrittenPipeline]:
+    def create_pipeline(
+        self, definition: Definition = None, /, dry_run: bool | None = None, **fields: Any
+    ) -> Call[WrittenPipeline]:
         """Create a pipeline: `create_pipeline(name=..., source={...}, transforms=[...], destination={...})`,
         or one mapping."""
-        request = Request("POST", BASE + "/pipelines", body=body(definition, fields))
+        request = Request("POST", BASE + "/pipelines", given(dryRun=dry_run), body(definition, fields))
         return Call(request, model(WrittenPipeline))
 
     @listing

@@ -1,0 +1,1 @@
+"""Agents, flows, pipelines, alerts and secrets as files: `millrace apply` and `millrace export`."""

@@ -1,0 +1,142 @@
+"""`millrace apply` and `millrace export`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from millrace.cli.configuration.carry_out import carry_out
+from millrace.cli.configuration.errors import ConfigurationError, Interrupted
+from millrace.cli.configuration.export import exported
+from millrace.cli.configuration.files import SECTIONS, read_files
+from millrace.cli.configuration.plan import Change, Planner
+from millrace.cli.configuration.references import References
+from millrace.cli.configuration.texts import write_text
+from millrace.cli.output import Output, line
+from millrace.cli.session import options_of, variable
+
+WRONG_FILES, FAILED, PENDING = 2, 1, 6
+"""Exit codes: the files are wrong, applying stopped in the middle, a dry run found something to do."""
+_SIGNS = {"create": "+", "update": "~", "delete": "-"}
+_HEADER = (
+    "# Made by `millrace export`. Secrets are references: set these variables, see `millrace apply --help`.\n"
+)
+
+
+def apply(
+    context: typer.Context,
+    files: Annotated[list[str], typer.Argument(help="YAML or JSON; folders; '-' is stdin.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show the plan; the exit code is 6 if there is one.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the changes.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete what has the label of a file and is not in it any more.")
+    ] = False,
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="Write secrets again, which cannot be compared.")
+    ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Also change what has the label of another file.")
+    ] = False,
+) -> None:
+    """Make a deployment have what files say: agents, pipelines, flows, alerts and secrets."""
+    options = options_of(context)
+    references = References(variable, _asking(dry_run, "-" in files))
+    try:
+        configuration = read_files(files, references)
+        with options.client() as client:
+            changes = Planner(client, references, secrets, take_over).plan(configuration, prune)
+            pending = [one for one in changes if one.action != "unchanged"]
+            _show(options.output, changes)
+            if dry_run or not pending:
+                raise typer.Exit(PENDING if pending else 0)
+            _confirm(yes, len(pending))
+            carry_out(client, pending, lambda change: _report(options.output, change))
+    except ConfigurationError as error:
+        options.output.note(str(error))
+        raise typer.Exit(WRONG_FILES) from error
+    except Interrupted as error:
+        options.output.note(str(error))
+        raise typer.Exit(FAILED) from error
+
+
+def export(
+    context: typer.Context,
+    label: Annotated[
+        str | None, typer.Option("--label", help="Only what has this label; the file gets it.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; else stdout.")
+    ] = None,
+) -> None:
+    """Print what a deployment has as a file for `millrace apply`; with --json as JSON."""
+    options = options_of(context)
+    with options.client() as client:
+        found = exported(client, label)
+    if options.output.json:
+        options.output.json_line(found)
+        return
+    text = _HEADER + write_text(found)
+    if output is None:
+        print(text, end="")
+    else:
+        output.write_text(text, encoding="utf-8")
+        options.output.note(f"Written: {output}")
+
+
+def _asking(dry_run: bool, reads_stdin: bool) -> Any:
+    """Who answers `${prompt.NAME}`: nobody needs to for a dry run, and nobody can without a terminal."""
+    if dry_run:
+        return lambda name: f"the answer for {name}"
+    if reads_stdin or not sys.stdin.isatty():
+        return None
+    return lambda name: typer.prompt(name, hide_input=True, err=True)
+
+
+def _confirm(yes: bool, count: int) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("there is nobody to ask here; confirm with --yes")
+    typer.confirm(f"Make {count} change{'s' if count > 1 else ''}?", abort=True, err=True)
+
+
+def _show(output: Output, changes: Sequence[Change]) -> None:
+    if output.json:
+        output.json_line({"changes": [one.to_json() for one in changes]})
+        return
+    for change in sorted(changes, key=lambda one: (one.action == "delete", SECTIONS.index(one.section))):
+        if change.action != "unchanged":
+            print(f"{_SIGNS[change.action]} {_title(change)}")
+            for text in _details(change):
+                print(f"    {text}")
+    unchanged = sum(one.action == "unchanged" for one in changes)
+    nothing = "Nothing to do. " if unchanged == len(changes) else ""
+    print(f"{nothing}{unchanged} unchanged.")
+
+
+def _title(change: Change) -> str:
+    where = f"  ({change.file})" if change.file else ""
+    return f"{change.section}.{line(change.key)}{where}"
+
+
+def _details(change: Change) -> list[str]:
+    fields = [f"{one['path']}: {_short(one, 'before')} -> {_short(one, 'after')}" for one in change.fields]
+    if change.action == "update" and not fields and not change.moves:
+        fields = ["its secrets are written again"]
+    return [*map(line, fields), *change.moves, *(f"warning: {line(one)}" for one in change.warnings)]
+
+
+def _short(difference: dict[str, Any], side: str) -> str:
+    if side not in difference:
+        return "none"
+    text = line(difference[side])
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _report(output: Output, change: Change) -> None:
+    if not output.json:
+        print(f"{change.action}d: {change.section}.{line(change.key)}")
