@@ -88,7 +88,7 @@ def export(
 
 
 def _asking(dry_run: bool, reads_stdin: bool) -> Any:
-    """Who answers `${prompt.NAME}`: nobody needs to for a dry run, and nobody can without a terminal."""
+    """The function that answers `${prompt.NAME}`; None without a terminal. A dry run needs no true answer."""
     if dry_run:
         return lambda name: f"the answer for {name}"
     if reads_stdin or not sys.stdin.isatty():

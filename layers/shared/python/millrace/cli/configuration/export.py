@@ -1,4 +1,4 @@
-"""What a deployment has, as a file that `millrace apply` leaves unchanged."""
+"""The configuration of a deployment as a file, which `millrace apply` leaves unchanged."""
 
 from typing import Any
 

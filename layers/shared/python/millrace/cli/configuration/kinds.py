@@ -41,7 +41,7 @@ class Kind(ABC):
 
 
 def settings_of(kind: Kind, found: Json) -> Json:
-    """What a client can set of a resource."""
+    """Return the fields that a client can set."""
     return {name: value for name, value in found.items() if name not in kind.filled}
 
 

@@ -194,7 +194,7 @@ class Planner:
         return str(state)
 
     def _tried(self, kind: Kind, id: str, body: Json, new_secrets: set[str]) -> Json:
-        """What the server would answer to the write."""
+        """Return the answer that the write would have."""
         try:
             if not id:
                 return PIPELINES.create(self.client, body, dry_run=True)
@@ -238,7 +238,7 @@ def _pruned(kind: Kind, current: dict[str, Json], ids: set[str], labels: set[str
 
 
 def _problems_of(wanted: Wanted, error: APIError) -> list[Problem]:
-    """What the server finds wrong, at its lines."""
+    """The mistakes that the server has found, at their lines."""
     found = error.details.get("fields") or error.details.get("problems")
     if not isinstance(found, list):
         path = error.details.get("path")
