@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpcore
 import httpx
 import pytest
 
+from millrace.net import transport
 from millrace.net.client import Resolve, guarded_client
+from millrace.net.connection import Connection
 from millrace.net.errors import AddressNotAllowed, RequestFailed
 from millrace.net.fetch import fetch
+from millrace.net.transport import Origin
 from tests.net.servers import Authority, response, serving
 
 PUBLIC = "93.184.215.14"
@@ -46,13 +48,13 @@ def authority(tmp_path: Path) -> Authority:
 def dialled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Play the Internet: whatever public address is dialled, this machine answers. Keeps the addresses."""
     addresses: list[str] = []
-    dial = httpcore.AnyIOBackend.connect_tcp
+    dial = transport.dial
 
-    async def connect(self: httpcore.AnyIOBackend, host: str, port: int, **options: Any) -> Any:
-        addresses.append(host)
-        return await dial(self, "127.0.0.1", port, **options)
+    async def connect(address: str, origin: Origin, *options: Any) -> Connection:
+        addresses.append(address)
+        return await dial("127.0.0.1", origin, *options)
 
-    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
+    monkeypatch.setattr(transport, "dial", connect)
     return addresses
 
 

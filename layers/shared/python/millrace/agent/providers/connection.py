@@ -12,6 +12,7 @@ from millrace.agent.model import Delta
 from millrace.agent.providers.failures import Server, failure, readable, retry_after, said, unreadable
 from millrace.agent.providers.sse import EVENT_LIMIT, SHAPE_ERRORS
 from millrace.errors import ProviderError
+from millrace.net.transport import Transport, body_of, connect_by_name, plain_client
 
 CONNECTIONS = 128
 ERROR_BODY_LIMIT = 64 * 1024
@@ -47,11 +48,8 @@ class Reader(Protocol):
 def model_client(*, read_timeout: float = 600.0) -> httpx.AsyncClient:
     """The process's one client, made at init and handed to every provider. `read_timeout` is the longest
     silence in seconds that a thinking model is allowed. HTTP/1.1: closing a stream then closes its socket."""
-    return httpx.AsyncClient(
-        trust_env=False,
-        timeout=httpx.Timeout(30.0, connect=5.0, read=read_timeout),
-        limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-    )
+    timeout = httpx.Timeout(30.0, connect=5.0, read=read_timeout)
+    return plain_client(Transport(connect_by_name, CONNECTIONS, CONNECTIONS), timeout)
 
 
 async def stream_deltas(
@@ -116,8 +114,8 @@ async def _as_event(document: bytes) -> AsyncGenerator[bytes, None]:
 
 async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     """The body. A connection that breaks ends it: the reader knows whether the message was whole."""
-    # Some servers compress their answer though they are asked not to.
-    source = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
+    # Some servers compress their answer though they are asked not to; any other needs none of httpx's layers.
+    source = response.aiter_bytes() if "content-encoding" in response.headers else body_of(response)
     try:
         async for chunk in source:
             yield chunk

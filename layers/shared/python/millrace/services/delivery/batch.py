@@ -77,7 +77,7 @@ class BatchDeliverer:
             "secrets_key_id",
             "journal_bucket",
         )
-        for name in ("httpx", "httpcore", "psycopg"):  # they log URLs, hosts and users
+        for name in ("httpx", "psycopg"):  # they log URLs, hosts and users
             logging.getLogger(name).setLevel(logging.ERROR)
         self._aws = Aws(settings.region)
         self._catalog = catalog or DestinationCatalog(self._aws, settings.reach(), now_ms, settings.urls())
