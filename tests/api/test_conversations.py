@@ -119,6 +119,26 @@ def test_thread_leaves_title_and_active_run_of_its_conversation(chat: httpx.Clie
     assert chat.get(f"{PATH}/c1").json()["activeRunId"] is None
 
 
+def test_conversation_that_is_not_listed_is_in_no_list(chat: httpx.Client) -> None:
+    for number in range(5):
+        made = {"id": f"trial-{number}", "agentId": "echo", "listed": False, "title": "A trial"}
+        assert chat.post(PATH, json=made).json()["listed"] is False
+    chat.post(PATH, json={"id": "c1", "agentId": "echo", "title": "A trial"}).raise_for_status()
+    for number in range(5):
+        say(chat, "/echo tools=0\nhello", f"trial-{number}")
+    for query in ({}, {"q": "trial"}, {"limit": "2"}):
+        found = chat.get(PATH, params=query).json()
+        items = found["items"]
+        while found["nextCursor"]:
+            found = chat.get(PATH, params=query | {"cursor": found["nextCursor"]}).json()
+            items += found["items"]
+        assert [one["id"] for one in items] == ["c1"]
+    trial = chat.get(f"{PATH}/trial-0").json()
+    assert (trial["title"], trial["listed"]) == ("A trial", False)
+    chat.delete(f"{PATH}/trial-0", params={"restorable": "true"}).raise_for_status()
+    assert chat.post(f"{PATH}/trial-0/restore").json() == trial
+
+
 def test_conversation_is_renamed_and_keeps_its_place(chat: httpx.Client) -> None:
     for id in ("c1", "c2"):
         chat.post("/api/conversations", json={"id": id, "agentId": "echo"}).raise_for_status()

@@ -140,7 +140,9 @@ def test_agent_with_a_tool_that_asks_is_made_and_tried(page: Page, name: str) ->
     chat = page.get_by_role("region", name="Test chat")
     box = chat.get_by_role("textbox", name="Message")
     box.fill("What is 12 * 34?")
-    box.press("Enter")
+    with page.expect_request(re.compile(r"/api/conversations$")) as made:
+        box.press("Enter")
+    assert json.loads(made.value.post_data or "")["listed"] is False
     chat.get_by_role("button", name="Approve").click()
     expect(chat.get_by_text("12 * 34 = 408")).to_be_visible()
     page.reload()

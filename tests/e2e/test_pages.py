@@ -27,6 +27,9 @@ PAGES = (
     "/pipelines",
     "/pipelines/{pipeline}",
     "/alerts",
+    "/settings",
+    "/settings#keys",
+    "/settings#stops",
 )
 ORGANIZATION = "org-pages"
 PIPELINE = {
@@ -51,6 +54,9 @@ def places(stack: RunningStack) -> dict[str, str]:
         run = talk(api, "shown", "/echo tools=1 toolMs=20 think=1\n# Title\n\nSome **text** and `code`.")
         pipeline = api.post("/api/streaming/pipelines", json=PIPELINE)
         assert pipeline.status_code == 201, pipeline.text
+        api.post("/api/keys", json={"name": "Backend", "scopes": ["chat"]}).raise_for_status()
+        api.patch("/api/limits", json={"organization": {"tokensPerDay": 1000000}}).raise_for_status()
+        api.post("/api/limits/stops", json={"agentId": "demo", "reason": "Not here."}).raise_for_status()
         return {"conversation": "shown", "run": run["runId"], "pipeline": pipeline.json()["id"]}
 
 

@@ -30,7 +30,7 @@ test("entities are read, and what is none stays as it is", () => {
 });
 
 test("conversations are grouped by when they were used", () => {
-  const known = { agentId: "a", title: "", createdBy: "u", metadata: {}, activeRunId: null };
+  const known = { agentId: "a", title: "", createdBy: "u", metadata: {}, activeRunId: null, listed: true };
   const at = (updatedAt: string) => ({ ...known, id: updatedAt, createdAt: updatedAt, updatedAt });
   const now = new Date(2026, 2, 15, 9);
   const days = [0, 1, 6, 20, 80].map((ago) => at(new Date(2026, 2, 15 - ago, 8).toISOString()));

@@ -1,7 +1,9 @@
+import { useNavigate } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { Icon } from "../ui/Icon";
 import { Menu } from "../ui/Menu";
 import { useSession } from "./context";
+import { SETTINGS } from "./pages";
 import { chooseTheme, THEMES, type Theme, useTheme } from "./theme";
 
 const THEME_LABELS: Record<Theme, string> = { system: "System colors", light: "Light", dark: "Dark" };
@@ -10,6 +12,7 @@ const THEME_ICONS = { system: "system", light: "sun", dark: "moon" } as const;
 /** Who is signed in, the colors, and the way out. */
 export function AccountMenu(): ReactNode {
   const { auth } = useSession();
+  const navigate = useNavigate();
   const theme = useTheme();
   const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
   const { name, organization } = auth.account;
@@ -25,6 +28,7 @@ export function AccountMenu(): ReactNode {
         </>
       }
       items={[
+        { label: SETTINGS.label, icon: SETTINGS.icon, onSelect: () => void navigate({ to: SETTINGS.to }) },
         {
           label: `Colors: ${THEME_LABELS[theme]}`,
           icon: THEME_ICONS[theme],

@@ -4,7 +4,7 @@ import { Command } from "cmdk";
 import { type ReactNode, useEffect, useState } from "react";
 import { Icon, type IconName } from "../ui/Icon";
 import { useApi } from "./context";
-import { PAGES } from "./pages";
+import { PAGES, SETTINGS } from "./pages";
 import "./palette.css";
 
 interface Entry {
@@ -72,7 +72,7 @@ function matching(groups: readonly Group[], search: string): readonly Group[] {
 
 const PAGE_GROUP: Group = {
   heading: "Pages",
-  entries: PAGES.map(({ to, label, icon }) => ({ id: to, label, icon, to: { to } })),
+  entries: [...PAGES, SETTINGS].map(({ to, label, icon }) => ({ id: to, label, icon, to: { to } })),
 };
 
 function useGroups(): readonly Group[] {

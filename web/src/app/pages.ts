@@ -1,7 +1,7 @@
 import type { IconName } from "../ui/Icon";
 
 export interface PageLink {
-  readonly to: "/chat" | "/live" | "/runs" | "/agents" | "/flows" | "/pipelines" | "/alerts";
+  readonly to: "/chat" | "/live" | "/runs" | "/agents" | "/flows" | "/pipelines" | "/alerts" | "/settings";
   readonly label: string;
   readonly icon: IconName;
 }
@@ -16,3 +16,6 @@ export const PAGES: readonly PageLink[] = [
   { to: "/pipelines", label: "Pipelines", icon: "pipelines" },
   { to: "/alerts", label: "Alerts", icon: "alerts" },
 ];
+
+/** The page that the account menu leads to. */
+export const SETTINGS: PageLink = { to: "/settings", label: "Settings", icon: "sliders" };

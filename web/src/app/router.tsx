@@ -76,6 +76,12 @@ const alerts = createRoute({
   component: lazyRouteComponent(() => import("../pages/alerts/AlertsPage")),
 });
 
+const settings = createRoute({
+  getParentRoute: under,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("../pages/settings/SettingsPage")),
+});
+
 const tree = root.addChildren([
   home,
   chat.addChildren([conversation]),
@@ -89,6 +95,7 @@ const tree = root.addChildren([
   pipelines,
   pipeline,
   alerts,
+  settings,
 ]);
 
 /** Pages by address; each is loaded when it is first visited, or when a pointer rests on its link. */

@@ -30,8 +30,20 @@ export function asked({ id, text, attachments, again }: ChatRequest): Action {
   return again === undefined ? { type: "asked", id, text, attachments } : { type: "asked_again", id };
 }
 
+export interface Conversing {
+  readonly api: Millrace;
+  readonly conversationId: string;
+  /** Makes the conversation, where the first message is not to do it. Called before each message. */
+  readonly prepare?: () => Promise<unknown>;
+}
+
 /** Sends a request. */
-export function beginning(api: Millrace, conversationId: string, request: ChatRequest): Begin {
+export function beginning({ api, conversationId, prepare }: Conversing, request: ChatRequest): Begin {
+  const begin = sending(api, conversationId, request);
+  return prepare ? (options) => prepare().then(() => begin(options)) : begin;
+}
+
+function sending(api: Millrace, conversationId: string, request: ChatRequest): Begin {
   const { id: idempotencyKey, text, attachments, agentId, parentId, again } = request;
   if (again !== undefined) {
     const question = { idempotencyKey, ...(again && { messageId: again }) };

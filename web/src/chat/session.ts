@@ -1,4 +1,4 @@
-import { ApiError, ConnectionLostError, type Millrace, type Schemas } from "@millrace/client";
+import { ApiError, ConnectionLostError, type Schemas } from "@millrace/client";
 import { explain } from "../api/explain";
 import type { ApprovalAnswer } from "./asks";
 import { WaitingCalls } from "./calls";
@@ -10,6 +10,7 @@ import { StoredConversation, shown } from "./loading";
 import {
   type Branching,
   type ChatRequest,
+  type Conversing,
   answeringAgain,
   asked,
   beginning,
@@ -21,9 +22,7 @@ import { StopRequest } from "./stopping";
 import { type Attachment, type ChatState, isRunning } from "./state";
 import { ChatStore } from "./store";
 
-export interface SessionOptions {
-  readonly api: Millrace;
-  readonly conversationId: string;
+export interface SessionOptions extends Conversing {
   /** Runs `flush` when the screen is drawn next. */
   readonly schedule: (flush: () => void) => void;
   readonly onLoaded?: (conversation: Schemas["Conversation"]) => void;
@@ -199,7 +198,7 @@ export class ChatSession {
     this.#request = request;
     this.#store.dispatch(asked(request));
     this.#run.begin(this.#state.entries);
-    await this.#follow(this.#run.begun(beginning(this.options.api, this.options.conversationId, request), signal), signal);
+    await this.#follow(this.#run.begun(beginning(this.options, request), signal), signal);
   }
 
   async #resume(runId: string, signal: AbortSignal): Promise<void> {

@@ -2576,6 +2576,8 @@ export interface components {
             };
             /** @description the run under way, if there is one */
             activeRunId: string | null;
+            /** @description false: it is in no list of conversations */
+            listed: boolean;
         };
         /** @description A page of conversations, latest first. */
         ConversationPage: {
@@ -3665,6 +3667,11 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             };
+            /**
+             * @description false: it is in no list, such as a trial of an agent
+             * @default true
+             */
+            listed?: boolean;
         };
         /** @description A flow to be made. */
         NewFlow: {

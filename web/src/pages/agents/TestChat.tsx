@@ -1,3 +1,4 @@
+import { ConflictError, type Millrace } from "@millrace/client";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { ChatSession } from "../../chat/session";
 import { useApi } from "../../app/context";
@@ -17,12 +18,14 @@ export function TestChat({ agent }: { agent: AgentView }): ReactNode {
       new ChatSession({
         api,
         conversationId: id,
+        // Trials stay out of the list of conversations.
+        prepare: maker(api, id, agent.id),
         schedule: (flush) => void requestAnimationFrame(flush),
         onLoaded: () => undefined,
         onRunChange: () => undefined,
         onStart: () => undefined,
       }),
-    [api, id],
+    [api, id, agent.id],
   );
   useEffect(() => () => session.close(), [session]);
   const voice = useVoice(api, id);
@@ -47,4 +50,22 @@ export function TestChat({ agent }: { agent: AgentView }): ReactNode {
       </FilesContext.Provider>
     </section>
   );
+}
+
+/** Makes the conversation, once. */
+function maker(api: Millrace, id: string, agentId: string): () => Promise<void> {
+  let isMade = false;
+  return async () => {
+    if (!isMade) await create(api, id, agentId);
+    isMade = true;
+  };
+}
+
+async function create(api: Millrace, id: string, agentId: string): Promise<void> {
+  try {
+    await api.conversations.create({ id, agentId, listed: false });
+  } catch (error) {
+    // The answer to an earlier try was lost.
+    if (!(error instanceof ConflictError && error.code === "conversation_exists")) throw error;
+  }
 }

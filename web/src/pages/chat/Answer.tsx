@@ -4,7 +4,7 @@ import { type ReactNode, memo } from "react";
 import { type AnswerEntry, answerText } from "../../chat/state";
 import { Asks, type OnAnswer } from "./Asks";
 import { Branches } from "./Branches";
-import { CopyButton } from "./CodeBlock";
+import { CopyButton } from "../../ui/CopyButton";
 import { activityOf, footnotes, groupsOf } from "./format";
 import { ListenButton } from "./Listen";
 import { Markdown } from "./Markdown";

@@ -1,7 +1,7 @@
 import { type CSSProperties, type ReactNode, useEffect, useState } from "react";
+import { CopyButton } from "../../ui/CopyButton";
 import type { CodeToken } from "./highlight";
 
-const COPIED_FOR_MS = 1500;
 /** Longer code stays plain: its colors would cost more than they help. */
 const MOST_COLORED = 50_000;
 /** Code that grows gets its colors when it rests. */
@@ -58,18 +58,4 @@ function useColors(code: string, language: string): Lines | null {
     };
   }, [code, language]);
   return found?.code === code ? found.lines : null;
-}
-
-export function CopyButton({ text, label }: { text: string; label: string }): ReactNode {
-  const [isCopied, setCopied] = useState(false);
-  const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setCopied(true);
-    setTimeout(() => setCopied(false), COPIED_FOR_MS);
-  };
-  return (
-    <button type="button" className="quiet" aria-label={label} onClick={() => copy().catch(() => setCopied(false))}>
-      {isCopied ? "Copied" : "Copy"}
-    </button>
-  );
 }

@@ -1,7 +1,7 @@
 import type { Schemas } from "@millrace/client";
-import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { useAgentNames } from "../../app/agentNames";
 import { useApi } from "../../app/context";
 import { StateBadge } from "../../ui/Badge";
 import { Page } from "../../ui/Page";
@@ -81,7 +81,7 @@ function RunLink({ run }: { run: Run }): ReactNode {
 
 function FilterBar({ filters }: { filters: Filters }): ReactNode {
   const navigate = useNavigate();
-  const agents = useAgentNames();
+  const agents = useAgentNames().map(({ id, name }) => ({ value: id, label: name }));
   const choose = (name: keyof Filters, value: string) => {
     const { [name]: _, ...others } = filters;
     void navigate({ to: "/runs", search: (value ? { ...others, [name]: value } : others) as never, replace: true });
@@ -146,14 +146,4 @@ function Text({ label, value = "", onChange }: TextProps): ReactNode {
       onKeyDown={(event) => event.key === "Enter" && onChange(event.currentTarget.value.trim())}
     />
   );
-}
-
-function useAgentNames(): readonly Option[] {
-  const api = useApi();
-  const { data } = useQuery({
-    queryKey: ["agents", "names"],
-    queryFn: ({ signal }) => api.agents.list({ signal }),
-    staleTime: 60_000,
-  });
-  return (data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }));
 }

@@ -1,8 +1,9 @@
 """Conversations: create, list, read, delete."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from pydantic import Field, field_validator
@@ -22,10 +23,10 @@ from millrace.errors import InvalidRequest
 from millrace.services.runs.access import authorize
 from millrace.services.runs.delete import delete_conversation, delete_restorably, restore_conversation
 from millrace.services.runs.platform import Platform
+from millrace.services.search import has_words, search, words_of
+from millrace.stores.directory import Position
 
-if TYPE_CHECKING:  # imported when somebody searches
-    from millrace.services.runs.find_conversations import ReadPage
-
+ReadPage = Callable[[int, Position | None], Awaitable[tuple[list[Conversation], Position | None]]]
 PAGE = 50
 EVERYBODY = "all"
 METADATA_BYTES = 16 * 1024
@@ -49,6 +50,7 @@ class NewConversation(WireModel):
     agent_id: str = Field(min_length=1, max_length=128)
     title: str = Field(default="", max_length=200)
     metadata: dict[str, Any] = Field(default_factory=dict)
+    listed: bool = Field(default=True, description="false: it is in no list, such as a trial of an agent")
 
     @field_validator("metadata")
     @classmethod
@@ -158,7 +160,14 @@ class Conversations:
         await self.platform.stores.agents.get(caller.organization, given.agent_id)
         now = iso(self.platform.stores.clock())
         made = Conversation(
-            slot.conversation_id, given.agent_id, given.title, now, now, caller.id, given.metadata
+            slot.conversation_id,
+            given.agent_id,
+            given.title,
+            now,
+            now,
+            caller.id,
+            given.metadata,
+            listed=given.listed,
         )
         await self.platform.stores.conversations.create(slot, made)
         return JSONResponse(made.to_wire(), 201, {"location": f"/api/conversations/{made.id}"})
@@ -168,16 +177,14 @@ class Conversations:
         start = from_cursor(request.query_params.get("cursor"), "id", "at")
         after = (start["id"], start["at"]) if start else None
         read_page, query = self._list(request, caller), _query(request)
-        if query:
-            from millrace.services.runs.find_conversations import find_by_title
-
-            found, following = await find_by_title(read_page, query, most, after)
-        else:
-            found, following = await read_page(most, after)
+        words = words_of(query)
+        found, following = await search(
+            read_page, lambda one: one.listed and has_words(words, one.title), most, after
+        )
         more = to_cursor(dict(zip(("id", "at"), following, strict=True))) if following else None
         return JSONResponse({"items": [one.to_wire() for one in found], "nextCursor": more})
 
-    def _list(self, request: Request, caller: Principal) -> "ReadPage":
+    def _list(self, request: Request, caller: Principal) -> ReadPage:
         """The list of conversations that a request asks for, page by page."""
         directory = self.platform.stores.directory
         if request.query_params.get("owner"):

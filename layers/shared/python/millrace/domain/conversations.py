@@ -93,7 +93,8 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation. `created_by` is the user whose it is, `shared_with` what others may do with it."""
+    """A conversation. `created_by` is the user whose it is, `shared_with` what others may do with it. One
+    that is not `listed` is missing from lists, not from anything else: a trial of an agent, for example."""
 
     id: str
     agent_id: str
@@ -104,6 +105,7 @@ class Conversation:
     metadata: dict[str, Any] = field(default_factory=dict)
     active_run_id: str | None = None
     shared_with: dict[str, Access] = field(default_factory=dict)
+    listed: bool = True
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""
@@ -116,6 +118,7 @@ class Conversation:
             "createdBy": self.created_by,
             "metadata": self.metadata,
             "activeRunId": self.active_run_id,
+            "listed": self.listed,
         }
 
 

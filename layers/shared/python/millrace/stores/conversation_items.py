@@ -34,6 +34,7 @@ def to_meta_item(slot: Slot, conversation: Conversation) -> Item:
             "createdBy": conversation.created_by,
             "metadata": dumped(conversation.metadata),
         }
+        | ({} if conversation.listed else {"unlisted": True})
         | list_keys(slot, conversation)
     )
 
@@ -52,6 +53,7 @@ def to_conversation(slot: Slot, item: Item | None) -> Conversation | None:
         metadata=orjson.loads(item.get("metadata", "{}")),
         active_run_id=item.get("activeRunId"),
         shared_with=orjson.loads(item.get("sharedWith", "{}")),
+        listed=not item.get("unlisted", False),
     )
 
 

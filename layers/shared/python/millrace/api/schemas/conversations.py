@@ -21,6 +21,7 @@ class Conversation(Shape):
     created_by: str = Field(description="the user whose conversation it is; empty for nobody's")
     metadata: JsonObject
     active_run_id: str | None = Field(description="the run under way, if there is one")
+    listed: bool = Field(description="false: it is in no list of conversations")
 
 
 class RestorableDeletion(Shape):

@@ -40,10 +40,17 @@ class Conversations(Branches[IO]):
 
     @operation
     def create(
-        self, agent_id: str, *, id: str | None = None, title: str | None = None, metadata: Any = None
+        self,
+        agent_id: str,
+        *,
+        id: str | None = None,
+        title: str | None = None,
+        metadata: Any = None,
+        listed: bool | None = None,
     ) -> Call[Conversation]:
-        """Create a conversation. Sending a message to an id that is not known does it as well."""
-        body = given(agentId=agent_id, id=id, title=title, metadata=metadata)
+        """Create a conversation, in no list where `listed` is False. Sending a message to an id that is not
+        known does it as well."""
+        body = given(agentId=agent_id, id=id, title=title, metadata=metadata, listed=listed)
         return Call(Request("POST", BASE, body=body), model(Conversation))
 
     @listing

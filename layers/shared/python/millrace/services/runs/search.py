@@ -28,7 +28,7 @@ def search_in(
     async def search(query: str, limit: int) -> Sequence[SearchHit]:
         words = query.lower().split()
         found, _ = await stores.directory.page(current.organization, user.id, SEARCHED)
-        others = [one for one in found if one.id != current.conversation_id]
+        others = [one for one in found if one.listed and one.id != current.conversation_id]
         slots = [Slot(current.organization, one.id) for one in others]
         histories = await asyncio.gather(*(_history(stores, slot) for slot in slots))
         hits = [

@@ -1,0 +1,26 @@
+import type { ReactNode } from "react";
+import { CopyButton } from "../../ui/CopyButton";
+import { Dialog } from "../../ui/Dialog";
+import type { Secret } from "./KeysTab";
+
+/** The only time that a secret is seen. */
+export function SecretDialog({ secret, onClose }: { secret: Secret; onClose: () => void }): ReactNode {
+  return (
+    <Dialog
+      title={`The secret of ${secret.name}`}
+      description="Copy it now: it is kept as a hash only, and cannot be shown again."
+      isOpen
+      onClose={onClose}
+      footer={
+        <button type="button" className="button primary" onClick={onClose}>
+          Done
+        </button>
+      }
+    >
+      <p className="secret">
+        <code>{secret.secret}</code>
+        <CopyButton text={secret.secret} label="Copy the secret" />
+      </p>
+    </Dialog>
+  );
+}

@@ -1,0 +1,13 @@
+/** What a key may be allowed, as docs/access.md has it. */
+export const SCOPES: readonly { readonly name: string; readonly about: string }[] = [
+  { name: "chat", about: "talk to agents" },
+  { name: "voice", about: "speak and listen" },
+  { name: "observe", about: "see all runs and conversations" },
+  { name: "alerts:write", about: "change alert rules" },
+  { name: "conversations:manage", about: "act in all conversations, stop agents" },
+  { name: "agents:read", about: "read how agents are made" },
+  { name: "agents:write", about: "change agents and flows" },
+  { name: "pipelines:read", about: "read pipelines" },
+  { name: "pipelines:write", about: "change pipelines, send events" },
+  { name: "organization:manage", about: "keys, limits and all else" },
+];
