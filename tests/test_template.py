@@ -371,7 +371,7 @@ def test_functions_read_the_queues_that_call_them_and_no_others(resources: Resou
         if set(as_list(statement["Action"])) & set(RECEIVING)
     }
     assert mapped == allowed
-    assert len(mapped) == 5
+    assert len(mapped) == 6
 
 
 def test_functions_do_to_buckets_only_what_they_must(resources: Resources) -> None:

@@ -1,4 +1,5 @@
-"""Records what happens for the command center, from the record queue."""
+"""Records what happens for the command center, from the record queue, and exports runs as traces, from the
+trace queue."""
 
 import asyncio
 from typing import Any
@@ -11,7 +12,13 @@ with starting():
     from millrace.settings import Settings
     from millrace.telemetry import logs
 
-    recorder = Recorder.connect(Settings.from_environment())
+    settings = Settings.from_environment()
+    recorder = Recorder.connect(settings)
+    exporter = None
+    if settings.exports_traces:
+        from millrace.services.traces.export import TraceExporter  # and protobuf, which others do not need
+
+        exporter = TraceExporter(settings, recorder.stores)
     # Each takes some 100 ms of CPU to make, for which the first batch would wait.
     recorder.stores.aws.client("dynamodb")
     recorder.stores.aws.client("events")
@@ -19,5 +26,7 @@ with starting():
 
 @logs.invocations
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """An SQS batch; what failed is reported item by item."""
+    """An SQS batch of one of the two queues; what failed is reported item by item."""
+    if exporter and exporter.takes(event):
+        return asyncio.run(exporter.export(event))
     return asyncio.run(record_batch(recorder, event))

@@ -77,6 +77,29 @@ def test_run_that_a_delivery_started_tells_its_hops(
     assert bus_event(envelope, 0)[1].hops == 3
 
 
+def test_run_of_a_request_with_a_trace_tells_it_to_the_end(
+    watched: Platform, bus: Kept, issuer: Issuer, organization: str
+) -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    headers = issuer.headers(organization)
+    with served(conversation_app.create_app(watched.settings, watched)) as url:
+        first = httpx.post(url + PATH, json=HELLO, headers=headers | {"traceparent": traceparent})
+        second = httpx.post(url + PATH, json=HELLO, headers=headers | {"traceparent": "nonsense"})
+    details = [json.loads(event.detail) for event in bus.events if event.source.endswith("execution")]
+    by_run = {
+        run: {one.get("traceparent") for one in details if one["runId"] == run} for run in ids(first, second)
+    }
+    assert by_run == {first.headers["x-run-id"]: {traceparent}, second.headers["x-run-id"]: {None}}
+    run = asyncio.run(
+        Platform.make(watched.settings).stores.runs.get(organization, first.headers["x-run-id"])
+    )
+    assert missed_end(run)["traceparent"] == traceparent
+
+
+def ids(*answers: httpx.Response) -> list[str]:
+    return [answer.headers["x-run-id"] for answer in answers]
+
+
 def test_run_of_a_person_has_no_hops(watched: Platform, bus: Kept, issuer: Issuer, organization: str) -> None:
     with served(conversation_app.create_app(watched.settings, watched)) as url:
         assert httpx.post(url + PATH, json=HELLO, headers=issuer.headers(organization)).status_code == 200

@@ -51,10 +51,12 @@ def test_stack_at_rest_costs_less_than_a_dollar_with_the_templates_defaults() ->
     resources = template.body["Resources"]
     mappings = template.of_type("AWS::Lambda::EventSourceMapping")
     assert mappings["NotifyTasksFunctionQueue"]["Enabled"]["Fn::If"][0] == "HasPushNotifications"
+    assert mappings["RecordFunctionTraceQueue"]["Enabled"]["Fn::If"][0] == "HasTraces"
     off = {name for name, default in defaults.items() if default == "false"}
     assert {"PushNotifications", "CreateDashboard", "DetailedAlarms", "Tracing"} <= off
     polled = {name for name, one in resources.items() if one["Type"] == "AWS::Lambda::EventSourceMapping"}
-    polled -= {"NotifyTasksFunctionQueue", "ChangeStreamMapping"}
+    assert defaults["OtlpEndpoint"] == defaults["OtlpSecretArn"] == ""
+    polled -= {"NotifyTasksFunctionQueue", "RecordFunctionTraceQueue", "ChangeStreamMapping"}
     counted = Resting(
         queues=len(polled),
         dead_letter_queues=len([one for one in template.of_type("AWS::SQS::Queue") if "Dead" in one]),

@@ -34,6 +34,11 @@ class Settings:
     run_queue_url: str = ""
     push_queue_url: str = ""
     record_queue_url: str = ""
+    trace_queue_url: str = ""
+    trace_dead_letter_queue_url: str = ""
+    otlp_endpoint: str = ""
+    otlp_secret: str = ""
+    otlp_texts: str = "false"
     ingest_queue_url: str = ""
     timer_queue_url: str = ""
     delivery_queue_url: str = ""
@@ -122,6 +127,11 @@ class Settings:
         if not self.memory_days.isdigit() or int(self.memory_days) > 3650:
             raise Unavailable("MEMORY_DAYS must be a whole number from 0 to 3650.", code="not_configured")
         return int(self.memory_days) * 24 * 3600
+
+    @property
+    def exports_traces(self) -> bool:
+        """Runs are exported as traces, to the deployment's endpoint or to organizations' own."""
+        return bool(self.otlp_endpoint or self.otlp_secret)
 
     def require(self, *names: str) -> None:
         """Raises `Unavailable` that names each setting a function cannot do without."""

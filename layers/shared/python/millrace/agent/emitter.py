@@ -18,23 +18,23 @@ Sink = Callable[[Event], None]
 class Emitter:
     """Hands events to a run's sink, with this emitter's tags: `emit(event)` never blocks."""
 
-    __slots__ = ("_sink", "_tags", "emit")
+    __slots__ = ("_sink", "emit", "tags")
 
     def __init__(self, sink: Sink, tags: dict[str, Any] | None = None) -> None:
         self._sink = sink
-        self._tags = tags or {}
+        self.tags = tags or {}
         self.emit: Sink = self._emit_tagged if tags else sink  # untagged: nothing between token and sink
 
     def _emit_tagged(self, event: Event) -> None:
-        self._sink(event | self._tags)
+        self._sink(event | self.tags)
 
     def through(self, sink: Sink) -> "Emitter":
         """An emitter with the same tags into another sink."""
-        return Emitter(sink, self._tags)
+        return Emitter(sink, self.tags)
 
     def tagged(self, **tags: Any) -> "Emitter":
         """An emitter into the same run whose events carry these tags too."""
-        return Emitter(self._sink, self._tags | tags)
+        return Emitter(self._sink, self.tags | tags)
 
 
 _current: ContextVar[Emitter | None] = ContextVar("millrace_emitter", default=None)

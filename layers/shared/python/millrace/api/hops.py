@@ -1,17 +1,20 @@
-"""Requests that have gone round too often are refused."""
+"""The origin of a request: hops, of which too many are refused, and the trace that it is part of."""
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from millrace.api.errors import error_response
 from millrace.domain.hops import HEADER, read_hops, set_hops
+from millrace.domain.traces import HEADER as TRACEPARENT
+from millrace.domain.traces import read_traceparent, set_traceparent
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_HEADER = HEADER.encode()
+_HEADER, _TRACEPARENT = HEADER.encode(), TRACEPARENT.encode()
 
 
 class Hops:
-    """Middleware: what a request causes carries its hops on; one beyond the limit causes nothing."""
+    """Middleware: what a request causes carries its hops and its trace on; one with hops beyond the limit
+    causes nothing."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
@@ -24,6 +27,7 @@ class Hops:
             await self._refusal(scope, hops)(scope, receive, send)
             return
         set_hops(hops)
+        set_traceparent(read_traceparent(_header(scope, _TRACEPARENT)) if scope["type"] == "http" else "")
         await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope, hops: int) -> ASGIApp:
@@ -36,7 +40,8 @@ class Hops:
 
 def hops_of(scope: Scope) -> int:
     """The hops that a request's header tells."""
-    for name, value in scope["headers"]:
-        if name == _HEADER:
-            return read_hops(value.decode("latin-1"))
-    return 0
+    return read_hops(_header(scope, _HEADER))
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")

@@ -29,7 +29,7 @@ class Resting:
     """The resources of the template that cost without any use."""
 
     queues: int = 4
-    dead_letter_queues: int = 6
+    dead_letter_queues: int = 7
     alarm_metrics: int = 10
     dashboards: int = 0
     keys: int = 0

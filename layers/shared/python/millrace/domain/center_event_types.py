@@ -20,13 +20,15 @@ class CenterFacts(TypedDict):
 
 
 class RunFacts(CenterFacts):
-    """The fields of every event of a run. `hops` is there where a pipeline's delivery caused the run."""
+    """The fields of every event of a run. `hops` is there where a pipeline's delivery caused the run,
+    `traceparent` where its request was part of a trace."""
 
     runId: str
     agentId: str
     agentName: str
     conversationId: str
     hops: NotRequired[int]
+    traceparent: NotRequired[str]
 
 
 class RunView(TypedDict):
@@ -90,19 +92,23 @@ class RunProgressEvent(RunFacts):
 
 
 class RunToolStartedEvent(RunFacts):
-    """A tool is at work; its name is null where the agent does not show it."""
+    """A tool is at work; its name is null where the agent does not show it. `parent` is the call of the
+    sub-agent that works with it."""
 
     type: Literal["run:tool_started"]
     tool: str | None
     callId: str
+    parent: NotRequired[str]
 
 
 class RunToolCompletedEvent(RunFacts):
-    """A tool has answered."""
+    """A tool has answered, or a sub-agent: `subAgentId` names it. `parent` is as in `run:tool_started`."""
 
     type: Literal["run:tool_completed"]
     tool: str | None
     callId: str
+    parent: NotRequired[str]
+    subAgentId: NotRequired[str]
     ok: bool
     durationMs: int | None
     bytes: int
@@ -119,9 +125,10 @@ class ModelCallTokens(TypedDict):
 
 class RunModelCallEvent(RunFacts):
     """A call of the model has ended. `cost` is in US dollars, null where the price is not known; `estimated`
-    says that the server did not count the tokens."""
+    says that the server did not count the tokens. `parent` is the call of the sub-agent that asked it."""
 
     type: Literal["run:llm_call"]
+    parent: NotRequired[str]
     model: str
     tokens: ModelCallTokens
     estimated: bool
@@ -159,9 +166,11 @@ class RunApprovalRequestedEvent(RunFacts, AskedCall):
 
 
 class RunApprovalAnsweredEvent(RunFacts, AskedCall):
-    """A call that waited has been answered; `answeredBy` is null where its time was over."""
+    """A call that waited since `requestedAt` has been answered; `answeredBy` is null where its time was
+    over."""
 
     type: Literal["approval:answered"]
+    requestedAt: NotRequired[str]
     decision: str
     answeredBy: str | None
     reason: str | None

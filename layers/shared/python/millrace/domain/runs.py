@@ -144,9 +144,10 @@ class ContinueRun:
 class Run:
     """A run as stored and as clients see it. `usage` in tokens, `cost` in US dollars or None. `owner` is the
     user whose conversation it is in, `created_by` the one who sent the message; both are empty in runs that
-    are older than owners. `hops` is how often what caused it has left here and come back. `previous_id` is
-    the run that was here before it, `last_seq` the number of its last event (None: it goes on, or is older
-    than this). `request` is what a client of another protocol gets back with it."""
+    are older than owners. `hops` is how often what caused it has left here and come back, `traceparent` the
+    trace that its request was part of. `previous_id` is the run that was here before it, `last_seq` the
+    number of its last event (None: it goes on, or is older than this). `request` is what a client of another
+    protocol gets back with it."""
 
     id: str
     slot: Slot
@@ -166,6 +167,7 @@ class Run:
     owner: str = ""
     created_by: str = ""
     hops: int = 0
+    traceparent: str = ""
     previous_id: str | None = None
     last_seq: int | None = None
     request: dict[str, Any] = field(default_factory=dict)

@@ -101,6 +101,10 @@ class Aws:
         make: Any = self._session.client  # its stubs know only literal names
         return make(service, region_name=self.region, config=config)
 
+    def credentials(self) -> Any:
+        """The credentials of the process, for requests that are signed by hand."""
+        return self._session.get_credentials()
+
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """Run one operation in a thread. Raises botocore's `ClientError` as it is for callers that expect
         one, and `Unavailable` when the service does not answer."""

@@ -139,6 +139,8 @@ def _to_item(run: Run) -> Item:
         "previousId": run.previous_id,
         "lastSeq": run.last_seq,
     }
+    if run.traceparent:
+        details["traceparent"] = run.traceparent
     if run.request:
         details["request"] = run.request
     return {
@@ -174,6 +176,7 @@ def _to_run(organization: str, item: Item) -> Run:
         owner=details.get("owner", ""),
         created_by=details.get("createdBy", ""),
         hops=details.get("hops", 0),
+        traceparent=details.get("traceparent", ""),
         previous_id=details.get("previousId"),
         last_seq=details.get("lastSeq"),
         request=details.get("request", {}),

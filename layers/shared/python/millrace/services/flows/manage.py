@@ -18,6 +18,7 @@ from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import Run
+from millrace.domain.traces import current_traceparent
 from millrace.errors import Conflict, InvalidRequest
 from millrace.services.flows.definitions import FlowDefinitions
 from millrace.services.flows.executions import FlowExecutions
@@ -177,6 +178,7 @@ class Flows:
             started_at=iso(self.platform.stores.clock()),
             message_id=new_id("msg"),
             hops=current_hops(),
+            traceparent=current_traceparent(),
         )
 
     async def _visibility(self, organization: str, flow: Flow) -> Detail:

@@ -44,6 +44,7 @@ class StepWaiting:
         if answer is None:
             raise Suspended.until_answered([call], self.stores.clock())
         self.session.note_step(requested(call))
+        self.session.bus.note_request(call.call_id, call.requested_ms)
         self.session.emit(answered(call))
         reported = StepAnswer(step.name, answer.decision, answer.by, answer.at, answer.reason)
         if answer.decision == "reject":

@@ -13,6 +13,7 @@ from millrace.agent.control import RunControl
 from millrace.agent.emitter import Emitter, current_emitter, emit
 from millrace.agent.loop import AgentLoop
 from millrace.agent.model import Provider
+from millrace.agent.model_calls import Report
 from millrace.agent.suspension import Interrupted
 from millrace.agent.tools.tool import ToolContext, ToolResult
 from millrace.agent.tools.toolbox import Toolbox
@@ -77,7 +78,7 @@ class AgentRunContext:
             emitter,
             control,
             self.budget,
-            self.session.bus.add,
+            self._report(emitter),
             self._gate(agent, emitter) if asks_people(agent) or client_tools else None,
             not_begun,
             output_format(agent.response_schema),
@@ -85,6 +86,11 @@ class AgentRunContext:
             self._attachments(agent, provider, named.model),
             self.call_ids,
         )
+
+    def _report(self, emitter: Emitter) -> Report:
+        """Report what an agent does; of one that works for another with the call that asked it."""
+        add, parent = self.session.bus.add, emitter.tags.get("parent")
+        return (lambda kind, data: add(kind, data | {"parent": parent})) if parent else add
 
     def _attachments(self, agent: Agent, provider: Provider, model: str) -> Attachments:
         rules = media_rules(provider)
@@ -122,6 +128,8 @@ class AgentRunContext:
         visibility = capped(self.visibility, agent.visibility)
         tags = agent_tags(agent, visibility) | ({"parent": parent} if parent else {})
         emitter = (current_emitter() or Emitter(self.session.emit)).tagged(**tags)
+        if parent:
+            self.session.bus.note_sub_agent(parent, agent.id)
         stored = self.stored.get(work, [])
         budget = self._nested_budget(agent, stored, self.lost.get(work, []))
         control = NestedControl(self.session, work, parent, budget, stored)

@@ -197,6 +197,7 @@ class AskingGate:
             return Waiting((stored.expires_ms - self._now) / 1000, stored)
         if call.id not in self.begun:
             self.emitter.through(self.desk.session.note_step).emit(requested(stored))
+            self.desk.session.bus.note_request(stored.call_id, stored.requested_ms)
             self.emitter.emit(answered(stored))
         if answer.expired and self.agent.on_expired == "fail":
             raise ApprovalExpired(f"Nobody answered {stored.name} in time.")

@@ -10,6 +10,7 @@ from millrace.domain.conversations import StoredMessage
 from millrace.domain.hops import set_hops
 from millrace.domain.run_definitions import Kind
 from millrace.domain.runs import ANSWERED, MAX_ATTEMPTS, ContinueRun, LeaseRecord, Run
+from millrace.domain.traces import set_traceparent
 from millrace.errors import MillraceError, NotFound
 from millrace.services.runs.execute import RunLoop
 from millrace.services.runs.launch import agent_run, start
@@ -143,6 +144,7 @@ async def _go_on(
 ) -> None:
     # The count of hops goes on in this process: a loop of deliveries must not escape it by a takeover.
     set_hops(session.run.hops)
+    set_traceparent(session.run.traceparent)
     try:
         loop = make(platform, session, stored)
     except MillraceError as error:  # its model's provider is not configured any more, for example

@@ -49,9 +49,10 @@ def ended_facts(run: Run) -> dict[str, Any]:
     }
 
 
-def hops_of(run: Run) -> dict[str, int]:
-    """`{hops}` of a run that a delivery started."""
-    return {"hops": run.hops} if run.hops else {}
+def origin_of(run: Run) -> dict[str, Any]:
+    """`hops` of a run that a delivery started, `traceparent` of one whose request was part of a trace."""
+    origin = {"hops": run.hops, "traceparent": run.traceparent}
+    return {name: value for name, value in origin.items() if value}
 
 
 def missed_end(run: Run) -> Event:
@@ -65,7 +66,7 @@ def missed_end(run: Run) -> Event:
         "agentName": run.agent_name,
         "conversationId": run.slot.conversation_id,
     }
-    end |= hops_of(run)
+    end |= origin_of(run)
     if run.error:
         return end | ended_facts(run) | {"type": "run:error", "error": run.error}
     return end | ended_facts(run) | {"type": "run:completed", "result": ""}
@@ -119,6 +120,8 @@ class RunEvents:
         self._last_flush = 0.0
         self._last_progress = time.monotonic()
         self._lock = asyncio.Lock()
+        self._sub_agents: dict[str, str] = {}
+        self._asked_at: dict[str, int] = {}
 
     def add(self, kind: str, data: dict[str, Any], *, urgent: bool = False) -> None:
         """Collect one event; `urgent` ones go with the next beat."""
@@ -133,7 +136,7 @@ class RunEvents:
             "agentId": run.agent_id,
             "agentName": run.agent_name,
             "conversationId": run.slot.conversation_id,
-            **hops_of(run),
+            **origin_of(run),
         } | data
         self._waiting.append(to_bus(detail))
         self._urgent = self._urgent or urgent
@@ -153,8 +156,7 @@ class RunEvents:
         if kind == "tool_call":
             self.add("run:tool_started", self._tool(event), urgent=True)
         elif kind == "tool_result":
-            data = {name: event[name] for name in ("ok", "durationMs", "bytes")}
-            self.add("run:tool_completed", self._tool(event) | data)
+            self.add("run:tool_completed", self._tool(event) | self._done(event))
         elif kind in _ASKS and event["kind"] != "client":  # a program waits for a program: no news for people
             self.add(_ASKS[kind], self._asked(event), urgent=True)
         elif kind == "injected":
@@ -162,12 +164,28 @@ class RunEvents:
 
     def _tool(self, event: Event) -> Event:
         shown = project(event, self._run.visibility)
-        return {"tool": shown["name"] if shown else None, "callId": event["id"]}
+        parent = {"parent": event["parent"]} if "parent" in event else {}
+        return {"tool": shown["name"] if shown else None, "callId": event["id"]} | parent
+
+    def _done(self, event: Event) -> Event:
+        done = {name: event[name] for name in ("ok", "durationMs", "bytes")}
+        agent_id = self._sub_agents.get(event["id"])
+        return done | {"subAgentId": agent_id} if agent_id and project(event, self._run.visibility) else done
 
     def _asked(self, event: Event) -> Event:
         shown = project(event, self._run.visibility) or {}
         facts = {name: value for name, value in shown.items() if name != "type"}
-        return facts | {"requestedBy": self._run.created_by or None}
+        asked_at = self._asked_at.get(event["callId"]) if event["type"] == "approval_answered" else None
+        since = {"requestedAt": iso(asked_at)} if asked_at else {}
+        return facts | since | {"requestedBy": self._run.created_by or None}
+
+    def note_sub_agent(self, call_id: str, agent_id: str) -> None:
+        """A call of a tool is the work of another agent."""
+        self._sub_agents[call_id] = agent_id
+
+    def note_request(self, call_id: str, at: int) -> None:
+        """A call that is answered now has waited for people since then (milliseconds since 1970)."""
+        self._asked_at[call_id] = at
 
     def searched(self, query: str, hits: int) -> None:
         """The agent has searched earlier conversations. The query is an argument of its tool, so it is told
@@ -201,6 +219,10 @@ class RunEvents:
         due = self._urgent and now - self._last_flush >= FLUSH_SECONDS
         # PutEvents takes ten entries in one call; waiting for more would save nothing.
         return due or len(self._waiting) >= 10
+
+    def collected(self) -> list[Event]:
+        """The events that are not on the bus yet."""
+        return [orjson.loads(event.detail) for event in self._waiting]
 
     async def flush(self) -> None:
         """Put the collected events on the bus."""

@@ -20,6 +20,7 @@ from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import Run
+from millrace.domain.traces import current_traceparent
 from millrace.errors import InvalidRequest, TooLarge, Unavailable
 from millrace.services.runs.agent_choice import agent_for
 from millrace.services.runs.attachments import kept_blocks
@@ -159,6 +160,7 @@ async def _begin(
         owner=initial.owner,
         created_by=caller.id,
         hops=current_hops(),
+        traceparent=current_traceparent(),
         request=message.options.request,
     )
     question = None if message.asks_again else await _question(stores, models, agent, run, message, now)

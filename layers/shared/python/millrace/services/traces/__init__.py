@@ -1,0 +1,1 @@
+"""Runs as traces of OpenTelemetry, sent to any OTLP endpoint beside the runs."""

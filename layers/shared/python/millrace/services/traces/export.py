@@ -1,0 +1,167 @@
+"""Exporting: a batch of events from the trace queue becomes spans on their way to OTLP endpoints.
+
+The queue keeps what an endpoint does not take and brings it again, later each time, for about a day. What it
+refuses for good, or never took, is a dead letter with the reason.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+
+from millrace.domain.events import Event
+from millrace.domain.record import check_event
+from millrace.errors import InvalidRequest, MillraceError
+from millrace.services.traces.endpoints import Endpoint, Endpoints
+from millrace.services.traces.lost import lost_events
+from millrace.services.traces.otlp import encoded, requests
+from millrace.services.traces.sending import Sender, Sent, client
+from millrace.services.traces.spans import Span, span_of
+from millrace.services.traces.texts import with_texts
+from millrace.settings import Settings
+from millrace.stores.connect import Stores
+from millrace.stores.deployment_secrets import DeploymentSecrets
+from millrace.stores.queues import Queue
+
+log = logging.getLogger(__name__)
+MOST_RECEIVES = 250
+"""Attempts, of which all but the first few are five minutes apart. The queue's own limit is higher, so that
+no event becomes a dead letter without its reason."""
+
+Record = dict[str, Any]
+SpanKey = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The state of a batch: the messages of each span, those that failed, and those that are refused, with
+    reasons."""
+
+    records: dict[SpanKey, list[Record]]
+    failed: list[tuple[Record, str]]
+    refused: list[tuple[Record, str]]
+
+    def settle(self, spans: list[Span], sent: Sent) -> None:
+        """Note the result of a request."""
+        into = {"failed": self.failed, "refused": self.refused}.get(sent.result)
+        if into is not None:
+            for span in spans:
+                into += [(record, sent.reason) for record in self.records[span.trace_id, span.id]]
+
+
+class TraceExporter:
+    """Exports the events of the trace queue."""
+
+    def __init__(self, settings: Settings, stores: Stores) -> None:
+        aws = stores.aws
+        self._stores = stores
+        self._service = settings.stack
+        self._queue = Queue(aws, settings.trace_queue_url)
+        self._dead_letters = Queue(aws, settings.trace_dead_letter_queue_url)
+        self._endpoints = Endpoints(settings, DeploymentSecrets(aws))
+        self._sender = Sender(aws.credentials)
+
+    def takes(self, batch: dict[str, Any]) -> bool:
+        """Return whether a batch came from the trace queue."""
+        return str(batch["Records"][0]["eventSourceARN"]).rpartition(":")[2] == self._queue.name
+
+    async def export(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Take an SQS event; return `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+        work = Work(defaultdict(list), [], [])
+        wanted: dict[bytes, tuple[Endpoint, list[Span]]] = {}
+        for record in batch["Records"]:
+            await self._read(record, work, wanted)
+        async with client() as http:
+            await asyncio.gather(*(self._export(http, *one, work) for one in wanted.values()))
+        failed = await self._give_up(work)
+        return await asyncio.to_thread(self._queue.answer, batch, failed)
+
+    async def _read(
+        self, record: Record, work: Work, wanted: dict[bytes, tuple[Endpoint, list[Span]]]
+    ) -> None:
+        """Sort one message under the endpoint of its organization."""
+        try:
+            event = _event(record["body"])
+            endpoint = await asyncio.to_thread(self._endpoints.of, event["organization"])
+            spans = await self._spans(event, endpoint.texts) if endpoint else []
+        except InvalidRequest as error:
+            work.refused.append((record, error.message))
+        except MillraceError as error:
+            work.failed.append((record, error.message))
+        except (LookupError, TypeError, ValueError) as error:
+            log.exception("an event cannot be read")
+            work.refused.append((record, f"It is not an event of a run: {error!r:.200}"))
+        else:
+            if endpoint and spans:
+                key = orjson.dumps([endpoint.url, dict(endpoint.headers)], option=orjson.OPT_SORT_KEYS)
+                wanted.setdefault(key, (endpoint, []))[1].extend(spans)
+            for span in spans:
+                work.records[span.trace_id, span.id].append(record)
+
+    async def _spans(self, event: Event, texts: bool) -> list[Span]:
+        """The spans that an event ends, after those that a run's processes have not told."""
+        span = span_of(event)
+        if span is None:
+            return []
+        lost = await lost_events(self._stores, event)
+        if texts:
+            span = await with_texts(self._stores, event, span)
+        return [*filter(None, map(span_of, lost)), span]
+
+    async def _export(
+        self, http: httpx.AsyncClient, endpoint: Endpoint, spans: list[Span], work: Work
+    ) -> None:
+        for portion in requests(spans):
+            await self._send(http, endpoint, portion, work)
+
+    async def _send(self, http: httpx.AsyncClient, endpoint: Endpoint, spans: list[Span], work: Work) -> None:
+        """Send spans. Where one spoils the request, halves of it are tried."""
+        sent = await self._sender.send(http, endpoint, encoded(spans, self._service))
+        if sent.result == "refused" and len(spans) > 1:
+            middle = len(spans) // 2
+            await self._send(http, endpoint, spans[:middle], work)
+            await self._send(http, endpoint, spans[middle:], work)
+            return
+        if sent.reason:
+            log.warning("%d spans were not all taken by %s: %s", len(spans), endpoint.url, sent.reason)
+        work.settle(spans, sent)
+
+    async def _give_up(self, work: Work) -> set[str]:
+        """Make dead letters of what was refused, or failed too often; the ids of the messages that stay."""
+        failed = {record["messageId"] for record, _ in work.failed if _receives(record) < MOST_RECEIVES}
+        # One message may have several spans, and is one dead letter; or none, while it comes again.
+        gone = {one[0]["messageId"]: one for one in work.failed + work.refused}
+        gone = {id: one for id, one in gone.items() if id not in failed}
+        if not gone:
+            return failed
+        try:
+            await asyncio.to_thread(self._dead_letters.send, [_dead_letter(*one) for one in gone.values()])
+        except MillraceError:
+            log.exception("%d dead letters wait for the queue", len(gone))
+            return failed | set(gone)
+        return failed
+
+
+def _event(body: str) -> Event:
+    try:
+        envelope = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest("The message is not JSON.", code="invalid_event") from error
+    return check_event(envelope.get("detail") if isinstance(envelope, dict) else None)
+
+
+def _dead_letter(record: Record, reason: str) -> str:
+    """The message as it came, with the reason beside it: moved back to the queue it is read as before."""
+    try:
+        body = orjson.loads(record["body"])
+    except orjson.JSONDecodeError:
+        body = {"body": record["body"]}
+    return orjson.dumps((body if isinstance(body, dict) else {"body": body}) | {"reason": reason}).decode()
+
+
+def _receives(record: Record) -> int:
+    return int(record["attributes"]["ApproximateReceiveCount"])

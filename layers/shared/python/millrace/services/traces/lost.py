@@ -1,0 +1,46 @@
+"""Events that a process that died had not put on the bus yet.
+
+The log is written before them, so the end of a run that more than one process worked on brings what the log
+tells of its tool calls and approvals. Their spans have the ids that they had the first time.
+"""
+
+from millrace.domain.events import Event, LogEntry
+from millrace.domain.record import split_id
+from millrace.domain.runs import Run
+from millrace.errors import NotFound
+from millrace.services.runs.run_events import RunEvents
+from millrace.services.runs.run_pump import MOST_PER_EVENT
+from millrace.stores.bus import EventBus
+from millrace.stores.connect import Stores
+from millrace.stores.runs import stream_of
+
+ENDS = frozenset({"run:completed", "run:error"})
+
+
+async def lost_events(stores: Stores, event: Event) -> list[Event]:
+    """The events of a run's log, where an event is its end and its first process may not have told them all.
+    None of a run that is deleted, or whose log is (after 24 hours)."""
+    # Another process numbers its events from where the log was: the first one begins with 1.
+    if event["type"] not in ENDS or split_id(event["id"])[1] < MOST_PER_EVENT:
+        return []
+    organization, run_id = event["organization"], event["runId"]
+    try:
+        run = await stores.runs.get(organization, run_id)
+    except NotFound:
+        return []
+    return _reported(run, await stores.log.read(stream_of(organization, run_id)), stores.bus)
+
+
+def _reported(run: Run, log: list[LogEntry], bus: EventBus) -> list[Event]:
+    """The events that a run's processes make of its log."""
+    at = [0]
+    events = RunEvents(bus, run, lambda: at[0])
+    for entry in log:
+        at[0] = entry.at
+        if entry.event.get("parent") and entry.event.get("agentId"):
+            events.note_sub_agent(entry.event["parent"], entry.event["agentId"])
+        if entry.type == "approval_requested":
+            events.note_request(entry.event["callId"], entry.at)
+        if entry.at and entry.type != "token":
+            events.watch(entry.event)
+    return events.collected()

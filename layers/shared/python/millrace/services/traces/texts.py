@@ -1,0 +1,53 @@
+"""Texts of a run (its message, its answer) on its span, for endpoints that ask for them."""
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from millrace.domain.conversations import Slot, StoredMessage
+from millrace.domain.events import Event
+from millrace.errors import NotFound
+from millrace.services.traces.spans import Attributes, Span
+from millrace.stores.connect import Stores
+
+LONGEST = 30_000
+"""Characters of the texts of one message. X-Ray refuses spans above 200 KB."""
+
+
+async def with_texts(stores: Stores, event: Event, span: Span) -> Span:
+    """The span of a run with its message, its answer, its user and its error's message; other spans have no
+    texts. Tool calls are left out: what may be seen of them is a matter of the agent's visibility."""
+    view = event.get("run")
+    if not view:
+        return span
+    slot = Slot(event["organization"], event["conversationId"], view.get("threadId"))
+    said = await _said(stores, slot, event["runId"])
+    texts = {
+        "gen_ai.input.messages": _messages(said, "user"),
+        "gen_ai.output.messages": _messages(said, "assistant"),
+        "user.id": view.get("createdBy") or "",
+        "millrace.error.message": (event.get("error") or {}).get("message", "")[:LONGEST],
+    }
+    found: Attributes = {name: text for name, text in texts.items() if text}
+    return replace(span, attributes=span.attributes | found)
+
+
+async def _said(stores: Stores, slot: Slot, run_id: str) -> list[StoredMessage]:
+    """The latest messages of a run; none of a conversation that is deleted."""
+    try:
+        snapshot = await stores.conversations.open(slot)
+    except NotFound:
+        return []
+    return [message for message in snapshot.history if message.run_id == run_id]
+
+
+def _messages(said: list[StoredMessage], role: str) -> str:
+    """Messages of one side, as the conventions write them."""
+    found: list[dict[str, Any]] = []
+    for message in said:
+        texts = [block["text"] for block in message.content if "text" in block]
+        if message.role == role and texts:
+            parts = [{"type": "text", "content": "\n".join(texts)[:LONGEST]}]
+            found.append({"role": role, "parts": parts})
+    return orjson.dumps(found[-1:]).decode() if found else ""
