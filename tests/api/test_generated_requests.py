@@ -1,24 +1,31 @@
 """Requests that Schemathesis makes of the document, right and wrong ones, to every operation: whatever is
 sent, the answer is one that the document declares (`tests.contract`), and never a failure of ours."""
 
+import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 
 from tests.api.test_role_operations import APPS, urls
 from tests.contract import DOCUMENT, EVENT_STREAM
+from tests.effort import effort, soak
 from tests.tokens import Issuer
 
 schemathesis = pytest.importorskip("schemathesis")
 GenerationMode = pytest.importorskip("schemathesis.generation").GenerationMode
 __all__ = ["urls"]
 
-CASES = 2
+CASES = effort(2, 25)
 """Requests of each kind, valid and not, to each operation."""
+SEED = int(os.environ.get("SOAK_SEED", "1"))
+"""The same requests in each run. Others are made of another seed."""
+AT_LEAST = effort(300, 5_000)
+"""The requests that are sent in all."""
 
 
 def operations() -> Iterator[Any]:
@@ -31,11 +38,11 @@ def cases_of(operation: Any) -> list[Any]:
     made: list[Any] = []
     for mode in GenerationMode:
 
+        @seed(SEED)
         @given(operation.as_strategy(generation_mode=mode))
         @settings(
             max_examples=CASES,
             database=None,
-            derandomize=True,
             deadline=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
@@ -50,23 +57,28 @@ def cases_of(operation: Any) -> list[Any]:
     return made
 
 
+@soak
 @pytest.mark.timeout(300)
 def test_generated_requests_get_declared_answers(
     urls: dict[str, str], issuer: Issuer, organization: str
 ) -> None:
     known = known_things(urls, issuer.headers(organization))
     failed = []
+    statuses: Counter[int] = Counter()
     with httpx.Client(headers=issuer.headers(organization), timeout=60) as client:
         for operation in operations():
             if not operation.path.startswith(tuple(APPS)):
                 continue  # webhooks
             for number, case in enumerate(cases_of(operation)):
                 status = send(client, urls, case, known if number % 2 else {})
+                statuses[status] += 1
                 if status >= 500:
                     failed.append(
                         f"{operation.label}: {status} for {case.path_parameters} {case.body!r:.300}"
                     )
+    print(f"seed {SEED}: {statuses.total():,} requests, by status {dict(sorted(statuses.items()))}")
     assert not failed, "\n".join(failed)
+    assert statuses.total() - statuses[0] >= AT_LEAST
 
 
 def known_things(urls: dict[str, str], headers: dict[str, str]) -> dict[str, str]:

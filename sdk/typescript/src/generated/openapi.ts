@@ -4137,7 +4137,10 @@ export interface components {
         };
         /** @description A run: one answer of an agent, or one execution of a flow. */
         Run: components["schemas"]["RunView"];
-        /** @description A call that waited has been answered; `answeredBy` is null where its time was over. */
+        /**
+         * @description A call that waited since `requestedAt` has been answered; `answeredBy` is null where its time was
+         *     over.
+         */
         RunApprovalAnsweredEvent: {
             id: string;
             time: string;
@@ -4147,6 +4150,7 @@ export interface components {
             agentName: string;
             conversationId: string;
             hops?: number;
+            traceparent?: string;
             callId: string;
             kind: string;
             name: string | null;
@@ -4155,6 +4159,7 @@ export interface components {
              * @enum {string}
              */
             type: "approval:answered";
+            requestedAt?: string;
             decision: string;
             answeredBy: string | null;
             reason: string | null;
@@ -4174,6 +4179,7 @@ export interface components {
             agentName: string;
             conversationId: string;
             hops?: number;
+            traceparent?: string;
             callId: string;
             kind: string;
             name: string | null;
@@ -4207,6 +4213,7 @@ export interface components {
             agentName: string;
             conversationId: string;
             hops?: number;
+            traceparent?: string;
             run: components["schemas"]["RunView"];
             status: string;
             tokenUsage: components["schemas"]["TokenUsage"] | null;
@@ -4233,6 +4240,7 @@ export interface components {
             agentName: string;
             conversationId: string;
             hops?: number;
+            traceparent?: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -4251,6 +4259,7 @@ export interface components {
             agentName: string;
             conversationId: string;
             hops?: number;
+            traceparent?: string;
             run: components["schemas"]["RunView"];
             status: string;
             tokenUsage: components["schemas"]["TokenUsage"] | null;
@@ -4284,6 +4293,7 @@ export interface components {
             agentName: string;
             conversationId: string;
             hops?: number;
+            traceparent?: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -4298,7 +4308,7 @@ export interface components {
         };
         /**
          * @description A call of the model has ended. `cost` is in US dollars, null where the price is not known; `estimated`
-         *     says that the server did not count the tokens.
+         *     says that the server did not count the tokens. `parent` is the call of the sub-agent that asked it.
          */
         RunModelCallEvent: {
             id: string;
@@ -4309,11 +4319,13 @@ export interface components {
             agentName: string;
             conversationId: string;
             hops?: number;
+            traceparent?: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "run:llm_call";
+            parent?: string;
             model: string;
             tokens: components["schemas"]["ModelCallTokens"];
             estimated: boolean;
@@ -4338,6 +4350,7 @@ export interface components {
             agentName: string;
             conversationId: string;
             hops?: number;
+            traceparent?: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -4356,6 +4369,7 @@ export interface components {
             agentName: string;
             conversationId: string;
             hops?: number;
+            traceparent?: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -4375,6 +4389,7 @@ export interface components {
             agentName: string;
             conversationId: string;
             hops?: number;
+            traceparent?: string;
             /** @enum {string} */
             from: "queued" | "running" | "waiting" | "completed" | "failed" | "stopped";
             /** @enum {string} */
@@ -4385,7 +4400,7 @@ export interface components {
              */
             type: "run:status_changed";
         };
-        /** @description A tool has answered. */
+        /** @description A tool has answered, or a sub-agent: `subAgentId` names it. `parent` is as in `run:tool_started`. */
         RunToolCompletedEvent: {
             id: string;
             time: string;
@@ -4395,6 +4410,7 @@ export interface components {
             agentName: string;
             conversationId: string;
             hops?: number;
+            traceparent?: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -4402,11 +4418,16 @@ export interface components {
             type: "run:tool_completed";
             tool: string | null;
             callId: string;
+            parent?: string;
+            subAgentId?: string;
             ok: boolean;
             durationMs: number | null;
             bytes: number;
         };
-        /** @description A tool is at work; its name is null where the agent does not show it. */
+        /**
+         * @description A tool is at work; its name is null where the agent does not show it. `parent` is the call of the
+         *     sub-agent that works with it.
+         */
         RunToolStartedEvent: {
             id: string;
             time: string;
@@ -4416,6 +4437,7 @@ export interface components {
             agentName: string;
             conversationId: string;
             hops?: number;
+            traceparent?: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -4423,6 +4445,7 @@ export interface components {
             type: "run:tool_started";
             tool: string | null;
             callId: string;
+            parent?: string;
         };
         /** @description A run, as `GET /api/runs/{run_id}` shows it. */
         RunView: {
