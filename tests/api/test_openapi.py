@@ -21,6 +21,7 @@ READS_ALL_CODE = pytest.mark.xdist_group("code")
 """Of tests that parse the package: one worker does it once."""
 SNAPSHOT = Path(__file__).parent.parent.parent / "docs" / "openapi.json"
 NEVER_ANSWERED = {
+    "agent_diverged": "ends a run, with 502",
     "approval_expired": "ends a run, with 502",
     "bad_plan": "ends a step of a flow, with 502",
     "context_mismatch": "A2A's own errors have it as their reason",

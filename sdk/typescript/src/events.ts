@@ -16,6 +16,7 @@ const NEEDED = {
   thinking: "text",
   token: "token",
   tool_call: "id name",
+  tool_output: "id output",
   tool_result: "id name ok",
   injected: "messageId content",
   approval_requested: "callId kind expiresAt",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from millrace.agent.tools.builtin import BUILT_IN, built_in_tools
+from millrace.agent.tools.builtin import BUILT_IN, known_tools
 from millrace.agent.tools.http_fetch import PAGE_LIMIT
 from millrace.agent.tools.tool import SearchHit
 from millrace.agent.tools.toolbox import Toolbox
@@ -19,7 +19,7 @@ from tests.net.servers import response, serving
 
 
 def test_table_and_the_tools_agree() -> None:
-    tools = built_in_tools([*BUILT_IN, "calculator"])
+    tools = known_tools([*BUILT_IN, "calculator"])
     assert [tool.name for tool in tools] == list(BUILT_IN)
     for tool in tools:
         assert tool.description
@@ -29,7 +29,7 @@ def test_table_and_the_tools_agree() -> None:
 
 def test_tool_that_does_not_exist_is_named() -> None:
     with pytest.raises(InvalidRequest, match="telepathy; the tools are ask_user, calculator"):
-        built_in_tools(["calculator", "telepathy"])
+        known_tools(["calculator", "telepathy"])
 
 
 def test_importing_the_tools_does_not_import_http_or_mcp() -> None:
@@ -48,7 +48,7 @@ HTML = "text/html; charset=iso-8859-1"
 
 async def test_http_fetch_reads_a_page_as_text() -> None:
     page = "<title>T</title><script>x</script><p>caf\u00e9</p>".encode("latin-1")
-    toolbox = Toolbox(built_in_tools(["http_fetch"]))
+    toolbox = Toolbox(known_tools(["http_fetch"]))
     async with serving(lambda _: response(page, headers=f"Content-Type: {HTML}\r\n")) as server:
         url = f"http://127.0.0.1:{server.port}/a"
         [alone] = await toolbox.run_all([call("http_fetch", {"url": url})], context(), 10.0)
@@ -81,7 +81,7 @@ async def test_http_fetch_reads_a_page_as_text() -> None:
 async def test_http_fetch_says_what_came_instead_of_a_page(answer: bytes, ok: bool, said: str) -> None:
     async with serving(lambda _: answer) as server:
         url = f"http://127.0.0.1:{server.port}/"
-        toolbox = Toolbox(built_in_tools(["http_fetch"]), result_limit=1_000_000)
+        toolbox = Toolbox(known_tools(["http_fetch"]), result_limit=1_000_000)
         [result] = await toolbox.run_all([call("http_fetch", {"url": url})], context(), 10.0)
     assert (result.ok, said in result.text) == (ok, True)
 
@@ -94,7 +94,7 @@ async def test_http_fetch_reaches_nothing_private() -> None:
         "https://localhost/",
     ]
     calls = [call("http_fetch", {"url": url}) for url in urls]
-    results = await Toolbox(built_in_tools(["http_fetch"])).run_all(calls, strict, 10.0)
+    results = await Toolbox(known_tools(["http_fetch"])).run_all(calls, strict, 10.0)
     assert not any(result.ok for result in results)
     assert "Only https" in results[0].text
     assert "public addresses" in results[1].text
@@ -108,7 +108,7 @@ async def test_search_conversations_asks_the_contexts_search() -> None:
         asked.append((query, limit))
         return [SearchHit("c1", "2026-01-02T03:04:05Z", "user", "about\nwhales")] * 3
 
-    toolbox = Toolbox(built_in_tools(["search_conversations"]))
+    toolbox = Toolbox(known_tools(["search_conversations"]))
     calls = [call("search_conversations", {"query": "whales", "limit": 2})]
     [found] = await toolbox.run_all(calls, context(search_conversations=search), 5.0)
     [missing] = await toolbox.run_all(calls, context(), 5.0)

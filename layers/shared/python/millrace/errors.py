@@ -11,6 +11,7 @@
     ├── TooManyRequests       429  (retry_after)
     ├── NotImplementedHere    501
     ├── Unavailable           503  (retry_after)
+    ├── ToolError             a tool failed, in words that the model may read
     └── ProviderError         a model's server failed (retryable, retry_after)
 
 `code` is a stable word that clients may switch on; `message` says what to do. `details` are added to the
@@ -121,6 +122,13 @@ def unknown_outcome(what: str) -> Unavailable:
         code="acceptance_unknown",
         retry_after=1,
     )
+
+
+class ToolError(MillraceError):
+    """A tool cannot do what it was asked for. The model, and whoever sees the run, reads the message."""
+
+    status = 422
+    code = "tool_failed"
 
 
 class ProviderError(MillraceError):

@@ -81,6 +81,7 @@ class Settings:
     bedrock_endpoint_url: str = ""
     aws_bearer_token_bedrock: str = ""
     model_keys_secret: str = ""
+    app_packages: str = ""
     allow_loopback_http: bool = False
     max_hops: str = "8"
     approval_days: str = "30"

@@ -1952,7 +1952,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /** @enum {string} */
-            source: "builtin" | "agent" | "mcp" | "a2a";
+            source: "builtin" | "app" | "agent" | "mcp" | "a2a";
             server: string | null;
         };
         /** @description The tools of an agent; `problems` says which of its MCP servers are not available, and why. */
@@ -4279,7 +4279,7 @@ export interface components {
             };
         };
         /** @description An event on the stream of a run or of a conversation. Clients ignore types that they do not know. */
-        RunEvent: components["schemas"]["StartEvent"] | components["schemas"]["StatusEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["InjectedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalAnsweredEvent"] | components["schemas"]["WaitingEvent"] | components["schemas"]["RewindEvent"] | components["schemas"]["FlowStepStartEvent"] | components["schemas"]["FlowStepCompleteEvent"] | components["schemas"]["FlowStepSkippedEvent"] | components["schemas"]["DoneEvent"] | components["schemas"]["ErrorEvent"] | components["schemas"]["HeartbeatEvent"];
+        RunEvent: components["schemas"]["StartEvent"] | components["schemas"]["StatusEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["InjectedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalAnsweredEvent"] | components["schemas"]["WaitingEvent"] | components["schemas"]["RewindEvent"] | components["schemas"]["FlowStepStartEvent"] | components["schemas"]["FlowStepCompleteEvent"] | components["schemas"]["FlowStepSkippedEvent"] | components["schemas"]["DoneEvent"] | components["schemas"]["ErrorEvent"] | components["schemas"]["HeartbeatEvent"];
         /**
          * @description The agent's memory was used: a live message (`inject`), a search of conversations (`search`), or
          *     what it keeps of its user (`remember`, `recall`, `forget`). Texts are null where they are hidden.
@@ -4951,6 +4951,20 @@ export interface components {
             name: string;
             ok: boolean;
             summary: string;
+        };
+        /** @description A piece of a tool's result while the tool is at work; only `detail=full` shows it. */
+        ToolOutputEvent: {
+            parent?: string;
+            agentId?: string;
+            step?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool_output";
+            id: string;
+            name: string;
+            output: string;
         };
         /** @description A tool's answer; `content` is empty below `detail=full`. */
         ToolResultBlock: {

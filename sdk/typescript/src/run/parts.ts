@@ -44,6 +44,8 @@ function extend(parts: readonly Part[], event: PartialRunEvent): readonly Part[]
       return addText(parts, "text", event.token);
     case "tool_call":
       return [...parts, toolPart(event)];
+    case "tool_output":
+      return addOutput(parts, event);
     case "tool_result":
       return finishTool(parts, event);
     case "injected":
@@ -76,6 +78,13 @@ function toolPart(event: PartialRunEvent): ToolPart {
 }
 
 const RESULT = { summary: null as string | null, result: null as string | null, durationMs: null as number | null };
+
+/** The output of a tool at work is its result so far. */
+function addOutput(parts: readonly Part[], event: Event<"tool_output">): readonly Part[] {
+  const index = parts.findLastIndex((part) => part.type === "tool" && part.id === event.id && part.state === "running");
+  const tool = parts[index] as ToolPart | undefined;
+  return tool ? parts.with(index, { ...tool, result: (tool.result ?? "") + event.output }) : parts;
+}
 
 /** A result without its call (the call was in an earlier part of the run) becomes a part of its own. */
 function finishTool(parts: readonly Part[], event: Event<"tool_result">): readonly Part[] {

@@ -5,6 +5,7 @@ with the context inherit it. A sub-agent's emitter adds tags to each event: `par
 started it, and `agentId`.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -38,13 +39,30 @@ class Emitter:
 
 
 _current: ContextVar[Emitter | None] = ContextVar("millrace_emitter", default=None)
+_home: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("millrace_loop", default=None)
+"""The loop of the run, in a thread that works for it."""
 
 
 def emit(event: Event) -> None:
     """Emit an event of the run that this code is part of, if there is one."""
     emitter = _current.get()
     if emitter is not None:
-        emitter.emit(event)
+        run_at_home(emitter.emit, event)
+
+
+def run_at_home(function: Callable[..., object], *arguments: Any) -> None:
+    """Run a function where the run is: at once, or from a thread as soon as the run's loop comes to it. A
+    thread that outlives its loop has nobody left to tell."""
+    home = _home.get()
+    if home is None:
+        function(*arguments)
+    elif not home.is_closed():
+        home.call_soon_threadsafe(function, *arguments)
+
+
+def leave_home() -> None:
+    """Note in this context, which is a thread's, where its run is."""
+    _home.set(asyncio.get_running_loop())
 
 
 def current_emitter() -> Emitter | None:

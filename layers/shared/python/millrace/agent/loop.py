@@ -123,8 +123,11 @@ class AgentLoop:
                 await self._run_tools(turn.calls)
                 continue
             reason = turn.finish.reason if turn.finish else "stop"
-            if await self._control.may_end(reason, self._output):
+            if await self._may_end(reason):
                 return reason
+
+    async def _may_end(self, reason: str) -> bool:
+        return await self._control.may_end(reason, self._output)
 
     async def _ask(self) -> Turn:
         turn = await self._call_model()
@@ -184,14 +187,8 @@ class AgentLoop:
         raise AssertionError("unreachable")
 
     def _new_turn(self, tools: bool) -> Turn:
-        return Turn(
-            self._emitter,
-            self.agent.react,
-            self._dialect,
-            tools,
-            held=self._format is not None,
-            call_ids=self._call_ids,
-        )
+        held = self._format is not None
+        return Turn(self._emitter, self.agent.react, self._dialect, tools, held, self._call_ids)
 
     def _must_ask_again(self, turn: Turn) -> bool:
         """Return whether a final answer does not fit the output that was asked for, and is asked for once

@@ -51,7 +51,7 @@ from millrace.api.parameters import RESUME
 from millrace.api.resume import cursor_of
 from millrace.api.stream_session import session_of
 from millrace.domain.access import Principal
-from millrace.domain.agents import BUILTIN_AGENTS, CONFORMANCE, Agent
+from millrace.domain.agents import CONFORMANCE, Agent, fixed_agent
 from millrace.domain.clock import from_iso
 from millrace.domain.ids import valid_id
 from millrace.errors import Unauthenticated
@@ -137,7 +137,7 @@ class A2A:
 
     async def show_card(self, request: Request, caller: Principal) -> ASGIApp:
         agent_id = request.path_params.get("agent_id") or default_agent_id(self.platform.settings)
-        if agent_id not in BUILTIN_AGENTS and not caller.organization:
+        if not fixed_agent(agent_id) and not caller.organization:
             raise Unauthenticated(
                 "The card of an organization's own agent needs a bearer token of the organization.",
                 code="token_missing",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from millrace.agent.providers.registry import provider_names
-from millrace.agent.tools.builtin import BUILT_IN, built_in_tools
+from millrace.agent.tools.builtin import known_tools, tool_names
 from millrace.api.json_route import JsonRouter
 from millrace.api.operation import any_of
 from millrace.settings import Settings
@@ -23,7 +23,7 @@ def parts_router(settings: Settings) -> JsonRouter:
     async def list_agent_parts() -> dict[str, Any]:
         tools = [
             {"name": one.name, "description": one.description, "parameters": one.parameters}
-            for one in built_in_tools(BUILT_IN)
+            for one in known_tools(tool_names())
         ]
         return {
             "tools": tools,

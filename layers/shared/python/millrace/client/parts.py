@@ -182,6 +182,15 @@ def _tool_call(parts: list[Part], event: Event) -> bool:
     return True
 
 
+def _tool_output(parts: list[Part], event: Event) -> bool:
+    """The output of a tool at work is its result so far."""
+    tool = next((one for one in reversed(parts) if _is_running(one, ToolPart, "id", event["id"])), None)
+    if not isinstance(tool, ToolPart):
+        return False
+    tool.result = (tool.result or "") + event["output"]
+    return True
+
+
 def _tool_result(parts: list[Part], event: Event) -> bool:
     """A result without its call (the call was in an earlier part of the run) becomes a part of its own."""
     tool = next((one for one in reversed(parts) if _is_running(one, ToolPart, "id", event["id"])), None)
@@ -259,6 +268,7 @@ _CHANGES = {
     "token": _token,
     "thinking": _thinking,
     "tool_call": _tool_call,
+    "tool_output": _tool_output,
     "tool_result": _tool_result,
     "injected": _injected,
     "approval_requested": _approval_requested,

@@ -25,8 +25,10 @@ class AgentLimits(WireModel):
 
 DialectName = Literal["plain", "harmony", "hermes", "mistral", "llama", "deepseek", "kimi", "minimax"]
 
-ToolSource = Literal["builtin", "agent", "mcp", "a2a"]
-"""The origin of a tool."""
+ToolSource = Literal["builtin", "app", "agent", "mcp", "a2a"]
+"""The origin of a tool; `app` is the deployment's own code."""
+CODE = "code:"
+"""Begins the model of an agent that is a function of the deployment's own: its id follows."""
 
 Starter = Annotated[str, Field(min_length=1, max_length=200)]
 ToolName = Annotated[str, Field(min_length=1, max_length=140)]
@@ -279,7 +281,17 @@ CONFORMANCE = Agent(
 BUILTIN_AGENTS: dict[str, Agent] = {agent.id: agent for agent in (ASSISTANT, DEMO, ECHO, CONFORMANCE)}
 
 
+OWN_AGENTS: dict[str, Agent] = {}
+"""The agents that a deployment has in code (`millrace.agent.own`)."""
+
+
+def fixed_agent(agent_id: str) -> Agent | None:
+    """The agent of this id that every organization has and none can change."""
+    return BUILTIN_AGENTS.get(agent_id) or OWN_AGENTS.get(agent_id)
+
+
 def listed_agents(default_model: str) -> list[Agent]:
-    """The built-in agents that a deployment shows: the assistant only where there is a model behind it."""
+    """The fixed agents that a deployment shows, its own first; the assistant only where there is a model
+    behind it."""
     has_model = not default_model.startswith(("demo:", "echo:"))
-    return [ASSISTANT, DEMO, ECHO] if has_model else [DEMO, ECHO]
+    return [*OWN_AGENTS.values(), *([ASSISTANT] if has_model else []), DEMO, ECHO]

@@ -81,6 +81,15 @@ class ToolCallEvent(Within):
     client: NotRequired[bool]
 
 
+class ToolOutputEvent(Within):
+    """A piece of a tool's result while the tool is at work; only `detail=full` shows it."""
+
+    type: Literal["tool_output"]
+    id: str
+    name: str
+    output: str
+
+
 class ToolResultEvent(Within):
     """A tool has answered. `bytes` is the size of the whole `result`, which only `detail=full` shows. The
     duration is null where it is not known."""
@@ -242,6 +251,7 @@ RunEvent = (
     | ThinkingEvent
     | TokenEvent
     | ToolCallEvent
+    | ToolOutputEvent
     | ToolResultEvent
     | InjectedEvent
     | ApprovalRequestedEvent

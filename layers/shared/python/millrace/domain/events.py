@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the types are for checkers and for the OpenAPI document: st
         TokenEvent,
         TokenUsage,
         ToolCallEvent,
+        ToolOutputEvent,
         ToolResultEvent,
         WaitingEvent,
     )
@@ -86,6 +87,12 @@ def tool_call(id: str, name: str, arguments: Any, *, client: bool = False) -> Ev
     event: ToolCallEvent = {"type": "tool_call", "id": id, "name": name, "arguments": arguments}
     if client:
         event["client"] = True
+    return cast(Event, event)
+
+
+def tool_output(id: str, name: str, output: str) -> Event:
+    """A piece of a tool's result while the tool is at work (seen at `detail=full` only)."""
+    event: ToolOutputEvent = {"type": "tool_output", "id": id, "name": name, "output": output}
     return cast(Event, event)
 
 

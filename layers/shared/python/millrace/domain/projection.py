@@ -16,6 +16,8 @@ _ALWAYS = frozenset({"start", "status", "rewind", "done", "error", "heartbeat"})
 _ASKS = frozenset({"approval_requested", "approval_answered", "waiting"})
 """Events about calls that wait for a person. All viewers see that something waits, and the questions that are
 put to the user; which tool it is only where tools are shown."""
+_PASSING = frozenset({"injected", "waiting", "tool_output"})
+"""Events that no message keeps: they stand in the history, or in a tool's result, in full."""
 _LEAST = "leastDetail"
 """The tag of a status that says more than `answer` shows."""
 CAP = "visibility"
@@ -33,9 +35,9 @@ def project(event: Event, detail: Detail) -> Event | None:
     `answer`: start, status, token, done, error, and that something waits for an answer. `steps`: also
     thinking, live messages, flow steps, and tool calls and results by name and summary (`arguments` is then
     `{}`: clients rely on its being an object).
-    `full`: also arguments and raw results. A sub-agent's tokens are its reasoning for the run's reader, so
-    they come as `thinking` with its `parent`, and its own end is not shown; where that agent shows less than
-    the run, its own visibility holds for its events."""
+    `full`: also arguments and raw results, and the output of tools at work. A sub-agent's tokens are its
+    reasoning for the run's reader, so they come as `thinking` with its `parent`, and its own end is not
+    shown; where that agent shows less than the run, its own visibility holds for its events."""
     kind = event["type"]
     if _is_for_client(event) and "parent" not in event:
         return event
@@ -46,6 +48,8 @@ def project(event: Event, detail: Detail) -> Event | None:
         if capped(detail, event[_LEAST]) != event[_LEAST]:
             return None
         event = _without(event, _LEAST)
+    if kind == "tool_output" and detail != "full":
+        return None
     if "parent" in event:
         return _nested(event, kind, detail)
     if kind == "token" or kind in _ALWAYS:
@@ -151,7 +155,7 @@ def kept_step(event: Event) -> Event | None:
     kind = event["type"]
     if kind == "token":
         return project(event, "steps") if "parent" in event else None
-    if kind in _ALWAYS or kind in ("injected", "waiting"):
+    if kind in _ALWAYS or kind in _PASSING:
         return None
     return _without(event, "arguments", "result")
 

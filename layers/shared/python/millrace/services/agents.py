@@ -9,10 +9,10 @@ from millrace.agent.providers.registry import check_model
 from millrace.domain.access import Principal
 from millrace.domain.agents import (
     AGENT_BYTES,
-    BUILTIN_AGENTS,
     Agent,
     AgentReplacement,
     AgentSettings,
+    fixed_agent,
     listed_agents,
 )
 from millrace.domain.clock import iso, updated_time
@@ -73,7 +73,7 @@ class Agents:
             raise InvalidRequest(
                 "id must have 1 to 128 of the characters A-Z a-z 0-9 _ . : ~ -.", code="invalid_id"
             )
-        if agent_id in BUILTIN_AGENTS:
+        if fixed_agent(agent_id):
             raise Conflict(f"{agent_id!r} is a built-in agent.", code="agent_exists")
         stored = await self._checked(Owner(caller.organization, agent_id), given)
         now = iso(self._clock())
@@ -197,5 +197,5 @@ def _check_thinking(given: AgentSettings, possible: bool, tokens: int) -> None:
 
 
 def _must_be_stored(agent_id: str) -> None:
-    if agent_id in BUILTIN_AGENTS:
+    if fixed_agent(agent_id):
         raise Conflict(f"{agent_id!r} is built in; make an agent of your own.", code="agent_builtin")

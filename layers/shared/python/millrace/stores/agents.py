@@ -4,7 +4,7 @@ import time
 
 import orjson
 
-from millrace.domain.agents import BUILTIN_AGENTS, Agent
+from millrace.domain.agents import Agent, fixed_agent
 from millrace.domain.replacement import changed
 from millrace.errors import Conflict, NotFound
 from millrace.stores.dynamo import (
@@ -33,8 +33,8 @@ class AgentStore:
 
     async def get(self, organization: str, agent_id: str) -> Agent:
         """Raises `NotFound`. May be up to `CACHE_SECONDS` old."""
-        if agent_id in BUILTIN_AGENTS:
-            return BUILTIN_AGENTS[agent_id]
+        if fixed := fixed_agent(agent_id):
+            return fixed
         cached = self._cache.get((organization, agent_id))
         if cached and time.monotonic() - cached[0] < CACHE_SECONDS:
             return cached[1]

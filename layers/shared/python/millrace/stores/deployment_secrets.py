@@ -1,6 +1,7 @@
 """Secrets of the deployment in Secrets Manager, by Powertools' Parameters. Organizations' own are in
 `millrace.stores.secrets`."""
 
+import asyncio
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,3 +34,18 @@ class DeploymentSecrets:
             return str(self._provider.get(name, max_age=MAX_AGE_SECONDS, force_fetch=fresh))
         except GetParameterError as error:
             raise Unavailable(f"The secret {name} cannot be read.", retry_after=2) from error
+
+
+class OwnSecrets:
+    """The deployment's secrets as its own tools and agents read them (`agent.tools.tool.Secrets`)."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._secrets = DeploymentSecrets(aws)
+
+    def text(self, name: str) -> str:
+        """See `Secrets`."""
+        return self._secrets.text(name)
+
+    async def read(self, name: str) -> str:
+        """See `Secrets`."""
+        return await asyncio.to_thread(self._secrets.text, name)

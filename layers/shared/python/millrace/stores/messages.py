@@ -115,6 +115,12 @@ class MessageStore:
         wanted = _wanted(history, parts)
         return await asyncio.gather(*(self._completed(slot, one, wanted.get(one.id)) for one in history))
 
+    async def whole(
+        self, slot: Slot, messages: Sequence[StoredMessage], parts: Mapping[str, Parts]
+    ) -> list[StoredMessage]:
+        """The messages with all of their contents."""
+        return await asyncio.gather(*(self._completed(slot, one, parts.get(one.id)) for one in messages))
+
     async def _completed(self, slot: Slot, message: StoredMessage, parts: Parts | None) -> StoredMessage:
         if parts is None:
             return message

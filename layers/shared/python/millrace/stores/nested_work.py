@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from millrace.domain.agents import Agent
+from millrace.domain.agents import CODE, Agent
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.stores.dynamo import Dynamo, Item, TransactItem, put
 from millrace.stores.message_items import nested_key, parts_of, to_message
@@ -55,9 +55,13 @@ class NestedWorkStore:
         for message, _ in found:
             if message.position:
                 works.setdefault(message.position.work, []).append(message)
-        whole = await asyncio.gather(
-            *(self._messages.for_model(slot, messages, parts) for messages in works.values())
+        # An agent in code goes on by the results that it got, and not by what a model can hold.
+        read = (
+            self._messages.whole
+            if any(one.model.startswith(CODE) for one in agents)
+            else self._messages.for_model
         )
+        whole = await asyncio.gather(*(read(slot, messages, parts) for messages in works.values()))
         return NestedWork(dict(zip(works, whole, strict=True)), {agent.id: agent for agent in agents})
 
     async def keep_agents(

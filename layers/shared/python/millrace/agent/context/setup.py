@@ -9,10 +9,10 @@ from millrace.agent.context.windows import window_of
 from millrace.agent.emitter import Emitter
 from millrace.agent.model import Provider
 from millrace.agent.model_calls import ModelCalls
-from millrace.domain.agents import Agent
+from millrace.domain.agents import CODE, Agent
 from millrace.domain.summaries import Summary
 
-_WITHOUT_MODEL = ("demo:", "echo:")
+_WITHOUT_MODEL = ("demo:", "echo:", CODE)
 
 
 class Compactor(NamedTuple):

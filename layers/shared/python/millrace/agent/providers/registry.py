@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from millrace.agent.model import Provider
+from millrace.domain.agents import CODE, OWN_AGENTS
 from millrace.errors import InvalidRequest
 from millrace.settings import Settings
 
@@ -60,7 +61,8 @@ def named_servers(settings: Settings) -> "dict[str, ModelServer]":
 def provider_names(settings: Settings) -> list[str]:
     """Return what may stand before the colon of a model's name, as far as the settings tell: those of the
     deployment's secret are for the runs only."""
-    return [*_MAKERS, *named_servers(settings)]
+    own = [one for one in _MAKERS if OWN_AGENTS or one != CODE[:-1]]
+    return [*own, *named_servers(settings)]
 
 
 def split_model(model: str, servers: Collection[str] = ()) -> tuple[str, str]:
@@ -70,9 +72,17 @@ def split_model(model: str, servers: Collection[str] = ()) -> tuple[str, str]:
     if not colon or not (prefix in _MAKERS or prefix in servers):
         known = ", ".join(f"{each}:" for each in (*_MAKERS, *servers))
         raise InvalidRequest(f"Unknown model {model!r:.120}: write a provider before its name ({known}).")
+    if prefix == CODE[:-1]:
+        _check_code(name)
     if not name and prefix not in ("demo", "echo", "conformance"):
         raise InvalidRequest(f"The model {model!r} lacks its name after the colon.")
     return prefix, name
+
+
+def _check_code(name: str) -> None:
+    if name not in OWN_AGENTS:
+        known = ", ".join(OWN_AGENTS) or "none"
+        raise InvalidRequest(f"No agent {name!r:.120} is in the code of this deployment; there are: {known}.")
 
 
 def check_model(model: str, settings: Settings) -> tuple[str, str]:
@@ -126,6 +136,12 @@ def _demo(_settings: Settings, _client: Client) -> Provider:
     return DemoProvider()
 
 
+def _code(_settings: Settings, _client: Client) -> Provider:
+    from millrace.agent.code.run import NoModel
+
+    return NoModel()
+
+
 def _conformance(settings: Settings, _client: Client) -> Provider:
     from millrace.agent.providers.conformance import ConformanceProvider
 
@@ -140,5 +156,6 @@ _MAKERS: dict[str, Callable[[Settings, Client], Provider]] = {
     "demo": _demo,
     "echo": _echo,
     "conformance": _conformance,
+    "code": _code,
 }
 _OWN = tuple(f"{prefix}:" for prefix in _MAKERS)

@@ -1,4 +1,5 @@
-"""The tools that come with Millrace, by the names that agents list them under."""
+"""The tools of a deployment, by the names that agents list them under: those that come with Millrace, and its
+own."""
 
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -12,6 +13,7 @@ from millrace.agent.tools.http_fetch import http_fetch
 from millrace.agent.tools.memory import forget, recall, remember
 from millrace.agent.tools.search_conversations import search_conversations
 from millrace.agent.tools.tool import Tool
+from millrace.domain.agents import ToolUse
 from millrace.errors import InvalidRequest
 
 BUILT_IN: dict[str, Callable[..., Any] | Tool] = {
@@ -25,17 +27,40 @@ BUILT_IN: dict[str, Callable[..., Any] | Tool] = {
     "search_conversations": search_conversations,
 }
 
+OWN_TOOLS: dict[str, Tool] = {}
+"""The tools of the deployment's own (`millrace.agent.own`)."""
 
-def built_in_tools(names: Iterable[str]) -> list[Tool]:
+
+def known_tools(names: Iterable[str]) -> list[Tool]:
     """The tools of these names, each once. Raises `InvalidRequest` that names those which do not exist."""
     wanted = list(dict.fromkeys(names))
-    unknown = [name for name in wanted if name not in BUILT_IN]
-    if unknown:
+    if unknown := [name for name in wanted if not is_tool(name)]:
         raise InvalidRequest(
-            f"There is no built-in tool {', '.join(unknown)}; the tools are {', '.join(BUILT_IN)}.",
+            f"There is no tool {', '.join(unknown)}; the tools are {', '.join(tool_names())}.",
             code="unknown_tool",
         )
-    return [found if isinstance(found := BUILT_IN[name], Tool) else made_of(found) for name in wanted]
+    return [OWN_TOOLS[name] if name in OWN_TOOLS else _built_in(name) for name in wanted]
+
+
+def is_tool(name: str) -> bool:
+    """Return whether there is a tool of this name."""
+    return name in BUILT_IN or name in OWN_TOOLS
+
+
+def tool_names() -> list[str]:
+    """The names of all tools."""
+    return [*BUILT_IN, *OWN_TOOLS]
+
+
+def own_rule(name: str) -> ToolUse | None:
+    """The rule for approvals that a tool of the deployment's own has; None for one that asks nobody."""
+    own = OWN_TOOLS.get(name)
+    return own.rule if own else None
+
+
+def _built_in(name: str) -> Tool:
+    found = BUILT_IN[name]
+    return found if isinstance(found, Tool) else made_of(found)
 
 
 @cache

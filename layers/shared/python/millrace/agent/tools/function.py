@@ -12,7 +12,7 @@
 
 The signature gives the schema (by pydantic, `Annotated[..., Field(...)]` included), the docstring the
 descriptions. A parameter of type `ToolContext` is filled in and hidden from the model. A function returns a
-`ToolResult`, a string, or anything that pydantic can write as JSON.
+`ToolResult`, a string, or anything that pydantic can write as JSON; one that yields streams its output.
 """
 
 import inspect
@@ -23,10 +23,9 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import to_json
 
+from millrace.agent.tools.streaming import as_text, called
 from millrace.agent.tools.tool import Repeat, Tool, ToolContext, ToolResult
-from millrace.agent.tools.workers import in_thread
 from millrace.errors import InvalidRequest
 
 ERRORS_SHOWN = 5
@@ -92,16 +91,14 @@ async def _run(
     given = _validated(model, arguments)
     if context_name:
         given[context_name] = context
-    if inspect.iscoroutinefunction(function):
-        return as_result(await function(**given))
-    return as_result(await in_thread(function, **given))
+    return as_result(await called(function, given, context))
 
 
 def as_result(value: Any) -> ToolResult:
     """Turn a function's return value into a result, which succeeded unless the function says otherwise."""
     if isinstance(value, ToolResult):
         return value
-    text = value if isinstance(value, str) else to_json(value, fallback=str).decode()
+    text = as_text(value)
     return ToolResult(ok=True, text=text, summary=text)
 
 
@@ -174,6 +171,11 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema(schema_generator=_Untitled)
     schema.pop("title", None)
     return schema | {"properties": schema.get("properties", {})}
+
+
+def documented_arguments(function: Callable[..., Any]) -> set[str]:
+    """The names of the parameters that a function's docstring describes."""
+    return set(_read_docstring(inspect.getdoc(function) or "")[1])
 
 
 def _read_docstring(text: str) -> tuple[str, dict[str, str]]:

@@ -1,11 +1,16 @@
 """The tool interface: a name, a schema for the model, and a function that runs in the context of a run."""
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from millrace.agent.emitter import emit
 from millrace.agent.model import ToolSpec
+from millrace.agent.said import OF_TOOLS, checked
 from millrace.domain.access import Principal
+from millrace.domain.agents import ToolUse
+from millrace.domain.events import Event
 from millrace.domain.memories import Memory
 from millrace.settings import Settings
 
@@ -49,14 +54,31 @@ class Memories(Protocol):
         ...
 
 
+class Secrets(Protocol):
+    """The secrets that the functions may read in AWS Secrets Manager, by name or ARN; each is kept for five
+    minutes."""
+
+    def text(self, name: str) -> str:
+        """Return a secret's text. Blocks: for functions that run in a thread."""
+        ...
+
+    async def read(self, name: str) -> str:
+        """Return a secret's text."""
+        ...
+
+
+log = logging.getLogger("millrace.app")
+"""The log of tools and agents of a deployment's own; its lines name the run."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolContext:
     """The run for which a tool works. Filled in by the service that starts the run.
 
     `user` is who started the run: id, claims, roles and scopes; its sub-agents act for the same one.
     `http` gives the process's guarded client (`millrace.net.client`); without it a tool makes its own.
-    `call_id` is the call that the tool answers, set by the toolbox; it is the same when the call is run
-    again after its process died.
+    `call_id` is the call that the tool answers and `tool` its name, set by the toolbox; the id is the same
+    when the call is run again after its process died. `secrets` reads the deployment's.
     """
 
     organization: str
@@ -69,6 +91,18 @@ class ToolContext:
     memories: Memories | None = None
     http: "Callable[[], httpx.AsyncClient] | None" = None
     call_id: str = ""
+    tool: str = ""
+    secrets: Secrets | None = None
+
+    @property
+    def log(self) -> logging.Logger:
+        """The logger of tools, whose lines name the organization, the conversation and the run."""
+        return log
+
+    def emit(self, event: Event) -> None:
+        """Show people a `status` or a `thought` while the tool works; from a thread as well. Raises
+        `TypeError` for other events."""
+        emit(checked(event, OF_TOOLS))
 
     @property
     def idempotency_key(self) -> str:
@@ -102,7 +136,8 @@ class Tool:
     exception for a failure, whose message the model will read. With a `scope` it runs only for users who have
     it: the toolbox refuses others before `run`. `repeat` says whether a call may be run again when nobody
     knows what became of it. The client runs a tool of the `client`'s: the run waits for its result. One that
-    is not `timed` takes as long as its run may.
+    is not `timed` takes as long as its run may. `rule` is its own for approvals, for agents that have none
+    for it.
     """
 
     name: str
@@ -113,6 +148,7 @@ class Tool:
     repeat: Repeat = "never"
     client: bool = False
     timed: bool = True
+    rule: ToolUse | None = None
 
     def spec(self) -> ToolSpec:
         """The tool as the model sees it."""

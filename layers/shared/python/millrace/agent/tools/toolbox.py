@@ -48,7 +48,7 @@ class Toolbox:
 
     def may_repeat(self, name: str) -> bool:
         """Return whether a call of this tool may be run again; one of an unknown tool does nothing."""
-        tool = self._tools.get(name)
+        tool = self.get(name)
         return tool is None or tool.repeat == "safe"
 
     async def run_all(
@@ -102,7 +102,7 @@ class Toolbox:
         return replace(result, text=cut(result.text, self._result_limit), full=full, duration_ms=elapsed)
 
     async def _attempt(self, call: ToolCall, context: ToolContext, seconds: float) -> ToolResult:
-        tool = self._tools.get(call.name)
+        tool = self.get(call.name)
         if tool is None:
             known = ", ".join(self._tools) or "none"
             return failed(f"There is no tool {call.name!r}. The tools are: {known}.")
@@ -113,7 +113,7 @@ class Toolbox:
         deadline = asyncio.timeout(seconds if tool.timed else None)
         try:
             async with deadline:
-                return await tool.run(call.arguments, replace(context, call_id=call.id))
+                return await tool.run(call.arguments, replace(context, call_id=call.id, tool=tool.name))
         except (Suspended, Interrupted):
             raise
         except (Exception, asyncio.CancelledError, SystemExit) as error:

@@ -7,19 +7,40 @@ That is why the pool is bounded and why tools should give their own calls a time
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import cache, partial
+from threading import Event
 from typing import Any, TypeVar
+
+from millrace.agent.emitter import leave_home
 
 THREADS = 16
 
 T = TypeVar("T")
 
 
+class Abandoned(Event):
+    """Is set once nobody waits for a thread's work any more."""
+
+    @classmethod
+    def current(cls) -> "Abandoned":
+        """That of the current thread's work."""
+        return _abandoned.get()
+
+
+_abandoned: ContextVar[Abandoned] = ContextVar("millrace_abandoned")
+
+
 async def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Run a blocking function in a thread, with the caller's context variables."""
-    work = partial(copy_context().run, function, *args, **kwargs)
-    return await asyncio.wrap_future(_pool().submit(work))
+    context, abandoned = copy_context(), Abandoned()
+    context.run(leave_home)
+    context.run(_abandoned.set, abandoned)
+    work = partial(context.run, function, *args, **kwargs)
+    try:
+        return await asyncio.wrap_future(_pool().submit(work))
+    finally:
+        abandoned.set()
 
 
 @cache

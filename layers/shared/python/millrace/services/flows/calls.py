@@ -4,7 +4,7 @@ from millrace.agent.emitter import emit
 from millrace.agent.loop import TOOL_SECONDS
 from millrace.agent.model import ToolCall
 from millrace.agent.providers.echo import echo_tool
-from millrace.agent.tools.builtin import built_in_tools, made_of
+from millrace.agent.tools.builtin import known_tools, made_of, own_rule
 from millrace.agent.tools.tool import ToolResult, one_line
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain import events
@@ -38,7 +38,12 @@ def toolbox_of(name: str) -> Toolbox:
         raise InvalidRequest(
             "A flow asks by a wait_for_input step; ask_user is for agents.", code="unknown_tool"
         )
-    return Toolbox([made_of(echo_tool)] if name == "echo_tool" else built_in_tools([name]))
+    if own_rule(name):
+        raise InvalidRequest(
+            f"{name} asks for an approval, which a step of a flow cannot; let the step of an agent call it.",
+            code="unknown_tool",
+        )
+    return Toolbox([made_of(echo_tool)] if name == "echo_tool" else known_tools([name]))
 
 
 async def call_tool(run_context: AgentRunContext, call: ToolCall) -> ToolResult:

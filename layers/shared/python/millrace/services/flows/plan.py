@@ -22,7 +22,7 @@ from millrace.agent.planning import (
     planning_instructions,
     with_findings,
 )
-from millrace.agent.tools.builtin import BUILT_IN
+from millrace.agent.tools.builtin import is_tool, own_rule
 from millrace.domain import events
 from millrace.domain.agents import Agent
 from millrace.domain.approvals import ASK_USER
@@ -86,7 +86,8 @@ def planned_tools(agent: Agent) -> list[str]:
     return [
         use.name
         for use in agent.tool_uses
-        if not use.asks and use.name != ASK_USER and (use.name in BUILT_IN or use.name == "echo_tool")
+        if not (use.asks or own_rule(use.name) or use.name == ASK_USER)
+        and (is_tool(use.name) or use.name == "echo_tool")
     ]
 
 

@@ -18,7 +18,7 @@ from millrace.agent.suspension import Interrupted
 from millrace.agent.tools.tool import ToolContext, ToolResult
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain import events
-from millrace.domain.agents import Agent
+from millrace.domain.agents import CODE, Agent
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.events import Detail, LogEntry
 from millrace.domain.projection import CAP, capped
@@ -69,12 +69,21 @@ class AgentRunContext:
         models = self.platform.models
         provider, model = models.provider_for(agent)
         named = agent.model_copy(update={"model": models.name_of(agent)})
-        return AgentLoop(
+        kind, tools = AgentLoop, partial(self._open_tools, agent, client_tools)
+        context = replace(self.context, agent_id=agent.id)
+        if named.model.startswith(CODE):
+            # Imported here: most deployments have no agent in code.
+            from millrace.agent.code.loop import CodeLoop, with_steps
+            from millrace.services.runs.code_runs import code_run
+
+            provider = code_run(self, named, model, context, emitter, control)
+            kind, tools = CodeLoop, partial(with_steps, provider, tools)
+        return kind(
             named,
             provider,
             model,
-            partial(self._open_tools, agent, client_tools),
-            replace(self.context, agent_id=agent.id),
+            tools,
+            context,
             emitter,
             control,
             self.budget,

@@ -11,7 +11,7 @@ from typing import Any
 from millrace.agent.providers.conformance import conformance_artifact, conformance_message
 from millrace.agent.providers.echo import echo_tool
 from millrace.agent.tools.a2a import A2aTools
-from millrace.agent.tools.builtin import BUILT_IN, built_in_tools, made_of
+from millrace.agent.tools.builtin import OWN_TOOLS, is_tool, known_tools, made_of, tool_names
 from millrace.agent.tools.left_out import LeftOut
 from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
 from millrace.domain.agents import Agent, ToolSource
@@ -109,9 +109,15 @@ def own_tools(names: Iterable[str], ask: Ask) -> list[tuple[ToolSource, Tool]]:
     return [
         ("agent", _sub_agent(name.removeprefix(SUB_AGENT), asked[name.removeprefix(SUB_AGENT)], ask))
         if name.startswith(SUB_AGENT)
-        else ("builtin", made_of(_SCRIPTED[name]) if name in _SCRIPTED else built_in_tools([name])[0])
+        else _deployed(name)
         for name in wanted
     ]
+
+
+def _deployed(name: str) -> tuple[ToolSource, Tool]:
+    if name in _SCRIPTED:
+        return "builtin", made_of(_SCRIPTED[name])
+    return "app" if name in OWN_TOOLS else "builtin", known_tools([name])[0]
 
 
 def _sub_agent(agent_id: str, name: str, ask: Ask) -> Tool:
@@ -160,7 +166,8 @@ def check_tools(names: list[str]) -> None:
     unknown = [name for name in names if not _is_known(name)]
     if unknown:
         raise InvalidRequest(
-            f"Unknown tools: {', '.join(unknown)}. Known: {', '.join(BUILT_IN)}, and {SUB_AGENT}<agentId>.",
+            f"Unknown tools: {', '.join(unknown)}. Known: {', '.join(tool_names())}, and "
+            f"{SUB_AGENT}<agentId>.",
             code="unknown_tool",
         )
 
@@ -168,4 +175,4 @@ def check_tools(names: list[str]) -> None:
 def _is_known(name: str) -> bool:
     if name.startswith(SUB_AGENT):
         return valid_id(name.removeprefix(SUB_AGENT))
-    return name in BUILT_IN or name == "echo_tool"
+    return is_tool(name) or name == "echo_tool"

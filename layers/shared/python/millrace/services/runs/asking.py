@@ -12,6 +12,7 @@ from millrace.agent.gate import Decision, Waiting
 from millrace.agent.model import ToolCall
 from millrace.agent.suspension import Suspended
 from millrace.agent.tools.ask_user import ask_user, read_question
+from millrace.agent.tools.builtin import own_rule
 from millrace.agent.tools.tool import Tool, ToolResult
 from millrace.agent.tools.toolbox import Toolbox, failed
 from millrace.domain import events
@@ -48,13 +49,19 @@ class ApprovalExpired(MillraceError):
 
 def asks_people(agent: Agent) -> bool:
     """Return whether any call of the agent's may need a person."""
-    return ASK_USER in agent.tool_names or any(use.asks for use in agent.tool_uses)
+    return ASK_USER in agent.tool_names or any(use.asks for use in rules_in(agent))
+
+
+def rules_in(agent: Agent) -> list[ToolUse]:
+    """The agent's tools with their rules. A tool of the deployment's own may have one that holds wherever the
+    agent has none that asks."""
+    return [use if use.asks else own_rule(use.name) or use for use in agent.tool_uses]
 
 
 def rules_of(agent: Agent) -> ToolRules:
     """The rules of an agent's tools, by the names that its model uses."""
     asked = [name.removeprefix(SUB_AGENT) for name in agent.tool_names if name.startswith(SUB_AGENT)]
-    return ToolRules(agent.tool_uses, sub_agent_tools(asked))
+    return ToolRules(rules_in(agent), sub_agent_tools(asked))
 
 
 @dataclass

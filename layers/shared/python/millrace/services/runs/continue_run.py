@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from millrace.agent.emitter import Emitter
 from millrace.domain import events
+from millrace.domain.agents import CODE
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.hops import set_hops
 from millrace.domain.run_definitions import Kind
@@ -14,6 +15,7 @@ from millrace.domain.traces import set_traceparent
 from millrace.errors import MillraceError, NotFound
 from millrace.services.runs.execute import RunLoop
 from millrace.services.runs.launch import agent_run, start
+from millrace.services.runs.model_history import whole_run
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.recover import end_run, give_up_lost_run
 from millrace.services.runs.run_session import RunSession
@@ -149,9 +151,10 @@ async def _go_on(
         loop = make(platform, session, stored)
     except MillraceError as error:  # its model's provider is not configured any more, for example
         return await session.fail(error.message, error.code, error.retryable)
-    history = _given(stored)
-    start(platform, session, loop, history, deadline)
+    start(platform, session, loop, _given(platform.stores, stored), deadline)
 
 
-async def _given(stored: Stored) -> Sequence[StoredMessage]:
-    return stored.for_model
+async def _given(stores: Stores, stored: Stored) -> Sequence[StoredMessage]:
+    if not stored.definition.agent.model.startswith(CODE):
+        return stored.for_model
+    return [*stored.before, *await whole_run(stores, stored.run, stored.definition.first)]

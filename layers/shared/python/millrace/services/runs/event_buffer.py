@@ -12,8 +12,8 @@ FLUSH_BYTES = 1_000_000
 FLUSH_EVENTS = 200
 PIECE = 240_000
 """The most characters of one token or thought: each may take six bytes in JSON, and an event has 1.5 MB."""
-_TEXTS = {"token": "token", "thinking": "text"}
-"""The fields of events that a model may make as long as it likes."""
+_TEXTS = {"token": "token", "thinking": "text", "tool_output": "output"}
+"""The fields of events that a model or a tool may make as long as it likes."""
 
 
 class EventBuffer:

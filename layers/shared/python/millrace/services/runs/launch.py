@@ -93,4 +93,5 @@ def tool_context(platform: Platform, session: RunSession, user: Principal) -> To
         search_conversations=search_in(platform.stores, run.slot, user, session.bus.searched),
         memories=UserMemory(platform.stores.memories, user, session.bus.remembered),
         http=lambda: platform.http.guarded,
+        secrets=platform.secrets,
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from millrace.domain.branches import WHOLE, Interval
 from millrace.domain.content import plain_text
 from millrace.domain.conversations import Slot, StoredMessage
+from millrace.domain.runs import Run
 from millrace.domain.summaries import Summary, summarized
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import HISTORY_MESSAGES, ConversationSnapshot
@@ -13,6 +14,7 @@ from millrace.stores.messages import Located
 
 FIRST_QUESTION_BYTES = 4_000
 LEFT_OUT = "(Older messages are left out, and nothing sums them up.)"
+PAGE = 100
 OLDER_PAGES = 8
 """The most that is read of the messages before the latest ones, in pages of 1 MB: no model takes more."""
 
@@ -35,6 +37,17 @@ async def model_history(
         return [*older, *recent]
     # The first of the recent ones is the summary, which stands for what was said before the older ones.
     return [recent[0], *older, *recent[1:]]
+
+
+async def whole_run(stores: Stores, run: Run, first: int) -> list[StoredMessage]:
+    """All messages of a run, however many and large, from the one at position `first` on, which began it."""
+    found: list[StoredMessage] = []
+    after, more = first - 1, True
+    while more:
+        page, more = await stores.messages.page(run.slot, after, PAGE)
+        found += [message for _, message in page if message.run_id == run.id]
+        after = page[-1][0] if page else after
+    return found
 
 
 def recent_history(snapshot: ConversationSnapshot) -> list[StoredMessage]:

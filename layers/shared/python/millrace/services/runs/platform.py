@@ -17,6 +17,8 @@ from millrace.stores.connect import Stores
 if TYPE_CHECKING:
     import httpx
 
+    from millrace.stores.deployment_secrets import OwnSecrets
+
 
 class HttpClients:
     """The process's two HTTP clients, made when first used (their import alone costs 0.1 s): one for model
@@ -48,7 +50,8 @@ class HttpClients:
 
 @dataclass(eq=False)
 class Platform:
-    """Made once per process, in init; nothing goes out over the network until it is used."""
+    """Made once per process, in init; nothing goes out over the network until it is used. The deployment's
+    own code is loaded then: what is wrong with it ends the init."""
 
     settings: Settings
     stores: Stores
@@ -64,10 +67,19 @@ class Platform:
         """From settings; tests may bring their own stores."""
         for name in ("httpx", "httpx2", "mcp"):  # they log every URL, secrets in its query included
             logging.getLogger(name).setLevel(logging.WARNING)
+        if settings.app_packages:
+            load_app(settings.app_packages)
         http = HttpClients(settings)
         models = Models(settings, lambda: http.models)
         stores = stores or Stores.connect(settings)
         return cls(settings, stores, models, http, McpSecrets(stores.sealer))
+
+    @cached_property
+    def secrets(self) -> "OwnSecrets":
+        """The deployment's secrets, for tools and agents of its own."""
+        from millrace.stores.deployment_secrets import OwnSecrets
+
+        return OwnSecrets(self.stores.aws)
 
     def warm(self) -> None:
         """Do in init what the first request would wait for: the AWS clients, and the HTTP client where the
@@ -84,3 +96,10 @@ class Platform:
             await asyncio.wait(self.tasks, timeout=10)
         await self.http.close()
         await asyncio.to_thread(self.stores.aws.close)
+
+
+def load_app(packages: str) -> None:
+    """Load the deployment's own tools and agents. Raises `InvalidApp`."""
+    from millrace.services.runs.own_code import load_checked
+
+    load_checked(packages)

@@ -54,6 +54,11 @@ class Stored:
         return [message for message in self.history if message.run_id == self.run.id]
 
     @property
+    def before(self) -> list[StoredMessage]:
+        """The history for a model up to the run."""
+        return [message for message in self.for_model if message.run_id != self.run.id]
+
+    @property
     def step(self) -> str:
         """The name of the step that is next: the tools at work, or the model."""
         names = [use["name"] for use in unanswered(self._own)]

@@ -1,0 +1,132 @@
+"""`@agent`: an async generator of a deployment's own as an agent.
+
+from millrace.app import AgentContext, agent, status
+
+
+@agent("researcher", tools=["http_fetch"])
+async def researcher(ctx: AgentContext):
+    '''Answers from the pages that it has read.'''
+    yield status("Reading ...")
+    page = await ctx.call_tool("http_fetch", url="https://example.com")
+    async for text in ctx.model.stream(f"{ctx.message}\\n\\n{page}"):
+        yield text
+"""
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from millrace.agent.tools.own import tool_of
+from millrace.domain.agents import CODE, Agent
+from millrace.domain.ids import valid_id
+
+if TYPE_CHECKING:
+    from millrace.agent.code.context import AgentContext
+
+Play = Callable[["AgentContext"], AsyncIterator[Any]]
+MARK = "__millrace_agent__"
+MOST_STEPS = 200
+"""The most turns of a run (`AgentLimits.max_iterations`): an agent in code knows itself when it is done."""
+
+
+class InvalidAgent(TypeError):
+    """A function that cannot be an agent; the message says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeAgent:
+    """An agent in code. `model` is what `ctx.model` asks, empty for the deployment's default. `replay`: a
+    process that takes a run over plays the function from its start, with the results of what it has done."""
+
+    id: str
+    play: Play
+    settings: dict[str, Any]
+    model: str = ""
+    replay: bool = True
+
+    def record(self) -> Agent:
+        """The agent as it is listed and run."""
+        return Agent.model_validate(
+            self.settings | {"id": self.id, "model": f"{CODE}{self.id}", "builtin": True}
+        )
+
+
+CODE_AGENTS: dict[str, CodeAgent] = {}
+"""The agents in code of this process (`millrace.agent.own`)."""
+
+
+def agent(
+    id: str,
+    *,
+    name: str = "",
+    description: str = "",
+    model: str = "",
+    tools: Sequence[Any] = (),
+    replay: bool = True,
+    **settings: Any,
+) -> Callable[[Play], Play]:
+    """Make an async generator an agent of every organization.
+
+    Args:
+        id: Its id, by which messages name it.
+        name: Its name for people; without it the id, capitalized.
+        description: For people; without it the docstring's first paragraph.
+        model: What `ctx.model` asks, as `provider:model`; empty is the deployment's default.
+        tools: What `ctx.call_tool` may call: names, functions with `@tool`, or rules as
+            `{"name": "refund", "policy": "ask"}`.
+        replay: Whether a process that takes a run over plays the function from its start (see
+            docs/agents.md); False for one that keeps its own state.
+        settings: Any other setting of an agent: `instructions`, `visibility`, `limits`, `starters`,
+            `on_expired`, `expose_a2a`.
+
+    Raises `InvalidAgent`.
+    """
+
+    def marked(function: Play) -> Play:
+        given = settings | {
+            "name": name or id.replace("-", " ").replace("_", " ").capitalize(),
+            "description": description or (inspect.getdoc(function) or "").split("\n\n")[0],
+            "tools": [_tool_use(one) for one in tools],
+        }
+        limits = {"maxIterations": MOST_STEPS} | dict(given.get("limits") or {})
+        setattr(function, MARK, _made(id, function, given | {"limits": limits}, model, replay))
+        return function
+
+    return marked
+
+
+def agent_of(value: Any) -> CodeAgent | None:
+    """The agent that a function was made; None for anything else."""
+    found = getattr(value, MARK, None)
+    return found if isinstance(found, CodeAgent) else None
+
+
+def _tool_use(given: Any) -> Any:
+    found = tool_of(given)
+    return found.name if found else given
+
+
+def _made(id: str, function: Any, settings: dict[str, Any], model: str, replay: bool) -> CodeAgent:
+    where = f"The agent {id!r} ({getattr(function, '__module__', '?')})"
+    if not inspect.isasyncgenfunction(function):
+        raise InvalidAgent(
+            f"{where} must be an async generator: `async def {getattr(function, '__name__', 'answer')}(ctx: "
+            "AgentContext):` with at least one `yield`."
+        )
+    if len(inspect.signature(function).parameters) != 1:
+        raise InvalidAgent(f"{where} must take one argument, its context: (ctx: AgentContext).")
+    if not valid_id(id):
+        raise InvalidAgent(
+            f"{where}: an id has 1 to 128 of A-Z a-z 0-9 _ . : ~ - and begins with a letter or digit."
+        )
+    made = CodeAgent(id, function, settings, model, replay)
+    try:
+        made.record()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(map(str, first["loc"]))
+        raise InvalidAgent(f"{where}: {path}: {first['msg']}") from error
+    return made

@@ -1,0 +1,195 @@
+"""The context of an agent in code: what it was asked, and what it can do."""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
+
+from millrace.agent.code.model import AgentModel
+from millrace.agent.code.record import Answer, Said
+from millrace.agent.code.run import CodeRun
+from millrace.agent.said import OF_AGENTS, checked
+from millrace.agent.tools.own import tool_of
+from millrace.agent.tools.tool import Repeat, Secrets, ToolContext, log
+from millrace.agent.tools.workers import in_thread
+from millrace.domain import events
+from millrace.domain.access import Principal
+from millrace.domain.agents import Agent
+from millrace.domain.approvals import ASK_USER
+from millrace.errors import ToolError
+
+STEP, ONCE = "step__", "once__"
+"""Begin the names of steps, of those that may be repeated and of the others. No tool has two underscores in
+its name, but those of servers."""
+_STEP_NAME = re.compile(r"[A-Za-z0-9_-]{1,56}")
+_ARGUMENTS_BYTES = 4_000
+
+T = TypeVar("T")
+
+
+class ToolAnswer(str):
+    """The text that a tool gave."""
+
+    @property
+    def value(self) -> Any:
+        """The text's value, where it is JSON; else the text."""
+        try:
+            return orjson.loads(str(self))
+        except orjson.JSONDecodeError:
+            return str(self)
+
+
+class AgentContext:
+    """The run for which an agent in code works.
+
+    `message` is what the user asks, and `history` what was said before: texts with their `role`. `agent` is
+    the agent with its settings, and `model` asks a language model.
+    """
+
+    def __init__(
+        self,
+        run: CodeRun,
+        agent: Agent,
+        context: ToolContext,
+        model: AgentModel,
+        message: str,
+        history: Sequence[Said],
+        sub_agents: dict[str, str],
+    ) -> None:
+        self.agent = agent
+        self.message = message
+        self.history = list(history)
+        self.model = model
+        self._run = run
+        self._context = context
+        self._sub_agents = sub_agents
+
+    @property
+    def user(self) -> Principal:
+        """The user for whom the run works: id, claims, roles and scopes."""
+        return self._context.user
+
+    @property
+    def organization(self) -> str:
+        """The id of the organization."""
+        return self._context.organization
+
+    @property
+    def conversation_id(self) -> str:
+        """The id of the conversation."""
+        return self._context.conversation_id
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return self._context.run_id
+
+    @property
+    def resumed(self) -> bool:
+        """True in a process that has taken the run over."""
+        return self._run.resumed
+
+    @property
+    def log(self) -> logging.Logger:
+        """A logger whose lines name the organization, the conversation and the run."""
+        return log
+
+    @property
+    def secrets(self) -> Secrets | None:
+        """The deployment's secrets."""
+        return self._context.secrets
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The history and the message, as `model` takes them."""
+        said = [*self.history, Said("user", self.message)]
+        return [{"role": one.role, "content": [{"text": one.text}]} for one in said if one.text]
+
+    def say(self, event: Any) -> None:
+        """Say a text, or an event of `millrace.app`, as `yield` does. Raises `TypeError`."""
+        if isinstance(event, str):
+            event = events.token(event)
+        self._run.say(checked(event, OF_AGENTS))
+
+    async def call_tool(self, tool: str | Callable[..., Any], /, **arguments: Any) -> ToolAnswer:
+        """Call one of the agent's tools, by its name or its function, with all that holds for tools: its
+        approvals, its time, its events. The result is stored before this returns.
+
+        Raises `ToolError` where the tool failed, was rejected or is none of the agent's.
+        """
+        made = None if isinstance(tool, str) else tool_of(tool)
+        name = made.name if made else str(tool)
+        given = orjson.loads(to_json(arguments))
+        return ToolAnswer(_text_of(await self._run.call(name, given)))
+
+    async def ask_user(self, question: str, options: Sequence[str] | None = None) -> ToolAnswer:
+        """Ask the user, and wait for the answer however long it takes: the run leaves its process meanwhile.
+        Needs the tool `ask_user`. Raises `ToolError` where nobody answers."""
+        choices = {"options": list(options)} if options else {}
+        return await self.call_tool(ASK_USER, question=question, **choices)
+
+    async def ask_agent(self, agent_id: str, task: str) -> ToolAnswer:
+        """Have another agent do a task. Needs the tool `agent:<id>`. Raises `ToolError`."""
+        if agent_id not in self._sub_agents:
+            raise ToolError(f"{self.agent.id} may not ask {agent_id}; add 'agent:{agent_id}' to its tools.")
+        return await self.call_tool(self._sub_agents[agent_id], task=task)
+
+    async def step(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        repeat: Repeat = "safe",
+        returns: type[T] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Do something whose result is stored before this returns: a process that takes the run over gets the
+        result, and does not do it again. A step that was interrupted is done again, unless `repeat="never"`.
+
+        The result is JSON of at most 256 KB; of a pydantic model its fields, of which `returns` makes the
+        model again. Raises `ToolError` where the function failed, which is stored as well.
+        """
+        if not _STEP_NAME.fullmatch(name) or "__" in name:
+            raise ValueError(
+                f"The name of a step has 1 to 56 letters, digits, _ and -, and no __; not {name!r}."
+            )
+        work = partial(_performed, function, args, kwargs)
+        kind = STEP if repeat == "safe" else ONCE
+        answer = await self._run.call(kind + name, _public(args, kwargs), work)
+        value = from_json(_text_of(answer))
+        return value if returns is None else TypeAdapter(returns).validate_python(value)
+
+    async def live_messages(self) -> list[str]:
+        """The messages that users have sent into the run since the last look. What is never looked for is put
+        to the agent when it is done, as a message of its own."""
+        return await self._run.live_messages()
+
+
+def _text_of(answer: Answer) -> str:
+    if not answer.ok:
+        raise ToolError(answer.text)
+    return answer.text
+
+
+async def _performed(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> str:
+    call: Callable[..., Awaitable[Any]] = (
+        function if iscoroutinefunction(function) else partial(in_thread, function)
+    )
+    return to_json(await call(*args, **kwargs)).decode()
+
+
+def _public(args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a step, as its event shows them: those that are JSON, and not large."""
+    try:
+        data = orjson.dumps({"args": args, **kwargs} if args else kwargs)
+    except TypeError:
+        return {}
+    shown: dict[str, Any] = orjson.loads(data) if len(data) <= _ARGUMENTS_BYTES else {}
+    return shown

@@ -1,0 +1,154 @@
+"""The language model of an agent in code."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from millrace.agent.budget import Budget
+from millrace.agent.code.record import key_of
+from millrace.agent.code.run import CodeRun
+from millrace.agent.control import RunControl
+from millrace.agent.dialects import dialect_of
+from millrace.agent.emitter import Emitter
+from millrace.agent.model import Message, ModelRequest, Provider, Usage
+from millrace.agent.model_calls import ModelCalls
+from millrace.agent.retries import LONGEST_WAIT, TRIES, retry_notice, wait_before_retry
+from millrace.agent.turn import Turn
+from millrace.domain import events
+from millrace.domain.agents import Agent
+from millrace.domain.events import Event
+from millrace.errors import InvalidRequest, ProviderError, ToolError
+
+MODEL_STEP = "step__model"
+Prompt = str | Sequence[Message]
+FindModel = Callable[[Agent], tuple[Provider, str]]
+
+
+class LimitReached(Exception):
+    """No more model calls may be made; `reason` is the run's finish reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class AgentModel:
+    """Asks models for an agent in code. What they use counts for the run. `agent` names the model that is
+    asked where a call names none."""
+
+    run: CodeRun
+    agent: Agent
+    find: FindModel
+    calls: ModelCalls
+    budget: Budget
+    control: RunControl
+
+    async def ask(self, prompt: Prompt, *, system: str = "", model: str = "") -> str:
+        """The answer to a prompt, a text or `ctx.messages`. It is a step: stored before this returns, and not
+        shown. Raises `ProviderError`."""
+
+        async def whole() -> str:
+            return "".join(
+                [event["token"] async for event in self._said(prompt, system, model) if "token" in event]
+            )
+
+        answer = await self.run.call(MODEL_STEP, self._public(prompt, system, model), whole)
+        if not answer.ok:
+            raise ToolError(answer.text)
+        return answer.text
+
+    async def stream(self, prompt: Prompt, *, system: str = "", model: str = "") -> AsyncIterator[str]:
+        """The answer in pieces, as the model gives them; its reasoning is shown as the agent's. It is stored
+        with the next step, so that nothing waits for that. Raises `ProviderError`."""
+        shown = self._public(prompt, system, model)
+        known = self.run.noted_result(key_of(MODEL_STEP, shown))
+        if known is not None:
+            yield known
+            return
+        pieces: list[str] = []
+        try:
+            async for event in self._said(prompt, system, model):
+                if "token" in event:
+                    pieces.append(event["token"])
+                    yield event["token"]
+                else:
+                    self.run.say(event)
+        finally:
+            self.run.note(MODEL_STEP, shown, "".join(pieces))
+
+    def used(self, model: str, input_tokens: int, output_tokens: int) -> None:
+        """Count what the agent has used of a model that it asked by itself; `model` as `provider:model`."""
+        self.budget.spend(model, Usage(input_tokens, output_tokens))
+
+    async def _said(self, prompt: Prompt, system: str, model: str) -> AsyncIterator[Event]:
+        """The tokens and thoughts of one answer, asked for again where nothing of it has come."""
+        asked = self.agent.model_copy(update={"model": model or self.agent.model})
+        provider, name = self.find(asked)
+        for attempt in range(1, TRIES + 1):
+            if reason := self.budget.exhausted():
+                raise LimitReached(reason)
+            request = self._request(prompt, system, name)
+            turn = _Answer(asked, request)
+            try:
+                async for event in turn.events(provider):
+                    yield event
+                self.calls.ended(asked.model, turn.turn, request)
+                return
+            except ProviderError as error:
+                self.calls.ended(asked.model, turn.turn, request, error)
+                await self._wait(turn.turn, error, attempt)
+            except BaseException:  # stopped: what was used counts
+                self.calls.ended(asked.model, turn.turn, request, None, "stopped")
+                raise
+
+    async def _wait(self, turn: Turn, error: ProviderError, attempt: int) -> None:
+        """Wait before the next try. Raises the error where there is none."""
+        if turn.started or not error.retryable:
+            raise error
+        if attempt == TRIES or (error.retry_after or 0.0) > LONGEST_WAIT:
+            self.control.postpone(error)
+        if attempt == TRIES:
+            raise error
+        wait = wait_before_retry(error, attempt)
+        self.run.say(events.status(f"{error.message} {retry_notice(error, wait)}", "⏳"))
+        await asyncio.sleep(wait)
+
+    def _request(self, prompt: Prompt, system: str, name: str) -> ModelRequest:
+        messages = (
+            [{"role": "user", "content": [{"text": prompt}]}] if isinstance(prompt, str) else list(prompt)
+        )
+        if not messages:
+            raise InvalidRequest("A model needs a prompt.")
+        return ModelRequest(
+            name, system or self.agent.instructions, messages, max_tokens=self.budget.call_tokens()
+        )
+
+    def _public(self, prompt: Prompt, system: str, model: str) -> dict[str, Any]:
+        """The arguments by which a call is found again: a prompt may be large, and stands in the history."""
+        asked = orjson.dumps([prompt if isinstance(prompt, str) else list(prompt), system])
+        return {"model": model or self.agent.model, "prompt": sha256(asked).hexdigest()[:16]}
+
+
+class _Answer:
+    """One answer of a model, event by event."""
+
+    def __init__(self, agent: Agent, request: ModelRequest) -> None:
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._request = request
+        self.turn = Turn(Emitter(self._queue.put_nowait), agent.react, dialect_of(agent))
+
+    async def events(self, provider: Provider) -> AsyncGenerator[Event, None]:
+        task = asyncio.create_task(self.turn.stream(provider, self._request))
+        task.add_done_callback(lambda _: self._queue.put_nowait(None))
+        try:
+            while (event := await self._queue.get()) is not None:
+                yield event
+            await task
+        finally:
+            task.cancel()
+            await asyncio.wait({task})

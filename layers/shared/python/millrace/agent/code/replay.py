@@ -1,0 +1,230 @@
+"""Bringing the function of an agent to where the history of its run is.
+
+In the process that began the run, the function is there already, and gets the results of its calls. In one
+that takes the run over, it is played from its start: each call that the history has gets the stored result,
+and nothing that it says before the last of them is shown again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace.agent.code.agent import CodeAgent
+from millrace.agent.code.record import (
+    Answer,
+    Entry,
+    Key,
+    Live,
+    RecordedTurn,
+    Said,
+    entries,
+    key_of,
+    said_in,
+    split,
+)
+from millrace.domain.content import plain_text
+from millrace.domain.conversations import StoredMessage
+from millrace.errors import MillraceError
+
+SETTLING = 3
+"""Passes of the event loop in which calls that are made together come to one turn."""
+
+
+class Diverged(MillraceError):
+    """The function went another way than in the process before."""
+
+    status = 500
+    code = "agent_diverged"
+
+
+def _future() -> asyncio.Future[Answer]:
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """A call that the function waits for. `work` does a step here; tools are run by the loop."""
+
+    name: str
+    arguments: dict[str, Any]
+    work: Callable[[], Awaitable[Any]] | None = None
+    answer: asyncio.Future[Answer] = field(default_factory=_future)
+    key: Key = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.key = key_of(self.name, self.arguments)
+
+
+class Replay:
+    """The function's place in the history. `requested` are the calls that are in no turn yet, `by_id` those
+    that wait for their results. `boundary` is there while the function waits for live messages, of which
+    `unread` have come."""
+
+    def __init__(self, agent: CodeAgent, run_id: str) -> None:
+        self.agent = agent
+        self.history: Callable[[], Sequence[StoredMessage]] = lambda: ()
+        self.transcript: list[Said] = []
+        self.resumed = False
+        self.requested: list[Call] = []
+        self.by_id: dict[str, Call] = {}
+        self.body: asyncio.Task[None] | None = None
+        self.boundary: asyncio.Future[None] | None = None
+        self.unread: list[str] = []
+        self.spoken = False
+        self._run_id = run_id
+        self._asked = ""
+        self._read = 0
+        self._entries: deque[Entry] = deque()
+        self._woken = asyncio.Event()
+        self._lock = asyncio.Lock()
+
+    def play(self, question: str) -> None:
+        """Start the function with a question."""
+        raise NotImplementedError
+
+    @property
+    def replaying(self) -> bool:
+        """The function has not come yet to where the history is."""
+        return bool(self._entries)
+
+    def noted_result(self, key: Key) -> str | None:
+        """The result of a step that the rest of the history has with it; None where it has not."""
+        for turn in self._entries:
+            if isinstance(turn, RecordedTurn):
+                for at, (known, result) in enumerate(turn.noted):
+                    if known == key:
+                        del turn.noted[at]
+                        return result
+        return None
+
+    def _is_recorded(self, key: Key) -> bool:
+        turns = (one for one in self._entries if isinstance(one, RecordedTurn))
+        return any(key == known for one in turns for known in one.calls.values())
+
+    async def catch_up(self) -> None:
+        """Bring the function to where the history is, and let it go on. Raises `Diverged`."""
+        async with self._lock:
+            self._read_on()
+            while self._entries:
+                await self._apply(self._entries[0])
+                self._entries.popleft()
+            self._release()
+            if self.body is None or (self.unread and _has_returned(self.body)):
+                self.play(self._next_question())
+
+    def wake(self) -> None:
+        """Note that the function has done something."""
+        self._woken.set()
+
+    async def woken(self) -> None:
+        """Wait until the function has done something."""
+        await self._woken.wait()
+        self._woken.clear()
+
+    async def settle(self) -> None:
+        """Let the function make all calls that it makes together."""
+        for _ in range(SETTLING):
+            await asyncio.sleep(0)
+
+    def diverged(self, instead: str) -> Diverged:
+        """The error of a function that did something else than in an earlier process."""
+        turns = (one for one in self._entries if isinstance(one, RecordedTurn))
+        known = ", ".join(name for name, _ in next(turns, RecordedTurn()).calls.values())
+        return Diverged(
+            f"The agent {self.agent.id} went another way than before its process was lost: {instead}; the "
+            f"history has {known or 'no call'} there. What may differ from one time to the next (the time, "
+            "random numbers, answers of other services) belongs into ctx.step."
+        )
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    def _read_on(self) -> None:
+        history = self.history()
+        made_here = bool(self._read)
+        if not made_here:
+            before, own = split(history, self._run_id)
+            self.transcript = list(said_in(before))
+            self._asked = plain_text(own[0].content) if own else ""
+            self._read = len(before) + len(own[:1])
+            self.resumed = len(history) > self._read
+            if self.resumed and not self.agent.replay:
+                self._skip(history[self._read :])
+        self._entries.extend(entries(history[self._read :], made_here))
+        self._read = len(history)
+
+    def _skip(self, messages: Sequence[StoredMessage]) -> None:
+        """Leave out what an earlier process has done, for a function that knows it by itself."""
+        self.transcript.extend(said_in(messages))
+        self._read += len(messages)
+
+    # --- following ----------------------------------------------------------------------------------
+
+    async def _apply(self, entry: Entry) -> None:
+        if isinstance(entry, Live):
+            self.unread.append(entry.text)
+        elif isinstance(entry, Answer):
+            call = self.by_id.pop(entry.call_id, None)
+            if call and not call.answer.done():
+                call.answer.set_result(entry)
+        else:
+            if entry.calls:
+                await self._until_called(entry)
+            elif not entry.made_here:
+                await self._until_spoken()
+            self.spoken = False
+            if entry.text:
+                self.transcript.append(Said("assistant", entry.text))
+
+    async def _until_called(self, turn: RecordedTurn) -> None:
+        missing = {id: key for id, key in turn.calls.items() if id not in self.by_id}
+        while True:
+            for id, key in list(missing.items()):
+                if call := next((one for one in self.requested if one.key == key), None):
+                    self.requested.remove(call)
+                    self.by_id[id] = call
+                    del missing[id]
+            if not missing:
+                return
+            await self._progress()
+
+    async def _until_spoken(self) -> None:
+        """Wait for the end of a turn without calls: the function has said something, and then waits for live
+        messages, which follow in the history, or is done."""
+        while not (self.spoken and (self.boundary is not None or _is_done(self.body))):
+            await self._progress()
+
+    async def _progress(self) -> None:
+        """Wait for the function to do something more."""
+        self._release()
+        if _is_done(self.body):
+            if self.body is not None and not self.unread:
+                self.body.result()
+                raise self.diverged("it came to its end")
+            self.play(self._next_question())
+        if self.requested:
+            await self.settle()
+            strange = [call for call in self.requested if not self._is_recorded(call.key)]
+            if strange:
+                raise self.diverged(f"it called {strange[0].name}")
+        await self.woken()
+
+    def _release(self) -> None:
+        if self.boundary is not None and not self.boundary.done():
+            self.boundary.set_result(None)
+        self.boundary = None
+
+    def _next_question(self) -> str:
+        if self.body is None:
+            return self._asked
+        question, self.unread = "\n".join(self.unread), []
+        return question
+
+
+def _is_done(body: asyncio.Task[None] | None) -> bool:
+    return body is None or body.done()
+
+
+def _has_returned(body: asyncio.Task[None]) -> bool:
+    return body.done() and not body.cancelled() and body.exception() is None

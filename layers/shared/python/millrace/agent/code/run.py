@@ -1,0 +1,166 @@
+"""One run of an agent in code, as the loop sees it: a model whose turns are what the function says and calls.
+
+The function stays where it is while the loop stores a turn and runs its calls. A process that takes the run
+over plays it from its start: what it had said is not said again, and what it had called has its stored result
+(`replay`). So all that the loop does for agents with a model holds for agents in code.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from millrace.agent.call_ids import new_id
+from millrace.agent.code.agent import CodeAgent
+from millrace.agent.code.record import RESULT, Answer, Said
+from millrace.agent.code.replay import Call, Replay
+from millrace.agent.emitter import Emitter
+from millrace.agent.model import Delta, Finish, ModelRequest, Text, Thinking, ToolCall, Usage
+from millrace.domain.events import Event
+from millrace.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from millrace.agent.code.context import AgentContext
+
+SAID_AT_ONCE = 64
+CLOSE_SECONDS = 0.5
+
+Begin = Callable[["CodeRun", str, Sequence[Said]], "AgentContext"]
+"""Makes the context of the function for a question, with what was said before it."""
+
+
+class CodeRun(Replay):
+    """A `Provider` for one loop. `alone` is work for another agent, to which no live messages come."""
+
+    def __init__(
+        self, agent: CodeAgent, run_id: str, begin: Begin, emitter: Emitter, *, alone: bool = False
+    ) -> None:
+        super().__init__(agent, run_id)
+        self._begin = begin
+        self._emitter = emitter
+        self._alone = alone
+        self._said: deque[Event] = deque()
+        self._noted: list[ToolCall] = []
+
+    # --- the loop's side ---------------------------------------------------------------------------
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        """See `Provider`: one turn, up to the next calls, a look for live messages, or the end."""
+        await self.catch_up()
+        while True:
+            while self._said:
+                if delta := self._delta(self._said.popleft()):
+                    yield delta
+            if self.requested:
+                await self.settle()
+                if self._said:
+                    continue
+                for call in self._taken():
+                    yield call
+                yield Finish("tool_use", Usage())
+                return
+            if self.boundary is not None or self._ended():
+                yield Finish("stop", Usage())
+                return
+            await self.woken()
+
+    @property
+    def over(self) -> bool:
+        """The function is done, and has left no live message without an answer."""
+        return self.body is not None and self.body.done() and not self.unread
+
+    async def perform(self, call_id: str) -> Any:
+        """Do a step, also one that an earlier process has begun: then the function is played up to it."""
+        if call_id not in self.by_id:
+            await self.catch_up()
+        call = self.by_id.get(call_id)
+        if call is None or call.work is None:
+            raise self.diverged("it did not come to a step that had begun")
+        return await call.work()
+
+    async def close(self) -> None:
+        """End the function, if it is at work."""
+        if self.body is not None and not self.body.done():
+            self.body.cancel()
+            await asyncio.wait({self.body}, timeout=CLOSE_SECONDS)
+
+    def _delta(self, event: Event) -> Delta | None:
+        """The part of a turn that an event is; any other goes to the run as it is."""
+        if event["type"] == "token":
+            return Text(event["token"]) if event["token"] else None
+        if event["type"] == "thinking":
+            return Thinking(event["text"])
+        self._emitter.emit(event)
+        return None
+
+    def _taken(self) -> list[ToolCall]:
+        calls = {new_id(): call for call in self.requested}
+        self.by_id |= calls
+        taken = [*self._noted, *(ToolCall(id, call.name, call.arguments) for id, call in calls.items())]
+        self._noted.clear()
+        self.requested.clear()
+        return taken
+
+    def _ended(self) -> bool:
+        """Return whether the function is done. Raises its error."""
+        if self.body is None or not self.body.done():
+            return False
+        self.body.result()
+        return True
+
+    # --- the function's side -----------------------------------------------------------------------
+
+    def say(self, event: Event) -> None:
+        """Say something, unless it was said before a takeover."""
+        if self.replaying:
+            self.spoken = self.spoken or bool(event.get("token"))
+        else:
+            self._said.append(event)
+            self.wake()
+
+    async def call(
+        self, name: str, arguments: dict[str, Any], work: Callable[[], Awaitable[Any]] | None = None
+    ) -> Answer:
+        """Have the loop run a call; its result, which is stored."""
+        call = Call(name, arguments, work)
+        self.requested.append(call)
+        self.wake()
+        return await call.answer
+
+    def note(self, name: str, arguments: dict[str, Any], result: str) -> None:
+        """Have a step stored that is done already, with the next calls, so that nothing has to wait for it.
+        Until then it may be lost, with all that followed from it."""
+        self._noted.append(ToolCall(new_id(), name, arguments | {RESULT: result}))
+
+    async def live_messages(self) -> list[str]:
+        """The live messages since the last look. The loop looks for them, and stores them."""
+        if not self._alone:
+            self.boundary = asyncio.get_running_loop().create_future()
+            self.wake()
+            await self.boundary
+        unread, self.unread = self.unread, []
+        return unread
+
+    def play(self, question: str) -> None:
+        """See `Replay`."""
+        context = self._begin(self, question, [*self.transcript])
+        self.transcript.append(Said("user", question))
+        self.body = asyncio.create_task(self._perform(context))
+        self.body.add_done_callback(lambda task: self.wake())
+
+    async def _perform(self, context: "AgentContext") -> None:
+        async with aclosing(self.agent.play(context)) as said:  # type: ignore[type-var]
+            async for event in said:
+                context.say(event)
+                # A function that never waits would leave the loop no time to hand on what it says.
+                if self.replaying or len(self._said) >= SAID_AT_ONCE:
+                    await asyncio.sleep(0)
+
+
+class NoModel:
+    """Stands for the model of agents in code where a run is not begun yet."""
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        """Raise `InvalidRequest`: only a run can play a function."""
+        raise InvalidRequest("An agent in code is no model; name one as provider:model.")
