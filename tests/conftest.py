@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.aws import aws, aws_environment, ministack, template
 from tests.effort import SOAK_SECONDS, SOAKING
@@ -30,6 +31,10 @@ __all__ = [
     "steady_office",
     "template",
 ]
+
+# How long an example takes is up to the machine. Tests may ask for more or fewer examples, not for deadlines.
+settings.register_profile("millrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("millrace")
 
 SLOW_FIXTURES = {"aws", "browser", "mariadb_url", "ministack", "postgres_url", "small_stack", "stack"}
 SLOW_MARKS = {"browser", "mariadb", "postgres", "sam", "stack"}

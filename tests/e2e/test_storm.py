@@ -211,13 +211,13 @@ def test_pause_in_the_middle_holds_what_comes_and_resume_delivers_it(storm: Stor
     first = next(numbers)
     for start in range(first, first + 10 * PER_REQUEST, PER_REQUEST):
         sender.send(start)
-    wait_until_delivered(storm.stack)
+    wait_until_delivered(storm.stack, 180)
     assert max(storm.arrived()) < first
     assert held(storm, organization) > 0
     act(storm.chat, storm.pipeline, "resume")
-    wait_until(lambda: len(sink.effects) == first + 10 * PER_REQUEST)
+    wait_until(lambda: len(sink.effects) == first + 10 * PER_REQUEST, 180)
     assert storm.arrived() == set(range(first + 10 * PER_REQUEST))
-    wait_until(lambda: held(storm, organization) == 0)
+    wait_until(lambda: held(storm, organization) == 0, 180)
 
 
 def push_and_kill(storm: Storm, pipeline: str) -> None:

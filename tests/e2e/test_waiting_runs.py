@@ -71,7 +71,7 @@ def test_waiting_run_costs_no_invocation_and_is_answered_after_a_restart_of_the_
         asked = client.post(MESSAGES, json={"content": "hello there", "agentId": "careful"})
         assert asked.status_code == 202, asked.text
         assert asked.json()["finishReason"] == "waiting"
-        assert "ConversationFunction" in {name for name, _ in invoked(first, 0)}
+        wait_until(lambda: "ConversationFunction" in {name for name, _ in invoked(first, 0)})
         wait_until(lambda: is_quiet(first))
         began = time.time()
         threading.Event().wait(WATCHED_SECONDS)

@@ -39,6 +39,12 @@ class Recording(AwsClients):
             self.batches.append([json.loads(entry["Detail"]) for entry in parameters["Entries"]])
         return await super().call(service, operation, **parameters)
 
+    @property
+    def details(self) -> list[dict[str, Any]]:
+        """What was put, in order. What is put once more, since its run ended meanwhile, is there once."""
+        put = [json.dumps(detail) for batch in self.batches for detail in batch]
+        return [json.loads(detail) for detail in dict.fromkeys(put)]
+
 
 async def run(recording: Recording, settings: Settings, content: str) -> list[str]:
     platform = Platform.make(settings, Stores.connect(settings, recording))
@@ -52,10 +58,13 @@ async def run(recording: Recording, settings: Settings, content: str) -> list[st
     return kinds
 
 
-async def test_run_tells_its_story_in_order_with_ids_of_its_own(settings: Settings) -> None:
+async def test_run_tells_its_story_in_order_with_ids_of_its_own(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_events, "FLUSH_SECONDS", 60)
     recording = Recording(settings.region)
     await run(recording, settings, "/echo tools=1\nhello")
-    details = [detail for batch in recording.batches for detail in batch]
+    details = recording.details
     assert [detail["type"] for detail in details] == [
         "run:started", "run:tool_started", "run:llm_call", "run:tool_completed", "run:llm_call",
         "run:status_changed", "run:completed",
@@ -90,7 +99,7 @@ async def test_progress_is_told_now_and_then_not_per_token(
     monkeypatch.setattr(run_events, "PROGRESS_SECONDS", 0.3)
     recording = Recording(settings.region)
     await run(recording, settings, "/echo tools=0 tokens=60 delayMs=20\nword")
-    details = [detail for batch in recording.batches for detail in batch]
+    details = recording.details
     progress = [detail for detail in details if detail["type"] == "run:progress"]
     assert progress
     moments = [datetime.fromisoformat(one["time"]) for one in progress]
@@ -163,7 +172,7 @@ async def test_run_that_is_deleted_tells_what_it_has_used_and_nothing_that_was_s
     await session.over()
     await platform.close()
     assert last == events.deleted()
-    reported = [detail for batch in recording.batches for detail in batch]
+    reported = recording.details
     assert "secret" not in str(reported)
     assert [one["status"] for one in reported if one["type"] == "run:deleted"] == ["deleted"]
     by_runs_end = [one for one in reported if one["type"] in ("run:completed", "run:error")]

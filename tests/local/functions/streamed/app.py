@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+MB = 1024 * 1024
+
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] != "http":
@@ -65,8 +67,8 @@ async def _much(send: Any, query: dict[str, str], body: bytes, scope: Any) -> No
     await _start(send)
     sent = 0
     while sent < int(query["bytes"]):
-        await _chunk(send, "x" * 65536)
-        sent += 65536
+        await _chunk(send, "x" * MB)
+        sent += MB
         await asyncio.to_thread(Path(query["note"]).write_text, str(sent))
     await _end(send)
 
