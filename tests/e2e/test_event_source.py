@@ -19,6 +19,9 @@ from tests.web.cutting import CuttingProxy, cutting
 __all__ = ["browser", "chromium"]
 
 TIMEOUT_MS = 60_000
+RETRY_MS = 500
+POLL_MS = 100
+"""Playwright itself would ask with every frame, sixty times a second."""
 RUN = "/echo tools=1 tokens=3\nword"
 """start, thinking, a tool's call and result, thinking, three tokens, done."""
 
@@ -172,6 +175,7 @@ RECONNECTING = """
 @pytest.fixture
 def proxy(stack: RunningStack) -> Iterator[CuttingProxy]:
     with cutting(stack.url) as proxy:
+        proxy.retry_ms = RETRY_MS
         yield proxy
 
 
@@ -199,7 +203,7 @@ def ids(events: list[Sent]) -> list[str | None]:
 def wait_until_connected(page: Page, path: str) -> None:
     """The page has read where the stream begins: what happens from now on is for it. That the proxy has sent
     it is not enough, since a reset may overtake it."""
-    page.wait_for_function("(path) => window.heard[path]", arg=path)
+    page.wait_for_function("(path) => window.heard[path]", arg=path, polling=POLL_MS)
 
 
 @pytest.mark.parametrize("stream", ["messages", "stream"])
@@ -212,7 +216,7 @@ def test_basic_streaming_through_a_cut_after_every_event(
     page.evaluate(BASIC, ticket(chat, path) + "&stream=true")
     wait_until_connected(page, path)
     sent = say(chat, RUN, path.split("/")[3])
-    page.wait_for_function("window.ends.length > 0")
+    page.wait_for_function("window.ends.length > 0", polling=POLL_MS)
     assert page.evaluate("window.ids") == ids(sent)
     assert page.evaluate("window.text") == answer(sent)
     assert page.evaluate("window.ends") == [sent[-1].data["usage"]["total"]]
@@ -230,7 +234,7 @@ def test_basic_streaming_of_two_runs_through_a_subscription(
     page.evaluate(BASIC.replace("eventSource.close();", ""), ticket(chat, path))
     wait_until_connected(page, path)
     sent = [*say(chat, "/echo tools=0\nhi", conversation), *say(chat, "/echo tools=0\nho", conversation)]
-    page.wait_for_function("window.ends.length == 2")
+    page.wait_for_function("window.ends.length == 2", polling=POLL_MS)
     assert page.evaluate("window.ids") == ids(sent)
     assert page.evaluate("window.text") == "hiho"
 
@@ -243,7 +247,7 @@ def test_command_center_through_a_cut_after_every_event(
     page.evaluate(COMMAND_CENTER, ticket(chat, path))
     wait_until_connected(page, path)
     run_id = say(chat, RUN)[0].data["runId"]
-    page.wait_for_function("window.shown.some(([what]) => what === 'completed')")
+    page.wait_for_function("window.shown.some(([what]) => what === 'completed')", polling=POLL_MS)
     shown: list[list[Any]] = page.evaluate("window.shown")
     assert shown[0] == ["started", run_id]
     assert shown.count(["tool", run_id, "echo_tool"]) == 1
@@ -269,8 +273,10 @@ def test_reconnecting_event_source_through_a_cut_at_every_event(
         wait_until_connected(page, path)
         sent[cut_after] = say(chat, "/echo tools=0 tokens=3\nword", path.split("/")[3])
     for cut_after, url in urls.items():
-        page.wait_for_function("(url) => window.sources[url].length >= 2", arg=url)
-        page.wait_for_function("(url) => window.sources[url][1].at(-1)?.data.type === 'done'", arg=url)
+        page.wait_for_function("(url) => window.sources[url].length >= 2", arg=url, polling=POLL_MS)
+        page.wait_for_function(
+            "(url) => window.sources[url][1].at(-1)?.data.type === 'done'", arg=url, polling=POLL_MS
+        )
         first, second = page.evaluate("(url) => window.sources[url].slice(0, 2)", url)
         whole = ids(sent[cut_after])
         assert len(whole) == 6
@@ -278,7 +284,7 @@ def test_reconnecting_event_source_through_a_cut_at_every_event(
         seen = [event["id"] for event in first]
         assert seen == whole[: min(len(seen), cut_after)]
         assert [event["id"] for event in second] == whole
-        page.wait_for_function("(url) => window.sources[url].length >= 4", arg=url)
+        page.wait_for_function("(url) => window.sources[url].length >= 4", arg=url, polling=POLL_MS)
         later = page.evaluate("(url) => window.sources[url].slice(3)", url)
         assert all(one == [] for one in later)
 
@@ -288,7 +294,7 @@ def test_ticket_of_a_page_is_no_use_to_anybody_else(chat: httpx.Client, page: Pa
     path = f"/api/conversations/{conversation}/stream"
     url = ticket(chat, path)
     page.evaluate(BASIC, url + f"&after={sent[0].id}")
-    page.wait_for_function("window.ends.length > 0")
+    page.wait_for_function("window.ends.length > 0", polling=POLL_MS)
     stranger = httpx.get(str(chat.base_url) + url, headers={"accept": "text/event-stream"})
     assert (stranger.status_code, stranger.json()["error"]["code"]) == (401, "ticket_invalid")
     assert page.evaluate("window.ids") == ids(sent)[1:]

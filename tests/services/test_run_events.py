@@ -41,7 +41,7 @@ class Recording(AwsClients):
 
     @property
     def details(self) -> list[dict[str, Any]]:
-        """What was put, in order. What is put once more, since its run ended meanwhile, is there once."""
+        """The events in order. One that is put again, since its run ended meanwhile, is there once."""
         put = [json.dumps(detail) for batch in self.batches for detail in batch]
         return [json.loads(detail) for detail in dict.fromkeys(put)]
 

@@ -12,13 +12,15 @@ _LONGEST_HEAD = 64 * 1024
 
 class CuttingProxy:
     """Forwards to `target`. `plans` says by path how many events the next connections may pass, one number
-    each; those without a plan pass everything."""
+    each; those without a plan pass everything. `retry_ms` tells an EventSource when to connect again, which
+    by itself waits for seconds."""
 
     def __init__(self, target: str) -> None:
         parts = urlsplit(target)
         self._host, self._port = str(parts.hostname), int(parts.port or 80)
         self.plans: dict[str, list[int]] = {}
         self.cuts = 0
+        self.retry_ms = 0
         self.url = ""
 
     async def serve(self, ready: threading.Event) -> None:
@@ -63,6 +65,8 @@ class CuttingProxy:
     async def _pass(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, room: int | None
     ) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + self._advice(head.lower()))
         rest = b""
         while read := await reader.read(_LONGEST_HEAD):
             *frames, rest = (rest + read).split(b"\n\n")
@@ -77,6 +81,13 @@ class CuttingProxy:
             await writer.drain()
         writer.write(rest)
         await writer.drain()
+
+    def _advice(self, head: bytes) -> bytes:
+        """The chunk that tells when to connect again."""
+        if not self.retry_ms or b"text/event-stream" not in head or b"transfer-encoding: chunked" not in head:
+            return b""
+        line = b"retry: %d\n\n" % self.retry_ms
+        return b"%x\r\n%s\r\n" % (len(line), line)
 
 
 def _is_event(frame: bytes) -> bool:
