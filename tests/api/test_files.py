@@ -265,7 +265,7 @@ def test_quota_holds_whoever_announces_at_once(small_quota: httpx.Client) -> Non
         answers = list(pool.map(lambda _: small_quota.post("/api/files", json=body), range(6)))
     statuses = sorted(one.status_code for one in answers)
     assert statuses.count(201) == 3, statuses
-    assert all(error_of(one) == (413, "quota_exceeded") for one in answers if one.status_code == 413)
+    assert all(error_of(one) == (429, "limit_reached") for one in answers if one.status_code == 429)
     first = small_quota.get("/api/files").json()["items"][0]["fileId"]
     assert small_quota.delete(f"/api/files/{first}").status_code == 204
     assert small_quota.post("/api/files", json=body).status_code == 201

@@ -11,7 +11,7 @@ import pytest
 from millrace.agent.budget import Budget
 from millrace.domain.agents import AgentLimits
 from millrace.domain.conversations import Slot
-from millrace.domain.limits import DailyLimits, LevelLimits, Used
+from millrace.domain.limits import AllLimits, OrganizationLimits, Used
 from millrace.domain.runs import Run
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.spending import Spending
@@ -33,7 +33,7 @@ def organization() -> str:
 
 
 async def limited(store: LimitStore, organization: str, **given: int) -> None:
-    found = DailyLimits(organization=LevelLimits(**given))
+    found = AllLimits(organization=OrganizationLimits(**given))
     await store.change(organization, lambda seen: seen.model_copy(update={"limits": found}))
 
 
@@ -95,12 +95,14 @@ async def test_process_that_goes_on_counts_what_the_one_before_it_did_not(
     assert await lost.reached() is not None
 
 
+@pytest.mark.parametrize("given", ["", "user.requestsPerMinute=60 organization.concurrentRuns=9"])
 @pytest.mark.parametrize("remembered", [True, False])
 async def test_limits_add_no_round_trip_before_the_first_token(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, remembered: bool
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, remembered: bool, given: str
 ) -> None:
     if not remembered:
         monkeypatch.setattr(limits_module, "CACHE_SECONDS", 0.0)
+    settings = replace(settings, default_limits=given)
     counting = Counting(settings.region, delay=0.05)
     platform = Platform.make(settings, Stores.connect(settings, counting))
     for _ in range(2):

@@ -1,9 +1,11 @@
+import asyncio
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from millrace.errors import InvalidRequest, NotFound
+from millrace.errors import InvalidRequest, NotFound, TooManyRequests
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.dynamo import Dynamo, put
 from millrace.stores.sealing import Sealer
@@ -118,3 +120,25 @@ async def test_invalid_secret_is_refused(
     with pytest.raises(InvalidRequest) as error:
         await stores.secrets.put("one", Secret(name, value, hosts), 5)
     assert value not in error.value.message or not value
+
+
+async def test_no_more_secrets_get_through_at_once_than_there_may_be(stores: Stores) -> None:
+    organization = f"org-{uuid.uuid4().hex[:12]}"
+
+    refused = list[dict[str, Any]]()
+
+    async def put(name: str) -> bool:
+        try:
+            await stores.secrets.put(organization, Secret(name, "value", HOSTS), 5, most=3)
+        except TooManyRequests as error:
+            refused.append(error.details)
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(put(f"KEY{number}") for number in range(8)))) == 3
+    details = {"level": "organization", "limit": "secrets", "limitValue": 3, "used": 3}
+    assert refused == [details] * 5
+    [first, *_], _ = await stores.secrets.page(organization)
+    assert await put(first.name)  # it replaces what is there
+    await stores.secrets.delete(organization, first.name)
+    assert await put("ANOTHER")

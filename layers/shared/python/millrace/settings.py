@@ -57,6 +57,7 @@ class Settings:
     tickets_table: str = ""
     api_keys_table: str = ""
     limits_table: str = ""
+    default_limits: str = ""
     speech_engine: str = "espeak"
     speech_base_url: str = ""
     speech_model: str = "gpt-4o-mini-tts"

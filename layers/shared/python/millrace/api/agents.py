@@ -89,7 +89,7 @@ def agents_router(agents: Agents) -> JsonRouter:
         "Create an agent",
         "agents:write",
         answers={201: Answer("Agent", headers=("location",))},
-        errors=("agent_exists", *SETTINGS_ERRORS),
+        errors=("agent_exists", "limit_reached", *SETTINGS_ERRORS),
         body=NewAgent,
     )
     async def create_agent(who: Caller, given: NewAgent, response: Response) -> Agent:
@@ -126,7 +126,15 @@ def agents_router(agents: Agents) -> JsonRouter:
         "Replace an agent by the given one; create it if there is none",
         "agents:write",
         answers={200: "Agent", 201: "Agent"},
-        errors=(*NOT_FOUND, "agent_builtin", "agent_exists", "changed", "id_mismatch", *SETTINGS_ERRORS),
+        errors=(
+            *NOT_FOUND,
+            "agent_builtin",
+            "agent_exists",
+            "changed",
+            "id_mismatch",
+            "limit_reached",
+            *SETTINGS_ERRORS,
+        ),
         body=AgentReplacement,
     )
     async def put_agent(

@@ -21,6 +21,7 @@ from millrace.domain.ids import new_id, valid_user
 from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest
 from millrace.services.runs.access import authorize
+from millrace.services.runs.create import create_conversation
 from millrace.services.runs.delete import delete_conversation, delete_restorably, restore_conversation
 from millrace.services.runs.platform import Platform
 from millrace.services.search import has_words, search, words_of
@@ -103,7 +104,13 @@ class Conversations:
                 self.create_conversation,
                 body=NewConversation,
                 answers={201: Answer("Conversation", headers=("location",))},
-                errors=("agent_not_found", "conversation_exists", "conversation_deleted", "invalid_id"),
+                errors=(
+                    "agent_not_found",
+                    "conversation_exists",
+                    "conversation_deleted",
+                    "invalid_id",
+                    "limit_reached",
+                ),
             ),
             Endpoint(
                 "GET",
@@ -169,7 +176,7 @@ class Conversations:
             given.metadata,
             listed=given.listed,
         )
-        await self.platform.stores.conversations.create(slot, made)
+        await create_conversation(self.platform.stores, caller, slot, made)
         return JSONResponse(made.to_wire(), 201, {"location": f"/api/conversations/{made.id}"})
 
     async def list_conversations(self, request: Request, caller: Principal) -> Response:

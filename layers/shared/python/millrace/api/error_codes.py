@@ -99,7 +99,6 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "attachments_too_large": "The images and files within the message are too large; upload them.",
         "file_too_large": "The file is too large for its type; `limit` is in bytes.",
         "message_too_large": "The message is too large; `limit` is in bytes.",
-        "quota_exceeded": "The organization's files would pass their quota; `limit` is in bytes.",
         "speech_too_long": "The text cannot be spoken in one answer; `limit` is in characters.",
         "too_large": "The request, or what it would store, is too large.",
     },
@@ -165,7 +164,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
     },
     429: {
         "backpressure": "The pipeline cannot keep up; send again later.",
-        "limit_reached": "A limit of the day is reached; `level` and `limit` name it, `used` is its use.",
+        "limit_reached": "A limit is reached; `level` and `limit` name it, `used` is its use.",
         "rate_limited": "The model's server is at its limit; send again later.",
         "too_many_keys": "The organization has as many API keys as it may have; `limit` says how many.",
         "too_many_rules": "The organization has as many alert rules as it may have.",

@@ -56,7 +56,7 @@ class Files:
                 self.create_file,
                 body=UploadFile,
                 answers={201: "FileUpload"},
-                errors=("file_too_large", "quota_exceeded"),
+                errors=("file_too_large", "limit_reached"),
             ),
             Endpoint(
                 "GET",

@@ -8,10 +8,10 @@ from pydantic import Field, StringConstraints
 from millrace.api.json_route import Caller, JsonRouter
 from millrace.api.operation import EMPTY
 from millrace.domain.ids import valid_id, valid_user
-from millrace.domain.limits import DailyLimits, Level, LevelLimits, Stop
+from millrace.domain.limits import AllLimits, Level, LevelLimits, OrganizationLimits, Stop, UserLimits
 from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest
-from millrace.services.limits import OrganizationLimits
+from millrace.services.limits import ManagedLimits
 
 AgentId = Annotated[str | None, Query(alias="agentId", description="The agent; without it the organization")]
 UserId = Annotated[str | None, Query(alias="userId", description="Another user, with organization:manage")]
@@ -23,8 +23,8 @@ ShownAgent = Annotated[
 class LimitChanges(WireModel):
     """The limits that are to change, by level; those that are not named stay, null removes one."""
 
-    organization: LevelLimits | None = None
-    user: LevelLimits | None = None
+    organization: OrganizationLimits | None = None
+    user: UserLimits | None = None
     agent: LevelLimits | None = None
 
     def changes(self) -> dict[Level, dict[str, Any]]:
@@ -44,7 +44,7 @@ class NewStop(WireModel):
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
-def limits_router(limits: OrganizationLimits) -> JsonRouter:
+def limits_router(limits: ManagedLimits) -> JsonRouter:
     """The routes under `/api/limits`, and `/api/usage`."""
     router = JsonRouter("/api")
 
@@ -53,9 +53,9 @@ def limits_router(limits: OrganizationLimits) -> JsonRouter:
         "/limits",
         "Read the limits of the organization",
         "organization:manage",
-        answers={200: "DailyLimits"},
+        answers={200: "AllLimits"},
     )
-    async def get_limits(who: Caller) -> DailyLimits:
+    async def get_limits(who: Caller) -> AllLimits:
         return (await limits.read(who)).limits
 
     @router.operation(
@@ -63,10 +63,10 @@ def limits_router(limits: OrganizationLimits) -> JsonRouter:
         "/limits",
         "Change limits: only those that are given; null removes one",
         "organization:manage",
-        answers={200: "DailyLimits"},
+        answers={200: "AllLimits"},
         body=LimitChanges,
     )
-    async def change_limits(who: Caller, given: LimitChanges) -> DailyLimits:
+    async def change_limits(who: Caller, given: LimitChanges) -> AllLimits:
         return await limits.change(who, given.changes())
 
     @router.operation(
@@ -105,7 +105,7 @@ def limits_router(limits: OrganizationLimits) -> JsonRouter:
     @router.operation(
         "GET",
         "/usage",
-        "Read today's use and its limits: your own; with organization:manage all",
+        "Read limits and their use: your own; with organization:manage all",
         "chat",
         answers={200: "UsageToday"},
         errors=("invalid_id", "invalid_query"),

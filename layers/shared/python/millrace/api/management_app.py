@@ -22,7 +22,7 @@ from millrace.api.operation import ANY_TOKEN
 from millrace.api.pipelines import pipelines_router
 from millrace.services.agents import Agents
 from millrace.services.api_keys import ApiKeys
-from millrace.services.limits import OrganizationLimits
+from millrace.services.limits import ManagedLimits
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
@@ -39,7 +39,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     app.add_middleware(ApiEvents, bus=platform.stores.bus, clock=platform.stores.clock)
     app.include_router(agents_router(Agents(platform)))
     app.include_router(parts_router(settings))
-    app.include_router(limits_router(OrganizationLimits(platform.stores.limits, platform.stores.clock)))
+    app.include_router(limits_router(ManagedLimits(platform.stores.limits, platform.stores.clock)))
     app.include_router(api_keys_router(ApiKeys(platform.stores.api_keys, platform.stores.clock)))
     app.include_router(pipelines_router(PipelineContext.connect(settings, platform.stores.aws)))
 

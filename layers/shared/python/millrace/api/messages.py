@@ -43,7 +43,6 @@ INJECT_ERRORS = (
     "too_many_attachments",
     "attachments_too_large",
     "file_too_large",
-    "quota_exceeded",
     "media_type_refused",
     "attachment_not_accepted",
     "file_not_found",

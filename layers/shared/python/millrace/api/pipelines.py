@@ -66,7 +66,7 @@ def pipelines_router(context: PipelineContext) -> JsonRouter:
     add_dead_letters(router, dead_letters)
     add_redrives(router, Redrives(context))
     add_dead_letter(router, dead_letters)
-    add_secrets(router, Secrets(secrets, context.clock))
+    add_secrets(router, Secrets(secrets, context.limits, context.clock))
     return router
 
 

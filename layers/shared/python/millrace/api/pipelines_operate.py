@@ -153,7 +153,7 @@ def add_secrets(router: JsonRouter, secrets: Secrets) -> None:
         "Store a secret, bound to hosts",
         "pipelines:write",
         answers={200: "Secret"},
-        errors=("invalid_secret", "not_configured"),
+        errors=("invalid_secret", "limit_reached", "not_configured"),
         body="NewSecret",
     )
     async def put_secret(who: Caller, name: str, given: Object) -> Json:

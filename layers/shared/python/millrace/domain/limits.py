@@ -1,44 +1,122 @@
-"""Limits of a day for an organization, each of its users and each of its agents; and stops of agents."""
+"""Limits of an organization, of each of its users and of each of its agents; and stops of agents."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
 from millrace.domain.clock import iso
+from millrace.domain.token_bucket import Rate
 from millrace.domain.wire import WireModel
 from millrace.errors import Forbidden, TooManyRequests
 
 DAY_MS = 24 * 3600 * 1000
 MICRO = 1_000_000
 Level = Literal["organization", "user", "agent"]
-Name = Literal["tokensPerDay", "costPerDay"]
+Name = Literal[
+    "tokensPerDay",
+    "costPerDay",
+    "requestsPerMinute",
+    "concurrentRuns",
+    "agents",
+    "conversations",
+    "secrets",
+    "storageBytes",
+]
+MOST_CONCURRENT = 1000
+SOON_SECONDS = 2
+"""After this time a caller may ask again for a run where too many are under way."""
+LATER_SECONDS = 3600
+"""The same where somebody has to delete something first."""
+_Count = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 
 
 class LevelLimits(WireModel):
-    """The most of a day, in UTC; null is no limit. The cost is in US dollars."""
+    """The most of a level; null is no limit. Days are in UTC, the cost is in US dollars."""
 
     tokens_per_day: Annotated[int, Field(strict=True, ge=0, le=10**15)] | None = None
     cost_per_day: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] | None = None
+    requests_per_minute: Annotated[int, Field(strict=True, ge=1, le=60_000)] | None = None
+    concurrent_runs: Annotated[int, Field(strict=True, ge=1, le=MOST_CONCURRENT)] | None = None
 
     @property
     def any(self) -> bool:
-        """True where something is limited."""
+        """True where something is limited that a run is counted for."""
+        return self.daily or self.requests_per_minute is not None or self.concurrent_runs is not None
+
+    @property
+    def daily(self) -> bool:
+        """True where what a day uses is limited."""
         return self.tokens_per_day is not None or self.cost_per_day is not None
 
+    @property
+    def rate(self) -> Rate | None:
+        """The limit of requests as a bucket that holds a minute's; None without one."""
+        if self.requests_per_minute is None:
+            return None
+        return Rate(self.requests_per_minute / 60, self.requests_per_minute)
 
-class DailyLimits(WireModel):
+
+class UserLimits(LevelLimits):
+    """The most of each user."""
+
+    conversations: _Count | None = None
+
+
+class OrganizationLimits(UserLimits):
+    """The most of the whole organization."""
+
+    agents: _Count | None = None
+    secrets: _Count | None = None
+    storage_bytes: Annotated[int, Field(strict=True, ge=0, le=10**15)] | None = None
+
+
+class AllLimits(WireModel):
     """The limits of an organization: of all that it does, of each user, and of each agent."""
 
-    organization: LevelLimits = LevelLimits()
-    user: LevelLimits = LevelLimits()
+    organization: OrganizationLimits = OrganizationLimits()
+    user: UserLimits = UserLimits()
     agent: LevelLimits = LevelLimits()
 
     def of(self, level: Level) -> LevelLimits:
         """The limits of a level."""
         found: LevelLimits = getattr(self, level)
         return found
+
+    def conversations(self, level: Level) -> int | None:
+        """The most conversations at a level."""
+        found = self.of(level)
+        return found.conversations if isinstance(found, UserLimits) else None
+
+    def over(self, defaults: "AllLimits") -> "AllLimits":
+        """These limits, with the defaults where they say nothing."""
+        parts: dict[str, Any] = {level: self._filled(level, defaults) for level in LEVELS}
+        return self.model_copy(update=parts)
+
+    def _filled(self, level: Level, defaults: "AllLimits") -> LevelLimits:
+        own = self.of(level).model_dump(exclude_none=True)
+        return defaults.of(level).model_copy(update=own)
+
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+
+def default_limits(text: str) -> AllLimits:
+    """Return the limits that a deployment gives to every organization, written
+    `level.limit=number level.limit=number`. Raises `ValueError`."""
+    found: dict[str, dict[str, float]] = {level: {} for level in LEVELS}
+    for entry in text.split():
+        name, equals, number = entry.partition("=")
+        level, dot, limit = name.partition(".")
+        if not (equals and dot and level in found) or not _NUMBER.fullmatch(number):
+            raise ValueError(f"DEFAULT_LIMITS must be level.limit=number ...; {entry!r} is not.")
+        found[level][limit] = float(number) if "." in number else int(number)
+    return AllLimits.model_validate(found)
+
+
+_NUMBER = re.compile(r"[0-9]{1,15}([.][0-9]{1,6})?")
 
 
 class Stop(WireModel):
@@ -51,10 +129,12 @@ class Stop(WireModel):
 
 
 class Control(WireModel):
-    """All that holds up runs of an organization. `version` counts its changes."""
+    """All that holds up runs of an organization. `version` counts its changes; conversations are counted
+    since the one that set their limit."""
 
     version: int = 0
-    limits: DailyLimits = DailyLimits()
+    counting_since: int = 0
+    limits: AllLimits = AllLimits()
     stops: tuple[Stop, ...] = ()
 
     def stop_of(self, agent_id: str) -> Stop | None:
@@ -78,12 +158,14 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A limit that is reached. `limit` and `used` in tokens or US dollars."""
+    """A limit that is reached. `limit` and `used` in its unit; `retry_after` in seconds, for limits of a day
+    until the next one."""
 
     level: Level
     name: Name
     limit: float
     used: float
+    retry_after: float | None = None
 
     @property
     def finish_reason(self) -> str:
@@ -92,19 +174,45 @@ class Reached:
 
     def describe(self) -> str:
         """Say which limit it is."""
-        whose = {"organization": "organization", "user": "user", "agent": "agent"}[self.level]
-        return f"The {whose}'s limit {self.name} of {self.limit:g} is reached ({self.used:g} used)."
+        return f"The {self.level}'s limit {self.name} of {self.limit:g} is reached ({self.used:g} used)."
+
+    def error(self, now: int) -> TooManyRequests:
+        """The error for a caller at the limit."""
+        return TooManyRequests(
+            f"{self.describe()} {self._advice(now)}",
+            code="limit_reached",
+            retry_after=(next_day(now) - now) / 1000 if self.retry_after is None else self.retry_after,
+            level=self.level,
+            limit=self.name,
+            limitValue=self.limit,
+            used=self.used,
+        )
+
+    def _advice(self, now: int) -> str:
+        if self.retry_after is None:
+            return f"It begins anew at {iso(next_day(now))}."
+        if self.retry_after >= LATER_SECONDS:
+            return "Delete what nobody needs, or have an admin raise the limit."
+        return "Try again later."
+
+
+def check_count(name: Name, most: int | None, used: int, level: Level = "organization") -> None:
+    """Raises `TooManyRequests` where there are as many of something as there may be."""
+    if most is not None and used >= most:
+        raise Reached(level, name, most, used, LATER_SECONDS).error(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A caller's standing: the limits, and the use of each level today (absent: not counted)."""
+    """A caller's standing: the limits, the use of each level today (absent: not counted), and the limit of
+    requests or runs that has refused this one."""
 
     control: Control
     used: Mapping[Level, Used] = field(default_factory=dict)
+    refused: Reached | None = None
 
     def reached(self) -> Reached | None:
-        """Return the first limit that is reached."""
+        """Return the first limit of the day that is reached."""
         for level, used in self.used.items():
             limits = self.control.limits.of(level)
             if limits.tokens_per_day is not None and used.tokens >= limits.tokens_per_day:
@@ -113,19 +221,15 @@ class Standing:
                 return Reached(level, "costPerDay", limits.cost_per_day, used.cost / MICRO)
         return None
 
-    def check(self, agent_id: str, now: int) -> None:
-        """Raises `Forbidden` for an agent that is stopped, `TooManyRequests` where a limit is reached."""
+    def check(self, agent_id: str, now: int, *, replaces: bool = False) -> None:
+        """Raises `Forbidden` for an agent that is stopped, `TooManyRequests` where a limit is reached. A run
+        that `replaces` another one is not refused for those under way."""
         self.control.check(agent_id)
-        if found := self.reached():
-            raise TooManyRequests(
-                f"{found.describe()} It begins anew at {iso(next_day(now))}.",
-                code="limit_reached",
-                retry_after=(next_day(now) - now) / 1000,
-                level=found.level,
-                limit=found.name,
-                limitValue=found.limit,
-                used=found.used,
-            )
+        refused = self.refused
+        if refused and replaces and refused.name == "concurrentRuns":
+            refused = None
+        if found := self.reached() or refused:
+            raise found.error(now)
 
 
 def day_of(now: int) -> str:

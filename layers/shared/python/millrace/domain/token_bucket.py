@@ -33,6 +33,11 @@ class Rate:
         return wanted if wanted >= LATE_MS else wanted * (1 + LATE_MS / 1000)
 
     @property
+    def tolerance(self) -> float:
+        """The milliseconds by which `full_at` may lie ahead while there is room for another request."""
+        return (self.burst - 1) * self.interval
+
+    @property
     def late(self) -> float:
         return min(max(self.interval, LATE_MS), LONGEST_LATE_MS)
 
@@ -102,5 +107,5 @@ def _join_queue(bucket: Bucket, rate: Rate, request: SlotRequest, now: int) -> t
 
 def _first_free(full_at: float, rate: Rate, now: int) -> float:
     """Floats of this size are exact to some tenths of a microsecond."""
-    free = full_at - (rate.burst - 1) * rate.interval
+    free = full_at - rate.tolerance
     return free if free > now + _EXACT_MS else float(now)

@@ -67,7 +67,8 @@ class Agents:
     async def create(
         self, caller: Principal, given: AgentSettings, agent_id: str | None, dry_run: bool = False
     ) -> Agent:
-        """Raises `Conflict` for a taken id, `InvalidRequest` for a wrong one."""
+        """Raises `Conflict` for a taken id, `InvalidRequest` for a wrong one, `TooManyRequests` at the
+        limit."""
         agent_id = agent_id or new_id("agent")
         if not valid_id(agent_id):
             raise InvalidRequest(
@@ -83,7 +84,8 @@ class Agents:
         # Memories of an agent that had this id must not become this one's.
         await forget_agent(self._platform.stores, caller.organization, agent_id)
         back = self._platform.stores.forgotten_agents.back(caller.organization, agent_id)
-        await self._store.create(caller.organization, made, back)
+        limits = (await self._platform.stores.limits.control(caller.organization)).limits
+        await self._store.create(caller.organization, made, back, most=limits.organization.agents)
         return made
 
     async def change(self, caller: Principal, agent_id: str, changes: dict[str, Any]) -> Agent:

@@ -1,17 +1,18 @@
 """Limits and stops of an organization: read and change them, and see what was used."""
 
+import asyncio
 from typing import Any
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import Clock, iso
-from millrace.domain.limits import MICRO, Control, DailyLimits, Level, LevelLimits, Stop, Used, next_day
+from millrace.domain.limits import LEVELS, MICRO, AllLimits, Control, Level, Standing, Stop, next_day
 from millrace.errors import Conflict, NotFound
 from millrace.stores.limits import LimitStore
 
 MOST_STOPS = 100
 
 
-class OrganizationLimits:
+class ManagedLimits:
     """The verbs, for callers whom the API has let in."""
 
     def __init__(self, store: LimitStore, clock: Clock) -> None:
@@ -22,14 +23,16 @@ class OrganizationLimits:
         """The limits and stops as they stand."""
         return await self._store.read_control(caller.organization)
 
-    async def change(self, caller: Principal, changes: dict[Level, dict[str, Any]]) -> DailyLimits:
+    async def change(self, caller: Principal, changes: dict[Level, dict[str, Any]]) -> AllLimits:
         """Change the limits that are named; null removes one."""
 
         def changed(seen: Control) -> Control:
             limits = seen.limits
             for level, more in changes.items():
                 limits = limits.model_copy(update={level: limits.of(level).model_copy(update=more)})
-            return seen.model_copy(update={"limits": limits})
+            begins = any(_counts(limits, level) and not _counts(seen.limits, level) for level in LEVELS)
+            since = seen.version + 1 if begins else seen.counting_since
+            return seen.model_copy(update={"limits": limits, "counting_since": since})
 
         return (await self._store.change(caller.organization, changed)).limits
 
@@ -67,20 +70,26 @@ class OrganizationLimits:
             keys["organization"] = ""
             if agent_id:
                 keys["agent"] = agent_id
-        standing = await self._store.standing(caller.organization, keys)
-        rows = [
-            _row(level, keys[level], standing.control.limits.of(level), standing.used.get(level))
-            for level in keys
-        ]
+        standing, runs = await asyncio.gather(
+            self._store.standing(caller.organization, keys), self._store.under_way(caller.organization, keys)
+        )
+        rows = [_row(level, keys[level], standing, runs.get(level)) for level in keys]
         return {"items": rows, "resetsAt": iso(next_day(self._clock()))}
 
 
-def _row(level: Level, id: str, limits: LevelLimits, used: Used | None) -> dict[str, Any]:
+def _counts(limits: AllLimits, level: Level) -> bool:
+    return limits.conversations(level) is not None
+
+
+def _row(level: Level, id: str, standing: Standing, runs: int | None) -> dict[str, Any]:
+    limits, used = standing.control.limits.of(level), standing.used.get(level)
     return {
         "level": level,
         "id": id or None,
+        "limits": limits.to_wire(),
         "tokensPerDay": limits.tokens_per_day,
         "costPerDay": limits.cost_per_day,
         "tokens": used.tokens if used else None,
         "cost": used.cost / MICRO if used else None,
+        "runs": (runs or 0) if limits.concurrent_runs is not None else None,
     }

@@ -5,8 +5,10 @@ import time
 import orjson
 
 from millrace.domain.agents import Agent, fixed_agent
+from millrace.domain.limits import check_count
 from millrace.domain.replacement import changed
 from millrace.errors import Conflict, NotFound
+from millrace.stores.creations import count_items, create_counted
 from millrace.stores.dynamo import (
     ConditionFailed,
     Dynamo,
@@ -79,11 +81,22 @@ class AgentStore:
         )
         return readable(items, _to_agent), items[-1]["sk"] if len(items) == limit else None
 
-    async def create(self, organization: str, agent: Agent, *more: TransactItem) -> None:
-        """Store an agent, and `more` with it. Raises `Conflict` when the id is taken."""
+    async def create(
+        self, organization: str, agent: Agent, *more: TransactItem, most: int | None = None
+    ) -> None:
+        """Store an agent, and `more` with it. Raises `Conflict` when the id is taken, `TooManyRequests` where
+        there are `most` already."""
         new = put(self._table, _to_item(organization, agent), new=True)
+
+        async def check() -> None:
+            there_are = await count_items(self._dynamo, self._table, organization, most or 0)
+            check_count("agents", most, there_are)
+
         try:
-            await self._dynamo.transact(new, *more)
+            if most is None:
+                await self._dynamo.transact(new, *more)
+            else:
+                await create_counted(self._dynamo, self._table, f"{organization}#", check, new, *more)
         except ConditionFailed as error:
             raise Conflict(
                 f"An agent with the id {agent.id!r} already exists.", code="agent_exists"

@@ -9,6 +9,7 @@ from millrace.stores.api_keys import ApiKeyStore
 from millrace.stores.approvals import ApprovalStore
 from millrace.stores.aws import Aws
 from millrace.stores.bus import EventBus
+from millrace.stores.conversation_counts import ConversationCounts
 from millrace.stores.conversations import ConversationStore
 from millrace.stores.deletions import DeletionStore
 from millrace.stores.directory import Directory
@@ -42,6 +43,7 @@ class Stores:
 
     aws: Aws
     conversations: ConversationStore
+    conversation_counts: ConversationCounts
     messages: MessageStore
     nested_work: NestedWorkStore
     summaries: SummaryStore
@@ -82,9 +84,12 @@ class Stores:
         definitions = RunDefinitionStore(dynamo, conversations.table)
         approvals = ApprovalStore(dynamo, conversations.table)
         log = EventLog(dynamo, settings.events_table)
+        limits = LimitStore.connect(settings, aws, runs, clock)
+        counts = ConversationCounts(dynamo, settings.limits_table, conversations.table, limits)
         return cls(
             aws=aws,
             conversations=conversations,
+            conversation_counts=counts,
             messages=messages,
             nested_work=NestedWorkStore(dynamo, conversations.table, messages),
             summaries=SummaryStore(dynamo, conversations.table),
@@ -108,16 +113,17 @@ class Stores:
                 (settings.conversations_table, settings.injections_table, settings.flows_table),
                 runs,
                 log,
+                counts,
                 clock,
             ),
             approvals=approvals,
             memories=MemoryStore(dynamo, settings.memories_table, clock, settings.memory_seconds),
             forgotten_agents=ForgottenAgentStore(dynamo, settings.memories_table),
-            files=FileStore(dynamo, settings.files_table, clock, settings.file_quota),
+            files=FileStore(dynamo, settings.files_table, clock, limits),
             file_objects=FileObjects(aws, settings.files_bucket),
             agents=AgentStore(dynamo, settings.agents_table),
             api_keys=ApiKeyStore(dynamo, settings.api_keys_table, clock),
-            limits=LimitStore(aws, settings.limits_table, clock),
+            limits=limits,
             sealer=Sealer(aws, settings.secrets_key_id),
             bus=EventBus(aws, settings.bus_name),
             clock=clock,

@@ -101,12 +101,14 @@ class ConversationStore:
             int(heads[0]["sk"][2:]) if heads else 0,
         )
 
-    async def create(self, slot: Slot, conversation: Conversation) -> None:
-        """Raises `Conflict` when the id is taken."""
-        item = to_meta_item(slot, conversation)
+    async def create(self, slot: Slot, conversation: Conversation, *more: TransactItem) -> None:
+        """Create it, with `more`. Raises `Conflict` when the id is taken, `ConditionFailed` of `more`."""
+        new = put(self.table, to_meta_item(slot, conversation), new=True)
         try:
-            await self._dynamo.write(put(self.table, item, new=True))
+            await (self._dynamo.transact(new, *more) if more else self._dynamo.write(new))
         except ConditionFailed as error:
+            if 0 not in error.items:
+                raise
             if is_deleting(error):
                 raise being_deleted() from error
             raise Conflict(

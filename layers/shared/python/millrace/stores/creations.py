@@ -4,21 +4,75 @@ Whoever creates one reads the number of creations, counts what there is, and rai
 of several who counted the same, only one gets through, and the others count again.
 """
 
-from millrace.stores.dynamo import Dynamo, Item, TransactItem, put_version
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from millrace.stores.dynamo import (
+    ConditionFailed,
+    Contended,
+    Dynamo,
+    Item,
+    TransactItem,
+    put_version,
+    to_item,
+)
 
 TRIES = 20
 
 
-async def creations(dynamo: Dynamo, table: str, organization: str) -> int:
+async def create_counted(
+    dynamo: Dynamo, table: str, group: str, check: Callable[[], Awaitable[None]], *writes: TransactItem
+) -> None:
+    """Write what creates one more of a group, after `check` has counted those that there are and not raised.
+    Raises `ConditionFailed` of the writes' own conditions, or `Contended`."""
+    for _ in range(TRIES):
+        before = await creations(dynamo, table, group)
+        await check()
+        try:
+            return await dynamo.transact(*writes, next_creation(table, group, before))
+        except ConditionFailed as error:
+            if any(position < len(writes) for position in error.items):
+                raise
+    raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
+
+
+async def creations(dynamo: Dynamo, table: str, group: str) -> int:
     """Return how many there were. To be read before what there is is counted."""
-    item = await dynamo.get(table, _key(organization))
+    item = await dynamo.get(table, _key(group))
     return int(item["version"]) if item else 0
 
 
-def next_creation(table: str, organization: str, before: int) -> TransactItem:
+async def count_items(dynamo: Dynamo, table: str, pk: str, most: int) -> int:
+    """Return how many items a partition has, or `most` and a few where there are more."""
+    return await _count(dynamo, "pk", pk, most, TableName=table, ConsistentRead=True)
+
+
+async def count_index(dynamo: Dynamo, table: str, index: str, name: str, value: str) -> int:
+    """Return how many items a partition of an index has."""
+    return await _count(dynamo, name, value, sys.maxsize, TableName=table, IndexName=index)
+
+
+async def _count(dynamo: Dynamo, name: str, value: str, most: int, **request: Any) -> int:
+    found, start = 0, dict[str, Any]()
+    while True:
+        items, last = await dynamo.query_page(
+            KeyConditionExpression=f"{name} = :value",
+            ExpressionAttributeValues=to_item({":value": value}),
+            ProjectionExpression="pk",
+            **request,
+            **start,
+        )
+        found += len(items)
+        if found >= most or last is None:
+            return found
+        start = {"ExclusiveStartKey": last}
+
+
+def next_creation(table: str, group: str, before: int) -> TransactItem:
     """Return the write that is refused where another creation came in between."""
-    return put_version(table, _key(organization) | {"version": before + 1}, before + 1)
+    return put_version(table, _key(group) | {"version": before + 1}, before + 1)
 
 
-def _key(organization: str) -> Item:
-    return {"pk": organization, "sk": "CREATIONS"}
+def _key(group: str) -> Item:
+    return {"pk": group, "sk": "CREATIONS"}

@@ -19,6 +19,7 @@ from millrace.domain.clock import Clock, iso
 from millrace.domain.conversations import Conversation, Slot
 from millrace.domain.ids import new_ulid
 from millrace.domain.runs import LeaseRecord
+from millrace.stores.conversation_counts import ConversationCounts
 from millrace.stores.conversation_items import is_same, list_keys, meta_key, same, to_conversation
 from millrace.stores.conversations import THREAD_PREFIX
 from millrace.stores.deleted_items import BATCH, grouped
@@ -51,6 +52,7 @@ class Deletion:
     token: str
     agent_id: str = ""
     restorable: bool = False
+    owner: str = ""
 
 
 class DeletionFinished(Exception):
@@ -66,12 +68,14 @@ class DeletionStore:
         tables: tuple[str, str, str],
         runs: RunStore,
         log: EventLog,
+        counts: ConversationCounts,
         clock: Clock,
     ) -> None:
         self._dynamo = dynamo
         self._table, self._injections, self._flows = tables
         self._runs = runs
         self._log = log
+        self._counts = counts
         self._clock = clock
 
     async def begin(self, root: Slot, seen: Conversation | None = None) -> Deletion | None:
@@ -167,7 +171,13 @@ class DeletionStore:
         item = await self._dynamo.get(self._table, meta_key(root))
         if item is None or "deleting" not in item:
             return None
-        return Deletion(root, item["deleting"], item.get("agentId", ""), "restorableUntil" in item)
+        return Deletion(
+            root,
+            item["deleting"],
+            item.get("agentId", ""),
+            "restorableUntil" in item,
+            item.get("createdBy", ""),
+        )
 
     async def unfinished(self, before_ms: int, limit: int) -> list[Deletion]:
         """Some of the oldest deletions that were begun before a time and are not finished."""
@@ -273,6 +283,6 @@ class DeletionStore:
         """Remove the mark, with the conversation's own item: the id is free again."""
         removal = delete_when(self._table, meta_key(deletion.root), "deleting = :token", token=deletion.token)
         try:
-            await self._dynamo.write(removal)
+            await self._counts.remove(deletion.root.organization, deletion.owner, removal)
         except ConditionFailed as error:
             raise DeletionFinished from error

@@ -1,7 +1,7 @@
 """DynamoDB in plain Python: flat items, conditional writes, transactions.
 
-Items are flat (`str`, `int`, `float`, `bool`, `bytes`, None); what is nested is stored as JSON text by the
-stores. `TransactItem`s are built by `put`, `update` and `delete` and run by `Dynamo.transact`.
+Items are flat (`str`, `int`, `float`, `bool`, `bytes`, None, a `frozenset` of texts); the stores keep what is
+nested as JSON text. `TransactItem`s are built by `put`, `update` and `delete` and run by `Dynamo.transact`.
 """
 
 import asyncio
@@ -37,14 +37,14 @@ def to_attribute(value: Any) -> dict[str, Any]:
     """One Python value as DynamoDB's JSON."""
     if isinstance(value, bool):
         return {"BOOL": value}
-    if isinstance(value, str):
-        return {"S": value}
     if isinstance(value, int | float):
         return {"N": repr(value)}
-    if isinstance(value, bytes):
-        return {"B": value}
     if value is None:
         return {"NULL": True}
+    if isinstance(value, frozenset):
+        return {"SS": sorted(value)}
+    if isinstance(value, str | bytes):
+        return {"S" if isinstance(value, str) else "B": value}
     raise TypeError(f"no DynamoDB type for {type(value).__name__}: store it as JSON text")
 
 
@@ -53,6 +53,8 @@ def from_attribute(attribute: dict[str, Any]) -> Any:
     ((kind, value),) = attribute.items()
     if kind == "N":
         return int(value) if value.lstrip("-").isdigit() else float(value)
+    if kind == "SS":
+        return frozenset(value)
     return None if kind == "NULL" else value
 
 
@@ -137,7 +139,7 @@ class Dynamo:
         self._aws = aws
 
     async def get(self, table: str, key: Item) -> Item | None:
-        """One item, read consistently. No item has a key that DynamoDB could not hold."""
+        """One item, read consistently; None for a key that DynamoDB could not hold."""
         if not valid_key(to_item(key)):
             return None
         answer = await self._aws.call(
@@ -166,9 +168,7 @@ class Dynamo:
         self, table: str, condition: str, *, limit: int = 0, newest_first: bool = False, **values: Any
     ) -> list[Item]:
         """The items of a partition that meet the key condition, read consistently: `limit` of them (fewer:
-        there are no more), or all. An answer of DynamoDB's holds 1 MB, so this may take several.
-
-        Raises `InvalidRequest` for values that no key can have: ids and cursors from outside."""
+        there are no more), or all, 1 MB at a time. Raises `InvalidRequest` for values that keys cannot be."""
         limits = {name: KEY_BYTES["pk" if f"pk = :{name}" in condition else "sk"] for name in values}
         if any(text_bytes(value) > limits[name] for name, value in values.items() if isinstance(value, str)):
             raise InvalidRequest("An id or a cursor is too long.", code="invalid_id")

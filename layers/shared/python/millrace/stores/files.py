@@ -15,7 +15,7 @@ from millrace.domain.clock import Clock, iso
 from millrace.domain.conversations import Slot
 from millrace.domain.files import StoredFile, unknown_file
 from millrace.domain.ids import valid_id
-from millrace.errors import TooLarge
+from millrace.domain.limits import LATER_SECONDS, Reached
 from millrace.stores.dynamo import (
     ConditionFailed,
     Contended,
@@ -28,22 +28,23 @@ from millrace.stores.dynamo import (
     to_item,
     update,
 )
+from millrace.stores.limits import LimitStore
 
 TRIES = 12
 _DAY = 24 * 3600 * 1000
 
 
 class FileStore:
-    """The table of files; `quota` is the most bytes of an organization."""
+    """The table of files; `limits` have the most bytes of an organization."""
 
-    def __init__(self, dynamo: Dynamo, table: str, clock: Clock, quota: int) -> None:
+    def __init__(self, dynamo: Dynamo, table: str, clock: Clock, limits: LimitStore) -> None:
         self._dynamo = dynamo
         self._table = table
         self._clock = clock
-        self._quota = quota
+        self._limits = limits
 
     async def create(self, file: StoredFile) -> None:
-        """Store a file that is about to come, or is kept at once. Raises `TooLarge` (`quota_exceeded`)."""
+        """Store a file that is about to come, or is kept at once. Raises `TooManyRequests` at the limit."""
         field = "kept" if file.conversation_id else _day(file.created_ms)
         write = put(self._table, _item(file), new=True)
         try:
@@ -107,9 +108,10 @@ class FileStore:
     async def _counted(self, organization: str, changes: dict[str, int], write: TransactItem) -> None:
         """One write with the change of the count. Raises `ConditionFailed` of the write's own condition."""
         key = {"pk": organization, "sk": "QUOTA"}
+        most = (await self._limits.control(organization)).limits.organization.storage_bytes
         for attempt in range(TRIES):
             seen = await self._dynamo.get(self._table, key) or key
-            count = self._changed(seen, changes)
+            count = self._changed(seen, changes, most)
             try:
                 await self._dynamo.transact(write, put_version(self._table, count, count["version"]))
             except ConditionFailed as error:
@@ -120,7 +122,7 @@ class FileStore:
             return
         raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
 
-    def _changed(self, seen: Item, changes: dict[str, int]) -> Item:
+    def _changed(self, seen: Item, changes: dict[str, int], most: int | None) -> Item:
         now = self._clock()
         alive = {"pk", "sk", "kept", _day(now), _day(now - _DAY)}
         count = {name: value for name, value in seen.items() if name in alive}
@@ -128,12 +130,9 @@ class FileStore:
             if name in alive:
                 count[name] = max(0, count.get(name, 0) + change)
         used = sum(value for name, value in count.items() if name not in ("pk", "sk"))
-        if sum(changes.values()) > 0 and used > self._quota:
-            raise TooLarge(
-                f"The organization's files may have {self._quota:,} bytes in all; delete some first.",
-                code="quota_exceeded",
-                limit=self._quota,
-            )
+        more = sum(changes.values())
+        if most is not None and more > 0 and used > most:
+            raise Reached("organization", "storageBytes", most, used - more, LATER_SECONDS).error(now)
         return count | {"version": seen.get("version", 0) + 1}
 
     def _alive(self, item: Item | None) -> StoredFile | None:

@@ -7,40 +7,66 @@ runs at once each learns after its own model call what all of them have used, wi
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 
 import orjson
 
 from millrace.domain.clock import Clock
-from millrace.domain.limits import Control, Level, Standing, Used, day_of
+from millrace.domain.limits import (
+    AllLimits,
+    Control,
+    Level,
+    OrganizationLimits,
+    Standing,
+    Used,
+    day_of,
+    default_limits,
+)
+from millrace.domain.runs import Run
+from millrace.settings import Settings
+from millrace.stores.admissions import Admission, AdmissionStore, Keys, rate_keys
 from millrace.stores.aws import Aws
 from millrace.stores.dynamo import (
     ConditionFailed,
     Contended,
     Dynamo,
     Item,
+    TransactItem,
     from_item,
     put_version,
     to_item,
 )
+from millrace.stores.runs import RunStore
 
 CACHE_SECONDS = 5.0
 """For so long a process may not know of a new limit or stop."""
 KEPT_SECONDS = 40 * 24 * 3600
 _CACHED, _TRIES = 1000, 20
-Keys = Mapping[Level, str]
-"""The id at each level: of the organization (empty), the user and, if known, the agent."""
 
 
 class LimitStore:
-    """The table of limits (`pk`, `sk`, TTL attribute `expiresAt`). Without a table nothing is limited."""
+    """The table of limits (`pk`, `sk`, TTL attribute `expiresAt`). Without a table nothing is limited. Where
+    an organization sets no limit, the `defaults` hold."""
 
-    def __init__(self, aws: Aws, table: str, clock: Clock) -> None:
+    def __init__(
+        self, aws: Aws, table: str, clock: Clock, admissions: AdmissionStore, defaults: AllLimits
+    ) -> None:
         self._aws = aws
+        self._admissions = admissions
+        self._defaults = defaults
         self._dynamo = Dynamo(aws)
         self._table = table
         self._clock = clock
         self._cache: dict[str, tuple[float, Control]] = {}
+
+    @classmethod
+    def connect(cls, settings: Settings, aws: Aws, runs: RunStore, clock: Clock) -> "LimitStore":
+        """Make it; no call goes out yet. Raises `ValueError` for defaults that cannot be read."""
+        admissions = AdmissionStore(Dynamo(aws), settings.limits_table, runs, clock)
+        storage = AllLimits(organization=OrganizationLimits(storage_bytes=settings.file_quota))
+        defaults = default_limits(settings.default_limits).over(storage)
+        return cls(aws, settings.limits_table, clock, admissions, defaults)
 
     async def control(self, organization: str) -> Control:
         """The limits and stops of an organization, up to `CACHE_SECONDS` old."""
@@ -49,38 +75,73 @@ class LimitStore:
     async def read_control(self, organization: str) -> Control:
         """The limits and stops as they stand."""
         if not self._table:
-            return Control()
+            return self._with_defaults(Control())
         asked = time.monotonic()
         return self._remember(
             organization, await self._dynamo.get(self._table, _control_key(organization)), asked
         )
 
-    async def standing(self, organization: str, keys: Keys) -> Standing:
-        """The standing of a caller. One round trip, none where nothing is limited and
-        that is remembered."""
+    async def standing(self, organization: str, keys: Keys, run: Admission | None = None) -> Standing:
+        """The standing of a caller, and of a `run` that is to begin, which is counted where the limits are
+        remembered; where they are not, `writes` counts it. One round trip, none where nothing is limited and
+        that is remembered; a second one for a run whose transaction was refused before."""
         if not self._table:
-            return Standing(Control())
+            return Standing(self._with_defaults(Control()))
         known = self._cached(organization)
-        levels = [level for level in keys if known is None or known.limits.of(level).any]
+        if known is None and run and run.first:
+            known = await self.read_control(organization)
+        if known is None or run is None:
+            return await self._read_standing(organization, keys, known, run)
+        standing, refused = await asyncio.gather(
+            self._read_standing(organization, keys, known, run),
+            self._admissions.ask(organization, keys, known, run),
+        )
+        return replace(standing, refused=refused)
+
+    async def _read_standing(
+        self, organization: str, keys: Keys, known: Control | None, run: Admission | None
+    ) -> Standing:
+        levels = [level for level in keys if known is None or known.limits.of(level).daily]
         wanted = {level: self._used_key(organization, level, keys[level]) for level in levels}
         asked = time.monotonic()
-        rows = [*wanted.values(), *([] if known else [_control_key(organization)])]
+        more = [] if known else [_control_key(organization), *(rate_keys(organization, keys) if run else [])]
+        rows = [*wanted.values(), *more]
         found = await self._dynamo.get_many(self._table, rows) if rows else []
         items = {(item["pk"], item["sk"]): item for item in found}
+        self._admissions.note_buckets(found)
         control = known or self._remember(
             organization, items.get((f"{organization}#CONTROL", "CONTROL")), asked
         )
         used = {
             level: _used(items.get((key["pk"], key["sk"])))
             for level, key in wanted.items()
-            if control.limits.of(level).any
+            if control.limits.of(level).daily
         }
         return Standing(control, used)
+
+    def writes(self, organization: str, keys: Keys, standing: Standing, run: Admission) -> list[TransactItem]:
+        """The writes that count a run where `standing` did not, for the transaction that begins it. Where
+        they refuse it, it asks first (`run.first`)."""
+        return self._admissions.writes(organization, keys, standing.control, run) if self._table else []
+
+    async def give_back(self, organization: str, run: Admission) -> None:
+        """Take back all counts of a run that does not begin."""
+        await self._admissions.give_back(organization, run)
+
+    async def under_way(self, organization: str, keys: Keys) -> dict[Level, int]:
+        """Return the runs that count at each level; absent where there are none."""
+        return await self._admissions.under_way(organization, keys) if self._table else {}
+
+    async def leave(self, run: Run) -> None:
+        """Count a run no more that has ended or waits for people."""
+        organization = run.slot.organization
+        control = await self.control(organization)
+        await self._admissions.leave(organization, keys_of(run), control, run)
 
     async def add(self, organization: str, keys: Keys, tokens: int, cost: int) -> Standing:
         """Add to what today has used, at the levels that are limited; how things stand then."""
         control = await self.control(organization)
-        levels = [level for level in keys if control.limits.of(level).any]
+        levels = [level for level in keys if control.limits.of(level).daily]
         sums = await asyncio.gather(
             *(self._add(self._used_key(organization, level, keys[level]), tokens, cost) for level in levels)
         )
@@ -102,9 +163,10 @@ class LimitStore:
         return _used(from_item(answer["Attributes"]))
 
     async def change(self, organization: str, change: Callable[[Control], Control]) -> Control:
-        """Change the limits or stops; how they stand then. Other processes follow within `CACHE_SECONDS`."""
+        """Change the limits or stops; how they stand then, with the defaults. Other processes follow within
+        `CACHE_SECONDS`."""
         for _ in range(_TRIES):
-            seen = await self.read_control(organization)
+            seen = _to_control(await self._dynamo.get(self._table, _control_key(organization)))
             changed = change(seen).model_copy(update={"version": seen.version + 1})
             try:
                 await self._dynamo.write(
@@ -113,7 +175,7 @@ class LimitStore:
             except ConditionFailed:
                 continue
             self._cache.pop(organization, None)
-            return changed
+            return self._with_defaults(changed)
         raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
 
     def _cached(self, organization: str) -> Control | None:
@@ -123,12 +185,24 @@ class LimitStore:
     def _remember(self, organization: str, item: Item | None, asked: float) -> Control:
         if len(self._cache) >= _CACHED:
             self._cache.clear()
-        control = Control.model_validate(orjson.loads(item["body"])) if item else Control()
+        control = self._with_defaults(_to_control(item))
         self._cache[organization] = (asked, control)
         return control
 
+    def _with_defaults(self, control: Control) -> Control:
+        return control.model_copy(update={"limits": control.limits.over(self._defaults)})
+
     def _used_key(self, organization: str, level: Level, id: str) -> Item:
         return {"pk": f"{organization}#USED#{day_of(self._clock())}", "sk": f"{level}#{id}"}
+
+
+def keys_of(run: Run) -> Keys:
+    """The ids of the levels at which a run counts."""
+    return {"organization": "", "user": run.created_by or run.owner, "agent": run.agent_id}
+
+
+def _to_control(item: Item | None) -> Control:
+    return Control.model_validate(orjson.loads(item["body"])) if item else Control()
 
 
 def _control_key(organization: str) -> Item:

@@ -13,8 +13,10 @@ from ipaddress import ip_address
 
 import orjson
 
+from millrace.domain.limits import check_count
 from millrace.errors import InvalidRequest, NotFound
 from millrace.stores.aws import Aws
+from millrace.stores.creations import count_items, create_counted
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put
 from millrace.stores.reading import readable
 from millrace.stores.sealing import Sealer
@@ -54,15 +56,27 @@ class SecretStore:
         self._table = table
         self._opened: dict[tuple[str, str], tuple[bytes, Secret]] = {}
 
-    async def put(self, organization: str, secret: Secret, now: int) -> SecretInfo:
-        """Store or replace a secret. Raises `InvalidRequest`."""
+    async def put(self, organization: str, secret: Secret, now: int, most: int | None = None) -> SecretInfo:
+        """Store or replace a secret. Raises `InvalidRequest`, or `TooManyRequests` for a new one where there
+        are `most` already."""
         hosts = check_secret(secret)
         item: Item = _key(organization, secret.name) | {
             "sealed": await self._sealer.seal(secret.value, _context(organization, secret.name, hosts)),
             "hosts": orjson.dumps(hosts).decode(),
             "updatedAt": now,
         }
-        await self._dynamo.write(put(self._table, item))
+        write, key = put(self._table, item), _key(organization, secret.name)
+
+        async def check() -> None:
+            if not await self._dynamo.get(self._table, key):
+                check_count(
+                    "secrets", most, await count_items(self._dynamo, self._table, organization, most or 0)
+                )
+
+        if most is None:
+            await self._dynamo.write(write)
+        else:
+            await create_counted(self._dynamo, self._table, f"{organization}#", check, write)
         return SecretInfo(secret.name, hosts, now)
 
     async def page(

@@ -37,6 +37,8 @@ def _value_bytes(attribute: Mapping[str, Any]) -> int:
         return text_bytes(value)
     if kind == "B":
         return len(value)
+    if kind == "SS":
+        return sum(map(text_bytes, value))
     return _NUMBER_BYTES if kind == "N" else 1
 
 

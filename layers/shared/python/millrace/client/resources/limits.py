@@ -1,9 +1,9 @@
-"""Daily limits, today's use, and stops."""
+"""Limits, their use, and stops."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from millrace.api.schemas.limits import DailyLimits, Stop, StopList, UsageToday
+from millrace.api.schemas.limits import AllLimits, Stop, StopList, UsageToday
 from millrace.client.answers import model, nothing
 from millrace.client.calls import Call, Request, given
 from millrace.client.operations import IO, Resource, operation
@@ -12,16 +12,16 @@ BASE = "/api/limits"
 STOPS = BASE + "/stops"
 
 Changes = Mapping[str, Any]
-"""`tokensPerDay` and `costPerDay`; None removes one, and what is not given stays."""
+"""Limits by their names, such as `tokensPerDay`; None removes one, and what is not given stays."""
 
 
 class UsageLimits(Resource[IO]):
     """`client.limits`"""
 
     @operation
-    def get(self) -> Call[DailyLimits]:
+    def get(self) -> Call[AllLimits]:
         """Read the limits of the organization, of each user and of each agent."""
-        return Call(Request("GET", BASE), model(DailyLimits))
+        return Call(Request("GET", BASE), model(AllLimits))
 
     @operation
     def change(
@@ -30,14 +30,14 @@ class UsageLimits(Resource[IO]):
         organization: Changes | None = None,
         user: Changes | None = None,
         agent: Changes | None = None,
-    ) -> Call[DailyLimits]:
+    ) -> Call[AllLimits]:
         """Change the limits that are given, and return all."""
         body = given(organization=organization, user=user, agent=agent)
-        return Call(Request("PATCH", BASE, body=body), model(DailyLimits))
+        return Call(Request("PATCH", BASE, body=body), model(AllLimits))
 
     @operation
     def usage(self, *, user_id: str | None = None, agent_id: str | None = None) -> Call[UsageToday]:
-        """Read your own limits and today's use, or with `organization:manage` those of others."""
+        """Read your own limits and their use, or with `organization:manage` those of others."""
         query = given(userId=user_id, agentId=agent_id)
         return Call(Request("GET", "/api/usage", query), model(UsageToday))
 

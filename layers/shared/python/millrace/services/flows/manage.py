@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from millrace.domain.events import DETAILS, Detail
 from millrace.domain.flows import Execution, Flow
 from millrace.domain.hops import current_hops
 from millrace.domain.ids import new_id
+from millrace.domain.limits import Control
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import Run
 from millrace.domain.traces import current_traceparent
@@ -39,7 +41,9 @@ from millrace.services.runs.launch import agent_run, start, start_of
 from millrace.services.runs.new_message import ReplayedRun
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
-from millrace.stores.dynamo import Dynamo
+from millrace.stores.admissions import Admission, Keys
+from millrace.stores.creations import TRIES
+from millrace.stores.dynamo import ConditionFailed, Contended, Dynamo, TransactItem
 from millrace.stores.flows import FlowStore
 from millrace.stores.idempotency import Marker, Repeated
 from millrace.stores.lease_record import Lease
@@ -88,24 +92,20 @@ class Flows:
         flow = await self.store.get(caller.organization, name)
         execution_id = _execution_id(caller, name, key)
         execution = Execution(execution_id, flow, checked_input(given), owner=caller.id)
-        limits = self.platform.stores.limits
-        visibility, standing = await asyncio.gather(
-            self._visibility(caller.organization, flow),
-            limits.standing(
-                caller.organization, {"organization": "", "user": caller.id, "agent": flow.agent_id}
-            ),
-        )
-        standing.check(flow.agent_id, self.platform.stores.clock())
         marker = Marker(key, _fingerprint(given)) if key else None
+        asking = Admission(new_id("run"), iso(self.platform.stores.clock()))
         try:
-            lease, execution = await self._hold(caller, execution, visibility, marker)
-        except Repeated as repeated:
-            if marker and repeated.fingerprint != marker.fingerprint:
+            lease, execution = await self._begin_counted(caller, execution, marker, asking)
+        except BaseException as error:
+            await asyncio.shield(self.platform.stores.limits.give_back(caller.organization, asking))
+            if not isinstance(error, Repeated):
+                raise
+            if marker and error.fingerprint != marker.fingerprint:
                 raise InvalidRequest(
                     "This idempotency key was used for another input; take a new key.",
                     code="idempotency_key_reused",
-                ) from repeated
-            return ReplayedRun(await self.platform.stores.runs.get(caller.organization, repeated.run_id))
+                ) from error
+            return ReplayedRun(await self.platform.stores.runs.get(caller.organization, error.run_id))
         session = RunSession(self.platform.stores, lease, Budget(flow.limits), continuable=True)
         session.lease.attended = True
         session.emit(start_of(session.run))
@@ -130,8 +130,40 @@ class Flows:
         waiting = StepWaiting(platform.stores, session, platform.settings.approval_seconds)
         return FlowLoop(session, steps, self.store, waiting, execution_id, execution, agent)
 
+    async def _begin_counted(
+        self, caller: Principal, execution: Execution, marker: Marker | None, asking: Admission
+    ) -> tuple[Lease, Execution]:
+        """As `_begin`. Where a limit refused it, it is asked first the next time, and says which it is."""
+        for _ in range(TRIES):
+            try:
+                return await self._begin(caller, execution, marker, asking)
+            except ConditionFailed:
+                asking.first = True
+        raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
+
+    async def _begin(
+        self, caller: Principal, execution: Execution, marker: Marker | None, asking: Admission
+    ) -> tuple[Lease, Execution]:
+        """Takes the execution's lease once the limits let it."""
+        stores, flow = self.platform.stores, execution.flow
+        keys: Keys = {"organization": "", "user": caller.id, "agent": flow.agent_id}
+        visibility, standing = await asyncio.gather(
+            self._visibility(caller.organization, flow),
+            stores.limits.standing(caller.organization, keys, asking),
+        )
+        standing.check(flow.agent_id, stores.clock())
+        more = stores.limits.writes(caller.organization, keys, standing, asking)
+        return await self._hold(caller, execution, visibility, marker, asking, standing.control, more)
+
     async def _hold(
-        self, caller: Principal, execution: Execution, visibility: Detail, marker: Marker | None
+        self,
+        caller: Principal,
+        execution: Execution,
+        visibility: Detail,
+        marker: Marker | None,
+        asking: Admission,
+        control: Control,
+        more: Sequence[TransactItem],
     ) -> tuple[Lease, Execution]:
         """Takes the execution's lease with its run. Raises `Conflict` while another holds it."""
         stores, flow = self.platform.stores, execution.flow
@@ -139,8 +171,13 @@ class Flows:
         snapshot = await stores.conversations.open(slot)
         if snapshot.conversation:
             check_access(caller, snapshot.conversation, "write")
+        else:
+            if asking.first:
+                await stores.conversation_counts.check(caller.organization, caller.id, control)
+            counted = stores.conversation_counts.creation(caller.organization, caller.id, control)
+            more = [*more, *counted]
         owner = snapshot.conversation.created_by if snapshot.conversation else caller.id
-        run = replace(self._run(slot, flow, visibility), owner=owner, created_by=caller.id)
+        run = replace(self._run(slot, flow, visibility, asking), owner=owner, created_by=caller.id)
         execution = replace(execution, run_id=run.id, created_at=run.started_at)
         given = execution.input
         text = given if isinstance(given, str) and given.strip() else orjson.dumps(given).decode()
@@ -159,7 +196,10 @@ class Flows:
                 snapshot.lease_record,
                 marker,
                 RunDefinition("flow", flow_agent(flow), caller, work=work),
-                [self.store.put(caller.organization, execution, self.platform.settings.approval_seconds)],
+                [
+                    self.store.put(caller.organization, execution, self.platform.settings.approval_seconds),
+                    *more,
+                ],
             )
         except SlotChanged as busy:
             raise Conflict(
@@ -167,15 +207,15 @@ class Flows:
             ) from busy
         return lease, execution
 
-    def _run(self, slot: Slot, flow: Flow, visibility: Detail) -> Run:
+    def _run(self, slot: Slot, flow: Flow, visibility: Detail, asking: Admission) -> Run:
         return Run(
-            id=new_id("run"),
+            id=asking.run_id,
             slot=slot,
             agent_id=flow.agent_id,
             agent_name=flow.name,
             visibility=visibility,
             state="running",
-            started_at=iso(self.platform.stores.clock()),
+            started_at=asking.started_at,
             message_id=new_id("msg"),
             hops=current_hops(),
             traceparent=current_traceparent(),

@@ -14,10 +14,12 @@ from millrace.stores.delivery_state import DeliveryState
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.journal import Journal
 from millrace.stores.large_objects import LargeObjects
+from millrace.stores.limits import LimitStore
 from millrace.stores.pipeline_metrics import PipelineMetrics
 from millrace.stores.pipelines import PipelineStore
 from millrace.stores.queues import Queue
 from millrace.stores.redrives import RedriveStore
+from millrace.stores.runs import RunStore
 from millrace.stores.windows import WindowTable
 
 
@@ -65,6 +67,11 @@ class PipelineContext:
     @cached_property
     def large_objects(self) -> LargeObjects:
         return LargeObjects(self.aws, self.settings.journal_bucket)
+
+    @cached_property
+    def limits(self) -> LimitStore:
+        runs = RunStore(self.dynamo, self.settings.runs_table)
+        return LimitStore.connect(self.settings, self.aws, runs, self.clock)
 
     @cached_property
     def redrives(self) -> RedriveStore:

@@ -9,6 +9,7 @@ from millrace.domain.conversations import Conversation, Slot
 from millrace.domain.limits import Level, Standing
 from millrace.errors import InvalidRequest
 from millrace.services.runs.access import check_access
+from millrace.stores.admissions import Admission
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import ConversationSnapshot
 from millrace.stores.idempotency import Repeated
@@ -41,10 +42,12 @@ async def load_initial_state(
     agent_id: str | None,
     idempotency_key: str | None,
     default_agent_id: str | None = None,
+    run: Admission | None = None,
 ) -> InitialState:
-    """One round trip; another one where the conversation has an agent that the cache does not hold yet, or a
-    new one gets the default agent and that is not a built-in one, or agents are limited and the message names
-    none. Raises `NotFound` or `Forbidden` for a conversation that the caller may not write into."""
+    """Load what there is, with the `run` counted for limits. One round trip; another one where the conversation
+    has an agent that the cache does not hold yet, or a new one gets the default agent and that is not a
+    built-in one, or agents are limited and the message names none. Raises `NotFound` or `Forbidden` for a
+    conversation that the caller may not write into."""
     keys: dict[Level, str] = {"organization": "", "user": caller.id}
     if agent_id:
         keys["agent"] = agent_id
@@ -53,7 +56,7 @@ async def load_initial_state(
         load_repeated(stores, slot, idempotency_key),
         _agent(stores, slot, agent_id),
         _parent(stores, slot),
-        stores.limits.standing(slot.organization, keys),
+        stores.limits.standing(slot.organization, keys, run),
     )
     owned = root or snapshot.conversation
     if owned:
@@ -63,9 +66,17 @@ async def load_initial_state(
     if found is None and wanted and not repeated:
         found = await stores.agents.get(slot.organization, wanted)
     if found and not agent_id and standing.control.limits.agent.any:
-        standing = await stores.limits.standing(slot.organization, keys | {"agent": found.id})
+        standing = await _standing_of_agent(stores, slot, standing, keys | {"agent": found.id}, run)
     owner = owned.created_by if owned else caller.id
     return InitialState(snapshot, repeated, found, owner, bool(owned), standing)
+
+
+async def _standing_of_agent(
+    stores: Stores, slot: Slot, seen: Standing, keys: dict[Level, str], run: Admission | None
+) -> Standing:
+    if seen.refused:
+        return seen
+    return await stores.limits.standing(slot.organization, keys, run)
 
 
 async def _agent(stores: Stores, slot: Slot, agent_id: str | None) -> Agent | None:

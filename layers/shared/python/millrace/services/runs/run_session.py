@@ -138,6 +138,7 @@ class RunSession(RunWork):
         organization, run = self.run.slot.organization, self.run
         with contextlib.suppress(MillraceError):
             if suspended.reason == "waiting":
+                await self._leave_limits()
                 # The last answer puts the run on the queue, or the sweep does when the time of its calls is
                 # over; answers that came while others were at work have found it awake.
                 if not await self._stores.approvals.some_wait(run.slot, run.id, self._stores.clock()):
@@ -166,8 +167,14 @@ class RunSession(RunWork):
             self._writer.unsaved.clear()
         self.event_feed.put(final)
         self.bus.ended(run, "".join(self.answer))
+        await self._leave_limits()
         if self.nests:
             await forget_nested_work(self._stores, run)
+
+    async def _leave_limits(self) -> None:
+        """Make room for another run. What is missed here is found by whoever is refused for it."""
+        with contextlib.suppress(MillraceError):
+            await self._stores.limits.leave(self.run)
 
     async def _closed_calls(self) -> list[TransactItem]:
         if not self.asks:

@@ -33,12 +33,14 @@ from millrace.services.runs.new_message import AcceptedMessage, NewMessage, Repl
 from millrace.services.runs.output_format import check_response_schema
 from millrace.services.runs.recover import notice_lost_run
 from millrace.services.runs.send_busy import INTERRUPT_SECONDS, replay, run_active, when_busy
+from millrace.stores.admissions import Admission
 from millrace.stores.connect import Stores
 from millrace.stores.conversation_items import unknown_conversation
 from millrace.stores.conversations import ConversationSnapshot
-from millrace.stores.dynamo import Contended
+from millrace.stores.dynamo import ConditionFailed, Contended, TransactItem
 from millrace.stores.idempotency import Repeated
 from millrace.stores.leases import SlotChanged
+from millrace.stores.limits import keys_of
 from millrace.stores.sizes import text_bytes
 
 RACE_SECONDS = 30.0
@@ -71,10 +73,30 @@ async def send(
 async def _sent(
     stores: Stores, models: Models, caller: Principal, slot: Slot, message: NewMessage, sight: Sight
 ) -> StartedRun | ReplayedRun | AcceptedMessage:
+    asking = Admission(message.options.run_id or new_id("run"), iso(stores.clock()))
+    try:
+        sent = await _attempts(stores, models, caller, slot, message, sight, asking)
+    except BaseException:
+        await asyncio.shield(stores.limits.give_back(caller.organization, asking))
+        raise
+    if not isinstance(sent, StartedRun):
+        await stores.limits.give_back(caller.organization, asking)
+    return sent
+
+
+async def _attempts(
+    stores: Stores,
+    models: Models,
+    caller: Principal,
+    slot: Slot,
+    message: NewMessage,
+    sight: Sight,
+    asking: Admission,
+) -> StartedRun | ReplayedRun | AcceptedMessage:
     late = time.monotonic() + RACE_SECONDS
     while time.monotonic() < late + INTERRUPT_SECONDS:
         initial = await load_initial_state(
-            stores, caller, slot, message.agent_id, message.idempotency_key, message.default_agent_id
+            stores, caller, slot, message.agent_id, message.idempotency_key, message.default_agent_id, asking
         )
         sight.existed |= initial.exists
         if initial.repeated:
@@ -82,14 +104,19 @@ async def _sent(
                 message = message.once_more(initial.repeated.run_id)
                 continue
             return await replay(stores, slot, message, initial.repeated)
-        if message.if_busy == "interrupt" or not initial.snapshot.lease_record.run_id:
-            initial.standing.check(initial.agent.id if initial.agent else "", stores.clock())
-        if initial.snapshot.lease_record.run_id:
+        active = initial.snapshot.lease_record.run_id is not None
+        if message.if_busy == "interrupt" or not active:
+            agent_id = initial.agent.id if initial.agent else ""
+            initial.standing.check(agent_id, stores.clock(), replaces=active)
+        if active:
             if answer := await _beside_active(stores, models, slot, initial, message, late):
                 return answer
+            await stores.limits.give_back(caller.organization, asking)
+            asking.started_at = iso(stores.clock())
             continue
         try:
-            return await _begin(stores, models, caller, slot, initial, message)
+            if begun := await _begin_counted(stores, models, caller, slot, initial, message, asking):
+                return begun
         except Repeated as repeated:
             return await replay(stores, slot, message, repeated)
         except (SlotChanged, Contended):
@@ -138,8 +165,33 @@ def _check_again(message: NewMessage) -> None:
         )
 
 
+async def _begin_counted(
+    stores: Stores,
+    models: Models,
+    caller: Principal,
+    slot: Slot,
+    initial: InitialState,
+    message: NewMessage,
+    asking: Admission,
+) -> StartedRun | None:
+    """None where a limit refused it: it is asked first the next time, and says which it is."""
+    if asking.first and not initial.exists:
+        await stores.conversation_counts.check(caller.organization, caller.id, initial.standing.control)
+    try:
+        return await _begin(stores, models, caller, slot, initial, message, asking)
+    except ConditionFailed:
+        asking.first = True
+        return None
+
+
 async def _begin(
-    stores: Stores, models: Models, caller: Principal, slot: Slot, initial: InitialState, message: NewMessage
+    stores: Stores,
+    models: Models,
+    caller: Principal,
+    slot: Slot,
+    initial: InitialState,
+    message: NewMessage,
+    asking: Admission,
 ) -> StartedRun:
     if message.branch and message.branch.is_message and not initial.exists:
         raise unknown_conversation()
@@ -148,14 +200,14 @@ async def _begin(
     provider, model = models.provider_for(agent)
     now = iso(stores.clock())
     run = Run(
-        id=message.options.run_id or new_id("run"),
+        id=asking.run_id,
         slot=slot,
         agent_id=agent.id,
         agent_name=agent.name,
         model=models.name_of(agent),
         visibility=agent.visibility,
         state="running",
-        started_at=now,
+        started_at=asking.started_at,
         message_id=new_id("msg"),
         owner=initial.owner,
         created_by=caller.id,
@@ -187,7 +239,11 @@ async def _begin(
                 client_tools=message.options.client_tools,
             ),
             earlier=earlier,
-            more=await message.writes(run) if message.writes else (),
+            more=[
+                *(await message.writes(run) if message.writes else ()),
+                *stores.limits.writes(caller.organization, keys_of(run), initial.standing, asking),
+                *([] if initial.exists else _counting(stores, caller, initial)),
+            ],
             parent=parent,
         )
     except BaseException:
@@ -203,6 +259,12 @@ async def _begin(
         snapshot.lease_record.pending_live_messages,
         message.options.client_tools,
     )
+
+
+def _counting(stores: Stores, caller: Principal, initial: InitialState) -> list[TransactItem]:
+    """The writes that count the conversation which the message begins."""
+    control = initial.standing.control
+    return stores.conversation_counts.creation(caller.organization, caller.id, control)
 
 
 async def _question(

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from millrace.agent.budget import Budget
 from millrace.domain.limits import MICRO, Reached, Standing
 from millrace.domain.runs import Run
+from millrace.stores.admissions import Keys
 from millrace.stores.lease_record import Lease
-from millrace.stores.limits import Keys, LimitStore
+from millrace.stores.limits import LimitStore, keys_of
 
 
 @dataclass(slots=True)
@@ -81,5 +82,4 @@ class Spending:
         return self.run.slot.organization
 
     def _keys(self) -> Keys:
-        user = self.run.created_by or self.run.owner
-        return {"organization": "", "user": user, "agent": self.run.agent_id}
+        return keys_of(self.run)

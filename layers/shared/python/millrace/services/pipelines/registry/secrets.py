@@ -5,26 +5,29 @@ from typing import Any
 from millrace.domain.access import Principal
 from millrace.domain.clock import Clock, iso
 from millrace.errors import InvalidRequest
+from millrace.stores.limits import LimitStore
 from millrace.stores.secrets import Secret, SecretInfo, SecretStore
 
 
 class Secrets:
     """The verbs on secrets."""
 
-    def __init__(self, store: SecretStore, clock: Clock) -> None:
+    def __init__(self, store: SecretStore, limits: LimitStore, clock: Clock) -> None:
         self._store = store
+        self._limits = limits
         self._clock = clock
 
     async def put(self, caller: Principal, name: str, given: dict[str, Any]) -> SecretInfo:
-        """`{value, hosts}`: stores or replaces a secret. Raises `InvalidRequest`, which never repeats it."""
+        """`{value, hosts}`: stores or replaces a secret. Raises `InvalidRequest`, which never repeats it,
+        or `TooManyRequests` at the limit."""
         value, hosts = given.get("value"), given.get("hosts")
         if given.keys() - {"value", "hosts"} or not isinstance(value, str) or not _texts(hosts):
             raise InvalidRequest(
                 "Give `value`, and `hosts`: the host names that it may be sent to.", code="invalid_secret"
             )
-        return await self._store.put(
-            caller.organization, Secret(name, value, tuple(hosts or ())), self._clock()
-        )
+        limits = (await self._limits.control(caller.organization)).limits
+        secret = Secret(name, value, tuple(hosts or ()))
+        return await self._store.put(caller.organization, secret, self._clock(), limits.organization.secrets)
 
     async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[SecretInfo], str | None]:
         """Names and hosts, and the name to go on after."""
