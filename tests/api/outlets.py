@@ -95,6 +95,8 @@ DEFINITIONS = {
     "PATCH /api/agents/{agent_id}",
     "DELETE /api/agents/{agent_id}",
     "GET /api/agents/{agent_id}/tools",
+    "GET /api/revocations",
+    "POST /api/revocations",
     "GET /api/limits",
     "PATCH /api/limits",
     "GET /api/limits/stops",

@@ -192,9 +192,7 @@ async def test_any_claims_give_a_caller_or_a_401(changes: dict[str, Any]) -> Non
         "cognito:groups": ["customer"],
     }
     try:
-        found = await KnownKey(settings(), Stores.connect(settings()).api_keys)(
-            request(signed(good | changes))
-        )
+        found = await KnownKey(settings(), Stores.connect(settings()))(request(signed(good | changes)))
     except Unauthenticated:
         pass  # anything else would be a 500
     else:
@@ -208,4 +206,4 @@ async def test_any_claims_give_a_caller_or_a_401(changes: dict[str, Any]) -> Non
 async def test_any_header_of_a_token_is_a_401(header: bytes) -> None:
     encoded = jwt.utils.base64url_encode(header).decode()
     with pytest.raises(Unauthenticated):
-        await KnownKey(settings(), Stores.connect(settings()).api_keys)(request(f"{encoded}.e30.AAAA"))
+        await KnownKey(settings(), Stores.connect(settings()))(request(f"{encoded}.e30.AAAA"))

@@ -139,6 +139,8 @@ NEEDS: dict[str, list[str]] = {
     "organization:manage": [
         "GET /api/limits",
         "PATCH /api/limits",
+        "GET /api/revocations",
+        "POST /api/revocations",
         "GET /api/keys",
         "POST /api/keys",
         "GET /api/keys/{key_id}",

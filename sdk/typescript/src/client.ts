@@ -1,6 +1,6 @@
 import * as groups from "./api/groups.js";
 import { type Answer, type ArgumentsOf, type Calls, type ResultOf, type Route, call, calls } from "./api/operations.js";
-import { AGENTS, ALERTS, APPROVALS, KEYS, LIMITS, MEMORIES, STREAMING, TICKETS } from "./api/routes.js";
+import { AGENTS, ALERTS, APPROVALS, KEYS, LIMITS, MEMORIES, REVOCATIONS, STREAMING, TICKETS } from "./api/routes.js";
 import { type ClientOptions, Transport } from "./api/transport.js";
 
 /**
@@ -21,9 +21,10 @@ export class Millrace {
   readonly files: groups.Files;
   readonly flows: groups.Flows;
   readonly keys: Calls<typeof KEYS>;
-  /** Daily limits, what of them is used, and stops. */
+  /** Limits, what of them is used, and stops. */
   readonly limits: Calls<typeof LIMITS>;
   readonly memories: Calls<typeof MEMORIES>;
+  readonly revocations: Calls<typeof REVOCATIONS>;
   readonly runs: groups.Runs;
   /** Pipelines. */
   readonly streaming: Calls<typeof STREAMING>;
@@ -46,6 +47,7 @@ export class Millrace {
     this.keys = calls(http, KEYS);
     this.limits = calls(http, LIMITS);
     this.memories = calls(http, MEMORIES);
+    this.revocations = calls(http, REVOCATIONS);
     this.runs = groups.runs(http);
     this.streaming = calls(http, STREAMING);
     this.tickets = calls(http, TICKETS);

@@ -18,7 +18,7 @@ from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.processing.batch import transform_batch
 from millrace.services.pipelines.processing.timers import close_batch
 from millrace.settings import Settings
-from millrace.stores.api_keys import ApiKeyStore
+from millrace.stores.connect import Stores
 from millrace.stores.dead_letters import DeadLetter
 from tests.api.conftest import issuer, keys_url, organization
 from tests.api.protocol_apps import settings_of
@@ -159,7 +159,9 @@ def plant(settings: Settings, aws_environment: Aws) -> Iterator[Plant]:
 
 @pytest.fixture
 def app(plant: Plant) -> FastAPI:
-    made = empty_app(plant.context.settings, ApiKeyStore(plant.context.dynamo, "", plant.clock))
+    made = empty_app(
+        plant.context.settings, Stores.connect(plant.context.settings, plant.context.aws, plant.clock)
+    )
     made.include_router(pipelines_router(plant.context))
     return made
 

@@ -21,6 +21,12 @@ export const KEYS = {
   revoke: "DELETE /api/keys/{key_id}",
 } as const;
 
+export const REVOCATIONS = {
+  list: "GET /api/revocations",
+  /** Revokes the tokens that a user has until now; `everybody: true` those of all. */
+  create: "POST /api/revocations",
+} as const;
+
 export const LIMITS = {
   get: "GET /api/limits",
   change: "PATCH /api/limits",

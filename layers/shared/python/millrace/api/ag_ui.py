@@ -75,6 +75,7 @@ class AgUi:
                 f"Run {whom}, by AG-UI; or answer what a run waits for, or go on reading one",
                 "chat",
                 getattr(self, f"run_{name}"),
+                checks_caller=True,
                 body="AgUiRunInput",
                 parameters=(LAST_EVENT_ID,),
                 answers={200: events, 204: EMPTY},

@@ -16,7 +16,7 @@ from millrace.domain.access import Principal
 from millrace.domain.api_keys import PREFIX
 from millrace.errors import Unauthenticated, Unavailable
 from millrace.settings import Settings
-from millrace.stores.api_keys import ApiKeyStore
+from millrace.stores.connect import Stores
 from millrace.telemetry import logs
 
 # No HMAC: whoever knows the issuer's public key could sign with it as the secret.
@@ -43,9 +43,10 @@ class Authenticator:
     hour, and fetched again (at most every ten seconds) when a token names one that is not there: issuers
     rotate them."""
 
-    def __init__(self, settings: Settings, api_keys: ApiKeyStore) -> None:
+    def __init__(self, settings: Settings, stores: Stores) -> None:
         self._settings = settings
-        self._api_keys = api_keys
+        self._api_keys = stores.api_keys
+        self._limits = stores.limits
         self._claims = ClaimReader(settings)
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
@@ -64,6 +65,11 @@ class Authenticator:
         else:
             caller = self._claims.principal(await self._verified(token))
         identify(request, caller)
+        operation: Operation | None = getattr(request.state, "operation", None)
+        if not (operation and operation.checks_caller):
+            await self._limits.check_caller(caller)
+        if caller.issued_ms is not None:
+            request.state.limits = self._limits
         return caller
 
     async def _verified(self, token: str) -> dict[str, Any]:

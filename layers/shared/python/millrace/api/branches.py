@@ -66,6 +66,7 @@ class Branches:
                 "Answer a question once more; the answer as JSON or streamed",
                 "chat",
                 self.regenerate,
+                checks_caller=True,
                 body=Regenerate,
                 body_required=False,
                 parameters=(STREAM, IDEMPOTENCY_KEY, *RESUME),

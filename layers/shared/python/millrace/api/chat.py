@@ -35,6 +35,7 @@ class Chat:
                 "Send the last message of a chat, or answers to the calls of its last answer (AI SDK)",
                 "chat",
                 self.send_chat,
+                checks_caller=True,
                 body="ChatRequest",
                 body_media=("application/json", "text/plain"),
                 parameters=(Parameter("agentId", "The agent of a new chat, if the body names none"), *VIEW),

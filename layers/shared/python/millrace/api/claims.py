@@ -35,7 +35,14 @@ class ClaimReader:
         name = self._settings.roles_claim
         named = frozenset(_names(find_claim(claims, name), name))
         roles, scopes = grant(self._table, named, _scopes(claims), self._settings.default_role)
-        return Principal(self._organization(claims), _subject(claims), scopes, roles, user_claims(claims))
+        return Principal(
+            self._organization(claims),
+            _subject(claims),
+            scopes,
+            roles,
+            user_claims(claims),
+            _issued_ms(claims),
+        )
 
     def _organization(self, claims: Mapping[str, Any]) -> str:
         name = self._settings.organization_claim
@@ -86,6 +93,12 @@ def _subject(claims: Mapping[str, Any]) -> str:
             f"The token's claim 'sub' must not begin with {OWNER_PREFIX!r}: API keys have such ids."
         )
     return subject
+
+
+def _issued_ms(claims: Mapping[str, Any]) -> int:
+    """Return when the token was issued. One that does not say so is as old as can be."""
+    issued = claims.get("iat")
+    return int(issued * 1000) if isinstance(issued, int | float) and math.isfinite(issued) else 0
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from millrace.api.auth import Auth
 from millrace.api.operation import Credential, Operation
+from millrace.api.revoked_streams import Cuttable, until_revoked
 from millrace.domain.access import Principal
 from millrace.domain.json_reader import media_type, read_shallow
 from millrace.errors import InvalidRequest, TooLarge, UnsupportedMedia
@@ -51,7 +52,11 @@ class _Served:
         caller = await self.auth(request)
         self.endpoint.admit(caller)
         response = await self.endpoint.handler(request, caller)
-        await response(scope, receive, send)
+        limits = getattr(request.state, "limits", None)
+        if limits is None or not isinstance(response, Cuttable):
+            return await response(scope, receive, send)
+        async with until_revoked(response, limits, caller):
+            await response(scope, receive, send)
 
 
 async def read_body(

@@ -23,6 +23,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "ticket_invalid": "The ticket is unknown, used up, expired, or for another path or client.",
         "token_expired": "The token has expired; sign in again.",
         "token_invalid": "The token is not valid here.",
+        "token_revoked": "The token was revoked; sign in again.",
         "token_missing": "There is no bearer token in the Authorization header.",
     },
     403: {
@@ -82,6 +83,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "pipeline_stopped": "The pipeline is stopped for good.",
         "redrive_over": "The redrive is over.",
         "rotation_under_way": "Two secrets of the key are valid; say which one stays.",
+        "too_many_revocations": "The organization has as many revocations as it may have.",
         "too_many_stops": "The organization has as many stops as it may have.",
         "rule_exists": "An alert rule with this id exists.",
         "response_in_conversation": "The response is one of several; delete its conversation.",

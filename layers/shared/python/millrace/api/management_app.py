@@ -20,13 +20,15 @@ from millrace.api.key_uses import KeyUses
 from millrace.api.limits import limits_router
 from millrace.api.operation import ANY_TOKEN
 from millrace.api.pipelines import pipelines_router
+from millrace.api.revocations import revocations_router
 from millrace.services.agents import Agents
 from millrace.services.api_keys import ApiKeys
 from millrace.services.limits import ManagedLimits
 from millrace.services.pipelines.context import PipelineContext
+from millrace.services.revocations import Revocations
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
-from millrace.stores.api_keys import ApiKeyStore
+from millrace.stores.connect import Stores
 
 
 def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
@@ -34,12 +36,13 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     platform = platform or Platform.make(settings)
     for service in ("dynamodb", "events"):
         platform.stores.aws.client(service)
-    app = empty_app(settings, platform.stores.api_keys)
+    app = empty_app(settings, platform.stores)
     app.add_middleware(KeyUses, keys=platform.stores.api_keys)
     app.add_middleware(ApiEvents, bus=platform.stores.bus, clock=platform.stores.clock)
     app.include_router(agents_router(Agents(platform)))
     app.include_router(parts_router(settings))
     app.include_router(limits_router(ManagedLimits(platform.stores.limits, platform.stores.clock)))
+    app.include_router(revocations_router(Revocations(platform.stores.limits, platform.stores.clock)))
     app.include_router(api_keys_router(ApiKeys(platform.stores.api_keys, platform.stores.clock)))
     app.include_router(pipelines_router(PipelineContext.connect(settings, platform.stores.aws)))
 
@@ -47,10 +50,10 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     return app
 
 
-def empty_app(settings: Settings, api_keys: ApiKeyStore) -> FastAPI:
+def empty_app(settings: Settings, stores: Stores) -> FastAPI:
     """The app without operations: who may call it, and how it answers errors."""
     app = FastAPI(title="Millrace", version=__version__, openapi_url=None, redirect_slashes=False)
-    app.state.auth = Authenticator(settings, api_keys)
+    app.state.auth = Authenticator(settings, stores)
     for kind, handler in (*HANDLERS.items(), (RequestValidationError, on_invalid)):
         app.add_exception_handler(kind, handler)
     app.add_middleware(Hops, limit=settings.hop_limit)

@@ -21,7 +21,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> Starlett
     platform.warm()
     app = streamed_app(
         endpoints(platform),
-        or_nobody(Authenticator(settings, platform.stores.api_keys)),
+        or_nobody(Authenticator(settings, platform.stores)),
         platform.stores,
         platform.close,
         settings.hop_limit,

@@ -133,6 +133,7 @@ class Messages:
                 "Send a message; the answer as JSON or streamed",
                 "chat",
                 self.send_message,
+                checks_caller=True,
                 body=SendMessage,
                 parameters=(STREAM, IDEMPOTENCY_KEY, *RESUME),
                 answers={

@@ -79,6 +79,7 @@ class OpenAiChat:
                 "Ask an agent by OpenAI's chat completions",
                 "chat",
                 self.create_chat_completion,
+                checks_caller=True,
                 body="ChatCompletionRequest",
                 parameters=(IDEMPOTENCY_KEY,),
                 answers={200: completion},

@@ -70,6 +70,7 @@ class OpenAiResponses:
                 "Ask an agent by OpenAI's responses",
                 "chat",
                 self.create_response,
+                checks_caller=True,
                 body="ResponseRequest",
                 parameters=(IDEMPOTENCY_KEY,),
                 answers={200: response},

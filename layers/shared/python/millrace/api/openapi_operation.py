@@ -18,6 +18,7 @@ TOKEN_ERRORS = (
     "token_missing",
     "token_invalid",
     "token_expired",
+    "token_revoked",
     "organization_missing",
     "api_key_invalid",
 )

@@ -57,7 +57,8 @@ EMPTY = Answer()
 class Operation:
     """One method of one path. `errors` holds the codes that belong to this operation; those that every
     operation of its kind can have (no token, a wrong body, ...) are added by `api.openapi`. Statuses in
-    `open_errors` may also come with codes that are not ours, such as those of a model's server."""
+    `open_errors` may also come with codes that are not ours, such as those of a model's server.
+    `checks_caller`: what the handler calls finds out if the token was revoked, with what else it reads."""
 
     method: str
     path: str
@@ -73,6 +74,7 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     credential: Credential = "token"
     description: str = ""
+    checks_caller: bool = False
     needs: Needs = field(init=False)
 
     def __post_init__(self) -> None:

@@ -64,6 +64,14 @@ class EventStream:
         self._on_end = on_end
         self._on_disconnect = on_disconnect
         self._last = 0.0
+        self._sending: asyncio.Task[None] | None = None
+        self._cut = False
+
+    def cut(self) -> None:
+        """Send nothing more. What the client listened to goes on to its end, and then the response ends."""
+        self._cut = True
+        if self._sending:
+            self._sending.cancel()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response. A client that leaves is no error: what it listened to goes on to its end, and
@@ -74,10 +82,15 @@ class EventStream:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             heart = asyncio.create_task(self._beat(send))
             # In a task of its own, or each batch would wake every middleware from the server down to here.
-            await asyncio.create_task(self._send_all(send))
+            self._sending = asyncio.create_task(self._send_all(send))
+            await self._sending
             disconnected = False
         except OSError:  # what servers raise, by ASGI, when the client is gone
             disconnected = True
+        except asyncio.CancelledError:
+            if not self._cut:
+                raise
+            disconnected = False
         finally:
             # Before the response ends: ASGI forbids a heartbeat after the last part of the body.
             if heart:

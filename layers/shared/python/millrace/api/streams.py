@@ -115,6 +115,7 @@ class Streams:
 
     async def resume(self, request: Request, caller: Principal, slot: Slot) -> ASGIApp:
         """Answer a POST that names the last event it saw: it goes on with that run and begins no other."""
+        await self.stores.limits.check_caller(caller)
         event = cursor(request)
         if event is None or event.run_id is None:
             raise NotFound("There is no run to resume here.", code="run_not_found")

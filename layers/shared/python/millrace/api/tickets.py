@@ -18,6 +18,7 @@ from millrace.domain.clock import iso
 from millrace.domain.wire import WireModel
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
+from millrace.stores.limits import LimitStore
 from millrace.stores.tickets import AUDIO_SECONDS, Client, Ticket, TicketStore
 
 PARAMETER = "ticket"
@@ -45,6 +46,7 @@ class Callers:
 
     auth: Authenticator
     tickets: TicketStore
+    limits: LimitStore
 
     async def __call__(self, request: Request) -> Principal:
         """The caller, by whatever the request's operation takes. Raises `Unauthenticated`."""
@@ -59,6 +61,9 @@ class Callers:
             found = await self.tickets.open(secret, path, _client(request))
         else:
             found = await self.tickets.use(secret, path)
+        await self.limits.check_caller(found.caller)
+        if found.caller.issued_ms is not None:
+            request.state.limits = self.limits
         request.state.stream_session = StreamSession(self.tickets, secret, found)
         request.state.ticket = found
         identify(request, found.caller)
@@ -109,7 +114,7 @@ def _network(host: str) -> str:
 def callers(settings: Settings, stores: Stores) -> Callers:
     """Return the authentication of a streamed function: by token or by ticket."""
     tickets = TicketStore(stores.aws, settings.tickets_table, stores.clock)
-    return Callers(Authenticator(settings, stores.api_keys), tickets)
+    return Callers(Authenticator(settings, stores), tickets, stores.limits)
 
 
 @dataclass(frozen=True, slots=True)

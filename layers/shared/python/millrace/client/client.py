@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # their models are imported with the first use
     from millrace.client.resources.keys import Keys
     from millrace.client.resources.limits import UsageLimits
     from millrace.client.resources.pipelines import Streaming
+    from millrace.client.resources.revocations import TokenRevocations
     from millrace.client.resources.runs import Approvals, Runs
     from millrace.client.resources.voice import Voice
 
@@ -122,6 +123,12 @@ class Resources(Generic[IO]):
         from millrace.client.resources.limits import UsageLimits
 
         return UsageLimits(self._io)
+
+    @cached_property
+    def revocations(self) -> "TokenRevocations[IO]":
+        from millrace.client.resources.revocations import TokenRevocations
+
+        return TokenRevocations(self._io)
 
     @cached_property
     def tickets(self) -> "Tickets[IO]":

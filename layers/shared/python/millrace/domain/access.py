@@ -44,13 +44,15 @@ _LEVELS: tuple[Access, ...] = get_args(Access)
 class Principal:
     """A verified caller. `organization` starts every key of every table. `id` is the token's subject,
     `claims` are those about the user, `roles` those that the token names, or the default one. `scopes` may
-    hold names that only the deployment's own tools know."""
+    hold names that only the deployment's own tools know. `issued_ms` is the time of the token, to
+    which revocations are compared; None of API keys, and where it was checked before."""
 
     organization: str
     id: str
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    issued_ms: int | None = field(default=None, compare=False)
 
     def may(self, scope: str) -> bool:
         """Return whether the caller has the scope."""

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
+from millrace.domain.access import Principal
 from millrace.domain.clock import iso
 from millrace.domain.token_bucket import Rate
 from millrace.domain.wire import WireModel
-from millrace.errors import Forbidden, TooManyRequests
+from millrace.errors import Forbidden, TooManyRequests, Unauthenticated
 
 DAY_MS = 24 * 3600 * 1000
 MICRO = 1_000_000
@@ -128,6 +129,15 @@ class Stop(WireModel):
     created_at: str
 
 
+class Revocation(WireModel):
+    """Tokens of a user that count no more, or of everybody without a `userId`: those from before a time."""
+
+    user_id: str | None
+    not_before: int
+    created_by: str
+    created_at: str
+
+
 class Control(WireModel):
     """All that holds up runs of an organization. `version` counts its changes; conversations are counted
     since the one that set their limit."""
@@ -136,10 +146,19 @@ class Control(WireModel):
     counting_since: int = 0
     limits: AllLimits = AllLimits()
     stops: tuple[Stop, ...] = ()
+    revocations: tuple[Revocation, ...] = ()
 
     def stop_of(self, agent_id: str) -> Stop | None:
         """Return the stop that holds up an agent."""
         return next((one for one in self.stops if one.agent_id in (None, agent_id)), None)
+
+    def check_caller(self, caller: Principal) -> None:
+        """Raises `Unauthenticated` for a caller whose token was revoked."""
+        if caller.issued_ms is None:
+            return
+        for one in self.revocations:
+            if one.user_id in (None, caller.id) and caller.issued_ms < one.not_before:
+                raise Unauthenticated("The token was revoked; sign in again.", code="token_revoked")
 
     def check(self, agent_id: str) -> None:
         """Raises `Forbidden` for an agent that is stopped."""

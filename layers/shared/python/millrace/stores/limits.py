@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import orjson
 
+from millrace.domain.access import Principal
 from millrace.domain.clock import Clock
 from millrace.domain.limits import (
     AllLimits,
@@ -71,6 +72,11 @@ class LimitStore:
     async def control(self, organization: str) -> Control:
         """The limits and stops of an organization, up to `CACHE_SECONDS` old."""
         return self._cached(organization) or await self.read_control(organization)
+
+    async def check_caller(self, caller: Principal) -> None:
+        """Raises `Unauthenticated` for a caller whose token was revoked, as far as is known here."""
+        if caller.issued_ms is not None:
+            (await self.control(caller.organization)).check_caller(caller)
 
     async def read_control(self, organization: str) -> Control:
         """The limits and stops as they stand."""

@@ -93,6 +93,7 @@ class TicketStore:
             "subject": ticket.caller.id,
             "scopes": " ".join(sorted(ticket.caller.scopes)),
             "roles": orjson.dumps(sorted(ticket.caller.roles)).decode(),
+            "issuedMs": ticket.caller.issued_ms,
             "httpMethod": ticket.method,
             # Decoded, as servers see the path of the request.
             "httpPath": unquote(ticket.path),
@@ -210,7 +211,8 @@ def _ticket(item: Item) -> Ticket:
 def _caller(item: Item) -> Principal:
     """The caller as far as a GET needs it: without the claims, which only tools read."""
     roles = frozenset(orjson.loads(item.get("roles", "[]")))
-    return Principal(item["organization"], item["subject"], frozenset(item["scopes"].split()), roles)
+    scopes = frozenset(item["scopes"].split())
+    return Principal(item["organization"], item["subject"], scopes, roles, issued_ms=item.get("issuedMs"))
 
 
 def invalid_ticket() -> Unauthenticated:

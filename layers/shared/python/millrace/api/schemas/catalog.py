@@ -20,6 +20,7 @@ from millrace.api.schemas import (
     operations,
     pipelines,
     protocols,
+    revocations,
     runs,
     voice,
 )
@@ -38,6 +39,7 @@ _MODULES = (
     operations,
     pipelines,
     protocols,
+    revocations,
     runs,
     voice,
 )

@@ -125,6 +125,7 @@ async def rejoin(
 ) -> RunStream | None:
     """Go on reading a run behind the event with a number; None where nothing is left of it. Raises `NotFound`
     for a run that the caller may not read, and (`run_expired`) for events that are no longer kept."""
+    await stores.limits.check_caller(caller)
     run = await authorize_run(stores, caller, run_id)
     if not await has_more(stores, run, seen):
         return None
@@ -147,6 +148,7 @@ async def _from_start(
 async def newest_run_id(stores: Stores, caller: Principal, slot: Slot, *, active: bool = False) -> str | None:
     """Return the id of a conversation's newest run, or of the one that is `active`, which may wait for
     people. Raises `NotFound` for a conversation that the caller may not read."""
+    await stores.limits.check_caller(caller)
     lease, _ = await asyncio.gather(stores.leases.peek(slot), authorize(stores, caller, slot, "read"))
     return lease.run_id if active else lease.newest()
 
@@ -157,6 +159,7 @@ async def answer_calls(
     """Answer calls for which a run waits; the calls, and the number of the event behind which a stream of the
     run goes on: the last before these answers (0: all of it). Raises `NotFound` for a run that the caller may
     not read, else as `answer_call`, at the first answer that is refused."""
+    await stores.limits.check_caller(caller)
     run = await authorize_run(stores, caller, run_id)
     # Read before the answers, after which the run may go on at once: no event that follows is missed.
     lease = await stores.leases.peek(run.slot)
@@ -170,6 +173,7 @@ async def answer_newest(
     """Answer the calls for which a conversation's newest run waits, and go on reading it behind its waiting.
     Answers to calls that do not wait any more are passed over, so that a repeated request joins the run.
     Raises `Conflict` (`not_waiting`) where none is an answer to a call of that run, else as `answer_call`."""
+    await stores.limits.check_caller(caller)
     lease, _ = await asyncio.gather(stores.leases.peek(slot), authorize(stores, caller, slot, "read"))
     run = await authorize_run(stores, caller, lease.newest() or "")
     calls = {call.call_id: call for call in await stores.approvals.of_run(slot, run.id)}
@@ -196,6 +200,7 @@ async def _waited(stores: Stores, run: Run, answers: Sequence[GivenAnswer]) -> i
 async def stop(stores: Stores, caller: Principal, slot: Slot, run_id: str | None = None) -> str:
     """Stop what runs in a conversation, or only the run with an id; the id of the run. Raises `NotFound`,
     `Forbidden`, or `Conflict` (`not_streaming`) where it does not run."""
+    await stores.limits.check_caller(caller)
     # Ids of runs never come again: one that was there before this look is of this conversation, not of one
     # that somebody else makes under its id.
     run_id = run_id or (await stores.leases.peek(slot)).run_id
@@ -216,6 +221,7 @@ async def inject(
 ) -> Injection:
     """Send a live message to the agent that runs in a conversation. Raises `NotFound`, `Forbidden`, or as
     `inject.inject`."""
+    await stores.limits.check_caller(caller)
     await authorize(stores, caller, slot, "write")
     check = await check_of_active(stores, models, slot, content)
     return await injections.inject(stores, slot, content, key, author=caller.id, check_files=check)

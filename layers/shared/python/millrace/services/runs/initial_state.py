@@ -44,10 +44,10 @@ async def load_initial_state(
     default_agent_id: str | None = None,
     run: Admission | None = None,
 ) -> InitialState:
-    """Load what there is, with the `run` counted for limits. One round trip; another one where the conversation
-    has an agent that the cache does not hold yet, or a new one gets the default agent and that is not a
-    built-in one, or agents are limited and the message names none. Raises `NotFound` or `Forbidden` for a
-    conversation that the caller may not write into."""
+    """Load what there is, with the `run` counted for limits. One round trip; another one where the
+    conversation has an agent that the cache does not hold yet, or a new one gets the default agent and that
+    is not a built-in one, or agents are limited and the message names none. Raises `NotFound` or `Forbidden`
+    for a conversation that the caller may not write into."""
     keys: dict[Level, str] = {"organization": "", "user": caller.id}
     if agent_id:
         keys["agent"] = agent_id

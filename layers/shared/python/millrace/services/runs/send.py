@@ -98,6 +98,7 @@ async def _attempts(
         initial = await load_initial_state(
             stores, caller, slot, message.agent_id, message.idempotency_key, message.default_agent_id, asking
         )
+        initial.standing.control.check_caller(caller)
         sight.existed |= initial.exists
         if initial.repeated:
             if message.is_edit and await _is_past(stores, slot, initial.repeated):

@@ -1,0 +1,48 @@
+"""Streams of callers whose token is revoked meanwhile: they end, within `LOOK_SECONDS` and what processes
+remember."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Protocol, runtime_checkable
+
+from millrace.domain.access import Principal
+from millrace.errors import MillraceError, Unauthenticated
+from millrace.stores.limits import LimitStore
+
+log = logging.getLogger(__name__)
+LOOK_SECONDS = 30.0
+
+
+@runtime_checkable
+class Cuttable(Protocol):
+    """An answer that lasts, and can be ended before."""
+
+    def cut(self) -> None:
+        """Send nothing more."""
+        ...
+
+
+@asynccontextmanager
+async def until_revoked(
+    stream: Cuttable, limits: LimitStore, caller: Principal
+) -> AsyncGenerator[None, None]:
+    """While it is sent, cut a stream once its caller's token is revoked. Nothing of this is in the way of a
+    token."""
+    watch = asyncio.create_task(_watch(stream, limits, caller))
+    try:
+        yield
+    finally:
+        watch.cancel()
+
+
+async def _watch(stream: Cuttable, limits: LimitStore, caller: Principal) -> None:
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            await limits.check_caller(caller)
+        except Unauthenticated:
+            return stream.cut()
+        except MillraceError as error:  # looked for again
+            log.warning("revocations cannot be read: %s", error.message)

@@ -1,0 +1,53 @@
+"""Revocation of tokens: those of a user, or of everybody, from before a time."""
+
+from millrace.domain.access import Principal
+from millrace.domain.api_keys import OWNER_PREFIX
+from millrace.domain.clock import Clock, iso
+from millrace.domain.ids import valid_user
+from millrace.domain.limits import Control, Revocation
+from millrace.errors import Conflict, InvalidRequest
+from millrace.stores.limits import LimitStore
+
+KEPT_MS = 90 * 24 * 3600 * 1000
+"""No token may live longer than a revocation is kept."""
+MOST_REVOCATIONS = 1000
+
+
+class Revocations:
+    """The verbs, for callers whom the API has let in."""
+
+    def __init__(self, store: LimitStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def all(self, caller: Principal) -> list[Revocation]:
+        """The revocations that are kept, the latest first."""
+        control = await self._store.read_control(caller.organization)
+        return sorted(control.revocations, key=lambda one: one.not_before, reverse=True)
+
+    async def revoke(self, caller: Principal, user_id: str | None) -> Revocation:
+        """Let no token count that a user has until now, or anybody. Raises `InvalidRequest`, or `Conflict`
+        for one too many."""
+        if user_id is not None and not valid_user(user_id):
+            raise InvalidRequest("userId must name a user.", code="invalid_id")
+        if user_id and user_id.startswith(OWNER_PREFIX):
+            raise InvalidRequest("An API key is revoked by DELETE /api/keys/{id}.", code="invalid_id")
+        now = self._clock()
+        made = Revocation(user_id=user_id, not_before=now, created_by=caller.id, created_at=iso(now))
+
+        def revoked(seen: Control) -> Control:
+            kept = [one for one in seen.revocations if self._counts(one, made)]
+            if len(kept) >= MOST_REVOCATIONS:
+                raise Conflict(
+                    f"There are {MOST_REVOCATIONS} revocations; revoke the tokens of everybody instead.",
+                    code="too_many_revocations",
+                )
+            return seen.model_copy(update={"revocations": (*kept, made)})
+
+        await self._store.change(caller.organization, revoked)
+        return made
+
+    def _counts(self, one: Revocation, newer: Revocation) -> bool:
+        """Return whether an earlier revocation still says more than a newer one."""
+        covered = newer.user_id in (None, one.user_id)
+        return not covered and newer.not_before - one.not_before < KEPT_MS
