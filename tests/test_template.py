@@ -36,6 +36,7 @@ PASSING = [
     "TicketsTable",
     "ApiKeysTable",
     "LimitsTable",
+    "AuditTable",
     "AlertsTable",
     "FlowsTable",
     "PipelinesTable",

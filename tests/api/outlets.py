@@ -95,6 +95,7 @@ DEFINITIONS = {
     "PATCH /api/agents/{agent_id}",
     "DELETE /api/agents/{agent_id}",
     "GET /api/agents/{agent_id}/tools",
+    "GET /api/audit",
     "GET /api/revocations",
     "POST /api/revocations",
     "GET /api/limits",

@@ -102,7 +102,7 @@ def test_revoked_token_is_refused_by_every_kind_of_call_and_changes_nothing(
 ) -> None:
     say(customer, "hello")
     before = chat.get("/api/conversations/c1/messages").json()
-    revoke(management, **({"userId": user_id} if user_id else {}))
+    revoke(management, **({"userId": user_id} if user_id else {"everybody": True}))
     for method, path, body in CALLS:
         refused = customer.request(method, path, json=body)
         assert error_of(refused) == (401, "token_revoked"), (method, path)
@@ -192,13 +192,23 @@ def test_revocation_of_everybody_takes_the_place_of_earlier_ones(management: htt
     for user in ("one", "two", "one"):
         revoke(management, userId=user)
     assert sorted(one["userId"] for one in management.get(REVOCATIONS).json()["items"]) == ["one", "two"]
-    revoke(management)
+    revoke(management, everybody=True)
     assert [one["userId"] for one in management.get(REVOCATIONS).json()["items"]] == [None]
 
 
-@pytest.mark.parametrize("user_id", ["key:key_1", "", "x" * 256])
-def test_revocation_of_what_is_no_user_is_refused(management: httpx.Client, user_id: str) -> None:
-    assert management.post(REVOCATIONS, json={"userId": user_id}).status_code == 422
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"userId": "key:key_1"},
+        {"userId": ""},
+        {"userId": "x" * 256},
+        {},
+        {"everybody": False},
+        {"userId": "one", "everybody": True},
+    ],
+)
+def test_revocation_of_what_is_no_user_is_refused(management: httpx.Client, body: dict[str, Any]) -> None:
+    assert management.post(REVOCATIONS, json=body).status_code == 422
     assert management.get(REVOCATIONS).json()["items"] == []
 
 
@@ -206,6 +216,6 @@ def test_key_is_good_after_a_revocation_of_everybody(
     chat: httpx.Client, management: httpx.Client, platform: Platform
 ) -> None:
     secret = management.post("/api/keys", json={"name": "Server", "scopes": ["chat"]}).json()["secret"]
-    revoke(management)
+    revoke(management, everybody=True)
     answer = chat.get("/api/conversations", headers={"authorization": f"Bearer {secret}"})
     assert answer.status_code == 200

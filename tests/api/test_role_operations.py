@@ -139,6 +139,7 @@ NEEDS: dict[str, list[str]] = {
     "organization:manage": [
         "GET /api/limits",
         "PATCH /api/limits",
+        "GET /api/audit",
         "GET /api/revocations",
         "POST /api/revocations",
         "GET /api/keys",

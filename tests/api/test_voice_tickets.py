@@ -179,7 +179,7 @@ async def test_callers_come_by_token_or_by_ticket(settings: Settings, aws: Aws, 
     path = "/api/conversations/c%3A1/stream"
     stores = Stores.connect(settings)
     store = TicketStore(stores.aws, settings.tickets_table, now_ms)
-    callers = Callers(Authenticator(settings, stores), store, stores.limits)
+    callers = Callers(Authenticator(settings, stores), store)
     someone = Principal("org-c", "someone", frozenset({"chat"}))
     secret, _ = await store.issue(Ticket(someone, "GET", path, None))
 

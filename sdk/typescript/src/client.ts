@@ -1,6 +1,6 @@
 import * as groups from "./api/groups.js";
 import { type Answer, type ArgumentsOf, type Calls, type ResultOf, type Route, call, calls } from "./api/operations.js";
-import { AGENTS, ALERTS, APPROVALS, KEYS, LIMITS, MEMORIES, REVOCATIONS, STREAMING, TICKETS } from "./api/routes.js";
+import { AGENTS, ALERTS, APPROVALS, AUDIT, KEYS, LIMITS, MEMORIES, REVOCATIONS, STREAMING, TICKETS } from "./api/routes.js";
 import { type ClientOptions, Transport } from "./api/transport.js";
 
 /**
@@ -16,6 +16,7 @@ export class Millrace {
   readonly agents: Calls<typeof AGENTS>;
   readonly alerts: Calls<typeof ALERTS>;
   readonly approvals: Calls<typeof APPROVALS>;
+  readonly audit: Calls<typeof AUDIT>;
   readonly commandCenter: groups.CommandCenter;
   readonly conversations: groups.Conversations;
   readonly files: groups.Files;
@@ -40,6 +41,7 @@ export class Millrace {
     this.agents = calls(http, AGENTS);
     this.alerts = calls(http, ALERTS);
     this.approvals = calls(http, APPROVALS);
+    this.audit = calls(http, AUDIT);
     this.commandCenter = groups.commandCenter(http);
     this.conversations = groups.conversations(http);
     this.files = groups.files(http);

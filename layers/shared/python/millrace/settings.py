@@ -58,6 +58,8 @@ class Settings:
     api_keys_table: str = ""
     limits_table: str = ""
     default_limits: str = ""
+    audit_table: str = ""
+    audit_days: str = "365"
     speech_engine: str = "espeak"
     speech_base_url: str = ""
     speech_model: str = "gpt-4o-mini-tts"
@@ -121,6 +123,14 @@ class Settings:
         if not self.file_quota_mb.isdigit():
             raise Unavailable("FILE_QUOTA_MB must be a whole number.", code="not_configured")
         return int(self.file_quota_mb) * 1024 * 1024
+
+    @property
+    def audit_seconds(self) -> int:
+        """The time for which the audit log is kept. Raises `Unavailable` if the setting is not a number of
+        days."""
+        if not self.audit_days.isdigit() or not 1 <= int(self.audit_days) <= 3650:
+            raise Unavailable("AUDIT_DAYS must be a whole number from 1 to 3650.", code="not_configured")
+        return int(self.audit_days) * 24 * 3600
 
     @property
     def memory_seconds(self) -> int:

@@ -62,6 +62,11 @@ export const CONVERSATIONS = {
   unshare: "DELETE /api/conversations/{conversation_id}/shares",
 } as const;
 
+export const AUDIT = {
+  /** Who did what, the latest first. */
+  list: "GET /api/audit",
+} as const;
+
 export const APPROVALS = {
   /** Calls that wait for a person. */
   list: "GET /api/approvals",

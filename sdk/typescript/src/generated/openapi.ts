@@ -117,10 +117,45 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read today's use and its limits: your own; with organization:manage all */
+        /** Read limits and their use: your own; with organization:manage all */
         get: operations["get_usage"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List who did what, the latest first */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/revocations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the revocations of tokens, the latest first */
+        get: operations["list_revocations"];
+        put?: never;
+        /** Revoke the tokens that a user has until now, or that anybody has */
+        post: operations["create_revocation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2205,6 +2240,41 @@ export interface components {
             type: "alert:triggered";
             alert: components["schemas"]["AlertFacts"];
         };
+        /** @description The limits of an organization: of all that it does, of each user, and of each agent. */
+        AllLimits: {
+            /**
+             * @default {
+             *       "tokensPerDay": null,
+             *       "costPerDay": null,
+             *       "requestsPerMinute": null,
+             *       "concurrentRuns": null,
+             *       "conversations": null,
+             *       "agents": null,
+             *       "secrets": null,
+             *       "storageBytes": null
+             *     }
+             */
+            organization?: components["schemas"]["OrganizationLimits"];
+            /**
+             * @default {
+             *       "tokensPerDay": null,
+             *       "costPerDay": null,
+             *       "requestsPerMinute": null,
+             *       "concurrentRuns": null,
+             *       "conversations": null
+             *     }
+             */
+            user?: components["schemas"]["UserLimits"];
+            /**
+             * @default {
+             *       "tokensPerDay": null,
+             *       "costPerDay": null,
+             *       "requestsPerMinute": null,
+             *       "concurrentRuns": null
+             *     }
+             */
+            agent?: components["schemas"]["LevelLimits"];
+        };
         /** @description True if every one is. */
         AllOf: {
             and: (components["schemas"]["Condition"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["NotOf"])[];
@@ -2431,6 +2501,35 @@ export interface components {
             contentType: string;
             available: boolean;
         };
+        /** @description An entry of the audit log. */
+        AuditEntryView: {
+            id: string;
+            at: string;
+            /**
+             * @description a change, a look at what is others', or what was not allowed
+             * @enum {string}
+             */
+            kind: "act" | "access" | "refusal";
+            /** @description the `sub` of a token, or `key:` and the id of an API key */
+            userId: string;
+            /** @description the operation, such as `DELETE /api/keys/{key_id}` */
+            action: string;
+            /** @description the ids that it was about */
+            target: {
+                [key: string]: string;
+            };
+            /** @description the path of what it made */
+            created: string | null;
+            /** @description of its answer; null: its process ended before, so look */
+            status: number | null;
+            requestId: string;
+        };
+        /** @description Entries of the audit log, the latest first. */
+        AuditPage: {
+            items: components["schemas"]["AuditEntryView"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
         /** @description So many items, or what there is after `timeout` milliseconds. */
         BatchConfig: {
             size: number;
@@ -2606,30 +2705,6 @@ export interface components {
             };
             /** @default null */
             body?: string | null;
-        };
-        /** @description The limits of an organization: of all that it does, of each user, and of each agent. */
-        DailyLimits: {
-            /**
-             * @default {
-             *       "tokensPerDay": null,
-             *       "costPerDay": null
-             *     }
-             */
-            organization?: components["schemas"]["LevelLimits"];
-            /**
-             * @default {
-             *       "tokensPerDay": null,
-             *       "costPerDay": null
-             *     }
-             */
-            user?: components["schemas"]["LevelLimits"];
-            /**
-             * @default {
-             *       "tokensPerDay": null,
-             *       "costPerDay": null
-             *     }
-             */
-            agent?: components["schemas"]["LevelLimits"];
         };
         /** @description Rows inserted, updated or deleted in a table, with the old and the new image. */
         DatabaseChangeSource: {
@@ -3293,19 +3368,23 @@ export interface components {
             code: string;
             message: string;
         };
-        /** @description The most of a day, in UTC; null is no limit. The cost is in US dollars. */
+        /** @description The most of a level; null is no limit. Days are in UTC, the cost is in US dollars. */
         LevelLimits: {
             /** @default null */
             tokensPerDay?: number | null;
             /** @default null */
             costPerDay?: number | null;
+            /** @default null */
+            requestsPerMinute?: number | null;
+            /** @default null */
+            concurrentRuns?: number | null;
         };
         /** @description The limits that are to change, by level; those that are not named stay, null removes one. */
         LimitChanges: {
             /** @default null */
-            organization?: components["schemas"]["LevelLimits"] | null;
+            organization?: components["schemas"]["OrganizationLimits"] | null;
             /** @default null */
-            user?: components["schemas"]["LevelLimits"] | null;
+            user?: components["schemas"]["UserLimits"] | null;
             /** @default null */
             agent?: components["schemas"]["LevelLimits"] | null;
         };
@@ -3688,6 +3767,13 @@ export interface components {
             managedBy?: string;
             name: string;
         };
+        /** @description The body of a request that revokes the tokens of a user, or of everybody: one of the two. */
+        NewRevocation: {
+            /** @default null */
+            userId?: string | null;
+            /** @default false */
+            everybody?: boolean;
+        };
         /** @description A secret's value, and the 1 to 20 hosts that it may be sent to. */
         NewSecret: {
             value: string;
@@ -3766,6 +3852,25 @@ export interface components {
         /** @description An OpenAPI document. */
         OpenApiDocument: {
             [key: string]: unknown;
+        };
+        /** @description The most of the whole organization. */
+        OrganizationLimits: {
+            /** @default null */
+            tokensPerDay?: number | null;
+            /** @default null */
+            costPerDay?: number | null;
+            /** @default null */
+            requestsPerMinute?: number | null;
+            /** @default null */
+            concurrentRuns?: number | null;
+            /** @default null */
+            conversations?: number | null;
+            /** @default null */
+            agents?: number | null;
+            /** @default null */
+            secrets?: number | null;
+            /** @default null */
+            storageBytes?: number | null;
         };
         /** @description An alert of a rule; `resolvedAt` is null while it is on, and a value is null where nothing ran. */
         PastAlert: {
@@ -4109,6 +4214,19 @@ export interface components {
             maxRetries?: number;
             /** @default 1000 */
             backoffMs?: number;
+        };
+        /** @description The revocations that are kept, the latest first. */
+        RevocationList: {
+            items: components["schemas"]["RevocationView"][];
+        };
+        /** @description Tokens that count no more. */
+        RevocationView: {
+            /** @description null: those of everybody */
+            userId: string | null;
+            /** @description tokens issued before this time are refused */
+            notBefore: string;
+            createdBy: string;
+            createdAt: string;
         };
         /** @description The events after this id are void: another process goes on from there. */
         RewindEvent: {
@@ -5073,6 +5191,8 @@ export interface components {
             /** @description the user or the agent; null for the organization */
             id: string | null;
             /** @description null: not limited */
+            limits: components["schemas"]["OrganizationLimits"] | components["schemas"]["UserLimits"] | components["schemas"]["LevelLimits"];
+            /** @description null: not limited */
             tokensPerDay: number | null;
             /** @description in US dollars; null: not limited */
             costPerDay: number | null;
@@ -5080,11 +5200,26 @@ export interface components {
             tokens: number | null;
             /** @description in US dollars; null: not counted */
             cost: number | null;
+            /** @description under way now; null: not counted, since they are not limited */
+            runs: number | null;
         };
         /** @description Today's use, in UTC. */
         UsageToday: {
             items: components["schemas"]["UsageOfLevel"][];
             resetsAt: string;
+        };
+        /** @description The most of each user. */
+        UserLimits: {
+            /** @default null */
+            tokensPerDay?: number | null;
+            /** @default null */
+            costPerDay?: number | null;
+            /** @default null */
+            requestsPerMinute?: number | null;
+            /** @default null */
+            concurrentRuns?: number | null;
+            /** @default null */
+            conversations?: number | null;
         };
         /** @description A voice of an engine. */
         Voice: {
@@ -5565,7 +5700,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DailyLimits"];
+                    "application/json": components["schemas"]["AllLimits"];
                 };
             };
         };
@@ -5589,7 +5724,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DailyLimits"];
+                    "application/json": components["schemas"]["AllLimits"];
                 };
             };
         };
@@ -5680,6 +5815,85 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UsageToday"];
+                };
+            };
+        };
+    };
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description Who did it */
+                userId?: string | null;
+                /** @description An operation, `DELETE /api/keys/{key_id}` */
+                action?: string | null;
+                /** @description Changes, looks at what is others', or what was refused */
+                kind?: ("act" | "access" | "refusal") | null;
+                /** @description The earliest time, ISO 8601 */
+                since?: string | null;
+                /** @description The latest time, ISO 8601 */
+                until?: string | null;
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+        };
+    };
+    list_revocations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationList"];
+                };
+            };
+        };
+    };
+    create_revocation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRevocation"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationView"];
                 };
             };
         };

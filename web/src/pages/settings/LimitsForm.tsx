@@ -6,7 +6,7 @@ import { useApi } from "../../app/context";
 import { Field } from "../../ui/Field";
 import { toast } from "../../ui/toast";
 
-type Limits = Schemas["DailyLimits"];
+type Limits = Schemas["AllLimits"];
 type Level = keyof Limits;
 type Draft = Readonly<Record<string, string>>;
 

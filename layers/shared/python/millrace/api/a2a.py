@@ -248,7 +248,11 @@ class A2A:
 
 
 def _endpoint(method: str, path: str, handler: Callable[..., Awaitable[ASGIApp]]) -> Endpoint:
-    return Endpoint(method, path, "A2A", "chat", handler, answers={200: EMPTY}, credential="token")
+    # Messages and tasks are told by runs; a push configuration sends them elsewhere.
+    audited = None if PUSH in path else False
+    return Endpoint(
+        method, path, "A2A", "chat", handler, answers={200: EMPTY}, credential="token", audited=audited
+    )
 
 
 def _public(path: str, handler: Callable[..., Awaitable[ASGIApp]]) -> Endpoint:

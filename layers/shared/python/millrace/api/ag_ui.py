@@ -75,6 +75,7 @@ class AgUi:
                 f"Run {whom}, by AG-UI; or answer what a run waits for, or go on reading one",
                 "chat",
                 getattr(self, f"run_{name}"),
+                audited=False,
                 checks_caller=True,
                 body="AgUiRunInput",
                 parameters=(LAST_EVENT_ID,),

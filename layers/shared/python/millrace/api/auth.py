@@ -45,8 +45,7 @@ class Authenticator:
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
         self._settings = settings
-        self._api_keys = stores.api_keys
-        self._limits = stores.limits
+        self.stores = stores
         self._claims = ClaimReader(settings)
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
@@ -60,16 +59,14 @@ class Authenticator:
         if kind.lower() != "bearer" or not token:
             raise Unauthenticated("Send a bearer token in the Authorization header.", code="token_missing")
         if token.startswith(PREFIX):
-            holder = await self._api_keys.holder(token)
+            holder = await self.stores.api_keys.holder(token)
             request.state.key_holder, caller = holder, holder.caller
         else:
             caller = self._claims.principal(await self._verified(token))
-        identify(request, caller)
+        identify(request, caller, self.stores)
         operation: Operation | None = getattr(request.state, "operation", None)
         if not (operation and operation.checks_caller):
-            await self._limits.check_caller(caller)
-        if caller.issued_ms is not None:
-            request.state.limits = self._limits
+            await self.stores.limits.check_caller(caller)
         return caller
 
     async def _verified(self, token: str) -> dict[str, Any]:
@@ -149,9 +146,12 @@ def or_nobody(auth: Auth) -> Auth:
     return caller
 
 
-def identify(request: Request, caller: Principal) -> None:
-    """Note who calls, for the log lines of the request as well, with the ids that its path names."""
-    request.state.caller = caller
+def identify(request: Request, caller: Principal, stores: Stores) -> None:
+    """Note who calls, for the log lines of the request as well, with the ids that its path names; and where
+    revocations of the caller's token are read, and what the caller does is noted."""
+    request.state.caller, request.state.audit = caller, stores.audit
+    if caller.issued_ms is not None:
+        request.state.limits = stores.limits
     ids = {name: str(value) for name, value in request.path_params.items() if name.endswith("_id")}
     logs.bind(organization=caller.organization, **ids)
 

@@ -66,6 +66,7 @@ class Branches:
                 "Answer a question once more; the answer as JSON or streamed",
                 "chat",
                 self.regenerate,
+                audited=False,
                 checks_caller=True,
                 body=Regenerate,
                 body_required=False,

@@ -35,6 +35,7 @@ class Chat:
                 "Send the last message of a chat, or answers to the calls of its last answer (AI SDK)",
                 "chat",
                 self.send_chat,
+                audited=False,
                 checks_caller=True,
                 body="ChatRequest",
                 body_media=("application/json", "text/plain"),

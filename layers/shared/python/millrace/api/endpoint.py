@@ -6,6 +6,7 @@ init.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -13,9 +14,10 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from millrace.api.audited import admitted, noted
 from millrace.api.auth import Auth
 from millrace.api.operation import Credential, Operation
-from millrace.api.revoked_streams import Cuttable, until_revoked
+from millrace.api.revoked_streams import until_revoked
 from millrace.domain.access import Principal
 from millrace.domain.json_reader import media_type, read_shallow
 from millrace.errors import InvalidRequest, TooLarge, UnsupportedMedia
@@ -50,12 +52,13 @@ class _Served:
         request = Request(scope, receive, send)
         request.state.operation = self.endpoint
         caller = await self.auth(request)
-        self.endpoint.admit(caller)
-        response = await self.endpoint.handler(request, caller)
-        limits = getattr(request.state, "limits", None)
-        if limits is None or not isinstance(response, Cuttable):
+        await admitted(request, self.endpoint, caller)
+        act = partial(self.endpoint.handler, request, caller)
+        response = await noted(request, self.endpoint, caller, act)
+        limits, cut = getattr(request.state, "limits", None), getattr(response, "cut", None)
+        if limits is None or cut is None:
             return await response(scope, receive, send)
-        async with until_revoked(response, limits, caller):
+        async with until_revoked(cut, limits, caller):
             await response(scope, receive, send)
 
 

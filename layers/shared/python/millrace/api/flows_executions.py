@@ -89,6 +89,7 @@ class FlowExecutionsApi:
                 "Run a flow, or continue one that waits; JSON, or streamed step by step",
                 "chat",
                 self.run_flow,
+                audited=False,
                 body=FlowEvent,
                 parameters=(STREAM, IDEMPOTENCY_KEY, *RESUME),
                 answers={200: Answer("FlowResult", events="RunEvent", headers=("x-run-id",)), 204: EMPTY},

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
+from millrace.api.audited import admitted, noted
 from millrace.api.auth import Auth
 from millrace.api.operation import EMPTY, JSON, Answer, Credential, Needs, Operation, Parameter
 from millrace.api.parameters import DRY_RUN, UNCHANGED_SINCE
@@ -41,10 +42,15 @@ class JsonRoute(APIRoute):
         handle, operation = super().get_route_handler(), operation_of(self.endpoint)
 
         async def handler(request: Request) -> Response:
-            if operation.credential != "none":
-                auth: Auth = request.app.state.auth
-                operation.admit(await auth(request))
-            return await handle(await _read(request, operation) if request.method in _READ else request)
+            async def answer() -> Response:
+                return await handle(await _read(request, operation) if request.method in _READ else request)
+
+            if operation.credential == "none":
+                return await answer()
+            auth: Auth = request.app.state.auth
+            caller = await auth(request)
+            await admitted(request, operation, caller)
+            return await noted(request, operation, caller, answer)
 
         return handler
 
@@ -69,6 +75,7 @@ class JsonRouter(APIRouter):
         body_media: tuple[str, ...] = (JSON,),
         parameters: tuple[Parameter, ...] = (),
         credential: Credential = "token",
+        audited: bool | None = None,
     ) -> Callable[[Function], Function]:
         """Serve an operation with the decorated function. The first of the answers is the usual one."""
         declared = Operation(
@@ -83,6 +90,7 @@ class JsonRouter(APIRouter):
             body_media=body_media,
             parameters=parameters,
             credential=credential,
+            audited=audited,
         )
 
         def add(function: Function) -> Function:

@@ -12,6 +12,7 @@ from millrace.api.agent_parts import parts_router
 from millrace.api.agents import agents_router
 from millrace.api.api_events import ApiEvents
 from millrace.api.api_keys import api_keys_router
+from millrace.api.audit import audit_router
 from millrace.api.auth import Authenticator
 from millrace.api.errors import HANDLERS, error_response
 from millrace.api.hops import Hops
@@ -42,6 +43,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     app.include_router(agents_router(Agents(platform)))
     app.include_router(parts_router(settings))
     app.include_router(limits_router(ManagedLimits(platform.stores.limits, platform.stores.clock)))
+    app.include_router(audit_router(platform.stores.audit))
     app.include_router(revocations_router(Revocations(platform.stores.limits, platform.stores.clock)))
     app.include_router(api_keys_router(ApiKeys(platform.stores.api_keys, platform.stores.clock)))
     app.include_router(pipelines_router(PipelineContext.connect(settings, platform.stores.aws)))

@@ -73,6 +73,7 @@ class McpApi:
                 "Send a message of MCP",
                 ANY_TOKEN,
                 self.post,
+                audited=False,
                 credential="token",
                 answers={200: message, 202: EMPTY},
             ),

@@ -79,6 +79,7 @@ class OpenAiChat:
                 "Ask an agent by OpenAI's chat completions",
                 "chat",
                 self.create_chat_completion,
+                audited=False,
                 checks_caller=True,
                 body="ChatCompletionRequest",
                 parameters=(IDEMPOTENCY_KEY,),

@@ -70,6 +70,7 @@ class OpenAiResponses:
                 "Ask an agent by OpenAI's responses",
                 "chat",
                 self.create_response,
+                audited=False,
                 checks_caller=True,
                 body="ResponseRequest",
                 parameters=(IDEMPOTENCY_KEY,),

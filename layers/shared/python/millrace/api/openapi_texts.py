@@ -21,6 +21,7 @@ TAGS = (
     ("/api/limits", "limits", "Limits, and agents that are stopped"),
     ("/api/usage", "limits", ""),
     ("/api/revocations", "revocations", "Tokens that count no more"),
+    ("/api/audit", "audit", "Who did what"),
     ("/api/keys", "API keys", "API keys of servers"),
     ("/api/agents", "agents", "Agents and their tools"),
     ("/api/a2a", "a2a", "Tasks of agents, for clients of A2A"),

@@ -58,7 +58,9 @@ class Operation:
     """One method of one path. `errors` holds the codes that belong to this operation; those that every
     operation of its kind can have (no token, a wrong body, ...) are added by `api.openapi`. Statuses in
     `open_errors` may also come with codes that are not ours, such as those of a model's server.
-    `checks_caller`: what the handler calls finds out if the token was revoked, with what else it reads."""
+    `checks_caller`: what the handler calls finds out if the token was revoked, with what else it reads.
+    `audited` says if its calls are in the audit log: by default those that change something, and those that
+    read what is another user's."""
 
     method: str
     path: str
@@ -75,6 +77,7 @@ class Operation:
     credential: Credential = "token"
     description: str = ""
     checks_caller: bool = False
+    audited: bool | None = None
     needs: Needs = field(init=False)
 
     def __post_init__(self) -> None:

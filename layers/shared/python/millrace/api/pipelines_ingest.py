@@ -24,6 +24,7 @@ def add_ingest(router: JsonRouter, ingest: Ingest) -> None:
         answers={202: "PushedItem"},
         errors=(*PUSH_ERRORS, "idempotency_key_reused"),
         body="PipelineItem",
+        audited=False,
     )
     async def process(who: Caller, pipeline_id: str, item: Given, idempotency_key: Key = "") -> Json:
         (id,) = await ingest.push(who, pipeline_id, [item], idempotency_key)
@@ -38,6 +39,7 @@ def add_ingest(router: JsonRouter, ingest: Ingest) -> None:
         errors=(*PUSH_ERRORS, "idempotency_key_reused"),
         body="PipelineItems",
         body_media=JSON_OR_LINES,
+        audited=False,
     )
     async def batch(who: Caller, pipeline_id: str, items: Given, idempotency_key: Key = "") -> Json:
         given = items.get("items", items) if isinstance(items, dict) else items

@@ -29,6 +29,7 @@ def add_dry_runs(router: JsonRouter, dry_runs: DryRuns) -> None:
         answers={200: "DryRun"},
         errors=DRY_RUN_ERRORS,
         body="DefinitionDryRun",
+        audited=False,
     )
     async def dry_run_definition(who: Caller, request: Object) -> Json:
         return await dry_runs.of_definition(who, request)
@@ -42,6 +43,7 @@ def add_dry_runs(router: JsonRouter, dry_runs: DryRuns) -> None:
         errors=(*NOT_FOUND, "invalid_definition", "invalid_event", "invalid_items", "no_events", "too_large"),
         body="DryRunRequest",
         body_required=False,
+        audited=False,
     )
     async def dry_run(who: Caller, pipeline_id: str, request: MaybeObject = None) -> Json:
         return await dry_runs.of_pipeline(who, pipeline_id, request or {})

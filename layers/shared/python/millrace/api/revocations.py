@@ -1,8 +1,8 @@
 """Revocation of tokens over HTTP: FastAPI, part of the management API."""
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from millrace.api.json_route import Caller, JsonRouter
 from millrace.domain.clock import iso
@@ -12,9 +12,16 @@ from millrace.services.revocations import Revocations
 
 
 class NewRevocation(WireModel):
-    """The body of a request that revokes the tokens of a user; without `userId` those of everybody."""
+    """The body of a request that revokes the tokens of a user, or of everybody: one of the two."""
 
-    user_id: str | None = Field(default=None, max_length=255)
+    user_id: str | None = Field(default=None, min_length=1, max_length=255)
+    everybody: bool = Field(default=False, strict=True)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.everybody == (self.user_id is not None):
+            raise ValueError("give userId, or everybody as true")
+        return self
 
 
 def revocations_router(revocations: Revocations) -> JsonRouter:
@@ -39,10 +46,9 @@ def revocations_router(revocations: Revocations) -> JsonRouter:
         answers={201: "RevocationView"},
         errors=("invalid_id", "too_many_revocations"),
         body=NewRevocation,
-        body_required=False,
     )
-    async def create_revocation(who: Caller, given: NewRevocation | None = None) -> dict[str, Any]:
-        return _view(await revocations.revoke(who, given.user_id if given else None))
+    async def create_revocation(who: Caller, given: NewRevocation) -> dict[str, Any]:
+        return _view(await revocations.revoke(who, given.user_id))
 
     return router
 

@@ -3,9 +3,8 @@ remember."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol, runtime_checkable
 
 from millrace.domain.access import Principal
 from millrace.errors import MillraceError, Unauthenticated
@@ -15,34 +14,25 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0
 
 
-@runtime_checkable
-class Cuttable(Protocol):
-    """An answer that lasts, and can be ended before."""
-
-    def cut(self) -> None:
-        """Send nothing more."""
-        ...
-
-
 @asynccontextmanager
 async def until_revoked(
-    stream: Cuttable, limits: LimitStore, caller: Principal
+    cut: Callable[[], None], limits: LimitStore, caller: Principal
 ) -> AsyncGenerator[None, None]:
-    """While it is sent, cut a stream once its caller's token is revoked. Nothing of this is in the way of a
-    token."""
-    watch = asyncio.create_task(_watch(stream, limits, caller))
+    """While a stream is sent, `cut` it once its caller's token is revoked. Nothing of this is in the way of
+    a token."""
+    watch = asyncio.create_task(_watch(cut, limits, caller))
     try:
         yield
     finally:
         watch.cancel()
 
 
-async def _watch(stream: Cuttable, limits: LimitStore, caller: Principal) -> None:
+async def _watch(cut: Callable[[], None], limits: LimitStore, caller: Principal) -> None:
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         try:
             await limits.check_caller(caller)
         except Unauthenticated:
-            return stream.cut()
+            return cut()
         except MillraceError as error:  # looked for again
             log.warning("revocations cannot be read: %s", error.message)

@@ -18,7 +18,6 @@ from millrace.domain.clock import iso
 from millrace.domain.wire import WireModel
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
-from millrace.stores.limits import LimitStore
 from millrace.stores.tickets import AUDIO_SECONDS, Client, Ticket, TicketStore
 
 PARAMETER = "ticket"
@@ -46,7 +45,6 @@ class Callers:
 
     auth: Authenticator
     tickets: TicketStore
-    limits: LimitStore
 
     async def __call__(self, request: Request) -> Principal:
         """The caller, by whatever the request's operation takes. Raises `Unauthenticated`."""
@@ -61,12 +59,10 @@ class Callers:
             found = await self.tickets.open(secret, path, _client(request))
         else:
             found = await self.tickets.use(secret, path)
-        await self.limits.check_caller(found.caller)
-        if found.caller.issued_ms is not None:
-            request.state.limits = self.limits
+        await self.auth.stores.limits.check_caller(found.caller)
         request.state.stream_session = StreamSession(self.tickets, secret, found)
         request.state.ticket = found
-        identify(request, found.caller)
+        identify(request, found.caller, self.auth.stores)
         return found.caller
 
 
@@ -114,7 +110,7 @@ def _network(host: str) -> str:
 def callers(settings: Settings, stores: Stores) -> Callers:
     """Return the authentication of a streamed function: by token or by ticket."""
     tickets = TicketStore(stores.aws, settings.tickets_table, stores.clock)
-    return Callers(Authenticator(settings, stores), tickets, stores.limits)
+    return Callers(Authenticator(settings, stores), tickets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +128,7 @@ class Tickets:
                 "Create a ticket for one GET within a minute, or for one event stream",
                 ANY_TOKEN,
                 self.create_ticket,
+                audited=False,
                 credential="token",
                 body=NewTicket,
                 answers={201: "Ticket"},

@@ -18,6 +18,7 @@ from millrace.client.tokens import AsyncTokens, AsyncTokenSource, Tokens, TokenS
 
 if TYPE_CHECKING:  # their models are imported with the first use
     from millrace.client.resources.agents import Agents, Memories
+    from millrace.client.resources.audit import AuditLog
     from millrace.client.resources.center import Alerts, CommandCenter
     from millrace.client.resources.conversations import Conversations
     from millrace.client.resources.files import Files, Tickets
@@ -123,6 +124,12 @@ class Resources(Generic[IO]):
         from millrace.client.resources.limits import UsageLimits
 
         return UsageLimits(self._io)
+
+    @cached_property
+    def audit(self) -> "AuditLog[IO]":
+        from millrace.client.resources.audit import AuditLog
+
+        return AuditLog(self._io)
 
     @cached_property
     def revocations(self) -> "TokenRevocations[IO]":

@@ -7,6 +7,7 @@ from millrace.settings import Settings
 from millrace.stores.agents import AgentStore
 from millrace.stores.api_keys import ApiKeyStore
 from millrace.stores.approvals import ApprovalStore
+from millrace.stores.audit import AuditLog
 from millrace.stores.aws import Aws
 from millrace.stores.bus import EventBus
 from millrace.stores.conversation_counts import ConversationCounts
@@ -69,6 +70,7 @@ class Stores:
     agents: AgentStore
     api_keys: ApiKeyStore
     limits: LimitStore
+    audit: AuditLog
     sealer: Sealer
     bus: EventBus
     clock: Clock
@@ -124,6 +126,7 @@ class Stores:
             agents=AgentStore(dynamo, settings.agents_table),
             api_keys=ApiKeyStore(dynamo, settings.api_keys_table, clock),
             limits=limits,
+            audit=AuditLog(dynamo, settings.audit_table, clock, settings.audit_seconds),
             sealer=Sealer(aws, settings.secrets_key_id),
             bus=EventBus(aws, settings.bus_name),
             clock=clock,

@@ -2,7 +2,7 @@
 
 from millrace.api.schemas.revocations import RevocationList, RevocationView
 from millrace.client.answers import model
-from millrace.client.calls import Call, Request, given
+from millrace.client.calls import Call, Request
 from millrace.client.operations import IO, Resource, operation
 
 BASE = "/api/revocations"
@@ -17,6 +17,11 @@ class TokenRevocations(Resource[IO]):
         return Call(Request("GET", BASE), model(RevocationList))
 
     @operation
-    def create(self, *, user_id: str | None = None) -> Call[RevocationView]:
-        """Revoke the tokens that a user has until now; without a user all, your own included."""
-        return Call(Request("POST", BASE, body=given(userId=user_id)), model(RevocationView))
+    def create(self, user_id: str) -> Call[RevocationView]:
+        """Revoke the tokens that a user has until now."""
+        return Call(Request("POST", BASE, body={"userId": user_id}), model(RevocationView))
+
+    @operation
+    def create_for_everybody(self) -> Call[RevocationView]:
+        """Revoke the tokens that anybody has until now, your own included."""
+        return Call(Request("POST", BASE, body={"everybody": True}), model(RevocationView))

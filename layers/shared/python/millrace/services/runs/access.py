@@ -22,7 +22,24 @@ async def authorize(
     if found is None:
         raise unknown_conversation()
     check_access(caller, found, wanted)
+    await note_access(stores, caller, found)
     return found
+
+
+def is_others(caller: Principal, conversation: Conversation) -> bool:
+    """Return whether a caller who may see a conversation may do so by a scope alone."""
+    return caller.id != conversation.created_by and caller.id not in conversation.shared_with
+
+
+async def note_access(stores: Stores, caller: Principal, conversation: Conversation) -> None:
+    """Note in the audit log that a caller sees a conversation which is not the caller's."""
+    if is_others(caller, conversation):
+        await stores.audit.note_access(caller, access_target(conversation))
+
+
+def access_target(conversation: Conversation) -> dict[str, str]:
+    """The target of an access in the audit log."""
+    return {"conversationId": conversation.id, "owner": conversation.created_by}
 
 
 def check_access(caller: Principal, conversation: Conversation, wanted: Access) -> None:
@@ -50,7 +67,10 @@ async def _readable(stores: Stores, caller: Principal, run: Run) -> bool:
     conversation = await stores.conversations.find(run.slot.root())
     if conversation is None or not _is_of(run, conversation):
         return False
-    return access_of(caller, conversation.created_by, conversation.shared_with) != "none"
+    if access_of(caller, conversation.created_by, conversation.shared_with) == "none":
+        return False
+    await note_access(stores, caller, conversation)
+    return True
 
 
 def _is_of(run: Run, conversation: Conversation) -> bool:

@@ -1,6 +1,7 @@
 """The state that a new message finds: read in one round trip, and checked against the sender's access."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from millrace.domain.access import Principal
@@ -8,10 +9,11 @@ from millrace.domain.agents import Agent
 from millrace.domain.conversations import Conversation, Slot
 from millrace.domain.limits import Level, Standing
 from millrace.errors import InvalidRequest
-from millrace.services.runs.access import check_access
+from millrace.services.runs.access import access_target, check_access, is_others
 from millrace.stores.admissions import Admission
 from millrace.stores.connect import Stores
 from millrace.stores.conversations import ConversationSnapshot
+from millrace.stores.dynamo import TransactItem
 from millrace.stores.idempotency import Repeated
 
 
@@ -19,7 +21,8 @@ from millrace.stores.idempotency import Repeated
 class InitialState:
     """The state before a run begins: the slot, the earlier use of the idempotency key, the agent (None:
     unknown, or a replay, which needs none), the user whose conversation it is or will be, whether it is there
-    already, and how the sender stands to the limits."""
+    already, how the sender stands to the limits, and the entry of the audit log where the conversation is
+    another user's."""
 
     snapshot: ConversationSnapshot
     repeated: Repeated | None
@@ -27,6 +30,7 @@ class InitialState:
     owner: str
     exists: bool
     standing: Standing
+    noted: Sequence[TransactItem] = ()
 
     def required_agent(self) -> Agent:
         """Return the agent. Raises `InvalidRequest` for a new conversation without one."""
@@ -68,7 +72,9 @@ async def load_initial_state(
     if found and not agent_id and standing.control.limits.agent.any:
         standing = await _standing_of_agent(stores, slot, standing, keys | {"agent": found.id}, run)
     owner = owned.created_by if owned else caller.id
-    return InitialState(snapshot, repeated, found, owner, bool(owned), standing)
+    others = owned and is_others(caller, owned)
+    noted = stores.audit.access(caller, access_target(owned)) if owned and others else ()
+    return InitialState(snapshot, repeated, found, owner, bool(owned), standing, noted)
 
 
 async def _standing_of_agent(

@@ -244,6 +244,7 @@ async def _begin(
                 *(await message.writes(run) if message.writes else ()),
                 *stores.limits.writes(caller.organization, keys_of(run), initial.standing, asking),
                 *([] if initial.exists else _counting(stores, caller, initial)),
+                *initial.noted,
             ],
             parent=parent,
         )

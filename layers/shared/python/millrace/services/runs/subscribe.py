@@ -14,7 +14,7 @@ from millrace.domain.event_ids import MAX_SEQ, EventId
 from millrace.domain.events import LogEntry
 from millrace.domain.runs import LeaseRecord, Run
 from millrace.errors import NotFound
-from millrace.services.runs.access import authorize_run, check_access
+from millrace.services.runs.access import authorize_run, check_access, note_access
 from millrace.services.runs.follow import DEADLINE_MARGIN, follow, has_more
 from millrace.stores.connect import Stores
 from millrace.stores.event_log import encode, is_last
@@ -157,6 +157,7 @@ async def subscribe(
     )
     if conversation:
         check_access(caller, conversation, "read")
+        await note_access(stores, caller, conversation)
     existed = conversation is not None
     if cursor is None:
         at = EventId(lease.run_id, 0) if lease.run_id else _after_all(lease)

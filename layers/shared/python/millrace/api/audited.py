@@ -1,0 +1,87 @@
+"""The audit log around the operations of the API: an entry before each act, with its outcome behind it."""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from millrace.api.errors import request_id
+from millrace.api.operation import Operation
+from millrace.domain.access import Principal
+from millrace.domain.audit import CurrentCall, Kind, set_call
+from millrace.domain.ids import valid_user
+from millrace.errors import Forbidden, MillraceError
+from millrace.stores.audit import AuditLog
+
+log = logging.getLogger(__name__)
+OTHERS = ("userId", "owner", "createdBy")
+"""Query parameters that name whose things are meant."""
+NAMED = (*OTHERS, "agentId", "all")
+_BY_USE = frozenset({"chat", "voice"})
+"""Scopes of everybody who uses agents: a call without them is no attempt at more."""
+Answer = TypeVar("Answer")
+
+
+async def admitted(request: Request, operation: Operation, caller: Principal) -> None:
+    """Admit a caller to an operation. Raises `Forbidden`, of which there is an entry then."""
+    set_call(CurrentCall(f"{operation.method} {operation.path}", request_id(request)))
+    try:
+        operation.admit(caller)
+    except Forbidden:
+        if audit := _audit(request):
+            if not any(_BY_USE.intersection(scopes) for scopes in operation.needs):
+                await audit.refuse(caller, _target(request), Forbidden.status)
+        raise
+
+
+async def noted(
+    request: Request, operation: Operation, caller: Principal, act: Callable[[], Awaitable[Answer]]
+) -> Answer:
+    """Return what an operation answers, with an entry for one that changes something or reads what is
+    others'. Raises `Unavailable`, before anything is done, where the entry cannot be written."""
+    audit = _audit(request)
+    if audit is None or not _is_noted(request, operation, caller):
+        return await act()
+    kind: Kind = "access" if operation.method == "GET" else "act"
+    entry = await audit.begin(caller, kind, _target(request))
+    status, created = 500, None
+    try:
+        answer = await act()
+        status = getattr(answer, "status_code", 200)
+        created = getattr(answer, "headers", {}).get("location")
+    except MillraceError as error:
+        status = error.status
+        raise
+    finally:
+        if entry:
+            try:
+                await audit.end(caller.organization, entry, status, created)
+            except MillraceError as error:
+                log.warning("the outcome of the audit entry %s is not stored: %s", entry.id, error.message)
+    return answer
+
+
+def _is_noted(request: Request, operation: Operation, caller: Principal) -> bool:
+    if operation.audited is not None:
+        return operation.audited
+    if operation.method != "GET":
+        return True
+    return any(request.query_params.get(name, caller.id) not in ("", caller.id) for name in OTHERS)
+
+
+def _audit(request: Request) -> AuditLog | None:
+    return getattr(request.state, "audit", None)
+
+
+def _target(request: Request) -> dict[str, str]:
+    """The ids that a call is about: those of its path, and of its query."""
+    ids = {_camel(name): str(value) for name, value in request.path_params.items()}
+    query = request.query_params
+    ids |= {name: query[name] for name in NAMED if name in query}
+    return {name: value[:255] for name, value in ids.items() if valid_user(value[:255])}
+
+
+def _camel(name: str) -> str:
+    return re.sub("_([a-z])", lambda found: found[1].upper(), name)
