@@ -1,6 +1,7 @@
 """Branches and the list of conversations in the page, on the running stack: what the page shows is what the
 server keeps, so a reload and a second tab show the same."""
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -106,7 +107,7 @@ def test_conversation_is_renamed_found_deleted_and_brought_back(context: Browser
     expect(listed).to_be_visible()
     search = page.get_by_role("searchbox", name="Search conversations")
     search.fill("nothing like this")
-    expect(page.get_by_text("Nothing was found.")).to_be_visible()
+    expect(page.get_by_text("No title has these words.")).to_be_visible()
     search.fill("mühlen")
     expect(listed).to_be_visible()
     address = page.url
@@ -118,3 +119,29 @@ def test_conversation_is_renamed_found_deleted_and_brought_back(context: Browser
     listed.click()
     expect(page).to_have_url(address)
     expect_texts(page, "one")
+
+
+def test_message_is_found_by_its_words_and_shown_where_it_stands(context: BrowserContext) -> None:
+    word = f"unicorn{uuid.uuid4().hex[:8]}"
+    page = begin(context, f"Tell me about the {word}")
+    lines = "  ".join(f"\n- line {number}" for number in range(80))
+    ask_at_length(page, lines)
+    page.get_by_role("button", name="New conversation").click()
+    expect(page.locator(".bubble")).to_have_count(0)
+    page.get_by_role("searchbox", name="Search conversations").fill(word.upper())
+    found = page.get_by_role("region", name="In messages")
+    expect(found.locator("mark").first).to_have_text(word)
+    found.get_by_role("link").filter(has_text="You:").click()
+    question = page.locator(".bubble", has_text=word)
+    expect(question).to_be_in_viewport()
+    expect(page.locator(".answer .prose").last).not_to_be_in_viewport()
+    page.get_by_role("button", name="Jump to the latest").click()
+    expect(page.locator(".answer .prose").last).to_be_in_viewport()
+
+
+def ask_at_length(page: Page, text: str) -> None:
+    box = page.get_by_role("textbox", name="Message", exact=True)
+    box.fill(FAST + text)
+    box.press("Enter")
+    expect(page.locator(".answer .prose").last).to_contain_text("line 79")
+    expect(page.locator(".answer[aria-busy=true]")).to_have_count(0)

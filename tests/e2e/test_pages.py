@@ -157,6 +157,25 @@ def test_runs_are_filtered_by_the_address_and_by_the_choices(page: Page, places:
     expect(page).to_have_url(re.compile(r"/runs/run_"))
 
 
+def test_palette_finds_runs_by_state_agent_and_id_and_does_things(page: Page, places: dict[str, str]) -> None:
+    for typed in ("completed echo", places["run"]):
+        page.goto("/agents")
+        expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+        page.keyboard.press("Control+k")
+        page.keyboard.type(typed)
+        expect(page.get_by_role("option", name="Echo, completed").first).to_be_visible()
+        page.get_by_role("option", name="Echo, completed").first.click()
+        expect(page).to_have_url(re.compile(r"/runs/run_"))
+    page.keyboard.press("Control+k")
+    page.keyboard.type("dark theme")
+    page.keyboard.press("Enter")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("system theme")
+    page.keyboard.press("Enter")
+    expect(page.locator("html")).not_to_have_attribute("data-theme", "dark")
+
+
 def test_live_page_follows_a_run_and_replays_it(stack: RunningStack, page: Page) -> None:
     page.goto("/live")
     expect(page.get_by_role("status").get_by_text("As it happens")).to_be_visible()
@@ -167,6 +186,13 @@ def test_live_page_follows_a_run_and_replays_it(stack: RunningStack, page: Page)
     expect(card).to_contain_text("completed")
     expect(page.get_by_role("group", name="Graph of what runs")).to_be_visible()
     expect(page.locator(".graph-node", has_text="echo_tool")).to_be_visible()
+    page.get_by_label("State", exact=True).select_option("failed")
+    expect(card).to_have_count(0)
+    page.get_by_label("State", exact=True).select_option("Any state")
+    with page.expect_request(re.compile(r"/api/command-center/stream\?agentIds=demo$")):
+        page.get_by_label("Agent", exact=True).select_option("demo")
+    expect(card).to_have_count(0)
+    page.get_by_label("Agent", exact=True).select_option("All agents")
     slider = page.get_by_role("slider", name="Time")
     ago = int((time.time() - begun) / 60) + 1
     slider.fill(str(-ago))

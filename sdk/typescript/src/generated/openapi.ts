@@ -2677,6 +2677,11 @@ export interface components {
             activeRunId: string | null;
             /** @description false: it is in no list of conversations */
             listed: boolean;
+            /**
+             * @description with `text`: its messages that have the words, the latest three
+             * @default null
+             */
+            matches?: components["schemas"]["FoundMessage"][] | null;
         };
         /** @description A page of conversations, latest first. */
         ConversationPage: {
@@ -3284,6 +3289,15 @@ export interface components {
         };
         /** @description A flow; its summary for callers without `agents:read` or `agents:write`. */
         FlowView: components["schemas"]["Flow"] | components["schemas"]["FlowSummary"];
+        /** @description A message with the words of a search, and the part of its text around the first of them. */
+        FoundMessage: {
+            messageId: string;
+            runId: string | null;
+            /** @enum {string} */
+            role: "user" | "assistant";
+            createdAt: string;
+            snippet: string;
+        };
         /** @description The API answers. */
         Health: {
             /** @constant */
@@ -7305,6 +7319,8 @@ export interface operations {
                 owner?: string;
                 /** @description Words, all of which the title has */
                 q?: string;
+                /** @description Words, all of which one message has; a page may be empty though others follow, since a request reads only so much */
+                text?: string;
                 /** @description The most items that the page has */
                 limit?: number;
                 /** @description `nextCursor` of the page before; without it, the first page */

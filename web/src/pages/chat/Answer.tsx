@@ -42,7 +42,7 @@ export const Answer = memo((props: AnswerProps): ReactNode => {
   const hasFooter = answer.state === "done" || (answer.state === "failed" && answer.siblings.length > 1);
   const isStepLast = Array.isArray(groups.at(-1));
   return (
-    <article className="answer" data-state={answer.state} aria-label="Answer" aria-busy={isOpen}>
+    <article className="answer" data-anchor={answer.runId} data-state={answer.state} aria-label="Answer" aria-busy={isOpen}>
       {groups.map((group, index) =>
         Array.isArray(group) ? (
           <Steps key={index} steps={group} activity={index === groups.length - 1 ? activity : null} asks={answer.asks} onAnswer={onAnswer} />

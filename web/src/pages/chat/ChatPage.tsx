@@ -66,7 +66,7 @@ export default function ChatPage(): ReactNode {
       <Sidebar
         conversations={conversations.items}
         hasMore={conversations.hasMore}
-        isFound={conversations.query !== ""}
+        query={conversations.query}
         error={conversations.error}
         currentId={routeId}
         onSearch={conversations.search}

@@ -9,6 +9,7 @@ import { Notice } from "../../ui/Notice";
 import { SpeechLine, useSubject } from "./Listen";
 import { Question } from "./Question";
 import { useEscape } from "../../ui/useEscape";
+import { useAnchor } from "./useAnchor";
 import { useFollowBottom } from "./useFollowBottom";
 import type { AgentChoice } from "./useAgents";
 import type { Voice } from "./useVoice";
@@ -27,7 +28,8 @@ interface ChatViewProps {
 export function ChatView({ conversationId, session, agent, voice, onSend, takesFocus = true }: ChatViewProps): ReactNode {
   const state = useSyncExternalStore(session.subscribe, session.getState);
   const box = useRef<HTMLTextAreaElement>(null);
-  const { scroller, isAtBottom, onScroll, toBottom } = useFollowBottom(state.entries);
+  const { scroller, isAtBottom, onScroll, toBottom, leave } = useFollowBottom(state.entries);
+  useAnchor(scroller, state.entries, leave);
   const agentId = agent?.id ?? "";
   const send = (text: string, attachments: readonly Attachment[], after: boolean) => {
     onSend();

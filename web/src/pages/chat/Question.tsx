@@ -25,7 +25,7 @@ export const Question = memo((props: QuestionProps): ReactNode => {
     onEdit(entry.id, text);
   };
   return (
-    <article className="question" data-delivery={entry.delivery} aria-label="Your message">
+    <article className="question" data-anchor={entry.messageId} data-delivery={entry.delivery} aria-label="Your message">
       {entry.attachments && entry.attachments.length > 0 && <Attachments items={entry.attachments} />}
       {isEditing && <Editor text={entry.text} onDone={edit} onCancel={() => setEditing(false)} />}
       {entry.text && !isEditing && (

@@ -4,14 +4,15 @@ import type { Schemas } from "@millrace/client";
 import { Icon } from "../../ui/Icon";
 import { Menu } from "../../ui/Menu";
 import { groupByDay } from "./days";
+import { FoundMessages } from "./FoundMessages";
 
 type Conversation = Schemas["Conversation"];
 
 interface SidebarProps {
   readonly conversations: readonly Conversation[];
   readonly hasMore: boolean;
-  /** The list is what a search has found. */
-  readonly isFound: boolean;
+  /** What is searched for; empty for the whole list. */
+  readonly query: string;
   readonly error: string | null;
   readonly currentId: string | null;
   readonly onSearch: (query: string) => void;
@@ -23,7 +24,7 @@ interface SidebarProps {
 }
 
 export function Sidebar(props: SidebarProps): ReactNode {
-  const { conversations, isFound, hasMore } = props;
+  const { conversations, query, hasMore } = props;
   return (
     <nav className="sidebar" id="sidebar" aria-label="Conversations">
       <button type="button" className="new" onClick={props.onNew}>
@@ -33,7 +34,7 @@ export function Sidebar(props: SidebarProps): ReactNode {
         type="search"
         className="search"
         aria-label="Search conversations"
-        placeholder="Search titles"
+        placeholder="Search"
         maxLength={200}
         onChange={(event) => props.onSearch(event.target.value)}
       />
@@ -42,7 +43,7 @@ export function Sidebar(props: SidebarProps): ReactNode {
           {props.error}
         </p>
       )}
-      {isFound && conversations.length === 0 && !hasMore && !props.error && <p className="line">Nothing was found.</p>}
+      {query && conversations.length === 0 && !hasMore && !props.error && <p className="line">No title has these words.</p>}
       <div className="days">
         {groupByDay(conversations, new Date()).map(({ name, items }) => (
           <section key={name} aria-label={name}>
@@ -54,6 +55,7 @@ export function Sidebar(props: SidebarProps): ReactNode {
             </ul>
           </section>
         ))}
+        {query && <FoundMessages key={query} query={query} onPick={props.onPick} />}
       </div>
       {hasMore && (
         <button type="button" className="quiet" onClick={props.onMore}>

@@ -7,6 +7,8 @@ interface FollowBottom {
   readonly isAtBottom: boolean;
   readonly onScroll: () => void;
   readonly toBottom: () => void;
+  /** The reader is somewhere else. */
+  readonly leave: () => void;
 }
 
 /** Keeps a growing list scrolled to its end, unless the reader has scrolled away from it. */
@@ -20,6 +22,11 @@ export function useFollowBottom(content: unknown): FollowBottom {
     isPinned.current = true;
     setAtBottom(true);
     scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
+  }, []);
+
+  const leave = useCallback(() => {
+    isPinned.current = false;
+    setAtBottom(false);
   }, []);
 
   const onScroll = useCallback(() => {
@@ -37,5 +44,5 @@ export function useFollowBottom(content: unknown): FollowBottom {
     if (isPinned.current) toBottom();
   }, [content, toBottom]);
 
-  return { scroller, isAtBottom, onScroll, toBottom };
+  return { scroller, isAtBottom, onScroll, toBottom, leave };
 }

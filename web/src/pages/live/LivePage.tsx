@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useCallback, useMemo, useState } from "react";
+import { useAgentNames } from "../../app/agentNames";
 import { useApi } from "../../app/context";
 import { Badge } from "../../ui/Badge";
 import { Page } from "../../ui/Page";
@@ -21,15 +22,22 @@ export default function LivePage(): ReactNode {
   const [moment, setMoment] = useState<Moment>(null);
   const [speed, setSpeed] = useState(10);
   const [agentId, setAgentId] = useState<string | null>(null);
+  const [status, setStatus] = useState<string | null>(null);
   const [pulses] = useState(() => new Pulses());
   const pipelines = usePipelines();
   const send = useCallback((pulse: Pulse) => pulses.send(pulse), [pulses]);
-  const feed = useFeed(moment, speed, send);
+  const feed = useFeed(moment, speed, agentId, send);
   useDeliveries(feed.model, pipelines, pulses);
   const graph = useGraph(feed.model, pipelines, agentId);
-  const runs = sortedRuns(feed.model, agentId);
+  const runs = sortedRuns(feed.model, status);
+  const filters = (
+    <>
+      <AgentFilter value={agentId} onChange={setAgentId} />
+      <StatusFilter value={status} onChange={setStatus} />
+    </>
+  );
   return (
-    <Page title="Live" about={<LinkState feed={feed} />} actions={<AgentFilter model={feed.model} value={agentId} onChange={setAgentId} />}>
+    <Page title="Live" about={<LinkState feed={feed} />} actions={filters}>
       <TimeBar feed={feed} moment={moment} speed={speed} onMoment={setMoment} onSpeed={setSpeed} />
       {Boolean(feed.error) && <ErrorState error={feed.error} />}
       <Alerts alerts={[...feed.model.alerts.values()]} now={feed.now} />
@@ -82,19 +90,34 @@ function LinkState({ feed }: { feed: Feed }): ReactNode {
   return <span role="status">{LINKS[feed.link]}</span>;
 }
 
-function AgentFilter(props: { model: LiveModel; value: string | null; onChange: (id: string | null) => void }): ReactNode {
+interface FilterProps {
+  readonly value: string | null;
+  readonly onChange: (value: string | null) => void;
+}
+
+function AgentFilter({ value, onChange }: FilterProps): ReactNode {
+  const agents = useAgentNames();
   return (
-    <select
-      className="input"
-      aria-label="Agent"
-      value={props.value ?? ""}
-      onChange={(event) => props.onChange(event.target.value || null)}
-    >
+    <select className="input" aria-label="Agent" value={value ?? ""} onChange={(event) => onChange(event.target.value || null)}>
       <option value="">All agents</option>
-      {[...props.model.agents].map(([id, name]) => (
+      {agents.map(({ id, name }) => (
         <option key={id} value={id}>
           {name}
         </option>
+      ))}
+    </select>
+  );
+}
+
+const STATUSES = ["queued", "running", "waiting", "completed", "failed", "stopped"];
+
+/** Of the run cards: the graph shows all that moves. */
+function StatusFilter({ value, onChange }: FilterProps): ReactNode {
+  return (
+    <select className="input" aria-label="State" value={value ?? ""} onChange={(event) => onChange(event.target.value || null)}>
+      <option value="">Any state</option>
+      {STATUSES.map((status) => (
+        <option key={status}>{status}</option>
       ))}
     </select>
   );

@@ -1,4 +1,5 @@
 import type { Millrace, Schemas } from "@millrace/client";
+import { SharedStream, scopeOf } from "@millrace/client/shared";
 import { useEffect, useRef, useState } from "react";
 import { useApi } from "../../app/context";
 import { LiveModel, type Pulse } from "./model";
@@ -23,8 +24,8 @@ export interface Feed {
 type OnPulse = (pulse: Pulse) => void;
 type OnLink = (link: Feed["link"], error?: unknown) => void;
 
-/** The organization now, or as it was from a moment on. Sleeps while its tab is hidden. */
-export function useFeed(moment: Moment, speed: number, onPulse: OnPulse): Feed {
+/** The organization, or one agent, now or as it was from a moment on. Sleeps while its tab is hidden. */
+export function useFeed(moment: Moment, speed: number, agentId: string | null, onPulse: OnPulse): Feed {
   const api = useApi();
   const [feed, setFeed] = useState<Feed>(() => startingFeed(moment));
   const pulse = useRef(onPulse);
@@ -43,7 +44,8 @@ export function useFeed(moment: Moment, speed: number, onPulse: OnPulse): Feed {
     setFeed({ ...startingFeed(moment), model });
     const onLink: OnLink = (link, error = null) => !abort.signal.aborted && setFeed((known) => ({ ...known, link, error }));
     const send: OnPulse = (one) => pulse.current(one);
-    const running = moment === null ? watch(api, model, send, onLink, abort.signal) : replay(api, model, clock, pace, send, onLink, abort.signal);
+    const source = { api, agentIds: agentId === null ? [] : [agentId], signal: abort.signal };
+    const running = moment === null ? watch(source, model, send, onLink) : replay(source, model, clock, pace, send, onLink);
     running.catch((error: unknown) => onLink("lost", error));
     const timer = setInterval(() => {
       if (moment === null) clock.now = Date.now();
@@ -54,7 +56,7 @@ export function useFeed(moment: Moment, speed: number, onPulse: OnPulse): Feed {
       abort.abort();
       clearInterval(timer);
     };
-  }, [api, moment, isVisible]);
+  }, [api, moment, agentId, isVisible]);
   return feed;
 }
 
@@ -62,21 +64,33 @@ function startingFeed(moment: Moment): Feed {
   return { model: new LiveModel(), version: 0, link: "connecting", error: null, now: moment ?? Date.now() };
 }
 
-/** A snapshot, and what follows it; another one where so much was missed that it is needed. */
-async function watch(api: Millrace, model: LiveModel, onPulse: OnPulse, onLink: OnLink, signal: AbortSignal): Promise<void> {
-  for (;;) await watchOnce(api, model, onPulse, onLink, signal);
+interface Source {
+  readonly api: Millrace;
+  /** The server sends what concerns these only; none for all. */
+  readonly agentIds: readonly string[];
+  readonly signal: AbortSignal;
 }
 
-async function watchOnce(api: Millrace, model: LiveModel, onPulse: OnPulse, onLink: OnLink, signal: AbortSignal): Promise<void> {
-  const snapshot = await api.commandCenter.snapshot({ signal });
+/** A snapshot, and what follows it; another one where so much was missed that it is needed. */
+async function watch(source: Source, model: LiveModel, onPulse: OnPulse, onLink: OnLink): Promise<void> {
+  for (;;) await watchOnce(source, model, onPulse, onLink);
+}
+
+/** The tabs of a browser that watch the same share one connection, which is in one of those that are seen. */
+async function watchOnce(source: Source, model: LiveModel, onPulse: OnPulse, onLink: OnLink): Promise<void> {
+  const { api, agentIds, signal } = source;
+  const { since, ...snapshot } = await api.commandCenter.snapshot({ agentIds: agentIds.join(",") || null, signal });
   model.load(snapshot);
-  const events = api.commandCenter.stream({
-    since: snapshot.since,
-    maxAttempts: Number.POSITIVE_INFINITY,
-    onLink: (state) => onLink(state === "waiting" ? "lost" : state),
-    signal,
-  });
-  for await (const event of events) {
+  onLink("open");
+  const open = (last: string | null) =>
+    api.commandCenter.stream({
+      ...(agentIds.length > 0 && { agentIds }),
+      since: last ?? since,
+      maxAttempts: Number.POSITIVE_INFINITY,
+      onLink: (state) => onLink(state === "waiting" ? "lost" : state),
+    });
+  const name = `command-center:${await scopeOf(api)}:${agentIds.join(",")}`;
+  for await (const event of new SharedStream({ name, after: String(since), signal, open })) {
     if (event.type === "resync") return;
     const pulse = model.apply(event);
     if (pulse) onPulse(pulse);
@@ -85,19 +99,22 @@ async function watchOnce(api: Millrace, model: LiveModel, onPulse: OnPulse, onLi
 
 /** Plays the past: an event when the clock, which runs `pace` times as fast as ours, has come to it. */
 async function replay(
-  api: Millrace,
+  { api, agentIds, signal }: Source,
   model: LiveModel,
   clock: { now: number },
   pace: { readonly current: number },
   onPulse: OnPulse,
   onLink: OnLink,
-  signal: AbortSignal,
 ): Promise<void> {
   let cursor: string | null = null;
   const from = new Date(clock.now).toISOString();
   const tick = ticker(clock, pace, signal);
   do {
-    const page: Schemas["CommandCenterEventPage"] = await api.commandCenter.listEvents({ ...(cursor ? { cursor } : { from }), signal });
+    const page: Schemas["CommandCenterEventPage"] = await api.commandCenter.listEvents({
+      ...(cursor ? { cursor } : { from }),
+      agentIds: agentIds.join(",") || null,
+      signal,
+    });
     onLink("replaying");
     for (const event of page.items) {
       if (!("time" in event)) continue;

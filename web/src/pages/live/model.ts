@@ -215,8 +215,8 @@ export function totalsOf(runs: readonly LiveRun[]): Totals {
   };
 }
 
-/** Those under way first, each group the latest first. */
-export function sortedRuns(model: LiveModel, agentId: string | null): LiveRun[] {
-  const wanted = [...model.runs.values()].filter((run) => agentId === null || run.agentId === agentId);
+/** Those under way first, each group the latest first; null for runs in any state. */
+export function sortedRuns(model: LiveModel, status: string | null): LiveRun[] {
+  const wanted = [...model.runs.values()].filter((run) => status === null || run.status === status);
   return wanted.sort((one, other) => Number(one.endedAt !== null) - Number(other.endedAt !== null) || other.startedAt - one.startedAt);
 }

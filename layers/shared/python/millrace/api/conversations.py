@@ -34,6 +34,11 @@ METADATA_BYTES = 16 * 1024
 NOT_FOUND = ("conversation_not_found", "invalid_id")
 QUERY_CHARACTERS = 200
 SEARCH = Parameter("q", "Words, all of which the title has")
+TEXT = Parameter(
+    "text",
+    "Words, all of which one message has; a page may be empty though others follow, since a request reads "
+    "only so much",
+)
 RESTORABLE = Parameter(
     "restorable",
     "`true`: the conversation can be restored for ten minutes, and is deleted then",
@@ -118,7 +123,7 @@ class Conversations:
                 "List conversations, latest first",
                 "chat",
                 self.list_conversations,
-                parameters=(OWNER, SEARCH, limit(100, PAGE), CURSOR),
+                parameters=(OWNER, SEARCH, TEXT, limit(100, PAGE), CURSOR),
                 answers={200: "ConversationPage"},
             ),
             Endpoint(
@@ -183,13 +188,28 @@ class Conversations:
         most = whole_number(request, "limit", PAGE, 1, 100)
         start = from_cursor(request.query_params.get("cursor"), "id", "at")
         after = (start["id"], start["at"]) if start else None
-        read_page, query = self._list(request, caller), _query(request)
-        words = words_of(query)
-        found, following = await search(
-            read_page, lambda one: one.listed and has_words(words, one.title), most, after
-        )
+        words, said = _words(request, "q"), _words(request, "text")
+        if words and said:
+            raise InvalidRequest("q and text must not be given together.", code="invalid_query")
+        read_page = self._list(request, caller)
+        if said:
+            items, following = await self._find_by_text(caller, read_page, said, most, after)
+        else:
+            found, following = await search(
+                read_page, lambda one: one.listed and has_words(words, one.title), most, after
+            )
+            items = [one.to_wire() for one in found]
         more = to_cursor(dict(zip(("id", "at"), following, strict=True))) if following else None
-        return JSONResponse({"items": [one.to_wire() for one in found], "nextCursor": more})
+        return JSONResponse({"items": items, "nextCursor": more})
+
+    async def _find_by_text(
+        self, caller: Principal, read_page: ReadPage, words: list[str], limit: int, after: Position | None
+    ) -> tuple[list[dict[str, Any]], Position | None]:
+        from millrace.services.runs.find_messages import find_by_text
+
+        stores = self.platform.stores
+        found, following = await find_by_text(stores, caller.organization, read_page, words, limit, after)
+        return [one.to_wire() for one in found], following
 
     def _list(self, request: Request, caller: Principal) -> ReadPage:
         """The list of conversations that a request asks for, page by page."""
@@ -233,11 +253,12 @@ def slot_of(request: Request, caller: Principal) -> Slot:
     return Slot.of(caller.organization, request.path_params["conversation_id"])
 
 
-def _query(request: Request) -> str:
-    query = request.query_params.get("q", "").strip()
+def _words(request: Request, name: str) -> list[str]:
+    """The words that a parameter of the query has. Raises `InvalidRequest`."""
+    query = request.query_params.get(name, "").strip()
     if len(query) > QUERY_CHARACTERS:
-        raise InvalidRequest(f"q must not exceed {QUERY_CHARACTERS} characters.", code="invalid_query")
-    return query
+        raise InvalidRequest(f"{name} must not exceed {QUERY_CHARACTERS} characters.", code="invalid_query")
+    return words_of(query)
 
 
 def _owner(request: Request, caller: Principal) -> str | None:

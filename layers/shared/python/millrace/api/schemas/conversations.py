@@ -10,6 +10,16 @@ from millrace.domain.approvals import Approvers, Decision, Kind
 from millrace.domain.event_types import AskedCall, TokenUsage
 
 
+class FoundMessage(Shape):
+    """A message with the words of a search, and the part of its text around the first of them."""
+
+    message_id: str
+    run_id: str | None
+    role: Literal["user", "assistant"]
+    created_at: str
+    snippet: str
+
+
 class Conversation(Shape):
     """A conversation with an agent."""
 
@@ -22,6 +32,9 @@ class Conversation(Shape):
     metadata: JsonObject
     active_run_id: str | None = Field(description="the run under way, if there is one")
     listed: bool = Field(description="false: it is in no list of conversations")
+    matches: list[FoundMessage] | None = Field(
+        default=None, description="with `text`: its messages that have the words, the latest three"
+    )
 
 
 class RestorableDeletion(Shape):
@@ -251,40 +264,3 @@ class Memory(Shape):
 
 class MemoryPage(Page[Memory]):
     """A page of memories."""
-
-
-class File(Shape):
-    """A file of a user's. `conversationId` is the conversation that keeps it; one that no message has used
-    expires."""
-
-    file_id: str
-    name: str
-    media_type: str
-    size: int = Field(description="in bytes")
-    conversation_id: str | None
-    created_at: str
-    expires_at: str | None
-
-
-class FilePage(Page[File]):
-    """A page of files, latest first."""
-
-
-class UploadForm(Shape):
-    """The form that uploads one file within 15 minutes: POST `fields`, and the file as `file` behind them, as
-    multipart/form-data."""
-
-    url: str
-    fields: dict[str, str]
-
-
-class FileUpload(File):
-    """A file that is about to be uploaded."""
-
-    upload: UploadForm
-
-
-class FileDownload(File):
-    """A file, with the URL that downloads it within 15 minutes."""
-
-    download_url: str

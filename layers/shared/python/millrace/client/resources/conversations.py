@@ -55,12 +55,17 @@ class Conversations(Branches[IO]):
 
     @listing
     def list(
-        self, *, owner: str | None = None, query: str | None = None, limit: int | None = None
+        self,
+        *,
+        owner: str | None = None,
+        query: str | None = None,
+        text: str | None = None,
+        limit: int | None = None,
     ) -> Listing[Conversation]:
-        """List your conversations, the latest first; `owner` names another user, or `*`, `query` a part of
-        the title."""
+        """List your conversations, the latest first; `owner` names another user, or `all`. `query` are words
+        of the title, `text` words of one message, with the `matches` of each conversation."""
         return Listing(
-            Request("GET", BASE, given(owner=owner, q=query, limit=limit)), model(ConversationPage)
+            Request("GET", BASE, given(owner=owner, q=query, text=text, limit=limit)), model(ConversationPage)
         )
 
     @operation

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from millrace.api.schemas.conversations import File, FileDownload, FilePage, FileUpload
+from millrace.api.schemas.files import File, FileDownload, FilePage, FileUpload
 from millrace.api.schemas.voice import Ticket
 from millrace.client.actions import Send, Steps
 from millrace.client.answers import model, nothing

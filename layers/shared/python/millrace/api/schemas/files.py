@@ -1,0 +1,42 @@
+"""Answers about images and files."""
+
+from pydantic import Field
+
+from millrace.api.schemas.base import Page, Shape
+
+
+class File(Shape):
+    """A file of a user's. `conversationId` is the conversation that keeps it; one that no message has used
+    expires."""
+
+    file_id: str
+    name: str
+    media_type: str
+    size: int = Field(description="in bytes")
+    conversation_id: str | None
+    created_at: str
+    expires_at: str | None
+
+
+class FilePage(Page[File]):
+    """A page of files, latest first."""
+
+
+class UploadForm(Shape):
+    """The form that uploads one file within 15 minutes: POST `fields`, and the file as `file` behind them, as
+    multipart/form-data."""
+
+    url: str
+    fields: dict[str, str]
+
+
+class FileUpload(File):
+    """A file that is about to be uploaded."""
+
+    upload: UploadForm
+
+
+class FileDownload(File):
+    """A file, with the URL that downloads it within 15 minutes."""
+
+    download_url: str
