@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
 
 from local.front import web_pages
 from local.oidc import PATH as OIDC_PATH
@@ -53,10 +54,14 @@ class Run:
         self.connections = 0
         self._changed = asyncio.Event()
         self._cuts = 0
+        self._swallowed = 0
 
     @property
     def is_active(self) -> bool:
         return not any(event["type"] in ("done", "error") for event in self.events)
+
+    def event_id(self, number: int) -> str:
+        return f"{self.id}.{number}"
 
     def emit(self, kind: str, /, **fields: Any) -> None:
         self._in_loop(lambda: self.events.append({"type": kind, **fields}))
@@ -86,6 +91,14 @@ class Run:
 
         self._in_loop(cut)
 
+    def swallow(self) -> None:
+        """Keep every open connection open, and bring nothing more over it, as a black hole does."""
+
+        def swallow() -> None:
+            self._swallowed = self.connections
+
+        self._in_loop(swallow)
+
     def _in_loop(self, change: Callable[[], None]) -> None:
         def apply() -> None:
             change()
@@ -97,14 +110,23 @@ class Run:
     async def stream(self, after: int) -> AsyncIterator[str]:
         cuts = self._cuts
         self.connections += 1
+        number = self.connections
         for index in itertools.count(after):
-            while index >= len(self.events):
+            while index >= len(self.events) or number <= self._swallowed:
                 await self._changed.wait()
                 if cuts != self._cuts:
                     return
-            yield f"id: {self.id}.{index + 1}\ndata: {json.dumps(self.events[index])}\n\n"
+            yield f"id: {self.event_id(index + 1)}\ndata: {json.dumps(self.events[index])}\n\n"
             if self.events[index]["type"] in ("done", "error"):
                 return
+
+
+class Silence(Response):
+    """No answer, over a connection that stays open until the page gives it up."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 @dataclass
@@ -333,11 +355,11 @@ def _app(backend: Backend) -> Starlette:
 
 
 class BackendThread:
-    """`Backend` on a free port of the loopback interface, in a thread of its own."""
+    """A backend on a free port of the loopback interface, in a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[Backend] = Backend) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.backend = Backend(asyncio.new_event_loop())
+        self.backend = kind(asyncio.new_event_loop())
         self.backend.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             _app(self.backend), log_level="warning", ws="none", lifespan="off", timeout_graceful_shutdown=1

@@ -18,10 +18,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from tests.web.backend import Backend, BackendThread
+from tests.web.backend import BackendThread
+from tests.web.center import CenterBackend
 from tests.web.conftest import ARGUMENTS
 
 AGENTS = 8
@@ -66,20 +65,13 @@ def now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
-class Watched(Backend):
-    """The backend of the page's tests, with a command center."""
+class Watched(CenterBackend):
+    """A command center whose feed is this script's."""
 
     feed: Feed
 
-    def _answer(self, request: Request, path: list[str]) -> Response:
-        match path:
-            case ["command-center", "snapshot"]:
-                return JSONResponse({"since": 0, "runs": [], "alerts": [], "truncated": False})
-            case ["command-center", "stream"]:
-                return StreamingResponse(self.feed.events(), media_type="text/event-stream")
-            case ["streaming", "pipelines"]:
-                return JSONResponse({"items": [], "nextCursor": None})
-        return super()._answer(request, path)
+    def watched(self, after: int) -> AsyncIterator[str]:
+        return self.feed.events()
 
 
 def main() -> None:
@@ -87,8 +79,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=10)
     given = parser.parse_args()
-    thread = BackendThread()
-    thread.backend.__class__ = Watched
+    thread = BackendThread(Watched)
     assert isinstance(thread.backend, Watched)
     thread.backend.feed = Feed(given.runs)
     with thread as backend, sync_playwright() as playwright:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
+from starlette.responses import Response
 
 from tests.web.backend import Backend
+from tests.web.hiding import hide, show
 from tests.web.test_chat import ask
 
 pytestmark = pytest.mark.browser
@@ -167,7 +169,34 @@ def test_ten_tabs_show_one_run_and_any_stops_it(page: Page, backend: Backend) ->
     run.say("turns.")
     for tab in [page, *tabs]:
         expect(tab.locator(".prose")).to_have_text("Water turns.")
-    tabs[-1].get_by_role("button", name="Stop").click()
-    backend.wait_until_sent("POST", "/stop")
-    for tab in [page, *tabs]:
+    every = [page, *tabs]
+    # Each one's Stop gets through; the last is the one that the server heeds.
+    backend.answers["POST", "/stop"] = [Response(status_code=202) for _ in tabs]
+    for number, tab in enumerate(every, 1):
+        tab.get_by_role("button", name="Stop").click()
+        backend.wait_until_sent("POST", "/stop", number)
+    for tab in every:
         expect(tab.locator(".answer[aria-busy=true]")).to_have_count(0)
+
+
+def test_tab_that_comes_back_shows_what_another_has_done_meanwhile(page: Page, backend: Backend) -> None:
+    page.clock.install()
+    ask(page, backend).done()
+    expect(page.locator(".answer-foot")).to_be_visible()
+    hide(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator(".question")).to_have_count(1)
+    for text in ("And then?", "And after that?"):
+        run = ask(other, backend, text)
+        run.say(text.upper())
+        run.done()
+        expect(other.locator(".answer[aria-busy=true]")).to_have_count(0)
+    running = ask(other, backend, "Go on.")
+    running.say("It goes ")
+    page.clock.fast_forward(15_000)
+    show(page)
+    running.say("on.")
+    expect(page.locator(".question")).to_have_count(4)
+    expect(page.locator(".prose").last).to_have_text("It goes on.")
+    assert page.locator(".prose").all_inner_texts() == ["AND THEN?", "AND AFTER THAT?", "It goes on."]

@@ -4,10 +4,12 @@ import pytest
 from playwright.sync_api import Page, expect
 from starlette.responses import JSONResponse, Response
 
-from tests.web.backend import Backend
+from tests.web.backend import Backend, Silence
 from tests.web.test_chat import answer, ask
 
 pytestmark = pytest.mark.browser
+#: After which the page gives up a stream that is silent, one that does not open, and a command.
+SILENCE_MS, OPENING_MS, ANSWER_MS = 15_000, 30_000, 60_000
 
 
 def test_cut_connection_loses_and_doubles_nothing(page: Page, backend: Backend) -> None:
@@ -28,6 +30,74 @@ def test_cut_connection_loses_and_doubles_nothing(page: Page, backend: Backend) 
     assert answer(page) == expected.strip()
     assert run.connections == 4
     assert len(backend.sent("POST", "/messages")) == 1
+
+
+def test_black_hole_in_mid_answer_loses_and_doubles_nothing(page: Page, backend: Backend) -> None:
+    page.clock.install()
+    run = ask(page, backend)
+    run.say("Before. ")
+    expect(page.locator(".prose")).to_have_text("Before.")
+    run.swallow()
+    run.say("Swallowed. ")
+    backend.answers["GET", "/stream"] = [Silence()]
+    page.clock.fast_forward(SILENCE_MS)
+    backend.wait_until_sent("GET", "/stream")
+    assert answer(page) == "Before."
+    page.clock.fast_forward(OPENING_MS)
+    expect(page.locator(".prose")).to_have_text("Before. Swallowed.")
+    run.say("After.")
+    run.done()
+    expect(page.locator(".answer-foot")).to_be_visible()
+    assert answer(page) == "Before. Swallowed. After."
+    assert (run.connections, len(backend.sent("POST", "/messages"))) == (2, 1)
+
+
+def test_message_into_a_black_hole_is_repeated_under_its_key(page: Page, backend: Backend) -> None:
+    page.clock.install()
+    backend.answers["POST", "/messages"] = [Silence()]
+    page.get_by_role("textbox", name="Message").fill("Is anybody there?")
+    page.keyboard.press("Enter")
+    backend.wait_until_sent("POST", "/messages")
+    page.clock.fast_forward(OPENING_MS)
+    run = backend.next_run()
+    run.say("Yes.")
+    run.done()
+    expect(page.locator(".prose")).to_have_text("Yes.")
+    first, second = backend.sent("POST", "/messages")
+    assert first == second
+    expect(page.locator(".question")).to_have_count(1)
+
+
+def test_stop_into_a_black_hole_is_repeated(page: Page, backend: Backend) -> None:
+    page.clock.install()
+    ask(page, backend).say("On and on")
+    expect(page.locator(".prose")).to_have_text("On and on")
+    backend.answers["POST", "/stop"] = [Silence()]
+    page.get_by_role("button", name="Stop").click()
+    backend.wait_until_sent("POST", "/stop")
+    page.clock.fast_forward(ANSWER_MS)
+    expect(page.locator(".answer-foot")).to_contain_text("Stopped")
+    assert len(backend.sent("POST", "/stop")) == 2
+
+
+def test_takeover_in_mid_answer_takes_back_what_the_next_process_says_anew(
+    page: Page, backend: Backend
+) -> None:
+    run = ask(page, backend)
+    run.say("It is ", "twelve, ", "I thi")
+    kept = f"{run.id}.2"  # its start and its first token
+    expect(page.locator(".prose")).to_have_text("It is twelve, I thi")
+    run.cut()
+    run.emit("rewind", after=kept)
+    run.say("nine.")
+    expect(page.locator(".prose")).to_have_text("It is nine.")
+    page.reload()
+    expect(page.locator(".prose")).to_have_text("It is nine.")
+    run.emit("rewind", after=kept)
+    run.say("ten.")
+    run.done()
+    expect(page.locator(".answer-foot")).to_be_visible()
+    assert answer(page) == "It is ten."
 
 
 def test_connection_cut_before_the_first_event_starts_no_second_run(page: Page, backend: Backend) -> None:

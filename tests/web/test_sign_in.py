@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.web.backend import Backend
 from tests.web.test_chat import ask
@@ -77,6 +77,67 @@ def test_dead_session_keeps_what_was_typed_and_sends_it_after_the_next_sign_in(
     expect(dialog).to_have_count(0)
     expect(page.locator(".prose")).to_have_text("Still here.")
     expect(page.locator(".question")).to_have_count(1)
+    expect(page.locator(".bubble")).to_have_text("A long thought")
+
+
+def die(page: Page, backend: Backend, search: str = "weir") -> Locator:
+    """The dialog of a session that the provider renews no more."""
+    backend.revoke_tokens()
+    backend.is_renewing = False
+    page.get_by_role("searchbox", name="Search conversations").fill(search)
+    dialog = page.get_by_role("dialog", name="Your session has ended")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def test_dead_session_keeps_a_draft_through_either_way_to_sign_in_again(page: Page, backend: Backend) -> None:
+    expect(page.get_by_label("Agent")).to_be_visible()
+    backend.has_dev_user = False
+    run = ask(page, backend)
+    run.done()
+    expect(page.locator(".answer-foot")).to_be_visible()
+    page.reload()
+    box = page.get_by_role("textbox", name="Message", exact=True)
+    box.fill("A long thought")
+    dialog = die(page, backend)
+    with page.expect_popup() as opened:
+        dialog.get_by_role("button", name="Sign in again").click()
+    fill_form(opened.value, "right")
+    expect(dialog).to_have_count(0)
+    expect(box).to_have_value("A long thought")
+    box.fill("A longer thought")
+    die(page, backend, "mill").get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    fill_form(page, "right")
+    expect(box).to_have_value("A longer thought")
+    box.press("Enter")
+    backend.next_run().done()
+    assert backend.sent("POST", "/messages")[-1]["content"] == "A longer thought"
+
+
+def test_message_of_a_dead_session_waits_for_as_long_as_its_user_is_away(
+    page: Page, backend: Backend
+) -> None:
+    expect(page.get_by_label("Agent")).to_be_visible()
+    backend.has_dev_user = False
+    page.reload()
+    expect(page.get_by_label("Agent")).to_be_visible()
+    page.clock.install()
+    backend.revoke_tokens()
+    backend.is_renewing = False
+    page.get_by_role("textbox", name="Message").fill("A long thought")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Your session has ended")
+    expect(dialog).to_be_visible()
+    for _ in range(60):
+        page.clock.run_for(30_000)
+    with page.expect_popup() as opened:
+        dialog.get_by_role("button", name="Sign in again").click()
+    fill_form(opened.value, "right")
+    run = backend.next_run()
+    run.say("Still here.")
+    run.done()
+    expect(page.locator(".prose")).to_have_text("Still here.")
     expect(page.locator(".bubble")).to_have_text("A long thought")
 
 
