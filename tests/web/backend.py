@@ -83,6 +83,10 @@ class Run:
             **{"cost": 0.0042, "durationMs": 3200} | fields,
         )
 
+    def stopped(self) -> Response:
+        """The answer to a request that stops this run."""
+        return JSONResponse({"runId": self.id, "state": "stopping"}, 202)
+
     def cut(self) -> None:
         """End every open connection without a last event, as a dead network does."""
 
@@ -249,8 +253,8 @@ class Backend:
         match method, *path:
             case "GET", "voice", "voices":
                 return JSONResponse(VOICES)
-            case "POST", "voice", "streams", _, "stop":
-                return Response(status_code=202)
+            case "POST", "voice", "streams", stream, "stop":
+                return JSONResponse({"streamId": stream, "state": "stopping"}, 202)
             case "POST", "voice", *_, "stream":
                 return self._speak()
             case "POST", "conversations", name, "messages":
@@ -258,8 +262,9 @@ class Backend:
             case "POST", "conversations", name, "regenerate":
                 return self._again(name, body)
             case "POST", "conversations", name, "stop":
-                self._active_run(name).done("stopped")
-                return Response(status_code=202)
+                run = self._active_run(name)
+                run.done("stopped")
+                return run.stopped()
             case "POST", "conversations", name, "inject":
                 return JSONResponse(self._keep(name, body["content"]), 202)
             case "DELETE", "conversations", name, "inject", message_id:
@@ -275,6 +280,10 @@ class Backend:
         made = {"messageId": f"live{number}", "content": content, "expiresAt": "2999-01-01T00:00:00Z"}
         self.waiting.setdefault(name, []).append(made)
         return made
+
+    def settle(self, run: Run) -> None:
+        """Keep the end of a run: its conversation has no active run any more."""
+        self.conversations[run.conversation_id]["activeRunId"] = None
 
     def consume(self, name: str, message_id: str) -> None:
         """Remove a live message from those that wait."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
-from starlette.responses import Response
 
 from tests.web.backend import Backend
 from tests.web.hiding import hide, show
@@ -171,7 +170,7 @@ def test_ten_tabs_show_one_run_and_any_stops_it(page: Page, backend: Backend) ->
         expect(tab.locator(".prose")).to_have_text("Water turns.")
     every = [page, *tabs]
     # Each one's Stop gets through; the last is the one that the server heeds.
-    backend.answers["POST", "/stop"] = [Response(status_code=202) for _ in tabs]
+    backend.answers["POST", "/stop"] = [run.stopped() for _ in tabs]
     for number, tab in enumerate(every, 1):
         tab.get_by_role("button", name="Stop").click()
         backend.wait_until_sent("POST", "/stop", number)
@@ -181,17 +180,19 @@ def test_ten_tabs_show_one_run_and_any_stops_it(page: Page, backend: Backend) ->
 
 def test_tab_that_comes_back_shows_what_another_has_done_meanwhile(page: Page, backend: Backend) -> None:
     page.clock.install()
-    ask(page, backend).done()
+    first = ask(page, backend)
+    first.done()
     expect(page.locator(".answer-foot")).to_be_visible()
+    backend.settle(first)
     hide(page)
     other = page.context.new_page()
     other.goto(page.url)
     expect(other.locator(".question")).to_have_count(1)
-    for text in ("And then?", "And after that?"):
+    for answers, text in enumerate(("And then?", "And after that?"), 2):
         run = ask(other, backend, text)
         run.say(text.upper())
         run.done()
-        expect(other.locator(".answer[aria-busy=true]")).to_have_count(0)
+        expect(other.locator(".answer-foot")).to_have_count(answers)
     running = ask(other, backend, "Go on.")
     running.say("It goes ")
     page.clock.fast_forward(15_000)

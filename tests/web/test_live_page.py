@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -19,6 +20,7 @@ RUNS = 50
 EVERY, TAKES = 60, 300
 #: How far apart the moments are that are looked at, and where the first page of the past is over.
 STEP, PAGE_ENDS = 600, 2700
+SPEED = 600
 
 
 @pytest.fixture
@@ -65,16 +67,25 @@ def test_time_slider_replays_an_hour_of_runs(page: Page, backend: CenterBackend)
     slider = page.get_by_role("slider", name="Time")
     slider.fill("-60")
     slider.blur()
-    page.get_by_label("Speed").select_option("600")
+    page.get_by_label("Speed").select_option(str(SPEED))
     expect(page.get_by_role("status").first).to_have_text("Replaying the past")
     for moment in range(STEP, PAGE_ENDS, STEP):
-        page.clock.run_for(STEP * 1000 / 600)
+        page.clock.run_for(STEP * 1000 // SPEED)
         expected = [run for run, at in begins.items() if at <= moment < at + TAKES]
-        backend.wait_until(lambda expected=expected: cards(page) == expected)
-    ended = page.get_by_text("The replay has come to the present")
-    backend.wait_until(lambda: page.clock.run_for(1000) or ended.is_visible())
-    backend.wait_until(lambda: page.clock.run_for(1000) or cards(page) == [])
+        backend.wait_until(partial(are_running, page, expected))
+    backend.wait_until(partial(has_ended, page))
     assert page.get_by_label("Agent").locator("option").count() == RUNS + 1
+
+
+def are_running(page: Page, expected: list[str]) -> bool:
+    return cards(page) == expected
+
+
+def has_ended(page: Page) -> bool:
+    """Whether the replay has come to its end, after another while."""
+    page.clock.run_for(1000)
+    is_over = page.get_by_text("The replay has come to the present").is_visible()
+    return is_over and cards(page) == []
 
 
 def hour_of(begins: dict[str, int], since: float) -> list[Json]:

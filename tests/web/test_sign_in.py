@@ -96,6 +96,7 @@ def test_dead_session_keeps_a_draft_through_either_way_to_sign_in_again(page: Pa
     run = ask(page, backend)
     run.done()
     expect(page.locator(".answer-foot")).to_be_visible()
+    backend.settle(run)
     page.reload()
     box = page.get_by_role("textbox", name="Message", exact=True)
     box.fill("A long thought")

@@ -296,3 +296,15 @@ test("a response that comes after the end is closed", async () => {
   await vi.advanceTimersByTimeAsync(0);
   expect(late.isCancelled).toBe(true);
 });
+
+test("what a request needs is waited for, however long it takes", async () => {
+  let signIn = () => {};
+  const ready = vi.fn(() => new Promise<void>((resolve) => (signIn = resolve)));
+  const stream = new StreamedResponse();
+  const { outcome, positions } = followed([stream.response], { ready, openMs: 1000, maxAttempts: 0 });
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect([ready.mock.calls.length, positions.length]).toEqual([1, 0]);
+  signIn();
+  stream.write(START, sse(2, DONE));
+  expect(await outcome).toBe("ended");
+});

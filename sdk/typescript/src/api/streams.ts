@@ -50,6 +50,7 @@ export function runStream(http: Transport, run: string | Begin, options: RunStre
   const { detail, keepWaiting, ...rest } = options;
   return new EventStream({
     ...rest,
+    ready: () => http.ready(),
     runId: typeof run === "string" ? run : null,
     open: ({ runId, lastEventId }, signal) =>
       runId === null && typeof run === "function"
@@ -63,7 +64,8 @@ export function runStream(http: Transport, run: string | Begin, options: RunStre
 
 /** A stream that lies at one path. */
 function streamAt<Event>(http: Transport, path: string, options: Omit<FollowOptions<Event>, "open" | "signal"> & StreamOptions) {
-  return new EventStream({ ...options, open: ({ lastEventId }, signal) => get(http, path, lastEventId, signal) });
+  const open: FollowOptions<Event>["open"] = ({ lastEventId }, signal) => get(http, path, lastEventId, signal);
+  return new EventStream({ ...options, ready: () => http.ready(), open });
 }
 
 /** The events of all runs of a conversation, one after the other, until it is deleted. */

@@ -102,6 +102,11 @@ export class Transport {
     return again;
   }
 
+  /** Resolves when there is a token: a session may wait for its user. */
+  async ready(): Promise<void> {
+    if (this.#keeper) await this.token();
+  }
+
   async #read<Result>(path: string, init: RequestInit, isRepeated: boolean, timed: Timed): Promise<Result> {
     const response = await this.send(path, init, timed);
     // An earlier attempt, whose answer was lost, has deleted it.

@@ -16,6 +16,8 @@ export type LinkState = "connecting" | "open" | "waiting";
 export interface FollowOptions<Event> {
   /** Sends the request that starts, or goes on with, the stream. Called again after each lost connection. */
   open(position: Position, signal: AbortSignal): Promise<Response>;
+  /** Waited for before each request, for however long it takes: a user who has to sign in again. */
+  ready?(): Promise<void>;
   /** Null for what is to be passed over. */
   parse(data: string): Event | null;
   /** Whether the stream ends with this event. Without it, when the server has nothing more. */
@@ -94,6 +96,7 @@ class StreamReader<Event> {
     const attempt = new Attempt(this.options.signal);
     this.hasProgressed = false;
     try {
+      if (this.options.ready) await attempt.unlessAborted(this.options.ready());
       const opening = this.options.open(this.#position, attempt.signal);
       const response = await attempt.within(openMs, opening, (late) => void late.body?.cancel().catch(ignore));
       if (response.status === 204) return true;
