@@ -10,7 +10,7 @@ import sys
 import boto3
 
 from cloud.stack import CloudError, chosen_name, parser_of, require_stack
-from cloud.users import ROLES, UserExists, UserPool, new_password
+from cloud.users import ROLES, SignInRefused, UserExists, UserPool, new_password
 
 ORGANIZATION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -22,6 +22,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--organization", default="acme", help="whose data the user sees (acme)")
     parser.add_argument("--role", default="admin", choices=ROLES)
     parser.add_argument("--password", default="", help="instead of a new random one")
+    parser.add_argument("--new-password", default="", help="with --token, for a user who has to choose one")
     parser.add_argument("--token", action="store_true", help="only print a token; needs --password")
     chosen = parser.parse_args(arguments)
     try:
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> int:
         outputs = require_stack(chosen_name(chosen)).outputs
         pool = _pool(outputs)
         if chosen.token:
-            print(pool.id_token(chosen.email, chosen.password))
+            print(pool.id_token(chosen.email, chosen.password, chosen.new_password))
             return 0
         password = chosen.password or new_password()
         pool.create(chosen.email, chosen.organization, chosen.role, password)
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
     except UserExists as error:
         print(f"{error} Choose another address, or sign in with --token --password ...", file=sys.stderr)
         return 1
-    except CloudError as error:
+    except (CloudError, SignInRefused) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

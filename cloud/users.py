@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 ROLES = ("customer", "member", "operator", "admin")
+NEW_PASSWORD = "NEW_PASSWORD_REQUIRED"
 ALPHABET = string.ascii_letters + string.digits
 
 
 class UserExists(RuntimeError):
     """The pool has a user of this name."""
+
+
+class SignInRefused(RuntimeError):
+    """The pool gives no token; the message says what it wants."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +47,51 @@ class UserPool:
             UserPoolId=self.pool, Username=email, Password=password, Permanent=True
         )
 
-    def id_token(self, email: str, password: str) -> str:
+    def id_token(self, email: str, password: str, new_password: str = "") -> str:
         """Sign in; return the ID token, which names the organization and the roles. An access token does
-        not name the organization."""
-        answer = self.cognito.admin_initiate_auth(
+        not name the organization. `new_password` takes the place of one that was only given to begin with.
+        Raises `SignInRefused`."""
+        refusals = self.cognito.exceptions
+        try:
+            answer = self._initiate(email, password)
+            if answer.get("ChallengeName") == NEW_PASSWORD and new_password:
+                answer = self._answer(answer, new_password)
+        except (refusals.NotAuthorizedException, refusals.UserNotFoundException) as error:
+            raise SignInRefused("The address or the password is wrong.") from error
+        except refusals.PasswordResetRequiredException as error:
+            raise SignInRefused("The password was reset: run this without --token to set one.") from error
+        except refusals.InvalidPasswordException as error:
+            raise SignInRefused(f"The pool refuses the new password: {error}") from error
+        return _token_of(answer)
+
+    def _initiate(self, email: str, password: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self.cognito.admin_initiate_auth(
             UserPoolId=self.pool,
             ClientId=self.client_id,
             AuthFlow="ADMIN_USER_PASSWORD_AUTH",
             AuthParameters={"USERNAME": email, "PASSWORD": password},
         )
-        return str(answer["AuthenticationResult"]["IdToken"])
+        return answer
+
+    def _answer(self, challenge: dict[str, Any], new_password: str) -> dict[str, Any]:
+        username = challenge["ChallengeParameters"]["USER_ID_FOR_SRP"]
+        answer: dict[str, Any] = self.cognito.admin_respond_to_auth_challenge(
+            UserPoolId=self.pool,
+            ClientId=self.client_id,
+            ChallengeName=NEW_PASSWORD,
+            Session=challenge["Session"],
+            ChallengeResponses={"USERNAME": username, "NEW_PASSWORD": new_password},
+        )
+        return answer
+
+
+def _token_of(answer: dict[str, Any]) -> str:
+    challenge = answer.get("ChallengeName")
+    if challenge == NEW_PASSWORD:
+        raise SignInRefused("The user has to choose a password: add --new-password.")
+    if challenge:
+        raise SignInRefused(f"The user signs in with {challenge}, which only the sign-in page can ask for.")
+    return str(answer["AuthenticationResult"]["IdToken"])
 
 
 def new_password() -> str:

@@ -34,7 +34,7 @@ def config_of(stack: Stack) -> dict[str, Any]:
     issuer = outputs["Issuer"]
     client = outputs.get("UserPoolClientId") or stack.parameters.get("OidcAudience", "")
     auth = {"issuer": issuer, "clientId": client}
-    if "UserPoolId" in outputs:  # it has no sign-in page of its own: ours takes the password
+    if "UserPoolId" in outputs and "SignInUrl" not in outputs:  # our own page takes the password
         auth["userPoolEndpoint"] = f"https://{issuer.removeprefix('https://').partition('/')[0]}/"
     bases = {} if "SiteUrl" in outputs else _function_urls(outputs)
     return {

@@ -1,6 +1,7 @@
 """`make deploy` but for `sam deploy` itself, `make destroy` and `make reattach`, on the emulated AWS."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from cloud import destroy, reattach
 from cloud.gradual import gradual
 from cloud.kept import Kept, note, noted
 from cloud.page import app_of
-from cloud.stack import CloudError, Stack, find_stack, require_stack
+from cloud.stack import ROOT, CloudError, Stack, find_stack, require_stack
 from cloud.website import config_of, upload
 from local.deploy import deploy
 from local.ministack import ClientArguments, MiniStack
@@ -22,7 +23,7 @@ from local.template import Template, read_template
 from tests.aws import TEMPLATE
 
 Json = dict[str, Any]
-ACCOUNTS = ["issuer", "upload", "plain", "first", "doomed", "gone"]
+ACCOUNTS = ["issuer", "hosted", "upload", "plain", "first", "doomed", "gone"]
 """Of each stack its own: the emulator mixes those of one account up."""
 
 
@@ -102,6 +103,27 @@ def test_page_signs_in_at_the_issuer_that_the_stack_was_given(site: Site) -> Non
     issuer = "https://login.example.com/tenant"
     stack = site("issuer", Website="none", OidcIssuer=issuer, OidcAudience="page")
     assert config_of(stack)["auth"] == {"issuer": issuer, "clientId": "page"}
+
+
+def test_page_signs_in_at_the_pools_own_page_once_the_pool_knows_where_the_page_is(site: Site) -> None:
+    domain = {"SignInDomain": "acme-agents"}
+    before = site("hosted", **domain)
+    assert "SignInUrl" not in before.outputs
+    assert "userPoolEndpoint" in config_of(before)["auth"]
+    stack = site("hosted", PublicUrl="https://agents.example.com", **domain)
+    assert stack.outputs["SignInUrl"] == "https://acme-agents.auth.us-east-1.amazoncognito.com"
+    client = stack.outputs["UserPoolClientId"]
+    assert client == before.outputs["UserPoolClientId"], "its tokens would be refused"
+    assert config_of(stack)["auth"] == {"issuer": stack.outputs["Issuer"], "clientId": client}
+    found = boto3.client("cognito-idp").describe_user_pool_client(
+        UserPoolId=stack.outputs["UserPoolId"], ClientId=client
+    )["UserPoolClient"]
+    page = (ROOT / "web/src/api/auth.ts").read_text()
+    own = re.findall(r'CALLBACK = "(.+)";', page)
+    assert sorted(found["CallbackURLs"]) == sorted(f"https://agents.example.com{path}" for path in own)
+    assert found["LogoutURLs"] == ["https://agents.example.com/"]
+    assert (found["AllowedOAuthFlows"], found["AllowedOAuthFlowsUserPoolClient"]) == (["code"], True)
+    assert set(found["AllowedOAuthScopes"]) == {"openid", "email", "profile"}
 
 
 def test_deploy_tells_the_functions_their_address_once_and_what_to_do_next(

@@ -43,6 +43,27 @@ def test_second_run_keeps_the_users_password(
     assert first_user.main([*STACK, "--email", email, "--token", "--password", password]) == 0
 
 
+def test_token_of_a_user_who_has_to_choose_a_password_wants_the_new_one(
+    aws_environment: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    email, given, chosen = f"{uuid.uuid4().hex}@example.com", new_password(), new_password()
+    aws_environment.client("cognito-idp").admin_create_user(
+        UserPoolId=aws_environment.deployment.outputs["UserPoolId"],
+        Username=email,
+        TemporaryPassword=given,
+        UserAttributes=[{"Name": "email", "Value": email}, {"Name": "custom:organization", "Value": "acme"}],
+        MessageAction="SUPPRESS",
+    )
+    token = [*STACK, "--email", email, "--token", "--password"]
+    assert first_user.main([*token, given]) == 1
+    assert "--new-password" in capsys.readouterr().err
+    assert first_user.main([*token, given, "--new-password", chosen]) == 0
+    assert claims(capsys.readouterr().out.strip())["email"] == email
+    assert first_user.main([*token, chosen]) == 0
+    assert first_user.main([*token, "wrong-Password-1"]) == 1
+    assert "is wrong" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

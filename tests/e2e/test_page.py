@@ -1,5 +1,8 @@
 """The web page on the running stack, in a real browser: signed in by itself, tokens as they come."""
 
+import json
+import uuid
+
 from playwright.sync_api import Browser, expect
 
 from tests.stack import RunningStack
@@ -47,4 +50,37 @@ def test_live_message_that_waits_is_there_after_a_reload_and_can_be_withdrawn(
     expect(waiting).to_have_count(0, timeout=30_000)
     stop.click()
     expect(page.locator(".answer-foot")).to_contain_text("Stopped", timeout=30_000)
+    context.close()
+
+
+def test_pool_without_a_page_of_its_own_has_its_users_choose_a_password(
+    stack: RunningStack, browser: Browser
+) -> None:
+    """As on AWS: the page itself speaks to the user pool, here the emulated one."""
+    outputs = stack.deployment["outputs"]
+    email, given = f"{uuid.uuid4().hex}@example.com", "Temporary-12345"
+    stack.client("cognito-idp").admin_create_user(
+        UserPoolId=outputs["UserPoolId"],
+        Username=email,
+        TemporaryPassword=given,
+        UserAttributes=[{"Name": "email", "Value": email}, {"Name": "custom:organization", "Value": "acme"}],
+        MessageAction="SUPPRESS",
+    )
+    auth = {"issuer": outputs["Issuer"], "clientId": outputs["UserPoolClientId"]}
+    config = {"auth": auth | {"userPoolEndpoint": "/_local/sign-in"}, "devUser": None, "apiBase": {}}
+    context = browser.new_context(base_url=stack.url)
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.route("**/config.json", lambda route: route.fulfill(body=json.dumps(config)))
+    page.goto("/")
+    page.get_by_label("User name").fill(email)
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Signing in did not work", timeout=30_000)
+    page.get_by_label("Password").fill(given)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("New password").fill("My-own-password-1")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Account").click()
+    expect(page.get_by_role("menu")).to_contain_text("acme", timeout=30_000)
     context.close()

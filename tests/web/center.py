@@ -20,12 +20,12 @@ class CenterLog(Run):
     def event_id(self, number: int) -> str:
         return str(number)
 
-    def tell(self, event: Json) -> None:
+    def add(self, event: Json) -> None:
         self._in_loop(lambda: self.events.append(event))
 
 
 class CenterBackend(Backend):
-    """`log` is what the live page hears, `running` what its snapshot tells, `past` what is replayed."""
+    """`log` is what the live page hears, `running` what its snapshot has, `past` what is replayed."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)

@@ -1,8 +1,8 @@
-"""A tab in the background: a headless browser shows them all, so that the page is told."""
+"""A tab in the background: a headless browser shows them all, so the page is made to believe it."""
 
 from playwright.sync_api import Page
 
-_TELL = """state => {
+_SET = """state => {
   Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
   Object.defineProperty(document, "hidden", { value: state === "hidden", configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
@@ -10,8 +10,8 @@ _TELL = """state => {
 
 
 def hide(page: Page) -> None:
-    page.evaluate(_TELL, "hidden")
+    page.evaluate(_SET, "hidden")
 
 
 def show(page: Page) -> None:
-    page.evaluate(_TELL, "visible")
+    page.evaluate(_SET, "visible")

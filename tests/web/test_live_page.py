@@ -46,12 +46,12 @@ def test_hidden_tab_sleeps_and_wakes_without_a_gap(page: Page, backend: CenterBa
     hide(page)
     expect(status).to_have_text("Asleep while its tab is hidden")
     for kind in ("started", "completed"):
-        backend.log.tell(run_event("missed", kind, now))
+        backend.log.add(run_event("missed", kind, now))
     backend.running = [running_run("during", now)]
     backend.between = [run_event("between", "started", now, status="running")]
     show(page)
     expect(status).to_have_text("As it happens")
-    backend.log.tell(run_event("after", "started", now, status="running"))
+    backend.log.add(run_event("after", "started", now, status="running"))
     expect(page.locator(".run-card")).to_have_count(3)
     assert cards(page) == ["after", "between", "during"]
 
@@ -82,16 +82,16 @@ def are_running(page: Page, expected: list[str]) -> bool:
 
 
 def has_ended(page: Page) -> bool:
-    """Whether the replay has come to its end, after another while."""
+    """Let another while go by; return whether the replay has come to its end."""
     page.clock.run_for(1000)
     is_over = page.get_by_text("The replay has come to the present").is_visible()
     return is_over and cards(page) == []
 
 
 def hour_of(begins: dict[str, int], since: float) -> list[Json]:
-    """What was told of the runs that began so many seconds after a time."""
-    told = [run_event(run, "started", since + at, status="running") for run, at in begins.items()]
-    told += [
+    """The events of runs that began so many seconds after a time."""
+    events = [run_event(run, "started", since + at, status="running") for run, at in begins.items()]
+    events += [
         run_event(run, "completed", since + at + TAKES, status="completed") for run, at in begins.items()
     ]
-    return sorted(told, key=lambda event: str(event["time"]))
+    return sorted(events, key=lambda event: str(event["time"]))

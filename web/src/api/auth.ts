@@ -1,5 +1,5 @@
 import { ErrorResponse, type User, UserManager, WebStorageStateStore } from "oidc-client-ts";
-import { PasswordPool } from "./cognito";
+import { PasswordPool, type SignInChallenge } from "./cognito";
 import type { Config, Credentials } from "./config";
 import { isDurable, sharedStorage, tabStorage } from "./storage";
 
@@ -83,9 +83,14 @@ export class Auth {
     this.#keep(await this.#manager.signinPopup());
   }
 
-  /** Where `needsPassword`. */
+  /** Where `needsPassword`. Throws SignInChallenge where the pool asks for more, which `answerChallenge` gives. */
   async signInByPassword(credentials: Credentials): Promise<void> {
     const user = await this.#pool?.signIn(credentials);
+    if (user) await this.#store(user);
+  }
+
+  async answerChallenge(challenge: SignInChallenge, value: string): Promise<void> {
+    const user = await this.#pool?.answer(challenge, value);
     if (user) await this.#store(user);
   }
 

@@ -3,8 +3,34 @@ import type { Credentials } from "./config";
 
 type AuthResult = { IdToken?: string; AccessToken?: string; RefreshToken?: string; ExpiresIn?: number };
 
+/** What the pool asks for after the password: a new one, or a code that it has sent or an app shows. */
+export class SignInChallenge extends Error {
+  constructor(
+    readonly challenge: string,
+    readonly username: string,
+    readonly session: string,
+  ) {
+    super(`The pool asks for ${challenge}.`);
+  }
+
+  /** Null for what this page cannot ask for. */
+  get wants(): "password" | "code" | null {
+    if (this.challenge === "NEW_PASSWORD_REQUIRED") return "password";
+    return CODES.includes(this.challenge) ? "code" : null;
+  }
+}
+
+const CODES = ["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP"];
+
+interface Answer {
+  readonly AuthenticationResult?: AuthResult;
+  readonly ChallengeName?: string;
+  readonly ChallengeParameters?: Readonly<Record<string, string>>;
+  readonly Session?: string;
+}
+
 /**
- * A Cognito user pool without a sign-in page of its own, by its InitiateAuth call
+ * A Cognito user pool without a sign-in page of its own, by its own calls
  * (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_InitiateAuth.html).
  */
 export class PasswordPool {
@@ -13,36 +39,56 @@ export class PasswordPool {
     private readonly clientId: string,
   ) {}
 
-  /** Throws ErrorResponse when the pool refuses. */
-  signIn({ username, password }: Credentials): Promise<User> {
-    return this.#initiate("USER_PASSWORD_AUTH", { USERNAME: username, PASSWORD: password }, undefined);
+  /** Throws ErrorResponse when the pool refuses, and SignInChallenge when it asks for more. */
+  async signIn({ username, password }: Credentials): Promise<User> {
+    return signedIn(await this.#initiate("USER_PASSWORD_AUTH", { USERNAME: username, PASSWORD: password }), username);
+  }
+
+  /** Goes on where `signIn` threw the challenge; throws as it does. */
+  async answer({ challenge, username, session }: SignInChallenge, value: string): Promise<User> {
+    const key = challenge === "NEW_PASSWORD_REQUIRED" ? "NEW_PASSWORD" : `${challenge}_CODE`;
+    const responses = { ChallengeName: challenge, Session: session, ChallengeResponses: { USERNAME: username, [key]: value } };
+    return signedIn(await this.#call("RespondToAuthChallenge", responses), username);
   }
 
   /** The answer brings no new refresh token: the old one stays in use. */
-  renew(refreshToken: string): Promise<User> {
-    return this.#initiate("REFRESH_TOKEN_AUTH", { REFRESH_TOKEN: refreshToken }, refreshToken);
+  async renew(refreshToken: string): Promise<User> {
+    const answer = await this.#initiate("REFRESH_TOKEN_AUTH", { REFRESH_TOKEN: refreshToken });
+    return userOf(answer.AuthenticationResult ?? {}, refreshToken);
   }
 
-  async #initiate(flow: string, parameters: object, refreshToken: string | undefined): Promise<User> {
+  #initiate(flow: string, parameters: object): Promise<Answer> {
+    return this.#call("InitiateAuth", { AuthFlow: flow, AuthParameters: parameters });
+  }
+
+  async #call(action: string, body: object): Promise<Answer> {
     const response = await fetch(this.endpoint, {
       method: "POST",
       headers: {
         "Content-Type": "application/x-amz-json-1.1",
-        "X-Amz-Target": "AWSCognitoIdentityProviderService.InitiateAuth",
+        "X-Amz-Target": `AWSCognitoIdentityProviderService.${action}`,
       },
-      body: JSON.stringify({ AuthFlow: flow, ClientId: this.clientId, AuthParameters: parameters }),
+      body: JSON.stringify({ ClientId: this.clientId, ...body }),
     });
     if (!response.ok) throw await refusal(response);
-    const body = (await response.json()) as { AuthenticationResult?: AuthResult; ChallengeName?: string };
-    return userOf(body.AuthenticationResult, body.ChallengeName, refreshToken);
+    return (await response.json()) as Answer;
   }
 }
 
-function userOf(result: AuthResult | undefined, challenge: string | undefined, old: string | undefined): User {
-  if (!result?.IdToken) {
-    const message = `This page cannot do the sign-in step that is asked for: ${challenge ?? "unknown"}.`;
-    throw new ErrorResponse({ error: "challenge", error_description: message });
-  }
+function signedIn(answer: Answer, username: string): User {
+  if (answer.AuthenticationResult) return userOf(answer.AuthenticationResult, undefined);
+  const asked = new SignInChallenge(
+    answer.ChallengeName ?? "unknown",
+    answer.ChallengeParameters?.["USER_ID_FOR_SRP"] ?? username,
+    answer.Session ?? "",
+  );
+  if (asked.wants) throw asked;
+  const message = `This page cannot do the sign-in step that is asked for: ${asked.challenge}.`;
+  throw new ErrorResponse({ error: "challenge", error_description: message });
+}
+
+function userOf(result: AuthResult, old: string | undefined): User {
+  if (!result.IdToken) throw new ErrorResponse({ error: "no_token", error_description: "The pool gave no ID token." });
   const refresh = result.RefreshToken ?? old;
   return new User({
     id_token: result.IdToken,
@@ -56,10 +102,15 @@ function userOf(result: AuthResult | undefined, challenge: string | undefined, o
 
 /** Only a 4xx means that the credentials are wrong; anything else may pass. */
 async function refusal(response: Response): Promise<Error> {
-  const body = (await response.json().catch(() => null)) as { message?: string } | null;
+  const body = (await response.json().catch(() => null)) as { message?: string; __type?: string } | null;
   const message = body?.message ?? `Sign-in answered with status ${response.status}.`;
   const isRefused = response.status >= 400 && response.status < 500 && response.status !== 429;
-  return isRefused ? new ErrorResponse({ error: "refused", error_description: message }) : new Error(message);
+  return isRefused ? new ErrorResponse({ error: body?.__type?.split("#").pop() ?? "refused", error_description: message }) : new Error(message);
+}
+
+/** Whether a challenge can be answered no more: the password is asked for again. */
+export function isOver(error: unknown): boolean {
+  return error instanceof ErrorResponse && ["NotAuthorizedException", "ExpiredCodeException"].includes(error.error ?? "");
 }
 
 function claimsOf(token: string): Record<string, unknown> {

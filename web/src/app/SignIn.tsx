@@ -2,6 +2,7 @@ import "./sign-in.css";
 import { type FormEvent, type ReactNode, useState } from "react";
 import type { Auth } from "../api/auth";
 import { explain } from "../api/explain";
+import { SignInChallenge, isOver } from "../api/cognito";
 import type { Credentials } from "../api/config";
 import { Dialog } from "../ui/Dialog";
 import { Field } from "../ui/Field";
@@ -9,7 +10,7 @@ import { Icon } from "../ui/Icon";
 
 /** The page of those who are not signed in. */
 export function SignIn({ auth, problem }: { auth: Auth; problem: string | null }): ReactNode {
-  const { error, isBusy, attempt } = useAttempt(problem);
+  const { error, isBusy, challenge, attempt } = useAttempt(problem);
   return (
     <main className="sign-in">
       <div>
@@ -17,7 +18,7 @@ export function SignIn({ auth, problem }: { auth: Auth; problem: string | null }
         <h1>Millrace</h1>
         {error && <p role="alert">{error}</p>}
         {auth.needsPassword ? (
-          <PasswordForm isBusy={isBusy} onSubmit={(given) => attempt(() => auth.signInByPassword(given))} />
+          <PoolForm auth={auth} isBusy={isBusy} challenge={challenge} attempt={attempt} />
         ) : (
           <button type="button" className="button primary" disabled={isBusy} onClick={() => attempt(() => auth.signIn())}>
             Sign in
@@ -35,7 +36,7 @@ export function SignIn({ auth, problem }: { auth: Auth; problem: string | null }
 
 /** Above the page whose session has died. Nothing on it is lost, and what waits to be sent goes on. */
 export function SessionEnded({ auth }: { auth: Auth }): ReactNode {
-  const { error, isBusy, attempt } = useAttempt(null);
+  const { error, isBusy, challenge, attempt } = useAttempt(null);
   return (
     <Dialog
       title="Your session has ended"
@@ -62,9 +63,48 @@ export function SessionEnded({ auth }: { auth: Auth }): ReactNode {
     >
       {error && <p role="alert">{error}</p>}
       {auth.needsPassword && (
-        <PasswordForm isBusy={isBusy} onSubmit={(given) => attempt(() => auth.signInByPassword(given))} />
+        <PoolForm auth={auth} isBusy={isBusy} challenge={challenge} attempt={attempt} />
       )}
     </Dialog>
+  );
+}
+
+type Attempt = (action: () => Promise<void>) => void;
+
+/** The password, and then what the pool asks for beside it. */
+function PoolForm(props: { auth: Auth; isBusy: boolean; challenge: SignInChallenge | null; attempt: Attempt }): ReactNode {
+  const { auth, isBusy, challenge, attempt } = props;
+  if (!challenge) return <PasswordForm isBusy={isBusy} onSubmit={(given) => attempt(() => auth.signInByPassword(given))} />;
+  const answer = (value: string) => attempt(() => auth.answerChallenge(challenge, value));
+  return <ChallengeForm key={challenge.session} isBusy={isBusy} isPassword={challenge.wants === "password"} onSubmit={answer} />;
+}
+
+function ChallengeForm(props: { isBusy: boolean; isPassword: boolean; onSubmit: (value: string) => void }): ReactNode {
+  const { isBusy, isPassword, onSubmit } = props;
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    onSubmit(String(new FormData(event.currentTarget).get("value")));
+  };
+  return (
+    <form onSubmit={submit}>
+      <p>{isPassword ? "Choose a password of your own to go on." : "Enter the code from your message or authenticator app."}</p>
+      <Field label={isPassword ? "New password" : "Code"}>
+        {(ids) => (
+          <input
+            {...ids}
+            name="value"
+            type={isPassword ? "password" : "text"}
+            inputMode={isPassword ? "text" : "numeric"}
+            autoComplete={isPassword ? "new-password" : "one-time-code"}
+            required
+            autoFocus
+          />
+        )}
+      </Field>
+      <button type="submit" className="button primary" disabled={isBusy}>
+        Continue
+      </button>
+    </form>
   );
 }
 
@@ -90,12 +130,19 @@ function PasswordForm(props: { isBusy: boolean; onSubmit: (credentials: Credenti
 function useAttempt(first: string | null) {
   const [error, setError] = useState(first);
   const [isBusy, setBusy] = useState(false);
-  const attempt = (action: () => Promise<void>) => {
+  const [challenge, setChallenge] = useState<SignInChallenge | null>(null);
+  const onFailure = (reason: unknown) => {
+    if (reason instanceof SignInChallenge) return setChallenge(reason);
+    // A session of a challenge is good for a few minutes: then the password is asked for again.
+    if (isOver(reason)) setChallenge(null);
+    setError(`Signing in did not work: ${explain(reason)}`);
+  };
+  const attempt: Attempt = (action) => {
     setBusy(true);
     setError(null);
     action()
-      .catch((reason: unknown) => setError(`Signing in did not work: ${explain(reason)}`))
+      .catch(onFailure)
       .finally(() => setBusy(false));
   };
-  return { error, isBusy, attempt };
+  return { error, isBusy, challenge, attempt };
 }
