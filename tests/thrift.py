@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 import boto3
 import botocore.client
+import botocore.handlers
 import botocore.hooks
 import botocore.regions
 import botocore.session
@@ -44,14 +45,16 @@ def shared_service_models() -> Iterator[None]:
 
 @contextmanager
 def shared_sessions() -> Iterator[None]:
-    """All of the product's clients in one environment come from one session."""
-    made, lock, make = dict[frozenset[tuple[str, str]], Any](), threading.Lock(), Aws._make
+    """All of the product's clients in one environment come from one session, but where hooks are added."""
+    made, lock, make = dict[Any, tuple[Any, list[Any]]](), threading.Lock(), Aws._make
 
     def session(_: Aws) -> Any:
-        key = frozenset((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
+        environment = frozenset(one for one in os.environ.items() if one[0].startswith("AWS_"))
+        hooks = list(botocore.handlers.BUILTIN_HANDLERS)
+        key = environment, tuple(map(id, hooks))
         if key not in made:
-            made[key] = boto3.session.Session()
-        return made[key]
+            made[key] = boto3.session.Session(), hooks  # held, so that no other hook gets an id of theirs
+        return made[key][0]
 
     def making(aws: Aws, service: str) -> Any:
         with lock:
