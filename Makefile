@@ -155,7 +155,8 @@ format: $(VENV)/.dev ## format and fix what can be fixed
 build: export PATH := $(CURDIR)/$(BIN):$(PATH)
 build: .venv-sam/.done $(VENV)/.local ## sam build (needs python3.13), cut to size and compiled
 	@python3.13 -c '' 2>/dev/null || { echo "Functions are built with python3.13: put it on PATH, or use make PYTHON=python3.13"; exit 1; }
-	.venv-sam/bin/sam build
+	$(BIN)/python -m local.app template.yaml template.app.json
+	.venv-sam/bin/sam build --template template.app.json
 	$(BIN)/python -m local.artifact .aws-sam/build python3.13
 	$(BIN)/python -m cloud.gradual .aws-sam/build/template.yaml $(if $(GRADUAL),--shift $(GRADUAL)) $(if $(SNAPSTART),--snapstart)
 

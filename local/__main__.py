@@ -8,10 +8,11 @@ import socket
 import sys
 from pathlib import Path
 
+from local.app import AppError, find_app
 from local.console import NORMAL, QUIET, VERBOSE, Console
 from local.deploy import DeployError
 from local.ministack import MiniStackError
-from local.stack import Options, Stack
+from local.stack import ROOT, Options, Stack
 from local.template import TemplateError
 from local.token import DEFAULT_PORT, port
 
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _run(chosen)
-    except (DeployError, TemplateError, MiniStackError, _PortInUse) as error:
+    except (AppError, DeployError, TemplateError, MiniStackError, _PortInUse) as error:
         print(f"The stack does not start. {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -41,6 +42,7 @@ def _run(chosen: argparse.Namespace) -> None:
         chosen.limit,
         chosen.demo,
         chosen.configuration,
+        find_app(chosen.app),
     )
     # Before anything starts: a port in use is told at once, and the template is deployed with this address.
     listening = _listen(chosen.port)
@@ -99,6 +101,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--template", type=Path, default=Options.template, help="another template")
     parser.add_argument("--web", type=Path, default=Options.web, help="another folder of web files")
+    parser.add_argument(
+        "--app", type=Path, default=ROOT / "app", metavar="DIR", help="your own tools and agents (app)"
+    )
     how_much = parser.add_mutually_exclusive_group()
     how_much.add_argument("--quiet", dest="level", action="store_const", const=QUIET, default=NORMAL)
     how_much.add_argument("--verbose", dest="level", action="store_const", const=VERBOSE)

@@ -1,9 +1,9 @@
 """Cut the output of `sam build` to what Lambda needs: `python -m local.artifact .aws-sam/build`.
 
 A layer is loaded on every cold start and counts against the 250 MB of a function. botocore ships the models
-of 400 services, of which we call a dozen; some packages ship sources of C extensions. Everything is then
-compiled, since /opt and /var/task are read-only and imports without .pyc take three times as long. A plain
-`sam build` works as well; it is only larger and slower to start.
+of 400 services, of which we call a dozen and own code names a few; some packages ship sources of C
+extensions. Everything is then compiled, since /opt and /var/task are read-only and imports without .pyc take
+three times as long. A plain `sam build` works as well; it is only larger and slower to start.
 """
 
 import json
@@ -15,10 +15,9 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-from millrace.stores.aws import SERVICES
+from local.app import SERVICES as NAMED
+from millrace.stores.aws import FOR_CREDENTIALS, SERVICES
 
-# botocore calls these by itself, where it is configured to get credentials from them.
-FOR_CREDENTIALS = frozenset(("sso", "sso-oidc", "sts"))
 USELESS = (
     "boto3/examples",
     "boto3/data",
@@ -35,9 +34,10 @@ USELESS_FILES = (".c", ".h", ".pyi", ".pyx", "RECORD")  # endings, or names: pip
 def trim(build: Path) -> int:
     """Remove what no function uses from every layer and function; return the bytes saved."""
     before = size(build)
+    kept = SERVICES | FOR_CREDENTIALS | named_services(build / "template.yaml")
     for data in build.glob("**/botocore/data"):
         for model in data.iterdir():
-            if model.is_dir() and model.name not in SERVICES | FOR_CREDENTIALS:
+            if model.is_dir() and model.name not in kept:
                 shutil.rmtree(model)
     for name in USELESS:
         for folder in build.glob(f"**/{name}"):
@@ -46,6 +46,15 @@ def trim(build: Path) -> int:
         if (path.suffix or path.name) in USELESS_FILES and path.is_file():
             path.unlink()
     return before - size(build)
+
+
+def named_services(template: Path) -> set[str]:
+    """The services that the own code of a deployment names beside ours."""
+    if not template.exists():
+        return set()
+    resources = yaml_parse(template.read_text())["Resources"].values()
+    given = (one.get("Properties", {}).get("Environment", {}).get("Variables", {}) for one in resources)
+    return {name for one in given for name in str(one.get(NAMED, "")).split(",") if name}
 
 
 def size(folder: Path) -> int:

@@ -31,7 +31,7 @@ REGION = "us-east-1"
 _SECRET = "local"
 SESSION_TOKEN = "local"
 _ROOT = Path(__file__).resolve().parent.parent
-_PYTHON = _ROOT / ".venv-emulator" / "bin" / "python"
+_PYTHON = Path(os.environ.get("MILLRACE_EMULATOR_PYTHON") or _ROOT / ".venv-emulator" / "bin" / "python")
 ZONES = str(files("tzdata") / "zoneinfo")
 """The time zones that functions know too; a machine may have none of its own."""
 _START_SECONDS = 30.0

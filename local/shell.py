@@ -1,8 +1,11 @@
 """Variables of the caller's shell that the stack passes on."""
 
 import importlib.util
+import os
+from pathlib import Path
 from typing import Any
 
+from local.app import App
 from local.ministack import REGION
 
 # Of the caller's shell, for the functions: whose models and services to use, and where.
@@ -39,6 +42,10 @@ PARAMETERS = {
 }
 
 
+LIMITING = Path(__file__).resolve().parent / "deployed"
+"""The folder with the module that keeps functions to the AWS services that are deployed with them."""
+
+
 def template_parameters(environ: Any, own_address: str) -> dict[str, str]:
     """The template's parameters on one machine; those that the shell does not set keep their defaults."""
     given = {name: environ[variable] for name, variable in PARAMETERS.items() if environ.get(variable)}
@@ -51,9 +58,12 @@ def template_parameters(environ: Any, own_address: str) -> dict[str, str]:
     return {**own, **given}
 
 
-def function_variables(environ: Any) -> dict[str, str]:
+def function_variables(environ: Any, app: App | None = None) -> dict[str, str]:
     """The functions' variables that only one machine needs. Raises nothing: what is not given is left out."""
     given = {name: environ[name] for name in PASSED_ON if environ.get(name)}
+    if app is not None:
+        first = [given.get("FUNCTIONS_PYTHONPATH", ""), str(LIMITING), str(app.folder)]
+        given["FUNCTIONS_PYTHONPATH"] = os.pathsep.join(filter(None, first))
     if importlib.util.find_spec("piper") is not None:  # a natural voice, where its extra is installed
         given.setdefault("SPEECH_ENGINE", "piper")
     if (

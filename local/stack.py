@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from local import configuration, reload
+from local.app import App
 from local.console import Console
 from local.demo import PATH, Received, ensure_pipeline
 from local.deploy import Deployment, Function, deploy, update_code
@@ -38,7 +39,8 @@ ROOT = Path(__file__).resolve().parent.parent
 @dataclass(frozen=True)
 class Options:
     """`keep`: folder for the state, or None to throw it away. `limit`: environments per function. `demo`: the
-    dev organization has the demo pipeline. `configuration`: a folder whose files are applied to it."""
+    dev organization has the demo pipeline. `configuration`: a folder whose files are applied to it. `app`:
+    the project's own code."""
 
     template: Path = ROOT / "template.yaml"
     web: Path = ROOT / "web" / "dist"
@@ -47,6 +49,7 @@ class Options:
     limit: int = LIMIT
     demo: bool = False
     configuration: Path | None = None
+    app: App | None = None
 
 
 class Stack:
@@ -56,7 +59,7 @@ class Stack:
         self._options = options
         self._listening = listening
         self._console = console
-        self._extra = function_variables(os.environ)
+        self._extra = function_variables(os.environ, options.app)
         self._ministack = MiniStack(state_dir=_folder(options.keep), environ=self._extra)
         self._functions: dict[str, Environments] = {}
         self._server: Server | None = None
@@ -116,7 +119,7 @@ class Stack:
     # --- starting ------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        template = read_template(self._options.template, REGION)
+        template = read_template(self._options.template, REGION, self._options.app)
         self._ministack.start()
         self._console.step("AWS is up (MiniStack: DynamoDB, SQS, EventBridge, S3, Cognito)")
         self.arguments = self._ministack.client_arguments()

@@ -15,6 +15,8 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from local.app import LAYER, App
+
 CODE_BUCKET = "code-on-this-machine"
 QUEUE_CONCURRENCY = 4
 """Processes that a queue may start. AWS begins with five and adds more slowly; the emulator would start all
@@ -67,10 +69,13 @@ class Template:
         return {name: one.get("Properties", {}) for name, one in resources if one["Type"] == kind}
 
 
-def read_template(path: Path, region: str = "us-east-1") -> Template:
-    """Raises `TemplateError`."""
+def read_template(path: Path, region: str = "us-east-1", app: App | None = None) -> Template:
+    """The template, with a project's own code in it. Raises `TemplateError` or `AppError`."""
     folder = path.resolve().parent
     raw = _parse(path)
+    if app is not None:
+        raw = app.merged(raw)
+        raw["Resources"][LAYER]["Properties"]["ContentUri"] = str(app.folder)
     for properties in _with_code(raw):
         _point_to_bucket(properties, folder)
     body = _translate(raw, region)

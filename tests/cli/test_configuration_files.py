@@ -156,3 +156,10 @@ def test_folder_stands_for_its_files(tmp_path: Path) -> None:
     (tmp_path / "template.yaml").write_text("Resources:\n  Table: {Type: !Ref x}\n")
     found = read_files([str(tmp_path)], References(lambda name: None))
     assert [one.key for one in found.wanted] == ["a", "b"]
+
+
+def test_fragment_of_the_template_in_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    (tmp_path / "template.yaml").write_text("Environment: {ORDERS: x}\n")
+    (tmp_path / "agents.yaml").write_text("agents:\n  clerk: {name: Clerk}\n")
+    found = read_files([str(tmp_path)], References(lambda name: None))
+    assert [one.path for one in found.wanted] == [("agents", "clerk")]

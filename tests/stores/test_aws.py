@@ -5,8 +5,7 @@ from contextlib import closing
 import pytest
 from botocore.session import Session
 
-from local.artifact import FOR_CREDENTIALS
-from millrace.stores.aws import SERVICES, Aws
+from millrace.stores.aws import FOR_CREDENTIALS, SERVICES, Aws
 
 
 def test_service_whose_model_is_not_deployed_is_refused() -> None:

@@ -26,7 +26,9 @@ SERVICES = frozenset(
         "ssm",
     )
 )
-"""All that the product calls: only their models are deployed."""
+"""All that the product calls: only their models are deployed, and those that own code names."""
+FOR_CREDENTIALS = frozenset(("sso", "sso-oidc", "sts"))
+"""Those that botocore calls by itself, where it is configured to get credentials from them."""
 WORKERS = 32
 _BUSY = {
     "InternalError",

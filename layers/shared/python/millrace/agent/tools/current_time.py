@@ -4,6 +4,7 @@ from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from millrace.agent.tools.function import repeatable
+from millrace.domain.clock import now_ms
 from millrace.errors import InvalidRequest
 
 
@@ -14,7 +15,7 @@ def current_time(timezone: str = "UTC") -> str:
     Args:
         timezone: An IANA time zone such as "Europe/Berlin" or "America/New_York".
     """
-    return described(datetime.now(UTC), timezone)
+    return described(datetime.fromtimestamp(now_ms() / 1000, UTC), timezone)
 
 
 def described(moment: datetime, timezone: str) -> str:

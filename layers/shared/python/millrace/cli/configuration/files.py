@@ -29,6 +29,8 @@ SECRETS = "secrets"
 SECTIONS = (SECRETS, "agents", "pipelines", "flows", "alerts")
 """In the order in which they are written: later ones refer to earlier ones."""
 ENDINGS = (".yaml", ".yml", ".json")
+FRAGMENT = "template.yaml"
+"""Lies beside the files in `app/`, and is the deployment's (docs/own-code.md)."""
 SERVERS = ("mcpServers", "a2aAgents")
 Json = dict[str, Any]
 
@@ -105,7 +107,10 @@ def _texts(names: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _names(names: Sequence[str]) -> Iterator[str]:
     for name in names:
         if name != "-" and File(name).is_dir():
-            yield from sorted(str(file) for file in File(name).iterdir() if file.suffix in ENDINGS)
+            files = (
+                file for file in File(name).iterdir() if file.suffix in ENDINGS and file.name != FRAGMENT
+            )
+            yield from sorted(map(str, files))
         else:
             yield name
 

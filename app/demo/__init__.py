@@ -1,0 +1,1 @@
+"""The demo of Millrace, as any project has its own code."""

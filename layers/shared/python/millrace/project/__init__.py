@@ -1,0 +1,1 @@
+"""Projects that use Millrace as a dependency."""

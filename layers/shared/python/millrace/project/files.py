@@ -1,0 +1,20 @@
+"""The stack's files: in an installed package beside this module, in a checkout at its top."""
+
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+
+
+class ProjectError(Exception):
+    """Something that a project lacks; the message says what to do."""
+
+
+def stack_folder() -> Path:
+    """The folder with the template, the functions, the layers and the local stack. Raises `ProjectError`."""
+    checkout = _HERE.parents[4]
+    for folder in (_HERE / "stack", checkout):
+        if (folder / "template.yaml").is_file() and (folder / "local").is_dir():
+            return folder
+    raise ProjectError(
+        "This installation of Millrace has no stack. Install it again: pip install 'millrace[local]'"
+    )

@@ -1,0 +1,36 @@
+"""New projects: an `app/` with a tool and an agent, their tests, and a Makefile that runs the stack."""
+
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+from millrace.project.files import ProjectError
+
+STARTER = Path(__file__).resolve().parent / "starter"
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+
+def init(folder: Path) -> str:
+    """Write a new project into a folder, whose name becomes the project's; what to do next. Raises
+    `ProjectError` and writes nothing where the folder has something in it."""
+    name = folder.resolve().name
+    if not _NAME.fullmatch(name):
+        raise ProjectError(f"{name!r} must be small letters, digits and -, beginning with a letter.")
+    if folder.exists() and any(folder.iterdir()):
+        raise ProjectError(f"{folder} is not empty; name a new folder.")
+    package = name.replace("-", "_")
+    for source in sorted(one for one in STARTER.rglob("*") if one.is_file()):
+        target = folder / _named(str(source.relative_to(STARTER)), package)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(_filled(source.read_text(), name, package))
+    return f"{folder} is made. Next:\n  cd {folder}\n  make test\n  make run"
+
+
+def _named(path: str, package: str) -> str:
+    """The path in the project: code of the starter has another ending, so that no tool takes it for ours."""
+    return path.removesuffix(".txt").replace("PACKAGE", package).replace("dot-", ".")
+
+
+def _filled(text: str, name: str, package: str) -> str:
+    known = {"PACKAGE": package, "PROJECT": name, "VERSION": version("millrace")}
+    return re.sub("|".join(known), lambda found: known[found[0]], text)

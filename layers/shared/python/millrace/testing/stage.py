@@ -1,0 +1,247 @@
+"""A conversation with one agent, in memory and without a server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from types import EllipsisType
+from typing import Any
+
+from millrace.agent.budget import Budget
+from millrace.agent.code.agent import CODE_AGENTS, CodeAgent, agent_of
+from millrace.agent.code.context import AgentContext
+from millrace.agent.code.loop import CodeLoop, with_steps
+from millrace.agent.code.model import AgentModel
+from millrace.agent.code.record import Said
+from millrace.agent.code.run import CodeRun
+from millrace.agent.emitter import Emitter
+from millrace.agent.loop import AgentLoop
+from millrace.agent.model_calls import ModelCalls
+from millrace.agent.suspension import Suspended
+from millrace.agent.tools.builtin import OWN_TOOLS, known_tools
+from millrace.agent.tools.own import tool_of
+from millrace.agent.tools.tool import Tool, ToolContext
+from millrace.agent.tools.toolbox import Toolbox
+from millrace.domain.access import Principal
+from millrace.domain.agents import Agent
+from millrace.domain.approvals import Answer, Decision, WaitingCall
+from millrace.domain.conversations import StoredMessage
+from millrace.domain.ids import new_id
+from millrace.services.runs.asking import asks_people
+from millrace.services.runs.output_format import output_format
+from millrace.settings import Settings
+from millrace.testing.clock import FrozenClock
+from millrace.testing.control import MemoryControl, ProcessLost
+from millrace.testing.desk import MemoryDesk, gate_of
+from millrace.testing.events import Events, check_events
+from millrace.testing.memory import MemorySecrets, UserMemories
+from millrace.testing.script import Script, Turn
+
+ORGANIZATION, CONVERSATION = "test", "conversation"
+MOST_PROCESSES = 200
+
+
+class Stage:
+    """Ask the agent with `ask`; look at `text`, `events`, `waiting` and `finish_reason` of the last question.
+
+    `agent` is a function with `@agent`, the settings of an agent as JSON has them, or the id of one in the
+    loaded app. `tools` are functions with `@tool`; those of the loaded app, and the built-in ones, are
+    there by their names. `user` is the id of the user for whom it works, or a `Principal`.
+    """
+
+    def __init__(
+        self,
+        agent: Any,
+        *,
+        tools: Iterable[Any] = (),
+        user: str | Principal = "user",
+        secrets: Mapping[str, str] | None = None,
+        clock: FrozenClock | None = None,
+    ) -> None:
+        self.clock = clock or FrozenClock()
+        self.script = Script()
+        self.events: Events = []
+        self.history: list[StoredMessage] = []
+        self.finish_reason = ""
+        self.output: Any = None
+        given = [one for one in map(_tool, tools)]
+        self._tools = {one.name: one for one in given}
+        self._code = _code_of(agent)
+        self._agent = self._code.record() if self._code else _agent_of(agent, self._tools)
+        self._live: list[str] = []
+        self._desk = MemoryDesk.of(self._agent, self.clock)
+        self._not_begun: set[str] = set()
+        self._control: MemoryControl | None = None
+        self._budget = Budget(self._agent.limits)
+        self._run_id = ""
+        settings = Settings(region="us-east-1", allow_loopback_http=True)
+        principal = Principal(ORGANIZATION, user) if isinstance(user, str) else user
+        self.memories = UserMemories(self.clock)
+        self._context = ToolContext(
+            principal.organization, CONVERSATION, "", self._agent.id, settings, principal,
+            memories=self.memories, secrets=MemorySecrets(secrets or {}),
+        )  # fmt: skip
+
+    def model(self, *turns: Turn) -> None:
+        """Add turns of the language model."""
+        self.script.add(*turns)
+
+    # --- what happens -------------------------------------------------------------------------------
+
+    def ask(self, message: str, *, lost_at: int | None = None) -> str:
+        """Send a message and play its run, to its end or until it waits for people; the text of the answer.
+        Where the process is lost at the write `lost_at`, raises `ProcessLost`; `go_on` is the next one."""
+        self._begin(message)
+        return self.go_on(lost_at=lost_at)
+
+    def go_on(self, *, lost_at: int | None = None) -> str:
+        """Play on in another process, from what is kept."""
+        self._control = MemoryControl(
+            self._run_id, self.history, self._live, self.events.append, self.clock, lost_at
+        )
+        self._control.not_begun = self._not_begun
+        try:
+            self.finish_reason = asyncio.run(self._loop(self._control).run(list(self.history)))
+        except Suspended as suspended:
+            self.finish_reason = suspended.reason
+        finally:
+            self._not_begun = self._control.not_begun
+        self.output = self._control.output.value if self._control.output else None
+        return self.text
+
+    def send_live(self, message: str) -> None:
+        """Send a live message, which the run finds at its next look."""
+        self._live.append(message)
+
+    def answer(
+        self,
+        tool: str = "",
+        *,
+        decision: Decision = "approve",
+        arguments: dict[str, Any] | None = None,
+        content: Any = None,
+        reason: str | None = None,
+        by: str = "approver",
+    ) -> str:
+        """Answer the call that waits (of this tool, where several do), and go on once none waits."""
+        call = next((one for one in self.waiting if tool in ("", one.name)), None)
+        if call is None:
+            raise AssertionError(f"No call of {tool or 'any tool'} waits.")
+        answer = Answer(decision, by, "", arguments, content, reason)
+        self._desk.calls[call.call_id] = replace(call, answer=answer)
+        return self.text if self.waiting else self.go_on()
+
+    def ask_through_losses(self, message: str) -> str:
+        """Ask again and again, each time with the process lost at another of its writes, and go on after it.
+        Raises `AssertionError` where the answer is not the same as without a loss."""
+        before, live = [*self.history], [*self._live]
+        expected = self.ask(message)
+        assert self._control is not None
+        whole, script = self._control.writes, self.script
+        for lost_at in range(1, min(whole, MOST_PROCESSES) + 1):
+            self.history, self._live = [*before], [*live]
+            self._desk.calls.clear()
+            try:
+                self.ask(message, lost_at=lost_at)
+            except ProcessLost:
+                self.go_on()
+            if self.text != expected:
+                raise AssertionError(
+                    f"With the process lost at write {lost_at} of {whole} the answer is {self.text!r}, not "
+                    f"{expected!r}. The model was asked {len(script.requests)} times."
+                )
+        return expected
+
+    # --- what has come of it ------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """The answer to the last question, as the history keeps it."""
+        own = [one for one in self.history if one.run_id == self._run_id and one.role == "assistant"]
+        return "".join(block.get("text", "") for one in own for block in one.content)
+
+    @property
+    def waiting(self) -> list[WaitingCall]:
+        """The calls that wait for people."""
+        return [call for call in self._desk.calls.values() if call.answer is None]
+
+    def assert_events(self, *expected: str | EllipsisType) -> None:
+        """Check the events of the last question: types such as `token`, or `tool_call:refund` and
+        `status:Reading` with the beginning of what they tell. Pieces in a row count as one, and `...` stands
+        for any number of events."""
+        check_events(self.events, expected)
+
+    # --- making it ----------------------------------------------------------------------------------
+
+    def _begin(self, message: str) -> None:
+        self._run_id = new_id("run")
+        self.events = []
+        self._budget = Budget(self._agent.limits)
+        self._not_begun = set()
+        question = StoredMessage(new_id("msg"), "user", [{"text": message}], "", self._run_id)
+        self.history.append(question)
+
+    def _loop(self, control: MemoryControl) -> AgentLoop:
+        emitter = Emitter(self.events.append)
+        context = replace(self._context, run_id=self._run_id)
+        kind: type[AgentLoop] = AgentLoop
+        provider: Any = self.script
+        tools: Callable[[], Any] = self._open
+        if self._code:
+            provider = CodeRun(
+                self._code, self._run_id, partial(self._code_context, context, control), emitter
+            )
+            kind, tools = CodeLoop, partial(with_steps, provider, self._open)
+        gate = gate_of(self._desk, self._agent, context.user, emitter) if asks_people(self._agent) else None
+        return kind(
+            self._agent, provider, "scripted", tools, context, emitter, control, self._budget, _unreported,
+            gate, self._not_begun, output_format(self._agent.response_schema),
+        )  # fmt: skip
+
+    def _code_context(
+        self,
+        context: ToolContext,
+        control: MemoryControl,
+        run: CodeRun,
+        message: str,
+        history: Sequence[Said],
+    ) -> AgentContext:
+        calls = ModelCalls(self._budget, _unreported)
+        asked = self._agent.model_copy(update={"model": "demo:"})
+        model = AgentModel(run, asked, lambda agent: (self.script, "scripted"), calls, self._budget, control)
+        return AgentContext(run, self._agent, context, model, message, history, {})
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Toolbox]:
+        names = self._agent.tool_names
+        yield Toolbox(
+            [self._tools[name] if name in self._tools else known_tools([name])[0] for name in names]
+        )
+
+
+def _unreported(*_: Any) -> None:
+    """A report of usage that nobody reads."""
+
+
+def _tool(given: Any) -> Tool:
+    found = given if isinstance(given, Tool) else tool_of(given)
+    if found is None:
+        raise AssertionError(f"{given!r} is no tool; write @tool above the function.")
+    # Rules of approvals are found by the tool's name, as in a deployment.
+    OWN_TOOLS.setdefault(found.name, found)
+    return found
+
+
+def _code_of(agent: Any) -> CodeAgent | None:
+    return CODE_AGENTS.get(agent) if isinstance(agent, str) else agent_of(agent)
+
+
+def _agent_of(given: Any, tools: Mapping[str, Tool]) -> Agent:
+    if isinstance(given, Agent):
+        return given
+    if not isinstance(given, Mapping):
+        raise AssertionError(f"{given!r} is no agent: give its settings, or a function with @agent.")
+    return Agent.model_validate(
+        {"id": "agent", "name": "Agent", "model": "demo:", "tools": [*tools], **given}
+    )
