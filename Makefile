@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 # Containers often set it. Each of the processes that a stack or a test starts would compile all of its code.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run test test-python test-browser test-javascript test-fast soak check bench build deploy first-user page environment destroy reattach token lock format lint types imports licences sam-lint openapi clean
+.PHONY: help install run test test-python test-browser test-javascript test-fast soak chaos check bench build deploy first-user page environment destroy reattach token lock format lint types imports licences sam-lint openapi clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -118,6 +118,9 @@ test-fast: $(VENV)/.dev ## what needs no emulator, no stack and no browser: unde
 
 soak: $(VENV)/.dev ## the long form of storms, simulations and properties: an hour
 	MILLRACE_SOAK=1 $(PYTEST) -m soak $(ARGS)
+
+chaos: $(VENV)/.dev ## five minutes of kills and of AWS failing; then what was accepted is counted (ARGS="--seed 7")
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(VENV)/.dev .venv-sam/.done ## measure speed: ratios against a baseline and a peer
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -123,12 +123,20 @@ def test_failures_are_counted_of_every_function_and_server_errors_of_every_url()
     assert filters("ServerErrors") == urls
 
 
+def test_lambda_passes_on_the_debug_lines_of_sampled_invocations() -> None:
+    """In JSON it drops lines below the application's level, which is INFO unless said otherwise."""
+    level = yaml_parse(TEMPLATE.read_text())["Globals"]["Function"]["LoggingConfig"]["ApplicationLogLevel"]
+    assert level == {"Fn::If": ["HasLogSampling", "DEBUG", "INFO"]}
+
+
 def test_filters_read_fields_that_are_logged() -> None:
     """Lambda writes its own events where logs are JSON; ours have the field of `api/errors.py`."""
-    assert yaml_parse(TEMPLATE.read_text())["Globals"]["Function"]["LoggingConfig"] == {"LogFormat": "JSON"}
+    logging = yaml_parse(TEMPLATE.read_text())["Globals"]["Function"]["LoggingConfig"]
+    assert (logging["LogFormat"], logging["SystemLogLevel"]) == ("JSON", "INFO")
     patterns = {one["FilterPattern"] for one in FILTERS.values()}
     assert patterns == {
         '{ ($.type = "platform.report") && ($.record.status != "success") }',
-        '{ ($.type = "platform.initReport") && ($.record.status != "success") }',
+        '{ (($.type = "platform.initReport") || ($.type = "platform.restoreReport")) '
+        '&& ($.record.status != "success") }',
         f"{{ $.{STATUS} >= 500 }}",
     }

@@ -3,7 +3,6 @@
 The long form (`make soak`) runs `sam build` itself, which installs the locked packages for this machine.
 """
 
-import asyncio
 import json
 import os
 import platform
@@ -27,6 +26,9 @@ from tests.runtime.host import NULS, url_event
 pytestmark = pytest.mark.sam
 LIMIT = 250e6
 """Bytes of a function with its layers, unpacked."""
+RESOURCES: dict[str, Any] = yaml_parse(TEMPLATE.read_text())["Resources"]
+LAYERS = ("RuntimeLayer", "SharedLayer")
+FUNCTIONS = tuple(name for name, one in RESOURCES.items() if one["Type"] == "AWS::Serverless::Function")
 MACHINE = "arm64" if platform.machine() == "aarch64" else "x86_64"
 
 
@@ -44,7 +46,7 @@ def reduced(keep: tuple[str, ...]) -> dict[str, Any]:
     """The template with these layers and functions only, for this machine."""
     resources = {}
     for name in keep:
-        one = yaml_parse(TEMPLATE.read_text())["Resources"][name]
+        one = RESOURCES[name]
         given = one["Properties"]
         kept = {key: given[key] for key in ("Handler",) if key in given}
         for key in ("CodeUri", "ContentUri"):
@@ -77,62 +79,79 @@ async def test_layer_that_sam_does_not_build_is_compiled_and_starts_alone(rie: P
     sources, made = compiled(layer)
     assert sources
     assert sources == made
-    answer = await first_answer(rie, layer, APPS, sys.executable, {"_HANDLER": "basic.app"}, tmp_path)
+    command = [str(layer / "streaming-bootstrap"), sys.executable, "/var/runtime/bootstrap.py"]
+    folders, variables = (APPS, layer / "python"), {"_HANDLER": "basic.app"}
+    answer = await first_answer(rie, command, folders, variables, tmp_path, url_event())
     assert answer.partition(NULS)[2] == "hello wörld".encode()
 
 
-@pytest.mark.soak
-@pytest.mark.skipif(not SOAKING, reason="installs all packages of the layer: make soak")
-async def test_built_functions_start_with_the_built_layers_only(
-    rie: Path, tmp_path: Path, aws: Aws, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """All layers and functions as `make build` makes them, and the Python of Lambda's."""
     python = interpreters()["3.13"]
-    monkeypatch.setenv("PATH", f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}")
-    build, template = tmp_path / "build", tmp_path / "template.json"
-    template.write_text(json.dumps(reduced(("RuntimeLayer", "SharedLayer", "ConversationFunction"))))
+    folder = tmp_path_factory.mktemp("built")
+    build, template = folder / "build", folder / "template.json"
+    template.write_text(json.dumps(reduced((*LAYERS, *FUNCTIONS))))
     sam = [str(ROOT / ".venv-sam/bin/sam"), "build", "-t", str(template), "-b", str(build)]
-    await asyncio.to_thread(run_quietly, sam, tmp_path)
+    run_quietly(sam, folder, PATH=f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}")
     assert artifact.main([str(build), python]) == 0
-    for part in ("RuntimeLayer", "SharedLayer", "ConversationFunction"):
+    ric = ["pip", "install", "-q", "--python", python, "--target", str(build / "runtime"), "awslambdaric"]
+    run_quietly([str(ROOT / ".venv/bin/uv"), *ric], folder)  # which Lambda has beside Python
+    for layer in LAYERS:  # where Lambda puts the layers together
+        shutil.copytree(build / layer, build / "opt", dirs_exist_ok=True)
+    return build, python
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not SOAKING, reason="installs all packages of all functions: make soak")
+@pytest.mark.parametrize("name", FUNCTIONS)
+async def test_built_function_starts_with_the_built_layers_only(
+    rie: Path, tmp_path: Path, aws: Aws, built: tuple[Path, str], name: str
+) -> None:
+    build, python = built
+    for part in (*LAYERS, name):
         sources, made = compiled(build / part)
         assert sources == made, part
-    assert artifact.size(build) < LIMIT
-    opt = tmp_path / "opt"  # where Lambda puts the layers together
-    for layer in ("RuntimeLayer", "SharedLayer"):
-        shutil.copytree(build / layer, opt, dirs_exist_ok=True)
-    variables = aws.environment("ConversationFunction") | {"_HANDLER": "app.app"}
-    answer = await first_answer(
-        rie, opt, build / "ConversationFunction", python, variables, tmp_path, path="/api/conversations"
-    )
-    prelude, _, body = answer.partition(NULS)
-    assert json.loads(prelude)["statusCode"] == 401
-    assert json.loads(body)["error"]["code"] == "token_missing"
+    assert sum(artifact.size(build / part) for part in (*LAYERS, name)) < LIMIT
+    properties = RESOURCES[name]["Properties"]
+    variables = aws.environment(name) | {"_HANDLER": properties["Handler"]}
+    streamed = properties["Handler"] == "app.app"
+    path = RESOURCES[name].get("Metadata", {}).get("Routes", ["/"])[0]
+    event = url_event(path) if "FunctionUrlConfig" in properties else {"Records": []}
+    command = [python, "-m", "awslambdaric", "app.handler"]
+    if streamed:
+        command = [str(build / "opt/streaming-bootstrap"), python, "/var/runtime/bootstrap.py"]
+    folders = (build / name, build / "opt/python", build / "runtime")
+    answer = await first_answer(rie, command, folders, variables, tmp_path, event)
+    if "FunctionUrlConfig" in properties:
+        head = json.loads(answer.partition(NULS)[0])
+        assert head["statusCode"] in (200, 401, 404), answer
+    else:
+        assert "errorType" not in json.loads(answer), answer
 
 
-def run_quietly(command: list[str], folder: Path) -> None:
-    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
+def run_quietly(command: list[str], folder: Path, **variables: str) -> None:
+    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", **variables}
     subprocess.run(command, env=environment, check=True, cwd=folder, capture_output=True)
 
 
 async def first_answer(
     rie: Path,
-    layer: Path,
-    code: Path,
-    python: str,
+    command: list[str],
+    folders: tuple[Path, ...],
     variables: Mapping[str, str],
     tmp_path: Path,
-    path: str = "/",
+    event: Any,
 ) -> bytes:
-    """The answer of a function whose only packages are the layer's."""
-    command = [str(layer / "streaming-bootstrap"), python, "/var/runtime/bootstrap.py"]
+    """The answer of a function that imports from these folders only, the first of which is its own."""
     surroundings = {
         **variables,
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": f"{code}{os.pathsep}{layer / 'python'}",
+        "PYTHONPATH": os.pathsep.join(map(str, folders)),
         "PYTHONNOUSERSITE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "AWS_LAMBDA_FUNCTION_NAME": "built",
     }
-    with emulator_of(rie, command, surroundings, tmp_path, code) as lambda_:
+    with emulator_of(rie, command, surroundings, tmp_path, folders[0]) as lambda_:
         await lambda_.until_it_listens()
-        return await lambda_.invoke(url_event(path))
+        return await lambda_.invoke(event)

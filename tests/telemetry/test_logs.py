@@ -117,6 +117,19 @@ async def test_sampled_process_tells_each_request_without_its_query(rate: str, r
     assert SECRET not in json.dumps(lines())
 
 
+@pytest.mark.parametrize(("rate", "reported"), [("1", True), ("0.000000001", False)])
+def test_level_that_lambda_passes_on_is_not_the_level_of_what_is_not_sampled(
+    rate: str, reported: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "level", logging.DEBUG)  # as Lambda's runtime has set it
+    levels = {"AWS_LAMBDA_LOG_LEVEL": "DEBUG", "LOG_LEVEL": "INFO"}
+    with captured_logs(POWERTOOLS_LOGGER_SAMPLE_RATE=rate, **levels) as lines:
+        log.debug("seen")
+    assert ["seen" in line["message"] for line in lines() if "seen" in line["message"]] == [True] * reported
+    assert root.level == logging.INFO
+
+
 def test_event_is_never_logged_whatever_the_environment_says() -> None:
     """`POWERTOOLS_LOGGER_LOG_EVENT` would write tokens and customers' events to the log."""
 

@@ -15,6 +15,8 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import THREAD_LOCAL_KEYS, set_context_keys
 
+from millrace.settings import Settings
+
 SERVICE = "millrace"
 """The package's name, since its loggers are children of the one with this name."""
 LONGEST = 200
@@ -39,6 +41,13 @@ def configure() -> Logger:
     )
     if not logger.sampling_rate:
         logger.remove_keys(["sampling_rate"])
+        return logger
+    # Lambda drops lines below its own level, so that is DEBUG where lines are sampled. It is not everybody's:
+    # botocore's debug lines tell what is stored.
+    usual = Settings.from_environment().log_level
+    logging.getLogger().setLevel(usual)
+    logger.initial_log_level = usual
+    logger.refresh_sample_rate_calculation()
     return logger
 
 

@@ -1,0 +1,140 @@
+"""The books of a run of chaos against what is there: nothing accepted is lost, stuck, or there twice."""
+
+from collections import Counter
+from typing import Any
+
+from tests.chaos.clients import CALM_SECONDS, LIVE, Client, content_of
+from tests.e2e.streaming import act, dead_letters, depth, wait_until, wait_until_delivered
+from tests.fakes.sink import Sink
+from tests.fakes.steady_model import PARTS, Office
+from tests.stack import RunningStack
+
+FAILED_BY_DEATHS = frozenset({"step_keeps_failing"})
+"""The error of a run whose step three processes died of, as promised."""
+DEAD = ("Run", "Ingest", "Delivery", "Record")
+
+
+class Checks:
+    """Looks at everything once it is calm; problems go into the books' `wrong`."""
+
+    def __init__(
+        self, stack: RunningStack, client: Client, office: Office, sink: Sink, pipeline: str
+    ) -> None:
+        self._stack, self._client, self._office, self._sink = stack, client, office, sink
+        self._pipeline = pipeline
+        self._books = client.books
+        self.figures: list[str] = []
+
+    def run(self) -> None:
+        self._runs()
+        self._send_back()
+        self._events()
+        self._listed()
+        self._expect(500 not in self._books.statuses, "an answer had the status 500")
+        self.figures.append(
+            f"answers by status: {dict(sorted(self._books.statuses.items()))}, "
+            f"{self._books.broken} connections that broke"
+        )
+
+    def _send_back(self) -> None:
+        """Messages that failed ten times go back to their queues, as the runbook says: none may be left."""
+        sqs, resources, moved = self._stack.client("sqs"), self._stack.deployment["resources"], Counter[str]()
+        wait_until_delivered(self._stack, CALM_SECONDS)
+        for queue in DEAD:
+            url = resources[f"{queue}DeadLetterQueue"]
+            while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", ()):
+                for one in messages:
+                    sqs.send_message(QueueUrl=resources[f"{queue}Queue"], MessageBody=one["Body"])
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
+                    moved[queue] += 1
+        wait_until_delivered(self._stack, CALM_SECONDS)
+        left = {
+            queue: waiting for queue in DEAD if (waiting := depth(self._stack, f"{queue}DeadLetterQueue"))
+        }
+        self._expect(not left, f"messages in dead-letter queues: {left}")
+        self.figures.append(f"sent back from dead-letter queues: {dict(moved)}")
+
+    def _expect(self, holds: bool, problem: str) -> None:
+        if not holds:
+            self._books.wrong.append(problem)
+
+    def _runs(self) -> None:
+        states: Counter[str] = Counter()
+        for name, run_id in self._books.runs.items():
+            run = self._client.wait_for_end(run_id)
+            if run:
+                states[run["state"]] += 1
+                self._run(name, run)
+        self._expect(bool(states["completed"]), "no run was completed")
+        self.figures.append(
+            f"{len(self._books.runs)} messages accepted, runs by state {dict(states)}, "
+            f"{len(self._books.live)} live messages, {len(self._books.answered)} approvals, "
+            f"{sum(self._office.paid.values())} payments"
+        )
+
+    def _run(self, name: str, run: dict[str, Any]) -> None:
+        code = (run["error"] or {}).get("code")
+        self._expect(run["state"] == "completed" or code in FAILED_BY_DEATHS, f"{name}: {run}")
+        messages = self._client.until_accepted("GET", f"/api/conversations/{name}/messages").json()["items"]
+        texts = [
+            (one["role"], "".join(block.get("text", "") for block in one["content"])) for one in messages
+        ]
+        asked, live = texts.count(("user", content_of(name))), texts.count(("user", LIVE))
+        self._expect(asked == 1, f"{name}: the message is there {asked} times")
+        if run["state"] == "completed":
+            self._expect(
+                live == (name in self._books.live), f"{name}: the live message is there {live} times"
+            )
+            self._expect(texts[-1][0] == "assistant" and texts[-1][1] != "", f"{name}: no answer")
+        results = [
+            step["id"] for one in messages for step in one.get("steps", ()) if step["type"] == "tool_result"
+        ]
+        self._expect(len(results) == len(set(results)), f"{name}: results twice: {results}")
+        paid = {part: self._office.paid[f"order-{name}", part] for part in PARTS}
+        self._expect(max(paid.values()) <= 1, f"{name}: paid {paid}")
+        self._log(name, run)
+
+    def _log(self, name: str, run: dict[str, Any]) -> None:
+        """The log has one end, and no number twice."""
+        events = self._client.until_accepted("GET", f"/api/runs/{run['id']}/events").json()["items"]
+        ids = [one["id"] for one in events]
+        ends = [one["event"]["type"] for one in events if one["event"]["type"] in ("done", "error")]
+        self._expect(len(ids) == len(set(ids)), f"{name}: a number was given twice")
+        self._expect(len(ends) <= 1, f"{name}: ends {ends}")
+
+    def _listed(self) -> None:
+        """No run is shown as under way, and each message has one."""
+        listed: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            params = {"limit": "100"} | ({"cursor": cursor} if cursor else {})
+            page = self._client.until_accepted("GET", "/api/runs", params=params).json()
+            listed += page["items"]
+            cursor = page["nextCursor"]
+        under_way = [one["id"] for one in listed if not one["endedAt"]]
+        self._expect(not under_way, f"listed as under way: {under_way}")
+        each = Counter(one["conversationId"] for one in listed)
+        more = {name: times for name, times in each.items() if times > 1 and name not in self._books.live}
+        self._expect(not more, f"more than one run: {more}")
+        lost = set(self._books.runs.values()) - {one["id"] for one in listed}
+        self._expect(not lost, f"not listed: {lost}")
+
+    def _events(self) -> None:
+        """Each event that was accepted has arrived, once; what became a dead letter does when it is sent
+        again."""
+        wait_until_delivered(self._stack, CALM_SECONDS)
+        dead = dead_letters(self._client.http, self._pipeline)
+        if dead:
+            act(self._client.http, self._pipeline, "dead-letters/redrive")
+            wait_until(lambda: not dead_letters(self._client.http, self._pipeline), CALM_SECONDS)
+            wait_until_delivered(self._stack, CALM_SECONDS)
+        arrived = Counter(payload["n"] for payload in self._sink.effects.values() if "n" in payload)
+        twice = [n for n, times in arrived.items() if times > 1]
+        lost = self._books.events - set(arrived)
+        self._expect(not twice, f"events under two ids: {twice[:20]}")
+        self._expect(not lost, f"{len(lost)} events are lost: {sorted(lost)[:20]}")
+        self.figures.append(
+            f"{len(self._books.events)} events accepted, {len(arrived)} arrived, "
+            f"{len(dead)} were dead letters, "
+            f"{self._sink.requests} requests at the destination, {self._sink.repeats} of them repeats"
+        )

@@ -1,0 +1,104 @@
+"""Python imports this by itself at the start of each function's process of a stack under chaos: its calls of
+AWS fail as AWS's do, and some end the process. What befalls a call is drawn from the seed, the function and
+the process, while the file `on` is there."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+"""Of this copy: each stack has one of its own."""
+FUNCTION = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+SHARES = {
+    "kill before": 0.004,
+    "kill after": 0.004,
+    "error": 0.01,
+    "outage": 0.005,
+    "throttle": 0.01,
+    "throttled for long": 0.003,
+    "dropped": 0.01,
+    "dropped for good": 0.003,
+    "slow": 0.01,
+}
+"""How often each befalls a call. For long, for good and in an outage all attempts of botocore's fail. Calls
+that are `dropped` take effect, and their answer is lost."""
+LASTING = {"outage": "error", "throttled for long": "throttle", "dropped for good": "dropped"}
+SLOW_SECONDS = (0.3, 2.0)
+_draw = random.Random(f"{(FOLDER / 'seed').read_text()} {FUNCTION} {os.getpid()}")
+_lasting: dict[str, str] = {}
+
+
+class Body:
+    """The raw body of an answer."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, **_: Any) -> list[bytes]:
+        return [self._content]
+
+
+def befall(request: Any, **_: Any) -> Any:
+    """A request is about to be sent. None: it is sent."""
+    if not (FOLDER / "on").exists():
+        return None
+    fault = _fault(str(request.headers.get("amz-sdk-invocation-id", "")))
+    if not fault:
+        return None
+    if fault == "kill before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "slow":
+        time.sleep(_draw.uniform(*SLOW_SECONDS))
+        return None
+    if fault in ("kill after", "dropped"):
+        _send(request)
+    if fault == "kill after":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _answer(request, fault)
+
+
+def _fault(call: str) -> str:
+    if call in _lasting:
+        return _lasting[call]
+    at, found = _draw.random(), ""
+    for name, share in SHARES.items():
+        at -= share
+        if at < 0:
+            found = name
+            break
+    if found:
+        with (FOLDER / f"{FUNCTION}.faults").open("a") as file:
+            file.write(found + "\n")
+    if found in LASTING:
+        _lasting[call] = found = LASTING[found]
+    return found
+
+
+def _send(request: Any) -> None:
+    from botocore.httpsession import URLLib3Session
+
+    session = URLLib3Session()
+    try:
+        session.send(request)
+    finally:
+        session.close()
+
+
+def _answer(request: Any, fault: str) -> Any:
+    from botocore.awsrequest import AWSResponse
+    from botocore.compat import HTTPHeaders
+
+    headers = HTTPHeaders()
+    if fault != "throttle":
+        return AWSResponse(str(request.url), 500, headers, Body(b"{}"))
+    return AWSResponse(str(request.url), 400, headers, Body(b'{"__type": "ThrottlingException"}'))
+
+
+if FUNCTION:
+    import botocore.handlers
+
+    hooks: Any = botocore.handlers.BUILTIN_HANDLERS
+    hooks.append(("before-send", befall))
