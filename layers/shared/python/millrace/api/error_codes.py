@@ -179,6 +179,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
     501: {
         "codec_missing": "The deployment lacks the codec of this audio format.",
         "engine_missing": "The deployment lacks this speech engine.",
+        "extension_missing": "The package that adds this source is not installed, or cannot be loaded.",
         "no_deliveries": "The deployment has no function that delivers.",
         "no_scheduler": "The deployment has no scheduler.",
     },

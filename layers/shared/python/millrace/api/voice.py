@@ -32,7 +32,7 @@ from millrace.services.speech.stopping import until_stopped
 from millrace.services.speech.texts import sentences_to_speak
 from millrace.services.speech.timings import with_timings
 from millrace.speech.encoders import FORMATS
-from millrace.speech.engines import NAMES, Engines
+from millrace.speech.engines import Engines, engine_names
 from millrace.stores.connect import Stores
 from millrace.stores.speech_stops import SpeechStops
 from millrace.stores.tickets import AUDIO_BYTES
@@ -243,7 +243,7 @@ class VoiceApi:
                 "sampleRate": engine.sample_rate,
                 "voices": [voice.to_wire() for voice in await engine.voices()],
                 "formats": [found.to_wire() for found in FORMATS.values()],
-                "engines": await asyncio.gather(*map(self._about, NAMES)),
+                "engines": await asyncio.gather(*map(self._about, engine_names())),
             }
         )
 

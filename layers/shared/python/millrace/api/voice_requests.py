@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from millrace.domain.wire import WireModel
 from millrace.services.speech.order import SpeechRequest
-from millrace.speech.engines import NAMES
+from millrace.speech.engines import engine_names
 from millrace.speech.languages import TAG
 
 MAX_TEXT = 100_000
@@ -56,6 +56,6 @@ class OpenAiSpeech(BaseModel):
 
     def to_request(self) -> SpeechRequest:
         voice = self.voice if isinstance(self.voice, str) else self.voice.id
-        engine = self.model if self.model in NAMES else ""
+        engine = self.model if self.model in engine_names() else ""
         rate = OPENAI_PCM_RATE if self.response_format == "pcm" else 0
         return SpeechRequest(voice, self.response_format, self.speed, engine, rate)

@@ -19,7 +19,7 @@ from millrace.services.pipelines.intake.webhooks import MAX_BODY, Challenge, Web
 from millrace.settings import Settings
 from millrace.stores.secrets import SecretStore
 
-HOOK_ERRORS = (*PUSH_ERRORS, "signature_invalid", "invalid_form")
+HOOK_ERRORS = (*PUSH_ERRORS, "signature_invalid", "invalid_form", "extension_missing")
 
 
 def create_app(settings: Settings, context: PipelineContext | None = None) -> Starlette:

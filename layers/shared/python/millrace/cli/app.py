@@ -7,7 +7,18 @@ from typing import Annotated, Any
 import typer
 
 from millrace import __version__
-from millrace.cli import agents, approvals, chat, dead_letters, deployments, pipelines, profile, runs, watch
+from millrace.cli import (
+    agents,
+    approvals,
+    chat,
+    dead_letters,
+    deployments,
+    doctor,
+    pipelines,
+    profile,
+    runs,
+    watch,
+)
 from millrace.cli.configuration import commands as configuration
 from millrace.cli.output import Output
 from millrace.cli.session import Options, ProfileError
@@ -42,6 +53,7 @@ app.command("login")(profile.login)
 app.command("logout")(profile.logout)
 app.command("apply")(configuration.apply)
 app.command("export")(configuration.export)
+app.command("doctor")(doctor.doctor)
 app.command("cost", **_RAW)(deployments.cost)
 app.command("serve", **_RAW)(deployments.serve)
 app.add_typer(runs.app, name="runs", help="List, follow, stop and answer runs.")

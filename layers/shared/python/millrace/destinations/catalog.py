@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, assert_never
 from urllib.parse import urlsplit
 
-from millrace.destinations.results import SendReport
+from millrace.destinations.results import SendReport, Unsendable
 from millrace.destinations.sending import HttpSender, Post, WaitForSlot
 from millrace.destinations.wire import HttpDestination
 from millrace.pipelines.definitions.destinations import (
@@ -23,6 +23,7 @@ from millrace.pipelines.definitions.destinations import (
     CustomAnalyticsConfig,
     DatabaseConfig,
     DestinationConfig,
+    ExtensionConfig,
     MixpanelConfig,
     RateLimit,
     SegmentConfig,
@@ -133,8 +134,32 @@ def kind_of(config: DestinationConfig) -> Kind[Any]:
             return _SNS
         case DatabaseConfig():
             return _DYNAMODB if (config.connection or "").startswith("dynamodb:") else _DATABASE
+        case ExtensionConfig():
+            return _extension(config)
         case _:
             assert_never(config)
+
+
+def _extension(config: ExtensionConfig) -> Kind[Any]:
+    """The row of a kind that another package adds."""
+    from millrace.pipelines.definitions.extensions import type_of
+
+    try:
+        kind = type_of(config)
+    except LookupError as error:
+        return Kind(_unusable(str(error)))
+    if http := kind.http:
+        return Kind(_http(lambda config, urls: http(config)), kind.repeatable, rate_limit=kind.rate_limit)
+    make = kind.sender
+    assert make is not None
+    return Kind(lambda catalog, config, *_: make(config), kind.repeatable, rate_limit=kind.rate_limit)
+
+
+def _unusable(reason: str) -> Callable[[DestinationCatalog, Any, str, Post], Sender]:
+    def sender(catalog: DestinationCatalog, config: Any, organization: str, post: Post) -> Sender:
+        raise Unsendable("extension_missing", f"{reason} Install what it needs, then redrive.")
+
+    return sender
 
 
 def _http(

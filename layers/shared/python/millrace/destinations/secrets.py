@@ -11,7 +11,12 @@ from millrace.destinations.redaction import Redaction
 from millrace.destinations.results import Unsendable
 from millrace.errors import InvalidRequest
 from millrace.pipelines.definitions.definition import PipelineDefinition
-from millrace.pipelines.definitions.destinations import DatabaseConfig, Delivery, secret_names
+from millrace.pipelines.definitions.destinations import (
+    DatabaseConfig,
+    Delivery,
+    ExtensionConfig,
+    secret_names,
+)
 from millrace.pipelines.definitions.references import REFERENCE
 from millrace.stores.secrets import Secret
 
@@ -43,7 +48,12 @@ def secrets_of(config: Delivery) -> set[str]:
     """The names of the secrets that sending needs."""
     if isinstance(config, DatabaseConfig) and config.connection is None:
         return {DATABASE}
-    return secret_names({name: getattr(config, name, None) for name in _FIELDS})
+    return secret_names({name: getattr(config, name, None) for name in _fields(config)})
+
+
+def _fields(config: Delivery) -> Iterable[str]:
+    """The fields that may have secrets in them."""
+    return type(config).model_fields if isinstance(config, ExtensionConfig) else _FIELDS
 
 
 def check_secrets(definition: PipelineDefinition, known: Mapping[str, Any]) -> None:
@@ -135,7 +145,8 @@ def resolve(config: Config, known: Mapping[str, Secret]) -> tuple[Config, Resolv
         raise Unsendable(
             "unknown_secret", f"There is no secret {', '.join(missing)}. Store it, then redrive."
         )
-    values = {name: getattr(config, name) for name in _FIELDS if getattr(config, name, None) is not None}
+    found = {name: getattr(config, name, None) for name in _fields(config)}
+    values = {name: value for name, value in found.items() if isinstance(value, str | dict)}
     if isinstance(config, DatabaseConfig) and config.connection is None:
         values["connection"] = f"${{secrets.{DATABASE}}}"
     filled = config.model_copy(update={name: _filled(value, known) for name, value in values.items()})
@@ -147,7 +158,7 @@ def resolve(config: Config, known: Mapping[str, Secret]) -> tuple[Config, Resolv
 def _filled(value: Any, known: Mapping[str, Secret]) -> Any:
     if isinstance(value, dict):
         return {name: _filled(each, known) for name, each in value.items()}
-    return REFERENCE.sub(lambda found: known[found[1]].value, value)
+    return REFERENCE.sub(lambda found: known[found[1]].value, value) if isinstance(value, str) else value
 
 
 class Redactor(Redaction):

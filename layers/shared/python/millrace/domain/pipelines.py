@@ -67,17 +67,18 @@ class Pipeline(WireModel):
         return self.state == "paused" or (self.state == "running" and self.hold_until > now)
 
 
-def check_chosen_id(pipeline_id: str, source_type: str) -> None:
+def check_chosen_id(pipeline_id: str, by_address: bool) -> None:
     """Raise for an id that a client may not choose.
 
-    A webhook's address is found by the id alone, whose ever the pipeline is, so those ids are ours to give.
+    A webhook's address is found by the id alone, whose ever the pipeline is, so the ids of sources that are
+    reached `by_address` are ours to give.
     """
     if not _CHOSEN.fullmatch(pipeline_id):
         raise InvalidRequest(
             "An id that you choose has 1 to 40 of a-z 0-9 _ -, and does not begin with `pipeline_`.",
             code="invalid_id",
         )
-    if source_type == "webhook":
+    if by_address:
         raise InvalidRequest(
             "source.type: a pipeline with a webhook source gets its id from us; create it by POST.",
             code="invalid_id",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from millrace.errors import InvalidRequest, MillraceError, NotImplementedHere
+from millrace.extensions import Extension, extension, names
 from millrace.speech.engine import Engine
 from millrace.stores.aws import Aws
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import httpx
 
 NAMES = ("espeak", "piper", "polly", "openai")
+"""Our engines."""
 _PROBE_SECONDS = 5
 
 
@@ -30,6 +32,11 @@ class SpeechConfig:
     piper_voices: str = ""
 
 
+def engine_names() -> tuple[str, ...]:
+    """Our engines, and those that other packages add."""
+    return (*NAMES, *(name for name in names("speech_engines") if name not in NAMES))
+
+
 class Engines:
     """Finds engines by name. Not made twice, and not at all where something is missing."""
 
@@ -44,9 +51,9 @@ class Engines:
         """The engine of this name, or the default. Raises `InvalidRequest` for an unknown one and
         `NotImplementedHere` for one that this deployment lacks."""
         name = name or self.default
-        if name not in NAMES:
+        if name not in NAMES and name not in engine_names():
             raise InvalidRequest(
-                f"Unknown engine {name[:40]!r}; there are {', '.join(NAMES)}.", code="unknown_engine"
+                f"Unknown engine {name[:40]!r}; there are {', '.join(engine_names())}.", code="unknown_engine"
             )
         if missing := self.missing(name):
             raise NotImplementedHere(missing, code="engine_missing")
@@ -56,6 +63,10 @@ class Engines:
 
     def missing(self, name: str) -> str:
         """Return what an engine lacks in this deployment, for people; an empty text if it can be tried."""
+        if name not in NAMES and (found := extension("speech_engines", name)):
+            return f"The engine {name} of {found.package} cannot be used. {found.problem}" * bool(
+                found.problem
+            )
         needed = ("sentencex", "espeakng_loader") if name in ("espeak", "piper") else ("sentencex",)
         if not all(importlib.util.find_spec(module) for module in needed):
             return f"The engine {name} is not installed here: install millrace[voice]."
@@ -81,6 +92,8 @@ class Engines:
         return ""
 
     def _make(self, name: str) -> Engine:
+        if name not in NAMES and (found := extension("speech_engines", name)):
+            return _added(found)
         config = self._config
         match name:
             case "espeak":
@@ -112,6 +125,20 @@ class Engines:
         """Close what was made."""
         for engine in self._made.values():
             await engine.close()
+
+
+def _added(found: Extension) -> Engine:
+    """An engine of another package. Raises `NotImplementedHere` where it cannot be made."""
+    try:
+        made: Engine = found.value()
+    except Exception as error:  # whatever another package does
+        raise NotImplementedHere(
+            f"The engine {found.name} of {found.package} cannot be made: {type(error).__name__}: {error}"[
+                :500
+            ],
+            code="engine_missing",
+        ) from error
+    return made
 
 
 def _has_piper(folder: str) -> bool:

@@ -1,6 +1,7 @@
 """Model names to providers: `<provider>:<model>`, as in `bedrock:us.anthropic.claude-sonnet-5` or `demo:`.
 
-The name of a server of `OPENAI_SERVERS` is a provider too.
+The name of a server of `OPENAI_SERVERS` is a provider too, and so is the entry point of a package that adds
+one: a function of the HTTP client that gives a `Provider`.
 """
 
 from collections.abc import Callable, Collection
@@ -10,7 +11,8 @@ from urllib.parse import urlsplit
 
 from millrace.agent.model import Provider
 from millrace.domain.agents import CODE, OWN_AGENTS
-from millrace.errors import InvalidRequest
+from millrace.errors import InvalidRequest, Unavailable
+from millrace.extensions import extension, names
 from millrace.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class ProviderRegistry:
     def _make(self, prefix: str) -> Provider:
         if prefix in _MAKERS:
             return _MAKERS[prefix](self._settings, self._client)
+        if prefix not in self._servers:
+            return _extension(prefix, self._client)
         from millrace.agent.providers.openai import OpenAIProvider
 
         return OpenAIProvider(self._servers[prefix], self._client())
@@ -62,15 +66,15 @@ def provider_names(settings: Settings) -> list[str]:
     """Return what may stand before the colon of a model's name, as far as the settings tell: those of the
     deployment's secret are for the runs only."""
     own = [one for one in _MAKERS if OWN_AGENTS or one != CODE[:-1]]
-    return [*own, *named_servers(settings)]
+    return [*own, *named_servers(settings), *names("providers")]
 
 
 def split_model(model: str, servers: Collection[str] = ()) -> tuple[str, str]:
     """(`prefix`, `name`) of a model of a provider or of one of the named `servers`. Raises
     `InvalidRequest`."""
     prefix, colon, name = model.partition(":")
-    if not colon or not (prefix in _MAKERS or prefix in servers):
-        known = ", ".join(f"{each}:" for each in (*_MAKERS, *servers))
+    if not colon or not (prefix in _MAKERS or prefix in servers or prefix in names("providers")):
+        known = ", ".join(f"{each}:" for each in (*_MAKERS, *servers, *names("providers")))
         raise InvalidRequest(f"Unknown model {model!r:.120}: write a provider before its name ({known}).")
     if prefix == CODE[:-1]:
         _check_code(name)
@@ -94,6 +98,25 @@ def check_model(model: str, settings: Settings) -> tuple[str, str]:
     prefix, _, _ = model.partition(":")
     may_be_secret = bool(settings.model_keys_secret) and ":" in model
     return split_model(model, [*servers, prefix] if may_be_secret else servers)
+
+
+def _extension(name: str, client: Client) -> Provider:
+    """A provider of another package. Raises `Unavailable` that says why it cannot be used."""
+    found = extension("providers", name)
+    problem = found.problem if found else "It is not installed here."
+    made = None
+    if found and not problem:
+        try:
+            made = found.value(client)
+        except Exception as error:  # whatever another package does
+            problem = f"It cannot be made: {type(error).__name__}: {error}"[:500]
+    if not problem and not callable(getattr(made, "stream", None)):
+        problem = "It must be a function of the HTTP client that gives an object with stream()."
+    if problem or made is None:
+        package = f" of {found.package}" if found else ""
+        raise Unavailable(f"The provider {name!r}{package} cannot be used. {problem}", code="not_configured")
+    provider: Provider = made
+    return provider
 
 
 def _openai(settings: Settings, client: Client) -> Provider:

@@ -12,6 +12,7 @@ from millrace.cli.configuration.server_secrets import ServerSecrets
 from millrace.cli.output import to_json
 from millrace.client import APIError, Client, ConflictError, InvalidRequestError, NotFoundError
 from millrace.domain.differences import Difference, differences
+from millrace.pipelines.definitions.sources import TYPES
 
 Json = dict[str, Any]
 Action = Literal["create", "update", "delete", "unchanged"]
@@ -219,7 +220,9 @@ def _has_secrets(wanted: Wanted) -> bool:
 
 def _is_named_by_server(wanted: Wanted) -> bool:
     source = wanted.body.get("source")
-    return wanted.key.startswith(GIVEN) or (isinstance(source, dict) and source.get("type") == "webhook")
+    kind = source.get("type") if isinstance(source, dict) else None
+    # Sources of other packages are reached by an address as well.
+    return wanted.key.startswith(GIVEN) or kind == "webhook" or (isinstance(kind, str) and kind not in TYPES)
 
 
 def _pruned(kind: Kind, current: dict[str, Json], ids: set[str], labels: set[str]) -> Iterator[Change]:

@@ -6,9 +6,10 @@ from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from millrace.domain.replacement import ManagedBy
 from millrace.errors import InvalidRequest
-from millrace.pipelines.definitions.destinations import Destination, secret_names
+from millrace.pipelines.definitions.destinations import TYPES, Destination, secret_names
 from millrace.pipelines.definitions.model import Model, Name
 from millrace.pipelines.definitions.problems import problem
+from millrace.pipelines.definitions.sources import TYPES as SOURCES
 from millrace.pipelines.definitions.sources import Source
 from millrace.pipelines.definitions.steps import AggregateStep, BatchStep, Step, WindowStep
 from millrace.pipelines.definitions.written import STORED, is_stored, misplaced
@@ -126,12 +127,33 @@ def stored_definition(data: Any) -> PipelineDefinition:
 
 def _parsed(data: Any, context: str | None) -> PipelineDefinition:
     try:
-        return PipelineDefinition.model_validate(data, context=context)
+        return _model_of(data, context).model_validate(data, context=context)
     except ValidationError as error:
         problems = [problem(data, each) for each in error.errors(include_url=False, include_input=False)]
     except RecursionError:
         problems = [{"path": "", "message": "The definition is nested too deeply."}]
     raise invalid(problems)
+
+
+def _model_of(data: Any, context: str | None) -> type[PipelineDefinition]:
+    """The model, with more kinds of destinations where the definition names one that is not ours."""
+    if not isinstance(data, dict):
+        return PipelineDefinition
+    several = data.get("destinations")
+    targets = _types(data.get("destination"), *(several if isinstance(several, list) else ())) - TYPES
+    sources = _types(data.get("source")) - SOURCES
+    if not targets and not sources:
+        return PipelineDefinition
+    from millrace.pipelines.definitions.extensions import model_with
+
+    return model_with(targets, sources) if context == STORED else model_with()
+
+
+def _types(*parts: Any) -> frozenset[str]:
+    """The types of parts of a definition that may be none."""
+    return frozenset(
+        one["type"] for one in parts if isinstance(one, dict) and isinstance(one.get("type"), str)
+    )
 
 
 def invalid(problems: list[dict[str, Any]]) -> InvalidDefinition:
@@ -141,5 +163,7 @@ def invalid(problems: list[dict[str, Any]]) -> InvalidDefinition:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a definition, as published at /api/streaming/schema."""
-    return PipelineDefinition.model_json_schema(by_alias=True)
+    """The JSON Schema of a definition, as published at /api/streaming/schema, with installed extensions."""
+    from millrace.pipelines.definitions.extensions import model_with
+
+    return model_with().model_json_schema(by_alias=True)

@@ -58,6 +58,11 @@ class Delivery(Model):
     rate_limit: RateLimit | None = None
 
 
+class ExtensionConfig(Delivery):
+    """Base of the configs of destinations that other packages add. `${secrets.NAME}` may stand in texts that
+    are annotated as `Url` or `Credential`, and in `headers`."""
+
+
 class WebhookConfig(Delivery):
     url: Url
     method: Literal["POST", "PUT", "PATCH"] = "POST"
@@ -214,31 +219,34 @@ DestinationConfig = (
     | CustomAnalyticsConfig
     | ChatConfig
     | SnsConfig
+    | ExtensionConfig
 )
 """The configuration of a destination of any kind."""
 
 
-class _Destination(Model):
+class DestinationBase(Model):
+    """Base of the destinations."""
+
     name: Name | None = None
     when: ExpressionText | None = None
 
 
-class WebhookDestination(_Destination):
+class WebhookDestination(DestinationBase):
     type: Literal["webhook"]
     config: WebhookConfig
 
 
-class DatabaseDestination(_Destination):
+class DatabaseDestination(DestinationBase):
     type: Literal["database"]
     config: DatabaseConfig
 
 
-class AnalyticsDestination(_Destination):
+class AnalyticsDestination(DestinationBase):
     type: Literal["analytics"]
     config: Analytics
 
 
-class NotificationDestination(_Destination):
+class NotificationDestination(DestinationBase):
     type: Literal["notification"]
     config: Notification
 
@@ -247,6 +255,10 @@ Destination = Annotated[
     WebhookDestination | DatabaseDestination | AnalyticsDestination | NotificationDestination,
     Field(discriminator="type"),
 ]
+
+
+TYPES = frozenset({"webhook", "database", "analytics", "notification"})
+"""The kinds that are ours."""
 
 
 def secret_names(value: Any) -> set[str]:

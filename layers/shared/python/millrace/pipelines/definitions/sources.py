@@ -111,6 +111,16 @@ class ScheduleSource(Model):
     payload: Annotated[dict[str, Any], WithoutReferences] | None = None
 
 
+class ExtensionSource(Model):
+    """Base of the sources that other packages add: their requests come to the pipeline's own address."""
+
+    type: str
+    secret: Annotated[str, Field(min_length=1, max_length=500), written(check_references)] | None = None
+
+
+BY_ADDRESS = (WebhookSource, ExtensionSource)
+"""Sources whose events come to an address that is found by the pipeline's id alone."""
+
 Source = Annotated[
     AgentExecutionSource
     | WebhookSource
@@ -121,3 +131,7 @@ Source = Annotated[
     | ScheduleSource,
     Field(discriminator="type"),
 ]
+TYPES = frozenset(
+    ("agent_execution", "webhook", "database_change", "api_event", "alert", "approval", "schedule")
+)
+"""The kinds that are ours."""

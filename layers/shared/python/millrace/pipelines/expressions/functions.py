@@ -1,14 +1,16 @@
 """The functions of the expression language, in one table: docs and checks are made from it.
 
 `Function.call` gets plain values. It raises `EvaluationError` for what it cannot work with, and must be pure:
-a redelivered event has to give the same result. Add your own with
-`compile_expression(source, FUNCTIONS | {"double": Function(...)})`.
+a redelivered event has to give the same result. Packages add their own under the entry point
+`millrace.expression_functions`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
+from millrace.extensions import extension
+from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.expressions import builtin
 from millrace.pipelines.expressions.times import zone
 from millrace.pipelines.expressions.values import Value, concat, contains
@@ -36,7 +38,7 @@ def _special(*_: Value) -> Value:
     raise AssertionError("never called")
 
 
-FUNCTIONS: dict[str, Function] = {
+_OWN: dict[str, Function] = {
     "upper": Function(
         builtin.upper, 1, 1, "Capital letters.", (('upper("ab")', "AB"), ("upper(null)", None))
     ),
@@ -199,6 +201,45 @@ FUNCTIONS: dict[str, Function] = {
         (('substring(sha256("a"), 0, 8)', "ca978112"),),
     ),
 }
+
+
+class _Functions(dict[str, Function]):
+    """Our functions, and those of other packages, which are looked for when their names are used."""
+
+    def __missing__(self, name: str) -> Function:
+        if (found := added_function(name)) is None:
+            raise KeyError(name)
+        return found
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The function of this name."""
+        return super().get(name) or added_function(name) or default
+
+
+FUNCTIONS: dict[str, Function] = _Functions(_OWN)
+"""The functions of every expression."""
+
+
+def added_function(name: str) -> Function | None:
+    """A function that another package adds, guarded: whatever it raises, and what is no JSON value, fails the
+    event's step as a wrong argument does. None where there is none, or where it cannot be loaded."""
+    found = extension("expression_functions", name)
+    if found is None or not isinstance(found.value, Function) or found.value.form != "plain":
+        return None
+    function: Function = found.value
+
+    def call(*arguments: Value) -> Value:
+        try:
+            result = function.call(*arguments)
+        except EvaluationError:
+            raise
+        except Exception as error:
+            raise EvaluationError(f"`{name}` of {found.package} failed: {type(error).__name__}.") from error
+        if not isinstance(result, str | int | float | bool | list | dict | None):
+            raise EvaluationError(f"`{name}` of {found.package} gave no JSON value.")
+        return result
+
+    return replace(function, call=call)
 
 
 def call_problem(functions: dict[str, Function], name: str, arguments: int) -> str | None:

@@ -1,5 +1,6 @@
 """Webhooks that come in for pipelines with a `webhook` source."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,9 +14,10 @@ from millrace.domain.sender_ids import request_id, sender_id
 from millrace.domain.signatures import check_signature
 from millrace.errors import InvalidRequest, Unauthenticated
 from millrace.pipelines.definitions.references import REFERENCE
-from millrace.pipelines.definitions.sources import WebhookSource
+from millrace.pipelines.definitions.sources import ExtensionSource, WebhookSource
 from millrace.pipelines.event import Event
 from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.intake.added_sources import added_events
 from millrace.services.pipelines.intake.push import Ingest, checked
 from millrace.services.pipelines.payloads import LONGEST_ID
 from millrace.stores.pipelines import unknown_pipeline
@@ -52,7 +54,9 @@ class Webhooks:
         no JSON object, list of objects or form, and as `Ingest.accept`.
         """
         organization, pipeline = await self._context.pipelines.find(pipeline_id)
-        source = self._context.plans.compiled(organization, pipeline).plan.definition.source
+        source: Any = self._context.plans.compiled(organization, pipeline).plan.definition.source
+        if isinstance(source, ExtensionSource):
+            return await self._received(organization, pipeline, source, headers, body)
         if not isinstance(source, WebhookSource):
             raise unknown_pipeline(pipeline_id)
         # Senders sign the bytes as they send them; and only a known sender's body is worth decompressing.
@@ -67,11 +71,26 @@ class Webhooks:
         events = self._events(source, headers, payloads)
         return await self._ingest.accept(organization, await self._fresh(organization, pipeline), events)
 
+    async def _received(
+        self,
+        organization: str,
+        pipeline: Pipeline,
+        source: ExtensionSource,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> list[str] | Challenge:
+        """As `receive`, for a source that another package adds."""
+        known = source.model_copy(update={"secret": await self._secret(organization, source) or None})
+        found = await asyncio.to_thread(added_events, known, headers, body, self._context.clock())
+        if isinstance(found, str):
+            return Challenge(found)
+        return await self._ingest.accept(organization, await self._fresh(organization, pipeline), found)
+
     async def _fresh(self, organization: str, pipeline: Pipeline) -> Pipeline:
         """The index by id may lag behind a start or stop."""
         return await self._context.plans.running(organization, pipeline.id)
 
-    async def _secret(self, organization: str, source: WebhookSource) -> str:
+    async def _secret(self, organization: str, source: WebhookSource | ExtensionSource) -> str:
         """The source's secret; `${secrets.NAME}` is read from the store."""
         text = source.secret or ""
         names = set(REFERENCE.findall(text))

@@ -16,6 +16,7 @@ from millrace.pipelines.definitions.sources import (
     ApiEventSource,
     ApprovalSource,
     DatabaseChangeSource,
+    ExtensionSource,
     ScheduleSource,
     Source,
     WebhookSource,
@@ -94,7 +95,7 @@ def _identity(envelope: dict[str, Any], detail: Payload) -> str:
     return str(detail.get("id") or envelope["id"])
 
 
-def feeds(event: Event, source: Source) -> bool:
+def feeds(event: Event, source: Source | ExtensionSource) -> bool:
     """Return true if a pipeline with this source takes an event of the source's type."""
     match source:
         case AgentExecutionSource():
@@ -107,7 +108,7 @@ def feeds(event: Event, source: Source) -> bool:
             return _is_approval(event, source)
         case AlertSource():
             return _is_alert(event.payload, source)
-        case WebhookSource() | ScheduleSource():
+        case WebhookSource() | ScheduleSource() | ExtensionSource():
             return False  # these are not fed by the bus
         case _:
             assert_never(source)

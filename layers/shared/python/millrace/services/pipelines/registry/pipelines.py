@@ -26,6 +26,7 @@ from millrace.errors import Conflict, NotFound, TooLarge
 from millrace.net.addresses import Rules
 from millrace.net.names import resolve_name
 from millrace.pipelines.definitions.definition import PipelineDefinition, parse_definition
+from millrace.pipelines.definitions.sources import BY_ADDRESS
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.event_records import json_size
 from millrace.services.pipelines.intake.schedules import Schedules
@@ -127,7 +128,7 @@ class Pipelines:
         """Raises `InvalidDefinition` for a wrong definition, `InvalidRequest` for unknown secrets."""
         definition = await self._checked(caller, given)
         if pipeline_id:
-            check_chosen_id(pipeline_id, definition.source.type)
+            check_chosen_id(pipeline_id, isinstance(definition.source, BY_ADDRESS))
         now = iso(self._context.clock())
         made = Pipeline(
             id=pipeline_id or new_id("pipeline"),
