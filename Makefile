@@ -198,9 +198,10 @@ lock: | $(BIN)/uv ## renew the lock files
 	echo uvicorn | $(LOCK) - -c tests/requirements.txt -o functions/serve-requirements.txt $(ARGS)
 	echo aws-sam-cli | $(LOCK) - -o tests/requirements-sam.txt $(ARGS)
 
-openapi: $(VENV)/.dev sdk/typescript/node_modules/.done ## renew docs/openapi.json and the types of the client
+openapi: $(VENV)/.dev sdk/typescript/node_modules/.done ## renew docs/openapi.json, the types of the client and the table of error codes
 	$(BIN)/python -m local.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 	$(SDK) run --silent generate
+	$(BIN)/python -m local.troubleshooting
 
 clean: ## remove what was made (environments, builds, caches)
 	rm -rf .venv .venv-emulator .venv-sam .aws-sam web/dist web/node_modules sdk/typescript/dist sdk/typescript/node_modules tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache

@@ -40,16 +40,16 @@ async def test_secret_goes_to_no_other_host_than_its_own(
     await define(here, receivers)
     await here.secret("ACME", "sesame-open", "acme.example")
     await here.deliver(event("a"))
-    ((letter),) = await here.dead()
-    assert (letter.code, receivers.hook.taken) == ("secret_not_allowed", [])
+    (dead_letter,) = await here.dead()
+    assert (dead_letter.code, receivers.hook.taken) == ("secret_not_allowed", [])
 
 
 async def test_dead_letter_says_that_the_package_is_missing(here: World, receivers: Receivers) -> None:
     await define(here, receivers)
     await here.deliver(event("a"))
-    ((letter),) = await here.dead()
-    assert letter.code == "extension_missing"
-    assert letter.message.startswith("The destination 'acme' is not installed here.")
+    (dead_letter,) = await here.dead()
+    assert dead_letter.code == "extension_missing"
+    assert dead_letter.message.startswith("The destination 'acme' is not installed here.")
 
 
 async def test_what_died_without_the_package_is_sent_with_it(
