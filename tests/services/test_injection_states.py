@@ -202,7 +202,7 @@ def test_every_accepted_live_message_is_taken_once_or_withdrawn_or_expires(
     environment = aws_environment.environment("ConversationFunction")
     LiveMessages.environment = Settings.from_environment(environment)
     machine = settings(
-        max_examples=effort(25, 300),
+        max_examples=effort(15, 300),
         stateful_step_count=30,
         deadline=None,
         phases=[

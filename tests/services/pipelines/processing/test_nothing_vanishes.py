@@ -17,6 +17,7 @@ from millrace.services.delivery.batch import BatchDeliverer, DeliverySettings
 from millrace.settings import Settings
 from millrace.stores.queues import escaped_size
 from tests.aws import Aws
+from tests.effort import effort, soak
 from tests.services.pipelines.conftest import Plant
 from tests.services.pipelines.definitions import made, pipeline, step
 from tests.services.pipelines.operations.test_dead_letters import path, redrive
@@ -128,8 +129,10 @@ class Way:
             query["cursor"] = page["nextCursor"]
 
 
+@soak
+@pytest.mark.timeout(effort(120, 900))
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=effort(3, 60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(texts=st.lists(TEXTS, min_size=1, max_size=6))
 @example([("x", LARGEST, True), ("x", 10, False), ("ü", 65_536, True), ("\x01", LARGEST, False)])
 @example([("\uffff", LARGEST, False), ("x", 9, False)])
